@@ -1,0 +1,93 @@
+# One target a task; "make help" lists them. Everything runs on a fresh Debian as
+# root: scripts/require.sh installs the tools that a target needs, or names them.
+SHELL      := bash
+.SHELLFLAGS := -euo pipefail -c
+MODULE     := github.com/sathiyaseelank-dot/grpccontroller
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT     ?= $(shell git rev-parse --verify -q HEAD 2>/dev/null)
+LDFLAGS    := -s -w -X $(MODULE)/internal/cli.version=$(VERSION) -X $(MODULE)/internal/cli.commit=$(COMMIT)
+TOOLS      := internal/tools/go.mod
+GOLANGCI   := go tool -modfile=$(TOOLS) golangci-lint
+# proto/ is a directory below, so its path to the tools begins with "..".
+BUF        := cd proto && go tool -modfile=../$(TOOLS) buf
+UNIT        = $$(go list ./... | grep -v /internal/e2e)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/grpccontroller, bin/grpcconnector and bin/grpctunneler (static)
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/grpccontroller ./controller
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/grpcconnector ./connector
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/grpctunneler ./tunneler
+
+.PHONY: spire
+spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min the first time)
+	@scripts/require.sh cc
+	spire/release/build.sh bin
+
+.PHONY: generate
+generate: ## Generate the Go code of proto/
+	$(BUF) generate
+
+.PHONY: generate-check
+generate-check: ## Fail if the generated code is not what proto/ generates
+	out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; \
+	  ( $(BUF) generate -o "$$out" ) && \
+	  { diff -r -x '*.proto' "$$out/zerotrust" proto/zerotrust || { echo 'generated code is stale: run make generate' >&2; exit 1; }; }
+
+.PHONY: schema
+schema: ## Write controller/store/schema.sql from the migrations
+	go test ./controller/store -run Schema -update
+
+.PHONY: fmt
+fmt: ## Format Go and proto files
+	$(GOLANGCI) fmt
+	$(BUF) format -w
+
+.PHONY: lint
+lint: generate-check ## Lint Go, proto and shell, and check the generated code
+	@scripts/require.sh shellcheck
+	$(GOLANGCI) config verify
+	$(GOLANGCI) run
+	$(BUF) lint
+	find . -name '*.sh' -not -path '*/node_modules/*' -print0 | xargs -0 shellcheck .ci/run
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: test
+test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests on real SPIRE
+
+.PHONY: test-unit
+test-unit: ## Run the unit tests with the race detector
+	@scripts/require.sh cc
+	go test -race -timeout 10m $(UNIT)
+
+.PHONY: test-e2e
+test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE
+	go test -timeout 15m ./internal/e2e/...
+
+.PHONY: test-long
+test-long: build spire ## Fuzz every parser for a while and repeat the end-to-end tests
+	scripts/fuzz.sh 30s
+	go test -count 3 -timeout 60m ./internal/e2e/...
+
+.PHONY: demo
+demo: build spire ## Start the whole system on this machine and keep it running
+	go run ./internal/demo
+
+.PHONY: demo-check
+demo-check: build spire ## Start the whole system, check it from outside, stop it
+	go run ./internal/demo -check
+
+.PHONY: bench-enroll
+bench-enroll: build spire ## Measure enrollment under load
+	go run ./internal/benchenroll
+
+.PHONY: clean
+clean: ## Remove what make built, except for SPIRE
+	rm -f bin/grpccontroller bin/grpcconnector bin/grpctunneler

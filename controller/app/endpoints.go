@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+)
+
+// listeners are opened before anything is started, so that a port in use is the
+// first thing an operator hears of.
+type listeners struct {
+	enrollment, control net.Listener
+}
+
+func listen(ctx context.Context, l config.Listen) (listeners, error) {
+	var out listeners
+	var err error
+	if out.enrollment, err = listenOn(ctx, "listen.enrollment", l.Enrollment); err != nil {
+		return out, err
+	}
+	if out.control, err = listenOn(ctx, "listen.control", l.Control); err != nil {
+		_ = out.enrollment.Close()
+		return out, err
+	}
+	return out, nil
+}
+
+func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {
+	lis, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: is another controller running, or is this no address of this host?", key, err)
+	}
+	return lis, nil
+}
+
+// spirePort resolves port 0: spire-server cannot say which one it took.
+func spirePort(ctx context.Context, addr string) (ip string, port int, err error) {
+	lis, err := listenOn(ctx, "spire.server_listen", addr)
+	if err != nil {
+		return "", 0, err
+	}
+	at, ok := lis.Addr().(*net.TCPAddr)
+	if err := lis.Close(); err != nil || !ok {
+		return "", 0, fmt.Errorf("spire.server_listen: %s is no TCP address: %w", addr, err)
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if host == "" {
+		host = at.IP.String()
+	}
+	return host, at.Port, err
+}
+
+// public is how hosts reach a listener: the configured name, or what the listener
+// is bound to, or the address of the default route.
+func public(cfg config.Config, lis net.Addr) string {
+	at, ok := lis.(*net.TCPAddr)
+	if !ok {
+		return lis.String()
+	}
+	host := cfg.PublicAddress
+	if host == "" && !at.IP.IsUnspecified() {
+		host = at.IP.String()
+	}
+	if host == "" {
+		host = defaultAddress()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(at.Port))
+}
+
+// defaultAddress is the address this host uses towards others. Connecting a UDP
+// socket sends nothing; 192.0.2.1 is a documentation address (RFC 5737).
+func defaultAddress() string {
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "udp", "192.0.2.1:9")
+	if err != nil {
+		return "127.0.0.1"
+	}
+	defer func() { _ = conn.Close() }()
+	if at, ok := conn.LocalAddr().(*net.UDPAddr); ok {
+		return at.IP.String()
+	}
+	return "127.0.0.1"
+}

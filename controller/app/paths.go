@@ -1,0 +1,56 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// paths is the layout of a data directory.
+type paths string
+
+func (p paths) in(elem ...string) string {
+	return filepath.Join(append([]string{string(p)}, elem...)...)
+}
+
+func (p paths) bootstrap() string    { return p.in("bootstrap") }
+func (p paths) database() string     { return p.in("controller.db") }
+func (p paths) apiKey() string       { return p.in("bootstrap-api-key") }
+func (p paths) runFile() string      { return p.in("run.json") }
+func (p paths) lock() string         { return p.in("lock") }
+func (p paths) spireServer() string  { return p.in("spire", "server") }
+func (p paths) serverSocket() string { return p.in("spire", "server.sock") }
+func (p paths) host() string         { return p.in("spire", "agent") }
+func (p paths) agentSocket() string  { return p.in("spire", "agent.sock") }
+
+// makeDataDir makes the directory for its owner only and says whether it can be
+// written, before anything is started.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "spire"), 0o700); err != nil {
+		return fmt.Errorf("data directory: %w: check owner and permissions, or set data_dir", err)
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("data directory %s cannot be written: %w: check owner and permissions, or set data_dir", dir, err)
+	}
+	return nil
+}
+
+// lockDataDir keeps a second controller out of the directory. The kernel frees
+// the lock when the process ends, however it ends.
+func lockDataDir(p paths) (unlock func(), err error) {
+	f, err := os.OpenFile(p.lock(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a file descriptor fits
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data directory %s is in use by another grpccontroller: stop it, or set data_dir", p)
+		}
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	return func() { _ = f.Close() }, nil
+}

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"encoding/pem"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// Root is the command tree of grpccontroller.
+func Root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "grpccontroller",
+		Short: "Controller of a self-hosted zero-trust access plane on SPIRE",
+		Long: `grpccontroller enrolls hosts by one-time tokens, keeps SPIRE's registration
+entries, and tells connectors and tunnelers who may meet whom.`,
+		Example: `  # Start everything on one machine, SPIRE included
+  grpccontroller serve --data-dir /var/lib/grpccontroller
+
+  # Let a connector in
+  grpccontroller token create --kind connector --id connector-local-01
+
+  # See who is ONLINE
+  grpccontroller connectors list`,
+	}
+	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand())
+	root.AddCommand(admincmd.Commands()...)
+	return root
+}
+
+func serveCommand() *cobra.Command {
+	loader := settings.New(config.Spec(), config.Default())
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the controller",
+		Long: `Run the controller until SIGTERM. In the mode "embedded" (the default) it also
+runs spire-server and a spire-agent as child processes in its data directory.
+
+Every flag is also a key of the configuration file and an environment variable:
+--spire-mode is spire.mode and GRPCCONTROLLER_SPIRE_MODE.`,
+		Example: `  grpccontroller serve
+  grpccontroller serve --data-dir ./data --listen-enrollment 127.0.0.1:8443`,
+	}
+	loader.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loader.Load(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = log.Sync() }()
+		return serve(cmd.Context(), cfg, log)
+	}
+	return cmd
+}
+
+func checkConfigCommand() *cobra.Command {
+	loader := settings.New(config.Spec(), config.Default())
+	cmd := &cobra.Command{
+		Use: "check-config", Short: "Check the configuration and print what it means",
+		Example: `  grpccontroller check-config --config /etc/grpccontroller/controller.yaml`,
+	}
+	loader.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loader.Load(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
+trust domain    %s
+data directory  %s
+SPIRE           %s
+outage budget   with controller and SPIRE both gone, a connector's sessions live on for
+                %s to %s, a tunneler's for %s to %s (half to whole SVID TTL and 30 s)
+`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode,
+			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
+		return err
+	}
+	return cmd
+}
+
+// grace is how long a session may outlive the SVID it was proved with.
+const grace = 30 * time.Second
+
+func least(ttl time.Duration) time.Duration { return ttl/2 + grace }
+func most(ttl time.Duration) time.Duration  { return ttl + grace }
+
+func bootstrapCACommand() *cobra.Command {
+	loader := settings.New(config.Spec(), config.Default())
+	cmd := &cobra.Command{
+		Use:   "bootstrap-ca",
+		Short: "Print the bootstrap CA certificate, making the CA if there is none",
+		Long: `Print the certificate (PEM) that hosts need as CONTROLLER_CA_PATH. With an
+external SPIRE it also goes into ca_bundle_paths of its x509pop attestor, before
+the controller starts for the first time.`,
+		Example: `  grpccontroller bootstrap-ca --data-dir /var/lib/grpccontroller > ca.crt`,
+	}
+	loader.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loader.Load(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
+		if err != nil {
+			return err
+		}
+		if err := makeDataDir(cfg.DataDir); err != nil {
+			return err
+		}
+		ca, err := bootstrapca.Open(paths(cfg.DataDir).bootstrap(), td, time.Now)
+		if err != nil {
+			return err
+		}
+		return pem.Encode(cmd.OutOrStdout(), &pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
+	}
+	return cmd
+}

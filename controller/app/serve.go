@@ -1,0 +1,221 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// controller is everything that serve runs.
+type controller struct {
+	cfg   config.Config
+	log   *zap.Logger
+	td    spiffeid.TrustDomain
+	paths paths
+
+	lis       listeners
+	endpoints control.Endpoints
+	store     *store.Store
+	ca        *bootstrapca.CA
+	health    *health.Server
+	spire     *registrar.Client
+	own       fleet.Entry
+	source    *mtls.Source
+
+	audit      *audit.Log
+	roster     *fleet.Roster
+	fleet      *fleet.Fleet
+	policy     *policy.Publisher
+	reconciler *fleet.Reconciler
+	enroll     *enroll.Service
+	admin      *api.Server
+}
+
+// serve runs the controller until ctx ends. Things start in the order of this
+// function and stop in the other one.
+func serve(ctx context.Context, cfg config.Config, log *zap.Logger) (err error) {
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	c := &controller{cfg: cfg, log: log, paths: paths(cfg.DataDir)}
+	if c.td, err = spiffeid.TrustDomainFromString(cfg.TrustDomain); err != nil {
+		return err
+	}
+	if err := makeDataDir(cfg.DataDir); err != nil {
+		return err
+	}
+	unlock, err := lockDataDir(c.paths)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.store.Close()) }()
+	probes := start(ctx, abort, c.health.Run)
+	defer func() { err = errors.Join(err, probes.stop()) }()
+
+	stopSPIRE, err := c.startSPIRE(ctx, abort)
+	defer func() { err = errors.Join(err, stopSPIRE()) }()
+	if err != nil {
+		return cause(ctx, err)
+	}
+	return c.run(ctx)
+}
+
+// cause prefers why a stage died over what its death led to.
+func cause(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.Canceled) {
+		return why
+	}
+	return err
+}
+
+// open opens what needs no other process: listeners, database, CA, health.
+func (c *controller) open(ctx context.Context) (err error) {
+	if c.lis, err = listen(ctx, c.cfg.Listen); err != nil {
+		return err
+	}
+	if c.store, err = store.Open(ctx, c.paths.database()); err != nil {
+		return err
+	}
+	if c.ca, err = bootstrapca.Open(c.paths.bootstrap(), c.td, time.Now); err != nil {
+		return err
+	}
+	made, err := auth.EnsureBootstrapKey(ctx, c.store, c.paths.apiKey())
+	if err != nil {
+		return err
+	}
+	if made == auth.BootstrapCreated {
+		// Where the key is, not what it is: a log is read by more people than a file
+		// of mode 0600.
+		c.log.Info("admin api key created, read it from its file and keep it safe", zap.String("file", c.paths.apiKey()))
+	}
+	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil {
+		return fmt.Errorf("listen.health: %w", err)
+	}
+	checks := c.health.Checks()
+	checks.Register("store", c.store.Ping)
+	checks.Declare("spire_server", "spire_agent", "identity", "spire_entries")
+	c.endpoints.ControlPlane = []string{public(c.cfg, c.lis.control.Addr())}
+	return nil
+}
+
+// build makes the domain and its transports.
+func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
+	now := time.Now
+	ttl := map[identity.Kind]time.Duration{
+		identity.KindConnector: c.cfg.SVIDTTL.Connector, identity.KindTunneler: c.cfg.SVIDTTL.Tunneler,
+	}
+	checks := c.health.Checks()
+	c.audit = audit.New(c.log, now)
+	c.roster = fleet.NewRoster(now)
+	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
+	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
+		TrustDomain: c.td, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own},
+		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set("spire_entries", err) },
+	})
+	changed := changes{c.roster, c.policy, c.reconciler}
+	c.fleet = fleet.New(fleet.Config{Store: c.store, Roster: c.roster, Changed: changed, Audit: c.audit, Now: now})
+	c.enroll = enroll.New(enroll.Config{
+		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
+		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
+	})
+	c.admin, err = api.New(api.Config{
+		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Auth: auth.NewKeys(c.store, now),
+		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen.admin: %w", err)
+	}
+	enrollment, plane = c.servers(stopping)
+	return enrollment, plane, nil
+}
+
+// changes tells everything that follows the store.
+type changes struct {
+	roster     *fleet.Roster
+	policy     *policy.Publisher
+	reconciler *fleet.Reconciler
+}
+
+// MembersChanged implements fleet.Changed and enroll.Changed.
+func (c changes) MembersChanged(revoked []fleet.Member) {
+	for _, m := range revoked {
+		c.roster.Forget(m.Workload)
+	}
+	c.policy.Kick()
+	c.reconciler.Kick()
+}
+
+func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server) {
+	log := c.log.Named("control")
+	enrollment = control.NewEnrollmentServer(c.lis.enrollment, c.ca.ServerConfig(), &control.Enrollment{
+		TrustDomain: c.td, Redeemer: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints, Log: log,
+	}, log)
+	peers := mtls.ServerConfig(c.source, mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler))
+	plane = control.NewControlServer(c.lis.control, peers,
+		&control.ControlPlane{Fleet: c.fleet, Roster: c.roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log},
+		&control.Directory{Fleet: c.fleet, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
+	return enrollment, plane
+}
+
+// run serves until ctx ends.
+func (c *controller) run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	enrollment, plane, err := c.build(gctx.Done())
+	if err != nil {
+		return err
+	}
+	// The first snapshot before the first stream: whoever it does not name is refused.
+	if err := c.policy.Refresh(ctx); err != nil {
+		return fmt.Errorf("first policy snapshot: %w", err)
+	}
+	if err := c.writeRunFile(); err != nil {
+		return err
+	}
+	for _, run := range []func(context.Context) error{
+		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run,
+		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
+	} {
+		g.Go(func() error { return run(gctx) })
+	}
+	c.log.Info("controller ready", zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),
+		zap.Stringer("control", c.lis.control.Addr()), zap.Stringer("admin", c.admin.Addr()), zap.String("ca", c.ca.CertificatePath()))
+	err = g.Wait()
+	c.log.Info("controller stopped")
+	return cause(ctx, err)
+}
+
+// installCommand is what an operator pastes on the new host. The token goes over
+// standard input: not in argv, not in the environment of a process.
+func (c *controller) installCommand(t enroll.Token, secret string) string {
+	idVar := "CONNECTOR_ID"
+	if t.Workload.Kind == identity.KindTunneler {
+		idVar = "TUNNELER_ID"
+	}
+	return fmt.Sprintf("sudo CONTROLLER_ADDR=%q %s=%q TRUST_DOMAIN=%q CONTROLLER_CA_PATH=\"/path/to/ca.crt\" \\\n"+
+		"  grpc%s enroll --token-file - <<'TOKEN'\n%s\nTOKEN",
+		public(c.cfg, c.lis.enrollment.Addr()), idVar, t.Workload.ID, c.td.Name(), t.Workload.Kind, secret)
+}

@@ -1,0 +1,17 @@
+// Package bootstrapca is the long-lived CA of this project: it signs the TLS
+// certificate of the enrollment listener and one host certificate per enrolled
+// host, and nothing else.
+//
+// It never signs a workload identity (SPIRE does) and does not decide who is
+// enrolled (enroll does). Verifying is done by internal/bootstrap on the client
+// side, by SPIRE's x509pop attestor and by ServerConfig here.
+//
+// Main types, in reading order: CA (Open, SignHost), ServerConfig.
+//
+// CA is safe for concurrent use and starts no goroutine; the listener certificate
+// is renewed by the handshake that finds it old.
+//
+// Invariants: the two profiles cannot stand in for each other. A listener has
+// serverAuth and one DNS name and no URI; a host has clientAuth and one URI and no
+// DNS name. Nothing of a CSR is used but its key.
+package bootstrapca

@@ -1,0 +1,172 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+)
+
+// Modes of SPIRE.
+const (
+	Embedded = "embedded"
+	External = "external"
+)
+
+// Config is the whole configuration.
+type Config struct {
+	TrustDomain   string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
+	ControllerID  string         `conf:"controller_id" usage:"id of this controller, part of its SPIFFE ID"`
+	DataDir       string         `conf:"data_dir" usage:"directory for everything this controller keeps"`
+	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route)"`
+	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced"`
+	Listen        Listen         `conf:"listen"`
+	SPIRE         SPIRE          `conf:"spire"`
+	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
+	Log           logging.Config `conf:"log"`
+}
+
+// Listen are the listeners, host:port; port 0 picks a free one.
+type Listen struct {
+	Enrollment string `conf:"enrollment" usage:"enrollment listener"`
+	Control    string `conf:"control" usage:"control-plane listener"`
+	Admin      string `conf:"admin" usage:"admin API listener, loopback only"`
+	Health     string `conf:"health" usage:"health listener, loopback only"`
+}
+
+// SPIRE says which SPIRE issues the identities.
+type SPIRE struct {
+	Mode             string        `conf:"mode" usage:"embedded: run spire-server and spire-agent; external: use the operator's spire-server"`
+	ServerListen     string        `conf:"server_listen" usage:"embedded spire-server's listener"`
+	ServerAddress    string        `conf:"server_address" usage:"host:port at which hosts reach spire-server (embedded: public_address and its port)"`
+	ServerSocket     string        `conf:"server_socket" usage:"external: admin socket of spire-server"`
+	AttestationLimit bool          `conf:"attestation_limit" usage:"embedded: at most one attestation a second per address; off for sites behind NAT"`
+	CATTL            time.Duration `conf:"ca_ttl" usage:"embedded: life of a certificate authority"`
+	AgentTTL         time.Duration `conf:"agent_ttl" usage:"embedded: life of an agent's SVID"`
+	CacheReload      time.Duration `conf:"cache_reload_interval" usage:"external: experimental.cache_reload_interval of spire-server"`
+}
+
+// settleMargin is what a reload of SPIRE's entry cache takes.
+const settleMargin = 50 * time.Millisecond
+
+// EntrySettle is how old a registration entry must be before an agent asks for
+// it: one that asks too early asks again only five seconds later.
+func (s SPIRE) EntrySettle() time.Duration {
+	if s.Mode == Embedded {
+		return agentconf.CacheReloadInterval() + settleMargin
+	}
+	return s.CacheReload + settleMargin
+}
+
+// SVIDTTL are the lives of X509-SVIDs by kind; SPIRE renews at half of it.
+type SVIDTTL struct {
+	Connector  time.Duration `conf:"connector" usage:"life of a connector's SVID"`
+	Tunneler   time.Duration `conf:"tunneler" usage:"life of a tunneler's SVID"`
+	Controller time.Duration `conf:"controller" usage:"life of the controller's SVID"`
+}
+
+// Default is the configuration of a controller that nobody configured.
+func Default() Config {
+	return Config{
+		TrustDomain: "mycorp.internal", ControllerID: "controller-01", DataDir: "/var/lib/grpccontroller",
+		Listen: Listen{Enrollment: ":8443", Control: ":8444", Admin: "127.0.0.1:8080", Health: "127.0.0.1:9464"},
+		SPIRE: SPIRE{
+			Mode: Embedded, ServerListen: "0.0.0.0:8081", AttestationLimit: true, CATTL: 24 * time.Hour, AgentTTL: time.Hour,
+			CacheReload: 5 * time.Second, // SPIRE's default
+		},
+		SVIDTTL: SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
+		Log:     logging.DefaultConfig(),
+	}
+}
+
+// Spec says where grpccontroller reads its configuration.
+func Spec() settings.Spec {
+	return settings.Spec{
+		Format: settings.YAML, File: "/etc/grpccontroller/controller.yaml",
+		FileEnv: "GRPCCONTROLLER_CONFIG", EnvPrefix: "GRPCCONTROLLER_",
+	}
+}
+
+// Validate returns all faults at once, each with its key.
+func (c Config) Validate() error {
+	var f settings.Faults
+	if _, err := spiffeid.TrustDomainFromString(c.TrustDomain); err != nil || strings.Contains(c.TrustDomain, "/") {
+		f.Add("trust_domain", "%q is not a trust domain name", c.TrustDomain)
+	}
+	if err := identity.ValidateID(c.ControllerID); err != nil {
+		f.Add("controller_id", "%v", err)
+	}
+	f.Require(filepath.IsAbs(c.DataDir), "data_dir", "must be an absolute path, is %q", c.DataDir)
+	f.Require(!strings.ContainsAny(c.PublicAddress, ":/ ") || isIP(c.PublicAddress), "public_address",
+		"must be a host name or an IP address without a port, is %q", c.PublicAddress)
+	for _, p := range c.CABundlePaths {
+		f.Require(filepath.IsAbs(p), "ca_bundle_paths", "must be absolute paths, has %q", p)
+	}
+	f.In("listen", c.Listen.validate())
+	f.In("spire", c.SPIRE.validate())
+	f.In("svid_ttl", c.SVIDTTL.validate(c.SPIRE.CATTL))
+	f.In("log", c.Log.Validate())
+	return f.Err()
+}
+
+func (l Listen) validate() error {
+	var f settings.Faults
+	for key, addr := range map[string]string{"enrollment": l.Enrollment, "control": l.Control, "admin": l.Admin, "health": l.Health} {
+		f.Require(isHostPort(addr), key, "must be host:port, is %q", addr)
+	}
+	return f.Err()
+}
+
+// leastCATTL keeps a CA alive long enough for SPIRE to prepare the next one.
+const leastCATTL = 2 * time.Minute
+
+func (s SPIRE) validate() error {
+	var f settings.Faults
+	switch s.Mode {
+	case Embedded:
+		f.Require(isHostPort(s.ServerListen), "server_listen", "must be IP:port, is %q", s.ServerListen)
+		f.Require(s.ServerSocket == "", "server_socket", "is for mode %q only", External)
+		f.Require(s.CATTL >= leastCATTL, "ca_ttl", "must be at least %s, is %s", leastCATTL, s.CATTL)
+		f.Require(s.AgentTTL >= time.Minute, "agent_ttl", "must be at least 1m, is %s", s.AgentTTL)
+		f.Require(s.AgentTTL <= s.CATTL, "agent_ttl", "must not be longer than ca_ttl (%s), is %s", s.CATTL, s.AgentTTL)
+	case External:
+		f.Require(filepath.IsAbs(s.ServerSocket), "server_socket", "must be the absolute path of spire-server's admin socket, is %q", s.ServerSocket)
+		f.Require(s.CacheReload > 0 && s.CacheReload <= time.Minute, "cache_reload_interval", "must be up to 1m, is %s", s.CacheReload)
+		f.Require(s.ServerAddress != "", "server_address", "must be host:port of spire-server as hosts reach it")
+	default:
+		f.Add("mode", "must be %q or %q, is %q", Embedded, External, s.Mode)
+	}
+	f.Require(s.ServerAddress == "" || isHostPort(s.ServerAddress), "server_address", "must be host:port, is %q", s.ServerAddress)
+	return f.Err()
+}
+
+func (t SVIDTTL) validate(caTTL time.Duration) error {
+	var f settings.Faults
+	for key, d := range map[string]time.Duration{"connector": t.Connector, "tunneler": t.Tunneler, "controller": t.Controller} {
+		f.Require(d >= 30*time.Second, key, "must be at least 30s, is %s", d)
+		f.Require(d <= caTTL, key, "must not be longer than spire.ca_ttl (%s), is %s", caTTL, d)
+	}
+	return f.Err()
+}
+
+func isHostPort(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
+}
+
+func isIP(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}

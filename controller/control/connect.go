@@ -1,0 +1,314 @@
+package control
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+	"unicode"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+)
+
+// Admitter says who is enrolled; fleet.Fleet is it.
+type Admitter interface {
+	AdmitConnector(ctx context.Context, h fleet.Hello, svidNotBefore time.Time) error
+	AdmitTunneler(ctx context.Context, id string, svidNotBefore time.Time) error
+}
+
+// Attendance notes who is here; fleet.Roster is it.
+type Attendance interface {
+	ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) (stream uint64)
+	ConnectorBeat(id string, stream uint64, svid fleet.SVID, revision uint64)
+	ConnectorDown(id string, stream uint64)
+	TunnelerReport(connectorID string, r fleet.Report)
+}
+
+const (
+	helloTimeout = 10 * time.Second
+	// silence is three heartbeats: after it the stream is dead even if TCP is not.
+	silence = 30 * time.Second
+	// comeBack is what a controller that stops asks its peers to wait at least.
+	comeBack = 250 * time.Millisecond
+)
+
+// ControlPlane serves ControlPlaneService.
+type ControlPlane struct {
+	zerotrustv1.UnimplementedControlPlaneServiceServer
+	Fleet     Admitter
+	Roster    Attendance
+	Policy    Snapshots
+	Endpoints Endpoints
+	// Stopping is closed when the controller shuts down.
+	Stopping <-chan struct{}
+	Log      *zap.Logger
+
+	mu   sync.Mutex
+	open map[string]chan struct{} // by connector id; closed when a newer stream replaces it
+}
+
+// caller is the authenticated peer of a stream.
+type caller struct {
+	identity.Workload
+	svid mtls.SVIDStatus
+	addr string
+}
+
+func callerOf(ctx context.Context) (caller, error) {
+	w, ok := rpcauth.Caller(ctx)
+	svid, err := mtls.PeerStatus(ctx)
+	if !ok || err != nil {
+		return caller{}, status.Error(codes.Unauthenticated, "no X509-SVID on this connection")
+	}
+	c := caller{Workload: w, svid: svid}
+	if p, ok := peer.FromContext(ctx); ok {
+		c.addr = p.Addr.String()
+	}
+	return c, nil
+}
+
+// Connect implements ControlPlaneService.
+func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) error {
+	ctx := stream.Context()
+	c, err := callerOf(ctx)
+	if err != nil {
+		return err
+	}
+	log := s.Log.With(zap.Stringer("caller_id", c), zap.String("caller_addr", c.addr))
+	in := receive(ctx, stream)
+	hello, err := s.hello(ctx, c, in)
+	if err != nil {
+		log.Warn("control stream refused", zap.Error(err))
+		return err
+	}
+	// Subscribed before admitted: a revocation in between is not missed.
+	changed, unsubscribe := s.Policy.Subscribe()
+	defer unsubscribe()
+	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.NotBefore); err != nil {
+		log.Warn("control stream refused", zap.Error(err))
+		return toStatus(err, newRequestID(), log)
+	}
+	replaced, release := s.replace(c.ID)
+	defer release()
+	number := s.Roster.ConnectorUp(hello, c.addr, fleet.SVID{Serial: c.svid.Serial, AuthorityID: c.svid.AuthorityID, NotAfter: c.svid.NotAfter})
+	defer s.Roster.ConnectorDown(c.ID, number)
+	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
+
+	t := &conversation{s: s, c: c, stream: stream, number: number, log: log}
+	err = t.run(ctx, in, changed, replaced)
+	log.Info("control stream ended", zap.Error(err))
+	return err
+}
+
+// replace makes this the current stream of the connector and tells the older one
+// to end. release forgets it unless a newer one took its place.
+func (s *ControlPlane) replace(id string) (replaced <-chan struct{}, release func()) {
+	mine := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[string]chan struct{}{}
+	}
+	if older, ok := s.open[id]; ok {
+		close(older)
+	}
+	s.open[id] = mine
+	return mine, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open[id] == mine {
+			delete(s.open, id)
+		}
+	}
+}
+
+// hello reads the first message and checks what it claims.
+func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) (fleet.Hello, error) {
+	var first received
+	select {
+	case first = <-in:
+	case <-time.After(helloTimeout):
+		return fleet.Hello{}, status.Error(codes.DeadlineExceeded, "no hello within 10 s")
+	case <-ctx.Done():
+		return fleet.Hello{}, status.FromContextError(ctx.Err()).Err()
+	}
+	if first.err != nil {
+		return fleet.Hello{}, first.err
+	}
+	h := first.req.GetHello()
+	switch {
+	case h == nil:
+		return fleet.Hello{}, status.Error(codes.InvalidArgument, "the first message must be a hello")
+	case h.GetConnectorId() != c.ID:
+		return fleet.Hello{}, status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
+	}
+	out := fleet.Hello{
+		ID: c.ID, Version: h.GetVersion(), PrivateIP: h.GetPrivateIp(), Addresses: h.GetListenAddresses(),
+		InstanceID: h.GetInstanceId(), BootID: h.GetBootId(),
+	}
+	return out, validateHello(out)
+}
+
+func validateHello(h fleet.Hello) error {
+	for field, text := range map[string]string{"version": h.Version, "instance_id": h.InstanceID, "boot_id": h.BootID} {
+		if len(text) > 64 || !printable(text) {
+			return status.Errorf(codes.InvalidArgument, "%s: must be at most 64 printable characters", field)
+		}
+	}
+	if _, err := netip.ParseAddr(h.PrivateIP); h.PrivateIP != "" && err != nil {
+		return status.Error(codes.InvalidArgument, "private_ip: is not an IP address")
+	}
+	if len(h.Addresses) > 16 {
+		return status.Error(codes.InvalidArgument, "listen_addresses: more than 16")
+	}
+	for _, a := range h.Addresses {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || len(a) > 255 || !printable(a) {
+			return status.Error(codes.InvalidArgument, "listen_addresses: not of the form host:port")
+		}
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	for _, c := range s {
+		if !unicode.IsPrint(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// received is one message or the end of the stream.
+type received struct {
+	req *zerotrustv1.ConnectRequest
+	err error
+}
+
+// receive reads the stream into a channel. Its goroutine ends with ctx, which
+// gRPC ends when the handler returns.
+func receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer) <-chan received {
+	out := make(chan received)
+	go func() {
+		for {
+			req, err := stream.Recv()
+			select {
+			case out <- received{req, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// conversation is an admitted control stream.
+type conversation struct {
+	s      *ControlPlane
+	c      caller
+	stream zerotrustv1.ControlPlaneService_ConnectServer
+	number uint64
+	log    *zap.Logger
+}
+
+func (t *conversation) run(ctx context.Context, in <-chan received, changed, replaced <-chan struct{}) error {
+	if err := t.sendPolicy(); err != nil {
+		return err
+	}
+	quiet := time.NewTimer(silence)
+	defer quiet.Stop()
+	for {
+		select {
+		case m := <-in:
+			if m.err != nil {
+				return m.err
+			}
+			quiet.Reset(silence)
+			if err := t.handle(m.req); err != nil {
+				return err
+			}
+		case <-changed:
+			if err := t.sendPolicy(); err != nil {
+				return err
+			}
+		case <-replaced:
+			return status.Error(codes.Aborted, "replaced by a newer stream of this connector")
+		case <-quiet.C:
+			return status.Error(codes.DeadlineExceeded, "no heartbeat within 30 s")
+		case <-t.s.Stopping:
+			return t.goodbye()
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+// sendPolicy sends the newest snapshot, or ends the stream of a connector that it
+// does not name any more.
+func (t *conversation) sendPolicy() error {
+	snapshot := t.s.Policy.Current()
+	if !snapshot.Names(t.c.Workload, t.c.svid.NotBefore) {
+		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+	}
+	return t.stream.Send(&zerotrustv1.ConnectResponse{
+		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, t.s.Endpoints)},
+	})
+}
+
+func (t *conversation) goodbye() error {
+	_ = t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Goodbye{
+		Goodbye: &zerotrustv1.Goodbye{Reason: "the controller is stopping", RetryAfter: durationpb.New(comeBack)},
+	}})
+	return status.Error(codes.Unavailable, "the controller is stopping")
+}
+
+func (t *conversation) handle(req *zerotrustv1.ConnectRequest) error {
+	switch m := req.GetMessage().(type) {
+	case *zerotrustv1.ConnectRequest_Heartbeat:
+		if m.Heartbeat.GetConnectorId() != t.c.ID {
+			return status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
+		}
+		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
+		return nil
+	case *zerotrustv1.ConnectRequest_Tunneler:
+		return t.report(m.Tunneler)
+	default:
+		return status.Error(codes.InvalidArgument, "expected a heartbeat or a report")
+	}
+}
+
+// report notes a tunneler. One that the policy does not name is passed over: it
+// was revoked a moment ago, or the connector makes it up.
+func (t *conversation) report(r *zerotrustv1.TunnelerReport) error {
+	w := identity.Workload{Kind: identity.KindTunneler, ID: r.GetTunnelerId()}
+	if !t.s.Policy.Current().Names(w, time.Now()) {
+		t.log.Warn("report of an unknown tunneler ignored", zap.String("tunneler_id", clip(w.ID)))
+		return nil
+	}
+	if len(r.GetVersion()) > 64 || !printable(r.GetVersion()) {
+		return status.Error(codes.InvalidArgument, "version: must be at most 64 printable characters")
+	}
+	out := fleet.Report{
+		TunnelerID: w.ID, Version: r.GetVersion(), SVID: svidFromProto(r.GetSvid()),
+		RemoteAddr: clip(r.GetRemoteAddress()), Detached: r.GetDetached(),
+	}
+	if r.GetSessionStartedAt().IsValid() {
+		out.Since = r.GetSessionStartedAt().AsTime()
+	}
+	t.s.Roster.TunnelerReport(t.c.ID, out)
+	return nil
+}

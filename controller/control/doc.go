@@ -1,0 +1,17 @@
+// Package control is the controller's gRPC transport: enrollment on the
+// bootstrap listener, control streams and directories on the mTLS listener.
+//
+// It translates and calls one domain method; it does not decide. Which kind of
+// workload may call is in rules.go, whether this one is enrolled is asked of
+// fleet, who may open a session is in policy.
+//
+// Main types, in reading order: Server (one listener), Enrollment, ControlPlane,
+// Directory.
+//
+// Handlers run on gRPC's goroutines. A control stream has one goroutine that only
+// receives; it ends with the stream's context, when its handler returns.
+//
+// Invariants: the caller is who its SVID says; a message that claims another id
+// ends the stream. A newer control stream of a connector replaces the older one,
+// whose late end changes nothing. Messages are capped before they are decoded.
+package control

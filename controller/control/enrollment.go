@@ -1,0 +1,125 @@
+package control
+
+import (
+	"context"
+	"crypto/x509"
+	"net/netip"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Redeemer spends tokens; enroll.Service is it.
+type Redeemer interface {
+	Redeem(ctx context.Context, r enroll.Redemption) (enroll.Enrollment, error)
+}
+
+// Bundles reads the trust bundle from the SPIRE server.
+type Bundles interface {
+	Bundle(ctx context.Context) ([]*x509.Certificate, error)
+}
+
+// Snapshots gives the newest policy.
+type Snapshots interface {
+	Current() *policy.Snapshot
+	Refresh(ctx context.Context) error
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Endpoints are the public addresses of this controller.
+type Endpoints struct {
+	SPIREServer  string   // host:port
+	ControlPlane []string // host:port
+}
+
+// Enrollment serves EnrollmentService.
+type Enrollment struct {
+	zerotrustv1.UnimplementedEnrollmentServiceServer
+	TrustDomain spiffeid.TrustDomain
+	Redeemer    Redeemer
+	Bundles     Bundles
+	Policy      Snapshots
+	Endpoints   Endpoints
+	Log         *zap.Logger
+}
+
+// Enroll implements EnrollmentService.
+func (e *Enrollment) Enroll(ctx context.Context, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
+	requestID := newRequestID()
+	r := enroll.Redemption{
+		Secret:    req.GetToken(),
+		Workload:  identity.Workload{Kind: kindFromProto(req.GetKind()), ID: req.GetId()},
+		CSR:       req.GetCsr(),
+		Ephemeral: req.GetEphemeral(),
+		RequestID: requestID,
+		Facts: enroll.Facts{
+			BinaryPath: req.GetHost().GetBinaryPath(), UID: req.GetHost().GetUid(),
+			SystemdUnit: req.GetHost().GetSystemdUnit(), Hostname: req.GetHost().GetHostname(), Version: req.GetHost().GetVersion(),
+		},
+	}
+	r.Source, r.HostCertificate = hostPeer(ctx)
+	got, err := e.Redeemer.Redeem(ctx, r)
+	if err != nil {
+		return nil, toStatus(err, requestID, e.Log)
+	}
+	bundle, err := e.bundle(ctx)
+	if err != nil {
+		return nil, toStatus(err, requestID, e.Log)
+	}
+	// The first directory must already name what was enrolled a moment ago.
+	if err := e.Policy.Refresh(ctx); err != nil {
+		return nil, toStatus(err, requestID, e.Log)
+	}
+	return &zerotrustv1.EnrollResponse{
+		TrustDomain: e.TrustDomain.Name(), SpiffeId: got.SPIFFEID.String(), HostId: string(got.HostID),
+		HostCertificate: got.HostCertificate, JoinToken: got.JoinToken, Bundle: bundle,
+		ControlPlaneAddresses: e.Endpoints.ControlPlane,
+		Directory:             directoryToProto(e.Policy.Current(), e.Endpoints),
+	}, nil
+}
+
+// FetchBundle implements EnrollmentService.
+func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundleRequest) (*zerotrustv1.FetchBundleResponse, error) {
+	bundle, err := e.bundle(ctx)
+	if err != nil {
+		return nil, toStatus(err, newRequestID(), e.Log)
+	}
+	return &zerotrustv1.FetchBundleResponse{Bundle: bundle, ControlPlaneAddresses: e.Endpoints.ControlPlane}, nil
+}
+
+func (e *Enrollment) bundle(ctx context.Context) (*zerotrustv1.BundleInfo, error) {
+	authorities, err := e.Bundles.Bundle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info := &zerotrustv1.BundleInfo{SpireServerAddress: e.Endpoints.SPIREServer}
+	for _, a := range authorities {
+		info.X509Authorities = append(info.X509Authorities, a.Raw)
+	}
+	return info, nil
+}
+
+// hostPeer is the address of the caller and, where it presented one, its host
+// certificate, whose chain and shape the handshake has verified.
+func hostPeer(ctx context.Context) (netip.AddrPort, *x509.Certificate) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return netip.AddrPort{}, nil
+	}
+	// An address that does not parse is the zero one, which no source rule matches.
+	addr, _ := netip.ParseAddrPort(p.Addr.String())
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.VerifiedChains) == 0 {
+		return addr, nil
+	}
+	return addr, info.State.PeerCertificates[0]
+}

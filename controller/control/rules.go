@@ -1,0 +1,31 @@
+package control
+
+import (
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+)
+
+// EnrollmentRules are for the bootstrap listener: whoever reaches it may call,
+// the token in the request is the credential.
+var EnrollmentRules = rpcauth.Rules{
+	zerotrustv1.EnrollmentService_Enroll_FullMethodName:      rpcauth.Public(),
+	zerotrustv1.EnrollmentService_FetchBundle_FullMethodName: rpcauth.Public(),
+	healthv1.Health_Check_FullMethodName:                     rpcauth.Public(),
+}
+
+// ControlRules are for the mTLS listener.
+var ControlRules = rpcauth.Rules{
+	zerotrustv1.ControlPlaneService_Connect_FullMethodName: rpcauth.Allow(identity.KindConnector),
+	zerotrustv1.DirectoryService_Watch_FullMethodName:      rpcauth.Allow(identity.KindTunneler),
+	healthv1.Health_Check_FullMethodName:                   rpcauth.Allow(identity.KindConnector, identity.KindTunneler),
+}
+
+// Caps on what a peer can send in one message.
+const (
+	maxEnrollMessage  = 64 << 10
+	maxControlMessage = 1 << 20
+)

@@ -1,0 +1,82 @@
+package control
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+)
+
+// drainTimeout is how long open streams have to end by themselves at shutdown.
+const drainTimeout = 3 * time.Second
+
+// Server is one gRPC listener.
+type Server struct {
+	name   string
+	grpc   *grpc.Server
+	health *health.Server
+	lis    net.Listener
+	log    *zap.Logger
+}
+
+// NewEnrollmentServer serves hosts that enroll.
+func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger) *Server {
+	return newServer("enrollment", lis, t, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
+		func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+}
+
+// NewControlServer serves connectors and tunnelers.
+func NewControlServer(lis net.Listener, t *tls.Config, c *ControlPlane, d *Directory, log *zap.Logger) *Server {
+	return newServer("control plane", lis, t, ControlRules, rpcauth.Limits{MaxMessage: maxControlMessage, MaxStreams: 8}, log,
+		func(s *grpc.Server) {
+			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
+			zerotrustv1.RegisterDirectoryServiceServer(s, d)
+		})
+}
+
+func newServer(name string, lis net.Listener, t *tls.Config, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, register func(*grpc.Server)) *Server {
+	opts := append(rpcauth.ServerOptions(rules, limits, log), grpc.Creds(credentials.NewTLS(t)))
+	s := &Server{name: name, grpc: grpc.NewServer(opts...), health: health.NewServer(), lis: lis, log: log}
+	register(s.grpc)
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	return s
+}
+
+// Addr is the address in use.
+func (s *Server) Addr() net.Addr { return s.lis.Addr() }
+
+// Services lists the full methods served, for the test that every one has a rule.
+func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
+
+// Run serves until ctx ends, then says goodbye to open streams and closes.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.grpc.Serve(s.lis) }()
+	s.log.Info("listening", zap.String("service", s.name), zap.Stringer("addr", s.lis.Addr()))
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", s.name, err)
+	case <-ctx.Done():
+	}
+	s.health.Shutdown()
+	// Handlers see their own shutdown signal and return; Stop cuts who does not.
+	stop := time.AfterFunc(drainTimeout, s.grpc.Stop)
+	defer stop.Stop()
+	s.grpc.GracefulStop()
+	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package control
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+func kindFromProto(k zerotrustv1.WorkloadKind) identity.Kind {
+	switch k {
+	case zerotrustv1.WorkloadKind_WORKLOAD_KIND_CONNECTOR:
+		return identity.KindConnector
+	case zerotrustv1.WorkloadKind_WORKLOAD_KIND_TUNNELER:
+		return identity.KindTunneler
+	default:
+		return ""
+	}
+}
+
+func directoryToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.Directory {
+	d := &zerotrustv1.Directory{Revision: s.Revision, ControlPlaneAddresses: e.ControlPlane}
+	for _, c := range s.Connectors {
+		d.Connectors = append(d.Connectors, &zerotrustv1.DirectoryConnector{Id: c.ID, SpiffeId: c.SPIFFEID.String(), Addresses: c.Addresses})
+	}
+	return d
+}
+
+func policyToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.PolicySnapshot {
+	p := &zerotrustv1.PolicySnapshot{
+		Revision: s.Revision, IssuedAt: timestamppb.New(s.IssuedAt), ControlPlaneAddresses: e.ControlPlane,
+		Tunnelers: make([]*zerotrustv1.PolicyTunneler, 0, len(s.Tunnelers)),
+	}
+	for _, t := range s.Tunnelers {
+		p.Tunnelers = append(p.Tunnelers, &zerotrustv1.PolicyTunneler{
+			SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)),
+		})
+	}
+	return p
+}
+
+// svidFromProto reads a report. It is shown to people and decides nothing, but a
+// peer may not make it long.
+func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
+	out := fleet.SVID{Serial: clip(s.GetSerial()), AuthorityID: clip(s.GetAuthorityId())}
+	if s.GetNotAfter().IsValid() {
+		out.NotAfter = s.GetNotAfter().AsTime()
+	}
+	return out
+}
+
+// clip bounds a reported text.
+func clip(s string) string { return s[:min(len(s), 80)] }

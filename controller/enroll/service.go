@@ -1,0 +1,185 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+)
+
+// Store opens transactions. They are serialized: what one read, no other changes
+// before it commits.
+type Store interface {
+	EnrollTx(ctx context.Context, fn func(Tx) error) error
+	Tokens(ctx context.Context) ([]Token, error)
+}
+
+// Tx is the part of a store transaction that enrollment needs.
+type Tx interface {
+	fleet.Tx
+	audit.Store
+	// TokenByHash and TokenByID return ErrTokenNotFound.
+	TokenByHash(ctx context.Context, hash []byte) (Token, error)
+	TokenByID(ctx context.Context, id string) (Token, error)
+	InsertToken(ctx context.Context, t Token, hash []byte) error
+	// UpdateToken writes the claim and the revocation of t.
+	UpdateToken(ctx context.Context, t Token) error
+	// HostKeyKnown says whether a host with this key hash exists, revoked or not.
+	HostKeyKnown(ctx context.Context, keyHash []byte) (bool, error)
+	PutHost(ctx context.Context, h fleet.Host) error
+	PutMember(ctx context.Context, m fleet.Member) error
+}
+
+// Signer signs host certificates.
+type Signer interface {
+	// SignHost signs for the public key of a verified CSR and takes nothing else
+	// from it. It returns DER.
+	SignHost(id identity.HostID, publicKey any) ([]byte, error)
+}
+
+// SPIRE is what redemption needs of the SPIRE server.
+type SPIRE interface {
+	PutEntry(ctx context.Context, e fleet.Entry) error
+	// Agent returns fleet.ErrNotFound for one that never attested.
+	Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error)
+	CreateJoinToken(ctx context.Context, ttl time.Duration) (token string, agent spiffeid.ID, err error)
+}
+
+// Changed is told after a commit that members came or went.
+type Changed interface {
+	// MembersChanged makes policy, streams and SPIRE follow the store.
+	MembersChanged(revoked []fleet.Member)
+}
+
+// Config configures New.
+type Config struct {
+	TrustDomain spiffeid.TrustDomain
+	Store       Store
+	Signer      Signer
+	SPIRE       SPIRE
+	Changed     Changed
+	Audit       *audit.Log
+	Log         *zap.Logger
+	Now         func() time.Time
+	// SVIDTTL of an entry, by kind.
+	SVIDTTL map[identity.Kind]time.Duration
+	// EntrySettle is how old a registration entry must be before the reply, so
+	// that the server's cache has it when the agent first asks.
+	EntrySettle time.Duration
+}
+
+// Service creates and redeems enrollment tokens.
+type Service struct {
+	cfg Config
+}
+
+// New returns a Service.
+func New(cfg Config) *Service { return &Service{cfg: cfg} }
+
+// TokenRequest asks for a token.
+type TokenRequest struct {
+	Workload  identity.Workload
+	TTL       time.Duration // 0 means DefaultTTL
+	Replace   bool
+	Source    netip.Prefix
+	Actor     string
+	RequestID string
+	From      string // address of the caller
+}
+
+// FieldError says which field of a request is wrong.
+type FieldError struct {
+	Field string
+	Err   error
+}
+
+// Error implements error.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap implements errors.Unwrap.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// Create makes a token and returns it with its secret, which is not stored and
+// cannot be shown again. Errors: *FieldError, ErrLiveMember.
+func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, error) {
+	if err := r.validate(); err != nil {
+		return Token{}, "", err
+	}
+	now := s.cfg.Now().UTC()
+	token := secret.New(Prefix(r.Workload.Kind))
+	t := Token{
+		ID: newTokenID(), Workload: r.Workload, Replace: r.Replace, Source: r.Source,
+		CreatedBy: r.Actor, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
+	}
+	err := s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
+		m, err := tx.Member(ctx, r.Workload)
+		if err != nil && !errors.Is(err, fleet.ErrNotFound) {
+			return err
+		}
+		if err == nil && m.Live() && !r.Replace {
+			return ErrLiveMember
+		}
+		if err := tx.InsertToken(ctx, t, secret.Hash(token)); err != nil {
+			return err
+		}
+		return s.cfg.Audit.Record(ctx, tx, audit.Event{
+			Actor: r.Actor, Action: audit.TokenCreate, Target: "token/" + t.ID, Outcome: audit.Success,
+			Reason: r.Workload.String(), RequestID: r.RequestID, Source: r.From,
+		})
+	})
+	if err != nil {
+		return Token{}, "", fmt.Errorf("create enrollment token: %w", err)
+	}
+	return t, token, nil
+}
+
+func (r *TokenRequest) validate() error {
+	if _, err := identity.ParseKind(string(r.Workload.Kind)); err != nil {
+		return &FieldError{"kind", err}
+	}
+	if err := identity.ValidateID(r.Workload.ID); err != nil {
+		return &FieldError{"id", err}
+	}
+	if r.TTL == 0 {
+		r.TTL = DefaultTTL
+	}
+	if r.TTL < MinTTL || r.TTL > MaxTTL {
+		return &FieldError{"ttl", fmt.Errorf("%s is outside %s to %s", r.TTL, MinTTL, MaxTTL)}
+	}
+	return nil
+}
+
+// List returns all tokens, newest first.
+func (s *Service) List(ctx context.Context) ([]Token, error) { return s.cfg.Store.Tokens(ctx) }
+
+// Revoke makes a pending token unusable. Revoking a token that is spent or
+// revoked already changes nothing. Errors: ErrTokenNotFound.
+func (s *Service) Revoke(ctx context.Context, id, actor, requestID, from string) error {
+	return s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
+		t, err := tx.TokenByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !t.RevokedAt.IsZero() || !t.ClaimedAt.IsZero() {
+			return nil
+		}
+		t.RevokedAt = s.cfg.Now().UTC()
+		if err := tx.UpdateToken(ctx, t); err != nil {
+			return err
+		}
+		return s.cfg.Audit.Record(ctx, tx, audit.Event{
+			Actor: actor, Action: audit.TokenRevoke, Target: "token/" + id, Outcome: audit.Success,
+			Reason: t.Workload.String(), RequestID: requestID, Source: from,
+		})
+	})
+}

@@ -1,0 +1,81 @@
+package enroll
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Limits of a token's life. Anything else is an error and is never corrected.
+const (
+	DefaultTTL = 10 * time.Minute
+	MinTTL     = time.Minute
+	MaxTTL     = 24 * time.Hour
+)
+
+// Errors of the token API.
+var (
+	ErrTokenNotFound = errors.New("no such enrollment token")
+	// ErrLiveMember refuses a token for an id that lives, unless it says Replace.
+	ErrLiveMember = errors.New("this id is enrolled and live; ask for a token with replace to revoke and replace it")
+)
+
+// State is where a token is in its life.
+type State string
+
+// States of a token.
+const (
+	Pending  State = "pending"
+	Redeemed State = "redeemed"
+	Expired  State = "expired"
+	Revoked  State = "revoked"
+)
+
+// Token is an enrollment token without its secret. Times are zero when the thing
+// has not happened.
+type Token struct {
+	ID        string // public, "tok_" and 16 hexadecimal digits
+	Workload  identity.Workload
+	Replace   bool         // redeeming it revokes the live holder of the id
+	Source    netip.Prefix // only from here; the zero prefix allows any address
+	CreatedBy string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	ClaimedAt time.Time
+	RevokedAt time.Time
+	// KeyHash is the SHA-256 of the key that claimed it.
+	KeyHash []byte
+	HostID  identity.HostID
+}
+
+// State at the time now. A claimed token stays redeemed after its expiry.
+func (t Token) State(now time.Time) State {
+	switch {
+	case !t.RevokedAt.IsZero():
+		return Revoked
+	case !t.ClaimedAt.IsZero():
+		return Redeemed
+	case !now.Before(t.ExpiresAt):
+		return Expired
+	default:
+		return Pending
+	}
+}
+
+// Prefix begins the secret of a token for this kind of workload.
+func Prefix(kind identity.Kind) string {
+	if kind == identity.KindConnector {
+		return "ztc_"
+	}
+	return "ztt_"
+}
+
+func newTokenID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return fmt.Sprintf("tok_%x", b)
+}

@@ -1,0 +1,16 @@
+// Package fleet owns what is enrolled: hosts, connectors and tunnelers, from
+// their first entry to their revocation, and who of them is ONLINE.
+//
+// It does not spend tokens (enroll does), decide who may open a session (policy
+// does) or speak gRPC (control does). SPIRE is behind the small interface SPIRE,
+// which spire/registrar implements; SQL is behind Store, which store implements.
+//
+// Main types, in reading order: Host, Member, Entry, Presence (who is ONLINE, in
+// memory), Fleet (list and revoke), Reconciler (makes SPIRE equal to the store).
+//
+// Fleet and Presence are safe for concurrent use. Only Presence.Run and
+// Reconciler.Run block; they end with their context.
+//
+// Invariants: an id has at most one live member; a revoked host id never lives
+// again; SPIRE's entries and bans follow the store and never the other way.
+package fleet

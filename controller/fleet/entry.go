@@ -1,0 +1,71 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+)
+
+// ErrNotFound is returned for a member, host or agent that does not exist.
+var ErrNotFound = errors.New("not found")
+
+// EntryIDPrefix marks the registration entries that this controller owns. The
+// reconciler leaves all others alone, so that an operator's own entries in an
+// external SPIRE are safe.
+const EntryIDPrefix = "zt."
+
+// Selector is one SPIRE selector. The controller makes them from fixed templates.
+type Selector struct {
+	Type  string
+	Value string
+}
+
+// String returns "type:value" as SPIRE writes it.
+func (s Selector) String() string { return s.Type + ":" + s.Value }
+
+// ParseSelector reads "type:value".
+func ParseSelector(s string) (Selector, error) {
+	typ, value, ok := strings.Cut(s, ":")
+	if !ok || typ == "" || value == "" {
+		return Selector{}, errors.New("selector is not of the form type:value")
+	}
+	return Selector{Type: typ, Value: value}, nil
+}
+
+// Entry is a SPIRE registration entry of ours. Its ID is chosen by us, begins
+// with EntryIDPrefix and never changes for one member on one host.
+type Entry struct {
+	ID          string
+	SPIFFEID    spiffeid.ID
+	ParentID    spiffeid.ID
+	Selectors   []Selector
+	X509SVIDTTL time.Duration
+}
+
+// Agent is what SPIRE knows of an attested agent.
+type Agent struct {
+	ID           spiffeid.ID
+	SerialNumber string
+	ExpiresAt    time.Time
+	Banned       bool
+}
+
+// SPIRE is the part of the SPIRE Server API that the domain needs. Every call is
+// idempotent.
+type SPIRE interface {
+	// PutEntry creates the entry, or makes an existing one with its ID equal to it.
+	PutEntry(ctx context.Context, e Entry) error
+	// DeleteEntry deletes by ID; an entry that is gone is no error.
+	DeleteEntry(ctx context.Context, id string) error
+	// Entries lists the entries whose ID begins with EntryIDPrefix.
+	Entries(ctx context.Context) ([]Entry, error)
+	// Agent returns ErrNotFound for one that never attested (or was evicted).
+	Agent(ctx context.Context, id spiffeid.ID) (Agent, error)
+	// Agents lists all attested agents, banned ones too.
+	Agents(ctx context.Context) ([]Agent, error)
+	// BanAgent returns ErrNotFound for an agent that never attested.
+	BanAgent(ctx context.Context, id spiffeid.ID) error
+}

@@ -1,0 +1,219 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Store is where the fleet is kept.
+type Store interface {
+	FleetTx(ctx context.Context, fn func(Tx) error) error
+	// Connectors and Tunnelers list all members, revoked ones too, by id.
+	Connectors(ctx context.Context) ([]Connector, error)
+	Tunnelers(ctx context.Context) ([]Tunneler, error)
+	// Hosts lists all hosts, revoked ones too.
+	Hosts(ctx context.Context) ([]Host, error)
+	// SaveSeen writes last-seen times in one transaction.
+	SaveSeen(ctx context.Context, seen []Seen) error
+}
+
+// Tx is the part of a store transaction that the fleet needs.
+type Tx interface {
+	audit.Store
+	// Member and Host return ErrNotFound.
+	Member(ctx context.Context, w identity.Workload) (Member, error)
+	Host(ctx context.Context, id identity.HostID) (Host, error)
+	// LiveMembersOf lists the members on a host that are not revoked.
+	LiveMembersOf(ctx context.Context, id identity.HostID) ([]Member, error)
+	RevokeMember(ctx context.Context, w identity.Workload, at time.Time) error
+	RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error
+	// ContestHost keeps the first time.
+	ContestHost(ctx context.Context, id identity.HostID, at time.Time) error
+	// SaveHello writes what a connector says of itself and reports whether its
+	// addresses changed.
+	SaveHello(ctx context.Context, h Hello) (changed bool, err error)
+	// BumpPolicy makes the next snapshot newer than all before.
+	BumpPolicy(ctx context.Context) error
+}
+
+// Changed is told after a commit that members came, went or moved.
+type Changed interface {
+	MembersChanged(revoked []Member)
+}
+
+// Hello is what a connector says of itself when its control stream opens.
+type Hello struct {
+	ID         string
+	Version    string
+	PrivateIP  string
+	Addresses  []string
+	InstanceID string
+	BootID     string
+}
+
+// Config configures New.
+type Config struct {
+	Store   Store
+	Roster  *Roster
+	Changed Changed
+	Audit   *audit.Log
+	Now     func() time.Time
+}
+
+// Fleet lists, admits and revokes members.
+type Fleet struct {
+	cfg Config
+}
+
+// New returns a Fleet.
+func New(cfg Config) *Fleet { return &Fleet{cfg: cfg} }
+
+// ErrRevoked refuses a member that is not, or no longer, enrolled.
+var ErrRevoked = errors.New("not enrolled or revoked")
+
+// svidBackdate is how far before its issue SPIRE sets an SVID's notBefore.
+const svidBackdate = 10 * time.Second
+
+// SVIDNotBefore is the earliest notBefore an SVID of this member can have; an
+// earlier one was issued to a former holder of the id.
+func (m Member) SVIDNotBefore() time.Time { return m.EnrolledAt.Add(-svidBackdate) }
+
+// AdmitConnector opens the door for a control stream: the caller must be live,
+// and its SVID not that of a former holder of its id. It stores the hello.
+func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svidNotBefore time.Time) error {
+	w := identity.Workload{Kind: identity.KindConnector, ID: h.ID}
+	moved := false
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
+		if err := admit(ctx, tx, w, svidNotBefore); err != nil {
+			return err
+		}
+		var err error
+		if moved, err = tx.SaveHello(ctx, h); err != nil || !moved {
+			return err
+		}
+		return tx.BumpPolicy(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("admit %s: %w", w, err)
+	}
+	if moved {
+		f.cfg.Changed.MembersChanged(nil)
+	}
+	return nil
+}
+
+// AdmitTunneler opens the door for a directory stream.
+func (f *Fleet) AdmitTunneler(ctx context.Context, id string, svidNotBefore time.Time) error {
+	w := identity.Workload{Kind: identity.KindTunneler, ID: id}
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error { return admit(ctx, tx, w, svidNotBefore) })
+	if err != nil {
+		return fmt.Errorf("admit %s: %w", w, err)
+	}
+	return nil
+}
+
+func admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.Time) error {
+	m, err := tx.Member(ctx, w)
+	if errors.Is(err, ErrNotFound) || err == nil && (!m.Live() || svidNotBefore.Before(m.SVIDNotBefore().Truncate(time.Second))) {
+		return ErrRevoked
+	}
+	return err
+}
+
+// Connectors lists all connectors with their presence.
+func (f *Fleet) Connectors(ctx context.Context) ([]Connector, error) {
+	all, err := f.cfg.Store.Connectors(ctx)
+	for i := range all {
+		all[i].Presence = f.cfg.Roster.Connector(all[i].ID, all[i].LastSeenAt)
+	}
+	return all, err
+}
+
+// Tunnelers lists all tunnelers with their presence.
+func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
+	all, err := f.cfg.Store.Tunnelers(ctx)
+	for i := range all {
+		p, by := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
+		all[i].Presence = p
+		if by != "" {
+			all[i].ConnectorID = by
+		}
+	}
+	return all, err
+}
+
+// Revocation asks to end a member's access.
+type Revocation struct {
+	Workload  identity.Workload
+	Actor     string
+	RequestID string
+	From      string // address of the caller
+}
+
+// Revoke ends the access of a member: from the commit on no stream or session of
+// it is admitted, the open ones are cut by the next snapshot, and the reconciler
+// deletes its entry and bans its agent when no other role lives on that host. The
+// longest access that remains where none of this arrives is its SVID's lifetime.
+// Revoking again changes nothing. Errors: ErrNotFound.
+func (f *Fleet) Revoke(ctx context.Context, r Revocation) error {
+	var gone []Member
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
+		m, err := tx.Member(ctx, r.Workload)
+		if err != nil || !m.Live() {
+			return err
+		}
+		gone = append(gone, m)
+		if err := Retire(ctx, tx, m, f.cfg.Now().UTC()); err != nil {
+			return err
+		}
+		return f.cfg.Audit.Record(ctx, tx, audit.Event{
+			Actor: r.Actor, Action: audit.MemberRevoke, Target: r.Workload.String(), Outcome: audit.Success,
+			Reason: "host/" + string(m.HostID), RequestID: r.RequestID, Source: r.From,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("revoke %s: %w", r.Workload, err)
+	}
+	if len(gone) > 0 {
+		f.cfg.Changed.MembersChanged(gone)
+	}
+	return nil
+}
+
+// Retire revokes a live member inside a transaction, and its host when no other
+// member lives there.
+func Retire(ctx context.Context, tx Tx, m Member, at time.Time) error {
+	if err := tx.RevokeMember(ctx, m.Workload, at); err != nil {
+		return err
+	}
+	others, err := tx.LiveMembersOf(ctx, m.HostID)
+	if err != nil {
+		return err
+	}
+	if len(others) == 0 {
+		if err := tx.RevokeHost(ctx, m.HostID, at); err != nil {
+			return err
+		}
+	}
+	return tx.BumpPolicy(ctx)
+}
+
+// EntryFor is the registration entry that a live member on host should have.
+func EntryFor(m Member, host Host, td spiffeid.TrustDomain, ttl map[identity.Kind]time.Duration) (Entry, error) {
+	id, err := m.SPIFFEID(td)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{
+		ID: m.EntryID(), SPIFFEID: id, ParentID: host.AgentID,
+		Selectors: slices.Clone(m.Selectors), X509SVIDTTL: ttl[m.Kind],
+	}, nil
+}

@@ -1,0 +1,104 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Host is one enrollment of one machine. Its times are zero when the thing has
+// not happened.
+type Host struct {
+	ID identity.HostID
+	// AgentID is the SPIFFE ID of the host's SPIRE agent, the parent of its entries.
+	AgentID spiffeid.ID
+	// KeyHash is the SHA-256 of the host key (SubjectPublicKeyInfo, DER).
+	KeyHash []byte
+	// Certificate is the host certificate, DER; empty until signed and for ephemeral hosts.
+	Certificate []byte
+	Ephemeral   bool
+	Hostname    string
+	EnrolledAt  time.Time
+	// ContestedAt is when somebody else tried this host's enrollment token.
+	ContestedAt time.Time
+	RevokedAt   time.Time
+}
+
+// Member is an enrolled connector or tunneler: what both have in common.
+type Member struct {
+	identity.Workload
+	HostID    identity.HostID
+	Selectors []Selector
+	Version   string
+	// EnrolledAt, RevokedAt, FirstSeenAt and LastSeenAt are zero when it has not happened.
+	EnrolledAt  time.Time
+	RevokedAt   time.Time
+	FirstSeenAt time.Time
+	LastSeenAt  time.Time
+}
+
+// Live says that the member is enrolled and not revoked.
+func (m Member) Live() bool { return m.RevokedAt.IsZero() }
+
+// EntryID is the ID of the member's registration entry in SPIRE. It changes with
+// the host, so that the entry of a revoked host is never mistaken for the new one.
+func (m Member) EntryID() string {
+	return EntryIDPrefix + string(m.Kind) + "." + m.ID + "." + string(m.HostID)
+}
+
+// Connector is an enrolled connector.
+type Connector struct {
+	Member
+	PrivateIP string
+	// Addresses are host:port at which tunnelers reach it, from its last hello.
+	Addresses []string
+	// Contested is copied from its host.
+	Contested bool
+	Presence  Presence
+}
+
+// Tunneler is an enrolled tunneler.
+type Tunneler struct {
+	Member
+	// ConnectorID is the connector that reported it last.
+	ConnectorID string
+	Contested   bool
+	Presence    Presence
+}
+
+// Status is what an operator sees of a member.
+type Status string
+
+// A member is ONLINE while its control stream (connector) or a session of it
+// (tunneler, as reported by a connector) is open and was heard of within
+// OfflineAfter.
+const (
+	Online  Status = "ONLINE"
+	Offline Status = "OFFLINE"
+)
+
+// OfflineAfter is three heartbeats.
+const OfflineAfter = 30 * time.Second
+
+// Presence is what is known of a member at this moment. It is in memory only.
+type Presence struct {
+	Status Status
+	// Since is when the open stream or session started; zero when OFFLINE.
+	Since      time.Time
+	LastSeen   time.Time
+	RemoteAddr string
+	InstanceID string
+	BootID     string
+	SVID       SVID
+	// PolicyRevision is what a connector says it has applied.
+	PolicyRevision uint64
+}
+
+// SVID is what a member reports about the X509-SVID it uses.
+type SVID struct {
+	Serial      string
+	AuthorityID string
+	NotAfter    time.Time
+}

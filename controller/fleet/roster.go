@@ -1,0 +1,196 @@
+package fleet
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Seen is a last-seen time to be stored. Connector is set for a tunneler.
+type Seen struct {
+	Workload  identity.Workload
+	At        time.Time
+	Version   string
+	Connector string
+}
+
+// Roster knows who is here at this moment. It is in memory; Run stores last-seen
+// times in batches, so a heartbeat costs no disk write.
+type Roster struct {
+	now func() time.Time
+
+	mu         sync.Mutex
+	nextStream uint64
+	connectors map[string]*attendance
+	tunnelers  map[string]*attendance // the newest report wins
+	dirty      map[identity.Workload]Seen
+}
+
+type attendance struct {
+	Presence
+	stream uint64 // which control stream it is of
+	by     string // reporting connector of a tunneler
+}
+
+// NewRoster returns an empty roster.
+func NewRoster(now func() time.Time) *Roster {
+	return &Roster{
+		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*attendance{},
+		dirty: map[identity.Workload]Seen{},
+	}
+}
+
+// ConnectorUp notes a new control stream, which replaces an older one of the same
+// connector, and returns its number.
+func (r *Roster) ConnectorUp(h Hello, remoteAddr string, svid SVID) (stream uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nextStream++
+	now := r.now()
+	r.connectors[h.ID] = &attendance{stream: r.nextStream, Presence: Presence{
+		Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: h.InstanceID, BootID: h.BootID, SVID: svid,
+	}}
+	r.touch(identity.KindConnector, h.ID, h.Version, "")
+	return r.nextStream
+}
+
+// ConnectorBeat notes a heartbeat on a stream. One that a newer stream replaced
+// changes nothing.
+func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.connectors[id]
+	if a == nil || a.stream != stream {
+		return
+	}
+	a.LastSeen, a.SVID, a.PolicyRevision = r.now(), svid, revision
+	r.touch(identity.KindConnector, id, "", "")
+}
+
+// ConnectorDown notes the end of a stream. The late end of a stream that was
+// replaced never marks the newer one OFFLINE.
+func (r *Roster) ConnectorDown(id string, stream uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a := r.connectors[id]; a != nil && a.stream == stream {
+		a.Since = time.Time{}
+	}
+}
+
+// Report is what a connector says of one attached tunneler.
+type Report struct {
+	TunnelerID string
+	Version    string
+	SVID       SVID
+	Since      time.Time
+	RemoteAddr string
+	Detached   bool
+}
+
+// TunnelerReport notes a report. A detach by a connector other than the one that
+// reported last changes nothing: the tunneler has moved on.
+func (r *Roster) TunnelerReport(connectorID string, p Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.tunnelers[p.TunnelerID]
+	if p.Detached {
+		if a != nil && a.by == connectorID {
+			a.Since = time.Time{}
+		}
+		return
+	}
+	r.tunnelers[p.TunnelerID] = &attendance{by: connectorID, Presence: Presence{
+		Since: p.Since, LastSeen: r.now(), RemoteAddr: p.RemoteAddr, SVID: p.SVID,
+	}}
+	r.touch(identity.KindTunneler, p.TunnelerID, p.Version, connectorID)
+}
+
+// Forget drops a member that was revoked.
+func (r *Roster) Forget(w identity.Workload) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w.Kind == identity.KindConnector {
+		delete(r.connectors, w.ID)
+	} else {
+		delete(r.tunnelers, w.ID)
+	}
+	delete(r.dirty, w)
+}
+
+// Connector returns the presence of a connector; stored is its last-seen time
+// from before this program started.
+func (r *Roster) Connector(id string, stored time.Time) Presence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, _ := r.presence(r.connectors[id], stored)
+	return p
+}
+
+// Tunneler returns the presence of a tunneler and who reported it.
+func (r *Roster) Tunneler(id string, stored time.Time) (Presence, string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.presence(r.tunnelers[id], stored)
+}
+
+func (r *Roster) presence(a *attendance, stored time.Time) (Presence, string) {
+	if a == nil {
+		return Presence{Status: Offline, LastSeen: stored}, ""
+	}
+	p := a.Presence
+	if p.Since.IsZero() || r.now().Sub(p.LastSeen) > OfflineAfter {
+		return Presence{Status: Offline, LastSeen: p.LastSeen, SVID: p.SVID}, a.by
+	}
+	p.Status = Online
+	return p, a.by
+}
+
+// touch marks a last-seen time for the next flush. An empty version keeps the
+// stored one.
+func (r *Roster) touch(kind identity.Kind, id, version, connector string) {
+	w := identity.Workload{Kind: kind, ID: id}
+	if version == "" {
+		version = r.dirty[w].Version
+	}
+	r.dirty[w] = Seen{Workload: w, At: r.now().UTC(), Version: version, Connector: connector}
+}
+
+// flushEvery bounds how much last-seen a SIGKILL can lose.
+const flushEvery = 5 * time.Second
+
+// Run stores last-seen times until ctx ends, and once more then.
+func (r *Roster) Run(ctx context.Context, s Store, log *zap.Logger) error {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			r.flush(ctx, s, log)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			r.flush(last, s, log)
+			return nil
+		}
+	}
+}
+
+func (r *Roster) flush(ctx context.Context, s Store, log *zap.Logger) {
+	r.mu.Lock()
+	batch := make([]Seen, 0, len(r.dirty))
+	for _, d := range r.dirty {
+		batch = append(batch, d)
+	}
+	clear(r.dirty)
+	r.mu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	if err := s.SaveSeen(ctx, batch); err != nil {
+		log.Warn("last-seen times not stored, a later heartbeat brings them again", zap.Int("members", len(batch)), zap.Error(err))
+	}
+}

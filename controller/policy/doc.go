@@ -1,0 +1,15 @@
+// Package policy owns the answer to "who may open a session, and where": the
+// snapshot that connectors enforce and the directory that tunnelers follow.
+//
+// It does not store anything (store does, behind Store), send anything (control
+// does) or change the fleet (fleet does).
+//
+// Main types, in reading order: Snapshot, Publisher.
+//
+// Publisher is safe for concurrent use. Run blocks; snapshots are immutable once
+// published and are shared by all readers.
+//
+// Invariants: whoever the snapshot does not name is refused; a snapshot with a
+// higher revision is at least as new; a subscriber that is slow misses
+// intermediate snapshots and never the last.
+package policy

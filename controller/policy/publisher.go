@@ -1,0 +1,175 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Store is what a snapshot is made from.
+type Store interface {
+	PolicyRevision(ctx context.Context) (uint64, error)
+	Connectors(ctx context.Context) ([]fleet.Connector, error)
+	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
+}
+
+const (
+	// refreshEvery repairs a missed kick.
+	refreshEvery = 30 * time.Second
+	// reissueAfter keeps the issue time of an unchanged policy young: connectors
+	// stop trusting a snapshot by its age. Until then nothing is sent again.
+	reissueAfter = 10 * time.Minute
+)
+
+// Publisher makes snapshots and tells its subscribers of them.
+type Publisher struct {
+	td    spiffeid.TrustDomain
+	store Store
+	log   *zap.Logger
+	now   func() time.Time
+	kick  chan struct{}
+
+	making sync.Mutex // one snapshot is made at a time, so revisions never run backwards
+	mu     sync.Mutex
+	last   *Snapshot
+	subs   map[chan struct{}]struct{}
+}
+
+// NewPublisher returns a Publisher whose first snapshot names nobody.
+func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now func() time.Time) *Publisher {
+	return &Publisher{
+		td: td, store: store, log: log, now: now,
+		kick: make(chan struct{}, 1), last: &Snapshot{}, subs: map[chan struct{}]struct{}{},
+	}
+}
+
+// Current is the newest snapshot. It must not be changed.
+func (p *Publisher) Current() *Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+// Subscribe returns a channel that gets a value after each publication, and a
+// function that ends it.
+func (p *Publisher) Subscribe() (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.subs[c] = struct{}{}
+	return c, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.subs, c)
+	}
+}
+
+// Kick asks Run for a new snapshot. It never blocks.
+func (p *Publisher) Kick() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Run publishes after every kick and every 30 s until ctx ends.
+func (p *Publisher) Run(ctx context.Context) error {
+	t := time.NewTicker(refreshEvery)
+	defer t.Stop()
+	for {
+		if err := p.Refresh(ctx); err != nil && ctx.Err() == nil {
+			p.log.Warn("policy snapshot not made, retrying", zap.Error(err))
+			select {
+			case <-time.After(time.Second):
+				continue
+			case <-ctx.Done():
+			}
+		}
+		select {
+		case <-t.C:
+		case <-p.kick:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Refresh makes a snapshot now and publishes it.
+func (p *Publisher) Refresh(ctx context.Context) error {
+	p.making.Lock()
+	defer p.making.Unlock()
+	next, err := p.make(ctx)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if next.Revision == p.last.Revision && next.IssuedAt.Sub(p.last.IssuedAt) < reissueAfter {
+		return nil
+	}
+	p.last = next
+	for c := range p.subs {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {
+	// The revision is read first: rows may be newer than it says, never older.
+	revision, err := p.store.PolicyRevision(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("policy revision: %w", err)
+	}
+	connectors, err := p.store.Connectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tunnelers, err := p.store.Tunnelers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{
+		Revision: revision, IssuedAt: p.now().UTC(),
+		live: make(map[identity.Workload]time.Time, len(connectors)+len(tunnelers)),
+	}
+	for _, c := range connectors {
+		id, ok, err := s.admit(c.Member, p.td)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			s.Connectors = append(s.Connectors, Connector{ID: c.ID, SPIFFEID: id, Addresses: c.Addresses})
+		}
+	}
+	for _, t := range tunnelers {
+		id, ok, err := s.admit(t.Member, p.td)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			s.Tunnelers = append(s.Tunnelers, Tunneler{SPIFFEID: id, SVIDNotBefore: t.SVIDNotBefore()})
+		}
+	}
+	return s, nil
+}
+
+func (s *Snapshot) admit(m fleet.Member, td spiffeid.TrustDomain) (id spiffeid.ID, ok bool, err error) {
+	if !m.Live() {
+		return id, false, nil
+	}
+	if id, err = m.SPIFFEID(td); err != nil {
+		return id, false, err
+	}
+	s.live[m.Workload] = m.SVIDNotBefore()
+	return id, true, nil
+}

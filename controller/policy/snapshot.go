@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Snapshot is the whole policy at one revision. Until there are networks and
+// grants it says: every live tunneler may open a session at every live connector.
+type Snapshot struct {
+	Revision   uint64
+	IssuedAt   time.Time
+	Tunnelers  []Tunneler
+	Connectors []Connector
+
+	live map[identity.Workload]time.Time
+}
+
+// Tunneler is one that may open a session.
+type Tunneler struct {
+	SPIFFEID spiffeid.ID
+	// SVIDNotBefore: an SVID with an earlier notBefore is of a former holder of the id.
+	SVIDNotBefore time.Time
+}
+
+// Connector is one that tunnelers may use.
+type Connector struct {
+	ID        string
+	SPIFFEID  spiffeid.ID
+	Addresses []string
+}
+
+// Names says whether a stream of w, authenticated by an SVID with this notBefore,
+// may stay open.
+func (s *Snapshot) Names(w identity.Workload, svidNotBefore time.Time) bool {
+	earliest, ok := s.live[w]
+	// A certificate carries whole seconds.
+	return ok && !svidNotBefore.Before(earliest.Truncate(time.Second))
+}

@@ -1,0 +1,18 @@
+// Package store keeps the domain state in SQL: tokens, hosts, connectors,
+// tunnelers, API keys, the audit log and the policy revision.
+//
+// It decides nothing. The rules are in enroll, fleet and policy, which declare
+// the small interfaces that Store and Tx implement. Who is ONLINE is not here but
+// in fleet.Roster.
+//
+// Main types, in reading order: Store (open, read), Tx (everything that writes).
+//
+// Store is safe for concurrent use and starts no goroutine. Transactions are
+// BEGIN IMMEDIATE: one writer at a time, so a transaction never sees what it read
+// change under it.
+//
+// Invariants: a commit is on disk before it is acknowledged (WAL with
+// synchronous=FULL); migrations only go forward; times are microseconds since
+// 1970 in UTC and 0 where the thing has not happened; no secret is stored, only
+// hashes.
+package store

@@ -1,0 +1,282 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// table is where members of a kind are kept.
+func table(k identity.Kind) (string, error) {
+	switch k {
+	case identity.KindConnector:
+		return "connectors", nil
+	case identity.KindTunneler:
+		return "tunnelers", nil
+	default:
+		return "", fmt.Errorf("%q are not kept", k)
+	}
+}
+
+// memberColumns are the columns that connectors and tunnelers share, in the order
+// of memberRow.
+const memberColumns = `m.id, m.host_id, m.selectors, m.version, m.enrolled_at, m.revoked_at, m.first_seen_at, m.last_seen_at`
+
+// memberRow scans memberColumns.
+type memberRow struct {
+	m                           fleet.Member
+	selectors                   string
+	enrolled, revoked, from, to int64
+}
+
+func (r *memberRow) dest(more ...any) []any {
+	return append([]any{&r.m.ID, &r.m.HostID, &r.selectors, &r.m.Version, &r.enrolled, &r.revoked, &r.from, &r.to}, more...)
+}
+
+func (r *memberRow) member(k identity.Kind) (fleet.Member, error) {
+	r.m.Kind = k
+	r.m.EnrolledAt, r.m.RevokedAt = moment(r.enrolled), moment(r.revoked)
+	r.m.FirstSeenAt, r.m.LastSeenAt = moment(r.from), moment(r.to)
+	var texts []string
+	if err := json.Unmarshal([]byte(r.selectors), &texts); err != nil {
+		return fleet.Member{}, fmt.Errorf("selectors of %s: %w", r.m.Workload, err)
+	}
+	for _, t := range texts {
+		s, err := fleet.ParseSelector(t)
+		if err != nil {
+			return fleet.Member{}, fmt.Errorf("selectors of %s: %w", r.m.Workload, err)
+		}
+		r.m.Selectors = append(r.m.Selectors, s)
+	}
+	return r.m, nil
+}
+
+func scanMember(k identity.Kind) func(scanner) (fleet.Member, error) {
+	return func(s scanner) (fleet.Member, error) {
+		var r memberRow
+		if err := s.Scan(r.dest()...); err != nil {
+			return fleet.Member{}, err
+		}
+		return r.member(k)
+	}
+}
+
+// Member implements fleet.Tx.
+func (t *Tx) Member(ctx context.Context, w identity.Workload) (fleet.Member, error) {
+	tab, err := table(w.Kind)
+	if err != nil {
+		return fleet.Member{}, err
+	}
+	m, err := scanMember(w.Kind)(t.sql.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM `+tab+` m WHERE m.id = ?`, w.ID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return fleet.Member{}, fleet.ErrNotFound
+	}
+	return m, err
+}
+
+// LiveMembersOf implements fleet.Tx.
+func (t *Tx) LiveMembersOf(ctx context.Context, id identity.HostID) ([]fleet.Member, error) {
+	var all []fleet.Member
+	for _, k := range []identity.Kind{identity.KindConnector, identity.KindTunneler} {
+		tab, err := table(k)
+		if err != nil {
+			return nil, err
+		}
+		some, err := collect(ctx, t.sql, scanMember(k),
+			`SELECT `+memberColumns+` FROM `+tab+` m WHERE m.host_id = ? AND m.revoked_at = 0`, string(id))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// PutMember implements enroll.Tx: a new member, or a former one's id used again.
+// What was known of the former one is gone.
+func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {
+	tab, err := table(m.Kind)
+	if err != nil {
+		return err
+	}
+	texts := make([]string, 0, len(m.Selectors))
+	for _, s := range m.Selectors {
+		texts = append(texts, s.String())
+	}
+	selectors, err := json.Marshal(texts)
+	if err != nil {
+		return err
+	}
+	_, err = t.sql.ExecContext(ctx, `INSERT OR REPLACE INTO `+tab+
+		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		m.ID, string(m.HostID), string(selectors), m.Version,
+		micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt), micros(m.LastSeenAt))
+	return err
+}
+
+// RevokeMember implements fleet.Tx.
+func (t *Tx) RevokeMember(ctx context.Context, w identity.Workload, at time.Time) error {
+	tab, err := table(w.Kind)
+	if err != nil {
+		return err
+	}
+	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), w.ID)
+	return err
+}
+
+// SaveHello implements fleet.Tx.
+func (t *Tx) SaveHello(ctx context.Context, h fleet.Hello) (changed bool, err error) {
+	slices.Sort(h.Addresses)
+	addresses, err := json.Marshal(h.Addresses)
+	if err != nil {
+		return false, err
+	}
+	var before string
+	if err := t.sql.QueryRowContext(ctx, `SELECT addresses FROM connectors WHERE id = ?`, h.ID).Scan(&before); err != nil {
+		return false, err
+	}
+	_, err = t.sql.ExecContext(ctx, `UPDATE connectors SET version = ?, private_ip = ?, addresses = ? WHERE id = ?`,
+		h.Version, h.PrivateIP, string(addresses), h.ID)
+	return before != string(addresses), err
+}
+
+// Connectors implements fleet.Store.
+func (s *Store) Connectors(ctx context.Context) ([]fleet.Connector, error) {
+	return collect(ctx, s.db, func(row scanner) (fleet.Connector, error) {
+		var r memberRow
+		var c fleet.Connector
+		var addresses string
+		var contested int64
+		if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &contested)...); err != nil {
+			return c, err
+		}
+		c.Contested = contested != 0
+		if err := json.Unmarshal([]byte(addresses), &c.Addresses); err != nil {
+			return c, fmt.Errorf("addresses of connector/%s: %w", r.m.ID, err)
+		}
+		var err error
+		c.Member, err = r.member(identity.KindConnector)
+		return c, err
+	}, `SELECT `+memberColumns+`, m.private_ip, m.addresses, h.contested_at
+		FROM connectors m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
+}
+
+// Tunnelers implements fleet.Store.
+func (s *Store) Tunnelers(ctx context.Context) ([]fleet.Tunneler, error) {
+	return collect(ctx, s.db, func(row scanner) (fleet.Tunneler, error) {
+		var r memberRow
+		var t fleet.Tunneler
+		var contested int64
+		if err := row.Scan(r.dest(&t.ConnectorID, &contested)...); err != nil {
+			return t, err
+		}
+		t.Contested = contested != 0
+		var err error
+		t.Member, err = r.member(identity.KindTunneler)
+		return t, err
+	}, `SELECT `+memberColumns+`, m.connector_id, h.contested_at
+		FROM tunnelers m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
+}
+
+// SaveSeen implements fleet.Store. Times only grow, and a member that is not
+// there is passed over.
+func (s *Store) SaveSeen(ctx context.Context, seen []fleet.Seen) error {
+	return s.tx(ctx, func(t *Tx) error {
+		for _, n := range seen {
+			tab, err := table(n.Workload.Kind)
+			if err != nil {
+				return err
+			}
+			at := micros(n.At)
+			if _, err := t.sql.ExecContext(ctx, `UPDATE `+tab+` SET last_seen_at = max(last_seen_at, ?),
+				first_seen_at = CASE first_seen_at WHEN 0 THEN ? ELSE first_seen_at END,
+				version = CASE ? WHEN '' THEN version ELSE ? END WHERE id = ?`, at, at, n.Version, n.Version, n.Workload.ID); err != nil {
+				return err
+			}
+			if n.Workload.Kind != identity.KindTunneler {
+				continue
+			}
+			if _, err := t.sql.ExecContext(ctx, `UPDATE tunnelers SET connector_id = ? WHERE id = ?`, n.Connector, n.Workload.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// hostColumns are in the order of scanHost.
+const hostColumns = `id, agent_id, key_hash, certificate, ephemeral, hostname, enrolled_at, contested_at, revoked_at`
+
+func scanHost(s scanner) (fleet.Host, error) {
+	var h fleet.Host
+	var agent string
+	var enrolled, contested, revoked int64
+	err := s.Scan(&h.ID, &agent, &h.KeyHash, &h.Certificate, &h.Ephemeral, &h.Hostname, &enrolled, &contested, &revoked)
+	if err != nil {
+		return h, err
+	}
+	h.EnrolledAt, h.ContestedAt, h.RevokedAt = moment(enrolled), moment(contested), moment(revoked)
+	if h.AgentID, err = spiffeid.FromString(agent); err != nil {
+		return h, fmt.Errorf("agent id of host %s: %w", h.ID, err)
+	}
+	return h, nil
+}
+
+// Host implements fleet.Tx.
+func (t *Tx) Host(ctx context.Context, id identity.HostID) (fleet.Host, error) {
+	h, err := scanHost(t.sql.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = ?`, string(id)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return fleet.Host{}, fleet.ErrNotFound
+	}
+	return h, err
+}
+
+// Hosts implements fleet.Store.
+func (s *Store) Hosts(ctx context.Context) ([]fleet.Host, error) {
+	return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts ORDER BY id`)
+}
+
+// HostKeyKnown implements enroll.Tx.
+func (t *Tx) HostKeyKnown(ctx context.Context, keyHash []byte) (known bool, err error) {
+	err = t.sql.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hosts WHERE key_hash = ?)`, keyHash).Scan(&known)
+	return known, err
+}
+
+// PutHost implements enroll.Tx. Of a host that exists only the agent id and the
+// certificate change, so that a mark set meanwhile (contested, revoked) stays.
+func (t *Tx) PutHost(ctx context.Context, h fleet.Host) error {
+	_, err := t.sql.ExecContext(ctx, `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, certificate = excluded.certificate`,
+		string(h.ID), h.AgentID.String(), h.KeyHash, nonNil(h.Certificate), h.Ephemeral, h.Hostname,
+		micros(h.EnrolledAt), micros(h.ContestedAt), micros(h.RevokedAt))
+	return err
+}
+
+// RevokeHost implements fleet.Tx.
+func (t *Tx) RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), string(id))
+	return err
+}
+
+// ContestHost implements fleet.Tx.
+func (t *Tx) ContestHost(ctx context.Context, id identity.HostID, at time.Time) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET contested_at = ? WHERE id = ? AND contested_at = 0`, micros(at), string(id))
+	return err
+}
+
+// nonNil keeps an empty BLOB from becoming NULL.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

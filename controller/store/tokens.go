@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+)
+
+// tokenColumns are in the order of scanToken. The hash is never read back.
+const tokenColumns = `id, kind, workload, replaces, source, created_by, created_at, expires_at, claimed_at, revoked_at, key_hash, host_id`
+
+func scanToken(s scanner) (enroll.Token, error) {
+	var t enroll.Token
+	var source string
+	var created, expires, claimed, revoked int64
+	err := s.Scan(&t.ID, &t.Workload.Kind, &t.Workload.ID, &t.Replace, &source, &t.CreatedBy,
+		&created, &expires, &claimed, &revoked, &t.KeyHash, &t.HostID)
+	if err != nil {
+		return t, err
+	}
+	t.CreatedAt, t.ExpiresAt, t.ClaimedAt, t.RevokedAt = moment(created), moment(expires), moment(claimed), moment(revoked)
+	if source != "" {
+		if t.Source, err = netip.ParsePrefix(source); err != nil {
+			return t, fmt.Errorf("source of token %s: %w", t.ID, err)
+		}
+	}
+	return t, nil
+}
+
+// Tokens implements enroll.Store.
+func (s *Store) Tokens(ctx context.Context) ([]enroll.Token, error) {
+	return collect(ctx, s.db, scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY created_at DESC, id`)
+}
+
+// TokenByHash implements enroll.Tx.
+func (t *Tx) TokenByHash(ctx context.Context, hash []byte) (enroll.Token, error) {
+	return t.token(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = ?`, hash)
+}
+
+// TokenByID implements enroll.Tx.
+func (t *Tx) TokenByID(ctx context.Context, id string) (enroll.Token, error) {
+	return t.token(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE id = ?`, id)
+}
+
+func (t *Tx) token(ctx context.Context, query string, arg any) (enroll.Token, error) {
+	tok, err := scanToken(t.sql.QueryRowContext(ctx, query, arg))
+	if errors.Is(err, sql.ErrNoRows) {
+		return enroll.Token{}, enroll.ErrTokenNotFound
+	}
+	return tok, err
+}
+
+// InsertToken implements enroll.Tx.
+func (t *Tx) InsertToken(ctx context.Context, tok enroll.Token, hash []byte) error {
+	source := ""
+	if tok.Source.IsValid() {
+		source = tok.Source.String()
+	}
+	_, err := t.sql.ExecContext(ctx, `INSERT INTO tokens (hash, `+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		hash, tok.ID, string(tok.Workload.Kind), tok.Workload.ID, tok.Replace, source, tok.CreatedBy,
+		micros(tok.CreatedAt), micros(tok.ExpiresAt), micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID))
+	return err
+}
+
+// UpdateToken implements enroll.Tx.
+func (t *Tx) UpdateToken(ctx context.Context, tok enroll.Token) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE tokens SET claimed_at = ?, revoked_at = ?, key_hash = ?, host_id = ? WHERE id = ?`,
+		micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID), tok.ID)
+	return err
+}
+
+// AppendAudit implements audit.Store.
+func (t *Tx) AppendAudit(ctx context.Context, e audit.Event) error {
+	_, err := t.sql.ExecContext(ctx,
+		`INSERT INTO audit (time, actor, action, target, outcome, reason, request_id, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		micros(e.Time), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source)
+	return err
+}
+
+// AuditSince lists audit events at or after a time, oldest first.
+func (s *Store) AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error) {
+	return collect(ctx, s.db, func(row scanner) (audit.Event, error) {
+		var e audit.Event
+		var at int64
+		err := row.Scan(&at, &e.Actor, &e.Action, &e.Target, &e.Outcome, &e.Reason, &e.RequestID, &e.Source)
+		e.Time = moment(at)
+		return e, err
+	}, `SELECT time, actor, action, target, outcome, reason, request_id, source FROM audit WHERE time >= ? ORDER BY seq`, micros(since))
+}
+
+// BumpPolicy implements fleet.Tx.
+func (t *Tx) BumpPolicy(ctx context.Context) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE meta SET value = value + 1 WHERE name = 'policy_revision'`)
+	return err
+}
+
+// PolicyRevision implements policy.Store.
+func (s *Store) PolicyRevision(ctx context.Context) (revision uint64, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'policy_revision'`).Scan(&revision)
+	return revision, err
+}

@@ -1,0 +1,84 @@
+package adminapi
+
+import "time"
+
+// Values of Member.Status and of the status query parameter.
+const (
+	Online  = "ONLINE"
+	Offline = "OFFLINE"
+)
+
+// Member is what a connector and a tunneler have in common. What the host says
+// of itself (version, addresses) is not verified.
+type Member struct {
+	ID         string    `json:"id"`
+	Status     string    `json:"status"`
+	LastSeen   time.Time `json:"last_seen,omitzero"`
+	Version    string    `json:"version"`
+	SPIFFEID   string    `json:"spiffe_id"`
+	HostID     string    `json:"host_id"`
+	EnrolledAt time.Time `json:"enrolled_at"`
+	RevokedAt  time.Time `json:"revoked_at,omitzero"`
+	// Contested says that a second key tried the enrollment token of this host.
+	Contested     bool   `json:"contested"`
+	SVID          SVID   `json:"svid"`
+	RemoteAddress string `json:"remote_address"`
+}
+
+// SVID is what a member reports of the X509-SVID it uses.
+type SVID struct {
+	Serial      string    `json:"serial"`
+	AuthorityID string    `json:"authority_id"`
+	NotAfter    time.Time `json:"not_after,omitzero"`
+}
+
+// Connector is an enrolled connector.
+type Connector struct {
+	Member
+	PrivateIP string `json:"private_ip"`
+	// Addresses are host:port at which tunnelers reach it.
+	Addresses []string `json:"addresses"`
+	// StreamSince is when its open control stream started; absent when OFFLINE.
+	StreamSince    time.Time `json:"stream_since,omitzero"`
+	PolicyRevision uint64    `json:"policy_revision"`
+}
+
+// Tunneler is an enrolled tunneler.
+type Tunneler struct {
+	Member
+	// ConnectorID is the connector it was last attached to.
+	ConnectorID string `json:"connector_id"`
+	// ReportedBy is the SPIFFE ID of the connector on whose word the status, the
+	// SVID and the remote address rest; absent before the first report.
+	ReportedBy string `json:"reported_by,omitempty"`
+	// SessionSince is when its open session started; absent when OFFLINE.
+	SessionSince time.Time `json:"session_since,omitzero"`
+}
+
+// ConnectorList is one page of GET /connectors, by id.
+type ConnectorList struct {
+	Connectors    []Connector `json:"connectors"`
+	NextPageToken string      `json:"next_page_token"`
+}
+
+// TunnelerList is one page of GET /tunnelers, by id.
+type TunnelerList struct {
+	Tunnelers     []Tunneler `json:"tunnelers"`
+	NextPageToken string     `json:"next_page_token"`
+}
+
+// Status is the reply to GET /status.
+type Status struct {
+	TrustDomain string    `json:"trust_domain"`
+	Version     string    `json:"version"`
+	Time        time.Time `json:"time"`
+	Connectors  Count     `json:"connectors"`
+	Tunnelers   Count     `json:"tunnelers"`
+}
+
+// Count counts members that are not revoked.
+type Count struct {
+	Total   int `json:"total"`
+	Online  int `json:"online"`
+	Offline int `json:"offline"`
+}

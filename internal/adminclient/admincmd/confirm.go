@@ -1,0 +1,67 @@
+package admincmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+func registerYes(cmd *cobra.Command, yes *bool) {
+	cmd.Flags().BoolVarP(yes, "yes", "y", false, "do not ask")
+}
+
+// confirm asks on a terminal. Without one there is nobody to ask, and a script
+// must have said --yes.
+func confirm(cmd *cobra.Command, yes bool, question, consequences string) error {
+	if yes {
+		return nil
+	}
+	in, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !isatty.IsTerminal(in.Fd()) {
+		return cli.UsageError(errors.New("standard input is no terminal to ask at: add --yes"))
+	}
+	return ask(cmd.Context(), in, cmd.ErrOrStderr(), question+"\n"+consequences)
+}
+
+var errDeclined = errors.New("nothing was changed")
+
+// ask reads one line. An interrupt ends it although the read goes on: a terminal
+// cannot be made to stop reading, and the process ends with the command.
+func ask(ctx context.Context, in io.Reader, out io.Writer, text string) error {
+	if _, err := fmt.Fprintf(out, "%s\nType yes to go on: ", text); err != nil {
+		return err
+	}
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n') // an error is no yes
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case a := <-answer:
+		if a != "yes" {
+			return errDeclined
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// quote shows an argument that may have come from anywhere.
+func quote(s string) string {
+	const most = 80
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strconv.Quote(s)
+}

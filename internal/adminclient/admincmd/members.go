@@ -1,0 +1,119 @@
+package admincmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+func connectorsCommand() *cobra.Command {
+	return group("connectors", "List and revoke connectors", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{
+			listCommand(c, "connectors", (*adminclient.Client).Connectors, connectorTable),
+			revokeCommand(c, "connector", (*adminclient.Client).RevokeConnector,
+				"Its control stream and every session and flow through it are cut, and its registration entry is deleted."),
+		}
+	})
+}
+
+func tunnelersCommand() *cobra.Command {
+	return group("tunnelers", "List and revoke tunnelers", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{
+			listCommand(c, "tunnelers", (*adminclient.Client).Tunnelers, tunnelerTable),
+			revokeCommand(c, "tunneler", (*adminclient.Client).RevokeTunneler,
+				"Its sessions and flows are cut at every connector, and its registration entry is deleted."),
+		}
+	})
+}
+
+// listCommand lists what fetch returns, as a table of columns.
+func listCommand[T any](
+	c *connection, name string,
+	fetch func(*adminclient.Client, context.Context, adminclient.ListOptions) ([]T, error),
+	table func([]T, time.Time) cli.Table,
+) *cobra.Command {
+	var out cli.Output
+	var opts adminclient.ListOptions
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List enrolled " + name,
+		Example: fmt.Sprintf("  grpccontroller %s list\n  grpccontroller %[1]s list --status OFFLINE -o json", name),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			opts.Status = strings.ToUpper(opts.Status)
+			all, err := fetch(api, ctx, opts)
+			if err != nil {
+				return err
+			}
+			return out.Write(cmd.OutOrStdout(), all, func(w io.Writer) error { return writeTable(w, table(all, time.Now())) })
+		}),
+	}
+	cmd.Flags().StringVar(&opts.Status, "status", "", "only `ONLINE` or OFFLINE ones")
+	cmd.Flags().BoolVar(&opts.IncludeRevoked, "include-revoked", false, "show revoked ones too")
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+func connectorTable(all []adminapi.Connector, now time.Time) cli.Table {
+	t := cli.Table{Header: []string{"ID", statusColumn, "LAST SEEN", "PRIVATE IP", "VERSION", "SVID EXPIRES", "FROM", "NOTE"}}
+	for _, m := range all {
+		t.Rows = append(t.Rows, memberRow(m.Member, m.PrivateIP, now))
+	}
+	return t
+}
+
+func tunnelerTable(all []adminapi.Tunneler, now time.Time) cli.Table {
+	t := cli.Table{Header: []string{"ID", statusColumn, "LAST SEEN", "CONNECTOR", "VERSION", "SVID EXPIRES", "FROM", "NOTE"}}
+	for _, m := range all {
+		t.Rows = append(t.Rows, memberRow(m.Member, m.ConnectorID, now))
+	}
+	return t
+}
+
+func memberRow(m adminapi.Member, special string, now time.Time) []string {
+	note := "-"
+	switch {
+	case !m.RevokedAt.IsZero():
+		note = "revoked " + relative(m.RevokedAt, now)
+	case m.Contested:
+		note = "contested: a second key tried its token"
+	}
+	return []string{
+		m.ID, m.Status, relative(m.LastSeen, now), orDefault(special, "-"), orDefault(m.Version, "-"),
+		relative(m.SVID.NotAfter, now), orDefault(m.RemoteAddress, "-"), note,
+	}
+}
+
+func revokeCommand(
+	c *connection, kind string, revoke func(*adminclient.Client, context.Context, string) error, cut string,
+) *cobra.Command {
+	var yes bool
+	consequences := cut + " If nothing else lives on its host, the host's\nSPIRE agent is banned. This cannot be undone: " +
+		"the host must enroll again with a new token.\nWhere the controller cannot be heard, access ends when its X509-SVID expires."
+	cmd := &cobra.Command{
+		Use:     "revoke ID",
+		Short:   "End the access of a " + kind,
+		Long:    "End the access of a " + kind + ".\n\n" + consequences,
+		Example: fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
+		Args:    cobra.ExactArgs(1),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			if err := confirm(cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
+				return err
+			}
+			if err := revoke(api, ctx, args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s %s revoked\n", kind, quote(args[0]))
+			return err
+		}),
+	}
+	registerYes(cmd, &yes)
+	return cmd
+}

@@ -1,0 +1,132 @@
+package adminclient
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+)
+
+// pageSize is the largest page that the API gives.
+const pageSize = 1000
+
+// CreateToken makes an enrollment token.
+func (c *Client) CreateToken(ctx context.Context, r adminapi.TokenRequest) (adminapi.CreatedToken, error) {
+	var out adminapi.CreatedToken
+	err := c.call(ctx, http.MethodPost, route("tokens"), r, &out)
+	return out, err
+}
+
+// Tokens lists all enrollment tokens, newest first.
+func (c *Client) Tokens(ctx context.Context) ([]adminapi.Token, error) {
+	return pages(ctx, c, "tokens", url.Values{}, func(l adminapi.TokenList) ([]adminapi.Token, string) { return l.Tokens, l.NextPageToken })
+}
+
+// RevokeToken makes a pending token unusable.
+func (c *Client) RevokeToken(ctx context.Context, tokenID string) error {
+	return c.remove(ctx, "tokens", tokenID)
+}
+
+// ListOptions filters a list of members.
+type ListOptions struct {
+	Status         string // adminapi.Online or adminapi.Offline; "" is any
+	IncludeRevoked bool
+}
+
+func (o ListOptions) query() url.Values {
+	q := url.Values{}
+	if o.Status != "" {
+		q.Set("status", o.Status)
+	}
+	if o.IncludeRevoked {
+		q.Set("include", "revoked")
+	}
+	return q
+}
+
+// Connectors lists connectors by id.
+func (c *Client) Connectors(ctx context.Context, o ListOptions) ([]adminapi.Connector, error) {
+	return pages(ctx, c, "connectors", o.query(), func(l adminapi.ConnectorList) ([]adminapi.Connector, string) {
+		return l.Connectors, l.NextPageToken
+	})
+}
+
+// Tunnelers lists tunnelers by id.
+func (c *Client) Tunnelers(ctx context.Context, o ListOptions) ([]adminapi.Tunneler, error) {
+	return pages(ctx, c, "tunnelers", o.query(), func(l adminapi.TunnelerList) ([]adminapi.Tunneler, string) {
+		return l.Tunnelers, l.NextPageToken
+	})
+}
+
+// Connector returns one connector, also a revoked one.
+func (c *Client) Connector(ctx context.Context, id string) (adminapi.Connector, error) {
+	var out adminapi.Connector
+	err := c.one(ctx, "connectors", id, &out)
+	return out, err
+}
+
+// Tunneler returns one tunneler, also a revoked one.
+func (c *Client) Tunneler(ctx context.Context, id string) (adminapi.Tunneler, error) {
+	var out adminapi.Tunneler
+	err := c.one(ctx, "tunnelers", id, &out)
+	return out, err
+}
+
+// RevokeConnector ends a connector's access.
+func (c *Client) RevokeConnector(ctx context.Context, id string) error {
+	return c.remove(ctx, "connectors", id)
+}
+
+// RevokeTunneler ends a tunneler's access.
+func (c *Client) RevokeTunneler(ctx context.Context, id string) error {
+	return c.remove(ctx, "tunnelers", id)
+}
+
+// Status returns the trust domain, the controller's version and counts.
+func (c *Client) Status(ctx context.Context) (adminapi.Status, error) {
+	var out adminapi.Status
+	err := c.call(ctx, http.MethodGet, route("status"), nil, &out)
+	return out, err
+}
+
+var errNoID = errors.New("the id is empty")
+
+func (c *Client) one(ctx context.Context, list, id string, out any) error {
+	if id == "" {
+		return errNoID // the path would be that of the list
+	}
+	return c.call(ctx, http.MethodGet, route(list, id), nil, out)
+}
+
+func (c *Client) remove(ctx context.Context, list, id string) error {
+	if id == "" {
+		return errNoID
+	}
+	return c.call(ctx, http.MethodDelete, route(list, id), nil, nil)
+}
+
+// pages follows next_page_token to the end of a list.
+func pages[L, T any](ctx context.Context, c *Client, list string, q url.Values, items func(L) ([]T, string)) ([]T, error) {
+	q.Set("page_size", strconv.Itoa(pageSize))
+	all := []T{} // [] and not null in JSON
+	for {
+		u := route(list)
+		u.RawQuery = q.Encode()
+		var reply L
+		if err := c.call(ctx, http.MethodGet, u, nil, &reply); err != nil {
+			return nil, err
+		}
+		page, next := items(reply)
+		all = append(all, page...)
+		if next == "" {
+			return all, nil
+		}
+		if next == q.Get("page_token") {
+			return nil, errors.New("the admin API answers the same page again")
+		}
+		q.Set("page_token", next)
+	}
+}

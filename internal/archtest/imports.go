@@ -1,0 +1,101 @@
+package archtest
+
+import "slices"
+
+// domain lists the packages that hold the rules of the product.
+var domain = []string{"controller/enroll", "controller/fleet", "controller/policy", "controller/audit"}
+
+// wholeSystem lists the packages that start all programs together.
+var wholeSystem = []string{"internal/e2e", "internal/demo", "internal/benchenroll"}
+
+// mayImport says for each part of the tree which other parts it may import,
+// beside itself. The first row whose part holds the importing package counts.
+var mayImport = []struct {
+	part    string
+	allowed []string
+}{
+	{"proto", nil},
+	{"controller", []string{"proto", "internal", "spire", "webadmin"}},
+	{"connector", []string{"proto", "internal", "spire"}},
+	{"tunneler", []string{"proto", "internal", "spire"}},
+	{"spire/registrar", []string{"internal", "spire", "controller/fleet"}},
+	{"spire", []string{"internal"}},
+	{"webadmin", append([]string{"internal", "spire/rotation"}, domain...)},
+	// The host's side of enrollment hands what it got to the agent's supervisor.
+	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},
+	{"internal/hostcmd", []string{"proto", "internal", "spire"}},
+	{"internal", []string{"proto"}},
+}
+
+// programBoundaries: the programs meet at proto and internal and never import one
+// another, so that each can be read, tested and replaced alone.
+func programBoundaries(f *File) []string {
+	if within(f.Dir(), wholeSystem...) {
+		return nil
+	}
+	var out []string
+	for _, row := range mayImport {
+		if !within(f.Dir(), row.part) {
+			continue
+		}
+		for _, dir := range f.OwnImports() {
+			domainInTest := f.IsTest() && within(dir, "controller/fleet") && within(row.part, "spire")
+			if !within(dir, row.part) && !within(dir, row.allowed...) && !domainInTest {
+				out = append(out, imports(dir))
+			}
+		}
+		break
+	}
+	return out
+}
+
+// pureDomain: the domain packages know no transport, no wire format and no store.
+func pureDomain(f *File) []string {
+	if !within(f.Dir(), domain...) {
+		return nil
+	}
+	var out []string
+	for _, p := range f.Imports() {
+		if within(p, "google.golang.org/grpc", "google.golang.org/protobuf", "github.com/gin-gonic/gin") {
+			out = append(out, imports(p))
+		}
+	}
+	for _, dir := range f.OwnImports() {
+		real := f.IsTest() && within(dir, "controller/store", "controller/bootstrapca") // rather than fakes
+		if !within(dir, "internal") && !within(dir, domain...) && !real {
+			out = append(out, imports(dir))
+		}
+	}
+	return out
+}
+
+// homes says where each outside dependency lives. Tests may import it anywhere.
+var homes = []struct {
+	dependencies []string
+	home         string
+}{
+	{[]string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}, "webadmin"},
+	{[]string{"github.com/spiffe/spire-api-sdk"}, "spire"},
+	{[]string{
+		"modernc.org/sqlite", "github.com/jackc/pgx", "github.com/lib/pq", "github.com/mattn/go-sqlite3", "github.com/pressly/goose",
+	}, "controller/store"},
+	{[]string{"github.com/spiffe/go-spiffe/v2/workloadapi", "github.com/spiffe/go-spiffe/v2/spiffetls"}, "internal/mtls"},
+	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
+}
+
+// oneHome: a dependency that is used in one place can be replaced in one place.
+func oneHome(f *File) []string {
+	if f.IsTest() {
+		return nil
+	}
+	var out []string
+	for _, p := range f.Imports() {
+		for _, h := range homes {
+			if within(p, h.dependencies...) && !within(f.Dir(), h.home) {
+				out = append(out, imports(p)+", which lives in "+h.home)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}

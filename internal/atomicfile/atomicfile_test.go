@@ -1,0 +1,53 @@
+package atomicfile_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+)
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	t.Run("replaces content and mode and leaves nothing beside", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		path := filepath.Join(dir, "f")
+		require.NoError(t, os.WriteFile(path, []byte("an older and longer content"), 0o644)) //nolint:gosec // the mode is the point
+		require.NoError(t, atomicfile.Write(path, []byte("new"), 0o600))
+		got, err := atomicfile.Read(path, 3)
+		require.NoError(t, err)
+		require.Equal(t, "new", string(got))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o600), info.Mode())
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+	})
+	t.Run("fails where the directory is missing", func(t *testing.T) {
+		t.Parallel()
+		require.ErrorIs(t, atomicfile.Write(filepath.Join(t.TempDir(), "no", "f"), nil, 0o600), fs.ErrNotExist)
+	})
+	t.Run("leaves nothing when the target is a directory", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o700))
+		require.Error(t, atomicfile.Write(filepath.Join(dir, "d"), nil, 0o600))
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+	})
+}
+
+func TestReadRefusesMoreThanItsLimit(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, atomicfile.Write(path, []byte("1234"), 0o600))
+	_, err := atomicfile.Read(path, 3)
+	require.ErrorIs(t, err, atomicfile.ErrTooLarge)
+}

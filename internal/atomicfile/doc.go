@@ -1,0 +1,8 @@
+// Package atomicfile replaces a file so that a reader, or a program that starts
+// after a power loss, sees the old content or the new and nothing in between.
+//
+// It does not create directories and does not lock: two writers of one path both
+// succeed and the last rename wins.
+//
+// Functions: Write, Read. Both are safe for concurrent use.
+package atomicfile

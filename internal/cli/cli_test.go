@@ -1,0 +1,232 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// newRoot is a program with one command of each shape.
+func newRoot(run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	root := &cobra.Command{Use: "grpcconnector", Short: "A program"}
+	enroll := &cobra.Command{Use: "enroll", Short: "Enroll", RunE: run}
+	enroll.Flags().String("token", "", "enrollment token")
+	strict := &cobra.Command{Use: "strict", RunE: run}
+	strict.Flags().Int("n", 0, "number")
+	_ = strict.MarkFlagRequired("n")
+	agent := &cobra.Command{Use: "agent", Short: "Agent commands"}
+	agent.AddCommand(&cobra.Command{Use: "run", RunE: run})
+	root.AddCommand(enroll, strict, agent)
+	return root
+}
+
+func fails(err error) func(*cobra.Command, []string) error {
+	return func(*cobra.Command, []string) error { return err }
+}
+
+func execute(root *cobra.Command, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = cli.Execute(root, cli.Process{Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs})
+	return code, out.String(), errs.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	faults := settings.Faults{{Path: "trust_domain", Message: "is missing"}}
+	for name, tc := range map[string]struct {
+		args   []string
+		err    error
+		code   int
+		stderr string
+	}{
+		"success":         {args: []string{"enroll"}, code: 0},
+		"runtime failure": {args: []string{"enroll"}, err: errors.New("dial: refused"), code: 1, stderr: "grpcconnector: dial: refused\n"},
+		"wrong usage found while running": {
+			args: []string{"enroll"}, err: fmt.Errorf("enroll: %w", cli.UsageError(errors.New("needs a token"))),
+			code: 2, stderr: "grpcconnector: enroll: needs a token (see grpcconnector enroll --help)\n",
+		},
+		"wrong configuration": {
+			args: []string{"enroll"}, err: fmt.Errorf("start: %w", faults), code: 2,
+			stderr: "grpcconnector: start: config: trust_domain: is missing\n",
+		},
+		"an unknown flag": {
+			args: []string{"enroll", "--tokn=x"}, code: 2,
+			stderr: "grpcconnector: unknown flag: --tokn (see grpcconnector enroll --help)\n",
+		},
+		"a missing flag": {
+			args: []string{"strict"}, code: 2,
+			stderr: "grpcconnector: required flag(s) \"n\" not set (see grpcconnector strict --help)\n",
+		},
+		"an argument too many": {
+			args: []string{"enroll", "x"}, code: 2,
+			stderr: "grpcconnector: unknown command \"x\" for \"grpcconnector enroll\" (see grpcconnector enroll --help)\n",
+		},
+		"an unknown command": {
+			args: []string{"frobnicate"}, code: 2,
+			stderr: "grpcconnector: unknown command \"frobnicate\" for \"grpcconnector\" (see grpcconnector --help)\n",
+		},
+		"an unknown command of a group": {
+			args: []string{"agent", "rum"}, code: 2,
+			stderr: "grpcconnector: unknown command \"rum\" for \"grpcconnector agent\" (see grpcconnector agent --help)\n",
+		},
+		"a command of a group": {args: []string{"agent", "run"}, code: 0},
+		"a canceled context without a signal": {
+			args: []string{"enroll"}, err: context.Canceled, code: 1, stderr: "grpcconnector: context canceled\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := execute(newRoot(fails(tc.err)), tc.args...)
+			require.Equal(t, tc.code, code)
+			require.Equal(t, tc.stderr, stderr)
+			require.Empty(t, stdout, "no usage dump")
+		})
+	}
+	require.NoError(t, cli.UsageError(nil))
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"--help"}, {"agent"}, {"help", "enroll"}} {
+		code, stdout, stderr := execute(newRoot(fails(nil)), args...)
+		require.Zero(t, code, "%v: %s", args, stderr)
+		require.Contains(t, stdout, "Usage:")
+		require.NotContains(t, stdout, "manual pages", "man is for packagers")
+		require.Empty(t, stderr)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := execute(newRoot(fails(nil)), "version")
+	require.Zero(t, code)
+	require.Regexp(t, `^grpcconnector devel.* go1\.\d+.* linux/\w+\n$`, stdout)
+
+	_, stdout, _ = execute(newRoot(fails(nil)), "version", "-o", "json")
+	var info cli.Info
+	require.NoError(t, json.Unmarshal([]byte(stdout), &info))
+	require.Equal(t, cli.Version(), info)
+
+	code, _, stderr := execute(newRoot(fails(nil)), "version", "-o", "xml")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "must be table or json")
+}
+
+func TestManAndCompletion(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "man")
+	code, _, stderr := execute(newRoot(fails(nil)), "man", "--dir", dir)
+	require.Zero(t, code, stderr)
+	page, err := os.ReadFile(filepath.Join(dir, "grpcconnector-agent-run.8"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "GRPCCONNECTOR-AGENT-RUN")
+
+	code, stdout, _ := execute(newRoot(fails(nil)), "completion", "bash")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "bash completion")
+}
+
+func TestOutput(t *testing.T) {
+	t.Parallel()
+	table := cli.Table{
+		Header: []string{"ID", "STATUS"},
+		Rows:   [][]string{{"connector-local-01", "ONLINE"}, {"evil\x1b[2J\tname", "OFFLINE\n"}},
+	}
+	var out bytes.Buffer
+	var o cli.Output
+	require.NoError(t, o.Write(&out, nil, table.Write))
+	require.Equal(t, "ID                  STATUS\nconnector-local-01  ONLINE\nevil·[2J·name       OFFLINE·\n", out.String())
+
+	out.Reset()
+	require.NoError(t, o.Set(cli.OutputJSON))
+	require.NoError(t, o.Write(&out, map[string]string{"id": "<a>"}, table.Write))
+	require.JSONEq(t, `{"id": "<a>"}`, out.String())
+	require.Contains(t, out.String(), "<a>", "readable, not escaped for HTML")
+	require.Error(t, o.Set("yaml"))
+}
+
+func TestPaintLeavesAFileAlone(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	for _, w := range []io.Writer{f, &bytes.Buffer{}} {
+		p := cli.NewPaint(w)
+		require.Equal(t, "abcde", p.Bold("a")+p.Dim("b")+p.Good("c")+p.Warn("d")+p.Bad("e"))
+	}
+}
+
+// inChild makes this test binary run the program that TestSignals signals.
+const inChild = "CLI_TEST_CHILD"
+
+// TestSignals runs itself in a child process, because a signal reaches a whole
+// process and the second one must kill it.
+func TestSignals(t *testing.T) {
+	if mode := os.Getenv(inChild); mode != "" {
+		child(mode)
+		return
+	}
+	t.Parallel()
+	t.Run("the first ends the command's context", func(t *testing.T) {
+		t.Parallel()
+		c := startChild(t, "orderly")
+		require.NoError(t, c.Process.Signal(syscall.SIGTERM))
+		c.expect(t, "code 0")
+		require.NoError(t, c.Wait())
+	})
+	t.Run("a command cut short says interrupted", func(t *testing.T) {
+		t.Parallel()
+		c := startChild(t, "canceled")
+		require.NoError(t, c.Process.Signal(os.Interrupt))
+		c.expect(t, "grpcconnector: interrupted")
+		c.expect(t, "code 1")
+		require.NoError(t, c.Wait())
+	})
+	t.Run("the second kills a program that hangs", func(t *testing.T) {
+		t.Parallel()
+		c := startChild(t, "hanging")
+		require.NoError(t, c.Process.Signal(syscall.SIGTERM))
+		c.expect(t, "stopping")
+		// The default action is back a moment after the context ended.
+		require.Eventually(t, func() bool {
+			_ = c.Process.Signal(syscall.SIGTERM)
+			return isGone(c.Process)
+		}, testTimeout, testTick)
+		var exit *exec.ExitError
+		require.ErrorAs(t, c.Wait(), &exit)
+		status, ok := exit.Sys().(syscall.WaitStatus)
+		require.True(t, ok)
+		require.Equal(t, syscall.SIGTERM, status.Signal())
+	})
+}
+
+func child(mode string) {
+	root := newRoot(func(cmd *cobra.Command, _ []string) error {
+		fmt.Println("ready")
+		<-cmd.Context().Done()
+		switch mode {
+		case "canceled":
+			return fmt.Errorf("enroll: %w", cmd.Context().Err())
+		case "hanging":
+			fmt.Println("stopping")
+			select {}
+		}
+		return nil
+	})
+	fmt.Println("code", cli.Execute(root, cli.Process{Args: []string{"enroll"}, Stdout: os.Stdout, Stderr: os.Stdout}))
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// The exit codes of Execute.
+const (
+	ExitOK      = 0
+	ExitFailure = 1 // the command ran and failed
+	ExitUsage   = 2 // arguments or configuration are wrong; running again is no use
+)
+
+// Process is what a run gets from outside.
+type Process struct {
+	Args   []string // without the program's name
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// OS is the process that the program runs in.
+func OS() Process {
+	return Process{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+}
+
+// Execute runs the command that the arguments name and returns the exit code.
+// It adds version, completion and man to root.
+//
+// What fails before a command's RunE (flags, arguments, PreRunE) is wrong usage,
+// so checks belong into PreRunE; inside RunE, wrap with UsageError.
+func Execute(root *cobra.Command, p Process) int {
+	// Once the context ends, stop gives the signals their default action back, so
+	// that the second one kills a program whose shutdown hangs.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	started := prepare(root, p)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	var (
+		usage  *usageError
+		faults settings.Faults
+		text   = strings.TrimSpace(err.Error())
+		code   = ExitFailure
+	)
+	switch {
+	case errors.As(err, &faults):
+		code = ExitUsage
+	case errors.As(err, &usage) || !*started:
+		code = ExitUsage
+		text += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		text = "interrupted"
+	}
+	_, _ = fmt.Fprintf(p.Stderr, "%s: %s\n", root.Name(), text) // no other place to report to
+	return code
+}
+
+// prepare completes the tree; the result tells whether a command began to run.
+func prepare(root *cobra.Command, p Process) *bool {
+	root.SetArgs(append([]string{}, p.Args...)) // cobra reads os.Args itself if this is nil
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	info := Version()
+	root.Version = info.Version
+	root.AddCommand(versionCommand(info), manCommand(root))
+	root.InitDefaultCompletionCmd()
+	started := new(bool)
+	walk(root, func(c *cobra.Command) { tighten(c, started) })
+	root.InitDefaultHelpCmd() // last: it takes any arguments on purpose
+	return started
+}
+
+// tighten closes what cobra leaves open: a command without Args takes any, and a
+// group prints its help for a command that does not exist, with exit code 0.
+func tighten(c *cobra.Command, started *bool) {
+	if c.Args == nil && c.HasParent() && c.Runnable() && !c.HasSubCommands() {
+		c.Args = cobra.NoArgs
+	}
+	if !c.Runnable() && c.HasParent() && c.HasSubCommands() {
+		c.RunE = runGroup
+	}
+	switch run, runE := c.Run, c.RunE; {
+	case runE != nil:
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			*started = true
+			return runE(cmd, args)
+		}
+	case run != nil:
+		c.Run = func(cmd *cobra.Command, args []string) {
+			*started = true
+			run(cmd, args)
+		}
+	}
+}
+
+func runGroup(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return UsageError(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+}
+
+func walk(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		walk(sub, visit)
+	}
+}
+
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// UsageError marks an error as wrong usage: exit code 2 and a hint at --help.
+// It returns nil for nil.
+func UsageError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err: err}
+}

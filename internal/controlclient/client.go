@@ -1,0 +1,250 @@
+package controlclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+)
+
+// DefaultStable is how long a stream must have lived before the next wait starts
+// from the beginning again.
+const DefaultStable = 30 * time.Second
+
+// DefaultAnswer is how long a peer may take for its first message. Keepalive finds
+// a dead transport, not a server that accepts streams and is stuck behind them.
+const DefaultAnswer = 20 * time.Second
+
+// maxRetryAfter bounds how long a peer can send us away: a wrong value must not
+// take a site off the network for days.
+const maxRetryAfter = 10 * time.Minute
+
+// Serve uses one connection until its stream ends, and returns why. It calls
+// established once the peer has answered on the stream: a handshake alone does
+// not show that the peer wants us. It must return soon after ctx ends, and must
+// not call established after it returned.
+type Serve func(ctx context.Context, conn *grpc.ClientConn, established func()) error
+
+// Config configures a Client.
+type Config struct {
+	// Addresses (host:port) are tried in turn. The list may be empty at first.
+	Addresses []string
+	// TLS verifies the peer; see mtls.ClientConfig.
+	TLS   *tls.Config
+	Serve Serve
+	// Kick ends a wait at once. It gets a value when an attempt that failed may
+	// work now: a fresh SVID. Optional; the client takes its values.
+	Kick <-chan struct{}
+	// Stable defaults to DefaultStable.
+	Stable time.Duration
+	// Answer defaults to DefaultAnswer.
+	Answer time.Duration
+	// Jitter defaults to FullJitter.
+	Jitter Jitter
+	Log    *zap.Logger
+}
+
+// Status is what readiness asks of a link.
+type Status struct {
+	// Connected says that the peer has answered on the stream that is open now.
+	Connected bool
+	// Since is when the present state began.
+	Since time.Time
+	// Address is the one in use or tried last.
+	Address string
+	// LastError is why the last stream ended, nil before the first end.
+	LastError error
+}
+
+// Client keeps one link alive.
+type Client struct {
+	cfg     Config
+	changed chan struct{} // addresses were replaced
+
+	mu        sync.Mutex
+	addresses []string
+	next      int
+	status    Status
+	said      map[string]string // address to the reason logged last
+}
+
+// RetryAfter is the error with which Serve reports that the peer asked to be left
+// alone for a while.
+type RetryAfter struct {
+	Delay  time.Duration
+	Reason string
+}
+
+// errNoAnswer ends an attempt whose peer accepts the stream and says nothing.
+var errNoAnswer = errors.New("the peer did not answer on the stream")
+
+// Error implements error.
+func (e *RetryAfter) Error() string { return "the peer closed the stream: " + e.Reason }
+
+// New checks the configuration; Run does the work.
+func New(cfg Config) (*Client, error) {
+	if cfg.TLS == nil || cfg.Serve == nil || cfg.Log == nil {
+		return nil, errors.New("control client needs TLS, Serve and Log")
+	}
+	if cfg.Stable == 0 {
+		cfg.Stable = DefaultStable
+	}
+	if cfg.Answer == 0 {
+		cfg.Answer = DefaultAnswer
+	}
+	return &Client{
+		cfg: cfg, changed: make(chan struct{}, 1), addresses: slices.Clone(cfg.Addresses),
+		status: Status{Since: time.Now()}, said: map[string]string{},
+	}, nil
+}
+
+// SetAddresses replaces the addresses. An open stream stays; a wait ends.
+func (c *Client) SetAddresses(addresses []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Equal(addresses, c.addresses) {
+		return
+	}
+	c.addresses, c.next, c.said = slices.Clone(addresses), 0, map[string]string{}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Status may be called at any time.
+func (c *Client) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// Run keeps the link until ctx ends, and returns nil then.
+func (c *Client) Run(ctx context.Context) error {
+	wait := NewBackoff(c.cfg.Jitter)
+	for {
+		addr, ok := c.nextAddress(ctx)
+		if !ok {
+			return nil
+		}
+		lived, err := c.attempt(ctx, addr)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the end of ctx is the end that was asked for
+		}
+		c.ended(addr, err)
+		if lived >= c.cfg.Stable {
+			wait.Reset()
+		}
+		if lived > 0 {
+			drain(c.cfg.Kick) // a rotation while the stream was up is no reason to hurry now
+		}
+		c.pause(ctx, wait.Next(), err)
+	}
+}
+
+// nextAddress waits while there is none.
+func (c *Client) nextAddress(ctx context.Context) (string, bool) {
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		if n := len(c.addresses); n > 0 {
+			addr := c.addresses[c.next%n]
+			c.next = (c.next + 1) % n
+			c.status.Address = addr
+			drain(c.changed)
+			c.mu.Unlock()
+			return addr, true
+		}
+		c.mu.Unlock()
+		select {
+		case <-c.changed:
+		case <-ctx.Done():
+		}
+	}
+	return "", false
+}
+
+// attempt returns how long the stream lived since the peer answered on it.
+func (c *Client) attempt(ctx context.Context, addr string) (time.Duration, error) {
+	conn, err := dial(addr, c.cfg.TLS)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(c.cfg.Answer, func() { cancel(errNoAnswer) })
+	defer silence.Stop()
+	var since time.Time
+	err = c.cfg.Serve(ctx, conn, sync.OnceFunc(func() {
+		silence.Stop()
+		since = c.established(addr)
+	}))
+	switch {
+	case errors.Is(context.Cause(ctx), errNoAnswer):
+		err = errNoAnswer
+	case err == nil:
+		err = errors.New("the stream ended")
+	}
+	if since.IsZero() {
+		return 0, err
+	}
+	return max(time.Since(since), 1), err
+}
+
+func (c *Client) established(addr string) time.Time {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Connected, c.status.Since = true, now
+	delete(c.said, addr)
+	c.cfg.Log.Info("stream established", zap.String("address", addr))
+	return now
+}
+
+// ended records why and logs it when it is news: an outage of a day is a handful
+// of lines, not a thousand.
+func (c *Client) ended(addr string, err error) {
+	reason := shape(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status.Connected {
+		c.status.Connected, c.status.Since = false, time.Now()
+	}
+	c.status.LastError = err
+	if c.said[addr] == reason {
+		return
+	}
+	c.said[addr] = reason
+	c.cfg.Log.Warn("stream ended, retrying", zap.String("address", addr), zap.Error(err))
+}
+
+// pause waits d, or as long as the peer asked for and d on top, so that everybody
+// it sent away does not come back in the same moment. Only its own wait is cut
+// short by a kick; the peer's is kept.
+func (c *Client) pause(ctx context.Context, d time.Duration, err error) {
+	if asked := (*RetryAfter)(nil); errors.As(err, &asked) && asked.Delay > 0 {
+		select {
+		case <-time.After(min(asked.Delay, maxRetryAfter)):
+		case <-ctx.Done():
+			return
+		}
+	}
+	select {
+	case <-time.After(d):
+	case <-c.cfg.Kick:
+	case <-c.changed:
+	case <-ctx.Done():
+	}
+}
+
+func drain(ch <-chan struct{}) {
+	select {
+	case <-ch:
+	default:
+	}
+}

@@ -1,0 +1,46 @@
+package controlclient
+
+import (
+	"crypto/tls"
+	"regexp"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+const (
+	// connectTimeout bounds TCP and TLS of one attempt.
+	connectTimeout = 10 * time.Second
+	// maxMessage bounds what a peer can make us hold.
+	maxMessage = 1 << 20
+)
+
+// dial makes a connection that connects on its first RPC and gives that RPC up at
+// the first failure: the waits are Client's. passthrough because an address is
+// one peer, and names are resolved anew at each attempt by the dialer. No proxy:
+// the environment of a host must not decide who sees its control traffic.
+func dial(addr string, tlsConfig *tls.Config) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+addr,
+		grpc.WithTransportCredentials(credentials.NewTLS(tlsConfig)),
+		grpc.WithNoProxy(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableRetry(),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: connectTimeout,
+		}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithSharedWriteBuffer(true), grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(16<<10),
+		grpc.WithMaxHeaderListSize(8<<10),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+	)
+}
+
+// numbers are what differs between two ends for the same reason: local ports,
+// durations, stream ids.
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// shape is an error's text without its numbers, to tell a new reason from an old.
+func shape(err error) string { return numbers.ReplaceAllString(err.Error(), "#") }

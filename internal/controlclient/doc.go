@@ -1,0 +1,21 @@
+// Package controlclient keeps one link to a peer alive: the control stream of a
+// connector, the directory watch of a tunneler and each tunneler's session at a
+// connector. It dials, hands the connection to the caller, and when the stream
+// ends it waits and dials again, for ever.
+//
+// It does not know what is said on the stream (its Serve function does), and does
+// not verify peers (the TLS configuration from internal/mtls does).
+//
+// Main types, in reading order: Config, Client, Status, RetryAfter, Backoff.
+//
+// Client is safe for concurrent use. New starts nothing; Run blocks until its
+// context ends and has then closed its connection. It starts no goroutine.
+//
+// Invariants: every attempt has its own grpc.ClientConn, so no back-off of gRPC's
+// is ever waited for; waits grow until a stream has lived for Config.Stable, so a
+// peer that accepts and hangs up is not hammered; a wait ends at once when there
+// is a reason to hope (a fresh SVID, new addresses).
+//
+// Time is the time package: the tests run in a testing/synctest bubble, where it
+// is fake, so no clock is injected. Randomness is (Config.Jitter).
+package controlclient

@@ -1,0 +1,127 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// errUnset is the state of a declared check before its first result.
+var errUnset = errors.New("no result yet")
+
+// probeTimeout bounds the registered checks of one report, together.
+const probeTimeout = 2 * time.Second
+
+// Check is the state of one check.
+type Check struct {
+	Name   string    `json:"name"`
+	OK     bool      `json:"ok"`
+	Detail string    `json:"detail,omitempty"` // why it is not OK
+	Since  time.Time `json:"since"`            // when OK last changed, UTC
+}
+
+// Report is the state of all checks, by name.
+type Report struct {
+	Ready  bool    `json:"ready"`
+	Checks []Check `json:"checks"`
+}
+
+// Checks is a registry of named checks. The zero value is empty and usable.
+type Checks struct {
+	// Now is the clock of Check.Since; nil means time.Now. Set it before use.
+	Now func() time.Time
+
+	mu     sync.Mutex
+	states map[string]Check
+	probes map[string]func(context.Context) error
+}
+
+// Declare adds checks that have no result yet. Names that exist stay as they are.
+func (c *Checks) Declare(names ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range names {
+		if _, ok := c.states[name]; !ok {
+			c.set(name, errUnset)
+		}
+	}
+}
+
+// Set pushes a result: nil is OK, else the error's text is the detail. It adds
+// the check if nobody declared it.
+func (c *Checks) Set(name string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set(name, err)
+}
+
+// Register adds a check that each report pulls. The probe must end with its
+// context and may be called by several reports at once.
+func (c *Checks) Register(name string, probe func(ctx context.Context) error) {
+	c.Declare(name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.probes == nil {
+		c.probes = map[string]func(context.Context) error{}
+	}
+	c.probes[name] = probe
+}
+
+// Report runs the registered probes side by side and returns the state of all.
+func (c *Checks) Report(ctx context.Context) Report {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	c.mu.Lock()
+	probes := maps.Clone(c.probes)
+	c.mu.Unlock()
+
+	var g errgroup.Group
+	for name, probe := range probes {
+		g.Go(func() error {
+			c.Set(name, probe(ctx))
+			return nil
+		})
+	}
+	_ = g.Wait() // probes report through Set
+	return c.snapshot()
+}
+
+func (c *Checks) snapshot() Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := Report{Ready: len(c.states) > 0, Checks: make([]Check, 0, len(c.states))}
+	for _, name := range slices.Sorted(maps.Keys(c.states)) {
+		check := c.states[name]
+		r.Ready = r.Ready && check.OK
+		r.Checks = append(r.Checks, check)
+	}
+	return r
+}
+
+// set needs the lock.
+func (c *Checks) set(name string, err error) {
+	old, known := c.states[name]
+	check := Check{Name: name, OK: err == nil, Since: old.Since}
+	if err != nil {
+		check.Detail = err.Error()
+	}
+	if !known || old.OK != check.OK {
+		check.Since = c.now().UTC()
+	}
+	if c.states == nil {
+		c.states = map[string]Check{}
+	}
+	c.states[name] = check
+}
+
+func (c *Checks) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}

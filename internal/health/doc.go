@@ -1,0 +1,18 @@
+// Package health answers whether a program lives (/livez) and whether it is
+// ready (/readyz), with the reason of each check, over HTTP on loopback.
+//
+// It does not judge anything itself: components push or register their checks.
+// It is not the gRPC health service (the gRPC listeners have their own) and holds
+// no metrics, but the program may mount a /metrics handler on its server.
+//
+// Main types, in reading order: Checks (the registry), Report (its state at one
+// moment), Server (the HTTP side).
+//
+// Checks is safe for concurrent use and starts no goroutine that outlives a
+// call. Server.Run owns all goroutines of the server and joins them when its
+// context ends; Server.Close is for a server that never ran.
+//
+// Invariants: a check that was declared and never set is a failed check; without
+// any check nothing is ready; /livez depends on no check, so that a supervisor
+// never restarts a program because something else is down.
+package health

@@ -1,0 +1,153 @@
+package health_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func TestChecks(t *testing.T) {
+	t.Parallel()
+	now := start
+	c := &health.Checks{Now: func() time.Time { return now }}
+	require.False(t, c.Report(t.Context()).Ready, "nothing is ready without a check")
+
+	c.Declare("control stream", "identity")
+	c.Set("identity", nil)
+	require.False(t, c.Report(t.Context()).Ready, "a declared check was not set yet")
+
+	now = start.Add(time.Second)
+	c.Set("control stream", nil)
+	c.Declare("identity") // must not undo its result
+	require.True(t, c.Report(t.Context()).Ready)
+
+	now = start.Add(time.Minute)
+	c.Set("identity", errors.New("no SVID"))
+	now = start.Add(time.Hour)
+	c.Set("identity", errors.New("still no SVID"))
+	require.Empty(t, cmp.Diff(health.Report{Checks: []health.Check{
+		{Name: "control stream", OK: true, Since: start.Add(time.Second)},
+		{Name: "identity", Detail: "still no SVID", Since: start.Add(time.Minute)},
+	}}, c.Report(t.Context())), "since is when it failed first")
+}
+
+func TestRegisteredProbe(t *testing.T) {
+	t.Parallel()
+	var c health.Checks
+	var failure error
+	c.Register("store", func(context.Context) error { return failure })
+	require.True(t, c.Report(t.Context()).Ready)
+	failure = errors.New("database is locked")
+	r := c.Report(t.Context())
+	require.False(t, r.Ready)
+	require.Equal(t, "database is locked", r.Checks[0].Detail)
+
+	c.Register("slow", func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.False(t, c.Report(ctx).Ready, "a probe ends with the request")
+}
+
+func TestServer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }))
+	s.Checks().Now = func() time.Time { return start }
+	s.Checks().Declare("identity")
+	url := run(t, s)
+
+	status, body := get(t, url+"/livez", "")
+	require.Equal(t, 200, status, "alive although not ready")
+	require.Equal(t, "ok\n", body)
+
+	status, body = get(t, url+"/readyz", "")
+	require.Equal(t, 503, status)
+	require.Equal(t, "[-] identity: no result yet (since 2026-01-02T03:04:05Z)\nnot ready\n", body)
+
+	s.Checks().Set("identity", nil)
+	status, body = get(t, url+"/readyz", "")
+	require.Equal(t, 200, status)
+	require.Equal(t, "[+] identity: ok (since 2026-01-02T03:04:05Z)\nready\n", body)
+
+	status, body = get(t, url+"/readyz", "application/json")
+	require.Equal(t, 200, status)
+	var r health.Report
+	require.NoError(t, json.Unmarshal([]byte(body), &r))
+	require.Empty(t, cmp.Diff(s.Checks().Report(t.Context()), r))
+
+	status, _ = get(t, url+"/metrics", "")
+	require.Equal(t, 200, status)
+	status, _ = get(t, url+"/", "")
+	require.Equal(t, 404, status)
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	t.Run("an address that other machines reach", func(t *testing.T) {
+		t.Parallel()
+		_, err := health.New(health.Config{Listen: "0.0.0.0:0", Log: zap.NewNop()})
+		require.ErrorContains(t, err, "not a loopback address")
+		s, err := health.New(health.Config{Listen: "0.0.0.0:0", AllowRemote: true, Log: zap.NewNop()})
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	})
+	t.Run("a port in use", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t)
+		defer func() { _ = s.Close() }()
+		_, err := health.New(health.Config{Listen: s.Addr().String(), Log: zap.NewNop()})
+		require.ErrorContains(t, err, "address already in use")
+	})
+}
+
+func newServer(t *testing.T) *health.Server {
+	t.Helper()
+	s, err := health.New(health.Config{Listen: "127.0.0.1:0", Log: zap.NewNop()})
+	require.NoError(t, err)
+	return s
+}
+
+// run serves until the test ends and returns the base URL.
+func run(t *testing.T, s *health.Server) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return "http://" + s.Addr().String()
+}
+
+func get(t *testing.T, url, accept string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	req.Header.Set("Accept", accept)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}

@@ -1,0 +1,152 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// drainTimeout is how long a request in flight may take after the end of Run's
+// context.
+const drainTimeout = 2 * time.Second
+
+// Config configures a Server.
+type Config struct {
+	// Listen is a loopback address "host:port"; port 0 picks a free one. The
+	// reasons in a report describe the inside of the program and there is no
+	// authentication, so any other address needs AllowRemote.
+	Listen string
+	// AllowRemote permits an address that is not loopback, for a container whose
+	// probes come from outside.
+	AllowRemote bool
+	// Checks is the registry to report; nil makes a new one.
+	Checks *Checks
+	Log    *zap.Logger
+}
+
+// Server serves /livez, /readyz and what Handle added.
+type Server struct {
+	checks   *Checks
+	log      *zap.Logger
+	listener net.Listener
+	mux      *http.ServeMux
+}
+
+// New opens the listener, so that a port in use fails at start; it serves once
+// Run is called.
+func New(c Config) (*Server, error) {
+	if c.Checks == nil {
+		c.Checks = &Checks{}
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("health listener: %w", err)
+	}
+	if addr, ok := l.Addr().(*net.TCPAddr); !c.AllowRemote && (!ok || !addr.IP.IsLoopback()) {
+		_ = l.Close()
+		return nil, fmt.Errorf("health listener: %s is not a loopback address", c.Listen)
+	}
+	s := &Server{checks: c.Checks, log: c.Log, listener: l, mux: http.NewServeMux()}
+	s.mux.HandleFunc("GET /livez", s.livez)
+	s.mux.HandleFunc("GET /readyz", s.readyz)
+	return s, nil
+}
+
+// Addr is the actual address of the listener.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Checks is the registry that /readyz reports.
+func (s *Server) Checks() *Checks { return s.checks }
+
+// Handle mounts another handler, such as "GET /metrics". Call it before Run.
+func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// Close frees the listener of a server that will not run.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx ends, then lets requests in flight finish. It returns nil
+// unless serving failed.
+func (s *Server) Run(ctx context.Context) error {
+	srv := &http.Server{
+		Handler:           s.mux,
+		ReadHeaderTimeout: 2 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          zap.NewStdLog(s.log),
+	}
+	s.log.Info("health endpoints listening", zap.Stringer("address", s.Addr()))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve health endpoints: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTimeout)
+		defer cancel()
+		if srv.Shutdown(drain) != nil {
+			_ = srv.Close() // cuts what did not drain
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
+	s.write(w, r, http.StatusOK, Report{Ready: true, Checks: []Check{}}, "ok\n")
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	report := s.checks.Report(r.Context())
+	status := http.StatusOK
+	if !report.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	s.write(w, r, status, report, report.text())
+}
+
+// write renders JSON for a client that accepts it, else plain text.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, report Report, text string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	body, contentType := []byte(text), "text/plain; charset=utf-8"
+	if strings.Contains(r.Header.Get("Accept"), "application/json") || r.URL.Query().Get("format") == "json" {
+		b, err := json.Marshal(report)
+		if err != nil {
+			s.log.Error("health report not encoded", zap.Error(err))
+			status = http.StatusInternalServerError
+		}
+		body, contentType = b, "application/json"
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client has gone; nothing to do about it
+}
+
+// text is the report for a person with curl.
+func (r Report) text() string {
+	var b strings.Builder
+	for _, c := range r.Checks {
+		mark, detail := "[+]", "ok"
+		if !c.OK {
+			mark, detail = "[-]", c.Detail
+		}
+		fmt.Fprintf(&b, "%s %s: %s (since %s)\n", mark, c.Name, detail, c.Since.Format(time.RFC3339))
+	}
+	if r.Ready {
+		return b.String() + "ready\n"
+	}
+	return b.String() + "not ready\n"
+}

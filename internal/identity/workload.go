@@ -1,0 +1,81 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+)
+
+// Kind says which program a workload is.
+type Kind string
+
+// The kinds of workload. Each is also the first path segment of its SPIFFE ID.
+const (
+	KindController Kind = "controller"
+	KindConnector  Kind = "connector"
+	KindTunneler   Kind = "tunneler"
+)
+
+// ErrInvalidID is returned for an id outside the allowed alphabet or length.
+var ErrInvalidID = errors.New("must be 1 to 63 characters of a-z, 0-9 and '-', starting with a letter or digit")
+
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// ValidateID checks the id of a workload. The error names no field; the caller
+// knows which one it was.
+func ValidateID(id string) error {
+	if !idPattern.MatchString(id) {
+		return fmt.Errorf("%q %w", clip(id), ErrInvalidID)
+	}
+	return nil
+}
+
+// ParseKind reads a kind that can be enrolled: connector or tunneler.
+func ParseKind(s string) (Kind, error) {
+	switch k := Kind(s); k {
+	case KindConnector, KindTunneler:
+		return k, nil
+	default:
+		return "", fmt.Errorf("%q must be %q or %q", clip(s), KindConnector, KindTunneler)
+	}
+}
+
+// Workload is the kind and id that a workload's SPIFFE ID carries.
+type Workload struct {
+	Kind Kind
+	ID   string
+}
+
+// String returns "kind/id", the path of the SPIFFE ID without its first slash.
+func (w Workload) String() string { return string(w.Kind) + "/" + w.ID }
+
+// SPIFFEID returns spiffe://<trust domain>/<kind>/<id>.
+func (w Workload) SPIFFEID(td spiffeid.TrustDomain) (spiffeid.ID, error) {
+	if err := ValidateID(w.ID); err != nil {
+		return spiffeid.ID{}, err
+	}
+	return spiffeid.FromSegments(td, string(w.Kind), w.ID)
+}
+
+// ParseWorkload reads the workload from a SPIFFE ID. It fails for SPIRE agents
+// and for every path that SPIFFEID would not have built.
+func ParseWorkload(id spiffeid.ID) (Workload, error) {
+	m := workloadPath.FindStringSubmatch(id.Path())
+	if m == nil {
+		return Workload{}, fmt.Errorf("SPIFFE ID %q names no workload of this system", id)
+	}
+	return Workload{Kind: Kind(m[1]), ID: m[2]}, nil
+}
+
+var workloadPath = regexp.MustCompile(`^/(controller|connector|tunneler)/([a-z0-9][a-z0-9-]{0,62})$`)
+
+// clip bounds what a peer's input may add to a log line or an error.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

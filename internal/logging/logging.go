@@ -1,0 +1,76 @@
+package logging
+
+import (
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// The formats of a log line.
+const (
+	FormatJSON    = "json"
+	FormatConsole = "console"
+)
+
+// Config is the log section of a program's configuration.
+type Config struct {
+	Level  string `conf:"level" usage:"least log level: debug, info, warn or error"`
+	Format string `conf:"format" usage:"log format: json or console"`
+}
+
+// DefaultConfig logs from Info on, as JSON.
+func DefaultConfig() Config { return Config{Level: "info", Format: FormatJSON} }
+
+// Validate returns settings.Faults with the paths "level" and "format".
+func (c Config) Validate() error {
+	var f settings.Faults
+	_, ok := levelOf(c.Level)
+	f.Require(ok, "level", "must be debug, info, warn or error, is %q", c.Level)
+	f.Require(c.Format == FormatJSON || c.Format == FormatConsole, "format", "must be json or console, is %q", c.Format)
+	return f.Err()
+}
+
+// levelOf accepts no more than the four names that we use: zap would also take
+// "panic" or "fatal", which silence errors.
+func levelOf(name string) (zapcore.Level, bool) {
+	switch name {
+	case "debug", "info", "warn", "error":
+		level, err := zapcore.ParseLevel(name)
+		return level, err == nil
+	default:
+		return zapcore.InfoLevel, false
+	}
+}
+
+// New returns a logger that writes to w, and its level, which may be changed
+// while it runs. The error is of type settings.Faults.
+func New(c Config, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
+	if err := c.Validate(); err != nil {
+		return nil, zap.AtomicLevel{}, err
+	}
+	l, _ := levelOf(c.Level)
+	level := zap.NewAtomicLevelAt(l)
+	out := zapcore.Lock(zapcore.AddSync(w))
+	encoder := zapcore.NewJSONEncoder(encoderConfig())
+	if c.Format == FormatConsole {
+		encoder = zapcore.NewConsoleEncoder(encoderConfig())
+	}
+	log := zap.New(zapcore.NewCore(encoder, out, level),
+		zap.ErrorOutput(out), zap.AddStacktrace(zapcore.DPanicLevel)) // an Error line says what to do; where it was written helps nobody
+	return log, level, nil
+}
+
+func encoderConfig() zapcore.EncoderConfig {
+	return zapcore.EncoderConfig{
+		TimeKey: "time", LevelKey: "level", NameKey: "logger", MessageKey: "msg", StacktraceKey: "stack",
+		EncodeLevel:    zapcore.LowercaseLevelEncoder,
+		EncodeDuration: zapcore.StringDurationEncoder,
+		EncodeTime: func(t time.Time, enc zapcore.PrimitiveArrayEncoder) {
+			zapcore.ISO8601TimeEncoder(t.UTC(), enc) // hosts in several zones share one log store
+		},
+	}
+}

@@ -1,0 +1,8 @@
+// Package mtlstest makes X509-SVIDs for tests, good ones and every kind of bad
+// one, and an Identity that swaps them as mtls.Source would.
+//
+// It does not talk to a Workload API (the end-to-end tests run a real one).
+//
+// Main types, in reading order: CA, Option, Identity. All are safe for concurrent
+// use; nothing here starts a goroutine.
+package mtlstest

@@ -1,0 +1,282 @@
+package mtls
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+)
+
+// watchCap bounds every wait for the Workload API. go-spiffe's own back-off is
+// linear to 30 s, which would keep a host OFFLINE long after its agent is back.
+const watchCap = 2 * time.Second
+
+// ErrNoSVID is returned while the Workload API has not issued the configured
+// SPIFFE ID yet.
+var ErrNoSVID = errors.New("no X509-SVID yet")
+
+// SourceConfig configures Open.
+type SourceConfig struct {
+	// Socket is the Workload API address, e.g. "unix:///run/spire-agent/public/api.sock".
+	Socket string
+	// ID is the only SPIFFE ID that is ever used.
+	ID  spiffeid.ID
+	Log *zap.Logger
+}
+
+// Source serves the newest X509-SVID of one SPIFFE ID and the newest bundles. It
+// implements x509svid.Source and x509bundle.Source.
+//
+// It follows workloadapi.Client itself rather than through X509Source, because
+// X509Source ends its watch for good when the agent answers CANCELED once, and
+// hides the errors that readiness has to report (docs/adr/0002).
+type Source struct {
+	id     spiffeid.ID
+	log    *zap.Logger
+	client *workloadapi.Client
+	cancel context.CancelFunc
+	done   chan struct{}
+	ready  chan struct{}
+
+	mu       sync.RWMutex
+	svid     *x509svid.SVID
+	bundles  *x509bundle.Set
+	fault    error
+	watchers map[chan struct{}]struct{}
+}
+
+// Open waits for the Workload API socket and for the first SVID of cfg.ID. The
+// wait ends with ctx; the source then lives until Close.
+func Open(ctx context.Context, cfg SourceConfig) (*Source, error) {
+	if err := waitForSocket(ctx, cfg.Socket, cfg.Log); err != nil {
+		return nil, err
+	}
+	client, err := workloadapi.New(ctx,
+		workloadapi.WithAddr(cfg.Socket),
+		workloadapi.WithBackoffStrategy(watchBackoff{}),
+		workloadapi.WithDialOptions(grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: watchCap},
+		})))
+	if err != nil {
+		return nil, fmt.Errorf("open Workload API %s: %w", cfg.Socket, err)
+	}
+	watchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Source{
+		id: cfg.ID, log: cfg.Log, client: client, cancel: cancel,
+		done: make(chan struct{}), ready: make(chan struct{}),
+		fault: ErrNoSVID, watchers: map[chan struct{}]struct{}{},
+	}
+	go s.watch(watchCtx)
+	select {
+	case <-s.ready:
+		return s, nil
+	case <-ctx.Done():
+		fault := s.Fault()
+		s.Close()
+		return nil, fmt.Errorf("wait for the X509-SVID of %s at %s: %w", cfg.ID, cfg.Socket, fault)
+	}
+}
+
+// Close ends the watch and waits for it.
+func (s *Source) Close() {
+	s.cancel()
+	<-s.done
+	_ = s.client.Close()
+}
+
+// watch follows the Workload API until Close. WatchX509Context gives up on some
+// status codes; whatever the reason, it is started again.
+func (s *Source) watch(ctx context.Context) {
+	defer close(s.done)
+	wait := watchBackoff{}.NewBackoff()
+	for ctx.Err() == nil {
+		_ = s.client.WatchX509Context(ctx, s)
+		select {
+		case <-time.After(wait.Next()):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// OnX509ContextUpdate implements workloadapi.X509ContextWatcher: the hot swap.
+func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
+	var picked *x509svid.SVID
+	for _, svid := range x.SVIDs {
+		if svid.ID == s.id && (picked == nil || svid.Certificates[0].NotAfter.After(picked.Certificates[0].NotAfter)) {
+			picked = svid
+		}
+	}
+	s.mu.Lock()
+	s.bundles = x.Bundles
+	first := s.svid == nil && picked != nil
+	swapped := picked != nil && (s.svid == nil || !s.svid.Certificates[0].Equal(picked.Certificates[0]))
+	if picked == nil {
+		// Keep what we have until it expires: an answer without our ID is an
+		// operator's mistake or a moment of SPIRE's, never a revocation.
+		s.fault = fmt.Errorf("the Workload API issued %d SVIDs, none for %s", len(x.SVIDs), s.id)
+	} else {
+		s.svid, s.fault = picked, nil
+	}
+	if swapped {
+		for w := range s.watchers {
+			select {
+			case w <- struct{}{}:
+			default:
+			}
+		}
+	}
+	fault := s.fault
+	s.mu.Unlock()
+
+	if fault != nil {
+		s.log.Warn("workload api answered without our identity", zap.Error(fault))
+	}
+	if swapped {
+		st := s.Status()
+		s.log.Info("x509-svid swapped", zap.Stringer("spiffe_id", s.id), zap.String("serial", st.Serial),
+			zap.String("authority_id", st.AuthorityID), zap.Time("not_after", st.NotAfter))
+	}
+	if first {
+		close(s.ready)
+	}
+}
+
+// OnX509ContextWatchError implements workloadapi.X509ContextWatcher. No error
+// takes the SVID away, PermissionDenied included: SPIRE also answers that for a
+// second while an authority is tainted.
+func (s *Source) OnX509ContextWatchError(err error) {
+	s.mu.Lock()
+	s.fault = err
+	s.mu.Unlock()
+	s.log.Warn("workload api watch failed, retrying", zap.Error(err))
+}
+
+// GetX509SVID implements x509svid.Source.
+func (s *Source) GetX509SVID() (*x509svid.SVID, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.svid == nil {
+		return nil, ErrNoSVID
+	}
+	return s.svid, nil
+}
+
+// GetX509BundleForTrustDomain implements x509bundle.Source.
+func (s *Source) GetX509BundleForTrustDomain(td spiffeid.TrustDomain) (*x509bundle.Bundle, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.bundles == nil {
+		return nil, ErrNoSVID
+	}
+	return s.bundles.GetX509BundleForTrustDomain(td)
+}
+
+// Subscribe returns a channel that gets a value after each swap (a slow reader
+// misses intermediate ones, never the last) and a function that ends it.
+func (s *Source) Subscribe() (<-chan struct{}, func()) {
+	w := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.watchers[w] = struct{}{}
+	s.mu.Unlock()
+	return w, func() {
+		s.mu.Lock()
+		delete(s.watchers, w)
+		s.mu.Unlock()
+	}
+}
+
+// ID is the configured SPIFFE ID.
+func (s *Source) ID() spiffeid.ID { return s.id }
+
+// Fault is why the Workload API gives us nothing new at the moment, or nil. The
+// SVID in use may still be good.
+func (s *Source) Fault() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.fault
+}
+
+// Ready is the readiness check of an identity: it fails when the SVID has
+// expired, and reports a Workload API that does not answer.
+func (s *Source) Ready(context.Context) error {
+	st := s.Status()
+	if !time.Now().Before(st.NotAfter) {
+		return fmt.Errorf("X509-SVID of %s expired at %s: %w", s.id, st.NotAfter.Format(time.RFC3339), s.Fault())
+	}
+	if fault := s.Fault(); fault != nil {
+		return fmt.Errorf("X509-SVID valid until %s but the Workload API fails: %w", st.NotAfter.Format(time.RFC3339), fault)
+	}
+	return nil
+}
+
+// SVIDStatus describes the SVID in use.
+type SVIDStatus struct {
+	Serial      string // hexadecimal
+	AuthorityID string // authority key id, hexadecimal
+	NotBefore   time.Time
+	NotAfter    time.Time
+}
+
+// Status describes the SVID in use; zero before the first one.
+func (s *Source) Status() SVIDStatus {
+	svid, err := s.GetX509SVID()
+	if err != nil {
+		return SVIDStatus{}
+	}
+	return Describe(svid.Certificates[0])
+}
+
+// Describe returns the status of a leaf certificate.
+func Describe(leaf *x509.Certificate) SVIDStatus {
+	return SVIDStatus{
+		Serial:      leaf.SerialNumber.Text(16),
+		AuthorityID: hex.EncodeToString(leaf.AuthorityKeyId),
+		NotBefore:   leaf.NotBefore,
+		NotAfter:    leaf.NotAfter,
+	}
+}
+
+// AuthorityIDs lists the subject key ids of our trust domain's authorities.
+func (s *Source) AuthorityIDs() []string {
+	b, err := s.GetX509BundleForTrustDomain(s.id.TrustDomain())
+	if err != nil {
+		return nil
+	}
+	authorities := b.X509Authorities()
+	ids := make([]string, 0, len(authorities))
+	for _, a := range authorities {
+		ids = append(ids, hex.EncodeToString(a.SubjectKeyId))
+	}
+	return ids
+}
+
+// watchBackoff is exponential from 100 ms to watchCap with jitter over its upper
+// half, so that the workloads of a host do not ask in step.
+type watchBackoff struct{}
+
+// NewBackoff implements workloadapi.BackoffStrategy.
+func (watchBackoff) NewBackoff() workloadapi.Backoff { return &watchDelay{next: 100 * time.Millisecond} }
+
+type watchDelay struct{ next time.Duration }
+
+// Next implements workloadapi.Backoff.
+func (d *watchDelay) Next() time.Duration {
+	now := d.next
+	d.next = min(2*d.next, watchCap)
+	return now/2 + rand.N(now/2)
+}
+
+// Reset implements workloadapi.Backoff.
+func (d *watchDelay) Reset() { d.next = 100 * time.Millisecond }

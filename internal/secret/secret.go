@@ -1,0 +1,64 @@
+package secret
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+)
+
+// alphabet is RFC 4648 base32 in lower case: one word by double click, and safe
+// in a shell.
+var alphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+const (
+	randomBytes = 20 // 160 bits
+	checksumLen = 7  // base32 characters of 32 bits
+)
+
+// Errors of Check.
+var (
+	ErrPrefix   = errors.New("has the wrong prefix")
+	ErrLength   = errors.New("has the wrong length")
+	ErrChecksum = errors.New("has a typing mistake (its checksum is wrong)")
+)
+
+// New draws a secret with this prefix.
+func New(prefix string) string {
+	var b [randomBytes]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it aborts the program instead
+	body := prefix + alphabet.EncodeToString(b[:])
+	return body + checksum(body)
+}
+
+// Check says whether s has the form of a secret with this prefix. It is for clear
+// errors: a well-formed secret may still be unknown. The errors never quote s.
+func Check(prefix, s string) error {
+	want := len(prefix) + alphabet.EncodedLen(randomBytes) + checksumLen
+	switch {
+	case !strings.HasPrefix(s, prefix):
+		return fmt.Errorf("%w: it begins with %q", ErrPrefix, prefix)
+	case len(s) != want:
+		return fmt.Errorf("%w: %d characters, expected %d", ErrLength, len(s), want)
+	case checksum(s[:want-checksumLen]) != s[want-checksumLen:]:
+		return ErrChecksum
+	}
+	return nil
+}
+
+// Hash is what is stored of a secret. A plain SHA-256 is enough for 160 random
+// bits: there is nothing to guess.
+func Hash(s string) []byte {
+	h := sha256.Sum256([]byte(s))
+	return h[:]
+}
+
+func checksum(body string) string {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], crc32.ChecksumIEEE([]byte(body)))
+	return alphabet.EncodeToString(b[:])
+}

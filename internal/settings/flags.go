@@ -1,0 +1,77 @@
+package settings
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/spf13/pflag"
+)
+
+// configFlag names the file to read.
+const configFlag = "config"
+
+// Flags registers one flag for each key, and --config.
+func (l *Loader[T]) Flags(fs *pflag.FlagSet) {
+	usage := "configuration `file`"
+	if l.spec.FileEnv != "" {
+		usage += " [$" + l.spec.FileEnv + "]"
+	}
+	fs.String(configFlag, l.spec.File, usage)
+	defaults := reflect.ValueOf(l.defaults)
+	for _, f := range l.fields {
+		f.register(fs, defaults.FieldByIndex(f.index), f.usage+" [$"+f.env(l.spec.EnvPrefix)+"]")
+	}
+}
+
+func (f field) register(fs *pflag.FlagSet, def reflect.Value, usage string) {
+	switch f.kind {
+	case kindString:
+		fs.String(f.flag(), def.String(), usage)
+	case kindBool:
+		fs.Bool(f.flag(), def.Bool(), usage)
+	case kindInt:
+		fs.Int(f.flag(), int(def.Int()), usage)
+	case kindDuration:
+		fs.Duration(f.flag(), time.Duration(def.Int()), usage)
+	case kindStrings:
+		fs.StringSlice(f.flag(), toStrings(def), usage)
+	}
+}
+
+// path returns the file to read and whether somebody asked for it by name.
+func (s *sources) path(fs *pflag.FlagSet) (string, bool) {
+	if fs != nil && fs.Changed(configFlag) {
+		path, err := fs.GetString(configFlag)
+		s.faults.Require(err == nil && path != "", "--"+configFlag, "names no file")
+		return path, true
+	}
+	if s.spec.FileEnv != "" {
+		for _, kv := range s.spec.Environ {
+			if path, ok := strings.CutPrefix(kv, s.spec.FileEnv+"="); ok && path != "" {
+				return path, true
+			}
+		}
+	}
+	return s.spec.File, false
+}
+
+// readFlags takes the flags that were given; pflag has checked their types.
+func (s *sources) readFlags(fs *pflag.FlagSet) {
+	if fs == nil {
+		return
+	}
+	known := map[string]field{}
+	for _, f := range s.fields {
+		known[f.flag()] = f
+	}
+	s.merge(posflag.ProviderWithFlag(fs, ".", nil, func(given *pflag.Flag) (string, any) {
+		f, ok := known[given.Name]
+		if !ok || !given.Changed {
+			return "", nil
+		}
+		return f.key, posflag.FlagVal(fs, given)
+	}), fmt.Sprintf("flags of %s", fs.Name()))
+}

@@ -1,0 +1,62 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+)
+
+// Server is a supervised spire-server.
+type Server struct {
+	process *supervisor.Process
+}
+
+// New writes server.conf beside the server's data directory and prepares the
+// child. program is the path of spire-server, which must be new enough.
+func New(ctx context.Context, program string, conf agentconf.Server, log *zap.Logger) (*Server, error) {
+	if err := binary.RequireVersion(ctx, program); err != nil {
+		return nil, err
+	}
+	text, err := conf.Render()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(conf.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("spire-server data directory: %w", err)
+	}
+	file := filepath.Join(filepath.Dir(conf.DataDir), "server.conf")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, fmt.Errorf("spire-server configuration: %w", err)
+	}
+	p, err := supervisor.New(supervisor.Config{
+		Name: "spire_server", Path: program, Args: []string{"run", "-config", file}, Logger: log,
+		Ready: func(ctx context.Context) error { return probe.Serving(ctx, conf.SocketPath) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Server{process: p}, nil
+}
+
+// Run keeps the server running until ctx ends.
+func (s *Server) Run(ctx context.Context) error { return s.process.Run(ctx) }
+
+// WaitReady returns once the server answers.
+func (s *Server) WaitReady(ctx context.Context) error { return s.process.WaitReady(ctx) }
+
+// Ready is the readiness check of the child.
+func (s *Server) Ready(context.Context) error {
+	st := s.process.Status()
+	if st.State == supervisor.StateReady {
+		return nil
+	}
+	return fmt.Errorf("spire-server is %s, last exit: %q", st.State, st.LastExit)
+}

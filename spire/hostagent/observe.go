@@ -1,0 +1,102 @@
+package hostagent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+)
+
+// observe runs one round of probes. A bundle that was fetched is on disk when it
+// returns, so that also an agent which restarts by itself starts from it.
+func (s *Supervisor) observe(ctx context.Context) Observation {
+	moved, fetchErr := s.fetch(ctx)
+	dialErr := s.dial(ctx)
+	healthErr := s.health(ctx)
+	child := s.process.Status()
+	s.noteRound(fetchErr, dialErr, healthErr)
+	return Observation{
+		At:        s.cfg.Now(),
+		Reachable: fetchErr == nil && dialErr == nil,
+		Healthy:   healthErr == nil,
+		Exited:    child.State == supervisor.StateBackoff || child.State == supervisor.StateStopped,
+		Deaths:    child.Restarts,
+		Moved:     moved,
+	}
+}
+
+// fetch takes over what the controller says.
+func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
+	defer cancel()
+	b, err := s.cfg.Fetch(ctx)
+	if err != nil {
+		return false, fmt.Errorf("fetch bundle: %w", err)
+	}
+	if err := s.replaceBundle(b); err != nil {
+		return false, fmt.Errorf("fetch bundle: %w", err)
+	}
+	return s.follow(b.ServerAddress)
+}
+
+func (s *Supervisor) replaceBundle(b Bundle) error {
+	data, err := encodeBundle(b.Authorities)
+	if err != nil {
+		return err
+	}
+	have, err := os.ReadFile(s.cfg.Dir.Bundle())
+	if err == nil && bytes.Equal(have, data) {
+		return nil
+	}
+	if err := WriteFile(s.cfg.Dir.Bundle(), data, 0o644); err != nil {
+		return err
+	}
+	s.log.Info("replaced the trust bundle", zap.Int("authorities", len(b.Authorities)))
+	return nil
+}
+
+// follow writes a new address of the SPIRE server down.
+func (s *Supervisor) follow(address string) (moved bool, err error) {
+	if address == s.host.SPIREServerAddress {
+		return false, nil
+	}
+	if _, _, err := splitAddress(address); err != nil {
+		return false, fmt.Errorf("SPIRE server address: %w", err)
+	}
+	before := s.host
+	s.host.SPIREServerAddress = address
+	err = s.writeAgentConf()
+	if err == nil {
+		err = s.cfg.Dir.WriteHost(s.host)
+	}
+	if err != nil {
+		s.host = before // the next round tries again
+		return false, err
+	}
+	s.log.Info("SPIRE server moved", zap.String("from", before.SPIREServerAddress), zap.String("to", address))
+	return true, nil
+}
+
+// dial opens and closes a connection to the SPIRE server.
+func (s *Supervisor) dial(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", s.host.SPIREServerAddress)
+	if err != nil {
+		return fmt.Errorf("connect to SPIRE server: %w", err)
+	}
+	return conn.Close()
+}
+
+func (s *Supervisor) health(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
+	defer cancel()
+	return probe.Serving(ctx, s.cfg.SocketPath)
+}

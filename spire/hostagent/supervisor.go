@@ -1,0 +1,213 @@
+package hostagent
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+)
+
+// Bundle is what the controller says over the bootstrap trust.
+type Bundle struct {
+	Authorities   []*x509.Certificate
+	ServerAddress string // SPIRE server, host:port
+}
+
+// Config describes the host. Zero durations mean the defaults.
+type Config struct {
+	Dir         Dir
+	SocketPath  string // Workload API
+	AgentBinary string
+	LogLevel    string // of the agent; empty means info
+	Logger      *zap.Logger
+
+	// Fetch gets the current bundle over the bootstrap trust. It is also the probe
+	// of the controller.
+	Fetch func(ctx context.Context) (Bundle, error)
+
+	ProbeInterval time.Duration    // default 10 s
+	ProbeTimeout  time.Duration    // of each single probe; default 5 s
+	JitterCap     time.Duration    // longest wait before a restart; default 5 s
+	Patience      time.Duration    // how long an agent may be unhealthy; default 30 s
+	Now           func() time.Time // default time.Now
+}
+
+// Supervisor keeps one spire-agent alive and current.
+type Supervisor struct {
+	cfg     Config
+	log     *zap.Logger
+	host    Host // only Run's goroutine uses it
+	decider Decider
+	process *supervisor.Process
+
+	mu     sync.Mutex
+	status Status
+}
+
+// New checks the configuration and reads host.json.
+func New(cfg Config) (*Supervisor, error) {
+	if cfg.Fetch == nil || cfg.Logger == nil {
+		return nil, errors.New("host agent: fetch and logger are required")
+	}
+	if err := agentconf.CheckSocketPath(cfg.SocketPath); err != nil {
+		return nil, fmt.Errorf("host agent: %w", err)
+	}
+	host, err := cfg.Dir.ReadHost()
+	if err != nil {
+		return nil, fmt.Errorf("host agent: %w", err)
+	}
+	setDefault(&cfg.ProbeInterval, 10*time.Second)
+	setDefault(&cfg.ProbeTimeout, 5*time.Second)
+	setDefault(&cfg.JitterCap, 5*time.Second)
+	setDefault(&cfg.Patience, 30*time.Second)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &Supervisor{
+		cfg: cfg, log: cfg.Logger.Named("hostagent"), host: host,
+		decider: Decider{Interval: cfg.ProbeInterval, Patience: cfg.Patience, Ephemeral: host.Ephemeral},
+		status:  Status{ServerAddress: host.SPIREServerAddress},
+	}
+	s.process, err = supervisor.New(supervisor.Config{
+		Name: "spire_agent", Path: cfg.AgentBinary, Args: []string{"run", "-config", cfg.Dir.AgentConf()},
+		Logger: cfg.Logger, Ready: func(ctx context.Context) error { return probe.Serving(ctx, cfg.SocketPath) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("host agent: %w", err)
+	}
+	return s, nil
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+// Run starts the agent and keeps it until ctx ends; then it stops the agent and
+// returns nil. An error means that the host's files cannot be used.
+func (s *Supervisor) Run(ctx context.Context) error {
+	if err := s.prepare(ctx); err != nil {
+		return fmt.Errorf("host agent: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.process.Run(ctx) })
+	group.Go(func() error {
+		s.watch(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+// prepare makes the files for the first start. A host that was off for days gets
+// the current bundle here; when the controller is away, the first success later
+// counts as the network's return.
+func (s *Supervisor) prepare(ctx context.Context) error {
+	if err := makeSocketDir(filepath.Dir(s.cfg.SocketPath)); err != nil {
+		return err
+	}
+	round := s.observe(ctx)
+	if !round.Reachable {
+		s.decider.Absent()
+	}
+	// The agent's key lives in memory, so what an earlier agent left is of no use
+	// to this one, and its bundle may be stale.
+	if round.Reachable && !s.host.Ephemeral {
+		if err := clearDir(s.cfg.Dir.Data()); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(s.cfg.Dir.Data(), 0o700); err != nil {
+		return err
+	}
+	return s.writeAgentConf()
+}
+
+// makeSocketDir lets every user reach the Workload API: SPIRE decides by
+// attestation who gets an identity, not by file modes. A directory that exists
+// (systemd's RuntimeDirectory) stays as it is.
+func makeSocketDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755) //nolint:gosec // against a tight umask
+}
+
+func (s *Supervisor) writeAgentConf() error {
+	host, port, err := splitAddress(s.host.SPIREServerAddress)
+	if err != nil {
+		return fmt.Errorf("SPIRE server address: %w", err)
+	}
+	conf := agentconf.Agent{
+		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
+		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
+		LogLevel: s.cfg.LogLevel, Systemd: agentconf.SystemdRuns(),
+	}
+	switch {
+	case !s.host.Ephemeral:
+		conf.X509POP = &agentconf.X509POP{PrivateKeyPath: s.cfg.Dir.Key(), CertificatePath: s.cfg.Dir.Certificate()}
+	case s.host.JoinTokenFile != "":
+		conf.JoinTokenFile = s.host.JoinTokenFile
+	default:
+		conf.JoinTokenFile = s.cfg.Dir.JoinToken()
+	}
+	data, err := conf.Render()
+	if err != nil {
+		return err
+	}
+	return WriteFile(s.cfg.Dir.AgentConf(), data, 0o600)
+}
+
+// watch probes until ctx ends.
+func (s *Supervisor) watch(ctx context.Context) {
+	ticker := time.NewTicker(s.cfg.ProbeInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		round := s.observe(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if reason := s.decider.Decide(round); reason != NoReason {
+			s.restart(ctx, reason)
+		}
+	}
+}
+
+// restart waits a random moment, so that a thousand hosts do not come back at
+// once, and gives the agent a new start with nothing but the files of the host.
+func (s *Supervisor) restart(ctx context.Context, reason Reason) {
+	jitter := rand.N(s.cfg.JitterCap) //nolint:gosec // spreads load, protects nothing
+	s.log.Info("restarting SPIRE agent with the current bundle", zap.String("reason", string(reason)), zap.Duration("jitter", jitter))
+	timer := time.NewTimer(jitter)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-timer.C:
+	}
+	err := s.process.Restart(ctx, func() error { return clearDir(s.cfg.Dir.Data()) })
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("SPIRE agent did not restart cleanly", zap.Error(err))
+	}
+	s.noteRestart(reason)
+}

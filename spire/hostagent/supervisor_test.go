@@ -1,0 +1,318 @@
+package hostagent_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+)
+
+const patience = 30 * time.Second
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+// world is what a host sees: a controller that answers fetches and the address
+// of a SPIRE server.
+type world struct {
+	mu      sync.Mutex
+	bundle  hostagent.Bundle
+	err     error
+	fetches int
+}
+
+func (w *world) fetch(context.Context) (hostagent.Bundle, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fetches++
+	return w.bundle, w.err
+}
+
+func (w *world) change(f func(*world)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(w)
+}
+
+// rounds waits until n more rounds of probes have begun.
+func (w *world) rounds(t *testing.T, n int) {
+	t.Helper()
+	var from int
+	w.change(func(w *world) { from = w.fetches })
+	eventually(t, "rounds", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.fetches >= from+n
+	})
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
+}
+
+// listen is a SPIRE server as far as a TCP probe can tell.
+func listen(t *testing.T) string {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return l.Addr().String()
+}
+
+type fixture struct {
+	*hostagent.Supervisor
+	dir   hostagent.Dir
+	world *world
+	stop  func()
+}
+
+// start runs a supervisor over the fake agent in a world that is fine.
+func start(t *testing.T, change func(*hostagent.Host, *hostagent.Config, *world)) *fixture {
+	t.Helper()
+	dir := hostagent.Dir{Root: spiretest.TempDir(t)}
+	w := &world{bundle: hostagent.Bundle{Authorities: []*x509.Certificate{spiretest.NewHostCA(t).Certificate}, ServerAddress: listen(t)}}
+	host := hostagent.Host{HostID: identity.NewHostID(), TrustDomain: td, SPIREServerAddress: w.bundle.ServerAddress}
+	cfg := hostagent.Config{
+		Dir: dir, SocketPath: filepath.Join(dir.Root, "public", "api.sock"), AgentBinary: fakeAgent(t), Logger: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel)),
+		Fetch: w.fetch, ProbeInterval: 20 * time.Millisecond, JitterCap: time.Millisecond, Patience: 300 * time.Millisecond,
+	}
+	if change != nil {
+		change(&host, &cfg, w)
+	}
+	require.NoError(t, dir.WriteHost(host))
+	return runSupervisor(t, cfg, w)
+}
+
+func runSupervisor(t *testing.T, cfg hostagent.Config, w *world) *fixture {
+	t.Helper()
+	s, err := hostagent.New(cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	f := &fixture{Supervisor: s, dir: cfg.Dir, world: w, stop: sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})}
+	t.Cleanup(f.stop)
+	eventually(t, "an agent that is ready", func() bool { return s.Reason() == "" })
+	return f
+}
+
+// fakeAgent is a program that plays spire-agent.
+func fakeAgent(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "spire-agent")
+	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", fakeVariable, self)
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
+	return path
+}
+
+// starts returns one line per start of the fake agent.
+func (f *fixture) starts(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(f.dir.Root, "starts"))
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(data)), "\n")
+}
+
+func (f *fixture) waitStarts(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, "starts", func() bool { return len(f.starts(t)) >= n && f.Reason() == "" })
+	require.Len(t, f.starts(t), n)
+}
+
+func TestLeavesAHealthyAgentAlone(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	f.world.rounds(t, 20)
+	require.Len(t, f.starts(t), 1)
+	require.Zero(t, f.Status().Restarts)
+	info, err := os.Stat(filepath.Join(f.dir.Root, "public"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+	for _, private := range []string{f.dir.AgentConf(), f.dir.HostFile()} {
+		info, err := os.Stat(private)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+}
+
+func TestHealsAfterAnAbsence(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	rotated := spiretest.NewHostCA(t).Certificate
+	f.world.change(func(w *world) { w.err = errors.New("no route to host") })
+	f.world.rounds(t, 3)
+	require.Len(t, f.starts(t), 1, "no restart while nothing can be fetched")
+	f.world.change(func(w *world) {
+		w.err = nil
+		w.bundle.Authorities = []*x509.Certificate{rotated}
+	})
+	f.waitStarts(t, 2)
+	require.Contains(t, f.starts(t)[1], "empty=true")
+	require.Equal(t, hostagent.NetworkReturned, f.Status().LastReason)
+	requireBundle(t, f.dir, rotated)
+	f.world.rounds(t, 10)
+	require.Len(t, f.starts(t), 2)
+}
+
+func requireBundle(t *testing.T, dir hostagent.Dir, want *x509.Certificate) {
+	t.Helper()
+	other := hostagent.Dir{Root: t.TempDir()}
+	require.NoError(t, other.WriteBundle([]*x509.Certificate{want}))
+	a, err := os.ReadFile(other.Bundle())
+	require.NoError(t, err)
+	b, err := os.ReadFile(dir.Bundle())
+	require.NoError(t, err)
+	require.Equal(t, string(a), string(b))
+}
+
+func TestStartsWithoutAController(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *hostagent.Host, _ *hostagent.Config, w *world) { w.err = errors.New("refused") })
+	require.Len(t, f.starts(t), 1)
+	require.ErrorContains(t, f.Status().FetchError, "refused")
+	f.world.change(func(w *world) { w.err = nil })
+	f.waitStarts(t, 2)
+}
+
+func TestFollowsTheServer(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	next := listen(t)
+	f.world.change(func(w *world) { w.bundle.ServerAddress = next })
+	f.waitStarts(t, 2)
+	require.Equal(t, next+" empty=true", f.starts(t)[1])
+	host, err := f.dir.ReadHost()
+	require.NoError(t, err)
+	require.Equal(t, next, host.SPIREServerAddress)
+}
+
+func TestRefusesABadAnswerOfTheController(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	before, err := os.ReadFile(f.dir.Bundle())
+	require.NoError(t, err)
+	for name, bad := range map[string]func(*hostagent.Bundle){
+		"no authorities": func(b *hostagent.Bundle) { b.Authorities = nil },
+		"no address":     func(b *hostagent.Bundle) { b.ServerAddress = "" },
+		"no port":        func(b *hostagent.Bundle) { b.ServerAddress = "a" },
+		"an injection":   func(b *hostagent.Bundle) { b.ServerAddress = "a b\":1" },
+	} {
+		f.world.change(func(w *world) { bad(&w.bundle) })
+		eventually(t, name, func() bool { return f.Status().FetchError != nil })
+		after, err := os.ReadFile(f.dir.Bundle())
+		require.NoError(t, err)
+		require.Equal(t, string(before), string(after))
+	}
+	require.Len(t, f.starts(t), 1)
+}
+
+func TestRestartsAnUnhealthyAgent(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	sick := filepath.Join(f.dir.Root, "sick")
+	require.NoError(t, os.WriteFile(sick, nil, 0o600))
+	eventually(t, "a reason for /readyz", func() bool { return strings.Contains(f.Reason(), "Workload API does not answer") })
+	eventually(t, "a restart", func() bool { return f.Status().LastReason == hostagent.Unhealthy })
+	require.NoError(t, os.Remove(sick))
+	eventually(t, "health", func() bool { return f.Reason() == "" })
+}
+
+func TestNeverRestartsARunningEphemeralAgent(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(h *hostagent.Host, c *hostagent.Config, _ *world) {
+		h.Ephemeral = true
+		spiretest.WriteFile(t, c.Dir.JoinToken(), []byte("token"))
+	})
+	f.world.change(func(w *world) { w.err = errors.New("gone") })
+	f.world.rounds(t, 3)
+	f.world.change(func(w *world) { w.err = nil; w.bundle.ServerAddress = listen(t) })
+	f.world.rounds(t, 20)
+	require.Len(t, f.starts(t), 1)
+	require.Zero(t, f.Status().Restarts)
+}
+
+func TestStopsTheAgent(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	f.stop()
+	require.Equal(t, supervisor.StateStopped, f.Status().Agent.State)
+	require.Contains(t, f.Reason(), "stopped")
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	good := func(t *testing.T) hostagent.Config {
+		dir := hostagent.Dir{Root: t.TempDir()}
+		require.NoError(t, dir.WriteHost(hostagent.Host{HostID: identity.NewHostID(), TrustDomain: td, SPIREServerAddress: "a:1"}))
+		return hostagent.Config{Dir: dir, SocketPath: "/run/x.sock", AgentBinary: "/bin/true", Logger: zap.NewNop(), Fetch: (&world{}).fetch}
+	}
+	_, err := hostagent.New(good(t))
+	require.NoError(t, err)
+	for name, change := range map[string]func(*hostagent.Config){
+		"a host that is not enrolled": func(c *hostagent.Config) { c.Dir.Root = "/does/not/exist" },
+		"an unknown key":              func(c *hostagent.Config) { spiretest.WriteFile(t, c.Dir.HostFile(), []byte(`{"colour":"red"}`)) },
+		"an invalid host":             func(c *hostagent.Config) { spiretest.WriteFile(t, c.Dir.HostFile(), []byte(`{}`)) },
+		"a long socket path":          func(c *hostagent.Config) { c.SocketPath = "/" + strings.Repeat("x", 120) },
+		"a missing program":           func(c *hostagent.Config) { c.AgentBinary = "/does/not/exist" },
+		"no way to fetch":             func(c *hostagent.Config) { c.Fetch = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := good(t)
+			change(&cfg)
+			_, err := hostagent.New(cfg)
+			require.Error(t, err)
+		})
+	}
+}
+
+func TestDir(t *testing.T) {
+	t.Parallel()
+	dir := hostagent.Dir{Root: filepath.Join(t.TempDir(), "host")}
+	require.NoError(t, dir.Create())
+	require.Error(t, hostagent.Dir{Root: "relative"}.Create())
+	require.Error(t, dir.WriteBundle(nil), "an empty bundle")
+	require.NoError(t, hostagent.WriteFile(dir.Key(), []byte("a"), 0o600))
+	require.NoError(t, hostagent.WriteFile(dir.Key(), []byte("b"), 0o600))
+	data, err := os.ReadFile(dir.Key())
+	require.NoError(t, err)
+	require.Equal(t, "b", string(data))
+	entries, err := os.ReadDir(dir.Root)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "no temporary file is left")
+	require.Error(t, hostagent.WriteFile(filepath.Join(dir.Root, "no", "x"), nil, 0o600))
+}

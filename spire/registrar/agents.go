@@ -1,0 +1,125 @@
+package registrar
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	agentv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/agent/v1"
+	bundlev1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/bundle/v1"
+	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Agent returns fleet.ErrNotFound for an agent that never attested or was evicted.
+func (c *Client) Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	a, err := c.agents.GetAgent(ctx, &agentv1.GetAgentRequest{Id: protoID(id)})
+	if err != nil {
+		return fleet.Agent{}, fmt.Errorf("get agent %q: %w", id, domainError(err))
+	}
+	return domainAgent(a)
+}
+
+// Agents lists all attested agents, banned ones too.
+func (c *Client) Agents(ctx context.Context) ([]fleet.Agent, error) {
+	var all []fleet.Agent
+	for token := ""; ; {
+		page, err := c.agentPage(ctx, token)
+		if err != nil {
+			return nil, fmt.Errorf("list agents: %w", err)
+		}
+		for _, p := range page.GetAgents() {
+			a, err := domainAgent(p)
+			if err != nil {
+				return nil, fmt.Errorf("list agents: %w", err)
+			}
+			all = append(all, a)
+		}
+		if token = page.GetNextPageToken(); token == "" {
+			return all, nil
+		}
+	}
+}
+
+func (c *Client) agentPage(ctx context.Context, token string) (*agentv1.ListAgentsResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	// The selectors of agents are the larger part of a page, and nobody needs them.
+	mask := &types.AgentMask{X509SvidSerialNumber: true, X509SvidExpiresAt: true, Banned: true}
+	return c.agents.ListAgents(ctx, &agentv1.ListAgentsRequest{OutputMask: mask, PageSize: pageSize, PageToken: token})
+}
+
+// BanAgent makes the agent exit at its next sync and refuses its attestation from
+// then on. Banning a banned agent is no error. It returns fleet.ErrNotFound for
+// one that never attested. An attestation in flight can undo a ban: the caller
+// reads it again.
+func (c *Client) BanAgent(ctx context.Context, id spiffeid.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if _, err := c.agents.BanAgent(ctx, &agentv1.BanAgentRequest{Id: protoID(id)}); err != nil {
+		return fmt.Errorf("ban agent %q: %w", id, domainError(err))
+	}
+	c.log.Info("banned agent", zap.String("spiffe_id", id.String()))
+	return nil
+}
+
+func domainAgent(p *types.Agent) (fleet.Agent, error) {
+	id, err := domainID(p.GetId())
+	if err != nil {
+		return fleet.Agent{}, fmt.Errorf("agent: %w", err)
+	}
+	return fleet.Agent{ID: id, SerialNumber: p.GetX509SvidSerialNumber(), ExpiresAt: time.Unix(p.GetX509SvidExpiresAt(), 0), Banned: p.GetBanned()}, nil
+}
+
+// CreateJoinToken makes a SPIRE join token for an ephemeral host, and returns the
+// SPIFFE ID that the agent which spends it will have. That ID contains the token:
+// do not log it before it is spent.
+func (c *Client) CreateJoinToken(ctx context.Context, ttl time.Duration) (string, spiffeid.ID, error) {
+	seconds := int64(ttl / time.Second)
+	if seconds < 1 || seconds > math.MaxInt32 {
+		return "", spiffeid.ID{}, fmt.Errorf("create join token: TTL %s is not between one second and 68 years", ttl)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	t, err := c.agents.CreateJoinToken(ctx, &agentv1.CreateJoinTokenRequest{Ttl: int32(seconds)})
+	if err != nil {
+		return "", spiffeid.ID{}, fmt.Errorf("create join token: %w", err)
+	}
+	id, err := identity.JoinTokenAgentID(c.td, t.GetValue())
+	if err != nil {
+		return "", spiffeid.ID{}, errors.New("create join token: SPIRE made one that fits in no SPIFFE ID")
+	}
+	return t.GetValue(), id, nil
+}
+
+// Bundle returns the X.509 authorities of the trust domain. Tainted ones are
+// among them: what they signed verifies until they are revoked.
+func (c *Client) Bundle(ctx context.Context) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	b, err := c.bundles.GetBundle(ctx, &bundlev1.GetBundleRequest{OutputMask: &types.BundleMask{X509Authorities: true}})
+	if err != nil {
+		return nil, fmt.Errorf("get bundle: %w", err)
+	}
+	var authorities []*x509.Certificate
+	for _, a := range b.GetX509Authorities() {
+		certs, err := x509.ParseCertificates(a.GetAsn1())
+		if err != nil {
+			return nil, fmt.Errorf("get bundle: %w", err)
+		}
+		authorities = append(authorities, certs...)
+	}
+	if len(authorities) == 0 {
+		return nil, errors.New("get bundle: SPIRE server has no X.509 authority")
+	}
+	return authorities, nil
+}

@@ -1,0 +1,101 @@
+package supervisor
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// maxLine bounds what one line of a child may hold in memory; the rest of a
+// longer line is dropped.
+const maxLine = 64 << 10
+
+// lines turns a child's output into log entries. One goroutine writes to it.
+type lines struct {
+	log   *zap.Logger
+	plain zapcore.Level // for lines that are not JSON
+	buf   []byte
+	cut   bool // the current line is longer than maxLine
+}
+
+func newLines(log *zap.Logger, plain zapcore.Level) *lines { return &lines{log: log, plain: plain} }
+
+// Write never fails: a child must not die from our log.
+func (l *lines) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 {
+		line, rest, ended := bytes.Cut(b, []byte{'\n'})
+		room := maxLine - len(l.buf)
+		l.cut = l.cut || len(line) > room
+		l.buf = append(l.buf, line[:min(len(line), room)]...)
+		if ended {
+			l.flush()
+		}
+		b = rest
+	}
+	return n, nil
+}
+
+// flush emits what is buffered; a child may die in the middle of a line.
+func (l *lines) flush() {
+	line := strings.ToValidUTF8(strings.TrimRight(string(l.buf), "\r"), "�")
+	cut := l.cut
+	l.buf, l.cut = l.buf[:0], false
+	if line == "" {
+		return
+	}
+	var fields map[string]any
+	if !cut && strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &fields) == nil {
+		l.structured(fields)
+		return
+	}
+	entry := []zap.Field{}
+	if cut {
+		entry = append(entry, zap.Bool("truncated", true))
+	}
+	l.log.Log(l.plain, line, entry...)
+}
+
+// structured re-emits a line of SPIRE's JSON log. Its time is dropped: it is
+// ours, a moment earlier.
+func (l *lines) structured(fields map[string]any) {
+	level, _ := fields["level"].(string)
+	msg, _ := fields["msg"].(string)
+	delete(fields, "level")
+	delete(fields, "msg")
+	delete(fields, "time")
+	entry := make([]zap.Field, 0, len(fields))
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		entry = append(entry, zap.Any(fieldName(key), fields[key]))
+	}
+	l.log.Log(zapLevel(level), msg, entry...)
+}
+
+// fieldName keeps a child from writing the keys of our own log format.
+func fieldName(key string) string {
+	switch key {
+	case "ts", "logger", "caller", "stacktrace", "message", "time", "level", "msg":
+		return "child_" + key
+	default:
+		return key
+	}
+}
+
+// zapLevel never returns a level that would end or panic this process.
+func zapLevel(level string) zapcore.Level {
+	switch strings.ToLower(level) {
+	case "trace", "debug":
+		return zap.DebugLevel
+	case "warn", "warning":
+		return zap.WarnLevel
+	case "error", "fatal", "panic":
+		return zap.ErrorLevel
+	default:
+		return zap.InfoLevel
+	}
+}

@@ -1,0 +1,83 @@
+package supervisor_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+)
+
+// The test binary plays the children: this variable names the part.
+const (
+	roleVariable = "SUPERVISOR_TEST_ROLE"
+	fileVariable = "SUPERVISOR_TEST_FILE"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		os.Exit(play(role, os.Getenv(fileVariable)))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func play(role, file string) int {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	switch role {
+	case "crash":
+		return 3
+	case "crash once":
+		if _, err := os.Stat(file); err != nil {
+			_ = os.WriteFile(file, nil, 0o600)
+			return 4
+		}
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("ignoring SIGTERM")
+		select {}
+	case "talk":
+		fmt.Println(`{"level":"warning","msg":"Node attested","time":"2026-01-01T00:00:00Z","spiffe_id":"spiffe://a/b","port":8081,"logger":"x"}`)
+		fmt.Println(`{"level":"fatal","msg":"Fatal run error"}`)
+		fmt.Fprintln(os.Stderr, "panic: not JSON")
+		fmt.Println("plain line")
+		fmt.Println(strings.Repeat("x", 1<<20))
+		fmt.Print("half a line")
+		return 0
+	case "environment":
+		_ = os.WriteFile(file, []byte(strings.Join(os.Environ(), "\n")), 0o600)
+	case "parent":
+		return playParent(file)
+	case "group":
+		_ = os.WriteFile(file, []byte(strconv.Itoa(syscall.Getpgrp())), 0o600)
+	}
+	<-signals
+	return 0
+}
+
+// playParent supervises a child, writes down its process id and waits for its
+// own murder.
+func playParent(file string) int {
+	p, err := supervisor.New(supervisor.Config{
+		Name: "child", Path: "/proc/self/exe", Env: []string{roleVariable + "=stubborn"}, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return 1
+	}
+	go func() { _ = p.Run(context.Background()) }()
+	if err := p.WaitReady(context.Background()); err != nil {
+		return 1
+	}
+	temporary := file + ".new"
+	_ = os.WriteFile(temporary, []byte(strconv.Itoa(p.Status().PID)), 0o600)
+	_ = os.Rename(temporary, file)
+	select {}
+}

@@ -1,0 +1,299 @@
+package apitest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// Clock stands still until it is told to move.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock returns a clock at a fixed time.
+func NewClock() *Clock { return &Clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+// Now is the time of the clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Tokens is enrollment in memory. It checks what the domain checks.
+type Tokens struct {
+	now   func() time.Time
+	fleet *Fleet
+
+	mu       sync.Mutex
+	requests []enroll.TokenRequest
+	tokens   []enroll.Token
+	err      error
+}
+
+// Fail makes every call return err; nil ends that.
+func (f *Tokens) Fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// Requests are the requests that reached Create.
+func (f *Tokens) Requests() []enroll.TokenRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.requests)
+}
+
+// Put adds tokens as they are.
+func (f *Tokens) Put(t ...enroll.Token) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tokens = append(f.tokens, t...)
+}
+
+// Create implements api.Tokens.
+func (f *Tokens) Create(_ context.Context, r enroll.TokenRequest) (enroll.Token, string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.requests = append(f.requests, r)
+	if f.err != nil {
+		return enroll.Token{}, "", f.err
+	}
+	if r.TTL == 0 {
+		r.TTL = enroll.DefaultTTL
+	}
+	if r.TTL < enroll.MinTTL || r.TTL > enroll.MaxTTL {
+		return enroll.Token{}, "", &enroll.FieldError{Field: "ttl", Err: errors.New("outside the limits")}
+	}
+	if f.fleet.live(r.Workload) && !r.Replace {
+		return enroll.Token{}, "", fmt.Errorf("create enrollment token: %w", enroll.ErrLiveMember)
+	}
+	n := len(f.tokens) + 1
+	t := enroll.Token{
+		ID: fmt.Sprintf("tok_%016x", n), Workload: r.Workload, Replace: r.Replace, Source: r.Source,
+		CreatedBy: r.Actor, CreatedAt: f.now(), ExpiresAt: f.now().Add(r.TTL),
+	}
+	f.tokens = append(f.tokens, t)
+	return t, fmt.Sprintf("ztc_secret%d", n), nil
+}
+
+// List implements api.Tokens.
+func (f *Tokens) List(context.Context) ([]enroll.Token, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.tokens), f.err
+}
+
+// Revoke implements api.Tokens.
+func (f *Tokens) Revoke(_ context.Context, id, _, _, _ string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.tokens, func(t enroll.Token) bool { return t.ID == id })
+	if f.err != nil {
+		return f.err
+	}
+	if i < 0 {
+		return enroll.ErrTokenNotFound
+	}
+	f.tokens[i].RevokedAt = f.now()
+	return nil
+}
+
+// Fleet is a fleet in memory.
+type Fleet struct {
+	now func() time.Time
+
+	mu          sync.Mutex
+	connectors  []fleet.Connector
+	tunnelers   []fleet.Tunneler
+	revocations []fleet.Revocation
+	err         error
+	panics      bool
+}
+
+// Fail makes every call return err; nil ends that.
+func (f *Fleet) Fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// Panic makes every list panic.
+func (f *Fleet) Panic() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.panics = true
+}
+
+// AddConnector enrolls a connector; edit may be nil.
+func (f *Fleet) AddConnector(id string, edit func(*fleet.Connector)) {
+	c := fleet.Connector{Member: f.member(identity.KindConnector, id)}
+	if edit != nil {
+		edit(&c)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.connectors = append(f.connectors, c)
+}
+
+// AddTunneler enrolls a tunneler; edit may be nil.
+func (f *Fleet) AddTunneler(id string, edit func(*fleet.Tunneler)) {
+	t := fleet.Tunneler{Member: f.member(identity.KindTunneler, id)}
+	if edit != nil {
+		edit(&t)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tunnelers = append(f.tunnelers, t)
+}
+
+func (f *Fleet) member(kind identity.Kind, id string) fleet.Member {
+	return fleet.Member{
+		Workload: identity.Workload{Kind: kind, ID: id}, HostID: identity.HostID(strings.Repeat("ab", 16)),
+		EnrolledAt: f.now(), Version: "v1.2.3",
+	}
+}
+
+// Revocations are those that took effect or were repeated.
+func (f *Fleet) Revocations() []fleet.Revocation {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.revocations)
+}
+
+// Connectors implements api.Fleet.
+func (f *Fleet) Connectors(context.Context) ([]fleet.Connector, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.panics {
+		panic("the secret ztc_panicked")
+	}
+	return slices.Clone(f.connectors), f.err
+}
+
+// Tunnelers implements api.Fleet.
+func (f *Fleet) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.tunnelers), f.err
+}
+
+// Revoke implements api.Fleet.
+func (f *Fleet) Revoke(_ context.Context, r fleet.Revocation) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return f.err
+	}
+	m := f.find(r.Workload)
+	if m == nil {
+		return fmt.Errorf("revoke %s: %w", r.Workload, fleet.ErrNotFound)
+	}
+	f.revocations = append(f.revocations, r)
+	if m.Live() {
+		m.RevokedAt = f.now()
+	}
+	return nil
+}
+
+func (f *Fleet) find(w identity.Workload) *fleet.Member {
+	for i := range f.connectors {
+		if f.connectors[i].Workload == w {
+			return &f.connectors[i].Member
+		}
+	}
+	for i := range f.tunnelers {
+		if f.tunnelers[i].Workload == w {
+			return &f.tunnelers[i].Member
+		}
+	}
+	return nil
+}
+
+func (f *Fleet) live(w identity.Workload) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.find(w)
+	return m != nil && m.Live()
+}
+
+// KeyStore keeps API keys in memory.
+type KeyStore struct {
+	mu     sync.Mutex
+	byHash map[string]auth.Key
+	asked  int
+	err    error
+}
+
+// NewKeyStore returns an empty store.
+func NewKeyStore() *KeyStore { return &KeyStore{byHash: map[string]auth.Key{}} }
+
+// Fail makes every call return err; nil ends that.
+func (s *KeyStore) Fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// Asked is how many times KeyByHash was called.
+func (s *KeyStore) Asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+// KeyByHash implements auth.Store.
+func (s *KeyStore) KeyByHash(_ context.Context, hash []byte) (auth.Key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	k, ok := s.byHash[string(hash)]
+	if !ok && s.err == nil {
+		return auth.Key{}, auth.ErrKeyNotFound
+	}
+	return k, s.err
+}
+
+// KeyByID implements auth.BootstrapStore.
+func (s *KeyStore) KeyByID(_ context.Context, id string) (auth.Key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.byHash {
+		if k.ID == id {
+			return k, s.err
+		}
+	}
+	if s.err != nil {
+		return auth.Key{}, s.err
+	}
+	return auth.Key{}, auth.ErrKeyNotFound
+}
+
+// InsertKey implements auth.BootstrapStore.
+func (s *KeyStore) InsertKey(_ context.Context, k auth.Key, hash []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.byHash[string(hash)] = k
+	}
+	return s.err
+}

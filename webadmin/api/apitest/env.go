@@ -1,0 +1,94 @@
+package apitest
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// Env is a running admin API.
+type Env struct {
+	URL    string
+	Key    string // a valid API key, of Actor
+	Tokens *Tokens
+	Fleet  *Fleet
+	Keys   *KeyStore
+	Clock  *Clock
+	Server *api.Server
+	Logs   *observer.ObservedLogs
+
+	mu      sync.Mutex
+	refused []audit.Event
+}
+
+// Actor is who Env.Key belongs to.
+const Actor = "key:bootstrap"
+
+// Start runs an admin API on a free port until the test ends.
+func Start(t testing.TB) *Env {
+	t.Helper()
+	e := New(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return e
+}
+
+// New returns an admin API that listens and does not serve; its Handler does.
+func New(t testing.TB) *Env {
+	t.Helper()
+	clock := NewClock()
+	core, logs := observer.New(zapcore.DebugLevel)
+	members := &Fleet{now: clock.Now}
+	e := &Env{
+		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: NewKeyStore(), Clock: clock, Logs: logs,
+	}
+	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID, Scope: auth.ScopeBootstrap})
+	srv, err := api.New(api.Config{
+		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Auth: auth.NewKeys(e.Keys, clock.Now),
+		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
+		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
+		Audit:   e.record, Log: zap.New(core), Now: clock.Now,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = srv.Close() }) // Run has closed it already
+	e.Server, e.URL = srv, "http://"+srv.Addr().String()
+	return e
+}
+
+// AddKey stores k and returns its secret.
+func (e *Env) AddKey(t testing.TB, k auth.Key) string {
+	t.Helper()
+	secret, hash := auth.NewKey()
+	require.NoError(t, e.Keys.InsertKey(context.Background(), k, hash))
+	return secret
+}
+
+func (e *Env) record(_ context.Context, ev audit.Event) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refused = append(e.refused, ev)
+	return nil
+}
+
+// Refused are the audit events of refused callers.
+func (e *Env) Refused() []audit.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]audit.Event(nil), e.refused...)
+}

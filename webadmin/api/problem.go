@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+)
+
+// problemError is an error that the caller may read.
+type problemError struct {
+	adminapi.Problem
+}
+
+// Error implements error.
+func (e *problemError) Error() string { return e.Detail }
+
+func problem(status int, typ, detail string) *problemError {
+	return &problemError{adminapi.Problem{Type: typ, Title: http.StatusText(status), Status: status, Detail: detail}}
+}
+
+// invalid says what is wrong with a field of the body or a query parameter. An
+// empty field means the request as a whole.
+func invalid(field, detail string) *problemError {
+	p := problem(http.StatusBadRequest, adminapi.TypeInvalidRequest, detail)
+	p.Field = clip(field)
+	return p
+}
+
+func noRoute(*gin.Context) error {
+	return problem(http.StatusNotFound, adminapi.TypeNotFound, "there is no such path in the admin API")
+}
+
+func noMethod(*gin.Context) error {
+	return problem(http.StatusMethodNotAllowed, adminapi.TypeMethodNotAllowed,
+		"this path does not allow this method; see the Allow header")
+}
+
+// problemOf translates an error of the domain. Everything that is not listed is
+// internal: its text stays in the log.
+func problemOf(err error) *problemError {
+	if p, ok := errors.AsType[*problemError](err); ok {
+		return p
+	}
+	if f, ok := errors.AsType[*enroll.FieldError](err); ok {
+		return invalid(f.Field, f.Err.Error())
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problem(http.StatusRequestEntityTooLarge, adminapi.TypeTooLarge, "the request body is larger than 64 KiB")
+	}
+	switch {
+	case errors.Is(err, enroll.ErrLiveMember):
+		return problem(http.StatusConflict, adminapi.TypeLiveMember, enroll.ErrLiveMember.Error())
+	case errors.Is(err, enroll.ErrTokenNotFound):
+		return problem(http.StatusNotFound, adminapi.TypeNotFound,
+			"there is no enrollment token with this token_id (a token_id begins with tok_ and is not the token itself)")
+	case errors.Is(err, fleet.ErrNotFound):
+		return problem(http.StatusNotFound, adminapi.TypeNotFound, "no such member is enrolled")
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem(http.StatusServiceUnavailable, adminapi.TypeTimeout, "the controller did not answer in time; try again")
+	default:
+		return problem(http.StatusInternalServerError, adminapi.TypeInternal,
+			"internal error; the controller's log has the reason under this request id")
+	}
+}
+
+// fail ends a request with err.
+func (s *Server) fail(c *gin.Context, err error) {
+	p := problemOf(err).Problem
+	p.RequestID = requestID(c)
+	switch {
+	case p.Status < http.StatusInternalServerError:
+	case errors.Is(c.Request.Context().Err(), context.Canceled):
+		s.log.Info("caller went away", zap.String("request_id", p.RequestID), zap.Error(err))
+	default:
+		s.log.Error("admin request not served", zap.String("request_id", p.RequestID), zap.String("route", c.FullPath()), zap.Error(err))
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		c.AbortWithStatus(p.Status) // cannot happen: strings and a number
+		return
+	}
+	c.Abort()
+	c.Data(p.Status, adminapi.ProblemContentType, body)
+}
+
+// handle turns an error of h into a problem.
+func (s *Server) handle(h func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			s.fail(c, err)
+		}
+	}
+}
+
+// clip bounds what a request may add to its reply.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

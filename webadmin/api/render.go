@@ -1,0 +1,99 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// statusOf reads a presence that nobody has filled in as OFFLINE.
+func statusOf(p fleet.Presence) fleet.Status {
+	if p.Status == fleet.Online {
+		return fleet.Online
+	}
+	return fleet.Offline
+}
+
+func (s *Server) renderMember(m fleet.Member, p fleet.Presence, contested bool) (adminapi.Member, error) {
+	id, err := m.SPIFFEID(s.cfg.TrustDomain)
+	if err != nil {
+		return adminapi.Member{}, err
+	}
+	lastSeen := m.LastSeenAt
+	if p.LastSeen.After(lastSeen) {
+		lastSeen = p.LastSeen
+	}
+	return adminapi.Member{
+		ID: m.ID, Status: string(statusOf(p)), LastSeen: lastSeen, Version: m.Version,
+		SPIFFEID: id.String(), HostID: string(m.HostID), EnrolledAt: m.EnrolledAt, RevokedAt: m.RevokedAt,
+		Contested: contested, RemoteAddress: p.RemoteAddr,
+		SVID: adminapi.SVID{Serial: p.SVID.Serial, AuthorityID: p.SVID.AuthorityID, NotAfter: p.SVID.NotAfter},
+	}, nil
+}
+
+func (s *Server) renderConnector(m fleet.Connector) (adminapi.Connector, error) {
+	member, err := s.renderMember(m.Member, m.Presence, m.Contested)
+	addresses := slices.Clone(m.Addresses)
+	if addresses == nil {
+		addresses = []string{} // [] and not null in JSON
+	}
+	return adminapi.Connector{
+		Member: member, PrivateIP: m.PrivateIP, Addresses: addresses,
+		StreamSince: m.Presence.Since, PolicyRevision: m.Presence.PolicyRevision,
+	}, err
+}
+
+func (s *Server) renderTunneler(m fleet.Tunneler) (adminapi.Tunneler, error) {
+	member, err := s.renderMember(m.Member, m.Presence, m.Contested)
+	if err != nil {
+		return adminapi.Tunneler{}, err
+	}
+	out := adminapi.Tunneler{Member: member, ConnectorID: m.ConnectorID, SessionSince: m.Presence.Since}
+	if m.ConnectorID == "" {
+		return out, nil
+	}
+	by, err := identity.Workload{Kind: identity.KindConnector, ID: m.ConnectorID}.SPIFFEID(s.cfg.TrustDomain)
+	out.ReportedBy = by.String()
+	return out, err
+}
+
+// status is the head of the dashboard.
+func (s *Server) status(c *gin.Context) error {
+	if _, err := query(c); err != nil {
+		return err
+	}
+	connectors, err := s.cfg.Fleet.Connectors(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	tunnelers, err := s.cfg.Fleet.Tunnelers(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	out := adminapi.Status{TrustDomain: s.cfg.TrustDomain.Name(), Version: s.cfg.Version, Time: s.cfg.Now().UTC()}
+	for _, m := range connectors {
+		count(&out.Connectors, m.Member, m.Presence)
+	}
+	for _, m := range tunnelers {
+		count(&out.Tunnelers, m.Member, m.Presence)
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func count(n *adminapi.Count, m fleet.Member, p fleet.Presence) {
+	if !m.Live() {
+		return
+	}
+	n.Total++
+	if statusOf(p) == fleet.Online {
+		n.Online++
+	} else {
+		n.Offline++
+	}
+}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// Limits of a request. The write timeout leaves a handler that ran into its
+// deadline the time to say so.
+const (
+	maxBody        = 64 << 10
+	maxHeader      = 16 << 10
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	handlerTimeout = 20 * time.Second
+	writeTimeout   = 30 * time.Second
+	idleTimeout    = 60 * time.Second
+	drainTimeout   = 10 * time.Second
+)
+
+// Tokens creates, lists and revokes enrollment tokens.
+type Tokens interface {
+	// Create errors: *enroll.FieldError, enroll.ErrLiveMember.
+	Create(ctx context.Context, r enroll.TokenRequest) (enroll.Token, string, error)
+	List(ctx context.Context) ([]enroll.Token, error)
+	// Revoke errors: enroll.ErrTokenNotFound.
+	Revoke(ctx context.Context, id, actor, requestID, from string) error
+}
+
+// Fleet lists and revokes members.
+type Fleet interface {
+	Connectors(ctx context.Context) ([]fleet.Connector, error)
+	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
+	// Revoke errors: fleet.ErrNotFound.
+	Revoke(ctx context.Context, r fleet.Revocation) error
+}
+
+// Authenticator says who holds an API key.
+type Authenticator interface {
+	// Authenticate errors: *auth.RefusedError; others mean it cannot be known now.
+	Authenticate(ctx context.Context, bearer string) (auth.Principal, error)
+}
+
+// Config configures New.
+type Config struct {
+	// Listen is a loopback address "host:port"; port 0 picks a free one.
+	Listen      string
+	Tokens      Tokens
+	Fleet       Fleet
+	Auth        Authenticator
+	TrustDomain spiffeid.TrustDomain
+	Version     string
+	// Install renders the command that enrolls a host with a new token.
+	Install func(t enroll.Token, secret string) string
+	// Audit records a refused caller; nil only logs it. It is called at most as
+	// often as failures allow, so refusals cannot fill a disk.
+	Audit func(ctx context.Context, e audit.Event) error
+	Log   *zap.Logger
+	Now   func() time.Time
+}
+
+// Server serves the admin API.
+type Server struct {
+	cfg      Config
+	log      *zap.Logger
+	rules    map[string]rule
+	failures *failures
+	engine   *gin.Engine
+	listener net.Listener
+}
+
+// New opens the listener, so that a port in use fails at start; it serves once
+// Run is called.
+func New(c Config) (*Server, error) {
+	if err := checkLoopback(c.Listen); err != nil {
+		return nil, err
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("admin listener: %w", err)
+	}
+	// "localhost" is whatever the resolver says; the socket tells the truth.
+	if addr, ok := l.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+		_ = l.Close()
+		return nil, notLoopback(c.Listen)
+	}
+	s := &Server{cfg: c, log: c.Log.Named("admin"), rules: rules(), failures: newFailures(c.Now), listener: l}
+	s.engine = s.newEngine()
+	return s, nil
+}
+
+func checkLoopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("admin listener: %w", err)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.Unmap().IsLoopback() {
+		return notLoopback(listen)
+	}
+	return nil
+}
+
+func notLoopback(listen string) error {
+	return fmt.Errorf("admin listener: %q is not a loopback address, and without TLS a key would cross the network readable; "+
+		"use 127.0.0.1:8080 (TLS arrives with webadmin sign-in)", listen)
+}
+
+// Addr is the actual address of the listener.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Handler is the API without the listener.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+// Close frees the listener of a server that will not run.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx ends, then lets requests in flight finish. It returns nil
+// unless serving failed.
+func (s *Server) Run(ctx context.Context) error {
+	srv := &http.Server{
+		Handler:           s.engine,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          zap.NewStdLog(s.log),
+	}
+	s.log.Info("admin API listening", zap.Stringer("address", s.Addr()))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve admin API: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTimeout)
+		defer cancel()
+		if srv.Shutdown(drain) != nil {
+			_ = srv.Close() // cuts what did not drain
+		}
+		return nil
+	})
+	return g.Wait()
+}

@@ -1,0 +1,66 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Store finds API keys.
+type Store interface {
+	// KeyByHash finds a key by the SHA-256 of its secret. It returns ErrKeyNotFound.
+	KeyByHash(ctx context.Context, hash []byte) (Key, error)
+}
+
+// Principal is an authenticated caller of the admin API.
+type Principal struct {
+	Actor string // as in the audit log: "key:<id>"
+	Scope Scope
+}
+
+// RefusedError refuses a caller. Its text is always the same, so that nothing is
+// learned about which keys exist.
+type RefusedError struct {
+	// Reason is for the log and the audit, never for the caller.
+	Reason string
+	// KeyID is known when the key itself is, such as an expired one.
+	KeyID string
+}
+
+// Error implements error.
+func (*RefusedError) Error() string { return "the API key is not valid" }
+
+// Keys authenticates callers by API key.
+type Keys struct {
+	store Store
+	now   func() time.Time
+}
+
+// NewKeys returns Keys.
+func NewKeys(store Store, now func() time.Time) *Keys { return &Keys{store: store, now: now} }
+
+// Authenticate returns who holds the key bearer. Errors: *RefusedError; any other
+// error means that the store could not be asked.
+//
+// The comparison cannot be timed: the store compares SHA-256 values, of which a
+// caller cannot choose a prefix.
+func (k *Keys) Authenticate(ctx context.Context, bearer string) (Principal, error) {
+	if bearer == "" {
+		return Principal{}, &RefusedError{Reason: "no API key"}
+	}
+	if !wellFormed(bearer) {
+		return Principal{}, &RefusedError{Reason: "malformed API key"}
+	}
+	key, err := k.store.KeyByHash(ctx, hashOf(bearer))
+	if errors.Is(err, ErrKeyNotFound) {
+		return Principal{}, &RefusedError{Reason: "unknown API key"}
+	}
+	if err != nil {
+		return Principal{}, fmt.Errorf("look up API key: %w", err)
+	}
+	if !key.ExpiresAt.IsZero() && !k.now().Before(key.ExpiresAt) {
+		return Principal{}, &RefusedError{Reason: "expired API key", KeyID: key.ID}
+	}
+	return Principal{Actor: "key:" + key.ID, Scope: key.Scope}, nil
+}
