@@ -107,10 +107,14 @@ func (c *controller) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if made == auth.BootstrapCreated {
+	switch made {
+	case auth.BootstrapCreated:
 		// Where the key is, not what it is: a log is read by more people than a file
 		// of mode 0600.
 		c.log.Info("admin api key created, read it from its file and keep it safe", zap.String("file", c.paths.apiKey()))
+	case auth.BootstrapFileGone:
+		c.log.Info("admin api key is valid but its file was taken away", zap.String("file", c.paths.apiKey()))
+	case auth.BootstrapKept:
 	}
 	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil {
 		return fmt.Errorf("listen.health: %w", err)
@@ -145,6 +149,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	c.admin, err = api.New(api.Config{
 		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Auth: auth.NewKeys(c.store, now),
 		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
+		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen.admin: %w", err)

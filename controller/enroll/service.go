@@ -116,7 +116,7 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 		return Token{}, "", err
 	}
 	now := s.cfg.Now().UTC()
-	token := secret.New(Prefix(r.Workload.Kind))
+	token := secret.New(r.Workload.Kind.TokenPrefix())
 	t := Token{
 		ID: newTokenID(), Workload: r.Workload, Replace: r.Replace, Source: r.Source,
 		CreatedBy: r.Actor, CreatedAt: now, ExpiresAt: now.Add(r.TTL),

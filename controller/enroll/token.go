@@ -66,14 +66,6 @@ func (t Token) State(now time.Time) State {
 	}
 }
 
-// Prefix begins the secret of a token for this kind of workload.
-func Prefix(kind identity.Kind) string {
-	if kind == identity.KindConnector {
-		return "ztc_"
-	}
-	return "ztt_"
-}
-
 func newTokenID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:])

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 )
 
@@ -73,25 +71,6 @@ func (t *Tx) UpdateToken(ctx context.Context, tok enroll.Token) error {
 	_, err := t.sql.ExecContext(ctx, `UPDATE tokens SET claimed_at = ?, revoked_at = ?, key_hash = ?, host_id = ? WHERE id = ?`,
 		micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID), tok.ID)
 	return err
-}
-
-// AppendAudit implements audit.Store.
-func (t *Tx) AppendAudit(ctx context.Context, e audit.Event) error {
-	_, err := t.sql.ExecContext(ctx,
-		`INSERT INTO audit (time, actor, action, target, outcome, reason, request_id, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		micros(e.Time), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source)
-	return err
-}
-
-// AuditSince lists audit events at or after a time, oldest first.
-func (s *Store) AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error) {
-	return collect(ctx, s.db, func(row scanner) (audit.Event, error) {
-		var e audit.Event
-		var at int64
-		err := row.Scan(&at, &e.Actor, &e.Action, &e.Target, &e.Outcome, &e.Reason, &e.RequestID, &e.Source)
-		e.Time = moment(at)
-		return e, err
-	}, `SELECT time, actor, action, target, outcome, reason, request_id, source FROM audit WHERE time >= ? ORDER BY seq`, micros(since))
 }
 
 // BumpPolicy implements fleet.Tx.

@@ -42,6 +42,15 @@ func ParseKind(s string) (Kind, error) {
 	}
 }
 
+// TokenPrefix begins the enrollment tokens for this kind, so that people and
+// secret scanners recognize one.
+func (k Kind) TokenPrefix() string {
+	if k == KindConnector {
+		return "ztc_"
+	}
+	return "ztt_"
+}
+
 // Workload is the kind and id that a workload's SPIFFE ID carries.
 type Workload struct {
 	Kind Kind

@@ -49,6 +49,12 @@ func waitForSocket(ctx context.Context, addr string, log *zap.Logger) error {
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("workload API socket: %w: check the permissions of its directory", err)
 		}
+		// A directory made after the watch tried it, and before the watch on its
+		// parent, has sent no event.
+		if dir != filepath.Dir(path) && exists(below(dir, path)) {
+			_ = w.Remove(dir)
+			continue
+		}
 		if !said {
 			log.Info("waiting for the workload api socket, is the agent running?", zap.String("socket", path))
 			said = true
@@ -73,4 +79,17 @@ func watchNearest(w *fsnotify.Watcher, dir string) (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// below is the entry of dir on the way to path.
+func below(dir, path string) string {
+	for filepath.Dir(path) != dir {
+		path = filepath.Dir(path)
+	}
+	return path
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

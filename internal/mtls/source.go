@@ -85,7 +85,8 @@ func Open(ctx context.Context, cfg SourceConfig) (*Source, error) {
 	case <-ctx.Done():
 		fault := s.Fault()
 		s.Close()
-		return nil, fmt.Errorf("wait for the X509-SVID of %s at %s: %w", cfg.ID, cfg.Socket, fault)
+		return nil, fmt.Errorf("wait for the X509-SVID of %s at %s: %w: %w: check that this host is enrolled for it, "+
+			"and that this is the program, user and unit that enrolled", cfg.ID, cfg.Socket, ctx.Err(), fault)
 	}
 }
 
@@ -267,7 +268,9 @@ func (s *Source) AuthorityIDs() []string {
 type watchBackoff struct{}
 
 // NewBackoff implements workloadapi.BackoffStrategy.
-func (watchBackoff) NewBackoff() workloadapi.Backoff { return &watchDelay{next: 100 * time.Millisecond} }
+func (watchBackoff) NewBackoff() workloadapi.Backoff {
+	return &watchDelay{next: 100 * time.Millisecond}
+}
 
 type watchDelay struct{ next time.Duration }
 

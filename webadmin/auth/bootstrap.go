@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 )
 
 // BootstrapID is the id of the key that EnsureBootstrapKey makes.
@@ -50,16 +52,16 @@ func EnsureBootstrapKey(ctx context.Context, store BootstrapStore, path string) 
 	case !errors.Is(err, ErrKeyNotFound):
 		return "", fmt.Errorf("look up bootstrap API key: %w", err)
 	}
-	secret, err := readSecret(path)
+	text, err := readSecret(path)
 	if errors.Is(err, os.ErrNotExist) {
-		secret, _ = NewKey()
-		err = writeSecret(path, secret)
+		text, _ = NewKey()
+		err = writeSecret(path, text)
 	}
 	if err != nil {
 		return "", fmt.Errorf("bootstrap API key: %w", err)
 	}
 	key := Key{ID: BootstrapID, Name: "made at first start", Scope: ScopeBootstrap, CreatedAt: time.Now().UTC()}
-	if err := store.InsertKey(ctx, key, hashOf(secret)); err != nil {
+	if err := store.InsertKey(ctx, key, secret.Hash(text)); err != nil {
 		return "", fmt.Errorf("store bootstrap API key: %w", err)
 	}
 	return BootstrapCreated, nil
@@ -77,7 +79,7 @@ func bootstrapExists(path string) (Bootstrap, error) {
 // readSecret reads a key that a start before wrote. O_NOFOLLOW and the checks of
 // the open file stop a planted file from becoming a credential.
 func readSecret(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator's path
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
@@ -94,11 +96,11 @@ func readSecret(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	secret := strings.TrimSpace(string(b))
-	if !wellFormed(secret) {
+	text := strings.TrimSpace(string(b))
+	if secret.Check(KeyPrefix, text) != nil {
 		return "", fmt.Errorf("%s holds no API key; move it away and start again", path)
 	}
-	return secret, nil
+	return text, nil
 }
 
 // writeSecret makes the file appear whole or not at all: O_EXCL, fsync, then a
@@ -119,7 +121,7 @@ func writeSecret(path, secret string) error {
 }
 
 func writeSynced(path, content string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's path
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -128,7 +130,7 @@ func writeSynced(path, content string) error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator's path
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,6 @@ func (c *connection) run(f func(ctx context.Context, api *adminclient.Client, cm
 		}
 		api := adminclient.New(c.url, c.key)
 		defer api.Close()
-		return c.explain(f(cmd.Context(), api, cmd, args))
+		return c.explain(cmd, f(cmd.Context(), api, cmd, args))
 	}
 }

@@ -22,7 +22,7 @@ func registerYes(cmd *cobra.Command, yes *bool) {
 
 // confirm asks on a terminal. Without one there is nobody to ask, and a script
 // must have said --yes.
-func confirm(cmd *cobra.Command, yes bool, question, consequences string) error {
+func confirm(ctx context.Context, cmd *cobra.Command, yes bool, question, consequences string) error {
 	if yes {
 		return nil
 	}
@@ -30,7 +30,7 @@ func confirm(cmd *cobra.Command, yes bool, question, consequences string) error 
 	if !ok || !isatty.IsTerminal(in.Fd()) {
 		return cli.UsageError(errors.New("standard input is no terminal to ask at: add --yes"))
 	}
-	return ask(cmd.Context(), in, cmd.ErrOrStderr(), question+"\n"+consequences)
+	return ask(ctx, in, cmd.ErrOrStderr(), question+"\n"+consequences)
 }
 
 var errDeclined = errors.New("nothing was changed")

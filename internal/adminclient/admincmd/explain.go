@@ -10,15 +10,17 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
 // explain turns an error of a call into one line that says what to do.
-func (c *connection) explain(err error) error {
+func (c *connection) explain(cmd *cobra.Command, err error) error {
 	if refused, ok := errors.AsType[*adminclient.Error](err); ok {
-		return c.explainRefusal(refused)
+		return c.explainRefusal(cmd, refused)
 	}
 	var dns *net.DNSError
 	switch {
@@ -34,23 +36,19 @@ func (c *connection) explain(err error) error {
 	return err
 }
 
-func (c *connection) explainRefusal(e *adminclient.Error) error {
+func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) error {
+	told := *e // status and request id stay
 	switch {
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusTooManyRequests:
-		return fmt.Errorf("the admin API at %s does not accept the key in %s: it has expired or is of another controller; name the right file with --api-key-file: %w",
-			c.url, c.keyFile, e)
+		told.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or is of another controller; "+
+			"name the right file with --api-key-file", c.url, c.keyFile)
 	case e.Type == adminapi.TypeLiveMember:
-		return fmt.Errorf("this id is enrolled and live; add --replace to revoke it when the new token is redeemed: %w", e)
-	case e.Type == adminapi.TypeInvalidRequest && e.Field != "":
-		return cli.UsageError(fmt.Errorf("%s%w", flagOf(e.Field), e))
+		told.Detail = "this id is enrolled and live: add --replace, and redeeming the new token revokes it"
+	case e.Type == adminapi.TypeInvalidRequest:
+		if flag := strings.ReplaceAll(e.Field, "_", "-"); cmd.Flags().Lookup(flag) != nil {
+			told.Field = "--" + flag
+		}
+		return cli.UsageError(&told)
 	}
-	return e
-}
-
-// flagOf makes the field's name in front of the error the flag's.
-func flagOf(field string) string {
-	if strings.ContainsRune(field, '_') {
-		return "--" + strings.ReplaceAll(field, "_", "-") + ": "
-	}
-	return "--"
+	return &told
 }

@@ -19,7 +19,7 @@ func connectorsCommand() *cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, "connectors", (*adminclient.Client).Connectors, connectorTable),
 			revokeCommand(c, "connector", (*adminclient.Client).RevokeConnector,
-				"Its control stream and every session and flow through it are cut, and its registration entry is deleted."),
+				"Its control stream and every session and flow through it are cut;\nits registration entry is deleted."),
 		}
 	})
 }
@@ -29,7 +29,7 @@ func tunnelersCommand() *cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, "tunnelers", (*adminclient.Client).Tunnelers, tunnelerTable),
 			revokeCommand(c, "tunneler", (*adminclient.Client).RevokeTunneler,
-				"Its sessions and flows are cut at every connector, and its registration entry is deleted."),
+				"Its sessions and flows are cut at every connector; its registration entry is deleted."),
 		}
 	})
 }
@@ -95,8 +95,8 @@ func revokeCommand(
 	c *connection, kind string, revoke func(*adminclient.Client, context.Context, string) error, cut string,
 ) *cobra.Command {
 	var yes bool
-	consequences := cut + " If nothing else lives on its host, the host's\nSPIRE agent is banned. This cannot be undone: " +
-		"the host must enroll again with a new token.\nWhere the controller cannot be heard, access ends when its X509-SVID expires."
+	consequences := cut + "\nIf nothing else lives on its host, the host's SPIRE agent is banned.\n" +
+		"This cannot be undone: the host must enroll again with a new token.\nWhere the controller cannot be heard, access ends when its X509-SVID expires."
 	cmd := &cobra.Command{
 		Use:     "revoke ID",
 		Short:   "End the access of a " + kind,
@@ -104,7 +104,7 @@ func revokeCommand(
 		Example: fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			if err := confirm(cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
+			if err := confirm(ctx, cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
 				return err
 			}
 			if err := revoke(api, ctx, args[0]); err != nil {

@@ -60,7 +60,7 @@ func relative(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	d := t.Sub(now)
+	d := t.Sub(now).Round(time.Second)
 	if d > 0 {
 		return "in " + span(d)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,7 +72,7 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 		p.Bold("For"), t.Kind, t.ID,
 		p.Bold("Expires"), relative(t.ExpiresAt, time.Now()), t.ExpiresAt.Format(time.RFC3339),
 		p.Bold("Token ID"), t.TokenID,
-		p.Bold("Run this on the new host:"), "  "+strings.ReplaceAll(t.InstallCommand, "\n", "\n  "),
+		p.Bold("Run this on the new host:"), t.InstallCommand,
 		p.Dim("The token is shown this once. grpccontroller token revoke "+t.TokenID+" takes it back."))
 	return err
 }
@@ -120,7 +119,7 @@ func tokenRevoke(c *connection) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			const consequences = "Nobody can enroll with this token any more. A host that has enrolled with it stays enrolled."
-			if err := confirm(cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
+			if err := confirm(ctx, cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
 				return err
 			}
 			if err := api.RevokeToken(ctx, args[0]); err != nil {

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+)
+
+// Command is the command tree of grpcconnector.
+func Command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "grpcconnector",
+		Short: "Accept tunnelers inside a private network",
+		Long: `grpcconnector runs inside a private network. It keeps a stream to the controller
+and accepts mTLS sessions from the tunnelers that the controller's policy names.
+
+Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.`,
+		Example: `  grpcconnector enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
+      --connector-id connector-local-01 --token-file -
+  grpcconnector agent run
+  grpcconnector run`,
+	}
+	root.AddCommand(runCommand(), checkCommand())
+	root.AddCommand(hostcmd.Commands(hostcmd.Program{Name: "grpcconnector", Kind: identity.KindConnector, Conf: config.File})...)
+	return root
+}
+
+func runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "run",
+		Short:   "Run the connector",
+		Long:    "Run waits for the SPIRE agent's Workload API, then serves until SIGTERM.",
+		Example: "  grpcconnector run\n  grpcconnector run --config ./connector.conf --listen-addr 0.0.0.0:9443 --state-dir /var/lib/grpcconnector",
+	}
+	loader := config.Loader()
+	loader.Flags(cmd.Flags())
+	var cfg config.Config
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err = loader.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), cfg, log)
+	}
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "check-config",
+		Short:   "Check the configuration of run and say what it means",
+		Example: "  grpcconnector check-config --config ./connector.conf",
+	}
+	loader := config.Loader()
+	loader.Flags(cmd.Flags())
+	var cfg config.Config
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err = loader.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		kept := "kept in " + cfg.StateDir
+		if cfg.StateDir == "" {
+			kept = "lost at a restart, because STATE_DIR is empty"
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
+  identity       %s in %s
+  control plane  %v
+  tunnelers at   %s
+  outage budget  without a controller: policy is used for 24 h, and is %s
+                 without SPIRE too: until the SVID expires (2.5 to 5 min by default)
+`, identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}, cfg.TrustDomain, cfg.ControlPlane(), cfg.ListenAddr, kept)
+		return err
+	}
+	return cmd
+}

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+)
+
+// The names of the readiness checks.
+const (
+	checkIdentity = "identity"
+	checkControl  = "control_stream"
+	checkPolicy   = "policy"
+	checkListener = "listener"
+)
+
+// run serves until ctx ends. The listeners are opened first: an address in use is
+// a mistake to see at once, not after the agent is up.
+func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
+	listener, err := net.Listen("tcp", cfg.ListenAddr) //nolint:noctx // binds at once
+	if err != nil {
+		return fmt.Errorf("listen for tunnelers: %w: check LISTEN_ADDR", err)
+	}
+	defer func() { _ = listener.Close() }()
+	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")})
+	if err != nil {
+		return fmt.Errorf("%w: check HEALTH_ADDR", err)
+	}
+	checks := healthServer.Checks()
+	checks.Declare(checkControl, checkPolicy, checkListener)
+	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
+	forget, err := noteAddresses(cfg.StateDir, listener.Addr(), healthServer.Addr())
+	if err != nil {
+		_ = healthServer.Close()
+		return err
+	}
+	defer forget()
+
+	// Health ends after the connector has: its last moments are reported too.
+	healthCtx, stopHealth := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHealth()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return healthServer.Run(healthCtx) })
+	g.Go(func() error {
+		defer stopHealth()
+		return connect(gctx, cfg, listener, checks, log)
+	})
+	return g.Wait()
+}
+
+// connect waits for the identity and then runs the relay.
+func connect(ctx context.Context, cfg config.Config, listener net.Listener, checks *health.Checks, log *zap.Logger) error {
+	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
+	if err != nil {
+		return err
+	}
+	id, err := identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}.SPIFFEID(td)
+	if err != nil {
+		return err
+	}
+	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // stopped before there was an identity
+	}
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	r, err := relay.New(relay.Config{
+		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
+		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Log: log.Named("relay"),
+	})
+	if err != nil {
+		return err
+	}
+	checks.Register(checkIdentity, source.Ready)
+	checks.Register(checkControl, r.ControlReady)
+	checks.Register(checkPolicy, r.PolicyReady)
+	checks.Register(checkListener, r.ListenerReady)
+	return r.Run(ctx)
+}
+
+// noteAddresses writes run.json: where a program that was given port 0 is. It is
+// removed when the program ends.
+func noteAddresses(stateDir string, listen, health net.Addr) (forget func(), err error) {
+	if stateDir == "" {
+		return func() {}, nil
+	}
+	raw, err := json.Marshal(map[string]any{"listen": listen.String(), "health": health.String(), "pid": os.Getpid()})
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(stateDir, "run.json")
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
+	}
+	if err := atomicfile.Write(path, append(raw, '\n'), 0o600); err != nil {
+		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
+	}
+	return func() { _ = os.Remove(path) }, nil
+}

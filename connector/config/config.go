@@ -1,0 +1,49 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// File is where the conf file is by default.
+const File = "/etc/grpcconnector/connector.conf"
+
+// Config is the configuration of a running connector.
+type Config struct {
+	hostcmd.RunConfig
+	ConnectorID string `conf:"connector_id" usage:"id of this connector, as enrolled"`
+	PrivateIP   string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector (default: the one towards the controller)"`
+	ListenAddr  string `conf:"listen_addr" usage:"address for tunnelers, host:port"`
+}
+
+// Default is what no source sets.
+func Default() Config {
+	return Config{RunConfig: hostcmd.DefaultRunConfig("9465"), ListenAddr: "0.0.0.0:9443"}
+}
+
+// Loader reads the configuration from flags, environment and conf file.
+func Loader() *settings.Loader[Config] {
+	return settings.New(settings.Spec{Format: settings.Dotenv, File: File}, Default())
+}
+
+// Validate returns all faults as settings.Faults.
+func (c *Config) Validate() error {
+	var f settings.Faults
+	if c.ConnectorID == "" {
+		f.Add("connector_id", "is missing: the id this host was enrolled with")
+	} else if err := identity.ValidateID(c.ConnectorID); err != nil {
+		f.Add("connector_id", "%v", err)
+	}
+	if _, err := netip.ParseAddr(c.PrivateIP); c.PrivateIP != "" && err != nil {
+		f.Add("connector_private_ip", "must be an IP address, is %q", c.PrivateIP)
+	}
+	if _, port, err := net.SplitHostPort(c.ListenAddr); err != nil || port == "" {
+		f.Add("listen_addr", "must be host:port, is %q", c.ListenAddr)
+	}
+	c.Check(&f)
+	return f.Err()
+}

@@ -1,0 +1,177 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+type controlStream = zerotrustv1.ControlPlaneService_ConnectClient
+
+// errClosed is the end of a stream that the controller closed without a reason.
+var errClosed = errors.New("the controller closed the control stream")
+
+// serveControl is one control stream, from the hello to its end.
+func (r *Relay) serveControl(ctx context.Context, conn *grpc.ClientConn, established func()) error {
+	// The stream outlives ctx by Drain, for the last reports. A controller that
+	// does not read cannot hold us longer.
+	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	undo := context.AfterFunc(ctx, func() { time.AfterFunc(r.cfg.Timing.Drain, cancel) })
+	defer undo()
+
+	stream, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(streamCtx)
+	if err != nil {
+		return err
+	}
+	defer r.policy.unlinked()
+	var cause error
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		defer cancel() // frees a Send that waits for a controller which has hung up
+		cause = r.receive(stream, established)
+	}()
+	err = r.send(ctx, stream, gone)
+	if err == nil || errors.Is(err, io.EOF) { // the reason is on the receiving side
+		<-gone
+		return cause
+	}
+	cancel()
+	<-gone
+	return err
+}
+
+// send says hello and then whatever there is to say, until the stream or ctx
+// ends. It returns nil when the receiving side ended.
+func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
+	if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: r.hello(stream.Context())}}); err != nil {
+		return err
+	}
+	// A controller that was away, or is another one, knows none of our tunnelers.
+	r.sessions.reportAll()
+	swapped, unsubscribe := r.cfg.Identity.Subscribe()
+	defer unsubscribe()
+	beat := time.NewTicker(r.cfg.Timing.Heartbeat)
+	defer beat.Stop()
+	for {
+		var err error
+		select {
+		case <-gone:
+			return nil
+		case <-ctx.Done():
+			return r.sayGoodbye(ctx, stream, gone)
+		case <-r.outbox.ready:
+			err = r.sendReports(stream)
+		case <-r.applied:
+			err = r.sendHeartbeat(stream)
+		case <-swapped: // the controller waits for the new serial, during a CA rotation above all
+			err = r.sendHeartbeat(stream)
+		case <-beat.C:
+			err = r.sendHeartbeat(stream)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// sayGoodbye sends the ends of the sessions, closes our side and waits for the
+// controller to close its own.
+func (r *Relay) sayGoodbye(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
+	if err := r.sendReports(stream); err != nil {
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	<-gone // serveControl cuts the stream when this takes too long
+	return ctx.Err()
+}
+
+func (r *Relay) sendReports(stream controlStream) error {
+	for _, report := range r.outbox.take() {
+		// Lost when this fails; the next stream begins with a report of everybody
+		// attached, and whoever left goes OFFLINE for want of heartbeats.
+		if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Tunneler{Tunneler: report}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Relay) sendHeartbeat(stream controlStream) error {
+	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{Heartbeat: &zerotrustv1.ConnectorHeartbeat{
+		ConnectorId: r.cfg.ID, Svid: svidStatus(r.cfg.Identity.Status()),
+		BundleAuthorityIds: r.cfg.Identity.AuthorityIDs(), AppliedPolicyRevision: r.policy.revision(),
+	}}})
+}
+
+func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
+	private := r.cfg.PrivateIP
+	if private == "" {
+		private = routedIP(controllerOf(ctx, r.control.Status().Address))
+	}
+	return &zerotrustv1.ConnectorHello{
+		ConnectorId: r.cfg.ID, Version: r.cfg.Version, InstanceId: r.instance, BootId: bootID(),
+		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
+		Svid: svidStatus(r.cfg.Identity.Status()),
+	}
+}
+
+// controllerOf is the address the stream really goes to; a name could resolve to
+// another one the second time.
+func controllerOf(ctx context.Context, dialed string) string {
+	if p, ok := peer.FromContext(ctx); ok {
+		if addr, ok := p.Addr.(*net.TCPAddr); ok {
+			return addr.String()
+		}
+	}
+	return dialed
+}
+
+// receive applies what the controller sends, until the stream ends.
+func (r *Relay) receive(stream controlStream, established func()) error {
+	for {
+		msg, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errClosed
+		}
+		if err != nil {
+			return err
+		}
+		switch m := msg.GetMessage().(type) {
+		case *zerotrustv1.ConnectResponse_Policy:
+			r.apply(m.Policy)
+			established()
+		case *zerotrustv1.ConnectResponse_Goodbye:
+			return &controlclient.RetryAfter{Delay: m.Goodbye.GetRetryAfter().AsDuration(), Reason: m.Goodbye.GetReason()}
+		}
+	}
+}
+
+// apply makes a policy effective: first for those who come, then for those who
+// are here.
+func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
+	if !r.policy.apply(p) {
+		return
+	}
+	r.sessions.sweep(r.policy.admit)
+	if addresses := r.policy.controlAddresses(); len(addresses) > 0 {
+		r.control.SetAddresses(addresses)
+	}
+	select {
+	case r.applied <- struct{}{}:
+	default:
+	}
+	r.log.Info("policy applied", zap.Uint64("revision", p.GetRevision()), zap.Int("tunnelers", len(p.GetTunnelers())))
+}

@@ -1,0 +1,21 @@
+// Package relay is the running connector: it keeps the control stream to the
+// controller, admits the tunnelers that the policy names, and forwards their
+// heartbeats.
+//
+// It does not enroll (internal/hostcmd does), obtain or renew its identity
+// (internal/mtls does), decide the policy (the controller does) or relay flows.
+//
+// Main types, in reading order: Config, Relay; inside, in the order of a message:
+// service (the sessions' gRPC side), sessions (who is attached), outbox (what the
+// controller has not heard yet), policy (who may attach).
+//
+// New binds nothing and starts nothing; Run blocks, owns every goroutine and has
+// joined them all when it returns: it ends the sessions first and the control
+// stream last, so that the controller hears how they ended. Locks are taken in
+// the order sessions, then outbox; policy's lock is never held with another.
+//
+// Invariants: no policy, an old one and one without the caller's SPIFFE ID all
+// refuse; a session registers itself before it is admitted and a new policy is
+// set before the sessions are swept, so that no session slips between; only the
+// newest session of a tunneler reports.
+package relay

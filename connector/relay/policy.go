@@ -1,0 +1,251 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// confirmEvery is how often a linked connector notes on disk that a controller
+// still stands behind the policy. A crash loses at most this much of PolicyAge.
+const confirmEvery = 5 * time.Minute
+
+type policyConfig struct {
+	Self     spiffeid.ID
+	StateDir string
+	MaxAge   time.Duration
+	Log      *zap.Logger
+}
+
+// caller is what the policy is asked about.
+type caller struct {
+	id            spiffeid.ID
+	svidNotBefore time.Time // of the SVID that opened the connection
+}
+
+// policy is who may open a session, and until when that may be believed without
+// hearing from a controller.
+//
+// Its age counts from the last moment a controller stood behind it (the control
+// stream was up), not from the last change: a policy nobody had to change for a
+// week is not old. Only our own clock is used, so that a controller's wrong clock
+// cannot make a policy immortal or stillborn.
+type policy struct {
+	cfg  policyConfig
+	path string
+	wake chan struct{} // the keeper has something to do
+
+	mu        sync.RWMutex
+	snap      snapshot
+	admitted  map[spiffeid.ID]time.Time // to the earliest notBefore of its SVID
+	linked    bool
+	confirmed time.Time // wall clock: a host that slept has aged
+	dirty     bool
+}
+
+// newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
+// the connector then waits for its controller.
+func newPolicy(cfg policyConfig) *policy {
+	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), admitted: map[spiffeid.ID]time.Time{}}
+	if cfg.StateDir == "" {
+		return p
+	}
+	p.path = filepath.Join(cfg.StateDir, policyFile)
+	kept, err := loadSnapshot(p.path, cfg.Self)
+	switch {
+	case err != nil:
+		cfg.Log.Warn("kept policy not used", zap.Error(err))
+	case kept.Revision > 0:
+		p.snap, p.confirmed, p.admitted = kept, kept.ConfirmedAt, kept.admitted()
+		cfg.Log.Info("kept policy loaded", zap.Uint64("revision", kept.Revision), zap.Time("confirmed_at", kept.ConfirmedAt))
+	}
+	return p
+}
+
+// admit is the one place that decides whether a tunneler may have a session. An
+// SVID from before the time the policy names was issued to a former holder of the
+// id: a revoked host that keeps its SVID must not come back under its successor.
+func (p *policy) admit(c caller) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.remaining() <= 0 {
+		return errNoPolicy
+	}
+	earliest, ok := p.admitted[c.id]
+	if !ok || c.svidNotBefore.Before(earliest) {
+		return errNotNamed
+	}
+	return nil
+}
+
+// usable is the readiness check.
+func (p *policy) usable() error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.remaining() > 0 {
+		return nil
+	}
+	if p.snap.Revision == 0 {
+		return errNoPolicy
+	}
+	return fmt.Errorf("%w: revision %d was last confirmed at %s", errNoPolicy, p.snap.Revision, p.confirmed.UTC().Format(time.RFC3339))
+}
+
+// remaining needs the lock. A confirmation from the future (the clock was set
+// back) counts as none.
+func (p *policy) remaining() time.Duration {
+	switch age := time.Since(p.confirmed); {
+	case p.snap.Revision == 0:
+		return 0
+	case p.linked:
+		return p.cfg.MaxAge
+	case age < 0:
+		return 0
+	default:
+		return p.cfg.MaxAge - age
+	}
+}
+
+// apply takes a snapshot of the control stream and says whether it differs from
+// the applied one. An older one is ignored, unless the applied one has outlived
+// its age. The same revision again is how a controller stands behind a policy
+// that nobody had to change.
+func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
+	next := snapshot{
+		Self: p.cfg.Self.String(), Revision: in.GetRevision(), IssuedAt: in.GetIssuedAt().AsTime(),
+		Tunnelers: p.tunnelers(in.GetTunnelers()), ControlAddresses: p.addresses(in.GetControlPlaneAddresses()),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.remaining() > 0 && next.Revision < p.snap.Revision {
+		p.cfg.Log.Warn("older policy ignored", zap.Uint64("revision", next.Revision), zap.Uint64("applied_revision", p.snap.Revision))
+		return false
+	}
+	changed = !p.snap.same(next)
+	p.snap, p.admitted = next, next.admitted()
+	if changed || !p.linked {
+		p.linked = true
+		p.confirm()
+	}
+	return changed
+}
+
+// unlinked notes the end of the control stream; from now on the policy ages.
+func (p *policy) unlinked() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.linked {
+		p.linked = false
+		p.confirm()
+	}
+}
+
+// confirm needs the lock. Round drops the monotonic reading, which stands still
+// while the host sleeps.
+func (p *policy) confirm() {
+	p.confirmed = time.Now().Round(0)
+	p.dirty = true
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *policy) revision() uint64 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.snap.Revision
+}
+
+func (p *policy) controlAddresses() []string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.snap.ControlAddresses
+}
+
+// keep writes the policy to disk as it changes and calls expired when it has
+// become too old, until ctx ends.
+func (p *policy) keep(ctx context.Context, expired func()) error {
+	defer p.save()
+	for {
+		p.save()
+		p.mu.Lock()
+		left, linked := p.remaining(), p.linked
+		p.mu.Unlock()
+		wait := confirmEvery
+		if !linked {
+			wait = min(wait, max(left, 0)+time.Millisecond)
+			if left <= 0 {
+				expired()
+				wait = confirmEvery
+			}
+		}
+		select {
+		case <-p.wake:
+		case <-time.After(wait):
+			p.reconfirm()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reconfirm moves the confirmation on while the stream is up.
+func (p *policy) reconfirm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.linked {
+		p.confirmed, p.dirty = time.Now().Round(0), true
+	}
+}
+
+// save runs in the keeper only; a failed write is tried again with the next
+// change or confirmation.
+func (p *policy) save() {
+	p.mu.Lock()
+	snap, dirty := p.snap, p.dirty
+	snap.ConfirmedAt, p.dirty = p.confirmed, false
+	p.mu.Unlock()
+	if !dirty || p.path == "" {
+		return
+	}
+	if err := snap.save(p.path); err != nil {
+		p.cfg.Log.Warn("policy not kept, a restart without a controller will refuse all tunnelers", zap.Error(err))
+	}
+}
+
+// tunnelers drops what is not a tunneler of our trust domain: whoever is not
+// named is refused.
+func (p *policy) tunnelers(in []*zerotrustv1.PolicyTunneler) []admission {
+	out := make([]admission, 0, len(in))
+	for _, t := range in {
+		a := admission{SPIFFEID: t.GetSpiffeId(), SVIDNotBefore: t.GetSvidNotBefore().AsTime().Truncate(time.Second)}
+		if err := a.check(p.cfg.Self.TrustDomain()); err != nil {
+			p.cfg.Log.Warn("policy names what is not a tunneler, left out", zap.Error(err))
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// addresses drops what cannot be dialed.
+func (p *policy) addresses(in []string) []string {
+	out := make([]string, 0, len(in))
+	for _, a := range in {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+			p.cfg.Log.Warn("control-plane address left out, expected host:port", zap.String("address", a))
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}

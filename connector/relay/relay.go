@@ -1,0 +1,167 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+)
+
+// Identity is the part of mtls.Source that a running connector needs.
+type Identity interface {
+	mtls.Identity
+	Status() mtls.SVIDStatus
+	AuthorityIDs() []string
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Config configures a Relay.
+type Config struct {
+	// ID of this connector, as in its SVID.
+	ID          string
+	TrustDomain spiffeid.TrustDomain
+	Version     string
+	Identity    Identity
+	// Listener takes the tunnelers; Run closes it.
+	Listener net.Listener
+	// ControlAddresses of the controllers, host:port.
+	ControlAddresses []string
+	// PrivateIP is reported to tunnelers; found out when empty.
+	PrivateIP string
+	// StateDir keeps the policy over a restart; empty keeps it in memory only.
+	StateDir string
+	Timing   Timing
+	Log      *zap.Logger
+}
+
+// Timing holds the intervals; zero values are replaced by the defaults.
+type Timing struct {
+	Heartbeat   time.Duration // to the controller; 10 s
+	SessionIdle time.Duration // a session without a heartbeat is closed; 30 s
+	Drain       time.Duration // for streams to end at shutdown; 3 s
+	PolicyAge   time.Duration // how long a policy is used without a controller; 24 h
+}
+
+func (t Timing) orDefault() Timing {
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{
+		{&t.Heartbeat, 10 * time.Second},
+		{&t.SessionIdle, 30 * time.Second},
+		{&t.Drain, 3 * time.Second},
+		{&t.PolicyAge, 24 * time.Hour},
+	} {
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+	}
+	return t
+}
+
+// Relay is one running connector.
+type Relay struct {
+	cfg      Config
+	log      *zap.Logger
+	self     spiffeid.ID
+	instance string
+	policy   *policy
+	outbox   *outbox
+	sessions *sessions
+	control  *controlclient.Client
+	applied  chan struct{} // a policy was applied; the controller wants to know
+	kick     <-chan struct{}
+	unkick   func()
+	serving  atomic.Bool
+}
+
+// New checks the configuration and loads the policy that an earlier run kept.
+func New(cfg Config) (*Relay, error) {
+	if cfg.Identity == nil || cfg.Listener == nil || cfg.Log == nil {
+		return nil, errors.New("relay needs Identity, Listener and Log")
+	}
+	self, err := identity.Workload{Kind: identity.KindConnector, ID: cfg.ID}.SPIFFEID(cfg.TrustDomain)
+	if err != nil {
+		return nil, fmt.Errorf("connector id: %w", err)
+	}
+	cfg.Timing = cfg.Timing.orDefault()
+	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: newInstance(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
+	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, MaxAge: cfg.Timing.PolicyAge, Log: cfg.Log.Named("policy")})
+	r.sessions = newSessions(r.outbox)
+	r.kick, r.unkick = cfg.Identity.Subscribe()
+	addresses := cfg.ControlAddresses
+	if known := r.policy.controlAddresses(); len(known) > 0 {
+		addresses = known
+	}
+	r.control, err = controlclient.New(controlclient.Config{
+		Addresses: addresses,
+		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
+		Serve:     r.serveControl,
+		Kick:      r.kick,
+		Log:       cfg.Log.Named("control"),
+	})
+	if err != nil {
+		r.unkick()
+		return nil, err
+	}
+	return r, nil
+}
+
+// newInstance tells one start of the program from the next.
+func newInstance() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it aborts the program instead
+	return hex.EncodeToString(b[:])
+}
+
+// Run serves until ctx ends. It returns nil then, or why the listener failed.
+func (r *Relay) Run(ctx context.Context) error {
+	defer r.unkick()
+	// The control stream outlives the sessions, to report their ends.
+	controlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopControl()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer stopControl()
+		return r.serveTunnelers(gctx)
+	})
+	g.Go(func() error { return r.control.Run(controlCtx) })
+	g.Go(func() error { return r.policy.keep(controlCtx, func() { r.sessions.sweep(r.policy.admit) }) })
+	return g.Wait()
+}
+
+// ControlReady is the readiness check of the control stream.
+func (r *Relay) ControlReady(context.Context) error {
+	st := r.control.Status()
+	switch {
+	case st.Connected:
+		return nil
+	case st.LastError == nil:
+		return fmt.Errorf("connecting to the controller at %s", st.Address)
+	default:
+		return fmt.Errorf("not connected since %s, last tried %s: %w", st.Since.UTC().Format(time.RFC3339), st.Address, st.LastError)
+	}
+}
+
+// PolicyReady is the readiness check of the policy.
+func (r *Relay) PolicyReady(context.Context) error { return r.policy.usable() }
+
+// ListenerReady is the readiness check of the tunnelers' listener.
+func (r *Relay) ListenerReady(context.Context) error {
+	if !r.serving.Load() {
+		return fmt.Errorf("not accepting tunnelers on %s", r.cfg.Listener.Addr())
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package relay
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// White-box, because the surface of the listener is not exported.
+func TestEveryRPCHasAnAuthorizationRow(t *testing.T) {
+	t.Parallel()
+	server := grpc.NewServer()
+	register(server, &service{}, health.NewServer())
+	rules, seen := Rules(), 0
+	for service, info := range server.GetServiceInfo() {
+		for _, m := range info.Methods {
+			rule, ok := rules["/"+service+"/"+m.Name]
+			require.True(t, ok, "no row for %s/%s", service, m.Name)
+			require.False(t, rule.Public)
+			require.Equal(t, []identity.Kind{identity.KindTunneler}, rule.Kinds)
+			seen++
+		}
+	}
+	require.Len(t, rules, seen, "a row without an RPC")
+}
+
+func FuzzParseSnapshot(f *testing.F) {
+	f.Add([]byte(`{"connector":"spiffe://a/connector/b","revision":1,"tunnelers":[{"spiffe_id":"spiffe://a/tunneler/c"}]}`))
+	f.Add([]byte(`{"revision":-1}`))
+	f.Add([]byte(`{} {}`))
+	f.Fuzz(func(_ *testing.T, raw []byte) {
+		if s, err := parseSnapshot(raw); err == nil {
+			_ = s.admitted()
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// What one tunneler may make the connector hold.
+var limits = rpcauth.Limits{MaxMessage: 1 << 20, MaxStreams: 8}
+
+// serveTunnelers accepts until ctx ends, then ends the sessions and waits for
+// them.
+func (r *Relay) serveTunnelers(ctx context.Context) error {
+	log := r.log.Named("session")
+	tlsConfig := mtls.ServerConfig(r.cfg.Identity, mtls.Kinds(r.cfg.TrustDomain, identity.KindTunneler))
+	options := append(rpcauth.ServerOptions(Rules(), limits, log), grpc.Creds(credentials.NewTLS(tlsConfig)))
+	server := grpc.NewServer(options...)
+	sessions := &service{policy: r.policy, sessions: r.sessions, idle: r.cfg.Timing.SessionIdle, log: log, stopping: ctx}
+	checks := health.NewServer()
+	register(server, sessions, checks)
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		r.serving.Store(true)
+		defer r.serving.Store(false)
+		r.log.Info("accepting tunnelers", zap.Stringer("address", r.cfg.Listener.Addr()))
+		err := server.Serve(r.cfg.Listener)
+		if err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
+			return fmt.Errorf("serve tunnelers on %s: %w", r.cfg.Listener.Addr(), err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		checks.Shutdown()
+		r.sessions.endAll(statusStopping)
+		cutLate := time.AfterFunc(r.cfg.Timing.Drain, server.Stop)
+		defer cutLate.Stop()
+		server.GracefulStop()
+		return nil
+	})
+	err := g.Wait()
+	sessions.pumps.Wait()
+	return err
+}
+
+// register is the whole surface of the listener; the test of Rules walks it.
+func register(server *grpc.Server, sessions zerotrustv1.TunnelServiceServer, checks healthpb.HealthServer) {
+	zerotrustv1.RegisterTunnelServiceServer(server, sessions)
+	healthpb.RegisterHealthServer(server, checks)
+}

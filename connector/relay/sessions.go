@@ -1,0 +1,110 @@
+package relay
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// session is one open Session stream.
+type session struct {
+	caller   caller
+	tunneler string
+	remote   string
+	started  time.Time
+	end      context.CancelCauseFunc // its cause is the status the tunneler gets
+	alive    chan struct{}           // gets a value with each heartbeat
+
+	// Guarded by sessions.mu.
+	last  *zerotrustv1.TunnelerHeartbeat
+	ended bool
+}
+
+// sessions knows who is attached: at most one session a tunneler, the newest.
+type sessions struct {
+	out *outbox
+
+	mu   sync.Mutex
+	byID map[spiffeid.ID]*session
+}
+
+func newSessions(out *outbox) *sessions {
+	return &sessions{out: out, byID: map[spiffeid.ID]*session{}}
+}
+
+// heartbeat attaches s with its first heartbeat, which ends an older session of
+// the same tunneler, and reports each one. An older session's heartbeat that
+// comes late reports nothing.
+func (ss *sessions) heartbeat(s *session, hb *zerotrustv1.TunnelerHeartbeat) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	first := s.last == nil
+	s.last = hb
+	if s.ended {
+		return
+	}
+	if first {
+		if older := ss.byID[s.caller.id]; older != nil {
+			older.end(statusReplaced)
+		}
+		ss.byID[s.caller.id] = s
+	}
+	if ss.byID[s.caller.id] == s {
+		ss.out.put(s.report(false))
+	}
+}
+
+// detach reports the end of s, unless a newer session has taken its place: the
+// late end of an old stream must not undo the new one.
+func (ss *sessions) detach(s *session) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s.ended = true
+	if ss.byID[s.caller.id] == s {
+		delete(ss.byID, s.caller.id)
+		ss.out.put(s.report(true))
+	}
+}
+
+// reportAll puts every attached tunneler into the outbox: a controller that was
+// away, or is another one, knows nothing of them.
+func (ss *sessions) reportAll() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, s := range ss.byID {
+		ss.out.put(s.report(false))
+	}
+}
+
+// sweep ends the sessions that are not admitted any more.
+func (ss *sessions) sweep(admit func(caller) error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, s := range ss.byID {
+		if err := admit(s.caller); err != nil {
+			s.end(cut(err))
+		}
+	}
+}
+
+// endAll ends every session with the same status.
+func (ss *sessions) endAll(status error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, s := range ss.byID {
+		s.end(status)
+	}
+}
+
+// report needs sessions.mu and a first heartbeat.
+func (s *session) report(detached bool) *zerotrustv1.TunnelerReport {
+	return &zerotrustv1.TunnelerReport{
+		TunnelerId: s.tunneler, Version: s.last.GetVersion(), Svid: s.last.GetSvid(),
+		SessionStartedAt: timestamppb.New(s.started), RemoteAddress: s.remote, Detached: detached,
+	}
+}

@@ -1,0 +1,44 @@
+package relay
+
+import (
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Why the policy refuses.
+var (
+	errNoPolicy = errors.New("no current policy from a controller")
+	errNotNamed = errors.New("the policy does not name this tunneler")
+)
+
+// What a session ends with, as the tunneler sees it.
+var (
+	statusNoPolicy = status.Error(codes.Unavailable, "the connector has no current policy")
+	statusNotNamed = status.Error(codes.PermissionDenied, "the connector's policy does not name this tunneler")
+	statusRevoked  = status.Error(codes.PermissionDenied, "revoked")
+	statusReplaced = status.Error(codes.Aborted, "replaced by a newer session of this tunneler")
+	statusStopping = status.Error(codes.Unavailable, "the connector is stopping")
+	statusIdle     = status.Error(codes.DeadlineExceeded, "no heartbeat in time")
+	statusWrongID  = status.Error(codes.PermissionDenied, "tunneler_id is not the id in the caller's SVID")
+	statusEmpty    = status.Error(codes.InvalidArgument, "a session message without a heartbeat")
+	statusFlood    = status.Error(codes.ResourceExhausted, "too many heartbeats")
+	statusNoCaller = status.Error(codes.Internal, "no caller")
+)
+
+// refusal is what the caller of a new session sees.
+func refusal(err error) error {
+	if errors.Is(err, errNotNamed) {
+		return statusNotNamed
+	}
+	return statusNoPolicy
+}
+
+// cut is what a running session sees when the policy no longer admits it.
+func cut(err error) error {
+	if errors.Is(err, errNotNamed) {
+		return statusRevoked
+	}
+	return statusNoPolicy
+}

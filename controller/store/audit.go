@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+)
+
+// AppendAudit implements audit.Store: the event of a change is part of it.
+func (t *Tx) AppendAudit(ctx context.Context, e audit.Event) error { return appendAudit(ctx, t.sql, e) }
+
+// AppendAudit implements audit.Store for events that change nothing, such as a
+// refused caller of the admin API.
+func (s *Store) AppendAudit(ctx context.Context, e audit.Event) error {
+	return appendAudit(ctx, s.db, e)
+}
+
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func appendAudit(ctx context.Context, db execer, e audit.Event) error {
+	_, err := db.ExecContext(ctx,
+		`INSERT INTO audit (time, actor, action, target, outcome, reason, request_id, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		micros(e.Time), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source)
+	return err
+}
+
+// AuditSince lists audit events at or after a time, oldest first.
+func (s *Store) AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error) {
+	return collect(ctx, s.db, func(row scanner) (audit.Event, error) {
+		var e audit.Event
+		var at int64
+		err := row.Scan(&at, &e.Actor, &e.Action, &e.Target, &e.Outcome, &e.Reason, &e.RequestID, &e.Source)
+		e.Time = moment(at)
+		return e, err
+	}, `SELECT time, actor, action, target, outcome, reason, request_id, source FROM audit WHERE time >= ? ORDER BY seq`, micros(since))
+}

@@ -1,0 +1,105 @@
+package admincmd_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The commands against the API itself are in webadmin/api: internal knows no
+// webadmin.
+
+func run(args ...string) (code int, out, errOut string) {
+	root := &cobra.Command{Use: "grpccontroller"}
+	root.AddCommand(admincmd.Commands()...)
+	var o, e bytes.Buffer
+	code = cli.Execute(root, cli.Process{Args: args, Stdin: strings.NewReader(""), Stdout: &o, Stderr: &e})
+	return code, o.String(), e.String()
+}
+
+func TestColouringWithoutATerminalChangesNoByte(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string][]string{
+		"an id that reads like a status": {"online", "ONLINE", "ONLINE"},
+		"an id that is not ASCII":        {"äöü", "ONLINE", "x"},
+		"a status that is empty":         {"a", "", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			table := cli.Table{Header: []string{"ID", "STATUS", "NOTE"}, Rows: [][]string{row}}
+			var plain bytes.Buffer
+			require.NoError(t, table.Write(&plain))
+			require.Equal(t, plain.String(), admincmd.ColourStatus(plain.String(), table, cli.Paint{}))
+		})
+	}
+}
+
+func TestRefusesAKeyFileThatIsNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"empty": "", "blank": "\n\n", "two lines": "zta_a\nzta_b", "binary": "\x00\x01", "huge": strings.Repeat("a", 65<<10),
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		code, out, errOut := run("token", "list", "--api-key-file", path)
+		require.Equal(t, 1, code, name)
+		require.Empty(t, out)
+		require.Contains(t, errOut, path)
+		require.NotContains(t, errOut, "zta_")
+	}
+}
+
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, admincmd.Ask(t.Context(), strings.NewReader("yes\n"), io.Discard, "?"))
+	for _, no := range []string{"", "\n", "y\n", "YES\n", "no\n", "yes please\n"} {
+		require.ErrorContains(t, admincmd.Ask(t.Context(), strings.NewReader(no), io.Discard, "?"), "nothing was changed", no)
+	}
+	t.Run("an interrupt is no yes", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		in, out := io.Pipe()
+		defer func() { _ = out.Close() }() // ends the read
+		require.ErrorIs(t, admincmd.Ask(ctx, in, io.Discard, "?"), context.Canceled)
+	})
+}
+
+func TestRelativeTimes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for want, d := range map[string]time.Duration{
+		"0 s ago": 0, "3 s ago": -3 * time.Second, "in 45 s": 45 * time.Second, "in 10 min": 10*time.Minute - time.Millisecond,
+		"59 min ago": -59*time.Minute - 59*time.Second, "in 47 h": 47 * time.Hour, "2 d ago": -50 * time.Hour,
+	} {
+		require.Equal(t, want, admincmd.Relative(now.Add(d), now))
+	}
+	require.Equal(t, "-", admincmd.Relative(time.Time{}, now))
+}
+
+func TestEveryCommandHasExamplesAndHelp(t *testing.T) {
+	t.Parallel()
+	for _, group := range admincmd.Commands() {
+		for _, cmd := range group.Commands() {
+			require.NotEmpty(t, cmd.Example, cmd.CommandPath())
+			require.NotEmpty(t, cmd.Short, cmd.CommandPath())
+			code, out, _ := run(group.Name(), cmd.Name(), "--help")
+			require.Equal(t, 0, code)
+			require.Contains(t, out, "--data-dir")
+		}
+	}
+}

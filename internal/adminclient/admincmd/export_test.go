@@ -1,0 +1,20 @@
+package admincmd
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+// Relative is relative.
+func Relative(t, now time.Time) string { return relative(t, now) }
+
+// Ask is ask.
+func Ask(ctx context.Context, in io.Reader, out io.Writer, text string) error {
+	return ask(ctx, in, out, text)
+}
+
+// ColourStatus is colourStatus.
+func ColourStatus(text string, t cli.Table, p cli.Paint) string { return colourStatus(text, t, p) }

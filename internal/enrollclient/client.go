@@ -1,0 +1,154 @@
+package enrollclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+)
+
+const (
+	// DefaultTimeout bounds an enrollment with all its retries.
+	DefaultTimeout = time.Minute
+	// attemptTimeout bounds one try. The controller holds its reply back until the
+	// SPIRE server serves the new entry.
+	attemptTimeout = 20 * time.Second
+	// maxWait between two tries: somebody is watching.
+	maxWait = 5 * time.Second
+	// maxReply bounds what the listener can make us hold.
+	maxReply = 1 << 20
+)
+
+// ErrRefused is the one answer to every token that is not good.
+var ErrRefused = errors.New("the controller refused this token: it may be wrong, spent, expired, revoked or for another id; ask for a new one")
+
+// Config configures a Client.
+type Config struct {
+	// Address of the enrollment listener, host:port.
+	Address     string
+	Anchors     *x509.CertPool
+	TrustDomain spiffeid.TrustDomain
+	// Timeout defaults to DefaultTimeout.
+	Timeout time.Duration
+	// Progress is told what a person who waits wants to know. Optional.
+	Progress func(string)
+}
+
+// Client calls EnrollmentService.
+type Client struct{ cfg Config }
+
+// New checks the configuration.
+func New(cfg Config) (*Client, error) {
+	if host, port, err := net.SplitHostPort(cfg.Address); err != nil || host == "" || port == "" {
+		return nil, fmt.Errorf("controller address %q must be host:port: check CONTROLLER_ADDR", cfg.Address)
+	}
+	if cfg.Anchors == nil || cfg.TrustDomain.IsZero() {
+		return nil, errors.New("enrollment needs Anchors and TrustDomain")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
+	}
+	return &Client{cfg: cfg}, nil
+}
+
+// FetchBundle asks once for the trust bundle and the address of the SPIRE server.
+func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	var reply *zerotrustv1.FetchBundleResponse
+	err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
+		return err
+	})
+	if err != nil {
+		return hostagent.Bundle{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, err)
+	}
+	return parseBundle(reply.GetBundle())
+}
+
+// enroll sends the request until it has an answer.
+func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (*zerotrustv1.EnrollResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	wait := controlclient.NewBackoff(nil)
+	for {
+		reply, err := c.tryEnroll(ctx, req, host)
+		if err == nil {
+			return reply, nil
+		}
+		if final, ok := finalError(err); ok {
+			return nil, final
+		}
+		c.cfg.Progress(fmt.Sprintf("no answer yet, retrying with the same key: %v", err))
+		select {
+		case <-time.After(min(wait.Next(), maxWait)):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no answer from %s within %s, nothing is lost, run the same command again: %w", c.cfg.Address, c.cfg.Timeout, err)
+		}
+	}
+}
+
+func (c *Client) tryEnroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (reply *zerotrustv1.EnrollResponse, err error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	err = c.call(host, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+		reply, err = api.Enroll(ctx, req)
+		return err
+	})
+	return reply, err
+}
+
+// call makes one connection for one RPC. An error of the TLS handshake comes back
+// as itself, not as gRPC's UNAVAILABLE, because waiting does not mend it.
+func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServiceClient) error) error {
+	creds := newCredentials(bootstrap.ClientConfig(c.cfg.Anchors, c.cfg.TrustDomain, host))
+	conn, err := grpc.NewClient("passthrough:///"+c.cfg.Address,
+		grpc.WithTransportCredentials(creds), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := rpc(zerotrustv1.NewEnrollmentServiceClient(conn)); err != nil {
+		if cause := creds.cause(); cause != nil && status.Code(err) == codes.Unavailable {
+			return cause
+		}
+		return err
+	}
+	return nil
+}
+
+// finalError says whether another try is pointless, and the error to show then.
+func finalError(err error) (error, bool) {
+	var untrusted *UntrustedError
+	if errors.As(err, &untrusted) {
+		return err, true
+	}
+	st := status.Convert(err)
+	switch st.Code() {
+	case codes.PermissionDenied:
+		return fmt.Errorf("%w (%s)", ErrRefused, st.Message()), true
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Aborted, codes.ResourceExhausted:
+		return nil, false
+	case codes.Canceled:
+		return context.Canceled, true
+	default:
+		return fmt.Errorf("the controller did not accept the request: %s", st.Message()), true
+	}
+}

@@ -1,0 +1,94 @@
+package enrollclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// UntrustedError is a TLS handshake that failed for a reason which stays.
+type UntrustedError struct {
+	Err error
+	// Ours says that the peer refused us, and not we the peer.
+	Ours bool
+}
+
+// Error says what to check.
+func (e *UntrustedError) Error() string {
+	if e.Ours {
+		return fmt.Sprintf("the controller refused this host's certificate (%v): if the host was revoked or the controller is a new one, enroll with --new-host", e.Err)
+	}
+	return fmt.Sprintf("the listener is not the controller of this bootstrap CA (%v): check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN", e.Err)
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *UntrustedError) Unwrap() error { return e.Err }
+
+// handshakes remembers why TLS failed, which gRPC would turn into text.
+type handshakes struct {
+	credentials.TransportCredentials
+
+	shared *failure
+}
+
+type failure struct {
+	mu  sync.Mutex
+	err error
+}
+
+func newCredentials(c *tls.Config) *handshakes {
+	return &handshakes{TransportCredentials: credentials.NewTLS(c), shared: &failure{}}
+}
+
+// Clone implements credentials.TransportCredentials.
+func (h *handshakes) Clone() credentials.TransportCredentials {
+	return &handshakes{TransportCredentials: h.TransportCredentials.Clone(), shared: h.shared}
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (h *handshakes) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := h.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	if err != nil {
+		var verification *tls.CertificateVerificationError
+		if errors.As(err, &verification) {
+			h.shared.set(&UntrustedError{Err: verification.Err})
+		}
+		return nil, nil, err
+	}
+	return &watchedConn{Conn: conn, shared: h.shared}, info, nil
+}
+
+func (h *handshakes) cause() error {
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	return h.shared.err
+}
+
+func (f *failure) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// watchedConn notices an alert. In TLS 1.3 the listener looks at our certificate
+// after our handshake is done, so that its refusal is the first thing we read.
+type watchedConn struct {
+	net.Conn
+
+	shared *failure
+}
+
+// Read implements net.Conn.
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" { // how crypto/tls marks an alert
+		c.shared.set(&UntrustedError{Err: op.Err, Ours: true})
+	}
+	return n, err
+}

@@ -1,0 +1,103 @@
+package enrollclient
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// TokenEnv is the environment variable of the token.
+const TokenEnv = "ENROLLMENT_TOKEN"
+
+// maxToken bounds what is read where a token is expected.
+const maxToken = 256
+
+// ErrNoToken is returned when no source has a token.
+var ErrNoToken = errors.New("no enrollment token: give it with --token-file (- reads standard input), " +
+	TokenEnv + " or the systemd credential enrollment-token")
+
+// Token is an enrollment token. It does not print itself.
+type Token struct{ secret string }
+
+// String keeps the secret out of logs and errors.
+func (Token) String() string { return "[enrollment token]" }
+
+// GoString does the same for %#v.
+func (t Token) GoString() string { return t.String() }
+
+// NewToken accepts anything that could be a token; only the controller knows.
+func NewToken(s string) (Token, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return Token{}, ErrNoToken
+	case len(s) > maxToken || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }):
+		return Token{}, errors.New("this is not an enrollment token: expected one word such as ztc_… or ztt_…")
+	}
+	return Token{secret: s}, nil
+}
+
+// prefixes of the tokens by kind, so that a mix-up is told apart from a refusal
+// before anything is sent.
+var prefixes = map[identity.Kind]string{identity.KindConnector: "ztc_", identity.KindTunneler: "ztt_"}
+
+func (t Token) check(kind identity.Kind) error {
+	for other, prefix := range prefixes {
+		if other != kind && strings.HasPrefix(t.secret, prefix) {
+			return fmt.Errorf("this enrollment token is for a %s, not for a %s", other, kind)
+		}
+	}
+	return nil
+}
+
+// TokenSource is where a token may come from, in the order of the fields.
+type TokenSource struct {
+	// File holds the token; "-" is Stdin; empty is no file.
+	File  string
+	Stdin io.Reader
+	// Getenv is os.Getenv outside tests.
+	Getenv func(string) string
+	// Warn is told about the weakness of a source.
+	Warn func(string)
+}
+
+// Read returns the first token there is.
+func (s TokenSource) Read() (Token, error) {
+	if s.File == "-" {
+		return readToken(s.Stdin)
+	}
+	if s.File != "" {
+		return readTokenFile(s.File)
+	}
+	if v := s.Getenv(TokenEnv); v != "" {
+		s.Warn(TokenEnv + " stays in the shell's history and is visible to this user's processes; --token-file - is safer")
+		return NewToken(v)
+	}
+	if dir := s.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		return readTokenFile(filepath.Join(dir, "enrollment-token"))
+	}
+	return Token{}, ErrNoToken
+}
+
+func readTokenFile(path string) (Token, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return Token{}, fmt.Errorf("enrollment token: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	return readToken(f)
+}
+
+func readToken(r io.Reader) (Token, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxToken+3)) // with a line ending
+	if err != nil {
+		return Token{}, fmt.Errorf("enrollment token: %w", err)
+	}
+	return NewToken(string(raw))
+}

@@ -1,0 +1,118 @@
+package hostcmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+)
+
+func agentRunCommand(p Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the SPIRE agent of this host and keep it healthy",
+		Long: `Run starts spire-agent from the files of an enrolled host, and brings it back after
+every absence. One agent serves all programs of the host.`,
+		Example: fmt.Sprintf("  %[1]s agent run\n  %[1]s agent run --host-dir /srv/host --spiffe-endpoint-socket unix:///srv/host/api.sock", p.Name),
+	}
+	var set agentSettings
+	l := loader(defaultAgentSettings(), cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		set, err = l.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, _, err := logging.New(set.Log, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		dir := hostagent.Dir{Root: set.HostDir}
+		client, err := clientOf(dir)
+		if err != nil {
+			return err
+		}
+		socket, err := mtls.SocketPath(set.SpiffeSocket)
+		if err != nil {
+			return err
+		}
+		program, err := binary.Find("spire-agent", "SPIRE_AGENT_BIN")
+		if err != nil {
+			return err
+		}
+		agent, err := hostagent.New(hostagent.Config{
+			Dir: dir, SocketPath: socket, AgentBinary: program, Logger: log, Fetch: client.FetchBundle,
+		})
+		if err != nil {
+			return err
+		}
+		return agent.Run(cmd.Context())
+	}
+	return cmd
+}
+
+func refreshCommand(p Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "refresh-bundle",
+		Short:   "Fetch the current trust bundle over the bootstrap trust",
+		Long:    "Refresh-bundle does once what `agent run` does by itself: fetch the trust bundle that\nspire-agent bootstraps from. It needs no identity.",
+		Example: fmt.Sprintf("  %s refresh-bundle --host-dir %s", p.Name, DefaultHostDir),
+	}
+	var set agentSettings
+	l := loader(defaultAgentSettings(), cmd)
+	hide(cmd, "spiffe-endpoint-socket", "log-level", "log-format")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		set, err = l.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		dir := hostagent.Dir{Root: set.HostDir}
+		n, err := refresh(cmd.Context(), dir)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s (authorities: %d)\n", dir.Bundle(), n)
+		return err
+	}
+	return cmd
+}
+
+// refresh returns how many authorities the bundle has.
+func refresh(ctx context.Context, dir hostagent.Dir) (int, error) {
+	client, err := clientOf(dir)
+	if err != nil {
+		return 0, err
+	}
+	bundle, err := client.FetchBundle(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := dir.WriteBundle(bundle.Authorities); err != nil {
+		return 0, fmt.Errorf("trust bundle: %w", err)
+	}
+	host, err := dir.ReadHost()
+	if err != nil || host.SPIREServerAddress == bundle.ServerAddress {
+		return len(bundle.Authorities), err
+	}
+	host.SPIREServerAddress = bundle.ServerAddress
+	return len(bundle.Authorities), dir.WriteHost(host)
+}
+
+// clientOf calls the controller that this host enrolled with.
+func clientOf(dir hostagent.Dir) (*enrollclient.Client, error) {
+	host, err := dir.ReadHost()
+	if err != nil {
+		return nil, err
+	}
+	anchors, err := bootstrap.LoadAnchors(host.ControllerCAPath)
+	if err != nil {
+		return nil, err
+	}
+	return enrollclient.New(enrollclient.Config{Address: host.ControllerAddress, Anchors: anchors, TrustDomain: host.TrustDomain})
+}

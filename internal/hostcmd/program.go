@@ -1,0 +1,145 @@
+package hostcmd
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// Defaults that users and units rely on.
+const (
+	DefaultHostDir     = "/var/lib/spire-agent"
+	DefaultSocket      = "unix:///run/spire-agent/public/api.sock"
+	DefaultTrustDomain = "mycorp.internal"
+)
+
+// Program is what differs between the connector and the tunneler.
+type Program struct {
+	// Name of the binary, "grpcconnector" or "grpctunneler".
+	Name string
+	Kind identity.Kind
+	// Conf is the default path of the conf file.
+	Conf string
+	// Directory takes the first directory of a tunneler, for the state directory
+	// of a program that will run as uid. Optional.
+	Directory func(stateDir string, uid int, d *zerotrustv1.Directory) error
+}
+
+// idKey is CONNECTOR_ID or TUNNELER_ID.
+func (p Program) idKey() string { return strings.ToUpper(string(p.Kind)) + "_ID" }
+
+// Commands are the commands that both programs have.
+func Commands(p Program) []*cobra.Command {
+	agent := &cobra.Command{Use: "agent", Short: "Commands for the SPIRE agent of this host"}
+	agent.AddCommand(agentRunCommand(p))
+	return []*cobra.Command{enrollCommand(p), agent, refreshCommand(p)}
+}
+
+// agentSettings are the keys of the commands on an enrolled host. Controller and
+// trust domain are in host.json.
+type agentSettings struct {
+	HostDir      string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle"`
+	SpiffeSocket string         `conf:"spiffe_endpoint_socket" usage:"Workload API that the SPIRE agent serves"`
+	Log          logging.Config `conf:"log"`
+}
+
+func defaultAgentSettings() agentSettings {
+	return agentSettings{HostDir: DefaultHostDir, SpiffeSocket: DefaultSocket, Log: logging.DefaultConfig()}
+}
+
+// Validate implements the interface of settings.Loader.
+func (s *agentSettings) Validate() error {
+	var f settings.Faults
+	f.Require(filepath.IsAbs(s.HostDir), "host_dir", "must be an absolute path, is %q", s.HostDir)
+	if _, err := mtls.SocketPath(s.SpiffeSocket); err != nil {
+		f.Add("spiffe_endpoint_socket", "%v", err)
+	}
+	f.In("log", s.Log.Validate())
+	return f.Err()
+}
+
+// enrollSettings are the keys of enroll. They have the names they have in the
+// conf file that enroll writes.
+type enrollSettings struct {
+	HostDir            string `conf:"host_dir" usage:"directory for the host's key, certificate and bundle"`
+	ControllerAddr     string `conf:"controller_addr" usage:"enrollment listener of the controller, host:port"`
+	ControllerCAPath   string `conf:"controller_ca_path" usage:"the controller's ca.crt (PEM)"`
+	ConnectorID        string `conf:"connector_id" usage:"id of the connector (at a tunneler: of the one to use)"`
+	TunnelerID         string `conf:"tunneler_id" usage:"id of the tunneler"`
+	TrustDomain        string `conf:"trust_domain" usage:"SPIFFE trust domain"`
+	SpiffeSocket       string `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
+	ConnectorAddr      string `conf:"connector_addr" usage:"connector to use, host:port; written to the conf file"`
+	ConnectorPrivateIP string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector; written to the conf file"`
+	StateDir           string `conf:"state_dir" usage:"state directory of the program; written to the conf file"`
+}
+
+func defaultEnrollSettings() enrollSettings {
+	return enrollSettings{HostDir: DefaultHostDir, TrustDomain: DefaultTrustDomain, SpiffeSocket: DefaultSocket}
+}
+
+// id is the one that is enrolled.
+func (s enrollSettings) id(kind identity.Kind) string {
+	if kind == identity.KindConnector {
+		return s.ConnectorID
+	}
+	return s.TunnelerID
+}
+
+// check returns all faults; the paths are the names in the environment.
+func (s enrollSettings) check(p Program) (spiffeid.TrustDomain, error) {
+	var f settings.Faults
+	f.Require(s.ControllerAddr != "", "CONTROLLER_ADDR", "is missing: the controller's host:port, usually port 8443")
+	f.Require(s.ControllerCAPath != "", "CONTROLLER_CA_PATH", "is missing: the path of the controller's ca.crt")
+	f.Require(filepath.IsAbs(s.HostDir), "HOST_DIR", "must be an absolute path, is %q", s.HostDir)
+	f.Require(s.StateDir == "" || filepath.IsAbs(s.StateDir), "STATE_DIR", "must be an absolute path, is %q", s.StateDir)
+	if s.id(p.Kind) == "" {
+		f.Add(p.idKey(), "is missing: the id the enrollment token was made for")
+	} else if err := identity.ValidateID(s.id(p.Kind)); err != nil {
+		f.Add(p.idKey(), "%v", err)
+	}
+	if _, err := mtls.SocketPath(s.SpiffeSocket); err != nil {
+		f.Add("SPIFFE_ENDPOINT_SOCKET", "%v", err)
+	}
+	td, err := spiffeid.TrustDomainFromString(s.TrustDomain)
+	if err != nil {
+		f.Add("TRUST_DOMAIN", "%v", err)
+	}
+	return td, f.Err()
+}
+
+// executable is the path that SPIRE will see in /proc of the running program.
+func executable(given string) (string, error) {
+	path := given
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", fmt.Errorf("find this program's own path: %w: give it with --binary", err)
+		}
+		path = self
+	}
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("binary: %w: give the program's path with --binary", err)
+	}
+	return filepath.Abs(path)
+}
+
+// loader reads the keys of a command from flags and environment. These commands
+// have no file of their own: the conf file is what enroll writes, and belongs to
+// run.
+func loader[T any](defaults T, cmd *cobra.Command) *settings.Loader[T] {
+	l := settings.New(settings.Spec{Format: settings.Dotenv}, defaults)
+	l.Flags(cmd.Flags())
+	_ = cmd.Flags().MarkHidden("config") // it is defined, one line above
+	return l
+}

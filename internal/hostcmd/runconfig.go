@@ -1,0 +1,78 @@
+package hostcmd
+
+import (
+	"net"
+	"path/filepath"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// controlPlanePort is where a controller's control plane is when only its
+// enrollment listener is known.
+const controlPlanePort = "8444"
+
+// RunConfig is the part of the run configuration that both programs have. It is
+// embedded in theirs, and its keys are those of the conf file.
+type RunConfig struct {
+	ControllerAddr    string         `conf:"controller_addr" usage:"enrollment listener of the controller, host:port"`
+	ControlPlaneAddrs []string       `conf:"control_plane_addrs" usage:"control plane of the controllers, host:port each (default port 8444 of CONTROLLER_ADDR)"`
+	ControllerCAPath  string         `conf:"controller_ca_path" usage:"the controller's ca.crt; used by enroll, not by run"`
+	TrustDomain       string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
+	SpiffeSocket      string         `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
+	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run"`
+	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart; empty keeps it in memory"`
+	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port"`
+	Log               logging.Config `conf:"log"`
+}
+
+// DefaultRunConfig listens for health checks on the given loopback port.
+func DefaultRunConfig(healthPort string) RunConfig {
+	return RunConfig{
+		TrustDomain: DefaultTrustDomain, SpiffeSocket: DefaultSocket, HostDir: DefaultHostDir,
+		HealthAddr: net.JoinHostPort("127.0.0.1", healthPort), Log: logging.DefaultConfig(),
+	}
+}
+
+// Check adds the faults of the shared keys.
+func (c *RunConfig) Check(f *settings.Faults) {
+	if c.ControllerAddr != "" {
+		RequireAddress(f, "controller_addr", c.ControllerAddr)
+	}
+	f.Require(c.ControllerAddr != "" || len(c.ControlPlaneAddrs) > 0, "control_plane_addrs",
+		"is missing, and so is CONTROLLER_ADDR: set the controller's host:port, or enroll this host")
+	for _, a := range c.ControlPlaneAddrs {
+		RequireAddress(f, "control_plane_addrs", a)
+	}
+	if _, err := spiffeid.TrustDomainFromString(c.TrustDomain); err != nil {
+		f.Add("trust_domain", "%v", err)
+	}
+	if _, err := mtls.SocketPath(c.SpiffeSocket); err != nil {
+		f.Add("spiffe_endpoint_socket", "%v", err)
+	}
+	f.Require(c.StateDir == "" || filepath.IsAbs(c.StateDir), "state_dir", "must be an absolute path, is %q", c.StateDir)
+	RequireAddress(f, "health_addr", c.HealthAddr)
+	f.In("log", c.Log.Validate())
+}
+
+// RequireAddress notes a fault unless value is host:port. The host may be empty
+// only for a listener, which is not asked here.
+func RequireAddress(f *settings.Faults, path, value string) {
+	host, port, err := net.SplitHostPort(value)
+	f.Require(err == nil && host != "" && port != "", path, "must be host:port, is %q", value)
+}
+
+// ControlPlane returns the configured addresses or the default one.
+func (c *RunConfig) ControlPlane() []string {
+	if len(c.ControlPlaneAddrs) > 0 {
+		return c.ControlPlaneAddrs
+	}
+	host, _, err := net.SplitHostPort(c.ControllerAddr)
+	if err != nil {
+		return nil
+	}
+	return []string{net.JoinHostPort(host, controlPlanePort)}
+}

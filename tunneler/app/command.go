@@ -1,0 +1,94 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+)
+
+// Command is the command tree of grpctunneler.
+func Command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "grpctunneler",
+		Short: "Connect this host to private networks",
+		Long: `grpctunneler runs on a user's or service's host. It learns from the controller
+which connectors it may use and keeps an mTLS session with each.
+
+Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.`,
+		Example: `  grpctunneler enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
+      --tunneler-id tunneler-local-01 --token-file -
+  grpctunneler agent run
+  grpctunneler run`,
+	}
+	root.AddCommand(runCommand(), checkCommand())
+	root.AddCommand(hostcmd.Commands(hostcmd.Program{
+		Name: "grpctunneler", Kind: identity.KindTunneler, Conf: config.File, Directory: directory.StoreFor,
+	})...)
+	return root
+}
+
+func runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "run",
+		Short:   "Run the tunneler",
+		Long:    "Run waits for the SPIRE agent's Workload API, then keeps its sessions until SIGTERM.",
+		Example: "  grpctunneler run\n  grpctunneler run --config ./tunneler.conf --connector-addr 10.0.0.7:9443 --state-dir /var/lib/grpctunneler",
+	}
+	loader := config.Loader()
+	loader.Flags(cmd.Flags())
+	var cfg config.Config
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err = loader.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), cfg, log)
+	}
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "check-config",
+		Short:   "Check the configuration of run and say what it means",
+		Example: "  grpctunneler check-config --config ./tunneler.conf",
+	}
+	loader := config.Loader()
+	loader.Flags(cmd.Flags())
+	var cfg config.Config
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err = loader.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		use := "all of the directory"
+		switch {
+		case cfg.ConnectorAddr != "" && cfg.ConnectorID != "":
+			use = cfg.ConnectorID + " at " + cfg.ConnectorAddr
+		case cfg.ConnectorAddr != "" || cfg.ConnectorID != "":
+			use = "the one of the directory that matches " + cfg.ConnectorAddr + cfg.ConnectorID
+		}
+		kept := "in " + cfg.StateDir
+		if cfg.StateDir == "" {
+			kept = "in memory only: a start needs a controller, because STATE_DIR is empty"
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
+  identity       %s in %s
+  control plane  %v
+  connectors     %s
+  directory      kept %s
+`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlPlane(), use, kept)
+		return err
+	}
+	return cmd
+}

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
+)
+
+// The names of the readiness checks.
+const (
+	checkIdentity  = "identity"
+	checkDirectory = "directory"
+	checkSession   = "session"
+)
+
+// run keeps the sessions until ctx ends. The health listener is opened first: an
+// address in use is a mistake to see at once, not after the agent is up.
+func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
+	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")})
+	if err != nil {
+		return fmt.Errorf("%w: check HEALTH_ADDR", err)
+	}
+	checks := healthServer.Checks()
+	checks.Declare(checkDirectory, checkSession)
+	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
+	forget, err := noteAddresses(cfg.StateDir, healthServer.Addr())
+	if err != nil {
+		_ = healthServer.Close()
+		return err
+	}
+	defer forget()
+
+	// Health ends after the sessions have: their last moments are reported too.
+	healthCtx, stopHealth := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHealth()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return healthServer.Run(healthCtx) })
+	g.Go(func() error {
+		defer stopHealth()
+		return connect(gctx, cfg, checks, log)
+	})
+	return g.Wait()
+}
+
+// connect waits for the identity and then follows the directory.
+func connect(ctx context.Context, cfg config.Config, checks *health.Checks, log *zap.Logger) error {
+	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
+	if err != nil {
+		return err
+	}
+	id, err := identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}.SPIFFEID(td)
+	if err != nil {
+		return err
+	}
+	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // stopped before there was an identity
+	}
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	version := cli.Version().Version
+	watcher, err := directory.New(directory.Config{
+		ID: cfg.TunnelerID, TrustDomain: td, Version: version, Identity: source,
+		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir, Log: log.Named("directory"),
+	})
+	if err != nil {
+		return err
+	}
+	sessions, err := session.New(session.Config{
+		ID: cfg.TunnelerID, Version: version, Identity: source, Directory: watcher,
+		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID, Log: log.Named("session"),
+	})
+	if err != nil {
+		return err
+	}
+	checks.Register(checkIdentity, source.Ready)
+	checks.Register(checkDirectory, watcher.Ready)
+	checks.Register(checkSession, sessions.Ready)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return watcher.Run(ctx) })
+	g.Go(func() error { return sessions.Run(ctx) })
+	return g.Wait()
+}
+
+// noteAddresses writes run.json: where a program that was given port 0 is. It is
+// removed when the program ends.
+func noteAddresses(stateDir string, health net.Addr) (forget func(), err error) {
+	if stateDir == "" {
+		return func() {}, nil
+	}
+	raw, err := json.Marshal(map[string]any{"health": health.String(), "pid": os.Getpid()})
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(stateDir, "run.json")
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
+	}
+	if err := atomicfile.Write(path, append(raw, '\n'), 0o600); err != nil {
+		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
+	}
+	return func() { _ = os.Remove(path) }, nil
+}

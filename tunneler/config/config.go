@@ -1,0 +1,44 @@
+package config
+
+import (
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// File is where the conf file is by default.
+const File = "/etc/grpctunneler/tunneler.conf"
+
+// Config is the configuration of a running tunneler.
+type Config struct {
+	hostcmd.RunConfig
+	TunnelerID    string `conf:"tunneler_id" usage:"id of this tunneler, as enrolled"`
+	ConnectorAddr string `conf:"connector_addr" usage:"the only connector to use, host:port (default: all of the directory)"`
+	ConnectorID   string `conf:"connector_id" usage:"id of the only connector to use; needed when the directory does not list CONNECTOR_ADDR"`
+}
+
+// Default is what no source sets.
+func Default() Config { return Config{RunConfig: hostcmd.DefaultRunConfig("9466")} }
+
+// Loader reads the configuration from flags, environment and conf file.
+func Loader() *settings.Loader[Config] {
+	return settings.New(settings.Spec{Format: settings.Dotenv, File: File}, Default())
+}
+
+// Validate returns all faults as settings.Faults.
+func (c *Config) Validate() error {
+	var f settings.Faults
+	if c.TunnelerID == "" {
+		f.Add("tunneler_id", "is missing: the id this host was enrolled with")
+	} else if err := identity.ValidateID(c.TunnelerID); err != nil {
+		f.Add("tunneler_id", "%v", err)
+	}
+	if c.ConnectorAddr != "" {
+		hostcmd.RequireAddress(&f, "connector_addr", c.ConnectorAddr)
+	}
+	if err := identity.ValidateID(c.ConnectorID); c.ConnectorID != "" && err != nil {
+		f.Add("connector_id", "%v", err)
+	}
+	c.Check(&f)
+	return f.Err()
+}

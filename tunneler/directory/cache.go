@@ -1,0 +1,62 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+const (
+	cacheFile = "directory.json"
+	// maxCache has room for every directory a controller can send in 1 MiB.
+	maxCache = 4 << 20
+)
+
+// Store keeps d in stateDir. The running tunneler calls it after every change,
+// and enrollment with the first directory.
+func Store(stateDir string, d *zerotrustv1.Directory) error {
+	raw, err := protojson.MarshalOptions{Multiline: true}.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(stateDir, cacheFile), append(raw, '\n'), 0o600)
+}
+
+// StoreFor is Store for a state directory that another user's program will use:
+// it makes the directory and gives both to that user.
+func StoreFor(stateDir string, uid int, d *zerotrustv1.Directory) error {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return err
+	}
+	if err := Store(stateDir, d); err != nil {
+		return err
+	}
+	if uid == os.Getuid() {
+		return nil
+	}
+	return errors.Join(os.Chown(stateDir, uid, -1), os.Chown(filepath.Join(stateDir, cacheFile), uid, -1))
+}
+
+// load returns nil when there is no file.
+func load(stateDir string) (*zerotrustv1.Directory, error) {
+	path := filepath.Join(stateDir, cacheFile)
+	raw, err := atomicfile.Read(path, maxCache)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var d zerotrustv1.Directory
+	if err := protojson.Unmarshal(raw, &d); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &d, nil
+}

@@ -1,0 +1,114 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// Directory is what a tunneler may use, as the controller last said.
+type Directory struct {
+	Revision         uint64
+	Connectors       []Connector
+	ControlAddresses []string
+}
+
+// Connector is one connector: its identity and where to find it.
+type Connector struct {
+	ID        string
+	SPIFFEID  spiffeid.ID
+	Addresses []string // host:port, in order of preference
+}
+
+// parse takes a directory of the control plane or of the disk. The entries left
+// out are in the error; the rest is good.
+func parse(in *zerotrustv1.Directory, td spiffeid.TrustDomain) (Directory, error) {
+	d := Directory{Revision: in.GetRevision()}
+	var faults []error
+	for _, c := range in.GetConnectors() {
+		parsed, err := parseConnector(c, td)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		d.Connectors = append(d.Connectors, parsed)
+	}
+	d.ControlAddresses = addresses(in.GetControlPlaneAddresses())
+	return d, errors.Join(faults...)
+}
+
+func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain) (Connector, error) {
+	id, err := identity.Workload{Kind: identity.KindConnector, ID: in.GetId()}.SPIFFEID(td)
+	if err != nil {
+		return Connector{}, fmt.Errorf("connector id: %w", err)
+	}
+	if in.GetSpiffeId() != id.String() {
+		return Connector{}, fmt.Errorf("connector %q has the SPIFFE ID %q, expected %q", in.GetId(), in.GetSpiffeId(), id)
+	}
+	return Connector{ID: in.GetId(), SPIFFEID: id, Addresses: addresses(in.GetAddresses())}, nil
+}
+
+// addresses drops what cannot be dialed.
+func addresses(in []string) []string {
+	return slices.DeleteFunc(slices.Clone(in), func(a string) bool {
+		host, port, err := net.SplitHostPort(a)
+		return err != nil || host == "" || port == ""
+	})
+}
+
+// ErrNoConnector is returned when the directory names nobody.
+var ErrNoConnector = errors.New("the directory names no connector: enroll one, or ask for access")
+
+// Choose picks the connectors to keep a session with: all, or the one the
+// operator configured by address, by id or both. An address alone never decides
+// whom to trust: it is tied to an entry of the directory, whose SPIFFE ID is then
+// expected there.
+func Choose(d Directory, addr, id string) ([]Connector, error) {
+	if len(d.Connectors) == 0 {
+		return nil, ErrNoConnector
+	}
+	if addr == "" && id == "" {
+		return d.Connectors, nil
+	}
+	c, err := d.pick(addr, id)
+	if err != nil {
+		return nil, err
+	}
+	if addr != "" {
+		others := slices.DeleteFunc(slices.Clone(c.Addresses), func(a string) bool { return a == addr })
+		c.Addresses = append([]string{addr}, others...)
+	}
+	return []Connector{c}, nil
+}
+
+func (d Directory) pick(addr, id string) (Connector, error) {
+	byAddr := slices.IndexFunc(d.Connectors, func(c Connector) bool { return slices.Contains(c.Addresses, addr) })
+	byID := slices.IndexFunc(d.Connectors, func(c Connector) bool { return c.ID == id })
+	switch {
+	case id != "" && byID < 0:
+		return Connector{}, fmt.Errorf("the directory names no connector %q: check CONNECTOR_ID, known are %s", id, d.names())
+	case id != "":
+		return d.Connectors[byID], nil
+	case byAddr >= 0:
+		return d.Connectors[byAddr], nil
+	case len(d.Connectors) == 1:
+		return d.Connectors[0], nil
+	default:
+		return Connector{}, fmt.Errorf("no connector of the directory lists CONNECTOR_ADDR %s: set CONNECTOR_ID to one of %s", addr, d.names())
+	}
+}
+
+func (d Directory) names() string {
+	ids := make([]string, 0, len(d.Connectors))
+	for _, c := range d.Connectors {
+		ids = append(ids, c.ID)
+	}
+	return strings.Join(ids, ", ")
+}

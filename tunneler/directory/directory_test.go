@@ -1,0 +1,235 @@
+package directory_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+const soon = 10 * time.Second
+
+func entry(id string, addresses ...string) *zerotrustv1.DirectoryConnector {
+	return &zerotrustv1.DirectoryConnector{Id: id, SpiffeId: "spiffe://mycorp.internal/connector/" + id, Addresses: addresses}
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	sid := func(id string) spiffeid.ID { return spiffeid.RequireFromPath(td, "/connector/"+id) }
+	a := directory.Connector{ID: "a", SPIFFEID: sid("a"), Addresses: []string{"10.0.0.1:9443", "10.0.0.2:9443"}}
+	b := directory.Connector{ID: "b", SPIFFEID: sid("b"), Addresses: []string{"10.0.0.3:9443"}}
+	one, two := directory.Directory{Connectors: []directory.Connector{a}}, directory.Directory{Connectors: []directory.Connector{a, b}}
+	for name, c := range map[string]struct {
+		d        directory.Directory
+		addr, id string
+		want     []string // SPIFFE ids
+		first    string
+		fails    string
+	}{
+		"all without a wish":                           {d: two, want: []string{"a", "b"}, first: "10.0.0.1:9443"},
+		"the one that lists the address":               {d: two, addr: "10.0.0.2:9443", want: []string{"a"}, first: "10.0.0.2:9443"},
+		"the named one at an address nobody lists":     {d: two, addr: "gw:1", id: "b", want: []string{"b"}, first: "gw:1"},
+		"the named one although another lists it":      {d: two, addr: "10.0.0.1:9443", id: "b", want: []string{"b"}, first: "10.0.0.1:9443"},
+		"the only one at an address it does not list":  {d: one, addr: "gw:1", want: []string{"a"}, first: "gw:1"},
+		"the named one at its own addresses":           {d: two, id: "b", want: []string{"b"}, first: "10.0.0.3:9443"},
+		"nobody for an address that could be either's": {d: two, addr: "gw:1", fails: "set CONNECTOR_ID to one of a, b"},
+		"nobody for an id that the directory lacks":    {d: one, addr: "10.0.0.1:9443", id: "b", fails: "no connector \"b\""},
+		"nobody from an empty directory":               {addr: "gw:1", id: "a", fails: "names no connector"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := directory.Choose(c.d, c.addr, c.id)
+			if c.fails != "" {
+				require.ErrorContains(t, err, c.fails)
+				return
+			}
+			require.NoError(t, err)
+			ids := make([]string, 0, len(got))
+			for _, x := range got {
+				require.Equal(t, sid(x.ID), x.SPIFFEID, "the address decides nothing about whom to trust")
+				ids = append(ids, x.ID)
+			}
+			require.Equal(t, c.want, ids)
+			require.Equal(t, c.first, got[0].Addresses[0])
+		})
+	}
+	require.Equal(t, []string{"10.0.0.1:9443", "10.0.0.2:9443"}, a.Addresses, "the directory is not changed")
+}
+
+// fakeController sends what the test puts into next.
+type fakeController struct {
+	zerotrustv1.UnimplementedDirectoryServiceServer
+
+	addr string
+	next chan *zerotrustv1.Directory
+	got  chan *zerotrustv1.WatchRequest
+	stop func()
+}
+
+func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryService_WatchServer) error {
+	f.got <- req
+	for {
+		select {
+		case d := <-f.next:
+			if d == nil {
+				return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+			}
+			if err := stream.Send(&zerotrustv1.WatchResponse{Directory: d}); err != nil {
+				return err
+			}
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
+func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	own := ca.Identity(ca.SVID(t, svid))
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(mtls.ServerConfig(own, mtls.Kinds(td, identity.KindTunneler)))))
+	f := &fakeController{addr: l.Addr().String(), next: make(chan *zerotrustv1.Directory, 8), got: make(chan *zerotrustv1.WatchRequest, 64)}
+	zerotrustv1.RegisterDirectoryServiceServer(server, f)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(l) }()
+	f.stop = func() { server.Stop(); <-done }
+	t.Cleanup(f.stop)
+	return f
+}
+
+func start(t *testing.T, ca *mtlstest.CA, addr, stateDir string) *directory.Watcher {
+	t.Helper()
+	w, err := directory.New(directory.Config{
+		ID: "laptop", TrustDomain: td, Version: "1.2.3", Identity: ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/laptop")),
+		ControlAddresses: []string{addr}, StateDir: stateDir, Log: zap.NewNop(),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
+	return w
+}
+
+func changed(t *testing.T, w *directory.Watcher) directory.Directory {
+	t.Helper()
+	select {
+	case <-w.Changed():
+		return w.Current()
+	case <-time.After(soon):
+		require.FailNow(t, "the directory did not change")
+		return directory.Directory{}
+	}
+}
+
+const controller = "spiffe://mycorp.internal/controller/c1"
+
+func TestWatcher(t *testing.T) {
+	t.Parallel()
+	t.Run("follows, keeps what it got and starts from it", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		f := startController(t, ca, controller)
+		w := start(t, ca, f.addr, dir)
+		require.Error(t, w.Ready(t.Context()))
+		require.Equal(t, "laptop", (<-f.got).GetTunnelerId())
+		f.next <- &zerotrustv1.Directory{Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("a", "10.0.0.1:9443")}}
+		require.Equal(t, "a", changed(t, w).Connectors[0].ID)
+		require.Eventually(t, func() bool { return w.Ready(t.Context()) == nil }, soon, time.Millisecond)
+		f.next <- &zerotrustv1.Directory{Revision: 2}
+		require.Empty(t, changed(t, w).Connectors)
+		f.next <- &zerotrustv1.Directory{Revision: 3, Connectors: []*zerotrustv1.DirectoryConnector{entry("b", "no port", "10.0.0.2:9443")}}
+		require.Equal(t, []string{"10.0.0.2:9443"}, changed(t, w).Connectors[0].Addresses)
+		f.stop()
+		require.Eventually(t, func() bool { return w.Ready(t.Context()) != nil }, soon, time.Millisecond)
+
+		info, err := os.Stat(filepath.Join(dir, "directory.json"))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode())
+		again := start(t, ca, "127.0.0.1:1", dir)
+		require.Equal(t, "b", changed(t, again).Connectors[0].ID)
+		require.ErrorContains(t, again.Ready(t.Context()), "kept on disk (revision 3)")
+	})
+	t.Run("ignores an older directory of a controller, not one older than the disk's", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		require.NoError(t, directory.StoreFor(dir, os.Getuid(), &zerotrustv1.Directory{Revision: 900, Connectors: []*zerotrustv1.DirectoryConnector{entry("old")}}))
+		f := startController(t, ca, controller)
+		w := start(t, ca, f.addr, dir)
+		require.Equal(t, "old", changed(t, w).Connectors[0].ID)
+		f.next <- &zerotrustv1.Directory{Revision: 5, Connectors: []*zerotrustv1.DirectoryConnector{entry("new")}}
+		require.Equal(t, "new", changed(t, w).Connectors[0].ID)
+		f.next <- &zerotrustv1.Directory{Revision: 4, Connectors: []*zerotrustv1.DirectoryConnector{entry("stale")}}
+		f.next <- &zerotrustv1.Directory{Revision: 6, Connectors: []*zerotrustv1.DirectoryConnector{entry("newest")}}
+		require.Equal(t, "newest", changed(t, w).Connectors[0].ID)
+	})
+	t.Run("leaves out what is not a connector of the trust domain under its own id", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startController(t, ca, controller)
+		w := start(t, ca, f.addr, "")
+		bad := func(id, sid string) *zerotrustv1.DirectoryConnector {
+			return &zerotrustv1.DirectoryConnector{Id: id, SpiffeId: sid, Addresses: []string{"10.0.0.1:9443"}}
+		}
+		f.next <- &zerotrustv1.Directory{Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{
+			bad("a", "spiffe://mycorp.internal/connector/b"), bad("a", "spiffe://mycorp.internal/tunneler/a"),
+			bad("a", "spiffe://other.internal/connector/a"), bad("A/..", "spiffe://mycorp.internal/connector/A/.."), bad("a", ""), entry("good"),
+		}}
+		d := changed(t, w)
+		require.Len(t, d.Connectors, 1)
+		require.Equal(t, "good", d.Connectors[0].ID)
+	})
+	t.Run("says why the controller refuses it", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startController(t, ca, controller)
+		w := start(t, ca, f.addr, "")
+		f.next <- nil
+		require.Eventually(t, func() bool { return status.Code(w.Ready(t.Context())) == codes.PermissionDenied }, soon, time.Millisecond)
+	})
+	t.Run("refuses a broken file and goes on", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "directory.json"), []byte(`{"trustEverybody":true}`), 0o600))
+		w := start(t, ca, "127.0.0.1:1", dir)
+		require.Empty(t, w.Current().Connectors)
+	})
+	for name, svid := range map[string]string{
+		"a connector": "spiffe://mycorp.internal/connector/gw", "another tunneler": "spiffe://mycorp.internal/tunneler/phone",
+		"a foreign controller": "spiffe://other.internal/controller/c1",
+	} {
+		t.Run("refuses as controller "+name, func(t *testing.T) {
+			t.Parallel()
+			ca := mtlstest.NewCA(t, td)
+			f := startController(t, ca, svid)
+			f.next <- &zerotrustv1.Directory{Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("evil", "10.6.6.6:9443")}}
+			w := start(t, ca, f.addr, "")
+			require.Eventually(t, func() bool { return status.Code(w.Ready(t.Context())) == codes.Unavailable }, soon, time.Millisecond)
+			require.Empty(t, w.Current().Connectors)
+			require.Empty(t, f.got)
+		})
+	}
+}

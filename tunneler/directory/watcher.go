@@ -1,0 +1,194 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// Identity is the part of mtls.Source that the watch needs.
+type Identity interface {
+	mtls.Identity
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Config configures a Watcher.
+type Config struct {
+	// ID of this tunneler, as in its SVID.
+	ID          string
+	TrustDomain spiffeid.TrustDomain
+	Version     string
+	Identity    Identity
+	// ControlAddresses of the controllers, host:port.
+	ControlAddresses []string
+	// StateDir keeps the directory over a restart; empty keeps it in memory only.
+	StateDir string
+	Log      *zap.Logger
+}
+
+// Watcher follows the directory.
+type Watcher struct {
+	cfg     Config
+	client  *controlclient.Client
+	unkick  func()
+	changed chan struct{}
+
+	mu      sync.Mutex
+	raw     *zerotrustv1.Directory // as received or loaded
+	current Directory
+	live    bool // current came from a controller, not from the disk
+}
+
+// New loads the directory that an earlier run or the enrollment kept.
+func New(cfg Config) (*Watcher, error) {
+	if cfg.Identity == nil || cfg.Log == nil {
+		return nil, errors.New("directory needs Identity and Log")
+	}
+	w := &Watcher{cfg: cfg, changed: make(chan struct{}, 1)}
+	w.loadKept()
+	known := cfg.ControlAddresses
+	if len(w.current.ControlAddresses) > 0 {
+		known = w.current.ControlAddresses
+	}
+	kick, unkick := cfg.Identity.Subscribe()
+	w.unkick = unkick
+	var err error
+	w.client, err = controlclient.New(controlclient.Config{
+		Addresses: known,
+		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
+		Serve:     w.serve,
+		Kick:      kick,
+		Log:       cfg.Log,
+	})
+	if err != nil {
+		unkick()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Watcher) loadKept() {
+	if w.cfg.StateDir == "" {
+		return
+	}
+	kept, err := load(w.cfg.StateDir)
+	if err != nil {
+		w.cfg.Log.Warn("kept directory not used", zap.Error(err))
+		return
+	}
+	if kept != nil {
+		w.take(kept, false)
+	}
+}
+
+// Run follows until ctx ends, and returns nil then.
+func (w *Watcher) Run(ctx context.Context) error {
+	defer w.unkick()
+	return w.client.Run(ctx)
+}
+
+// Current is the newest directory. It must not be changed.
+func (w *Watcher) Current() Directory {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.current
+}
+
+// Changed gets a value after each change, and one for a directory from disk. It
+// has one reader.
+func (w *Watcher) Changed() <-chan struct{} { return w.changed }
+
+// Ready is the readiness check: a directory from disk is usable, and reported.
+func (w *Watcher) Ready(context.Context) error {
+	w.mu.Lock()
+	revision, live := w.current.Revision, w.live
+	w.mu.Unlock()
+	st := w.client.Status()
+	if st.Connected {
+		return nil
+	}
+	reason := fmt.Errorf("connecting to the controller at %s", st.Address)
+	if st.LastError != nil {
+		reason = fmt.Errorf("no controller since %s, last tried %s: %w", st.Since.UTC().Format(time.RFC3339), st.Address, st.LastError)
+	}
+	switch {
+	case live:
+		return reason
+	case revision > 0:
+		return fmt.Errorf("using the directory kept on disk (revision %d): %w", revision, reason)
+	default:
+		return fmt.Errorf("no directory yet: %w", reason)
+	}
+}
+
+// serve is one watch, from its request to its end.
+func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
+	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{TunnelerId: w.cfg.ID, Version: w.cfg.Version})
+	if err != nil {
+		return err
+	}
+	for {
+		msg, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the controller closed the directory stream")
+		}
+		if err != nil {
+			return err
+		}
+		w.take(msg.GetDirectory(), true)
+		established()
+		if known := w.Current().ControlAddresses; len(known) > 0 {
+			w.client.SetAddresses(known)
+		}
+	}
+}
+
+// take makes d current. Over one that a controller sent in this run, only the
+// same or a newer revision counts: a controller that lags behind must not undo
+// another's news. One from disk yields to any: its controller may be a new one.
+func (w *Watcher) take(d *zerotrustv1.Directory, live bool) {
+	parsed, err := parse(d, w.cfg.TrustDomain)
+	if err != nil {
+		w.cfg.Log.Warn("directory names what is not a connector, left out", zap.Error(err))
+	}
+	w.mu.Lock()
+	if w.live && parsed.Revision < w.current.Revision {
+		w.mu.Unlock()
+		w.cfg.Log.Warn("older directory ignored", zap.Uint64("revision", parsed.Revision))
+		return
+	}
+	same := w.raw != nil && proto.Equal(w.raw, d)
+	moved := !slices.EqualFunc(w.current.Connectors, parsed.Connectors, func(a, b Connector) bool {
+		return a.SPIFFEID == b.SPIFFEID && slices.Equal(a.Addresses, b.Addresses)
+	})
+	w.raw, w.current, w.live = d, parsed, live
+	w.mu.Unlock()
+
+	if live && !same && w.cfg.StateDir != "" {
+		if err := Store(w.cfg.StateDir, d); err != nil {
+			w.cfg.Log.Warn("directory not kept, a restart without a controller will have none", zap.Error(err))
+		}
+	}
+	if !moved {
+		return
+	}
+	w.cfg.Log.Info("directory applied", zap.Uint64("revision", parsed.Revision), zap.Int("connectors", len(parsed.Connectors)), zap.Bool("from_disk", !live))
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,17 @@
+// Package session keeps the tunneler's sessions: one stream to each connector it
+// may use, with a heartbeat every 10 s that the connector forwards to the
+// controller.
+//
+// It does not find out which connectors there are (directory does) and carries no
+// flows.
+//
+// Main types, in reading order: Config, Manager (starts and stops sessions as the
+// directory changes), Session (one connector).
+//
+// Manager is safe for concurrent use. Run blocks, owns the goroutine of every
+// session and has joined them all when it returns.
+//
+// Invariants: a session is opened to exactly the SPIFFE ID that the directory
+// names for that connector, whoever answers at the address; a connector that left
+// the directory has no session.
+package session

@@ -1,0 +1,159 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+)
+
+// Identity is the part of mtls.Source that the sessions need.
+type Identity interface {
+	mtls.Identity
+	Status() mtls.SVIDStatus
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Directory is where the connectors come from; directory.Watcher is it.
+type Directory interface {
+	Current() directory.Directory
+	Changed() <-chan struct{}
+}
+
+// Config configures a Manager.
+type Config struct {
+	// ID of this tunneler, as in its SVID.
+	ID        string
+	Version   string
+	Identity  Identity
+	Directory Directory
+	// ConnectorAddr and ConnectorID limit the sessions to one connector; see
+	// directory.Choose.
+	ConnectorAddr string
+	ConnectorID   string
+	// Heartbeat defaults to 10 s.
+	Heartbeat time.Duration
+	Log       *zap.Logger
+}
+
+// Manager keeps a session with every connector it should.
+type Manager struct {
+	cfg Config
+
+	mu       sync.Mutex
+	sessions map[spiffeid.ID]*running
+	fault    error // why the directory gives us nobody
+}
+
+type running struct {
+	*Session
+	stop context.CancelFunc
+}
+
+// New checks the configuration; Run does the work.
+func New(cfg Config) (*Manager, error) {
+	if cfg.Identity == nil || cfg.Directory == nil || cfg.Log == nil {
+		return nil, errors.New("session needs Identity, Directory and Log")
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 10 * time.Second
+	}
+	return &Manager{cfg: cfg, sessions: map[spiffeid.ID]*running{}}, nil
+}
+
+// Run follows the directory until ctx ends.
+func (m *Manager) Run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for {
+			if err := m.reconcile(gctx, g); err != nil {
+				return err
+			}
+			select {
+			case <-m.cfg.Directory.Changed():
+			case <-gctx.Done():
+				return nil
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// reconcile makes the sessions equal to the directory.
+func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
+	wanted, err := directory.Choose(m.cfg.Directory.Current(), m.cfg.ConnectorAddr, m.cfg.ConnectorID)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && (m.fault == nil || m.fault.Error() != err.Error()) {
+		m.cfg.Log.Warn("no connector to use", zap.Error(err))
+	}
+	m.fault = err
+	keep := map[spiffeid.ID]bool{}
+	for _, c := range wanted {
+		keep[c.SPIFFEID] = true
+		if s, ok := m.sessions[c.SPIFFEID]; ok {
+			s.client.SetAddresses(c.Addresses)
+			continue
+		}
+		if err := m.start(ctx, g, c); err != nil {
+			return err
+		}
+	}
+	for id, s := range m.sessions {
+		if !keep[id] {
+			s.stop()
+			delete(m.sessions, id)
+			m.cfg.Log.Info("connector left the directory", zap.Stringer("connector_spiffe_id", id))
+		}
+	}
+	return nil
+}
+
+// start needs the lock.
+func (m *Manager) start(ctx context.Context, g *errgroup.Group, c directory.Connector) error {
+	s, err := newSession(m.cfg, c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	m.sessions[c.SPIFFEID] = &running{Session: s, stop: stop}
+	g.Go(func() error {
+		defer stop()
+		return s.run(ctx)
+	})
+	return nil
+}
+
+// Ready is the readiness check: one session is enough, and without any it says
+// what is wrong with each.
+func (m *Manager) Ready(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.sessions) == 0 {
+		if m.fault != nil {
+			return m.fault
+		}
+		return directory.ErrNoConnector
+	}
+	var reasons error
+	for _, s := range m.sessions {
+		err := s.ready()
+		switch {
+		case err == nil:
+			return nil
+		case reasons == nil:
+			reasons = err
+		default:
+			reasons = fmt.Errorf("%w; %w", reasons, err)
+		}
+	}
+	return reasons
+}

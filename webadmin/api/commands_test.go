@@ -1,0 +1,204 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+)
+
+// cliResult is what one run of the command line did.
+type cliResult struct {
+	code        int
+	out, errOut string
+}
+
+func runCLI(args ...string) cliResult {
+	root := &cobra.Command{Use: "grpccontroller"}
+	root.AddCommand(admincmd.Commands()...)
+	var out, errOut bytes.Buffer
+	code := cli.Execute(root, cli.Process{Args: args, Stdin: strings.NewReader("yes\n"), Stdout: &out, Stderr: &errOut})
+	return cliResult{code, out.String(), errOut.String()}
+}
+
+// startForCLI runs an API and returns its data directory.
+func startForCLI(t *testing.T) (*apitest.Env, string) {
+	t.Helper()
+	e := apitest.Start(t)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "bootstrap-api-key"), e.Key+"\n")
+	writeFile(t, filepath.Join(dir, "run.json"), `{"admin":"`+e.Server.Addr().String()+`","enrollment":"127.0.0.1:1"}`)
+	return e, dir
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+}
+
+func TestCLITokenCreate(t *testing.T) {
+	t.Parallel()
+	_, dir := startForCLI(t)
+	t.Run("prints the token, its expiry and the install command", func(t *testing.T) {
+		r := runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "a")
+		require.Equal(t, 0, r.code, r.errOut)
+		require.Contains(t, r.out, "Token     ztc_secret1\n")
+		require.Contains(t, r.out, "install a ztc_secret1")
+		require.Contains(t, r.out, "2030-01-02T03:14:05Z")
+		require.NotContains(t, r.out, "\x1b")
+	})
+	t.Run("prints the token alone with --quiet", func(t *testing.T) {
+		require.Equal(t, cliResult{out: "ztc_secret2\n"}, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "b", "--quiet"))
+	})
+	t.Run("prints the reply of the API as JSON", func(t *testing.T) {
+		r := runCLI("token", "create", "--data-dir", dir, "--kind", "tunneler", "--id", "c", "--ttl", "1h", "--source-cidr", "10.0.0.0/8", "-o", "json")
+		var got adminapi.CreatedToken
+		require.NoError(t, json.Unmarshal([]byte(r.out), &got))
+		require.Equal(t, "ztc_secret3", got.Token)
+	})
+}
+
+func TestCLITokenCreateRefusals(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddConnector("live", nil)
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no id":            {[]string{"--kind", "connector"}, 2, `"id" not set`},
+		"a bad id":         {[]string{"--kind", "connector", "--id", "A"}, 2, "--id: "},
+		"a bad ttl":        {[]string{"--kind", "connector", "--id", "a", "--ttl", "25h"}, 2, "--ttl: "},
+		"a bad source":     {[]string{"--kind", "connector", "--id", "a", "--source-cidr", "10.0.0.1/8"}, 2, "--source-cidr: has bits"},
+		"a live id":        {[]string{"--kind", "connector", "--id", "live"}, 1, "add --replace"},
+		"quiet and json":   {[]string{"--kind", "connector", "--id", "a", "-q", "-o", "json"}, 2, "none of the others"},
+		"a positional one": {[]string{"--kind", "connector", "a"}, 2, "unknown command"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCLI(append([]string{"token", "create", "--data-dir", dir}, tc.args...)...)
+			require.Equal(t, tc.code, r.code, r.errOut)
+			require.Contains(t, r.errOut, tc.want)
+			require.Equal(t, 1, strings.Count(r.errOut, "\n"), "one line: %s", r.errOut)
+			require.Empty(t, r.out)
+		})
+	}
+}
+
+func TestCLIListsAreAlignedAndCannotRewriteTheScreen(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddConnector("a-long-connector-name", func(m *fleet.Connector) {
+		m.Version = "\x1b[2Jv1\nfake ONLINE"
+		m.Presence = fleet.Presence{Status: fleet.Online, LastSeen: time.Now().Add(-3 * time.Second)}
+	})
+	e.Fleet.AddConnector("b", func(m *fleet.Connector) { m.Contested = true })
+	e.Fleet.AddTunneler("t", func(m *fleet.Tunneler) { m.ConnectorID = "b"; m.RevokedAt = time.Now().Add(-49 * time.Hour) })
+	r := runCLI("connectors", "list", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	lines := strings.Split(strings.TrimSuffix(r.out, "\n"), "\n")
+	require.Len(t, lines, 3)
+	at := strings.Index(lines[0], "STATUS")
+	require.Equal(t, "ONLINE", lines[1][at:at+6])
+	require.Equal(t, "OFFLINE", lines[2][at:at+7])
+	require.Contains(t, lines[1], "s ago")
+	require.Contains(t, lines[2], "contested")
+	require.NotContains(t, r.out, "\x1b")
+
+	require.NotContains(t, runCLI("tunnelers", "list", "--data-dir", dir).out, "revoked")
+	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--include-revoked").out, "revoked 2 d ago")
+	require.Equal(t, "[]\n", runCLI("tunnelers", "list", "--data-dir", dir, "--status", "online", "-o", "json").out)
+	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--status", "up").errOut, "--status: must be ONLINE or OFFLINE")
+
+	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
+	require.Contains(t, runCLI("token", "list", "--data-dir", dir).out, "pending")
+	require.NotContains(t, runCLI("token", "list", "--data-dir", dir, "-o", "json").out, "secret")
+}
+
+func TestCLIRevokes(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddConnector("a", nil)
+	e.Fleet.AddTunneler("a", nil)
+	for name, args := range map[string][]string{
+		"connector": {"connectors", "revoke", "a"}, "tunneler": {"tunnelers", "revoke", "a"}, "token": {"token", "revoke", "tok_0000000000000001"},
+	} {
+		t.Run("not a "+name+" without --yes where nobody can be asked", func(t *testing.T) {
+			r := runCLI(append(args, "--data-dir", dir)...)
+			require.Equal(t, 2, r.code)
+			require.Contains(t, r.errOut, "add --yes")
+		})
+	}
+	require.Empty(t, e.Fleet.Revocations())
+	require.Equal(t, cliResult{errOut: "connector \"a\" revoked\n"}, runCLI("connectors", "revoke", "a", "--yes", "--data-dir", dir))
+	require.Equal(t, cliResult{errOut: "tunneler \"a\" revoked\n"}, runCLI("tunnelers", "revoke", "a", "-y", "--data-dir", dir))
+	require.Len(t, e.Fleet.Revocations(), 2)
+
+	for _, id := range []string{"b", "..", "../tunnelers/a", "a\x1b[2J\r\n"} {
+		r := runCLI("connectors", "revoke", "--yes", "--data-dir", dir, "--", id)
+		require.NotZero(t, r.code, id)
+		require.Equal(t, 1, strings.Count(r.errOut, "\n"), r.errOut)
+		require.NotContains(t, r.errOut, "\x1b")
+	}
+	require.Len(t, e.Fleet.Revocations(), 2)
+}
+
+func TestCLIErrorsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closed := "http://" + l.Addr().String()
+	require.NoError(t, l.Close())
+
+	key := filepath.Join(dir, "bootstrap-api-key")
+	empty, wrong, badRun := filepath.Join(dir, "empty"), filepath.Join(dir, "wrong"), t.TempDir()
+	writeFile(t, empty, "\n")
+	writeFile(t, wrong, "zta_wrong")
+	writeFile(t, filepath.Join(badRun, "run.json"), "{}")
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"nothing listens":      {[]string{"--api-url", closed, "--api-key-file", key}, "is grpccontroller serve running?"},
+		"no key file":          {[]string{"--api-url", e.URL, "--api-key-file", dir + "/none"}, "no API key file at " + dir + "/none"},
+		"a directory as key":   {[]string{"--api-url", e.URL, "--api-key-file", dir}, "is a directory"},
+		"an empty key file":    {[]string{"--api-url", e.URL, "--api-key-file", empty}, "holds no API key"},
+		"a wrong key":          {[]string{"--api-url", e.URL, "--api-key-file", wrong}, "--api-key-file"},
+		"no run.json":          {[]string{"--data-dir", t.TempDir()}, "is grpccontroller serve running with this data directory?"},
+		"a run.json of others": {[]string{"--data-dir", badRun}, "--api-url"},
+		"clear text":           {[]string{"--api-url", "http://192.0.2.1:8080", "--api-key-file", key}, "clear text"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCLI(append([]string{"connectors", "list"}, tc.args...)...)
+			require.Equal(t, 1, r.code)
+			require.Contains(t, r.errOut, tc.want)
+			require.Equal(t, 1, strings.Count(r.errOut, "\n"), r.errOut)
+			require.NotContains(t, r.errOut, "zta_")
+		})
+	}
+}
+
+func TestCLIPrecedenceOfFlagDataDirAndEnvironment(t *testing.T) {
+	_, dir := startForCLI(t)
+	t.Setenv(admincmd.URLEnv, "http://127.0.0.1:1")
+	t.Setenv(admincmd.KeyFileEnv, filepath.Join(dir, "none"))
+	require.Contains(t, runCLI("token", "list").errOut, filepath.Join(dir, "none"), "the environment is used")
+	require.Equal(t, 0, runCLI("token", "list", "--data-dir", dir).code, "--data-dir wins over the environment")
+	require.Contains(t, runCLI("token", "list", "--data-dir", dir, "--api-url", "http://127.0.0.1:1").errOut, "127.0.0.1:1", "--api-url wins over --data-dir")
+}
