@@ -55,7 +55,7 @@ func spirePort(ctx context.Context, addr string) (ip string, port int, err error
 
 // public is how hosts reach a listener: the configured name, or what the listener
 // is bound to, or the address of the default route.
-func public(cfg config.Config, lis net.Addr) string {
+func public(ctx context.Context, cfg config.Config, lis net.Addr) string {
 	at, ok := lis.(*net.TCPAddr)
 	if !ok {
 		return lis.String()
@@ -65,15 +65,15 @@ func public(cfg config.Config, lis net.Addr) string {
 		host = at.IP.String()
 	}
 	if host == "" {
-		host = defaultAddress()
+		host = defaultAddress(ctx)
 	}
 	return net.JoinHostPort(host, strconv.Itoa(at.Port))
 }
 
 // defaultAddress is the address this host uses towards others. Connecting a UDP
 // socket sends nothing; 192.0.2.1 is a documentation address (RFC 5737).
-func defaultAddress() string {
-	conn, err := (&net.Dialer{}).DialContext(context.Background(), "udp", "192.0.2.1:9")
+func defaultAddress(ctx context.Context) string {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", "192.0.2.1:9")
 	if err != nil {
 		return "127.0.0.1"
 	}

@@ -35,6 +35,7 @@ type controller struct {
 	paths paths
 
 	lis       listeners
+	enrollAt  string // host:port of the enrollment listener, as hosts reach it
 	endpoints control.Endpoints
 	store     *store.Store
 	ca        *bootstrapca.CA
@@ -116,13 +117,14 @@ func (c *controller) open(ctx context.Context) (err error) {
 		c.log.Info("admin api key is valid but its file was taken away", zap.String("file", c.paths.apiKey()))
 	case auth.BootstrapKept:
 	}
-	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil {
+	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
 		return fmt.Errorf("listen.health: %w", err)
 	}
 	checks := c.health.Checks()
 	checks.Register("store", c.store.Ping)
 	checks.Declare("spire_server", "spire_agent", "identity", "spire_entries")
-	c.endpoints.ControlPlane = []string{public(c.cfg, c.lis.control.Addr())}
+	c.enrollAt = public(ctx, c.cfg, c.lis.enrollment.Addr())
+	c.endpoints.ControlPlane = []string{public(ctx, c.cfg, c.lis.control.Addr())}
 	return nil
 }
 
@@ -189,7 +191,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 // run serves until ctx ends.
 func (c *controller) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	enrollment, plane, err := c.build(gctx.Done())
+	enrollment, plane, err := c.build(gctx.Done()) //nolint:contextcheck // binds at once
 	if err != nil {
 		return err
 	}
@@ -222,5 +224,5 @@ func (c *controller) installCommand(t enroll.Token, secret string) string {
 	}
 	return fmt.Sprintf("sudo CONTROLLER_ADDR=%q %s=%q TRUST_DOMAIN=%q CONTROLLER_CA_PATH=\"/path/to/ca.crt\" \\\n"+
 		"  grpc%s enroll --token-file - <<'TOKEN'\n%s\nTOKEN",
-		public(c.cfg, c.lis.enrollment.Addr()), idVar, t.Workload.ID, c.td.Name(), t.Workload.Kind, secret)
+		c.enrollAt, idVar, t.Workload.ID, c.td.Name(), t.Workload.Kind, secret)
 }

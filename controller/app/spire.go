@@ -89,7 +89,7 @@ func (c *controller) embeddedServer(ctx context.Context) (*embedded.Server, erro
 		return nil, err
 	}
 	if c.endpoints.SPIREServer == "" {
-		c.endpoints.SPIREServer = public(c.cfg, &net.TCPAddr{IP: net.ParseIP(ip), Port: port})
+		c.endpoints.SPIREServer = public(ctx, c.cfg, &net.TCPAddr{IP: net.ParseIP(ip), Port: port})
 	}
 	c.log.Info("using spire", zap.String("mode", c.cfg.SPIRE.Mode), zap.String("spire_server", program))
 	return embedded.New(ctx, program, agentconf.Server{
@@ -208,7 +208,7 @@ type runFile struct {
 
 func (c *controller) writeRunFile() error {
 	text, err := json.MarshalIndent(runFile{
-		TrustDomain: c.td.Name(), Enrollment: public(c.cfg, c.lis.enrollment.Addr()), Control: c.endpoints.ControlPlane[0],
+		TrustDomain: c.td.Name(), Enrollment: c.enrollAt, Control: c.endpoints.ControlPlane[0],
 		Admin: c.admin.Addr().String(), Health: c.health.Addr().String(), SPIREServer: c.endpoints.SPIREServer,
 		CA: c.ca.CertificatePath(), APIKeyFile: c.paths.apiKey(),
 	}, "", "  ")

@@ -2,8 +2,11 @@ package control
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 	"unicode"
@@ -45,7 +48,7 @@ const (
 )
 
 // ControlPlane serves ControlPlaneService.
-type ControlPlane struct {
+type ControlPlane struct { //nolint:revive // the name of the service
 	zerotrustv1.UnimplementedControlPlaneServiceServer
 	Fleet     Admitter
 	Roster    Attendance
@@ -100,9 +103,8 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 		log.Warn("control stream refused", zap.Error(err))
 		return toStatus(err, newRequestID(), log)
 	}
-	replaced, release := s.replace(c.ID)
+	number, replaced, release := s.replace(c, hello)
 	defer release()
-	number := s.Roster.ConnectorUp(hello, c.addr, fleet.SVID{Serial: c.svid.Serial, AuthorityID: c.svid.AuthorityID, NotAfter: c.svid.NotAfter})
 	defer s.Roster.ConnectorDown(c.ID, number)
 	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 
@@ -113,11 +115,14 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 }
 
 // replace makes this the current stream of the connector and tells the older one
-// to end. release forgets it unless a newer one took its place.
-func (s *ControlPlane) replace(id string) (replaced <-chan struct{}, release func()) {
-	mine := make(chan struct{})
+// to end. release forgets it unless a newer one took its place. The roster is told
+// under the lock: of two streams that open at once, the one that stays must also
+// be the one whose heartbeats count.
+func (s *ControlPlane) replace(c caller, h fleet.Hello) (number uint64, replaced <-chan struct{}, release func()) {
+	mine, id := make(chan struct{}), c.ID
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	number = s.Roster.ConnectorUp(h, c.addr, fleet.SVID{Serial: c.svid.Serial, AuthorityID: c.svid.AuthorityID, NotAfter: c.svid.NotAfter})
 	if s.open == nil {
 		s.open = map[string]chan struct{}{}
 	}
@@ -125,7 +130,7 @@ func (s *ControlPlane) replace(id string) (replaced <-chan struct{}, release fun
 		close(older)
 	}
 	s.open[id] = mine
-	return mine, func() {
+	return number, mine, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.open[id] == mine {
@@ -144,7 +149,7 @@ func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) 
 	case <-ctx.Done():
 		return fleet.Hello{}, status.FromContextError(ctx.Err()).Err()
 	}
-	if first.err != nil {
+	if first.err != nil && !errors.Is(first.err, io.EOF) {
 		return fleet.Hello{}, first.err
 	}
 	h := first.req.GetHello()
@@ -167,14 +172,16 @@ func validateHello(h fleet.Hello) error {
 			return status.Errorf(codes.InvalidArgument, "%s: must be at most 64 printable characters", field)
 		}
 	}
-	if _, err := netip.ParseAddr(h.PrivateIP); h.PrivateIP != "" && err != nil {
+	// An IPv6 zone is free text of any length.
+	if _, err := netip.ParseAddr(h.PrivateIP); h.PrivateIP != "" && (err != nil || len(h.PrivateIP) > 64 || !printable(h.PrivateIP)) {
 		return status.Error(codes.InvalidArgument, "private_ip: is not an IP address")
 	}
 	if len(h.Addresses) > 16 {
 		return status.Error(codes.InvalidArgument, "listen_addresses: more than 16")
 	}
 	for _, a := range h.Addresses {
-		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || len(a) > 255 || !printable(a) {
+		host, port, err := net.SplitHostPort(a)
+		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" || len(a) > 255 || !printable(a) {
 			return status.Error(codes.InvalidArgument, "listen_addresses: not of the form host:port")
 		}
 	}
@@ -234,6 +241,12 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed, rep
 	for {
 		select {
 		case m := <-in:
+			if errors.Is(m.err, io.EOF) { // the connector closed its side
+				return nil
+			}
+			if errors.Is(m.err, io.EOF) {
+				return nil // the connector has closed its side
+			}
 			if m.err != nil {
 				return m.err
 			}

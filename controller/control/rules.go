@@ -15,6 +15,9 @@ var EnrollmentRules = rpcauth.Rules{
 	zerotrustv1.EnrollmentService_Enroll_FullMethodName:      rpcauth.Public(),
 	zerotrustv1.EnrollmentService_FetchBundle_FullMethodName: rpcauth.Public(),
 	healthv1.Health_Check_FullMethodName:                     rpcauth.Public(),
+	// Nobody: a stream that a stranger may hold open, and the names of services.
+	healthv1.Health_Watch_FullMethodName: rpcauth.Allow(),
+	healthv1.Health_List_FullMethodName:  rpcauth.Allow(),
 }
 
 // ControlRules are for the mTLS listener.
@@ -22,6 +25,8 @@ var ControlRules = rpcauth.Rules{
 	zerotrustv1.ControlPlaneService_Connect_FullMethodName: rpcauth.Allow(identity.KindConnector),
 	zerotrustv1.DirectoryService_Watch_FullMethodName:      rpcauth.Allow(identity.KindTunneler),
 	healthv1.Health_Check_FullMethodName:                   rpcauth.Allow(identity.KindConnector, identity.KindTunneler),
+	healthv1.Health_Watch_FullMethodName:                   rpcauth.Allow(identity.KindConnector, identity.KindTunneler),
+	healthv1.Health_List_FullMethodName:                    rpcauth.Allow(identity.KindConnector, identity.KindTunneler),
 }
 
 // Caps on what a peer can send in one message.

@@ -27,7 +27,7 @@ type Server struct {
 	name   string
 	grpc   *grpc.Server
 	health *health.Server
-	lis    net.Listener
+	lis    *listener
 	log    *zap.Logger
 }
 
@@ -48,7 +48,7 @@ func NewControlServer(lis net.Listener, t *tls.Config, c *ControlPlane, d *Direc
 
 func newServer(name string, lis net.Listener, t *tls.Config, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, register func(*grpc.Server)) *Server {
 	opts := append(rpcauth.ServerOptions(rules, limits, log), grpc.Creds(credentials.NewTLS(t)))
-	s := &Server{name: name, grpc: grpc.NewServer(opts...), health: health.NewServer(), lis: lis, log: log}
+	s := &Server{name: name, grpc: grpc.NewServer(opts...), health: health.NewServer(), lis: newListener(lis), log: log}
 	register(s.grpc)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	return s
@@ -72,7 +72,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.health.Shutdown()
 	// Handlers see their own shutdown signal and return; Stop cuts who does not.
-	stop := time.AfterFunc(drainTimeout, s.grpc.Stop)
+	stop := time.AfterFunc(drainTimeout, func() {
+		s.lis.cut() // Stop would wait for a handshake that a silent peer never ends
+		s.grpc.Stop()
+	})
 	defer stop.Stop()
 	s.grpc.GracefulStop()
 	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {

@@ -1,7 +1,10 @@
 package control
 
 import (
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -54,5 +57,13 @@ func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
 	return out
 }
 
-// clip bounds a reported text.
-func clip(s string) string { return s[:min(len(s), 80)] }
+// clip bounds a reported text and takes out what a terminal would obey: a
+// connector must not draw on an operator's screen.
+func clip(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, s[:min(len(s), 80)])
+}

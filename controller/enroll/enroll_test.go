@@ -197,7 +197,7 @@ func TestRefusals(t *testing.T) {
 			reason: "token is spent and its host has attested",
 		},
 		"a token for an id that became live meanwhile": {
-			change: func(t *testing.T, w *world, _ enroll.Token, r *enroll.Redemption) {
+			change: func(t *testing.T, w *world, _ enroll.Token, _ *enroll.Redemption) {
 				_, second := w.token(t, enroll.TokenRequest{Workload: connector})
 				_, err := w.Redeem(t.Context(), redemption(second, connector, enrolltest.NewKey(t)))
 				require.NoError(t, err)

@@ -251,8 +251,8 @@ func (s *Service) judgeHost(ctx context.Context, tx Tx, r Redemption, t Token, k
 		}
 		return "", err
 	}
-	id, err := identity.HostFromCertificate(r.HostCertificate, s.cfg.TrustDomain)
-	if err != nil || r.Ephemeral || !bytes.Equal(hashKey(r.HostCertificate.RawSubjectPublicKeyInfo), key.hash) {
+	id, shape := identity.HostFromCertificate(r.HostCertificate, s.cfg.TrustDomain)
+	if shape != nil || r.Ephemeral || !bytes.Equal(hashKey(r.HostCertificate.RawSubjectPublicKeyInfo), key.hash) {
 		return whyHost, nil
 	}
 	h, err := tx.Host(ctx, id)

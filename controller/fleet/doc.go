@@ -5,10 +5,10 @@
 // does) or speak gRPC (control does). SPIRE is behind the small interface SPIRE,
 // which spire/registrar implements; SQL is behind Store, which store implements.
 //
-// Main types, in reading order: Host, Member, Entry, Presence (who is ONLINE, in
+// Main types, in reading order: Host, Member, Entry, Roster (who is ONLINE, in
 // memory), Fleet (list and revoke), Reconciler (makes SPIRE equal to the store).
 //
-// Fleet and Presence are safe for concurrent use. Only Presence.Run and
+// Fleet and Roster are safe for concurrent use. Only Roster.Run and
 // Reconciler.Run block; they end with their context.
 //
 // Invariants: an id has at most one live member; a revoked host id never lives

@@ -60,15 +60,14 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	var watchUntil time.Time
 	for {
 		banned, err := r.Pass(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			r.cfg.Result(err)
 		}
-		r.cfg.Result(err)
 		if banned > 0 {
 			watchUntil = time.Now().Add(banHolds)
 		}
 		wait := reconcileEvery
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			r.cfg.Log.Warn("spire differs from the store, retrying", zap.Error(err))
 			wait = time.Second
 		} else if time.Now().Before(watchUntil) {

@@ -171,12 +171,16 @@ func (r *Roster) Run(ctx context.Context, s Store, log *zap.Logger) error {
 		case <-t.C:
 			r.flush(ctx, s, log)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			r.flush(last, s, log)
-			return nil
+			return r.lastFlush(ctx, s, log)
 		}
 	}
+}
+
+func (r *Roster) lastFlush(ctx context.Context, s Store, log *zap.Logger) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	r.flush(ctx, s, log)
+	return nil
 }
 
 func (r *Roster) flush(ctx context.Context, s Store, log *zap.Logger) {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -116,7 +115,7 @@ func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `INSERT OR REPLACE INTO `+tab+
+	_, err = t.sql.ExecContext(ctx, `INSERT OR REPLACE INTO `+tab+ //nolint:gosec // one of two constants
 		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		m.ID, string(m.HostID), string(selectors), m.Version,
 		micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt), micros(m.LastSeenAt))
@@ -129,14 +128,14 @@ func (t *Tx) RevokeMember(ctx context.Context, w identity.Workload, at time.Time
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), w.ID)
+	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), w.ID) //nolint:gosec // one of two constants
 	return err
 }
 
-// SaveHello implements fleet.Tx.
+// SaveHello implements fleet.Tx. The order of the addresses is the connector's
+// preference.
 func (t *Tx) SaveHello(ctx context.Context, h fleet.Hello) (changed bool, err error) {
-	slices.Sort(h.Addresses)
-	addresses, err := json.Marshal(h.Addresses)
+	addresses, err := json.Marshal(append([]string{}, h.Addresses...)) // "[]" rather than "null"
 	if err != nil {
 		return false, err
 	}
@@ -197,7 +196,7 @@ func (s *Store) SaveSeen(ctx context.Context, seen []fleet.Seen) error {
 				return err
 			}
 			at := micros(n.At)
-			if _, err := t.sql.ExecContext(ctx, `UPDATE `+tab+` SET last_seen_at = max(last_seen_at, ?),
+			if _, err := t.sql.ExecContext(ctx, `UPDATE `+tab+` SET last_seen_at = max(last_seen_at, ?), //nolint:gosec // one of two constants
 				first_seen_at = CASE first_seen_at WHEN 0 THEN ? ELSE first_seen_at END,
 				version = CASE ? WHEN '' THEN version ELSE ? END WHERE id = ?`, at, at, n.Version, n.Version, n.Workload.ID); err != nil {
 				return err

@@ -50,7 +50,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 
 // private creates the file with mode 0600, for SQLite would use the umask.
 func private(file string) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own path
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("open store: %w: does %s exist?", err, filepath.Dir(file))
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // tokenColumns are in the order of scanToken. The hash is never read back.
-const tokenColumns = `id, kind, workload, replaces, source, created_by, created_at, expires_at, claimed_at, revoked_at, key_hash, host_id`
+const tokenColumns = `id, kind, workload, replaces, source, created_by, created_at, expires_at, claimed_at, revoked_at, key_hash, host_id` //nolint:gosec // column names
 
 func scanToken(s scanner) (enroll.Token, error) {
 	var t enroll.Token

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -106,7 +107,7 @@ func (c *Client) accept(reply *zerotrustv1.EnrollResponse, r Request, h *host) (
 	if err != nil {
 		return Result{}, err
 	}
-	if err := hostagent.WriteFile(credential.path, credential.data, credential.mode); err != nil {
+	if err := atomicfile.Write(credential.path, credential.data, credential.mode); err != nil {
 		return Result{}, err
 	}
 	return Result{SPIFFEID: reply.GetSpiffeId(), HostID: hostID, Reply: reply, SecondOne: h.certificate != nil}, nil

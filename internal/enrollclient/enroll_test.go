@@ -37,7 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 
-const secret = "ztc_0123456789abcdef"
+const secret = "ztc_u333byr3gwr5sxzhzvvj7x3a32z4jutpducrmja"
 
 // fakeController enrolls whatever comes, as a test spoils it.
 type fakeController struct {
@@ -255,7 +255,7 @@ func TestEnrollFails(t *testing.T) {
 	t.Run("with one clear error for a refused token, without it", func(t *testing.T) {
 		t.Parallel()
 		f := startController(t, good)
-		_, err := f.client(t).Enroll(t.Context(), request(t, t.TempDir(), "ztc_somebody-elses"))
+		_, err := f.client(t).Enroll(t.Context(), request(t, t.TempDir(), "ztc_lghnvvr2j3sorj7y5dqiin2w2kbkfjfcfjfvdtq"))
 		require.ErrorIs(t, err, enrollclient.ErrRefused)
 		require.ErrorContains(t, err, "ask for a new one")
 		require.NotContains(t, err.Error(), "somebody-elses")

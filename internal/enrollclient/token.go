@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 )
 
 // TokenEnv is the environment variable of the token.
@@ -43,15 +44,16 @@ func NewToken(s string) (Token, error) {
 	return Token{secret: s}, nil
 }
 
-// prefixes of the tokens by kind, so that a mix-up is told apart from a refusal
-// before anything is sent.
-var prefixes = map[identity.Kind]string{identity.KindConnector: "ztc_", identity.KindTunneler: "ztt_"}
-
+// check finds a mix-up or a typing mistake before anything is sent. Whether a
+// well-formed token is good only the controller knows.
 func (t Token) check(kind identity.Kind) error {
-	for other, prefix := range prefixes {
-		if other != kind && strings.HasPrefix(t.secret, prefix) {
+	for _, other := range []identity.Kind{identity.KindConnector, identity.KindTunneler} {
+		if other != kind && strings.HasPrefix(t.secret, other.TokenPrefix()) {
 			return fmt.Errorf("this enrollment token is for a %s, not for a %s", other, kind)
 		}
+	}
+	if err := secret.Check(kind.TokenPrefix(), t.secret); err != nil {
+		return fmt.Errorf("this enrollment token %w: copy it again", err)
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ type Source struct {
 	svid     *x509svid.SVID
 	bundles  *x509bundle.Set
 	fault    error
+	closing  bool
 	watchers map[chan struct{}]struct{}
 }
 
@@ -92,6 +93,9 @@ func Open(ctx context.Context, cfg SourceConfig) (*Source, error) {
 
 // Close ends the watch and waits for it.
 func (s *Source) Close() {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
 	s.cancel()
 	<-s.done
 	_ = s.client.Close()
@@ -159,9 +163,12 @@ func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 // second while an authority is tainted.
 func (s *Source) OnX509ContextWatchError(err error) {
 	s.mu.Lock()
+	news := !s.closing && (s.fault == nil || s.fault.Error() != err.Error())
 	s.fault = err
 	s.mu.Unlock()
-	s.log.Warn("workload api watch failed, retrying", zap.Error(err))
+	if news { // one line a reason: an agent that is away for a day is asked every 2 s
+		s.log.Warn("workload api watch failed, retrying", zap.Error(err))
+	}
 }
 
 // GetX509SVID implements x509svid.Source.
@@ -278,7 +285,7 @@ type watchDelay struct{ next time.Duration }
 func (d *watchDelay) Next() time.Duration {
 	now := d.next
 	d.next = min(2*d.next, watchCap)
-	return now/2 + rand.N(now/2)
+	return now/2 + rand.N(now/2) //nolint:gosec // spreads load, protects nothing
 }
 
 // Reset implements workloadapi.Backoff.

@@ -30,7 +30,7 @@ func ServerOptions(r Rules, l Limits, log *zap.Logger) []grpc.ServerOption {
 		grpc.ConnectionTimeout(10 * time.Second), // a handshake that takes longer is cut
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: false}),
-		// Thousands of mostly idle streams: small buffers, released when written.
-		grpc.SharedWriteBuffer(true), grpc.ReadBufferSize(4 << 10), grpc.WriteBufferSize(16 << 10),
+		// Thousands of mostly idle streams: small buffers.
+		grpc.ReadBufferSize(4 << 10), grpc.WriteBufferSize(16 << 10),
 	}
 }

@@ -74,7 +74,7 @@ func (r Rules) authorize(ctx context.Context, method string, log *zap.Logger) (c
 
 func refuse(ctx context.Context, log *zap.Logger, method, why string) error {
 	addr := ""
-	if p, ok := peer.FromContext(ctx); ok {
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		addr = p.Addr.String()
 	}
 	log.Warn("rpc refused", zap.String("method", method), zap.String("reason", why), zap.String("caller_addr", addr))

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 )
 
 // Dir is the layout of a host's directory. All of it belongs to the user that
@@ -49,7 +51,7 @@ func (d Dir) WriteBundle(authorities []*x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(d.Bundle(), data, 0o644)
+	return atomicfile.Write(d.Bundle(), data, 0o644)
 }
 
 func encodeBundle(authorities []*x509.Certificate) ([]byte, error) {
@@ -61,43 +63,6 @@ func encodeBundle(authorities []*x509.Certificate) ([]byte, error) {
 		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Raw})...)
 	}
 	return out, nil
-}
-
-// WriteFile replaces a file so that a reader, and a machine that loses power,
-// sees the old content or the new one: new file, fsync, rename, fsync directory.
-func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600 until it is complete
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(mode), f.Sync()); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // clearDir removes what is in a directory, and makes the directory when it is gone.

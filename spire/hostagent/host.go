@@ -11,6 +11,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -72,7 +73,7 @@ func (d Dir) WriteHost(h Host) error {
 	if err != nil {
 		return fmt.Errorf("write host file: %w", err)
 	}
-	return WriteFile(d.HostFile(), append(data, '\n'), 0o600)
+	return atomicfile.Write(d.HostFile(), append(data, '\n'), 0o600)
 }
 
 func splitAddress(address string) (host string, port int, err error) {

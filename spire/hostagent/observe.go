@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
 )
@@ -54,7 +55,7 @@ func (s *Supervisor) replaceBundle(b Bundle) error {
 	if err == nil && bytes.Equal(have, data) {
 		return nil
 	}
-	if err := WriteFile(s.cfg.Dir.Bundle(), data, 0o644); err != nil {
+	if err := atomicfile.Write(s.cfg.Dir.Bundle(), data, 0o644); err != nil {
 		return err
 	}
 	s.log.Info("replaced the trust bundle", zap.Int("authorities", len(b.Authorities)))

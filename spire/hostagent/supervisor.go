@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
@@ -170,7 +171,7 @@ func (s *Supervisor) writeAgentConf() error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(s.cfg.Dir.AgentConf(), data, 0o600)
+	return atomicfile.Write(s.cfg.Dir.AgentConf(), data, 0o600)
 }
 
 // watch probes until ctx ends.

@@ -306,13 +306,4 @@ func TestDir(t *testing.T) {
 	require.NoError(t, dir.Create())
 	require.Error(t, hostagent.Dir{Root: "relative"}.Create())
 	require.Error(t, dir.WriteBundle(nil), "an empty bundle")
-	require.NoError(t, hostagent.WriteFile(dir.Key(), []byte("a"), 0o600))
-	require.NoError(t, hostagent.WriteFile(dir.Key(), []byte("b"), 0o600))
-	data, err := os.ReadFile(dir.Key())
-	require.NoError(t, err)
-	require.Equal(t, "b", string(data))
-	entries, err := os.ReadDir(dir.Root)
-	require.NoError(t, err)
-	require.Len(t, entries, 1, "no temporary file is left")
-	require.Error(t, hostagent.WriteFile(filepath.Join(dir.Root, "no", "x"), nil, 0o600))
 }

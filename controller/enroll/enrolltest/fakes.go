@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -132,7 +133,7 @@ func (s *SPIRE) CreateJoinToken(context.Context, time.Duration) (string, spiffei
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.joined++
-	token := "join-" + string(rune('a'+s.joined))
+	token := fmt.Sprintf("join-%d", s.joined)
 	id, err := identity.JoinTokenAgentID(s.TrustDomain, token)
 	return token, id, err
 }

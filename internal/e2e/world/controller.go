@@ -179,5 +179,6 @@ func (c *Controller) Token(ctx context.Context, kind, id string, more ...string)
 	if r.Code != 0 {
 		return t, fmt.Errorf("token create: exit %d: %s", r.Code, r.Stderr)
 	}
-	return t, json.Unmarshal([]byte(r.Stdout), &t)
+	err = json.Unmarshal([]byte(r.Stdout), &t)
+	return t, err
 }

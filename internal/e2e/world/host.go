@@ -123,7 +123,8 @@ func (h *Host) Addresses() (map[string]string, error) {
 		return nil, err
 	}
 	var out map[string]string
-	return out, json.Unmarshal(b, &out)
+	err = json.Unmarshal(b, &out)
+	return out, err
 }
 
 // Seen is what the admin API says of a connector or a tunneler.

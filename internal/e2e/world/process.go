@@ -43,7 +43,7 @@ func Start(s Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.cmd = exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // programs of this checkout; Stop ends them
+	p.cmd = exec.Command(argv[0], argv[1:]...) //nolint:noctx // Stop ends it
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = s.Dir, append(Environment(), s.Env...), out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
@@ -125,7 +125,7 @@ type Result struct {
 // Run runs a command to its end with the given standard input.
 func Run(ctx context.Context, s Spec, stdin string) (Result, error) {
 	argv := append(append(append([]string(nil), s.Prefix...), s.Path), s.Args...)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // programs of this checkout
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var stdout, stderr strings.Builder
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.Stdin = s.Dir, append(Environment(), s.Env...), &stdout, &stderr, strings.NewReader(stdin)
 	err := cmd.Run()

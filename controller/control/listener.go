@@ -1,0 +1,59 @@
+package control
+
+import (
+	"net"
+	"sync"
+)
+
+// listener remembers its connections, so that a shutdown can close one that gRPC
+// does not know of yet: a peer that connects and then says nothing would hold it
+// up for the whole connection timeout.
+type listener struct {
+	net.Listener
+
+	mu   sync.Mutex
+	open map[*conn]struct{}
+}
+
+func newListener(l net.Listener) *listener {
+	return &listener{Listener: l, open: map[*conn]struct{}{}}
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	raw, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw, of: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[c] = struct{}{}
+	return c, nil
+}
+
+// cut closes all open connections.
+func (l *listener) cut() {
+	l.mu.Lock()
+	all := make([]*conn, 0, len(l.open))
+	for c := range l.open {
+		all = append(all, c)
+	}
+	l.mu.Unlock()
+	for _, c := range all {
+		_ = c.Close()
+	}
+}
+
+type conn struct {
+	net.Conn
+	of *listener
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}

@@ -1,0 +1,317 @@
+package session_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+const (
+	soon   = 10 * time.Second
+	laptop = "spiffe://mycorp.internal/tunneler/laptop"
+)
+
+// fakeConnector acknowledges heartbeats and shows them to the test.
+type fakeConnector struct {
+	zerotrustv1.UnimplementedTunnelServiceServer
+
+	addr  string
+	beats chan *zerotrustv1.TunnelerHeartbeat
+	ended chan error // one value for each session that ended
+	hang  chan error // ends a session
+	mute  bool
+	stop  func()
+}
+
+func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) error {
+	got := make(chan error, 1)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			m, err := stream.Recv()
+			if err != nil {
+				got <- err
+				return
+			}
+			select {
+			case f.beats <- m.GetHeartbeat():
+			case <-done:
+				return
+			}
+			if !f.mute {
+				_ = stream.Send(&zerotrustv1.SessionResponse{Ack: &zerotrustv1.SessionAck{}})
+			}
+		}
+	}()
+	var err error
+	select {
+	case err = <-f.hang:
+	case err = <-got:
+	}
+	f.ended <- err
+	return err
+}
+
+func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute bool) *fakeConnector {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(mtls.ServerConfig(ca.Identity(svid), mtls.Kinds(td, identity.KindTunneler)))))
+	f := &fakeConnector{
+		addr: l.Addr().String(), beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
+		ended: make(chan error, 1024), hang: make(chan error), mute: mute,
+	}
+	zerotrustv1.RegisterTunnelServiceServer(server, f)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(l) }()
+	f.stop = func() { server.Stop(); <-done }
+	t.Cleanup(f.stop)
+	return f
+}
+
+func (f *fakeConnector) beat(t *testing.T) *zerotrustv1.TunnelerHeartbeat {
+	t.Helper()
+	select {
+	case hb := <-f.beats:
+		return hb
+	case <-time.After(soon):
+		require.FailNow(t, "no heartbeat")
+		return nil
+	}
+}
+
+func (f *fakeConnector) end(t *testing.T) {
+	t.Helper()
+	select {
+	case <-f.ended:
+	case <-time.After(soon):
+		require.FailNow(t, "the session did not end")
+	}
+}
+
+// book is a directory that the test writes. Its fields change before Changed.
+type book struct {
+	pages   chan directory.Directory
+	current directory.Directory
+	changed chan struct{}
+}
+
+func (b *book) Current() directory.Directory {
+	select {
+	case b.current = <-b.pages:
+	default:
+	}
+	return b.current
+}
+
+func (b *book) Changed() <-chan struct{} { return b.changed }
+
+func (b *book) turn(connectors ...directory.Connector) {
+	b.pages <- directory.Directory{Connectors: connectors}
+	b.changed <- struct{}{}
+}
+
+func at(id string, addresses ...string) directory.Connector {
+	return directory.Connector{ID: id, SPIFFEID: spiffeid.RequireFromPath(td, "/connector/"+id), Addresses: addresses}
+}
+
+type world struct {
+	ca       *mtlstest.CA
+	identity *mtlstest.Identity
+	book     *book
+	manager  *session.Manager
+}
+
+func start(t *testing.T, ca *mtlstest.CA, opts ...func(*session.Config)) *world {
+	t.Helper()
+	w := &world{
+		ca: ca, identity: ca.Identity(ca.SVID(t, laptop)),
+		book: &book{pages: make(chan directory.Directory, 8), changed: make(chan struct{}, 8)},
+	}
+	cfg := session.Config{ID: "laptop", Version: "1.2.3", Identity: w.identity, Directory: w.book, Heartbeat: time.Hour, Log: zap.NewNop()}
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	var err error
+	w.manager, err = session.New(cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.manager.Run(ctx) }()
+	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
+	return w
+}
+
+func (w *world) ready(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.manager.Ready(t.Context()) == nil }, soon, time.Millisecond)
+}
+
+func connectorSVID(t *testing.T, ca *mtlstest.CA, id string, opts ...mtlstest.Option) *x509svid.SVID {
+	t.Helper()
+	return ca.SVID(t, "spiffe://mycorp.internal/connector/"+id, opts...)
+}
+
+func TestManager(t *testing.T) {
+	t.Parallel()
+	t.Run("keeps one session with each connector of the directory", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		a, b := startConnector(t, ca, connectorSVID(t, ca, "a"), false), startConnector(t, ca, connectorSVID(t, ca, "b"), false)
+		w := start(t, ca)
+		require.ErrorIs(t, w.manager.Ready(t.Context()), directory.ErrNoConnector)
+		w.book.turn(at("a", a.addr), at("b", b.addr))
+		hb := a.beat(t)
+		require.Equal(t, "laptop", hb.GetTunnelerId())
+		require.Equal(t, "1.2.3", hb.GetVersion())
+		require.Equal(t, w.identity.Status().Serial, hb.GetSvid().GetSerial())
+		b.beat(t)
+		w.ready(t)
+		w.book.turn(at("b", b.addr)) // a leaves the directory
+		a.end(t)
+		require.Empty(t, b.ended)
+		w.book.turn()
+		b.end(t)
+		require.Eventually(t, func() bool { return w.manager.Ready(t.Context()) != nil }, soon, time.Millisecond)
+	})
+	t.Run("beats at once after a swap of its SVID", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+		w := start(t, ca)
+		w.book.turn(at("a", f.addr))
+		f.beat(t)
+		w.ready(t) // subscribed by now
+		next := ca.SVID(t, laptop)
+		w.identity.Swap(next)
+		require.Equal(t, next.Certificates[0].SerialNumber.Text(16), f.beat(t).GetSvid().GetSerial())
+		require.Empty(t, f.ended, "the stream was not closed for it")
+	})
+	t.Run("comes back when the connector ends a session", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+		w := start(t, ca)
+		w.book.turn(at("a", f.addr))
+		f.beat(t)
+		f.hang <- status.Error(codes.Unavailable, "the connector is stopping")
+		f.beat(t)
+		w.ready(t)
+	})
+	t.Run("goes to the next address of a connector", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+		w := start(t, ca)
+		w.book.turn(at("a", "127.0.0.1:1", f.addr))
+		f.beat(t)
+	})
+	t.Run("follows a connector to a new address", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+		w := start(t, ca)
+		w.book.turn(at("a"))
+		require.Eventually(t, func() bool {
+			err := w.manager.Ready(t.Context())
+			return err != nil && assert.ObjectsAreEqual("connector a has no address yet: is it running?", err.Error())
+		}, soon, time.Millisecond)
+		w.book.turn(at("a", f.addr))
+		f.beat(t)
+	})
+	t.Run("ends a session whose heartbeats nobody answers", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), true)
+		w := start(t, ca, func(c *session.Config) { c.Heartbeat = 10 * time.Millisecond })
+		w.book.turn(at("a", f.addr))
+		f.end(t)
+		require.Eventually(t, func() bool {
+			err := w.manager.Ready(t.Context())
+			return err != nil && strings.Contains(err.Error(), "did not acknowledge")
+		}, soon, time.Millisecond)
+	})
+	t.Run("shows why a connector refuses it", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), true)
+		w := start(t, ca)
+		w.book.turn(at("a", f.addr))
+		f.hang <- status.Error(codes.PermissionDenied, "revoked")
+		require.Eventually(t, func() bool { return status.Code(w.manager.Ready(t.Context())) == codes.PermissionDenied }, soon, time.Millisecond)
+	})
+	t.Run("uses only the configured connector", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		a, b := startConnector(t, ca, connectorSVID(t, ca, "a"), false), startConnector(t, ca, connectorSVID(t, ca, "b"), false)
+		w := start(t, ca, func(c *session.Config) { c.ConnectorAddr = b.addr })
+		w.book.turn(at("a", a.addr), at("b", b.addr))
+		b.beat(t)
+		require.Empty(t, a.beats)
+	})
+	t.Run("says what to set when the address tells nothing", func(t *testing.T) {
+		t.Parallel()
+		w := start(t, mtlstest.NewCA(t, td), func(c *session.Config) { c.ConnectorAddr = "10.0.0.9:9443" })
+		w.book.turn(at("a", "10.0.0.1:9443"), at("b", "10.0.0.2:9443"))
+		require.Eventually(t, func() bool {
+			err := w.manager.Ready(t.Context())
+			return err != nil && err.Error() != directory.ErrNoConnector.Error()
+		}, soon, time.Millisecond)
+		require.ErrorContains(t, w.manager.Ready(t.Context()), "set CONNECTOR_ID to one of a, b")
+	})
+}
+
+func TestSessionRefusesAsConnector(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	foreign := mtlstest.NewCA(t, td)
+	evil := foreign.SVID(t, "spiffe://mycorp.internal/connector/a")
+	spliced := *evil
+	spliced.Certificates = append(spliced.Certificates, connectorSVID(t, ca, "a").Certificates...)
+	for name, svid := range map[string]*x509svid.SVID{
+		"an enrolled but other connector":  connectorSVID(t, ca, "b"),
+		"a tunneler":                       ca.SVID(t, "spiffe://mycorp.internal/tunneler/a"),
+		"a controller":                     ca.SVID(t, "spiffe://mycorp.internal/controller/a"),
+		"another trust domain":             ca.SVID(t, "spiffe://other.internal/connector/a"),
+		"an expired SVID":                  connectorSVID(t, ca, "a", mtlstest.Expired()),
+		"another authority":                evil,
+		"a foreign leaf with a good chain": &spliced,
+		"two URI SANs":                     connectorSVID(t, ca, "a", mtlstest.WithURI("spiffe://mycorp.internal/connector/b")),
+		"the identity in CN and DNS only":  connectorSVID(t, ca, "a", mtlstest.NameOnly()),
+		"no SVID":                          nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := startConnector(t, ca, svid, false)
+			w := start(t, ca)
+			w.book.turn(at("a", f.addr))
+			require.Eventually(t, func() bool { return status.Code(w.manager.Ready(t.Context())) == codes.Unavailable }, soon, time.Millisecond)
+			require.Empty(t, f.beats)
+		})
+	}
+}
