@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
@@ -31,43 +32,26 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the connector",
 		Long:    "Run waits for the SPIRE agent's Workload API, then serves until SIGTERM.",
 		Example: "  grpcconnector run\n  grpcconnector run --config ./connector.conf --listen-addr 0.0.0.0:9443 --state-dir /var/lib/grpcconnector",
-	}
-	loader := config.Loader()
-	loader.Flags(cmd.Flags())
-	var cfg config.Config
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
-		cfg, err = loader.Load(cmd.Flags())
-		return err
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		return run(cmd.Context(), cfg, log)
-	}
-	return cmd
+	})
 }
 
 func checkCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use:     "check-config",
 		Short:   "Check the configuration of run and say what it means",
 		Example: "  grpcconnector check-config --config ./connector.conf",
-	}
-	loader := config.Loader()
-	loader.Flags(cmd.Flags())
-	var cfg config.Config
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
-		cfg, err = loader.Load(cmd.Flags())
-		return err
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		kept := "kept in " + cfg.StateDir
 		if cfg.StateDir == "" {
 			kept = "lost at a restart, because STATE_DIR is empty"
@@ -80,6 +64,5 @@ func checkCommand() *cobra.Command {
                  without SPIRE too: until the SVID expires (2.5 to 5 min by default)
 `, identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}, cfg.TrustDomain, cfg.ControlPlane(), cfg.ListenAddr, kept)
 		return err
-	}
-	return cmd
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
@@ -36,9 +37,10 @@ entries, and tells connectors and tunnelers who may meet whom.`,
 	return root
 }
 
+func loader() *settings.Loader[config.Config] { return settings.New(config.Spec(), config.Default()) }
+
 func serveCommand() *cobra.Command {
-	loader := settings.New(config.Spec(), config.Default())
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use:   "serve",
 		Short: "Run the controller",
 		Long: `Run the controller until SIGTERM. In the mode "embedded" (the default) it also
@@ -48,36 +50,22 @@ Every flag is also a key of the configuration file and an environment variable:
 --spire-mode is spire.mode and GRPCCONTROLLER_SPIRE_MODE.`,
 		Example: `  grpccontroller serve
   grpccontroller serve --data-dir ./data --listen-enrollment 127.0.0.1:8443`,
-	}
-	loader.Flags(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loader.Load(cmd.Flags())
-		if err != nil {
-			return err
-		}
+	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		defer func() { _ = log.Sync() }()
 		return serve(cmd.Context(), cfg, log)
-	}
-	return cmd
+	})
 }
 
 func checkConfigCommand() *cobra.Command {
-	loader := settings.New(config.Spec(), config.Default())
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use: "check-config", Short: "Check the configuration and print what it means",
 		Example: `  grpccontroller check-config --config /etc/grpccontroller/controller.yaml`,
-	}
-	loader.Flags(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loader.Load(cmd.Flags())
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
+	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
 trust domain    %s
 data directory  %s
 SPIRE           %s
@@ -86,8 +74,7 @@ outage budget   with controller and SPIRE both gone, a connector's sessions live
 `, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode,
 			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
 		return err
-	}
-	return cmd
+	})
 }
 
 // grace is how long a session may outlive the SVID it was proved with.
@@ -97,21 +84,14 @@ func least(ttl time.Duration) time.Duration { return ttl/2 + grace }
 func most(ttl time.Duration) time.Duration  { return ttl + grace }
 
 func bootstrapCACommand() *cobra.Command {
-	loader := settings.New(config.Spec(), config.Default())
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use:   "bootstrap-ca",
 		Short: "Print the bootstrap CA certificate, making the CA if there is none",
 		Long: `Print the certificate (PEM) that hosts need as CONTROLLER_CA_PATH. With an
 external SPIRE it also goes into ca_bundle_paths of its x509pop attestor, before
 the controller starts for the first time.`,
 		Example: `  grpccontroller bootstrap-ca --data-dir /var/lib/grpccontroller > ca.crt`,
-	}
-	loader.Flags(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loader.Load(cmd.Flags())
-		if err != nil {
-			return err
-		}
+	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 		if err != nil {
 			return err
@@ -124,6 +104,5 @@ the controller starts for the first time.`,
 			return err
 		}
 		return pem.Encode(cmd.OutOrStdout(), &pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
-	}
-	return cmd
+	})
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -39,6 +41,7 @@ type controller struct {
 	endpoints control.Endpoints
 	store     *store.Store
 	ca        *bootstrapca.CA
+	hostCAs   *x509.CertPool // ours and those of ca_bundle_paths
 	health    *health.Server
 	spire     *registrar.Client
 	own       fleet.Entry
@@ -103,6 +106,9 @@ func (c *controller) open(ctx context.Context) (err error) {
 	}
 	if c.ca, err = bootstrapca.Open(c.paths.bootstrap(), c.td, time.Now); err != nil {
 		return err
+	}
+	if c.hostCAs, err = bootstrap.LoadAnchors(append([]string{c.ca.CertificatePath()}, c.cfg.CABundlePaths...)...); err != nil {
+		return fmt.Errorf("ca_bundle_paths: %w", err)
 	}
 	made, err := auth.EnsureBootstrapKey(ctx, c.store, c.paths.apiKey())
 	if err != nil {
@@ -178,7 +184,9 @@ func (c changes) MembersChanged(revoked []fleet.Member) {
 
 func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server) {
 	log := c.log.Named("control")
-	enrollment = control.NewEnrollmentServer(c.lis.enrollment, c.ca.ServerConfig(), &control.Enrollment{
+	bootstrapTLS := c.ca.ServerConfig()
+	bootstrapTLS.ClientCAs = c.hostCAs
+	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints, Log: log,
 	}, log)
 	peers := mtls.ServerConfig(c.source, mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler))

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
-	"net/netip"
-	"strconv"
 	"sync"
 	"time"
-	"unicode"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
@@ -137,64 +133,6 @@ func (s *ControlPlane) replace(c caller, h fleet.Hello) (number uint64, replaced
 			delete(s.open, id)
 		}
 	}
-}
-
-// hello reads the first message and checks what it claims.
-func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) (fleet.Hello, error) {
-	var first received
-	select {
-	case first = <-in:
-	case <-time.After(helloTimeout):
-		return fleet.Hello{}, status.Error(codes.DeadlineExceeded, "no hello within 10 s")
-	case <-ctx.Done():
-		return fleet.Hello{}, status.FromContextError(ctx.Err()).Err()
-	}
-	if first.err != nil && !errors.Is(first.err, io.EOF) {
-		return fleet.Hello{}, first.err
-	}
-	h := first.req.GetHello()
-	switch {
-	case h == nil:
-		return fleet.Hello{}, status.Error(codes.InvalidArgument, "the first message must be a hello")
-	case h.GetConnectorId() != c.ID:
-		return fleet.Hello{}, status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
-	}
-	out := fleet.Hello{
-		ID: c.ID, Version: h.GetVersion(), PrivateIP: h.GetPrivateIp(), Addresses: h.GetListenAddresses(),
-		InstanceID: h.GetInstanceId(), BootID: h.GetBootId(),
-	}
-	return out, validateHello(out)
-}
-
-func validateHello(h fleet.Hello) error {
-	for field, text := range map[string]string{"version": h.Version, "instance_id": h.InstanceID, "boot_id": h.BootID} {
-		if len(text) > 64 || !printable(text) {
-			return status.Errorf(codes.InvalidArgument, "%s: must be at most 64 printable characters", field)
-		}
-	}
-	// An IPv6 zone is free text of any length.
-	if _, err := netip.ParseAddr(h.PrivateIP); h.PrivateIP != "" && (err != nil || len(h.PrivateIP) > 64 || !printable(h.PrivateIP)) {
-		return status.Error(codes.InvalidArgument, "private_ip: is not an IP address")
-	}
-	if len(h.Addresses) > 16 {
-		return status.Error(codes.InvalidArgument, "listen_addresses: more than 16")
-	}
-	for _, a := range h.Addresses {
-		host, port, err := net.SplitHostPort(a)
-		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" || len(a) > 255 || !printable(a) {
-			return status.Error(codes.InvalidArgument, "listen_addresses: not of the form host:port")
-		}
-	}
-	return nil
-}
-
-func printable(s string) bool {
-	for _, c := range s {
-		if !unicode.IsPrint(c) {
-			return false
-		}
-	}
-	return true
 }
 
 // received is one message or the end of the stream.

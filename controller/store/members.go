@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
-
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -210,72 +208,4 @@ func (s *Store) SaveSeen(ctx context.Context, seen []fleet.Seen) error {
 		}
 		return nil
 	})
-}
-
-// hostColumns are in the order of scanHost.
-const hostColumns = `id, agent_id, key_hash, certificate, ephemeral, hostname, enrolled_at, contested_at, revoked_at`
-
-func scanHost(s scanner) (fleet.Host, error) {
-	var h fleet.Host
-	var agent string
-	var enrolled, contested, revoked int64
-	err := s.Scan(&h.ID, &agent, &h.KeyHash, &h.Certificate, &h.Ephemeral, &h.Hostname, &enrolled, &contested, &revoked)
-	if err != nil {
-		return h, err
-	}
-	h.EnrolledAt, h.ContestedAt, h.RevokedAt = moment(enrolled), moment(contested), moment(revoked)
-	if h.AgentID, err = spiffeid.FromString(agent); err != nil {
-		return h, fmt.Errorf("agent id of host %s: %w", h.ID, err)
-	}
-	return h, nil
-}
-
-// Host implements fleet.Tx.
-func (t *Tx) Host(ctx context.Context, id identity.HostID) (fleet.Host, error) {
-	h, err := scanHost(t.sql.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = ?`, string(id)))
-	if errors.Is(err, sql.ErrNoRows) {
-		return fleet.Host{}, fleet.ErrNotFound
-	}
-	return h, err
-}
-
-// Hosts implements fleet.Store.
-func (s *Store) Hosts(ctx context.Context) ([]fleet.Host, error) {
-	return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts ORDER BY id`)
-}
-
-// HostKeyKnown implements enroll.Tx.
-func (t *Tx) HostKeyKnown(ctx context.Context, keyHash []byte) (known bool, err error) {
-	err = t.sql.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hosts WHERE key_hash = ?)`, keyHash).Scan(&known)
-	return known, err
-}
-
-// PutHost implements enroll.Tx. Of a host that exists only the agent id and the
-// certificate change, so that a mark set meanwhile (contested, revoked) stays.
-func (t *Tx) PutHost(ctx context.Context, h fleet.Host) error {
-	_, err := t.sql.ExecContext(ctx, `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, certificate = excluded.certificate`,
-		string(h.ID), h.AgentID.String(), h.KeyHash, nonNil(h.Certificate), h.Ephemeral, h.Hostname,
-		micros(h.EnrolledAt), micros(h.ContestedAt), micros(h.RevokedAt))
-	return err
-}
-
-// RevokeHost implements fleet.Tx.
-func (t *Tx) RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), string(id))
-	return err
-}
-
-// ContestHost implements fleet.Tx.
-func (t *Tx) ContestHost(ctx context.Context, id identity.HostID, at time.Time) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET contested_at = ? WHERE id = ? AND contested_at = 0`, micros(at), string(id))
-	return err
-}
-
-// nonNil keeps an empty BLOB from becoming NULL.
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }

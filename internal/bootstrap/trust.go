@@ -33,7 +33,7 @@ func LoadAnchors(paths ...string) (*x509.CertPool, error) {
 	for _, path := range paths {
 		certs, err := readAnchors(path)
 		if err != nil {
-			return nil, fmt.Errorf("bootstrap CA %s: %w", path, err)
+			return nil, fmt.Errorf("bootstrap CA %s: %w: check CONTROLLER_CA_PATH", path, err)
 		}
 		for _, c := range certs {
 			pool.AddCert(c)
@@ -45,12 +45,12 @@ func LoadAnchors(paths ...string) (*x509.CertPool, error) {
 func readAnchors(path string) ([]*x509.Certificate, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, fmt.Errorf("%w: check CONTROLLER_CA_PATH", err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(f, maxAnchorFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: check CONTROLLER_CA_PATH", err)
+		return nil, err
 	}
 	if len(raw) > maxAnchorFile {
 		return nil, ErrNoAnchor

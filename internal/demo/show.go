@@ -87,6 +87,10 @@ func row(h *world.Host, s world.Seen, past history) []string {
 
 // draw writes the table and what one can do next.
 func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
+	key, err := d.controller.Key()
+	if err != nil {
+		key = err.Error()
+	}
 	var b strings.Builder
 	if live {
 		b.WriteString("\x1b[H\x1b[2J") // home and clear
@@ -95,11 +99,11 @@ func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
 	table := cli.Table{Header: []string{"KIND", "ID", "STATUS", "STREAM AGE", "SVID SERIAL", "TIME LEFT", "ROTATIONS SEEN"}, Rows: rows}
 	_ = table.Write(&b)
 	fmt.Fprintf(&b, `
-admin API   http://%s/api/admin/connectors   (Authorization: Bearer <key>)
-API key     %s
+admin API   curl -H "Authorization: Bearer %s" http://%s/api/admin/connectors
+API key     %s (of this demo only; it is in %s)
 try         %s/grpccontroller connectors list --data-dir %s
 logs        %s
 stop        Ctrl-C (removes everything)
-`, d.controller.Run.Admin, d.controller.Run.APIKeyFile, d.bin, d.controller.Dir, d.dir)
+`, key, d.controller.Run.Admin, key, d.controller.Run.APIKeyFile, d.bin, d.controller.Dir, d.dir)
 	_, _ = io.WriteString(w, b.String())
 }

@@ -46,6 +46,9 @@ every absence. One agent serves all programs of the host.`,
 		if err != nil {
 			return err
 		}
+		if err := binary.RequireVersion(cmd.Context(), program); err != nil {
+			return err
+		}
 		agent, err := hostagent.New(hostagent.Config{
 			Dir: dir, SocketPath: socket, AgentBinary: program, Logger: log, Fetch: client.FetchBundle,
 		})

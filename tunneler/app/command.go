@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
@@ -34,43 +35,26 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the tunneler",
 		Long:    "Run waits for the SPIRE agent's Workload API, then keeps its sessions until SIGTERM.",
 		Example: "  grpctunneler run\n  grpctunneler run --config ./tunneler.conf --connector-addr 10.0.0.7:9443 --state-dir /var/lib/grpctunneler",
-	}
-	loader := config.Loader()
-	loader.Flags(cmd.Flags())
-	var cfg config.Config
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
-		cfg, err = loader.Load(cmd.Flags())
-		return err
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		return run(cmd.Context(), cfg, log)
-	}
-	return cmd
+	})
 }
 
 func checkCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return cli.Configured(&cobra.Command{
 		Use:     "check-config",
 		Short:   "Check the configuration of run and say what it means",
 		Example: "  grpctunneler check-config --config ./tunneler.conf",
-	}
-	loader := config.Loader()
-	loader.Flags(cmd.Flags())
-	var cfg config.Config
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
-		cfg, err = loader.Load(cmd.Flags())
-		return err
-	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		use := "all of the directory"
 		switch {
 		case cfg.ConnectorAddr != "" && cfg.ConnectorID != "":
@@ -89,6 +73,5 @@ func checkCommand() *cobra.Command {
   directory      kept %s
 `, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlPlane(), use, kept)
 		return err
-	}
-	return cmd
+	})
 }

@@ -1,0 +1,83 @@
+package enroll
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// hostKey is the key a host binds to its token.
+type hostKey struct {
+	public any
+	hash   []byte
+}
+
+func (r Redemption) validate() (hostKey, error) {
+	if _, err := identity.ParseKind(string(r.Workload.Kind)); err != nil {
+		return hostKey{}, &FieldError{"kind", err}
+	}
+	if err := identity.ValidateID(r.Workload.ID); err != nil {
+		return hostKey{}, &FieldError{"id", err}
+	}
+	if err := r.Facts.validate(r.Workload.Kind); err != nil {
+		return hostKey{}, err
+	}
+	csr, err := x509.ParseCertificateRequest(r.CSR)
+	if err != nil {
+		return hostKey{}, &FieldError{"csr", errors.New("is not a PKCS#10 certificate request in DER")}
+	}
+	// The signature proves that the caller holds the key it asks us to sign.
+	if err := csr.CheckSignature(); err != nil {
+		return hostKey{}, &FieldError{"csr", errors.New("is not signed by its own key")}
+	}
+	pub, ok := csr.PublicKey.(*ecdsa.PublicKey)
+	if !ok || pub.Curve != elliptic.P256() {
+		return hostKey{}, &FieldError{"csr", errors.New("must hold an ECDSA P-256 key")}
+	}
+	return hostKey{public: pub, hash: hashKey(csr.RawSubjectPublicKeyInfo)}, nil
+}
+
+func hashKey(spki []byte) []byte {
+	h := sha256.Sum256(spki)
+	return h[:]
+}
+
+func (f Facts) validate(kind identity.Kind) error {
+	switch {
+	case !path.IsAbs(f.BinaryPath) || path.Clean(f.BinaryPath) != f.BinaryPath || len(f.BinaryPath) > 1024 || !printable(f.BinaryPath):
+		return &FieldError{"host.binary_path", errors.New("must be a clean absolute path of at most 1024 characters")}
+	case f.SystemdUnit != "" && f.SystemdUnit != unitOf(kind):
+		return &FieldError{"host.systemd_unit", fmt.Errorf("must be %q or empty", unitOf(kind))}
+	case len(f.Hostname) > 253 || !printable(f.Hostname):
+		return &FieldError{"host.hostname", errors.New("must be at most 253 printable characters")}
+	case len(f.Version) > 64 || !printable(f.Version):
+		return &FieldError{"host.version", errors.New("must be at most 64 printable characters")}
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
+}
+
+func unitOf(kind identity.Kind) string { return "grpc" + string(kind) + ".service" }
+
+// selectors are the controller's choice; the host only says where it runs. Always
+// two, so that another user's process at the same path gets nothing. Under
+// systemd the unit is used, for a DynamicUser's uid changes.
+func (f Facts) selectors(kind identity.Kind) []fleet.Selector {
+	program := fleet.Selector{Type: "unix", Value: "path:" + f.BinaryPath}
+	if f.SystemdUnit != "" {
+		return []fleet.Selector{{Type: "systemd", Value: "id:" + unitOf(kind)}, program}
+	}
+	return []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", f.UID)}, program}
+}

@@ -1,0 +1,20 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// Configured gives cmd a flag for each key of the loader and makes it read its
+// configuration before it runs. A fault ends it with ExitUsage, before run.
+func Configured[T any](cmd *cobra.Command, l *settings.Loader[T], run func(cmd *cobra.Command, cfg T) error) *cobra.Command {
+	l.Flags(cmd.Flags())
+	var cfg T
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err = l.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, cfg) }
+	return cmd
+}
