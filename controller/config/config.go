@@ -123,6 +123,9 @@ func (l Listen) validate() error {
 	for key, addr := range map[string]string{"enrollment": l.Enrollment, "control": l.Control, "admin": l.Admin, "health": l.Health} {
 		f.Require(isHostPort(addr), key, "must be host:port, is %q", addr)
 	}
+	// Without TLS a key would cross the network readable.
+	f.Require(isLoopback(l.Admin), "admin", "must be a loopback address such as 127.0.0.1:8080, is %q", l.Admin)
+	f.Require(isLoopback(l.Health), "health", "must be a loopback address such as 127.0.0.1:9464, is %q", l.Health)
 	return f.Err()
 }
 
@@ -165,6 +168,15 @@ func isHostPort(s string) bool {
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
 	return err == nil
+}
+
+func isLoopback(s string) bool {
+	host, _, err := net.SplitHostPort(s)
+	if err != nil || host == "localhost" {
+		return err == nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }
 
 func isIP(s string) bool {
