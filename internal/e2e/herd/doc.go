@@ -1,0 +1,6 @@
+// Package herd restarts a real controller under a thousand connectors and looks at
+// how they come back. The connectors are the real relay in one process; their
+// SVIDs are signed by the real spire-server, without agents.
+//
+// It has tests only.
+package herd
