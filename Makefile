@@ -68,13 +68,14 @@ test-unit: ## Run the unit tests with the race detector
 	go test -race -timeout 10m $(UNIT)
 
 .PHONY: test-e2e
-test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE
-	go test -timeout 15m ./internal/e2e/...
+test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
+	@scripts/require.sh ip
+	go test -timeout 20m ./internal/e2e/...
 
 .PHONY: test-long
 test-long: build spire ## Fuzz every parser for a while and repeat the end-to-end tests
-	scripts/fuzz.sh 30s
-	go test -count 3 -timeout 60m ./internal/e2e/...
+	scripts/fuzz.sh 20s
+	go test -short -count 2 -timeout 30m ./internal/e2e
 
 .PHONY: demo
 demo: build spire ## Start the whole system on this machine and keep it running
@@ -85,7 +86,7 @@ demo-check: build spire ## Start the whole system, check it from outside, stop i
 	go run ./internal/demo -check
 
 .PHONY: bench-enroll
-bench-enroll: build spire ## Measure enrollment under load
+bench-enroll: build spire ## Measure enroll to ONLINE beside bare SPIRE's own floor
 	go run ./internal/benchenroll
 
 .PHONY: clean
