@@ -24,6 +24,14 @@ const (
 	HostContest  = "host.contested"
 	MemberRevoke = "member.revoke"
 	AdminSignIn  = "admin.authenticate"
+
+	RotationStart  = "ca.rotation.start"
+	RotationPhase  = "ca.rotation.phase"
+	RotationDrop   = "ca.rotation.drop"
+	RotationPause  = "ca.rotation.pause"
+	RotationResume = "ca.rotation.resume"
+	RotationAbort  = "ca.rotation.abort"
+	RotationEnd    = "ca.rotation.end"
 )
 
 // Event is one record of the audit log.

@@ -83,8 +83,8 @@ func (ca *CA) loadKey() error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	signer, ok := key.(*ecdsa.PrivateKey)
-	if !ok {
-		return fmt.Errorf("%s is not an ECDSA key", file)
+	if !ok || signer.Curve != elliptic.P256() {
+		return fmt.Errorf("%s is not an ECDSA P-256 key: restore it from a backup", file)
 	}
 	ca.key = signer
 	return nil

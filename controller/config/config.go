@@ -120,8 +120,10 @@ func (c Config) Validate() error {
 
 func (l Listen) validate() error {
 	var f settings.Faults
-	for key, addr := range map[string]string{"enrollment": l.Enrollment, "control": l.Control, "admin": l.Admin, "health": l.Health} {
-		f.Require(isHostPort(addr), key, "must be host:port, is %q", addr)
+	for _, at := range []struct{ key, addr string }{
+		{"enrollment", l.Enrollment}, {"control", l.Control}, {"admin", l.Admin}, {"health", l.Health},
+	} {
+		f.Require(isHostPort(at.addr), at.key, "must be host:port, is %q", at.addr)
 	}
 	// Without TLS a key would cross the network readable.
 	f.Require(isLoopback(l.Admin), "admin", "must be a loopback address such as 127.0.0.1:8080, is %q", l.Admin)
@@ -136,7 +138,7 @@ func (s SPIRE) validate() error {
 	var f settings.Faults
 	switch s.Mode {
 	case Embedded:
-		f.Require(isHostPort(s.ServerListen), "server_listen", "must be IP:port, is %q", s.ServerListen)
+		f.Require(isIPPort(s.ServerListen), "server_listen", "must be IP:port, is %q", s.ServerListen)
 		f.Require(s.ServerSocket == "", "server_socket", "is for mode %q only", External)
 		f.Require(s.CATTL >= leastCATTL, "ca_ttl", "must be at least %s, is %s", leastCATTL, s.CATTL)
 		f.Require(s.AgentTTL >= time.Minute, "agent_ttl", "must be at least 1m, is %s", s.AgentTTL)
@@ -148,15 +150,18 @@ func (s SPIRE) validate() error {
 	default:
 		f.Add("mode", "must be %q or %q, is %q", Embedded, External, s.Mode)
 	}
-	f.Require(s.ServerAddress == "" || isHostPort(s.ServerAddress), "server_address", "must be host:port, is %q", s.ServerAddress)
+	f.Require(s.ServerAddress == "" || isReachable(s.ServerAddress), "server_address", "must be host:port, is %q", s.ServerAddress)
 	return f.Err()
 }
 
 func (t SVIDTTL) validate(caTTL time.Duration) error {
 	var f settings.Faults
-	for key, d := range map[string]time.Duration{"connector": t.Connector, "tunneler": t.Tunneler, "controller": t.Controller} {
-		f.Require(d >= 30*time.Second, key, "must be at least 30s, is %s", d)
-		f.Require(d <= caTTL, key, "must not be longer than spire.ca_ttl (%s), is %s", caTTL, d)
+	for _, ttl := range []struct {
+		key string
+		d   time.Duration
+	}{{"connector", t.Connector}, {"tunneler", t.Tunneler}, {"controller", t.Controller}} {
+		f.Require(ttl.d >= 30*time.Second, ttl.key, "must be at least 30s, is %s", ttl.d)
+		f.Require(ttl.d <= caTTL, ttl.key, "must not be longer than spire.ca_ttl (%s), is %s", caTTL, ttl.d)
 	}
 	return f.Err()
 }
@@ -167,6 +172,19 @@ func isHostPort(s string) bool {
 		return false
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// isReachable says whether hosts could dial it: a listener may leave out its host
+// or its port, an address may not.
+func isReachable(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return err == nil && host != "" && n > 0
+}
+
+func isIPPort(s string) bool {
+	_, err := netip.ParseAddrPort(s)
 	return err == nil
 }
 

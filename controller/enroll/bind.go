@@ -80,9 +80,11 @@ func (s *Service) hostFor(ctx context.Context, tx Tx, r Redemption, key hostKey,
 		ID: identity.NewHostID(), KeyHash: key.hash, Ephemeral: r.Ephemeral,
 		Hostname: r.Facts.Hostname, EnrolledAt: now,
 	}
-	var err error
-	if h.AgentID, err = h.ID.AgentID(s.cfg.TrustDomain); err != nil {
-		return fleet.Host{}, err
+	if !r.Ephemeral {
+		var err error
+		if h.AgentID, err = h.ID.AgentID(s.cfg.TrustDomain); err != nil {
+			return fleet.Host{}, err
+		}
 	}
 	return h, tx.PutHost(ctx, h)
 }

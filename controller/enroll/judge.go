@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
@@ -31,7 +32,7 @@ const (
 
 // judge is the one place that decides whether a token is good for this caller.
 // why is empty when it is.
-func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey) (t Token, why string, err error) {
+func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey, asked attestations) (t Token, why string, err error) {
 	t, err = tx.TokenByHash(ctx, secret.Hash(r.Secret))
 	if errors.Is(err, ErrTokenNotFound) {
 		return t, whyUnknown, nil
@@ -58,7 +59,7 @@ func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey) (
 		return t, why, err
 	}
 	if !t.ClaimedAt.IsZero() {
-		why, err = s.judgeRetry(ctx, tx, t)
+		why, err = s.judgeRetry(ctx, tx, t, asked)
 		return t, why, err
 	}
 	m, err := tx.Member(ctx, r.Workload)
@@ -97,7 +98,7 @@ func (s *Service) judgeHost(ctx context.Context, tx Tx, r Redemption, t Token, k
 
 // judgeRetry lets the key that claimed the token come back until what it enrolled
 // has been seen alive: a lost reply burns nothing, a replay later gets nothing.
-func (s *Service) judgeRetry(ctx context.Context, tx Tx, t Token) (string, error) {
+func (s *Service) judgeRetry(ctx context.Context, tx Tx, t Token, asked attestations) (string, error) {
 	m, err := tx.Member(ctx, t.Workload)
 	if errors.Is(err, fleet.ErrNotFound) || err == nil && (!m.Live() || m.HostID != t.HostID) {
 		return whyGone, nil
@@ -117,14 +118,38 @@ func (s *Service) judgeRetry(ctx context.Context, tx Tx, t Token) (string, error
 	if err != nil {
 		return "", err
 	}
-	switch _, err := s.cfg.SPIRE.Agent(ctx, h.AgentID); {
-	case err == nil:
-		return whySpent, nil
-	case errors.Is(err, fleet.ErrNotFound):
+	if h.AgentID.IsZero() {
 		return "", nil
-	default:
-		return "", err
 	}
+	attested, known := asked[h.AgentID]
+	switch {
+	case !known:
+		return "", &askSPIREError{h.AgentID}
+	case attested:
+		return whySpent, nil
+	default:
+		return "", nil
+	}
+}
+
+// askSPIREError ends a transaction that has to know whether an agent attested. SPIRE is
+// asked outside of it, for while it runs nobody else can write.
+type askSPIREError struct{ agent spiffeid.ID }
+
+// Error implements error.
+func (e *askSPIREError) Error() string { return "has " + e.agent.String() + " attested?" }
+
+// attestations are SPIRE's answers so far.
+type attestations map[spiffeid.ID]bool
+
+// ask adds the answer for one agent.
+func (s *Service) ask(ctx context.Context, asked attestations, agent spiffeid.ID) error {
+	_, err := s.cfg.SPIRE.Agent(ctx, agent)
+	if err != nil && !errors.Is(err, fleet.ErrNotFound) {
+		return err
+	}
+	asked[agent] = err == nil
+	return nil
 }
 
 // refuse records why, and marks the host that holds the token as contested when

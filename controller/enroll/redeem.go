@@ -77,11 +77,28 @@ type claimed struct {
 // claim decides. A refusal is committed too: its audit record and the mark of a
 // contested host are part of the same transaction.
 func (s *Service) claim(ctx context.Context, r Redemption, key hostKey) (claimed, error) {
+	asked := attestations{}
+	for {
+		out, err := s.claimOnce(ctx, r, key, asked)
+		var question *askSPIREError
+		if errors.As(err, &question) && len(asked) == 0 {
+			if err = s.ask(ctx, asked, question.agent); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return claimed{}, fmt.Errorf("redeem enrollment token: %w", err)
+		}
+		return out, nil
+	}
+}
+
+func (s *Service) claimOnce(ctx context.Context, r Redemption, key hostKey, asked attestations) (claimed, error) {
 	var out claimed
 	var refusal error
 	err := s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
 		out, refusal = claimed{}, nil
-		t, why, err := s.judge(ctx, tx, r, key)
+		t, why, err := s.judge(ctx, tx, r, key, asked)
 		if err != nil {
 			return err
 		}
@@ -95,8 +112,5 @@ func (s *Service) claim(ctx context.Context, r Redemption, key hostKey) (claimed
 	if err == nil {
 		err = refusal
 	}
-	if err != nil {
-		return claimed{}, fmt.Errorf("redeem enrollment token: %w", err)
-	}
-	return out, nil
+	return out, err
 }

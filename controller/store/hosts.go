@@ -25,6 +25,9 @@ func scanHost(s scanner) (fleet.Host, error) {
 		return h, err
 	}
 	h.EnrolledAt, h.ContestedAt, h.RevokedAt = moment(enrolled), moment(contested), moment(revoked)
+	if agent == "" {
+		return h, nil
+	}
 	if h.AgentID, err = spiffeid.FromString(agent); err != nil {
 		return h, fmt.Errorf("agent id of host %s: %w", h.ID, err)
 	}

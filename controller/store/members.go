@@ -194,9 +194,10 @@ func (s *Store) SaveSeen(ctx context.Context, seen []fleet.Seen) error {
 				return err
 			}
 			at := micros(n.At)
-			if _, err := t.sql.ExecContext(ctx, `UPDATE `+tab+` SET last_seen_at = max(last_seen_at, ?), //nolint:gosec // one of two constants
-				first_seen_at = CASE first_seen_at WHEN 0 THEN ? ELSE first_seen_at END,
-				version = CASE ? WHEN '' THEN version ELSE ? END WHERE id = ?`, at, at, n.Version, n.Version, n.Workload.ID); err != nil {
+			query := `UPDATE ` + tab + ` SET last_seen_at = max(last_seen_at, ?), ` + //nolint:gosec // one of two constants
+				`first_seen_at = CASE first_seen_at WHEN 0 THEN ? ELSE first_seen_at END, ` +
+				`version = CASE ? WHEN '' THEN version ELSE ? END WHERE id = ?`
+			if _, err := t.sql.ExecContext(ctx, query, at, at, n.Version, n.Version, n.Workload.ID); err != nil {
 				return err
 			}
 			if n.Workload.Kind != identity.KindTunneler {

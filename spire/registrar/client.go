@@ -73,6 +73,10 @@ func Dial(socketPath string, td spiffeid.TrustDomain, log *zap.Logger) (*Client,
 // Close ends the connection; calls under way fail.
 func (c *Client) Close() error { return c.conn.Close() }
 
+// Conn is the connection, for clients of the server's other APIs. Close ends it
+// for them too.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
+
 // Healthy returns nil when the server answers and says that it serves.
 func (c *Client) Healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

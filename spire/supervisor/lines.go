@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -41,9 +42,14 @@ func (l *lines) Write(b []byte) (int, error) {
 	return n, nil
 }
 
+// joinToken finds SPIRE's join tokens, which are part of agents' SPIFFE IDs.
+var joinToken = regexp.MustCompile(`(/spire/agent/join_token/)[^"\s\\/,]+`)
+
 // flush emits what is buffered; a child may die in the middle of a line.
 func (l *lines) flush() {
 	line := strings.ToValidUTF8(strings.TrimRight(string(l.buf), "\r"), "�")
+	// Who reads the log could spend one before its host does.
+	line = joinToken.ReplaceAllString(line, "${1}[hidden]")
 	cut := l.cut
 	l.buf, l.cut = l.buf[:0], false
 	if line == "" {

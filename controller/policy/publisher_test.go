@@ -1,0 +1,268 @@
+package policy_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+const patience = 20 * time.Second
+
+// memory is a store whose rows and revision change together, as in a transaction.
+type memory struct {
+	mu         sync.Mutex
+	revision   uint64
+	connectors []fleet.Connector
+	tunnelers  []fleet.Tunneler
+	fail       error
+	reads      int
+}
+
+func (m *memory) PolicyRevision(context.Context) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reads++
+	return m.revision, m.fail
+}
+
+func (m *memory) Connectors(context.Context) ([]fleet.Connector, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]fleet.Connector(nil), m.connectors...), nil
+}
+
+func (m *memory) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]fleet.Tunneler(nil), m.tunnelers...), nil
+}
+
+func (m *memory) change(fn func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.revision++
+	fn()
+}
+
+func member(k identity.Kind, id string, enrolled time.Time) fleet.Member {
+	return fleet.Member{Workload: identity.Workload{Kind: k, ID: id}, EnrolledAt: enrolled}
+}
+
+// clock is a time that tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	enrolled := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	now := enrolled.Add(time.Hour)
+	revoked := member(identity.KindTunneler, "revoked", enrolled)
+	revoked.RevokedAt = now
+	revokedConnector := member(identity.KindConnector, "revoked", enrolled)
+	revokedConnector.RevokedAt = now
+	s := &memory{
+		revision: 7,
+		connectors: []fleet.Connector{
+			{Member: member(identity.KindConnector, "c-01", enrolled), Addresses: []string{"c-01:9443"}, PrivateIP: "10.0.0.7"},
+			{Member: revokedConnector, Addresses: []string{"old:9443"}},
+		},
+		tunnelers: []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", enrolled)}, {Member: revoked}},
+	}
+	p := policy.NewPublisher(td, s, zap.NewNop(), func() time.Time { return now })
+
+	t.Run("names nobody before the first refresh", func(t *testing.T) {
+		empty := policy.NewPublisher(td, s, zap.NewNop(), time.Now).Current()
+		require.Zero(t, empty.Revision)
+		require.False(t, empty.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-01"}, now))
+		require.False(t, empty.Names(identity.Workload{}, now))
+	})
+	require.NoError(t, p.Refresh(t.Context()))
+	t.Run("holds what is live and nothing else", func(t *testing.T) {
+		want := &policy.Snapshot{
+			Revision: 7, IssuedAt: now,
+			Tunnelers:  []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
+			Connectors: []policy.Connector{{ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), Addresses: []string{"c-01:9443"}}},
+		}
+		require.Empty(t, cmp.Diff(want, p.Current(), cmpopts.IgnoreUnexported(policy.Snapshot{}), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
+	})
+	for name, c := range map[string]struct {
+		kind      identity.Kind
+		id        string
+		notBefore time.Time
+		want      bool
+	}{
+		"a live tunneler":                       {identity.KindTunneler, "t-01", now, true},
+		"a live connector":                      {identity.KindConnector, "c-01", now, true},
+		"an SVID of the moment of enrollment":   {identity.KindTunneler, "t-01", enrolled.Add(-10 * time.Second).Truncate(time.Second), true},
+		"an SVID of a former holder":            {identity.KindTunneler, "t-01", enrolled.Add(-11 * time.Second), false},
+		"a zero notBefore":                      {identity.KindTunneler, "t-01", time.Time{}, false},
+		"a revoked tunneler":                    {identity.KindTunneler, "revoked", now, false},
+		"a revoked connector":                   {identity.KindConnector, "revoked", now, false},
+		"a tunneler with the id of a connector": {identity.KindTunneler, "c-01", now, false},
+		"a controller":                          {identity.KindController, "c-01", now, false},
+		"a tunneler that nobody knows":          {identity.KindTunneler, "t-02", now, false},
+		"nobody":                                {"", "", now, false},
+	} {
+		t.Run("decides about "+name, func(t *testing.T) {
+			require.Equal(t, c.want, p.Current().Names(identity.Workload{Kind: c.kind, ID: c.id}, c.notBefore))
+		})
+	}
+	t.Run("is not made of a row that is no id", func(t *testing.T) {
+		before := p.Current()
+		s.change(func() {
+			s.tunnelers = append(s.tunnelers, fleet.Tunneler{Member: member(identity.KindTunneler, "../connector/c-01", enrolled)})
+		})
+		require.ErrorIs(t, p.Refresh(t.Context()), identity.ErrInvalidID)
+		require.Same(t, before, p.Current(), "the old one stays")
+	})
+}
+
+func TestRefreshPublishesOnlyNews(t *testing.T) {
+	t.Parallel()
+	c := &clock{now: time.Now()}
+	s := &memory{revision: 1}
+	p := policy.NewPublisher(td, s, zap.NewNop(), c.Now)
+	changed, unsubscribe := p.Subscribe()
+	told := func() bool {
+		select {
+		case <-changed:
+			return true
+		default:
+			return false
+		}
+	}
+	require.NoError(t, p.Refresh(t.Context()))
+	require.True(t, told())
+	first := p.Current()
+	c.Advance(9 * time.Minute)
+	require.NoError(t, p.Refresh(t.Context()))
+	require.False(t, told(), "unchanged and young")
+	require.Same(t, first, p.Current())
+	c.Advance(time.Minute)
+	require.NoError(t, p.Refresh(t.Context()))
+	require.True(t, told(), "unchanged, but connectors judge a policy by its age")
+	require.Equal(t, first.Revision, p.Current().Revision)
+	require.Greater(t, p.Current().IssuedAt, first.IssuedAt)
+
+	s.change(func() {})
+	s.fail = errors.New("disk full")
+	require.ErrorIs(t, p.Refresh(t.Context()), s.fail)
+	require.False(t, told(), "what cannot be read is not published")
+	require.Equal(t, uint64(1), p.Current().Revision)
+	s.fail = nil
+	require.NoError(t, p.Refresh(t.Context()))
+	require.True(t, told())
+
+	unsubscribe()
+	s.change(func() {})
+	require.NoError(t, p.Refresh(t.Context()))
+	require.False(t, told(), "who unsubscribed hears nothing")
+}
+
+// TestRevisionsOnlyGrow under concurrent changes and refreshes; a snapshot is never
+// older than its revision says; a subscriber that is slow ends with the last one.
+func TestRevisionsOnlyGrow(t *testing.T) {
+	t.Parallel()
+	s := &memory{revision: 1}
+	p := policy.NewPublisher(td, s, zap.NewNop(), time.Now)
+	const writers, changes = 8, 50
+	stop := make(chan struct{})
+	var readers, writing sync.WaitGroup
+	for range 4 {
+		changed, unsubscribe := p.Subscribe()
+		readers.Go(func() {
+			defer unsubscribe()
+			last := uint64(0)
+			for {
+				select {
+				case <-changed:
+				case <-stop:
+					return
+				}
+				now := p.Current()
+				if now.Revision < last || len(now.Tunnelers) < int(now.Revision)-1 {
+					t.Errorf("revision %d with %d tunnelers after %d", now.Revision, len(now.Tunnelers), last)
+				}
+				last = now.Revision
+			}
+		})
+	}
+	slow, unsubscribe := p.Subscribe()
+	defer unsubscribe()
+	for w := range writers {
+		writing.Go(func() {
+			for i := range changes {
+				s.change(func() {
+					id := "t-" + strconv.Itoa(w) + "-" + strconv.Itoa(i)
+					s.tunnelers = append(s.tunnelers, fleet.Tunneler{Member: member(identity.KindTunneler, id, time.Now())})
+				})
+				if err := p.Refresh(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writing.Wait()
+	close(stop)
+	readers.Wait()
+	require.Len(t, slow, 1, "many changes, one value")
+	<-slow
+	require.Equal(t, uint64(writers*changes+1), p.Current().Revision, "and it is of the last")
+	require.Len(t, p.Current().Tunnelers, writers*changes)
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	s := &memory{revision: 1, fail: errors.New("starting")}
+	p := policy.NewPublisher(td, s, zap.NewNop(), time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	reads := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.reads
+	}
+	require.Eventually(t, func() bool { return reads() > 0 }, patience, time.Millisecond, "a snapshot at start")
+	s.change(func() { s.fail = nil })
+	require.Eventually(t, func() bool { return p.Current().Revision == 2 }, patience, time.Millisecond, "a failure is retried within a second")
+	s.change(func() {})
+	for range 10 {
+		p.Kick() // never blocks
+	}
+	require.Eventually(t, func() bool { return p.Current().Revision == 3 }, patience, time.Millisecond, "a kick is a snapshot now")
+	cancel()
+	require.NoError(t, <-done)
+}
