@@ -70,7 +70,7 @@ test-unit: ## Run the unit tests with the race detector
 .PHONY: test-e2e
 test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip
-	go test -timeout 20m ./internal/e2e/...
+	go test -p 1 -timeout 25m ./internal/e2e/...
 
 .PHONY: test-long
 test-long: build spire ## Fuzz every parser for a while and repeat the end-to-end tests
@@ -88,6 +88,10 @@ demo-check: build spire ## Start the whole system, check it from outside, stop i
 .PHONY: bench-enroll
 bench-enroll: build spire ## Measure enroll to ONLINE beside bare SPIRE's own floor
 	go run ./internal/benchenroll
+
+.PHONY: bench-revoke
+bench-revoke: build spire ## Measure a revocation, from the API call to the peer's socket closed
+	go test -count 1 -v -run . ./internal/e2e/revocation -full
 
 .PHONY: clean
 clean: ## Remove what make built, except for SPIRE

@@ -9,5 +9,5 @@ grep -roE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort |
 	while IFS=: read -r file func; do
 		name=${func#func }
 		echo "fuzz ${file%/*} $name"
-		go test "${file%/*}" -run '^$' -fuzz "^$name\$" -fuzztime "$time" </dev/null
+		go test "${file%/*}" -run '^$' -fuzz "^$name\\$" -fuzztime "$time" -fuzzminimizetime 1x </dev/null
 	done

@@ -31,18 +31,30 @@ func (c *Controller) NewHost(dir, kind, id string) *Host {
 	return &Host{Controller: c, Kind: kind, ID: id, Dir: dir}
 }
 
-func (h *Host) program() string  { return "grpc" + h.Kind }
-func (h *Host) confFile() string { return filepath.Join(h.Dir, h.Kind+".conf") }
+// SecondRole prepares another program on this machine: host key, agent and socket
+// are this host's. Only this host starts the agent.
+func (h *Host) SecondRole(kind, id string) *Host {
+	return &Host{Controller: h.Controller, Kind: kind, ID: id, Dir: h.Dir, Env: h.Env, Where: h.Where}
+}
+
+func (h *Host) program() string { return "grpc" + h.Kind }
+
+// ConfFile is the file that enroll writes and run reads.
+func (h *Host) ConfFile() string { return filepath.Join(h.Dir, h.Kind+".conf") }
+
+// HostDir is where the host key is.
+func (h *Host) HostDir() string { return filepath.Join(h.Dir, "host") }
 
 // Socket is the host's Workload API.
 func (h *Host) Socket() string { return filepath.Join(h.Dir, "agent.sock") }
 
 // StateDir is where the program keeps what is not secret.
-func (h *Host) StateDir() string { return filepath.Join(h.Dir, "state") }
+func (h *Host) StateDir() string { return filepath.Join(h.Dir, h.Kind+"-state") }
 
-func (h *Host) spec(name string, args ...string) Spec {
+// Spec says how to run a command of the program on this host.
+func (h *Host) Spec(name string, args ...string) Spec {
 	env := []string{
-		"HOST_DIR=" + filepath.Join(h.Dir, "host"), "SPIFFE_ENDPOINT_SOCKET=unix://" + h.Socket(), "STATE_DIR=" + h.StateDir(),
+		"HOST_DIR=" + h.HostDir(), "SPIFFE_ENDPOINT_SOCKET=unix://" + h.Socket(), "STATE_DIR=" + h.StateDir(),
 		"HEALTH_ADDR=127.0.0.1:0",
 	}
 	if h.Kind == "connector" {
@@ -59,7 +71,7 @@ func (h *Host) Enroll(ctx context.Context, token string, more ...string) (Result
 	if err := errors.Join(os.MkdirAll(h.Dir, 0o700), os.MkdirAll(h.StateDir(), 0o700)); err != nil {
 		return Result{}, err
 	}
-	s := h.spec("enroll", append([]string{"enroll", "--conf", h.confFile(), "--token-file", "-"}, more...)...)
+	s := h.Spec("enroll", append([]string{"enroll", "--conf", h.ConfFile(), "--token-file", "-"}, more...)...)
 	s.Env = append([]string{
 		"CONTROLLER_ADDR=" + h.Controller.Run.Enrollment, "CONTROLLER_CA_PATH=" + h.Controller.Run.CA,
 		"TRUST_DOMAIN=" + h.Controller.Run.TrustDomain, strings.ToUpper(h.Kind) + "_ID=" + h.ID,
@@ -85,13 +97,13 @@ func (h *Host) Start() error { return errors.Join(h.StartAgent(), h.StartProgram
 
 // StartAgent starts the host's supervisor of spire-agent.
 func (h *Host) StartAgent() (err error) {
-	h.Agent, err = Start(h.spec("agent", "agent", "run"))
+	h.Agent, err = Start(h.Spec("agent", "agent", "run"))
 	return err
 }
 
 // StartProgram starts the connector or tunneler.
 func (h *Host) StartProgram() (err error) {
-	h.Program, err = Start(h.spec(h.program(), "run", "--config", h.confFile()))
+	h.Program, err = Start(h.Spec(h.program(), "run", "--config", h.ConfFile()))
 	return err
 }
 
@@ -116,13 +128,18 @@ func (h *Host) Kill() {
 	}
 }
 
-// Addresses is the program's run.json.
-func (h *Host) Addresses() (map[string]string, error) {
+// Addresses is a program's run.json.
+type Addresses struct {
+	Listen string `json:"listen"` // a connector's, for tunnelers
+	Health string `json:"health"`
+}
+
+// Addresses says where the program listens.
+func (h *Host) Addresses() (out Addresses, err error) {
 	b, err := os.ReadFile(filepath.Join(h.StateDir(), "run.json"))
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	var out map[string]string
 	err = json.Unmarshal(b, &out)
 	return out, err
 }

@@ -116,6 +116,41 @@ func (p *Process) Tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
+// Children lists the processes that a program has started, and theirs.
+func Children(pid int) []int {
+	byParent := map[int][]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// "pid (name) state parent …"; the name may hold anything.
+		var child, parent int
+		var state string
+		text := string(b)
+		_, err = fmt.Sscan(text[strings.LastIndexByte(text, ')')+1:], &state, &parent)
+		if _, err2 := fmt.Sscan(text, &child); err == nil && err2 == nil && state != "Z" {
+			byParent[parent] = append(byParent[parent], child)
+		}
+	}
+	var out []int
+	for todo := byParent[pid]; len(todo) > 0; todo = todo[1:] {
+		out = append(out, todo[0])
+		todo = append(todo, byParent[todo[0]]...)
+	}
+	return out
+}
+
+// Program is the name of the program that a process runs, empty when it has ended.
+func Program(pid int) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
 // Result is what a finished command left behind.
 type Result struct {
 	Stdout, Stderr string

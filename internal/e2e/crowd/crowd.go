@@ -1,0 +1,92 @@
+package crowd
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+)
+
+// ID of the i-th member of a kind.
+func ID(kind identity.Kind, i int) string { return fmt.Sprintf("%s-%04d", kind, i) }
+
+// Enroll starts the controller once to make its store, puts n members into it and
+// starts it again.
+func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
+	tb.Helper()
+	td := spiffeid.RequireTrustDomainFromString("mycorp.internal")
+	require.NoError(tb, c.Start(tb.Context()))
+	tb.Cleanup(func() { _, _ = c.Stop() })
+	_, err := c.Stop()
+	require.NoError(tb, err)
+	s, err := store.Open(tb.Context(), filepath.Join(c.Dir, "controller.db"))
+	require.NoError(tb, err)
+	require.NoError(tb, s.EnrollTx(tb.Context(), func(tx enroll.Tx) error {
+		for i := range n {
+			h := fleet.Host{ID: identity.NewHostID(), KeyHash: fmt.Appendf(nil, "key %d", i), EnrolledAt: time.Now().Add(-time.Hour)}
+			if h.AgentID, err = h.ID.AgentID(td); err != nil {
+				return err
+			}
+			if err := tx.PutHost(tb.Context(), h); err != nil {
+				return err
+			}
+			if err := tx.PutMember(tb.Context(), fleet.Member{
+				Workload: identity.Workload{Kind: kind, ID: ID(kind, i)}, HostID: h.ID, EnrolledAt: h.EnrolledAt,
+				Selectors: []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", 100000+i)}},
+			}); err != nil {
+				return err
+			}
+		}
+		return tx.BumpPolicy(tb.Context())
+	}))
+	require.NoError(tb, s.Close())
+	require.NoError(tb, c.Start(tb.Context()))
+}
+
+// Signer has SVIDs signed by the spire-server of a controller.
+type Signer struct {
+	td     spiffeid.TrustDomain
+	minter *spiretest.Minter
+	bundle *x509bundle.Bundle
+	any    *mtlstest.CA
+}
+
+// NewSigner asks the server for its bundle once.
+func NewSigner(tb testing.TB, c *world.Controller) *Signer {
+	tb.Helper()
+	s := &Signer{td: spiffeid.RequireTrustDomainFromString(c.Run.TrustDomain)}
+	socket := filepath.Join(c.Dir, "spire", "server.sock")
+	s.minter = spiretest.NewMinter(tb, socket)
+	client, err := registrar.Dial(socket, s.td, zap.NewNop())
+	require.NoError(tb, err)
+	authorities, err := client.Bundle(tb.Context())
+	require.NoError(tb, err)
+	require.NoError(tb, client.Close())
+	s.bundle = x509bundle.FromX509Authorities(s.td, authorities)
+	s.any = mtlstest.NewCA(tb, s.td)
+	return s
+}
+
+// Identity is one member's, with an SVID that lives an hour.
+func (s *Signer) Identity(tb testing.TB, w identity.Workload) *mtlstest.Identity {
+	tb.Helper()
+	id, err := w.SPIFFEID(s.td)
+	require.NoError(tb, err)
+	own := s.any.Identity(s.minter.Mint(tb.Context(), tb, id, time.Hour))
+	own.Trust(s.bundle)
+	return own
+}

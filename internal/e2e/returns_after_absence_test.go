@@ -1,0 +1,133 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+)
+
+const (
+	absence     = 6 * time.Minute
+	agentTTL    = "2m"
+	backWithin  = 30 * time.Second
+	connectorIP = 2 // last number of the host's address; the controller's side has 1
+)
+
+func TestAHostCutOffForSixMinutesReturnsWithinThirtySeconds(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seven minutes, left out by -short")
+	}
+	link := newLink(t)
+	s := newWorld(t, "--spire-agent-ttl", agentTTL, "--public-address", link.controller,
+		"--listen-enrollment", link.controller+":0", "--listen-control", link.controller+":0", "--spire-server-listen", link.controller+":0")
+	connector := s.host("a", "connector", "far-away-01")
+	connector.Where = []string{"ip", "netns", "exec", link.namespace}
+	connector.Env = []string{"LISTEN_ADDR=" + link.host + ":0", "CONNECTOR_PRIVATE_IP=" + link.host}
+	s.enroll(connector)
+	require.NoError(t, connector.Start())
+	s.online(connector)
+	before := s.seen(connector)
+	tokens := s.cli("token", "list", "-o", "json")
+
+	cut := time.Now()
+	link.set("down")
+	s.offline(connector)
+	require.Less(t, time.Since(cut), 45*time.Second, "OFFLINE after three missed heartbeats")
+	s.eventually(absence+time.Minute, "the absence is over", func(ctx context.Context) error {
+		if left := absence - time.Since(cut); left > 0 {
+			return fmt.Errorf("%s left, %w", left, s.isOffline(ctx, connector))
+		}
+		return nil
+	})
+	agent, err := s.agentOf(t.Context(), before.HostID)
+	require.NoError(t, err)
+	require.True(t, agent.ExpiresAt.Before(time.Now()), "the agent's SVID has expired: %s", agent.ExpiresAt)
+	require.True(t, before.SVID.NotAfter.Before(time.Now()), "the connector's SVID has expired: %s", before.SVID.NotAfter)
+
+	link.set("up")
+	returned := time.Now()
+	s.eventually(backWithin, "ONLINE again", func(ctx context.Context) error { return connector.Online(ctx, s.api) })
+	t.Logf("ONLINE %.1f s after the link came back", time.Since(returned).Seconds())
+	after := s.seen(connector)
+	require.Equal(t, before.HostID, after.HostID)
+	require.NotEqual(t, before.SVID.Serial, after.SVID.Serial)
+	require.False(t, after.Contested)
+	require.Equal(t, before.EnrolledAt, after.EnrolledAt)
+	was, is := decode[[]adminapi.Token](t, tokens), decode[[]adminapi.Token](t, s.cli("token", "list", "-o", "json"))
+	require.Equal(t, was, is, "no new token")
+	for _, p := range []<-chan struct{}{connector.Agent.Done(), connector.Program.Done()} {
+		select {
+		case <-p:
+			t.Error("a program of the host ended meanwhile")
+		default:
+		}
+	}
+}
+
+// link is a cable between this machine, where the controller runs, and a network
+// namespace, where a host does.
+type link struct {
+	t                *testing.T
+	namespace, cable string
+	controller, host string // addresses
+}
+
+// links counts them: each has a network of its own.
+var links atomic.Int32
+
+func newLink(t *testing.T) *link {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("this test needs a network namespace: run it as root")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Fatal("this test needs ip: apt-get install iproute2")
+	}
+	// Addresses for documentation (RFC 5737): 64 networks of four. The controller's
+	// is not on the cable, so that it stays while the cable is out.
+	nth := int(links.Add(1))
+	n, name := (os.Getpid()+nth)%64, fmt.Sprintf("zt%d-%d", os.Getpid(), nth)
+	l := &link{
+		t: t, namespace: name, cable: name,
+		controller: fmt.Sprintf("203.0.113.%d", 4*n+1), host: fmt.Sprintf("198.51.100.%d", 4*n+connectorIP),
+	}
+	near := fmt.Sprintf("198.51.100.%d", 4*n+1)
+	t.Cleanup(func() {
+		for _, args := range []string{"link del " + l.cable, "netns del " + l.namespace, "addr del " + l.controller + "/32 dev lo"} {
+			_ = exec.Command("ip", strings.Fields(args)...).Run() //nolint:noctx // also after the test's context ended
+		}
+	})
+	l.ip("netns", "add", l.namespace)
+	l.ip("addr", "add", l.controller+"/32", "dev", "lo")
+	l.ip("link", "add", l.cable, "type", "veth", "peer", "name", "up0", "netns", l.namespace)
+	l.ip("addr", "add", near+"/30", "dev", l.cable)
+	l.ip("link", "set", l.cable, "up")
+	l.ip("-n", l.namespace, "link", "set", "lo", "up")
+	l.ip("-n", l.namespace, "addr", "add", l.host+"/30", "dev", "up0")
+	l.ip("-n", l.namespace, "link", "set", "up0", "up")
+	l.ip("-n", l.namespace, "route", "add", "default", "via", near)
+	return l
+}
+
+func (l *link) set(state string) {
+	l.t.Helper()
+	l.ip("link", "set", l.cable, state)
+}
+
+func (l *link) ip(args ...string) {
+	l.t.Helper()
+	out, err := exec.CommandContext(l.t.Context(), "ip", args...).CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("this test needs network namespaces: ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}

@@ -1,0 +1,44 @@
+package rotation_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+)
+
+func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	connector, tunneler := s.seen(s.connector), s.seen(s.tunneler)
+	for round := range 2 {
+		before := s.active()
+		res := s.cli("ca", "rotate", "-o", "json")
+		require.Zero(t, res.Code, res.Stderr)
+		require.Contains(t, res.Stderr, "through")
+		r := decode[adminapi.Rotation](t, res.Stdout)
+		require.Equal(t, []string{before}, r.Replaces)
+		require.Equal(t, "key:bootstrap", r.StartedBy)
+		t.Logf("rotation %d: %s\n%s", round+1, phases(r), res.Stderr)
+
+		ca, after := s.ca(), s.active()
+		require.NotEqual(t, before, after)
+		require.Equal(t, []string{after}, trusted(ca), "the old root is gone from the bundle")
+		for name, m := range map[string][2]string{
+			"connector": {s.seen(s.connector).SVID.AuthorityID, s.seen(s.connector).Since.String()},
+			"tunneler":  {s.seen(s.tunneler).SVID.AuthorityID, s.seen(s.tunneler).Since.String()},
+		} {
+			require.Equal(t, after, m[0], "%s has an SVID of the new authority", name)
+			want := connector.Since
+			if name == "tunneler" {
+				want = tunneler.Since
+			}
+			require.Equal(t, want.String(), m[1], "%s is on the same stream", name)
+		}
+		require.NoError(t, s.connector.Online(t.Context(), s.api))
+		require.NoError(t, s.tunneler.Online(t.Context(), s.api))
+		require.NoError(t, s.Ready(t.Context()))
+	}
+	require.Contains(t, s.cli("ca", "status").Stdout, "Last rotation")
+}

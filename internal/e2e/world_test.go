@@ -1,0 +1,401 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+)
+
+// soon is how long anything may take that takes a second or two on an idle
+// machine.
+const soon = 60 * time.Second
+
+const trustDomain = "mycorp.internal"
+
+var td = spiffeid.RequireTrustDomainFromString(trustDomain)
+
+// system is one controller with its hosts.
+type system struct {
+	*world.Controller
+	t       *testing.T
+	dir     string
+	api     *adminclient.Client
+	spire   *registrar.Client
+	hosts   []*world.Host
+	more    []*world.Process
+	secrets []string // what no log may hold
+	said    bytes.Buffer
+}
+
+// programs is the directory of the programs. A missing one fails the test: to
+// skip would hide that nothing was tested.
+func programs(t *testing.T) string {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	bin := filepath.Join(filepath.Dir(file), "..", "..", "bin")
+	for name, variable := range map[string]string{
+		"grpccontroller": "", "grpcconnector": "", "grpctunneler": "",
+		"spire-server": "SPIRE_SERVER_BIN", "spire-agent": "SPIRE_AGENT_BIN",
+	} {
+		if variable != "" && os.Getenv(variable) != "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+			t.Fatalf("run make build spire: %v", err)
+		}
+	}
+	return bin
+}
+
+// prepareWorld is a world whose controller was not started yet. Everything in it
+// ends with the test, which then fails if a log holds a secret.
+func prepareWorld(t *testing.T, flags ...string) *system {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
+	require.NoError(t, err)
+	s := &system{t: t, dir: dir}
+	flags = append([]string{
+		"--spire-attestation-limit=false",
+		// Ports of its own, so that nobody has taken them when it comes back.
+		"--listen-enrollment", freeAddress(t), "--listen-control", freeAddress(t), "--listen-admin", freeAddress(t),
+		"--listen-health", freeAddress(t), "--spire-server-listen", freeAddress(t),
+	}, flags...)
+	s.Controller = world.NewController(programs(t), filepath.Join(dir, "controller"), flags...)
+	t.Cleanup(s.end)
+	return s
+}
+
+// newWorld is a world whose controller is ready.
+func newWorld(t *testing.T, flags ...string) *system {
+	t.Helper()
+	s := prepareWorld(t, flags...)
+	s.start()
+	return s
+}
+
+func (s *system) start() {
+	s.t.Helper()
+	require.NoError(s.t, s.Start(s.t.Context()))
+	s.connect()
+}
+
+// connect takes what a started controller says of itself.
+func (s *system) connect() {
+	s.t.Helper()
+	key, err := s.Key()
+	require.NoError(s.t, err)
+	s.secrets = append(s.secrets, key)
+	s.api, err = s.Client()
+	require.NoError(s.t, err)
+	if s.spire == nil {
+		s.dialSPIRE(filepath.Join(s.Dir, "spire", "server.sock"))
+	}
+}
+
+// dialSPIRE looks at the SPIRE server itself, beside the controller.
+func (s *system) dialSPIRE(socket string) {
+	s.t.Helper()
+	var err error
+	s.spire, err = registrar.Dial(socket, td, zap.NewNop())
+	require.NoError(s.t, err)
+}
+
+// end stops everything, shows the logs of a failed test and looks for secrets.
+func (s *system) end() {
+	if s.t.Failed() {
+		s.tails()
+	}
+	for i := len(s.hosts) - 1; i >= 0; i-- {
+		if err := s.hosts[i].Stop(); err != nil {
+			s.t.Error(err)
+		}
+	}
+	processes := append([]*world.Process{s.Process}, s.more...)
+	for _, p := range processes {
+		if p == nil {
+			continue
+		}
+		if _, err := p.Stop(); err != nil {
+			s.t.Error(err)
+		}
+	}
+	if s.spire != nil {
+		_ = s.spire.Close()
+	}
+	for _, leak := range leaks(s.t, s.dir, s.secrets) {
+		s.t.Error(leak)
+	}
+	for _, secret := range s.secrets {
+		if strings.Contains(s.said.String(), secret) {
+			s.t.Error("a command printed a secret that it was given")
+		}
+	}
+	if err := os.RemoveAll(s.dir); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// leaks looks into all log files for secrets and private keys.
+func leaks(t *testing.T, dir string, secrets []string) (out []string) {
+	t.Helper()
+	logs := 0
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".log" {
+			return err
+		}
+		logs++
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, secret := range append([]string{"PRIVATE KEY-----"}, secrets...) {
+			if at := bytes.Index(text, []byte(secret)); at >= 0 {
+				line := text[bytes.LastIndexByte(text[:at], '\n')+1 : at]
+				out = append(out, fmt.Sprintf("%s holds the secret %.6s… after %q", path, secret, line))
+			}
+		}
+		return nil
+	}))
+	if logs == 0 && len(secrets) > 0 {
+		out = append(out, "there is no log to look into")
+	}
+	return out
+}
+
+func (s *system) tails() {
+	_ = filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".log" {
+			p := &world.Process{Log: path}
+			s.t.Logf("--- %s\n%s", strings.TrimPrefix(path, s.dir), p.Tail(25))
+		}
+		return nil
+	})
+}
+
+// host prepares a machine; it is stopped with the test.
+func (s *system) host(name, kind, id string) *world.Host {
+	h := s.NewHost(filepath.Join(s.dir, name), kind, id)
+	s.hosts = append(s.hosts, h)
+	return h
+}
+
+// secondRole prepares another program on an enrolled machine.
+func (s *system) secondRole(of *world.Host, kind, id string) *world.Host {
+	h := of.SecondRole(kind, id)
+	s.hosts = append(s.hosts, h)
+	return h
+}
+
+// token asks for a token by the command line.
+func (s *system) token(kind, id string, more ...string) adminapi.CreatedToken {
+	s.t.Helper()
+	tok, err := s.Token(s.t.Context(), kind, id, more...)
+	require.NoError(s.t, err)
+	s.secrets = append(s.secrets, tok.Token)
+	return tok
+}
+
+// try spends a token by the real command, whatever comes of it.
+func (s *system) try(h *world.Host, token string, flags ...string) world.Result {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	r, err := h.Enroll(ctx, token, flags...)
+	require.NoError(s.t, err)
+	s.said.WriteString(r.Stdout + r.Stderr)
+	return r
+}
+
+// enroll spends a new token for the host.
+func (s *system) enroll(h *world.Host, flags ...string) {
+	s.t.Helper()
+	r := s.try(h, s.token(h.Kind, h.ID).Token, flags...)
+	require.Zero(s.t, r.Code, "enroll %s: %s", h.ID, r.Stderr)
+}
+
+// join brings a new host all the way.
+func (s *system) join(name, kind, id string) *world.Host {
+	s.t.Helper()
+	h := s.host(name, kind, id)
+	s.enroll(h)
+	require.NoError(s.t, h.Start())
+	s.online(h)
+	return h
+}
+
+// eventually fails the test when check does not pass in time.
+func (s *system) eventually(within time.Duration, what string, check func(context.Context) error) {
+	s.t.Helper()
+	require.NoError(s.t, world.Eventually(s.t.Context(), within, what, check))
+}
+
+// online waits until the admin API says so of all hosts.
+func (s *system) online(hosts ...*world.Host) {
+	s.t.Helper()
+	for _, h := range hosts {
+		s.eventually(soon, h.ID+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, s.api) })
+	}
+}
+
+// offline waits until the admin API says so.
+func (s *system) offline(h *world.Host) {
+	s.t.Helper()
+	s.eventually(soon, h.ID+" OFFLINE", func(ctx context.Context) error { return s.isOffline(ctx, h) })
+}
+
+func (s *system) isOffline(ctx context.Context, h *world.Host) error {
+	seen, err := h.Seen(ctx, s.api)
+	if err == nil && seen.Status != adminapi.Offline {
+		err = fmt.Errorf("%s is %s", h.ID, seen.Status)
+	}
+	return err
+}
+
+// staysOffline looks again and again for the given time.
+func (s *system) staysOffline(h *world.Host, during time.Duration) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), during)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		require.NoError(s.t, s.isOffline(s.t.Context(), h))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *system) seen(h *world.Host) world.Seen {
+	s.t.Helper()
+	seen, err := h.Seen(s.t.Context(), s.api)
+	require.NoError(s.t, err)
+	return seen
+}
+
+// back waits for a stream of the host that opened after since.
+func (s *system) back(h *world.Host, since time.Time) {
+	s.t.Helper()
+	s.eventually(soon, h.ID+" back", func(ctx context.Context) error {
+		seen, err := h.Seen(ctx, s.api)
+		if err != nil {
+			return err
+		}
+		if seen.Status != adminapi.Online || !seen.Since.After(since) {
+			return fmt.Errorf("%s is %s, stream since %s", h.ID, seen.Status, seen.Since)
+		}
+		return nil
+	})
+}
+
+// cli runs a grpccontroller command that has to succeed.
+func (s *system) cli(args ...string) string {
+	s.t.Helper()
+	r, err := s.CLI(s.t.Context(), args...)
+	require.NoError(s.t, err)
+	require.Zero(s.t, r.Code, "%v: %s", args, r.Stderr)
+	return r.Stdout
+}
+
+// agentOf returns what the SPIRE server knows of a host's agent.
+func (s *system) agentOf(ctx context.Context, host string) (fleet.Agent, error) {
+	id, err := identity.HostID(host).AgentID(td)
+	if err != nil {
+		return fleet.Agent{}, err
+	}
+	return s.spire.Agent(ctx, id)
+}
+
+// entryFor says whether SPIRE has a registration entry of ours for the workload.
+func (s *system) entryFor(ctx context.Context, kind, id string) (bool, error) {
+	all, err := s.spire.Entries(ctx)
+	for _, e := range all {
+		if e.SPIFFEID.Path() == "/"+kind+"/"+id {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// logged waits for a line of a log.
+func (s *system) logged(p *world.Process, text string) {
+	s.t.Helper()
+	s.eventually(soon, text+" in "+p.Log, func(context.Context) error {
+		b, err := os.ReadFile(p.Log)
+		if err == nil && !bytes.Contains(b, []byte(text)) {
+			err = fmt.Errorf("not logged:\n%s", p.Tail(5))
+		}
+		return err
+	})
+}
+
+var nextPort atomic.Int32
+
+// freeAddress is a loopback address below the range from which the kernel takes
+// ports for others, so that it is still free when a killed program comes back.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for {
+		port := 20000 + (os.Getpid()*37+int(nextPort.Add(1)))%12000
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			addr := l.Addr().String()
+			require.NoError(t, l.Close())
+			return addr
+		}
+	}
+}
+
+func decode[T any](t *testing.T, text string) (out T) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), &out), text)
+	return out
+}
+
+// gone waits until none of the processes runs any more.
+func gone(t *testing.T, pids []int) {
+	t.Helper()
+	require.NoError(t, world.Eventually(t.Context(), 10*time.Second, "children ended", func(context.Context) error {
+		for _, pid := range pids {
+			if name := world.Program(pid); name != "" {
+				return fmt.Errorf("%s (%d) still runs", name, pid)
+			}
+		}
+		return nil
+	}))
+}
+
+// TestTheSearchForSecretsFindsOne proves that the search at the end of each world
+// can fail.
+func TestTheSearchForSecretsFindsOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.log"), []byte("one\ntoken=ztc_secret two\n"), 0o600))
+	require.Len(t, leaks(t, dir, []string{"ztc_secret"}), 1)
+	require.Empty(t, leaks(t, dir, []string{"ztc_other"}))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.log"), []byte("-----BEGIN EC PRIVATE KEY-----"), 0o600))
+	require.Len(t, leaks(t, dir, nil), 1)
+}
