@@ -38,7 +38,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return fmt.Errorf("listen for tunnelers: %w: check LISTEN_ADDR", err)
 	}
 	defer func() { _ = listener.Close() }()
-	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")})
+	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")}) //nolint:contextcheck // binds at once
 	if err != nil {
 		return fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}
@@ -76,7 +76,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, chec
 	}
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // stopped before there was an identity
+		return nil
 	}
 	if err != nil {
 		return err

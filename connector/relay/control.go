@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -61,6 +62,8 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 	r.sessions.reportAll()
 	swapped, unsubscribe := r.cfg.Identity.Subscribe()
 	defer unsubscribe()
+	trust, forget := r.cfg.Identity.SubscribeBundle()
+	defer forget()
 	beat := time.NewTicker(r.cfg.Timing.Heartbeat)
 	defer beat.Stop()
 	for {
@@ -75,6 +78,8 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 		case <-r.applied:
 			err = r.sendHeartbeat(stream)
 		case <-swapped: // the controller waits for the new serial, during a CA rotation above all
+			err = r.sendHeartbeat(stream)
+		case <-trust: // and for the new authority
 			err = r.sendHeartbeat(stream)
 		case <-beat.C:
 			err = r.sendHeartbeat(stream)
@@ -165,7 +170,7 @@ func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 	if !r.policy.apply(p) {
 		return
 	}
-	r.sessions.sweep(r.policy.admit)
+	r.sweep()
 	if addresses := r.policy.controlAddresses(); len(addresses) > 0 {
 		r.control.SetAddresses(addresses)
 	}
@@ -174,4 +179,18 @@ func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 	default:
 	}
 	r.log.Info("policy applied", zap.Uint64("revision", p.GetRevision()), zap.Int("tunnelers", len(p.GetTunnelers())))
+}
+
+// lastWords is how long the status of a session that was ended has to reach a
+// tunneler that reads, before its connection is closed.
+const lastWords = 20 * time.Millisecond
+
+// sweep ends what the policy does not admit any more: the sessions with a status,
+// and a moment later the connections, with whatever rides on them. That needs no
+// goroutine of theirs, so a tunneler that reads nothing delays nothing.
+func (r *Relay) sweep() {
+	r.sessions.sweep(r.policy.admit)
+	r.conns.CloseMatching(lastWords, func(c *mtls.Conn) error {
+		return r.policy.admit(callerOn(c))
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 )
 
 // Identity is the part of mtls.Source that a running connector needs.
@@ -25,7 +26,12 @@ type Identity interface {
 	Status() mtls.SVIDStatus
 	AuthorityIDs() []string
 	Subscribe() (<-chan struct{}, func())
+	SubscribeBundle() (<-chan struct{}, func())
 }
+
+// maxConnections is how many connections one tunneler may have open: its session,
+// and room for those of it that died and were not noticed yet.
+const maxConnections = 64
 
 // Config configures a Relay.
 type Config struct {
@@ -80,6 +86,7 @@ type Relay struct {
 	policy   *policy
 	outbox   *outbox
 	sessions *sessions
+	conns    *mtls.Conns // of the tunnelers
 	control  *controlclient.Client
 	applied  chan struct{} // a policy was applied; the controller wants to know
 	kick     <-chan struct{}
@@ -99,7 +106,7 @@ func New(cfg Config) (*Relay, error) {
 	cfg.Timing = cfg.Timing.orDefault()
 	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: newInstance(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
 	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, MaxAge: cfg.Timing.PolicyAge, Log: cfg.Log.Named("policy")})
-	r.sessions = newSessions(r.outbox)
+	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
 	addresses := cfg.ControlAddresses
 	if known := r.policy.controlAddresses(); len(known) > 0 {
@@ -109,6 +116,7 @@ func New(cfg Config) (*Relay, error) {
 		Addresses: addresses,
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     r.serveControl,
+		Reproof:   reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Around,
 		Kick:      r.kick,
 		Log:       cfg.Log.Named("control"),
 	})
@@ -138,7 +146,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		return r.serveTunnelers(gctx)
 	})
 	g.Go(func() error { return r.control.Run(controlCtx) })
-	g.Go(func() error { return r.policy.keep(controlCtx, func() { r.sessions.sweep(r.policy.admit) }) })
+	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
 	return g.Wait()
 }
 

@@ -14,6 +14,7 @@ func Rules() rpcauth.Rules {
 	tunneler := rpcauth.Allow(identity.KindTunneler)
 	return rpcauth.Rules{
 		zerotrustv1.TunnelService_Session_FullMethodName: tunneler,
+		zerotrustv1.ReproofService_Prove_FullMethodName:  tunneler,
 		healthpb.Health_Check_FullMethodName:             tunneler,
 		healthpb.Health_List_FullMethodName:              tunneler,
 		healthpb.Health_Watch_FullMethodName:             tunneler,

@@ -8,13 +8,14 @@ import (
 	"google.golang.org/grpc/health"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // White-box, because the surface of the listener is not exported.
 func TestEveryRPCHasAnAuthorizationRow(t *testing.T) {
 	t.Parallel()
 	server := grpc.NewServer()
-	register(server, &service{}, health.NewServer())
+	register(server, &service{}, zerotrustv1.UnimplementedReproofServiceServer{}, health.NewServer())
 	rules, seen := Rules(), 0
 	for service, info := range server.GetServiceInfo() {
 		for _, m := range info.Methods {

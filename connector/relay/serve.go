@@ -9,12 +9,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -27,11 +27,13 @@ var limits = rpcauth.Limits{MaxMessage: 1 << 20, MaxStreams: 8}
 func (r *Relay) serveTunnelers(ctx context.Context) error {
 	log := r.log.Named("session")
 	tlsConfig := mtls.ServerConfig(r.cfg.Identity, mtls.Kinds(r.cfg.TrustDomain, identity.KindTunneler))
-	options := append(rpcauth.ServerOptions(Rules(), limits, log), grpc.Creds(credentials.NewTLS(tlsConfig)))
-	server := grpc.NewServer(options...)
+	proofs := reproof.NewServer(reproof.ServerConfig{
+		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Log: r.log.Named("reproof"),
+	})
+	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...)
 	sessions := &service{policy: r.policy, sessions: r.sessions, idle: r.cfg.Timing.SessionIdle, log: log, stopping: ctx}
 	checks := health.NewServer()
-	register(server, sessions, checks)
+	register(server, sessions, proofs, checks)
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -59,7 +61,8 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 }
 
 // register is the whole surface of the listener; the test of Rules walks it.
-func register(server *grpc.Server, sessions zerotrustv1.TunnelServiceServer, checks healthpb.HealthServer) {
+func register(server *grpc.Server, sessions zerotrustv1.TunnelServiceServer, proofs zerotrustv1.ReproofServiceServer, checks healthpb.HealthServer) {
 	zerotrustv1.RegisterTunnelServiceServer(server, sessions)
+	zerotrustv1.RegisterReproofServiceServer(server, proofs)
 	healthpb.RegisterHealthServer(server, checks)
 }

@@ -58,6 +58,8 @@ func (v *service) Session(stream sessionStream) error {
 		caller: who, tunneler: tunneler, remote: remoteAddress(stream.Context()), started: time.Now(),
 		end: end, alive: make(chan struct{}, 1),
 	}
+	// Lock order: the connection's, then the sessions'.
+	defer mtls.ConnOf(stream.Context()).OnProof(func(st mtls.SVIDStatus) { v.sessions.proved(s, st) })()
 	finished := make(chan error, 1)
 	v.pumps.Go(func() { finished <- v.pump(stream, s) }) // ends when this handler returns
 	err = v.watch(ctx, s, finished)
@@ -127,18 +129,18 @@ func (v *service) pump(stream sessionStream, s *session) error {
 // callerOf reads who calls from the verified certificate of the connection.
 func callerOf(ctx context.Context) (c caller, tunneler string, err error) {
 	w, ok := rpcauth.Caller(ctx)
-	if !ok {
+	conn := mtls.ConnOf(ctx)
+	if !ok || conn == nil {
 		return caller{}, "", mtls.ErrNoPeer
 	}
-	id, err := mtls.PeerID(ctx)
-	if err != nil {
-		return caller{}, "", err
-	}
-	st, err := mtls.PeerStatus(ctx)
-	if err != nil {
-		return caller{}, "", err
-	}
-	return caller{id: id, svidNotBefore: st.NotBefore}, w.ID, nil
+	return callerOn(conn), w.ID, nil
+}
+
+// callerOn is what the policy is asked about everything on a connection. The
+// notBefore stays that of the handshake: a proof shows that the same host still
+// has its identity, not that another one has it now.
+func callerOn(c *mtls.Conn) caller {
+	return caller{id: c.Peer(), svidNotBefore: c.OpenedWith().NotBefore}
 }
 
 func remoteAddress(ctx context.Context) string {

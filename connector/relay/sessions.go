@@ -8,6 +8,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -21,8 +22,9 @@ type session struct {
 	alive    chan struct{}           // gets a value with each heartbeat
 
 	// Guarded by sessions.mu.
-	last  *zerotrustv1.TunnelerHeartbeat
-	ended bool
+	last   *zerotrustv1.TunnelerHeartbeat
+	proven mtls.SVIDStatus // what we verified, not what the tunneler says of itself
+	ended  bool
 }
 
 // sessions knows who is attached: at most one session a tunneler, the newest.
@@ -54,6 +56,17 @@ func (ss *sessions) heartbeat(s *session, hb *zerotrustv1.TunnelerHeartbeat) {
 		}
 		ss.byID[s.caller.id] = s
 	}
+	if ss.byID[s.caller.id] == s {
+		ss.out.put(s.report(false))
+	}
+}
+
+// proved notes what the tunneler proved on its connection. The controller hears
+// of it at once: a CA rotation waits for it.
+func (ss *sessions) proved(s *session, st mtls.SVIDStatus) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s.proven = st
 	if ss.byID[s.caller.id] == s {
 		ss.out.put(s.report(false))
 	}
@@ -104,7 +117,8 @@ func (ss *sessions) endAll(status error) {
 // report needs sessions.mu and a first heartbeat.
 func (s *session) report(detached bool) *zerotrustv1.TunnelerReport {
 	return &zerotrustv1.TunnelerReport{
-		TunnelerId: s.tunneler, Version: s.last.GetVersion(), Svid: s.last.GetSvid(),
+		TunnelerId: s.tunneler, Version: s.last.GetVersion(), Svid: svidStatus(s.proven),
 		SessionStartedAt: timestamppb.New(s.started), RemoteAddress: s.remote, Detached: detached,
+		BundleAuthorityIds: s.last.GetBundleAuthorityIds(),
 	}
 }

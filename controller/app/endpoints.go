@@ -2,9 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 )
@@ -36,9 +40,25 @@ func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {
 	return lis, nil
 }
 
-// spirePort resolves port 0: spire-server cannot say which one it took.
+// freedWithin is how long a spire-server may take to end after its controller was
+// killed. The kernel kills it in the same moment, but its port is free only when
+// all of it is gone.
+const freedWithin = 5 * time.Second
+
+// spirePort waits until the port is free, and resolves port 0: spire-server cannot
+// say which one it took.
 func spirePort(ctx context.Context, addr string) (ip string, port int, err error) {
-	lis, err := listenOn(ctx, "spire.server_listen", addr)
+	within, cancel := context.WithTimeout(ctx, freedWithin)
+	defer cancel()
+	lis, err := listenOn(within, "spire.server_listen", addr)
+	for errors.Is(err, unix.EADDRINUSE) {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-within.Done():
+			return "", 0, err
+		}
+		lis, err = listenOn(within, "spire.server_listen", addr)
+	}
 	if err != nil {
 		return "", 0, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
@@ -53,6 +54,7 @@ type controller struct {
 	policy     *policy.Publisher
 	reconciler *fleet.Reconciler
 	enroll     *enroll.Service
+	rotation   *rotation.Manager
 	admin      *api.Server
 }
 
@@ -154,8 +156,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
+	c.rotation = c.newRotation(now)
 	c.admin, err = api.New(api.Config{
-		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Auth: auth.NewKeys(c.store, now),
+		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, OutageBudget: outageBudget(c.cfg.SVIDTTL), Auth: auth.NewKeys(c.store, now),
 		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	})
@@ -189,10 +192,10 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints, Log: log,
 	}, log)
-	peers := mtls.ServerConfig(c.source, mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler))
+	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{Fleet: c.fleet, Roster: c.roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log},
-		&control.Directory{Fleet: c.fleet, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
+		&control.Directory{Fleet: c.fleet, Roster: c.roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
 	return enrollment, plane
 }
 
@@ -211,7 +214,7 @@ func (c *controller) run(ctx context.Context) error {
 		return err
 	}
 	for _, run := range []func(context.Context) error{
-		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run,
+		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.rotation.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
 	} {
 		g.Go(func() error { return run(gctx) })

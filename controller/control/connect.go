@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -31,8 +30,13 @@ type Admitter interface {
 type Attendance interface {
 	ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) (stream uint64)
 	ConnectorBeat(id string, stream uint64, svid fleet.SVID, revision uint64)
+	ConnectorProved(id string, stream uint64, svid fleet.SVID)
 	ConnectorDown(id string, stream uint64)
+	// ConnectorTrusts notes what a connector says it has in its bundle.
+	ConnectorTrusts(id string, authorities []string)
 	TunnelerReport(connectorID string, r fleet.Report)
+	TunnelerProved(id string, stream uint64, svid fleet.SVID)
+	TunnelerUnproved(id string, stream uint64)
 }
 
 const (
@@ -61,21 +65,18 @@ type ControlPlane struct { //nolint:revive // the name of the service
 // caller is the authenticated peer of a stream.
 type caller struct {
 	identity.Workload
-	svid mtls.SVIDStatus
+	conn *mtls.Conn
+	svid mtls.SVIDStatus // of the handshake
 	addr string
 }
 
 func callerOf(ctx context.Context) (caller, error) {
 	w, ok := rpcauth.Caller(ctx)
-	svid, err := mtls.PeerStatus(ctx)
-	if !ok || err != nil {
+	conn := mtls.ConnOf(ctx)
+	if !ok || conn == nil {
 		return caller{}, status.Error(codes.Unauthenticated, "no X509-SVID on this connection")
 	}
-	c := caller{Workload: w, svid: svid}
-	if p, ok := peer.FromContext(ctx); ok {
-		c.addr = p.Addr.String()
-	}
-	return c, nil
+	return caller{Workload: w, conn: conn, svid: conn.OpenedWith(), addr: conn.RemoteAddr().String()}, nil
 }
 
 // Connect implements ControlPlaneService.
@@ -102,6 +103,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	number, replaced, release := s.replace(c, hello)
 	defer release()
 	defer s.Roster.ConnectorDown(c.ID, number)
+	defer c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, number, svidOf(st)) })()
 	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 
 	t := &conversation{s: s, c: c, stream: stream, number: number, log: log}
@@ -118,7 +120,7 @@ func (s *ControlPlane) replace(c caller, h fleet.Hello) (number uint64, replaced
 	mine, id := make(chan struct{}), c.ID
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	number = s.Roster.ConnectorUp(h, c.addr, fleet.SVID{Serial: c.svid.Serial, AuthorityID: c.svid.AuthorityID, NotAfter: c.svid.NotAfter})
+	number = s.Roster.ConnectorUp(h, c.addr, svidOf(c.svid))
 	if s.open == nil {
 		s.open = map[string]chan struct{}{}
 	}
@@ -233,6 +235,7 @@ func (t *conversation) handle(req *zerotrustv1.ConnectRequest) error {
 		if m.Heartbeat.GetConnectorId() != t.c.ID {
 			return status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
 		}
+		t.s.Roster.ConnectorTrusts(t.c.ID, authoritiesFromProto(m.Heartbeat.GetBundleAuthorityIds()))
 		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
 		return nil
 	case *zerotrustv1.ConnectRequest_Tunneler:
@@ -256,6 +259,7 @@ func (t *conversation) report(r *zerotrustv1.TunnelerReport) error {
 	out := fleet.Report{
 		TunnelerID: w.ID, Version: r.GetVersion(), SVID: svidFromProto(r.GetSvid()),
 		RemoteAddr: clip(r.GetRemoteAddress()), Detached: r.GetDetached(),
+		Trusts: authoritiesFromProto(r.GetBundleAuthorityIds()),
 	}
 	if r.GetSessionStartedAt().IsValid() {
 		out.Since = r.GetSessionStartedAt().AsTime()

@@ -1,22 +1,29 @@
 package control
 
 import (
+	"sync/atomic"
+
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
 // Directory serves DirectoryService.
 type Directory struct {
 	zerotrustv1.UnimplementedDirectoryServiceServer
 	Fleet     Admitter
+	Roster    Attendance
 	Policy    Snapshots
 	Endpoints Endpoints
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
+
+	streams atomic.Uint64 // numbers them; a later one is newer
 }
 
 // Watch implements DirectoryService.
@@ -37,6 +44,9 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		log.Warn("directory refused", zap.Error(err))
 		return toStatus(err, newRequestID(), log)
 	}
+	number := d.streams.Add(1)
+	defer d.Roster.TunnelerUnproved(c.ID, number)
+	defer c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })()
 	log.Info("directory stream opened")
 	defer log.Info("directory stream ended")
 	for {

@@ -3,15 +3,18 @@
 //
 // It translates and calls one domain method; it does not decide. Which kind of
 // workload may call is in rules.go, whether this one is enrolled is asked of
-// fleet, who may open a session is in policy.
+// fleet, who may open a session is in policy, whether a peer still has its identity
+// is seen to by internal/reproof.
 //
 // Main types, in reading order: Server (one listener), Enrollment, ControlPlane,
 // Directory.
 //
 // Handlers run on gRPC's goroutines. A control stream has one goroutine that only
-// receives; it ends with the stream's context, when its handler returns.
+// receives; it ends with the stream's context, when its handler returns. Run has one
+// beside the listener that sweeps the connections, and joins it.
 //
 // Invariants: the caller is who its SVID says; a message that claims another id
 // ends the stream. A newer control stream of a connector replaces the older one,
-// whose late end changes nothing. Messages are capped before they are decoded.
+// whose late end changes nothing. Whoever a snapshot does not name any more has its
+// connection closed, whether its handler can act or is stuck. Messages are capped before they are decoded.
 package control

@@ -50,6 +50,14 @@ type conn struct {
 	of *listener
 }
 
+// SetLinger is that of the TCP connection: mtls.Conn.Close resets with it.
+func (c *conn) SetLinger(sec int) error {
+	if t, ok := c.Conn.(*net.TCPConn); ok {
+		return t.SetLinger(sec)
+	}
+	return nil
+}
+
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.of.mu.Lock()

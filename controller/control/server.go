@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +17,8 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
 
@@ -29,26 +32,41 @@ type Server struct {
 	health *health.Server
 	lis    *listener
 	log    *zap.Logger
+	sweep  func(context.Context) // runs beside the listener
 }
 
 // NewEnrollmentServer serves hosts that enroll.
 func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger) *Server {
-	return newServer("enrollment", lis, t, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
-		func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+	return newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
+		[]grpc.ServerOption{grpc.Creds(credentials.NewTLS(t))}, func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+}
+
+// Peers says how the control listener knows its peers.
+type Peers struct {
+	Identity  reproof.Identity
+	Authorize mtls.Authorizer
 }
 
 // NewControlServer serves connectors and tunnelers.
-func NewControlServer(lis net.Listener, t *tls.Config, c *ControlPlane, d *Directory, log *zap.Logger) *Server {
-	return newServer("control plane", lis, t, ControlRules, rpcauth.Limits{MaxMessage: maxControlMessage, MaxStreams: 8}, log,
-		func(s *grpc.Server) {
+func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, log *zap.Logger) *Server {
+	proofs := reproof.NewServer(reproof.ServerConfig{
+		Identity: p.Identity, Conns: mtls.NewConns(maxConnections), Stopping: c.Stopping, Log: log.Named("reproof"),
+	})
+	s := newServer("control plane", lis, ControlRules, rpcauth.Limits{MaxMessage: maxControlMessage, MaxStreams: 8}, log,
+		proofs.Options(mtls.ServerConfig(p.Identity, p.Authorize)), func(s *grpc.Server) {
 			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
+			proofs.Register(s)
 		})
+	s.sweep = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }
+	return s
 }
 
-func newServer(name string, lis net.Listener, t *tls.Config, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, register func(*grpc.Server)) *Server {
-	opts := append(rpcauth.ServerOptions(rules, limits, log), grpc.Creds(credentials.NewTLS(t)))
-	s := &Server{name: name, grpc: grpc.NewServer(opts...), health: health.NewServer(), lis: newListener(lis), log: log}
+func newServer(name string, lis net.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
+	s := &Server{
+		name: name, grpc: grpc.NewServer(append(rpcauth.ServerOptions(rules, limits, log), own...)...),
+		health: health.NewServer(), lis: newListener(lis), log: log, sweep: func(context.Context) {},
+	}
 	register(s.grpc)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	return s
@@ -62,6 +80,11 @@ func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServi
 
 // Run serves until ctx ends, then says goodbye to open streams and closes.
 func (s *Server) Run(ctx context.Context) error {
+	sweepCtx, stopSweep := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { s.sweep(sweepCtx) })
+	defer sweeping.Wait()
+	defer stopSweep()
 	served := make(chan error, 1)
 	go func() { served <- s.grpc.Serve(s.lis) }()
 	s.log.Info("listening", zap.String("service", s.name), zap.Stringer("addr", s.lis.Addr()))

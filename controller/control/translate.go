@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
 func kindFromProto(k zerotrustv1.WorkloadKind) identity.Kind {
@@ -47,12 +48,31 @@ func policyToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.PolicySnapshot 
 	return p
 }
 
+// svidOf is what we verified ourselves.
+func svidOf(st mtls.SVIDStatus) fleet.SVID {
+	return fleet.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}
+}
+
 // svidFromProto reads a report. It is shown to people and decides nothing, but a
 // peer may not make it long.
 func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
 	out := fleet.SVID{Serial: clip(s.GetSerial()), AuthorityID: clip(s.GetAuthorityId())}
 	if s.GetNotAfter().IsValid() {
 		out.NotAfter = s.GetNotAfter().AsTime()
+	}
+	return out
+}
+
+// maxAuthorities is more than a bundle ever has: two a server, and a few that
+// have not expired yet.
+const maxAuthorities = 64
+
+// authoritiesFromProto reads which authorities a peer says it trusts. It opens the
+// first gate of a CA rotation, so a peer that lies locks itself out.
+func authoritiesFromProto(ids []string) []string {
+	out := make([]string, 0, min(len(ids), maxAuthorities))
+	for _, id := range ids[:min(len(ids), maxAuthorities)] {
+		out = append(out, clip(id))
 	}
 	return out
 }

@@ -87,13 +87,19 @@ func (s *Service) judgeHost(ctx context.Context, tx Tx, r Redemption, t Token, k
 	}
 	id, shape := identity.HostFromCertificate(r.HostCertificate, s.cfg.TrustDomain)
 	if shape != nil || r.Ephemeral || !bytes.Equal(hashKey(r.HostCertificate.RawSubjectPublicKeyInfo), key.hash) {
-		return whyHost, nil
+		return whyHost, nil //nolint:nilerr // a wrong shape is a refusal, not a failure
 	}
 	h, err := tx.Host(ctx, id)
-	if errors.Is(err, fleet.ErrNotFound) || err == nil && (!h.RevokedAt.IsZero() || !bytes.Equal(h.KeyHash, key.hash)) {
+	switch {
+	case errors.Is(err, fleet.ErrNotFound):
 		return whyHost, nil
+	case err != nil:
+		return "", err
+	case !h.RevokedAt.IsZero() || !bytes.Equal(h.KeyHash, key.hash):
+		return whyHost, nil
+	default:
+		return "", nil
 	}
-	return "", err
 }
 
 // judgeRetry lets the key that claimed the token come back until what it enrolled

@@ -5,8 +5,8 @@
 // does) or speak gRPC (control does). SPIRE is behind the small interface SPIRE,
 // which spire/registrar implements; SQL is behind Store, which store implements.
 //
-// Main types, in reading order: Host, Member, Entry, Roster (who is ONLINE, in
-// memory), Fleet (list and revoke), Reconciler (makes SPIRE equal to the store).
+// Main types, in reading order: Host, Member, Entry, Roster (who is ONLINE and what
+// it proved, in memory), Fleet (list and revoke), Reconciler (makes SPIRE equal to the store).
 //
 // Fleet and Roster are safe for concurrent use. Only Roster.Run and
 // Reconciler.Run block; they end with their context.

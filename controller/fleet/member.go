@@ -13,6 +13,7 @@ import (
 type Host struct {
 	ID identity.HostID
 	// AgentID is the SPIFFE ID of the host's SPIRE agent, the parent of its entries.
+	// Zero for an ephemeral host whose join token was not made yet.
 	AgentID spiffeid.ID
 	// KeyHash is the SHA-256 of the host key (SubjectPublicKeyInfo, DER).
 	KeyHash []byte
@@ -92,11 +93,14 @@ type Presence struct {
 	InstanceID string
 	BootID     string
 	SVID       SVID
+	// SVIDVerified says that this controller verified SVID itself, on a connection
+	// that is open; else it is what was reported.
+	SVIDVerified bool
 	// PolicyRevision is what a connector says it has applied.
 	PolicyRevision uint64
 }
 
-// SVID is what a member reports about the X509-SVID it uses.
+// SVID describes the X509-SVID that a member uses.
 type SVID struct {
 	Serial      string
 	AuthorityID string

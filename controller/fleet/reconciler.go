@@ -156,8 +156,8 @@ func (r *Reconciler) entries(ctx context.Context, have []Entry, hosts []Host) er
 			faults = append(faults, fmt.Errorf("put entry %s: %w", e.ID, err))
 			continue
 		}
-		r.cfg.Log.Info("registration entry written", zap.String("entry_id", e.ID),
-			zap.Stringer("spiffe_id", e.SPIFFEID), zap.Stringer("parent_id", e.ParentID))
+		// Not its parent: the id of an ephemeral host's agent is a secret until it attests.
+		r.cfg.Log.Info("registration entry written", zap.String("entry_id", e.ID), zap.Stringer("spiffe_id", e.SPIFFEID))
 	}
 	return errors.Join(faults...)
 }
@@ -178,7 +178,7 @@ func (r *Reconciler) desired(ctx context.Context, hosts []Host) (map[string]Entr
 	want := make(map[string]Entry, len(connectors)+len(tunnelers)+len(r.cfg.Own))
 	add := func(m Member) error {
 		h, ok := byID[m.HostID]
-		if !m.Live() || !ok || !h.RevokedAt.IsZero() {
+		if !m.Live() || !ok || !h.RevokedAt.IsZero() || h.AgentID.IsZero() {
 			return nil
 		}
 		e, err := EntryFor(m, h, r.cfg.TrustDomain, r.cfg.SVIDTTL)

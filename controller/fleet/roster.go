@@ -27,6 +27,9 @@ type Roster struct {
 	nextStream uint64
 	connectors map[string]*attendance
 	tunnelers  map[string]*attendance // the newest report wins
+	sessions   map[session]reported   // every one of them
+	trusts     map[string][]string    // authority ids in the bundle of each connector
+	proofs     map[string]proof       // of tunnelers with a directory stream
 	dirty      map[identity.Workload]Seen
 }
 
@@ -40,7 +43,8 @@ type attendance struct {
 func NewRoster(now func() time.Time) *Roster {
 	return &Roster{
 		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*attendance{},
-		dirty: map[identity.Workload]Seen{},
+		sessions: map[session]reported{}, trusts: map[string][]string{},
+		proofs: map[string]proof{}, dirty: map[identity.Workload]Seen{},
 	}
 }
 
@@ -67,7 +71,10 @@ func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uin
 	if a == nil || a.stream != stream {
 		return
 	}
-	a.LastSeen, a.SVID, a.PolicyRevision = r.now(), svid, revision
+	a.LastSeen, a.PolicyRevision = r.now(), revision
+	if !a.SVIDVerified {
+		a.SVID = svid
+	}
 	r.touch(identity.KindConnector, id, "", "")
 }
 
@@ -86,6 +93,8 @@ type Report struct {
 	TunnelerID string
 	Version    string
 	SVID       SVID
+	// Trusts are the authority ids in its bundle.
+	Trusts     []string
 	Since      time.Time
 	RemoteAddr string
 	Detached   bool
@@ -96,6 +105,7 @@ type Report struct {
 func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.noteSession(connectorID, p)
 	a := r.tunnelers[p.TunnelerID]
 	if p.Detached {
 		if a != nil && a.by == connectorID {
@@ -118,6 +128,7 @@ func (r *Roster) Forget(w identity.Workload) {
 	} else {
 		delete(r.tunnelers, w.ID)
 	}
+	r.forgetPeer(w)
 	delete(r.dirty, w)
 }
 
@@ -134,7 +145,11 @@ func (r *Roster) Connector(id string, stored time.Time) Presence {
 func (r *Roster) Tunneler(id string, stored time.Time) (Presence, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.presence(r.tunnelers[id], stored)
+	p, by := r.presence(r.tunnelers[id], stored)
+	if seen, ok := r.proofs[id]; ok {
+		p.SVID, p.SVIDVerified = seen.svid, true
+	}
+	return p, by
 }
 
 func (r *Roster) presence(a *attendance, stored time.Time) (Presence, string) {

@@ -27,5 +27,7 @@ const (
 	TypeMediaType        = "urn:grpccontroller:problem:media-type"
 	TypeTooManyFailures  = "urn:grpccontroller:problem:too-many-failures"
 	TypeTimeout          = "urn:grpccontroller:problem:timeout"
+	TypeRotation         = "urn:grpccontroller:problem:rotation-state"
+	TypeUpstream         = "urn:grpccontroller:problem:upstream-authority"
 	TypeInternal         = "urn:grpccontroller:problem:internal"
 )

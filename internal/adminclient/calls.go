@@ -85,6 +85,43 @@ func (c *Client) RevokeTunneler(ctx context.Context, id string) error {
 	return c.remove(ctx, "tunnelers", id)
 }
 
+// CA returns the authorities, the rotation and the outage budget.
+func (c *Client) CA(ctx context.Context) (adminapi.CA, error) {
+	var out adminapi.CA
+	err := c.call(ctx, http.MethodGet, route("ca"), nil, &out)
+	return out, err
+}
+
+// Rotate starts a rotation and does not wait for it.
+func (c *Client) Rotate(ctx context.Context, r adminapi.RotationRequest) (adminapi.Rotation, error) {
+	var out adminapi.Rotation
+	r.DryRun = false
+	err := c.call(ctx, http.MethodPost, route("ca", "rotations"), r, &out)
+	return out, err
+}
+
+// PreviewRotation says what Rotate would do.
+func (c *Client) PreviewRotation(ctx context.Context, r adminapi.RotationRequest) (adminapi.RotationPreview, error) {
+	var out adminapi.RotationPreview
+	r.DryRun = true
+	err := c.call(ctx, http.MethodPost, route("ca", "rotations"), r, &out)
+	return out, err
+}
+
+// ResumeRotation goes on with the paused rotation.
+func (c *Client) ResumeRotation(ctx context.Context) (adminapi.Rotation, error) {
+	var out adminapi.Rotation
+	err := c.call(ctx, http.MethodPost, route("ca", "rotations", "resume"), nil, &out)
+	return out, err
+}
+
+// AbortRotation ends the unfinished rotation, while that is possible.
+func (c *Client) AbortRotation(ctx context.Context) (adminapi.Rotation, error) {
+	var out adminapi.Rotation
+	err := c.call(ctx, http.MethodPost, route("ca", "rotations", "abort"), nil, &out)
+	return out, err
+}
+
 // Status returns the trust domain, the controller's version and counts.
 func (c *Client) Status(ctx context.Context) (adminapi.Status, error) {
 	var out adminapi.Status

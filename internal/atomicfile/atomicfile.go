@@ -37,7 +37,7 @@ func fill(f *os.File, data []byte, mode fs.FileMode) error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the directory of a path the caller chose
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func syncDir(dir string) error {
 // Read reads at most limit bytes: a state file that grew beyond what its writer
 // could have made is not read into memory.
 func Read(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the caller chose the path
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func TestWrite(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		path := filepath.Join(dir, "f")
-		require.NoError(t, os.WriteFile(path, []byte("an older and longer content"), 0o644)) //nolint:gosec // the mode is the point
+		require.NoError(t, os.WriteFile(path, []byte("an older and longer content"), 0o644))
 		require.NoError(t, atomicfile.Write(path, []byte("new"), 0o600))
 		got, err := atomicfile.Read(path, 3)
 		require.NoError(t, err)

@@ -43,7 +43,7 @@ func LoadAnchors(paths ...string) (*x509.CertPool, error) {
 }
 
 func readAnchors(path string) ([]*x509.Certificate, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ type Jitter func(ceiling time.Duration) time.Duration
 
 // FullJitter draws uniformly. Anything less leaves a peak when a thousand peers
 // lost the same controller in the same second.
-func FullJitter(ceiling time.Duration) time.Duration { return rand.N(ceiling + 1) }
+func FullJitter(ceiling time.Duration) time.Duration { return rand.N(ceiling + 1) } //nolint:gosec // spreads load, protects nothing
 
 // Backoff is exponential with full jitter: the n-th wait since the last reset is
 // drawn from [0, min(MaxWait, MinWait * 2^(n-1))]. It is not safe for concurrent

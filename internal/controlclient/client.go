@@ -30,6 +30,10 @@ const maxRetryAfter = 10 * time.Minute
 // not call established after it returned.
 type Serve func(ctx context.Context, conn *grpc.ClientConn, established func()) error
 
+// Around keeps both ends of a connection proven while use runs on it; see
+// reproof.Client.
+type Around func(ctx context.Context, conn *grpc.ClientConn, use func(context.Context) error) error
+
 // Config configures a Client.
 type Config struct {
 	// Addresses (host:port) are tried in turn. The list may be empty at first.
@@ -37,6 +41,9 @@ type Config struct {
 	// TLS verifies the peer; see mtls.ClientConfig.
 	TLS   *tls.Config
 	Serve Serve
+	// Reproof is not optional: without it a link would outlive the identities that
+	// opened it.
+	Reproof Around
 	// Kick ends a wait at once. It gets a value when an attempt that failed may
 	// work now: a fresh SVID. Optional; the client takes its values.
 	Kick <-chan struct{}
@@ -88,8 +95,8 @@ func (e *RetryAfter) Error() string { return "the peer closed the stream: " + e.
 
 // New checks the configuration; Run does the work.
 func New(cfg Config) (*Client, error) {
-	if cfg.TLS == nil || cfg.Serve == nil || cfg.Log == nil {
-		return nil, errors.New("control client needs TLS, Serve and Log")
+	if cfg.TLS == nil || cfg.Serve == nil || cfg.Reproof == nil || cfg.Log == nil {
+		return nil, errors.New("control client needs TLS, Serve, Reproof and Log")
 	}
 	if cfg.Stable == 0 {
 		cfg.Stable = DefaultStable
@@ -180,10 +187,11 @@ func (c *Client) attempt(ctx context.Context, addr string) (time.Duration, error
 	silence := time.AfterFunc(c.cfg.Answer, func() { cancel(errNoAnswer) })
 	defer silence.Stop()
 	var since time.Time
-	err = c.cfg.Serve(ctx, conn, sync.OnceFunc(func() {
+	established := sync.OnceFunc(func() {
 		silence.Stop()
 		since = c.established(addr)
-	}))
+	})
+	err = c.cfg.Reproof(ctx, conn, func(ctx context.Context) error { return c.cfg.Serve(ctx, conn, established) })
 	switch {
 	case errors.Is(context.Cause(ctx), errNoAnswer):
 		err = errNoAnswer

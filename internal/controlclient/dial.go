@@ -7,8 +7,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // the environment of a host must not decide who sees its control traffic.
 func dial(addr string, tlsConfig *tls.Config) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+addr,
-		grpc.WithTransportCredentials(credentials.NewTLS(tlsConfig)),
+		grpc.WithTransportCredentials(mtls.ClientCredentials(tlsConfig)),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
@@ -32,7 +33,7 @@ func dial(addr string, tlsConfig *tls.Config) (*grpc.ClientConn, error) {
 			Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-		grpc.WithSharedWriteBuffer(true), grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(16<<10),
+		grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(16<<10),
 		grpc.WithMaxHeaderListSize(8<<10),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 	)

@@ -4,12 +4,14 @@
 // ends it waits and dials again, for ever.
 //
 // It does not know what is said on the stream (its Serve function does), and does
-// not verify peers (the TLS configuration from internal/mtls does).
+// not verify peers (the TLS configuration from internal/mtls does at the handshake,
+// internal/reproof from then on).
 //
 // Main types, in reading order: Config, Client, Status, RetryAfter, Backoff.
 //
 // Client is safe for concurrent use. New starts nothing; Run blocks until its
-// context ends and has then closed its connection. It starts no goroutine.
+// context ends and has then closed its connection. It starts no goroutine (its
+// Reproof has one for each connection, and joins it).
 //
 // Invariants: every attempt has its own grpc.ClientConn, so no back-off of gRPC's
 // is ever waited for; waits grow until a stream has lived for Config.Stable, so a

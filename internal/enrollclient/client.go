@@ -135,7 +135,7 @@ func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServ
 }
 
 // finalError says whether another try is pointless, and the error to show then.
-func finalError(err error) (error, bool) {
+func finalError(err error) (shown error, final bool) { //nolint:revive // reads as what it is
 	var untrusted *UntrustedError
 	if errors.As(err, &untrusted) {
 		return err, true

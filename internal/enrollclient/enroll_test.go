@@ -67,7 +67,7 @@ func startController(t *testing.T, spoil func(int, *zerotrustv1.EnrollResponse) 
 		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: f.anchors(),
 	})))
 	zerotrustv1.RegisterEnrollmentServiceServer(server, f)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	f.addr = l.Addr().String()
 	done := make(chan struct{})
@@ -312,7 +312,7 @@ func TestEnrollFails(t *testing.T) {
 		},
 		"another trust domain": func(_ *fakeController, r *zerotrustv1.EnrollResponse) { r.TrustDomain = "other.internal" },
 		"no bundle":            func(_ *fakeController, r *zerotrustv1.EnrollResponse) { r.Bundle.X509Authorities = nil },
-		"a leaf as authority": func(f *fakeController, r *zerotrustv1.EnrollResponse) {
+		"a leaf as authority": func(_ *fakeController, r *zerotrustv1.EnrollResponse) {
 			r.Bundle.X509Authorities = [][]byte{r.GetHostCertificate()}
 		},
 		"no SPIRE server":             func(_ *fakeController, r *zerotrustv1.EnrollResponse) { r.Bundle.SpireServerAddress = "" },
@@ -378,7 +378,7 @@ func TestTokenSource(t *testing.T) {
 			require.NoError(t, err)
 			want, err := enrollclient.NewToken(c.want)
 			require.NoError(t, err)
-			require.True(t, want == got)
+			require.Equal(t, want, got)
 			require.Equal(t, c.warned, warned)
 			require.NotContains(t, got.String()+got.GoString(), "ztc_")
 		})

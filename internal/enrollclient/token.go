@@ -88,7 +88,7 @@ func (s TokenSource) Read() (Token, error) {
 }
 
 func readTokenFile(path string) (Token, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return Token{}, fmt.Errorf("enrollment token: %w", err)
 	}

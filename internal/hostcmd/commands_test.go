@@ -80,7 +80,7 @@ func startController(t *testing.T) *controller {
 	})
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}})))
 	zerotrustv1.RegisterEnrollmentServiceServer(server, c)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	c.addr = l.Addr().String()
 	done := make(chan struct{})

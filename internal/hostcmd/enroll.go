@@ -175,7 +175,7 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(e.conf), 0o755); err != nil { //nolint:gosec // it holds no secret and the program reads it as another user
+	if err := os.MkdirAll(filepath.Dir(e.conf), 0o755); err != nil {
 		return err
 	}
 	return atomicfile.Write(e.conf, []byte(merged), 0o644)

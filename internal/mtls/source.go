@@ -55,7 +55,8 @@ type Source struct {
 	bundles  *x509bundle.Set
 	fault    error
 	closing  bool
-	watchers map[chan struct{}]struct{}
+	watchers map[chan struct{}]struct{} // of the SVID
+	trusting map[chan struct{}]struct{} // of the bundle
 }
 
 // Open waits for the Workload API socket and for the first SVID of cfg.ID. The
@@ -77,7 +78,7 @@ func Open(ctx context.Context, cfg SourceConfig) (*Source, error) {
 	s := &Source{
 		id: cfg.ID, log: cfg.Log, client: client, cancel: cancel,
 		done: make(chan struct{}), ready: make(chan struct{}),
-		fault: ErrNoSVID, watchers: map[chan struct{}]struct{}{},
+		fault: ErrNoSVID, watchers: map[chan struct{}]struct{}{}, trusting: map[chan struct{}]struct{}{},
 	}
 	go s.watch(watchCtx)
 	select {
@@ -124,7 +125,7 @@ func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 		}
 	}
 	s.mu.Lock()
-	s.bundles = x.Bundles
+	s.swapBundles(x.Bundles)
 	first := s.svid == nil && picked != nil
 	swapped := picked != nil && (s.svid == nil || !s.svid.Certificates[0].Equal(picked.Certificates[0]))
 	if picked == nil {

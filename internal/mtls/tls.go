@@ -113,9 +113,15 @@ func peerLeaf(ctx context.Context) (*x509.Certificate, error) {
 	if !ok {
 		return nil, ErrNoPeer
 	}
-	info, ok := p.AuthInfo.(credentials.TLSInfo)
-	if !ok || !info.State.HandshakeComplete || len(info.State.PeerCertificates) == 0 {
+	var state tls.ConnectionState
+	switch info := p.AuthInfo.(type) {
+	case AuthInfo:
+		state = info.State
+	case credentials.TLSInfo:
+		state = info.State
+	}
+	if !state.HandshakeComplete || len(state.PeerCertificates) == 0 {
 		return nil, ErrNoPeer
 	}
-	return info.State.PeerCertificates[0], nil
+	return state.PeerCertificates[0], nil
 }

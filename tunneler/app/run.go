@@ -33,7 +33,7 @@ const (
 // run keeps the sessions until ctx ends. The health listener is opened first: an
 // address in use is a mistake to see at once, not after the agent is up.
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")})
+	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")}) //nolint:contextcheck // binds at once
 	if err != nil {
 		return fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}
@@ -71,7 +71,7 @@ func connect(ctx context.Context, cfg config.Config, checks *health.Checks, log 
 	}
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // stopped before there was an identity
+		return nil
 	}
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func TestBadFiles(t *testing.T) {
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
-			raw, err := os.ReadFile(path) //nolint:gosec // testdata
+			raw, err := os.ReadFile(path)
 			require.NoError(t, err)
 			first, _, _ := strings.Cut(string(raw), "\n")
 			_, err = load(path)

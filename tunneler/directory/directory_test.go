@@ -13,14 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
@@ -110,7 +109,7 @@ func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(mtls.ServerConfig(own, mtls.Kinds(td, identity.KindTunneler)))))
+	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeController{addr: l.Addr().String(), next: make(chan *zerotrustv1.Directory, 8), got: make(chan *zerotrustv1.WatchRequest, 64)}
 	zerotrustv1.RegisterDirectoryServiceServer(server, f)
 	done := make(chan struct{})

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -71,6 +72,7 @@ func New(cfg Config) (*Watcher, error) {
 		Addresses: known,
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     w.serve,
+		Reproof:   reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Around,
 		Kick:      kick,
 		Log:       cfg.Log,
 	})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
@@ -19,7 +20,9 @@ import (
 type Identity interface {
 	mtls.Identity
 	Status() mtls.SVIDStatus
+	AuthorityIDs() []string
 	Subscribe() (<-chan struct{}, func())
+	SubscribeBundle() (<-chan struct{}, func())
 }
 
 // Directory is where the connectors come from; directory.Watcher is it.
@@ -42,6 +45,8 @@ type Config struct {
 	// Heartbeat defaults to 10 s.
 	Heartbeat time.Duration
 	Log       *zap.Logger
+
+	reproof *reproof.Client // one for all sessions
 }
 
 // Manager keeps a session with every connector it should.
@@ -66,6 +71,7 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = 10 * time.Second
 	}
+	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
 	return &Manager{cfg: cfg, sessions: map[spiffeid.ID]*running{}}, nil
 }
 
@@ -99,9 +105,12 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 	keep := map[spiffeid.ID]bool{}
 	for _, c := range wanted {
 		keep[c.SPIFFEID] = true
-		if s, ok := m.sessions[c.SPIFFEID]; ok {
+		if s, ok := m.sessions[c.SPIFFEID]; ok && !s.left(c) {
 			s.client.SetAddresses(c.Addresses)
 			continue
+		} else if ok {
+			m.cfg.Log.Info("connector moved", zap.Stringer("connector_spiffe_id", c.SPIFFEID), zap.Strings("addresses", c.Addresses))
+			s.stop()
 		}
 		if err := m.start(ctx, g, c); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,6 +41,7 @@ func newSession(cfg Config, c directory.Connector) (*Session, error) {
 		Addresses: c.Addresses,
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Exactly(c.SPIFFEID)),
 		Serve:     s.serve,
+		Reproof:   cfg.reproof.Around,
 		Kick:      kick,
 		Log:       cfg.Log.With(zap.Stringer("connector_spiffe_id", c.SPIFFEID)),
 	})
@@ -68,6 +70,13 @@ func (s *Session) ready() error {
 	default:
 		return fmt.Errorf("connector %s at %s: %w", s.connector.ID, st.Address, st.LastError)
 	}
+}
+
+// left says that the session is with an address at which the connector is not any
+// more. Its id may have moved to another host; the revoked one would keep us.
+func (s *Session) left(c directory.Connector) bool {
+	st := s.client.Status()
+	return st.Connected && len(c.Addresses) > 0 && !slices.Contains(c.Addresses, st.Address)
 }
 
 // serve is one Session stream.
@@ -118,6 +127,8 @@ func receive(stream zerotrustv1.TunnelService_SessionClient, acks chan<- struct{
 func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, acks, gone <-chan struct{}) error {
 	swapped, unsubscribe := s.cfg.Identity.Subscribe()
 	defer unsubscribe()
+	trust, forget := s.cfg.Identity.SubscribeBundle()
+	defer forget()
 	tick := time.NewTicker(s.cfg.Heartbeat)
 	defer tick.Stop()
 	for unanswered := 0; ; {
@@ -136,6 +147,8 @@ func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, acks, gon
 				waiting = false
 			case <-swapped: // the connector passes the new serial on
 				waiting = false
+			case <-trust: // and which authorities we trust
+				waiting = false
 			case <-gone:
 				return nil
 			}
@@ -147,6 +160,7 @@ func (s *Session) heartbeat() *zerotrustv1.SessionRequest {
 	st := s.cfg.Identity.Status()
 	return &zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{
 		TunnelerId: s.cfg.ID, Version: s.cfg.Version,
-		Svid: &zerotrustv1.SVIDStatus{Serial: st.Serial, AuthorityId: st.AuthorityID, NotAfter: timestamppb.New(st.NotAfter)},
+		Svid:               &zerotrustv1.SVIDStatus{Serial: st.Serial, AuthorityId: st.AuthorityID, NotAfter: timestamppb.New(st.NotAfter)},
+		BundleAuthorityIds: s.cfg.Identity.AuthorityIDs(),
 	}}
 }

@@ -13,14 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -81,7 +80,7 @@ func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute boo
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(mtls.ServerConfig(ca.Identity(svid), mtls.Kinds(td, identity.KindTunneler)))))
+	server := reprooftest.NewServer(ca.Identity(svid), mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeConnector{
 		addr: l.Addr().String(), beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
 		ended: make(chan error, 1024), hang: make(chan error), mute: mute,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
@@ -55,7 +56,14 @@ func problemOf(err error) *problemError {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problem(http.StatusRequestEntityTooLarge, adminapi.TypeTooLarge, "the request body is larger than 64 KiB")
 	}
+	if o, ok := errors.AsType[*rotation.OptionError](err); ok {
+		return invalid(o.Field, o.Err.Error())
+	}
 	switch {
+	case errors.Is(err, rotation.ErrUpstream):
+		return problem(http.StatusConflict, adminapi.TypeUpstream, rotation.ErrUpstream.Error())
+	case errors.Is(err, rotation.ErrNone), errors.Is(err, rotation.ErrRunning), errors.Is(err, rotation.ErrTooLate), errors.Is(err, rotation.ErrNotStuck):
+		return problem(http.StatusConflict, adminapi.TypeRotation, err.Error())
 	case errors.Is(err, enroll.ErrLiveMember):
 		return problem(http.StatusConflict, adminapi.TypeLiveMember, enroll.ErrLiveMember.Error())
 	case errors.Is(err, enroll.ErrTokenNotFound):

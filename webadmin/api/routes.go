@@ -28,6 +28,11 @@ func rules() map[string]rule {
 		"GET /api/admin/tunnelers":         operator,
 		"GET /api/admin/tunnelers/:id":     operator,
 		"DELETE /api/admin/tunnelers/:id":  operator,
+
+		"GET /api/admin/ca":                   operator,
+		"POST /api/admin/ca/rotations":        operator,
+		"POST /api/admin/ca/rotations/resume": operator,
+		"POST /api/admin/ca/rotations/abort":  operator,
 	}
 }
 
@@ -43,6 +48,10 @@ func (s *Server) routes(g gin.IRoutes) {
 	g.GET("/tunnelers", s.handle(s.listTunnelers))
 	g.GET("/tunnelers/:id", s.handle(s.getTunneler))
 	g.DELETE("/tunnelers/:id", s.handle(s.revokeTunneler))
+	g.GET("/ca", s.handle(s.getCA))
+	g.POST("/ca/rotations", s.handle(s.startRotation))
+	g.POST("/ca/rotations/resume", s.handle(s.resumeRotation))
+	g.POST("/ca/rotations/abort", s.handle(s.abortRotation))
 }
 
 func (s *Server) newEngine() *gin.Engine {

@@ -17,6 +17,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -50,6 +52,18 @@ type Fleet interface {
 	Revoke(ctx context.Context, r fleet.Revocation) error
 }
 
+// Rotations drives CA rotations; rotation.Manager is it.
+type Rotations interface {
+	Report(ctx context.Context) (rotation.Report, error)
+	// Preview and Start errors: *rotation.OptionError, rotation.ErrUpstream, rotation.ErrRunning.
+	Preview(ctx context.Context, o rotation.Options) (rotation.Preview, error)
+	Start(ctx context.Context, q rotation.Request) (rotation.Rotation, error)
+	// Resume errors: rotation.ErrNone, rotation.ErrNotStuck, rotation.ErrUpstream.
+	Resume(ctx context.Context, q rotation.Request) (rotation.Rotation, error)
+	// Abort errors: rotation.ErrNone, rotation.ErrTooLate.
+	Abort(ctx context.Context, q rotation.Request) (rotation.Rotation, error)
+}
+
 // Authenticator says who holds an API key.
 type Authenticator interface {
 	// Authenticate errors: *auth.RefusedError; others mean it cannot be known now.
@@ -62,9 +76,12 @@ type Config struct {
 	Listen      string
 	Tokens      Tokens
 	Fleet       Fleet
+	Rotations   Rotations
 	Auth        Authenticator
 	TrustDomain spiffeid.TrustDomain
 	Version     string
+	// OutageBudget is shown with the CA.
+	OutageBudget adminapi.OutageBudget
 	// Install renders the command that enrolls a host with a new token.
 	Install func(t enroll.Token, secret string) string
 	// Audit records a refused caller; nil only logs it. It is called at most as

@@ -10,7 +10,7 @@ import (
 
 // Commands returns the commands for a program's root.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{tokenCommand(), connectorsCommand(), tunnelersCommand()}
+	return []*cobra.Command{tokenCommand(), connectorsCommand(), tunnelersCommand(), caCommand()}
 }
 
 // group is a command that only has others, which share one connection.

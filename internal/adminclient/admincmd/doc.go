@@ -1,5 +1,5 @@
-// Package admincmd is the command line of the admin API: token, connectors and
-// tunnelers, the twins of the dashboard's pages.
+// Package admincmd is the command line of the admin API: token, connectors,
+// tunnelers and ca, the twins of the dashboard's pages.
 //
 // It does not speak HTTP (adminclient does), decide or check anything that the
 // API decides, or end the process (internal/cli does).

@@ -19,11 +19,12 @@ type Identity struct {
 	svid     *x509svid.SVID
 	bundles  *x509bundle.Set
 	watchers map[chan struct{}]struct{}
+	trusting map[chan struct{}]struct{}
 }
 
 // Identity shows svid and trusts this CA.
 func (c *CA) Identity(svid *x509svid.SVID) *Identity {
-	return &Identity{svid: svid, bundles: x509bundle.NewSet(c.Bundle()), watchers: map[chan struct{}]struct{}{}}
+	return &Identity{svid: svid, bundles: x509bundle.NewSet(c.Bundle()), watchers: map[chan struct{}]struct{}{}, trusting: map[chan struct{}]struct{}{}}
 }
 
 // Swap replaces the SVID as a rotation does.
@@ -44,6 +45,12 @@ func (i *Identity) Trust(bundles ...*x509bundle.Bundle) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.bundles = x509bundle.NewSet(bundles...)
+	for w := range i.trusting {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // GetX509SVID implements x509svid.Source.
@@ -73,6 +80,19 @@ func (i *Identity) Subscribe() (<-chan struct{}, func()) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		delete(i.watchers, w)
+	}
+}
+
+// SubscribeBundle does what mtls.Source.SubscribeBundle does.
+func (i *Identity) SubscribeBundle() (<-chan struct{}, func()) {
+	w := make(chan struct{}, 1)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.trusting[w] = struct{}{}
+	return w, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		delete(i.trusting, w)
 	}
 }
 

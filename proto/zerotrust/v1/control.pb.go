@@ -292,17 +292,20 @@ func (x *ConnectorHeartbeat) GetAppliedPolicyRevision() uint64 {
 }
 
 type TunnelerReport struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	TunnelerId       string                 `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
-	Version          string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	TunnelerId string                 `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
+	Version    string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// What the tunneler proved last to the connector, not what it says of itself.
 	Svid             *SVIDStatus            `protobuf:"bytes,3,opt,name=svid,proto3" json:"svid,omitempty"`
 	SessionStartedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=session_started_at,json=sessionStartedAt,proto3" json:"session_started_at,omitempty"`
 	// Address the session comes from, as the connector sees it.
 	RemoteAddress string `protobuf:"bytes,5,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
 	// The session ended; no more reports of it follow.
-	Detached      bool `protobuf:"varint,6,opt,name=detached,proto3" json:"detached,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Detached bool `protobuf:"varint,6,opt,name=detached,proto3" json:"detached,omitempty"`
+	// As in its heartbeat.
+	BundleAuthorityIds []string `protobuf:"bytes,7,rep,name=bundle_authority_ids,json=bundleAuthorityIds,proto3" json:"bundle_authority_ids,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *TunnelerReport) Reset() {
@@ -375,6 +378,13 @@ func (x *TunnelerReport) GetDetached() bool {
 		return x.Detached
 	}
 	return false
+}
+
+func (x *TunnelerReport) GetBundleAuthorityIds() []string {
+	if x != nil {
+		return x.BundleAuthorityIds
+	}
+	return nil
 }
 
 type ConnectResponse struct {
@@ -763,7 +773,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12,\n" +
 	"\x04svid\x18\x02 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
 	"\x14bundle_authority_ids\x18\x03 \x03(\tR\x12bundleAuthorityIds\x126\n" +
-	"\x17applied_policy_revision\x18\x04 \x01(\x04R\x15appliedPolicyRevision\"\x86\x02\n" +
+	"\x17applied_policy_revision\x18\x04 \x01(\x04R\x15appliedPolicyRevision\"\xb8\x02\n" +
 	"\x0eTunnelerReport\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
@@ -771,7 +781,8 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x04svid\x18\x03 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x12H\n" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
-	"\bdetached\x18\x06 \x01(\bR\bdetached\"\x87\x01\n" +
+	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\x87\x01\n" +
 	"\x0fConnectResponse\x126\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1c.zerotrust.v1.PolicySnapshotH\x00R\x06policy\x121\n" +
 	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbyeB\t\n" +

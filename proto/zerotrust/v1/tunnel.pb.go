@@ -70,11 +70,13 @@ func (x *SessionRequest) GetHeartbeat() *TunnelerHeartbeat {
 type TunnelerHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id in the caller's SVID; the session is cut otherwise.
-	TunnelerId    string      `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
-	Version       string      `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	Svid          *SVIDStatus `protobuf:"bytes,3,opt,name=svid,proto3" json:"svid,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TunnelerId string      `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
+	Version    string      `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Svid       *SVIDStatus `protobuf:"bytes,3,opt,name=svid,proto3" json:"svid,omitempty"`
+	// Subject key ids of the authorities in the bundle it trusts, hexadecimal.
+	BundleAuthorityIds []string `protobuf:"bytes,4,rep,name=bundle_authority_ids,json=bundleAuthorityIds,proto3" json:"bundle_authority_ids,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *TunnelerHeartbeat) Reset() {
@@ -124,6 +126,13 @@ func (x *TunnelerHeartbeat) GetVersion() string {
 func (x *TunnelerHeartbeat) GetSvid() *SVIDStatus {
 	if x != nil {
 		return x.Svid
+	}
+	return nil
+}
+
+func (x *TunnelerHeartbeat) GetBundleAuthorityIds() []string {
+	if x != nil {
+		return x.BundleAuthorityIds
 	}
 	return nil
 }
@@ -231,12 +240,13 @@ const file_zerotrust_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"\x19zerotrust/v1/tunnel.proto\x12\fzerotrust.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"O\n" +
 	"\x0eSessionRequest\x12=\n" +
-	"\theartbeat\x18\x01 \x01(\v2\x1f.zerotrust.v1.TunnelerHeartbeatR\theartbeat\"|\n" +
+	"\theartbeat\x18\x01 \x01(\v2\x1f.zerotrust.v1.TunnelerHeartbeatR\theartbeat\"\xae\x01\n" +
 	"\x11TunnelerHeartbeat\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12,\n" +
-	"\x04svid\x18\x03 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\"=\n" +
+	"\x04svid\x18\x03 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
+	"\x14bundle_authority_ids\x18\x04 \x03(\tR\x12bundleAuthorityIds\"=\n" +
 	"\x0fSessionResponse\x12*\n" +
 	"\x03ack\x18\x01 \x01(\v2\x18.zerotrust.v1.SessionAckR\x03ack\"\x7f\n" +
 	"\n" +

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
@@ -27,6 +31,9 @@ type Env struct {
 	Clock  *Clock
 	Server *api.Server
 	Logs   *observer.ObservedLogs
+	// SPIRE and Rotations are a CA without members; Run of the latter drives it.
+	SPIRE     *rotationtest.SPIRE
+	Rotations *rotation.Manager
 
 	mu      sync.Mutex
 	refused []audit.Event
@@ -58,12 +65,21 @@ func New(t testing.TB) *Env {
 	e := &Env{
 		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: NewKeyStore(), Clock: clock, Logs: logs,
 	}
+	e.SPIRE = rotationtest.NewSPIRE(clock.Now, 24*time.Hour)
+	world := rotationtest.NewWorld(clock.Now, e.SPIRE)
+	e.Rotations = rotation.New(rotation.Config{
+		SPIRE: e.SPIRE, Store: &rotationtest.Store{}, Members: world, Online: world, Agents: world, Self: world.Self,
+		Audit: audit.New(zap.NewNop(), clock.Now), Log: zap.NewNop(), Now: clock.Now,
+	})
 	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID, Scope: auth.ScopeBootstrap})
 	srv, err := api.New(api.Config{
-		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Auth: auth.NewKeys(e.Keys, clock.Now),
+		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: auth.NewKeys(e.Keys, clock.Now),
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
-		Audit:   e.record, Log: zap.New(core), Now: clock.Now,
+		OutageBudget: adminapi.OutageBudget{
+			PolicyAge: "24h0m0s", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m0s", Most: "5m30s"}},
+		},
+		Audit: e.record, Log: zap.New(core), Now: clock.Now,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() }) // Run has closed it already

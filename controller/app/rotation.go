@@ -1,0 +1,53 @@
+package app
+
+import (
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	spirerotation "github.com/sathiyaseelank-dot/grpccontroller/spire/rotation"
+)
+
+// newRotation makes the driver of CA rotations; it needs the roster and SPIRE.
+func (c *controller) newRotation(now func() time.Time) *rotation.Manager {
+	cfg := rotation.Config{
+		SPIRE: spirerotation.New(c.spire.Conn()), Store: c.store, Members: c.store, Online: c.roster, Agents: c.spire,
+		Self: c.asPeer, OwnAgent: c.own.ParentID, Audit: c.audit, Log: c.log.Named("rotation"), Now: now,
+	}
+	if c.cfg.SPIRE.Mode == config.Embedded { // an operator's SPIRE does not say
+		cfg.AgentTTL = c.cfg.SPIRE.AgentTTL
+	}
+	return rotation.New(cfg)
+}
+
+// asPeer is the controller as its peers see it: it must trust a new authority
+// before anybody uses it, and must not use the old one when it goes.
+func (c *controller) asPeer() fleet.Peer {
+	st := c.source.Status()
+	return fleet.Peer{
+		Workload: identity.Workload{Kind: identity.KindController, ID: c.cfg.ControllerID},
+		SVID:     fleet.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter},
+		Trusts:   c.source.AuthorityIDs(),
+	}
+}
+
+// policyAge is how long a connector admits sessions by a snapshot that nobody
+// renews; its default, which it may have been configured otherwise.
+const policyAge = 24 * time.Hour
+
+// outageBudget is how long sessions live on when controller and SPIRE are gone.
+func outageBudget(ttl config.SVIDTTL) adminapi.OutageBudget {
+	out := adminapi.OutageBudget{PolicyAge: policyAge.String()}
+	for _, k := range []struct {
+		kind identity.Kind
+		ttl  time.Duration
+	}{{identity.KindController, ttl.Controller}, {identity.KindConnector, ttl.Connector}, {identity.KindTunneler, ttl.Tunneler}} {
+		out.Identity = append(out.Identity, adminapi.IdentityBudget{
+			Kind: string(k.kind), Least: least(k.ttl).String(), Most: most(k.ttl).String(),
+		})
+	}
+	return out
+}

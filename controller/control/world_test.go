@@ -1,0 +1,256 @@
+package control_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+const patience = 20 * time.Second
+
+func connector(id string) identity.Workload {
+	return identity.Workload{Kind: identity.KindConnector, ID: id}
+}
+
+func tunneler(id string) identity.Workload {
+	return identity.Workload{Kind: identity.KindTunneler, ID: id}
+}
+
+// world is a controller with both gRPC servers on loopback: everything real but
+// SPIRE, which is in memory.
+type world struct {
+	spireCA    *mtlstest.CA
+	spire      *enrolltest.SPIRE
+	ca         *bootstrapca.CA
+	store      *store.Store
+	roster     *fleet.Roster
+	fleet      *fleet.Fleet
+	policy     *policy.Publisher
+	enroll     *enroll.Service
+	enrollment *control.Server
+	plane      *control.Server
+
+	shutDown func()     // tells both servers to stop
+	stopped  chan error // gets what both returned
+}
+
+// attendance lets a test stand between the control plane and the roster.
+type attendance func(control.Attendance) control.Attendance
+
+func newWorld(t *testing.T, hooks ...attendance) *world {
+	t.Helper()
+	w := &world{spireCA: mtlstest.NewCA(t, td), spire: enrolltest.NewSPIRE(td), stopped: make(chan error, 2)}
+	var err error
+	w.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "controller.db"))
+	require.NoError(t, err)
+	w.ca, err = bootstrapca.Open(t.TempDir(), td, time.Now)
+	require.NoError(t, err)
+	log := zap.NewNop()
+	w.roster = fleet.NewRoster(time.Now)
+	w.policy = policy.NewPublisher(td, w.store, log, time.Now)
+	trail := audit.New(log, time.Now)
+	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: w.roster, Changed: w, Audit: trail, Now: time.Now})
+	w.enroll = enroll.New(enroll.Config{
+		TrustDomain: td, Store: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w, Audit: trail, Log: log, Now: time.Now,
+	})
+	require.NoError(t, w.policy.Refresh(t.Context()))
+
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	w.shutDown = cancel
+	var roster control.Attendance = w.roster
+	for _, hook := range hooks {
+		roster = hook(roster)
+	}
+	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
+	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}}
+	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
+		TrustDomain: td, Redeemer: w.enroll, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints, Log: log,
+	}, log)
+	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
+		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log},
+		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}, log)
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context) error{w.enrollment.Run, w.plane.Run} {
+		running.Go(func() { w.stopped <- run(ctx) })
+	}
+	running.Go(func() { _ = w.policy.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		require.NoError(t, w.store.Close())
+	})
+	return w
+}
+
+// MembersChanged implements fleet.Changed as the program does.
+func (w *world) MembersChanged(revoked []fleet.Member) {
+	for _, m := range revoked {
+		w.roster.Forget(m.Workload)
+	}
+	w.policy.Kick()
+}
+
+type bundles struct{ authority *x509.Certificate }
+
+func (b bundles) Bundle(context.Context) ([]*x509.Certificate, error) {
+	return []*x509.Certificate{b.authority}, nil
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return lis
+}
+
+// member enrolls a workload on a host of its own, ten minutes ago, without a token.
+func (w *world) member(t *testing.T, who identity.Workload) {
+	t.Helper()
+	w.memberSince(t, who, time.Now().Add(-10*time.Minute))
+}
+
+func (w *world) memberSince(t *testing.T, who identity.Workload, at time.Time) {
+	t.Helper()
+	host := identity.NewHostID()
+	agent, err := host.AgentID(td)
+	require.NoError(t, err)
+	require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
+		if err := tx.PutHost(t.Context(), fleet.Host{ID: host, AgentID: agent, KeyHash: []byte(host), EnrolledAt: at}); err != nil {
+			return err
+		}
+		if err := tx.PutMember(t.Context(), fleet.Member{Workload: who, HostID: host, EnrolledAt: at}); err != nil {
+			return err
+		}
+		return tx.BumpPolicy(t.Context())
+	}))
+	require.NoError(t, w.policy.Refresh(t.Context()))
+}
+
+func (w *world) revoke(t *testing.T, who identity.Workload) {
+	t.Helper()
+	require.NoError(t, w.fleet.Revoke(t.Context(), fleet.Revocation{Workload: who, Actor: "key:test"}))
+}
+
+// dial connects to the control plane with an SVID of this SPIFFE ID.
+func (w *world) dial(t *testing.T, who identity.Workload, opts ...mtlstest.Option) *grpc.ClientConn {
+	t.Helper()
+	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String(), opts...))
+	return dialTLS(t, w.plane.Addr(), mtls.ClientConfig(own, mtls.Kinds(td, identity.KindController)))
+}
+
+func dialTLS(t *testing.T, addr net.Addr, c *tls.Config) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+addr.String(), grpc.WithTransportCredentials(credentials.NewTLS(c)))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// stream is the connector's end of a control stream.
+type stream struct {
+	zerotrustv1.ControlPlaneService_ConnectClient
+}
+
+func (w *world) open(t *testing.T, who identity.Workload, opts ...mtlstest.Option) stream {
+	t.Helper()
+	s, err := zerotrustv1.NewControlPlaneServiceClient(w.dial(t, who, opts...)).Connect(patient(t))
+	require.NoError(t, err)
+	return stream{s}
+}
+
+// say sends messages. An error means that the stream has ended, which Recv tells.
+func (s stream) say(messages ...*zerotrustv1.ConnectRequest) {
+	for _, m := range messages {
+		_ = s.Send(m)
+	}
+}
+
+// policy returns the next message, which must be a policy.
+func (s stream) policy(t *testing.T) *zerotrustv1.PolicySnapshot {
+	t.Helper()
+	m, err := s.Recv()
+	require.NoError(t, err)
+	require.NotNil(t, m.GetPolicy())
+	return m.GetPolicy()
+}
+
+// end reads until the stream ends and returns how.
+func (s stream) end() *status.Status {
+	for {
+		if _, err := s.Recv(); err != nil {
+			return status.Convert(err)
+		}
+	}
+}
+
+func (s stream) endsWith(t *testing.T, code codes.Code, text string) {
+	t.Helper()
+	st := s.end()
+	require.Equal(t, code, st.Code(), st.Message())
+	require.Contains(t, st.Message(), text)
+}
+
+func hello(id string, addresses ...string) *zerotrustv1.ConnectRequest {
+	return helloOf(&zerotrustv1.ConnectorHello{
+		ConnectorId: id, Version: "v1", InstanceId: "instance", BootId: "boot", PrivateIp: "10.0.0.7", ListenAddresses: addresses,
+	})
+}
+
+func helloOf(h *zerotrustv1.ConnectorHello) *zerotrustv1.ConnectRequest {
+	return &zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: h}}
+}
+
+func heartbeat(id string, revision uint64) *zerotrustv1.ConnectRequest {
+	return &zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{
+		Heartbeat: &zerotrustv1.ConnectorHeartbeat{ConnectorId: id, AppliedPolicyRevision: revision},
+	}}
+}
+
+func report(r *zerotrustv1.TunnelerReport) *zerotrustv1.ConnectRequest {
+	return &zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Tunneler{Tunneler: r}}
+}
+
+func (w *world) status(id string) fleet.Status { return w.roster.Connector(id, time.Time{}).Status }
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	require.Eventually(t, ok, patience, 2*time.Millisecond, what)
+}

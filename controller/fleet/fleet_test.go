@@ -1,0 +1,189 @@
+package fleet_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	alone := w.enroll(t, connector("alone"))
+	shared := w.enroll(t, connector("c-01"), tunneler("t-01"))
+	bystander := w.enroll(t, connector("bystander"))
+	before, err := w.store.PolicyRevision(t.Context())
+	require.NoError(t, err)
+
+	for name, who := range map[string]identity.Workload{
+		"a connector that never was":             connector("unknown"),
+		"a tunneler with the id of a connector":  tunneler("alone"),
+		"a connector with the id of a tunneler":  connector("t-01"),
+		"an id that differs in case":             connector("ALONE"),
+		"a connector whose id is a LIKE pattern": connector("%"),
+		"a connector with an id that is no id":   connector("' OR 1=1 --"),
+	} {
+		err := w.Revoke(t.Context(), fleet.Revocation{Workload: who})
+		require.ErrorIs(t, err, fleet.ErrNotFound, name)
+	}
+	require.Error(t, w.Revoke(t.Context(), fleet.Revocation{Workload: identity.Workload{Kind: identity.KindController, ID: "controller-01"}}))
+	after, err := w.store.PolicyRevision(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before, after, "a refusal changes nothing")
+	require.Empty(t, w.changes.Revoked())
+
+	t.Log("the last role takes its host with it")
+	w.revoke(t, connector("alone"))
+	require.Equal(t, w.clock.Now(), w.host(t, alone.ID).RevokedAt)
+	t.Log("one of two roles does not")
+	w.revoke(t, tunneler("t-01"))
+	require.True(t, w.host(t, shared.ID).RevokedAt.IsZero())
+	w.revoke(t, connector("c-01"))
+	require.False(t, w.host(t, shared.ID).RevokedAt.IsZero())
+	require.True(t, w.host(t, bystander.ID).RevokedAt.IsZero())
+
+	t.Log("revoking again changes nothing, also not the time")
+	first := w.host(t, alone.ID).RevokedAt
+	events, err := w.store.AuditSince(t.Context(), time.Time{})
+	require.NoError(t, err)
+	revision, err := w.store.PolicyRevision(t.Context())
+	require.NoError(t, err)
+	w.clock.Advance(time.Hour)
+	w.revoke(t, connector("alone"))
+	require.Equal(t, first, w.host(t, alone.ID).RevokedAt)
+	again, err := w.store.PolicyRevision(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, revision, again)
+	require.Len(t, w.changes.Revoked(), 3)
+
+	moreEvents, err := w.store.AuditSince(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(events, moreEvents))
+	require.Len(t, events, 3)
+	require.Empty(t, cmp.Diff(audit.Event{
+		Time: first, Actor: "key:test", Action: audit.MemberRevoke, Target: "connector/alone", Outcome: audit.Success,
+		Reason: "host/" + string(alone.ID), RequestID: "r1", Source: "192.0.2.1:1",
+	}, events[0]))
+}
+
+func TestAdmit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c-01"), tunneler("t-01"))
+	w.enroll(t, connector("revoked"), tunneler("revoked"))
+	w.revoke(t, connector("revoked"))
+	w.revoke(t, tunneler("revoked"))
+	now := w.clock.Now()
+	issued := now.Add(-10 * time.Second).Truncate(time.Second) // what SPIRE writes at the moment of enrollment
+	for name, c := range map[string]struct {
+		id        string
+		notBefore time.Time
+		refused   bool
+	}{
+		"an SVID of the moment of enrollment":       {"c-01", issued, false},
+		"an SVID of later":                          {"c-01", now.Add(time.Hour), false},
+		"an SVID issued a second before enrollment": {"c-01", issued.Add(-time.Second), true},
+		"an SVID of a former holder":                {"c-01", now.Add(-time.Hour), true},
+		"an SVID without a notBefore":               {"c-01", time.Time{}, true},
+		"a member that was never enrolled":          {"unknown", now, true},
+		"no id":                                     {"", now, true},
+		"a revoked member":                          {"revoked", now.Add(time.Hour), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			errs := []error{
+				w.AdmitConnector(t.Context(), fleet.Hello{ID: c.id}, c.notBefore),
+				w.AdmitTunneler(t.Context(), strings.Replace(c.id, "c-", "t-", 1), c.notBefore),
+			}
+			for _, err := range errs {
+				if c.refused {
+					require.ErrorIs(t, err, fleet.ErrRevoked)
+				} else {
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
+// TestHelloMovesAConnector: the policy gets a new revision exactly when an address
+// changed.
+func TestHelloMovesAConnector(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c-01"))
+	revision := func() uint64 {
+		t.Helper()
+		n, err := w.store.PolicyRevision(t.Context())
+		require.NoError(t, err)
+		return n
+	}
+	admit := func(addresses ...string) uint64 {
+		t.Helper()
+		require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Version: "v2", PrivateIP: "10.0.0.7", Addresses: addresses}, w.clock.Now()))
+		return revision()
+	}
+	start := revision()
+	require.Equal(t, start, admit(), "no address, as before")
+	require.Equal(t, start+1, admit("b:1", "a:1"))
+	require.Equal(t, start+1, admit("b:1", "a:1"), "the same again")
+	require.Equal(t, start+2, admit("a:1", "b:1"), "the order is the connector's preference")
+	all, err := w.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:1", "b:1"}, all[0].Addresses)
+	require.Equal(t, "10.0.0.7", all[0].PrivateIP)
+	require.Equal(t, "v2", all[0].Version)
+
+	mine := []string{"z:1", "a:1"}
+	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Addresses: mine}, w.clock.Now()))
+	require.Equal(t, []string{"z:1", "a:1"}, mine, "the caller's slice is left alone")
+}
+
+func TestListsHavePresence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c-01"), tunneler("t-01"))
+	w.enroll(t, connector("c-02"))
+	seen := w.clock.Now().Add(-time.Hour)
+	require.NoError(t, w.store.SaveSeen(t.Context(), []fleet.Seen{{Workload: connector("c-02"), At: seen}, {Workload: tunneler("t-01"), At: seen, Connector: "c-02"}}))
+	w.roster.ConnectorUp(fleet.Hello{ID: "c-01"}, "192.0.2.1:1", fleet.SVID{})
+
+	connectors, err := w.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Len(t, connectors, 2)
+	require.Equal(t, fleet.Online, connectors[0].Presence.Status)
+	require.Equal(t, fleet.Presence{Status: fleet.Offline, LastSeen: seen}, connectors[1].Presence)
+	tunnelers, err := w.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, fleet.Presence{Status: fleet.Offline, LastSeen: seen}, tunnelers[0].Presence)
+	require.Equal(t, "c-02", tunnelers[0].ConnectorID, "the stored one")
+	w.roster.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Since: w.clock.Now()})
+	tunnelers, err = w.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "c-01", tunnelers[0].ConnectorID, "the one that reports it now")
+}
+
+func TestParseSelector(t *testing.T) {
+	t.Parallel()
+	s, err := fleet.ParseSelector("unix:path:/usr/bin/a:b")
+	require.NoError(t, err)
+	require.Equal(t, fleet.Selector{Type: "unix", Value: "path:/usr/bin/a:b"}, s)
+	require.Equal(t, "unix:path:/usr/bin/a:b", s.String())
+	for _, bad := range []string{"", "unix", ":path", "unix:"} {
+		_, err := fleet.ParseSelector(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+func TestEntryForRefusesABadID(t *testing.T) {
+	t.Parallel()
+	_, err := fleet.EntryFor(fleet.Member{Workload: connector("../controller/x")}, fleet.Host{}, td, svidOf)
+	require.ErrorIs(t, errors.Join(err), identity.ErrInvalidID)
+}

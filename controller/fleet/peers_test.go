@@ -1,0 +1,50 @@
+package fleet_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+func TestPeersAreTheOpenLinksOfOnlineMembers(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	r := fleet.NewRoster(c.Now)
+	require.Empty(t, r.Peers())
+	connector := identity.Workload{Kind: identity.KindConnector, ID: "c-01"}
+	tunneler := identity.Workload{Kind: identity.KindTunneler, ID: "t-01"}
+	one, two := []string{"ca-1"}, []string{"ca-1", "ca-2"}
+	was, is := fleet.SVID{AuthorityID: "ca-1"}, fleet.SVID{AuthorityID: "ca-2"}
+
+	stream := r.ConnectorUp(fleet.Hello{ID: "c-01"}, "192.0.2.1:1", was)
+	require.Empty(t, cmp.Diff([]fleet.Peer{{Workload: connector, SVID: was}}, r.Peers()), "it has not said what it trusts")
+	r.ConnectorTrusts("c-01", two)
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", SVID: is, Trusts: two, Since: c.Now()})
+	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", SVID: was, Trusts: one, Since: c.Now()})
+	r.TunnelerProved("t-01", 1, is)
+	want := []fleet.Peer{
+		{Workload: connector, SVID: was, Trusts: two},
+		{Workload: tunneler, Via: "directory stream", SVID: is, Trusts: two},
+		{Workload: tunneler, Via: "session at connector/c-01", SVID: is, Trusts: two},
+		{Workload: tunneler, Via: "session at connector/c-02", SVID: was, Trusts: one},
+	}
+	got := r.Peers()
+	got[1].Trusts = two // of either session: there is one bundle on a host
+	require.Empty(t, cmp.Diff(want, got), "one newer report hides no older session")
+
+	t.Log("a session that ends, a silent one and a revoked member hold nothing up")
+	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Detached: true})
+	require.Len(t, r.Peers(), 3)
+	c.Advance(fleet.OfflineAfter + time.Second)
+	r.ConnectorBeat("c-01", stream, is, 1)
+	require.Empty(t, cmp.Diff([]fleet.Peer{{Workload: connector, SVID: is, Trusts: two}}, r.Peers()))
+	r.Forget(connector)
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", SVID: is, Since: c.Now()})
+	r.Forget(tunneler)
+	require.Empty(t, r.Peers())
+}

@@ -1,0 +1,162 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Members is what the gates need of the stored fleet.
+type Members interface {
+	Connectors(ctx context.Context) ([]fleet.Connector, error)
+	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
+	Hosts(ctx context.Context) ([]fleet.Host, error)
+}
+
+// Online lists the open links of the members that are ONLINE; fleet.Roster is it.
+type Online interface {
+	Peers() []fleet.Peer
+}
+
+// Agents lists the attested agents; registrar.Client is it.
+type Agents interface {
+	Agents(ctx context.Context) ([]fleet.Agent, error)
+}
+
+const (
+	// returnLimit is how long the members that were here when the controller
+	// stopped are waited for after its start: the longest pause of a connector that
+	// reconnects. An empty roster would open every gate.
+	returnLimit = 60 * time.Second
+	// lastSeenSpread is how far apart the stored last-seen times of members can be
+	// that were all ONLINE: a heartbeat, its flush and some patience.
+	lastSeenSpread = fleet.OfflineAfter + 5*time.Second
+)
+
+// crowd lists everybody who counts for a move. Agents are listed only where they
+// matter: that is a call of SPIRE.
+func (m *Manager) crowd(ctx context.Context, r Rotation, mv move) (crowd, error) {
+	c := crowd{peers: append(m.cfg.Online.Peers(), m.cfg.Self())}
+	members, err := m.members(ctx)
+	if err != nil {
+		return c, err
+	}
+	online := map[identity.Workload]bool{}
+	for _, p := range c.peers {
+		online[p.Workload] = true
+	}
+	c.missing = m.missing(r, members, online)
+	if mv.call == callRevoke {
+		c.agents, err = m.agents(ctx, r, members, online)
+	}
+	return c, err
+}
+
+// members are the live ones.
+func (m *Manager) members(ctx context.Context) ([]fleet.Member, error) {
+	connectors, err := m.cfg.Members.Connectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tunnelers, err := m.cfg.Members.Tunnelers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []fleet.Member
+	for _, c := range connectors {
+		if c.Live() {
+			out = append(out, c.Member)
+		}
+	}
+	for _, t := range tunnelers {
+		if t.Live() {
+			out = append(out, t.Member)
+		}
+	}
+	return out, nil
+}
+
+// missing are the members that are OFFLINE and count: by policy, or because the
+// controller has only just started and they were here when it stopped.
+func (m *Manager) missing(r Rotation, members []fleet.Member, online map[identity.Workload]bool) []Holdout {
+	stopped := m.lastAlive(members)
+	young := m.cfg.Now().Sub(m.born) < returnLimit
+	var out []Holdout
+	for _, it := range members {
+		switch {
+		case online[it.Workload] || it.LastSeenAt.IsZero(): // one that never came has no trust to lose
+		case young && it.LastSeenAt.Before(m.born) && stopped.Sub(it.LastSeenAt) <= lastSeenSpread:
+			out = append(out, Holdout{it.String(), "not heard of since the controller started"})
+		case r.Options.Offline == WaitOffline:
+			out = append(out, Holdout{it.String(), "is OFFLINE"})
+		}
+	}
+	return out
+}
+
+// lastAlive is about when the controller stopped: the newest last-seen time from
+// before this start. It is looked up once, for those who are back are seen anew.
+func (m *Manager) lastAlive(members []fleet.Member) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopped.IsZero() {
+		for _, it := range members {
+			if it.LastSeenAt.Before(m.born) && it.LastSeenAt.After(m.stopped) {
+				m.stopped = it.LastSeenAt
+			}
+		}
+	}
+	return m.stopped
+}
+
+// agents are those that live, as far as can be known: SPIRE does not say when it
+// last heard of an agent. One of our hosts lives while a member on it is ONLINE;
+// one that we do not know, in an external SPIRE, until its SVID expires. Just after
+// a taint all count: those of hosts without an ONLINE member may hear of it too.
+func (m *Manager) agents(ctx context.Context, r Rotation, members []fleet.Member, online map[identity.Workload]bool) ([]agent, error) {
+	all, err := m.cfg.Agents.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := m.cfg.Members.Hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byAgent := map[spiffeid.ID]fleet.Host{}
+	for _, h := range hosts {
+		byAgent[h.AgentID] = h
+	}
+	everybody := r.Options.Offline == WaitOffline || m.cfg.Now().Sub(r.PhaseSince) < taintReaches
+	var out []agent
+	for _, a := range all {
+		host, ours := byAgent[a.ID]
+		names, live := residents(host.ID, members, online)
+		switch {
+		case a.Banned || !a.ExpiresAt.After(m.cfg.Now()):
+		case a.ID == m.cfg.OwnAgent:
+			out = append(out, agent{a, "agent/controller", " of this controller"})
+		case !ours:
+			out = append(out, agent{a, "agent" + strings.TrimPrefix(a.ID.Path(), "/spire/agent"), ""})
+		case live || everybody && len(names) > 0:
+			out = append(out, agent{a, "agent/" + string(host.ID), fmt.Sprintf(" of %s", strings.Join(names, " and "))})
+		}
+	}
+	return out, nil
+}
+
+// residents are the members on a host, and whether one of them is ONLINE.
+func residents(host identity.HostID, members []fleet.Member, online map[identity.Workload]bool) (names []string, live bool) {
+	for _, it := range members {
+		if it.HostID == host && host != "" {
+			names = append(names, it.String())
+			live = live || online[it.Workload]
+		}
+	}
+	return names, live
+}

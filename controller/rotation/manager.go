@@ -1,0 +1,284 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+)
+
+// Store is where rotations are kept.
+type Store interface {
+	RotationTx(ctx context.Context, fn func(Tx) error) error
+	// Rotation returns the unfinished rotation, else the newest, else ErrNone.
+	Rotation(ctx context.Context) (Rotation, error)
+}
+
+// Tx is the part of a store transaction that a rotation needs.
+type Tx interface {
+	audit.Store
+	// Rotation is as in Store.
+	Rotation(ctx context.Context) (Rotation, error)
+	// PutRotation inserts or replaces by id.
+	PutRotation(ctx context.Context, r Rotation) error
+}
+
+// Config configures New.
+type Config struct {
+	SPIRE   SPIRE
+	Store   Store
+	Members Members
+	Online  Online
+	Agents  Agents
+	// Self is the controller as a peer, OwnAgent its agent.
+	Self     func() fleet.Peer
+	OwnAgent spiffeid.ID
+	// AgentTTL is the life of agent SVIDs; zero where it is not known.
+	AgentTTL time.Duration
+	Audit    *audit.Log
+	Log      *zap.Logger
+	Now      func() time.Time
+}
+
+const (
+	// lookEvery is how often a closed gate is looked at.
+	lookEvery = 250 * time.Millisecond
+	// retryAfter is the pause after an error.
+	retryAfter = time.Second
+	// taintReaches is when an agent that runs has heard of a taint: it asks every
+	// five seconds. One that misses it keeps what the revoked authority signed, and
+	// gives it to workloads, until half of its life.
+	taintReaches = 7 * time.Second
+	// emergencyGrace bounds the wait between taint and revoke in an emergency. To
+	// revoke at once was tried on SPIRE 1.15.2: no agent hears of the taint then, and
+	// the fleet is down until half of the SVIDs' lives.
+	emergencyGrace = 15 * time.Second
+	// patience is how many times in a row SPIRE may answer and refuse the same call
+	// before the rotation pauses and asks for a human.
+	patience = 10
+)
+
+// Manager starts and drives rotations.
+type Manager struct {
+	cfg  Config
+	born time.Time
+	kick chan struct{}
+
+	mu      sync.Mutex
+	stopped time.Time // see lastAlive
+
+	refusals int    // of Run only
+	lastWarn string // of Run only
+}
+
+// New returns a Manager. What it says of members that are not back yet counts
+// from this moment.
+func New(cfg Config) *Manager {
+	return &Manager{cfg: cfg, born: cfg.Now(), kick: make(chan struct{}, 1)}
+}
+
+// wake makes Run look now.
+func (m *Manager) wake() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Run drives the unfinished rotation, whoever started it and in whichever life of
+// this program, until ctx ends.
+func (m *Manager) Run(ctx context.Context) error {
+	if members, err := m.members(ctx); err == nil {
+		m.lastAlive(members)
+	}
+	for {
+		wait, err := m.advance(ctx)
+		if ctx.Err() == nil {
+			m.warn(err)
+		}
+		if err != nil {
+			wait = retryAfter
+		}
+		var timer <-chan time.Time
+		if wait > 0 {
+			timer = time.After(wait)
+		}
+		select {
+		case <-timer:
+		case <-m.kick:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// warn logs a fault once, not every second.
+func (m *Manager) warn(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != m.lastWarn {
+		m.cfg.Log.Warn("rotation does not advance, retrying", zap.Error(err))
+	}
+	m.lastWarn = text
+}
+
+// advance takes as many steps as it can and returns how long to wait before the
+// next look; zero is until somebody wakes us.
+func (m *Manager) advance(ctx context.Context) (time.Duration, error) {
+	for {
+		r, err := m.cfg.Store.Rotation(ctx)
+		if errors.Is(err, ErrNone) || err == nil && r.State != Running {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read rotation: %w", err)
+		}
+		moved, err := m.step(ctx, r)
+		if err != nil && !errors.Is(err, errChanged) {
+			return 0, err
+		}
+		if err == nil && !moved {
+			return lookEvery, nil
+		}
+	}
+}
+
+// step looks at SPIRE and makes the next move, if its gate is open.
+func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) {
+	a, err := m.cfg.SPIRE.Authorities(ctx)
+	if err != nil {
+		return false, err
+	}
+	if a.Upstream != "" {
+		return true, m.halt(ctx, r, Paused, ErrUpstream.Error())
+	}
+	mv := plan(r.Replace, a, m.cfg.Now())
+	switch mv.call {
+	case callNone:
+		return true, m.halt(ctx, r, Done, "")
+	case callStuck:
+		return true, m.halt(ctx, r, Overtaken, fmt.Sprintf("SPIRE holds %s no longer as its old authority and cannot revoke it; it is trusted until it expires", mv.id))
+	default:
+	}
+	if activated := a.Active.ID != r.Replace[0]; activated && r.Signer != a.Active.ID {
+		if r, err = m.noteActivation(ctx, r, a.Active.ID, mv); err != nil {
+			return false, err
+		}
+	}
+	if !r.in(mv.call.reached(), mv.id) && !r.in(mv.call.intended(), mv.id) {
+		if r, err = m.enter(ctx, r, mv.call.reached(), mv.id); err != nil {
+			return false, err
+		}
+	}
+	g, err := m.gate(ctx, r, mv)
+	if err != nil {
+		return false, err
+	}
+	if !g.Open() {
+		return m.closed(ctx, r, mv, g)
+	}
+	if !r.in(mv.call.intended(), mv.id) {
+		if r, err = m.enter(ctx, r, mv.call.intended(), mv.id); err != nil {
+			return false, err
+		}
+	}
+	return m.do(ctx, r, mv)
+}
+
+// gate evaluates what the move has to wait for.
+func (m *Manager) gate(ctx context.Context, r Rotation, mv move) (Gate, error) {
+	if mv.call != callRevoke && (mv.call != callActivate || r.Options.Emergency) {
+		return Gate{}, nil
+	}
+	c, err := m.crowd(ctx, r, mv)
+	if err != nil {
+		return Gate{}, fmt.Errorf("who holds it up: %w", err)
+	}
+	var g Gate
+	if mv.call == callActivate {
+		g = mayActivate(r, mv.id, c)
+	} else {
+		g = mayRevoke(r, mv.id, c, m.cfg.AgentTTL)
+	}
+	// While this program was down nobody could get through.
+	g.Since = r.PhaseSince
+	if m.born.After(g.Since) {
+		g.Since = m.born
+	}
+	if r.Options.Deadline > 0 {
+		g.Deadline = g.Since.Add(r.Options.Deadline)
+	}
+	if r.Options.Emergency {
+		g.Deadline = g.Since.Add(emergencyGrace)
+		if !m.cfg.Now().Before(g.Deadline) {
+			return Gate{}, nil
+		}
+	}
+	return g, nil
+}
+
+// closed waits, until the deadline.
+func (m *Manager) closed(ctx context.Context, r Rotation, mv move, g Gate) (moved bool, err error) {
+	if !r.in(mv.call.reached(), mv.id) { // crashed after the intent, before the call
+		_, err = m.enter(ctx, r, mv.call.reached(), mv.id)
+		return true, err
+	}
+	if g.Deadline.IsZero() || m.cfg.Now().Before(g.Deadline) {
+		return false, nil
+	}
+	names := strings.Join(g.Names(), ", ")
+	switch {
+	case r.Options.OnExpiry != StopForHoldouts:
+		return true, m.drop(ctx, r, g)
+	case r.retreat():
+		return true, m.halt(ctx, r, Aborted, "deadline reached, held up by "+names)
+	default:
+		return true, m.halt(ctx, r, Paused, "deadline reached, too late to abort, held up by "+names)
+	}
+}
+
+// do makes the call of a stored intent. Whether it happened is read from SPIRE at
+// the next step; an error alone says nothing.
+func (m *Manager) do(ctx context.Context, r Rotation, mv move) (moved bool, err error) {
+	switch mv.call {
+	case callPrepare:
+		err = m.cfg.SPIRE.Prepare(ctx)
+	case callActivate:
+		err = m.cfg.SPIRE.Activate(ctx, mv.id)
+	case callTaint:
+		err = m.cfg.SPIRE.Taint(ctx, mv.id)
+	case callRevoke:
+		err = m.cfg.SPIRE.Revoke(ctx, mv.id)
+	default:
+		return false, nil
+	}
+	if err == nil {
+		m.refusals = 0
+		return true, nil
+	}
+	after, readErr := m.cfg.SPIRE.Authorities(ctx)
+	if readErr != nil {
+		return false, err
+	}
+	if plan(r.Replace, after, m.cfg.Now()) != mv {
+		m.cfg.Log.Info("spire did what it reported as failed", zap.String("phase", string(r.Phase)), zap.Error(err))
+		m.refusals = 0
+		return true, nil
+	}
+	if m.refusals++; m.refusals < patience {
+		return false, err
+	}
+	m.refusals = 0
+	m.cfg.Log.Error("spire refuses the next step of the rotation, look at its log, then use ca resume", zap.Error(err))
+	return true, m.halt(ctx, r, Paused, "SPIRE refuses the next step: see the controller's log")
+}

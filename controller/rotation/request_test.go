@@ -1,0 +1,166 @@
+package rotation_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+)
+
+func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*rotation.Options)
+		field  string
+	}{
+		"a deadline that no SVID can meet": {func(o *rotation.Options) { o.Deadline = time.Second }, "deadline"},
+		"a negative deadline":              {func(o *rotation.Options) { o.Deadline = -time.Hour }, "deadline"},
+		"an unknown offline policy":        {func(o *rotation.Options) { o.Offline = "ignore" }, "offline"},
+		"an unknown end of a deadline":     {func(o *rotation.Options) { o.OnExpiry = "" }, "on_deadline"},
+		"an emergency with a deadline":     {func(o *rotation.Options) { o.Emergency, o.Deadline = true, time.Hour }, "emergency"},
+		"an emergency that waits":          {func(o *rotation.Options) { o.Emergency, o.Offline = true, rotation.WaitOffline }, "emergency"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			o := ordinary
+			tc.change(&o)
+			_, err := s.m.Start(t.Context(), rotation.Request{Options: o})
+			var fault *rotation.OptionError
+			require.ErrorAs(t, err, &fault)
+			require.Equal(t, tc.field, fault.Field)
+			_, err = s.m.Preview(t.Context(), o)
+			require.ErrorAs(t, err, &fault)
+			require.Empty(t, s.rotation().ID)
+		})
+	}
+}
+
+func TestAnUpstreamAuthorityIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.spire.SetUpstream("root")
+	_, err := s.m.Start(t.Context(), rotation.Request{Options: ordinary})
+	require.ErrorIs(t, err, rotation.ErrUpstream)
+	_, err = s.m.Preview(t.Context(), ordinary)
+	require.ErrorIs(t, err, rotation.ErrUpstream)
+	r, err := s.m.Report(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "root", r.Authorities.Upstream)
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.start(ordinary)
+		s.spire.SetUpstream("root") // configured while the controller was down
+		s.live()
+		require.Equal(t, rotation.Paused, s.rotation().State)
+		require.Empty(t, s.spire.Calls())
+	})
+}
+
+func TestOneRotationAtATime(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	_, err := s.m.Abort(t.Context(), rotation.Request{})
+	require.ErrorIs(t, err, rotation.ErrNone)
+	_, err = s.m.Resume(t.Context(), rotation.Request{})
+	require.ErrorIs(t, err, rotation.ErrNone)
+	first := s.start(ordinary)
+	_, err = s.m.Start(t.Context(), rotation.Request{Options: ordinary})
+	require.ErrorIs(t, err, rotation.ErrRunning)
+	_, err = s.m.Resume(t.Context(), rotation.Request{})
+	require.ErrorIs(t, err, rotation.ErrNotStuck)
+	r, err := s.m.Abort(t.Context(), rotation.Request{Actor: "key:a", RequestID: "req", From: "192.0.2.1"})
+	require.NoError(t, err)
+	require.Equal(t, first.ID, r.ID)
+	require.Equal(t, rotation.Aborted, s.rotation().State)
+	last := s.store.Events()[len(s.store.Events())-1]
+	last.Time = time.Time{}
+	require.Equal(t, audit.Event{
+		Actor: "key:a", Action: audit.RotationAbort, Target: "rotation/" + r.ID, Outcome: audit.Success, Reason: "preparing",
+		RequestID: "req", Source: "192.0.2.1",
+	}, last)
+	_, err = s.m.Abort(t.Context(), rotation.Request{})
+	require.ErrorIs(t, err, rotation.ErrNone)
+}
+
+func TestAPreviewChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p, err := s.m.Preview(t.Context(), ordinary)
+	require.NoError(t, err)
+	require.Equal(t, []string{"ca-1"}, p.Replace)
+	require.Empty(t, p.Reuse)
+	require.Len(t, p.Steps, 4)
+	require.Equal(t, 4, p.Gate.Total)
+
+	s.byItself("prepare")
+	p, err = s.m.Preview(t.Context(), ordinary)
+	require.NoError(t, err)
+	require.Equal(t, "ca-2", p.Reuse)
+	require.Len(t, p.Steps, 3)
+	p, err = s.m.Preview(t.Context(), emergency)
+	require.NoError(t, err)
+	require.Equal(t, []string{"ca-1", "ca-2"}, p.Replace)
+	require.Len(t, p.Steps, 7)
+
+	require.Equal(t, []string{"prepare ca-2"}, s.spire.Calls())
+	require.Empty(t, s.rotation().ID)
+	require.Empty(t, s.store.Events())
+	s.start(ordinary)
+	_, err = s.m.Preview(t.Context(), ordinary)
+	require.ErrorIs(t, err, rotation.ErrRunning)
+}
+
+func TestARotationOfSPIREsOwnIsReported(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	report := func() rotation.Report {
+		r, err := s.m.Report(t.Context())
+		require.NoError(t, err)
+		return r
+	}
+	require.Nil(t, report().Automatic)
+	s.byItself("prepare")
+	require.Equal(t, rotation.Prepared, report().Automatic.Phase)
+	require.Equal(t, 4, report().Automatic.Gate.Through)
+	s.byItself("activate")
+	auto := report().Automatic
+	require.Equal(t, rotation.Active, auto.Phase)
+	require.Equal(t, "ca-1", auto.Authority)
+	require.False(t, auto.Gate.Open(), "SPIRE re-issues nothing before half of an SVID's life")
+}
+
+func TestSPIREOvertakesARotationThatWaitsForTooLong(t *testing.T) {
+	t.Parallel()
+	play(t, func(s *scene) { s.world.Freeze("t-01") }, ordinary, func(t *testing.T, s *scene) {
+		require.Equal(t, rotation.Tainted, s.rotation().Phase)
+		s.byItself("prepare") // forgets the old one
+		s.pass(time.Second)
+		require.Equal(t, rotation.Overtaken, s.rotation().State)
+		require.Contains(t, s.rotation().Reason, "ca-1")
+	})
+}
+
+func TestACallThatSPIRERefusesForEverPauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.start(ordinary)
+		s.faults.Refuse("activate", errors.New("FailedPrecondition: no"))
+		s.live()
+		r := s.rotation()
+		require.Equal(t, rotation.Paused, r.State)
+		require.NotContains(t, r.Reason, "FailedPrecondition", "the log has SPIRE's words")
+		s.faults.Refuse("", nil)
+		_, err := s.m.Resume(t.Context(), rotation.Request{})
+		require.NoError(t, err)
+		s.live()
+		s.requireCalls("prepare ca-2", "activate ca-2", "taint ca-1", "revoke ca-1")
+	})
+}

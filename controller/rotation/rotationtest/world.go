@@ -1,0 +1,197 @@
+package rotationtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// World is a fleet whose members follow the server as agents make them: its
+// bundle at once, its active authority once theirs is tainted. A member that is
+// stuck follows nothing any more.
+type World struct {
+	now   func() time.Time
+	spire *SPIRE
+
+	mu      sync.Mutex
+	members []*member
+	agents  int // serial numbers given
+}
+
+type member struct {
+	fleet.Member
+	peer   fleet.Peer
+	agent  fleet.Agent
+	signer string // of the agent's SVID
+	stuck  bool
+	frozen bool
+	online bool
+}
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+// NewWorld returns a world without members.
+func NewWorld(now func() time.Time, s *SPIRE) *World { return &World{now: now, spire: s} }
+
+// Add enrolls a member on a host of its own, ONLINE.
+func (w *World) Add(kind identity.Kind, id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	host := identity.HostID(fmt.Sprintf("%032x", len(w.members)+1))
+	agentID, err := host.AgentID(td)
+	if err != nil {
+		panic(err)
+	}
+	it := identity.Workload{Kind: kind, ID: id}
+	m := &member{
+		Member: fleet.Member{Workload: it, HostID: host, EnrolledAt: w.now(), LastSeenAt: w.now()},
+		peer:   fleet.Peer{Workload: it}, agent: fleet.Agent{ID: agentID}, online: true,
+	}
+	w.members = append(w.members, m)
+	w.follow(m)
+}
+
+// Enroll adds a member that has never been ONLINE.
+func (w *World) Enroll(kind identity.Kind, id string) {
+	w.Add(kind, id)
+	w.change(id, func(m *member) { m.online, m.stuck, m.LastSeenAt = false, true, time.Time{} })
+}
+
+// Freeze makes a member trust what the server says and keep its SVID.
+func (w *World) Freeze(id string) { w.change(id, func(m *member) { m.frozen = true }) }
+
+// Stick makes a member follow the server no more, or again.
+func (w *World) Stick(id string, stuck bool) { w.change(id, func(m *member) { m.stuck = stuck }) }
+
+// Online makes a member ONLINE or OFFLINE.
+func (w *World) Online(id string, online bool) {
+	w.change(id, func(m *member) { m.online, m.LastSeenAt = online, w.now() })
+}
+
+// StickAgent makes only the agent of a member follow no more.
+func (w *World) StickAgent(id string) {
+	w.change(id, func(m *member) { m.signer = "stuck" })
+}
+
+func (w *World) change(id string, f func(*member)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.members {
+		if m.ID == id {
+			f(m)
+		}
+	}
+}
+
+// follow needs mu.
+func (w *World) follow(m *member) {
+	if m.stuck {
+		return
+	}
+	a := w.spire.state()
+	usable := func(id string) bool {
+		return slices.ContainsFunc(a.Bundle, func(b rotation.Authority) bool { return b.ID == id && !b.Tainted })
+	}
+	m.peer.Trusts = nil
+	for _, b := range a.Bundle {
+		m.peer.Trusts = append(m.peer.Trusts, b.ID)
+	}
+	if !usable(m.peer.SVID.AuthorityID) && !m.frozen {
+		m.peer.SVID = fleet.SVID{AuthorityID: a.Active.ID}
+	}
+	if m.signer != "stuck" && !usable(m.signer) {
+		w.agents++
+		m.signer, m.agent.SerialNumber = a.Active.ID, fmt.Sprint(w.agents)
+		m.agent.ExpiresAt = w.now().Add(time.Hour)
+	}
+}
+
+// Peers implements rotation.Online.
+func (w *World) Peers() []fleet.Peer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []fleet.Peer
+	for _, m := range w.members {
+		w.follow(m)
+		if m.online { // the roster has it stored
+			m.LastSeenAt = w.now()
+		}
+		if m.online && m.Kind != identity.KindController {
+			out = append(out, m.peer)
+		}
+	}
+	return out
+}
+
+// Self is a controller that always follows.
+func (w *World) Self() fleet.Peer {
+	m := &member{peer: fleet.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}}}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.follow(m)
+	return m.peer
+}
+
+// Agents implements rotation.Agents.
+func (w *World) Agents(context.Context) ([]fleet.Agent, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []fleet.Agent
+	for _, m := range w.members {
+		w.follow(m)
+		if m.LastSeenAt.IsZero() {
+			continue // its host has not attested either
+		}
+		out = append(out, m.agent)
+	}
+	return out, nil
+}
+
+// Connectors implements rotation.Members.
+func (w *World) Connectors(context.Context) ([]fleet.Connector, error) {
+	var out []fleet.Connector
+	for _, m := range w.list(identity.KindConnector) {
+		out = append(out, fleet.Connector{Member: m})
+	}
+	return out, nil
+}
+
+// Tunnelers implements rotation.Members.
+func (w *World) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
+	var out []fleet.Tunneler
+	for _, m := range w.list(identity.KindTunneler) {
+		out = append(out, fleet.Tunneler{Member: m})
+	}
+	return out, nil
+}
+
+func (w *World) list(k identity.Kind) []fleet.Member {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []fleet.Member
+	for _, m := range w.members {
+		if m.Kind == k {
+			out = append(out, m.Member)
+		}
+	}
+	return out
+}
+
+// Hosts implements rotation.Members.
+func (w *World) Hosts(context.Context) ([]fleet.Host, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []fleet.Host
+	for _, m := range w.members {
+		out = append(out, fleet.Host{ID: m.HostID, AgentID: m.agent.ID})
+	}
+	return out, nil
+}

@@ -1,0 +1,103 @@
+-- What the migrations make. Written by "make schema", compared by a test.
+
+CREATE TABLE api_keys (
+    id         TEXT PRIMARY KEY,
+    hash       BLOB NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+
+CREATE TABLE audit (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    time       INTEGER NOT NULL,
+    actor      TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    target     TEXT NOT NULL,
+    outcome    TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    source     TEXT NOT NULL
+);
+
+CREATE TABLE connectors (
+    id            TEXT PRIMARY KEY,
+    host_id       TEXT NOT NULL REFERENCES hosts (id),
+    selectors     TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    enrolled_at   INTEGER NOT NULL,
+    revoked_at    INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at  INTEGER NOT NULL,
+    private_ip    TEXT NOT NULL DEFAULT '',
+    addresses     TEXT NOT NULL DEFAULT '[]'
+);
+
+CREATE INDEX connectors_host ON connectors (host_id);
+
+CREATE TABLE hosts (
+    id           TEXT PRIMARY KEY,
+    agent_id     TEXT NOT NULL,
+    key_hash     BLOB NOT NULL,
+    certificate  BLOB NOT NULL,
+    ephemeral    INTEGER NOT NULL,
+    hostname     TEXT NOT NULL,
+    enrolled_at  INTEGER NOT NULL,
+    contested_at INTEGER NOT NULL,
+    revoked_at   INTEGER NOT NULL
+);
+
+CREATE UNIQUE INDEX hosts_key_hash ON hosts (key_hash);
+
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+);
+
+CREATE TABLE rotations (
+    id         TEXT PRIMARY KEY,
+    state      TEXT NOT NULL,
+    phase      TEXT NOT NULL,
+    actor      TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER NOT NULL,
+    -- The rest, as JSON: nothing but a rotation itself looks for it.
+    details    TEXT NOT NULL
+);
+
+CREATE INDEX rotations_started ON rotations (started_at);
+
+CREATE UNIQUE INDEX rotations_unfinished ON rotations (ended_at) WHERE ended_at = 0;
+
+CREATE TABLE tokens (
+    id         TEXT PRIMARY KEY,
+    hash       BLOB NOT NULL UNIQUE,
+    kind       TEXT NOT NULL,
+    workload   TEXT NOT NULL,
+    replaces   INTEGER NOT NULL,
+    source     TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    claimed_at INTEGER NOT NULL,
+    revoked_at INTEGER NOT NULL,
+    key_hash   BLOB NOT NULL,
+    host_id    TEXT NOT NULL
+);
+
+CREATE INDEX tokens_created ON tokens (created_at);
+
+CREATE TABLE tunnelers (
+    id            TEXT PRIMARY KEY,
+    host_id       TEXT NOT NULL REFERENCES hosts (id),
+    selectors     TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    enrolled_at   INTEGER NOT NULL,
+    revoked_at    INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at  INTEGER NOT NULL,
+    connector_id  TEXT NOT NULL DEFAULT ''
+);
+
+CREATE INDEX tunnelers_host ON tunnelers (host_id);

@@ -1,0 +1,181 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var update = flag.Bool("update", false, "write schema.sql anew")
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	storetest.Run(t, func(t *testing.T, name string) storetest.Store {
+		t.Helper()
+		dir := filepath.Join(root, filepath.Base(t.Name())) // one a test, so that a database can be opened again
+		require.NoError(t, os.MkdirAll(dir, 0o700))
+		return open(t, filepath.Join(dir, name))
+	})
+}
+
+func open(t *testing.T, file string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), file)
+	require.NoError(t, err)
+	return s
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"with a plain name":               "controller.db",
+		"with a name that a URL escapes":  "a b?mode=memory&c#d%41.db",
+		"in a directory with odd letters": "ü/x?.db",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), file)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			s := open(t, path)
+			require.NoError(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) }))
+			found, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+			require.NoError(t, err)
+			names := []string{}
+			for _, f := range found {
+				info, err := os.Stat(f)
+				require.NoError(t, err)
+				require.Equal(t, fs.FileMode(0o600), info.Mode(), f)
+				names = append(names, f)
+			}
+			require.Subset(t, names, []string{path, path + "-wal"}, "the log beside it too, and at the very path that was asked for")
+			require.NoError(t, s.Close())
+		})
+	}
+}
+
+func TestOpenSaysWhatToCheck(t *testing.T) {
+	t.Parallel()
+	notADatabase := filepath.Join(t.TempDir(), "x.db")
+	require.NoError(t, os.WriteFile(notADatabase, []byte(strings.Repeat("not a database ", 100)), 0o600))
+	for name, c := range map[string]struct {
+		file string
+		want string
+	}{
+		"a directory that does not exist": {filepath.Join(t.TempDir(), "none", "x.db"), "does "},
+		"a file where a directory goes":   {filepath.Join(notADatabase, "x.db"), "check owner and permissions"},
+		"a directory at its path":         {t.TempDir(), "check owner and permissions"},
+		"a file that is no database":      {notADatabase, "x.db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := store.Open(t.Context(), c.file)
+			require.ErrorContains(t, err, "open store")
+			require.ErrorContains(t, err, c.want)
+			require.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+// TestOpenWithoutPermission plays another user in a child process, for root may
+// write anywhere.
+func TestOpenWithoutPermission(t *testing.T) {
+	if dir := os.Getenv("STORE_TEST_DIR"); dir != "" {
+		_, err := store.Open(t.Context(), filepath.Join(dir, "x.db"))
+		require.ErrorIs(t, err, fs.ErrPermission)
+		require.ErrorContains(t, err, "check owner and permissions of the data directory")
+		return
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o500))
+	program, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	copied, err := os.MkdirTemp("", "store") //nolint:usetesting // t.TempDir is closed to other users
+	require.NoError(t, err)
+	defer func() { _ = os.RemoveAll(copied) }()
+	require.NoError(t, os.Chmod(copied, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(copied, "store.test"), program, 0o755))
+	child := exec.CommandContext(t.Context(), filepath.Join(copied, "store.test"), "-test.run=^TestOpenWithoutPermission$")
+	child.Dir, child.Env = copied, append(os.Environ(), "STORE_TEST_DIR="+dir)
+	if os.Geteuid() == 0 {
+		child.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func TestTwoProcessesShareNoTransaction(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.db")
+	a, b := open(t, file), open(t, file)
+	defer func() { require.NoError(t, a.Close()); require.NoError(t, b.Close()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	require.NoError(t, a.EnrollTx(ctx, func(tx enroll.Tx) error {
+		before, err := b.PolicyRevision(ctx)
+		require.NoError(t, err)
+		require.NoError(t, tx.BumpPolicy(ctx))
+		during, err := b.PolicyRevision(ctx)
+		require.NoError(t, err)
+		require.Equal(t, before, during, "a reader is not blocked and sees what was committed")
+		return nil
+	}))
+}
+
+// TestSchema compares schema.sql with what the migrations make; -update writes it.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.db")
+	require.NoError(t, open(t, file).Close())
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	rows, err := db.QueryContext(t.Context(), `SELECT sql FROM sqlite_schema
+		WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'goose_%' ORDER BY tbl_name, type DESC, name`)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	var got strings.Builder
+	got.WriteString("-- What the migrations make. Written by \"make schema\", compared by a test.\n")
+	for rows.Next() {
+		var text string
+		require.NoError(t, rows.Scan(&text))
+		got.WriteString("\n" + text + ";\n")
+	}
+	require.NoError(t, rows.Err())
+	if *update {
+		require.NoError(t, os.WriteFile("schema.sql", []byte(got.String()), 0o644))
+	}
+	want, err := os.ReadFile("schema.sql")
+	require.NoError(t, err, "run make schema")
+	require.Equal(t, string(want), got.String(), "run make schema")
+}
+
+// TestOpenTwice: migrations run once.
+func TestOpenTwice(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.db")
+	for range 3 {
+		s := open(t, file)
+		n, err := s.PolicyRevision(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, uint64(1), n)
+		require.NoError(t, s.Close())
+	}
+}

@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+func connector(id string) identity.Workload {
+	return identity.Workload{Kind: identity.KindConnector, ID: id}
+}
+
+func tunneler(id string) identity.Workload {
+	return identity.Workload{Kind: identity.KindTunneler, ID: id}
+}
+
+func members(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	b, a := newMember(identity.KindConnector, "b", fleet.Host{}), newMember(identity.KindConnector, "a", fleet.Host{})
+	twin := newMember(identity.KindTunneler, "a", fleet.Host{})
+	h := put(t, s, b, a, twin)
+	b.HostID, a.HostID, twin.HostID = h.ID, h.ID, h.ID
+
+	within(t, s, func(tx enroll.Tx) error {
+		got, err := tx.Member(t.Context(), a.Workload)
+		require.NoError(t, err)
+		same(t, a, got)
+		got, err = tx.Member(t.Context(), twin.Workload)
+		require.NoError(t, err)
+		same(t, twin, got) // the same id, another kind
+		for _, who := range []identity.Workload{connector("c"), connector(""), connector("A"), tunneler("b")} {
+			_, err = tx.Member(t.Context(), who)
+			require.ErrorIs(t, err, fleet.ErrNotFound, who)
+		}
+		_, err = tx.Member(t.Context(), identity.Workload{Kind: identity.KindController, ID: "a"})
+		require.Error(t, err)
+		require.NotErrorIs(t, err, fleet.ErrNotFound, "controllers are not kept here")
+		live, err := tx.LiveMembersOf(t.Context(), h.ID)
+		require.NoError(t, err)
+		require.Len(t, live, 3)
+
+		require.NoError(t, tx.RevokeMember(t.Context(), a.Workload, start().Add(time.Hour)))
+		require.NoError(t, tx.RevokeMember(t.Context(), a.Workload, start().Add(2*time.Hour)))
+		require.NoError(t, tx.RevokeMember(t.Context(), connector("never"), start()))
+		live, err = tx.LiveMembersOf(t.Context(), h.ID)
+		require.NoError(t, err)
+		require.Len(t, live, 2)
+		live, err = tx.LiveMembersOf(t.Context(), identity.NewHostID())
+		require.NoError(t, err)
+		require.Empty(t, live)
+		return tx.ContestHost(t.Context(), h.ID, start())
+	})
+	a.RevokedAt = start().Add(time.Hour) // the first time stays
+
+	within(t, s, func(tx enroll.Tx) error {
+		hello := fleet.Hello{ID: "b", Version: "v2", PrivateIP: "10.0.0.7", Addresses: []string{"z:1", "a:1"}}
+		changed, err := tx.SaveHello(t.Context(), hello)
+		require.NoError(t, err)
+		require.True(t, changed)
+		changed, err = tx.SaveHello(t.Context(), hello)
+		require.NoError(t, err)
+		require.False(t, changed)
+		changed, err = tx.SaveHello(t.Context(), fleet.Hello{ID: "a"})
+		require.NoError(t, err)
+		require.False(t, changed, "none before, none now")
+		_, err = tx.SaveHello(t.Context(), fleet.Hello{ID: "never"})
+		require.Error(t, err)
+		return nil
+	})
+	b.Version, a.Version = "v2", ""
+	connectors, err := s.Connectors(t.Context())
+	require.NoError(t, err)
+	same(t, []fleet.Connector{
+		{Member: a, Contested: true},
+		{Member: b, Contested: true, PrivateIP: "10.0.0.7", Addresses: []string{"z:1", "a:1"}},
+	}, connectors)
+	tunnelers, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	same(t, []fleet.Tunneler{{Member: twin, Contested: true}}, tunnelers)
+}
+
+// formerMembers: whoever gets the id next inherits nothing.
+func formerMembers(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	put(t, s, newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{}))
+	within(t, s, func(tx enroll.Tx) error {
+		_, err := tx.SaveHello(t.Context(), fleet.Hello{ID: "c-01", PrivateIP: "10.0.0.7", Addresses: []string{"a:1"}})
+		require.NoError(t, err)
+		return tx.RevokeMember(t.Context(), connector("c-01"), start())
+	})
+	require.NoError(t, s.SaveSeen(t.Context(), []fleet.Seen{
+		{Workload: connector("c-01"), At: start()}, {Workload: tunneler("t-01"), At: start(), Connector: "c-01"},
+	}))
+	nextC, nextT := newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{})
+	nextC.EnrolledAt = start().Add(time.Hour)
+	h := put(t, s, nextC, nextT)
+	nextC.HostID, nextT.HostID = h.ID, h.ID
+	connectors, err := s.Connectors(t.Context())
+	require.NoError(t, err)
+	same(t, []fleet.Connector{{Member: nextC}}, connectors)
+	tunnelers, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	same(t, []fleet.Tunneler{{Member: nextT}}, tunnelers)
+}
+
+func seen(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	put(t, s, newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{}))
+	first, later := start().Add(time.Minute), start().Add(time.Hour)
+	require.NoError(t, s.SaveSeen(t.Context(), nil))
+	for _, batch := range [][]fleet.Seen{
+		{{Workload: connector("never"), At: first}, {Workload: connector("c-01"), At: first, Version: "v2"}},
+		{{Workload: connector("c-01"), At: later}, {Workload: tunneler("t-01"), At: later, Connector: "c-01"}},
+		{{Workload: connector("c-01"), At: first}, {Workload: tunneler("t-01"), At: first, Connector: "c-02"}},
+	} {
+		require.NoError(t, s.SaveSeen(t.Context(), batch))
+	}
+	connectors, err := s.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first, connectors[0].FirstSeenAt)
+	require.Equal(t, later, connectors[0].LastSeenAt)
+	require.Equal(t, "v2", connectors[0].Version, "an empty version keeps the stored one")
+	tunnelers, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, later, tunnelers[0].FirstSeenAt)
+	require.Equal(t, later, tunnelers[0].LastSeenAt)
+	require.Equal(t, "v1", tunnelers[0].Version)
+	require.Equal(t, "c-02", tunnelers[0].ConnectorID)
+
+	require.Error(t, s.SaveSeen(t.Context(), []fleet.Seen{
+		{Workload: connector("c-01"), At: later.Add(time.Hour)}, {Workload: identity.Workload{Kind: "x", ID: "c-01"}, At: later},
+	}))
+	connectors, err = s.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, later, connectors[0].LastSeenAt, "a batch is written as a whole or not at all")
+}

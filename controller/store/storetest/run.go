@@ -1,0 +1,108 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// Store is everything that the program asks of its database.
+type Store interface {
+	enroll.Store
+	fleet.Store
+	policy.Store
+	rotation.Store
+	auth.Store
+	auth.BootstrapStore
+	AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error)
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Run runs the suite. open opens the database of this name, which is empty the
+// first time and afterwards holds what was committed; who opens it closes it.
+func Run(t *testing.T, open func(t *testing.T, name string) Store) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, func(string) Store){
+		"tokens":                                tokens,
+		"hosts keep the marks set meanwhile":    hosts,
+		"a host key is bound once":              hostKeys,
+		"members":                               members,
+		"a member's id can be used again":       formerMembers,
+		"last-seen times only grow":             seen,
+		"the audit log":                         auditLog,
+		"API keys":                              keys,
+		"the policy revision":                   revision,
+		"rotations":                             rotations,
+		"one rotation is unfinished at a time":  oneRotation,
+		"a failed transaction leaves nothing":   rollback,
+		"transactions see no one half done":     serial,
+		"what was committed is there again":     durable,
+		"a canceled transaction leaves nothing": canceled,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(name string) Store { return open(t, name) })
+		})
+	}
+}
+
+// start is a time with the resolution that a store must keep.
+func start() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC) }
+
+func fresh(t *testing.T, open func(string) Store) Store {
+	t.Helper()
+	s := open("db")
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.NoError(t, s.Ping(t.Context()))
+	return s
+}
+
+func within(t *testing.T, s Store, fn func(tx enroll.Tx) error) {
+	t.Helper()
+	require.NoError(t, s.EnrollTx(t.Context(), fn))
+}
+
+func newHost(t *testing.T) fleet.Host {
+	t.Helper()
+	id := identity.NewHostID()
+	agent, err := id.AgentID(trustDomain())
+	require.NoError(t, err)
+	return fleet.Host{ID: id, AgentID: agent, KeyHash: []byte("hash of " + id), Hostname: "böx", EnrolledAt: start()}
+}
+
+func newMember(kind identity.Kind, id string, h fleet.Host) fleet.Member {
+	return fleet.Member{
+		Workload: identity.Workload{Kind: kind, ID: id}, HostID: h.ID, Version: "v1", EnrolledAt: start(),
+		Selectors: []fleet.Selector{{Type: "unix", Value: "uid:1000"}, {Type: "unix", Value: `path:/opt/"x":y/bin`}},
+	}
+}
+
+// put enrolls members on one new host.
+func put(t *testing.T, s Store, members ...fleet.Member) fleet.Host {
+	t.Helper()
+	h := newHost(t)
+	within(t, s, func(tx enroll.Tx) error {
+		if err := tx.PutHost(t.Context(), h); err != nil {
+			return err
+		}
+		for _, m := range members {
+			m.HostID = h.ID
+			if err := tx.PutMember(t.Context(), m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return h
+}

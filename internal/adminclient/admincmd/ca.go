@@ -1,0 +1,200 @@
+package admincmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+func caCommand() *cobra.Command {
+	return group("ca", "Show and rotate the certificate authority of the trust domain", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{caStatus(c), caRotate(c), caResume(c), caAbort(c)}
+	})
+}
+
+func caStatus(c *connection) *cobra.Command {
+	var out cli.Output
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show authorities, the rotation that runs and the outage budget",
+		Example: `  grpccontroller ca status
+  grpccontroller ca status -o json`,
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			ca, err := api.CA(ctx)
+			if err != nil {
+				return err
+			}
+			return out.Write(cmd.OutOrStdout(), ca, func(w io.Writer) error { return writeCA(w, ca, time.Now()) })
+		}),
+	}
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+func caRotate(c *connection) *cobra.Command {
+	var req adminapi.RotationRequest
+	var out cli.Output
+	var yes, detach bool
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Replace the certificate authority while everybody stays connected",
+		Long: `Replace the active authority: prepare a new one, wait until every online peer
+trusts it, activate it, make SPIRE issue all SVIDs anew, wait until nothing rests
+on the old one, revoke it.
+
+The command follows the rotation and shows who holds it up. Interrupting it stops
+nothing: the controller goes on, also after a restart. It exits with 0 only when
+the old authority is gone.`,
+		Example: `  grpccontroller ca rotate --dry-run
+  grpccontroller ca rotate --deadline 10m
+
+  # The key was stolen: all authorities whose keys lie beside it go as well, each
+  # within 15 s, whoever is not ready
+  grpccontroller ca rotate --emergency --yes`,
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			if req.DryRun {
+				p, err := api.PreviewRotation(ctx, req)
+				if err != nil {
+					return err
+				}
+				return out.Write(cmd.OutOrStdout(), p, func(w io.Writer) error { return writePreview(w, p) })
+			}
+			if req.Emergency {
+				if err := confirm(ctx, cmd, yes, "Revoke all authorities of this SPIRE server without waiting for anybody?", emergencyMeans); err != nil {
+					return err
+				}
+			}
+			r, err := api.Rotate(ctx, req)
+			if err != nil {
+				return err
+			}
+			return c.follow(ctx, api, cmd, out, r, detach)
+		}),
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&req.DryRun, "dry-run", false, "change nothing, show what would be done")
+	fs.StringVar(&req.Deadline, "deadline", "", "`duration` that each wait may last, at least 10s (default: for ever)")
+	fs.StringVar(&req.OnDeadline, "on-deadline", "", "`what` to do then: drop (go on without the holdouts, the default) or abort")
+	fs.StringVar(&req.Offline, "offline", "", "`what` to do about members that are OFFLINE: proceed (they heal, the default) or wait")
+	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all, waiting 15 s at most for each")
+	registerFollow(cmd, &out, &detach)
+	registerYes(cmd, &yes)
+	return cmd
+}
+
+const emergencyMeans = "Each is revoked 15 s after its taint at the latest. Whoever has not replaced its SVID by then loses its connections,\nand is back when its host has fetched the new bundle or its SVID is half through its life."
+
+func caResume(c *connection) *cobra.Command {
+	var out cli.Output
+	var detach bool
+	cmd := &cobra.Command{
+		Use:     "resume",
+		Short:   "Go on with a paused rotation and follow it",
+		Example: "  grpccontroller ca resume",
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			r, err := api.ResumeRotation(ctx)
+			if err != nil {
+				return err
+			}
+			return c.follow(ctx, api, cmd, out, r, detach)
+		}),
+	}
+	registerFollow(cmd, &out, &detach)
+	return cmd
+}
+
+func caAbort(c *connection) *cobra.Command {
+	var out cli.Output
+	cmd := &cobra.Command{
+		Use:   "abort",
+		Short: "End a rotation whose new authority is not active yet",
+		Long: `End a rotation whose new authority is not active yet. An authority that was
+prepared stays in the bundle; SPIRE or the next rotation uses it.
+
+Afterwards it is too late: SPIRE cannot make an old authority active again.`,
+		Example: "  grpccontroller ca abort",
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			r, err := api.AbortRotation(ctx)
+			if err != nil {
+				return err
+			}
+			return out.Write(cmd.OutOrStdout(), r, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "rotation %s aborted in phase %s\n", r.ID, r.Phase)
+				return err
+			})
+		}),
+	}
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+func writeCA(w io.Writer, ca adminapi.CA, now time.Time) error {
+	t := cli.Table{Header: []string{"AUTHORITY", statusColumn, "TAINTED", "EXPIRES"}}
+	for _, a := range ca.Authorities {
+		if !a.Trusted { // SPIRE lists a revoked one as old until the next is prepared
+			continue
+		}
+		t.Rows = append(t.Rows, []string{a.ID, a.State, yesNo(a.Tainted), relative(a.ExpiresAt, now)})
+	}
+	if err := writeTable(w, t); err != nil {
+		return err
+	}
+	text := "\n" + describeCA(ca, now) + "\nOutage budget: without the controller, sessions are admitted for " + ca.OutageBudget.PolicyAge +
+		" (age of the policy).\nWithout SPIRE too, sessions end with the identity (half to whole SVID TTL, and 30 s):\n"
+	for _, k := range ca.OutageBudget.Identity {
+		text += fmt.Sprintf("  %-11s %s to %s\n", k.Kind, k.Least, k.Most)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func describeCA(ca adminapi.CA, now time.Time) string {
+	switch r := ca.Rotation; {
+	case ca.Upstream != "":
+		return "SPIRE has an UpstreamAuthority (" + ca.Upstream + "): rotate it there.\n"
+	case r != nil && !r.Finished():
+		return "Rotation " + r.ID + ": " + progressLine(*r, now) + "\n"
+	case ca.Automatic != nil:
+		return fmt.Sprintf("SPIRE rotates by itself: %s is %s, %s\n", ca.Automatic.Authority, ca.Automatic.Phase, gateText(&ca.Automatic.Gate))
+	case r != nil:
+		return fmt.Sprintf("Last rotation %s: %s %s%s\n", r.ID, r.State, relative(r.EndedAt, now), because(r.Reason))
+	default:
+		return "No rotation yet. SPIRE rotates by itself at half of an authority's life.\n"
+	}
+}
+
+func writePreview(w io.Writer, p adminapi.RotationPreview) error {
+	text := "This would replace " + strings.Join(p.Replaces, " and ")
+	if p.Reuses != "" {
+		text += " by " + p.Reuses + ", which SPIRE has prepared already"
+	}
+	text += ":\n"
+	for i, s := range p.Steps {
+		text += fmt.Sprintf("  %d. %s\n", i+1, s)
+	}
+	text += gateText(&p.Gate) + "\nNothing was changed.\n"
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}

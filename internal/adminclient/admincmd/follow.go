@@ -1,0 +1,145 @@
+package admincmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+const (
+	followEvery = time.Second
+	// silenceLimit is how long the controller may be away while a rotation is
+	// followed: it may be restarted meanwhile and goes on by itself.
+	silenceLimit = 2 * time.Minute
+	// mostNames is how many holdouts a line names.
+	mostNames = 3
+)
+
+func registerFollow(cmd *cobra.Command, out *cli.Output, detach *bool) {
+	cmd.Flags().BoolVar(detach, "detach", false, "do not wait for the end")
+	out.Register(cmd.Flags())
+}
+
+// follow shows a rotation until it stops: a line a second on a terminal, else one
+// for each change. Progress goes to standard error, the result to standard output.
+func (c *connection) follow(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, out cli.Output, r adminapi.Rotation, detach bool) error {
+	if !detach {
+		var err error
+		if r, err = c.watch(ctx, api, cmd.ErrOrStderr(), r); err != nil {
+			return err
+		}
+	}
+	err := out.Write(cmd.OutOrStdout(), r, func(w io.Writer) error { return writeRotation(w, r) })
+	if err != nil || detach || r.State == adminapi.RotationDone {
+		return err
+	}
+	if r.State == adminapi.RotationPaused {
+		return fmt.Errorf("rotation %s is paused%s: grpccontroller ca resume goes on", r.ID, because(r.Reason))
+	}
+	return fmt.Errorf("rotation %s was %s%s", r.ID, r.State, because(r.Reason))
+}
+
+func (c *connection) watch(ctx context.Context, api *adminclient.Client, w io.Writer, r adminapi.Rotation) (adminapi.Rotation, error) {
+	terminal := isTerminal(w)
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	heard, last := time.Now(), ""
+	for {
+		ca, err := api.CA(ctx)
+		if refused, ok := errors.AsType[*adminclient.Error](err); ok && refused.Status < 500 || ctx.Err() != nil {
+			return r, err
+		}
+		line := "the controller does not answer; it goes on by itself when it is back"
+		switch {
+		case err != nil && time.Since(heard) > silenceLimit:
+			return r, err
+		case err == nil && (ca.Rotation == nil || ca.Rotation.ID != r.ID):
+			return r, errors.New("another rotation has begun; see ca status")
+		case err == nil:
+			r, heard = *ca.Rotation, time.Now()
+			if r.State != adminapi.RotationRunning {
+				return r, nil
+			}
+			line = progressLine(r, time.Now())
+		}
+		if what := withoutTimes(line); terminal || what != last {
+			last = what
+			if _, err := fmt.Fprintln(w, line); err != nil {
+				return r, err
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// progressLine is "  4 s  prepared, 2 of 3 through, held up by tunneler/t-1 (…)".
+func progressLine(r adminapi.Rotation, now time.Time) string {
+	line := fmt.Sprintf("%4.0f s  %s", now.Sub(r.StartedAt).Seconds(), r.Phase)
+	if r.State == adminapi.RotationPaused {
+		line += " (paused)"
+	}
+	if r.Gate != nil {
+		line += ", " + gateText(r.Gate)
+		if !r.Gate.Deadline.IsZero() {
+			line += ", deadline " + relative(r.Gate.Deadline, now)
+		}
+	}
+	return line + because(r.Reason)
+}
+
+// withoutTimes is the part of a line whose change is news.
+func withoutTimes(line string) string {
+	_, what, _ := strings.Cut(line, " s  ")
+	what, _, _ = strings.Cut(what, ", deadline ")
+	return what
+}
+
+func gateText(g *adminapi.Gate) string {
+	text := fmt.Sprintf("%d of %d through", g.Through, g.Total)
+	for i, h := range g.HeldUpBy {
+		switch i {
+		case mostNames:
+			return text + fmt.Sprintf(" and %d more", len(g.HeldUpBy)-mostNames)
+		case 0:
+			text += ", held up by "
+		default:
+			text += ", "
+		}
+		text += h.Name + because(h.Why)
+	}
+	return text
+}
+
+func writeRotation(w io.Writer, r adminapi.Rotation) error {
+	text := fmt.Sprintf("rotation %s: %s, phase %s%s\n", r.ID, r.State, r.Phase, because(r.Reason))
+	for _, p := range r.Phases {
+		if p.Seconds >= 0.1 {
+			text += fmt.Sprintf("  %-10s %6.1f s\n", p.Phase, p.Seconds)
+		}
+	}
+	if len(r.Dropped) > 0 {
+		text += "went on without " + strings.Join(r.Dropped, ", ") + "\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}

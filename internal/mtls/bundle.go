@@ -1,0 +1,39 @@
+package mtls
+
+import "github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+
+// SubscribeBundle is Subscribe for the bundle of our trust domain: a value after
+// each change of the authorities in it.
+func (s *Source) SubscribeBundle() (<-chan struct{}, func()) {
+	w := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.trusting[w] = struct{}{}
+	s.mu.Unlock()
+	return w, func() {
+		s.mu.Lock()
+		delete(s.trusting, w)
+		s.mu.Unlock()
+	}
+}
+
+// swapBundles needs s.mu.
+func (s *Source) swapBundles(next *x509bundle.Set) {
+	before := s.bundles
+	s.bundles = next
+	td := s.id.TrustDomain()
+	now, err := next.GetX509BundleForTrustDomain(td)
+	if err != nil {
+		return
+	}
+	if before != nil {
+		if b, err := before.GetX509BundleForTrustDomain(td); err == nil && b.Equal(now) {
+			return
+		}
+	}
+	for w := range s.trusting {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package mtls
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// Opened is told of a connection before anything is read from it. An error
+// refuses it.
+type Opened func(*Conn) error
+
+// ServerCredentials are gRPC's for a listener with ServerConfig. Each connection
+// becomes a Conn, which ConnOf finds. (go-spiffe's grpccredentials hide the TLS
+// state and with it the exporter.)
+func ServerCredentials(c *tls.Config, opened ...Opened) credentials.TransportCredentials {
+	return &creds{TransportCredentials: credentials.NewTLS(c), config: c, opened: opened}
+}
+
+// ClientCredentials are gRPC's for dialing with ClientConfig, else as
+// ServerCredentials.
+func ClientCredentials(c *tls.Config, opened ...Opened) credentials.TransportCredentials {
+	return ServerCredentials(c, opened...)
+}
+
+type creds struct {
+	credentials.TransportCredentials
+
+	config *tls.Config
+	opened []Opened
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (c *creds) ClientHandshake(ctx context.Context, authority string, socket net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	config, shown := witnessed(c.config)
+	secured, info, err := credentials.NewTLS(config).ClientHandshake(ctx, authority, socket)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.open(socket, secured, info, *shown, true)
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (c *creds) ServerHandshake(socket net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	config, shown := witnessed(c.config)
+	secured, info, err := credentials.NewTLS(config).ServerHandshake(socket)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.open(socket, secured, info, *shown, false)
+}
+
+// Clone implements credentials.TransportCredentials.
+func (c *creds) Clone() credentials.TransportCredentials {
+	return ServerCredentials(c.config, c.opened...)
+}
+
+func (c *creds) open(socket, secured net.Conn, info credentials.AuthInfo, shown []byte, client bool) (net.Conn, credentials.AuthInfo, error) {
+	t, ok := info.(credentials.TLSInfo)
+	if !ok {
+		_ = secured.Close()
+		return nil, nil, ErrNoPeer
+	}
+	conn, err := newConn(socket, &t.State, shown, client)
+	if err != nil {
+		_ = secured.Close()
+		return nil, nil, err
+	}
+	for _, fn := range c.opened {
+		if err := fn(conn); err != nil {
+			conn.Close(err)
+			return nil, nil, err
+		}
+	}
+	return &tlsConn{Conn: secured, of: conn}, AuthInfo{TLSInfo: t, Conn: conn}, nil
+}
+
+// witnessed returns a configuration for one handshake, and which leaf of ours was
+// shown in it: TLS does not tell, and asking for the SVID a moment later can give
+// the next one. The leaf may be read once the handshake has succeeded.
+func witnessed(c *tls.Config) (*tls.Config, *[]byte) {
+	c = c.Clone()
+	shown := new([]byte)
+	note := func(cert *tls.Certificate, err error) (*tls.Certificate, error) {
+		if err == nil && cert != nil && len(cert.Certificate) > 0 {
+			*shown = cert.Certificate[0]
+		}
+		return cert, err
+	}
+	if get := c.GetCertificate; get != nil {
+		c.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return note(get(h)) }
+	}
+	if get := c.GetClientCertificate; get != nil {
+		c.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) { return note(get(r)) }
+	}
+	return c, shown
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+)
+
+func (s *Server) getCA(c *gin.Context) error {
+	if _, err := query(c); err != nil {
+		return err
+	}
+	r, err := s.cfg.Rotations.Report(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	out := adminapi.CA{
+		Authorities: renderAuthorities(r.Authorities), Upstream: r.Authorities.Upstream, OutageBudget: s.cfg.OutageBudget,
+	}
+	if r.Rotation != nil {
+		it := renderRotation(*r.Rotation, s.cfg.Now())
+		if r.Gate != nil {
+			g := renderGate(*r.Gate)
+			it.Gate = &g
+		}
+		out.Rotation = &it
+	}
+	if a := r.Automatic; a != nil {
+		out.Automatic = &adminapi.Automatic{Phase: string(a.Phase), Authority: a.Authority, Gate: renderGate(a.Gate)}
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+// startRotation answers 202: the rotation goes on without the caller.
+func (s *Server) startRotation(c *gin.Context) error {
+	if _, err := query(c); err != nil {
+		return err
+	}
+	o, dryRun, err := decodeRotation(c.Request)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		p, err := s.cfg.Rotations.Preview(c.Request.Context(), o)
+		if err != nil {
+			return err
+		}
+		c.JSON(http.StatusOK, adminapi.RotationPreview{
+			DryRun: true, Replaces: p.Replace, Reuses: p.Reuse, Steps: p.Steps, Gate: renderGate(p.Gate),
+		})
+		return nil
+	}
+	q := rotationRequest(c)
+	q.Options = o
+	r, err := s.cfg.Rotations.Start(c.Request.Context(), q)
+	return s.accepted(c, r, err)
+}
+
+func (s *Server) resumeRotation(c *gin.Context) error {
+	if _, err := query(c); err != nil {
+		return err
+	}
+	r, err := s.cfg.Rotations.Resume(c.Request.Context(), rotationRequest(c))
+	return s.accepted(c, r, err)
+}
+
+func (s *Server) abortRotation(c *gin.Context) error {
+	if _, err := query(c); err != nil {
+		return err
+	}
+	r, err := s.cfg.Rotations.Abort(c.Request.Context(), rotationRequest(c))
+	return s.accepted(c, r, err)
+}
+
+func (s *Server) accepted(c *gin.Context, r rotation.Rotation, err error) error {
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusAccepted, renderRotation(r, s.cfg.Now()))
+	return nil
+}
+
+func rotationRequest(c *gin.Context) rotation.Request {
+	who := callerOf(c)
+	return rotation.Request{Actor: who.actor, RequestID: requestID(c), From: who.from}
+}
+
+// decodeRotation leaves what the values may be to the domain.
+func decodeRotation(r *http.Request) (o rotation.Options, dryRun bool, err error) {
+	deadline, offline, expiry := absent, string(rotation.ProceedOffline), string(rotation.DropHoldouts)
+	err = readJSON(r, map[string]any{
+		"dry_run": &dryRun, "emergency": &o.Emergency, "deadline": &deadline, "on_deadline": &expiry, "offline": &offline,
+	})
+	if err != nil {
+		return o, false, err
+	}
+	o.Offline, o.OnExpiry = rotation.OfflinePolicy(offline), rotation.Expiry(expiry)
+	if deadline == absent {
+		return o, dryRun, nil
+	}
+	if o.Deadline, err = time.ParseDuration(deadline); err != nil || o.Deadline <= 0 {
+		return o, false, invalid("deadline", `must be a duration such as "5m"`)
+	}
+	return o, dryRun, nil
+}
+
+func renderAuthorities(a rotation.Authorities) []adminapi.Authority {
+	out := []adminapi.Authority{}
+	add := func(it rotation.Authority, state string) {
+		known := slices.ContainsFunc(out, func(o adminapi.Authority) bool { return o.ID == it.ID })
+		if it.ID == "" || known {
+			return
+		}
+		i := slices.IndexFunc(a.Bundle, func(b rotation.Authority) bool { return b.ID == it.ID })
+		out = append(out, adminapi.Authority{
+			ID: it.ID, State: state, Trusted: i >= 0, Tainted: i >= 0 && a.Bundle[i].Tainted, ExpiresAt: it.ExpiresAt,
+		})
+	}
+	add(a.Active, "active")
+	add(a.Prepared, "prepared")
+	add(a.Old, "old")
+	for _, b := range a.Bundle {
+		add(b, "other")
+	}
+	return out
+}
+
+func renderRotation(r rotation.Rotation, now time.Time) adminapi.Rotation {
+	out := adminapi.Rotation{
+		ID: r.ID, State: string(r.State), Phase: string(r.Phase), Replaces: r.Replace, Emergency: r.Options.Emergency,
+		Offline: string(r.Options.Offline), OnDeadline: string(r.Options.OnExpiry), StartedBy: r.Actor,
+		StartedAt: r.StartedAt, EndedAt: r.EndedAt, Reason: r.Reason, Dropped: append([]string{}, r.Dropped...),
+	}
+	if r.Options.Deadline > 0 {
+		out.Deadline = r.Options.Deadline.String()
+	}
+	for i, p := range r.Past {
+		end := now
+		switch {
+		case i+1 < len(r.Past):
+			end = r.Past[i+1].At
+		case r.Finished():
+			end = r.EndedAt
+		}
+		out.Phases = append(out.Phases, adminapi.RotationPhase{
+			Phase: string(p.Phase), Authority: p.Authority, At: p.At, Seconds: end.Sub(p.At).Seconds(),
+		})
+	}
+	return out
+}
+
+func renderGate(g rotation.Gate) adminapi.Gate {
+	out := adminapi.Gate{Total: g.Total, Through: g.Through, Deadline: g.Deadline, HeldUpBy: []adminapi.Holdout{}}
+	for _, h := range g.Holdouts {
+		out.HeldUpBy = append(out.HeldUpBy, adminapi.Holdout{Name: h.Name, Why: h.Why})
+	}
+	return out
+}

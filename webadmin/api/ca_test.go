@@ -1,0 +1,144 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+)
+
+func post(t testing.TB, e *apitest.Env, path, body string) (code int, p adminapi.Problem, text string) {
+	t.Helper()
+	w := send(t, e, request{method: http.MethodPost, path: "/api/admin" + path, body: body})
+	_ = json.Unmarshal(w.Body.Bytes(), &p)
+	return w.Code, p, w.Body.String()
+}
+
+func TestCAShowsAuthoritiesAndBudget(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	require.NoError(t, e.SPIRE.Prepare(t.Context()))
+	ca := decode[adminapi.CA](t, get(t, e, "/api/admin/ca"))
+	require.Len(t, ca.Authorities, 2)
+	require.Equal(t, "active", ca.Authorities[0].State)
+	require.Equal(t, "prepared", ca.Authorities[1].State)
+	require.True(t, ca.Authorities[1].Trusted)
+	require.Equal(t, "ca-2", ca.Automatic.Authority)
+	require.Equal(t, "24h0m0s", ca.OutageBudget.PolicyAge)
+	require.Nil(t, ca.Rotation)
+	requireProblem(t, get(t, e, "/api/admin/ca?x=y"), http.StatusBadRequest)
+}
+
+func TestRotationRequestsAreChecked(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	for name, tc := range map[string]struct{ body, field string }{
+		"no object":                    {`[]`, ""},
+		"an unknown field":             {`{"force":true}`, "force"},
+		"a field of another case":      {`{"EMERGENCY":true}`, "EMERGENCY"},
+		"no boolean":                   {`{"emergency":"yes"}`, "emergency"},
+		"no duration":                  {`{"deadline":"soon"}`, "deadline"},
+		"a deadline without an amount": {`{"deadline":"0s"}`, "deadline"},
+		"a short deadline":             {`{"deadline":"1s"}`, "deadline"},
+		"an unknown offline policy":    {`{"offline":"ignore"}`, "offline"},
+		"an empty offline policy":      {`{"offline":""}`, "offline"},
+		"an unknown end":               {`{"on_deadline":"panic"}`, "on_deadline"},
+		"an emergency that waits":      {`{"emergency":true,"offline":"wait"}`, "emergency"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, body := range []string{tc.body, strings.Replace(tc.body, "{", `{"dry_run":true,`, 1)} {
+				code, p, text := post(t, e, "/ca/rotations", body)
+				require.Equal(t, http.StatusBadRequest, code, text)
+				require.Equal(t, tc.field, p.Field, text)
+			}
+		})
+	}
+	require.Nil(t, decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Rotation)
+}
+
+func TestRotationThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	for _, path := range []string{"/ca/rotations/resume", "/ca/rotations/abort"} {
+		code, p, _ := post(t, e, path, "")
+		require.Equal(t, http.StatusConflict, code)
+		require.Equal(t, adminapi.TypeRotation, p.Type)
+	}
+	code, _, text := post(t, e, "/ca/rotations", `{"dry_run":true}`)
+	require.Equal(t, http.StatusOK, code)
+	require.Contains(t, text, `"dry_run":true`)
+	code, _, text = post(t, e, "/ca/rotations", `{"deadline":"5m","on_deadline":"abort","offline":"wait"}`)
+	require.Equal(t, http.StatusAccepted, code, text)
+	r := decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Rotation
+	require.Equal(t, []string{"running", "preparing", "5m0s", "abort", "wait", apitest.Actor},
+		[]string{r.State, r.Phase, r.Deadline, r.OnDeadline, r.Offline, r.StartedBy})
+	code, p, _ := post(t, e, "/ca/rotations", `{}`)
+	require.Equal(t, http.StatusConflict, code)
+	require.Equal(t, adminapi.TypeRotation, p.Type)
+	code, _, text = post(t, e, "/ca/rotations/abort", "")
+	require.Equal(t, http.StatusAccepted, code)
+	require.Contains(t, text, `"state":"aborted"`)
+
+	e.SPIRE.SetUpstream("root")
+	code, p, _ = post(t, e, "/ca/rotations", `{}`)
+	require.Equal(t, http.StatusConflict, code)
+	require.Equal(t, adminapi.TypeUpstream, p.Type)
+	require.Equal(t, "root", decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Upstream)
+}
+
+func TestCLIRotates(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	r := runCLI("ca", "rotate", "--dry-run", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	require.Contains(t, r.out, "1. prepare a new authority")
+	require.Empty(t, e.SPIRE.Calls())
+
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"a bad deadline":            {[]string{"rotate", "--deadline", "1s"}, 2, "--deadline: must be at least 10s"},
+		"a bad policy":              {[]string{"rotate", "--offline", "x"}, 2, "--offline: must be"},
+		"an emergency nobody meant": {[]string{"rotate", "--emergency"}, 2, "add --yes"},
+		"nothing to resume":         {[]string{"resume"}, 1, "no rotation is unfinished"},
+		"nothing to abort":          {[]string{"abort"}, 1, "no rotation is unfinished"},
+	} {
+		r := runCLI(append(append([]string{"ca"}, tc.args...), "--data-dir", dir)...)
+		require.Equal(t, tc.code, r.code, name)
+		require.Contains(t, r.errOut, tc.want, name)
+		require.Equal(t, 1, strings.Count(r.errOut, "\n"), r.errOut)
+	}
+
+	require.Equal(t, 0, runCLI("ca", "rotate", "--detach", "--data-dir", dir).code)
+	require.Contains(t, runCLI("ca", "status", "--data-dir", dir).out, "preparing")
+	require.Contains(t, runCLI("ca", "abort", "--data-dir", dir).out, "aborted in phase preparing")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Rotations.Run(ctx) }()
+	defer func() {
+		cancel()
+		require.NoError(t, <-done)
+	}()
+	r = runCLI("ca", "rotate", "-o", "json", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	var rotated adminapi.Rotation
+	require.NoError(t, json.Unmarshal([]byte(r.out), &rotated))
+	require.Equal(t, adminapi.RotationDone, rotated.State)
+	require.Equal(t, []string{"prepare ca-2", "activate ca-2", "taint ca-1", "revoke ca-1"}, e.SPIRE.Calls())
+
+	status := runCLI("ca", "status", "--data-dir", dir).out
+	require.Contains(t, status, "ca-2")
+	require.NotContains(t, status, "ca-1", "a revoked one is not shown")
+	require.Contains(t, status, "Last rotation "+rotated.ID+": done")
+	require.Contains(t, status, "connector   3m0s to 5m30s")
+}
