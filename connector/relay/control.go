@@ -55,7 +55,7 @@ func (r *Relay) serveControl(ctx context.Context, conn *grpc.ClientConn, establi
 // send says hello and then whatever there is to say, until the stream or ctx
 // ends. It returns nil when the receiving side ended.
 func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
-	if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: r.hello(stream.Context())}}); err != nil {
+	if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: r.hello(ctx)}}); err != nil {
 		return err
 	}
 	// A controller that was away, or is another one, knows none of our tunnelers.

@@ -185,7 +185,7 @@ func TestNewRefuses(t *testing.T) {
 	_, err := relay.New(relay.Config{})
 	require.Error(t, err)
 	w := startConnector(t, mtlstest.NewCA(t, td), "127.0.0.1:1")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = l.Close() }()
 	_, err = relay.New(relay.Config{ID: "Not/An/ID", TrustDomain: td, Identity: w.identity, Listener: l})

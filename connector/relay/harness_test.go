@@ -63,7 +63,7 @@ type fakeStream struct {
 
 func startController(t *testing.T, ca *mtlstest.CA, addr, svid string) *fakeController {
 	t.Helper()
-	l, err := net.Listen("tcp", addr)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
 	f := &fakeController{
@@ -185,7 +185,7 @@ func withState(dir string) option { return func(c *relay.Config) { c.StateDir = 
 
 func startConnector(t *testing.T, ca *mtlstest.CA, controller string, opts ...option) *world {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	w := &world{ca: ca, identity: ca.Identity(ca.SVID(t, connectorID)), addr: l.Addr().String()}
 	cfg := relay.Config{
@@ -242,7 +242,8 @@ func (w *world) attempt(t *testing.T, own mtls.Identity, id string) (*tunnel, er
 		return nil, err
 	}
 	s := &tunnel{TunnelService_SessionClient: stream, id: id}
-	return s, s.beat()
+	err = s.beat()
+	return s, err
 }
 
 // attach opens a session that must succeed.

@@ -30,7 +30,10 @@ func kindFromProto(k zerotrustv1.WorkloadKind) identity.Kind {
 func directoryToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.Directory {
 	d := &zerotrustv1.Directory{Revision: s.Revision, ControlPlaneAddresses: e.ControlPlane}
 	for _, c := range s.Connectors {
-		d.Connectors = append(d.Connectors, &zerotrustv1.DirectoryConnector{Id: c.ID, SpiffeId: c.SPIFFEID.String(), Addresses: c.Addresses})
+		d.Connectors = append(d.Connectors, &zerotrustv1.DirectoryConnector{
+			Id: c.ID, SpiffeId: c.SPIFFEID.String(), Addresses: c.Addresses,
+			SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)),
+		})
 	}
 	return d
 }

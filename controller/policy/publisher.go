@@ -148,7 +148,7 @@ func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {
 			return nil, err
 		}
 		if ok {
-			s.Connectors = append(s.Connectors, Connector{ID: c.ID, SPIFFEID: id, Addresses: c.Addresses})
+			s.Connectors = append(s.Connectors, Connector{ID: c.ID, SPIFFEID: id, Addresses: c.Addresses, SVIDNotBefore: c.SVIDNotBefore()})
 		}
 	}
 	for _, t := range tunnelers {

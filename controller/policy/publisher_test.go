@@ -112,8 +112,11 @@ func TestSnapshot(t *testing.T) {
 	t.Run("holds what is live and nothing else", func(t *testing.T) {
 		want := &policy.Snapshot{
 			Revision: 7, IssuedAt: now,
-			Tunnelers:  []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
-			Connectors: []policy.Connector{{ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), Addresses: []string{"c-01:9443"}}},
+			Tunnelers: []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
+			Connectors: []policy.Connector{{
+				ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), Addresses: []string{"c-01:9443"},
+				SVIDNotBefore: enrolled.Add(-10 * time.Second),
+			}},
 		}
 		require.Empty(t, cmp.Diff(want, p.Current(), cmpopts.IgnoreUnexported(policy.Snapshot{}), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
 	})

@@ -31,6 +31,8 @@ type Connector struct {
 	ID        string
 	SPIFFEID  spiffeid.ID
 	Addresses []string
+	// SVIDNotBefore is as a Tunneler's.
+	SVIDNotBefore time.Time
 }
 
 // Names says whether a stream of w, authenticated by an SVID with this notBefore,

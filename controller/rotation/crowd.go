@@ -90,10 +90,10 @@ func (m *Manager) missing(r Rotation, members []fleet.Member, online map[identit
 	var out []Holdout
 	for _, it := range members {
 		switch {
-		case online[it.Workload] || it.LastSeenAt.IsZero(): // one that never came has no trust to lose
-		case young && it.LastSeenAt.Before(m.born) && stopped.Sub(it.LastSeenAt) <= lastSeenSpread:
+		case online[it.Workload]:
+		case young && lastHeard(it).Before(m.born) && stopped.Sub(lastHeard(it)) <= lastSeenSpread:
 			out = append(out, Holdout{it.String(), "not heard of since the controller started"})
-		case r.Options.Offline == WaitOffline:
+		case r.Options.Offline == WaitOffline && !it.LastSeenAt.IsZero(): // who never came has no trust to lose
 			out = append(out, Holdout{it.String(), "is OFFLINE"})
 		}
 	}
@@ -107,12 +107,21 @@ func (m *Manager) lastAlive(members []fleet.Member) time.Time {
 	defer m.mu.Unlock()
 	if m.stopped.IsZero() {
 		for _, it := range members {
-			if it.LastSeenAt.Before(m.born) && it.LastSeenAt.After(m.stopped) {
-				m.stopped = it.LastSeenAt
+			if at := lastHeard(it); at.Before(m.born) && at.After(m.stopped) {
+				m.stopped = at
 			}
 		}
 	}
 	return m.stopped
+}
+
+// lastHeard is the stored last-seen time. That is some seconds old when the
+// controller is killed: who enrolled just before may have been here, unrecorded.
+func lastHeard(m fleet.Member) time.Time {
+	if m.LastSeenAt.IsZero() {
+		return m.EnrolledAt
+	}
+	return m.LastSeenAt
 }
 
 // agents are those that live, as far as can be known: SPIRE does not say when it

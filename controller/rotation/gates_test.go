@@ -27,6 +27,9 @@ func play(t *testing.T, arrange func(*scene), o rotation.Options, body func(*tes
 
 func nothing(*scene) {}
 
+// returnLimit is how long members are waited for after a start, and a bit.
+const returnLimit = 70 * time.Second
+
 func TestNobodyWithoutTheNewAuthorityIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) { s.world.Stick("t-01", true) }, ordinary, func(t *testing.T, s *scene) {
@@ -114,7 +117,15 @@ func TestOfflineMembers(t *testing.T) {
 		t.Parallel()
 		o := ordinary
 		o.Offline = rotation.WaitOffline
-		play(t, func(s *scene) { s.world.Enroll(identity.KindTunneler, "new") }, o, func(_ *testing.T, s *scene) { s.requireDone() })
+		recently := func(s *scene) {
+			s.world.Enroll(identity.KindTunneler, "new")
+			s.pass(time.Second)
+		}
+		play(t, recently, o, func(t *testing.T, s *scene) {
+			require.Equal(t, []string{"tunneler/new"}, s.gate().Names(), "unless that was not recorded before the controller stopped")
+			s.pass(returnLimit)
+			s.requireDone()
+		})
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
@@ -25,6 +26,9 @@ type Connector struct {
 	ID        string
 	SPIFFEID  spiffeid.ID
 	Addresses []string // host:port, in order of preference
+	// SVIDNotBefore: an SVID with an earlier notBefore is of a former, revoked
+	// holder of the id.
+	SVIDNotBefore time.Time
 }
 
 // parse takes a directory of the control plane or of the disk. The entries left
@@ -52,7 +56,7 @@ func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain)
 	if in.GetSpiffeId() != id.String() {
 		return Connector{}, fmt.Errorf("connector %q has the SPIFFE ID %q, expected %q", in.GetId(), in.GetSpiffeId(), id)
 	}
-	return Connector{ID: in.GetId(), SPIFFEID: id, Addresses: addresses(in.GetAddresses())}, nil
+	return Connector{ID: in.GetId(), SPIFFEID: id, Addresses: addresses(in.GetAddresses()), SVIDNotBefore: in.GetSvidNotBefore().AsTime()}, nil
 }
 
 // addresses drops what cannot be dialed.

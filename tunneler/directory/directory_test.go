@@ -106,7 +106,7 @@ func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1
 
 func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
 	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))

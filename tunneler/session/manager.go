@@ -105,11 +105,11 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 	keep := map[spiffeid.ID]bool{}
 	for _, c := range wanted {
 		keep[c.SPIFFEID] = true
-		if s, ok := m.sessions[c.SPIFFEID]; ok && !s.left(c) {
+		if s, ok := m.sessions[c.SPIFFEID]; ok && s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore) {
 			s.client.SetAddresses(c.Addresses)
 			continue
 		} else if ok {
-			m.cfg.Log.Info("connector moved", zap.Stringer("connector_spiffe_id", c.SPIFFEID), zap.Strings("addresses", c.Addresses))
+			m.cfg.Log.Info("connector was enrolled anew", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
 			s.stop()
 		}
 		if err := m.start(ctx, g, c); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -72,12 +71,9 @@ func (s *Session) ready() error {
 	}
 }
 
-// left says that the session is with an address at which the connector is not any
-// more. Its id may have moved to another host; the revoked one would keep us.
-func (s *Session) left(c directory.Connector) bool {
-	st := s.client.Status()
-	return st.Connected && len(c.Addresses) > 0 && !slices.Contains(c.Addresses, st.Address)
-}
+// errFormer ends a session with a host that held the connector's id before: it has
+// the right SPIFFE ID until its last SVID expires, and would keep us.
+var errFormer = errors.New("this is a former, revoked holder of the connector's id")
 
 // serve is one Session stream.
 func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
@@ -86,6 +82,10 @@ func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	stream, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
 	if err != nil {
 		return err
+	}
+	link := mtls.ConnOf(stream.Context()) //nolint:contextcheck // gRPC's, which knows the connection
+	if link == nil || link.OpenedWith().NotBefore.Before(s.connector.SVIDNotBefore) {
+		return errFormer
 	}
 	acks := make(chan struct{}, 1)
 	gone := make(chan struct{})

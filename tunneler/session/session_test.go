@@ -40,8 +40,8 @@ type fakeConnector struct {
 
 	addr  string
 	beats chan *zerotrustv1.TunnelerHeartbeat
-	ended chan error // one value for each session that ended
-	hang  chan error // ends a session
+	ended chan struct{} // one value for each session that ended
+	hang  chan error    // ends a session
 	mute  bool
 	stop  func()
 }
@@ -72,18 +72,18 @@ func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) 
 	case err = <-f.hang:
 	case err = <-got:
 	}
-	f.ended <- err
+	f.ended <- struct{}{}
 	return err
 }
 
 func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute bool) *fakeConnector {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := reprooftest.NewServer(ca.Identity(svid), mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeConnector{
 		addr: l.Addr().String(), beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
-		ended: make(chan error, 1024), hang: make(chan error), mute: mute,
+		ended: make(chan struct{}, 1024), hang: make(chan error), mute: mute,
 	}
 	zerotrustv1.RegisterTunnelServiceServer(server, f)
 	done := make(chan struct{})
@@ -174,6 +174,42 @@ func (w *world) ready(t *testing.T) {
 func connectorSVID(t *testing.T, ca *mtlstest.CA, id string, opts ...mtlstest.Option) *x509svid.SVID {
 	t.Helper()
 	return ca.SVID(t, "spiffe://mycorp.internal/connector/"+id, opts...)
+}
+
+// TestFormerHolder: a connector that was replaced keeps the SPIFFE ID of its
+// successor until its last SVID expires, and must not keep the tunneler.
+func TestFormerHolder(t *testing.T) {
+	t.Parallel()
+	anew := func(c directory.Connector, since time.Time) directory.Connector {
+		c.SVIDNotBefore = since
+		return c
+	}
+	t.Run("is left when its id is enrolled anew, also at the same address", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		old := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+		w := start(t, ca)
+		w.book.turn(at("a", old.addr))
+		old.beat(t)
+		w.ready(t)
+		w.book.turn(anew(at("a", old.addr), time.Now().Add(time.Minute)))
+		old.end(t)
+		require.Eventually(t, func() bool {
+			err := w.manager.Ready(t.Context())
+			return err != nil && strings.Contains(err.Error(), "former")
+		}, soon, time.Millisecond)
+		require.Empty(t, old.beats, "not one heartbeat more")
+	})
+	t.Run("is told from its successor by the SVID alone", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		now := time.Now().Truncate(time.Second)
+		fresh := startConnector(t, ca, connectorSVID(t, ca, "a", mtlstest.Since(now)), false)
+		w := start(t, ca)
+		w.book.turn(anew(at("a", fresh.addr), now))
+		fresh.beat(t)
+		w.ready(t)
+	})
 }
 
 func TestManager(t *testing.T) {

@@ -286,8 +286,8 @@ func (w *watcher) watch(fd uintptr, closed chan time.Time) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.by[int32(own)] = closed //nolint:gosec // a file descriptor fits
+	w.by[int32(own)] = closed
 	return unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, own, &unix.EpollEvent{
-		Events: unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR | unix.EPOLLET, Fd: int32(own), //nolint:gosec // as above
+		Events: unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR | unix.EPOLLET, Fd: int32(own),
 	})
 }

@@ -207,7 +207,10 @@ type DirectoryConnector struct {
 	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	SpiffeId string                 `protobuf:"bytes,2,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
 	// host:port, in order of preference.
-	Addresses     []string `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	Addresses []string `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// An SVID whose notBefore is earlier belongs to a former, revoked holder of the
+	// id: the tunneler keeps no session with it.
+	SvidNotBefore *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=svid_not_before,json=svidNotBefore,proto3" json:"svid_not_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -263,6 +266,13 @@ func (x *DirectoryConnector) GetAddresses() []string {
 	return nil
 }
 
+func (x *DirectoryConnector) GetSvidNotBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SvidNotBefore
+	}
+	return nil
+}
+
 var File_zerotrust_v1_identity_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_identity_proto_rawDesc = "" +
@@ -278,11 +288,12 @@ const file_zerotrust_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"connectors\x18\x02 \x03(\v2 .zerotrust.v1.DirectoryConnectorR\n" +
 	"connectors\x126\n" +
-	"\x17control_plane_addresses\x18\x03 \x03(\tR\x15controlPlaneAddresses\"_\n" +
+	"\x17control_plane_addresses\x18\x03 \x03(\tR\x15controlPlaneAddresses\"\xa3\x01\n" +
 	"\x12DirectoryConnector\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tspiffe_id\x18\x02 \x01(\tR\bspiffeId\x12\x1c\n" +
-	"\taddresses\x18\x03 \x03(\tR\taddresses*f\n" +
+	"\taddresses\x18\x03 \x03(\tR\taddresses\x12B\n" +
+	"\x0fsvid_not_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore*f\n" +
 	"\fWorkloadKind\x12\x1d\n" +
 	"\x19WORKLOAD_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17WORKLOAD_KIND_CONNECTOR\x10\x01\x12\x1a\n" +
@@ -312,11 +323,12 @@ var file_zerotrust_v1_identity_proto_goTypes = []any{
 var file_zerotrust_v1_identity_proto_depIdxs = []int32{
 	4, // 0: zerotrust.v1.SVIDStatus.not_after:type_name -> google.protobuf.Timestamp
 	3, // 1: zerotrust.v1.Directory.connectors:type_name -> zerotrust.v1.DirectoryConnector
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 2: zerotrust.v1.DirectoryConnector.svid_not_before:type_name -> google.protobuf.Timestamp
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_identity_proto_init() }
