@@ -22,6 +22,7 @@ type Observation struct {
 	Exited    bool      // no agent process runs now
 	Deaths    int       // deaths of agent processes since Run began
 	Moved     bool      // the SPIRE server's address has changed since the last round
+	Orphaned  bool      // the authority of the agent's own SVID is not trusted any more
 }
 
 // Reason says why the agent is restarted; empty means that it is not.
@@ -34,6 +35,7 @@ const (
 	Unhealthy       Reason = "the agent was unhealthy"
 	Dying           Reason = "the agent kept dying"
 	ServerMoved     Reason = "the SPIRE server's address changed"
+	AuthorityGone   Reason = "the agent missed the revocation of its authority"
 )
 
 // Decider decides when the agent is restarted with the current bundle. It does
@@ -51,6 +53,7 @@ type Decider struct {
 	absent         bool      // the network, or this machine, was away since the last restart
 	moved          bool
 	unhealthySince time.Time // zero while healthy
+	orphanedSince  time.Time // zero while the agent's authority is trusted
 	deaths         int       // at the last restart
 	restarted      time.Time // zero before the first
 	pause          time.Duration
@@ -75,6 +78,7 @@ func (d *Decider) Decide(o Observation) Reason {
 	if !o.Healthy {
 		d.unhealthySince = o.At // the new agent gets its own time
 	}
+	d.orphanedSince = time.Time{}
 	d.pause = min(max(2*d.pause, d.Patience), maxPause)
 	return reason
 }
@@ -85,6 +89,12 @@ func (d *Decider) note(o Observation) {
 	d.last = o.At
 	d.absent = d.absent || slept || !o.Reachable
 	d.moved = d.moved || o.Moved
+	switch {
+	case !o.Orphaned:
+		d.orphanedSince = time.Time{}
+	case d.orphanedSince.IsZero():
+		d.orphanedSince = o.At
+	}
 	switch {
 	case o.Healthy:
 		d.unhealthySince, d.pause, d.deaths = time.Time{}, 0, o.Deaths
@@ -106,6 +116,10 @@ func (d *Decider) reason(o Observation) Reason {
 	case d.absent && (d.restarted.IsZero() || since >= 3*d.Interval):
 		// A network that flaps restarts the agent at most every third round.
 		return NetworkReturned
+	case !d.orphanedSince.IsZero() && o.At.Sub(d.orphanedSince) >= d.Interval && since >= 3*d.Interval:
+		// One that heard of the taint has a new SVID before its old authority goes;
+		// one that did not would hand out SVIDs nobody trusts until half of their life.
+		return AuthorityGone
 	case o.Healthy || since < d.pause:
 		return NoReason
 	case o.Deaths-d.deaths >= manyDeaths:

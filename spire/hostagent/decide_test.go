@@ -37,6 +37,12 @@ func moved() hostagent.Observation {
 	return o
 }
 
+func orphan() hostagent.Observation {
+	o := fine
+	o.Orphaned = true
+	return o
+}
+
 func repeat(n int, s step) []step {
 	var out []step
 	for range n {
@@ -79,6 +85,15 @@ func TestDecider(t *testing.T) {
 		}},
 		"gives an unhealthy agent thirty seconds": {steps: []step{
 			see(fine), see(sick), see(sick), see(sick), see(sick).because(hostagent.Unhealthy), see(fine),
+		}},
+		"restarts an agent that missed the revocation of its authority": {steps: []step{
+			see(fine), see(orphan()), see(orphan()).because(hostagent.AuthorityGone), see(fine), see(fine),
+		}},
+		"leaves an agent alone that follows a revocation by itself": {steps: []step{
+			see(fine), see(orphan()), see(fine), see(orphan()), see(fine),
+		}},
+		"does not restart an orphaned agent at every round": {steps: []step{
+			see(orphan()), see(orphan()).because(hostagent.AuthorityGone), see(orphan()), see(orphan()), see(orphan()).because(hostagent.AuthorityGone),
 		}},
 		"forgets a short illness": {steps: []step{see(sick), see(sick), see(fine), see(sick), see(sick), see(fine)}},
 		"restarts an agent that stays unhealthy ever more seldom": {steps: join(

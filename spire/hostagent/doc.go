@@ -5,7 +5,8 @@
 // Left to itself, an agent that was cut off comes back two to four minutes after
 // the network, and one whose bundle is stale perhaps never. So this package
 // probes, and at the first success after a failure fetches the current bundle and
-// restarts the agent with an empty data directory.
+// restarts the agent with an empty data directory. It does the same for an agent
+// whose own authority was revoked without its hearing of it.
 //
 // It does not enroll a host (the enrollment client does, and writes the files of
 // Dir), fetch over the network (Config.Fetch does) or start processes itself

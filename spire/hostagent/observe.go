@@ -3,9 +3,14 @@ package hostagent
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -29,7 +34,34 @@ func (s *Supervisor) observe(ctx context.Context) Observation {
 		Exited:    child.State == supervisor.StateBackoff || child.State == supervisor.StateStopped,
 		Deaths:    child.Restarts,
 		Moved:     moved,
+		Orphaned:  fetchErr == nil && s.orphaned(),
 	}
+}
+
+// orphaned compares what spire-agent stores of its own SVID with the bundle that
+// was fetched. A file that is not there, or is not understood, says nothing.
+func (s *Supervisor) orphaned() bool {
+	raw, err := os.ReadFile(filepath.Join(s.cfg.Dir.Data(), "agent-data.json"))
+	if err != nil {
+		return false
+	}
+	var stored struct {
+		SVID [][]byte `json:"svid"` // PEM, leaf first
+	}
+	if err := json.Unmarshal(raw, &stored); err != nil || len(stored.SVID) == 0 {
+		return false
+	}
+	block, _ := pem.Decode(stored.SVID[0])
+	if block == nil {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(s.authorities, func(a *x509.Certificate) bool {
+		return bytes.Equal(a.SubjectKeyId, leaf.AuthorityKeyId)
+	})
 }
 
 // fetch takes over what the controller says.
@@ -43,6 +75,7 @@ func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
 	if err := s.replaceBundle(b); err != nil {
 		return false, fmt.Errorf("fetch bundle: %w", err)
 	}
+	s.authorities = b.Authorities
 	return s.follow(b.ServerAddress)
 }
 

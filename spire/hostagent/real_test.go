@@ -2,6 +2,7 @@ package hostagent_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
@@ -150,6 +152,56 @@ func TestRealAgentHealsAfterAPartition(t *testing.T) {
 	fetchSVID(t, s, workload)
 	t.Logf("from network to SVID: %s", time.Since(back))
 	require.Equal(t, 1, s.Status().Restarts)
+}
+
+// An authority that is revoked the moment it was tainted: no agent hears of the
+// taint, and left alone it would hand out SVIDs that nobody trusts for half their
+// life.
+func TestRealAgentFollowsARevocationItMissed(t *testing.T) {
+	t.Parallel()
+	server := spiretest.StartServer(t, nil)
+	client, err := registrar.Dial(server.SocketPath, server.TrustDomain, zap.NewNop())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	host, dir := identity.NewHostID(), hostagent.Dir{Root: spiretest.TempDir(t)}
+	agentID, err := host.AgentID(server.TrustDomain)
+	require.NoError(t, err)
+	server.HostCA.WriteHost(t, host, server.TrustDomain, dir.Key(), dir.Certificate())
+	require.NoError(t, dir.WriteHost(hostagent.Host{HostID: host, TrustDomain: server.TrustDomain, SPIREServerAddress: server.Address}))
+	workload := spiffeid.RequireFromSegments(server.TrustDomain, "connector", "real")
+	require.NoError(t, client.PutEntry(t.Context(), fleet.Entry{
+		ID: fleet.EntryIDPrefix + "real", SPIFFEID: workload, ParentID: agentID, X509SVIDTTL: 5 * time.Minute,
+		Selectors: []fleet.Selector{{Type: "unix", Value: "uid:0"}},
+	}))
+	s := runSupervisor(t, hostagent.Config{
+		Dir: dir, SocketPath: filepath.Join(dir.Root, "public", "api.sock"), AgentBinary: spiretest.Binary(t, "spire-agent"),
+		Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), ProbeInterval: 2 * time.Second, JitterCap: 300 * time.Millisecond,
+		Fetch: func(ctx context.Context) (hostagent.Bundle, error) {
+			authorities, err := client.Bundle(ctx)
+			return hostagent.Bundle{Authorities: authorities, ServerAddress: server.Address}, err
+		},
+	}, nil)
+	fetchSVID(t, s, workload)
+
+	ca := rotation.New(client.Conn())
+	before, err := ca.Authorities(t.Context())
+	require.NoError(t, err)
+	old := before.Active.ID
+	require.NoError(t, ca.Prepare(t.Context()))
+	prepared, err := ca.Authorities(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, ca.Activate(t.Context(), prepared.Prepared.ID))
+	require.NoError(t, ca.Taint(t.Context(), old))
+	require.NoError(t, ca.Revoke(t.Context(), old))
+
+	eventually(t, "a restart", func() bool { return s.Status().LastReason == hostagent.AuthorityGone })
+	eventually(t, "health", func() bool { return s.Reason() == "" })
+	eventually(t, "an SVID of the new authority", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		svid, err := workloadapi.FetchX509SVID(ctx, workloadapi.WithAddr("unix://"+filepath.Join(dir.Root, "public", "api.sock")))
+		return err == nil && hex.EncodeToString(svid.Certificates[0].AuthorityKeyId) == prepared.Prepared.ID
+	})
 }
 
 // fetchSVID gets the workload's identity as a connector does. It retries: an

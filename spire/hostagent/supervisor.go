@@ -47,11 +47,13 @@ type Config struct {
 
 // Supervisor keeps one spire-agent alive and current.
 type Supervisor struct {
-	cfg     Config
-	log     *zap.Logger
-	host    Host // only Run's goroutine uses it
-	decider Decider
-	process *supervisor.Process
+	cfg  Config
+	log  *zap.Logger
+	host Host // only Run's goroutine uses it, and authorities
+	// authorities of the bundle that was fetched last.
+	authorities []*x509.Certificate
+	decider     Decider
+	process     *supervisor.Process
 
 	mu     sync.Mutex
 	status Status
