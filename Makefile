@@ -89,9 +89,18 @@ demo-check: build spire ## Start the whole system, check it from outside, stop i
 bench-enroll: build spire ## Measure enroll to ONLINE beside bare SPIRE's own floor
 	go run ./internal/benchenroll
 
+.PHONY: e2e-rotation
+e2e-rotation: build spire ## Ten live CA rotations under fifty sessions, on real SPIRE (5 min)
+	go test -count 1 -v -timeout 20m -run TenRotations ./internal/e2e/rotation -full
+
 .PHONY: bench-revoke
 bench-revoke: build spire ## Measure a revocation, from the API call to the peer's socket closed
 	go test -count 1 -v -run . ./internal/e2e/revocation -full
+
+.PHONY: mutants
+mutants: ## Remove each defence in turn and require that its test, and no other, fails
+	@scripts/require.sh git
+	scripts/mutants.sh
 
 .PHONY: clean
 clean: ## Remove what make built, except for SPIRE

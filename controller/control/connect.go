@@ -184,9 +184,6 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed, rep
 			if errors.Is(m.err, io.EOF) { // the connector closed its side
 				return nil
 			}
-			if errors.Is(m.err, io.EOF) {
-				return nil // the connector has closed its side
-			}
 			if m.err != nil {
 				return m.err
 			}

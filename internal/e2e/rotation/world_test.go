@@ -52,13 +52,20 @@ func programs(t *testing.T) string {
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
+	s := prepareSystem(t, "--spire-attestation-limit=false")
+	s.boot()
+	s.connector, s.tunneler = s.join("connector", "c-01"), s.join("tunneler", "t-01")
+	return s
+}
+
+// prepareSystem has a controller that was not started yet.
+func prepareSystem(t *testing.T, flags ...string) *system {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "zr") //nolint:usetesting // t.TempDir's path is too long for a socket
 	require.NoError(t, err)
 	s := &system{t: t, dir: dir}
-	s.Controller = world.NewController(programs(t), filepath.Join(dir, "controller"), "--spire-attestation-limit=false")
+	s.Controller = world.NewController(programs(t), filepath.Join(dir, "controller"), flags...)
 	t.Cleanup(s.end)
-	s.boot()
-	s.connector, s.tunneler = s.join("connector", "c-01"), s.join("tunneler", "t-01")
 	return s
 }
 
@@ -73,7 +80,7 @@ func (s *system) boot() {
 
 func (s *system) join(kind, id string) *world.Host {
 	s.t.Helper()
-	h := s.NewHost(filepath.Join(s.dir, kind), kind, id)
+	h := s.NewHost(filepath.Join(s.dir, kind+"-"+id), kind, id)
 	_, err := h.EnrollWithToken(s.t.Context())
 	require.NoError(s.t, err)
 	require.NoError(s.t, h.Start())
