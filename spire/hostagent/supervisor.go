@@ -93,6 +93,11 @@ func New(cfg Config) (*Supervisor, error) {
 	return s, nil
 }
 
+// syncInterval is how soon an agent hears of a second role on its host, and of a
+// new or tainted authority: a CA rotation waits for it twice. SPIRE's default is
+// five seconds.
+const syncInterval = 2 * time.Second
+
 func setDefault(d *time.Duration, value time.Duration) {
 	if *d <= 0 {
 		*d = value
@@ -159,7 +164,7 @@ func (s *Supervisor) writeAgentConf() error {
 	conf := agentconf.Agent{
 		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
 		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
-		LogLevel: s.cfg.LogLevel, Systemd: agentconf.SystemdRuns(),
+		LogLevel: s.cfg.LogLevel, Systemd: agentconf.SystemdRuns(), SyncInterval: syncInterval,
 	}
 	switch {
 	case !s.host.Ephemeral:
