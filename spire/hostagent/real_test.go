@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -38,7 +39,7 @@ type link struct {
 
 func newLink(t *testing.T, target string) *link {
 	t.Helper()
-	l := &link{address: "127.0.0.1:0", target: target}
+	l := &link{address: fmt.Sprintf("127.0.0.1:%d", spiretest.FreePort(t)), target: target}
 	l.plug(t)
 	t.Cleanup(l.unplug)
 	return l
@@ -50,7 +51,7 @@ func (l *link) plug(t *testing.T) {
 	listener, err := lc.Listen(t.Context(), "tcp", l.address)
 	require.NoError(t, err)
 	l.mu.Lock()
-	l.listener, l.address = listener, listener.Addr().String()
+	l.listener = listener
 	l.mu.Unlock()
 	l.wg.Go(func() {
 		for {
