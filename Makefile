@@ -73,7 +73,7 @@ test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as
 	go test -p 1 -timeout 25m ./internal/e2e/...
 
 .PHONY: test-long
-test-long: build spire ## Fuzz every parser for a while and repeat the end-to-end tests
+test-long: build spire e2e-rotation ## Fuzz every parser, repeat the end-to-end tests, soak the CA rotation
 	scripts/fuzz.sh 20s
 	go test -short -count 2 -timeout 30m ./internal/e2e
 

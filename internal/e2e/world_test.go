@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,23 +47,10 @@ type system struct {
 	said    bytes.Buffer
 }
 
-// programs is the directory of the programs. A missing one fails the test: to
-// skip would hide that nothing was tested.
 func programs(t *testing.T) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	bin := filepath.Join(filepath.Dir(file), "..", "..", "bin")
-	for name, variable := range map[string]string{
-		"grpccontroller": "", "grpcconnector": "", "grpctunneler": "",
-		"spire-server": "SPIRE_SERVER_BIN", "spire-agent": "SPIRE_AGENT_BIN",
-	} {
-		if variable != "" && os.Getenv(variable) != "" {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
-			t.Fatalf("run make build spire: %v", err)
-		}
-	}
+	bin, err := world.Programs()
+	require.NoError(t, err)
 	return bin
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -99,10 +98,8 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func programs(t *testing.T) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	bin := filepath.Join(filepath.Dir(file), "..", "..", "..", "bin")
-	_, err := os.Stat(filepath.Join(bin, "grpcconnector"))
-	require.NoError(t, err, "run make build spire")
+	bin, err := world.Programs()
+	require.NoError(t, err)
 	return bin
 }
 

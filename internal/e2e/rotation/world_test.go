@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,9 +22,6 @@ import (
 // soon is how long anything may take that takes a few seconds on an idle machine.
 const soon = 60 * time.Second
 
-// binEnv names another directory of programs than bin/.
-const binEnv = "E2E_BIN"
-
 // system is a controller with a connector and a tunneler, both ONLINE.
 type system struct {
 	*world.Controller
@@ -37,16 +33,8 @@ type system struct {
 
 func programs(t *testing.T) string {
 	t.Helper()
-	bin := os.Getenv(binEnv)
-	if bin == "" {
-		_, file, _, _ := runtime.Caller(0)
-		bin = filepath.Join(filepath.Dir(file), "..", "..", "..", "bin")
-	}
-	for _, name := range []string{"grpccontroller", "grpcconnector", "grpctunneler", "spire-server", "spire-agent"} {
-		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
-			t.Fatalf("run make build spire: %v", err)
-		}
-	}
+	bin, err := world.Programs()
+	require.NoError(t, err)
 	return bin
 }
 
