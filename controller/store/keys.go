@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
@@ -22,10 +23,14 @@ func (s *Store) KeyByID(ctx context.Context, id string) (auth.Key, error) {
 
 func (s *Store) key(ctx context.Context, query string, arg any) (auth.Key, error) {
 	var k auth.Key
+	var scope string // permissions, separated by spaces
 	var created, expires int64
-	err := s.db.QueryRowContext(ctx, query, arg).Scan(&k.ID, &k.Name, &k.Scope, &created, &expires)
+	err := s.db.QueryRowContext(ctx, query, arg).Scan(&k.ID, &k.Name, &scope, &created, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.Key{}, auth.ErrKeyNotFound
+	}
+	for _, p := range strings.Fields(scope) {
+		k.Permissions = append(k.Permissions, auth.Permission(p))
 	}
 	k.CreatedAt, k.ExpiresAt = moment(created), moment(expires)
 	return k, err
@@ -33,7 +38,11 @@ func (s *Store) key(ctx context.Context, query string, arg any) (auth.Key, error
 
 // InsertKey implements auth.BootstrapStore.
 func (s *Store) InsertKey(ctx context.Context, k auth.Key, hash []byte) error {
+	scope := make([]string, 0, len(k.Permissions))
+	for _, p := range k.Permissions {
+		scope = append(scope, string(p))
+	}
 	_, err := s.db.ExecContext(ctx, `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
-		hash, k.ID, k.Name, string(k.Scope), micros(k.CreatedAt), micros(k.ExpiresAt))
+		hash, k.ID, k.Name, strings.Join(scope, " "), micros(k.CreatedAt), micros(k.ExpiresAt))
 	return err
 }

@@ -20,6 +20,7 @@ const (
 	TypeInvalidRequest   = "urn:grpccontroller:problem:invalid-request"
 	TypeUnauthenticated  = "urn:grpccontroller:problem:unauthenticated"
 	TypeForbidden        = "urn:grpccontroller:problem:forbidden"
+	TypeStepUpRequired   = "urn:grpccontroller:problem:step-up-required"
 	TypeNotFound         = "urn:grpccontroller:problem:not-found"
 	TypeMethodNotAllowed = "urn:grpccontroller:problem:method-not-allowed"
 	TypeLiveMember       = "urn:grpccontroller:problem:live-member"

@@ -21,7 +21,10 @@ const (
 // ErrInvalidID is returned for an id outside the allowed alphabet or length.
 var ErrInvalidID = errors.New("must be 1 to 63 characters of a-z, 0-9 and '-', starting with a letter or digit")
 
-var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+// IDPattern is the regular expression of the id of a workload.
+const IDPattern = `^[a-z0-9][a-z0-9-]{0,62}$`
+
+var idPattern = regexp.MustCompile(IDPattern)
 
 // ValidateID checks the id of a workload. The error names no field; the caller
 // knows which one it was.

@@ -124,23 +124,6 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
-func TestEveryRouteHasAnAuthorizationRow(t *testing.T) {
-	t.Parallel()
-	e := apitest.New(t)
-	routes := e.Server.Routes()
-	for _, r := range routes {
-		require.True(t, e.Server.HasRule(r.Method, r.Path), "no row in rules for %s %s", r.Method, r.Path)
-	}
-	require.Len(t, routes, e.Server.Rules(), "a row in rules has no route")
-	t.Run("and is refused without one", func(t *testing.T) {
-		e.Server.DropRule(http.MethodGet, "/api/admin/status")
-		p := requireProblem(t, get(t, e, "/api/admin/status"), http.StatusForbidden)
-		require.Equal(t, adminapi.TypeForbidden, p.Type)
-		require.Len(t, e.Refused(), 1)
-		require.Equal(t, apitest.Actor, e.Refused()[0].Actor)
-	})
-}
-
 func TestRepliesCarrySecurityHeadersAndAFreshRequestID(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)

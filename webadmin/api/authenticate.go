@@ -16,9 +16,8 @@ import (
 
 // caller is who an authenticated request comes from.
 type caller struct {
-	actor string
-	scope auth.Scope
-	from  string
+	auth.Principal
+	from string // address, without the port
 }
 
 func callerOf(c *gin.Context) caller {
@@ -27,8 +26,12 @@ func callerOf(c *gin.Context) caller {
 	return who
 }
 
-// authenticate finds out who calls, or ends the request.
+// authenticate finds out who calls, or ends the request. What is public needs
+// nobody, and what is no route has nothing to protect.
 func (s *Server) authenticate(c *gin.Context) {
+	if o, _ := s.operationOf(c); o.public || c.FullPath() == "" {
+		return
+	}
 	p, err := s.cfg.Auth.Authenticate(c.Request.Context(), bearer(c.Request.Header))
 	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
 		s.refuse(c, refused)
@@ -38,7 +41,7 @@ func (s *Server) authenticate(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	c.Set(keyCaller, caller{actor: p.Actor, scope: p.Scope, from: remoteIP(c)})
+	c.Set(keyCaller, caller{Principal: p, from: remoteIP(c)})
 }
 
 // bearer reads the key from the one Authorization header. Two headers are
@@ -74,14 +77,25 @@ func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 		`a valid API key is needed in the header "Authorization: Bearer <key>"`))
 }
 
-// authorize lets a caller pass whose scope has this route.
+// authorize lets a caller pass who has the permission of the operation. Exactly
+// this function decides what a caller may do.
 func (s *Server) authorize(c *gin.Context) {
-	who := callerOf(c)
-	if s.rules[c.Request.Method+" "+c.FullPath()].allows(who.scope) {
+	if c.FullPath() == "" {
 		return
 	}
-	s.recordRefusal(c, who.actor, "no authorization row for scope "+strconv.Quote(string(who.scope)))
-	s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "this API key may not use this route"))
+	who := callerOf(c)
+	o, known := s.operationOf(c)
+	switch {
+	case known && o.public:
+	case !known || o.permission == "":
+		s.recordRefusal(c, who.Actor, "the route has no authorization row")
+		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "nobody may use this route"))
+	case !who.May(o.permission):
+		s.recordRefusal(c, who.Actor, "no permission "+string(o.permission))
+		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "this needs the permission "+string(o.permission)+", which this caller does not have"))
+	case o.stepUp && !who.SteppedUp(s.cfg.Now()):
+		s.fail(c, problem(http.StatusForbidden, adminapi.TypeStepUpRequired, "this needs you to sign in again first"))
+	}
 }
 
 func (s *Server) recordRefusal(c *gin.Context, actor, reason string) {

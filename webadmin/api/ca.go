@@ -9,12 +9,33 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
-func (s *Server) getCA(c *gin.Context) error {
-	if _, err := query(c); err != nil {
-		return err
+func (s *Server) caOperations() []operation {
+	move := func(path, summary string, h func(*gin.Context) error) operation {
+		return operation{
+			method: http.MethodPost, path: "/ca/rotations" + path, tag: "ca", summary: summary,
+			permission: auth.CARotate, stepUp: true,
+			replies:  map[int]any{http.StatusAccepted: adminapi.Rotation{}},
+			problems: []int{http.StatusConflict}, handle: h,
+		}
 	}
+	start := move("", "Start a rotation of the CA, or say what it would do", s.startRotation)
+	start.request, start.replies[http.StatusOK] = adminapi.RotationRequest{}, adminapi.RotationPreview{}
+	start.description = "With dry_run the reply is 200 and a preview; else 202, and the rotation goes on without the caller."
+	return []operation{
+		{
+			method: http.MethodGet, path: "/ca", tag: "ca", summary: "Authorities, the rotation that runs or ran last, the outage budget",
+			permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.CA{}}, handle: s.getCA,
+		},
+		start,
+		move("/resume", "Go on with the paused rotation", s.resumeRotation),
+		move("/abort", "End the unfinished rotation, while that is possible", s.abortRotation),
+	}
+}
+
+func (s *Server) getCA(c *gin.Context) error {
 	r, err := s.cfg.Rotations.Report(c.Request.Context())
 	if err != nil {
 		return err
@@ -39,14 +60,16 @@ func (s *Server) getCA(c *gin.Context) error {
 
 // startRotation answers 202: the rotation goes on without the caller.
 func (s *Server) startRotation(c *gin.Context) error {
-	if _, err := query(c); err != nil {
-		return err
-	}
-	o, dryRun, err := decodeRotation(c.Request)
+	var in adminapi.RotationRequest
+	given, err := bind(c, &in)
 	if err != nil {
 		return err
 	}
-	if dryRun {
+	o, err := rotationOptions(in, given)
+	if err != nil {
+		return err
+	}
+	if in.DryRun {
 		p, err := s.cfg.Rotations.Preview(c.Request.Context(), o)
 		if err != nil {
 			return err
@@ -63,17 +86,11 @@ func (s *Server) startRotation(c *gin.Context) error {
 }
 
 func (s *Server) resumeRotation(c *gin.Context) error {
-	if _, err := query(c); err != nil {
-		return err
-	}
 	r, err := s.cfg.Rotations.Resume(c.Request.Context(), rotationRequest(c))
 	return s.accepted(c, r, err)
 }
 
 func (s *Server) abortRotation(c *gin.Context) error {
-	if _, err := query(c); err != nil {
-		return err
-	}
 	r, err := s.cfg.Rotations.Abort(c.Request.Context(), rotationRequest(c))
 	return s.accepted(c, r, err)
 }
@@ -88,26 +105,25 @@ func (s *Server) accepted(c *gin.Context, r rotation.Rotation, err error) error 
 
 func rotationRequest(c *gin.Context) rotation.Request {
 	who := callerOf(c)
-	return rotation.Request{Actor: who.actor, RequestID: requestID(c), From: who.from}
+	return rotation.Request{Actor: who.Actor, RequestID: requestID(c), From: who.from}
 }
 
-// decodeRotation leaves what the values may be to the domain.
-func decodeRotation(r *http.Request) (o rotation.Options, dryRun bool, err error) {
-	deadline, offline, expiry := absent, string(rotation.ProceedOffline), string(rotation.DropHoldouts)
-	err = readJSON(r, map[string]any{
-		"dry_run": &dryRun, "emergency": &o.Emergency, "deadline": &deadline, "on_deadline": &expiry, "offline": &offline,
-	})
-	if err != nil {
-		return o, false, err
+// rotationOptions leaves what the values may be to the domain.
+func rotationOptions(in adminapi.RotationRequest, given map[string]bool) (o rotation.Options, err error) {
+	o.Emergency, o.Offline, o.OnExpiry = in.Emergency, rotation.ProceedOffline, rotation.DropHoldouts
+	if given["offline"] {
+		o.Offline = rotation.OfflinePolicy(in.Offline)
 	}
-	o.Offline, o.OnExpiry = rotation.OfflinePolicy(offline), rotation.Expiry(expiry)
-	if deadline == absent {
-		return o, dryRun, nil
+	if given["on_deadline"] {
+		o.OnExpiry = rotation.Expiry(in.OnDeadline)
 	}
-	if o.Deadline, err = time.ParseDuration(deadline); err != nil || o.Deadline <= 0 {
-		return o, false, invalid("deadline", `must be a duration such as "5m"`)
+	if !given["deadline"] {
+		return o, nil
 	}
-	return o, dryRun, nil
+	if o.Deadline, err = time.ParseDuration(in.Deadline); err != nil || o.Deadline <= 0 {
+		return o, invalid("deadline", `must be a duration such as "5m"`)
+	}
+	return o, nil
 }
 
 func renderAuthorities(a rotation.Authorities) []adminapi.Authority {

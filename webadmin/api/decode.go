@@ -14,32 +14,33 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-// readJSON fills fields, which maps each allowed name to a *string or *bool.
+// readJSON fills fields, which maps each allowed name to a pointer, and says which
+// of them were given.
 //
 // encoding/json alone would take "KIND" for "kind", the last of two equal names
 // and null for nothing at all; where a person approves one reading and the
 // program does another, that is an attack. Here each of them is an error.
-func readJSON(r *http.Request, fields map[string]any) error {
+func readJSON(r *http.Request, fields map[string]any) (given map[string]bool, err error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return problem(http.StatusUnsupportedMediaType, adminapi.TypeMediaType, "the Content-Type must be application/json")
+		return nil, problem(http.StatusUnsupportedMediaType, adminapi.TypeMediaType, "the Content-Type must be application/json")
 	}
 	dec := json.NewDecoder(r.Body)
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return notJSON(err)
+		return nil, notJSON(err)
 	}
-	seen := map[string]bool{}
+	given = map[string]bool{}
 	for dec.More() {
-		if err := readField(dec, fields, seen); err != nil {
-			return err
+		if err := readField(dec, fields, given); err != nil {
+			return nil, err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return notJSON(err)
+		return nil, notJSON(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return notJSON(err)
+		return nil, notJSON(err)
 	}
-	return nil
+	return given, nil
 }
 
 func readField(dec *json.Decoder, fields map[string]any, seen map[string]bool) error {
@@ -66,13 +67,6 @@ func readField(dec *json.Decoder, fields map[string]any, seen map[string]bool) e
 	return nil
 }
 
-func wanted(dst any) string {
-	if _, ok := dst.(*bool); ok {
-		return "true or false"
-	}
-	return "a string"
-}
-
 func notJSON(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
@@ -80,36 +74,25 @@ func notJSON(err error) error {
 	return invalid("", "the body must be one JSON object and nothing else")
 }
 
-// decodeToken reads the request for an enrollment token.
-func decodeToken(r *http.Request) (enroll.TokenRequest, error) {
-	var kind, id, cidr, ttl string
-	var req enroll.TokenRequest
-	fields := map[string]any{"kind": &kind, "id": &id, "ttl": &ttl, "replace": &req.Replace, "source_cidr": &cidr}
-	// Not the zero values: an empty string that is given is an error.
-	ttl, cidr = absent, absent
-	err := readJSON(r, fields)
-	if err != nil {
-		return req, err
-	}
-	if req.Workload.Kind, err = identity.ParseKind(kind); err != nil {
+// tokenRequest checks the request for an enrollment token.
+func tokenRequest(in adminapi.TokenRequest, given map[string]bool) (req enroll.TokenRequest, err error) {
+	req.Replace = in.Replace
+	if req.Workload.Kind, err = identity.ParseKind(in.Kind); err != nil {
 		return req, invalid("kind", err.Error())
 	}
-	if req.Workload.ID, err = workloadID(id); err != nil {
+	if req.Workload.ID, err = workloadID(in.ID); err != nil {
 		return req, err
 	}
-	if ttl != absent {
-		if req.TTL, err = parseTTL(ttl); err != nil {
+	if given["ttl"] {
+		if req.TTL, err = parseTTL(in.TTL); err != nil {
 			return req, err
 		}
 	}
-	if cidr != absent {
-		req.Source, err = parseSource(cidr)
+	if given["source_cidr"] {
+		req.Source, err = parseSource(in.SourceCIDR)
 	}
 	return req, err
 }
-
-// absent cannot come out of a JSON string: it is not valid UTF-8.
-const absent = "\xff"
 
 func workloadID(id string) (string, error) {
 	if err := identity.ValidateID(id); err != nil {

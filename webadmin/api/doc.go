@@ -5,15 +5,16 @@
 // (controller/fleet does), know API keys (webadmin/auth does) or define the JSON
 // (internal/adminapi does).
 //
-// Main types, in reading order: Config, Server, Server.routes and rules (which
-// scope may use which route), problem.go (every error a caller sees).
+// Main types, in reading order: Config, Server, operation (one row is one route,
+// who may use it, and its documentation), Server.operations (all of them; each group
+// stands beside its handlers), problem.go (every error a caller sees).
 //
 // Handlers run concurrently and share only failures, which locks. New opens the
 // listener; Run serves, joins its goroutines and closes it; Close is for a Server
 // that will not run.
 //
-// Invariants: without TLS it listens on loopback only; a route without a row in
-// rules is refused; a key is taken from the Authorization header and from nowhere
+// Invariants: without TLS it listens on loopback only; a route without a row
+// in the table of operations is refused; a key is taken from the Authorization header and from nowhere
 // else, so a page of another origin has nothing to send (no CSRF, no rebinding);
 // no token, key, path or query reaches the log; nothing in a request is corrected.
 package api

@@ -1,22 +1,42 @@
 package api
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // Routes are the routes that gin serves.
 func (s *Server) Routes() gin.RoutesInfo { return s.engine.Routes() }
 
-// HasRule says whether a route has an authorization row.
-func (s *Server) HasRule(method, path string) bool { return len(s.rules[method+" "+path]) > 0 }
+// Operation is what tests see of an operation.
+type Operation struct {
+	Method, Route  string
+	Permission     auth.Permission
+	Public, StepUp bool
+}
 
-// DropRule removes a row, to prove that a route without one is refused.
-func (s *Server) DropRule(method, path string) { delete(s.rules, method+" "+path) }
+// Operations are all rows, in their order.
+func (s *Server) Operations() []Operation {
+	var out []Operation
+	for _, o := range s.operations() {
+		out = append(out, Operation{o.method, o.route(), o.permission, o.public, o.stepUp})
+	}
+	return out
+}
 
-// Rules is the number of rows.
-func (s *Server) Rules() int { return len(s.rules) }
+// DropRow removes a row, to prove that a route without one is refused.
+func (s *Server) DropRow(method, route string) { delete(s.table, method+" "+route) }
+
+// ServeBeside registers a route beside the table and serves it.
+func (s *Server) ServeBeside(path string, w *httptest.ResponseRecorder, r *http.Request) {
+	s.engine.GET(path, func(c *gin.Context) { c.Status(http.StatusOK) })
+	s.engine.ServeHTTP(w, r)
+}
 
 // NewFailures returns the allow method of a failure limiter.
 func NewFailures(now func() time.Time) (allow func(ip string) bool, size func() int) {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -11,7 +10,34 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
+
+func (s *Server) memberOperations() []operation {
+	query := append(pageParams(),
+		param{name: "status", description: "only members with this status", enum: []string{adminapi.Online, adminapi.Offline}},
+		param{name: "include", description: "also members whose access was revoked", enum: []string{"revoked"}})
+	ops := func(kind, tag string, list, one any, do [3]func(*gin.Context) error) []operation {
+		id := []param{{name: "id", description: "the id of the " + kind, pattern: identity.IDPattern}}
+		return []operation{{
+			method: http.MethodGet, path: "/" + tag, tag: tag, summary: "List " + tag,
+			permission: auth.FleetRead, query: query, replies: map[int]any{http.StatusOK: list}, handle: do[0],
+		}, {
+			method: http.MethodGet, path: "/" + tag + "/:id", tag: tag, summary: "One " + kind + ", also a revoked one",
+			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []int{http.StatusNotFound}, handle: do[1],
+		}, {
+			method: http.MethodDelete, path: "/" + tag + "/:id", tag: tag, summary: "Revoke the access of a " + kind,
+			description: "Its open streams and sessions end at once, and it is admitted nowhere again. Revoking twice changes nothing.",
+			permission:  auth.MembersRevoke, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: do[2],
+		}}
+	}
+	return slices.Concat(
+		ops("connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{},
+			[3]func(*gin.Context) error{s.listConnectors, s.getConnector, s.revokeConnector}),
+		ops("tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{},
+			[3]func(*gin.Context) error{s.listTunnelers, s.getTunneler, s.revokeTunneler}),
+	)
+}
 
 // members is what differs between the routes of connectors and of tunnelers.
 type members[T, R any] struct {
@@ -69,7 +95,9 @@ func (s *Server) revokeTunneler(c *gin.Context) error {
 
 // list returns one page, by id.
 func (m members[T, R]) list(c *gin.Context) (page []R, next string, err error) {
-	filter, at, err := memberList(c, m.name)
+	q := queryOf(c)
+	filter := memberFilter{status: fleet.Status(q.Get("status")), revoked: q.Get("include") == "revoked"}
+	at, err := parsePage(m.name, q)
 	if err != nil {
 		return nil, "", err
 	}
@@ -126,7 +154,7 @@ func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 	}
 	who := callerOf(c)
 	err = s.cfg.Fleet.Revoke(c.Request.Context(), fleet.Revocation{
-		Workload: identity.Workload{Kind: kind, ID: id}, Actor: who.actor, RequestID: requestID(c), From: who.from,
+		Workload: identity.Workload{Kind: kind, ID: id}, Actor: who.Actor, RequestID: requestID(c), From: who.from,
 	})
 	if err != nil {
 		return err
@@ -135,11 +163,8 @@ func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 	return nil
 }
 
-// memberID reads the id of a route that takes nothing else.
+// memberID reads the id of a route.
 func memberID(c *gin.Context) (string, error) {
-	if _, err := query(c); err != nil {
-		return "", err
-	}
 	return workloadID(c.Param("id"))
 }
 
@@ -147,30 +172,6 @@ func memberID(c *gin.Context) (string, error) {
 type memberFilter struct {
 	status  fleet.Status // "" is any
 	revoked bool         // show revoked ones too
-}
-
-func memberList(c *gin.Context, list string) (memberFilter, pageQuery, error) {
-	v, err := query(c, "page_size", "page_token", "status", "include")
-	if err != nil {
-		return memberFilter{}, pageQuery{}, err
-	}
-	f, err := parseMemberFilter(v)
-	if err != nil {
-		return memberFilter{}, pageQuery{}, err
-	}
-	page, err := parsePage(list, v)
-	return f, page, err
-}
-
-func parseMemberFilter(v url.Values) (memberFilter, error) {
-	f := memberFilter{status: fleet.Status(v.Get("status")), revoked: v.Get("include") == "revoked"}
-	if v.Has("status") && f.status != fleet.Online && f.status != fleet.Offline {
-		return f, invalid("status", "must be "+adminapi.Online+" or "+adminapi.Offline)
-	}
-	if v.Has("include") && !f.revoked {
-		return f, invalid("include", `must be "revoked"`)
-	}
-	return f, nil
 }
 
 func (f memberFilter) hides(m fleet.Member, p fleet.Presence) bool {

@@ -18,6 +18,7 @@ import (
 const (
 	keyRequestID = "request_id"
 	keyCaller    = "caller"
+	keyQuery     = "query"
 )
 
 // identifyRequest gives the request an id of ours. One from outside is ignored:
@@ -46,7 +47,7 @@ func (s *Server) logAccess(c *gin.Context) {
 		zap.String("request_id", requestID(c)), zap.String("method", knownMethod(c.Request.Method)),
 		zap.String("route", c.FullPath()), zap.Int("status", c.Writer.Status()),
 		zap.Duration("duration", time.Since(start)), zap.String("caller_addr", remoteIP(c)),
-		zap.String("actor", callerOf(c).actor))
+		zap.String("actor", callerOf(c).Actor))
 }
 
 // knownMethod keeps a made-up method, which may have any length, out of the log.
@@ -91,12 +92,16 @@ func (s *Server) secureHeaders(c *gin.Context) {
 	c.Header("X-Frame-Options", "DENY")
 }
 
-// boundRequest caps what one request may send and how long it may take.
+// boundRequest caps what one request may send and, unless it streams, how long it
+// may take.
 func (s *Server) boundRequest(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	if o, _ := s.operationOf(c); o.stream {
+		return
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), handlerTimeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 	c.Next()
 }
 

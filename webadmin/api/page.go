@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,22 +17,54 @@ const (
 	maxPageToken    = 256
 )
 
-// query reads the query parameters. An unknown or repeated one is an error: a
-// mistyped filter must not answer with everything.
-func query(c *gin.Context, allowed ...string) (url.Values, error) {
-	q, err := url.ParseQuery(c.Request.URL.RawQuery)
+// checkQuery holds the query against the operation's row. An unknown or repeated
+// parameter is an error: a mistyped filter must not answer with everything.
+func (s *Server) checkQuery(c *gin.Context) {
+	if c.FullPath() == "" {
+		return
+	}
+	o, _ := s.operationOf(c)
+	q, err := readQuery(c.Request.URL.RawQuery, o.query)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Set(keyQuery, q)
+}
+
+func readQuery(raw string, known []param) (url.Values, error) {
+	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return nil, invalid("", "the query is malformed")
 	}
-	for name, values := range q {
-		if !slices.Contains(allowed, name) {
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		i := slices.IndexFunc(known, func(p param) bool { return p.name == name })
+		if i < 0 {
 			return nil, invalid(name, "unknown query parameter")
 		}
-		if len(values) != 1 {
+		if len(q[name]) != 1 {
 			return nil, invalid(name, "is given twice")
+		}
+		if err := known[i].check(q.Get(name)); err != nil {
+			return nil, err
 		}
 	}
 	return q, nil
+}
+
+// queryOf are the query parameters of a request: known ones, once each, checked.
+func queryOf(c *gin.Context) url.Values {
+	v, _ := c.Get(keyQuery)
+	q, _ := v.(url.Values)
+	return q
+}
+
+// pageParams are the parameters of every list.
+func pageParams() []param {
+	return []param{
+		{name: "page_size", description: "how many items a page has at most", integer: true, min: 1, max: maxPageSize},
+		{name: "page_token", description: "the next_page_token of the page before", maxLength: maxPageToken},
+	}
 }
 
 // pageQuery asks for one page of a list.
@@ -44,11 +77,7 @@ type pageQuery struct {
 func parsePage(list string, q url.Values) (pageQuery, error) {
 	p := pageQuery{list: list, size: defaultPageSize}
 	if q.Has("page_size") {
-		n, err := strconv.Atoi(q.Get("page_size"))
-		if err != nil || n < 1 || n > maxPageSize {
-			return p, invalid("page_size", "must be 1 to "+strconv.Itoa(maxPageSize))
-		}
-		p.size = n
+		p.size, _ = strconv.Atoi(q.Get("page_size")) // checkQuery has read it
 	}
 	if t := q.Get("page_token"); t != "" {
 		b, err := base64.RawURLEncoding.DecodeString(t)

@@ -1,10 +1,7 @@
 package api
 
 import (
-	"net/http"
 	"slices"
-
-	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -60,40 +57,4 @@ func (s *Server) renderTunneler(m fleet.Tunneler) (adminapi.Tunneler, error) {
 	by, err := identity.Workload{Kind: identity.KindConnector, ID: m.ConnectorID}.SPIFFEID(s.cfg.TrustDomain)
 	out.ReportedBy = by.String()
 	return out, err
-}
-
-// status is the head of the dashboard.
-func (s *Server) status(c *gin.Context) error {
-	if _, err := query(c); err != nil {
-		return err
-	}
-	connectors, err := s.cfg.Fleet.Connectors(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	tunnelers, err := s.cfg.Fleet.Tunnelers(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	out := adminapi.Status{TrustDomain: s.cfg.TrustDomain.Name(), Version: s.cfg.Version, Time: s.cfg.Now().UTC()}
-	for _, m := range connectors {
-		count(&out.Connectors, m.Member, m.Presence)
-	}
-	for _, m := range tunnelers {
-		count(&out.Tunnelers, m.Member, m.Presence)
-	}
-	c.JSON(http.StatusOK, out)
-	return nil
-}
-
-func count(n *adminapi.Count, m fleet.Member, p fleet.Presence) {
-	if !m.Live() {
-		return
-	}
-	n.Total++
-	if statusOf(p) == fleet.Online {
-		n.Online++
-	} else {
-		n.Offline++
-	}
 }

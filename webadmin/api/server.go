@@ -95,7 +95,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	log      *zap.Logger
-	rules    map[string]rule
+	table    map[string]operation
 	failures *failures
 	engine   *gin.Engine
 	listener net.Listener
@@ -116,7 +116,8 @@ func New(c Config) (*Server, error) {
 		_ = l.Close()
 		return nil, notLoopback(c.Listen)
 	}
-	s := &Server{cfg: c, log: c.Log.Named("admin"), rules: rules(), failures: newFailures(c.Now), listener: l}
+	s := &Server{cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), listener: l}
+	s.table = tableOf(s.operations())
 	s.engine = s.newEngine()
 	return s, nil
 }

@@ -10,18 +10,36 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
+func (s *Server) tokenOperations() []operation {
+	return []operation{{
+		method: http.MethodPost, path: "/tokens", tag: "tokens", summary: "Create an enrollment token",
+		description: "The reply is the only one that ever has the token itself.",
+		permission:  auth.TokensWrite, stepUp: true, request: adminapi.TokenRequest{},
+		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []int{http.StatusConflict}, handle: s.createToken,
+	}, {
+		method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "List enrollment tokens, newest first",
+		permission: auth.FleetRead, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.TokenList{}}, handle: s.listTokens,
+	}, {
+		method: http.MethodDelete, path: "/tokens/:id", tag: "tokens", summary: "Revoke a pending enrollment token",
+		permission: auth.TokensWrite, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.revokeToken,
+	}}
+}
+
 func (s *Server) createToken(c *gin.Context) error {
-	if _, err := query(c); err != nil {
+	var in adminapi.TokenRequest
+	given, err := bind(c, &in)
+	if err != nil {
 		return err
 	}
-	req, err := decodeToken(c.Request)
+	req, err := tokenRequest(in, given)
 	if err != nil {
 		return err
 	}
 	who := callerOf(c)
-	req.Actor, req.RequestID, req.From = who.actor, requestID(c), who.from
+	req.Actor, req.RequestID, req.From = who.Actor, requestID(c), who.from
 	t, secret, err := s.cfg.Tokens.Create(c.Request.Context(), req)
 	if err != nil {
 		return err
@@ -34,11 +52,7 @@ func (s *Server) createToken(c *gin.Context) error {
 }
 
 func (s *Server) listTokens(c *gin.Context) error {
-	q, err := query(c, "page_size", "page_token")
-	if err != nil {
-		return err
-	}
-	page, err := parsePage("tokens", q)
+	page, err := parsePage("tokens", queryOf(c))
 	if err != nil {
 		return err
 	}
@@ -56,11 +70,8 @@ func (s *Server) listTokens(c *gin.Context) error {
 }
 
 func (s *Server) revokeToken(c *gin.Context) error {
-	if _, err := query(c); err != nil {
-		return err
-	}
 	who := callerOf(c)
-	if err := s.cfg.Tokens.Revoke(c.Request.Context(), c.Param("id"), who.actor, requestID(c), who.from); err != nil {
+	if err := s.cfg.Tokens.Revoke(c.Request.Context(), c.Param("id"), who.Actor, requestID(c), who.from); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

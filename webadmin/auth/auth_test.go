@@ -41,13 +41,15 @@ func TestAuthenticate(t *testing.T) {
 		require.NoError(t, store.InsertKey(t.Context(), k, hash))
 		return secret
 	}
-	good := add(auth.Key{ID: "bootstrap", Scope: auth.ScopeBootstrap})
-	expired := add(auth.Key{ID: "old", Scope: auth.ScopeBootstrap, ExpiresAt: clock.Now()})
+	good := add(auth.Key{ID: "k1", Name: "ci", Permissions: []auth.Permission{auth.FleetRead}})
+	expired := add(auth.Key{ID: "old", ExpiresAt: clock.Now()})
 	unknown, _ := auth.NewKey()
 
 	got, err := keys.Authenticate(t.Context(), good)
 	require.NoError(t, err)
-	require.Equal(t, auth.Principal{Actor: "key:bootstrap", Scope: auth.ScopeBootstrap}, got)
+	require.Equal(t, auth.Principal{
+		Actor: "key:k1", Kind: auth.KindKey, Name: "ci", Permissions: []auth.Permission{auth.FleetRead},
+	}, got)
 
 	asked := store.Asked()
 	for reason, bad := range map[string][]string{

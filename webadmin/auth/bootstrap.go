@@ -60,7 +60,7 @@ func EnsureBootstrapKey(ctx context.Context, store BootstrapStore, path string) 
 	if err != nil {
 		return "", fmt.Errorf("bootstrap API key: %w", err)
 	}
-	key := Key{ID: BootstrapID, Name: "made at first start", Scope: ScopeBootstrap, CreatedAt: time.Now().UTC()}
+	key := Key{ID: BootstrapID, Name: "made at first start", CreatedAt: time.Now().UTC()}
 	if err := store.InsertKey(ctx, key, secret.Hash(text)); err != nil {
 		return "", fmt.Errorf("store bootstrap API key: %w", err)
 	}

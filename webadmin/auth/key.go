@@ -2,25 +2,30 @@ package auth
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 )
 
-// Scope says what a key is for. Which routes it opens is a row in
-// webadmin/api/routes.go.
-type Scope string
-
-// ScopeBootstrap is the scope of the key made at first start.
-const ScopeBootstrap Scope = "bootstrap"
-
 // Key is an API key without its secret.
 type Key struct {
-	ID        string
-	Name      string
-	Scope     Scope
-	CreatedAt time.Time
-	ExpiresAt time.Time // zero: never
+	ID   string
+	Name string
+	// Permissions are ignored for the bootstrap key: see KeyPermissions.
+	Permissions []Permission
+	CreatedAt   time.Time
+	ExpiresAt   time.Time // zero: never
+}
+
+// KeyPermissions are what the holder of k may do: what k was given, as far as a
+// key may have it at all. The bootstrap key is known by its id and has every
+// permission but Self, so that it grows with the product until it dies.
+func (k Key) KeyPermissions() []Permission {
+	if k.ID == BootstrapID {
+		return slices.DeleteFunc(Permissions(), func(p Permission) bool { return p == Self })
+	}
+	return slices.DeleteFunc(slices.Clone(k.Permissions), func(p Permission) bool { return !p.Grantable() })
 }
 
 // ErrKeyNotFound is returned by a store that has no such key.

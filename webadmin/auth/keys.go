@@ -15,12 +15,6 @@ type Store interface {
 	KeyByHash(ctx context.Context, hash []byte) (Key, error)
 }
 
-// Principal is an authenticated caller of the admin API.
-type Principal struct {
-	Actor string // as in the audit log: "key:<id>"
-	Scope Scope
-}
-
 // RefusedError refuses a caller. Its text is always the same, so that nothing is
 // learned about which keys exist.
 type RefusedError struct {
@@ -64,5 +58,5 @@ func (k *Keys) Authenticate(ctx context.Context, bearer string) (Principal, erro
 	if !key.ExpiresAt.IsZero() && !k.now().Before(key.ExpiresAt) {
 		return Principal{}, &RefusedError{Reason: "expired API key", KeyID: key.ID}
 	}
-	return Principal{Actor: "key:" + key.ID, Scope: key.Scope}, nil
+	return Principal{Actor: "key:" + key.ID, Kind: KindKey, Name: key.Name, Permissions: key.KeyPermissions()}, nil
 }

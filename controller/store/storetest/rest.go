@@ -46,8 +46,8 @@ func auditLog(t *testing.T, open func(string) Store) {
 
 func keys(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
-	lasting := auth.Key{ID: "k1", Name: "bootstrap", Scope: auth.ScopeBootstrap, CreatedAt: start()}
-	expires := auth.Key{ID: "k2", Name: "ci", Scope: "other", CreatedAt: start(), ExpiresAt: start().Add(time.Hour)}
+	lasting := auth.Key{ID: "k1", Name: "bootstrap", CreatedAt: start()}
+	expires := auth.Key{ID: "k2", Name: "ci", Permissions: []auth.Permission{auth.FleetRead, auth.TokensWrite}, CreatedAt: start(), ExpiresAt: start().Add(time.Hour)}
 	require.NoError(t, s.InsertKey(t.Context(), lasting, []byte{1}))
 	require.NoError(t, s.InsertKey(t.Context(), expires, []byte{2}))
 	got, err := s.KeyByHash(t.Context(), []byte{1})

@@ -28,6 +28,7 @@ type Env struct {
 	Tokens *Tokens
 	Fleet  *Fleet
 	Keys   *KeyStore
+	Auth   *Auth
 	Clock  *Clock
 	Server *api.Server
 	Logs   *observer.ObservedLogs
@@ -71,9 +72,10 @@ func New(t testing.TB) *Env {
 		SPIRE: e.SPIRE, Store: &rotationtest.Store{}, Members: world, Online: world, Agents: world, Self: world.Self,
 		Audit: audit.New(zap.NewNop(), clock.Now), Log: zap.NewNop(), Now: clock.Now,
 	})
-	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID, Scope: auth.ScopeBootstrap})
+	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
+	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID})
 	srv, err := api.New(api.Config{
-		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: auth.NewKeys(e.Keys, clock.Now),
+		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
 		OutageBudget: adminapi.OutageBudget{

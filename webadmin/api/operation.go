@@ -1,0 +1,91 @@
+package api
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// operation is one method of one path: the row from which its gin route, its
+// authorization and its part of the OpenAPI document come.
+type operation struct {
+	method string
+	// path is below adminapi.Base, in gin's syntax: "/tokens/:id".
+	path string
+	// tag groups operations in the document, summary is their one line there, and
+	// description the rest (CommonMark).
+	tag, summary, description string
+
+	// permission is what a caller must have. An operation that has none and is not
+	// public is refused to everybody.
+	permission auth.Permission
+	// public needs no caller at all. Its handler limits and checks for itself.
+	public bool
+	// stepUp needs a person to have re-authenticated lately.
+	stepUp bool
+
+	// query are the parameters that it takes; every other one is refused.
+	query []param
+	// path parameters are strings unless params says more of them.
+	params []param
+	// request is a zero value of the body's type; nil takes no body.
+	request any
+	// replies has a zero value of the body's type for each status of success; nil is
+	// a reply without a body.
+	replies map[int]any
+	// problems are the statuses of refusals, beside those that every operation has.
+	problems []int
+	// stream replies until one side has enough: no deadline applies.
+	stream bool
+
+	handle func(*gin.Context) error
+}
+
+// param is a query or path parameter. The zero Type is a string.
+type param struct {
+	name, description string
+	// enum are the only values, if there are any.
+	enum []string
+	// integer is a whole number from min to max.
+	integer  bool
+	min, max int
+	// pattern is what a string must match, for the document only: its handler checks.
+	pattern string
+	// maxLength is the most bytes of a string; 0 is no limit beside the header's.
+	maxLength int
+}
+
+// check says what is wrong with a value.
+func (p param) check(value string) error {
+	switch {
+	case p.integer:
+		if n, err := strconv.Atoi(value); err != nil || n < p.min || n > p.max || strconv.Itoa(n) != value {
+			return invalid(p.name, "must be "+strconv.Itoa(p.min)+" to "+strconv.Itoa(p.max))
+		}
+	case len(p.enum) > 0:
+		if !slices.Contains(p.enum, value) {
+			return invalid(p.name, "must be "+strings.Join(p.enum, " or "))
+		}
+	case p.maxLength > 0 && len(value) > p.maxLength:
+		return invalid(p.name, "is longer than "+strconv.Itoa(p.maxLength)+" bytes")
+	}
+	return nil
+}
+
+// route is what gin calls it.
+func (o operation) route() string { return adminapi.Base + o.path }
+
+// key finds the operation of a request.
+func (o operation) key() string { return o.method + " " + o.route() }
+
+// operationOf is the row of a request; ok is false for a path that is no route,
+// and for a route that has no row.
+func (s *Server) operationOf(c *gin.Context) (o operation, ok bool) {
+	o, ok = s.table[c.Request.Method+" "+c.FullPath()]
+	return o, ok
+}

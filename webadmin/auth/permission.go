@@ -1,0 +1,114 @@
+package auth
+
+import (
+	"slices"
+	"time"
+)
+
+// Permission is what one operation of the admin API needs. Which one that is, is
+// said by the operation's row in webadmin/api.
+type Permission string
+
+// Permissions.
+const (
+	FleetRead      Permission = "fleet:read"
+	TokensWrite    Permission = "tokens:write"
+	RequestsDecide Permission = "requests:decide"
+	MembersRevoke  Permission = "members:revoke"
+	CARotate       Permission = "ca:rotate"
+	AuditRead      Permission = "audit:read"
+	PeopleManage   Permission = "people:manage"
+	KeysManage     Permission = "keys:manage"
+	SettingsRead   Permission = "settings:read"
+	// Self is had by every person who is signed in and by nobody else.
+	Self Permission = "self"
+)
+
+// Permissions lists every permission there is.
+func Permissions() []Permission {
+	return []Permission{
+		FleetRead, TokensWrite, RequestsDecide, MembersRevoke, CARotate, AuditRead, PeopleManage, KeysManage, SettingsRead, Self,
+	}
+}
+
+// Known says whether p is one of Permissions.
+func (p Permission) Known() bool { return slices.Contains(Permissions(), p) }
+
+// Grantable says whether an API key may carry p: a program is no person, and one
+// that manages people could make itself any of them.
+func (p Permission) Grantable() bool { return p.Known() && p != Self && p != PeopleManage }
+
+// Role is what a person is.
+type Role string
+
+// Roles, each with all permissions of those before it.
+const (
+	Auditor  Role = "auditor"
+	Operator Role = "operator"
+	Admin    Role = "admin"
+	Owner    Role = "owner"
+)
+
+// Roles lists the roles, the weakest first.
+func Roles() []Role { return []Role{Auditor, Operator, Admin, Owner} }
+
+// Known says whether r is one of Roles.
+func (r Role) Known() bool { return slices.Contains(Roles(), r) }
+
+// Permissions are those of the role; an unknown role has none.
+func (r Role) Permissions() []Permission {
+	if !r.Known() {
+		return nil
+	}
+	var out []Permission
+	for _, has := range Roles() {
+		switch has {
+		case Auditor:
+			out = append(out, FleetRead, AuditRead, SettingsRead, Self)
+		case Operator:
+			out = append(out, TokensWrite, RequestsDecide, MembersRevoke)
+		case Admin:
+			out = append(out, CARotate, KeysManage)
+		case Owner:
+			out = append(out, PeopleManage)
+		}
+		if has == r {
+			break
+		}
+	}
+	return out
+}
+
+// Kind is what sort of caller a Principal is.
+type Kind string
+
+// Kinds of callers.
+const (
+	KindPerson Kind = "person"
+	KindKey    Kind = "key"
+)
+
+// Principal is an authenticated caller of the admin API.
+type Principal struct {
+	Actor string // as in the audit log: "person:<id>" or "key:<id>"
+	Kind  Kind
+	Name  string // for people to read
+	// Role is empty for a key.
+	Role        Role
+	Permissions []Permission
+	// SessionID is public and not the cookie; empty for a key.
+	SessionID string
+	// StepUpUntil is until when the last re-authentication counts.
+	StepUpUntil time.Time
+}
+
+// May says whether the caller has a permission. Nobody has the empty one.
+func (p Principal) May(need Permission) bool {
+	return need != "" && slices.Contains(p.Permissions, need)
+}
+
+// SteppedUp says whether the caller re-authenticated lately. A key always has: it
+// is the only factor a program has, and is shown at every request.
+func (p Principal) SteppedUp(now time.Time) bool {
+	return p.Kind == KindKey || now.Before(p.StepUpUntil)
+}
