@@ -16,24 +16,27 @@ func (s *Source) SubscribeBundle() (<-chan struct{}, func()) {
 	}
 }
 
-// swapBundles needs s.mu.
-func (s *Source) swapBundles(next *x509bundle.Set) {
+// swapBundles says whether the bundle of our trust domain is another one now. It
+// needs s.mu.
+func (s *Source) swapBundles(next *x509bundle.Set) (swapped bool) {
 	before := s.bundles
 	s.bundles = next
 	td := s.id.TrustDomain()
 	now, err := next.GetX509BundleForTrustDomain(td)
 	if err != nil {
-		return
+		return false
 	}
 	if before != nil {
 		if b, err := before.GetX509BundleForTrustDomain(td); err == nil && b.Equal(now) {
-			return
+			return false
 		}
 	}
+	s.swaps.Bundle++
 	for w := range s.trusting {
 		select {
 		case w <- struct{}{}:
 		default:
 		}
 	}
+	return true
 }

@@ -55,6 +55,7 @@ type Source struct {
 	bundles  *x509bundle.Set
 	fault    error
 	closing  bool
+	swaps    Swaps
 	watchers map[chan struct{}]struct{} // of the SVID
 	trusting map[chan struct{}]struct{} // of the bundle
 }
@@ -125,7 +126,7 @@ func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 		}
 	}
 	s.mu.Lock()
-	s.swapBundles(x.Bundles)
+	retrusted := s.swapBundles(x.Bundles)
 	first := s.svid == nil && picked != nil
 	swapped := picked != nil && (s.svid == nil || !s.svid.Certificates[0].Equal(picked.Certificates[0]))
 	if picked == nil {
@@ -136,6 +137,7 @@ func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 		s.svid, s.fault = picked, nil
 	}
 	if swapped {
+		s.swaps.SVID++
 		for w := range s.watchers {
 			select {
 			case w <- struct{}{}:
@@ -148,6 +150,9 @@ func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 
 	if fault != nil {
 		s.log.Warn("workload api answered without our identity", zap.Error(fault))
+	}
+	if retrusted {
+		s.log.Info("trust bundle swapped", zap.Stringer("trust_domain_id", s.id.TrustDomain()), zap.Strings("authority_ids", s.AuthorityIDs()))
 	}
 	if swapped {
 		st := s.Status()
@@ -245,6 +250,20 @@ func (s *Source) Status() SVIDStatus {
 		return SVIDStatus{}
 	}
 	return Describe(svid.Certificates[0])
+}
+
+// Swaps counts what was taken into use since the start, the first ones included.
+// Each has its line in the log.
+type Swaps struct {
+	SVID   uint64
+	Bundle uint64 // of our trust domain, with other authorities than before
+}
+
+// Swaps may be called at any time.
+func (s *Source) Swaps() Swaps {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.swaps
 }
 
 // Describe returns the status of a leaf certificate.
