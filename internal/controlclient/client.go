@@ -53,7 +53,9 @@ type Config struct {
 	Answer time.Duration
 	// Jitter defaults to FullJitter.
 	Jitter Jitter
-	Log    *zap.Logger
+	// Ended is told why each attempt ended, one of Reasons. Optional.
+	Ended func(reason string)
+	Log   *zap.Logger
 }
 
 // Status is what readiness asks of a link.
@@ -103,6 +105,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Answer == 0 {
 		cfg.Answer = DefaultAnswer
+	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(string) {}
 	}
 	return &Client{
 		cfg: cfg, changed: make(chan struct{}, 1), addresses: slices.Clone(cfg.Addresses),
@@ -217,6 +222,7 @@ func (c *Client) established(addr string) time.Time {
 // ended records why and logs it when it is news: an outage of a day is a handful
 // of lines, not a thousand.
 func (c *Client) ended(addr string, err error) {
+	c.cfg.Ended(reasonOf(err))
 	reason := shape(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,8 +15,11 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -272,4 +275,66 @@ func TestNewRefusesAnIncompleteConfig(t *testing.T) {
 	t.Parallel()
 	_, err := controlclient.New(controlclient.Config{})
 	require.Error(t, err)
+}
+
+// TestClientSaysWhyEachAttemptEnded: the ends of streams are counted by these.
+func TestClientSaysWhyEachAttemptEnded(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a controller that stops":             {&controlclient.RetryAfter{Delay: time.Second, Reason: "stopping"}, "goodbye"},
+		"a connection that is not there":      {status.Error(codes.Unavailable, "connection refused"), "unavailable"},
+		"a peer that missed our heartbeats":   {status.Error(codes.DeadlineExceeded, "no heartbeat in time"), "silence"},
+		"a revocation":                        {status.Error(codes.PermissionDenied, "revoked"), "refused"},
+		"no identity on the connection":       {status.Error(codes.Unauthenticated, "no X509-SVID"), "refused"},
+		"a newer stream":                      {status.Error(codes.Aborted, "replaced"), "replaced"},
+		"a peer that did not re-prove":        {fmt.Errorf("%w: ended at noon", reproof.ErrNotReproved), "reproof"},
+		"a proof of ours that was refused":    {fmt.Errorf("%w: wrong label", reproof.ErrRefused), "reproof"},
+		"what nobody thought of":              {errors.New("the stream ended"), "other"},
+		"a status that is no reason of ours":  {status.Error(codes.Internal, "bug"), "other"},
+		"a refusal wrapped by who dialed":     {fmt.Errorf("watch: %w", status.Error(codes.PermissionDenied, "no")), "refused"},
+		"an end without an error of the peer": {nil, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var got []string
+				_, _, stop := start(t, controlclient.Config{
+					Addresses: []string{"a:1"}, Ended: func(reason string) { got = append(got, reason) },
+				}, func(context.Context, int, func()) error { return tc.err })
+				synctest.Wait()
+				stop()
+				require.Equal(t, []string{tc.want}, got)
+				require.Contains(t, controlclient.Reasons(), tc.want)
+			})
+		})
+	}
+	t.Run("a peer that never answers", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			var got []string
+			_, _, stop := start(t, controlclient.Config{
+				Addresses: []string{"a:1"}, Ended: func(reason string) { got = append(got, reason) },
+			}, func(ctx context.Context, _ int, _ func()) error { <-ctx.Done(); return ctx.Err() })
+			elapse(controlclient.DefaultAnswer)
+			stop()
+			require.Equal(t, []string{"no_answer"}, got)
+		})
+	})
+	t.Run("but not of one that ended with the program", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			_, _, stop := start(t, controlclient.Config{
+				Addresses: []string{"a:1"}, Ended: func(reason string) { t.Error(reason) },
+			}, func(ctx context.Context, _ int, established func()) error {
+				established()
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			synctest.Wait()
+			stop()
+		})
+	})
 }

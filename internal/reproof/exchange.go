@@ -39,6 +39,14 @@ var (
 	errStopping = errors.New("stopping")
 )
 
+// Faults lists the errors that a connection ends with because one end did not
+// prove its identity.
+func Faults() []error {
+	return []error{
+		ErrNotReproved, ErrNoStream, ErrAuthorityGone, ErrRefused, ErrFlood, ErrMalformed, ErrSignature, ErrIdentity, ErrNoChallenge,
+	}
+}
+
 // Identity is the part of mtls.Source that re-proof needs.
 type Identity interface {
 	mtls.Identity
