@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"net/netip"
 
 	"go.uber.org/zap"
@@ -49,12 +50,51 @@ type Enrollment struct {
 	Bundles     Bundles
 	Policy      Snapshots
 	Endpoints   Endpoints
-	Log         *zap.Logger
+	// Result is told how each Enroll ended, one of EnrollResults. Optional.
+	Result func(result string)
+	Log    *zap.Logger
+}
+
+// How an Enroll can end, beside the refusals of enroll.Refusals.
+const (
+	enrolled = "enrolled" // a retry by the same key too
+	invalid  = "invalid"  // the request makes no sense
+	failed   = "failed"   // we could not
+)
+
+// EnrollResults lists what Enrollment.Result may be called with.
+func EnrollResults() []string {
+	return append([]string{enrolled, invalid, failed}, enroll.Refusals()...)
+}
+
+func enrollResult(err error) string {
+	var field *enroll.FieldError
+	switch why := enroll.RefusalOf(err); {
+	case why != "":
+		return why
+	case err == nil:
+		return enrolled
+	case errors.As(err, &field):
+		return invalid
+	default:
+		return failed
+	}
 }
 
 // Enroll implements EnrollmentService.
 func (e *Enrollment) Enroll(ctx context.Context, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
 	requestID := newRequestID()
+	out, err := e.enroll(ctx, requestID, req)
+	if e.Result != nil {
+		e.Result(enrollResult(err))
+	}
+	if err != nil {
+		return nil, toStatus(err, requestID, e.Log)
+	}
+	return out, nil
+}
+
+func (e *Enrollment) enroll(ctx context.Context, requestID string, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
 	r := enroll.Redemption{
 		Secret:    req.GetToken(),
 		Workload:  identity.Workload{Kind: kindFromProto(req.GetKind()), ID: req.GetId()},
@@ -69,15 +109,15 @@ func (e *Enrollment) Enroll(ctx context.Context, req *zerotrustv1.EnrollRequest)
 	r.Source, r.HostCertificate = hostPeer(ctx)
 	got, err := e.Redeemer.Redeem(ctx, r)
 	if err != nil {
-		return nil, toStatus(err, requestID, e.Log)
+		return nil, err
 	}
 	bundle, err := e.bundle(ctx)
 	if err != nil {
-		return nil, toStatus(err, requestID, e.Log)
+		return nil, err
 	}
 	// The first directory must already name what was enrolled a moment ago.
 	if err := e.Policy.Refresh(ctx); err != nil {
-		return nil, toStatus(err, requestID, e.Log)
+		return nil, err
 	}
 	return &zerotrustv1.EnrollResponse{
 		TrustDomain: e.TrustDomain.Name(), SpiffeId: got.SPIFFEID.String(), HostId: string(got.HostID),

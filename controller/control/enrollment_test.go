@@ -91,6 +91,7 @@ func TestEnroll(t *testing.T) {
 	key := enrolltest.NewKey(t)
 	got, err := w.enrollmentClient(t, nil).Enroll(patient(t), request(secret, "c-01", key))
 	require.NoError(t, err)
+	require.Equal(t, "enrolled", w.results.last())
 	require.Equal(t, "mycorp.internal", got.GetTrustDomain())
 	require.Equal(t, "spiffe://mycorp.internal/connector/c-01", got.GetSpiffeId())
 	require.Empty(t, got.GetJoinToken())
@@ -199,6 +200,7 @@ func TestEnrollRefusalsLookAlike(t *testing.T) {
 			last := events[len(events)-1]
 			require.Contains(t, []string{last.Reason, last.Action}, c.reason)
 			require.Contains(t, last.Source, "127.0.0.1:")
+			require.Contains(t, enroll.Refusals(), w.results.last(), "counted by reason, which the caller is not told")
 			require.NotEmpty(t, last.RequestID)
 			for _, e := range events {
 				require.NotContains(t, e.Actor+e.Target+e.Reason, "ztc_", "no event carries a token")

@@ -33,6 +33,7 @@ type Server struct {
 	lis    *listener
 	log    *zap.Logger
 	sweep  func(context.Context) // runs beside the listener
+	proofs *reproof.Server       // nil at the enrollment listener
 }
 
 // NewEnrollmentServer serves hosts that enroll.
@@ -58,7 +59,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
 			proofs.Register(s)
 		})
-	s.sweep = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }
+	s.sweep, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }, proofs
 	return s
 }
 
@@ -74,6 +75,9 @@ func newServer(name string, lis net.Listener, rules rpcauth.Rules, limits rpcaut
 
 // Addr is the address in use.
 func (s *Server) Addr() net.Addr { return s.lis.Addr() }
+
+// Reproofs counts the re-proofs of the peers; it is of a control server.
+func (s *Server) Reproofs() reproof.Status { return s.proofs.Status() }
 
 // Services lists the full methods served, for the test that every one has a rule.
 func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }

@@ -61,6 +61,8 @@ type world struct {
 	enrollment *control.Server
 	plane      *control.Server
 
+	results results // of Enroll
+
 	shutDown func()     // tells both servers to stop
 	stopped  chan error // gets what both returned
 }
@@ -95,7 +97,8 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
 	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}}
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
-		TrustDomain: td, Redeemer: w.enroll, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints, Log: log,
+		TrustDomain: td, Redeemer: w.enroll, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
+		Result: w.results.add, Log: log,
 	}, log)
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
 		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log},
@@ -111,6 +114,24 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		require.NoError(t, w.store.Close())
 	})
 	return w
+}
+
+// results are what Enroll said of itself.
+type results struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (r *results) add(result string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, result)
+}
+
+func (r *results) last() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[len(r.all)-1]
 }
 
 // MembersChanged implements fleet.Changed as the program does.

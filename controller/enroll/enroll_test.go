@@ -258,8 +258,16 @@ func TestRefusals(t *testing.T) {
 			require.EqualError(t, err, "redeem enrollment token: enrollment token refused")
 			_, reason := w.lastReason(t)
 			require.Equal(t, c.reason, reason)
+			require.Contains(t, enroll.Refusals(), enroll.RefusalOf(err))
 		})
 	}
+}
+
+func TestOnlyARefusalHasAReason(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, enroll.RefusalOf(nil))
+	require.Empty(t, enroll.RefusalOf(&enroll.FieldError{Field: "id", Err: errors.New("empty")}))
+	require.Empty(t, enroll.RefusalOf(context.DeadlineExceeded))
 }
 
 func TestRedeemRejectsBadInput(t *testing.T) {

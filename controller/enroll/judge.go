@@ -30,6 +30,24 @@ const (
 	whyGone      = "what the token enrolled is revoked"
 )
 
+// refusal is a reason and the short name under which it is counted.
+type refusal struct{ why, name string }
+
+var refusals = []refusal{
+	{whyUnknown, "unknown"},
+	{whyKind, "kind"},
+	{whyID, "id"},
+	{whyRevoked, "revoked"},
+	{whyExpired, "expired"},
+	{whySource, "source"},
+	{whyContested, "contested"},
+	{whySpent, "spent"},
+	{whyLive, "live"},
+	{whyHost, "host"},
+	{whyKeyReused, "key_reused"},
+	{whyGone, "gone"},
+}
+
 // judge is the one place that decides whether a token is good for this caller.
 // why is empty when it is.
 func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey, asked attestations) (t Token, why string, err error) {

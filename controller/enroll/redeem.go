@@ -14,8 +14,41 @@ import (
 )
 
 // ErrRefused is the one answer to every token that is not good. Why is in the
-// audit log and nowhere else: a caller must not learn which tokens exist.
+// audit log and counted by RefusalOf, and nowhere else: a caller must not learn
+// which tokens exist.
 var ErrRefused = errors.New("enrollment token refused")
+
+// refusedError is ErrRefused, which it also says, and keeps why for RefusalOf.
+type refusedError struct{ why string }
+
+// Error implements error.
+func (*refusedError) Error() string { return ErrRefused.Error() }
+
+// Is implements errors.Is.
+func (*refusedError) Is(target error) bool { return target == ErrRefused }
+
+// RefusalOf is why Redeem refused, one of Refusals, or empty if it did not.
+func RefusalOf(err error) string {
+	refused := (*refusedError)(nil)
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	for _, r := range refusals {
+		if r.why == refused.why {
+			return r.name
+		}
+	}
+	return "other"
+}
+
+// Refusals lists what RefusalOf can say.
+func Refusals() []string {
+	out := make([]string, 0, len(refusals))
+	for _, r := range refusals {
+		out = append(out, r.name)
+	}
+	return out
+}
 
 // Redemption is a host's request to spend a token.
 type Redemption struct {
@@ -103,7 +136,7 @@ func (s *Service) claimOnce(ctx context.Context, r Redemption, key hostKey, aske
 			return err
 		}
 		if why != "" {
-			refusal = ErrRefused
+			refusal = &refusedError{why}
 			return s.refuse(ctx, tx, r, t, why)
 		}
 		out, err = s.bind(ctx, tx, r, t, key)

@@ -36,6 +36,7 @@ type Publisher struct {
 	now   func() time.Time
 	kick  chan struct{}
 
+	spread func(revision uint64, revoked []time.Time)
 	making sync.Mutex // one snapshot is made at a time, so revisions never run backwards
 	mu     sync.Mutex
 	last   *Snapshot
@@ -49,6 +50,11 @@ func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now fun
 		kick: make(chan struct{}, 1), last: &Snapshot{}, subs: map[chan struct{}]struct{}{},
 	}
 }
+
+// Follow has spread told, before anybody else, of each snapshot that no longer
+// names who was named before, with the times of the revocations. Call it before
+// Run; spread must not call back.
+func (p *Publisher) Follow(spread func(revision uint64, revoked []time.Time)) { p.spread = spread }
 
 // Current is the newest snapshot. It must not be changed.
 func (p *Publisher) Current() *Snapshot {
@@ -114,6 +120,9 @@ func (p *Publisher) Refresh(ctx context.Context) error {
 	if next.Revision == p.last.Revision && next.IssuedAt.Sub(p.last.IssuedAt) < reissueAfter {
 		return nil
 	}
+	if revoked := next.revokedSince(p.last); len(revoked) > 0 && p.spread != nil {
+		p.spread(next.Revision, revoked)
+	}
 	p.last = next
 	for c := range p.subs {
 		select {
@@ -140,7 +149,8 @@ func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {
 	}
 	s := &Snapshot{
 		Revision: revision, IssuedAt: p.now().UTC(),
-		live: make(map[identity.Workload]time.Time, len(connectors)+len(tunnelers)),
+		live:    make(map[identity.Workload]time.Time, len(connectors)+len(tunnelers)),
+		revoked: map[identity.Workload]time.Time{},
 	}
 	for _, c := range connectors {
 		id, ok, err := s.admit(c.Member, p.td)
@@ -165,6 +175,7 @@ func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {
 
 func (s *Snapshot) admit(m fleet.Member, td spiffeid.TrustDomain) (id spiffeid.ID, ok bool, err error) {
 	if !m.Live() {
+		s.revoked[m.Workload] = m.RevokedAt
 		return id, false, nil
 	}
 	if id, err = m.SPIFFEID(td); err != nil {

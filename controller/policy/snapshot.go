@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -16,7 +17,8 @@ type Snapshot struct {
 	Tunnelers  []Tunneler
 	Connectors []Connector
 
-	live map[identity.Workload]time.Time
+	live    map[identity.Workload]time.Time // to the earliest notBefore of its SVID
+	revoked map[identity.Workload]time.Time // to when
 }
 
 // Tunneler is one that may open a session.
@@ -41,4 +43,16 @@ func (s *Snapshot) Names(w identity.Workload, svidNotBefore time.Time) bool {
 	earliest, ok := s.live[w]
 	// A certificate carries whole seconds.
 	return ok && !svidNotBefore.Before(earliest.Truncate(time.Second))
+}
+
+// revokedSince lists when those were revoked whom the snapshot before still named,
+// the earliest first.
+func (s *Snapshot) revokedSince(before *Snapshot) (out []time.Time) {
+	for w := range before.live {
+		if at, ok := s.revoked[w]; ok {
+			out = append(out, at)
+		}
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	return out
 }

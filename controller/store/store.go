@@ -24,7 +24,7 @@ var migrations embed.FS
 
 // Store is the SQL database of one controller.
 type Store struct {
-	db *sql.DB
+	db *timed
 }
 
 // Open opens, or creates, the SQLite database in file and migrates it to the
@@ -45,7 +45,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("open store %s: %w", file, err)
 	}
-	return &Store{db: db}, nil
+	return &Store{db: &timed{DB: db}}, nil
 }
 
 // private creates the file with mode 0600, for SQLite would use the umask.
@@ -99,7 +99,7 @@ func (s *Store) tx(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(&Tx{t}); err != nil {
 		return errors.Join(err, rollback(t))
 	}
-	if err := t.Commit(); err != nil {
+	if err := s.db.commit(t); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil

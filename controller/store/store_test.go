@@ -11,10 +11,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
@@ -40,6 +42,36 @@ func open(t *testing.T, file string) *store.Store {
 	s, err := store.Open(t.Context(), file)
 	require.NoError(t, err)
 	return s
+}
+
+// TestEveryOperationIsTimed: a database that is slow is seen where it is slow.
+func TestEveryOperationIsTimed(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "controller.db"))
+	defer func() { require.NoError(t, s.Close()) }()
+	var got []string
+	s.Observe(func(operation string, took time.Duration) {
+		require.GreaterOrEqual(t, took, time.Duration(0))
+		require.Contains(t, store.Operations(), operation)
+		got = append(got, operation)
+	})
+	expect := func(why string, want ...string) {
+		t.Helper()
+		require.Equal(t, want, got, why)
+		got = nil
+	}
+	require.NoError(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) }))
+	expect("a transaction", store.OpBegin, store.OpCommit)
+	require.ErrorIs(t, s.EnrollTx(t.Context(), func(enroll.Tx) error { return os.ErrInvalid }), os.ErrInvalid)
+	expect("one that is rolled back", store.OpBegin)
+	_, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	expect("a read of many", store.OpQuery)
+	_, err = s.PolicyRevision(t.Context())
+	require.NoError(t, err)
+	expect("a read of one", store.OpQuery)
+	require.NoError(t, s.AppendAudit(t.Context(), audit.Event{Action: "test"}))
+	expect("a write", store.OpExec)
 }
 
 func TestFilesArePrivate(t *testing.T) {
