@@ -165,6 +165,17 @@ func (p *policy) revision() uint64 {
 	return p.snap.Revision
 }
 
+// lastConfirmed is when a controller last stood behind the policy: now, while the
+// control stream is up.
+func (p *policy) lastConfirmed() time.Time {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.linked {
+		return time.Now()
+	}
+	return p.confirmed
+}
+
 func (p *policy) controlAddresses() []string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

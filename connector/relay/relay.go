@@ -49,6 +49,7 @@ type Config struct {
 	// StateDir keeps the policy over a restart; empty keeps it in memory only.
 	StateDir string
 	Timing   Timing
+	Events   Events
 	Log      *zap.Logger
 }
 
@@ -88,7 +89,9 @@ type Relay struct {
 	sessions *sessions
 	conns    *mtls.Conns // of the tunnelers
 	control  *controlclient.Client
-	applied  chan struct{} // a policy was applied; the controller wants to know
+	prover   *reproof.Client                // on the connection to the controller
+	proofs   atomic.Pointer[reproof.Server] // of the tunnelers; nil before Run
+	applied  chan struct{}                  // a policy was applied; the controller wants to know
 	kick     <-chan struct{}
 	unkick   func()
 	serving  atomic.Bool
@@ -108,6 +111,7 @@ func New(cfg Config) (*Relay, error) {
 	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, MaxAge: cfg.Timing.PolicyAge, Log: cfg.Log.Named("policy")})
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
+	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
 	addresses := cfg.ControlAddresses
 	if known := r.policy.controlAddresses(); len(known) > 0 {
 		addresses = known
@@ -116,8 +120,9 @@ func New(cfg Config) (*Relay, error) {
 		Addresses: addresses,
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     r.serveControl,
-		Reproof:   reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Around,
+		Reproof:   r.prover.Around,
 		Kick:      r.kick,
+		Ended:     cfg.Events.ControlEnded,
 		Log:       cfg.Log.Named("control"),
 	})
 	if err != nil {

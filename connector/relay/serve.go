@@ -30,8 +30,9 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	proofs := reproof.NewServer(reproof.ServerConfig{
 		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Log: r.log.Named("reproof"),
 	})
+	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...)
-	sessions := &service{policy: r.policy, sessions: r.sessions, idle: r.cfg.Timing.SessionIdle, log: log, stopping: ctx}
+	sessions := &service{policy: r.policy, sessions: r.sessions, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
 	checks := health.NewServer()
 	register(server, sessions, proofs, checks)
 

@@ -33,6 +33,7 @@ type service struct {
 	policy   *policy
 	sessions *sessions
 	idle     time.Duration
+	events   Events
 	log      *zap.Logger
 	stopping context.Context //nolint:containedctx // the end of the program ends every stream, also one that never spoke
 	pumps    sync.WaitGroup
@@ -50,6 +51,7 @@ func (v *service) Session(stream sessionStream) error {
 	log := v.log.With(zap.Stringer("caller_id", who.id), zap.String("caller_addr", remoteAddress(ctx)))
 	if err := v.policy.admit(who); err != nil {
 		log.Warn("session refused", zap.Error(err))
+		v.events.refused(err)
 		return refusal(err)
 	}
 	ctx, end := context.WithCancelCause(ctx)
@@ -64,6 +66,7 @@ func (v *service) Session(stream sessionStream) error {
 	v.pumps.Go(func() { finished <- v.pump(stream, s) }) // ends when this handler returns
 	err = v.watch(ctx, s, finished)
 	v.sessions.detach(s)
+	v.events.ended(err, mtls.ConnOf(stream.Context()).Reason())
 	log.Info("session ended", zap.Duration("lived", time.Since(s.started)), zap.Error(err))
 	return err
 }

@@ -94,6 +94,12 @@ func (ss *sessions) reportAll() {
 	}
 }
 
+func (ss *sessions) count() int {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return len(ss.byID)
+}
+
 // sweep ends the sessions that are not admitted any more.
 func (ss *sessions) sweep(admit func(caller) error) {
 	ss.mu.Lock()

@@ -38,13 +38,16 @@ type Config struct {
 	ControlAddresses []string
 	// StateDir keeps the directory over a restart; empty keeps it in memory only.
 	StateDir string
-	Log      *zap.Logger
+	// Ended is a controlclient.Config.Ended. Optional.
+	Ended func(reason string)
+	Log   *zap.Logger
 }
 
 // Watcher follows the directory.
 type Watcher struct {
 	cfg     Config
 	client  *controlclient.Client
+	prover  *reproof.Client
 	unkick  func()
 	changed chan struct{}
 
@@ -59,7 +62,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.Identity == nil || cfg.Log == nil {
 		return nil, errors.New("directory needs Identity and Log")
 	}
-	w := &Watcher{cfg: cfg, changed: make(chan struct{}, 1)}
+	w := &Watcher{cfg: cfg, changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	w.loadKept()
 	known := cfg.ControlAddresses
 	if len(w.current.ControlAddresses) > 0 {
@@ -72,8 +75,9 @@ func New(cfg Config) (*Watcher, error) {
 		Addresses: known,
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     w.serve,
-		Reproof:   reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Around,
+		Reproof:   w.prover.Around,
 		Kick:      kick,
+		Ended:     cfg.Ended,
 		Log:       cfg.Log,
 	})
 	if err != nil {
@@ -108,6 +112,18 @@ func (w *Watcher) Current() Directory {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.current
+}
+
+// Status is the state of a Watcher at a moment.
+type Status struct {
+	Connected bool
+	Revision  uint64 // of the newest directory
+	Reproofs  reproof.Status
+}
+
+// Status may be called at any time.
+func (w *Watcher) Status() Status {
+	return Status{Connected: w.client.Status().Connected, Revision: w.Current().Revision, Reproofs: w.prover.Status()}
 }
 
 // Changed gets a value after each change, and one for a directory from disk. It

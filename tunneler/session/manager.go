@@ -44,7 +44,9 @@ type Config struct {
 	ConnectorID   string
 	// Heartbeat defaults to 10 s.
 	Heartbeat time.Duration
-	Log       *zap.Logger
+	// Ended is a controlclient.Config.Ended, for all sessions. Optional.
+	Ended func(reason string)
+	Log   *zap.Logger
 
 	reproof *reproof.Client // one for all sessions
 }
@@ -139,6 +141,26 @@ func (m *Manager) start(ctx context.Context, g *errgroup.Group, c directory.Conn
 		return s.run(ctx)
 	})
 	return nil
+}
+
+// Status is the state of a Manager at a moment.
+type Status struct {
+	Open     int // sessions that a connector acknowledged
+	Wanted   int // connectors to keep a session with
+	Reproofs reproof.Status
+}
+
+// Status may be called at any time.
+func (m *Manager) Status() Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := Status{Wanted: len(m.sessions), Reproofs: m.cfg.reproof.Status()}
+	for _, s := range m.sessions {
+		if s.client.Status().Connected {
+			out.Open++
+		}
+	}
+	return out
 }
 
 // Ready is the readiness check: one session is enough, and without any it says

@@ -42,6 +42,7 @@ func newSession(cfg Config, c directory.Connector) (*Session, error) {
 		Serve:     s.serve,
 		Reproof:   cfg.reproof.Around,
 		Kick:      kick,
+		Ended:     cfg.Ended,
 		Log:       cfg.Log.With(zap.Stringer("connector_spiffe_id", c.SPIFFEID)),
 	})
 	if err != nil {

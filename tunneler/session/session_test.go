@@ -227,9 +227,12 @@ func TestManager(t *testing.T) {
 		require.Equal(t, w.identity.Status().Serial, hb.GetSvid().GetSerial())
 		b.beat(t)
 		w.ready(t)
+		require.Eventually(t, func() bool { return w.manager.Status().Open == 2 }, soon, time.Millisecond)
+		require.Equal(t, 2, w.manager.Status().Wanted)
 		w.book.turn(at("b", b.addr)) // a leaves the directory
 		a.end(t)
 		require.Empty(t, b.ended)
+		require.Equal(t, session.Status{Open: 1, Wanted: 1}, w.manager.Status())
 		w.book.turn()
 		b.end(t)
 		require.Eventually(t, func() bool { return w.manager.Ready(t.Context()) != nil }, soon, time.Millisecond)
