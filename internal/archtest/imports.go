@@ -82,6 +82,7 @@ var homes = []struct {
 	}, "controller/store"},
 	{[]string{"github.com/spiffe/go-spiffe/v2/workloadapi", "github.com/spiffe/go-spiffe/v2/spiffetls"}, "internal/mtls"},
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
+	{[]string{"github.com/prometheus"}, "internal/metrics"},
 }
 
 // oneHome: a dependency that is used in one place can be replaced in one place.

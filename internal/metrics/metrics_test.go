@@ -1,0 +1,147 @@
+package metrics_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func scrape(t *testing.T, r *metrics.Registry) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r.Handler(zap.NewNop()).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	require.Equal(t, http.StatusOK, w.Code)
+	text, err := io.ReadAll(w.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	r := metrics.New("1.2.3")
+	e := r.Events(metrics.Spread{Name: "things_total", Help: "Things.", Fixed: metrics.Labels{"of": "us"}, Label: "result", Values: []string{"good", "bad"}})
+	e.Add("good")
+	e.Add("good")
+	e.Add("tunneler/laptop") // would be a series a member
+	e.Add("tunneler/phone")
+	text := scrape(t, r)
+	require.Contains(t, text, `zerotrust_things_total{of="us",result="good"} 2`+"\n")
+	require.Contains(t, text, `zerotrust_things_total{of="us",result="bad"} 0`+"\n", "exported before it happens")
+	require.Contains(t, text, `zerotrust_things_total{of="us",result="other"} 2`+"\n", "an unknown value adds no series of its own")
+	require.NotContains(t, text, "laptop")
+	require.Contains(t, text, `zerotrust_build_info{version="1.2.3"} 1`+"\n")
+	require.Contains(t, text, "\ngo_goroutines ")
+	require.Contains(t, text, "\nprocess_resident_memory_bytes ")
+}
+
+func TestDurations(t *testing.T) {
+	t.Parallel()
+	r := metrics.New("1")
+	d := r.Durations(metrics.Spread{Name: "work_seconds", Help: "Work.", Label: "step", Values: []string{"read"}}, 0.01, 1)
+	d.Observe("read", 20*time.Millisecond)
+	d.Observe("read", time.Minute)
+	d.Observe("nonsense", time.Second)
+	text := scrape(t, r)
+	for _, line := range []string{
+		`zerotrust_work_seconds_bucket{step="read",le="0.01"} 0`, `zerotrust_work_seconds_bucket{step="read",le="1"} 1`,
+		`zerotrust_work_seconds_bucket{step="read",le="+Inf"} 2`, `zerotrust_work_seconds_sum{step="read"} 60.02`,
+		`zerotrust_work_seconds_count{step="other"} 1`,
+	} {
+		require.Contains(t, text, line+"\n")
+	}
+}
+
+// TestAgesHaveOneSeriesAQuantile however many things there are.
+func TestAgesHaveOneSeriesAQuantile(t *testing.T) {
+	t.Parallel()
+	r := metrics.New("1")
+	var all []time.Duration
+	r.Ages("beat_age_seconds", "Ages.", metrics.Labels{"kind": "connector"}, func() []time.Duration { return all })
+	require.Contains(t, scrape(t, r), `zerotrust_beat_age_seconds{kind="connector",quantile="1"} NaN`+"\n", "of nothing")
+	for i := range 200 {
+		all = append(all, time.Duration(200-i)*time.Second)
+	}
+	text := scrape(t, r)
+	for _, line := range []string{
+		`{kind="connector",quantile="0.5"} 100`, `{kind="connector",quantile="0.99"} 198`, `{kind="connector",quantile="1"} 200`,
+		`_sum{kind="connector"} 20100`, `_count{kind="connector"} 200`,
+	} {
+		require.Contains(t, text, "zerotrust_beat_age_seconds"+line+"\n")
+	}
+	all = []time.Duration{3 * time.Second}
+	require.Contains(t, scrape(t, r), `zerotrust_beat_age_seconds{kind="connector",quantile="0.5"} 3`+"\n", "of one")
+}
+
+// identity is a source whose state the test sets.
+type identity struct {
+	status mtls.SVIDStatus
+	swaps  mtls.Swaps
+	trusts []string
+	fault  error
+}
+
+func (i *identity) Status() mtls.SVIDStatus { return i.status }
+func (i *identity) Swaps() mtls.Swaps       { return i.swaps }
+func (i *identity) AuthorityIDs() []string  { return i.trusts }
+func (i *identity) Fault() error            { return i.fault }
+
+func TestIdentityIsReadAtEachScrape(t *testing.T) {
+	t.Parallel()
+	r, id := metrics.New("1"), &identity{}
+	r.Identity(id)
+	require.Contains(t, scrape(t, r), "zerotrust_svid_not_after_timestamp_seconds 0\n", "no SVID is no year 1754")
+
+	id.status.NotAfter = time.Unix(1_800_000_000, 0)
+	id.swaps, id.trusts, id.fault = mtls.Swaps{SVID: 3, Bundle: 2}, []string{"a", "b"}, errors.New("permission denied")
+	text := scrape(t, r)
+	for _, line := range []string{
+		"zerotrust_svid_not_after_timestamp_seconds 1.8e+09", "zerotrust_svid_swaps_total 3", "zerotrust_bundle_swaps_total 2",
+		"zerotrust_bundle_authorities 2", "zerotrust_workload_api_up 0",
+	} {
+		require.Contains(t, text, line+"\n")
+	}
+}
+
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	r := metrics.New("1")
+	proofs, up := reproof.Status{}, false
+	r.Reproofs(metrics.LinkSession, func() reproof.Status { return proofs })
+	r.Reproofs(metrics.LinkControl, func() reproof.Status { return reproof.Status{} })
+	r.Connected("directory", func() bool { return up })
+	r.Reconnects("directory")("refused")
+	r.Reconnects("session")
+	proofs, up = reproof.Status{Accepted: 1, Held: 2, Refused: 3, Cut: 4}, true
+	for _, tc := range []struct {
+		name   string
+		labels metrics.Labels
+		want   float64
+	}{
+		{"zerotrust_reproofs_total", metrics.Labels{"link": "session", "result": "accepted"}, 1},
+		{"zerotrust_reproofs_total", metrics.Labels{"link": "session", "result": "held"}, 2},
+		{"zerotrust_reproofs_total", metrics.Labels{"link": "session", "result": "refused"}, 3},
+		{"zerotrust_reproofs_total", metrics.Labels{"link": "control"}, 0},
+		{"zerotrust_connections_cut_total", metrics.Labels{"link": "session"}, 4},
+		{"zerotrust_stream_connected", metrics.Labels{"stream": "directory"}, 1},
+		{"zerotrust_stream_reconnects_total", metrics.Labels{"stream": "directory", "reason": "refused"}, 1},
+		{"zerotrust_stream_reconnects_total", metrics.Labels{"stream": "session"}, 0},
+	} {
+		got, ok := metricstest.Gather(t, r).Value(tc.name, tc.labels)
+		require.True(t, ok, "%s %v", tc.name, tc.labels)
+		require.InDelta(t, tc.want, got, 0, "%s %v", tc.name, tc.labels)
+	}
+}

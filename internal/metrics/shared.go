@@ -1,0 +1,62 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+)
+
+// Identity is the part of mtls.Source that is exported.
+type Identity interface {
+	Status() mtls.SVIDStatus
+	Swaps() mtls.Swaps
+	AuthorityIDs() []string
+	Fault() error
+}
+
+// Identity exports the identity of the program, from its first SVID on.
+func (r *Registry) Identity(id Identity) {
+	r.Time("svid_not_after_timestamp_seconds", "When the X509-SVID in use expires, in seconds since 1970.", nil,
+		func() time.Time { return id.Status().NotAfter })
+	r.Counter("svid_swaps_total", "X509-SVIDs taken into use, the first included.", nil, func() uint64 { return id.Swaps().SVID })
+	r.Counter("bundle_swaps_total", "Trust bundles taken into use, the first included.", nil, func() uint64 { return id.Swaps().Bundle })
+	r.Gauge("bundle_authorities", "X.509 authorities in the trust bundle in use.", nil, func() float64 { return float64(len(id.AuthorityIDs())) })
+	r.Gauge("workload_api_up", "1 while the Workload API answers with our identity.", nil, func() float64 { return truth(id.Fault() == nil) })
+}
+
+// The links of a program: with a controller, and between tunneler and connector.
+const (
+	LinkControl = "control"
+	LinkSession = "session"
+)
+
+// Reproofs exports the re-proofs of one kind of link.
+func (r *Registry) Reproofs(link string, read func() reproof.Status) {
+	for result, count := range map[string]func(reproof.Status) uint64{
+		"accepted": func(s reproof.Status) uint64 { return s.Accepted },
+		"held":     func(s reproof.Status) uint64 { return s.Held },
+		"refused":  func(s reproof.Status) uint64 { return s.Refused },
+	} {
+		r.Counter("reproofs_total", "In-band proofs of peers by result; one that was held is accepted or refused later.",
+			Labels{"link": link, "result": result}, func() uint64 { return count(read()) })
+	}
+	r.Counter("connections_cut_total", "Connections that this program closed for a reason: a refused or missing re-proof, a revocation.",
+		Labels{"link": link}, func() uint64 { return read().Cut })
+}
+
+// Reconnects exports why the streams of one kind had to be opened again; the func
+// it returns is a controlclient.Config.Ended.
+func (r *Registry) Reconnects(stream string) func(reason string) {
+	return r.Events(Spread{
+		Name: "stream_reconnects_total", Help: "Attempts at a stream that failed, and streams that ended, by reason; another attempt follows each.",
+		Fixed: Labels{"stream": stream}, Label: "reason", Values: controlclient.Reasons(),
+	}).Add
+}
+
+// Connected exports whether the stream of a link that has one is open.
+func (r *Registry) Connected(stream string, read func() bool) {
+	r.Gauge("stream_connected", "1 while the stream is open and the peer has answered on it.", Labels{"stream": stream},
+		func() float64 { return truth(read()) })
+}
