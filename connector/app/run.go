@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -42,6 +43,8 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}
+	registry := metrics.New(cli.Version().Version)
+	healthServer.Handle("GET /metrics", registry.Handler(log.Named("metrics")))
 	checks := healthServer.Checks()
 	checks.Declare(checkControl, checkPolicy, checkListener)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
@@ -59,13 +62,21 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	g.Go(func() error { return healthServer.Run(healthCtx) })
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, listener, checks, log)
+		return connect(gctx, cfg, listener, surroundings{checks, registry, log})
 	})
 	return g.Wait()
 }
 
+// surroundings is where a running connector reports to.
+type surroundings struct {
+	checks  *health.Checks
+	metrics *metrics.Registry
+	log     *zap.Logger
+}
+
 // connect waits for the identity and then runs the relay.
-func connect(ctx context.Context, cfg config.Config, listener net.Listener, checks *health.Checks, log *zap.Logger) error {
+func connect(ctx context.Context, cfg config.Config, listener net.Listener, to surroundings) error {
+	checks, log := to.checks, to.log
 	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 	if err != nil {
 		return err
@@ -84,11 +95,14 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, chec
 	defer source.Close()
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
-		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Log: log.Named("relay"),
+		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir,
+		Events: countEvents(to.metrics), Log: log.Named("relay"),
 	})
 	if err != nil {
 		return err
 	}
+	to.metrics.Identity(source)
+	exportRelay(to.metrics, r.Status)
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkControl, r.ControlReady)
 	checks.Register(checkPolicy, r.PolicyReady)

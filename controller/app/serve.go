@@ -24,6 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
@@ -44,6 +45,7 @@ type controller struct {
 	ca        *bootstrapca.CA
 	hostCAs   *x509.CertPool // ours and those of ca_bundle_paths
 	health    *health.Server
+	metrics   *metrics.Registry
 	spire     *registrar.Client
 	own       fleet.Entry
 	source    *mtls.Source
@@ -128,6 +130,9 @@ func (c *controller) open(ctx context.Context) (err error) {
 	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
 		return fmt.Errorf("listen.health: %w", err)
 	}
+	c.metrics = metrics.New(cli.Version().Version)
+	c.health.Handle("GET /metrics", c.metrics.Handler(c.log.Named("metrics")))
+	c.store.Observe(storeLatency(c.metrics))
 	checks := c.health.Checks()
 	checks.Register("store", c.store.Ping)
 	checks.Declare("spire_server", "spire_agent", "identity", "spire_entries")
@@ -166,6 +171,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		return nil, nil, fmt.Errorf("listen.admin: %w", err)
 	}
 	enrollment, plane = c.servers(stopping)
+	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs})
 	return enrollment, plane, nil
 }
 
@@ -186,16 +192,17 @@ func (c changes) MembersChanged(revoked []fleet.Member) {
 }
 
 func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server) {
-	log := c.log.Named("control")
+	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy)}
 	bootstrapTLS := c.ca.ServerConfig()
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints, Log: log,
+		TrustDomain: c.td, Redeemer: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
+		Result: enrollResults(c.metrics), Log: log,
 	}, log)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	plane = control.NewControlServer(c.lis.control, peers,
-		&control.ControlPlane{Fleet: c.fleet, Roster: c.roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log},
-		&control.Directory{Fleet: c.fleet, Roster: c.roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
+		&control.ControlPlane{Fleet: c.fleet, Roster: roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log},
+		&control.Directory{Fleet: c.fleet, Roster: roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
 	return enrollment, plane
 }
 

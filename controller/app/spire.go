@@ -191,6 +191,7 @@ func (c *controller) ownIdentity(ctx context.Context) error {
 		return fmt.Errorf("the controller's own identity: %w", err)
 	}
 	c.health.Checks().Register("identity", c.source.Ready)
+	c.metrics.Identity(c.source)
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
@@ -37,6 +38,8 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}
+	registry := metrics.New(cli.Version().Version)
+	healthServer.Handle("GET /metrics", registry.Handler(log.Named("metrics")))
 	checks := healthServer.Checks()
 	checks.Declare(checkDirectory, checkSession)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
@@ -54,13 +57,21 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	g.Go(func() error { return healthServer.Run(healthCtx) })
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, checks, log)
+		return connect(gctx, cfg, surroundings{checks, registry, log})
 	})
 	return g.Wait()
 }
 
+// surroundings is where a running tunneler reports to.
+type surroundings struct {
+	checks  *health.Checks
+	metrics *metrics.Registry
+	log     *zap.Logger
+}
+
 // connect waits for the identity and then follows the directory.
-func connect(ctx context.Context, cfg config.Config, checks *health.Checks, log *zap.Logger) error {
+func connect(ctx context.Context, cfg config.Config, to surroundings) error {
+	checks, log := to.checks, to.log
 	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 	if err != nil {
 		return err
@@ -80,18 +91,22 @@ func connect(ctx context.Context, cfg config.Config, checks *health.Checks, log 
 	version := cli.Version().Version
 	watcher, err := directory.New(directory.Config{
 		ID: cfg.TunnelerID, TrustDomain: td, Version: version, Identity: source,
-		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir, Log: log.Named("directory"),
+		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir,
+		Ended: to.metrics.Reconnects(streamDirectory), Log: log.Named("directory"),
 	})
 	if err != nil {
 		return err
 	}
 	sessions, err := session.New(session.Config{
 		ID: cfg.TunnelerID, Version: version, Identity: source, Directory: watcher,
-		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID, Log: log.Named("session"),
+		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID,
+		Ended: to.metrics.Reconnects(streamSession), Log: log.Named("session"),
 	})
 	if err != nil {
 		return err
 	}
+	to.metrics.Identity(source)
+	export(to.metrics, watcher.Status, sessions.Status)
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkDirectory, watcher.Ready)
 	checks.Register(checkSession, sessions.Ready)

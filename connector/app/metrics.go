@@ -1,0 +1,37 @@
+package app
+
+import (
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+)
+
+// What each metric means is in docs/metrics.md.
+
+const streamControl = "control"
+
+func countEvents(r *metrics.Registry) relay.Events {
+	return relay.Events{
+		SessionRefused: r.Events(metrics.Spread{
+			Name: "sessions_refused_total", Help: "Sessions that the policy did not admit, by reason.",
+			Label: "reason", Values: relay.RefusalReasons(),
+		}).Add,
+		SessionEnded: r.Events(metrics.Spread{
+			Name: "sessions_ended_total", Help: "Sessions that were admitted and are over, by reason.",
+			Label: "reason", Values: relay.EndReasons(),
+		}).Add,
+		ControlEnded: r.Reconnects(streamControl),
+	}
+}
+
+func exportRelay(r *metrics.Registry, status func() relay.Status) {
+	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(status().Sessions) })
+	r.Connected(streamControl, func() bool { return status().ControlUp })
+	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(status().PolicyRevision) })
+	r.Time("policy_confirmed_timestamp_seconds", "When a controller last stood behind the policy, in seconds since 1970.", nil,
+		func() time.Time { return status().PolicyConfirmed })
+	r.Reproofs(metrics.LinkControl, func() reproof.Status { return status().ControlReproofs })
+	r.Reproofs(metrics.LinkSession, func() reproof.Status { return status().SessionReproofs })
+}

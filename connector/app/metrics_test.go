@@ -1,0 +1,16 @@
+package app_test
+
+import (
+	"testing"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/app"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+)
+
+func TestMetricsAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
+	r := metrics.New("1")
+	app.ExportAll(r)
+	metricstest.Documented(t, "connector", metricstest.Gather(t, r))
+}

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+)
+
+// ExportAll exports what serve does, of a controller to which nothing has happened.
+func ExportAll(r *metrics.Registry) {
+	p := policy.NewPublisher(spiffeid.TrustDomain{}, nil, zap.NewNop(), time.Now)
+	storeLatency(r)
+	enrollResults(r)
+	followPolicy(r, p)
+	r.Identity(&mtls.Source{})
+	exportDomain(r, domain{Policy: p, Roster: fleet.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} }})
+}
+
+// Lag is the policy lag between a snapshot and a headcount.
+func Lag(s *policy.Snapshot, h fleet.Headcount) float64 { return lag(s, h) }

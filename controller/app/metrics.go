@@ -1,0 +1,103 @@
+package app
+
+import (
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+)
+
+// What each metric means is in docs/metrics.md.
+
+func storeLatency(r *metrics.Registry) func(operation string, took time.Duration) {
+	return r.Durations(metrics.Spread{
+		Name: "store_seconds", Help: "How long the database took, by operation.", Label: "operation", Values: store.Operations(),
+	}, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5).Observe
+}
+
+func enrollResults(r *metrics.Registry) func(result string) {
+	return r.Events(metrics.Spread{
+		Name: "enroll_total", Help: "Attempts to enroll by result; a result that is a reason was a refusal.",
+		Label: "result", Values: control.EnrollResults(),
+	}).Add
+}
+
+// followPolicy measures revocations from now on. The buckets surround what is
+// promised: p99 within 100 ms.
+func followPolicy(r *metrics.Registry, p *policy.Publisher) *policy.Propagation {
+	latency := r.Duration("revocation_seconds", "From a revocation in the store until a connected connector has applied it.",
+		0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+	spread := policy.NewPropagation(time.Now, latency)
+	p.Follow(spread.Published)
+	return spread
+}
+
+// attending is the roster, and tells the propagation of a policy what connectors
+// say of it.
+type attending struct {
+	*fleet.Roster
+
+	spread *policy.Propagation
+}
+
+// ConnectorUp hides that of fleet.Roster.
+func (a attending) ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) (stream uint64) {
+	stream = a.Roster.ConnectorUp(h, remoteAddr, svid)
+	a.spread.Up(h.ID, stream)
+	return stream
+}
+
+// ConnectorBeat hides that of fleet.Roster.
+func (a attending) ConnectorBeat(id string, stream uint64, svid fleet.SVID, revision uint64) {
+	a.Roster.ConnectorBeat(id, stream, svid, revision)
+	a.spread.Applied(id, stream, revision)
+}
+
+// ConnectorDown hides that of fleet.Roster.
+func (a attending) ConnectorDown(id string, stream uint64) {
+	a.Roster.ConnectorDown(id, stream)
+	a.spread.Down(id, stream)
+}
+
+// domain is what a scrape of the controller looks at.
+type domain struct {
+	Policy interface{ Current() *policy.Snapshot }
+	Roster interface{ Headcount() fleet.Headcount }
+	// Reproofs of the control listener.
+	Reproofs func() reproof.Status
+}
+
+func exportDomain(r *metrics.Registry, d domain) {
+	for kind, k := range map[string]struct {
+		enrolled func(*policy.Snapshot) int
+		online   func(fleet.Headcount) []time.Duration
+	}{
+		"connector": {func(s *policy.Snapshot) int { return len(s.Connectors) }, func(h fleet.Headcount) []time.Duration { return h.Connectors }},
+		"tunneler":  {func(s *policy.Snapshot) int { return len(s.Tunnelers) }, func(h fleet.Headcount) []time.Duration { return h.Tunnelers }},
+	} {
+		of := metrics.Labels{"kind": kind}
+		r.Gauge("members_enrolled", "Members that are enrolled and not revoked.", of,
+			func() float64 { return float64(k.enrolled(d.Policy.Current())) })
+		r.Gauge("members_online", "Members that are ONLINE.", of, func() float64 { return float64(len(k.online(d.Roster.Headcount()))) })
+		r.Ages("heartbeat_age_seconds", "How long ago the ONLINE members were heard of; quantile 1 is the longest.", of,
+			func() []time.Duration { return k.online(d.Roster.Headcount()) })
+	}
+	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(d.Roster.Headcount().Sessions) })
+	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
+	r.Gauge("policy_lag_revisions", "How many revisions the ONLINE connector that lags most is behind.", nil,
+		func() float64 { return lag(d.Policy.Current(), d.Roster.Headcount()) })
+	r.Reproofs(metrics.LinkControl, d.Reproofs)
+}
+
+// lag is 0 without connectors. A connector may already apply what is newer than
+// the snapshot that was asked for first.
+func lag(s *policy.Snapshot, h fleet.Headcount) float64 {
+	if h.OldestPolicy == 0 || h.OldestPolicy >= s.Revision {
+		return 0
+	}
+	return float64(s.Revision - h.OldestPolicy)
+}

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
+)
+
+// What each metric means is in docs/metrics.md.
+
+// The streams of a tunneler.
+const (
+	streamDirectory = "directory"
+	streamSession   = "session"
+)
+
+func export(r *metrics.Registry, d func() directory.Status, s func() session.Status) {
+	r.Connected(streamDirectory, func() bool { return d().Connected })
+	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d().Revision) })
+	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(s().Open) })
+	r.Gauge("sessions_wanted", "Connectors to keep a session with.", nil, func() float64 { return float64(s().Wanted) })
+	r.Reproofs(metrics.LinkControl, func() reproof.Status { return d().Reproofs })
+	r.Reproofs(metrics.LinkSession, func() reproof.Status { return s().Reproofs })
+}
