@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -225,12 +226,23 @@ func linked(t *testing.T, ids ...string) (*world, *fakeController, *fakeStream) 
 type tunnel struct {
 	zerotrustv1.TunnelService_SessionClient
 
-	id string
+	id   string
+	last uint64 // sequence of the newest message
 }
 
 // attempt opens a session as whoever own is, says to be id and waits for the
-// answer. The session ends with the test.
+// answer.
 func (w *world) attempt(t *testing.T, own mtls.Identity, id string) (*tunnel, error) {
+	t.Helper()
+	s, err := w.open(t, own, id)
+	if err == nil {
+		err = s.beat()
+	}
+	return s, err
+}
+
+// open opens a session that has not said anything yet. It ends with the test.
+func (w *world) open(t *testing.T, own mtls.Identity, id string) (*tunnel, error) {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+w.addr,
 		grpc.WithTransportCredentials(credentials.NewTLS(mtls.ClientConfig(own, mtls.Kinds(td, identity.KindConnector)))))
@@ -241,9 +253,7 @@ func (w *world) attempt(t *testing.T, own mtls.Identity, id string) (*tunnel, er
 	if err != nil {
 		return nil, err
 	}
-	s := &tunnel{TunnelService_SessionClient: stream, id: id}
-	err = s.beat()
-	return s, err
+	return &tunnel{TunnelService_SessionClient: stream, id: id}, nil
 }
 
 // attach opens a session that must succeed.
@@ -254,14 +264,34 @@ func (w *world) attach(t *testing.T, id string, opts ...mtlstest.Option) *tunnel
 	return s
 }
 
-// beat sends one heartbeat and waits for its acknowledgement.
-func (s *tunnel) beat() error {
-	err := s.Send(&zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: s.id, Version: "1.2.3"}})
-	if err != nil && !errors.Is(err, io.EOF) {
+// say sends the next message; without a heartbeat it is a probe.
+func (s *tunnel) say(heartbeat bool) error {
+	s.last++
+	msg := &zerotrustv1.SessionRequest{Sequence: s.last}
+	if heartbeat {
+		msg.Heartbeat = &zerotrustv1.TunnelerHeartbeat{TunnelerId: s.id, Version: "1.2.3"}
+	}
+	if err := s.Send(msg); err != nil && !errors.Is(err, io.EOF) { // Recv knows the status
 		return err
 	}
-	_, err = s.Recv()
+	return nil
+}
+
+// hear waits for the acknowledgement of message n, the n-th of the connector's.
+func (s *tunnel) hear(n uint64) error {
+	m, err := s.Recv()
+	if err == nil && (m.GetSequence() != n || m.GetAck().GetAcknowledges() != n) {
+		err = fmt.Errorf("got %v instead of acknowledgement %d", m, n)
+	}
 	return err
+}
+
+// beat sends one heartbeat and waits for its acknowledgement.
+func (s *tunnel) beat() error {
+	if err := s.say(true); err != nil {
+		return err
+	}
+	return s.hear(s.last)
 }
 
 // ends waits for the session's end and returns its status.

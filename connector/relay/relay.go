@@ -155,6 +155,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Sessions returns the attached tunnelers, by id.
+func (r *Relay) Sessions() []SessionInfo { return r.sessions.list() }
+
 // ControlReady is the readiness check of the control stream.
 func (r *Relay) ControlReady(context.Context) error {
 	st := r.control.Status()

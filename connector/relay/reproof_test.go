@@ -42,7 +42,7 @@ func (w *world) join(t *testing.T, reads bool) *laptop {
 			if err != nil {
 				return err
 			}
-			err = s.Send(&zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{
+			err = s.Send(&zerotrustv1.SessionRequest{Sequence: 1, Heartbeat: &zerotrustv1.TunnelerHeartbeat{
 				TunnelerId: "laptop", Svid: &zerotrustv1.SVIDStatus{Serial: "11ed"},
 			}})
 			if !reads {

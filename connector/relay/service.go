@@ -14,12 +14,16 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
-// A tunneler beats every 10 s and once more after each rotation; this leaves room
-// for a burst and bounds what a hostile one can make us do.
+// A tunneler beats every 10 s and once more after each rotation, and probes at most
+// ten times a second; this leaves room for a burst, as after a stall, and bounds
+// what a hostile one can make us and the controller do.
 const (
+	messageRate    = rate.Limit(20)
+	messageBurst   = 40
 	heartbeatRate  = rate.Limit(2)
 	heartbeatBurst = 20
 )
@@ -91,24 +95,28 @@ func (v *service) watch(ctx context.Context, s *session, finished <-chan error) 
 	}
 }
 
-// pump takes the heartbeats, in step with their acknowledgements.
+// pump takes the messages, in step with their acknowledgements.
 func (v *service) pump(stream sessionStream, s *session) error {
-	limit := rate.NewLimiter(heartbeatRate, heartbeatBurst)
+	in := newInlet(s)
+	var out sequence.Counter
 	for first := true; ; first = false {
 		msg, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return nil
-		case err != nil:
-			return err
-		case msg.GetHeartbeat() == nil:
-			return statusEmpty
-		case msg.GetHeartbeat().GetTunnelerId() != s.tunneler:
-			return statusWrongID
-		case !limit.Allow():
-			return statusFlood
 		}
-		v.sessions.heartbeat(s, msg.GetHeartbeat())
+		if err == nil {
+			err = in.check(msg)
+		}
+		if err != nil {
+			return err
+		}
+		if hb := msg.GetHeartbeat(); hb != nil {
+			v.sessions.heartbeat(s, hb)
+			select {
+			case s.alive <- struct{}{}:
+			default:
+			}
+		}
 		// Asked again after it registered: a policy set since the first question
 		// swept before this session could be found.
 		if err := v.policy.admit(s.caller); err != nil {
@@ -117,16 +125,41 @@ func (v *service) pump(stream sessionStream, s *session) error {
 		if first {
 			v.log.Info("session opened", zap.Stringer("caller_id", s.caller.id), zap.String("caller_addr", s.remote))
 		}
-		select {
-		case s.alive <- struct{}{}:
-		default:
-		}
-		if err := stream.Send(&zerotrustv1.SessionResponse{Ack: &zerotrustv1.SessionAck{
-			SessionStartedAt: timestamppb.New(s.started), PolicyRevision: v.policy.revision(),
+		if err := stream.Send(&zerotrustv1.SessionResponse{Sequence: out.Next(), Ack: &zerotrustv1.SessionAck{
+			SessionStartedAt: timestamppb.New(s.started), PolicyRevision: v.policy.revision(), Acknowledges: msg.GetSequence(),
 		}}); err != nil {
 			return err
 		}
 	}
+}
+
+// inlet judges what a tunneler sends on one stream.
+type inlet struct {
+	of                   *session
+	order                sequence.Counter
+	messages, heartbeats *rate.Limiter
+}
+
+func newInlet(s *session) *inlet {
+	return &inlet{of: s, messages: rate.NewLimiter(messageRate, messageBurst), heartbeats: rate.NewLimiter(heartbeatRate, heartbeatBurst)}
+}
+
+// check returns the status that ends the session, or nil.
+func (in *inlet) check(msg *zerotrustv1.SessionRequest) error {
+	hb := msg.GetHeartbeat()
+	if err := in.order.Take(msg.GetSequence()); err != nil {
+		return disordered(err)
+	}
+	switch {
+	case hb == nil && in.order.Last() == 1:
+		return statusEmpty
+	case hb != nil && hb.GetTunnelerId() != in.of.tunneler:
+		return statusWrongID
+	case !in.messages.Allow(), hb != nil && !in.heartbeats.Allow():
+		return statusFlood
+	}
+	in.of.received.Store(in.order.Last())
+	return nil
 }
 
 // callerOf reads who calls from the verified certificate of the connection.

@@ -83,12 +83,13 @@ func TestSessionRefuses(t *testing.T) {
 		s.id = "phone"
 		requireStatus(t, s.beat(), codes.PermissionDenied, "tunneler_id")
 	})
-	t.Run("a message without a heartbeat", func(t *testing.T) {
+	t.Run("a first message without a heartbeat", func(t *testing.T) {
 		t.Parallel()
 		w, _, _ := linked(t, laptopID)
-		s := w.attach(t, "laptop")
-		require.NoError(t, s.Send(&zerotrustv1.SessionRequest{}))
-		requireStatus(t, s.ends(t), codes.InvalidArgument, "heartbeat")
+		s, err := w.open(t, w.ca.Identity(w.ca.SVID(t, laptopID)), "laptop")
+		require.NoError(t, err)
+		require.NoError(t, s.say(false))
+		requireStatus(t, s.ends(t), codes.InvalidArgument, "begins with a heartbeat")
 	})
 	t.Run("an SVID that was issued to the id's former holder", func(t *testing.T) {
 		t.Parallel()
@@ -113,6 +114,37 @@ func TestSessionRefuses(t *testing.T) {
 			}
 		}
 		requireStatus(t, err, codes.ResourceExhausted, "too many")
+	})
+	t.Run("a flood of probes", func(t *testing.T) {
+		t.Parallel()
+		w, _, _ := linked(t, laptopID)
+		s := w.attach(t, "laptop")
+		for range 200 {
+			require.NoError(t, s.say(false))
+		}
+		requireStatus(t, s.ends(t), codes.ResourceExhausted, "too many")
+	})
+	t.Run("probes in place of heartbeats", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		w := startConnector(t, ca, c.addr, func(c *relay.Config) { c.Timing.SessionIdle = 300 * time.Millisecond })
+		stream := c.next(t)
+		stream.policy(t, 1, laptopID)
+		stream.applied(t, 1)
+		s := w.attach(t, "laptop")
+		ended := make(chan error, 1)
+		go func() { ended <- s.ends(t) }()
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for err := error(nil); err == nil; {
+			select {
+			case err = <-ended:
+				requireStatus(t, err, codes.DeadlineExceeded, "no heartbeat")
+			case <-tick.C:
+				_ = s.say(false)
+			}
+		}
 	})
 	t.Run("a session without heartbeats", func(t *testing.T) {
 		t.Parallel()
@@ -165,7 +197,7 @@ func TestSession(t *testing.T) {
 		w, _, stream := linked(t, laptopID)
 		s := w.attach(t, "laptop")
 		for range 10 { // acknowledgements pile up unread
-			require.NoError(t, s.Send(&zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: "laptop"}}))
+			require.NoError(t, s.say(true))
 		}
 		stream.policy(t, 2)
 		stream.report(t, "laptop", true)

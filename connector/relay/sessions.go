@@ -2,7 +2,10 @@ package relay
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -20,6 +23,7 @@ type session struct {
 	started  time.Time
 	end      context.CancelCauseFunc // its cause is the status the tunneler gets
 	alive    chan struct{}           // gets a value with each heartbeat
+	received atomic.Uint64           // messages, each of which was answered or is about to be
 
 	// Guarded by sessions.mu.
 	last   *zerotrustv1.TunnelerHeartbeat
@@ -118,6 +122,33 @@ func (ss *sessions) endAll(status error) {
 	for _, s := range ss.byID {
 		s.end(status)
 	}
+}
+
+// SessionInfo is one attached session, for diagnosis.
+type SessionInfo struct {
+	TunnelerID string    `json:"tunneler_id"`
+	Socket     string    `json:"socket"` // the tunneler's end
+	StartedAt  time.Time `json:"started_at"`
+	// Received counts the messages of the tunneler, without a gap.
+	Received uint64 `json:"received"`
+	// The SVID that the tunneler proved last.
+	Serial      string `json:"serial"`
+	AuthorityID string `json:"authority_id"`
+}
+
+// list returns the attached sessions by the id of their tunneler.
+func (ss *sessions) list() []SessionInfo {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	out := make([]SessionInfo, 0, len(ss.byID))
+	for _, s := range ss.byID {
+		out = append(out, SessionInfo{
+			TunnelerID: s.tunneler, Socket: s.remote, StartedAt: s.started, Received: s.received.Load(),
+			Serial: s.proven.Serial, AuthorityID: s.proven.AuthorityID,
+		})
+	}
+	slices.SortFunc(out, func(a, b SessionInfo) int { return strings.Compare(a.TunnelerID, b.TunnelerID) })
+	return out
 }
 
 // report needs sessions.mu and a first heartbeat.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -22,10 +23,15 @@ var (
 	statusStopping = status.Error(codes.Unavailable, "the connector is stopping")
 	statusIdle     = status.Error(codes.DeadlineExceeded, "no heartbeat in time")
 	statusWrongID  = status.Error(codes.PermissionDenied, "tunneler_id is not the id in the caller's SVID")
-	statusEmpty    = status.Error(codes.InvalidArgument, "a session message without a heartbeat")
-	statusFlood    = status.Error(codes.ResourceExhausted, "too many heartbeats")
+	statusEmpty    = status.Error(codes.InvalidArgument, "a session begins with a heartbeat")
+	statusFlood    = status.Error(codes.ResourceExhausted, "too many messages")
 	statusNoCaller = status.Error(codes.Internal, "no caller")
 )
+
+// disordered is what a tunneler gets that numbers its messages wrongly.
+func disordered(err error) error {
+	return status.Error(codes.InvalidArgument, fmt.Sprintf("session out of sequence: %v", err))
+}
 
 // refusal is what the caller of a new session sees.
 func refusal(err error) error {

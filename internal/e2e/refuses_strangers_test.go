@@ -55,7 +55,7 @@ func openSession(t *testing.T, claimed string) call {
 		if err != nil {
 			return err
 		}
-		_ = stream.Send(&zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: claimed, Version: "test"}})
+		_ = stream.Send(&zerotrustv1.SessionRequest{Sequence: 1, Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: claimed, Version: "test"}})
 		_, err = stream.Recv()
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,9 @@ type Config struct {
 	Heartbeat time.Duration
 	// Ended is a controlclient.Config.Ended, for all sessions. Optional.
 	Ended func(reason string)
+	// Probe is how often a session is probed between its heartbeats, to measure how
+	// well it carries; zero is never. The controller hears nothing of it.
+	Probe time.Duration
 	Log   *zap.Logger
 
 	reproof *reproof.Client // one for all sessions
@@ -160,6 +165,20 @@ func (m *Manager) Status() Status {
 			out.Open++
 		}
 	}
+	return out
+}
+
+// Sessions returns the sessions by the id of their connector, with the longest
+// waits since then; zero is since the program started. Waits of more than two
+// minutes ago are told apart no more.
+func (m *Manager) Sessions(since time.Time) []Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]Info, 0, len(m.sessions))
+	for _, s := range m.sessions {
+		out = append(out, s.info(since))
+	}
+	slices.SortFunc(out, func(a, b Info) int { return strings.Compare(a.ConnectorID, b.ConnectorID) })
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,8 +18,13 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
-// missedBeats is how many heartbeats may stay unanswered.
+// missedBeats is how many heartbeats in a row may find that nothing was answered
+// since the one before.
 const missedBeats = 3
+
+// window is how many messages may be unanswered when a probe is sent: a connector
+// that stood still for a while is not greeted with more than it allows at once.
+const window = 16
 
 // errUnanswered ends a session whose connector takes heartbeats and says nothing.
 var errUnanswered = errors.New("the connector did not acknowledge our heartbeats")
@@ -29,10 +35,12 @@ type Session struct {
 	connector directory.Connector
 	client    *controlclient.Client
 	kick      func()
+	tally     *tally
+	link      atomic.Pointer[mtls.Conn] // of the newest stream
 }
 
 func newSession(cfg Config, c directory.Connector) (*Session, error) {
-	s := &Session{cfg: cfg, connector: c}
+	s := &Session{cfg: cfg, connector: c, tally: &tally{now: time.Now}}
 	kick, unkick := cfg.Identity.Subscribe()
 	s.kick = unkick
 	var err error
@@ -72,6 +80,27 @@ func (s *Session) ready() error {
 	}
 }
 
+// Info is one session, for diagnosis.
+type Info struct {
+	ConnectorID string `json:"connector_id"`
+	Connected   bool   `json:"connected"`
+	// Socket is our end of the newest connection.
+	Socket string `json:"socket,omitempty"`
+	// The SVID that the connector proved last on it.
+	Serial      string `json:"serial,omitempty"`
+	AuthorityID string `json:"authority_id,omitempty"`
+	Counts
+}
+
+func (s *Session) info(since time.Time) Info {
+	out := Info{ConnectorID: s.connector.ID, Connected: s.client.Status().Connected, Counts: s.tally.since(since)}
+	if link := s.link.Load(); link != nil {
+		proven, _ := link.Proven()
+		out.Socket, out.Serial, out.AuthorityID = link.LocalAddr().String(), proven.Serial, proven.AuthorityID
+	}
+	return out
+}
+
 // errFormer ends a session with a host that held the connector's id before: it has
 // the right SPIFFE ID until its last SVID expires, and would keep us.
 var errFormer = errors.New("this is a former, revoked holder of the connector's id")
@@ -88,15 +117,17 @@ func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	if link == nil || link.OpenedWith().NotBefore.Before(s.connector.SVIDNotBefore) {
 		return errFormer
 	}
-	acks := make(chan struct{}, 1)
+	s.link.Store(link)
+	s.tally.open()
+	defer s.tally.close()
 	gone := make(chan struct{})
 	var cause error
 	go func() {
 		defer close(gone)
 		defer cancel()
-		cause = receive(stream, acks, established)
+		cause = s.receive(stream, established)
 	}()
-	err = s.beat(stream, acks, gone)
+	err = s.beat(stream, gone)
 	if err == nil || errors.Is(err, io.EOF) { // the reason is on the receiving side
 		<-gone
 		return cause
@@ -106,46 +137,57 @@ func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	return err
 }
 
-// receive returns why the connector ended the session.
-func receive(stream zerotrustv1.TunnelService_SessionClient, acks chan<- struct{}, established func()) error {
+// receive returns why the session is over: the connector ended it, or answers what
+// we did not say.
+func (s *Session) receive(stream zerotrustv1.TunnelService_SessionClient, established func()) error {
 	for {
-		_, err := stream.Recv()
+		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			return errors.New("the connector closed the session")
 		}
 		if err != nil {
 			return err
 		}
-		established()
-		select {
-		case acks <- struct{}{}:
-		default:
+		if err := s.tally.take(msg); err != nil {
+			return err
 		}
+		established()
 	}
 }
 
-// beat sends heartbeats until the receiving side has ended, and returns nil then.
-func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, acks, gone <-chan struct{}) error {
+// beat sends heartbeats, and probes between them, until the receiving side has
+// ended, and returns nil then.
+func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, gone <-chan struct{}) error {
 	swapped, unsubscribe := s.cfg.Identity.Subscribe()
 	defer unsubscribe()
 	trust, forget := s.cfg.Identity.SubscribeBundle()
 	defer forget()
 	tick := time.NewTicker(s.cfg.Heartbeat)
 	defer tick.Stop()
-	for unanswered := 0; ; {
-		if unanswered >= missedBeats {
-			return errUnanswered
-		}
-		if err := stream.Send(s.heartbeat()); err != nil {
+	probe, stopProbes := ticks(s.cfg.Probe)
+	defer stopProbes()
+	missed, acknowledged := 0, s.tally.acknowledged()
+	for hb := s.heartbeat(); ; hb = s.heartbeat() {
+		if err := s.send(stream, hb); err != nil {
 			return err
 		}
-		unanswered++
 		for waiting := true; waiting; {
 			select {
-			case <-acks:
-				unanswered = 0
+			case <-probe:
+				if s.tally.pending() >= window {
+					continue
+				}
+				if err := s.send(stream, nil); err != nil {
+					return err
+				}
 			case <-tick.C:
 				waiting = false
+				last := acknowledged
+				if acknowledged = s.tally.acknowledged(); acknowledged > last {
+					missed = 0
+				} else if missed++; missed >= missedBeats {
+					return errUnanswered
+				}
 			case <-swapped: // the connector passes the new serial on
 				waiting = false
 			case <-trust: // and which authorities we trust
@@ -157,11 +199,25 @@ func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, acks, gon
 	}
 }
 
-func (s *Session) heartbeat() *zerotrustv1.SessionRequest {
+// ticks is a ticker, or none for zero.
+func ticks(every time.Duration) (c <-chan time.Time, stop func()) {
+	if every == 0 {
+		return nil, func() {}
+	}
+	t := time.NewTicker(every)
+	return t.C, t.Stop
+}
+
+// send sends the next message, a probe without a heartbeat.
+func (s *Session) send(stream zerotrustv1.TunnelService_SessionClient, hb *zerotrustv1.TunnelerHeartbeat) error {
+	return stream.Send(&zerotrustv1.SessionRequest{Heartbeat: hb, Sequence: s.tally.send()})
+}
+
+func (s *Session) heartbeat() *zerotrustv1.TunnelerHeartbeat {
 	st := s.cfg.Identity.Status()
-	return &zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{
+	return &zerotrustv1.TunnelerHeartbeat{
 		TunnelerId: s.cfg.ID, Version: s.cfg.Version,
 		Svid:               &zerotrustv1.SVIDStatus{Serial: st.Serial, AuthorityId: st.AuthorityID, NotAfter: timestamppb.New(st.NotAfter)},
 		BundleAuthorityIds: s.cfg.Identity.AuthorityIDs(),
-	}}
+	}
 }

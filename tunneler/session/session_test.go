@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -38,16 +40,25 @@ const (
 type fakeConnector struct {
 	zerotrustv1.UnimplementedTunnelServiceServer
 
-	addr  string
-	beats chan *zerotrustv1.TunnelerHeartbeat
-	ended chan struct{} // one value for each session that ended
-	hang  chan error    // ends a session
-	mute  bool
-	stop  func()
+	addr   string
+	beats  chan *zerotrustv1.TunnelerHeartbeat
+	ended  chan struct{} // one value for each session that ended
+	hang   chan error    // ends a session
+	probes atomic.Int64
+	mute   bool
+	// answer is what a message gets; nil numbers and acknowledges each.
+	answer func(sequence uint64) []*zerotrustv1.SessionResponse
+	stop   func()
+}
+
+// ack is the n-th message of a connector, and acknowledges one of the tunneler.
+func ack(n, acknowledges uint64) *zerotrustv1.SessionResponse {
+	return &zerotrustv1.SessionResponse{Sequence: n, Ack: &zerotrustv1.SessionAck{Acknowledges: acknowledges}}
 }
 
 func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) error {
 	got := make(chan error, 1)
+	var seen sequence.Counter
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
@@ -57,13 +68,21 @@ func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) 
 				got <- err
 				return
 			}
-			select {
-			case f.beats <- m.GetHeartbeat():
-			case <-done:
+			if err := seen.Take(m.GetSequence()); err != nil {
+				got <- err
 				return
 			}
-			if !f.mute {
-				_ = stream.Send(&zerotrustv1.SessionResponse{Ack: &zerotrustv1.SessionAck{}})
+			if hb := m.GetHeartbeat(); hb != nil {
+				select {
+				case f.beats <- hb:
+				case <-done:
+					return
+				}
+			} else {
+				f.probes.Add(1)
+			}
+			for _, a := range f.answers(m.GetSequence()) {
+				_ = stream.Send(a)
 			}
 		}
 	}()
@@ -76,7 +95,18 @@ func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) 
 	return err
 }
 
-func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute bool) *fakeConnector {
+func (f *fakeConnector) answers(n uint64) []*zerotrustv1.SessionResponse {
+	switch {
+	case f.mute:
+		return nil
+	case f.answer != nil:
+		return f.answer(n)
+	default:
+		return []*zerotrustv1.SessionResponse{ack(n, n)}
+	}
+}
+
+func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute bool, opts ...func(*fakeConnector)) *fakeConnector {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -84,6 +114,9 @@ func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute boo
 	f := &fakeConnector{
 		addr: l.Addr().String(), beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
 		ended: make(chan struct{}, 1024), hang: make(chan error), mute: mute,
+	}
+	for _, opt := range opts {
+		opt(f)
 	}
 	zerotrustv1.RegisterTunnelServiceServer(server, f)
 	done := make(chan struct{})

@@ -295,6 +295,7 @@ type tunnel struct {
 	zerotrustv1.TunnelService_SessionClient
 
 	link *mtls.Conn
+	last uint64 // sequence of the newest message
 }
 
 // attach opens a session, which must be admitted.
@@ -312,7 +313,8 @@ func (g *gateway) attach(t *testing.T) *tunnel {
 // beat sends a heartbeat and waits for its acknowledgement.
 func (n *tunnel) beat() error {
 	// Where Send fails, Recv says why.
-	_ = n.Send(&zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: tunneler.ID, Version: "v1"}})
+	n.last++
+	_ = n.Send(&zerotrustv1.SessionRequest{Sequence: n.last, Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: tunneler.ID, Version: "v1"}})
 	_, err := n.Recv()
 	return err
 }

@@ -162,7 +162,7 @@ func (p *peer) attach(t *testing.T, addr string) {
 		_ = reproof.NewClient(p.own, zap.NewNop()).Around(ctx, conn, func(ctx context.Context) error {
 			stream, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
 			if err == nil {
-				err = stream.Send(&zerotrustv1.SessionRequest{Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: p.id}})
+				err = stream.Send(&zerotrustv1.SessionRequest{Sequence: 1, Heartbeat: &zerotrustv1.TunnelerHeartbeat{TunnelerId: p.id}})
 			}
 			if err == nil {
 				_, err = stream.Recv()

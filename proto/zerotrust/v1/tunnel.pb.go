@@ -24,8 +24,12 @@ const (
 
 type SessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sent at once and then every 10 s.
-	Heartbeat     *TunnelerHeartbeat `protobuf:"bytes,1,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	// Sent at once, then every 10 s and when what it says has changed. The first
+	// message has one. A message without one is a probe: it asks for an answer and
+	// is not reported to the controller.
+	Heartbeat *TunnelerHeartbeat `protobuf:"bytes,1,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	// Number of this message among those that the tunneler sends on this stream.
+	Sequence      uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -65,6 +69,13 @@ func (x *SessionRequest) GetHeartbeat() *TunnelerHeartbeat {
 		return x.Heartbeat
 	}
 	return nil
+}
+
+func (x *SessionRequest) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
 }
 
 type TunnelerHeartbeat struct {
@@ -139,8 +150,9 @@ func (x *TunnelerHeartbeat) GetBundleAuthorityIds() []string {
 
 type SessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Answers every heartbeat.
-	Ack           *SessionAck `protobuf:"bytes,1,opt,name=ack,proto3" json:"ack,omitempty"`
+	Ack   *SessionAck            `protobuf:"bytes,1,opt,name=ack,proto3" json:"ack,omitempty"`
+	// Number of this message among those that the connector sends on this stream.
+	Sequence      uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -182,12 +194,22 @@ func (x *SessionResponse) GetAck() *SessionAck {
 	return nil
 }
 
+func (x *SessionResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+// SessionAck answers one request.
 type SessionAck struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	SessionStartedAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=session_started_at,json=sessionStartedAt,proto3" json:"session_started_at,omitempty"`
 	PolicyRevision   uint64                 `protobuf:"varint,2,opt,name=policy_revision,json=policyRevision,proto3" json:"policy_revision,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Sequence of the request that this answers: 1, 2, 3, ...
+	Acknowledges  uint64 `protobuf:"varint,3,opt,name=acknowledges,proto3" json:"acknowledges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionAck) Reset() {
@@ -234,25 +256,35 @@ func (x *SessionAck) GetPolicyRevision() uint64 {
 	return 0
 }
 
+func (x *SessionAck) GetAcknowledges() uint64 {
+	if x != nil {
+		return x.Acknowledges
+	}
+	return 0
+}
+
 var File_zerotrust_v1_tunnel_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
-	"\x19zerotrust/v1/tunnel.proto\x12\fzerotrust.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"O\n" +
+	"\x19zerotrust/v1/tunnel.proto\x12\fzerotrust.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"k\n" +
 	"\x0eSessionRequest\x12=\n" +
-	"\theartbeat\x18\x01 \x01(\v2\x1f.zerotrust.v1.TunnelerHeartbeatR\theartbeat\"\xae\x01\n" +
+	"\theartbeat\x18\x01 \x01(\v2\x1f.zerotrust.v1.TunnelerHeartbeatR\theartbeat\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\"\xae\x01\n" +
 	"\x11TunnelerHeartbeat\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12,\n" +
 	"\x04svid\x18\x03 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
-	"\x14bundle_authority_ids\x18\x04 \x03(\tR\x12bundleAuthorityIds\"=\n" +
+	"\x14bundle_authority_ids\x18\x04 \x03(\tR\x12bundleAuthorityIds\"Y\n" +
 	"\x0fSessionResponse\x12*\n" +
-	"\x03ack\x18\x01 \x01(\v2\x18.zerotrust.v1.SessionAckR\x03ack\"\x7f\n" +
+	"\x03ack\x18\x01 \x01(\v2\x18.zerotrust.v1.SessionAckR\x03ack\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\"\xa3\x01\n" +
 	"\n" +
 	"SessionAck\x12H\n" +
 	"\x12session_started_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12'\n" +
-	"\x0fpolicy_revision\x18\x02 \x01(\x04R\x0epolicyRevision2[\n" +
+	"\x0fpolicy_revision\x18\x02 \x01(\x04R\x0epolicyRevision\x12\"\n" +
+	"\facknowledges\x18\x03 \x01(\x04R\facknowledges2[\n" +
 	"\rTunnelService\x12J\n" +
 	"\aSession\x12\x1c.zerotrust.v1.SessionRequest\x1a\x1d.zerotrust.v1.SessionResponse(\x010\x01BMZKgithub.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1;zerotrustv1b\x06proto3"
 

@@ -31,6 +31,12 @@ type TunnelServiceClient interface {
 	// Session is the one long-lived stream of a tunneler at a connector. The
 	// connector forwards its heartbeats to the controller.
 	//
+	// Each side numbers what it sends: the first message of a stream is 1, each next
+	// one is one more. Every request is answered once, in the order of the requests.
+	// A gap, a repeat, an unnumbered message or an answer to a request that was never
+	// sent ends the session (the connector says INVALID_ARGUMENT): what rides on a
+	// session can rely on it that nothing is lost, doubled or reordered.
+	//
 	// Callers: a tunneler with an X509-SVID that the connector's policy names.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error)
 }
@@ -64,6 +70,12 @@ type TunnelService_SessionClient = grpc.BidiStreamingClient[SessionRequest, Sess
 type TunnelServiceServer interface {
 	// Session is the one long-lived stream of a tunneler at a connector. The
 	// connector forwards its heartbeats to the controller.
+	//
+	// Each side numbers what it sends: the first message of a stream is 1, each next
+	// one is one more. Every request is answered once, in the order of the requests.
+	// A gap, a repeat, an unnumbered message or an answer to a request that was never
+	// sent ends the session (the connector says INVALID_ARGUMENT): what rides on a
+	// session can rely on it that nothing is lost, doubled or reordered.
 	//
 	// Callers: a tunneler with an X509-SVID that the connector's policy names.
 	Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error
