@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
@@ -62,21 +63,21 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	g.Go(func() error { return healthServer.Run(healthCtx) })
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, listener, surroundings{checks, registry, log})
+		return connect(gctx, cfg, listener, surroundings{healthServer, registry, log})
 	})
 	return g.Wait()
 }
 
 // surroundings is where a running connector reports to.
 type surroundings struct {
-	checks  *health.Checks
+	health  *health.Server
 	metrics *metrics.Registry
 	log     *zap.Logger
 }
 
 // connect waits for the identity and then runs the relay.
 func connect(ctx context.Context, cfg config.Config, listener net.Listener, to surroundings) error {
-	checks, log := to.checks, to.log
+	checks, log := to.health.Checks(), to.log
 	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 	if err != nil {
 		return err
@@ -107,6 +108,9 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	checks.Register(checkControl, r.ControlReady)
 	checks.Register(checkPolicy, r.PolicyReady)
 	checks.Register(checkListener, r.ListenerReady)
+	to.health.Document("/sessions", func(time.Time) any {
+		return map[string]any{"bundle_authority_ids": source.AuthorityIDs(), "sessions": r.Sessions()}
+	})
 	return r.Run(ctx)
 }
 

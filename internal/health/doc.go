@@ -3,7 +3,8 @@
 //
 // It does not judge anything itself: components push or register their checks.
 // It is not the gRPC health service (the gRPC listeners have their own) and holds
-// no metrics, but the program may mount a /metrics handler on its server.
+// no metrics, but the program may mount a /metrics handler on its server, and
+// documents that say what it does, such as /sessions.
 //
 // Main types, in reading order: Checks (the registry), Report (its state at one
 // moment), Server (the HTTP side).

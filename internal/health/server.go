@@ -32,7 +32,7 @@ type Config struct {
 	Log    *zap.Logger
 }
 
-// Server serves /livez, /readyz and what Handle added.
+// Server serves /livez, /readyz and what Handle and Document added.
 type Server struct {
 	checks   *Checks
 	log      *zap.Logger
@@ -66,7 +66,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Checks is the registry that /readyz reports.
 func (s *Server) Checks() *Checks { return s.checks }
 
-// Handle mounts another handler, such as "GET /metrics". Call it before Run.
+// Handle mounts another handler, such as "GET /metrics", also while Run serves.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
 // Close frees the listener of a server that will not run.
@@ -121,16 +121,22 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, report Report, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	body, contentType := []byte(text), "text/plain; charset=utf-8"
 	if strings.Contains(r.Header.Get("Accept"), "application/json") || r.URL.Query().Get("format") == "json" {
-		b, err := json.Marshal(report)
-		if err != nil {
-			s.log.Error("health report not encoded", zap.Error(err))
-			status = http.StatusInternalServerError
-		}
-		body, contentType = b, "application/json"
+		s.writeJSON(w, status, report)
+		return
 	}
-	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the client has gone; nothing to do about it
+}
+
+func (s *Server) writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		s.log.Error("health report not encoded", zap.Error(err))
+		status = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client has gone; nothing to do about it
 }

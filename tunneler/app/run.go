@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
@@ -57,21 +58,21 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	g.Go(func() error { return healthServer.Run(healthCtx) })
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, surroundings{checks, registry, log})
+		return connect(gctx, cfg, surroundings{healthServer, registry, log})
 	})
 	return g.Wait()
 }
 
 // surroundings is where a running tunneler reports to.
 type surroundings struct {
-	checks  *health.Checks
+	health  *health.Server
 	metrics *metrics.Registry
 	log     *zap.Logger
 }
 
 // connect waits for the identity and then follows the directory.
 func connect(ctx context.Context, cfg config.Config, to surroundings) error {
-	checks, log := to.checks, to.log
+	checks, log := to.health.Checks(), to.log
 	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	}
 	sessions, err := session.New(session.Config{
 		ID: cfg.TunnelerID, Version: version, Identity: source, Directory: watcher,
-		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID,
+		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID, Probe: cfg.SessionProbe,
 		Ended: to.metrics.Reconnects(streamSession), Log: log.Named("session"),
 	})
 	if err != nil {
@@ -110,6 +111,9 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkDirectory, watcher.Ready)
 	checks.Register(checkSession, sessions.Ready)
+	to.health.Document("/sessions", func(since time.Time) any {
+		return map[string]any{"bundle_authority_ids": source.AuthorityIDs(), "sessions": sessions.Sessions(since)}
+	})
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(ctx) })
 	g.Go(func() error { return sessions.Run(ctx) })

@@ -1,10 +1,15 @@
 package config
 
 import (
+	"time"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
+
+// MinProbe is what a connector allows; it cuts who sends more.
+const MinProbe = 100 * time.Millisecond
 
 // File is where the conf file is by default.
 const File = "/etc/grpctunneler/tunneler.conf"
@@ -15,6 +20,8 @@ type Config struct {
 	TunnelerID    string `conf:"tunneler_id" usage:"id of this tunneler, as enrolled"`
 	ConnectorAddr string `conf:"connector_addr" usage:"the only connector to use, host:port (default: all of the directory)"`
 	ConnectorID   string `conf:"connector_id" usage:"id of the only connector to use; needed when the directory does not list CONNECTOR_ADDR"`
+	// SessionProbe costs both ends 0.1 ms of CPU each time.
+	SessionProbe time.Duration `conf:"session_probe" usage:"how often to probe each session between its heartbeats, at least 100ms; 0 is never; /sessions shows the outcome"`
 }
 
 // Default is what no source sets.
@@ -39,6 +46,7 @@ func (c *Config) Validate() error {
 	if err := identity.ValidateID(c.ConnectorID); c.ConnectorID != "" && err != nil {
 		f.Add("connector_id", "%v", err)
 	}
+	f.Require(c.SessionProbe == 0 || c.SessionProbe >= MinProbe, "session_probe", "must be 0 or at least %s, is %s", MinProbe, c.SessionProbe)
 	c.Check(&f)
 	return f.Err()
 }
