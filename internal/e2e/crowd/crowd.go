@@ -61,24 +61,32 @@ func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
 type Signer struct {
 	td     spiffeid.TrustDomain
 	minter *spiretest.Minter
+	server *registrar.Client
 	bundle *x509bundle.Bundle
 	any    *mtlstest.CA
 }
 
-// NewSigner asks the server for its bundle once.
+// NewSigner asks the server for its bundle once; see Refresh.
 func NewSigner(tb testing.TB, c *world.Controller) *Signer {
 	tb.Helper()
 	s := &Signer{td: spiffeid.RequireTrustDomainFromString(c.Run.TrustDomain)}
 	socket := filepath.Join(c.Dir, "spire", "server.sock")
 	s.minter = spiretest.NewMinter(tb, socket)
-	client, err := registrar.Dial(socket, s.td, zap.NewNop())
+	var err error
+	s.server, err = registrar.Dial(socket, s.td, zap.NewNop())
 	require.NoError(tb, err)
-	authorities, err := client.Bundle(tb.Context())
-	require.NoError(tb, err)
-	require.NoError(tb, client.Close())
-	s.bundle = x509bundle.FromX509Authorities(s.td, authorities)
+	tb.Cleanup(func() { _ = s.server.Close() })
 	s.any = mtlstest.NewCA(tb, s.td)
+	s.Refresh(tb)
 	return s
+}
+
+// Refresh has the identities that follow trust the server's bundle of now.
+func (s *Signer) Refresh(tb testing.TB) {
+	tb.Helper()
+	authorities, err := s.server.Bundle(tb.Context())
+	require.NoError(tb, err)
+	s.bundle = x509bundle.FromX509Authorities(s.td, authorities)
 }
 
 // Identity is one member's, with an SVID that lives an hour.
