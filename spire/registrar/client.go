@@ -56,8 +56,9 @@ func Dial(socketPath string, td spiffeid.TrustDomain, log *zap.Logger) (*Client,
 		return d.DialContext(ctx, "unix", socketPath)
 	}
 	// gRPC's own pause grows to two minutes, and a restarted server is back in
-	// half a second.
-	retry := grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}}
+	// half a second. Without MinConnectTimeout an attempt is given up after the pause
+	// that would follow it, 100 ms at first, which a busy server needs.
+	retry := grpc.ConnectParams{MinConnectTimeout: callTimeout, Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}}
 	conn, err := grpc.NewClient("passthrough:///spire-server", grpc.WithContextDialer(dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(retry))
 	if err != nil {
