@@ -35,6 +35,7 @@ type Conn struct {
 	exporter   Exporter
 	socket     net.Conn // below TLS
 	openedWith SVIDStatus
+	began      time.Time
 	closed     chan struct{}
 
 	mu       sync.Mutex
@@ -48,8 +49,16 @@ type Conn struct {
 	onProof  map[int]func(SVIDStatus)
 }
 
+// handshake is what is known beside the TLS state.
+type handshake struct {
+	socket net.Conn
+	began  time.Time
+	shown  []byte // our leaf, DER
+	client bool
+}
+
 // newConn reads a finished handshake.
-func newConn(socket net.Conn, state *tls.ConnectionState, shown []byte, client bool) (*Conn, error) {
+func newConn(h handshake, state *tls.ConnectionState) (*Conn, error) {
 	if len(state.PeerCertificates) == 0 {
 		return nil, ErrNoPeer
 	}
@@ -57,7 +66,7 @@ func newConn(socket net.Conn, state *tls.ConnectionState, shown []byte, client b
 	if err != nil {
 		return nil, err
 	}
-	self, err := leafID(shown)
+	self, err := leafID(h.shown)
 	if err != nil {
 		return nil, fmt.Errorf("own certificate: %w", err)
 	}
@@ -66,7 +75,7 @@ func newConn(socket net.Conn, state *tls.ConnectionState, shown []byte, client b
 		return nil, fmt.Errorf("export keying material: %w", err)
 	}
 	return &Conn{
-		self: self, peer: id, shown: shown, client: client, exporter: Exporter(value), socket: socket,
+		self: self, peer: id, shown: h.shown, client: h.client, exporter: Exporter(value), socket: h.socket, began: h.began,
 		openedWith: Describe(state.PeerCertificates[0]), proven: state.PeerCertificates, closed: make(chan struct{}),
 		onClose: map[int]func(error){}, onProof: map[int]func(SVIDStatus){},
 	}, nil
@@ -116,6 +125,10 @@ func (c *Conn) Shown() []byte { return c.shown }
 
 // OpenedWith describes the leaf that the peer showed at the handshake.
 func (c *Conn) OpenedWith() SVIDStatus { return c.openedWith }
+
+// Began is when this end began the handshake. The peer signed what this end made
+// up after it, so the peer's program ran at some time after it.
+func (c *Conn) Began() time.Time { return c.began }
 
 // Exporter is the value that only the two ends of this connection know.
 func (c *Conn) Exporter() Exporter { return c.exporter }

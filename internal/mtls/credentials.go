@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -34,22 +35,24 @@ type creds struct {
 
 // ClientHandshake implements credentials.TransportCredentials.
 func (c *creds) ClientHandshake(ctx context.Context, authority string, socket net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	began := time.Now()
 	config, shown := witnessed(c.config)
 	secured, info, err := credentials.NewTLS(config).ClientHandshake(ctx, authority, socket)
 	if err != nil {
 		return nil, nil, err
 	}
-	return c.open(socket, secured, info, *shown, true)
+	return c.open(handshake{socket, began, *shown, true}, secured, info)
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (c *creds) ServerHandshake(socket net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	began := time.Now()
 	config, shown := witnessed(c.config)
 	secured, info, err := credentials.NewTLS(config).ServerHandshake(socket)
 	if err != nil {
 		return nil, nil, err
 	}
-	return c.open(socket, secured, info, *shown, false)
+	return c.open(handshake{socket, began, *shown, false}, secured, info)
 }
 
 // Clone implements credentials.TransportCredentials.
@@ -57,13 +60,13 @@ func (c *creds) Clone() credentials.TransportCredentials {
 	return ServerCredentials(c.config, c.opened...)
 }
 
-func (c *creds) open(socket, secured net.Conn, info credentials.AuthInfo, shown []byte, client bool) (net.Conn, credentials.AuthInfo, error) {
+func (c *creds) open(h handshake, secured net.Conn, info credentials.AuthInfo) (net.Conn, credentials.AuthInfo, error) {
 	t, ok := info.(credentials.TLSInfo)
 	if !ok {
 		_ = secured.Close()
 		return nil, nil, ErrNoPeer
 	}
-	conn, err := newConn(socket, &t.State, shown, client)
+	conn, err := newConn(h, &t.State)
 	if err != nil {
 		_ = secured.Close()
 		return nil, nil, err
