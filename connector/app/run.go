@@ -86,6 +86,10 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	if err != nil {
 		return err
 	}
+	socket, err := mtls.SocketPath(cfg.SpiffeSocket)
+	if err != nil {
+		return err
+	}
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {
 		return nil
@@ -96,7 +100,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	defer source.Close()
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
-		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir,
+		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, AgentSocket: socket,
 		Events: countEvents(to.metrics), Log: log.Named("relay"),
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -127,9 +128,9 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 		private = routedIP(controllerOf(ctx, r.control.Status().Address))
 	}
 	return &zerotrustv1.ConnectorHello{
-		ConnectorId: r.cfg.ID, Version: r.cfg.Version, InstanceId: r.instance, BootId: bootID(),
+		ConnectorId: r.cfg.ID, Version: r.cfg.Version, InstanceId: r.instance, BootId: starts.Kernel(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
-		Svid: svidStatus(r.cfg.Identity.Status()),
+		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: starts.Agent(ctx, r.cfg.AgentSocket),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -32,13 +33,31 @@ func TestHello(t *testing.T) {
 	require.Equal(t, w.identity.Status().Serial, h.GetSvid().GetSerial())
 	require.Len(t, h.GetInstanceId(), 32)
 	require.NotEmpty(t, h.GetBootId())
+	require.Empty(t, h.GetAgentStart(), "no socket to ask")
+	instance := h.GetInstanceId()
 
-	told := startConnector(t, ca, c.addr, func(c *relay.Config) { c.PrivateIP = "10.1.2.3" })
+	socket := agentSocket(t)
+	told := startConnector(t, ca, c.addr, func(c *relay.Config) { c.PrivateIP, c.AgentSocket = "10.1.2.3", socket })
 	h = c.next(t).hello(t)
+	require.NotEqual(t, instance, h.GetInstanceId(), "another start")
+	require.Contains(t, h.GetAgentStart(), strconv.Itoa(os.Getpid())+"@", "the process that listens")
 	_, port, err := net.SplitHostPort(told.addr)
 	require.NoError(t, err)
 	require.Equal(t, "10.1.2.3", h.GetPrivateIp())
 	require.Equal(t, []string{"10.1.2.3:" + port, told.addr}, h.GetListenAddresses())
+}
+
+// agentSocket stands for a SPIRE agent's Workload API.
+func agentSocket(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "api.sock")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return path
 }
 
 func TestControlStream(t *testing.T) {

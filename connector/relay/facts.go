@@ -2,24 +2,13 @@ package relay
 
 import (
 	"net"
-	"os"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
-
-// bootID names this boot of the kernel; empty where the kernel does not say.
-func bootID() string {
-	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(raw))
-}
 
 // routedIP is the local address that the kernel would use towards the controller.
 // No packet is sent for it. Empty when there is no route.

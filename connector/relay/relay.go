@@ -2,8 +2,6 @@ package relay
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 )
 
 // Identity is the part of mtls.Source that a running connector needs.
@@ -46,6 +45,9 @@ type Config struct {
 	ControlAddresses []string
 	// PrivateIP is reported to tunnelers; found out when empty.
 	PrivateIP string
+	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
+	// is not to be told.
+	AgentSocket string
 	// StateDir keeps the policy over a restart; empty keeps it in memory only.
 	StateDir string
 	Timing   Timing
@@ -107,7 +109,7 @@ func New(cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("connector id: %w", err)
 	}
 	cfg.Timing = cfg.Timing.orDefault()
-	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: newInstance(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
+	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
 	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, MaxAge: cfg.Timing.PolicyAge, Log: cfg.Log.Named("policy")})
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
@@ -130,13 +132,6 @@ func New(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// newInstance tells one start of the program from the next.
-func newInstance() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it aborts the program instead
-	return hex.EncodeToString(b[:])
 }
 
 // Run serves until ctx ends. It returns nil then, or why the listener failed.

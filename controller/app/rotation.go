@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
@@ -21,6 +23,15 @@ func (c *controller) newRotation(now func() time.Time) *rotation.Manager {
 		cfg.AgentTTL = c.cfg.SPIRE.AgentTTL
 	}
 	return rotation.New(cfg)
+}
+
+// lastRotation says what fleet.AgentWatch asks.
+func (c *controller) lastRotation(ctx context.Context) (ended time.Time, unfinished bool, err error) {
+	r, err := c.store.Rotation(ctx)
+	if errors.Is(err, rotation.ErrNone) {
+		return time.Time{}, false, nil
+	}
+	return r.EndedAt, r.EndedAt.IsZero(), err
 }
 
 // asPeer is the controller as its peers see it: it must trust a new authority

@@ -55,6 +55,7 @@ type controller struct {
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
 	reconciler *fleet.Reconciler
+	agents     *fleet.AgentWatch
 	enroll     *enroll.Service
 	rotation   *rotation.Manager
 	admin      *api.Server
@@ -156,7 +157,11 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set("spire_entries", err) },
 	})
 	changed := changes{c.roster, c.policy, c.reconciler}
-	c.fleet = fleet.New(fleet.Config{Store: c.store, Roster: c.roster, Changed: changed, Audit: c.audit, Now: now})
+	c.fleet = fleet.New(fleet.Config{
+		Store: c.store, Roster: c.roster, Changed: changed, Audit: c.audit, Now: now,
+		Clones: fleet.ClonePolicy(c.cfg.Clones), Log: c.log.Named("fleet"),
+	})
+	c.agents = fleet.NewAgentWatch(fleet.AgentWatchConfig{Fleet: c.fleet, SPIRE: c.spire, Rotation: c.lastRotation, Log: c.log.Named("fleet")})
 	c.enroll = enroll.New(enroll.Config{
 		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
@@ -221,7 +226,7 @@ func (c *controller) run(ctx context.Context) error {
 		return err
 	}
 	for _, run := range []func(context.Context) error{
-		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.rotation.Run,
+		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
 	} {
 		g.Go(func() error { return run(gctx) })

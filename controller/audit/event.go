@@ -22,6 +22,7 @@ const (
 	TokenRevoke  = "token.revoke"
 	Enroll       = "enroll"
 	HostContest  = "host.contested"
+	HostCloned   = "host.cloned"
 	MemberRevoke = "member.revoke"
 	AdminSignIn  = "admin.authenticate"
 

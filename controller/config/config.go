@@ -22,6 +22,12 @@ const (
 	External = "external"
 )
 
+// What happens to a cloned host.
+const (
+	Alert      = "alert"
+	Quarantine = "quarantine"
+)
+
 // Config is the whole configuration.
 type Config struct {
 	TrustDomain   string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
@@ -32,6 +38,7 @@ type Config struct {
 	Listen        Listen         `conf:"listen"`
 	SPIRE         SPIRE          `conf:"spire"`
 	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
+	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
 	Log           logging.Config `conf:"log"`
 }
 
@@ -84,6 +91,7 @@ func Default() Config {
 			CacheReload: 5 * time.Second, // SPIRE's default
 		},
 		SVIDTTL: SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
+		Clones:  Alert,
 		Log:     logging.DefaultConfig(),
 	}
 }
@@ -114,6 +122,7 @@ func (c Config) Validate() error {
 	f.In("listen", c.Listen.validate())
 	f.In("spire", c.SPIRE.validate())
 	f.In("svid_ttl", c.SVIDTTL.validate(c.SPIRE.CATTL))
+	f.Require(c.Clones == Alert || c.Clones == Quarantine, "clones", "must be %q or %q, is %q", Alert, Quarantine, c.Clones)
 	f.In("log", c.Log.Validate())
 	return f.Err()
 }

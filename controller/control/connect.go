@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,7 +22,9 @@ import (
 // Admitter says who is enrolled; fleet.Fleet is it.
 type Admitter interface {
 	AdmitConnector(ctx context.Context, h fleet.Hello, svidNotBefore time.Time) error
-	AdmitTunneler(ctx context.Context, id string, svidNotBefore time.Time) error
+	AdmitTunneler(ctx context.Context, h fleet.Hello, svidNotBefore time.Time) error
+	// HearAgain is closed when another hello is wanted, on a new connection.
+	HearAgain(w identity.Workload) <-chan struct{}
 }
 
 // Attendance notes who is here; fleet.Roster is it.
@@ -58,8 +59,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
-	mu   sync.Mutex
-	open map[string]chan struct{} // by connector id; closed when a newer stream replaces it
+	streams streams
 }
 
 // caller is the authenticated peer of a stream.
@@ -96,45 +96,22 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	// Subscribed before admitted: a revocation in between is not missed.
 	changed, unsubscribe := s.Policy.Subscribe()
 	defer unsubscribe()
+	again := s.Fleet.HearAgain(c.Workload)
 	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.NotBefore); err != nil {
 		log.Warn("control stream refused", zap.Error(err))
 		return toStatus(err, newRequestID(), log)
 	}
-	number, replaced, release := s.replace(c, hello)
+	var number uint64
+	replaced, release := s.streams.replace(c.ID, func() { number = s.Roster.ConnectorUp(hello, c.addr, svidOf(c.svid)) })
 	defer release()
 	defer s.Roster.ConnectorDown(c.ID, number)
 	defer c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, number, svidOf(st)) })()
 	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 
-	t := &conversation{s: s, c: c, stream: stream, number: number, log: log}
-	err = t.run(ctx, in, changed, replaced)
+	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
+	err = t.run(ctx, in, changed)
 	log.Info("control stream ended", zap.Error(err))
 	return err
-}
-
-// replace makes this the current stream of the connector and tells the older one
-// to end. release forgets it unless a newer one took its place. The roster is told
-// under the lock: of two streams that open at once, the one that stays must also
-// be the one whose heartbeats count.
-func (s *ControlPlane) replace(c caller, h fleet.Hello) (number uint64, replaced <-chan struct{}, release func()) {
-	mine, id := make(chan struct{}), c.ID
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	number = s.Roster.ConnectorUp(h, c.addr, svidOf(c.svid))
-	if s.open == nil {
-		s.open = map[string]chan struct{}{}
-	}
-	if older, ok := s.open[id]; ok {
-		close(older)
-	}
-	s.open[id] = mine
-	return number, mine, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.open[id] == mine {
-			delete(s.open, id)
-		}
-	}
 }
 
 // received is one message or the end of the stream.
@@ -170,9 +147,12 @@ type conversation struct {
 	stream zerotrustv1.ControlPlaneService_ConnectServer
 	number uint64
 	log    *zap.Logger
+
+	replaced <-chan struct{} // by a newer stream
+	again    <-chan struct{} // another hello is wanted
 }
 
-func (t *conversation) run(ctx context.Context, in <-chan received, changed, replaced <-chan struct{}) error {
+func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
 	if err := t.sendPolicy(); err != nil {
 		return err
 	}
@@ -195,8 +175,10 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed, rep
 			if err := t.sendPolicy(); err != nil {
 				return err
 			}
-		case <-replaced:
-			return status.Error(codes.Aborted, "replaced by a newer stream of this connector")
+		case <-t.replaced:
+			return errReplaced
+		case <-t.again:
+			return errHearAgain
 		case <-quiet.C:
 			return status.Error(codes.DeadlineExceeded, "no heartbeat within 30 s")
 		case <-t.s.Stopping:

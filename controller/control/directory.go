@@ -1,14 +1,13 @@
 package control
 
 import (
-	"sync/atomic"
-
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -23,7 +22,8 @@ type Directory struct {
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
-	streams atomic.Uint64 // numbers them; a later one is newer
+	streams streams
+	count   uint64 // numbers them, under the lock of streams; a later one is newer
 }
 
 // Watch implements DirectoryService.
@@ -40,14 +40,28 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	}
 	changed, unsubscribe := d.Policy.Subscribe()
 	defer unsubscribe()
-	if err := d.Fleet.AdmitTunneler(ctx, c.ID, c.svid.NotBefore); err != nil {
+	hello := fleet.Hello{
+		ID: c.ID, Version: req.GetVersion(), InstanceID: req.GetInstanceId(), BootID: req.GetBootId(), AgentStart: req.GetAgentStart(),
+		From: c.addr, Began: c.conn.Began(),
+	}
+	if err := validateHello(hello); err != nil {
+		log.Warn("directory refused", zap.Error(err))
+		return err
+	}
+	again := d.Fleet.HearAgain(c.Workload)
+	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.NotBefore); err != nil {
 		log.Warn("directory refused", zap.Error(err))
 		return toStatus(err, newRequestID(), log)
 	}
-	number := d.streams.Add(1)
+	var number uint64
+	replaced, release := d.streams.replace(c.ID, func() {
+		d.count++
+		number = d.count
+	})
+	defer release()
 	defer d.Roster.TunnelerUnproved(c.ID, number)
 	defer c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })()
-	log.Info("directory stream opened")
+	log.Info("directory stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	defer log.Info("directory stream ended")
 	for {
 		snapshot := d.Policy.Current()
@@ -59,6 +73,10 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		}
 		select {
 		case <-changed:
+		case <-replaced:
+			return errReplaced
+		case <-again:
+			return errHearAgain
 		case <-d.Stopping:
 			return status.Error(codes.Unavailable, "the controller is stopping")
 		case <-ctx.Done():

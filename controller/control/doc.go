@@ -14,7 +14,7 @@
 // beside the listener that sweeps the connections, and joins it.
 //
 // Invariants: the caller is who its SVID says; a message that claims another id
-// ends the stream. A newer control stream of a connector replaces the older one,
-// whose late end changes nothing. Whoever a snapshot does not name any more has its
+// ends the stream. A newer stream of a member replaces the older one, whose late
+// end changes nothing. Whoever a snapshot does not name any more has its
 // connection closed, whether its handler can act or is stuck. Messages are capped before they are decoded.
 package control

@@ -137,7 +137,7 @@ type gate struct {
 
 func (g gate) AdmitConnector(_ context.Context, h fleet.Hello, _ time.Time) error {
 	require.Equal(g.t, "c-01", h.ID)
-	for _, text := range append([]string{h.Version, h.InstanceID, h.BootID, h.PrivateIP}, h.Addresses...) {
+	for _, text := range append([]string{h.Version, h.InstanceID, h.BootID, h.AgentStart, h.PrivateIP}, h.Addresses...) {
 		require.LessOrEqual(g.t, len(text), 255)
 		require.False(g.t, strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }), "%q", text)
 	}
@@ -151,7 +151,9 @@ func (g gate) AdmitConnector(_ context.Context, h fleet.Hello, _ time.Time) erro
 	return nil
 }
 
-func (gate) AdmitTunneler(context.Context, string, time.Time) error { return nil }
+func (gate) AdmitTunneler(context.Context, fleet.Hello, time.Time) error { return nil }
+
+func (gate) HearAgain(identity.Workload) <-chan struct{} { return nil }
 
 // everybody is a policy that names c-01, made by the real publisher.
 func everybody(f *testing.F) *policy.Publisher {

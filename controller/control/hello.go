@@ -38,13 +38,14 @@ func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) 
 	}
 	out := fleet.Hello{
 		ID: c.ID, Version: h.GetVersion(), PrivateIP: h.GetPrivateIp(), Addresses: h.GetListenAddresses(),
-		InstanceID: h.GetInstanceId(), BootID: h.GetBootId(),
+		InstanceID: h.GetInstanceId(), BootID: h.GetBootId(), AgentStart: h.GetAgentStart(),
+		From: c.addr, Began: c.conn.Began(),
 	}
 	return out, validateHello(out)
 }
 
 func validateHello(h fleet.Hello) error {
-	for field, text := range map[string]string{"version": h.Version, "instance_id": h.InstanceID, "boot_id": h.BootID} {
+	for field, text := range map[string]string{"version": h.Version, "instance_id": h.InstanceID, "boot_id": h.BootID, "agent_start": h.AgentStart} {
 		if len(text) > 64 || !printable(text) {
 			return status.Errorf(codes.InvalidArgument, "%s: must be at most 64 printable characters", field)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -37,6 +38,8 @@ type Tx interface {
 	RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error
 	// ContestHost keeps the first time.
 	ContestHost(ctx context.Context, id identity.HostID, at time.Time) error
+	// MarkCloned keeps the first finding and reports whether this is it.
+	MarkCloned(ctx context.Context, id identity.HostID, at time.Time, c Clone) (first bool, err error)
 	// SaveHello writes what a connector says of itself and reports whether its
 	// addresses changed.
 	SaveHello(ctx context.Context, h Hello) (changed bool, err error)
@@ -49,7 +52,8 @@ type Changed interface {
 	MembersChanged(revoked []Member)
 }
 
-// Hello is what a connector says of itself when its control stream opens.
+// Hello is what a member says of itself when its stream opens. Addresses and
+// PrivateIP are a connector's.
 type Hello struct {
 	ID         string
 	Version    string
@@ -57,6 +61,13 @@ type Hello struct {
 	Addresses  []string
 	InstanceID string
 	BootID     string
+	// AgentStart names the process of the host's SPIRE agent; empty when the program
+	// cannot tell.
+	AgentStart string
+	// From and Began are what the controller itself saw of the connection: its other
+	// end, and when its handshake began.
+	From  string
+	Began time.Time
 }
 
 // Config configures New.
@@ -66,15 +77,24 @@ type Config struct {
 	Changed Changed
 	Audit   *audit.Log
 	Now     func() time.Time
+	// Clones is what happens to a cloned host; empty means CloneAlert.
+	Clones ClonePolicy
+	Log    *zap.Logger // nothing is logged when nil
 }
 
 // Fleet lists, admits and revokes members.
 type Fleet struct {
-	cfg Config
+	cfg    Config
+	clones *clones
 }
 
 // New returns a Fleet.
-func New(cfg Config) *Fleet { return &Fleet{cfg: cfg} }
+func New(cfg Config) *Fleet {
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	return &Fleet{cfg: cfg, clones: newClones(cfg.Now)}
+}
 
 // ErrRevoked refuses a member that is not, or no longer, enrolled.
 var ErrRevoked = errors.New("not enrolled or revoked")
@@ -90,17 +110,21 @@ func (m Member) SVIDNotBefore() time.Time { return m.EnrolledAt.Add(-svidBackdat
 // and its SVID not that of a former holder of its id. It stores the hello.
 func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svidNotBefore time.Time) error {
 	w := identity.Workload{Kind: identity.KindConnector, ID: h.ID}
+	var m Member
 	moved := false
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
-		if err := admit(ctx, tx, w, svidNotBefore); err != nil {
+		var err error
+		if m, err = admit(ctx, tx, w, svidNotBefore); err != nil {
 			return err
 		}
-		var err error
 		if moved, err = tx.SaveHello(ctx, h); err != nil || !moved {
 			return err
 		}
 		return tx.BumpPolicy(ctx)
 	})
+	if err == nil {
+		err = f.arrived(ctx, m, h)
+	}
 	if err != nil {
 		return fmt.Errorf("admit %s: %w", w, err)
 	}
@@ -111,21 +135,28 @@ func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svidNotBefore time.
 }
 
 // AdmitTunneler opens the door for a directory stream.
-func (f *Fleet) AdmitTunneler(ctx context.Context, id string, svidNotBefore time.Time) error {
-	w := identity.Workload{Kind: identity.KindTunneler, ID: id}
-	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error { return admit(ctx, tx, w, svidNotBefore) })
+func (f *Fleet) AdmitTunneler(ctx context.Context, h Hello, svidNotBefore time.Time) error {
+	w := identity.Workload{Kind: identity.KindTunneler, ID: h.ID}
+	var m Member
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) (err error) {
+		m, err = admit(ctx, tx, w, svidNotBefore)
+		return err
+	})
+	if err == nil {
+		err = f.arrived(ctx, m, h)
+	}
 	if err != nil {
 		return fmt.Errorf("admit %s: %w", w, err)
 	}
 	return nil
 }
 
-func admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.Time) error {
+func admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.Time) (Member, error) {
 	m, err := tx.Member(ctx, w)
 	if errors.Is(err, ErrNotFound) || err == nil && (!m.Live() || svidNotBefore.Before(m.SVIDNotBefore().Truncate(time.Second))) {
-		return ErrRevoked
+		return m, ErrRevoked
 	}
-	return err
+	return m, err
 }
 
 // Connectors lists all connectors with their presence.

@@ -100,7 +100,7 @@ func TestAdmit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			errs := []error{
 				w.AdmitConnector(t.Context(), fleet.Hello{ID: c.id}, c.notBefore),
-				w.AdmitTunneler(t.Context(), strings.Replace(c.id, "c-", "t-", 1), c.notBefore),
+				w.AdmitTunneler(t.Context(), fleet.Hello{ID: strings.Replace(c.id, "c-", "t-", 1)}, c.notBefore),
 			}
 			for _, err := range errs {
 				if c.refused {

@@ -75,10 +75,21 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.roster = fleet.NewRoster(w.clock.Now)
-	w.Fleet = fleet.New(fleet.Config{
-		Store: w.store, Roster: w.roster, Changed: w.changes, Audit: audit.New(zap.NewNop(), w.clock.Now), Now: w.clock.Now,
-	})
+	w.Fleet = fleet.New(w.config())
 	return w
+}
+
+func (w *world) config() fleet.Config {
+	return fleet.Config{
+		Store: w.store, Roster: w.roster, Changed: w.changes, Audit: audit.New(zap.NewNop(), w.clock.Now), Now: w.clock.Now,
+	}
+}
+
+// restart makes a fleet that remembers what is stored, with another policy.
+func (w *world) restart(clones fleet.ClonePolicy) {
+	c := w.config()
+	c.Clones = clones
+	w.Fleet = fleet.New(c)
 }
 
 // enroll writes members onto one new host, as a redeemed token does, and returns

@@ -24,7 +24,11 @@ type Host struct {
 	EnrolledAt  time.Time
 	// ContestedAt is when somebody else tried this host's enrollment token.
 	ContestedAt time.Time
-	RevokedAt   time.Time
+	// ClonedAt is when two machines were found to use this host's key, and Clone who
+	// they were; both stay until the host is revoked and enrolled anew.
+	ClonedAt  time.Time
+	Clone     Clone
+	RevokedAt time.Time
 }
 
 // Member is an enrolled connector or tunneler: what both have in common.
@@ -55,8 +59,9 @@ type Connector struct {
 	PrivateIP string
 	// Addresses are host:port at which tunnelers reach it, from its last hello.
 	Addresses []string
-	// Contested is copied from its host.
+	// Contested and Clone are copied from its host; Clone is nil unless it is cloned.
 	Contested bool
+	Clone     *Clone
 	Presence  Presence
 }
 
@@ -66,6 +71,7 @@ type Tunneler struct {
 	// ConnectorID is the connector that reported it last.
 	ConnectorID string
 	Contested   bool
+	Clone       *Clone
 	Presence    Presence
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -14,17 +15,24 @@ import (
 )
 
 // hostColumns are in the order of scanHost.
-const hostColumns = `id, agent_id, key_hash, certificate, ephemeral, hostname, enrolled_at, contested_at, revoked_at`
+const hostColumns = `id, agent_id, key_hash, certificate, ephemeral, hostname, enrolled_at, contested_at, cloned_at, clone, revoked_at`
 
 func scanHost(s scanner) (fleet.Host, error) {
 	var h fleet.Host
-	var agent string
-	var enrolled, contested, revoked int64
-	err := s.Scan(&h.ID, &agent, &h.KeyHash, &h.Certificate, &h.Ephemeral, &h.Hostname, &enrolled, &contested, &revoked)
+	var agent, clone string
+	var enrolled, contested, cloned, revoked int64
+	err := s.Scan(&h.ID, &agent, &h.KeyHash, &h.Certificate, &h.Ephemeral, &h.Hostname, &enrolled, &contested, &cloned, &clone, &revoked)
 	if err != nil {
 		return h, err
 	}
-	h.EnrolledAt, h.ContestedAt, h.RevokedAt = moment(enrolled), moment(contested), moment(revoked)
+	h.EnrolledAt, h.ContestedAt, h.ClonedAt, h.RevokedAt = moment(enrolled), moment(contested), moment(cloned), moment(revoked)
+	c, err := parseClone(clone)
+	if err != nil {
+		return h, fmt.Errorf("clone of host %s: %w", h.ID, err)
+	}
+	if c != nil {
+		h.Clone = *c
+	}
 	if agent == "" {
 		return h, nil
 	}
@@ -32,6 +40,15 @@ func scanHost(s scanner) (fleet.Host, error) {
 		return h, fmt.Errorf("agent id of host %s: %w", h.ID, err)
 	}
 	return h, nil
+}
+
+// parseClone reads the column clone; nil for a host that is not cloned.
+func parseClone(text string) (*fleet.Clone, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // not cloned is not an error
+	}
+	var c fleet.Clone
+	return &c, json.Unmarshal([]byte(text), &c)
 }
 
 // Host implements fleet.Tx.
@@ -57,7 +74,7 @@ func (t *Tx) HostKeyKnown(ctx context.Context, keyHash []byte) (known bool, err 
 // PutHost implements enroll.Tx. Of a host that exists only the agent id and the
 // certificate change, so that a mark set meanwhile (contested, revoked) stays.
 func (t *Tx) PutHost(ctx context.Context, h fleet.Host) error {
-	_, err := t.sql.ExecContext(ctx, `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	_, err := t.sql.ExecContext(ctx, `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?)
 		ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, certificate = excluded.certificate`,
 		string(h.ID), h.AgentID.String(), h.KeyHash, nonNil(h.Certificate), h.Ephemeral, h.Hostname,
 		micros(h.EnrolledAt), micros(h.ContestedAt), micros(h.RevokedAt))
@@ -74,6 +91,20 @@ func (t *Tx) RevokeHost(ctx context.Context, id identity.HostID, at time.Time) e
 func (t *Tx) ContestHost(ctx context.Context, id identity.HostID, at time.Time) error {
 	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET contested_at = ? WHERE id = ? AND contested_at = 0`, micros(at), string(id))
 	return err
+}
+
+// MarkCloned implements fleet.Tx.
+func (t *Tx) MarkCloned(ctx context.Context, id identity.HostID, at time.Time, c fleet.Clone) (first bool, err error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return false, err
+	}
+	r, err := t.sql.ExecContext(ctx, `UPDATE hosts SET cloned_at = ?, clone = ? WHERE id = ? AND cloned_at = 0`, micros(at), string(text), string(id))
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
 }
 
 // nonNil keeps an empty BLOB from becoming NULL.

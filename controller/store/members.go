@@ -152,18 +152,20 @@ func (s *Store) Connectors(ctx context.Context) ([]fleet.Connector, error) {
 		var r memberRow
 		var c fleet.Connector
 		var addresses string
-		var contested int64
-		if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &contested)...); err != nil {
+		var clone string
+		if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &c.Contested, &clone)...); err != nil {
 			return c, err
 		}
-		c.Contested = contested != 0
+		var err error
+		if c.Clone, err = parseClone(clone); err != nil {
+			return c, fmt.Errorf("clone of connector/%s: %w", r.m.ID, err)
+		}
 		if err := json.Unmarshal([]byte(addresses), &c.Addresses); err != nil {
 			return c, fmt.Errorf("addresses of connector/%s: %w", r.m.ID, err)
 		}
-		var err error
 		c.Member, err = r.member(identity.KindConnector)
 		return c, err
-	}, `SELECT `+memberColumns+`, m.private_ip, m.addresses, h.contested_at
+	}, `SELECT `+memberColumns+`, m.private_ip, m.addresses, h.contested_at <> 0, h.clone
 		FROM connectors m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
 }
 
@@ -172,15 +174,17 @@ func (s *Store) Tunnelers(ctx context.Context) ([]fleet.Tunneler, error) {
 	return collect(ctx, s.db, func(row scanner) (fleet.Tunneler, error) {
 		var r memberRow
 		var t fleet.Tunneler
-		var contested int64
-		if err := row.Scan(r.dest(&t.ConnectorID, &contested)...); err != nil {
+		var clone string
+		if err := row.Scan(r.dest(&t.ConnectorID, &t.Contested, &clone)...); err != nil {
 			return t, err
 		}
-		t.Contested = contested != 0
 		var err error
+		if t.Clone, err = parseClone(clone); err != nil {
+			return t, fmt.Errorf("clone of tunneler/%s: %w", r.m.ID, err)
+		}
 		t.Member, err = r.member(identity.KindTunneler)
 		return t, err
-	}, `SELECT `+memberColumns+`, m.connector_id, h.contested_at
+	}, `SELECT `+memberColumns+`, m.connector_id, h.contested_at <> 0, h.clone
 		FROM tunnelers m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
 }
 

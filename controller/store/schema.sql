@@ -46,7 +46,7 @@ CREATE TABLE hosts (
     enrolled_at  INTEGER NOT NULL,
     contested_at INTEGER NOT NULL,
     revoked_at   INTEGER NOT NULL
-);
+, cloned_at INTEGER NOT NULL DEFAULT 0, clone TEXT NOT NULL DEFAULT '');
 
 CREATE UNIQUE INDEX hosts_key_hash ON hosts (key_hash);
 

@@ -20,9 +20,33 @@ type Member struct {
 	EnrolledAt time.Time `json:"enrolled_at"`
 	RevokedAt  time.Time `json:"revoked_at,omitzero"`
 	// Contested says that a second key tried the enrollment token of this host.
-	Contested     bool   `json:"contested"`
+	Contested bool `json:"contested"`
+	// Cloned says that two machines use the key of this host; Clone says which.
+	Cloned        bool   `json:"cloned"`
+	Clone         *Clone `json:"clone,omitempty"`
 	SVID          SVID   `json:"svid"`
 	RemoteAddress string `json:"remote_address"`
+}
+
+// Clone is what gave a cloned host away.
+type Clone struct {
+	// Signal is "instances" (two programs with one identity were here in turn) or
+	// "agent" (another SPIRE agent attests with the host's key).
+	Signal string `json:"signal"`
+	// Member is whose stream showed it, "connector/<id>".
+	Member string `json:"member"`
+	// Sightings are both sides, the later one first; only the true one where the
+	// signal is "agent".
+	Sightings []Sighting `json:"sightings"`
+}
+
+// Sighting is one side of a clone. The address was observed, the rest is what the
+// program said of itself; equal boot ids mean two programs on one kernel.
+type Sighting struct {
+	Address    string    `json:"address"`
+	InstanceID string    `json:"instance_id"`
+	BootID     string    `json:"boot_id"`
+	At         time.Time `json:"at"`
 }
 
 // SVID is what a member reports of the X509-SVID it uses.

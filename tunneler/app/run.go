@@ -81,6 +81,10 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	if err != nil {
 		return err
 	}
+	socket, err := mtls.SocketPath(cfg.SpiffeSocket)
+	if err != nil {
+		return err
+	}
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {
 		return nil
@@ -92,7 +96,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	version := cli.Version().Version
 	watcher, err := directory.New(directory.Config{
 		ID: cfg.TunnelerID, TrustDomain: td, Version: version, Identity: source,
-		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir,
+		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir, AgentSocket: socket,
 		Ended: to.metrics.Reconnects(streamDirectory), Log: log.Named("directory"),
 	})
 	if err != nil {

@@ -154,7 +154,11 @@ func TestWatcher(t *testing.T) {
 		f := startController(t, ca, controller)
 		w := start(t, ca, f.addr, dir)
 		require.Error(t, w.Ready(t.Context()))
-		require.Equal(t, "laptop", (<-f.got).GetTunnelerId())
+		req := <-f.got
+		require.Equal(t, "laptop", req.GetTunnelerId())
+		require.Len(t, req.GetInstanceId(), 32)
+		require.NotEmpty(t, req.GetBootId())
+		require.Empty(t, req.GetAgentStart(), "no socket to ask")
 		f.next <- &zerotrustv1.Directory{Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("a", "10.0.0.1:9443")}}
 		require.Equal(t, "a", changed(t, w).Connectors[0].ID)
 		require.Eventually(t, func() bool { return w.Ready(t.Context()) == nil }, soon, time.Millisecond)

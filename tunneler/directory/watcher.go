@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -38,6 +39,9 @@ type Config struct {
 	ControlAddresses []string
 	// StateDir keeps the directory over a restart; empty keeps it in memory only.
 	StateDir string
+	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
+	// is not to be told.
+	AgentSocket string
 	// Ended is a controlclient.Config.Ended. Optional.
 	Ended func(reason string)
 	Log   *zap.Logger
@@ -45,11 +49,12 @@ type Config struct {
 
 // Watcher follows the directory.
 type Watcher struct {
-	cfg     Config
-	client  *controlclient.Client
-	prover  *reproof.Client
-	unkick  func()
-	changed chan struct{}
+	cfg      Config
+	instance string
+	client   *controlclient.Client
+	prover   *reproof.Client
+	unkick   func()
+	changed  chan struct{}
 
 	mu      sync.Mutex
 	raw     *zerotrustv1.Directory // as received or loaded
@@ -62,7 +67,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.Identity == nil || cfg.Log == nil {
 		return nil, errors.New("directory needs Identity and Log")
 	}
-	w := &Watcher{cfg: cfg, changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
+	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	w.loadKept()
 	known := cfg.ControlAddresses
 	if len(w.current.ControlAddresses) > 0 {
@@ -155,7 +160,10 @@ func (w *Watcher) Ready(context.Context) error {
 
 // serve is one watch, from its request to its end.
 func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
-	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{TunnelerId: w.cfg.ID, Version: w.cfg.Version})
+	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{
+		TunnelerId: w.cfg.ID, Version: w.cfg.Version,
+		InstanceId: w.instance, BootId: starts.Kernel(), AgentStart: starts.Agent(ctx, w.cfg.AgentSocket),
+	})
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,14 @@ func TestCLIListsAreAlignedAndCannotRewriteTheScreen(t *testing.T) {
 		m.Presence = fleet.Presence{Status: fleet.Online, LastSeen: time.Now().Add(-3 * time.Second)}
 	})
 	e.Fleet.AddConnector("b", func(m *fleet.Connector) { m.Contested = true })
+	for id, addresses := range map[string][]string{"twin": {"192.0.2.1:1", "192.0.2.9:2"}, "robbed": {"192.0.2.1:1"}} {
+		e.Fleet.AddTunneler(id, func(m *fleet.Tunneler) {
+			m.Clone = &fleet.Clone{}
+			for _, a := range addresses {
+				m.Clone.Sightings = append(m.Clone.Sightings, fleet.Sighting{Address: a})
+			}
+		})
+	}
 	e.Fleet.AddTunneler("t", func(m *fleet.Tunneler) { m.ConnectorID = "b"; m.RevokedAt = time.Now().Add(-49 * time.Hour) })
 	r := runCLI("connectors", "list", "--data-dir", dir)
 	require.Equal(t, 0, r.code, r.errOut)
@@ -119,7 +127,10 @@ func TestCLIListsAreAlignedAndCannotRewriteTheScreen(t *testing.T) {
 	require.Contains(t, lines[2], "contested")
 	require.NotContains(t, r.out, "\x1b")
 
-	require.NotContains(t, runCLI("tunnelers", "list", "--data-dir", dir).out, "revoked")
+	out := runCLI("tunnelers", "list", "--data-dir", dir).out
+	require.NotContains(t, out, "revoked")
+	require.Contains(t, out, "cloned: its host key is also used elsewhere, seen from 192.0.2.1:1 and 192.0.2.9:2")
+	require.Contains(t, out, "cloned: its host key is also used by a SPIRE agent elsewhere")
 	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--include-revoked").out, "revoked 2 d ago")
 	require.Equal(t, "[]\n", runCLI("tunnelers", "list", "--data-dir", dir, "--status", "online", "-o", "json").out)
 	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--status", "up").errOut, "--status: must be ONLINE or OFFLINE")

@@ -27,6 +27,9 @@ func TestListsConnectors(t *testing.T) {
 	e := apitest.New(t)
 	e.Fleet.AddConnector("b", func(c *fleet.Connector) {
 		c.PrivateIP, c.Addresses, c.Contested = "10.0.0.7", []string{"10.0.0.7:9443"}, true
+		c.Clone = &fleet.Clone{Signal: fleet.TwoPrograms, Member: "connector/b", Sightings: []fleet.Sighting{
+			{Address: "203.0.113.5:4711", InstanceID: "i1", BootID: "b1", At: e.Clock.Now()}, {Address: "198.51.100.9:1", At: e.Clock.Now()},
+		}}
 		online(&c.Presence, e)
 	})
 	e.Fleet.AddConnector("a", nil)
@@ -34,10 +37,13 @@ func TestListsConnectors(t *testing.T) {
 	host := strings.Repeat("ab", 16)
 	require.JSONEq(t, `{"connectors":[
 		{"id":"a","status":"OFFLINE","version":"v1.2.3","spiffe_id":"spiffe://mycorp.internal/connector/a","host_id":"`+host+`",
-		 "enrolled_at":"2030-01-02T03:04:05Z","contested":false,"svid":{"serial":"","authority_id":""},"remote_address":"",
+		 "enrolled_at":"2030-01-02T03:04:05Z","contested":false,"cloned":false,"svid":{"serial":"","authority_id":""},"remote_address":"",
 		 "private_ip":"","addresses":[],"policy_revision":0},
 		{"id":"b","status":"ONLINE","last_seen":"2030-01-02T03:04:05Z","version":"v1.2.3","spiffe_id":"spiffe://mycorp.internal/connector/b",
-		 "host_id":"`+host+`","enrolled_at":"2030-01-02T03:04:05Z","contested":true,
+		 "host_id":"`+host+`","enrolled_at":"2030-01-02T03:04:05Z","contested":true,"cloned":true,
+		 "clone":{"signal":"instances","member":"connector/b","sightings":[
+		   {"address":"203.0.113.5:4711","instance_id":"i1","boot_id":"b1","at":"2030-01-02T03:04:05Z"},
+		   {"address":"198.51.100.9:1","instance_id":"","boot_id":"","at":"2030-01-02T03:04:05Z"}]},
 		 "svid":{"serial":"12","authority_id":"auth","not_after":"2030-01-02T03:05:05Z"},"remote_address":"203.0.113.5:4711",
 		 "private_ip":"10.0.0.7","addresses":["10.0.0.7:9443"],"stream_since":"2030-01-02T02:04:05Z","policy_revision":42}
 	],"next_page_token":""}`, get(t, e, "/api/admin/connectors").Body.String())

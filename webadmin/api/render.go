@@ -16,7 +16,7 @@ func statusOf(p fleet.Presence) fleet.Status {
 	return fleet.Offline
 }
 
-func (s *Server) renderMember(m fleet.Member, p fleet.Presence, contested bool) (adminapi.Member, error) {
+func (s *Server) renderMember(m fleet.Member, p fleet.Presence, marks marks) (adminapi.Member, error) {
 	id, err := m.SPIFFEID(s.cfg.TrustDomain)
 	if err != nil {
 		return adminapi.Member{}, err
@@ -28,13 +28,30 @@ func (s *Server) renderMember(m fleet.Member, p fleet.Presence, contested bool) 
 	return adminapi.Member{
 		ID: m.ID, Status: string(statusOf(p)), LastSeen: lastSeen, Version: m.Version,
 		SPIFFEID: id.String(), HostID: string(m.HostID), EnrolledAt: m.EnrolledAt, RevokedAt: m.RevokedAt,
-		Contested: contested, RemoteAddress: p.RemoteAddr,
+		Contested: marks.contested, Cloned: marks.clone != nil, Clone: renderClone(marks.clone), RemoteAddress: p.RemoteAddr,
 		SVID: adminapi.SVID{Serial: p.SVID.Serial, AuthorityID: p.SVID.AuthorityID, NotAfter: p.SVID.NotAfter},
 	}, nil
 }
 
+// marks are those of a member's host.
+type marks struct {
+	contested bool
+	clone     *fleet.Clone
+}
+
+func renderClone(c *fleet.Clone) *adminapi.Clone {
+	if c == nil {
+		return nil
+	}
+	out := &adminapi.Clone{Signal: string(c.Signal), Member: c.Member, Sightings: []adminapi.Sighting{}}
+	for _, s := range c.Sightings {
+		out.Sightings = append(out.Sightings, adminapi.Sighting{Address: s.Address, InstanceID: s.InstanceID, BootID: s.BootID, At: s.At})
+	}
+	return out
+}
+
 func (s *Server) renderConnector(m fleet.Connector) (adminapi.Connector, error) {
-	member, err := s.renderMember(m.Member, m.Presence, m.Contested)
+	member, err := s.renderMember(m.Member, m.Presence, marks{m.Contested, m.Clone})
 	addresses := slices.Clone(m.Addresses)
 	if addresses == nil {
 		addresses = []string{} // [] and not null in JSON
@@ -46,7 +63,7 @@ func (s *Server) renderConnector(m fleet.Connector) (adminapi.Connector, error) 
 }
 
 func (s *Server) renderTunneler(m fleet.Tunneler) (adminapi.Tunneler, error) {
-	member, err := s.renderMember(m.Member, m.Presence, m.Contested)
+	member, err := s.renderMember(m.Member, m.Presence, marks{m.Contested, m.Clone})
 	if err != nil {
 		return adminapi.Tunneler{}, err
 	}

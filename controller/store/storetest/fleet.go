@@ -108,6 +108,47 @@ func formerMembers(t *testing.T, open func(string) Store) {
 	same(t, []fleet.Tunneler{{Member: nextT}}, tunnelers)
 }
 
+// clones: the first finding stays, also when the host is written or revoked, and
+// whoever gets the id next has none.
+func clones(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	m, twin := newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{})
+	h, other := put(t, s, m, twin), put(t, s, newMember(identity.KindConnector, "c-02", fleet.Host{}))
+	c := fleet.Clone{Signal: fleet.TwoPrograms, Member: "connector/c-01", Sightings: []fleet.Sighting{
+		{Address: "192.0.2.1:1", InstanceID: "é'\"", BootID: "b", At: start()}, {Address: "[2001:db8::1]:2", At: start().Add(time.Second)},
+	}}
+	mark := func(id identity.HostID, at time.Time, c fleet.Clone) (first bool) {
+		within(t, s, func(tx enroll.Tx) (err error) {
+			first, err = tx.MarkCloned(t.Context(), id, at, c)
+			return err
+		})
+		return first
+	}
+	require.True(t, mark(h.ID, start(), c))
+	require.False(t, mark(h.ID, start().Add(time.Hour), fleet.Clone{Signal: fleet.TwoAgents}))
+	require.False(t, mark(identity.NewHostID(), start(), c), "no such host")
+	within(t, s, func(tx enroll.Tx) error {
+		require.NoError(t, tx.PutHost(t.Context(), h))
+		return tx.RevokeHost(t.Context(), h.ID, start())
+	})
+	h.ClonedAt, h.Clone, h.RevokedAt = start(), c, start()
+	hosts, err := s.Hosts(t.Context())
+	require.NoError(t, err)
+	require.ElementsMatch(t, []fleet.Host{h, other}, hosts)
+	connectors, err := s.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, &c, connectors[0].Clone)
+	require.Nil(t, connectors[1].Clone)
+	tunnelers, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, &c, tunnelers[0].Clone)
+
+	put(t, s, m)
+	connectors, err = s.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, connectors[0].Clone)
+}
+
 func seen(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
 	put(t, s, newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{}))

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"tokens":                                tokens,
 		"hosts keep the marks set meanwhile":    hosts,
 		"a host key is bound once":              hostKeys,
+		"the first finding of a clone is kept":  clones,
 		"members":                               members,
 		"a member's id can be used again":       formerMembers,
 		"last-seen times only grow":             seen,

@@ -82,6 +82,8 @@ func memberRow(m adminapi.Member, special string, now time.Time) []string {
 	switch {
 	case !m.RevokedAt.IsZero():
 		note = "revoked " + relative(m.RevokedAt, now)
+	case m.Clone != nil:
+		note = "cloned: its host key is also used " + elsewhere(*m.Clone)
 	case m.Contested:
 		note = "contested: a second key tried its token"
 	}
@@ -89,6 +91,14 @@ func memberRow(m adminapi.Member, special string, now time.Time) []string {
 		m.ID, m.Status, relative(m.LastSeen, now), orDefault(special, "-"), orDefault(m.Version, "-"),
 		relative(m.SVID.NotAfter, now), orDefault(m.RemoteAddress, "-"), note,
 	}
+}
+
+// elsewhere names both sides of a clone.
+func elsewhere(c adminapi.Clone) string {
+	if len(c.Sightings) < 2 {
+		return "by a SPIRE agent elsewhere"
+	}
+	return "elsewhere, seen from " + c.Sightings[0].Address + " and " + c.Sightings[1].Address
 }
 
 func revokeCommand(

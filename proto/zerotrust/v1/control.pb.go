@@ -138,8 +138,12 @@ type ConnectorHello struct {
 	// host:port at which tunnelers reach this connector.
 	ListenAddresses []string    `protobuf:"bytes,6,rep,name=listen_addresses,json=listenAddresses,proto3" json:"listen_addresses,omitempty"`
 	Svid            *SVIDStatus `protobuf:"bytes,7,opt,name=svid,proto3" json:"svid,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Names the process that serves the Workload API of this host: another one
+	// after each restart of the SPIRE agent. Read after the handshake of this
+	// connection. Empty where the kernel does not tell.
+	AgentStart    string `protobuf:"bytes,8,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectorHello) Reset() {
@@ -219,6 +223,13 @@ func (x *ConnectorHello) GetSvid() *SVIDStatus {
 		return x.Svid
 	}
 	return nil
+}
+
+func (x *ConnectorHello) GetAgentStart() string {
+	if x != nil {
+		return x.AgentStart
+	}
+	return ""
 }
 
 type ConnectorHeartbeat struct {
@@ -655,8 +666,12 @@ func (x *Goodbye) GetRetryAfter() *durationpb.Duration {
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id in the caller's SVID; the stream is refused otherwise.
-	TunnelerId    string `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
-	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	TunnelerId string `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
+	Version    string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The rest as in ConnectorHello.
+	InstanceId    string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	BootId        string `protobuf:"bytes,4,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	AgentStart    string `protobuf:"bytes,5,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -701,6 +716,27 @@ func (x *WatchRequest) GetTunnelerId() string {
 func (x *WatchRequest) GetVersion() string {
 	if x != nil {
 		return x.Version
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetBootId() string {
+	if x != nil {
+		return x.BootId
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetAgentStart() string {
+	if x != nil {
+		return x.AgentStart
 	}
 	return ""
 }
@@ -758,7 +794,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.zerotrust.v1.ConnectorHelloH\x00R\x05hello\x12@\n" +
 	"\theartbeat\x18\x02 \x01(\v2 .zerotrust.v1.ConnectorHeartbeatH\x00R\theartbeat\x12:\n" +
 	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunnelerB\t\n" +
-	"\amessage\"\xff\x01\n" +
+	"\amessage\"\xa0\x02\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
@@ -768,7 +804,9 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"private_ip\x18\x05 \x01(\tR\tprivateIp\x12)\n" +
 	"\x10listen_addresses\x18\x06 \x03(\tR\x0flistenAddresses\x12,\n" +
-	"\x04svid\x18\a \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\"\xcf\x01\n" +
+	"\x04svid\x18\a \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x12\x1f\n" +
+	"\vagent_start\x18\b \x01(\tR\n" +
+	"agentStart\"\xcf\x01\n" +
 	"\x12ConnectorHeartbeat\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12,\n" +
 	"\x04svid\x18\x02 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
@@ -798,11 +836,16 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\aGoodbye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"I\n" +
+	"retryAfter\"\xa4\x01\n" +
 	"\fWatchRequest\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversion\"F\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
+	"\vinstance_id\x18\x03 \x01(\tR\n" +
+	"instanceId\x12\x17\n" +
+	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1f\n" +
+	"\vagent_start\x18\x05 \x01(\tR\n" +
+	"agentStart\"F\n" +
 	"\rWatchResponse\x125\n" +
 	"\tdirectory\x18\x01 \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory2a\n" +
 	"\x13ControlPlaneService\x12J\n" +

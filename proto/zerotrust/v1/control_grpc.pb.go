@@ -136,7 +136,8 @@ const (
 //
 // DirectoryService tells tunnelers where they may connect.
 type DirectoryServiceClient interface {
-	// Watch sends the directory at once and again after every change.
+	// Watch sends the directory at once and again after every change. A newer
+	// stream of the same tunneler replaces the older one.
 	//
 	// Callers: a tunneler with an X509-SVID, enrolled and not revoked.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
@@ -175,7 +176,8 @@ type DirectoryService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 //
 // DirectoryService tells tunnelers where they may connect.
 type DirectoryServiceServer interface {
-	// Watch sends the directory at once and again after every change.
+	// Watch sends the directory at once and again after every change. A newer
+	// stream of the same tunneler replaces the older one.
 	//
 	// Callers: a tunneler with an X509-SVID, enrolled and not revoked.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
