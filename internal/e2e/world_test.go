@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
@@ -45,6 +46,7 @@ type system struct {
 	more    []*world.Process
 	secrets []string // what no log may hold
 	said    bytes.Buffer
+	cloned  bool // this test clones a host
 }
 
 func programs(t *testing.T) string {
@@ -129,6 +131,7 @@ func (s *system) end() {
 	if s.spire != nil {
 		_ = s.spire.Close()
 	}
+	s.noFalseAlarm()
 	for _, leak := range leaks(s.t, s.dir, s.secrets) {
 		s.t.Error(leak)
 	}
@@ -139,6 +142,30 @@ func (s *system) end() {
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
 		s.t.Error(err)
+	}
+}
+
+// noFalseAlarm looks for hosts called cloned, in every test that restarts, kills,
+// cuts off or moves what it likes and clones nothing.
+func (s *system) noFalseAlarm() {
+	file := filepath.Join(s.Dir, "controller.db")
+	if _, err := os.Stat(file); err != nil || s.cloned {
+		return
+	}
+	db, err := store.Open(context.WithoutCancel(s.t.Context()), file)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer func() { _ = db.Close() }()
+	hosts, err := db.Hosts(context.WithoutCancel(s.t.Context()))
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, h := range hosts {
+		if !h.ClonedAt.IsZero() {
+			s.t.Errorf("host %s was called cloned: %+v", h.ID, h.Clone)
+		}
 	}
 }
 
