@@ -150,6 +150,8 @@ type conversation struct {
 
 	replaced <-chan struct{} // by a newer stream
 	again    <-chan struct{} // another hello is wanted
+
+	sent uint64 // revision of the policy that was sent last
 }
 
 func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
@@ -189,13 +191,18 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 	}
 }
 
-// sendPolicy sends the newest snapshot, or ends the stream of a connector that it
-// does not name any more.
+// sendPolicy sends the newest snapshot unless it was sent before, or ends the
+// stream of a connector that it does not name any more. A change between the
+// subscription and the first snapshot is told of although that one has it.
 func (t *conversation) sendPolicy() error {
 	snapshot := t.s.Policy.Current()
 	if !snapshot.Names(t.c.Workload, t.c.svid.NotBefore) {
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	}
+	if snapshot.Revision == t.sent {
+		return nil
+	}
+	t.sent = snapshot.Revision
 	return t.stream.Send(&zerotrustv1.ConnectResponse{
 		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, t.s.Endpoints)},
 	})
