@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -209,4 +210,65 @@ func TestNewRefuses(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	_, err = relay.New(relay.Config{ID: "Not/An/ID", TrustDomain: td, Identity: w.identity, Listener: l})
 	require.Error(t, err)
+}
+
+func TestTheControllerSaysHowOldThePolicyMayBecome(t *testing.T) {
+	t.Parallel()
+	told := func(t *testing.T, age *durationpb.Duration) (*mtlstest.CA, string) {
+		t.Helper()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		w := startConnector(t, ca, c.addr, withState(dir), func(c *relay.Config) { c.Timing.PolicyAge = 2 * time.Second })
+		s := c.next(t)
+		s.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: 7, MaxAge: age, Tunnelers: []*zerotrustv1.PolicyTunneler{{SpiffeId: laptopID}}})
+		s.applied(t, 7)
+		w.stop()
+		c.stop()
+		return ca, dir
+	}
+	alone := func(t *testing.T, ca *mtlstest.CA, dir string, byDefault time.Duration) *world {
+		t.Helper()
+		return startConnector(t, ca, "127.0.0.1:1", withState(dir), func(c *relay.Config) { c.Timing.PolicyAge = byDefault })
+	}
+	self := spiffeid.RequireFromString(connectorID)
+
+	t.Run("longer than the default, also over a restart", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := told(t, durationpb.New(time.Hour))
+		require.Equal(t, time.Hour, relay.KeptPolicyAge(dir, self))
+		require.Zero(t, relay.KeptPolicyAge(dir, spiffeid.RequireFromString("spiffe://mycorp.internal/connector/other")))
+		alone(t, ca, dir, time.Nanosecond).attach(t, "laptop")
+	})
+	t.Run("shorter than the default, also for a session that is open", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := told(t, durationpb.New(2*time.Second))
+		w := alone(t, ca, dir, time.Hour)
+		requireStatus(t, w.attach(t, "laptop").ends(t), codes.Unavailable, "no controller has confirmed the last one for too long")
+		_, err := w.attempt(t, ca.Identity(ca.SVID(t, laptopID)), "laptop")
+		requireStatus(t, err, codes.Unavailable, "no controller has confirmed the last one for too long")
+	})
+	for name, age := range map[string]*durationpb.Duration{
+		"not at all":           nil,
+		"as nothing":           {},
+		"as less than nothing": {Seconds: -3600},
+		"as no duration":       {Seconds: 1 << 62, Nanos: -1},
+	} {
+		t.Run(name+", and the default counts", func(t *testing.T) {
+			t.Parallel()
+			ca, dir := told(t, age)
+			require.Zero(t, relay.KeptPolicyAge(dir, self))
+			requireStatus(t, alone(t, ca, dir, 2*time.Second).attach(t, "laptop").ends(t), codes.Unavailable, "no current policy")
+		})
+	}
+	t.Run("and changes it without a new revision", func(t *testing.T) {
+		t.Parallel()
+		w, c, s := linked(t, laptopID)
+		session := w.attach(t, "laptop")
+		s.sendPolicy(t, &zerotrustv1.PolicySnapshot{
+			Revision: 1, MaxAge: durationpb.New(2 * time.Second), Tunnelers: []*zerotrustv1.PolicyTunneler{{SpiffeId: laptopID}},
+		})
+		s.applied(t, 1)
+		c.stop()
+		requireStatus(t, session.ends(t), codes.Unavailable, "no current policy")
+	})
 }

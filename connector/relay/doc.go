@@ -15,7 +15,8 @@
 // the order connection, sessions, outbox; policy's lock is never held with another.
 //
 // Invariants: no policy, an old one and one without the caller's SPIFFE ID all
-// refuse; a session registers itself before it is admitted and a new policy is
+// refuse; a policy that becomes too old ends the open sessions too, for whoever was
+// revoked since may have one of them; a session registers itself before it is admitted and a new policy is
 // set before the sessions are swept, so that no session slips between; only the
 // newest session of a tunneler reports; a session's messages are numbered, each is
 // answered once and in order, and a tunneler that breaks the order is cut.

@@ -97,7 +97,7 @@ func endReason(err, cut error) string {
 		return unproven
 	case is(errNotNamed, statusRevoked):
 		return revoked
-	case is(errNoPolicy, statusNoPolicy):
+	case is(errNoPolicy, errPolicyOld, statusNoPolicy, statusPolicyOld):
 		return noPolicy
 	case is(statusReplaced):
 		return replaced

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
@@ -95,6 +97,14 @@ func TestSessionsSayWhyTheyEnd(t *testing.T) {
 		w.policy(t, 1, laptopID)
 		w.attach(t, "laptop")
 		require.Equal(t, "idle", next(t, w.ended))
+	})
+	t.Run("no_policy", func(t *testing.T) {
+		t.Parallel()
+		w := newTold(t, func(c *relay.Config) { c.Timing.PolicyAge = time.Second })
+		w.policy(t, 1, laptopID)
+		w.attach(t, "laptop")
+		w.stream.hang <- status.Error(codes.Unavailable, "the controller goes") // its next stream gets no policy
+		require.Equal(t, "no_policy", next(t, w.ended))
 	})
 	t.Run("lost", func(t *testing.T) {
 		t.Parallel()

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -21,7 +23,7 @@ const confirmEvery = 5 * time.Minute
 type policyConfig struct {
 	Self     spiffeid.ID
 	StateDir string
-	MaxAge   time.Duration
+	MaxAge   time.Duration // of a policy that does not say
 	Log      *zap.Logger
 }
 
@@ -77,7 +79,7 @@ func (p *policy) admit(c caller) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.remaining() <= 0 {
-		return errNoPolicy
+		return p.missing()
 	}
 	earliest, ok := p.admitted[c.id]
 	if !ok || c.svidNotBefore.Before(earliest) {
@@ -96,7 +98,24 @@ func (p *policy) usable() error {
 	if p.snap.Revision == 0 {
 		return errNoPolicy
 	}
-	return fmt.Errorf("%w: revision %d was last confirmed at %s", errNoPolicy, p.snap.Revision, p.confirmed.UTC().Format(time.RFC3339))
+	return fmt.Errorf("%w: revision %d was last confirmed at %s and may be used for %s", errPolicyOld, p.snap.Revision,
+		p.confirmed.UTC().Format(time.RFC3339), p.maxAge())
+}
+
+// missing needs the lock.
+func (p *policy) missing() error {
+	if p.snap.Revision == 0 {
+		return errNoPolicy
+	}
+	return errPolicyOld
+}
+
+// maxAge needs the lock.
+func (p *policy) maxAge() time.Duration {
+	if p.snap.MaxAgeSeconds > 0 {
+		return time.Duration(p.snap.MaxAgeSeconds) * time.Second
+	}
+	return p.cfg.MaxAge
 }
 
 // remaining needs the lock. A confirmation from the future (the clock was set
@@ -106,11 +125,11 @@ func (p *policy) remaining() time.Duration {
 	case p.snap.Revision == 0:
 		return 0
 	case p.linked:
-		return p.cfg.MaxAge
+		return p.maxAge()
 	case age < 0:
 		return 0
 	default:
-		return p.cfg.MaxAge - age
+		return p.maxAge() - age
 	}
 }
 
@@ -122,6 +141,7 @@ func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
 	next := snapshot{
 		Self: p.cfg.Self.String(), Revision: in.GetRevision(), IssuedAt: in.GetIssuedAt().AsTime(),
 		Tunnelers: p.tunnelers(in.GetTunnelers()), ControlAddresses: p.addresses(in.GetControlPlaneAddresses()),
+		MaxAgeSeconds: maxAgeSeconds(in.GetMaxAge()),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,6 +156,14 @@ func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
 		p.confirm()
 	}
 	return changed
+}
+
+// maxAgeSeconds is 0 for what is no length of time.
+func maxAgeSeconds(d *durationpb.Duration) int64 {
+	if d.CheckValid() != nil {
+		return 0
+	}
+	return max(0, int64(d.AsDuration()/time.Second)) // AsDuration saturates
 }
 
 // unlinked notes the end of the control stream; from now on the policy ages.
@@ -186,19 +214,23 @@ func (p *policy) controlAddresses() []string {
 // become too old, until ctx ends.
 func (p *policy) keep(ctx context.Context, expired func()) error {
 	defer p.save()
-	for {
+	for told := false; ; {
 		p.save()
 		p.mu.Lock()
-		left, linked := p.remaining(), p.linked
+		left, linked, why := p.remaining(), p.linked, p.missing()
 		p.mu.Unlock()
 		wait := confirmEvery
 		if !linked {
 			wait = min(wait, max(left, 0)+time.Millisecond)
 			if left <= 0 {
+				if !told && errors.Is(why, errPolicyOld) {
+					p.cfg.Log.Warn("sessions end and are refused until a controller is back", zap.Error(why))
+				}
 				expired()
 				wait = confirmEvery
 			}
 		}
+		told = left <= 0
 		select {
 		case <-p.wake:
 		case <-time.After(wait):

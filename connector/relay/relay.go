@@ -55,12 +55,16 @@ type Config struct {
 	Log      *zap.Logger
 }
 
+// DefaultPolicyAge is how long a policy that does not say is used without a
+// controller.
+const DefaultPolicyAge = 24 * time.Hour
+
 // Timing holds the intervals; zero values are replaced by the defaults.
 type Timing struct {
 	Heartbeat   time.Duration // to the controller; 10 s
 	SessionIdle time.Duration // a session without a heartbeat is closed; 30 s
 	Drain       time.Duration // for streams to end at shutdown; 3 s
-	PolicyAge   time.Duration // how long a policy is used without a controller; 24 h
+	PolicyAge   time.Duration // how long a policy that does not say is used without a controller; 24 h
 }
 
 func (t Timing) orDefault() Timing {
@@ -71,7 +75,7 @@ func (t Timing) orDefault() Timing {
 		{&t.Heartbeat, 10 * time.Second},
 		{&t.SessionIdle, 30 * time.Second},
 		{&t.Drain, 3 * time.Second},
-		{&t.PolicyAge, 24 * time.Hour},
+		{&t.PolicyAge, DefaultPolicyAge},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def

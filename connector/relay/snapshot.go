@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -32,6 +33,8 @@ type snapshot struct {
 	ConfirmedAt      time.Time   `json:"confirmed_at"`
 	Tunnelers        []admission `json:"tunnelers"`
 	ControlAddresses []string    `json:"control_plane_addresses"`
+	// MaxAgeSeconds is how long it may be used without a controller; 0 is the default.
+	MaxAgeSeconds int64 `json:"max_age_seconds,omitempty"`
 }
 
 // admission is one tunneler that may open a session.
@@ -62,8 +65,21 @@ func (s snapshot) admitted() map[spiffeid.ID]time.Time {
 // same compares what a policy says; its times of issue and confirmation differ
 // each time it is sent.
 func (s snapshot) same(o snapshot) bool {
-	return s.Revision == o.Revision && slices.Equal(s.Tunnelers, o.Tunnelers) &&
+	return s.Revision == o.Revision && s.MaxAgeSeconds == o.MaxAgeSeconds && slices.Equal(s.Tunnelers, o.Tunnelers) &&
 		slices.Equal(s.ControlAddresses, o.ControlAddresses)
+}
+
+// KeptPolicyAge is how long the policy in a state directory may be used without a
+// controller; zero when there is none, or none that says.
+func KeptPolicyAge(stateDir string, self spiffeid.ID) time.Duration {
+	if stateDir == "" {
+		return 0
+	}
+	kept, err := loadSnapshot(filepath.Join(stateDir, policyFile), self)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(kept.MaxAgeSeconds) * time.Second
 }
 
 // loadSnapshot returns the zero snapshot when there is no file.

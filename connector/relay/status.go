@@ -10,22 +10,24 @@ import (
 
 // Why the policy refuses.
 var (
-	errNoPolicy = errors.New("no current policy from a controller")
-	errNotNamed = errors.New("the policy does not name this tunneler")
+	errNoPolicy  = errors.New("no current policy: no controller has sent one yet")
+	errPolicyOld = errors.New("no current policy: no controller has confirmed the last one for too long")
+	errNotNamed  = errors.New("the policy does not name this tunneler")
 )
 
 // What a session ends with, as the tunneler sees it.
 var (
-	statusNoPolicy = status.Error(codes.Unavailable, "the connector has no current policy")
-	statusNotNamed = status.Error(codes.PermissionDenied, "the connector's policy does not name this tunneler")
-	statusRevoked  = status.Error(codes.PermissionDenied, "revoked")
-	statusReplaced = status.Error(codes.Aborted, "replaced by a newer session of this tunneler")
-	statusStopping = status.Error(codes.Unavailable, "the connector is stopping")
-	statusIdle     = status.Error(codes.DeadlineExceeded, "no heartbeat in time")
-	statusWrongID  = status.Error(codes.PermissionDenied, "tunneler_id is not the id in the caller's SVID")
-	statusEmpty    = status.Error(codes.InvalidArgument, "a session begins with a heartbeat")
-	statusFlood    = status.Error(codes.ResourceExhausted, "too many messages")
-	statusNoCaller = status.Error(codes.Internal, "no caller")
+	statusNoPolicy  = status.Error(codes.Unavailable, "the connector has no current policy: no controller has sent one yet")
+	statusPolicyOld = status.Error(codes.Unavailable, "the connector has no current policy: no controller has confirmed the last one for too long")
+	statusNotNamed  = status.Error(codes.PermissionDenied, "the connector's policy does not name this tunneler")
+	statusRevoked   = status.Error(codes.PermissionDenied, "revoked")
+	statusReplaced  = status.Error(codes.Aborted, "replaced by a newer session of this tunneler")
+	statusStopping  = status.Error(codes.Unavailable, "the connector is stopping")
+	statusIdle      = status.Error(codes.DeadlineExceeded, "no heartbeat in time")
+	statusWrongID   = status.Error(codes.PermissionDenied, "tunneler_id is not the id in the caller's SVID")
+	statusEmpty     = status.Error(codes.InvalidArgument, "a session begins with a heartbeat")
+	statusFlood     = status.Error(codes.ResourceExhausted, "too many messages")
+	statusNoCaller  = status.Error(codes.Internal, "no caller")
 )
 
 // disordered is what a tunneler gets that numbers its messages wrongly.
@@ -38,13 +40,20 @@ func refusal(err error) error {
 	if errors.Is(err, errNotNamed) {
 		return statusNotNamed
 	}
-	return statusNoPolicy
+	return unusable(err)
 }
 
 // cut is what a running session sees when the policy no longer admits it.
 func cut(err error) error {
 	if errors.Is(err, errNotNamed) {
 		return statusRevoked
+	}
+	return unusable(err)
+}
+
+func unusable(err error) error {
+	if errors.Is(err, errPolicyOld) {
+		return statusPolicyOld
 	}
 	return statusNoPolicy
 }

@@ -45,13 +45,10 @@ func (c *controller) asPeer() fleet.Peer {
 	}
 }
 
-// policyAge is how long a connector admits sessions by a snapshot that nobody
-// renews; its default, which it may have been configured otherwise.
-const policyAge = 24 * time.Hour
-
 // outageBudget is how long sessions live on when controller and SPIRE are gone.
-func outageBudget(ttl config.SVIDTTL) adminapi.OutageBudget {
-	out := adminapi.OutageBudget{PolicyAge: policyAge.String()}
+func outageBudget(cfg config.Config) adminapi.OutageBudget {
+	ttl := cfg.SVIDTTL
+	out := adminapi.OutageBudget{PolicyAge: cfg.PolicyAge.String()}
 	for _, k := range []struct {
 		kind identity.Kind
 		ttl  time.Duration

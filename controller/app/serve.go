@@ -168,7 +168,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	})
 	c.rotation = c.newRotation(now)
 	c.admin, err = api.New(api.Config{
-		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, OutageBudget: outageBudget(c.cfg.SVIDTTL), Auth: auth.NewKeys(c.store, now),
+		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, OutageBudget: outageBudget(c.cfg), Auth: auth.NewKeys(c.store, now),
 		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	})
@@ -206,7 +206,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	}, log)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	plane = control.NewControlServer(c.lis.control, peers,
-		&control.ControlPlane{Fleet: c.fleet, Roster: roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log},
+		&control.ControlPlane{Fleet: c.fleet, Roster: roster, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.endpoints, Stopping: stopping, Log: log},
 		&control.Directory{Fleet: c.fleet, Roster: roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
 	return enrollment, plane
 }

@@ -39,6 +39,7 @@ type Config struct {
 	SPIRE         SPIRE          `conf:"spire"`
 	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
 	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
+	PolicyAge     time.Duration  `conf:"policy_age" usage:"how long connectors use the policy, and keep sessions, without a controller"`
 	Log           logging.Config `conf:"log"`
 }
 
@@ -90,9 +91,10 @@ func Default() Config {
 			Mode: Embedded, ServerListen: "0.0.0.0:8081", AttestationLimit: true, CATTL: 24 * time.Hour, AgentTTL: time.Hour,
 			CacheReload: 5 * time.Second, // SPIRE's default
 		},
-		SVIDTTL: SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
-		Clones:  Alert,
-		Log:     logging.DefaultConfig(),
+		SVIDTTL:   SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
+		Clones:    Alert,
+		PolicyAge: 24 * time.Hour,
+		Log:       logging.DefaultConfig(),
 	}
 }
 
@@ -123,9 +125,18 @@ func (c Config) Validate() error {
 	f.In("spire", c.SPIRE.validate())
 	f.In("svid_ttl", c.SVIDTTL.validate(c.SPIRE.CATTL))
 	f.Require(c.Clones == Alert || c.Clones == Quarantine, "clones", "must be %q or %q, is %q", Alert, Quarantine, c.Clones)
+	f.Require(c.PolicyAge >= leastPolicyAge && c.PolicyAge <= mostPolicyAge, "policy_age",
+		"must be %s to %s, is %s", leastPolicyAge, mostPolicyAge, c.PolicyAge)
 	f.In("log", c.Log.Validate())
 	return f.Err()
 }
+
+// A restart of the controller must not end sessions, and who was revoked during
+// an outage must not stay for ever.
+const (
+	leastPolicyAge = time.Minute
+	mostPolicyAge  = 30 * 24 * time.Hour
+)
 
 func (l Listen) validate() error {
 	var f settings.Faults

@@ -57,6 +57,7 @@ func TestGoodFiles(t *testing.T) {
 		require.False(t, got.SPIRE.AttestationLimit)
 		require.Equal(t, 3*time.Hour, got.SPIRE.AgentTTL, "the environment is over the file")
 		require.Equal(t, config.SVIDTTL{Connector: time.Minute, Tunneler: 45 * time.Minute, Controller: 48 * time.Hour}, got.SVIDTTL)
+		require.Equal(t, 8*time.Hour, got.PolicyAge)
 		require.Equal(t, "console", got.Log.Format)
 	})
 }

@@ -55,6 +55,9 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Roster    Attendance
 	Policy    Snapshots
 	Endpoints Endpoints
+	// PolicyAge is how long a connector may use the policy without a controller;
+	// zero leaves it to the connector.
+	PolicyAge time.Duration
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
@@ -204,7 +207,7 @@ func (t *conversation) sendPolicy() error {
 	}
 	t.sent = snapshot.Revision
 	return t.stream.Send(&zerotrustv1.ConnectResponse{
-		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, t.s.Endpoints)},
+		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, t.s.Endpoints, t.s.PolicyAge)},
 	})
 }
 

@@ -39,6 +39,7 @@ func TestConnect(t *testing.T) {
 	require.Equal(t, "spiffe://mycorp.internal/tunneler/t-01", first.GetTunnelers()[0].GetSpiffeId())
 	require.Equal(t, []string{"203.0.113.1:8444"}, first.GetControlPlaneAddresses())
 	require.WithinDuration(t, time.Now(), first.GetIssuedAt().AsTime(), time.Minute)
+	require.Equal(t, policyAge, first.GetMaxAge().AsDuration())
 
 	t.Log("a heartbeat is noted, with the revision that the connector applied")
 	s.say(heartbeat("c-01", first.GetRevision()))

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -38,10 +39,13 @@ func directoryToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.Directory {
 	return d
 }
 
-func policyToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.PolicySnapshot {
+func policyToProto(s *policy.Snapshot, e Endpoints, maxAge time.Duration) *zerotrustv1.PolicySnapshot {
 	p := &zerotrustv1.PolicySnapshot{
 		Revision: s.Revision, IssuedAt: timestamppb.New(s.IssuedAt), ControlPlaneAddresses: e.ControlPlane,
 		Tunnelers: make([]*zerotrustv1.PolicyTunneler, 0, len(s.Tunnelers)),
+	}
+	if maxAge > 0 {
+		p.MaxAge = durationpb.New(maxAge)
 	}
 	for _, t := range s.Tunnelers {
 		p.Tunnelers = append(p.Tunnelers, &zerotrustv1.PolicyTunneler{

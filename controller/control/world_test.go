@@ -39,6 +39,9 @@ var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 
 const patience = 20 * time.Second
 
+// policyAge is what this controller tells its connectors.
+const policyAge = 7 * time.Hour
+
 func connector(id string) identity.Workload {
 	return identity.Workload{Kind: identity.KindConnector, ID: id}
 }
@@ -101,7 +104,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		Result: w.results.add, Log: log,
 	}, log)
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
-		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log},
+		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Stopping: ctx.Done(), Log: log},
 		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.enrollment.Run, w.plane.Run} {

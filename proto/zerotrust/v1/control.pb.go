@@ -493,8 +493,11 @@ type PolicySnapshot struct {
 	Tunnelers []*PolicyTunneler `protobuf:"bytes,3,rep,name=tunnelers,proto3" json:"tunnelers,omitempty"`
 	// Control-plane addresses (host:port) to use from now on.
 	ControlPlaneAddresses []string `protobuf:"bytes,4,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// How long it may be used without a controller, by the connector's own clock,
+	// from the end of the control stream on. Absent is 24 h.
+	MaxAge        *durationpb.Duration `protobuf:"bytes,5,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PolicySnapshot) Reset() {
@@ -551,6 +554,13 @@ func (x *PolicySnapshot) GetTunnelers() []*PolicyTunneler {
 func (x *PolicySnapshot) GetControlPlaneAddresses() []string {
 	if x != nil {
 		return x.ControlPlaneAddresses
+	}
+	return nil
+}
+
+func (x *PolicySnapshot) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
 	}
 	return nil
 }
@@ -824,12 +834,13 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x0fConnectResponse\x126\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1c.zerotrust.v1.PolicySnapshotH\x00R\x06policy\x121\n" +
 	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"\xd9\x01\n" +
+	"\amessage\"\x8d\x02\n" +
 	"\x0ePolicySnapshot\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12:\n" +
 	"\ttunnelers\x18\x03 \x03(\v2\x1c.zerotrust.v1.PolicyTunnelerR\ttunnelers\x126\n" +
-	"\x17control_plane_addresses\x18\x04 \x03(\tR\x15controlPlaneAddresses\"q\n" +
+	"\x17control_plane_addresses\x18\x04 \x03(\tR\x15controlPlaneAddresses\x122\n" +
+	"\amax_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"q\n" +
 	"\x0ePolicyTunneler\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
 	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\"]\n" +
@@ -894,18 +905,19 @@ var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	7,  // 8: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
 	11, // 9: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
 	6,  // 10: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
-	11, // 11: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	12, // 12: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	13, // 13: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
-	0,  // 14: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	8,  // 15: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	4,  // 16: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	9,  // 17: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	16, // [16:18] is the sub-list for method output_type
-	14, // [14:16] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	12, // 11: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
+	11, // 12: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	12, // 13: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	13, // 14: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
+	0,  // 15: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	8,  // 16: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	4,  // 17: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	9,  // 18: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	17, // [17:19] is the sub-list for method output_type
+	15, // [15:17] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
