@@ -69,6 +69,9 @@ func (v *service) Session(stream sessionStream) error {
 	finished := make(chan error, 1)
 	v.pumps.Go(func() { finished <- v.pump(stream, s) }) // ends when this handler returns
 	err = v.watch(ctx, s, finished)
+	if reason := mtls.ConnOf(stream.Context()).Reason(); reason != nil && !errors.Is(reason, mtls.ErrClosed) {
+		err = reason // we cut the connection; the stream only says that it is gone
+	}
 	v.sessions.detach(s)
 	v.events.ended(err, mtls.ConnOf(stream.Context()).Reason())
 	log.Info("session ended", zap.Duration("lived", time.Since(s.started)), zap.Error(err))
