@@ -4,8 +4,10 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -52,17 +54,38 @@ func checkCommand() *cobra.Command {
 		Short:   "Check the configuration of run and say what it means",
 		Example: "  grpcconnector check-config --config ./connector.conf",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		kept := "kept in " + cfg.StateDir
-		if cfg.StateDir == "" {
-			kept = "lost at a restart, because STATE_DIR is empty"
+		me := identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}
+		budget, err := policyBudget(me, cfg)
+		if err != nil {
+			return err
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
   identity       %s in %s
   control plane  %v
   tunnelers at   %s
-  outage budget  without a controller: policy is used for 24 h, and is %s
-                 without SPIRE too: until the SVID expires (2.5 to 5 min by default)
-`, identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}, cfg.TrustDomain, cfg.ControlPlane(), cfg.ListenAddr, kept)
+  outage budget  without a controller, sessions live on and are admitted for %s
+%s`, me, cfg.TrustDomain, cfg.ControlPlane(), cfg.ListenAddr, budget, hostcmd.IdentityBudget)
 		return err
 	})
+}
+
+// policyBudget is how long, and whether a restart changes that.
+func policyBudget(me identity.Workload, cfg config.Config) (string, error) {
+	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
+	if err != nil {
+		return "", err
+	}
+	self, err := me.SPIFFEID(td)
+	if err != nil {
+		return "", err
+	}
+	age, from := relay.KeptPolicyAge(cfg.StateDir, self), "the controller's policy_age"
+	if age == 0 {
+		age, from = relay.DefaultPolicyAge, "the controller's policy_age, by default"
+	}
+	kept := "the policy is kept in " + cfg.StateDir
+	if cfg.StateDir == "" {
+		kept = "a restart needs a controller, because STATE_DIR is empty"
+	}
+	return fmt.Sprintf("%s (%s); %s", age, from, kept), nil
 }

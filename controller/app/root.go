@@ -69,9 +69,10 @@ func checkConfigCommand() *cobra.Command {
 trust domain    %s
 data directory  %s
 SPIRE           %s
-outage budget   with controller and SPIRE both gone, a connector's sessions live on for
-                %s to %s, a tunneler's for %s to %s (half to whole SVID TTL and 30 s)
-`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode,
+outage budget   without the controller, sessions live on and are admitted for %s (policy_age)
+                without SPIRE too, a session ends with the SVID of either end: a connector's after
+                %s to %s, a tunneler's after %s to %s (half to whole SVID TTL, and 30 s)
+`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.PolicyAge,
 			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
 		return err
 	})

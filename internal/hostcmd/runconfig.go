@@ -29,6 +29,12 @@ type RunConfig struct {
 	Log               logging.Config `conf:"log"`
 }
 
+// IdentityBudget is what check-config says of an outage of controller and SPIRE
+// together: the figures are the controller's to configure.
+const IdentityBudget = `                 without SPIRE too, a session ends with the SVID of either end (half to whole
+                 svid_ttl, and 30 s; by default a connector's after 3m0s to 5m30s)
+`
+
 // DefaultRunConfig listens for health checks on the given loopback port.
 func DefaultRunConfig(healthPort string) RunConfig {
 	return RunConfig{

@@ -71,7 +71,9 @@ func checkCommand() *cobra.Command {
   control plane  %v
   connectors     %s
   directory      kept %s
-`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlPlane(), use, kept)
+  outage budget  without a controller, sessions live on and are opened for as long as
+                 connectors admit them (the controller's policy_age, 24h0m0s by default)
+%s`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlPlane(), use, kept, hostcmd.IdentityBudget)
 		return err
 	})
 }
