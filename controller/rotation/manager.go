@@ -53,13 +53,14 @@ const (
 	lookEvery = 250 * time.Millisecond
 	// retryAfter is the pause after an error.
 	retryAfter = time.Second
-	// taintReaches is when an agent that runs has heard of a taint: it asks every
-	// five seconds. One that misses it keeps what the revoked authority signed, and
+	// taintReaches is when an agent that runs has heard of a taint: ours ask every
+	// two seconds, an operator's own every five. One that misses it keeps what the revoked authority signed, and
 	// gives it to workloads, until half of its life.
 	taintReaches = 7 * time.Second
-	// emergencyGrace bounds the wait between taint and revoke in an emergency. To
-	// revoke at once was tried on SPIRE 1.15.2: no agent hears of the taint then, and
-	// the fleet is down until half of the SVIDs' lives.
+	// emergencyGrace bounds the wait between taint and revoke in an emergency; five
+	// seconds are enough where nobody is stuck. To revoke at once was tried on SPIRE
+	// 1.15.2: no agent hears of the taint then, and the fleet is down until the
+	// supervisors of the hosts have restarted their agents, half a minute later.
 	emergencyGrace = 15 * time.Second
 	// patience is how many times in a row SPIRE may answer and refuse the same call
 	// before the rotation pauses and asks for a human.
