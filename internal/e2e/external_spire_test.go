@@ -13,8 +13,10 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
 )
 
-func TestAnExternalSPIREIsUsedAndOtherwiseLeftAlone(t *testing.T) {
-	t.Parallel()
+// externalWorld is a world beside a spire-server of the operator. Its controller
+// was not started yet.
+func externalWorld(t *testing.T, flags ...string) (*system, *spiretest.Server) {
+	t.Helper()
 	data := spiretest.TempDir(t)
 	r, err := world.Run(t.Context(), world.Spec{
 		Name: "bootstrap-ca", Dir: data, Path: filepath.Join(programs(t), "grpccontroller"), Args: []string{"bootstrap-ca", "--data-dir", data},
@@ -24,12 +26,19 @@ func TestAnExternalSPIREIsUsedAndOtherwiseLeftAlone(t *testing.T) {
 	anchor := filepath.Join(data, "given-to-spire.pem")
 	require.NoError(t, os.WriteFile(anchor, []byte(r.Stdout), 0o600))
 	server := spiretest.StartServer(t, func(c *agentconf.Server) { c.HostCAPaths = []string{anchor} })
-	pid := server.Process.Status().PID
-
-	s := prepareWorld(t, "--data-dir", data, "--spire-mode", "external", "--spire-server-socket", server.SocketPath,
-		"--spire-server-address", server.Address, "--spire-cache-reload-interval", "500ms")
+	s := prepareWorld(t, append([]string{
+		"--data-dir", data, "--spire-mode", "external", "--spire-server-socket", server.SocketPath,
+		"--spire-server-address", server.Address, "--spire-cache-reload-interval", "500ms",
+	}, flags...)...)
 	s.Dir = data
 	s.dialSPIRE(server.SocketPath)
+	return s, server
+}
+
+func TestAnExternalSPIREIsUsedAndOtherwiseLeftAlone(t *testing.T) {
+	t.Parallel()
+	s, server := externalWorld(t)
+	pid := server.Process.Status().PID
 	// Entries of the operator, one of them for an id that looks like ours.
 	for _, id := range []string{"/payments/api", "/connector/legacy"} {
 		s.spireServer(server.SocketPath, "entry", "create", "-spiffeID", "spiffe://mycorp.internal"+id,
