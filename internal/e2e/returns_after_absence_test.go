@@ -93,22 +93,15 @@ func newLink(t *testing.T) *link {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Fatal("this test needs ip: apt-get install iproute2")
 	}
-	// Addresses for documentation (RFC 5737): 64 networks of four. The controller's
-	// is not on the cable, so that it stays while the cable is out.
-	nth := int(links.Add(1))
-	n, name := (os.Getpid()+nth)%64, fmt.Sprintf("zt%d-%d", os.Getpid(), nth)
-	l := &link{
-		t: t, namespace: name, cable: name,
-		controller: fmt.Sprintf("203.0.113.%d", 4*n+1), host: fmt.Sprintf("198.51.100.%d", 4*n+connectorIP),
-	}
-	near := fmt.Sprintf("198.51.100.%d", 4*n+1)
+	name := fmt.Sprintf("zt%d-%d", os.Getpid(), links.Add(1))
+	l := &link{t: t, namespace: name, cable: name}
+	near := l.claim()
 	t.Cleanup(func() {
 		for _, args := range []string{"link del " + l.cable, "netns del " + l.namespace, "addr del " + l.controller + "/32 dev lo"} {
 			_ = exec.Command("ip", strings.Fields(args)...).Run() //nolint:noctx // also after the test's context ended
 		}
 	})
 	l.ip("netns", "add", l.namespace)
-	l.ip("addr", "add", l.controller+"/32", "dev", "lo")
 	l.ip("link", "add", l.cable, "type", "veth", "peer", "name", "up0", "netns", l.namespace)
 	l.ip("addr", "add", near+"/30", "dev", l.cable)
 	l.ip("link", "set", l.cable, "up")
@@ -117,6 +110,25 @@ func newLink(t *testing.T) *link {
 	l.ip("-n", l.namespace, "link", "set", "up0", "up")
 	l.ip("-n", l.namespace, "route", "add", "default", "via", near)
 	return l
+}
+
+// claim takes the first free one of 64 networks of four, of the addresses for
+// documentation (RFC 5737), and returns the near end of its cable. The controller's
+// address is not on the cable, so that it stays while the cable is out; adding it
+// is what claims the network, for it fails when another test has it.
+func (l *link) claim() (near string) {
+	l.t.Helper()
+	var why []byte
+	for n := range 64 {
+		l.controller, l.host = fmt.Sprintf("203.0.113.%d", 4*n+1), fmt.Sprintf("198.51.100.%d", 4*n+connectorIP)
+		out, err := exec.CommandContext(l.t.Context(), "ip", "addr", "add", l.controller+"/32", "dev", "lo").CombinedOutput()
+		if err == nil {
+			return fmt.Sprintf("198.51.100.%d", 4*n+1)
+		}
+		why = out
+	}
+	l.t.Fatalf("no network of 64 is free: %s: were tests killed? see ip addr show lo", why)
+	return ""
 }
 
 func (l *link) set(state string) {
