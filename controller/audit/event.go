@@ -2,6 +2,9 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,13 +21,37 @@ const (
 
 // Actions that are recorded.
 const (
-	TokenCreate  = "token.create"
-	TokenRevoke  = "token.revoke"
-	Enroll       = "enroll"
-	HostContest  = "host.contested"
-	HostCloned   = "host.cloned"
-	MemberRevoke = "member.revoke"
-	AdminSignIn  = "admin.authenticate"
+	TokenCreate    = "token.create"
+	TokenRevoke    = "token.revoke"
+	Enroll         = "enroll"
+	HostContest    = "host.contested"
+	HostCloned     = "host.cloned"
+	RequestDeny    = "request.deny" // of a host that asked to be let in
+	RequestApprove = "request.approve"
+	ClaimOpen      = "claim.open" // the link to a token was opened
+	MemberRevoke   = "member.revoke"
+	SVIDRotate     = "svid.rotate"    // issue or renewal, as peers proved it; many at once
+	SessionOpen    = "session.open"   // reported by a connector, denied only
+	PolicyIssue    = "policy.publish" // a revision was made that peers follow
+	WitnessReset   = "audit.witness.reset"
+	RefusalsMany   = "audit.refusals" // refusals that were counted, not listed
+
+	// AdminSignIn is a refused caller of the admin API.
+	AdminSignIn = "admin.authenticate"
+	// SignIn, SignOut and StepUp are of people.
+	SignIn  = "session.sign-in"
+	SignOut = "session.sign-out"
+	StepUp  = "session.step-up"
+
+	SessionRevoke = "session.revoke"
+	PersonCreate  = "person.create"
+	PersonUpdate  = "person.update"
+	PersonDelete  = "person.delete"
+	PersonReset   = "person.reset"
+	PersonSetup   = "person.setup"
+	KeyCreate     = "key.create"
+	KeyRevoke     = "key.revoke"
+	KeyIssueToken = "key.token" // an access token for a key
 
 	RotationStart  = "ca.rotation.start"
 	RotationPhase  = "ca.rotation.phase"
@@ -34,6 +61,12 @@ const (
 	RotationAbort  = "ca.rotation.abort"
 	RotationEnd    = "ca.rotation.end"
 )
+
+// maxState bounds Before and After, in bytes: a record is to fit a datagram.
+const maxState = 24 << 10
+
+// ErrState is returned for a Before or After that is not JSON or too long.
+var ErrState = errors.New("audit: state is not JSON of at most 24 KiB")
 
 // Event is one record of the audit log.
 type Event struct {
@@ -45,6 +78,21 @@ type Event struct {
 	Reason    string // for a refusal, the true one; the caller is not told
 	RequestID string
 	Source    string // address of the caller
+
+	// Before and After are the target's state around a change, as JSON, or empty.
+	// Never a token, a key or a password, nor a hash of one.
+	Before, After string
+}
+
+// check refuses what no reader could use. A change whose state is too long is a
+// fault of the program, and fails.
+func (e Event) check() error {
+	for _, s := range []string{e.Before, e.After} {
+		if s != "" && (len(s) > maxState || !json.Valid([]byte(s))) {
+			return fmt.Errorf("%w: event %s", ErrState, e.Action)
+		}
+	}
+	return nil
 }
 
 // Store keeps events. Inside a transaction it is the transaction.
@@ -66,7 +114,10 @@ func New(log *zap.Logger, now func() time.Time) *Log {
 // Record stores e in s and logs it. Inside a transaction the line may be logged
 // although the transaction is rolled back later; the store is the evidence.
 func (l *Log) Record(ctx context.Context, s Store, e Event) error {
-	e.Time = l.now().UTC()
+	e.Time = l.now().UTC().Truncate(time.Microsecond) // what a store keeps
+	if err := e.check(); err != nil {
+		return err
+	}
 	if err := s.AppendAudit(ctx, e); err != nil {
 		return err
 	}

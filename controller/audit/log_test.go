@@ -54,3 +54,8 @@ func TestRecord(t *testing.T) {
 		require.Zero(t, logs.Len())
 	})
 }
+
+func newLog(t *testing.T) *audit.Log {
+	t.Helper()
+	return audit.New(zap.NewNop(), time.Now)
+}

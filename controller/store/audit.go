@@ -23,18 +23,24 @@ type execer interface {
 
 func appendAudit(ctx context.Context, db execer, e audit.Event) error {
 	_, err := db.ExecContext(ctx,
-		`INSERT INTO audit (time, actor, action, target, outcome, reason, request_id, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		micros(e.Time), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source)
+		`INSERT INTO audit (`+eventColumns+`, leaf_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		micros(e.Time), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source, e.Before, e.After, audit.LeafVersion)
 	return err
+}
+
+const eventColumns = `time, actor, action, target, outcome, reason, request_id, source, before, after`
+
+// event reads the columns of eventColumns, after those of first.
+func event(row scanner, first ...any) (audit.Event, error) {
+	var e audit.Event
+	var at int64
+	err := row.Scan(append(first, &at, &e.Actor, &e.Action, &e.Target, &e.Outcome, &e.Reason, &e.RequestID, &e.Source, &e.Before, &e.After)...)
+	e.Time = moment(at)
+	return e, err
 }
 
 // AuditSince lists audit events at or after a time, oldest first.
 func (s *Store) AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error) {
-	return collect(ctx, s.db, func(row scanner) (audit.Event, error) {
-		var e audit.Event
-		var at int64
-		err := row.Scan(&at, &e.Actor, &e.Action, &e.Target, &e.Outcome, &e.Reason, &e.RequestID, &e.Source)
-		e.Time = moment(at)
-		return e, err
-	}, `SELECT time, actor, action, target, outcome, reason, request_id, source FROM audit WHERE time >= ? ORDER BY seq`, micros(since))
+	return collect(ctx, s.db, func(row scanner) (audit.Event, error) { return event(row) },
+		`SELECT `+eventColumns+` FROM audit WHERE time >= ? ORDER BY seq`, micros(since))
 }

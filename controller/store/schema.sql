@@ -19,6 +19,44 @@ CREATE TABLE audit (
     reason     TEXT NOT NULL,
     request_id TEXT NOT NULL,
     source     TEXT NOT NULL
+, before TEXT NOT NULL DEFAULT '', after TEXT NOT NULL DEFAULT '', idx INTEGER, leaf_version INTEGER NOT NULL DEFAULT 1);
+
+CREATE UNIQUE INDEX audit_idx ON audit (idx);
+
+CREATE INDEX audit_pending ON audit (seq) WHERE idx IS NULL;
+
+CREATE INDEX audit_target ON audit (target, action);
+
+CREATE INDEX audit_time ON audit (time);
+
+CREATE TABLE audit_checkpoints (
+    size INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    note TEXT NOT NULL
+);
+
+CREATE TABLE audit_hashes (
+    position INTEGER PRIMARY KEY,
+    hash     BLOB NOT NULL
+);
+
+CREATE TABLE audit_sequencer (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch       INTEGER NOT NULL,
+    holder      TEXT NOT NULL,
+    lease_until INTEGER NOT NULL
+);
+
+CREATE TABLE audit_sinks (
+    name     TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+);
+
+CREATE TABLE audit_witnesses (
+    connector TEXT PRIMARY KEY,
+    size      INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    failure   TEXT NOT NULL
 );
 
 CREATE TABLE connectors (

@@ -23,6 +23,7 @@ func auditLog(t *testing.T, open func(string) Store) {
 		return audit.Event{
 			Time: start().Add(time.Duration(n) * time.Minute), Actor: "key:bootstrap", Action: audit.TokenCreate, Target: "token/tok_1",
 			Outcome: audit.Denied, Reason: "why \x00 'not' — é", RequestID: "r1", Source: "[2001:db8::1]:443",
+			Before: `{"a":1}`, After: `{"a":"ü"}`,
 		}
 	}
 	within(t, s, func(tx enroll.Tx) error {
