@@ -102,14 +102,19 @@ type Store interface {
 
 // Log writes events to the store and, as a structured line, to the program's log.
 type Log struct {
-	log *zap.Logger
-	now func() time.Time
+	log      *zap.Logger
+	now      func() time.Time
+	appended chan struct{}
 }
 
 // New returns a Log.
 func New(log *zap.Logger, now func() time.Time) *Log {
-	return &Log{log: log.Named("audit"), now: now}
+	return &Log{log: log.Named("audit"), now: now, appended: make(chan struct{}, 1)}
 }
+
+// Appended has a value after an event was recorded, perhaps before its
+// transaction commits.
+func (l *Log) Appended() <-chan struct{} { return l.appended }
 
 // Record stores e in s and logs it. Inside a transaction the line may be logged
 // although the transaction is rolled back later; the store is the evidence.
@@ -120,6 +125,10 @@ func (l *Log) Record(ctx context.Context, s Store, e Event) error {
 	}
 	if err := s.AppendAudit(ctx, e); err != nil {
 		return err
+	}
+	select {
+	case l.appended <- struct{}{}:
+	default:
 	}
 	l.log.Info("audit event",
 		zap.String("action", e.Action), zap.String("outcome", string(e.Outcome)), zap.String("reason", e.Reason),

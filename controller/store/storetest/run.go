@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
@@ -24,6 +25,12 @@ type Store interface {
 	rotation.Store
 	auth.Store
 	auth.BootstrapStore
+	audit.SequencerStore
+	audit.WitnessStore
+	audit.VerifyStore
+	audit.QueryStore
+	export.Store
+	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
 	AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error)
 	Ping(ctx context.Context) error
 	Close() error
@@ -42,6 +49,9 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"a member's id can be used again":       formerMembers,
 		"last-seen times only grow":             seen,
 		"the audit log":                         auditLog,
+		"audit events are found":                findAudit,
+		"audit events are sequenced":            sequenceAudit,
+		"exporters and witnesses":               auditPositions,
 		"API keys":                              keys,
 		"the policy revision":                   revision,
 		"rotations":                             rotations,

@@ -1,0 +1,237 @@
+package export
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+)
+
+// Store is what an Exporter reads, and where it keeps its positions.
+type Store interface {
+	AuditRows(ctx context.Context, from int64, limit int) ([]audit.Row, error)
+	SinkPosition(ctx context.Context, name string) (int64, error)
+	SetSinkPosition(ctx context.Context, name string, position int64) error
+}
+
+// Head tells when there is more to deliver; audit.Sequencer is it.
+type Head interface {
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Sink takes lines. Deliver returns nil once they are where they belong; it ends
+// with ctx. It is called by one goroutine; Close is called by the same one.
+type Sink interface {
+	Deliver(ctx context.Context, b Batch) error
+	Close() error
+}
+
+// Batch is some events in order.
+type Batch struct {
+	First   int64
+	Records []Record
+}
+
+// Record is an event and its line.
+type Record struct {
+	Row  audit.Row
+	Line []byte // JSON, without the newline
+}
+
+// Line is the JSON of an exported event, the same in all sinks and in the admin API.
+type Line struct {
+	Index     int64           `json:"index"`
+	Time      time.Time       `json:"time"`
+	Actor     string          `json:"actor"`
+	Action    string          `json:"action"`
+	Target    string          `json:"target"`
+	Outcome   string          `json:"outcome"`
+	Reason    string          `json:"reason,omitempty"`
+	RequestID string          `json:"request_id,omitempty"`
+	Source    string          `json:"source,omitempty"`
+	Before    json.RawMessage `json:"before,omitempty"`
+	After     json.RawMessage `json:"after,omitempty"`
+	LeafHash  []byte          `json:"leaf_hash"` // base64
+}
+
+// Encode makes the line of a row. A state that is not JSON, which only somebody
+// who changed the row can have made, becomes a JSON string.
+func Encode(r audit.Row) ([]byte, error) {
+	h, err := r.LeafHash(r.LeafVersion)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(Line{
+		Index: r.Index, Time: r.Time, Actor: r.Actor, Action: r.Action, Target: r.Target, Outcome: string(r.Outcome),
+		Reason: r.Reason, RequestID: r.RequestID, Source: r.Source, Before: state(r.Before), After: state(r.After), LeafHash: h[:],
+	})
+}
+
+func state(s string) json.RawMessage {
+	if s == "" || json.Valid([]byte(s)) {
+		return json.RawMessage(s)
+	}
+	raw, _ := json.Marshal(s) // a string always marshals
+	return raw
+}
+
+// Config configures an Exporter.
+type Config struct {
+	Store Store
+	Head  Head
+	Sinks map[string]Sink // by the name of their position
+	// Result hears of each attempt of a sink; may be nil.
+	Result func(sink string, err error)
+	Log    *zap.Logger
+}
+
+// Exporter delivers to all sinks.
+type Exporter struct{ cfg Config }
+
+// New returns an Exporter.
+func New(cfg Config) *Exporter {
+	if cfg.Result == nil {
+		cfg.Result = func(string, error) {}
+	}
+	return &Exporter{cfg: cfg}
+}
+
+const (
+	batchSize = 200
+	// poll repairs a missed notice, of another controller's batches for instance.
+	poll = 5 * time.Second
+)
+
+// Run delivers until ctx ends.
+func (e *Exporter) Run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	for name, sink := range e.cfg.Sinks {
+		g.Go(func() error {
+			r := &runner{cfg: e.cfg, name: name, sink: sink, position: -1, log: e.cfg.Log.With(zap.String("sink", name))}
+			return errors.Join(r.run(gctx), sink.Close())
+		})
+	}
+	return g.Wait()
+}
+
+// runner is one sink.
+type runner struct {
+	cfg      Config
+	name     string
+	sink     Sink
+	position int64 // -1 until it was read
+	failed   bool
+	log      *zap.Logger
+}
+
+// run delivers what there is, waits for more, and backs off after a fault: 250 ms
+// to 1 min, without end, because the events wait in the database.
+func (r *runner) run(ctx context.Context) error {
+	more, forget := r.cfg.Head.Subscribe()
+	defer forget()
+	retry := &backoff.ExponentialBackOff{InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: time.Minute}
+	retry.Reset()
+	for {
+		delivered, err := r.batch(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.report(err)
+		wait := poll
+		switch {
+		case err != nil:
+			wait = retry.NextBackOff()
+			var later *retryAfterError
+			if errors.As(err, &later) {
+				wait = max(wait, later.after)
+			}
+		case delivered:
+			retry.Reset()
+			continue
+		default:
+			retry.Reset()
+		}
+		timer := time.NewTimer(wait)
+		notice := more
+		if err != nil {
+			notice = nil // new events do not shorten the wait
+		}
+		select {
+		case <-notice:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+func (r *runner) report(err error) {
+	r.cfg.Result(r.name, err)
+	if err != nil && !r.failed {
+		r.log.Warn("audit export failed, retrying", zap.Int64("position", r.position), zap.Error(err))
+	}
+	if err == nil && r.failed {
+		r.log.Info("audit export works again", zap.Int64("position", r.position))
+	}
+	r.failed = err != nil
+}
+
+// batch delivers one batch. The position moves after the delivery: killed in
+// between, the same events are delivered again, and their index tells.
+func (r *runner) batch(ctx context.Context) (delivered bool, err error) {
+	if r.position < 0 {
+		if r.position, err = r.cfg.Store.SinkPosition(ctx, r.name); err != nil {
+			r.position = -1
+			return false, err
+		}
+	}
+	rows, err := r.cfg.Store.AuditRows(ctx, r.position, batchSize)
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	b := Batch{First: rows[0].Index}
+	for _, row := range rows {
+		line, err := Encode(row)
+		if err != nil {
+			return false, fmt.Errorf("event %d: %w", row.Index, err)
+		}
+		b.Records = append(b.Records, Record{Row: row, Line: line})
+	}
+	if err := r.sink.Deliver(ctx, b); err != nil {
+		return false, err
+	}
+	next := rows[len(rows)-1].Index + 1
+	if err := r.cfg.Store.SetSinkPosition(ctx, r.name, next); err != nil {
+		return false, err
+	}
+	r.position = next
+	return true, nil
+}
+
+// lines joins a batch, one line each.
+func (b Batch) lines() []byte {
+	var out []byte
+	for _, r := range b.Records {
+		out = append(append(out, r.Line...), '\n')
+	}
+	return out
+}
+
+// retryAfterError is a fault whose end the other side named.
+type retryAfterError struct {
+	after time.Duration
+	err   error
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }

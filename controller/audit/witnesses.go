@@ -1,0 +1,130 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+)
+
+// Witness is what a connector said last about the log.
+type Witness struct {
+	Connector string
+	Size      int64
+	At        time.Time
+	Failure   string // why it refused the newest checkpoint; empty if it did not
+}
+
+// WitnessStore is what Witnesses work on.
+type WitnessStore interface {
+	Hashes
+	Store
+	PutWitness(ctx context.Context, w Witness) error
+	Witnesses(ctx context.Context) ([]Witness, error)
+}
+
+// Witnesses makes the offers that connectors judge, and notes their judgement. It
+// is for people to see: nothing here believes it, and a connector that refuses
+// acts by itself.
+type Witnesses struct {
+	store  WitnessStore
+	head   func() SignedCheckpoint
+	verify string
+	trail  *Log
+	log    *zap.Logger
+	now    func() time.Time
+
+	mu     sync.Mutex
+	proofs map[int64][][]byte // to the head of size proofsTo, by the size they begin at
+	to     int64
+	known  map[string]Witness
+}
+
+// NewWitnesses returns Witnesses that offer the head.
+func NewWitnesses(store WitnessStore, seq *Sequencer, trail *Log) *Witnesses {
+	return &Witnesses{
+		store: store, head: seq.Head, verify: seq.cfg.Signer.VerifierKey, trail: trail, log: seq.cfg.Log, now: seq.cfg.Now,
+		proofs: map[int64][][]byte{}, known: map[string]Witness{},
+	}
+}
+
+// Size is how many records the newest checkpoint covers.
+func (w *Witnesses) Size() int64 { return w.head().Size }
+
+// Offer is the newest checkpoint with a proof from the size that a connector
+// witnessed last. Where no proof can be made, because our log is shorter, the
+// offer has none, and the connector will say so.
+func (w *Witnesses) Offer(ctx context.Context, from int64) (witness.Offer, error) {
+	head := w.head()
+	o := witness.Offer{VerifierKey: w.verify, Note: []byte(head.Note)}
+	if from <= 0 || from >= head.Size {
+		return o, nil
+	}
+	o.From = from
+	var err error
+	o.Proof, err = w.prove(ctx, head.Size, from)
+	return o, err
+}
+
+// maxProofs bounds the proofs that are kept: connectors are at few different sizes.
+const maxProofs = 1024
+
+func (w *Witnesses) prove(ctx context.Context, to, from int64) ([][]byte, error) {
+	w.mu.Lock()
+	if w.to != to || len(w.proofs) >= maxProofs {
+		w.to, w.proofs = to, map[int64][][]byte{}
+	}
+	known, ok := w.proofs[from]
+	w.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	proof, err := tlog.ProveTree(to, from, reader{ctx: ctx, store: w.store})
+	if err != nil {
+		return nil, fmt.Errorf("prove audit log from %d to %d: %w", from, to, err)
+	}
+	out := make([][]byte, len(proof))
+	for i, h := range proof {
+		out[i] = append([]byte(nil), h[:]...)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.to == to {
+		w.proofs[from] = out
+	}
+	return out, nil
+}
+
+// Witnessed notes what a connector answered, or said in its hello.
+func (w *Witnesses) Witnessed(ctx context.Context, connector string, size int64, failure string) error {
+	now := Witness{Connector: connector, Size: size, At: w.now().UTC(), Failure: failure}
+	w.mu.Lock()
+	was, known := w.known[connector]
+	w.known[connector] = now
+	w.mu.Unlock()
+	if known && was.Size == size && was.Failure == failure {
+		return nil
+	}
+	if failure != "" && failure != was.Failure {
+		w.log.Error("a connector does not accept the audit log: restore the right database, or see docs/audit.md",
+			zap.String("connector_id", connector), zap.Int64("witnessed", size), zap.String("reason", failure))
+	}
+	if known && size < was.Size {
+		err := w.trail.Record(ctx, w.store, Event{
+			Actor: "connector/" + connector, Action: WitnessReset, Target: "audit", Outcome: Success,
+			Reason: fmt.Sprintf("it had witnessed %d records, now %d", was.Size, size),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return w.store.PutWitness(ctx, now)
+}
+
+// List lists the witnesses by connector.
+func (w *Witnesses) List(ctx context.Context) ([]Witness, error) { return w.store.Witnesses(ctx) }
