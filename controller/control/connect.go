@@ -58,6 +58,8 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	// PolicyAge is how long a connector may use the policy without a controller;
 	// zero leaves it to the connector.
 	PolicyAge time.Duration
+	Audit     AuditLog     // nil: no checkpoints are offered
+	Reports   AuditReports // nil: reports of refused sessions are passed over
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
@@ -112,6 +114,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 
 	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
+	t.witness = witnessing{log: s.Audit, size: hello.Witnessed}
 	err = t.run(ctx, in, changed)
 	log.Info("control stream ended", zap.Error(err))
 	return err
@@ -154,15 +157,22 @@ type conversation struct {
 	replaced <-chan struct{} // by a newer stream
 	again    <-chan struct{} // another hello is wanted
 
-	sent uint64 // revision of the policy that was sent last
+	sent    uint64 // revision of the policy that was sent last
+	witness witnessing
 }
 
 func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
+	// The log before the policy: whoever does not know this log takes no policy of it.
+	if err := t.offer(ctx, changed, time.Now()); err != nil {
+		return err
+	}
 	if err := t.sendPolicy(); err != nil {
 		return err
 	}
 	quiet := time.NewTimer(silence)
 	defer quiet.Stop()
+	audit := time.NewTicker(offerEvery / 2)
+	defer audit.Stop()
 	for {
 		select {
 		case m := <-in:
@@ -173,7 +183,7 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 				return m.err
 			}
 			quiet.Reset(silence)
-			if err := t.handle(m.req); err != nil {
+			if err := t.handle(ctx, m.req); err != nil {
 				return err
 			}
 		case <-changed:
@@ -184,6 +194,10 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 			return errReplaced
 		case <-t.again:
 			return errHearAgain
+		case now := <-audit.C:
+			if err := t.offer(ctx, changed, now); err != nil {
+				return err
+			}
 		case <-quiet.C:
 			return status.Error(codes.DeadlineExceeded, "no heartbeat within 30 s")
 		case <-t.s.Stopping:
@@ -218,7 +232,7 @@ func (t *conversation) goodbye() error {
 	return status.Error(codes.Unavailable, "the controller is stopping")
 }
 
-func (t *conversation) handle(req *zerotrustv1.ConnectRequest) error {
+func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectRequest) error {
 	switch m := req.GetMessage().(type) {
 	case *zerotrustv1.ConnectRequest_Heartbeat:
 		if m.Heartbeat.GetConnectorId() != t.c.ID {
@@ -229,6 +243,10 @@ func (t *conversation) handle(req *zerotrustv1.ConnectRequest) error {
 		return nil
 	case *zerotrustv1.ConnectRequest_Tunneler:
 		return t.report(m.Tunneler)
+	case *zerotrustv1.ConnectRequest_AuditWitness:
+		return t.witnessed(ctx, m.AuditWitness, time.Now())
+	case *zerotrustv1.ConnectRequest_Refusals:
+		return t.refusals(m.Refusals)
 	default:
 		return status.Error(codes.InvalidArgument, "expected a heartbeat or a report")
 	}

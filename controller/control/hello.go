@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -40,6 +41,7 @@ func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) 
 		ID: c.ID, Version: h.GetVersion(), PrivateIP: h.GetPrivateIp(), Addresses: h.GetListenAddresses(),
 		InstanceID: h.GetInstanceId(), BootID: h.GetBootId(), AgentStart: h.GetAgentStart(),
 		From: c.addr, Began: c.conn.Began(),
+		Witnessed: int64(min(h.GetAuditWitnessedSize(), math.MaxInt64)),
 	}
 	return out, validateHello(out)
 }

@@ -86,11 +86,13 @@ func authoritiesFromProto(ids []string) []string {
 
 // clip bounds a reported text and takes out what a terminal would obey: a
 // connector must not draw on an operator's screen.
-func clip(s string) string {
+func clip(s string) string { return clipTo(s, 80) }
+
+func clipTo(s string, n int) string {
 	return strings.Map(func(c rune) rune {
 		if c == utf8.RuneError || !unicode.IsPrint(c) {
 			return -1
 		}
 		return c
-	}, s[:min(len(s), 80)])
+	}, s[:min(len(s), n)])
 }

@@ -64,7 +64,8 @@ type world struct {
 	enrollment *control.Server
 	plane      *control.Server
 
-	results results // of Enroll
+	results      results // of Enroll
+	controlPlane *control.ControlPlane
 
 	shutDown func()     // tells both servers to stop
 	stopped  chan error // gets what both returned
@@ -103,8 +104,9 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		TrustDomain: td, Redeemer: w.enroll, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
 		Result: w.results.add, Log: log,
 	}, log)
+	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
-		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Stopping: ctx.Done(), Log: log},
+		w.controlPlane,
 		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.enrollment.Run, w.plane.Run} {

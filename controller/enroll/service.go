@@ -69,8 +69,11 @@ type Config struct {
 	SPIRE       SPIRE
 	Changed     Changed
 	Audit       *audit.Log
-	Log         *zap.Logger
-	Now         func() time.Time
+	// Admit says whether a refusal of a caller without a valid token is to be recorded
+	// by itself, for anybody can cause them; nil records all.
+	Admit func(e audit.Event) bool
+	Log   *zap.Logger
+	Now   func() time.Time
 	// SVIDTTL of an entry, by kind.
 	SVIDTTL map[identity.Kind]time.Duration
 	// EntrySettle is how old a registration entry must be before the reply, so

@@ -66,8 +66,9 @@ type Hello struct {
 	AgentStart string
 	// From and Began are what the controller itself saw of the connection: its other
 	// end, and when its handshake began.
-	From  string
-	Began time.Time
+	From      string
+	Began     time.Time
+	Witnessed int64 // size of the audit log that it witnessed last
 }
 
 // Config configures New.

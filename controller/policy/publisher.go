@@ -35,9 +35,12 @@ type Publisher struct {
 	log   *zap.Logger
 	now   func() time.Time
 	kick  chan struct{}
+	// published hears of each new revision after the subscribers do.
+	published func(ctx context.Context, s *Snapshot) error
 
 	spread func(revision uint64, revoked []time.Time)
 	making sync.Mutex // one snapshot is made at a time, so revisions never run backwards
+	told   uint64     // the last revision that published took; under making
 	mu     sync.Mutex
 	last   *Snapshot
 	subs   map[chan struct{}]struct{}
@@ -55,6 +58,10 @@ func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now fun
 // names who was named before, with the times of the revocations. Call it before
 // Run; spread must not call back.
 func (p *Publisher) Follow(spread func(revision uint64, revoked []time.Time)) { p.spread = spread }
+
+// OnPublish sets what hears of each new revision, after the subscribers: the audit
+// log. A revision that it could not take is given to it again. Set it before use.
+func (p *Publisher) OnPublish(fn func(ctx context.Context, s *Snapshot) error) { p.published = fn }
 
 // Current is the newest snapshot. It must not be changed.
 func (p *Publisher) Current() *Snapshot {
@@ -115,10 +122,22 @@ func (p *Publisher) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.publish(next)
+	if p.published == nil || p.told == next.Revision {
+		return nil
+	}
+	if err := p.published(ctx, next); err != nil {
+		return fmt.Errorf("record policy revision %d: %w", next.Revision, err)
+	}
+	p.told = next.Revision
+	return nil
+}
+
+func (p *Publisher) publish(next *Snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if next.Revision == p.last.Revision && next.IssuedAt.Sub(p.last.IssuedAt) < reissueAfter {
-		return nil
+		return
 	}
 	if revoked := next.revokedSince(p.last); len(revoked) > 0 && p.spread != nil {
 		p.spread(next.Revision, revoked)
@@ -130,7 +149,6 @@ func (p *Publisher) Refresh(ctx context.Context) error {
 		default:
 		}
 	}
-	return nil
 }
 
 func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {

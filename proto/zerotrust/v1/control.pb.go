@@ -30,6 +30,8 @@ type ConnectRequest struct {
 	//	*ConnectRequest_Hello
 	//	*ConnectRequest_Heartbeat
 	//	*ConnectRequest_Tunneler
+	//	*ConnectRequest_AuditWitness
+	//	*ConnectRequest_Refusals
 	Message       isConnectRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -99,6 +101,24 @@ func (x *ConnectRequest) GetTunneler() *TunnelerReport {
 	return nil
 }
 
+func (x *ConnectRequest) GetAuditWitness() *AuditWitness {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_AuditWitness); ok {
+			return x.AuditWitness
+		}
+	}
+	return nil
+}
+
+func (x *ConnectRequest) GetRefusals() *SessionRefusals {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_Refusals); ok {
+			return x.Refusals
+		}
+	}
+	return nil
+}
+
 type isConnectRequest_Message interface {
 	isConnectRequest_Message()
 }
@@ -119,11 +139,25 @@ type ConnectRequest_Tunneler struct {
 	Tunneler *TunnelerReport `protobuf:"bytes,3,opt,name=tunneler,proto3,oneof"`
 }
 
+type ConnectRequest_AuditWitness struct {
+	// Answers an AuditCheckpoint.
+	AuditWitness *AuditWitness `protobuf:"bytes,20,opt,name=audit_witness,json=auditWitness,proto3,oneof"`
+}
+
+type ConnectRequest_Refusals struct {
+	// Sessions the connector refused, at most every 10 s.
+	Refusals *SessionRefusals `protobuf:"bytes,21,opt,name=refusals,proto3,oneof"`
+}
+
 func (*ConnectRequest_Hello) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Heartbeat) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Tunneler) isConnectRequest_Message() {}
+
+func (*ConnectRequest_AuditWitness) isConnectRequest_Message() {}
+
+func (*ConnectRequest_Refusals) isConnectRequest_Message() {}
 
 type ConnectorHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -141,9 +175,11 @@ type ConnectorHello struct {
 	// Names the process that serves the Workload API of this host: another one
 	// after each restart of the SPIRE agent. Read after the handshake of this
 	// connection. Empty where the kernel does not tell.
-	AgentStart    string `protobuf:"bytes,8,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AgentStart string `protobuf:"bytes,8,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
+	// Size of the audit log that it witnessed last; 0 for none.
+	AuditWitnessedSize uint64 `protobuf:"varint,20,opt,name=audit_witnessed_size,json=auditWitnessedSize,proto3" json:"audit_witnessed_size,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ConnectorHello) Reset() {
@@ -232,6 +268,211 @@ func (x *ConnectorHello) GetAgentStart() string {
 	return ""
 }
 
+func (x *ConnectorHello) GetAuditWitnessedSize() uint64 {
+	if x != nil {
+		return x.AuditWitnessedSize
+	}
+	return 0
+}
+
+// AuditWitness is what the connector thinks of the last AuditCheckpoint. It is a
+// report, for people: the connector acts on its judgement by itself.
+type AuditWitness struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it holds now.
+	Size uint64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// Why it refused; empty if it did not. At most 256 bytes.
+	Failure       string `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditWitness) Reset() {
+	*x = AuditWitness{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditWitness) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditWitness) ProtoMessage() {}
+
+func (x *AuditWitness) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditWitness.ProtoReflect.Descriptor instead.
+func (*AuditWitness) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AuditWitness) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *AuditWitness) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+// SessionRefusals are sessions that the connector did not admit, for the audit log.
+type SessionRefusals struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 64.
+	Refusals []*SessionRefusal `protobuf:"bytes,1,rep,name=refusals,proto3" json:"refusals,omitempty"`
+	// Refusals that no entry counts, because there were too many different ones.
+	More          uint64 `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRefusals) Reset() {
+	*x = SessionRefusals{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRefusals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRefusals) ProtoMessage() {}
+
+func (x *SessionRefusals) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRefusals.ProtoReflect.Descriptor instead.
+func (*SessionRefusals) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SessionRefusals) GetRefusals() []*SessionRefusal {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
+func (x *SessionRefusals) GetMore() uint64 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+// SessionRefusal counts the same refusals since the last report.
+type SessionRefusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the caller, as its verified X509-SVID says.
+	SpiffeId string `protobuf:"bytes,1,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
+	Reason   string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// IP address of the last one.
+	RemoteAddress string                 `protobuf:"bytes,3,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
+	Count         uint64                 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	FirstAt       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=first_at,json=firstAt,proto3" json:"first_at,omitempty"`
+	LastAt        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRefusal) Reset() {
+	*x = SessionRefusal{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRefusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRefusal) ProtoMessage() {}
+
+func (x *SessionRefusal) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRefusal.ProtoReflect.Descriptor instead.
+func (*SessionRefusal) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SessionRefusal) GetSpiffeId() string {
+	if x != nil {
+		return x.SpiffeId
+	}
+	return ""
+}
+
+func (x *SessionRefusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SessionRefusal) GetRemoteAddress() string {
+	if x != nil {
+		return x.RemoteAddress
+	}
+	return ""
+}
+
+func (x *SessionRefusal) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *SessionRefusal) GetFirstAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstAt
+	}
+	return nil
+}
+
+func (x *SessionRefusal) GetLastAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastAt
+	}
+	return nil
+}
+
 type ConnectorHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id in the caller's SVID; the stream is cut otherwise.
@@ -246,7 +487,7 @@ type ConnectorHeartbeat struct {
 
 func (x *ConnectorHeartbeat) Reset() {
 	*x = ConnectorHeartbeat{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -258,7 +499,7 @@ func (x *ConnectorHeartbeat) String() string {
 func (*ConnectorHeartbeat) ProtoMessage() {}
 
 func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -271,7 +512,7 @@ func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorHeartbeat.ProtoReflect.Descriptor instead.
 func (*ConnectorHeartbeat) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConnectorHeartbeat) GetConnectorId() string {
@@ -321,7 +562,7 @@ type TunnelerReport struct {
 
 func (x *TunnelerReport) Reset() {
 	*x = TunnelerReport{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +574,7 @@ func (x *TunnelerReport) String() string {
 func (*TunnelerReport) ProtoMessage() {}
 
 func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +587,7 @@ func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TunnelerReport.ProtoReflect.Descriptor instead.
 func (*TunnelerReport) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TunnelerReport) GetTunnelerId() string {
@@ -404,6 +645,7 @@ type ConnectResponse struct {
 	//
 	//	*ConnectResponse_Policy
 	//	*ConnectResponse_Goodbye
+	//	*ConnectResponse_AuditCheckpoint
 	Message       isConnectResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -411,7 +653,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +665,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +678,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
@@ -464,6 +706,15 @@ func (x *ConnectResponse) GetGoodbye() *Goodbye {
 	return nil
 }
 
+func (x *ConnectResponse) GetAuditCheckpoint() *AuditCheckpoint {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectResponse_AuditCheckpoint); ok {
+			return x.AuditCheckpoint
+		}
+	}
+	return nil
+}
+
 type isConnectResponse_Message interface {
 	isConnectResponse_Message()
 }
@@ -478,9 +729,93 @@ type ConnectResponse_Goodbye struct {
 	Goodbye *Goodbye `protobuf:"bytes,2,opt,name=goodbye,proto3,oneof"`
 }
 
+type ConnectResponse_AuditCheckpoint struct {
+	// Sent after the policy and whenever the log has grown; the next one not before
+	// this one was answered.
+	AuditCheckpoint *AuditCheckpoint `protobuf:"bytes,20,opt,name=audit_checkpoint,json=auditCheckpoint,proto3,oneof"`
+}
+
 func (*ConnectResponse_Policy) isConnectResponse_Message() {}
 
 func (*ConnectResponse_Goodbye) isConnectResponse_Message() {}
+
+func (*ConnectResponse_AuditCheckpoint) isConnectResponse_Message() {}
+
+// AuditCheckpoint is the newest signed state of the controller's audit log. The
+// connector verifies it against the one that it keeps, and refuses newer policy
+// when it does not extend that one.
+type AuditCheckpoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Key of the log (c2sp.org/signed-note), at most 512 bytes. The connector pins the
+	// first one it sees.
+	VerifierKey string `protobuf:"bytes,1,opt,name=verifier_key,json=verifierKey,proto3" json:"verifier_key,omitempty"`
+	// Signed note (c2sp.org/tlog-checkpoint), at most 4 KiB.
+	Note []byte `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	// Size that the proof begins at; 0 without a proof.
+	FromSize uint64 `protobuf:"varint,3,opt,name=from_size,json=fromSize,proto3" json:"from_size,omitempty"`
+	// RFC 6962 consistency proof: at most 64 hashes of 32 bytes.
+	Proof         [][]byte `protobuf:"bytes,4,rep,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditCheckpoint) Reset() {
+	*x = AuditCheckpoint{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditCheckpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditCheckpoint) ProtoMessage() {}
+
+func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditCheckpoint.ProtoReflect.Descriptor instead.
+func (*AuditCheckpoint) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AuditCheckpoint) GetVerifierKey() string {
+	if x != nil {
+		return x.VerifierKey
+	}
+	return ""
+}
+
+func (x *AuditCheckpoint) GetNote() []byte {
+	if x != nil {
+		return x.Note
+	}
+	return nil
+}
+
+func (x *AuditCheckpoint) GetFromSize() uint64 {
+	if x != nil {
+		return x.FromSize
+	}
+	return 0
+}
+
+func (x *AuditCheckpoint) GetProof() [][]byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
 
 // PolicySnapshot is the whole policy of one connector. Whoever it does not name
 // is refused.
@@ -502,7 +837,7 @@ type PolicySnapshot struct {
 
 func (x *PolicySnapshot) Reset() {
 	*x = PolicySnapshot{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +849,7 @@ func (x *PolicySnapshot) String() string {
 func (*PolicySnapshot) ProtoMessage() {}
 
 func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +862,7 @@ func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicySnapshot.ProtoReflect.Descriptor instead.
 func (*PolicySnapshot) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PolicySnapshot) GetRevision() uint64 {
@@ -578,7 +913,7 @@ type PolicyTunneler struct {
 
 func (x *PolicyTunneler) Reset() {
 	*x = PolicyTunneler{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +925,7 @@ func (x *PolicyTunneler) String() string {
 func (*PolicyTunneler) ProtoMessage() {}
 
 func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +938,7 @@ func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTunneler.ProtoReflect.Descriptor instead.
 func (*PolicyTunneler) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PolicyTunneler) GetSpiffeId() string {
@@ -631,7 +966,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +978,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +991,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -688,7 +1023,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +1035,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +1048,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchRequest) GetTunnelerId() string {
@@ -760,7 +1095,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +1107,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +1120,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchResponse) GetDirectory() *Directory {
@@ -799,12 +1134,14 @@ var File_zerotrust_v1_control_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xcf\x01\n" +
+	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xcf\x02\n" +
 	"\x0eConnectRequest\x124\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.zerotrust.v1.ConnectorHelloH\x00R\x05hello\x12@\n" +
 	"\theartbeat\x18\x02 \x01(\v2 .zerotrust.v1.ConnectorHeartbeatH\x00R\theartbeat\x12:\n" +
-	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunnelerB\t\n" +
-	"\amessage\"\xa0\x02\n" +
+	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunneler\x12A\n" +
+	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
+	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusalsB\t\n" +
+	"\amessage\"\xd2\x02\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
@@ -816,7 +1153,21 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x10listen_addresses\x18\x06 \x03(\tR\x0flistenAddresses\x12,\n" +
 	"\x04svid\x18\a \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x12\x1f\n" +
 	"\vagent_start\x18\b \x01(\tR\n" +
-	"agentStart\"\xcf\x01\n" +
+	"agentStart\x120\n" +
+	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\"<\n" +
+	"\fAuditWitness\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x18\n" +
+	"\afailure\x18\x02 \x01(\tR\afailure\"_\n" +
+	"\x0fSessionRefusals\x128\n" +
+	"\brefusals\x18\x01 \x03(\v2\x1c.zerotrust.v1.SessionRefusalR\brefusals\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\x04R\x04more\"\xee\x01\n" +
+	"\x0eSessionRefusal\x12\x1b\n" +
+	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12%\n" +
+	"\x0eremote_address\x18\x03 \x01(\tR\rremoteAddress\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x04R\x05count\x125\n" +
+	"\bfirst_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\afirstAt\x123\n" +
+	"\alast_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\xcf\x01\n" +
 	"\x12ConnectorHeartbeat\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12,\n" +
 	"\x04svid\x18\x02 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
@@ -830,11 +1181,17 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
-	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\x87\x01\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xd3\x01\n" +
 	"\x0fConnectResponse\x126\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1c.zerotrust.v1.PolicySnapshotH\x00R\x06policy\x121\n" +
-	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"\x8d\x02\n" +
+	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x12J\n" +
+	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpointB\t\n" +
+	"\amessage\"{\n" +
+	"\x0fAuditCheckpoint\x12!\n" +
+	"\fverifier_key\x18\x01 \x01(\tR\vverifierKey\x12\x12\n" +
+	"\x04note\x18\x02 \x01(\fR\x04note\x12\x1b\n" +
+	"\tfrom_size\x18\x03 \x01(\x04R\bfromSize\x12\x14\n" +
+	"\x05proof\x18\x04 \x03(\fR\x05proof\"\x8d\x02\n" +
 	"\x0ePolicySnapshot\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12:\n" +
@@ -876,48 +1233,58 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
-	(*ConnectorHeartbeat)(nil),    // 2: zerotrust.v1.ConnectorHeartbeat
-	(*TunnelerReport)(nil),        // 3: zerotrust.v1.TunnelerReport
-	(*ConnectResponse)(nil),       // 4: zerotrust.v1.ConnectResponse
-	(*PolicySnapshot)(nil),        // 5: zerotrust.v1.PolicySnapshot
-	(*PolicyTunneler)(nil),        // 6: zerotrust.v1.PolicyTunneler
-	(*Goodbye)(nil),               // 7: zerotrust.v1.Goodbye
-	(*WatchRequest)(nil),          // 8: zerotrust.v1.WatchRequest
-	(*WatchResponse)(nil),         // 9: zerotrust.v1.WatchResponse
-	(*SVIDStatus)(nil),            // 10: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
-	(*Directory)(nil),             // 13: zerotrust.v1.Directory
+	(*AuditWitness)(nil),          // 2: zerotrust.v1.AuditWitness
+	(*SessionRefusals)(nil),       // 3: zerotrust.v1.SessionRefusals
+	(*SessionRefusal)(nil),        // 4: zerotrust.v1.SessionRefusal
+	(*ConnectorHeartbeat)(nil),    // 5: zerotrust.v1.ConnectorHeartbeat
+	(*TunnelerReport)(nil),        // 6: zerotrust.v1.TunnelerReport
+	(*ConnectResponse)(nil),       // 7: zerotrust.v1.ConnectResponse
+	(*AuditCheckpoint)(nil),       // 8: zerotrust.v1.AuditCheckpoint
+	(*PolicySnapshot)(nil),        // 9: zerotrust.v1.PolicySnapshot
+	(*PolicyTunneler)(nil),        // 10: zerotrust.v1.PolicyTunneler
+	(*Goodbye)(nil),               // 11: zerotrust.v1.Goodbye
+	(*WatchRequest)(nil),          // 12: zerotrust.v1.WatchRequest
+	(*WatchResponse)(nil),         // 13: zerotrust.v1.WatchResponse
+	(*SVIDStatus)(nil),            // 14: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*Directory)(nil),             // 17: zerotrust.v1.Directory
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
-	2,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
-	3,  // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
-	10, // 3: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	10, // 4: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	10, // 5: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	11, // 6: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	5,  // 7: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
-	7,  // 8: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	11, // 9: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
-	6,  // 10: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
-	12, // 11: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
-	11, // 12: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	12, // 13: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	13, // 14: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
-	0,  // 15: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	8,  // 16: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	4,  // 17: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	9,  // 18: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	17, // [17:19] is the sub-list for method output_type
-	15, // [15:17] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	5,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
+	6,  // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
+	2,  // 3: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
+	3,  // 4: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
+	14, // 5: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	4,  // 6: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	15, // 7: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	15, // 8: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	14, // 9: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	14, // 10: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	15, // 11: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	9,  // 12: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
+	11, // 13: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	8,  // 14: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	15, // 15: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
+	10, // 16: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
+	16, // 17: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
+	15, // 18: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	16, // 19: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	17, // 20: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
+	0,  // 21: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	12, // 22: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	7,  // 23: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	13, // 24: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	23, // [23:25] is the sub-list for method output_type
+	21, // [21:23] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -930,10 +1297,13 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectRequest_Hello)(nil),
 		(*ConnectRequest_Heartbeat)(nil),
 		(*ConnectRequest_Tunneler)(nil),
+		(*ConnectRequest_AuditWitness)(nil),
+		(*ConnectRequest_Refusals)(nil),
 	}
-	file_zerotrust_v1_control_proto_msgTypes[4].OneofWrappers = []any{
+	file_zerotrust_v1_control_proto_msgTypes[7].OneofWrappers = []any{
 		(*ConnectResponse_Policy)(nil),
 		(*ConnectResponse_Goodbye)(nil),
+		(*ConnectResponse_AuditCheckpoint)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -941,7 +1311,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

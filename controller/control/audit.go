@@ -1,0 +1,170 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+)
+
+// AuditLog is what connectors witness; audit.Witnesses is it.
+type AuditLog interface {
+	Size() int64
+	Offer(ctx context.Context, from int64) (witness.Offer, error)
+	Witnessed(ctx context.Context, connector string, size int64, failure string) error
+}
+
+// AuditReports takes what peers prove and report for the audit log;
+// audit.Collector is it.
+type AuditReports interface {
+	SVID(s audit.SVID)
+	Sessions(connector string, refused []audit.SessionRefusal, more uint64)
+}
+
+const (
+	// offerEvery bounds how often a connector is offered a checkpoint.
+	offerEvery = 2 * time.Second
+	// offerAgain is for one that refused the last: the right database may be back.
+	offerAgain = 10 * time.Second
+)
+
+// Recording notes the SVIDs that peers prove, on their way to the roster.
+type Recording struct {
+	Attendance
+	Reports AuditReports
+}
+
+// ConnectorProved implements Attendance.
+func (r Recording) ConnectorProved(id string, stream uint64, svid fleet.SVID) {
+	r.Reports.SVID(audit.SVID{Member: "connector/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
+	r.Attendance.ConnectorProved(id, stream, svid)
+}
+
+// TunnelerProved implements Attendance.
+func (r Recording) TunnelerProved(id string, stream uint64, svid fleet.SVID) {
+	r.Reports.SVID(audit.SVID{Member: "tunneler/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
+	r.Attendance.TunnelerProved(id, stream, svid)
+}
+
+// witnessing is the audit log's part of a conversation: at most one checkpoint is
+// unanswered, so that each proof begins where the connector is.
+type witnessing struct {
+	log     AuditLog // nil: nothing is offered
+	size    int64    // what the connector holds
+	failing bool
+	waiting bool
+	next    time.Time // no offer before
+}
+
+// offer sends the newest checkpoint if there is one to judge. The policy goes out
+// first where both are new: a checkpoint that covers a change must not reach the
+// connector before the change does, which would then wait for another in vain.
+func (t *conversation) offer(ctx context.Context, changed <-chan struct{}, now time.Time) error {
+	w := &t.witness
+	if w.log == nil || w.waiting || now.Before(w.next) {
+		return nil
+	}
+	if size := w.log.Size(); size == 0 || size == w.size && !w.failing && w.offered() {
+		return nil
+	}
+	o, err := w.log.Offer(ctx, w.size)
+	if err != nil {
+		t.log.Error("audit checkpoint not offered", zap.Error(err))
+		w.next = now.Add(offerAgain)
+		return nil
+	}
+	select {
+	case <-changed:
+		if err := t.sendPolicy(); err != nil {
+			return err
+		}
+	default:
+	}
+	w.waiting = true
+	return t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_AuditCheckpoint{
+		AuditCheckpoint: &zerotrustv1.AuditCheckpoint{VerifierKey: o.VerifierKey, Note: o.Note, FromSize: uint64(o.From), Proof: o.Proof}, //nolint:gosec // never negative
+	}})
+}
+
+// offered says whether this stream has had its first checkpoint: even one that is
+// not newer shows a connector whose log this is.
+func (w *witnessing) offered() bool { return !w.next.IsZero() }
+
+// witnessed notes an answer.
+func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitness, now time.Time) error {
+	w := &t.witness
+	switch {
+	case !w.waiting:
+		return status.Error(codes.InvalidArgument, "an answer to no checkpoint")
+	case len(a.GetFailure()) > 256 || a.GetSize() > 1<<48:
+		return status.Error(codes.InvalidArgument, "audit_witness: failure of more than 256 bytes, or no size")
+	}
+	w.waiting, w.size, w.failing = false, int64(a.GetSize()), a.GetFailure() != "" //nolint:gosec // capped above
+	w.next = now.Add(offerEvery)
+	if w.failing {
+		w.next = now.Add(offerAgain)
+	}
+	if err := w.log.Witnessed(ctx, t.c.ID, w.size, clipTo(a.GetFailure(), 256)); err != nil {
+		t.log.Warn("witness not noted", zap.Error(err))
+	}
+	return nil
+}
+
+// maxRefusals is what one report may list.
+const maxRefusals = 64
+
+// refusals notes the sessions that the connector did not admit.
+func (t *conversation) refusals(in *zerotrustv1.SessionRefusals) error {
+	if len(in.GetRefusals()) > maxRefusals {
+		return status.Error(codes.InvalidArgument, "refusals: more than 64")
+	}
+	if t.s.Reports == nil {
+		return nil
+	}
+	out := make([]audit.SessionRefusal, 0, len(in.GetRefusals()))
+	for _, r := range in.GetRefusals() {
+		refusal, err := refusalFromProto(r)
+		if err != nil {
+			return status.Errorf(codes.InvalidArgument, "refusals: %v", err)
+		}
+		out = append(out, refusal)
+	}
+	t.s.Reports.Sessions(t.c.ID, out, in.GetMore())
+	return nil
+}
+
+var errRefusal = errors.New("not an SPIFFE ID, an IP address, a count or a time")
+
+func refusalFromProto(r *zerotrustv1.SessionRefusal) (audit.SessionRefusal, error) {
+	id, err := spiffeid.FromString(clipTo(r.GetSpiffeId(), 2048))
+	if err != nil {
+		return audit.SessionRefusal{}, errRefusal
+	}
+	w, err := identity.ParseWorkload(id)
+	if err != nil {
+		return audit.SessionRefusal{}, errRefusal
+	}
+	addr, err := netip.ParseAddr(r.GetRemoteAddress())
+	if err != nil || len(r.GetRemoteAddress()) > 64 || r.GetCount() == 0 || !sane(r.GetFirstAt()) || !sane(r.GetLastAt()) {
+		return audit.SessionRefusal{}, errRefusal
+	}
+	return audit.SessionRefusal{
+		Caller: w.String(), Reason: clip(r.GetReason()), Source: addr.WithZone("").String(), Count: r.GetCount(),
+		First: r.GetFirstAt().AsTime(), Last: r.GetLastAt().AsTime(),
+	}, nil
+}
+
+func sane(at *timestamppb.Timestamp) bool { return at != nil && at.IsValid() }
