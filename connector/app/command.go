@@ -28,7 +28,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
   grpcconnector agent run
   grpcconnector run`,
 	}
-	root.AddCommand(runCommand(), checkCommand())
+	root.AddCommand(runCommand(), checkCommand(), witnessCommand())
 	root.AddCommand(hostcmd.Commands(hostcmd.Program{Name: "grpcconnector", Kind: identity.KindConnector, Conf: config.File})...)
 	return root
 }

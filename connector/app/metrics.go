@@ -32,6 +32,14 @@ func exportRelay(r *metrics.Registry, status func() relay.Status) {
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(status().PolicyRevision) })
 	r.Time("policy_confirmed_timestamp_seconds", "When a controller last stood behind the policy, in seconds since 1970.", nil,
 		func() time.Time { return status().PolicyConfirmed })
+	r.Gauge("audit_refused", "1 while the controller's audit log is not the one that was witnessed.", nil, func() float64 {
+		if status().AuditRefused {
+			return 1
+		}
+		return 0
+	})
+	r.Gauge("audit_witnessed_records", "Records of the controller's audit log that were witnessed.", nil,
+		func() float64 { return float64(status().AuditWitnessed) })
 	r.Reproofs(metrics.LinkControl, func() reproof.Status { return status().ControlReproofs })
 	r.Reproofs(metrics.LinkSession, func() reproof.Status { return status().SessionReproofs })
 }

@@ -30,6 +30,7 @@ const (
 	checkControl  = "control_stream"
 	checkPolicy   = "policy"
 	checkListener = "listener"
+	checkAudit    = "audit_witness"
 )
 
 // run serves until ctx ends. The listeners are opened first: an address in use is
@@ -47,7 +48,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	registry := metrics.New(cli.Version().Version)
 	healthServer.Handle("GET /metrics", registry.Handler(log.Named("metrics")))
 	checks := healthServer.Checks()
-	checks.Declare(checkControl, checkPolicy, checkListener)
+	checks.Declare(checkControl, checkPolicy, checkListener, checkAudit)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
 	forget, err := noteAddresses(cfg.StateDir, listener.Addr(), healthServer.Addr())
 	if err != nil {
@@ -115,6 +116,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	to.health.Document("/sessions", func(time.Time) any {
 		return map[string]any{"bundle_authority_ids": source.AuthorityIDs(), "sessions": r.Sessions()}
 	})
+	checks.Register(checkAudit, r.AuditReady)
 	return r.Run(ctx)
 }
 

@@ -67,6 +67,8 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 	defer forget()
 	beat := time.NewTicker(r.cfg.Timing.Heartbeat)
 	defer beat.Stop()
+	refusals := time.NewTicker(r.cfg.Timing.Refusals)
+	defer refusals.Stop()
 	for {
 		var err error
 		select {
@@ -84,6 +86,10 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 			err = r.sendHeartbeat(stream)
 		case <-beat.C:
 			err = r.sendHeartbeat(stream)
+		case answer := <-r.answers:
+			err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_AuditWitness{AuditWitness: answer}})
+		case <-refusals.C:
+			err = r.sendRefusals(stream)
 		}
 		if err != nil {
 			return err
@@ -115,6 +121,15 @@ func (r *Relay) sendReports(stream controlStream) error {
 	return nil
 }
 
+// sendRefusals tells the controller whom we refused; lost when this fails.
+func (r *Relay) sendRefusals(stream controlStream) error {
+	report := r.refused.take()
+	if report == nil {
+		return nil
+	}
+	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Refusals{Refusals: report}})
+}
+
 func (r *Relay) sendHeartbeat(stream controlStream) error {
 	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{Heartbeat: &zerotrustv1.ConnectorHeartbeat{
 		ConnectorId: r.cfg.ID, Svid: svidStatus(r.cfg.Identity.Status()),
@@ -131,6 +146,7 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 		ConnectorId: r.cfg.ID, Version: r.cfg.Version, InstanceId: r.instance, BootId: starts.Kernel(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
 		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: starts.Agent(ctx, r.cfg.AgentSocket),
+		AuditWitnessedSize: r.witness.size(),
 	}
 }
 
@@ -159,6 +175,8 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		case *zerotrustv1.ConnectResponse_Policy:
 			r.apply(m.Policy)
 			established()
+		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
+			r.judge(m.AuditCheckpoint)
 		case *zerotrustv1.ConnectResponse_Goodbye:
 			return &controlclient.RetryAfter{Delay: m.Goodbye.GetRetryAfter().AsDuration(), Reason: m.Goodbye.GetReason()}
 		}
@@ -167,8 +185,22 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 
 // apply makes a policy effective: first for those who come, then for those who
 // are here.
+//
+// While the audit log is not the one we witnessed, the controller has no say: what
+// is applied stays, and ages as if there were no controller.
 func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
-	if !r.policy.apply(p) {
+	r.latest = p
+	newer := p.GetRevision() > r.policy.revision()
+	if err := r.witness.ready(); err != nil {
+		r.policy.unlinked()
+		r.log.Error("policy refused", zap.Uint64("revision", p.GetRevision()), zap.Uint64("applied_revision", r.policy.revision()), zap.Error(err))
+		return
+	}
+	changed := r.policy.apply(p)
+	if newer && changed {
+		r.witness.owes(r.policy.unlinked)
+	}
+	if !changed {
 		return
 	}
 	r.sweep()
@@ -180,6 +212,23 @@ func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 	default:
 	}
 	r.log.Info("policy applied", zap.Uint64("revision", p.GetRevision()), zap.Int("tunnelers", len(p.GetTunnelers())))
+}
+
+// judge judges a checkpoint and answers. A failure that has ended lets the policy
+// in that came meanwhile.
+func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
+	answer, recovered := r.witness.judge(c)
+	select {
+	case <-r.answers: // an answer that nobody sent any more, of an earlier stream
+	default:
+	}
+	r.answers <- answer
+	switch {
+	case answer.GetFailure() != "":
+		r.policy.unlinked()
+	case recovered && r.latest != nil:
+		r.apply(r.latest)
+	}
 }
 
 // lastWords is how long the status of a session that was ended has to reach a

@@ -20,6 +20,9 @@ type Events struct {
 	SessionEnded func(reason string)
 	// ControlEnded gets one of controlclient.Reasons.
 	ControlEnded func(reason string)
+	// AuditJudged hears of each judgement of the controller's audit log: nil when it
+	// was good.
+	AuditJudged func(error)
 }
 
 // Status is the state of a connector at a moment.
@@ -31,6 +34,10 @@ type Status struct {
 	PolicyConfirmed time.Time
 	// Re-proofs on the connection to the controller, and on those of tunnelers.
 	ControlReproofs, SessionReproofs reproof.Status
+	// AuditRefused says that the controller's audit log is not the one that was
+	// witnessed; AuditWitnessed is how many records were.
+	AuditRefused   bool
+	AuditWitnessed uint64
 }
 
 // Status may be called at any time.
@@ -38,6 +45,7 @@ func (r *Relay) Status() Status {
 	out := Status{
 		Sessions: r.sessions.count(), ControlUp: r.control.Status().Connected, PolicyRevision: r.policy.revision(),
 		PolicyConfirmed: r.policy.lastConfirmed(), ControlReproofs: r.prover.Status(),
+		AuditRefused: r.witness.ready() != nil, AuditWitnessed: r.witness.size(),
 	}
 	if proofs := r.proofs.Load(); proofs != nil {
 		out.SessionReproofs = proofs.Status()

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // Identity is the part of mtls.Source that a running connector needs.
@@ -65,6 +66,8 @@ type Timing struct {
 	SessionIdle time.Duration // a session without a heartbeat is closed; 30 s
 	Drain       time.Duration // for streams to end at shutdown; 3 s
 	PolicyAge   time.Duration // how long a policy that does not say is used without a controller; 24 h
+	AuditBound  time.Duration // how long newer policy may be without a newer audit checkpoint; 2 min
+	Refusals    time.Duration // between reports of refused sessions; 10 s
 }
 
 func (t Timing) orDefault() Timing {
@@ -76,6 +79,8 @@ func (t Timing) orDefault() Timing {
 		{&t.SessionIdle, 30 * time.Second},
 		{&t.Drain, 3 * time.Second},
 		{&t.PolicyAge, DefaultPolicyAge},
+		{&t.AuditBound, 2 * time.Minute},
+		{&t.Refusals, refusalsEvery},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def
@@ -91,6 +96,10 @@ type Relay struct {
 	self     spiffeid.ID
 	instance string
 	policy   *policy
+	witness  *auditWitness
+	refused  *refusals
+	latest   *zerotrustv1.PolicySnapshot    // applied or refused; of the receiver only
+	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
 	outbox   *outbox
 	sessions *sessions
 	conns    *mtls.Conns // of the tunnelers
@@ -115,6 +124,10 @@ func New(cfg Config) (*Relay, error) {
 	cfg.Timing = cfg.Timing.orDefault()
 	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
 	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, MaxAge: cfg.Timing.PolicyAge, Log: cfg.Log.Named("policy")})
+	r.witness = newAuditWitness(witnessConfig{
+		Self: self.String(), StateDir: cfg.StateDir, Bound: cfg.Timing.AuditBound, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
+	})
+	r.refused, r.answers = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
 	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
@@ -141,6 +154,7 @@ func New(cfg Config) (*Relay, error) {
 // Run serves until ctx ends. It returns nil then, or why the listener failed.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.unkick()
+	defer r.witness.stop()
 	// The control stream outlives the sessions, to report their ends.
 	controlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopControl()
@@ -172,6 +186,10 @@ func (r *Relay) ControlReady(context.Context) error {
 
 // PolicyReady is the readiness check of the policy.
 func (r *Relay) PolicyReady(context.Context) error { return r.policy.usable() }
+
+// AuditReady is the readiness check of the controller's audit log, as this
+// connector witnesses it.
+func (r *Relay) AuditReady(context.Context) error { return r.witness.ready() }
 
 // ListenerReady is the readiness check of the tunnelers' listener.
 func (r *Relay) ListenerReady(context.Context) error {

@@ -32,7 +32,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	})
 	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...)
-	sessions := &service{policy: r.policy, sessions: r.sessions, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
+	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
 	checks := health.NewServer()
 	register(server, sessions, proofs, checks)
 

@@ -36,6 +36,7 @@ type service struct {
 
 	policy   *policy
 	sessions *sessions
+	refused  *refusals
 	idle     time.Duration
 	events   Events
 	log      *zap.Logger
@@ -56,6 +57,7 @@ func (v *service) Session(stream sessionStream) error {
 	if err := v.policy.admit(who); err != nil {
 		log.Warn("session refused", zap.Error(err))
 		v.events.refused(err)
+		v.refused.add(who.id.String(), remoteAddress(ctx), err)
 		return refusal(err)
 	}
 	ctx, end := context.WithCancelCause(ctx)

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+)
+
+func witnessCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "witness",
+		Short: "Show or reset what this connector witnesses of the controller's audit log",
+		Long: `A connector keeps the newest signed checkpoint of the controller's audit log, and
+accepts only a log that extends it. When the controller shows another one (its
+database was restored from a backup, or somebody rewrote it) the connector keeps
+its last policy, refuses newer ones and is not ready.`,
+	}
+	cmd.AddCommand(witnessShow(), witnessReset())
+	return cmd
+}
+
+func witnessPath(cfg config.Config) (string, error) {
+	if cfg.StateDir == "" {
+		return "", cli.UsageError(errors.New("STATE_DIR is empty: this connector keeps no witness file"))
+	}
+	return filepath.Join(cfg.StateDir, witness.FileName), nil
+}
+
+func witnessShow() *cobra.Command {
+	var out cli.Output
+	cmd := cli.Configured(&cobra.Command{
+		Use:     "show",
+		Short:   "Show the witnessed checkpoint, and why the last one was refused",
+		Example: "  grpcconnector witness show\n  grpcconnector witness show -o json",
+	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		path, err := witnessPath(cfg)
+		if err != nil {
+			return err
+		}
+		f, err := witness.Load(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("nothing witnessed yet: there is no %s", path)
+		}
+		if err != nil {
+			return err
+		}
+		return out.Write(cmd.OutOrStdout(), f, func(w io.Writer) error { return writeWitness(w, f) })
+	})
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+func writeWitness(w io.Writer, f witness.File) error {
+	kept, err := f.Kept()
+	if err != nil {
+		return err
+	}
+	state := "accepted"
+	if f.Failure != "" {
+		state = "REFUSED since " + f.FailedAt.Format(time.RFC3339) + ": " + f.Failure
+	}
+	_, err = fmt.Fprintf(w, "witness    %s\nlog        %s\nrecords    %d at %s\nroot hash  %s\nkey        %s\nnewest     %s\n",
+		f.Connector, kept.Checkpoint.Origin, kept.Checkpoint.Size, f.WitnessedAt.Format(time.RFC3339), kept.Checkpoint.Root, f.VerifierKey, state)
+	if err == nil && f.Refused != "" {
+		_, err = fmt.Fprintf(w, "\nThe refused checkpoint, as it was sent:\n%q\n", f.Refused)
+	}
+	return err
+}
+
+func witnessReset() *cobra.Command {
+	var yes bool
+	cmd := cli.Configured(&cobra.Command{
+		Use:   "reset",
+		Short: "Forget what was witnessed, after a restore that you know of",
+		Long: `Move the witness file away, so that the connector takes the controller's log as it
+is now for the true one. Do that on each connector after you restored the
+controller's database from a backup on purpose, and only then: whoever asks you to
+do it otherwise may be hiding something. The old file stays beside it as evidence.`,
+		Example: "  sudo grpcconnector witness reset --yes",
+	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		path, err := witnessPath(cfg)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return cli.UsageError(errors.New("this makes the connector believe another log: say --yes if the controller was restored on purpose"))
+		}
+		kept, err := witness.Retire(path, time.Now())
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("nothing to reset: there is no %s", path)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "witness reset; what was witnessed is kept in %s\na running connector follows with the next checkpoint, within 10 s\n", kept)
+		return err
+	})
+	cmd.Flags().BoolVar(&yes, "yes", false, "the controller was restored on purpose")
+	return cmd
+}

@@ -1,0 +1,259 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// errSilent is the failure of a controller that changes the policy and shows no
+// audit log of it.
+var errSilent = errors.New("newer policy came without a newer checkpoint of the audit log")
+
+type witnessConfig struct {
+	Self     string // SPIFFE ID, for the file
+	StateDir string
+	// Bound is how long a newer policy may be without a newer checkpoint.
+	Bound time.Duration
+	// Observe hears of each judgement; nil is an accepted checkpoint.
+	Observe func(error)
+	Log     *zap.Logger
+}
+
+// auditWitness judges the controller's audit log. Each change of the policy is an
+// event of the log, so a controller that hides what it did must either show a log
+// that does not extend the one we keep, or none.
+//
+// While it has failed, newer policy is refused. The next checkpoint that extends
+// what was witnessed ends that, and so does an operator who resets the witness.
+type auditWitness struct {
+	cfg  witnessConfig
+	path string
+	now  func() time.Time
+
+	mu      sync.Mutex
+	file    witness.File
+	kept    witness.Kept
+	failure error
+	broken  bool // the file is there and not usable: only an operator ends that
+	// due is when a checkpoint that is larger than file.Covered must have come; zero
+	// while none is owed.
+	due   time.Time
+	alarm *time.Timer // at due
+}
+
+// newAuditWitness loads what an earlier run kept. A file that cannot be used is a
+// failure, not a first look: forgetting must not be as easy as damaging a file.
+func newAuditWitness(cfg witnessConfig) *auditWitness {
+	w := &auditWitness{cfg: cfg, now: time.Now, file: witness.File{Connector: cfg.Self}}
+	if cfg.Observe == nil {
+		w.cfg.Observe = func(error) {}
+	}
+	if cfg.StateDir == "" {
+		return w
+	}
+	w.path = filepath.Join(cfg.StateDir, witness.FileName)
+	if err := w.load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.broken = true
+		w.fail(fmt.Errorf("witness file not usable: %w: see grpcconnector witness reset", err))
+	}
+	return w
+}
+
+// load needs the lock, or to be alone.
+func (w *auditWitness) load() error {
+	f, err := witness.Load(w.path)
+	if err != nil {
+		return err
+	}
+	if f.Connector != w.cfg.Self {
+		return fmt.Errorf("%s is of %q, not of %q", w.path, f.Connector, w.cfg.Self)
+	}
+	kept, err := f.Kept()
+	if err != nil {
+		return err
+	}
+	w.file, w.kept = f, kept
+	switch f.Failure {
+	case "":
+	case errSilent.Error():
+		w.failure = errSilent
+	default:
+		w.failure = errors.New(f.Failure)
+	}
+	return nil
+}
+
+// judge takes a checkpoint and says what to answer, and whether this ended a
+// failure.
+func (w *auditWitness) judge(in *zerotrustv1.AuditCheckpoint) (answer *zerotrustv1.AuditWitness, recovered bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	failed := w.failure != nil
+	w.noticeReset()
+	if w.broken {
+		return w.answer(), false
+	}
+	offer := witness.Offer{VerifierKey: in.GetVerifierKey(), Note: in.GetNote(), Proof: in.GetProof(), From: sizeOf(in.GetFromSize())}
+	next, err := w.kept.Judge(offer)
+	switch {
+	case err != nil:
+		w.refuse(offer, err)
+	case errors.Is(w.failure, errSilent) && next.Checkpoint.Size <= w.file.Covered:
+		// The same log as before is no account of what was changed.
+	default:
+		w.accept(next)
+	}
+	w.cfg.Observe(w.failure)
+	return w.answer(), failed && w.failure == nil
+}
+
+// sizeOf keeps a size that no log has from wrapping around.
+func sizeOf(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// noticeReset starts anew when an operator took the file of a failed witness away.
+func (w *auditWitness) noticeReset() {
+	if w.failure == nil || w.path == "" {
+		return
+	}
+	if _, err := witness.Load(w.path); errors.Is(err, fs.ErrNotExist) {
+		w.cfg.Log.Warn("witness of the audit log was reset by an operator")
+		w.file, w.kept, w.failure = witness.File{Connector: w.cfg.Self}, witness.Kept{}, nil
+		w.broken = false
+		w.settle()
+	}
+}
+
+func (w *auditWitness) accept(next witness.Kept) {
+	grown := next.Checkpoint.Size > w.kept.Checkpoint.Size
+	if !grown && w.failure == nil {
+		return
+	}
+	if w.failure != nil {
+		w.cfg.Log.Info("audit log extends what was witnessed again", zap.Int64("size", next.Checkpoint.Size))
+	}
+	w.kept, w.failure = next, nil
+	w.file = witness.File{
+		Connector: w.cfg.Self, VerifierKey: next.VerifierKey, Checkpoint: next.Note, WitnessedAt: w.now().UTC(), Covered: w.file.Covered,
+	}
+	if !w.due.IsZero() && next.Checkpoint.Size > w.file.Covered {
+		w.file.Covered = next.Checkpoint.Size
+		w.settle()
+	}
+	w.save()
+}
+
+func (w *auditWitness) refuse(o witness.Offer, err error) {
+	first := w.failure == nil || w.failure.Error() != err.Error()
+	if !first {
+		return
+	}
+	w.file.Refused, w.file.OfferedBy = "", ""
+	if len(o.Note) <= witness.MaxNote {
+		w.file.Refused = string(o.Note)
+	}
+	if o.VerifierKey != w.kept.VerifierKey && len(o.VerifierKey) <= witness.MaxKey {
+		w.file.OfferedBy = o.VerifierKey
+	}
+	w.fail(err)
+	w.save()
+}
+
+// fail needs the lock, or to be alone.
+func (w *auditWitness) fail(err error) {
+	w.failure = err
+	w.file.Failure, w.file.FailedAt = err.Error(), w.now().UTC()
+	w.cfg.Log.Error("audit log of the controller is not the one that was witnessed, newer policy is refused: see docs/audit.md",
+		zap.Int64("witnessed", w.kept.Checkpoint.Size), zap.Error(err))
+	w.cfg.Observe(err)
+}
+
+// save keeps what was witnessed. What cannot be kept is still held in memory.
+func (w *auditWitness) save() {
+	if w.path == "" {
+		return
+	}
+	if err := w.file.Save(w.path); err != nil {
+		w.cfg.Log.Warn("witnessed checkpoint not kept", zap.Error(err))
+	}
+}
+
+// owes notes that a newer policy was applied. The log must have grown since the
+// last one, or grow within the bound; else expired is called, once.
+func (w *auditWitness) owes(expired func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if size := w.kept.Checkpoint.Size; size > w.file.Covered {
+		w.file.Covered = size
+		w.save()
+		return
+	}
+	if !w.due.IsZero() {
+		return
+	}
+	w.due = w.now().Add(w.cfg.Bound)
+	w.alarm = time.AfterFunc(w.cfg.Bound, func() {
+		w.mu.Lock()
+		late := !w.due.IsZero() && w.failure == nil
+		if late {
+			w.fail(errSilent)
+			w.save()
+		}
+		w.mu.Unlock()
+		if late {
+			expired()
+		}
+	})
+}
+
+// settle needs the lock: nothing is owed any more.
+func (w *auditWitness) settle() {
+	w.due = time.Time{}
+	if w.alarm != nil {
+		w.alarm.Stop()
+	}
+}
+
+// stop ends the timer.
+func (w *auditWitness) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settle()
+}
+
+// ready is the readiness check.
+func (w *auditWitness) ready() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failure == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (%d records witnessed at %s): newer policy is refused, see grpcconnector witness show",
+		w.failure, w.kept.Checkpoint.Size, w.file.WitnessedAt.UTC().Format(time.RFC3339))
+}
+
+// size is what was witnessed.
+func (w *auditWitness) size() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return uint64(w.kept.Checkpoint.Size) //nolint:gosec // never negative
+}
+
+// answer needs the lock.
+func (w *auditWitness) answer() *zerotrustv1.AuditWitness {
+	a := &zerotrustv1.AuditWitness{Size: uint64(w.kept.Checkpoint.Size)} //nolint:gosec // never negative
+	if w.failure != nil {
+		text := w.failure.Error()
+		a.Failure = text[:min(len(text), 256)]
+	}
+	return a
+}
