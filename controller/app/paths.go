@@ -18,6 +18,7 @@ func (p paths) in(elem ...string) string {
 
 func (p paths) bootstrap() string    { return p.in("bootstrap") }
 func (p paths) database() string     { return p.in("controller.db") }
+func (p paths) audit() string        { return p.in("audit") }
 func (p paths) apiKey() string       { return p.in("bootstrap-api-key") }
 func (p paths) runFile() string      { return p.in("run.json") }
 func (p paths) lock() string         { return p.in("lock") }

@@ -33,7 +33,12 @@ entries, and tells connectors and tunnelers who may meet whom.`,
   grpccontroller connectors list`,
 	}
 	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand())
-	root.AddCommand(admincmd.Commands()...)
+	for _, cmd := range admincmd.Commands() {
+		if cmd.Name() == "audit" {
+			cmd.AddCommand(auditVerifyCommand()) // works on the database, not on the API
+		}
+		root.AddCommand(cmd)
+	}
 	return root
 }
 

@@ -51,6 +51,7 @@ type controller struct {
 	source    *mtls.Source
 
 	audit      *audit.Log
+	auditing   *auditing
 	roster     *fleet.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
@@ -149,9 +150,13 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		identity.KindConnector: c.cfg.SVIDTTL.Connector, identity.KindTunneler: c.cfg.SVIDTTL.Tunneler,
 	}
 	checks := c.health.Checks()
-	c.audit = audit.New(c.log, now)
+	if c.auditing, err = c.newAuditing(checks, now); err != nil {
+		return nil, nil, err
+	}
+	c.audit = c.auditing.trail
 	c.roster = fleet.NewRoster(now)
 	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
+	c.policy.OnPublish(c.policyPublished)
 	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
 		TrustDomain: c.td, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own},
 		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set("spire_entries", err) },
@@ -163,12 +168,12 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	})
 	c.agents = fleet.NewAgentWatch(fleet.AgentWatchConfig{Fleet: c.fleet, SPIRE: c.spire, Rotation: c.lastRotation, Log: c.log.Named("fleet")})
 	c.enroll = enroll.New(enroll.Config{
-		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
+		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit, Admit: c.auditing.collector.Admit,
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)
 	c.admin, err = api.New(api.Config{
-		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, OutageBudget: outageBudget(c.cfg), Auth: auth.NewKeys(c.store, now),
+		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive, OutageBudget: outageBudget(c.cfg), Auth: auth.NewKeys(c.store, now),
 		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	})
@@ -205,9 +210,13 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 		Result: enrollResults(c.metrics), Log: log,
 	}, log)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
+	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
 	plane = control.NewControlServer(c.lis.control, peers,
-		&control.ControlPlane{Fleet: c.fleet, Roster: roster, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.endpoints, Stopping: stopping, Log: log},
-		&control.Directory{Fleet: c.fleet, Roster: roster, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
+		&control.ControlPlane{
+			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.endpoints,
+			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Stopping: stopping, Log: log,
+		},
+		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
 	return enrollment, plane
 }
 
@@ -225,10 +234,10 @@ func (c *controller) run(ctx context.Context) error {
 	if err := c.writeRunFile(); err != nil {
 		return err
 	}
-	for _, run := range []func(context.Context) error{
+	for _, run := range append([]func(context.Context) error{
 		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
-	} {
+	}, c.auditing.runs()...) {
 		g.Go(func() error { return run(gctx) })
 	}
 	c.log.Info("controller ready", zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),

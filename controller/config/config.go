@@ -40,6 +40,7 @@ type Config struct {
 	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
 	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
 	PolicyAge     time.Duration  `conf:"policy_age" usage:"how long connectors use the policy, and keep sessions, without a controller"`
+	Audit         Audit          `conf:"audit"`
 	Log           logging.Config `conf:"log"`
 }
 
@@ -127,6 +128,7 @@ func (c Config) Validate() error {
 	f.Require(c.Clones == Alert || c.Clones == Quarantine, "clones", "must be %q or %q, is %q", Alert, Quarantine, c.Clones)
 	f.Require(c.PolicyAge >= leastPolicyAge && c.PolicyAge <= mostPolicyAge, "policy_age",
 		"must be %s to %s, is %s", leastPolicyAge, mostPolicyAge, c.PolicyAge)
+	f.In("audit", c.Audit.validate())
 	f.In("log", c.Log.Validate())
 	return f.Err()
 }

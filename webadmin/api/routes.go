@@ -13,6 +13,7 @@ func (s *Server) operations() []operation {
 		s.tokenOperations(),
 		s.memberOperations(),
 		s.caOperations(),
+		s.auditOperations(),
 	)
 }
 

@@ -77,6 +77,7 @@ type Config struct {
 	Tokens      Tokens
 	Fleet       Fleet
 	Rotations   Rotations
+	Trail       Trail
 	Auth        Authenticator
 	TrustDomain spiffeid.TrustDomain
 	Version     string

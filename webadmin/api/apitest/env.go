@@ -29,6 +29,7 @@ type Env struct {
 	Fleet  *Fleet
 	Keys   *KeyStore
 	Auth   *Auth
+	Trail  *Trail
 	Clock  *Clock
 	Server *api.Server
 	Logs   *observer.ObservedLogs
@@ -64,7 +65,7 @@ func New(t testing.TB) *Env {
 	core, logs := observer.New(zapcore.DebugLevel)
 	members := &Fleet{now: clock.Now}
 	e := &Env{
-		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: NewKeyStore(), Clock: clock, Logs: logs,
+		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{},
 	}
 	e.SPIRE = rotationtest.NewSPIRE(clock.Now, 24*time.Hour)
 	world := rotationtest.NewWorld(clock.Now, e.SPIRE)
@@ -75,7 +76,7 @@ func New(t testing.TB) *Env {
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
 	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID})
 	srv, err := api.New(api.Config{
-		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth,
+		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
 		OutageBudget: adminapi.OutageBudget{

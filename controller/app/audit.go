@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+)
+
+// auditing is everything around the audit log.
+type auditing struct {
+	trail     *audit.Log
+	collector *audit.Collector
+	sequencer *audit.Sequencer
+	witnesses *audit.Witnesses
+	check     *audit.SelfCheck
+	archive   audit.Archive
+	export    *export.Exporter
+	release   func() // gives SIGHUP back
+}
+
+// The names of the readiness checks. An exporter that is stuck has none: the
+// events wait in the database, and a receiver that is down must not take us down.
+const (
+	checkSequenced = "audit_log"
+	checkVerified  = "audit_verified"
+)
+
+func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*auditing, error) {
+	log := c.log.Named("auditlog") // "audit" is the events themselves
+	signer, err := audit.OpenSigner(c.paths.audit(), audit.Origin(c.td.Name()))
+	if err != nil {
+		return nil, err
+	}
+	a := &auditing{trail: audit.New(c.log, now)}
+	a.collector = audit.NewCollector(c.store, a.trail, now)
+	a.sequencer = audit.NewSequencer(audit.SequencerConfig{
+		Store: c.store, Holder: c.cfg.ControllerID, Signer: signer, Appended: a.trail.Appended(),
+		Result: func(err error) { checks.Set(checkSequenced, err) }, Log: log, Now: now,
+	})
+	a.witnesses = audit.NewWitnesses(c.store, a.sequencer, a.trail)
+	a.check = audit.NewSelfCheck(c.store, signer, log, now, func(err error) { checks.Set(checkVerified, err) })
+	a.archive = audit.Archive{QueryStore: c.store, Sequencer: a.sequencer, SelfCheck: a.check}
+	sinks, release, err := newSinks(c.cfg.Audit.Export, now)
+	if err != nil {
+		return nil, err
+	}
+	a.release = release
+	a.export = export.New(export.Config{Store: c.store, Head: a.sequencer, Sinks: sinks, Log: log})
+	return a, nil
+}
+
+// runs lists what has to run.
+func (a *auditing) runs() []func(context.Context) error {
+	return []func(context.Context) error{
+		a.collector.Run, a.sequencer.Run, a.check.Run,
+		func(ctx context.Context) error {
+			defer a.release()
+			return a.export.Run(ctx)
+		},
+	}
+}
+
+// policyPublished records each new revision of the policy.
+func (c *controller) policyPublished(ctx context.Context, s *policy.Snapshot) error {
+	after, err := json.Marshal(map[string]int{"connectors": len(s.Connectors), "tunnelers": len(s.Tunnelers)})
+	if err != nil {
+		return err
+	}
+	e := audit.Event{
+		Actor: "controller/" + c.cfg.ControllerID, Action: audit.PolicyIssue, Target: fmt.Sprintf("policy/%d", s.Revision),
+		Outcome: audit.Success, After: string(after),
+	}
+	// A revision that an earlier run published is not published anew.
+	known, err := c.store.AuditKnows(ctx, e)
+	if err != nil || known {
+		return err
+	}
+	return c.auditing.trail.Record(ctx, c.store, e)
+}
+
+// newSinks makes the sinks of the configuration. Their names are those of their
+// positions in the database: another target continues where the last one was.
+func newSinks(cfg config.AuditExport, now func() time.Time) (sinks map[string]export.Sink, release func(), err error) {
+	sinks, release = map[string]export.Sink{}, func() {}
+	if cfg.Syslog != "" {
+		if sinks["syslog"], err = export.NewSyslog(cfg.Syslog); err != nil {
+			return nil, nil, fmt.Errorf("audit.export.syslog: %w", err)
+		}
+	}
+	if cfg.Webhook.URL != "" {
+		secret, err := atomicfile.Read(cfg.Webhook.SecretPath, 4<<10)
+		if trimmed := strings.TrimSpace(string(secret)); err == nil && len(trimmed) < 16 {
+			err = export.ErrSecret
+		} else {
+			secret = []byte(trimmed)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("audit.export.webhook.secret_path: %w", err)
+		}
+		sinks["webhook"] = export.NewWebhook(cfg.Webhook.URL, secret, nil, now)
+	}
+	if cfg.Stdout {
+		sinks["stdout"] = export.NewOutput(os.Stdout)
+	}
+	if cfg.File != "" {
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		release = func() { signal.Stop(hup) }
+		sinks["file"] = export.NewFile(cfg.File, hup)
+	}
+	return sinks, release, nil
+}

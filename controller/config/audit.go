@@ -1,0 +1,68 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// Audit is about the audit log.
+type Audit struct {
+	Export AuditExport `conf:"export"`
+}
+
+// AuditExport says where audit events go beside the database, as JSON lines.
+type AuditExport struct {
+	File    string       `conf:"file" usage:"append audit events to this file"`
+	Stdout  bool         `conf:"stdout" usage:"write audit events to standard output"`
+	Syslog  string       `conf:"syslog" usage:"send audit events to udp://host:port, tcp://host:port or unix:///path (RFC 5424)"`
+	Webhook AuditWebhook `conf:"webhook"`
+}
+
+// AuditWebhook posts audit events, signed.
+type AuditWebhook struct {
+	URL        string `conf:"url" usage:"post audit events to this https URL"`
+	SecretPath string `conf:"secret_path" usage:"file with the secret that signs them, at least 16 bytes"`
+}
+
+func (a Audit) validate() error {
+	var f settings.Faults
+	e := a.Export
+	f.Require(e.File == "" || filepath.IsAbs(e.File), "export.file", "must be an absolute path, is %q", e.File)
+	if e.Syslog != "" {
+		if _, _, err := export.ParseSyslog(e.Syslog); err != nil {
+			f.Add("export.syslog", "%v", err)
+		}
+	}
+	w := e.Webhook
+	f.Require(w.URL == "" || isWebhook(w.URL), "export.webhook.url", "must be an https URL (http for loopback only), is %q", redacted(w.URL))
+	f.Require((w.URL == "") == (w.SecretPath == ""), "export.webhook.secret_path", "url and secret_path go together")
+	f.Require(w.SecretPath == "" || filepath.IsAbs(w.SecretPath), "export.webhook.secret_path", "must be an absolute path, is %q", w.SecretPath)
+	return f.Err()
+}
+
+// isWebhook: events name people and addresses, so they do not cross a network in
+// the clear.
+func isWebhook(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(net.JoinHostPort(u.Hostname(), port))
+}
+
+// redacted keeps a password out of the error.
+func redacted(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "not a URL"
+	}
+	return u.Redacted()
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// Trail is the audit log; audit.Archive is it.
+type Trail interface {
+	FindAudit(ctx context.Context, q audit.Query) ([]audit.Row, error)
+	CountAudit(ctx context.Context, q audit.Query) (int64, error)
+	Checkpoint() (c audit.SignedCheckpoint, verifierKey string)
+	Verified() audit.CheckState
+	Witnesses(ctx context.Context) ([]audit.Witness, error)
+}
+
+func (s *Server) auditOperations() []operation {
+	const texts = "; one that ends with * matches what begins so"
+	filters := []param{
+		{name: "actor", description: "who" + texts, maxLength: 256},
+		{name: "action", description: "what was done" + texts, maxLength: 256},
+		{name: "target", description: "to what" + texts, maxLength: 256},
+		{name: "outcome", description: "only events of this outcome", enum: []string{string(audit.Success), string(audit.Denied)}},
+		{name: "since", description: "not before this time (RFC 3339)", maxLength: 64},
+		{name: "until", description: "before this time (RFC 3339)", maxLength: 64},
+		{name: "q", description: "text to look for in all fields", maxLength: 256},
+	}
+	return []operation{{
+		method: http.MethodGet, path: "/audit", tag: "audit", summary: "List audit events, newest first",
+		permission: auth.AuditRead, query: append(pageParams(), filters...), replies: map[int]any{http.StatusOK: adminapi.AuditList{}}, handle: s.listAudit,
+	}, {
+		method: http.MethodGet, path: "/audit/export", tag: "audit", summary: "Download audit events, oldest first",
+		description: "One JSON object a line, as the exporters write it. Only events that have their place in the log.",
+		permission:  auth.AuditRead, query: filters, replies: map[int]any{http.StatusOK: nil}, stream: true, handle: s.exportAudit,
+	}, {
+		method: http.MethodGet, path: "/audit/checkpoint", tag: "audit", summary: "The newest signed checkpoint of the audit log",
+		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditCheckpoint{}}, handle: s.getCheckpoint,
+	}, {
+		method: http.MethodGet, path: "/audit/verification", tag: "audit", summary: "Whether the audit log is intact",
+		description: "What the controller finds itself, and what connectors witnessed. Whoever owns the controller can forge this reply; " +
+			"the judgement of a connector is on that connector.",
+		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditVerification{}}, handle: s.getVerification,
+	}}
+}
+
+func auditQuery(q url.Values) (audit.Query, error) {
+	out := audit.Query{
+		Actor: q.Get("actor"), Action: q.Get("action"), Target: q.Get("target"), Outcome: q.Get("outcome"), Text: q.Get("q"),
+	}
+	for name, at := range map[string]*time.Time{"since": &out.Since, "until": &out.Until} {
+		if !q.Has(name) {
+			continue
+		}
+		t, err := time.Parse(time.RFC3339, q.Get(name))
+		// Beyond these years microseconds do not fit what a database keeps.
+		if err != nil || t.Year() < 1970 || t.Year() > 9999 {
+			return out, invalid(name, "must be a time such as 2026-01-02T15:04:05Z")
+		}
+		*at = t
+	}
+	return out, nil
+}
+
+func (s *Server) listAudit(c *gin.Context) error {
+	q := queryOf(c)
+	find, err := auditQuery(q)
+	if err != nil {
+		return err
+	}
+	at, err := parsePage("audit", q)
+	if err != nil {
+		return err
+	}
+	if at.after != "" {
+		if find.After, err = strconv.ParseInt(at.after, 10, 64); err != nil || find.After < 1 {
+			return invalid("page_token", "is not a next_page_token of this list")
+		}
+	}
+	find.Limit = at.size + 1
+	rows, err := s.cfg.Trail.FindAudit(c.Request.Context(), find)
+	if err != nil {
+		return err
+	}
+	total, err := s.cfg.Trail.CountAudit(c.Request.Context(), find)
+	if err != nil {
+		return err
+	}
+	out := adminapi.AuditList{Events: []adminapi.AuditEvent{}, Total: total}
+	if len(rows) > at.size {
+		rows = rows[:at.size]
+		out.NextPageToken = at.token(strconv.FormatInt(rows[at.size-1].Seq, 10))
+	}
+	for _, r := range rows {
+		out.Events = append(out.Events, renderEvent(r))
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func renderEvent(r audit.Row) adminapi.AuditEvent {
+	e := adminapi.AuditEvent{
+		Time: r.Time, Actor: r.Actor, Action: r.Action, Target: r.Target, Outcome: string(r.Outcome),
+		Reason: r.Reason, RequestID: r.RequestID, Source: r.Source, Before: rawState(r.Before), After: rawState(r.After),
+	}
+	if r.Index >= 0 {
+		e.Index = &r.Index
+	}
+	return e
+}
+
+// rawState keeps a row that somebody damaged from making the reply unreadable.
+func rawState(s string) json.RawMessage {
+	if !json.Valid([]byte(s)) {
+		return nil
+	}
+	return json.RawMessage(s)
+}
+
+const exportPage = 500
+
+// exportAudit streams. It ends early, without the last newline's worth of events,
+// only when the caller goes or the database fails; the connection is cut then, so
+// that nobody takes a part for the whole.
+func (s *Server) exportAudit(c *gin.Context) error {
+	find, err := auditQuery(queryOf(c))
+	if err != nil {
+		return err
+	}
+	find.Oldest, find.Limit = true, exportPage
+	rows, err := s.cfg.Trail.FindAudit(c.Request.Context(), find)
+	if err != nil {
+		return err
+	}
+	c.Header("Content-Type", "application/x-ndjson")
+	c.Header("Content-Disposition", `attachment; filename="audit.jsonl"`)
+	c.Status(http.StatusOK)
+	for {
+		if err := writeLines(c, rows); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if len(rows) < exportPage {
+			return nil
+		}
+		find.After = rows[len(rows)-1].Seq
+		if rows, err = s.cfg.Trail.FindAudit(c.Request.Context(), find); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func writeLines(c *gin.Context, rows []audit.Row) error {
+	// A caller that stops reading must not hold the rows for ever.
+	err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(handlerTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	for _, r := range rows {
+		if r.Index < 0 {
+			continue
+		}
+		line, err := export.Encode(r)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Writer.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	c.Writer.Flush()
+	return nil
+}
+
+func (s *Server) getCheckpoint(c *gin.Context) error {
+	c.JSON(http.StatusOK, s.checkpoint())
+	return nil
+}
+
+func (s *Server) checkpoint() adminapi.AuditCheckpoint {
+	newest, key := s.cfg.Trail.Checkpoint()
+	return adminapi.AuditCheckpoint{Size: newest.Size, Time: newest.Time, Note: newest.Note, VerifierKey: key}
+}
+
+func (s *Server) getVerification(c *gin.Context) error {
+	witnesses, err := s.cfg.Trail.Witnesses(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	st := s.cfg.Trail.Verified()
+	out := adminapi.AuditVerification{
+		State: st.State, CheckedAt: st.At, Seconds: st.Duration.Seconds(), Records: st.Report.Size, Running: st.Running,
+		Checkpoint: s.checkpoint(), Witnesses: []adminapi.AuditWitness{},
+	}
+	if p := st.Report.Problem; p != nil {
+		out.Problem = &adminapi.AuditProblem{Kind: p.Kind, Index: p.Index, Time: p.Time, Action: p.Action, Detail: p.Detail}
+	}
+	for _, w := range witnesses {
+		out.Witnesses = append(out.Witnesses, adminapi.AuditWitness{ConnectorID: w.Connector, Size: w.Size, At: w.At, Failure: w.Failure})
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
