@@ -73,6 +73,19 @@ func TestControlStream(t *testing.T) {
 		})
 		require.Equal(t, w.identity.AuthorityIDs(), m.GetHeartbeat().GetBundleAuthorityIds())
 	})
+	t.Run("reports at once that an authority is not trusted any more", func(t *testing.T) {
+		t.Parallel()
+		w, _, stream := linked(t)
+		both := w.ca.Bundle().Clone()
+		both.AddX509Authority(mtlstest.NewCA(t, td).Bundle().X509Authorities()[0])
+		trusts := func(n int) func(*zerotrustv1.ConnectRequest) bool {
+			return func(m *zerotrustv1.ConnectRequest) bool { return len(m.GetHeartbeat().GetBundleAuthorityIds()) == n }
+		}
+		w.identity.Trust(both)
+		stream.until(t, "two authorities", trusts(2))
+		w.identity.Trust(w.ca.Bundle())
+		stream.until(t, "one authority", trusts(1))
+	})
 	t.Run("comes back after the controller does and reports who is attached", func(t *testing.T) {
 		t.Parallel()
 		w, c, stream := linked(t, laptopID)

@@ -75,7 +75,8 @@ func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
 const maxAuthorities = 64
 
 // authoritiesFromProto reads which authorities a peer says it trusts. It opens the
-// first gate of a CA rotation, so a peer that lies locks itself out.
+// first gate of a CA rotation and the last: a peer that lies locks itself out, or
+// hides only that it takes old SVIDs itself.
 func authoritiesFromProto(ids []string) []string {
 	out := make([]string, 0, min(len(ids), maxAuthorities))
 	for _, id := range ids[:min(len(ids), maxAuthorities)] {

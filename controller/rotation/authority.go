@@ -31,7 +31,7 @@ type Authorities struct {
 // alive returns the authority as the bundle has it, unless it has expired: then
 // nothing that it signed is accepted, and SPIRE takes it out by and by.
 func (a Authorities) alive(id string, now time.Time) (Authority, bool) {
-	i := slices.IndexFunc(a.Bundle, func(b Authority) bool { return b.ID == id })
+	i := a.index(id)
 	if i < 0 || id == "" || !a.Bundle[i].ExpiresAt.After(now) {
 		return Authority{}, false
 	}
@@ -47,6 +47,23 @@ func (a Authorities) own(now time.Time) []string {
 		}
 	}
 	return out
+}
+
+// withdrawn lists those that SPIRE has taken out of the bundle. One that has merely
+// expired is not among them: SPIRE takes it out hours later, and nothing that it
+// signed is accepted meanwhile.
+func (a Authorities) withdrawn(ids []string) []string {
+	var out []string
+	for _, id := range ids {
+		if a.index(id) < 0 {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func (a Authorities) index(id string) int {
+	return slices.IndexFunc(a.Bundle, func(b Authority) bool { return b.ID == id })
 }
 
 // SPIRE is the part of SPIRE's LocalAuthority API that a rotation needs. The four

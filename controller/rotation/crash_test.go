@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,6 +30,13 @@ func boundaries(t *testing.T, o rotation.Options, arrange func(*scene)) int {
 	return n
 }
 
+// late is a fleet that goes on trusting for a while what SPIRE has revoked, whenever
+// the controller dies.
+func late(s *scene) {
+	s.byItself("prepare")
+	s.world.SyncEvery(2 * time.Second)
+}
+
 func TestARotationSurvivesAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -47,6 +55,14 @@ func TestARotationSurvivesAFaultAtEveryCall(t *testing.T) {
 		"after SPIRE rotated by itself": {
 			ordinary, func(s *scene) { s.byItself("prepare", "activate") },
 			[]string{"prepare ca-2", "activate ca-2", "taint ca-1", "prepare ca-3", "activate ca-3", "taint ca-2", "revoke ca-2"},
+		},
+		"while bundles follow late": {
+			ordinary, late,
+			[]string{"prepare ca-2", "activate ca-2", "taint ca-1", "revoke ca-1"},
+		},
+		"in an emergency, while bundles follow late": {
+			emergency, late,
+			[]string{"prepare ca-2", "activate ca-2", "taint ca-1", "revoke ca-1", "prepare ca-3", "activate ca-3", "taint ca-2", "revoke ca-2"},
 		},
 		"in an emergency": {
 			emergency, func(s *scene) { s.byItself("prepare") },
@@ -77,12 +93,13 @@ func TestARotationSurvivesAFaultAtEveryCall(t *testing.T) {
 
 func TestARotationSurvivesTwoFaults(t *testing.T) {
 	t.Parallel()
-	n := boundaries(t, ordinary, func(*scene) {})
+	n := boundaries(t, ordinary, late)
 	for first := range n {
 		for second := first + 1; second < n+4; second++ {
 			for _, fault := range allFaults {
 				synctest.Test(t, func(t *testing.T) {
 					s := newScene(t)
+					late(s)
 					s.start(ordinary)
 					s.faults.Plan(first, fault)
 					s.faults.Plan(second, rotationtest.CrashAfter)

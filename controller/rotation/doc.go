@@ -1,5 +1,5 @@
 // Package rotation replaces the X.509 authority of the trust domain while
-// everybody stays connected: prepare, wait, activate, taint, wait, revoke.
+// everybody stays connected: prepare, wait, activate, taint, wait, revoke, wait.
 //
 // It does not talk to SPIRE (spire/rotation does, behind SPIRE), know who is
 // ONLINE (fleet.Roster does) or store anything (controller/store does, behind
@@ -18,5 +18,7 @@
 // rotation activates nothing that an online peer does not trust and revokes
 // nothing that an online peer, a session's last proof or a live agent rests on,
 // unless an operator's deadline dropped it by name. An emergency waits for nobody,
-// but gives a taint the seconds it needs to reach the agents.
+// but gives a taint the seconds it needs to reach the agents. Any rotation is done
+// when no online peer trusts what it replaced, or when the deadline of that last
+// wait has dropped by name who does.
 package rotation

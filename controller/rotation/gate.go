@@ -122,6 +122,26 @@ func mayRevoke(r Rotation, id string, c crowd, agentTTL time.Duration) Gate {
 	return g
 }
 
+// mayEnd: nobody has a revoked authority in its bundle any more. Who has accepts
+// what that authority signed, whatever SPIRE says.
+func mayEnd(r Rotation, revoked []string, c crowd) Gate {
+	var g Gate
+	for _, p := range c.peers {
+		why := ""
+		switch {
+		case len(p.Trusts) == 0:
+			why = "has not said which authorities it trusts"
+		case slices.ContainsFunc(p.Trusts, func(id string) bool { return slices.Contains(revoked, id) }):
+			why = "still trusts the revoked authority"
+		}
+		g.check(r, p.String(), via(p, why))
+	}
+	for _, m := range c.missing {
+		g.check(r, m.Name, m.Why)
+	}
+	return g
+}
+
 // renewed says that the agent's SVID was issued after the new authority became
 // active: its serial number has changed since, or its age says so. ttl is the
 // life of agent SVIDs, zero where it is not known.

@@ -62,6 +62,11 @@ const (
 	// 1.15.2: no agent hears of the taint then, and the fleet is down until the
 	// supervisors of the hosts have restarted their agents, half a minute later.
 	emergencyGrace = 15 * time.Second
+	// distrustLimit bounds the last wait where the operator has set no deadline. All
+	// has been done by then: to wait longer for a peer whose agent is cut off would
+	// protect nobody and keep the next rotation from beginning. It is longer than a
+	// silent peer stays ONLINE and than returnLimit.
+	distrustLimit = 2 * time.Minute
 	// patience is how many times in a row SPIRE may answer and refuse the same call
 	// before the rotation pauses and asks for a human.
 	patience = 10
@@ -85,6 +90,9 @@ type Manager struct {
 func New(cfg Config) *Manager {
 	return &Manager{cfg: cfg, born: cfg.Now(), kick: make(chan struct{}, 1)}
 }
+
+// now is the time as precisely as a store keeps it.
+func (m *Manager) now() time.Time { return m.cfg.Now().UTC().Truncate(time.Microsecond) }
 
 // wake makes Run look now.
 func (m *Manager) wake() {
@@ -164,14 +172,10 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 		return true, m.halt(ctx, r, Paused, ErrUpstream.Error())
 	}
 	mv := plan(r.Replace, a, m.cfg.Now())
-	switch mv.call {
-	case callNone:
-		return true, m.halt(ctx, r, Done, "")
-	case callStuck:
+	if mv.call == callStuck {
 		return true, m.halt(ctx, r, Overtaken, fmt.Sprintf("SPIRE holds %s no longer as its old authority and cannot revoke it; it is trusted until it expires", mv.id))
-	default:
 	}
-	if activated := a.Active.ID != r.Replace[0]; activated && r.Signer != a.Active.ID {
+	if activated := a.Active.ID != r.Replace[0]; activated && mv.call != callNone && r.Signer != a.Active.ID {
 		if r, err = m.noteActivation(ctx, r, a.Active.ID, mv); err != nil {
 			return false, err
 		}
@@ -181,12 +185,15 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 			return false, err
 		}
 	}
-	g, err := m.gate(ctx, r, mv)
+	g, err := m.gate(ctx, r, mv, a)
 	if err != nil {
 		return false, err
 	}
 	if !g.Open() {
 		return m.closed(ctx, r, mv, g)
+	}
+	if mv.call == callNone {
+		return true, m.halt(ctx, r, Done, "")
 	}
 	if !r.in(mv.call.intended(), mv.id) {
 		if r, err = m.enter(ctx, r, mv.call.intended(), mv.id); err != nil {
@@ -196,9 +203,9 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 	return m.do(ctx, r, mv)
 }
 
-// gate evaluates what the move has to wait for.
-func (m *Manager) gate(ctx context.Context, r Rotation, mv move) (Gate, error) {
-	if mv.call != callRevoke && (mv.call != callActivate || r.Options.Emergency) {
+// gate evaluates what the move has to wait for; a is what it was derived from.
+func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) (Gate, error) {
+	if !mv.call.waits(r.Options) {
 		return Gate{}, nil
 	}
 	c, err := m.crowd(ctx, r, mv)
@@ -206,24 +213,24 @@ func (m *Manager) gate(ctx context.Context, r Rotation, mv move) (Gate, error) {
 		return Gate{}, fmt.Errorf("who holds it up: %w", err)
 	}
 	var g Gate
-	if mv.call == callActivate {
+	switch mv.call {
+	case callActivate:
 		g = mayActivate(r, mv.id, c)
-	} else {
+	case callRevoke:
 		g = mayRevoke(r, mv.id, c, m.cfg.AgentTTL)
+	default:
+		g = mayEnd(r, a.withdrawn(r.Replace), c)
 	}
 	// While this program was down nobody could get through.
 	g.Since = r.PhaseSince
 	if m.born.After(g.Since) {
 		g.Since = m.born
 	}
-	if r.Options.Deadline > 0 {
-		g.Deadline = g.Since.Add(r.Options.Deadline)
+	if limit := mv.call.limit(r.Options); limit > 0 {
+		g.Deadline = g.Since.Add(limit)
 	}
-	if r.Options.Emergency {
-		g.Deadline = g.Since.Add(emergencyGrace)
-		if !m.cfg.Now().Before(g.Deadline) {
-			return Gate{}, nil
-		}
+	if r.Options.Emergency && mv.call == callRevoke && !m.cfg.Now().Before(g.Deadline) {
+		return Gate{}, nil
 	}
 	return g, nil
 }
@@ -239,7 +246,7 @@ func (m *Manager) closed(ctx context.Context, r Rotation, mv move, g Gate) (move
 	}
 	names := strings.Join(g.Names(), ", ")
 	switch {
-	case r.Options.OnExpiry != StopForHoldouts:
+	case r.Options.OnExpiry != StopForHoldouts || r.Options.Deadline == 0: // distrustLimit is nobody's wish
 		return true, m.drop(ctx, r, g)
 	case r.retreat():
 		return true, m.halt(ctx, r, Aborted, "deadline reached, held up by "+names)

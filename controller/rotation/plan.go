@@ -16,7 +16,7 @@ type move struct {
 type call int
 
 const (
-	callNone  call = iota // everything is done
+	callNone  call = iota // SPIRE has done everything
 	callStuck             // an authority is left that SPIRE cannot revoke any more
 	callPrepare
 	callActivate
@@ -70,7 +70,11 @@ const (
 	Tainting   Phase = "tainting"
 	Tainted    Phase = "tainted"
 	Revoking   Phase = "revoking"
-	Revoked    Phase = "revoked"
+	// Revoked waits until no online peer trusts what SPIRE has revoked: agents hear
+	// of it with their next sync, and until then an SVID of it is accepted.
+	Revoked Phase = "revoked"
+	// Distrusted is the end.
+	Distrusted Phase = "distrusted"
 )
 
 // reached is the phase in which a call is the next one, intended the one in which
@@ -101,6 +105,24 @@ func (c call) intended() Phase {
 	case callRevoke:
 		return Revoking
 	default:
-		return Revoked
+		return Distrusted
+	}
+}
+
+// waits says whether the move has a gate. An emergency activates at once; it does
+// wait until peers distrust what is revoked, which holds nothing up any more.
+func (c call) waits(o Options) bool {
+	return c == callNone || c == callRevoke || c == callActivate && !o.Emergency
+}
+
+// limit is how long the gate of the move may stay closed; zero is for ever.
+func (c call) limit(o Options) time.Duration {
+	switch {
+	case o.Emergency && c == callRevoke:
+		return emergencyGrace
+	case o.Deadline == 0 && c == callNone:
+		return distrustLimit
+	default:
+		return o.Deadline
 	}
 }

@@ -42,7 +42,7 @@ func (m *Manager) update(ctx context.Context, was Rotation, e audit.Event, chang
 
 // enter stores a phase.
 func (m *Manager) enter(ctx context.Context, r Rotation, p Phase, authority string) (Rotation, error) {
-	return m.enterWith(ctx, r, Passed{p, authority, m.cfg.Now().UTC()}, func(*Rotation) {})
+	return m.enterWith(ctx, r, Passed{p, authority, m.now()}, func(*Rotation) {})
 }
 
 // noteActivation stores the first phase in which the authority signer signs, with
@@ -56,7 +56,7 @@ func (m *Manager) noteActivation(ctx context.Context, r Rotation, signer string,
 	for _, a := range agents {
 		serials[a.ID.String()] = a.SerialNumber
 	}
-	at := m.cfg.Now().UTC()
+	at := m.now()
 	return m.enterWith(ctx, r, Passed{mv.call.reached(), mv.id, at}, func(r *Rotation) {
 		r.Signer, r.ActivatedAt, r.Agents = signer, at, serials
 	})
@@ -79,14 +79,14 @@ func (m *Manager) enterWith(ctx context.Context, r Rotation, p Passed, also func
 
 // halt ends or pauses a rotation.
 func (m *Manager) halt(ctx context.Context, r Rotation, s State, reason string) error {
-	at := m.cfg.Now().UTC()
+	at := m.now()
 	_, err := m.update(ctx, r, audit.Event{Action: haltAction(s), Reason: reason}, func(r *Rotation) {
 		if s == Paused {
 			r.State, r.Reason = s, reason
 			return
 		}
 		if s == Done {
-			r.enter(Revoked, "", at)
+			r.enter(Distrusted, "", at)
 		}
 		r.end(s, reason, at)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func (m *Manager) Report(ctx context.Context) (Report, error) {
 	}
 	if known && !r.Finished() {
 		mv := plan(r.Replace, out.Authorities, m.cfg.Now())
-		if g, err := m.gate(ctx, r, mv); err != nil {
+		if g, err := m.gate(ctx, r, mv, out.Authorities); err != nil {
 			return out, err
 		} else if g.Total > 0 {
 			out.Gate = &g
@@ -138,13 +139,11 @@ func rehearse(replace []string, a Authorities, now time.Time) []string {
 		case callRevoke:
 			out = append(out, "revoke "+mv.id+" once nothing rests on it")
 			a.Bundle = slices.Delete(a.Bundle, a.index(mv.id), a.index(mv.id)+1)
+		case callNone:
+			return append(out, "wait until no online peer trusts "+strings.Join(replace, " or ")+" any more")
 		default:
 			return out
 		}
 	}
 	return out
-}
-
-func (a Authorities) index(id string) int {
-	return slices.IndexFunc(a.Bundle, func(b Authority) bool { return b.ID == id })
 }

@@ -62,7 +62,7 @@ func (m *Manager) Start(ctx context.Context, q Request) (Rotation, error) {
 	if err != nil {
 		return Rotation{}, err
 	}
-	at := m.cfg.Now().UTC()
+	at := m.now()
 	var r Rotation
 	err = m.cfg.Store.RotationTx(ctx, func(tx Tx) error {
 		if r, err = tx.Rotation(ctx); err != nil && !errors.Is(err, ErrNone) {
@@ -130,7 +130,7 @@ func (m *Manager) Resume(ctx context.Context, q Request) (Rotation, error) {
 		if r.State != Paused {
 			return ErrNotStuck
 		}
-		r.State, r.Reason, r.PhaseSince = Running, "", m.cfg.Now().UTC()
+		r.State, r.Reason, r.PhaseSince = Running, "", m.now()
 		return nil
 	})
 	if err == nil {
@@ -147,7 +147,7 @@ func (m *Manager) Abort(ctx context.Context, q Request) (Rotation, error) {
 		if !r.retreat() {
 			return ErrTooLate
 		}
-		r.end(Aborted, "aborted by "+q.Actor, m.cfg.Now().UTC())
+		r.end(Aborted, "aborted by "+q.Actor, m.now())
 		return nil
 	})
 }

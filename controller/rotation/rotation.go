@@ -22,7 +22,9 @@ type State string
 const (
 	Running State = "running"
 	// Paused waits for resume.
-	Paused  State = "paused"
+	Paused State = "paused"
+	// Done means that no online peer trusts what was replaced, but for those that
+	// were dropped by name.
 	Done    State = "done"
 	Aborted State = "aborted"
 	// Overtaken means that SPIRE prepared the next authority before the old one was
@@ -54,7 +56,8 @@ const (
 
 // Options of a rotation.
 type Options struct {
-	// Deadline is how long each gate may wait; zero is for ever.
+	// Deadline is how long each gate may wait; zero is for ever, and two minutes for
+	// the last, after which nothing is left to do.
 	Deadline  time.Duration
 	OnExpiry  Expiry
 	Emergency bool

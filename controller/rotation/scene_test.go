@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,9 @@ var (
 	emergency = rotation.Options{Offline: rotation.ProceedOffline, OnExpiry: rotation.DropHoldouts, Emergency: true}
 )
 
+// now has more digits than a store keeps; the clock of a bubble has none.
+func now() time.Time { return time.Now().Add(789 * time.Nanosecond) }
+
 // scene is a controller with its SPIRE and fleet, in a bubble of synctest: time
 // passes only while everybody waits.
 type scene struct {
@@ -39,8 +43,8 @@ type scene struct {
 // newScene has a connector and two tunnelers, all of them ONLINE.
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{t: t, spire: rotationtest.NewSPIRE(time.Now, 24*time.Hour), store: &rotationtest.Store{}}
-	s.world = rotationtest.NewWorld(time.Now, s.spire)
+	s := &scene{t: t, spire: rotationtest.NewSPIRE(now, 24*time.Hour), store: &rotationtest.Store{}}
+	s.world = rotationtest.NewWorld(now, s.spire)
 	s.world.Add(identity.KindConnector, "c-01")
 	s.world.Add(identity.KindTunneler, "t-01")
 	s.world.Add(identity.KindTunneler, "t-02")
@@ -53,7 +57,7 @@ func newScene(t *testing.T) *scene {
 func (s *scene) boot() {
 	s.m = rotation.New(rotation.Config{
 		SPIRE: s.faults, Store: s.faults, Members: s.world, Online: s.world, Agents: s.world, Self: s.world.Self,
-		Audit: audit.New(zap.NewNop(), time.Now), Log: zap.NewNop(), Now: time.Now,
+		Audit: audit.New(zap.NewNop(), now), Log: zap.NewNop(), Now: now,
 	})
 }
 
@@ -166,13 +170,17 @@ func (s *scene) requireDone() {
 	s.t.Helper()
 	r := s.rotation()
 	require.Equal(s.t, rotation.Done, r.State, r.Reason)
-	require.Equal(s.t, rotation.Revoked, r.Phase)
+	require.Equal(s.t, rotation.Distrusted, r.Phase)
+	s.requireTimes(r)
 	a, err := s.spire.Authorities(s.t.Context())
 	require.NoError(s.t, err)
 	for _, b := range a.Bundle {
 		require.NotContains(s.t, r.Replace, b.ID)
 	}
 	require.NotContains(s.t, r.Replace, a.Active.ID)
+	for _, name := range s.world.Trusting(r.Replace...) {
+		require.Contains(s.t, r.Dropped, name, "it trusts what was revoked and the rotation says it is done")
+	}
 	// Each phase of the stored rotation has its audit event, and none without.
 	var phases, events []string
 	for _, p := range r.Past[1:] {
@@ -183,13 +191,28 @@ func (s *scene) requireDone() {
 		case audit.RotationPhase:
 			events = append(events, e.Reason)
 		case audit.RotationEnd:
-			events = append(events, "revoked ")
+			events = append(events, "distrusted ")
 		}
 	}
 	for i, e := range events {
-		if e == "preparing" {
-			events[i] = "preparing "
+		if !strings.Contains(e, " ") { // of no authority
+			events[i] += " "
 		}
 	}
 	require.Equal(s.t, phases, events)
+}
+
+// requireTimes: none has digits that a store loses, so a phase that was read back
+// never ends before it began.
+func (s *scene) requireTimes(r rotation.Rotation) {
+	s.t.Helper()
+	times := []time.Time{r.StartedAt}
+	for _, p := range r.Past {
+		times = append(times, p.At)
+	}
+	times = append(times, r.EndedAt)
+	for i, at := range times {
+		require.Equal(s.t, at.Truncate(time.Microsecond), at)
+		require.False(s.t, i > 0 && at.Before(times[i-1]), "%v", times)
+	}
 }

@@ -28,15 +28,17 @@ type Authority struct {
 const (
 	RotationRunning   = "running"
 	RotationPaused    = "paused"
-	RotationDone      = "done"
+	RotationDone      = "done" // no online peer trusts what was replaced, but those dropped
 	RotationAborted   = "aborted"
 	RotationOvertaken = "overtaken"
 )
 
 // Rotation is one replacement of the active authority.
 type Rotation struct {
-	ID         string          `json:"id"`
-	State      string          `json:"state"`
+	ID    string `json:"id"`
+	State string `json:"state"`
+	// Phase is preparing, prepared, activating, active, tainting, tainted, revoking,
+	// revoked (until no online peer trusts what SPIRE has revoked) or distrusted.
 	Phase      string          `json:"phase"`
 	Replaces   []string        `json:"replaces"`
 	Emergency  bool            `json:"emergency"`

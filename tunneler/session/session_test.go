@@ -283,6 +283,20 @@ func TestManager(t *testing.T) {
 		require.Equal(t, next.Certificates[0].SerialNumber.Text(16), f.beat(t).GetSvid().GetSerial())
 		require.Empty(t, f.ended, "the stream was not closed for it")
 	})
+	t.Run("says at once that it does not trust an authority any more", func(t *testing.T) {
+		t.Parallel()
+		ca, old := mtlstest.NewCA(t, td), mtlstest.NewCA(t, td)
+		f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+		w := start(t, ca)
+		both := ca.Bundle().Clone()
+		both.AddX509Authority(old.Bundle().X509Authorities()[0])
+		w.identity.Trust(both)
+		w.book.turn(at("a", f.addr))
+		require.Len(t, f.beat(t).GetBundleAuthorityIds(), 2)
+		w.ready(t) // subscribed by now
+		w.identity.Trust(ca.Bundle())
+		require.Equal(t, w.identity.AuthorityIDs(), f.beat(t).GetBundleAuthorityIds())
+	})
 	t.Run("comes back when the connector ends a session", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)

@@ -15,15 +15,17 @@ import (
 )
 
 // World is a fleet whose members follow the server as agents make them: its
-// bundle at once, its active authority once theirs is tainted. A member that is
-// stuck follows nothing any more.
+// bundle at once or when their agents ask, its active authority once theirs is
+// tainted. A member that is stuck follows nothing any more.
 type World struct {
 	now   func() time.Time
 	spire *SPIRE
 
 	mu      sync.Mutex
 	members []*member
-	agents  int // serial numbers given
+	self    *member       // the controller; not enrolled
+	sync    time.Duration // how often agents ask for the bundle; zero is at once
+	agents  int           // serial numbers given
 }
 
 type member struct {
@@ -33,13 +35,25 @@ type member struct {
 	signer string // of the agent's SVID
 	stuck  bool
 	frozen bool
+	clings bool
+	asked  time.Time // for the bundle, last
 	online bool
 }
 
 var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 
 // NewWorld returns a world without members.
-func NewWorld(now func() time.Time, s *SPIRE) *World { return &World{now: now, spire: s} }
+func NewWorld(now func() time.Time, s *SPIRE) *World {
+	self := &member{peer: fleet.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}}, online: true}
+	return &World{now: now, spire: s, self: self}
+}
+
+// SyncEvery makes bundles follow the server only every d, as real agents do.
+func (w *World) SyncEvery(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sync = d
+}
 
 // Add enrolls a member on a host of its own, ONLINE.
 func (w *World) Add(kind identity.Kind, id string) {
@@ -68,6 +82,12 @@ func (w *World) Enroll(kind identity.Kind, id string) {
 // Freeze makes a member trust what the server says and keep its SVID.
 func (w *World) Freeze(id string) { w.change(id, func(m *member) { m.frozen = true }) }
 
+// Cling makes a member keep the bundle that it has, or not any more: its agent is
+// cut off.
+func (w *World) Cling(id string, clings bool) {
+	w.change(id, func(m *member) { m.clings = clings })
+}
+
 // Stick makes a member follow the server no more, or again.
 func (w *World) Stick(id string, stuck bool) { w.change(id, func(m *member) { m.stuck = stuck }) }
 
@@ -84,8 +104,8 @@ func (w *World) StickAgent(id string) {
 func (w *World) change(id string, f func(*member)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, m := range w.members {
-		if m.ID == id {
+	for _, m := range append(slices.Clone(w.members), w.self) {
+		if m.peer.ID == id {
 			f(m)
 		}
 	}
@@ -100,9 +120,11 @@ func (w *World) follow(m *member) {
 	usable := func(id string) bool {
 		return slices.ContainsFunc(a.Bundle, func(b rotation.Authority) bool { return b.ID == id && !b.Tainted })
 	}
-	m.peer.Trusts = nil
-	for _, b := range a.Bundle {
-		m.peer.Trusts = append(m.peer.Trusts, b.ID)
+	if len(m.peer.Trusts) == 0 || !m.clings && w.now().Sub(m.asked) >= w.sync {
+		m.peer.Trusts, m.asked = nil, w.now()
+		for _, b := range a.Bundle {
+			m.peer.Trusts = append(m.peer.Trusts, b.ID)
+		}
 	}
 	if !usable(m.peer.SVID.AuthorityID) && !m.frozen {
 		m.peer.SVID = fleet.SVID{AuthorityID: a.Active.ID}
@@ -131,13 +153,25 @@ func (w *World) Peers() []fleet.Peer {
 	return out
 }
 
-// Self is a controller that always follows.
-func (w *World) Self() fleet.Peer {
-	m := &member{peer: fleet.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}}}
+// Trusting names who is ONLINE and had one of these in its bundle when it was last
+// looked at.
+func (w *World) Trusting(ids ...string) (names []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.follow(m)
-	return m.peer
+	for _, m := range append(slices.Clone(w.members), w.self) {
+		if m.online && slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(m.peer.Trusts, id) }) {
+			names = append(names, m.peer.String())
+		}
+	}
+	return names
+}
+
+// Self is the controller; it is always ONLINE.
+func (w *World) Self() fleet.Peer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.follow(w.self)
+	return w.self.peer
 }
 
 // Agents implements rotation.Agents.

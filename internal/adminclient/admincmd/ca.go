@@ -48,11 +48,12 @@ func caRotate(c *connection) *cobra.Command {
 		Short: "Replace the certificate authority while everybody stays connected",
 		Long: `Replace the active authority: prepare a new one, wait until every online peer
 trusts it, activate it, make SPIRE issue all SVIDs anew, wait until nothing rests
-on the old one, revoke it.
+on the old one, revoke it, wait until no online peer trusts it any more.
 
 The command follows the rotation and shows who holds it up. Interrupting it stops
 nothing: the controller goes on, also after a restart. It exits with 0 only when
-the old authority is gone.`,
+the old authority is gone, from SPIRE and from the bundle of every online peer but
+those that it went on without and names.`,
 		Example: `  grpccontroller ca rotate --dry-run
   grpccontroller ca rotate --deadline 10m
 
@@ -81,7 +82,7 @@ the old authority is gone.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&req.DryRun, "dry-run", false, "change nothing, show what would be done")
-	fs.StringVar(&req.Deadline, "deadline", "", "`duration` that each wait may last, at least 10s (default: for ever)")
+	fs.StringVar(&req.Deadline, "deadline", "", "`duration` that each wait may last, at least 10s (default: for ever, the last one 2m)")
 	fs.StringVar(&req.OnDeadline, "on-deadline", "", "`what` to do then: drop (go on without the holdouts, the default) or abort")
 	fs.StringVar(&req.Offline, "offline", "", "`what` to do about members that are OFFLINE: proceed (they heal, the default) or wait")
 	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all, waiting 15 s at most for each")
@@ -90,7 +91,7 @@ the old authority is gone.`,
 	return cmd
 }
 
-const emergencyMeans = "Each is revoked 15 s after its taint at the latest. Whoever has not replaced its SVID by then loses its connections,\nand is back when its host has fetched the new bundle or its SVID is half through its life."
+const emergencyMeans = "Each is revoked 15 s after its taint at the latest; then it is shown who still trusts one, for 2 min at most. Whoever has not replaced its SVID by then loses its connections,\nand is back when its host has fetched the new bundle or its SVID is half through its life."
 
 func caResume(c *connection) *cobra.Command {
 	var out cli.Output

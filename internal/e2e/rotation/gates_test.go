@@ -30,7 +30,7 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 	p := decode[adminapi.RotationPreview](t, dry.Stdout)
 	require.True(t, p.DryRun)
 	require.Equal(t, trusted(before), p.Replaces)
-	require.Len(t, p.Steps, 4)
+	require.Len(t, p.Steps, 5)
 	require.Equal(t, before, s.ca())
 	require.Contains(t, s.cli("ca", "rotate", "--dry-run").Stdout, "Nothing was changed")
 

@@ -204,7 +204,7 @@ func TestTheDriverIsKilledAtEveryCall(t *testing.T) {
 		}
 	}
 	t.Logf("killed %d times, in phases %s", len(killed), strings.Join(killed, " "))
-	for _, phase := range []rotation.Phase{rotation.Preparing, rotation.Activating, rotation.Tainting, rotation.Revoking} {
+	for _, phase := range []rotation.Phase{rotation.Preparing, rotation.Activating, rotation.Tainting, rotation.Revoking, rotation.Revoked, rotation.Distrusted} {
 		require.Contains(t, killed, string(phase))
 	}
 }

@@ -46,7 +46,7 @@ func TestAKilledControllerGoesOn(t *testing.T) {
 	require.Equal(t, s.active(), s.seen(s.tunneler).SVID.AuthorityID)
 
 	t.Log("killed at any moment of a rotation that nobody holds up")
-	for _, phase := range []string{"preparing", "prepared", "active", "tainted", "revoked"} {
+	for _, phase := range []string{"preparing", "prepared", "active", "tainted", "revoked", "distrusted"} {
 		old := s.active()
 		started, err := s.api.Rotate(t.Context(), adminapi.RotationRequest{})
 		require.NoError(t, err)

@@ -2,10 +2,12 @@ package rotation_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
 func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
@@ -22,7 +24,13 @@ func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
 		require.Equal(t, "key:bootstrap", r.StartedBy)
 		t.Logf("rotation %d: %s\n%s", round+1, phases(r), res.Stderr)
 
-		ca, after := s.ca(), s.active()
+		after := s.active()
+		for _, h := range []*world.Host{s.connector, s.tunneler} {
+			d, err := sessionsOf[any](t.Context(), h, time.Time{})
+			require.NoError(t, err)
+			require.Equal(t, []string{after}, d.Trusts, "%s trusts no old root", h.ID)
+		}
+		ca := s.ca()
 		require.NotEqual(t, before, after)
 		require.Equal(t, []string{after}, trusted(ca), "the old root is gone from the bundle")
 		for name, m := range map[string][2]string{
