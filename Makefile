@@ -17,11 +17,33 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/grpccontroller, bin/grpcconnector and bin/grpctunneler (static)
+build: ui ## Build bin/grpccontroller, bin/grpcconnector and bin/grpctunneler (static)
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/grpccontroller ./controller
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/grpcconnector ./connector
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/grpctunneler ./tunneler
+
+# npm keeps its own list of what it installed; vite writes index.html last of all.
+UI_INSTALLED := webadmin/ui/node_modules/.package-lock.json
+UI_BUILT     := webadmin/ui/dist/index.html
+UI_SOURCES   := $(addprefix webadmin/ui/,index.html package.json tsconfig.json vite.config.ts) \
+                $(shell find webadmin/ui/src webadmin/ui/public -type f)
+
+.PHONY: ui
+ui: $(UI_BUILT) ## Build the dashboard into webadmin/ui/dist, if its sources changed
+
+$(UI_INSTALLED): webadmin/ui/package-lock.json webadmin/ui/.npmrc
+	@scripts/require.sh node
+	cd webadmin/ui && npm ci --no-progress
+	@touch $@
+
+$(UI_BUILT): $(UI_INSTALLED) $(UI_SOURCES)
+	cd webadmin/ui && npm run --silent build
+	@touch $@
+
+.PHONY: ui-lint
+ui-lint: $(UI_INSTALLED) ## Check the types, the style and the format of the dashboard
+	cd webadmin/ui && npm run --silent check
 
 .PHONY: spire
 spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min the first time)
@@ -43,12 +65,13 @@ schema: ## Write controller/store/schema.sql from the migrations
 	go test ./controller/store -run Schema -update
 
 .PHONY: fmt
-fmt: ## Format Go and proto files
+fmt: $(UI_INSTALLED) ## Format Go, proto and TypeScript files
 	$(GOLANGCI) fmt
 	$(BUF) format -w
+	cd webadmin/ui && npm run --silent format
 
 .PHONY: lint
-lint: generate-check ## Lint Go, proto and shell, and check the generated code
+lint: generate-check ui-lint ## Lint Go, proto, shell and TypeScript, and check the generated code
 	@scripts/require.sh shellcheck
 	$(GOLANGCI) config verify
 	$(GOLANGCI) run

@@ -2,6 +2,8 @@ module github.com/sathiyaseelank-dot/grpccontroller
 
 go 1.26.0
 
+ignore ./webadmin/ui/node_modules
+
 require (
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/fsnotify/fsnotify v1.10.1

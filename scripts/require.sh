@@ -9,6 +9,7 @@ set -euo pipefail
 present() {
 	case $1 in
 	cc) command -v cc >/dev/null && echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 ;;
+	node) command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
 }
@@ -46,3 +47,9 @@ if ! { apt-get update && apt-get install -y --no-install-recommends "${debs[@]}"
 	cat "$log" >&2
 	exit 1
 fi
+for tool in "${missing[@]}"; do
+	present "$tool" || {
+		echo "missing: $tool; what Debian has is too old (node: 20.19 or newer, with npm, from https://nodejs.org)" >&2
+		exit 1
+	}
+done

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
@@ -46,3 +48,12 @@ func NewFailures(now func() time.Time) (allow func(ip string) bool, size func() 
 
 // MaxFailing is the bound of the failure limiter.
 const MaxFailing = maxFailing
+
+// DashboardHandler serves files as the engine does, without the API.
+func DashboardHandler(files fs.FS) http.Handler {
+	s := &Server{log: zap.NewNop()}
+	e := gin.New()
+	e.Use(s.identifyRequest, s.secureHeaders)
+	e.NoRoute(newDashboard(files).serve, s.handle(noRoute))
+	return e
+}

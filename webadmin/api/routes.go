@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/ui"
 )
 
 // operations are all operations of the API. Each group stands beside its handlers.
@@ -28,7 +30,7 @@ func (s *Server) newEngine() *gin.Engine {
 	// the table has no row, and authorize refuses it.
 	e.Use(s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.boundRequest,
 		s.authenticate, s.authorize, s.checkQuery)
-	e.NoRoute(s.handle(noRoute))
+	e.NoRoute(newDashboard(ui.Files()).serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))
 	for _, o := range s.table {
 		e.Handle(o.method, o.route(), s.handle(o.handle))

@@ -1,0 +1,151 @@
+package api_test
+
+import (
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/ui"
+)
+
+func built(t *testing.T) fs.FS {
+	t.Helper()
+	var zipped strings.Builder
+	w := gzip.NewWriter(&zipped)
+	_, err := io.WriteString(w, "zipped()")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return fstest.MapFS{
+		"index.html":         {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__"><link nonce="__CSP_NONCE__">`)},
+		"favicon.svg":        {Data: []byte("<svg/>")},
+		"assets/a-1.js":      {Data: []byte("plain()")},
+		"assets/a-1.js.gz":   {Data: []byte(zipped.String())},
+		"assets/b-1.css":     {Data: []byte("b{}")},
+		"assets/secret.html": {Data: []byte("not served")},
+	}
+}
+
+func browse(t *testing.T, files fs.FS, method, path string, header http.Header) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+	if header != nil {
+		r.Header = header
+	}
+	w := httptest.NewRecorder()
+	api.DashboardHandler(files).ServeHTTP(w, r)
+	return w
+}
+
+var html = http.Header{"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}}
+
+func TestEveryPageGetsItsOwnNonce(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, path := range []string{"/", "/connectors", "/connectors/a.b", "/tunnelers/../ca", "/claim", "/apish", "/"} {
+		res := browse(t, built(t), http.MethodGet, path, html)
+		require.Equal(t, http.StatusOK, res.Code, path)
+		require.Equal(t, "text/html; charset=utf-8", res.Header().Get("Content-Type"), path)
+		require.Equal(t, "no-store", res.Header().Get("Cache-Control"), path)
+		csp := res.Header().Get("Content-Security-Policy")
+		m := regexp.MustCompile(`^default-src 'none'; script-src 'self'; style-src 'self' 'nonce-([A-Za-z0-9_-]{22})'; img-src 'self' data:; ` +
+			`font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'$`).FindStringSubmatch(csp)
+		require.NotNil(t, m, csp)
+		require.False(t, seen[m[1]], "a nonce came twice")
+		seen[m[1]] = true
+		require.Equal(t, `<meta name="csp-nonce" content="`+m[1]+`"><link nonce="`+m[1]+`">`, res.Body.String())
+	}
+}
+
+func TestHashedFilesAreCachedForEverAndOthersAreNot(t *testing.T) {
+	t.Parallel()
+	js := browse(t, built(t), http.MethodGet, "/assets/a-1.js", http.Header{"Accept-Encoding": {"gzip, br"}})
+	require.Equal(t, "gzip", js.Header().Get("Content-Encoding"))
+	require.Equal(t, "text/javascript; charset=utf-8", js.Header().Get("Content-Type"))
+	require.Equal(t, "public, max-age=31536000, immutable", js.Header().Get("Cache-Control"))
+	require.Equal(t, "nosniff", js.Header().Get("X-Content-Type-Options"))
+	unzipped, err := gzip.NewReader(js.Body)
+	require.NoError(t, err)
+	b, err := io.ReadAll(unzipped)
+	require.NoError(t, err)
+	require.Equal(t, "zipped()", string(b))
+
+	plain := browse(t, built(t), http.MethodGet, "/assets/a-1.js", nil)
+	require.Empty(t, plain.Header().Get("Content-Encoding"))
+	require.Equal(t, "plain()", plain.Body.String())
+	css := browse(t, built(t), http.MethodGet, "/assets/b-1.css", http.Header{"Accept-Encoding": {"gzip"}})
+	require.Empty(t, css.Header().Get("Content-Encoding"), "there is no zipped one")
+	icon := browse(t, built(t), http.MethodGet, "/favicon.svg", nil)
+	require.Equal(t, "image/svg+xml", icon.Header().Get("Content-Type"))
+	require.Equal(t, "no-cache", icon.Header().Get("Cache-Control"))
+}
+
+func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		method, path string
+		header       http.Header
+	}{
+		"a path of the API":               {http.MethodGet, "/api/admin/nothing", html},
+		"a path that climbs into the API": {http.MethodGet, "/x/../api/admin/nothing", html},
+		"the API's own root":              {http.MethodGet, "/api", html},
+		"the token endpoint":              {http.MethodGet, "/oauth/token", html},
+		"a program, which wants no page":  {http.MethodGet, "/connectors", http.Header{"Accept": {"application/json"}}},
+		"a write":                         {http.MethodPost, "/connectors", html},
+		"an asset that is gone":           {http.MethodGet, "/assets/old-1.js", html},
+		"a page among the assets":         {http.MethodGet, "/assets/secret.html", html},
+		"the raw index":                   {http.MethodGet, "/index.html", nil},
+		"a zipped file by name":           {http.MethodGet, "/assets/a-1.js.gz", nil},
+		"a climb out of the build":        {http.MethodGet, "/../../etc/x.txt", nil},
+	} {
+		res := browse(t, built(t), tc.method, tc.path, tc.header)
+		require.Equal(t, http.StatusNotFound, res.Code, name)
+		require.Equal(t, "application/problem+json", res.Header().Get("Content-Type"), name)
+		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", res.Header().Get("Content-Security-Policy"), name)
+	}
+}
+
+func TestABuildWithoutTheDashboardSaysSo(t *testing.T) {
+	t.Parallel()
+	res := browse(t, fstest.MapFS{".gitkeep": {}}, http.MethodGet, "/", html)
+	require.Equal(t, http.StatusOK, res.Code)
+	require.Contains(t, res.Body.String(), "The dashboard is not part of this build: make ui")
+}
+
+func TestTheServerServesTheDashboardWithoutAKey(t *testing.T) {
+	t.Parallel()
+	e := apitest.Start(t)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.URL+"/tokens?status=pending&q=a", nil)
+	require.NoError(t, err)
+	r.Header = html.Clone()
+	res, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = res.Body.Close() })
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.NotContains(t, string(body), "__CSP_NONCE__")
+}
+
+// The policy has no 'unsafe-inline'; what it would block must not be in a build.
+func TestTheBuiltIndexHasNothingInline(t *testing.T) {
+	t.Parallel()
+	index, err := fs.ReadFile(ui.Files(), "index.html")
+	if err != nil {
+		t.Skip("the dashboard is not part of this build: make ui")
+	}
+	require.Contains(t, string(index), `<meta name="csp-nonce" content="__CSP_NONCE__"`)
+	require.NotRegexp(t, `<script(?:[^>]*)>[^<]+</script>`, string(index))
+	require.NotRegexp(t, `\son[a-z]+=|\sstyle=|<style`, string(index))
+	require.NotRegexp(t, `(?:src|href)="(?:https?:)?//`, string(index))
+}

@@ -1,0 +1,651 @@
+// A world to look at the dashboard with: a server with the API's shapes, ten
+// thousand connectors and nothing behind them. It is not part of the product.
+//   npm run world -- [port] [empty]
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
+const start = Date.now()
+const ago = (s) => new Date(Date.now() - s * 1000).toISOString()
+const ahead = (s) => new Date(Date.now() + s * 1000).toISOString()
+const hex = (n) => randomBytes(n).toString('hex')
+
+/** A world: its state and what the API says of it. */
+export function makeWorld({ empty = false, members = 10_000 } = {}) {
+  const n = empty ? 0 : members
+  const cities = ['fra', 'ams', 'lon', 'nyc', 'sfo', 'sin', 'syd', 'gru']
+  const member = (kind, i, id) => {
+    const online = i % 23 !== 5
+    return {
+      id,
+      status: online ? 'ONLINE' : 'OFFLINE',
+      last_seen: online ? ago(i % 9) : ago(3600 * (1 + (i % 90))),
+      version: i % 7 ? '1.4.2' : '1.4.1',
+      spiffe_id: `spiffe://corp.example/${kind}/${id}`,
+      host_id: `host-${String(i).padStart(6, '0')}`,
+      enrolled_at: ago(86_400 * (1 + (i % 400))),
+      contested: i === 3,
+      cloned: i === 4,
+      svid: online
+        ? {
+            serial: `4f1b${String(i).padStart(12, '0')}9ac2`,
+            authority_id: authorities[0].id,
+            not_after: ahead(120 + ((i * 37) % 480)),
+          }
+        : { serial: '', authority_id: '' },
+      remote_address: online ? `203.0.113.${i % 250}:${40_000 + (i % 20_000)}` : '',
+    }
+  }
+  const authorities = [
+    {
+      id: 'a41c9f0be2d7733c5b1e6d80f9a2c4e7b3d5f608',
+      state: 'active',
+      trusted: true,
+      tainted: false,
+      expires_at: ahead(19 * 3600),
+    },
+    {
+      id: '7c22d90f4e6ab81d3350ffa9be17c6d2480e9b1a',
+      state: 'old',
+      trusted: true,
+      tainted: false,
+      expires_at: ahead(7 * 3600),
+    },
+  ]
+  const connectors = Array.from({ length: n }, (_, i) => {
+    const id = `connector-${cities[i % 8]}-${String(Math.floor(i / 8) + 1).padStart(4, '0')}`
+    const m = member('connector', i, id)
+    return {
+      ...m,
+      private_ip: `10.${i % 200}.${(i >> 3) % 250}.7`,
+      addresses: [`10.${i % 200}.${(i >> 3) % 250}.7:9443`, `connector-${i}.corp.example:9443`],
+      stream_since: m.status === 'ONLINE' ? ago(60 + ((i * 131) % 900_000)) : undefined,
+      policy_revision: 118,
+      tunnelers: m.status === 'ONLINE' ? (i < 12 ? 400 - i * 31 : i % 3) : 0,
+    }
+  })
+  const tunnelers = Array.from({ length: n }, (_, i) => {
+    const m = member('tunneler', i, `tunneler-${String(i + 1).padStart(5, '0')}`)
+    const at = connectors[i % 12]
+    return {
+      ...m,
+      connector_id: at?.id ?? '',
+      reported_by: at?.spiffe_id,
+      session_since: m.status === 'ONLINE' ? ago(30 + ((i * 71) % 90_000)) : undefined,
+    }
+  })
+  const token = (i, state) => ({
+    token_id: `tok_${String(i).padStart(4, '0')}k3n9f2`,
+    kind: i % 2 ? 'tunneler' : 'connector',
+    id: i % 2 ? `tunneler-${String(i + 10_001).padStart(5, '0')}` : `connector-new-${i}`,
+    state,
+    replace: i === 2,
+    source_cidr: i % 3 ? undefined : '10.20.0.0/16',
+    delivery: ['plain', 'sealed', 'claim'][i % 3],
+    created_by: 'person:ada@corp.example',
+    created_at: ago(60 * (i + 1)),
+    expires_at: state === 'pending' ? ahead(500 - i * 60) : ago(30),
+    redeemed_at: state === 'redeemed' ? ago(50) : undefined,
+    host_id: state === 'redeemed' ? 'host-000002' : undefined,
+  })
+  const states = ['pending', 'pending', 'redeemed', 'expired', 'revoked', 'redeemed', 'redeemed', 'expired']
+  const tokens = empty ? [] : states.map((s, i) => token(i, s))
+  const request = (i, state) => ({
+    id: `req_${i}8f2c`,
+    kind: i % 2 ? 'tunneler' : 'connector',
+    member_id: i % 2 ? 'tunneler-grace' : 'connector-lab-01',
+    code: ['KQ4T-9MZX', 'B7PD-2WHJ', 'ZZ31-AA90'][i],
+    fingerprint: 'SHA256:3f:9a:11:c0:7e:55:d2:08:b1:6c:aa:20:4d:e9:77:31',
+    state,
+    hostname: i % 2 ? 'grace-thinkpad' : 'lab-gw-1',
+    remote_address: `198.51.100.${i + 7}`,
+    created_at: ago(95 + i * 40),
+    expires_at: ahead(480 - i * 90),
+    decided_by: state === 'pending' ? undefined : 'person:ada@corp.example',
+  })
+  const requests = empty ? [] : [request(0, 'pending'), request(1, 'pending'), request(2, 'denied')]
+  const actions = [
+    'enroll.redeem',
+    'admin.sign_in',
+    'token.create',
+    'member.revoke',
+    'enroll.refuse',
+    'ca.phase',
+    'svid.rotate',
+  ]
+  const events = Array.from({ length: empty ? 0 : 1200 }, (_, i) => ({
+    index: 1200 - i,
+    id: `evt_${1200 - i}`,
+    at: ago(i * 47 + 4),
+    actor: i % 3 ? 'person:ada@corp.example' : 'system',
+    action: actions[i % actions.length],
+    target: i % 4 ? `connector ${connectors[i]?.id}` : `token tok_${String(i).padStart(4, '0')}k3n9f2`,
+    outcome: i % 7 === 4 ? 'denied' : 'success',
+    reason: i % 7 === 4 ? 'token expired' : undefined,
+    request_id: hex(16),
+    source: `203.0.113.${i % 250}`,
+    after: i % 5 ? undefined : '{"state":"redeemed","host_id":"host-000002"}',
+  }))
+  const people = [
+    {
+      id: 'p1',
+      email: 'ada@corp.example',
+      name: 'Ada Lovelace',
+      role: 'owner',
+      totp: true,
+      oidc: false,
+      created_at: ago(9e6),
+      last_sign_in: ago(300),
+    },
+    {
+      id: 'p2',
+      email: 'grace@corp.example',
+      name: 'Grace Hopper',
+      role: 'admin',
+      totp: false,
+      oidc: true,
+      created_at: ago(8e6),
+      last_sign_in: ago(90_000),
+    },
+    {
+      id: 'p3',
+      email: 'edsger@corp.example',
+      name: 'Edsger Dijkstra',
+      role: 'auditor',
+      totp: false,
+      oidc: false,
+      disabled: true,
+      created_at: ago(7e6),
+    },
+  ]
+  const sessions = [
+    {
+      id: 's1',
+      person_id: 'p1',
+      email: 'ada@corp.example',
+      current: true,
+      created_at: ago(1800),
+      last_seen: ago(2),
+      expires_at: ahead(41_000),
+      remote_address: '203.0.113.9',
+      user_agent: 'Mozilla/5.0 (X11; Linux x86_64) Chrome/148.0 Safari/537.36',
+    },
+    {
+      id: 's2',
+      person_id: 'p1',
+      email: 'ada@corp.example',
+      created_at: ago(9000),
+      last_seen: ago(1300),
+      expires_at: ahead(30_000),
+      remote_address: '198.51.100.20',
+      user_agent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Safari/604.1',
+    },
+  ]
+  const keys = empty
+    ? []
+    : [
+        {
+          id: 'key_1',
+          name: 'terraform',
+          permissions: ['fleet:read', 'tokens:write'],
+          created_by: 'person:ada@corp.example',
+          created_at: ago(1e6),
+          expires_at: ahead(5e6),
+          last_used_at: ago(44),
+        },
+        {
+          id: 'key_2',
+          name: 'siem export',
+          permissions: ['audit:read'],
+          created_by: 'person:ada@corp.example',
+          created_at: ago(2e6),
+          expires_at: ahead(3e5),
+        },
+      ]
+  const rotation = {
+    id: 'rot_1',
+    state: 'running',
+    phase: 'prepared',
+    replaces: [authorities[0].id],
+    emergency: false,
+    offline: 'proceed',
+    deadline: '10m0s',
+    on_deadline: 'drop',
+    started_by: 'person:ada@corp.example',
+    started_at: ago(41),
+    dropped: [],
+    phases: [
+      { phase: 'started', at: ago(41), seconds: 0.4 },
+      { phase: 'prepared', authority: authorities[1].id, at: ago(40), seconds: 40.2 },
+    ],
+    gate: {
+      total: 9566,
+      through: 9212,
+      deadline: ahead(550),
+      held_up_by: Array.from({ length: 354 }, (_, i) => ({
+        name: `connector ${connectors[i * 3]?.id ?? i}`,
+        why: 'has not reported the new authority yet',
+      })),
+    },
+  }
+  const count = (list) => {
+    const live = list.filter((m) => !m.revoked_at)
+    const online = live.filter((m) => m.status === 'ONLINE').length
+    return { total: live.length, online, offline: live.length - online }
+  }
+  const w = {
+    signedIn: true,
+    steppedUp: Date.now() + 3e5,
+    setup: false,
+    rotation: null,
+    connectors,
+    tunnelers,
+    tokens,
+    requests,
+    events,
+    people,
+    sessions,
+    keys,
+  }
+  w.rotate = () => {
+    w.rotation = rotation
+  }
+  w.status = () => ({
+    trust_domain: 'corp.example',
+    version: '1.4.2',
+    time: ago(0),
+    connectors: count(connectors),
+    tunnelers: count(tunnelers),
+  })
+  w.ca = () => ({
+    authorities: empty ? authorities.slice(0, 1) : authorities,
+    rotation: w.rotation ?? undefined,
+    outage_budget: {
+      policy_age: '24h0m0s',
+      identity: [
+        { kind: 'connector', least: '3m0s', most: '5m30s' },
+        { kind: 'tunneler', least: '15m30s', most: '30m30s' },
+      ],
+    },
+  })
+  w.networks = () =>
+    empty
+      ? []
+      : cities.map((c, i) => ({
+          id: `net-${c}`,
+          name: `Office ${c.toUpperCase()}`,
+          connectors: { total: 1250, online: 1190 - i * 9, offline: 60 + i * 9 },
+        }))
+  w.series = (window) => {
+    const step = window === '1h' ? 10 : 300
+    const points = Array.from(
+      { length: empty ? 1 : window === '1h' ? 360 : 288 },
+      (_, i, a = window === '1h' ? 360 : 288) => ({
+        at: ago((a - i) * step),
+        connectors_online: Math.round(n * 0.95 + Math.sin(i / 20) * n * 0.01),
+        connectors_total: n,
+        tunnelers_online: Math.round(n * 0.9 + Math.cos(i / 33) * n * 0.03),
+        tunnelers_total: n,
+        heartbeats: Math.round(n * 1.9 + Math.sin(i / 7) * n * 0.05),
+        svid_rotations: Math.round((n / 25) * (1 + 0.4 * Math.sin(i / 5))),
+      }),
+    )
+    return { step_seconds: step, points }
+  }
+  return w
+}
+
+const session = (w) => ({
+  person: w.people[0],
+  permissions: [
+    'fleet:read',
+    'tokens:write',
+    'requests:decide',
+    'members:revoke',
+    'ca:rotate',
+    'audit:read',
+    'people:manage',
+    'keys:manage',
+    'settings:read',
+    'self',
+  ],
+  csrf_token: 'csrf',
+  expires_at: ahead(41_000),
+  idle_expires_at: ahead(1700),
+  step_up_until: new Date(w.steppedUp).toISOString(),
+})
+
+const settings = {
+  trust_domain: 'corp.example',
+  version: '1.4.2',
+  commit: '0f8b83a',
+  ttl: { connector_svid: '10m0s', tunneler_svid: '30m0s', token_default: '10m0s', ca: '24h0m0s' },
+  listen: { admin: '127.0.0.1:8080', enrollment: '0.0.0.0:8443', control: '0.0.0.0:8444' },
+  sign_in: { local: true, oidc: true, oidc_issuer: 'https://id.corp.example' },
+  clone_policy: 'suspend',
+}
+
+class Problem extends Error {
+  constructor(status, type, detail, field) {
+    super(detail)
+    this.body = {
+      type: `urn:grpccontroller:problem:${type}`,
+      title: { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 409: 'Conflict' }[status],
+      status,
+      detail,
+      field,
+      request_id: hex(16),
+    }
+  }
+}
+
+function page(list, q, name) {
+  let out = list
+  const words = (q.get('q') ?? '').toLowerCase()
+  if (words) out = out.filter((m) => JSON.stringify(m).toLowerCase().includes(words))
+  if (q.get('status')) out = out.filter((m) => (m.status ?? m.state) === q.get('status'))
+  if (q.get('connector_id')) out = out.filter((m) => m.connector_id === q.get('connector_id'))
+  if (q.get('connector')) out = out.filter((m) => m.connector_id === q.get('connector'))
+  for (const f of ['actor', 'action', 'target', 'outcome']) if (q.get(f)) out = out.filter((m) => m[f] === q.get(f))
+  const sort = q.get('sort')
+  if (sort) {
+    const key = sort.replace(/^-/, '')
+    const of = (m) => (key === 'svid_not_after' ? (m.svid?.not_after ?? '9') : (m[key] ?? ''))
+    const sign = sort.startsWith('-') ? -1 : 1
+    out = [...out].sort((a, b) => (of(a) < of(b) ? -sign : of(a) > of(b) ? sign : 0))
+  }
+  const from = Number(q.get('page_token') || 0)
+  const size = Number(q.get('page_size') || 100)
+  return {
+    [name]: out.slice(from, from + size),
+    next_page_token: from + size < out.length ? String(from + size) : '',
+    total: out.length,
+  }
+}
+
+function one(list, id, key = 'id') {
+  const m = list.find((x) => x[key] === id)
+  if (!m) throw new Problem(404, 'not-found', 'no such member is enrolled')
+  return m
+}
+
+async function answer(w, method, path, q, body) {
+  const [a, b, c] = path.split('/').slice(1)
+  const key = `${method} /${a}`
+  if (key === 'GET /setup') return { needed: w.setup, oidc: { enabled: true, name: 'Corp SSO' } }
+  if (path === '/session' && method === 'POST') {
+    if (body.password !== 'correct horse')
+      throw new Problem(401, 'sign-in-refused', 'The email, the password or the code is wrong.')
+    w.signedIn = true
+    return session(w)
+  }
+  if (a === 'claims')
+    return {
+      token: 'ztc_demo',
+      kind: 'connector',
+      id: 'connector-new-2',
+      expires_at: ahead(300),
+      install_command: command('connector', 'connector-new-2', 'ztc_demo'),
+    }
+  if (!w.signedIn) throw new Problem(401, 'unauthenticated', 'sign in first')
+  if (path === '/session/step-up') {
+    if (body.password !== 'correct horse')
+      throw new Problem(401, 'sign-in-refused', 'The password or the code is wrong.')
+    w.steppedUp = Date.now() + 3e5
+    return session(w)
+  }
+  if (path === '/session') {
+    if (method === 'DELETE') w.signedIn = false
+    return session(w)
+  }
+  const provenOnly =
+    ['POST /tokens', 'POST /keys', 'POST /people'].includes(key) ||
+    path.startsWith('/ca/rotations') ||
+    path.endsWith('/approve')
+  if (provenOnly && method !== 'GET' && w.steppedUp < Date.now())
+    throw new Problem(403, 'step-up-required', 'confirm that it is you')
+  switch (key) {
+    case 'GET /status':
+      return w.status()
+    case 'GET /series':
+      return w.series(q.get('window'))
+    case 'GET /settings':
+      return settings
+    case 'GET /connectors':
+      return b ? one(w.connectors, b) : page(w.connectors, q, 'connectors')
+    case 'GET /tunnelers':
+      return b ? one(w.tunnelers, b) : page(w.tunnelers, q, 'tunnelers')
+    case 'DELETE /connectors':
+    case 'DELETE /tunnelers':
+      Object.assign(one(w[a], b), { revoked_at: ago(0), status: 'OFFLINE' })
+      return {}
+    case 'GET /hosts':
+      return page(
+        w.connectors.map((m) => ({
+          id: m.host_id,
+          kind: 'connector',
+          member_id: m.id,
+          enrolled_at: m.enrolled_at,
+          contested: m.contested,
+        })),
+        q,
+        'hosts',
+      )
+    case 'GET /networks':
+      return { networks: w.networks(), next_page_token: '', total: w.networks().length }
+    case 'GET /tokens':
+      return b ? one(w.tokens, b, 'token_id') : page(w.tokens, q, 'tokens')
+    case 'POST /tokens':
+      return createToken(w, body)
+    case 'DELETE /tokens':
+      one(w.tokens, b, 'token_id').state = 'revoked'
+      return {}
+    case 'GET /requests':
+      return page(w.requests, q, 'requests')
+    case 'POST /requests':
+      one(w.requests, b).state = c === 'approve' ? 'approved' : 'denied'
+      return one(w.requests, b)
+    case 'GET /ca':
+      return w.ca()
+    case 'POST /ca':
+      return rotations(w, c && path.split('/')[3], body)
+    case 'GET /audit':
+      if (b === 'verification')
+        return {
+          state: 'ok',
+          detail: 'All records are in the log as they were written.',
+          checkpoint: { size: 1200, root: hex(16), at: ago(3) },
+          witnesses: w.connectors.slice(0, 40).map((m) => ({ id: m.id, size: 1200, at: ago(8), state: 'ok' })),
+        }
+      return page(w.events, q, 'events')
+    case 'GET /people':
+      return page(w.people, q, 'people')
+    case 'POST /people':
+      return { setup_url: `https://controller.corp.example/setup#${hex(16)}`, expires_at: ahead(86_400) }
+    case 'PATCH /people':
+      return Object.assign(one(w.people, b), body)
+    case 'DELETE /people':
+      w.people = w.people.filter((p) => p.id !== b)
+      return {}
+    case 'GET /sessions':
+      return page(w.sessions, q, 'sessions')
+    case 'DELETE /sessions':
+      w.sessions = w.sessions.filter((s) => s.id !== b)
+      return {}
+    case 'GET /keys':
+      return page(w.keys, q, 'keys')
+    case 'POST /keys':
+      return { id: 'key_3', key: `zta_${hex(20)}`, expires_at: ahead(7.7e6) }
+    case 'DELETE /keys':
+      one(w.keys, b).revoked_at = ago(0)
+      return {}
+    case 'GET /me':
+      return page(w.sessions, q, 'sessions')
+    case 'POST /me':
+      if (path === '/me/totp')
+        return {
+          secret: 'JBSWY3DPEHPK3PXP',
+          uri: 'otpauth://totp/grpccontroller:ada%40corp.example?secret=JBSWY3DPEHPK3PXP&issuer=grpccontroller',
+        }
+      if (path === '/me/totp/confirm') w.people[0].totp = true
+      return {}
+    case 'DELETE /me':
+      if (b === 'totp') w.people[0].totp = false
+      return {}
+  }
+  throw new Problem(404, 'not-found', 'there is no such path in the admin API')
+}
+
+const command = (kind, id, secret) =>
+  `grpc${kind} enroll --id ${id} --controller controller.corp.example:8443 --token-file - <<'EOF'\n${secret}\nEOF`
+
+function createToken(w, body) {
+  if (!/^[a-z0-9-]{1,63}$/.test(body.id))
+    throw new Problem(400, 'invalid-request', 'may have lower-case letters, digits and dashes, 63 at most', 'id')
+  if (w[`${body.kind}s`].some((m) => m.id === body.id && !m.revoked_at) && !body.replace)
+    throw new Problem(409, 'live-member', 'a live host has this id; say replace to revoke it')
+  const t = {
+    token_id: `tok_${hex(6)}`,
+    kind: body.kind,
+    id: body.id,
+    state: 'pending',
+    replace: !!body.replace,
+    created_by: 'person:ada@corp.example',
+    created_at: ago(0),
+    expires_at: ahead(600),
+  }
+  w.tokens.unshift(t)
+  const secret = `zt${body.kind[0]}_${hex(20)}`
+  setTimeout(() => {
+    Object.assign(t, { state: 'redeemed', redeemed_at: ago(0), host_id: 'host-009999' })
+    w.emit?.('token', t.token_id)
+  }, 5000)
+  setTimeout(() => {
+    w[`${body.kind}s`].unshift({ ...w[`${body.kind}s`][0], id: body.id, status: 'ONLINE', host_id: 'host-009999' })
+    w.emit?.(body.kind, body.id)
+  }, 8000)
+  return {
+    token_id: t.token_id,
+    token: body.delivery ? undefined : secret,
+    claim_url: body.delivery === 'claim' ? `https://controller.corp.example/claim#${hex(16)}` : undefined,
+    kind: body.kind,
+    id: body.id,
+    expires_at: t.expires_at,
+    install_command: command(body.kind, body.id, secret),
+  }
+}
+
+function rotations(w, verb, body) {
+  if (verb === 'abort') {
+    w.rotation = { ...w.rotation, state: 'aborted', ended_at: ago(0), gate: undefined }
+    return w.rotation
+  }
+  if (verb === 'resume') return w.rotation
+  if (body.dry_run)
+    return {
+      dry_run: true,
+      replaces: [w.ca().authorities[0].id],
+      steps: [
+        'prepare a new authority',
+        'wait until every online peer has it',
+        'activate it',
+        'taint the old authority, so that every SVID is issued anew',
+        'wait until no SVID, session or agent is under the old one',
+        'revoke the old authority',
+      ],
+      gate: { total: 9566, through: 9566, held_up_by: [] },
+    }
+  w.rotate()
+  return w.rotation
+}
+
+const types = {
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+}
+
+/** Serves the build with the controller's own policy, and the world as its API. */
+export function serve(w, port) {
+  const streams = new Set()
+  w.emit = (event, id) => {
+    for (const s of streams) s.write(`event: ${event}\ndata: ${JSON.stringify({ id, at: ago(0) })}\n\n`)
+  }
+  w.cut = () => {
+    for (const s of streams) s.destroy()
+    streams.clear()
+  }
+  const server = createServer(async (req, res) => {
+    const url = new URL(req.url, 'http://x')
+    const say = (status, type, body, more = {}) =>
+      res
+        .writeHead(status, {
+          'Content-Type': type,
+          'Cache-Control': 'no-store',
+          'X-Content-Type-Options': 'nosniff',
+          ...more,
+        })
+        .end(body)
+    if (url.pathname === '/api/admin/events') {
+      if (!w.signedIn || w.deaf) return say(401, 'application/problem+json', '{}')
+      res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+      res.write(': hello\n\n')
+      streams.add(res)
+      return req.on('close', () => streams.delete(res))
+    }
+    if (url.pathname.startsWith('/api/admin')) {
+      try {
+        let raw = ''
+        for await (const chunk of req) raw += chunk
+        const path = decodeURIComponent(url.pathname.slice('/api/admin'.length))
+        return say(
+          200,
+          'application/json',
+          JSON.stringify(await answer(w, req.method, path, url.searchParams, raw ? JSON.parse(raw) : {})),
+        )
+      } catch (err) {
+        const p =
+          err instanceof Problem
+            ? err.body
+            : { type: 'about:blank', title: 'Internal', status: 500, detail: String(err), request_id: hex(16) }
+        return say(p.status, 'application/problem+json', JSON.stringify(p))
+      }
+    }
+    const ext = extname(url.pathname)
+    if (types[ext]) {
+      try {
+        return say(200, types[ext], await readFile(join(dist, url.pathname)))
+      } catch {
+        return say(404, 'text/plain', 'gone')
+      }
+    }
+    const nonce = randomBytes(16).toString('base64url')
+    const csp = `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`
+    say(
+      200,
+      'text/html; charset=utf-8',
+      (await readFile(join(dist, 'index.html'), 'utf8')).replaceAll('__CSP_NONCE__', nonce),
+      { 'Content-Security-Policy': csp },
+    )
+  })
+  return new Promise((resolve) =>
+    server.listen(port, '127.0.0.1', () =>
+      resolve({
+        url: `http://127.0.0.1:${server.address().port}`,
+        close: () => {
+          w.cut()
+          server.close()
+        },
+      }),
+    ),
+  )
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await serve(makeWorld({ empty: process.argv.includes('empty') }), Number(process.argv[2] ?? 8085))
+  console.log(`${url} (password: correct horse), up since ${new Date(start).toISOString()}`)
+}

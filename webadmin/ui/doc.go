@@ -1,0 +1,17 @@
+// Package ui is the dashboard: a single-page application (React, TypeScript) that
+// make ui builds into dist and this package embeds.
+//
+// It does not serve the files or set a header (webadmin/api does), and the
+// application decides nothing: it calls the admin API with the rights of whoever
+// signed in, and every check is made there.
+//
+// Main types, in reading order: Files; then, of the application, src/main.tsx,
+// src/app (routes, shell, session), src/api (typed client, queries, live events),
+// src/ui (parts that pages share), src/pages (one folder a page). dev holds a mock
+// world and the tool that takes screenshots; it is not embedded.
+//
+// Only values; safe for concurrent use.
+//
+// Invariants: nothing is loaded from another origin, no inline script or style
+// without the nonce; what the API does not say is not shown.
+package ui

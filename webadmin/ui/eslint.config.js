@@ -1,0 +1,35 @@
+import js from '@eslint/js'
+import hooks from 'eslint-plugin-react-hooks'
+import ts from 'typescript-eslint'
+
+export default ts.config(
+  { ignores: ['dist', 'node_modules', 'src/api/schema.ts'] },
+  js.configs.recommended,
+  ts.configs.strict,
+  hooks.configs.flat['recommended-latest'],
+  { rules: { 'react-hooks/incompatible-library': 'off' } }, // of the React compiler, which is not used
+  {
+    files: ['src/**'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        { name: 'fetch', message: 'use client: it is typed, and knows CSRF and step-up' },
+      ],
+    },
+  },
+  { files: ['src/api/client.ts'], rules: { 'no-restricted-globals': 'off' } },
+  {
+    files: ['dev/**'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        URLSearchParams: 'readonly',
+        setTimeout: 'readonly',
+        window: 'readonly',
+        document: 'readonly',
+      },
+    },
+  },
+)

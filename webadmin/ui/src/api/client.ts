@@ -1,0 +1,124 @@
+import createClient, { type Middleware } from 'openapi-fetch'
+import type { paths } from './paths'
+import type { Problem } from './types'
+
+export const base = '/api/admin'
+
+/** An error that the API answered with, or the lack of an answer (status 0). */
+export class APIError extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.detail || problem.title)
+    this.name = 'APIError'
+    this.problem = problem
+  }
+
+  is(kind: string) {
+    return this.problem.type === `urn:grpccontroller:problem:${kind}`
+  }
+}
+
+export function isProblem(err: unknown, kind: string): err is APIError {
+  return err instanceof APIError && err.is(kind)
+}
+
+let csrfToken = ''
+
+/** The session's token, which every write carries: a foreign page does not know it. */
+export function setCSRFToken(token: string) {
+  csrfToken = token
+}
+
+/** Asks the person to prove again who they are; false when they will not. */
+type StepUp = () => Promise<boolean>
+
+let stepUp: StepUp = async () => false
+let asking: Promise<boolean> | null = null
+
+export function onStepUp(ask: StepUp) {
+  stepUp = ask
+}
+
+/** Asks once, however many requests wait for the answer. */
+function proven(): Promise<boolean> {
+  asking ??= stepUp().finally(() => {
+    asking = null
+  })
+  return asking
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const requestID = response.headers.get('X-Request-Id') ?? ''
+  if (response.headers.get('Content-Type')?.startsWith('application/problem+json')) {
+    return (await response.clone().json()) as Problem
+  }
+  return {
+    type: 'about:blank',
+    title: response.statusText || `status ${response.status}`,
+    status: response.status,
+    request_id: requestID,
+  }
+}
+
+function away(): APIError {
+  return new APIError({
+    type: 'about:blank',
+    title: 'No answer',
+    status: 0,
+    detail: 'The controller did not answer. Is it running, and is this host still connected to it?',
+    request_id: '',
+  })
+}
+
+async function send(request: Request): Promise<Response> {
+  try {
+    return await fetch(request)
+  } catch (err) {
+    if (err instanceof DOMException && err.name === 'AbortError') throw err
+    throw away()
+  }
+}
+
+// A reply of step-up-required asks the person and then repeats the same request.
+async function sendProving(request: Request): Promise<Response> {
+  const again = request.clone()
+  const response = await send(request)
+  if (response.status !== 403) return response
+  const problem = await problemOf(response)
+  if (problem.type !== 'urn:grpccontroller:problem:step-up-required' || !(await proven())) return response
+  if (csrfToken) again.headers.set('X-CSRF-Token', csrfToken)
+  return send(again)
+}
+
+const headers: Middleware = {
+  onRequest({ request }) {
+    if (request.method === 'GET') return
+    if (csrfToken) request.headers.set('X-CSRF-Token', csrfToken)
+    if (request.method === 'POST') request.headers.set('Idempotency-Key', crypto.randomUUID?.() ?? randomKey())
+  },
+}
+
+// Without TLS and off loopback the browser has no randomUUID.
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('')
+}
+
+const problems: Middleware = {
+  async onResponse({ response }) {
+    if (response.ok || response.status === 304) return
+    throw new APIError(await problemOf(response))
+  },
+}
+
+export const client = createClient<paths>({
+  baseUrl: base,
+  fetch: sendProving,
+  headers: { Accept: 'application/json' },
+})
+client.use(headers, problems)
+
+/** Unwraps a reply; one that is not good has been thrown. */
+export async function data<T>(reply: Promise<{ data?: T }>): Promise<T> {
+  return (await reply).data as T
+}

@@ -1,0 +1,23 @@
+import { MantineProvider } from '@mantine/core'
+import { Notifications } from '@mantine/notifications'
+import { QueryClientProvider } from '@tanstack/react-query'
+import { useState } from 'react'
+import { RouterProvider } from 'react-router'
+import { newQueryClient } from '@/api/queries'
+import { nonce } from './nonce'
+import { router } from './router'
+import { StepUpDialog } from './StepUpDialog'
+import { theme } from './theme'
+
+export function App() {
+  const [queries] = useState(newQueryClient)
+  return (
+    <QueryClientProvider client={queries}>
+      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>
+        <Notifications position="bottom-right" limit={4} />
+        <RouterProvider router={router} />
+        <StepUpDialog />
+      </MantineProvider>
+    </QueryClientProvider>
+  )
+}

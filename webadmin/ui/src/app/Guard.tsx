@@ -1,0 +1,34 @@
+import { Center, Loader } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { Navigate, useLocation } from 'react-router'
+import { useEvents } from '@/api/events'
+import { session, setup } from '@/api/queries'
+import { Failure } from '@/ui/Failure'
+import { Shell } from './Shell'
+
+/** Lets in who is signed in; sends others to where they can become so. */
+export function Guard() {
+  const who = useQuery(session)
+  const first = useQuery({ ...setup, enabled: who.data === null })
+  const { pathname, search } = useLocation()
+  useEvents(!!who.data)
+  if (who.data) return <Shell />
+  const error = who.error ?? first.error
+  if (error && !who.isFetching) {
+    return (
+      <Center mih="100dvh" p="md">
+        <Failure error={error} retry={() => who.refetch()} />
+      </Center>
+    )
+  }
+  if (who.isPending || first.isPending) {
+    return (
+      <Center mih="100dvh">
+        <Loader aria-label="Loading" size="sm" />
+      </Center>
+    )
+  }
+  if (first.data?.needed) return <Navigate to="/setup" replace />
+  const back = pathname + search
+  return <Navigate to={back === '/' ? '/sign-in' : `/sign-in?return_to=${encodeURIComponent(back)}`} replace />
+}

@@ -1,0 +1,187 @@
+import { AppShell, Badge, Box, Burger, Group, NavLink, ScrollArea, Text } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import {
+  IconAffiliate,
+  IconCertificate,
+  IconChecklist,
+  IconHome,
+  IconKey,
+  IconListCheck,
+  IconPlugConnected,
+  IconRoute,
+  IconServer2,
+  IconSettings,
+  IconTicket,
+  IconUsers,
+} from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useEffect } from 'react'
+import { Link, Outlet, useLocation } from 'react-router'
+import { requests, status } from '@/api/queries'
+import type { Permission } from '@/api/types'
+import { Account } from './Account'
+import { Live } from './Live'
+import { Logo } from './Logo'
+import { Scheme } from './Scheme'
+import { useCan, useSession } from './session'
+import { ShortcutsDialog, useShortcuts } from './shortcuts'
+
+type Item = {
+  to: string
+  label: string
+  icon: React.ComponentType<{ size?: number; stroke?: number }>
+  needs: Permission
+}
+
+const groups: { label: string; items: Item[] }[] = [
+  {
+    label: 'Fleet',
+    items: [
+      { to: '/', label: 'Overview', icon: IconHome, needs: 'fleet:read' },
+      { to: '/connectors', label: 'Connectors', icon: IconPlugConnected, needs: 'fleet:read' },
+      { to: '/tunnelers', label: 'Tunnelers', icon: IconRoute, needs: 'fleet:read' },
+      { to: '/hosts', label: 'Hosts', icon: IconServer2, needs: 'fleet:read' },
+      { to: '/networks', label: 'Networks', icon: IconAffiliate, needs: 'fleet:read' },
+    ],
+  },
+  {
+    label: 'Enrollment',
+    items: [
+      { to: '/requests', label: 'Approvals', icon: IconChecklist, needs: 'fleet:read' },
+      { to: '/tokens', label: 'Tokens', icon: IconTicket, needs: 'fleet:read' },
+    ],
+  },
+  {
+    label: 'Trust',
+    items: [
+      { to: '/ca', label: 'Certificate authority', icon: IconCertificate, needs: 'fleet:read' },
+      { to: '/audit', label: 'Audit', icon: IconListCheck, needs: 'audit:read' },
+    ],
+  },
+  {
+    label: 'Access',
+    items: [
+      { to: '/people', label: 'People', icon: IconUsers, needs: 'people:manage' },
+      { to: '/keys', label: 'API keys', icon: IconKey, needs: 'keys:manage' },
+      { to: '/settings', label: 'Settings', icon: IconSettings, needs: 'settings:read' },
+    ],
+  },
+]
+
+function Waiting() {
+  const list = useQuery({ ...requests({ status: 'pending', page_size: 1 }), retry: false })
+  const n = list.data?.total ?? list.data?.requests.length ?? 0
+  if (!n) return null
+  return (
+    <Badge size="sm" color="yellow" aria-label={`${n} waiting`}>
+      {n}
+    </Badge>
+  )
+}
+
+function Nav({ close }: { close: () => void }) {
+  const { pathname } = useLocation()
+  const permissions = useSession()?.permissions ?? []
+  return groups.map((g) => {
+    const items = g.items.filter((i) => permissions.includes(i.needs))
+    if (!items.length) return null
+    return (
+      <Box key={g.label} mb="sm">
+        <Text size="xs" fw={560} c="dimmed" px="sm" pb={4} id={`nav-${g.label}`}>
+          {g.label}
+        </Text>
+        <div role="group" aria-labelledby={`nav-${g.label}`}>
+          {items.map((i) => {
+            const active = i.to === '/' ? pathname === '/' : pathname === i.to || pathname.startsWith(`${i.to}/`)
+            return (
+              <NavLink
+                key={i.to}
+                component={Link}
+                to={i.to}
+                label={i.label}
+                leftSection={<i.icon size={17} stroke={1.7} />}
+                rightSection={i.to === '/requests' ? <Waiting /> : undefined}
+                active={active}
+                aria-current={active ? 'page' : undefined}
+                onClick={close}
+                py={6}
+                style={{ borderRadius: 7 }}
+              />
+            )
+          })}
+        </div>
+      </Box>
+    )
+  })
+}
+
+function TrustDomain() {
+  const { data } = useQuery({ ...status, enabled: useCan('fleet:read') })
+  if (!data) return null
+  return (
+    <Text size="sm" c="dimmed" className="mono" truncate title={`Trust domain ${data.trust_domain}`} visibleFrom="xs">
+      {data.trust_domain}
+    </Text>
+  )
+}
+
+/** The frame of every page of somebody who is signed in. */
+export function Shell() {
+  const [open, nav] = useDisclosure()
+  const { pathname } = useLocation()
+  useShortcuts()
+  // A new page is read from its heading on, also by a screen reader.
+  useEffect(() => {
+    window.scrollTo(0, 0)
+    document.getElementById('main')?.focus({ preventScroll: true })
+  }, [pathname])
+  return (
+    <>
+      <a href="#main" className="skip">
+        Skip to content
+      </a>
+      <AppShell
+        header={{ height: 52 }}
+        navbar={{ width: 226, breakpoint: 'sm', collapsed: { mobile: !open } }}
+        padding={{ base: 'md', md: 'xl' }}
+      >
+        <AppShell.Header bg="var(--raised)" px="md" style={{ borderColor: 'var(--line)' }}>
+          <Group h="100%" justify="space-between" wrap="nowrap" gap="sm">
+            <Group gap="sm" wrap="nowrap" miw={0}>
+              <Burger
+                opened={open}
+                onClick={nav.toggle}
+                hiddenFrom="sm"
+                size="sm"
+                aria-label={open ? 'Close navigation' : 'Open navigation'}
+              />
+              <Link to="/" aria-label="grpccontroller, overview" style={{ display: 'flex' }}>
+                <Logo />
+              </Link>
+              <Text fw={640} size="md" lts="-0.01em">
+                grpccontroller
+              </Text>
+              <TrustDomain />
+            </Group>
+            <Group gap={6} wrap="nowrap">
+              <Live />
+              <Scheme />
+              <Account />
+            </Group>
+          </Group>
+        </AppShell.Header>
+        <AppShell.Navbar bg="var(--raised)" style={{ borderColor: 'var(--line)' }} aria-label="Main">
+          <ScrollArea p="sm" pt="md" flex={1} type="never">
+            <Nav close={nav.close} />
+          </ScrollArea>
+        </AppShell.Navbar>
+        <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }}>
+          <Box maw={1320} mx="auto">
+            <Outlet />
+          </Box>
+        </AppShell.Main>
+      </AppShell>
+      <ShortcutsDialog />
+    </>
+  )
+}

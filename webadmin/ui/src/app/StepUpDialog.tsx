@@ -1,0 +1,80 @@
+import { Button, Group, Modal, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useEffect, useState } from 'react'
+import { base, onStepUp } from '@/api/client'
+import { session, useStepUp } from '@/api/queries'
+import { Failure } from '@/ui/Failure'
+
+/** Appears when the API says step-up-required; the request then goes out once more. */
+export function StepUpDialog() {
+  const [answer, setAnswer] = useState<((ok: boolean) => void) | null>(null)
+  useEffect(() => onStepUp(() => new Promise((resolve) => setAnswer(() => resolve))), [])
+  if (!answer) return null
+  const done = (ok: boolean) => {
+    setAnswer(null)
+    answer(ok)
+  }
+  return (
+    <Modal opened onClose={() => done(false)} title="Confirm that it is you" size="sm" zIndex={400}>
+      <Proof done={done} />
+    </Modal>
+  )
+}
+
+function Proof({ done }: { done: (ok: boolean) => void }) {
+  const person = useQuery({ ...session, enabled: false }).data?.person
+  const [password, setPassword] = useState('')
+  const [totp, setTOTP] = useState('')
+  const prove = useStepUp()
+  const away = `${base}/session/oidc/start?return_to=${encodeURIComponent(window.location.pathname)}`
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault()
+        prove.mutate({ password: password || undefined, totp: totp || undefined }, { onSuccess: () => done(true) })
+      }}
+    >
+      <Stack>
+        <Text size="sm" c="dimmed">
+          What you are about to do matters enough to ask again. The confirmation holds for 5 minutes.
+        </Text>
+        {prove.error && <Failure error={prove.error} />}
+        {!person?.oidc && (
+          <PasswordInput
+            label="Password"
+            autoComplete="current-password"
+            data-autofocus
+            required
+            value={password}
+            onChange={(e) => setPassword(e.currentTarget.value)}
+          />
+        )}
+        {person?.totp && (
+          <TextInput
+            label="Code from your authenticator"
+            inputMode="numeric"
+            autoComplete="one-time-code"
+            maxLength={6}
+            required
+            value={totp}
+            onChange={(e) => setTOTP(e.currentTarget.value)}
+          />
+        )}
+        {person?.oidc && (
+          <Text size="sm">
+            You signed in through your identity provider. <a href={away}>Sign in there again</a>, then repeat what you
+            were doing.
+          </Text>
+        )}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={() => done(false)}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={prove.isPending} disabled={!!person?.oidc && !person.totp}>
+            Confirm
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

@@ -1,0 +1,45 @@
+import { createBrowserRouter } from 'react-router'
+import { NotFound } from '@/pages/not-found/NotFound'
+import { Broken } from './Broken'
+import { Guard } from './Guard'
+
+// Each page is a chunk of its own.
+type Page = { Page: React.ComponentType }
+const lazy = (load: () => Promise<Page>) => async () => ({ Component: (await load()).Page })
+
+export const router = createBrowserRouter([
+  { path: '/setup', ErrorBoundary: Broken, lazy: lazy(() => import('@/pages/setup')), HydrateFallback: () => null },
+  { path: '/sign-in', ErrorBoundary: Broken, lazy: lazy(() => import('@/pages/sign-in')), HydrateFallback: () => null },
+  { path: '/claim', ErrorBoundary: Broken, lazy: lazy(() => import('@/pages/claim')), HydrateFallback: () => null },
+  {
+    element: <Guard />,
+    ErrorBoundary: Broken,
+    HydrateFallback: () => null,
+    children: [
+      {
+        ErrorBoundary: Broken,
+        children: [
+          { index: true, lazy: lazy(() => import('@/pages/overview')) },
+          { path: 'connectors', lazy: lazy(() => import('@/pages/connectors')) },
+          { path: 'connectors/new', lazy: lazy(() => import('@/pages/enroll/connector')) },
+          { path: 'connectors/:id', lazy: lazy(() => import('@/pages/connectors/detail')) },
+          { path: 'tunnelers', lazy: lazy(() => import('@/pages/tunnelers')) },
+          { path: 'tunnelers/new', lazy: lazy(() => import('@/pages/enroll/tunneler')) },
+          { path: 'tunnelers/:id', lazy: lazy(() => import('@/pages/tunnelers/detail')) },
+          { path: 'hosts', lazy: lazy(() => import('@/pages/hosts')) },
+          { path: 'networks', lazy: lazy(() => import('@/pages/networks')) },
+          { path: 'tokens', lazy: lazy(() => import('@/pages/tokens')) },
+          { path: 'tokens/:id', lazy: lazy(() => import('@/pages/tokens/detail')) },
+          { path: 'requests', lazy: lazy(() => import('@/pages/requests')) },
+          { path: 'ca', lazy: lazy(() => import('@/pages/ca')) },
+          { path: 'audit', lazy: lazy(() => import('@/pages/audit')) },
+          { path: 'people', lazy: lazy(() => import('@/pages/people')) },
+          { path: 'keys', lazy: lazy(() => import('@/pages/keys')) },
+          { path: 'account', lazy: lazy(() => import('@/pages/account')) },
+          { path: 'settings', lazy: lazy(() => import('@/pages/settings')) },
+          { path: '*', element: <NotFound /> },
+        ],
+      },
+    ],
+  },
+])

@@ -1,0 +1,86 @@
+import { Group, Modal, Stack, Text } from '@mantine/core'
+import { useHotkeys } from '@mantine/hooks'
+import { useSyncExternalStore } from 'react'
+import { useNavigate } from 'react-router'
+
+const places: [key: string, to: string, label: string][] = [
+  ['o', '/', 'Overview'],
+  ['c', '/connectors', 'Connectors'],
+  ['t', '/tunnelers', 'Tunnelers'],
+  ['h', '/hosts', 'Hosts'],
+  ['a', '/requests', 'Approvals'],
+  ['k', '/tokens', 'Tokens'],
+  ['r', '/ca', 'Certificate authority'],
+  ['l', '/audit', 'Audit'],
+]
+
+let shown = false
+const listeners = new Set<() => void>()
+
+function show(on: boolean) {
+  shown = on
+  for (const f of listeners) f()
+}
+
+export const openShortcuts = () => show(true)
+
+/** Shortcuts of the whole dashboard: "/" to search, "g" and a letter to go somewhere, "?" for the list. */
+export function useShortcuts() {
+  const navigate = useNavigate()
+  useHotkeys([
+    ['/', () => document.querySelector<HTMLInputElement>('[data-search]')?.focus()],
+    ['shift+/', openShortcuts],
+    ['shift+?', openShortcuts],
+    ['g', () => awaitPlace((to) => navigate(to))],
+  ])
+}
+
+function awaitPlace(go: (to: string) => void) {
+  const listen = (e: KeyboardEvent) => {
+    stop()
+    const place = places.find(([key]) => key === e.key)
+    if (!place) return
+    e.preventDefault()
+    go(place[1])
+  }
+  const stop = () => {
+    clearTimeout(timer)
+    window.removeEventListener('keydown', listen, true)
+  }
+  const timer = setTimeout(stop, 1500)
+  window.addEventListener('keydown', listen, true)
+}
+
+export function ShortcutsDialog() {
+  const opened = useSyncExternalStore(
+    (f) => {
+      listeners.add(f)
+      return () => listeners.delete(f)
+    },
+    () => shown,
+  )
+  return (
+    <Modal opened={opened} onClose={() => show(false)} title="Keyboard shortcuts" size="sm">
+      <Stack gap={8}>
+        <Row keys={['/']} label="Search this list" />
+        {places.map(([key, , label]) => (
+          <Row key={key} keys={['g', key]} label={label} />
+        ))}
+        <Row keys={['?']} label="This list" />
+      </Stack>
+    </Modal>
+  )
+}
+
+function Row({ keys, label }: { keys: string[]; label: string }) {
+  return (
+    <Group justify="space-between">
+      <Text size="sm">{label}</Text>
+      <Group gap={4}>
+        {keys.map((k) => (
+          <kbd key={k}>{k}</kbd>
+        ))}
+      </Group>
+    </Group>
+  )
+}

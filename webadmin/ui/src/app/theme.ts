@@ -1,0 +1,82 @@
+import {
+  Alert,
+  Badge,
+  Button,
+  Card,
+  createTheme,
+  type MantineColorsTuple,
+  Modal,
+  NavLink,
+  Paper,
+  Skeleton,
+  Table,
+  Tooltip,
+} from '@mantine/core'
+
+// Petrol: the colour of what can be acted on. Green, amber and red are kept for states.
+const petrol: MantineColorsTuple = [
+  '#e6f7f5',
+  '#cdebe8',
+  '#9bd6d1',
+  '#66c0b9',
+  '#3eada5',
+  '#1f9b93',
+  '#0f8b83',
+  '#0c766f',
+  '#0b635e',
+  '#08504c',
+]
+
+// Ink, from text to page: dimmer than black, a little blue.
+const dark: MantineColorsTuple = [
+  '#d6dde4',
+  '#b4bec9',
+  '#97a3b0',
+  '#6d7a88',
+  '#3a4652',
+  '#2a343e',
+  '#1d252d',
+  '#151b21',
+  '#10151a',
+  '#0b0f13',
+]
+
+export const theme = createTheme({
+  primaryColor: 'petrol',
+  primaryShade: 7,
+  autoContrast: true,
+  luminanceThreshold: 0.35,
+  colors: { petrol, dark },
+  fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+  fontFamilyMonospace: "'JetBrains Mono Variable', ui-monospace, 'SF Mono', Menlo, Consolas, monospace",
+  fontSizes: { xs: '12px', sm: '13px', md: '14px', lg: '16px', xl: '19px' },
+  headings: {
+    fontWeight: '620',
+    sizes: { h1: { fontSize: '21px' }, h2: { fontSize: '15px' }, h3: { fontSize: '14px' } },
+  },
+  defaultRadius: 'md',
+  radius: { xs: '3px', sm: '5px', md: '7px', lg: '10px', xl: '16px' },
+  cursorType: 'pointer',
+  respectReducedMotion: true,
+  components: {
+    Alert: Alert.extend({ defaultProps: { radius: 'md', variant: 'light' } }),
+    Badge: Badge.extend({ defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 560 } }),
+    Button: Button.extend({ defaultProps: { size: 'sm' } }),
+    Card: Card.extend({ defaultProps: { withBorder: true, padding: 'md', radius: 'lg' } }),
+    Paper: Paper.extend({ defaultProps: { radius: 'lg' } }),
+    Modal: Modal.extend({
+      defaultProps: {
+        centered: true,
+        radius: 'lg',
+        overlayProps: { backgroundOpacity: 0.5, blur: 2 },
+        closeButtonProps: { 'aria-label': 'Close' },
+      },
+    }),
+    NavLink: NavLink.extend({ defaultProps: { variant: 'light' } }),
+    Skeleton: Skeleton.extend({ defaultProps: { radius: 'sm' } }),
+    Table: Table.extend({ defaultProps: { verticalSpacing: 7, horizontalSpacing: 'sm', highlightOnHover: true } }),
+    Tooltip: Tooltip.extend({
+      defaultProps: { withArrow: true, openDelay: 300, events: { hover: true, focus: true, touch: true } },
+    }),
+  },
+})

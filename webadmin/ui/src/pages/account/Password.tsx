@@ -1,0 +1,66 @@
+import { Button, Group, PasswordInput, Stack } from '@mantine/core'
+import { useState } from 'react'
+import { useSetPassword } from '@/api/queries'
+import { Failure } from '@/ui/Failure'
+import { Section } from '@/ui/Page'
+import { say } from '@/ui/say'
+
+export function Password() {
+  const [current, setCurrent] = useState('')
+  const [next, setNext] = useState('')
+  const [again, setAgain] = useState('')
+  const set = useSetPassword()
+  const differ = again !== '' && again !== next
+  return (
+    <Section title="Password">
+      <form
+        onSubmit={(e) => {
+          e.preventDefault()
+          if (differ) return
+          set.mutate(
+            { current_password: current, new_password: next },
+            {
+              onSuccess: () => {
+                say.done('The password is changed. Your other sessions have ended.')
+                setCurrent('')
+                setNext('')
+                setAgain('')
+              },
+            },
+          )
+        }}
+      >
+        <Stack>
+          <PasswordInput
+            label="Current password"
+            required
+            autoComplete="current-password"
+            value={current}
+            onChange={(e) => setCurrent(e.currentTarget.value)}
+          />
+          <PasswordInput
+            label="New password"
+            required
+            autoComplete="new-password"
+            value={next}
+            onChange={(e) => setNext(e.currentTarget.value)}
+          />
+          <PasswordInput
+            label="New password again"
+            required
+            autoComplete="new-password"
+            value={again}
+            onChange={(e) => setAgain(e.currentTarget.value)}
+            error={differ && 'The two differ'}
+          />
+          {set.error && <Failure error={set.error} />}
+          <Group>
+            <Button type="submit" variant="default" loading={set.isPending}>
+              Change password
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Section>
+  )
+}

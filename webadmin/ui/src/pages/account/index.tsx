@@ -1,0 +1,55 @@
+import { SimpleGrid, Stack } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { mySessions, useEndMySession } from '@/api/queries'
+import { useSession } from '@/app/session'
+import { Failure } from '@/ui/Failure'
+import { Facts, PageHead, Section } from '@/ui/Page'
+import { Sessions } from '@/ui/Sessions'
+import { say } from '@/ui/say'
+import { Countdown } from '@/ui/time'
+import { Password } from './Password'
+import { SecondFactor } from './SecondFactor'
+
+export function Page() {
+  const s = useSession()
+  const sessions = useQuery(mySessions)
+  const end = useEndMySession()
+  if (!s) return null
+  const { person } = s
+  return (
+    <>
+      <PageHead title="My account" />
+      <Stack gap="md">
+        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
+          <Section title="You">
+            <Facts
+              of={[
+                ['Name', person.name],
+                ['Email', person.email],
+                ['Role', person.role],
+                ['Signs in with', person.oidc ? 'identity provider' : 'password'],
+                ['This session ends in', <Countdown key="end" to={s.expires_at} />],
+                ['Unused, it ends in', <Countdown key="idle" to={s.idle_expires_at} />],
+              ]}
+            />
+          </Section>
+          {!person.oidc && <SecondFactor on={person.totp} />}
+          {!person.oidc && <Password />}
+        </SimpleGrid>
+        <Section title="My sessions" flush>
+          {sessions.error ? (
+            <Failure error={sessions.error} retry={() => sessions.refetch()} />
+          ) : (
+            <Sessions
+              label="My sessions"
+              sessions={sessions.data?.sessions}
+              end={(r) =>
+                end.mutate(r.id, { onSuccess: () => say.done('The session has ended.'), onError: say.failure })
+              }
+            />
+          )}
+        </Section>
+      </Stack>
+    </>
+  )
+}

@@ -1,0 +1,131 @@
+import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core'
+import { IconCheck, IconCircleDashed, IconPlayerPlay } from '@tabler/icons-react'
+import { useState } from 'react'
+import { useAbortRotation, useResumeRotation } from '@/api/queries'
+import type { Rotation } from '@/api/types'
+import { useCan } from '@/app/session'
+import { Confirm, Consequences } from '@/ui/Confirm'
+import { Facts, Section } from '@/ui/Page'
+import { say } from '@/ui/say'
+import { Ago } from '@/ui/time'
+import { GateView } from './Gate'
+
+const colors: Record<Rotation['state'], string> = {
+  running: 'petrol',
+  paused: 'yellow',
+  done: 'green',
+  aborted: 'red',
+  overtaken: 'gray',
+}
+
+/** The rotation that runs, or ran last. */
+export function RotationView({ rotation: r }: { rotation: Rotation }) {
+  const active = r.state === 'running' || r.state === 'paused'
+  return (
+    <Section
+      title={active ? 'Rotation in progress' : 'Last rotation'}
+      aside={
+        <Group gap="xs">
+          <Badge color={colors[r.state]}>{r.state}</Badge>
+          {r.emergency && <Badge color="red">emergency</Badge>}
+        </Group>
+      }
+    >
+      <Stack gap="md">
+        {r.reason && (
+          <Alert
+            color={r.state === 'paused' ? 'yellow' : 'gray'}
+            title={r.state === 'paused' ? 'Paused' : 'Why it ended'}
+          >
+            <Text size="sm" c="var(--mantine-color-text)">
+              {r.reason}
+            </Text>
+          </Alert>
+        )}
+        <Phases rotation={r} active={active} />
+        {active && r.gate && <GateView gate={r.gate} label={`Ready for the next step after "${r.phase}"`} />}
+        <Facts
+          of={[
+            ['Replaces', r.replaces.length ? <span className="mono">{r.replaces.join(', ')}</span> : '–'],
+            ['Started', <Ago key="at" at={r.started_at} />],
+            ['Started by', r.started_by],
+            ...(r.ended_at ? [['Ended', <Ago key="end" at={r.ended_at} />] as [string, React.ReactNode]] : []),
+            ['Those who are offline', r.offline === 'wait' ? 'are waited for' : 'are not waited for'],
+            ['Each wait lasts', r.deadline ? `${r.deadline} at most, then ${r.on_deadline}` : 'until all are ready'],
+            ...(r.dropped.length ? [['Gone on without', r.dropped.join(', ')] as [string, string]] : []),
+          ]}
+        />
+        {active && <Control rotation={r} />}
+      </Stack>
+    </Section>
+  )
+}
+
+function Phases({ rotation: r, active }: { rotation: Rotation; active: boolean }) {
+  return (
+    <Stack gap={8} component="ol" m={0} p={0} style={{ listStyle: 'none' }} aria-label="Phases">
+      {r.phases.map((p, i) => {
+        const current = active && i === r.phases.length - 1
+        return (
+          <Group component="li" key={p.phase + p.at} gap="sm" wrap="nowrap">
+            {current ? (
+              <IconCircleDashed size={18} color="var(--link)" aria-hidden="true" />
+            ) : (
+              <IconCheck size={18} color="var(--good)" aria-hidden="true" />
+            )}
+            <Text size="sm" fw={current ? 600 : 400} flex={1}>
+              {p.phase}
+              {current && ' (now)'}
+            </Text>
+            <Text size="xs" c="dimmed" className="numbers">
+              {p.seconds.toFixed(1)} s
+            </Text>
+          </Group>
+        )
+      })}
+    </Stack>
+  )
+}
+
+function Control({ rotation: r }: { rotation: Rotation }) {
+  const [aborting, setAborting] = useState(false)
+  const resume = useResumeRotation()
+  const abort = useAbortRotation()
+  if (!useCan('ca:rotate')) return null
+  return (
+    <Group>
+      {r.state === 'paused' && (
+        <Button
+          leftSection={<IconPlayerPlay size={16} />}
+          loading={resume.isPending}
+          onClick={() =>
+            resume.mutate(undefined, { onError: say.failure, onSuccess: () => say.done('The rotation goes on.') })
+          }
+        >
+          Resume
+        </Button>
+      )}
+      <Button variant="default" onClick={() => setAborting(true)}>
+        Abort…
+      </Button>
+      {aborting && (
+        <Confirm
+          title="Abort the rotation"
+          action="Abort rotation"
+          pending={abort.isPending}
+          error={abort.error}
+          close={() => setAborting(false)}
+          confirm={() => abort.mutate(undefined, { onSuccess: () => setAborting(false) })}
+        >
+          <Consequences
+            of={[
+              'the authority that is active stays active;',
+              'an authority that was prepared remains prepared, and the next rotation uses it;',
+              'nobody loses a stream. Once an old authority is tainted it is too late, and the API says so.',
+            ]}
+          />
+        </Confirm>
+      )}
+    </Group>
+  )
+}

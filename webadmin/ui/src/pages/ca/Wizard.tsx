@@ -1,0 +1,146 @@
+import { Alert, Button, Checkbox, Group, List, Modal, Radio, Stack, Text, TextInput } from '@mantine/core'
+import { useState } from 'react'
+import { useRotate } from '@/api/queries'
+import type { RotationPreview, RotationRequest } from '@/api/types'
+import { Failure } from '@/ui/Failure'
+import { say } from '@/ui/say'
+import { GateView } from './Gate'
+
+/** Options, what they would do, and only then the start. */
+export function Wizard({ close }: { close: () => void }) {
+  const [options, setOptions] = useState<RotationRequest>({ on_deadline: 'drop', offline: 'proceed' })
+  const [preview, setPreview] = useState<RotationPreview | null>(null)
+  return (
+    <Modal opened onClose={close} title={preview ? 'Rotate: what will happen' : 'Rotate: options'} size="lg">
+      {preview ? (
+        <Start options={options} preview={preview} back={() => setPreview(null)} close={close} />
+      ) : (
+        <Options options={options} change={setOptions} next={setPreview} close={close} />
+      )}
+    </Modal>
+  )
+}
+
+type OptionsProps = {
+  options: RotationRequest
+  change: (o: RotationRequest) => void
+  next: (p: RotationPreview) => void
+  close: () => void
+}
+
+function Options({ options: o, change, next, close }: OptionsProps) {
+  const dryRun = useRotate()
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault()
+        dryRun.mutate(
+          { ...o, deadline: o.deadline || undefined, dry_run: true },
+          { onSuccess: (p) => p && 'dry_run' in p && next(p) },
+        )
+      }}
+    >
+      <Stack>
+        <TextInput
+          label="Each wait lasts at most"
+          description="A duration such as 10m or 2h. Empty: until all who are online are ready."
+          placeholder="no limit"
+          value={o.deadline ?? ''}
+          onChange={(e) => change({ ...o, deadline: e.currentTarget.value.trim() })}
+          disabled={o.emergency}
+        />
+        <Radio.Group
+          label="If somebody is not ready by then"
+          value={o.on_deadline}
+          onChange={(v) => change({ ...o, on_deadline: v })}
+        >
+          <Stack gap={6} mt={6}>
+            <Radio
+              value="drop"
+              label="Go on without them: they reconnect when they have caught up"
+              disabled={!o.deadline || o.emergency}
+            />
+            <Radio value="abort" label="Abort the rotation" disabled={!o.deadline || o.emergency} />
+          </Stack>
+        </Radio.Group>
+        <Radio.Group label="Those who are offline now" value={o.offline} onChange={(v) => change({ ...o, offline: v })}>
+          <Stack gap={6} mt={6}>
+            <Radio
+              value="proceed"
+              label="Do not wait: they fetch the new authority when they come back"
+              disabled={o.emergency}
+            />
+            <Radio value="wait" label="Wait for them too" disabled={o.emergency} />
+          </Stack>
+        </Radio.Group>
+        <Checkbox
+          label="Emergency: the authority's key was stolen"
+          description="No waiting at all. Everybody whose SVID is under the old authority is cut and has to come back."
+          checked={!!o.emergency}
+          onChange={(e) => change({ ...o, emergency: e.currentTarget.checked || undefined })}
+        />
+        {dryRun.error && <Failure error={dryRun.error} />}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={dryRun.isPending}>
+            Preview
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}
+
+type StartProps = { options: RotationRequest; preview: RotationPreview; back: () => void; close: () => void }
+
+function Start({ options, preview: p, back, close }: StartProps) {
+  const rotate = useRotate()
+  const start = () =>
+    rotate.mutate(
+      { ...options, deadline: options.deadline || undefined },
+      {
+        onSuccess: () => {
+          say.done('The rotation has started.')
+          close()
+        },
+      },
+    )
+  return (
+    <Stack>
+      {options.emergency && (
+        <Alert color="red" title="Emergency">
+          <Text size="sm" c="var(--mantine-color-text)">
+            Streams will drop: nobody is waited for.
+          </Text>
+        </Alert>
+      )}
+      <Text size="sm">
+        Replaces <span className="mono wrap">{p.replaces.join(', ')}</span>
+        {p.reuses && (
+          <>
+            {' '}
+            with <span className="mono wrap">{p.reuses}</span>, which SPIRE has prepared already
+          </>
+        )}
+        .
+      </Text>
+      <List type="ordered" size="sm" spacing={4}>
+        {p.steps.map((s) => (
+          <List.Item key={s}>{s}</List.Item>
+        ))}
+      </List>
+      <GateView gate={p.gate} label="Ready for the first step now" />
+      {rotate.error && <Failure error={rotate.error} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={back}>
+          Back
+        </Button>
+        <Button onClick={start} loading={rotate.isPending} color={options.emergency ? 'red' : undefined}>
+          Start rotation
+        </Button>
+      </Group>
+    </Stack>
+  )
+}

@@ -1,0 +1,138 @@
+import { Alert, Badge, Button, SimpleGrid, Stack, Text } from '@mantine/core'
+import { IconRefresh } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { ca } from '@/api/queries'
+import type { Authority, CA } from '@/api/types'
+import { useCan } from '@/app/session'
+import { Mono } from '@/ui/Copy'
+import { Failure } from '@/ui/Failure'
+import { type Column, Grid } from '@/ui/Grid'
+import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
+import { State } from '@/ui/Status'
+import { Countdown, fullTime } from '@/ui/time'
+import { GateView } from './Gate'
+import { RotationView } from './Rotation'
+import { Wizard } from './Wizard'
+
+const tones = { active: 'good', prepared: 'warn', old: 'quiet', other: 'quiet' } as const
+
+const columns: Column<Authority>[] = [
+  { id: 'id', header: 'Authority', cell: ({ row }) => <Mono value={row.original.id} label="authority id" /> },
+  {
+    id: 'state',
+    header: 'State',
+    cell: ({ row: { original: a } }) => (
+      <State tone={tones[a.state as keyof typeof tones] ?? 'quiet'} label={a.state} hollow={a.state !== 'active'} />
+    ),
+  },
+  {
+    id: 'trust',
+    header: 'Trust',
+    cell: ({ row: { original: a } }) => (
+      <>
+        {a.trusted ? 'in the bundle' : 'not in the bundle'} {a.tainted && <Badge color="yellow">tainted</Badge>}
+      </>
+    ),
+  },
+  {
+    id: 'expires',
+    header: 'Expires in',
+    cell: ({ row: { original: a } }) => <Countdown to={a.expires_at} warn={3600} />,
+  },
+  {
+    id: 'at',
+    header: 'Expires',
+    cell: ({ row }) => <span className="numbers">{fullTime(row.original.expires_at)}</span>,
+  },
+]
+
+export function Page() {
+  const { data, error, refetch } = useQuery({
+    ...ca,
+    // The progress of a rotation moves without an event for each peer.
+    refetchInterval: (q) => (q.state.data?.rotation?.state === 'running' ? 1500 : false),
+  })
+  const [wizard, setWizard] = useState(false)
+  const may = useCan('ca:rotate')
+  const busy = data?.rotation?.state === 'running' || data?.rotation?.state === 'paused'
+  return (
+    <>
+      <PageHead
+        title="Certificate authority"
+        about="SPIRE's authorities sign every SVID. A rotation replaces the active one without dropping a stream: each step waits until all who are online are ready."
+        actions={
+          may && (
+            <Button
+              leftSection={<IconRefresh size={16} />}
+              onClick={() => setWizard(true)}
+              disabled={!data || busy || !!data.upstream}
+            >
+              Rotate…
+            </Button>
+          )
+        }
+      />
+      {error && <Failure error={error} retry={() => refetch()} />}
+      {!data && !error && <Loading lines={8} />}
+      {data && <Content ca={data} />}
+      {wizard && <Wizard close={() => setWizard(false)} />}
+    </>
+  )
+}
+
+function Content({ ca: c }: { ca: CA }) {
+  return (
+    <Stack gap="md">
+      {c.upstream && (
+        <Alert color="yellow" title="An upstream authority is above SPIRE's">
+          <Text size="sm" c="var(--mantine-color-text)">
+            <span className="mono">{c.upstream}</span> signs SPIRE's authorities, so a rotation has to happen there; it
+            is refused here.
+          </Text>
+        </Alert>
+      )}
+      {c.rotation && <RotationView rotation={c.rotation} />}
+      {c.automatic && (
+        <Section title="SPIRE's own rotation">
+          <Stack>
+            <Text size="sm">
+              SPIRE is rotating by itself, as it does before an authority expires; it waits for nobody. Phase:{' '}
+              {c.automatic.phase}, authority <span className="mono">{c.automatic.authority}</span>.
+            </Text>
+            <GateView gate={c.automatic.gate} label="Who already has it" />
+          </Stack>
+        </Section>
+      )}
+      <Section title="Authorities" flush>
+        <Grid
+          label="Authorities"
+          columns={columns}
+          rows={c.authorities}
+          rowKey={(a) => a.id}
+          empty={
+            <Empty icon={IconRefresh} title="No authority">
+              SPIRE has not reported one. Is the spire-server running?
+            </Empty>
+          }
+        />
+      </Section>
+      <SimpleGrid cols={{ base: 1, md: 2 }}>
+        <Section title="Outage budget">
+          <Text size="sm" c="dimmed" mb="sm">
+            How long sessions live on when this controller is gone. The shorter of the two wins.
+          </Text>
+          <Facts
+            of={[
+              ['Policy may be this old', c.outage_budget.policy_age],
+              ...c.outage_budget.identity.map((b): [string, string] => [
+                `Identity of a ${b.kind}`,
+                `${b.least} to ${b.most}`,
+              ]),
+            ]}
+          />
+        </Section>
+      </SimpleGrid>
+    </Stack>
+  )
+}

@@ -1,0 +1,59 @@
+import { Alert, Button, Stack, Text } from '@mantine/core'
+import { useState } from 'react'
+import type { CreatedToken } from '@/api/types'
+import { Command } from '@/ui/Copy'
+import { Section } from '@/ui/Page'
+import { Countdown } from '@/ui/time'
+
+/** What the operator takes away: the only time that it is shown. */
+export function Handover({ created }: { created: CreatedToken }) {
+  return (
+    <Section
+      title={created.claim_url ? 'Send this link' : 'Run this on the host'}
+      aside={
+        <Text size="sm" c="dimmed">
+          expires in <Countdown to={created.expires_at} warn={120} />
+        </Text>
+      }
+    >
+      <Stack>
+        {created.claim_url && (
+          <>
+            <Command value={created.claim_url} label="link" />
+            <Text size="sm" c="dimmed">
+              It can be opened once. When it was opened, this page says from where: if that was not who you sent it to,
+              revoke the token.
+            </Text>
+          </>
+        )}
+        {created.sealed && (
+          <>
+            <Command value={created.sealed} label="sealed token" />
+            <Text size="sm" c="dimmed">
+              Only the host with the private key can open it, so any way of sending it will do.
+            </Text>
+          </>
+        )}
+        {created.install_command && !created.claim_url && <Command value={created.install_command} label="command" />}
+        {created.token && <Secret value={created.token} />}
+        <Alert color="yellow" p="xs">
+          <Text size="sm" c="var(--mantine-color-text)">
+            It is not shown again. Leave this page open to watch, or find the token under Tokens.
+          </Text>
+        </Alert>
+      </Stack>
+    </Section>
+  )
+}
+
+function Secret({ value }: { value: string }) {
+  const [shown, setShown] = useState(false)
+  if (!shown) {
+    return (
+      <Button variant="subtle" size="xs" onClick={() => setShown(true)} style={{ alignSelf: 'flex-start' }}>
+        Show the token alone
+      </Button>
+    )
+  }
+  return <Command value={value} label="token" />
+}

@@ -1,0 +1,3 @@
+import { Enroll } from './Enroll'
+
+export const Page = () => <Enroll kind="tunneler" />

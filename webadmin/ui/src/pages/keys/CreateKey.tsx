@@ -1,0 +1,80 @@
+import { Button, Checkbox, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { useState } from 'react'
+import { useCreateKey } from '@/api/queries'
+import type { CreatedKey, Permission } from '@/api/types'
+import { Failure } from '@/ui/Failure'
+
+const permissions: { value: Permission; about: string }[] = [
+  { value: 'fleet:read', about: 'see connectors, tunnelers, hosts, tokens and requests' },
+  { value: 'tokens:write', about: 'create and revoke enrollment tokens' },
+  { value: 'requests:decide', about: 'approve and deny hosts' },
+  { value: 'members:revoke', about: 'revoke connectors and tunnelers' },
+  { value: 'ca:rotate', about: 'rotate the certificate authority' },
+  { value: 'audit:read', about: 'read and export the audit log' },
+  { value: 'keys:manage', about: 'create and revoke API keys' },
+  { value: 'settings:read', about: 'see the configuration' },
+]
+
+const lives = [
+  { value: '168h', label: '7 days' },
+  { value: '720h', label: '30 days' },
+  { value: '2160h', label: '90 days' },
+  { value: '8760h', label: '1 year' },
+]
+
+export function CreateKey({ close, done }: { close: () => void; done: (k: CreatedKey) => void }) {
+  const [name, setName] = useState('')
+  const [ttl, setTTL] = useState('2160h')
+  const [given, setGiven] = useState<string[]>(['fleet:read'])
+  const create = useCreateKey()
+  return (
+    <Modal opened onClose={close} title="Create API key" size="lg">
+      <form
+        onSubmit={(e) => {
+          e.preventDefault()
+          create.mutate({ name, ttl, permissions: given as Permission[] }, { onSuccess: done })
+        }}
+      >
+        <Stack>
+          <TextInput
+            label="Name"
+            description="What uses it: you will want to know when it is time to revoke it"
+            required
+            data-autofocus
+            value={name}
+            onChange={(e) => setName(e.currentTarget.value)}
+            autoComplete="off"
+          />
+          <Checkbox.Group label="It may" value={given} onChange={setGiven}>
+            <Stack gap={8} mt={6}>
+              {permissions.map((p) => (
+                <Checkbox
+                  key={p.value}
+                  value={p.value}
+                  label={<span className="mono">{p.value}</span>}
+                  description={p.about}
+                />
+              ))}
+            </Stack>
+          </Checkbox.Group>
+          <Select
+            label="It lasts"
+            data={lives}
+            value={ttl}
+            allowDeselect={false}
+            onChange={(v) => setTTL(v ?? '2160h')}
+          />
+          {create.error && <Failure error={create.error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={create.isPending} disabled={!given.length}>
+              Create
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}

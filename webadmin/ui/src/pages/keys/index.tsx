@@ -1,0 +1,132 @@
+import { Badge, Button, Group, Text } from '@mantine/core'
+import { IconKey, IconPlus } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { keys, useRevokeKey } from '@/api/queries'
+import type { APIKey, CreatedKey } from '@/api/types'
+import { Confirm } from '@/ui/Confirm'
+import { Failure } from '@/ui/Failure'
+import { type Column, Grid } from '@/ui/Grid'
+import { Once } from '@/ui/Once'
+import { Empty, PageHead } from '@/ui/Page'
+import { say } from '@/ui/say'
+import { Ago, Countdown } from '@/ui/time'
+import { CreateKey } from './CreateKey'
+
+export function Page() {
+  const { data, error, refetch } = useQuery(keys)
+  const [creating, setCreating] = useState(false)
+  const [created, setCreated] = useState<CreatedKey | null>(null)
+  const [revoking, setRevoking] = useState<APIKey | null>(null)
+  const revoke = useRevokeKey()
+  const create = (
+    <Button leftSection={<IconPlus size={16} />} onClick={() => setCreating(true)}>
+      Create key
+    </Button>
+  )
+  const columns: Column<APIKey>[] = [
+    { id: 'name', header: 'Name', cell: ({ row }) => row.original.name },
+    {
+      id: 'permissions',
+      header: 'May',
+      cell: ({ row }) => (
+        <Group gap={4}>
+          {row.original.permissions.map((p) => (
+            <Badge key={p} color="gray" className="mono" fw={450}>
+              {p}
+            </Badge>
+          ))}
+        </Group>
+      ),
+    },
+    { id: 'used', header: 'Last used', cell: ({ row }) => <Ago at={row.original.last_used_at} /> },
+    { id: 'by', header: 'Created by', cell: ({ row }) => <span className="wrap">{row.original.created_by}</span> },
+    {
+      id: 'expires',
+      header: 'Expires in',
+      cell: ({ row: { original: k } }) =>
+        k.revoked_at ? 'revoked' : <Countdown to={k.expires_at} warn={7 * 86_400} />,
+    },
+    {
+      id: 'revoke',
+      header: '',
+      cell: ({ row: { original: k } }) =>
+        !k.revoked_at && (
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            color="red"
+            onClick={() => setRevoking(k)}
+            aria-label={`Revoke key ${k.name}`}
+          >
+            Revoke
+          </Button>
+        ),
+    },
+  ]
+  return (
+    <>
+      <PageHead
+        title="API keys"
+        about="For programs. A key has only the permissions that it was given, and ends by itself."
+        actions={create}
+      />
+      <div className="surface">
+        {error ? (
+          <Failure error={error} retry={() => refetch()} />
+        ) : (
+          <Grid
+            label="API keys"
+            columns={columns}
+            rows={data?.keys}
+            rowKey={(k) => k.id}
+            faded={(k) => !!k.revoked_at}
+            empty={
+              <Empty icon={IconKey} title="No key yet" action={create}>
+                Create one for automation: give it the fewest permissions that will do.
+              </Empty>
+            }
+          />
+        )}
+      </div>
+      {creating && (
+        <CreateKey
+          close={() => setCreating(false)}
+          done={(k) => {
+            setCreating(false)
+            setCreated(k)
+          }}
+        />
+      )}
+      {created && (
+        <Once title="The new API key" value={created.key} label="key" close={() => setCreated(null)}>
+          <Text size="sm">
+            Send it as <code>Authorization: Bearer …</code>, or exchange it at <code>/oauth/token</code> for access
+            tokens of 10 minutes (client id <span className="mono">{created.id}</span>).
+          </Text>
+        </Once>
+      )}
+      {revoking && (
+        <Confirm
+          title={`Revoke key ${revoking.name}`}
+          action="Revoke key"
+          pending={revoke.isPending}
+          error={revoke.error}
+          close={() => setRevoking(null)}
+          confirm={() =>
+            revoke.mutate(revoking.id, {
+              onSuccess: () => {
+                say.done(`Revoked the key ${revoking.name}.`)
+                setRevoking(null)
+              },
+            })
+          }
+        >
+          <Text size="sm">
+            Programs that use it are refused at once, and so are the access tokens it was exchanged for.
+          </Text>
+        </Confirm>
+      )}
+    </>
+  )
+}

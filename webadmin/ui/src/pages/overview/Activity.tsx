@@ -1,0 +1,31 @@
+import { Anchor, Text } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from 'react-router'
+import { audit } from '@/api/queries'
+import { Events } from '@/ui/Events'
+import { Failure } from '@/ui/Failure'
+import { Loading, Section } from '@/ui/Page'
+
+/** What happened last. */
+export function Activity() {
+  const page = useQuery(audit({ page_size: 9 }))
+  return (
+    <Section
+      title="Latest activity"
+      aside={
+        <Anchor component={Link} to="/audit" size="sm">
+          Audit log
+        </Anchor>
+      }
+    >
+      {page.error && <Failure error={page.error} retry={() => page.refetch()} />}
+      {page.isPending && <Loading lines={6} />}
+      {page.data?.events.length === 0 && (
+        <Text size="sm" c="dimmed">
+          Nothing has happened yet.
+        </Text>
+      )}
+      {page.data && <Events events={page.data.events} />}
+    </Section>
+  )
+}

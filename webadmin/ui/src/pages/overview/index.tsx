@@ -1,0 +1,66 @@
+import { Button, Group, SimpleGrid, Stack } from '@mantine/core'
+import { IconPlugConnected } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { lazy, Suspense } from 'react'
+import { Link } from 'react-router'
+import { status } from '@/api/queries'
+import { useCan } from '@/app/session'
+import { Failure } from '@/ui/Failure'
+import { Empty, PageHead } from '@/ui/Page'
+import { Activity } from './Activity'
+import { ChartsWaiting } from './ChartsWaiting'
+import { Lifetimes } from './Lifetimes'
+import { Topology } from './Topology'
+import { Totals } from './Totals'
+
+// The charting library is the greatest part of the page and the last that is needed.
+const Charts = lazy(() => import('./Charts'))
+
+export function Page() {
+  const now = useQuery(status)
+  const mayCreate = useCan('tokens:write')
+  const seesAudit = useCan('audit:read')
+  const empty = now.data?.connectors.total === 0 && now.data.tunnelers.total === 0
+  return (
+    <>
+      <PageHead title="Overview" />
+      <Stack gap="md">
+        {now.error && <Failure error={now.error} retry={() => now.refetch()} />}
+        <Totals status={now.data} />
+        {empty ? (
+          <div className="surface">
+            <Empty
+              icon={IconPlugConnected}
+              title="Nothing is enrolled yet"
+              action={
+                mayCreate && (
+                  <Group>
+                    <Button component={Link} to="/connectors/new">
+                      Add the first connector
+                    </Button>
+                    <Button component={Link} to="/tunnelers/new" variant="default">
+                      Add a tunneler
+                    </Button>
+                  </Group>
+                )
+              }
+            >
+              Begin with a connector inside a private network, then add tunnelers where access is needed.
+            </Empty>
+          </div>
+        ) : (
+          <>
+            <Topology status={now.data} />
+            <Suspense fallback={<ChartsWaiting />}>
+              <Charts />
+            </Suspense>
+          </>
+        )}
+        <SimpleGrid cols={{ base: 1, md: seesAudit && !empty ? 2 : 1 }} spacing="md">
+          {seesAudit && <Activity />}
+          {!empty && <Lifetimes />}
+        </SimpleGrid>
+      </Stack>
+    </>
+  )
+}

@@ -1,0 +1,115 @@
+import { Badge, Button, Group, Stack } from '@mantine/core'
+import { IconPlus, IconUsers } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { allSessions, people, useEndSession } from '@/api/queries'
+import type { Person, SetupLink } from '@/api/types'
+import { useSession } from '@/app/session'
+import { Failure } from '@/ui/Failure'
+import { type Column, Grid } from '@/ui/Grid'
+import { Once } from '@/ui/Once'
+import { Empty, PageHead, Section } from '@/ui/Page'
+import { Sessions } from '@/ui/Sessions'
+import { say } from '@/ui/say'
+import { Ago } from '@/ui/time'
+import { Actions } from './Actions'
+import { AddPerson } from './AddPerson'
+import { Roles } from './Roles'
+
+export function Page() {
+  const list = useQuery(people)
+  const sessions = useQuery(allSessions)
+  const me = useSession()?.person.id
+  const end = useEndSession()
+  const [adding, setAdding] = useState(false)
+  const [link, setLink] = useState<SetupLink | null>(null)
+  const columns: Column<Person>[] = [
+    {
+      id: 'name',
+      header: 'Name',
+      cell: ({ row: { original: p } }) => (
+        <Group gap={6}>
+          {p.name} {p.id === me && <Badge>you</Badge>} {p.disabled && <Badge color="gray">disabled</Badge>}
+        </Group>
+      ),
+    },
+    { id: 'email', header: 'Email', cell: ({ row }) => <span className="wrap">{row.original.email}</span> },
+    { id: 'role', header: 'Role', cell: ({ row }) => row.original.role },
+    {
+      id: 'sign-in',
+      header: 'Signs in with',
+      cell: ({ row: { original: p } }) =>
+        p.oidc ? 'identity provider' : p.totp ? 'password and authenticator' : 'password only',
+    },
+    { id: 'last', header: 'Last sign-in', cell: ({ row }) => <Ago at={row.original.last_sign_in} /> },
+    {
+      id: 'actions',
+      header: '',
+      cell: ({ row }) => <Actions person={row.original} me={row.original.id === me} link={setLink} />,
+    },
+  ]
+  return (
+    <>
+      <PageHead
+        title="People"
+        about="Who may sign in here, and what they may do."
+        actions={
+          <Button leftSection={<IconPlus size={16} />} onClick={() => setAdding(true)}>
+            Add person
+          </Button>
+        }
+      />
+      <Stack gap="md">
+        {list.error ? (
+          <Failure error={list.error} retry={() => list.refetch()} />
+        ) : (
+          <div className="surface">
+            <Grid
+              label="People"
+              columns={columns}
+              rows={list.data?.people}
+              rowKey={(p) => p.id}
+              faded={(p) => !!p.disabled}
+              empty={
+                <Empty icon={IconUsers} title="Nobody">
+                  Add somebody.
+                </Empty>
+              }
+            />
+          </div>
+        )}
+        <Section title="Roles">
+          <Roles />
+        </Section>
+        <Section title="Sessions" flush>
+          {sessions.error ? (
+            <Failure error={sessions.error} retry={() => sessions.refetch()} />
+          ) : (
+            <Sessions
+              label="Sessions of everybody"
+              whose
+              sessions={sessions.data?.sessions}
+              end={(s) =>
+                end.mutate(s.id, { onSuccess: () => say.done('The session has ended.'), onError: say.failure })
+              }
+            />
+          )}
+        </Section>
+      </Stack>
+      {adding && (
+        <AddPerson
+          close={() => setAdding(false)}
+          done={(l) => {
+            setAdding(false)
+            setLink(l)
+          }}
+        />
+      )}
+      {link && (
+        <Once title="One-time setup link" value={link.setup_url} label="setup link" close={() => setLink(null)}>
+          Send it to the person over a way you trust: whoever opens it first chooses the password.
+        </Once>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,20 @@
+import { Text } from '@mantine/core'
+import { useDeny } from '@/api/queries'
+import type { EnrollRequest } from '@/api/types'
+import { Confirm } from '@/ui/Confirm'
+
+export function Deny({ request: r, close }: { request: EnrollRequest; close: () => void }) {
+  const deny = useDeny()
+  return (
+    <Confirm
+      title={`Deny ${r.kind} ${r.member_id}`}
+      action="Deny"
+      pending={deny.isPending}
+      error={deny.error}
+      close={close}
+      confirm={() => deny.mutate(r.id, { onSuccess: close })}
+    >
+      <Text size="sm">The host is told that it was denied. It may ask again.</Text>
+    </Confirm>
+  )
+}

@@ -1,0 +1,90 @@
+import { Button, PasswordInput, Stack, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Navigate } from 'react-router'
+import { session, setup, useSetUp } from '@/api/queries'
+import { Entrance } from '@/app/Entrance'
+import { Failure } from '@/ui/Failure'
+
+/** The code of the link that the controller printed; a fragment never leaves the browser. */
+const codeOfLink = () => decodeURIComponent(window.location.hash.slice(1))
+
+export function Page() {
+  const who = useQuery(session)
+  const first = useQuery(setup)
+  const [code, setCode] = useState(codeOfLink)
+  const [name, setName] = useState('')
+  const [email, setEmail] = useState('')
+  const [password, setPassword] = useState('')
+  const [again, setAgain] = useState('')
+  const setUp = useSetUp()
+  const [invited] = useState(() => codeOfLink() !== '')
+  if (who.data) return <Navigate to="/" replace />
+  if (first.data && !first.data.needed && !invited) return <Navigate to="/sign-in" replace />
+  const differ = again !== '' && again !== password
+  return (
+    <Entrance
+      title={first.data?.needed ? 'Set up the first owner' : 'Set up your account'}
+      about={
+        first.data?.needed
+          ? 'The controller printed a one-time link when it first started. It proves that you run this controller; the first owner can then invite others.'
+          : 'Choose how you sign in. The link works once.'
+      }
+    >
+      <form
+        onSubmit={(e) => {
+          e.preventDefault()
+          if (!differ) setUp.mutate({ code: code.trim(), name, email, password })
+        }}
+      >
+        <Stack>
+          {first.error && <Failure error={first.error} retry={() => first.refetch()} />}
+          <TextInput
+            label="Setup code"
+            description={invited ? undefined : 'The part of the link after "#"'}
+            required
+            autoComplete="off"
+            spellCheck={false}
+            value={code}
+            onChange={(e) => setCode(e.currentTarget.value)}
+          />
+          <TextInput
+            label="Name"
+            required
+            autoComplete="name"
+            value={name}
+            onChange={(e) => setName(e.currentTarget.value)}
+          />
+          <TextInput
+            label="Email"
+            type="email"
+            required
+            autoComplete="username"
+            value={email}
+            onChange={(e) => setEmail(e.currentTarget.value)}
+          />
+          <PasswordInput
+            label="Password"
+            description="A long sentence is better than a short riddle"
+            required
+            autoComplete="new-password"
+            value={password}
+            onChange={(e) => setPassword(e.currentTarget.value)}
+          />
+          <PasswordInput
+            label="Password again"
+            required
+            autoComplete="new-password"
+            value={again}
+            onChange={(e) => setAgain(e.currentTarget.value)}
+            error={differ && 'The two differ'}
+          />
+          {setUp.error && <Failure error={setUp.error} />}
+          <Button type="submit" loading={setUp.isPending}>
+            Create the account
+          </Button>
+        </Stack>
+      </form>
+    </Entrance>
+  )
+}

@@ -1,0 +1,97 @@
+import { Button, Center, Divider, Loader, PasswordInput, Stack, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Navigate, useSearchParams } from 'react-router'
+import { base, isProblem } from '@/api/client'
+import { session, setup, useSignIn } from '@/api/queries'
+import { Entrance } from '@/app/Entrance'
+import { Failure } from '@/ui/Failure'
+
+/** Only a path of this dashboard: anything else could lead to a page that imitates it. */
+function backTo(wanted: string | null): string {
+  if (!wanted?.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\')) return '/'
+  return wanted
+}
+
+export function Page() {
+  const [params] = useSearchParams()
+  const back = backTo(params.get('return_to'))
+  const who = useQuery(session)
+  const ways = useQuery(setup)
+  if (who.data) return <Navigate to={back} replace />
+  if (ways.data?.needed) return <Navigate to="/setup" replace />
+  if (who.isPending) {
+    return (
+      <Center mih="100dvh">
+        <Loader aria-label="Loading" size="sm" />
+      </Center>
+    )
+  }
+  const oidc = ways.data?.oidc
+  return (
+    <Entrance title="Sign in">
+      <Stack mt="md">
+        {(who.error || ways.error) && <Failure error={who.error ?? ways.error} retry={() => ways.refetch()} />}
+        {params.get('error') && <Failure error={new Error(params.get('error') ?? '')} />}
+        {oidc?.enabled && (
+          <>
+            <Button component="a" href={`${base}/session/oidc/start?return_to=${encodeURIComponent(back)}`} size="md">
+              Continue with {oidc.name || 'your identity provider'}
+            </Button>
+            <Divider label="or with a password" />
+          </>
+        )}
+        <Local second={!!oidc?.enabled} />
+      </Stack>
+    </Entrance>
+  )
+}
+
+function Local({ second }: { second: boolean }) {
+  const [email, setEmail] = useState('')
+  const [password, setPassword] = useState('')
+  const [totp, setTOTP] = useState('')
+  const signIn = useSignIn()
+  const needsCode = totp !== '' || isProblem(signIn.error, 'totp-required')
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault()
+        signIn.mutate({ email, password, totp: totp || undefined })
+      }}
+    >
+      <Stack>
+        <TextInput
+          label="Email"
+          type="email"
+          autoComplete="username"
+          required
+          autoFocus={!second}
+          value={email}
+          onChange={(e) => setEmail(e.currentTarget.value)}
+        />
+        <PasswordInput
+          label="Password"
+          autoComplete="current-password"
+          required
+          value={password}
+          onChange={(e) => setPassword(e.currentTarget.value)}
+        />
+        <TextInput
+          label="Authenticator code"
+          description={needsCode ? undefined : 'If you have set up a second factor'}
+          inputMode="numeric"
+          autoComplete="one-time-code"
+          maxLength={6}
+          required={needsCode}
+          value={totp}
+          onChange={(e) => setTOTP(e.currentTarget.value)}
+        />
+        {signIn.error && <Failure error={signIn.error} />}
+        <Button type="submit" loading={signIn.isPending} variant={second ? 'default' : 'filled'}>
+          Sign in
+        </Button>
+      </Stack>
+    </form>
+  )
+}

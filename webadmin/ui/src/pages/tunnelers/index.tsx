@@ -1,0 +1,111 @@
+import { Button } from '@mantine/core'
+import { IconPlus, IconRoute } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from 'react-router'
+import { tunnelers } from '@/api/queries'
+import type { Tunneler } from '@/api/types'
+import { useCan } from '@/app/session'
+import { Failure } from '@/ui/Failure'
+import { type Column, Grid } from '@/ui/Grid'
+import { Filter, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { memberStates } from '@/ui/member/states'
+import { Empty, PageHead } from '@/ui/Page'
+import { MemberStatus } from '@/ui/Status'
+import { Ago, Countdown, Since } from '@/ui/time'
+
+const columns: Column<Tunneler>[] = [
+  {
+    id: 'id',
+    header: 'Tunneler',
+    sort: 'id',
+    cell: ({ row: { original: t } }) => (
+      <Link to={`/tunnelers/${encodeURIComponent(t.id)}`} className="mono">
+        {t.id}
+      </Link>
+    ),
+  },
+  { id: 'status', header: 'Status', sort: 'status', cell: ({ row }) => <MemberStatus member={row.original} /> },
+  {
+    id: 'connector',
+    header: 'Connector',
+    cell: ({ row: { original: t } }) =>
+      t.connector_id ? (
+        <Link to={`/connectors/${encodeURIComponent(t.connector_id)}`} className="mono">
+          {t.connector_id}
+        </Link>
+      ) : (
+        '–'
+      ),
+  },
+  { id: 'version', header: 'Version', sort: 'version', cell: ({ row }) => row.original.version || '–' },
+  { id: 'session', header: 'Session age', cell: ({ row }) => <Since at={row.original.session_since} none="–" /> },
+  {
+    id: 'svid',
+    header: 'SVID expires in',
+    cell: ({ row }) => (row.original.svid.not_after ? <Countdown to={row.original.svid.not_after} /> : '–'),
+  },
+  { id: 'seen', header: 'Last seen', sort: 'last_seen', cell: ({ row }) => <Ago at={row.original.last_seen} /> },
+]
+
+export function Page() {
+  const list = useList({ sort: 'id' })
+  const connector = list.get('connector_id')
+  const page = useQuery(tunnelers({ ...list.query, connector_id: connector || undefined }))
+  const mayCreate = useCan('tokens:write')
+  const create = mayCreate && (
+    <Button component={Link} to="/tunnelers/new" leftSection={<IconPlus size={16} />}>
+      Add tunneler
+    </Button>
+  )
+  return (
+    <>
+      <PageHead
+        title="Tunnelers"
+        about="They run on the hosts of people and services. Their state is reported by the connector that they are attached to."
+        actions={create}
+      />
+      <div className="surface">
+        <Toolbar>
+          <Search list={list} label="Search tunnelers" />
+          <Filter list={list} label="Status of tunnelers" options={memberStates} />
+          {connector && (
+            <Button variant="default" size="xs" onClick={() => list.set('connector_id', '')}>
+              At {connector}: show all
+            </Button>
+          )}
+        </Toolbar>
+        {page.error ? (
+          <Failure error={page.error} retry={() => page.refetch()} />
+        ) : (
+          <Grid
+            label="Tunnelers"
+            columns={columns}
+            rows={page.data?.tunnelers}
+            rowKey={(t) => t.id}
+            sort={list.sort}
+            onSort={(s) => list.set('sort', s)}
+            faded={(t) => !!t.revoked_at}
+            empty={
+              list.filtered || connector ? (
+                <Empty icon={IconRoute} title="No tunneler matches">
+                  Try another word, or take the filters away.
+                </Empty>
+              ) : (
+                <Empty icon={IconRoute} title="No tunneler yet" action={create}>
+                  A tunneler gives a host its way into the networks behind your connectors. Create an enrollment token
+                  and run one command on the host.
+                </Empty>
+              )
+            }
+          />
+        )}
+        <Pager
+          list={list}
+          shown={page.data?.tunnelers.length ?? 0}
+          total={page.data?.total}
+          next={page.data?.next_page_token}
+        />
+      </div>
+    </>
+  )
+}

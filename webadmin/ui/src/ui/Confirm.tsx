@@ -1,0 +1,71 @@
+import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { type ReactNode, useState } from 'react'
+import { Failure } from './Failure'
+
+type ConfirmProps = {
+  title: string
+  action: string
+  children: ReactNode
+  /** What has to be typed before it can be done. */
+  type?: string
+  pending: boolean
+  error: unknown
+  confirm: () => void
+  close: () => void
+}
+
+/** Asks before what cannot be undone. */
+export function Confirm({ title, action, children, type, pending, error, confirm, close }: ConfirmProps) {
+  const [typed, setTyped] = useState('')
+  return (
+    <Modal opened onClose={close} title={title}>
+      <form
+        onSubmit={(e) => {
+          e.preventDefault()
+          confirm()
+        }}
+      >
+        <Stack>
+          {children}
+          {type && (
+            <TextInput
+              label={
+                <>
+                  Type <code>{type}</code> to confirm
+                </>
+              }
+              aria-label={`Type ${type} to confirm`}
+              value={typed}
+              onChange={(e) => setTyped(e.currentTarget.value)}
+              autoComplete="off"
+              spellCheck={false}
+              data-autofocus
+            />
+          )}
+          {!!error && <Failure error={error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button color="red" type="submit" loading={pending} disabled={!!type && typed !== type}>
+              {action}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+/** What follows from an action, one line each. */
+export function Consequences({ of }: { of: ReactNode[] }) {
+  return (
+    <Stack gap={6} component="ul" m={0} pl={18}>
+      {of.map((line, i) => (
+        <Text component="li" size="sm" key={i}>
+          {line}
+        </Text>
+      ))}
+    </Stack>
+  )
+}

@@ -1,0 +1,103 @@
+import { Alert, Group, Loader, Stack, Text, VisuallyHidden } from '@mantine/core'
+import { IconCheck, IconCircleDashed, IconX } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+import { Link } from 'react-router'
+import { connector, token, tunneler } from '@/api/queries'
+import type { Kind, Token } from '@/api/types'
+import { Failure } from './Failure'
+import { Section } from './Page'
+import { Ago, Countdown } from './time'
+
+type ProgressProps = { tokenID: string; kind: Kind; id: string }
+
+/** Follows an enrollment: waiting, enrolled, ONLINE. */
+export function Progress({ tokenID, kind, id }: ProgressProps) {
+  const t = useQuery(token(tokenID))
+  const redeemed = t.data?.state === 'redeemed'
+  const c = useQuery({ ...connector(id), enabled: redeemed && kind === 'connector' })
+  const u = useQuery({ ...tunneler(id), enabled: redeemed && kind === 'tunneler' })
+  const member = kind === 'connector' ? c.data : u.data
+  const online = redeemed && member?.status === 'ONLINE' && !member.revoked_at
+  const dead = t.data?.state === 'expired' || t.data?.state === 'revoked'
+  return (
+    <Section title="Progress">
+      {t.error && <Failure error={t.error} retry={() => t.refetch()} />}
+      <Stack gap="md" aria-live="polite">
+        {t.data?.claimed_at && <Opened token={t.data} />}
+        <Step
+          state={redeemed ? 'done' : dead ? 'failed' : 'now'}
+          title={
+            dead ? `The token is ${t.data?.state}` : redeemed ? 'The host presented the token' : 'Waiting for the host'
+          }
+        >
+          {t.data?.state === 'pending' && (
+            <>
+              The token is valid for <Countdown to={t.data.expires_at} warn={120} />
+            </>
+          )}
+          {redeemed && <Ago at={t.data?.redeemed_at} />}
+          {dead && <Link to={`/${kind}s/new`}>Create another one</Link>}
+        </Step>
+        <Step state={redeemed ? 'done' : 'later'} title="Enrolled">
+          {redeemed ? (
+            <>
+              Host <span className="mono">{t.data?.host_id}</span>
+            </>
+          ) : (
+            'It gets a host certificate and a registration entry'
+          )}
+        </Step>
+        <Step state={online ? 'done' : redeemed ? 'now' : 'later'} title="ONLINE">
+          {online ? (
+            <Link to={`/${kind}s/${encodeURIComponent(id)}`}>Open {id}</Link>
+          ) : (
+            'Its SPIRE agent attests it, and it connects with its own SVID'
+          )}
+        </Step>
+      </Stack>
+    </Section>
+  )
+}
+
+function Opened({ token: t }: { token: Token }) {
+  return (
+    <Alert color="yellow" title="The claim link was opened">
+      <Text size="sm" c="var(--mantine-color-text)">
+        <Ago at={t.claimed_at} />
+        {t.claimed_from && (
+          <>
+            , from <span className="mono">{t.claimed_from}</span>
+          </>
+        )}
+        . If that was not who you sent it to, revoke the token.
+      </Text>
+    </Alert>
+  )
+}
+
+type StepProps = { state: 'done' | 'now' | 'later' | 'failed'; title: string; children: ReactNode }
+
+const words = { done: 'done', now: 'in progress', later: 'not yet', failed: 'failed' }
+
+function Step({ state, title, children }: StepProps) {
+  return (
+    <Group gap="sm" wrap="nowrap" align="flex-start">
+      <div style={{ width: 22, height: 22, display: 'grid', placeItems: 'center', flex: 'none' }}>
+        {state === 'done' && <IconCheck size={20} color="var(--good)" aria-hidden="true" />}
+        {state === 'failed' && <IconX size={20} color="var(--bad)" aria-hidden="true" />}
+        {state === 'later' && <IconCircleDashed size={18} color="var(--quiet)" aria-hidden="true" />}
+        {state === 'now' && <Loader size={18} aria-hidden="true" />}
+      </div>
+      <div>
+        <Text size="sm" fw={560}>
+          {title}
+          <VisuallyHidden component="span">, {words[state]}</VisuallyHidden>
+        </Text>
+        <Text size="sm" c="dimmed" component="div">
+          {children}
+        </Text>
+      </div>
+    </Group>
+  )
+}

@@ -1,0 +1,89 @@
+import { Badge, Button } from '@mantine/core'
+import { IconDeviceDesktop } from '@tabler/icons-react'
+import type { SessionRecord } from '@/api/types'
+import { type Column, Grid } from './Grid'
+import { Empty } from './Page'
+import { Ago, Countdown } from './time'
+
+type SessionsProps = { label: string; sessions?: SessionRecord[]; end: (s: SessionRecord) => void; whose?: boolean }
+
+/** Where somebody is signed in, and the way to end it. */
+export function Sessions({ label, sessions, end, whose }: SessionsProps) {
+  const columns: Column<SessionRecord>[] = [
+    ...(whose
+      ? [
+          {
+            id: 'who',
+            header: 'Person',
+            cell: ({ row }: { row: { original: SessionRecord } }) => row.original.email ?? row.original.person_id,
+          },
+        ]
+      : []),
+    {
+      id: 'device',
+      header: 'Browser',
+      cell: ({ row: { original: s } }) => (
+        <span title={s.user_agent}>
+          {browser(s.user_agent)} {s.current && <Badge ml={6}>this one</Badge>}
+        </span>
+      ),
+    },
+    { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.remote_address}</span> },
+    { id: 'since', header: 'Signed in', cell: ({ row }) => <Ago at={row.original.created_at} /> },
+    { id: 'seen', header: 'Last used', cell: ({ row }) => <Ago at={row.original.last_seen} /> },
+    { id: 'ends', header: 'Ends in', cell: ({ row }) => <Countdown to={row.original.expires_at} /> },
+    {
+      id: 'end',
+      header: '',
+      cell: ({ row: { original: s } }) =>
+        !s.current && (
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            color="red"
+            onClick={() => end(s)}
+            aria-label={`End session of ${s.email ?? 'mine'} from ${s.remote_address}`}
+          >
+            End
+          </Button>
+        ),
+    },
+  ]
+  return (
+    <Grid
+      label={label}
+      columns={columns}
+      rows={sessions}
+      rowKey={(s) => s.id}
+      skeletons={3}
+      empty={
+        <Empty icon={IconDeviceDesktop} title="No session">
+          Nobody is signed in.
+        </Empty>
+      }
+    />
+  )
+}
+
+const known = [
+  [/Edg\//, 'Edge'],
+  [/Firefox\//, 'Firefox'],
+  [/(HeadlessChrome|Chromium|Chrome)\//, 'Chrome'],
+  [/Safari\//, 'Safari'],
+] as const
+
+const systems = [
+  [/Windows/, 'Windows'],
+  [/Android/, 'Android'],
+  [/iPhone|iPad/, 'iOS'],
+  [/Mac OS/, 'macOS'],
+  [/Linux/, 'Linux'],
+] as const
+
+/** What a person recognizes in a user agent; it is only what the browser says of itself. */
+function browser(agent: string): string {
+  const name = known.find(([re]) => re.test(agent))?.[1]
+  const system = systems.find(([re]) => re.test(agent))?.[1]
+  if (!name) return agent.slice(0, 40) || 'unknown'
+  return system ? `${name} on ${system}` : name
+}

@@ -1,0 +1,36 @@
+import { Anchor, Text } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from 'react-router'
+import { audit } from '@/api/queries'
+import type { Kind } from '@/api/types'
+import { useCan } from '@/app/session'
+import { Events } from '@/ui/Events'
+import { Failure } from '@/ui/Failure'
+import { Loading, Section } from '@/ui/Page'
+
+/** What the audit log says about a member. */
+export function History({ kind, id }: { kind: Kind; id: string }) {
+  const may = useCan('audit:read')
+  const target = `${kind} ${id}`
+  const page = useQuery({ ...audit({ target, page_size: 20 }), enabled: may })
+  if (!may) return null
+  return (
+    <Section
+      title="History"
+      aside={
+        <Anchor component={Link} to={`/audit?target=${encodeURIComponent(target)}`} size="sm">
+          All in the audit log
+        </Anchor>
+      }
+    >
+      {page.error && <Failure error={page.error} retry={() => page.refetch()} />}
+      {page.isPending && <Loading />}
+      {page.data?.events.length === 0 && (
+        <Text size="sm" c="dimmed">
+          The audit log has nothing about this {kind}.
+        </Text>
+      )}
+      {!!page.data?.events.length && <Events events={page.data.events} />}
+    </Section>
+  )
+}

@@ -1,0 +1,31 @@
+import type { Member } from '@/api/types'
+import { Mono } from '@/ui/Copy'
+import { Facts, Section } from '@/ui/Page'
+import { Countdown } from '@/ui/time'
+
+/** What a member proves itself with, as it reports it. */
+export function Identity({ member: m }: { member: Member }) {
+  return (
+    <Section title="Identity">
+      <Facts
+        of={[
+          ['SPIFFE ID', <Mono key="id" value={m.spiffe_id} label="SPIFFE ID" />],
+          [
+            'SVID serial',
+            m.svid.serial ? <Mono key="serial" value={m.svid.serial} label="serial" /> : 'not reported yet',
+          ],
+          [
+            'Authority',
+            m.svid.authority_id ? (
+              <Mono key="authority" value={m.svid.authority_id} label="authority" />
+            ) : (
+              'not reported yet'
+            ),
+          ],
+          ['Expires in', m.svid.not_after ? <Countdown key="expiry" to={m.svid.not_after} /> : 'not reported yet'],
+          ['Host', m.host_id ? <Mono key="host" value={m.host_id} label="host id" /> : '–'],
+        ]}
+      />
+    </Section>
+  )
+}

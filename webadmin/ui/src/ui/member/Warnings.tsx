@@ -1,0 +1,34 @@
+import { Alert, Stack, Text } from '@mantine/core'
+import { IconAlertTriangle } from '@tabler/icons-react'
+import type { Kind, Member } from '@/api/types'
+import { fullTime } from '@/ui/time'
+
+/** What an operator has to look into. */
+export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
+  return (
+    <Stack gap="sm" mb={m.contested || m.cloned || m.revoked_at ? 'md' : 0}>
+      {m.revoked_at && (
+        <Alert color="gray" title={`Revoked ${fullTime(m.revoked_at)}`}>
+          Its registration entry is deleted and its sessions were closed. Enroll a host again under this id to bring it
+          back.
+        </Alert>
+      )}
+      {m.contested && (
+        <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Contested" role="alert">
+          <Text size="sm" c="var(--mantine-color-text)">
+            A second key tried the enrollment token of this host. Either somebody ran the command on two hosts, or the
+            token was seen by somebody else. If you are not sure which host has this {kind}, revoke it and enroll again.
+          </Text>
+        </Alert>
+      )}
+      {m.cloned && (
+        <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Cloned" role="alert">
+          <Text size="sm" c="var(--mantine-color-text)">
+            The host certificate of this {kind} was used from two hosts. A copy of its disk or key is in use: revoke it
+            and enroll the right host again.
+          </Text>
+        </Alert>
+      )}
+    </Stack>
+  )
+}

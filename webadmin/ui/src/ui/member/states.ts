@@ -1,0 +1,4 @@
+export const memberStates = [
+  { value: 'ONLINE', label: 'Online' },
+  { value: 'OFFLINE', label: 'Offline' },
+]

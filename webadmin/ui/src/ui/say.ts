@@ -1,0 +1,20 @@
+import { notifications } from '@mantine/notifications'
+import { APIError } from '@/api/client'
+
+/** Short messages in the corner. */
+export const say = {
+  done(message: string) {
+    notifications.show({ message, color: 'petrol', autoClose: 5000, closeButtonProps: { 'aria-label': 'Dismiss' } })
+  },
+  failure(err: unknown) {
+    const p = err instanceof APIError ? err.problem : null
+    const detail = err instanceof Error ? err.message : String(err)
+    notifications.show({
+      title: p?.title ?? 'It did not work',
+      message: p?.request_id ? `${detail} (request ${p.request_id})` : detail,
+      color: 'red',
+      autoClose: 12_000,
+      closeButtonProps: { 'aria-label': 'Dismiss' },
+    })
+  },
+}

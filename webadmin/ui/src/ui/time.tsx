@@ -1,0 +1,96 @@
+import { useSyncExternalStore } from 'react'
+
+// One clock for all that counts on a page.
+let now = Date.now()
+let timer = 0
+const listeners = new Set<() => void>()
+
+function subscribe(f: () => void) {
+  listeners.add(f)
+  if (!timer) {
+    now = Date.now()
+    timer = window.setInterval(() => {
+      now = Date.now()
+      for (const l of listeners) l()
+    }, 1000)
+  }
+  return () => {
+    listeners.delete(f)
+    if (!listeners.size) {
+      clearInterval(timer)
+      timer = 0
+    }
+  }
+}
+
+/** The time in milliseconds, anew every second. */
+export const useNow = () =>
+  useSyncExternalStore(subscribe, () => {
+    if (!timer) now = Date.now()
+    return now
+  })
+
+const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+
+export const fullTime = (at: string) => absolute.format(new Date(at))
+
+/** A span in its two greatest units: 3 d 4 h, 5 min 02 s. */
+export function span(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000))
+  const two = (n: number) => String(n).padStart(2, '0')
+  if (s < 60) return `${s} s`
+  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`
+}
+
+/** How long ago, in one unit: what moves too much cannot be read. */
+function rough(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000))
+  if (s < 5) return 'now'
+  if (s < 60) return `${s} s ago`
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ago`
+  return `${Math.floor(s / 86_400)} d ago`
+}
+
+/** A time that has passed. */
+export function Ago({ at, none = 'never' }: { at?: string; none?: string }) {
+  const t = useNow()
+  if (!at) return <span>{none}</span>
+  return (
+    <time dateTime={at} title={fullTime(at)} className="numbers">
+      {rough(t - Date.parse(at))}
+    </time>
+  )
+}
+
+/** How long something has lasted. */
+export function Since({ at, none = 'no' }: { at?: string; none?: string }) {
+  const t = useNow()
+  if (!at) return <span>{none}</span>
+  return (
+    <time dateTime={at} title={`since ${fullTime(at)}`} className="numbers">
+      {span(t - Date.parse(at))}
+    </time>
+  )
+}
+
+/** Counts down to a time; amber in the last part, red after it. */
+export function Countdown({ to, warn = 60, over = 'expired' }: { to?: string; warn?: number; over?: string }) {
+  const t = useNow()
+  if (!to) return <span>not known</span>
+  const left = Date.parse(to) - t
+  const color = left <= 0 ? 'var(--bad)' : left < warn * 1000 ? 'var(--warn)' : undefined
+  return (
+    <time dateTime={to} title={fullTime(to)} className="numbers" style={{ color }}>
+      {left <= 0 ? over : span(left)}
+    </time>
+  )
+}
+
+/** Whether a time has passed, kept current. */
+export function usePassed(at?: string): boolean {
+  const t = useNow()
+  return !!at && Date.parse(at) <= t
+}
