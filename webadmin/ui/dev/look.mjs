@@ -34,7 +34,7 @@ const scenes = [
     signedOut,
     async (p) => {
       await p.getByLabel('Email').fill('ada@corp.example')
-      await p.getByLabel('Password', { exact: true }).fill('wrong')
+      await p.getByRole('textbox', { name: 'Password' }).fill('wrong')
       await p.getByRole('button', { name: 'Sign in', exact: true }).click()
       await p.getByRole('alert').waitFor()
     },
@@ -42,12 +42,14 @@ const scenes = [
   ['claim', '/claim#abcd', signedOut],
   ['claim-shown', '/claim#abcd', signedOut, click('Show the token')],
   ['overview', '/'],
+  ['overview-few', '/', null, null, { members: 6 }],
   ['overview-empty', '/', null, null, true],
   ['connectors', '/connectors'],
   ['connectors-empty', '/connectors', null, null, true],
   ['connectors-none', '/connectors?q=nothing-like-it'],
   ['connector', '/connectors/connector-fra-0001'],
   ['connector-contested', '/connectors/connector-nyc-0001'],
+  ['connector-cloned', '/connectors/connector-sfo-0001'],
   ['connector-revoke', '/connectors/connector-fra-0001', null, click('Revoke')],
   ['connector-unknown', '/connectors/nobody'],
   ['connector-new', '/connectors/new'],
@@ -87,6 +89,7 @@ const scenes = [
   ['tunneler', '/tunnelers/tunneler-00001'],
   ['tunneler-new', '/tunnelers/new'],
   ['hosts', '/hosts'],
+  ['host', '/hosts/host-000002'],
   ['networks', '/networks'],
   ['tokens', '/tokens'],
   ['token', '/tokens/tok_0000k3n9f2'],
@@ -173,8 +176,8 @@ const browser = await chromium.launch({
 })
 let faults = 0
 
-async function look(look, options, [name, path, prepare, act, empty]) {
-  const w = makeWorld({ empty: !!empty })
+async function look(look, options, [name, path, prepare, act, size]) {
+  const w = makeWorld(size === true ? { empty: true } : size)
   prepare?.(w)
   const { url, close } = await serve(w, 0)
   const context = await browser.newContext({ ...options, reducedMotion: 'reduce' })
@@ -219,10 +222,12 @@ async function look(look, options, [name, path, prepare, act, empty]) {
   close()
 }
 
-for (const scene of scenes) {
-  if (only.length && !only.includes(scene[0])) continue
-  for (const [l, options] of looks) await look(l, options, scene)
-}
+const work = scenes.filter(([name]) => !only.length || only.includes(name)).flatMap((s) => looks.map((l) => [...l, s]))
+await Promise.all(
+  [1, 2, 3].map(async () => {
+    for (let job = work.shift(); job; job = work.shift()) await look(...job)
+  }),
+)
 await browser.close()
 console.log(`${faults} faults; pictures in ${out}`)
 process.exit(faults ? 1 : 0)

@@ -29,6 +29,17 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
       enrolled_at: ago(86_400 * (1 + (i % 400))),
       contested: i === 3,
       cloned: i === 4,
+      clone:
+        i === 4
+          ? {
+              signal: 'instances',
+              member: `connector/${id}`,
+              sightings: [
+                { address: '203.0.113.9:4411', instance_id: hex(8), boot_id: hex(8), at: ago(30) },
+                { address: '198.51.100.77:5122', instance_id: hex(8), boot_id: hex(8), at: ago(44) },
+              ],
+            }
+          : undefined,
       svid: online
         ? {
             serial: `4f1b${String(i).padStart(12, '0')}9ac2`,
@@ -64,7 +75,7 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
       addresses: [`10.${i % 200}.${(i >> 3) % 250}.7:9443`, `connector-${i}.corp.example:9443`],
       stream_since: m.status === 'ONLINE' ? ago(60 + ((i * 131) % 900_000)) : undefined,
       policy_revision: 118,
-      tunnelers: m.status === 'ONLINE' ? (i < 12 ? 400 - i * 31 : i % 3) : 0,
+      network: `net-${cities[i % 8]}`,
     }
   })
   const tunnelers = Array.from({ length: n }, (_, i) => {
@@ -118,16 +129,15 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
   ]
   const events = Array.from({ length: empty ? 0 : 1200 }, (_, i) => ({
     index: 1200 - i,
-    id: `evt_${1200 - i}`,
-    at: ago(i * 47 + 4),
+    time: ago(i * 47 + 4),
     actor: i % 3 ? 'person:ada@corp.example' : 'system',
     action: actions[i % actions.length],
-    target: i % 4 ? `connector ${connectors[i]?.id}` : `token tok_${String(i).padStart(4, '0')}k3n9f2`,
+    target: i % 4 ? `connector/${connectors[i]?.id}` : `token/tok_${String(i).padStart(4, '0')}k3n9f2`,
     outcome: i % 7 === 4 ? 'denied' : 'success',
     reason: i % 7 === 4 ? 'token expired' : undefined,
     request_id: hex(16),
     source: `203.0.113.${i % 250}`,
-    after: i % 5 ? undefined : '{"state":"redeemed","host_id":"host-000002"}',
+    after: i % 5 ? undefined : { state: 'redeemed', host_id: 'host-000002' },
   }))
   const people = [
     {
@@ -138,7 +148,7 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
       totp: true,
       oidc: false,
       created_at: ago(9e6),
-      last_sign_in: ago(300),
+      last_sign_in_at: ago(300),
     },
     {
       id: 'p2',
@@ -148,7 +158,7 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
       totp: false,
       oidc: true,
       created_at: ago(8e6),
-      last_sign_in: ago(90_000),
+      last_sign_in_at: ago(90_000),
     },
     {
       id: 'p3',
@@ -299,6 +309,7 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
 }
 
 const session = (w) => ({
+  session_id: 's1',
   person: w.people[0],
   permissions: [
     'fleet:read',
@@ -318,14 +329,45 @@ const session = (w) => ({
   step_up_until: new Date(w.steppedUp).toISOString(),
 })
 
+const budget = {
+  policy_age: '24h0m0s',
+  identity: [
+    { kind: 'connector', least: '3m0s', most: '5m30s' },
+    { kind: 'tunneler', least: '15m30s', most: '30m30s' },
+  ],
+}
+
 const settings = {
   trust_domain: 'corp.example',
+  controller_id: 'controller-1',
   version: '1.4.2',
-  commit: '0f8b83a',
-  ttl: { connector_svid: '10m0s', tunneler_svid: '30m0s', token_default: '10m0s', ca: '24h0m0s' },
-  listen: { admin: '127.0.0.1:8080', enrollment: '0.0.0.0:8443', control: '0.0.0.0:8444' },
-  sign_in: { local: true, oidc: true, oidc_issuer: 'https://id.corp.example' },
-  clone_policy: 'suspend',
+  started_at: ago(90_000),
+  outage_budget: budget,
+  groups: [
+    {
+      name: 'listen',
+      settings: [
+        { key: 'admin', value: '127.0.0.1:8080' },
+        { key: 'enrollment', value: '0.0.0.0:8443' },
+        { key: 'control', value: '0.0.0.0:8444' },
+      ],
+    },
+    {
+      name: 'ttl',
+      settings: [
+        { key: 'connector_svid', value: '10m0s' },
+        { key: 'tunneler_svid', value: '30m0s' },
+        { key: 'token', value: '10m0s' },
+      ],
+    },
+    {
+      name: 'admin',
+      settings: [
+        { key: 'public_url', value: '' },
+        { key: 'oidc.issuer', value: 'https://id.corp.example' },
+      ],
+    },
+  ],
 }
 
 class Problem extends Error {
@@ -371,6 +413,19 @@ function one(list, id, key = 'id') {
   if (!m) throw new Problem(404, 'not-found', 'no such member is enrolled')
   return m
 }
+
+const hosts = (w) =>
+  w.connectors.map((m) => ({
+    id: m.host_id,
+    hostname: `${m.id}.corp.example`,
+    agent_id: `spiffe://corp.example/spire/agent/x509pop/${m.host_id}`,
+    status: m.status,
+    last_seen: m.last_seen,
+    ephemeral: false,
+    enrolled_at: m.enrolled_at,
+    contested_at: m.contested ? ago(99) : undefined,
+    members: [{ kind: 'connector', id: m.id, status: m.status }],
+  }))
 
 async function answer(w, method, path, q, body) {
   const [a, b, c] = path.split('/').slice(1)
@@ -423,17 +478,7 @@ async function answer(w, method, path, q, body) {
       Object.assign(one(w[a], b), { revoked_at: ago(0), status: 'OFFLINE' })
       return {}
     case 'GET /hosts':
-      return page(
-        w.connectors.map((m) => ({
-          id: m.host_id,
-          kind: 'connector',
-          member_id: m.id,
-          enrolled_at: m.enrolled_at,
-          contested: m.contested,
-        })),
-        q,
-        'hosts',
-      )
+      return b ? one(hosts(w), b) : page(hosts(w), q, 'hosts')
     case 'GET /networks':
       return { networks: w.networks(), next_page_token: '', total: w.networks().length }
     case 'GET /tokens':
@@ -478,7 +523,18 @@ async function answer(w, method, path, q, body) {
     case 'GET /keys':
       return page(w.keys, q, 'keys')
     case 'POST /keys':
-      return { id: 'key_3', key: `zta_${hex(20)}`, expires_at: ahead(7.7e6) }
+      return {
+        key: {
+          id: 'key_3',
+          name: body.name,
+          scopes: body.scopes,
+          state: 'active',
+          created_by: 'person/p1',
+          created_at: ago(0),
+          expires_at: ahead(7.7e6),
+        },
+        secret: `zta_${hex(20)}`,
+      }
     case 'DELETE /keys':
       one(w.keys, b).revoked_at = ago(0)
       return {}
@@ -490,7 +546,10 @@ async function answer(w, method, path, q, body) {
           secret: 'JBSWY3DPEHPK3PXP',
           uri: 'otpauth://totp/grpccontroller:ada%40corp.example?secret=JBSWY3DPEHPK3PXP&issuer=grpccontroller',
         }
-      if (path === '/me/totp/confirm') w.people[0].totp = true
+      if (path === '/me/totp/confirm') {
+        w.people[0].totp = true
+        return { recovery_codes: Array.from({ length: 10 }, () => `${hex(3)}-${hex(3)}`) }
+      }
       return {}
     case 'DELETE /me':
       if (b === 'totp') w.people[0].totp = false

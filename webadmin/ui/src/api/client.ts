@@ -61,6 +61,16 @@ async function problemOf(response: Response): Promise<Problem> {
   }
 }
 
+export function notFound(detail: string): APIError {
+  return new APIError({
+    type: 'urn:grpccontroller:problem:not-found',
+    title: 'Not Found',
+    status: 404,
+    detail,
+    request_id: '',
+  })
+}
+
 function away(): APIError {
   return new APIError({
     type: 'about:blank',
@@ -112,7 +122,6 @@ const problems: Middleware = {
 }
 
 export const client = createClient<paths>({
-  baseUrl: base,
   fetch: sendProving,
   headers: { Accept: 'application/json' },
 })

@@ -13,6 +13,8 @@ type Post<B, R> = { post: Body<B> & Reply<R> }
 type PostOne<B, R> = { post: Path<ID> & Body<B> & Reply<R> }
 type DeleteOne = { delete: Path<ID> & Reply<void> }
 type None = Record<string, never>
+type Act<R> = { post: Reply<R> }
+type ActOne<R> = { post: Path<ID> & Reply<R> }
 
 export interface ListQuery {
   page_size?: number
@@ -23,8 +25,7 @@ export interface ListQuery {
 }
 
 export interface MemberQuery extends ListQuery {
-  include_revoked?: boolean
-  connector_id?: string
+  include?: 'revoked'
 }
 
 export interface AuditQuery extends ListQuery {
@@ -37,47 +38,48 @@ export interface AuditQuery extends ListQuery {
 }
 
 export interface paths {
-  '/status': Get<t.Status>
-  '/series': Get<t.Series, { window: '1h' | '24h' }>
-  '/settings': Get<t.Settings>
-  '/connectors': Get<t.ConnectorList, MemberQuery>
-  '/connectors/{id}': GetOne<t.Connector> & DeleteOne
-  '/tunnelers': Get<t.TunnelerList, MemberQuery>
-  '/tunnelers/{id}': GetOne<t.Tunneler> & DeleteOne
-  '/hosts': Get<t.HostList, ListQuery>
-  '/hosts/{id}': GetOne<t.Host>
-  '/networks': Get<t.NetworkList, ListQuery>
-  '/tokens': Get<t.TokenList, ListQuery> & Post<t.TokenRequest, t.CreatedToken>
-  '/tokens/{id}': GetOne<t.Token> & DeleteOne
-  '/requests': Get<t.EnrollRequestList, ListQuery>
-  '/requests/{id}': GetOne<t.EnrollRequest>
-  '/requests/{id}/approve': PostOne<t.Approval, t.EnrollRequest>
-  '/requests/{id}/deny': PostOne<None, t.EnrollRequest>
-  '/claims/{code}': { post: Path<{ code: string }> & Body<None> & Reply<t.Claimed> }
-  '/ca': Get<t.CA>
-  '/ca/rotations': Post<t.RotationRequest, t.Rotation | t.RotationPreview>
-  '/ca/rotations/resume': Post<None, t.Rotation>
-  '/ca/rotations/abort': Post<None, t.Rotation>
-  '/audit': Get<t.AuditList, AuditQuery>
-  '/audit/verification': Get<t.AuditVerification>
-  '/setup': Get<t.Setup> & Post<{ code: string; name: string; email: string; password: string }, t.SessionInfo>
-  '/session': Get<t.SessionInfo> &
+  '/api/admin/status': Get<t.Status>
+  '/api/admin/series': Get<t.Series, { window: '1h' | '24h' }>
+  '/api/admin/settings': Get<t.Settings>
+  '/api/admin/connectors': Get<t.ConnectorList, MemberQuery>
+  '/api/admin/connectors/{id}': GetOne<t.Connector> & DeleteOne
+  '/api/admin/tunnelers': Get<t.TunnelerList, MemberQuery>
+  '/api/admin/tunnelers/{id}': GetOne<t.Tunneler> & DeleteOne
+  '/api/admin/hosts': Get<t.HostList, ListQuery>
+  '/api/admin/hosts/{id}': GetOne<t.Host>
+  '/api/admin/networks': Get<t.NetworkList, ListQuery>
+  '/api/admin/tokens': Get<t.TokenList, ListQuery> & Post<t.TokenRequest, t.CreatedToken>
+  '/api/admin/tokens/{id}': GetOne<t.Token> & DeleteOne
+  '/api/admin/requests': Get<t.EnrollRequestList, ListQuery>
+  '/api/admin/requests/{id}': GetOne<t.EnrollRequest>
+  '/api/admin/requests/{id}/approve': PostOne<t.Approval, t.EnrollRequest>
+  '/api/admin/requests/{id}/deny': ActOne<t.EnrollRequest>
+  '/api/admin/claims/{code}': { post: Path<{ code: string }> & Body<None> & Reply<t.Claimed> }
+  '/api/admin/ca': Get<t.CA>
+  '/api/admin/ca/rotations': Post<t.RotationRequest, t.Rotation | t.RotationPreview>
+  '/api/admin/ca/rotations/resume': Act<t.Rotation>
+  '/api/admin/ca/rotations/abort': Act<t.Rotation>
+  '/api/admin/audit': Get<t.AuditList, AuditQuery>
+  '/api/admin/audit/verification': Get<t.AuditVerification>
+  '/api/admin/setup': Get<t.Setup> &
+    Post<{ code: string; name?: string; email?: string; password: string }, t.SessionInfo>
+  '/api/admin/session': Get<t.SessionInfo> &
     Post<{ email: string; password: string; totp?: string }, t.SessionInfo> & {
       delete: Reply<void>
     }
-  '/session/step-up': Post<{ password?: string; totp?: string }, t.SessionInfo>
-  '/me/password': Post<{ current_password: string; new_password: string }, void>
-  '/me/totp': Post<None, t.TOTPEnrollment> & { delete: Reply<void> }
-  '/me/totp/confirm': Post<{ code: string }, void>
-  '/me/sessions': Get<t.SessionList, ListQuery>
-  '/me/sessions/{id}': DeleteOne
-  '/people': Get<t.PersonList, ListQuery> & Post<t.PersonRequest, t.SetupLink>
-  '/people/{id}': {
+  '/api/admin/session/step-up': Post<{ password?: string; totp?: string }, t.SessionInfo>
+  '/api/admin/me/password': Post<{ current: string; password: string }, void>
+  '/api/admin/me/totp': Act<t.TOTPEnrollment> & { delete: Reply<void> }
+  '/api/admin/me/totp/confirm': Post<{ code: string }, t.RecoveryCodes>
+  '/api/admin/me/sessions': Get<t.SessionList, ListQuery>
+  '/api/admin/me/sessions/{id}': DeleteOne
+  '/api/admin/people': Get<t.PersonList, ListQuery> & Post<t.PersonRequest, t.InvitedPerson>
+  '/api/admin/people/{id}': {
     patch: Path<ID> & Body<Partial<t.PersonRequest> & { disabled?: boolean }> & Reply<t.Person>
   } & DeleteOne
-  '/people/{id}/reset': PostOne<None, t.SetupLink>
-  '/sessions': Get<t.SessionList, ListQuery>
-  '/sessions/{id}': DeleteOne
-  '/keys': Get<t.APIKeyList, ListQuery> & Post<t.KeyRequest, t.CreatedKey>
-  '/keys/{id}': DeleteOne
+  '/api/admin/people/{id}/reset': ActOne<t.InvitedPerson>
+  '/api/admin/sessions': Get<t.SessionList, ListQuery>
+  '/api/admin/sessions/{id}': DeleteOne
+  '/api/admin/keys': Get<t.APIKeyList, ListQuery> & Post<t.KeyRequest, t.CreatedKey>
+  '/api/admin/keys/{id}': DeleteOne
 }

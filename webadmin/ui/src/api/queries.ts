@@ -1,5 +1,5 @@
 import { keepPreviousData, QueryClient, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
-import { APIError, client, data, isProblem, setCSRFToken } from './client'
+import { APIError, client, data, isProblem, notFound, setCSRFToken } from './client'
 import type { AuditQuery, ListQuery, MemberQuery } from './paths'
 import type * as t from './types'
 
@@ -25,7 +25,7 @@ export const session = queryOptions({
   retry: false,
   queryFn: async () => {
     try {
-      const s = await data(client.GET('/session'))
+      const s = await data(client.GET('/api/admin/session'))
       setCSRFToken(s.csrf_token)
       return s
     } catch (err) {
@@ -35,13 +35,13 @@ export const session = queryOptions({
   },
 })
 
-export const setup = queryOptions({ queryKey: ['setup'], queryFn: () => data(client.GET('/setup')) })
-export const status = queryOptions({ queryKey: ['status'], queryFn: () => data(client.GET('/status')) })
-export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => data(client.GET('/settings')) })
-export const ca = queryOptions({ queryKey: ['ca'], queryFn: () => data(client.GET('/ca')) })
+export const setup = queryOptions({ queryKey: ['setup'], queryFn: () => data(client.GET('/api/admin/setup')) })
+export const status = queryOptions({ queryKey: ['status'], queryFn: () => data(client.GET('/api/admin/status')) })
+export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => data(client.GET('/api/admin/settings')) })
+export const ca = queryOptions({ queryKey: ['ca'], queryFn: () => data(client.GET('/api/admin/ca')) })
 export const networks = queryOptions({
   queryKey: ['networks'],
-  queryFn: () => data(client.GET('/networks', { params: { query: { page_size: 500 } } })),
+  queryFn: () => data(client.GET('/api/admin/networks', { params: { query: { page_size: 500 } } })),
 })
 
 export const series = (window: '1h' | '24h') =>
@@ -49,92 +49,121 @@ export const series = (window: '1h' | '24h') =>
     queryKey: ['series', window],
     refetchInterval: window === '1h' ? 10_000 : 60_000,
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/series', { params: { query: { window } } })),
+    queryFn: () => data(client.GET('/api/admin/series', { params: { query: { window } } })),
   })
 
 export const connectors = (query: MemberQuery) =>
   queryOptions({
     queryKey: ['connectors', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/connectors', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/connectors', { params: { query } })),
   })
 
 export const tunnelers = (query: MemberQuery) =>
   queryOptions({
     queryKey: ['tunnelers', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/tunnelers', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/tunnelers', { params: { query } })),
+  })
+
+/** The tunnelers that are online, as many as one page holds. */
+export const online = queryOptions({
+  queryKey: ['tunnelers', 'online'],
+  queryFn: () => data(client.GET('/api/admin/tunnelers', { params: { query: { status: 'ONLINE', page_size: 500 } } })),
+})
+
+/** Who is attached to a connector now: the search finds more, so what it found is read. */
+export const attached = (id: string) =>
+  queryOptions({
+    queryKey: ['tunnelers', 'attached', id],
+    queryFn: async () => {
+      const query = { q: id, status: 'ONLINE', page_size: 500 }
+      const page = await data(client.GET('/api/admin/tunnelers', { params: { query } }))
+      return { tunnelers: page.tunnelers.filter((t) => t.connector_id === id), more: !!page.next_page_token }
+    },
   })
 
 export const connector = (id: string) =>
   queryOptions({
     queryKey: ['connectors', id],
-    queryFn: () => data(client.GET('/connectors/{id}', { params: { path: { id } } })),
+    queryFn: () => data(client.GET('/api/admin/connectors/{id}', { params: { path: { id } } })),
   })
 
 export const tunneler = (id: string) =>
   queryOptions({
     queryKey: ['tunnelers', id],
-    queryFn: () => data(client.GET('/tunnelers/{id}', { params: { path: { id } } })),
+    queryFn: () => data(client.GET('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
   })
 
 export const hosts = (query: ListQuery) =>
   queryOptions({
     queryKey: ['hosts', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/hosts', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/hosts', { params: { query } })),
+  })
+
+export const host = (id: string) =>
+  queryOptions({
+    queryKey: ['hosts', id],
+    queryFn: () => data(client.GET('/api/admin/hosts/{id}', { params: { path: { id } } })),
   })
 
 export const tokens = (query: ListQuery) =>
   queryOptions({
     queryKey: ['tokens', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/tokens', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/tokens', { params: { query } })),
   })
 
+/** One token, by the search of the list: a list without it answers as a 404 would. */
 export const token = (id: string) =>
   queryOptions({
     queryKey: ['tokens', id],
-    queryFn: () => data(client.GET('/tokens/{id}', { params: { path: { id } } })),
+    queryFn: async () => {
+      const page = await data(client.GET('/api/admin/tokens', { params: { query: { q: id } } }))
+      const found = page.tokens.find((t) => t.token_id === id)
+      if (!found) throw notFound(`there is no enrollment token with the id ${id}`)
+      return found
+    },
   })
 
 export const requests = (query: ListQuery) =>
   queryOptions({
     queryKey: ['requests', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/requests', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/requests', { params: { query } })),
   })
 
 export const audit = (query: AuditQuery) =>
   queryOptions({
     queryKey: ['audit', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/audit', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/audit', { params: { query } })),
   })
 
 export const verification = queryOptions({
   queryKey: ['audit', 'verification'],
-  queryFn: () => data(client.GET('/audit/verification')),
+  queryFn: () => data(client.GET('/api/admin/audit/verification')),
 })
 
 export const people = queryOptions({
   queryKey: ['people'],
-  queryFn: () => data(client.GET('/people', { params: { query: { page_size: 500 } } })),
+  queryFn: () => data(client.GET('/api/admin/people', { params: { query: { page_size: 500 } } })),
 })
 
 export const keys = queryOptions({
   queryKey: ['keys'],
-  queryFn: () => data(client.GET('/keys', { params: { query: { page_size: 500 } } })),
+  queryFn: () => data(client.GET('/api/admin/keys', { params: { query: { page_size: 500 } } })),
 })
 
 export const mySessions = queryOptions({
   queryKey: ['sessions', 'mine'],
-  queryFn: () => data(client.GET('/me/sessions', { params: { query: {} } })),
+  queryFn: () => data(client.GET('/api/admin/me/sessions', { params: { query: {} } })),
 })
 
 export const allSessions = queryOptions({
   queryKey: ['sessions', 'all'],
-  queryFn: () => data(client.GET('/sessions', { params: { query: { page_size: 500 } } })),
+  queryFn: () => data(client.GET('/api/admin/sessions', { params: { query: { page_size: 500 } } })),
 })
 
 /** A change, after which the named resources are read again. */
@@ -149,15 +178,15 @@ function useChange<V, R>(change: (v: V) => Promise<R>, ...resources: string[]) {
 }
 
 export const useCreateToken = () =>
-  useChange((body: t.TokenRequest) => data(client.POST('/tokens', { body })), 'tokens')
+  useChange((body: t.TokenRequest) => data(client.POST('/api/admin/tokens', { body })), 'tokens')
 export const useRevokeToken = () =>
-  useChange((id: string) => data(client.DELETE('/tokens/{id}', { params: { path: { id } } })), 'tokens')
+  useChange((id: string) => data(client.DELETE('/api/admin/tokens/{id}', { params: { path: { id } } })), 'tokens')
 export const useRevokeMember = (kind: t.Kind) =>
   useChange(
     (id: string) =>
       kind === 'connector'
-        ? data(client.DELETE('/connectors/{id}', { params: { path: { id } } }))
-        : data(client.DELETE('/tunnelers/{id}', { params: { path: { id } } })),
+        ? data(client.DELETE('/api/admin/connectors/{id}', { params: { path: { id } } }))
+        : data(client.DELETE('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
     'connectors',
     'tunnelers',
     'hosts',
@@ -166,20 +195,20 @@ export const useRevokeMember = (kind: t.Kind) =>
 export const useApprove = () =>
   useChange(
     (v: { id: string; body: t.Approval }) =>
-      data(client.POST('/requests/{id}/approve', { params: { path: { id: v.id } }, body: v.body })),
+      data(client.POST('/api/admin/requests/{id}/approve', { params: { path: { id: v.id } }, body: v.body })),
     'requests',
   )
 export const useDeny = () =>
   useChange(
-    (id: string) => data(client.POST('/requests/{id}/deny', { params: { path: { id } }, body: {} })),
+    (id: string) => data(client.POST('/api/admin/requests/{id}/deny', { params: { path: { id } } })),
     'requests',
   )
 export const useClaim = () =>
-  useChange((code: string) => data(client.POST('/claims/{code}', { params: { path: { code } }, body: {} })))
+  useChange((code: string) => data(client.POST('/api/admin/claims/{code}', { params: { path: { code } }, body: {} })))
 export const useRotate = () =>
-  useChange((body: t.RotationRequest) => data(client.POST('/ca/rotations', { body })), 'ca')
-export const useResumeRotation = () => useChange(() => data(client.POST('/ca/rotations/resume', { body: {} })), 'ca')
-export const useAbortRotation = () => useChange(() => data(client.POST('/ca/rotations/abort', { body: {} })), 'ca')
+  useChange((body: t.RotationRequest) => data(client.POST('/api/admin/ca/rotations', { body })), 'ca')
+export const useResumeRotation = () => useChange(() => data(client.POST('/api/admin/ca/rotations/resume')), 'ca')
+export const useAbortRotation = () => useChange(() => data(client.POST('/api/admin/ca/rotations/abort')), 'ca')
 
 /** Signing in or out changes who asks: nothing that was read before may stay. */
 function useIdentityChange<V>(change: (v: V) => Promise<unknown>) {
@@ -196,52 +225,61 @@ function useIdentityChange<V>(change: (v: V) => Promise<unknown>) {
 
 export const useSignIn = () =>
   useIdentityChange((body: { email: string; password: string; totp?: string }) =>
-    data(client.POST('/session', { body })),
+    data(client.POST('/api/admin/session', { body })),
   )
 export const useSetUp = () =>
-  useIdentityChange((body: { code: string; name: string; email: string; password: string }) =>
-    data(client.POST('/setup', { body })),
+  useIdentityChange((body: { code: string; name?: string; email?: string; password: string }) =>
+    data(client.POST('/api/admin/setup', { body })),
   )
 export const useSignOut = () =>
   useIdentityChange(async () => {
     try {
-      await data(client.DELETE('/session'))
+      await data(client.DELETE('/api/admin/session'))
     } catch (err) {
       if (!isProblem(err, 'unauthenticated')) throw err
     }
   })
 export const useStepUp = () =>
   useChange(async (body: { password?: string; totp?: string }) => {
-    const s = await data(client.POST('/session/step-up', { body }))
+    const s = await data(client.POST('/api/admin/session/step-up', { body }))
     if (s?.csrf_token) setCSRFToken(s.csrf_token)
   }, 'session')
 
 export const useSetPassword = () =>
   useChange(
-    (body: { current_password: string; new_password: string }) => data(client.POST('/me/password', { body })),
+    (body: { current: string; password: string }) => data(client.POST('/api/admin/me/password', { body })),
     'sessions',
   )
-export const useStartTOTP = () => useChange(() => data(client.POST('/me/totp', { body: {} })))
+export const useStartTOTP = () => useChange(() => data(client.POST('/api/admin/me/totp')))
 export const useConfirmTOTP = () =>
-  useChange((code: string) => data(client.POST('/me/totp/confirm', { body: { code } })), 'session')
-export const useDropTOTP = () => useChange(() => data(client.DELETE('/me/totp')), 'session')
+  useChange((code: string) => data(client.POST('/api/admin/me/totp/confirm', { body: { code } })), 'session')
+export const useDropTOTP = () => useChange(() => data(client.DELETE('/api/admin/me/totp')), 'session')
 export const useEndMySession = () =>
-  useChange((id: string) => data(client.DELETE('/me/sessions/{id}', { params: { path: { id } } })), 'sessions')
+  useChange(
+    (id: string) => data(client.DELETE('/api/admin/me/sessions/{id}', { params: { path: { id } } })),
+    'sessions',
+  )
 export const useEndSession = () =>
-  useChange((id: string) => data(client.DELETE('/sessions/{id}', { params: { path: { id } } })), 'sessions')
+  useChange((id: string) => data(client.DELETE('/api/admin/sessions/{id}', { params: { path: { id } } })), 'sessions')
 
-export const useAddPerson = () => useChange((body: t.PersonRequest) => data(client.POST('/people', { body })), 'people')
+export const useAddPerson = () =>
+  useChange((body: t.PersonRequest) => data(client.POST('/api/admin/people', { body })), 'people')
 export const useChangePerson = () =>
   useChange(
     (v: { id: string; body: Partial<t.PersonRequest> & { disabled?: boolean } }) =>
-      data(client.PATCH('/people/{id}', { params: { path: { id: v.id } }, body: v.body })),
+      data(client.PATCH('/api/admin/people/{id}', { params: { path: { id: v.id } }, body: v.body })),
     'people',
     'sessions',
   )
 export const useRemovePerson = () =>
-  useChange((id: string) => data(client.DELETE('/people/{id}', { params: { path: { id } } })), 'people', 'sessions')
+  useChange(
+    (id: string) => data(client.DELETE('/api/admin/people/{id}', { params: { path: { id } } })),
+    'people',
+    'sessions',
+  )
 export const useResetPerson = () =>
-  useChange((id: string) => data(client.POST('/people/{id}/reset', { params: { path: { id } }, body: {} })), 'people')
-export const useCreateKey = () => useChange((body: t.KeyRequest) => data(client.POST('/keys', { body })), 'keys')
+  useChange((id: string) => data(client.POST('/api/admin/people/{id}/reset', { params: { path: { id } } })), 'people')
+export const useCreateKey = () =>
+  useChange((body: t.KeyRequest) => data(client.POST('/api/admin/keys', { body })), 'keys')
 export const useRevokeKey = () =>
-  useChange((id: string) => data(client.DELETE('/keys/{id}', { params: { path: { id } } })), 'keys')
+  useChange((id: string) => data(client.DELETE('/api/admin/keys/{id}', { params: { path: { id } } })), 'keys')

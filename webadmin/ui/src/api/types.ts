@@ -41,6 +41,19 @@ export interface Status {
   tunnelers: Count
 }
 
+export interface Sighting {
+  address: string
+  instance_id: string
+  boot_id: string
+  at: string
+}
+
+export interface Clone {
+  signal: 'instances' | 'agent'
+  member: string
+  sightings: Sighting[]
+}
+
 export interface SVID {
   serial: string
   authority_id: string
@@ -58,6 +71,7 @@ export interface Member {
   revoked_at?: string
   contested: boolean
   cloned?: boolean
+  clone?: Clone
   svid: SVID
   remote_address: string
 }
@@ -68,7 +82,6 @@ export interface Connector extends Member {
   stream_since?: string
   policy_revision: number
   network?: string
-  tunnelers?: number
 }
 
 export interface Tunneler extends Member {
@@ -90,15 +103,24 @@ export interface TunnelerList extends Page {
   tunnelers: Tunneler[]
 }
 
+export interface HostMember {
+  kind: Kind
+  id: string
+  status: 'ONLINE' | 'OFFLINE'
+  revoked_at?: string
+}
+
 export interface Host {
   id: string
-  kind: Kind
-  member_id: string
+  hostname: string
+  agent_id?: string
+  status: 'ONLINE' | 'OFFLINE'
+  last_seen?: string
+  ephemeral: boolean
   enrolled_at: string
   revoked_at?: string
-  contested: boolean
-  cloned?: boolean
-  remote_address?: string
+  contested_at?: string
+  members: HostMember[]
 }
 
 export interface HostList extends Page {
@@ -108,6 +130,7 @@ export interface HostList extends Page {
 export interface Network {
   id: string
   name: string
+  created_at?: string
   connectors: Count
 }
 
@@ -248,12 +271,17 @@ export interface Rotation {
   gate?: Gate
 }
 
+export interface OutageBudget {
+  policy_age: string
+  identity: { kind: string; least: string; most: string }[]
+}
+
 export interface CA {
   authorities: Authority[]
   upstream?: string
   rotation?: Rotation
   automatic?: { phase: string; authority: string; gate: Gate }
-  outage_budget: { policy_age: string; identity: { kind: string; least: string; most: string }[] }
+  outage_budget: OutageBudget
 }
 
 export interface RotationRequest {
@@ -273,9 +301,9 @@ export interface RotationPreview {
 }
 
 export interface AuditEvent {
+  /** Absent until the event has a place in the log, which is at most a second. */
   index?: number
-  id?: string
-  at: string
+  time: string
   actor: string
   action: string
   target: string
@@ -283,8 +311,8 @@ export interface AuditEvent {
   reason?: string
   request_id?: string
   source?: string
-  before?: string
-  after?: string
+  before?: unknown
+  after?: unknown
 }
 
 export interface AuditList extends Page {
@@ -292,11 +320,14 @@ export interface AuditList extends Page {
 }
 
 export interface AuditVerification {
-  state: string
-  detail?: string
-  size?: number
-  checkpoint?: { size: number; root: string; at: string }
-  witnesses?: { id: string; size: number; at: string; state: string }[]
+  state: 'pending' | 'ok' | 'bad' | 'failed'
+  checked_at?: string
+  seconds: number
+  records: number
+  running: boolean
+  problem?: { kind: string; index: number; time?: string; action?: string; detail: string }
+  checkpoint: { size: number; time?: string; note: string; verifier_key: string }
+  witnesses: { connector_id: string; size: number; at: string; failure?: string }[]
 }
 
 export interface Person {
@@ -304,11 +335,12 @@ export interface Person {
   email: string
   name: string
   role: RoleName
-  totp: boolean
   oidc: boolean
-  disabled?: boolean
-  created_at?: string
-  last_sign_in?: string
+  totp: boolean
+  invited: boolean
+  disabled: boolean
+  created_at: string
+  last_sign_in_at?: string
 }
 
 export interface PersonList extends Page {
@@ -321,14 +353,23 @@ export interface PersonRequest {
   role: RoleName
 }
 
-export interface SetupLink {
-  person?: Person
+export interface InvitedPerson {
+  person: Person
   setup_url: string
   expires_at: string
 }
 
 export interface SessionInfo {
-  person: Person
+  session_id: string
+  person: {
+    id: string
+    email: string
+    name: string
+    role: RoleName
+    totp: boolean
+    oidc: boolean
+    recovery_codes_left?: number
+  }
   permissions: Permission[]
   csrf_token: string
   expires_at: string
@@ -338,14 +379,15 @@ export interface SessionInfo {
 
 export interface SessionRecord {
   id: string
-  person_id?: string
-  email?: string
-  current?: boolean
-  created_at: string
-  last_seen: string
-  expires_at: string
-  remote_address: string
+  person_id: string
+  person_email: string
+  method: string
+  source: string
   user_agent: string
+  current: boolean
+  created_at: string
+  last_seen_at: string
+  expires_at: string
 }
 
 export interface SessionList extends Page {
@@ -360,10 +402,11 @@ export interface Setup {
 export interface APIKey {
   id: string
   name: string
-  permissions: Permission[]
+  scopes: Permission[]
+  state: 'active' | 'expired' | 'revoked'
   created_by: string
   created_at: string
-  expires_at: string
+  expires_at?: string
   last_used_at?: string
   revoked_at?: string
 }
@@ -374,14 +417,13 @@ export interface APIKeyList extends Page {
 
 export interface KeyRequest {
   name: string
-  permissions: Permission[]
+  scopes: Permission[]
   ttl?: string
 }
 
 export interface CreatedKey {
-  id: string
-  key: string
-  expires_at: string
+  key: APIKey
+  secret: string
 }
 
 export interface TOTPEnrollment {
@@ -389,4 +431,15 @@ export interface TOTPEnrollment {
   uri: string
 }
 
-export type Settings = Record<string, unknown>
+export interface RecoveryCodes {
+  recovery_codes: string[]
+}
+
+export interface Settings {
+  trust_domain: string
+  controller_id: string
+  version: string
+  started_at: string
+  outage_budget: OutageBudget
+  groups: { name: string; settings: { key: string; value: string }[] }[]
+}

@@ -26,7 +26,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
   const [password, setPassword] = useState('')
   const [totp, setTOTP] = useState('')
   const prove = useStepUp()
-  const away = `${base}/session/oidc/start?return_to=${encodeURIComponent(window.location.pathname)}`
+  const away = `${base}/session/oidc/start?step_up=true&return_to=${encodeURIComponent(window.location.pathname)}`
   return (
     <form
       onSubmit={(e) => {
@@ -39,7 +39,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
           What you are about to do matters enough to ask again. The confirmation holds for 5 minutes.
         </Text>
         {prove.error && <Failure error={prove.error} />}
-        {!person?.oidc && (
+        {!person?.oidc && !person?.totp && (
           <PasswordInput
             label="Password"
             autoComplete="current-password"
@@ -49,13 +49,13 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
             onChange={(e) => setPassword(e.currentTarget.value)}
           />
         )}
-        {person?.totp && (
+        {!person?.oidc && person?.totp && (
           <TextInput
             label="Code from your authenticator"
-            inputMode="numeric"
+            description="Or a recovery code"
             autoComplete="one-time-code"
-            maxLength={6}
             required
+            data-autofocus
             value={totp}
             onChange={(e) => setTOTP(e.currentTarget.value)}
           />
@@ -70,7 +70,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
           <Button variant="default" onClick={() => done(false)}>
             Cancel
           </Button>
-          <Button type="submit" loading={prove.isPending} disabled={!!person?.oidc && !person.totp}>
+          <Button type="submit" loading={prove.isPending} disabled={!!person?.oidc}>
             Confirm
           </Button>
         </Group>

@@ -27,6 +27,7 @@ export const router = createBrowserRouter([
           { path: 'tunnelers/new', lazy: lazy(() => import('@/pages/enroll/tunneler')) },
           { path: 'tunnelers/:id', lazy: lazy(() => import('@/pages/tunnelers/detail')) },
           { path: 'hosts', lazy: lazy(() => import('@/pages/hosts')) },
+          { path: 'hosts/:id', lazy: lazy(() => import('@/pages/hosts/detail')) },
           { path: 'networks', lazy: lazy(() => import('@/pages/networks')) },
           { path: 'tokens', lazy: lazy(() => import('@/pages/tokens')) },
           { path: 'tokens/:id', lazy: lazy(() => import('@/pages/tokens/detail')) },

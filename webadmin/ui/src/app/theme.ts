@@ -64,6 +64,7 @@ export const theme = createTheme({
     Button: Button.extend({ defaultProps: { size: 'sm' } }),
     Card: Card.extend({ defaultProps: { withBorder: true, padding: 'md', radius: 'lg' } }),
     Paper: Paper.extend({ defaultProps: { radius: 'lg' } }),
+    InputWrapper: { defaultProps: { withAsterisk: false } }, // what is optional says so
     Modal: Modal.extend({
       defaultProps: {
         centered: true,

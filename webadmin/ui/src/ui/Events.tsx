@@ -4,14 +4,7 @@ import type { AuditEvent } from '@/api/types'
 import type { Tone } from './Status'
 import { Ago } from './time'
 
-const tones: Record<string, Tone> = {
-  success: 'good',
-  ok: 'good',
-  allowed: 'good',
-  denied: 'bad',
-  failed: 'bad',
-  failure: 'bad',
-}
+const tones: Record<string, Tone> = { success: 'good', denied: 'bad' }
 const colors: Record<Tone, string> = {
   good: 'var(--good)',
   bad: 'var(--bad)',
@@ -19,11 +12,11 @@ const colors: Record<Tone, string> = {
   quiet: 'var(--quiet)',
 }
 
-export const outcomeTone = (outcome: string): Tone => tones[outcome.toLowerCase()] ?? 'quiet'
+export const outcomeTone = (outcome: string): Tone => tones[outcome] ?? 'quiet'
 
 /** Where a target of an event is shown, if it is shown anywhere. */
 export function targetPath(target: string): string | null {
-  const [kind, id] = target.split(/[ :]/, 2)
+  const [kind, id] = target.split('/', 2)
   if (!id) return null
   if (kind === 'connector' || kind === 'tunneler') return `/${kind}s/${encodeURIComponent(id)}`
   if (kind === 'token') return `/tokens/${encodeURIComponent(id)}`
@@ -45,13 +38,7 @@ export function Events({ events }: { events: AuditEvent[] }) {
   return (
     <Stack gap={10} component="ol" m={0} p={0} style={{ listStyle: 'none' }}>
       {events.map((e) => (
-        <Group
-          component="li"
-          key={e.index ?? e.id ?? e.at + e.action + e.target}
-          gap={10}
-          wrap="nowrap"
-          align="flex-start"
-        >
+        <Group component="li" key={e.index ?? e.time + e.action + e.target} gap={10} wrap="nowrap" align="flex-start">
           <span className="dot" style={{ color: colors[outcomeTone(e.outcome)], marginTop: 6 }} aria-hidden="true" />
           <div style={{ minWidth: 0, flex: 1 }}>
             <Group justify="space-between" gap={8} wrap="nowrap" align="baseline">
@@ -62,7 +49,7 @@ export function Events({ events }: { events: AuditEvent[] }) {
                 <Target of={e.target} />
               </Text>
               <Text size="xs" c="dimmed" style={{ flex: 'none' }}>
-                <Ago at={e.at} />
+                <Ago at={e.time} />
               </Text>
             </Group>
             <Text size="xs" c="dimmed" className="wrap">

@@ -15,7 +15,7 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
           {
             id: 'who',
             header: 'Person',
-            cell: ({ row }: { row: { original: SessionRecord } }) => row.original.email ?? row.original.person_id,
+            cell: ({ row }: { row: { original: SessionRecord } }) => row.original.person_email,
           },
         ]
       : []),
@@ -28,9 +28,9 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
         </span>
       ),
     },
-    { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.remote_address}</span> },
+    { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source}</span> },
     { id: 'since', header: 'Signed in', cell: ({ row }) => <Ago at={row.original.created_at} /> },
-    { id: 'seen', header: 'Last used', cell: ({ row }) => <Ago at={row.original.last_seen} /> },
+    { id: 'seen', header: 'Last used', cell: ({ row }) => <Ago at={row.original.last_seen_at} /> },
     { id: 'ends', header: 'Ends in', cell: ({ row }) => <Countdown to={row.original.expires_at} /> },
     {
       id: 'end',
@@ -42,7 +42,7 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
             variant="subtle"
             color="red"
             onClick={() => end(s)}
-            aria-label={`End session of ${s.email ?? 'mine'} from ${s.remote_address}`}
+            aria-label={`End session of ${s.person_email} from ${s.source}`}
           >
             End
           </Button>

@@ -18,7 +18,7 @@ export function Password() {
           e.preventDefault()
           if (differ) return
           set.mutate(
-            { current_password: current, new_password: next },
+            { current, password: next },
             {
               onSuccess: () => {
                 say.done('The password is changed. Your other sessions have ended.')

@@ -1,16 +1,17 @@
-import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useConfirmTOTP, useDropTOTP, useStartTOTP } from '@/api/queries'
 import { Confirm } from '@/ui/Confirm'
 import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
+import { Once } from '@/ui/Once'
 import { Section } from '@/ui/Page'
 import { State } from '@/ui/Status'
-import { say } from '@/ui/say'
 import { QR } from './QR'
 
 /** A code from an authenticator beside the password. */
-export function SecondFactor({ on }: { on: boolean }) {
+export function SecondFactor({ on, left }: { on: boolean; left?: number }) {
+  const [codes, setCodes] = useState<string[] | null>(null)
   const start = useStartTOTP()
   const [dropping, setDropping] = useState(false)
   const drop = useDropTOTP()
@@ -30,7 +31,12 @@ export function SecondFactor({ on }: { on: boolean }) {
             </Group>
           </>
         )}
-        {!on && start.data && <Enroll secret={start.data.secret} uri={start.data.uri} />}
+        {!on && start.data && <Enroll secret={start.data.secret} uri={start.data.uri} done={setCodes} />}
+        {on && left !== undefined && (
+          <Text size="sm" c={left < 3 ? 'var(--warn)' : 'dimmed'}>
+            {left} recovery codes are left.
+          </Text>
+        )}
         {on && (
           <Group>
             <Button variant="default" onClick={() => setDropping(true)}>
@@ -51,18 +57,25 @@ export function SecondFactor({ on }: { on: boolean }) {
           <Text size="sm">From then on your password alone signs you in.</Text>
         </Confirm>
       )}
+      {codes && (
+        <Once title="Recovery codes" value={codes.join('\n')} label="recovery codes" close={() => setCodes(null)}>
+          <Text size="sm">
+            The second factor is on. Each of these works once in place of a code, should the authenticator be lost.
+          </Text>
+        </Once>
+      )}
     </Section>
   )
 }
 
-function Enroll({ secret, uri }: { secret: string; uri: string }) {
+function Enroll({ secret, uri, done }: { secret: string; uri: string; done: (codes: string[]) => void }) {
   const [code, setCode] = useState('')
   const confirm = useConfirmTOTP()
   return (
     <form
       onSubmit={(e) => {
         e.preventDefault()
-        confirm.mutate(code, { onSuccess: () => say.done('The second factor is on.') })
+        confirm.mutate(code, { onSuccess: (r) => done(r.recovery_codes) })
       }}
     >
       <Stack>
@@ -82,12 +95,6 @@ function Enroll({ secret, uri }: { secret: string; uri: string }) {
           maw={220}
         />
         {confirm.error && <Failure error={confirm.error} />}
-        <Alert color="yellow" p="xs">
-          <Text size="sm" c="var(--mantine-color-text)">
-            Lost authenticator? Another owner can send you a new setup link; the last owner uses "grpccontroller admin
-            reset-owner" on the controller's host.
-          </Text>
-        </Alert>
         <Group>
           <Button type="submit" loading={confirm.isPending}>
             Turn on

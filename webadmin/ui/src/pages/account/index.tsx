@@ -33,7 +33,7 @@ export function Page() {
               ]}
             />
           </Section>
-          {!person.oidc && <SecondFactor on={person.totp} />}
+          {!person.oidc && <SecondFactor on={person.totp} left={person.recovery_codes_left} />}
           {!person.oidc && <Password />}
         </SimpleGrid>
         <Section title="My sessions" flush>

@@ -13,7 +13,7 @@ export function Entry({ event: e }: { event: AuditEvent }) {
       <Facts
         of={[
           ...(e.index === undefined ? [] : [['Index', String(e.index)] as [string, string]]),
-          ['Time', fullTime(e.at)],
+          ['Time', fullTime(e.time)],
           ['Target', <Target key="target" of={e.target} />],
           ['Outcome', <State key="outcome" tone={outcomeTone(e.outcome)} label={e.outcome} />],
           ...(e.reason ? [['Reason', e.reason] as [string, string]] : []),
@@ -22,28 +22,20 @@ export function Entry({ event: e }: { event: AuditEvent }) {
           ['Request id', e.request_id ? <Mono key="request" value={e.request_id} label="request id" /> : '–'],
         ]}
       />
-      <Change title="Before" json={e.before} />
-      <Change title="After" json={e.after} />
+      <Change title="Before" value={e.before} />
+      <Change title="After" value={e.after} />
     </Stack>
   )
 }
 
-function Change({ title, json }: { title: string; json?: string }) {
-  if (!json) return null
+function Change({ title, value }: { title: string; value: unknown }) {
+  if (value === undefined || value === null) return null
   return (
     <div>
       <Text size="sm" fw={560} mb={4}>
         {title}
       </Text>
-      <pre className="command">{pretty(json)}</pre>
+      <pre className="command">{JSON.stringify(value, null, 2)}</pre>
     </div>
   )
-}
-
-function pretty(json: string): string {
-  try {
-    return JSON.stringify(JSON.parse(json), null, 2)
-  } catch {
-    return json
-  }
 }

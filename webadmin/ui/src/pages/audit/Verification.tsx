@@ -1,50 +1,135 @@
-import { Group, Text } from '@mantine/core'
-import { IconShieldCheck, IconShieldX } from '@tabler/icons-react'
+import { Button, Group, Loader, Modal, Stack, Text } from '@mantine/core'
+import { IconShieldCheck, IconShieldQuestion, IconShieldX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 import { verification } from '@/api/queries'
+import type { AuditVerification } from '@/api/types'
+import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
-import { Loading } from '@/ui/Page'
-import { Ago } from '@/ui/time'
+import { type Column, Grid } from '@/ui/Grid'
+import { Facts, Loading } from '@/ui/Page'
+import { State } from '@/ui/Status'
+import { Ago, fullTime } from '@/ui/time'
 
 /** Whether the log is what it was, and who besides this controller says so. */
 export function Verification() {
   const { data: v, error, refetch } = useQuery(verification)
+  const [open, setOpen] = useState(false)
   if (error) return <Failure error={error} retry={() => refetch()} />
-  const good = v?.state === 'ok' || v?.state === 'verified'
   return (
     <section className="surface" aria-label="Verification" style={{ padding: '12px 16px', marginBottom: 16 }}>
       {!v ? (
         <Loading lines={1} />
       ) : (
         <Group gap="md" align="flex-start">
-          {good ? (
-            <IconShieldCheck size={22} color="var(--good)" aria-hidden="true" />
-          ) : (
-            <IconShieldX size={22} color="var(--bad)" aria-hidden="true" />
-          )}
+          <Face state={v.state} />
           <div style={{ flex: 1, minWidth: 220 }}>
             <Text size="sm" fw={560}>
-              Verification: {v.state}
+              {headline(v)}
             </Text>
             <Text size="sm" c="dimmed">
-              {v.detail}
-              {v.checkpoint && (
-                <>
-                  {v.detail && ' '}
-                  Last checkpoint over {v.checkpoint.size.toLocaleString()} events, <Ago at={v.checkpoint.at} />.
-                </>
-              )}
+              <Summary of={v} />
             </Text>
           </div>
-          {v.witnesses && (
-            <Text size="sm" c="dimmed">
-              {v.witnesses.length === 0
-                ? 'No connector has witnessed it yet'
-                : `Witnessed by ${v.witnesses.length.toLocaleString()}`}
-            </Text>
-          )}
+          {v.running && <Loader size="xs" aria-label="Checking now" />}
+          <Button size="xs" variant="default" onClick={() => setOpen(true)}>
+            Checkpoint and witnesses
+          </Button>
         </Group>
       )}
+      <Modal opened={open} onClose={() => setOpen(false)} title="Checkpoint and witnesses" size="lg">
+        {v && <Details of={v} />}
+      </Modal>
     </section>
+  )
+}
+
+function Face({ state }: { state: AuditVerification['state'] }) {
+  if (state === 'ok') return <IconShieldCheck size={22} color="var(--good)" aria-hidden="true" />
+  if (state === 'bad') return <IconShieldX size={22} color="var(--bad)" aria-hidden="true" />
+  return <IconShieldQuestion size={22} color="var(--warn)" aria-hidden="true" />
+}
+
+function headline(v: AuditVerification): string {
+  switch (v.state) {
+    case 'ok':
+      return `Verified: ${v.records.toLocaleString()} records are as they were written`
+    case 'bad':
+      return v.problem ? `Tampered with: record ${v.problem.index} is ${v.problem.kind}` : 'Tampered with'
+    case 'failed':
+      return 'The last check could not be finished'
+    default:
+      return 'Not checked yet'
+  }
+}
+
+function Summary({ of: v }: { of: AuditVerification }) {
+  const failing = v.witnesses.filter((w) => w.failure).length
+  return (
+    <>
+      {v.problem && `${v.problem.detail}. `}
+      {v.checked_at && (
+        <>
+          Checked <Ago at={v.checked_at} />.{' '}
+        </>
+      )}
+      {v.witnesses.length === 0
+        ? 'No connector has witnessed the log yet.'
+        : `Witnessed by ${v.witnesses.length.toLocaleString()} ${v.witnesses.length === 1 ? 'connector' : 'connectors'}.`}
+      {failing > 0 && (
+        <Text span size="sm" c="var(--bad)">
+          {' '}
+          {failing.toLocaleString()} refused the newest checkpoint.
+        </Text>
+      )}
+    </>
+  )
+}
+
+type Witness = AuditVerification['witnesses'][number]
+
+const columns: Column<Witness>[] = [
+  {
+    id: 'connector',
+    header: 'Connector',
+    cell: ({ row }) => <span className="mono">{row.original.connector_id}</span>,
+  },
+  { id: 'size', header: 'Records', cell: ({ row }) => row.original.size.toLocaleString() },
+  { id: 'at', header: 'Seen', cell: ({ row }) => <Ago at={row.original.at} /> },
+  {
+    id: 'says',
+    header: 'Says',
+    cell: ({ row: { original: w } }) =>
+      w.failure ? <State tone="bad" label={w.failure} /> : <State tone="good" label="consistent" />,
+  },
+]
+
+const most = 50
+
+function Details({ of: v }: { of: AuditVerification }) {
+  const witnesses = [...v.witnesses].sort((a, b) => Number(!!b.failure) - Number(!!a.failure))
+  return (
+    <Stack>
+      <Facts
+        of={[
+          ['Records', v.checkpoint.size.toLocaleString()],
+          ...(v.checkpoint.time ? [['Signed', fullTime(v.checkpoint.time)] as [string, string]] : []),
+          ['Verifier key', <Mono key="key" value={v.checkpoint.verifier_key} label="verifier key" />],
+        ]}
+      />
+      {v.checkpoint.note && <pre className="command">{v.checkpoint.note}</pre>}
+      <Grid
+        label="Witnesses"
+        columns={columns}
+        rows={witnesses.slice(0, most)}
+        rowKey={(w) => w.connector_id}
+        empty={null}
+      />
+      {witnesses.length > most && (
+        <Text size="sm" c="dimmed">
+          and {(witnesses.length - most).toLocaleString()} more
+        </Text>
+      )}
+    </Stack>
   )
 }

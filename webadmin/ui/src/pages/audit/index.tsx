@@ -17,7 +17,7 @@ import { Verification } from './Verification'
 
 const filters = ['actor', 'action', 'target', 'outcome', 'since', 'until'] as const
 
-const outcomes = ['success', 'denied', 'failure']
+const outcomes = ['success', 'denied']
 
 /** A day as its first moment, in the zone of whoever looks. */
 const momentOf = (day: string) => (day ? new Date(`${day}T00:00:00`).toISOString() : undefined)
@@ -40,7 +40,7 @@ export function Page() {
   const page = useQuery(audit(query))
   const filtered = list.filtered || filters.some((f) => list.get(f))
   const columns: Column<AuditEvent>[] = [
-    { id: 'at', header: 'Time', cell: ({ row }) => <time className="numbers">{fullTime(row.original.at)}</time> },
+    { id: 'at', header: 'Time', cell: ({ row }) => <time className="numbers">{fullTime(row.original.time)}</time> },
     {
       id: 'action',
       header: 'Action',
@@ -131,7 +131,7 @@ export function Page() {
             label="Audit log"
             columns={columns}
             rows={page.data?.events}
-            rowKey={(e) => String(e.index ?? e.id)}
+            rowKey={(e) => String(e.index ?? e.time + e.action + e.target)}
             empty={
               <Empty icon={IconListCheck} title={filtered ? 'No event matches' : 'Nothing recorded yet'}>
                 {filtered

@@ -8,7 +8,10 @@ import { Failure } from '@/ui/Failure'
 import { Countdown } from '@/ui/time'
 
 export function Page() {
-  const [code] = useState(() => decodeURIComponent(window.location.hash.slice(1)))
+  const [code] = useState(() => {
+    const fragment = window.location.hash.slice(1)
+    return new URLSearchParams(fragment).get('code') ?? decodeURIComponent(fragment)
+  })
   const claim = useClaim()
   if (!code) {
     return (

@@ -1,7 +1,7 @@
 import { Anchor, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from 'react-router'
-import { connector, tunnelers } from '@/api/queries'
+import { attached, connector } from '@/api/queries'
 import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { History } from '@/ui/member/History'
@@ -71,6 +71,7 @@ export function Page() {
                   'Tunnelers reach it at',
                   c.addresses.length ? <Addresses key="addresses" of={c.addresses} /> : 'no address reported',
                 ],
+                ...(c.network ? [['Network', c.network] as [string, string]] : []),
                 ['Version', c.version || '–'],
                 ['Policy revision', String(c.policy_revision)],
                 ['Enrolled', <Ago key="enrolled" at={c.enrolled_at} />],
@@ -92,14 +93,15 @@ function Addresses({ of }: { of: string[] }) {
 }
 
 function Attached({ id }: { id: string }) {
-  const page = useQuery(tunnelers({ connector_id: id, status: 'ONLINE', page_size: shown }))
+  const page = useQuery(attached(id))
   const list = page.data?.tunnelers
+  const count = list && `${list.length.toLocaleString()}${page.data?.more ? ' or more' : ''}`
   return (
     <Section
       title="Tunnelers attached"
       aside={
-        <Anchor component={Link} to={`/tunnelers?connector_id=${encodeURIComponent(id)}`} size="sm">
-          {page.data?.total === undefined ? 'All' : `All ${page.data.total.toLocaleString()}`}
+        <Anchor component={Link} to={`/tunnelers?q=${encodeURIComponent(id)}`} size="sm">
+          {count ? `All ${count}` : 'All'}
         </Anchor>
       }
     >
@@ -111,9 +113,9 @@ function Attached({ id }: { id: string }) {
         </Text>
       )}
       <Stack gap={6}>
-        {list?.map((t) => (
+        {list?.slice(0, shown).map((t) => (
           <Text key={t.id} size="sm" style={{ display: 'flex', justifyContent: 'space-between', gap: 12 }}>
-            <Link to={`/tunnelers/${encodeURIComponent(t.id)}`} className="mono wrap">
+            <Link to={`/tunnelers/${encodeURIComponent(t.id)}`} className="mono wrap plain">
               {t.id}
             </Link>
             <Text span c="dimmed" size="sm">
@@ -121,6 +123,11 @@ function Attached({ id }: { id: string }) {
             </Text>
           </Text>
         ))}
+        {list && list.length > shown && (
+          <Text size="sm" c="dimmed">
+            and {(list.length - shown).toLocaleString()} more
+          </Text>
+        )}
       </Stack>
     </Section>
   )

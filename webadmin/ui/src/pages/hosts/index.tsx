@@ -5,37 +5,32 @@ import { hosts } from '@/api/queries'
 import type { Host } from '@/api/types'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
-import { Pager, Search, Toolbar, useList } from '@/ui/list'
+import { Filter, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { memberStates } from '@/ui/member/states'
 import { Empty, PageHead } from '@/ui/Page'
-import { State } from '@/ui/Status'
 import { Ago } from '@/ui/time'
+import { HostMembers, HostStatus } from './HostParts'
 
 const columns: Column<Host>[] = [
-  { id: 'id', header: 'Host', sort: 'id', cell: ({ row }) => <span className="mono wrap">{row.original.id}</span> },
   {
-    id: 'member',
-    header: 'Enrolled as',
+    id: 'id',
+    header: 'Host',
+    sort: 'id',
     cell: ({ row: { original: h } }) => (
-      <Link to={`/${h.kind}s/${encodeURIComponent(h.member_id)}`}>
-        {h.kind} <span className="mono">{h.member_id}</span>
+      <Link to={`/hosts/${encodeURIComponent(h.id)}`} className="mono wrap">
+        {h.id}
       </Link>
     ),
   },
   {
-    id: 'state',
-    header: 'State',
-    cell: ({ row: { original: h } }) =>
-      h.revoked_at ? (
-        <State tone="bad" label="revoked" hollow />
-      ) : h.cloned ? (
-        <State tone="bad" label="cloned" />
-      ) : h.contested ? (
-        <State tone="bad" label="contested" />
-      ) : (
-        <State tone="good" label="enrolled" />
-      ),
+    id: 'hostname',
+    header: 'Says its name is',
+    cell: ({ row }) => <span className="wrap">{row.original.hostname || '–'}</span>,
   },
+  { id: 'members', header: 'Runs', cell: ({ row }) => <HostMembers host={row.original} /> },
+  { id: 'status', header: 'Status', cell: ({ row }) => <HostStatus host={row.original} /> },
   { id: 'enrolled', header: 'Enrolled', sort: 'enrolled_at', cell: ({ row }) => <Ago at={row.original.enrolled_at} /> },
+  { id: 'seen', header: 'Last seen', cell: ({ row }) => <Ago at={row.original.last_seen} /> },
 ]
 
 export function Page() {
@@ -50,6 +45,7 @@ export function Page() {
       <div className="surface">
         <Toolbar>
           <Search list={list} label="Search hosts" />
+          <Filter list={list} label="Status of hosts" options={memberStates} />
         </Toolbar>
         {page.error ? (
           <Failure error={page.error} retry={() => page.refetch()} />

@@ -32,7 +32,7 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          create.mutate({ name, ttl, permissions: given as Permission[] }, { onSuccess: done })
+          create.mutate({ name, ttl, scopes: given as Permission[] }, { onSuccess: done })
         }}
       >
         <Stack>

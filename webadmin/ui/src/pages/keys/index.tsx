@@ -31,7 +31,7 @@ export function Page() {
       header: 'May',
       cell: ({ row }) => (
         <Group gap={4}>
-          {row.original.permissions.map((p) => (
+          {row.original.scopes.map((p) => (
             <Badge key={p} color="gray" className="mono" fw={450}>
               {p}
             </Badge>
@@ -45,13 +45,13 @@ export function Page() {
       id: 'expires',
       header: 'Expires in',
       cell: ({ row: { original: k } }) =>
-        k.revoked_at ? 'revoked' : <Countdown to={k.expires_at} warn={7 * 86_400} />,
+        k.state === 'active' ? <Countdown to={k.expires_at} warn={7 * 86_400} /> : k.state,
     },
     {
       id: 'revoke',
       header: '',
       cell: ({ row: { original: k } }) =>
-        !k.revoked_at && (
+        k.state === 'active' && (
           <Button
             size="compact-xs"
             variant="subtle"
@@ -80,7 +80,7 @@ export function Page() {
             columns={columns}
             rows={data?.keys}
             rowKey={(k) => k.id}
-            faded={(k) => !!k.revoked_at}
+            faded={(k) => k.state !== 'active'}
             empty={
               <Empty icon={IconKey} title="No key yet" action={create}>
                 Create one for automation: give it the fewest permissions that will do.
@@ -99,10 +99,10 @@ export function Page() {
         />
       )}
       {created && (
-        <Once title="The new API key" value={created.key} label="key" close={() => setCreated(null)}>
+        <Once title="The new API key" value={created.secret} label="key" close={() => setCreated(null)}>
           <Text size="sm">
             Send it as <code>Authorization: Bearer …</code>, or exchange it at <code>/oauth/token</code> for access
-            tokens of 10 minutes (client id <span className="mono">{created.id}</span>).
+            tokens of 10 minutes (client id <span className="mono">{created.key.id}</span>).
           </Text>
         </Once>
       )}

@@ -1,48 +1,32 @@
 import { useNavigate } from 'react-router'
-import type { Connector, Status } from '@/api/types'
+import type { Status } from '@/api/types'
 
 const row = 46
 const pad = 8
 const boxHeight = 34
 
-type PictureProps = { status: Status; connectors: Connector[]; width: number }
-
-type Node = { key: string; label: string; online: boolean; tunnelers?: number; path: string; more?: string }
-
-/** The lines of the picture: connectors by name, then one for all the others. */
-function nodesOf(status: Status, connectors: Connector[]): Node[] {
-  const nodes: Node[] = connectors.map((c) => ({
-    key: c.id,
-    label: c.id,
-    online: c.status === 'ONLINE',
-    tunnelers: c.tunnelers,
-    path: `/connectors/${encodeURIComponent(c.id)}`,
-  }))
-  const others = status.connectors.total - connectors.length
-  if (others > 0) {
-    const named = connectors.reduce((n, c) => n + (c.tunnelers ?? 0), 0)
-    const counted = connectors.every((c) => c.tunnelers !== undefined)
-    nodes.push({
-      key: '',
-      label: `${others.toLocaleString()} more connector${others > 1 ? 's' : ''}`,
-      online: true,
-      more: 'more',
-      tunnelers: counted ? Math.max(0, status.tunnelers.online - named) : undefined,
-      path: '/connectors',
-    })
-  }
-  return nodes
+/** One line of the picture. */
+export type Node = {
+  key: string
+  label: string
+  online: boolean
+  path: string
+  /** It stands for all that have no line of their own. */
+  more?: boolean
+  /** What is attached to it; absent where nobody counted. */
+  leaves?: { n: number; of: string; offline?: number }
 }
 
-export function Picture({ status, connectors, width }: PictureProps) {
-  const nodes = nodesOf(status, connectors)
+type PictureProps = { status: Status; nodes: Node[]; width: number }
+
+export function Picture({ status, nodes, width }: PictureProps) {
   const height = Math.max(1, nodes.length) * row + pad * 2
   const narrow = width < 560
   const root = { x: 4, w: narrow ? 34 : 132, y: height / 2 }
   const mid = { x: narrow ? 74 : width * 0.3, w: narrow ? width - 74 - 104 : Math.min(320, width * 0.34) }
-  const end = { x: narrow ? width - 84 : width - 190 }
+  const end = { x: narrow ? width - 84 : width - 210 }
   // The line of all the others would dwarf each of the named ones.
-  const greatest = Math.max(1, ...nodes.filter((n) => !n.more).map((n) => n.tunnelers ?? 0))
+  const greatest = Math.max(1, ...nodes.filter((n) => !n.more).map((n) => n.leaves?.n ?? 0))
   return (
     <svg className="topology" width={width} height={height} role="img" aria-label={describe(status, nodes)}>
       {nodes.map((n, i) => {
@@ -50,17 +34,17 @@ export function Picture({ status, connectors, width }: PictureProps) {
         return (
           <g key={n.key}>
             <Wire from={[root.x + root.w, root.y]} to={[mid.x, y]} on={n.online} />
-            {!!n.tunnelers && (
+            {!!n.leaves?.n && (
               <Wire
                 from={[mid.x + mid.w, y]}
                 to={[end.x, y]}
                 on={n.online}
-                weight={1 + Math.min(2.5, (2.5 * n.tunnelers) / greatest)}
+                weight={1 + Math.min(2.5, (2.5 * n.leaves.n) / greatest)}
               />
             )}
             <Box x={mid.x} y={y} w={mid.w} node={n} />
-            {n.tunnelers !== undefined && (
-              <Cluster x={end.x} y={y} n={n.tunnelers} greatest={greatest} narrow={narrow} more={n.more} />
+            {n.leaves && (
+              <Cluster x={end.x} y={y} leaves={n.leaves} greatest={greatest} narrow={narrow} more={n.more} />
             )}
           </g>
         )
@@ -85,10 +69,13 @@ export function Picture({ status, connectors, width }: PictureProps) {
 }
 
 function describe(status: Status, nodes: Node[]): string {
-  const names = nodes.map(
-    (n) => `${n.label}${n.online ? '' : ', offline'}${n.tunnelers === undefined ? '' : `, ${n.tunnelers} tunnelers`}`,
-  )
-  return `Controller with ${status.connectors.total} connectors and ${status.tunnelers.online} tunnelers online. ${names.join('; ')}.`
+  const lines = nodes.map((n) => `${n.label}${n.online ? '' : ', offline'}${n.leaves ? `, ${leavesOf(n.leaves)}` : ''}`)
+  return `Controller with ${status.connectors.online} connectors and ${status.tunnelers.online} tunnelers online. ${lines.join('; ')}.`
+}
+
+function leavesOf({ n, of, offline }: NonNullable<Node['leaves']>): string {
+  const here = n === 0 ? `no ${of}` : `${n.toLocaleString()} ${of}${n === 1 ? '' : 's'}`
+  return offline ? `${here}, ${offline.toLocaleString()} offline` : here
 }
 
 type WireProps = { from: [number, number]; to: [number, number]; on: boolean; weight?: number }
@@ -144,17 +131,20 @@ function Box({ x, y, w, node: n }: BoxProps) {
   )
 }
 
-type ClusterProps = { x: number; y: number; n: number; greatest: number; narrow: boolean; more?: string }
+type ClusterProps = {
+  x: number
+  y: number
+  leaves: NonNullable<Node['leaves']>
+  greatest: number
+  narrow: boolean
+  more?: boolean
+}
 
-/** Tunnelers, as a disc whose area is their number. */
-function Cluster({ x, y, n, greatest, narrow, more }: ClusterProps) {
+/** Members, as a disc whose area is their number. */
+function Cluster({ x, y, leaves, greatest, narrow, more }: ClusterProps) {
+  const { n } = leaves
   const most = 17
   const r = n === 0 ? 3 : Math.max(5, most * Math.sqrt(n / greatest))
-  const text = narrow
-    ? n.toLocaleString()
-    : n === 0
-      ? 'no tunneler'
-      : `${n.toLocaleString()} tunneler${n === 1 ? '' : 's'}`
   return (
     <g>
       <circle
@@ -167,7 +157,7 @@ function Cluster({ x, y, n, greatest, narrow, more }: ClusterProps) {
         strokeDasharray={more ? '4 3' : undefined}
       />
       <text x={x + most * 2 + 8} y={y + 4} fontSize={12.5} style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {text}
+        {narrow ? n.toLocaleString() : leavesOf(leaves)}
       </text>
     </g>
   )

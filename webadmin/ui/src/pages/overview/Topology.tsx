@@ -1,38 +1,81 @@
 import { Text } from '@mantine/core'
 import { useElementSize } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
-import { connectors } from '@/api/queries'
-import type { Connector, Status } from '@/api/types'
+import { connectors, networks, online } from '@/api/queries'
+import type { Connector, Network, Status, Tunneler } from '@/api/types'
 import { Failure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
-import { Picture } from './Picture'
+import { type Node, Picture } from './Picture'
 
-const most = 7
+/** So many lines can be read at a glance. */
+const most = 9
 
 /**
- * The controller, the connectors with most tunnelers, and their tunnelers as
- * clusters: as readable with ten thousand as with three.
+ * The controller and what is connected to it: every connector with its tunnelers
+ * while they are few, networks when they are many.
  */
 export function Topology({ status }: { status?: Status }) {
-  const page = useQuery(connectors({ sort: '-tunnelers', page_size: most }))
+  const few = !!status && status.connectors.total <= most
+  const members = useQuery({ ...connectors({ page_size: most }), enabled: few })
+  // One page holds all tunnelers that are online, or they are too many to be drawn.
+  const sessions = useQuery({ ...online, enabled: few })
+  const groups = useQuery({ ...networks, enabled: !!status && !few })
   const { ref, width } = useElementSize()
-  const shown: Connector[] = page.data?.connectors ?? []
+  const error = members.error ?? sessions.error ?? groups.error
+  const nodes = few
+    ? members.data &&
+      sessions.data &&
+      nodesOfConnectors(members.data.connectors, sessions.data.tunnelers, !sessions.data.next_page_token)
+    : groups.data && nodesOfNetworks(groups.data.networks)
   return (
     <Section
       title="Topology"
       aside={
         <Text size="xs" c="dimmed">
-          {status && status.connectors.total > most
-            ? `the ${most} connectors with most tunnelers`
-            : 'connectors and their tunnelers'}
+          {few ? 'connectors and the tunnelers at each' : 'networks and their connectors'}
         </Text>
       }
     >
-      {page.error && <Failure error={page.error} retry={() => page.refetch()} />}
-      {page.isPending && <Loading lines={6} />}
-      <div ref={ref}>
-        {status && page.data && width > 0 && <Picture status={status} connectors={shown} width={width} />}
-      </div>
+      {error && <Failure error={error} />}
+      {!nodes && !error && <Loading lines={6} />}
+      <div ref={ref}>{status && nodes && width > 0 && <Picture status={status} nodes={nodes} width={width} />}</div>
     </Section>
   )
+}
+
+function nodesOfConnectors(list: Connector[], sessions: Tunneler[], all: boolean): Node[] {
+  const at = new Map<string, number>()
+  for (const t of sessions) at.set(t.connector_id, (at.get(t.connector_id) ?? 0) + 1)
+  return list.map((c) => ({
+    key: c.id,
+    label: c.id,
+    online: c.status === 'ONLINE',
+    path: `/connectors/${encodeURIComponent(c.id)}`,
+    leaves: all ? { n: at.get(c.id) ?? 0, of: 'tunneler' } : undefined,
+  }))
+}
+
+/** The greatest networks by name, and one line for the others. */
+function nodesOfNetworks(list: Network[]): Node[] {
+  const sorted = [...list].sort((a, b) => b.connectors.total - a.connectors.total || a.id.localeCompare(b.id))
+  const named = sorted.length > most ? sorted.slice(0, most - 1) : sorted
+  const others = sorted.slice(named.length)
+  const nodes: Node[] = named.map((n) => ({
+    key: n.id,
+    label: n.name || n.id,
+    online: n.connectors.online > 0,
+    path: `/connectors?q=${encodeURIComponent(n.id)}`,
+    leaves: { n: n.connectors.online, of: 'connector', offline: n.connectors.offline },
+  }))
+  if (!others.length) return nodes
+  const sum = (of: (n: Network) => number) => others.reduce((total, n) => total + of(n), 0)
+  nodes.push({
+    key: '',
+    label: `${others.length.toLocaleString()} more networks`,
+    online: true,
+    more: true,
+    path: '/networks',
+    leaves: { n: sum((n) => n.connectors.online), of: 'connector', offline: sum((n) => n.connectors.offline) },
+  })
+  return nodes
 }

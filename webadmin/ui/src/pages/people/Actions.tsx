@@ -2,12 +2,12 @@ import { ActionIcon, Menu, Text } from '@mantine/core'
 import { IconDots } from '@tabler/icons-react'
 import { useState } from 'react'
 import { useChangePerson, useRemovePerson, useResetPerson } from '@/api/queries'
-import type { Person, SetupLink } from '@/api/types'
+import type { Person, InvitedPerson } from '@/api/types'
 import { Confirm } from '@/ui/Confirm'
 import { say } from '@/ui/say'
 import { roles } from './roles'
 
-type ActionsProps = { person: Person; me: boolean; link: (l: SetupLink) => void }
+type ActionsProps = { person: Person; me: boolean; link: (l: InvitedPerson) => void }
 
 /** What an owner can do to somebody. */
 export function Actions({ person: p, me, link }: ActionsProps) {

@@ -1,11 +1,11 @@
 import { Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useAddPerson } from '@/api/queries'
-import type { RoleName, SetupLink } from '@/api/types'
+import type { RoleName, InvitedPerson } from '@/api/types'
 import { Failure } from '@/ui/Failure'
 import { roles } from './roles'
 
-export function AddPerson({ close, done }: { close: () => void; done: (l: SetupLink) => void }) {
+export function AddPerson({ close, done }: { close: () => void; done: (l: InvitedPerson) => void }) {
   const [name, setName] = useState('')
   const [email, setEmail] = useState('')
   const [role, setRole] = useState<RoleName>('auditor')

@@ -3,7 +3,7 @@ import { IconPlus, IconUsers } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { allSessions, people, useEndSession } from '@/api/queries'
-import type { Person, SetupLink } from '@/api/types'
+import type { Person, InvitedPerson } from '@/api/types'
 import { useSession } from '@/app/session'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
@@ -22,14 +22,15 @@ export function Page() {
   const me = useSession()?.person.id
   const end = useEndSession()
   const [adding, setAdding] = useState(false)
-  const [link, setLink] = useState<SetupLink | null>(null)
+  const [link, setLink] = useState<InvitedPerson | null>(null)
   const columns: Column<Person>[] = [
     {
       id: 'name',
       header: 'Name',
       cell: ({ row: { original: p } }) => (
         <Group gap={6}>
-          {p.name} {p.id === me && <Badge>you</Badge>} {p.disabled && <Badge color="gray">disabled</Badge>}
+          {p.name} {p.id === me && <Badge>you</Badge>} {p.invited && <Badge color="yellow">invited</Badge>}{' '}
+          {p.disabled && <Badge color="gray">disabled</Badge>}
         </Group>
       ),
     },
@@ -39,9 +40,9 @@ export function Page() {
       id: 'sign-in',
       header: 'Signs in with',
       cell: ({ row: { original: p } }) =>
-        p.oidc ? 'identity provider' : p.totp ? 'password and authenticator' : 'password only',
+        p.oidc ? 'identity provider' : p.invited ? 'not yet' : p.totp ? 'password and authenticator' : 'password only',
     },
-    { id: 'last', header: 'Last sign-in', cell: ({ row }) => <Ago at={row.original.last_sign_in} /> },
+    { id: 'last', header: 'Last sign-in', cell: ({ row }) => <Ago at={row.original.last_sign_in_at} /> },
     {
       id: 'actions',
       header: '',

@@ -1,14 +1,12 @@
 import { SimpleGrid } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import type { ReactNode } from 'react'
 import { settings } from '@/api/queries'
 import { Failure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
+import { Ago } from '@/ui/time'
 
 export function Page() {
-  const { data, error, refetch } = useQuery(settings)
-  const groups = Object.entries(data ?? {}).filter(([, v]) => isObject(v)) as [string, Record<string, unknown>][]
-  const single = Object.entries(data ?? {}).filter(([, v]) => !isObject(v))
+  const { data: s, error, refetch } = useQuery(settings)
   return (
     <>
       <PageHead
@@ -16,57 +14,30 @@ export function Page() {
         about="The configuration in effect. It is read-only here: change it in the controller's configuration file, environment or flags."
       />
       {error && <Failure error={error} retry={() => refetch()} />}
-      {!data && !error && <Loading lines={8} />}
-      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
-        {single.length > 0 && (
+      {!s && !error && <Loading lines={8} />}
+      {s && (
+        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
           <Section title="Controller">
-            <Facts of={single.map(([k, v]) => [words(k), text(v)])} />
+            <Facts
+              of={[
+                ['Trust domain', <Value key="td" of={s.trust_domain} />],
+                ['Controller', <Value key="id" of={s.controller_id} />],
+                ['Version', s.version],
+                ['Started', <Ago key="at" at={s.started_at} />],
+              ]}
+            />
           </Section>
-        )}
-        {groups.map(([name, values]) => (
-          <Section key={name} title={words(name)}>
-            <Facts of={Object.entries(values).map(([k, v]) => [words(k), text(v)])} />
-          </Section>
-        ))}
-      </SimpleGrid>
+          {s.groups.map((g) => (
+            <Section key={g.name} title={g.name}>
+              <Facts of={g.settings.map(({ key, value }) => [key, <Value key={key} of={value} />])} />
+            </Section>
+          ))}
+        </SimpleGrid>
+      )}
     </>
   )
 }
 
-const isObject = (v: unknown) => typeof v === 'object' && v !== null && !Array.isArray(v)
-
-const acronyms: Record<string, string> = {
-  ttl: 'TTL',
-  ttls: 'TTLs',
-  oidc: 'OIDC',
-  ca: 'CA',
-  svid: 'SVID',
-  id: 'id',
-  tls: 'TLS',
-  url: 'URL',
-  spire: 'SPIRE',
+function Value({ of }: { of: string }) {
+  return of === '' ? <>not set</> : <span className="mono">{of}</span>
 }
-
-/** policy_max_age as "Policy max age". */
-function words(key: string): string {
-  const s = key
-    .split('_')
-    .map((w) => acronyms[w] ?? w)
-    .join(' ')
-  return s.charAt(0).toUpperCase() + s.slice(1)
-}
-
-function text(v: unknown): ReactNode {
-  if (v === true) return 'yes'
-  if (v === false) return 'no'
-  if (v === null || v === undefined || v === '') return '–'
-  if (Array.isArray(v))
-    return v.length ? v.map((x) => (isObject(x) ? pairs(x as Record<string, unknown>) : String(x))).join(', ') : '–'
-  if (isObject(v)) return pairs(v as Record<string, unknown>)
-  return <span className="mono">{String(v)}</span>
-}
-
-const pairs = (o: Record<string, unknown>) =>
-  Object.entries(o)
-    .map(([k, v]) => `${words(k)}: ${String(v)}`)
-    .join(', ')

@@ -7,7 +7,10 @@ import { Entrance } from '@/app/Entrance'
 import { Failure } from '@/ui/Failure'
 
 /** The code of the link that the controller printed; a fragment never leaves the browser. */
-const codeOfLink = () => decodeURIComponent(window.location.hash.slice(1))
+function codeOfLink(): string {
+  const fragment = window.location.hash.slice(1)
+  return new URLSearchParams(fragment).get('code') ?? decodeURIComponent(fragment)
+}
 
 export function Page() {
   const who = useQuery(session)
@@ -21,12 +24,13 @@ export function Page() {
   const [invited] = useState(() => codeOfLink() !== '')
   if (who.data) return <Navigate to="/" replace />
   if (first.data && !first.data.needed && !invited) return <Navigate to="/sign-in" replace />
+  const needed = !!first.data?.needed
   const differ = again !== '' && again !== password
   return (
     <Entrance
-      title={first.data?.needed ? 'Set up the first owner' : 'Set up your account'}
+      title={needed ? 'Set up the first owner' : 'Set up your account'}
       about={
-        first.data?.needed
+        needed
           ? 'The controller printed a one-time link when it first started. It proves that you run this controller; the first owner can then invite others.'
           : 'Choose how you sign in. The link works once.'
       }
@@ -34,7 +38,13 @@ export function Page() {
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          if (!differ) setUp.mutate({ code: code.trim(), name, email, password })
+          if (differ) return
+          setUp.mutate({
+            code: code.trim(),
+            password,
+            name: needed ? name : undefined,
+            email: needed ? email : undefined,
+          })
         }}
       >
         <Stack>
@@ -48,21 +58,26 @@ export function Page() {
             value={code}
             onChange={(e) => setCode(e.currentTarget.value)}
           />
-          <TextInput
-            label="Name"
-            required
-            autoComplete="name"
-            value={name}
-            onChange={(e) => setName(e.currentTarget.value)}
-          />
-          <TextInput
-            label="Email"
-            type="email"
-            required
-            autoComplete="username"
-            value={email}
-            onChange={(e) => setEmail(e.currentTarget.value)}
-          />
+          {needed && (
+            <>
+              {' '}
+              <TextInput
+                label="Name"
+                required
+                autoComplete="name"
+                value={name}
+                onChange={(e) => setName(e.currentTarget.value)}
+              />
+              <TextInput
+                label="Email"
+                type="email"
+                required
+                autoComplete="username"
+                value={email}
+                onChange={(e) => setEmail(e.currentTarget.value)}
+              />
+            </>
+          )}
           <PasswordInput
             label="Password"
             description="A long sentence is better than a short riddle"

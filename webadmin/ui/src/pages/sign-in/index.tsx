@@ -13,6 +13,11 @@ function backTo(wanted: string | null): string {
   return wanted
 }
 
+const faults: Record<string, string> = {
+  'oidc-unavailable': 'The identity provider does not answer. An owner with a password can still sign in below.',
+  'oidc-refused': 'The sign-in through the identity provider was refused. The controller log says why.',
+}
+
 export function Page() {
   const [params] = useSearchParams()
   const back = backTo(params.get('return_to'))
@@ -32,7 +37,9 @@ export function Page() {
     <Entrance title="Sign in">
       <Stack mt="md">
         {(who.error || ways.error) && <Failure error={who.error ?? ways.error} retry={() => ways.refetch()} />}
-        {params.get('error') && <Failure error={new Error(params.get('error') ?? '')} />}
+        {params.get('error') && (
+          <Failure error={new Error(faults[params.get('error') ?? ''] ?? 'Signing in did not work.')} />
+        )}
         {oidc?.enabled && (
           <>
             <Button component="a" href={`${base}/session/oidc/start?return_to=${encodeURIComponent(back)}`} size="md">
@@ -77,17 +84,18 @@ function Local({ second }: { second: boolean }) {
           value={password}
           onChange={(e) => setPassword(e.currentTarget.value)}
         />
-        <TextInput
-          label="Authenticator code"
-          description={needsCode ? undefined : 'If you have set up a second factor'}
-          inputMode="numeric"
-          autoComplete="one-time-code"
-          maxLength={6}
-          required={needsCode}
-          value={totp}
-          onChange={(e) => setTOTP(e.currentTarget.value)}
-        />
-        {signIn.error && <Failure error={signIn.error} />}
+        {needsCode && (
+          <TextInput
+            label="Code"
+            description="From your authenticator, or a recovery code"
+            autoComplete="one-time-code"
+            required
+            autoFocus
+            value={totp}
+            onChange={(e) => setTOTP(e.currentTarget.value.trim())}
+          />
+        )}
+        {signIn.error && !isProblem(signIn.error, 'totp-required') && <Failure error={signIn.error} />}
         <Button type="submit" loading={signIn.isPending} variant={second ? 'default' : 'filled'}>
           Sign in
         </Button>

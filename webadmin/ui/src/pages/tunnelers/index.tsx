@@ -49,8 +49,7 @@ const columns: Column<Tunneler>[] = [
 
 export function Page() {
   const list = useList({ sort: 'id' })
-  const connector = list.get('connector_id')
-  const page = useQuery(tunnelers({ ...list.query, connector_id: connector || undefined }))
+  const page = useQuery(tunnelers(list.query))
   const mayCreate = useCan('tokens:write')
   const create = mayCreate && (
     <Button component={Link} to="/tunnelers/new" leftSection={<IconPlus size={16} />}>
@@ -68,11 +67,6 @@ export function Page() {
         <Toolbar>
           <Search list={list} label="Search tunnelers" />
           <Filter list={list} label="Status of tunnelers" options={memberStates} />
-          {connector && (
-            <Button variant="default" size="xs" onClick={() => list.set('connector_id', '')}>
-              At {connector}: show all
-            </Button>
-          )}
         </Toolbar>
         {page.error ? (
           <Failure error={page.error} retry={() => page.refetch()} />
@@ -86,7 +80,7 @@ export function Page() {
             onSort={(s) => list.set('sort', s)}
             faded={(t) => !!t.revoked_at}
             empty={
-              list.filtered || connector ? (
+              list.filtered ? (
                 <Empty icon={IconRoute} title="No tunneler matches">
                   Try another word, or take the filters away.
                 </Empty>

@@ -11,7 +11,7 @@ import { Loading, Section } from '@/ui/Page'
 /** What the audit log says about a member. */
 export function History({ kind, id }: { kind: Kind; id: string }) {
   const may = useCan('audit:read')
-  const target = `${kind} ${id}`
+  const target = `${kind}/${id}`
   const page = useQuery({ ...audit({ target, page_size: 20 }), enabled: may })
   if (!may) return null
   return (

@@ -1,3 +1,4 @@
+import { Link } from 'react-router'
 import type { Member } from '@/api/types'
 import { Mono } from '@/ui/Copy'
 import { Facts, Section } from '@/ui/Page'
@@ -23,7 +24,16 @@ export function Identity({ member: m }: { member: Member }) {
             ),
           ],
           ['Expires in', m.svid.not_after ? <Countdown key="expiry" to={m.svid.not_after} /> : 'not reported yet'],
-          ['Host', m.host_id ? <Mono key="host" value={m.host_id} label="host id" /> : '–'],
+          [
+            'Host',
+            m.host_id ? (
+              <Link key="host" to={`/hosts/${encodeURIComponent(m.host_id)}`} className="mono wrap">
+                {m.host_id}
+              </Link>
+            ) : (
+              '–'
+            ),
+          ],
         ]}
       />
     </Section>

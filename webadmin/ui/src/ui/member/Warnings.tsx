@@ -1,7 +1,7 @@
 import { Alert, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
-import type { Kind, Member } from '@/api/types'
-import { fullTime } from '@/ui/time'
+import type { Kind, Member, Sighting } from '@/api/types'
+import { Ago, fullTime } from '@/ui/time'
 
 /** What an operator has to look into. */
 export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
@@ -24,11 +24,28 @@ export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
       {m.cloned && (
         <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Cloned" role="alert">
           <Text size="sm" c="var(--mantine-color-text)">
-            The host certificate of this {kind} was used from two hosts. A copy of its disk or key is in use: revoke it
-            and enroll the right host again.
+            {m.clone?.signal === 'agent'
+              ? "Another SPIRE agent attests with this host's key."
+              : 'Two machines use the key of this host.'}{' '}
+            A copy of its disk or key is in use: revoke the {kind} and enroll the right host again.
           </Text>
+          {m.clone && <Sightings of={m.clone.sightings} />}
         </Alert>
       )}
+    </Stack>
+  )
+}
+
+/** Both sides of a clone: where each was seen, and when. */
+function Sightings({ of }: { of: Sighting[] }) {
+  return (
+    <Stack gap={2} mt={6}>
+      {of.map((s) => (
+        <Text key={s.instance_id + s.at} size="sm" c="var(--mantine-color-text)">
+          <Ago at={s.at} /> from <span className="mono">{s.address}</span>, boot{' '}
+          <span className="mono wrap">{s.boot_id || 'not said'}</span>
+        </Text>
+      ))}
     </Stack>
   )
 }

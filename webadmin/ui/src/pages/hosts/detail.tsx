@@ -1,0 +1,43 @@
+import { useQuery } from '@tanstack/react-query'
+import { useParams } from 'react-router'
+import { host } from '@/api/queries'
+import { Mono } from '@/ui/Copy'
+import { Failure } from '@/ui/Failure'
+import { Facts, Loading, PageHead, Section } from '@/ui/Page'
+import { Ago, fullTime } from '@/ui/time'
+import { HostMembers, HostStatus } from './HostParts'
+
+export function Page() {
+  const { id = '' } = useParams()
+  const { data: h, error, refetch } = useQuery(host(id))
+  const up = { to: '/hosts', label: 'Hosts' }
+  return (
+    <>
+      <PageHead title={id} up={up} badge={h && <HostStatus host={h} />} />
+      {error && <Failure error={error} retry={() => refetch()} />}
+      {!h && !error && <Loading />}
+      {h && (
+        <Section title="Host">
+          <Facts
+            of={[
+              ['Host id', <Mono key="id" value={h.id} label="host id" />],
+              ['Says its name is', h.hostname || '–'],
+              [
+                'SPIRE agent',
+                h.agent_id ? <Mono key="agent" value={h.agent_id} label="agent id" /> : 'has not attested yet',
+              ],
+              ['Runs', <HostMembers key="members" host={h} />],
+              ['Enrolled', <Ago key="enrolled" at={h.enrolled_at} />],
+              ['Last seen', <Ago key="seen" at={h.last_seen} />],
+              ['Kind', h.ephemeral ? 'ephemeral: its agent joined with a SPIRE join token' : 'has a host certificate'],
+              ...(h.contested_at
+                ? [['Contested', `a second key tried its token, ${fullTime(h.contested_at)}`] as [string, string]]
+                : []),
+              ...(h.revoked_at ? [['Revoked', fullTime(h.revoked_at)] as [string, string]] : []),
+            ]}
+          />
+        </Section>
+      )}
+    </>
+  )
+}
