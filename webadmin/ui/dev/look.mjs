@@ -188,7 +188,10 @@ async function look(look, options, [name, path, prepare, act, size]) {
   }
   page.on(
     'console',
-    (m) => m.type() === 'error' && !/status of 40[0-9]/.test(m.text()) && complain(`console: ${m.text()}`),
+    (m) =>
+      m.type() === 'error' &&
+      !/status of 40[0-9]/.test(m.text()) &&
+      complain(`console: ${m.text().slice(0, 300).split('\n')[0]}`),
   )
   page.on('pageerror', (e) => complain(`page: ${e}`))
   page.on(

@@ -72,6 +72,28 @@ export const online = queryOptions({
   queryFn: () => data(client.GET('/api/admin/tunnelers', { params: { query: { status: 'ONLINE', page_size: 500 } } })),
 })
 
+const lifetimesEvery = 30_000
+
+/**
+ * The members that are online, as many as one page holds, for the lives of their
+ * SVIDs. They are not read again at each event: a life is half an hour long.
+ */
+export const lifetimes = (kind: t.Kind) =>
+  queryOptions({
+    queryKey: ['lifetimes', kind],
+    staleTime: lifetimesEvery,
+    refetchInterval: lifetimesEvery,
+    queryFn: async (): Promise<{ members: t.Member[]; total?: number }> => {
+      const params = { query: { status: 'ONLINE', page_size: 500 } }
+      if (kind === 'connector') {
+        const page = await data(client.GET('/api/admin/connectors', { params }))
+        return { members: page.connectors, total: page.total }
+      }
+      const page = await data(client.GET('/api/admin/tunnelers', { params }))
+      return { members: page.tunnelers, total: page.total }
+    },
+  })
+
 /** Who is attached to a connector now: the search finds more, so what it found is read. */
 export const attached = (id: string) =>
   queryOptions({

@@ -41,6 +41,24 @@ const dark: MantineColorsTuple = [
   '#0b0f13',
 ]
 
+const tones: Record<string, string> = {
+  red: '--bad',
+  yellow: '--warn',
+  green: '--good',
+  gray: '--quiet',
+  petrol: '--link',
+}
+
+/** A quiet surface in the colour of a state, legible in light and dark. */
+function tinted(part: 'alert' | 'badge', color: unknown) {
+  const tone = `var(${tones[String(color ?? 'petrol')] ?? '--link'})`
+  return {
+    [`--${part}-bg`]: `color-mix(in srgb, ${tone} ${part === 'alert' ? 8 : 13}%, var(--raised))`,
+    [`--${part}-bd`]: `1px solid color-mix(in srgb, ${tone} 32%, var(--raised))`,
+    [`--${part}-color`]: tone,
+  }
+}
+
 export const theme = createTheme({
   primaryColor: 'petrol',
   primaryShade: 7,
@@ -59,8 +77,14 @@ export const theme = createTheme({
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {
-    Alert: Alert.extend({ defaultProps: { radius: 'md', variant: 'light' } }),
-    Badge: Badge.extend({ defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 560 } }),
+    Alert: Alert.extend({
+      defaultProps: { radius: 'md', variant: 'light' },
+      vars: (_, { color }) => ({ root: tinted('alert', color) }),
+    }),
+    Badge: Badge.extend({
+      defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 560 },
+      vars: (_, { color }) => ({ root: tinted('badge', color), dot: {} }),
+    }),
     Button: Button.extend({ defaultProps: { size: 'sm' } }),
     Card: Card.extend({ defaultProps: { withBorder: true, padding: 'md', radius: 'lg' } }),
     Paper: Paper.extend({ defaultProps: { radius: 'lg' } }),

@@ -1,4 +1,4 @@
-import { Box, Skeleton } from '@mantine/core'
+import { Skeleton, VisuallyHidden } from '@mantine/core'
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { type ColumnDef, type RowData, tableFeatures, useTable } from '@tanstack/react-table'
 import type { ReactNode } from 'react'
@@ -88,7 +88,7 @@ type HeadProps<T extends RowData> = { column: Column<T>; sort?: string; onSort?:
 function Head<T extends RowData>({ column, sort, onSort }: HeadProps<T>) {
   const key = column.sort
   if (!key || !onSort) {
-    return <th scope="col">{column.header || <Box component="span" aria-hidden="true" />}</th>
+    return <th scope="col">{column.header || <VisuallyHidden>Actions</VisuallyHidden>}</th>
   }
   const up = sort === key
   const down = sort === `-${key}`

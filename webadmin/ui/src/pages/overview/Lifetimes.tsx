@@ -1,59 +1,65 @@
 import { Group, Progress, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
-import { connectors, tunnelers } from '@/api/queries'
-import type { Member } from '@/api/types'
+import { lifetimes } from '@/api/queries'
+import type { Kind, Member } from '@/api/types'
 import { Failure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
 import { Countdown, useNow } from '@/ui/time'
 
 const each = 4
-const soonest = { status: 'ONLINE', sort: 'svid_not_after', page_size: each }
 
 /** The SVIDs that expire next: SPIRE renews each at half of its life. */
 export function Lifetimes() {
-  const c = useQuery(connectors(soonest))
-  const t = useQuery(tunnelers(soonest))
+  const c = useQuery(lifetimes('connector'))
+  const t = useQuery(lifetimes('tunneler'))
   const error = c.error ?? t.error
-  const none = c.data && t.data && !c.data.connectors.length && !t.data.tunnelers.length
+  const none = c.data && t.data && !c.data.members.length && !t.data.members.length
+  const seen = (c.data?.members.length ?? 0) + (t.data?.members.length ?? 0)
+  const all = (c.data?.total ?? 0) + (t.data?.total ?? 0)
   return (
     <Section
       title="SVID lifetimes"
       aside={
         <Text size="xs" c="dimmed">
-          online, next to expire
+          {all > seen
+            ? `next to expire of ${seen.toLocaleString()} of ${all.toLocaleString()} online`
+            : 'online, next to expire'}
         </Text>
       }
     >
       {error && <Failure error={error} />}
-      {(c.isPending || t.isPending) && <Loading lines={6} />}
+      {!error && (c.isPending || t.isPending) && <Loading lines={6} />}
       {none && (
         <Text size="sm" c="dimmed">
           Nobody is online.
         </Text>
       )}
       <Group gap="xl" align="flex-start" grow preventGrowOverflow={false}>
-        <Lives title="Connectors" path="/connectors" members={c.data?.connectors} />
-        <Lives title="Tunnelers" path="/tunnelers" members={t.data?.tunnelers} />
+        <Lives kind="connector" members={c.data?.members} />
+        <Lives kind="tunneler" members={t.data?.members} />
       </Group>
     </Section>
   )
 }
 
-function Lives({ title, path, members }: { title: string; path: string; members?: Member[] }) {
+const ends = (m: Member) => Date.parse(m.svid.not_after ?? '')
+
+function Lives({ kind, members }: { kind: Kind; members?: Member[] }) {
   const now = useNow()
-  const known = members?.filter((m) => m.svid.not_after)
-  if (!known?.length) return null
-  const longest = Math.max(...known.map((m) => Date.parse(m.svid.not_after ?? '') - now), 1)
+  const known = (members ?? []).filter((m) => m.svid.not_after).sort((a, b) => ends(a) - ends(b))
+  const last = known.at(-1)
+  if (!last) return null
+  const longest = Math.max(ends(last) - now, 1)
   return (
     <Stack gap={10} miw={210}>
       <Text size="xs" c="dimmed" fw={560} component="h3">
-        {title}
+        {kind === 'connector' ? 'Connectors' : 'Tunnelers'}
       </Text>
-      {known.map((m) => (
+      {known.slice(0, each).map((m) => (
         <div key={m.id}>
           <Group justify="space-between" gap="xs" wrap="nowrap">
-            <Link to={`${path}/${encodeURIComponent(m.id)}`} className="mono wrap" style={{ fontSize: 12.5 }}>
+            <Link to={`/${kind}s/${encodeURIComponent(m.id)}`} className="mono wrap plain" style={{ fontSize: 12.5 }}>
               {m.id}
             </Link>
             <Text size="xs" style={{ whiteSpace: 'nowrap' }}>
@@ -63,11 +69,16 @@ function Lives({ title, path, members }: { title: string; path: string; members?
           <Progress
             size={4}
             mt={4}
-            value={(100 * Math.max(0, Date.parse(m.svid.not_after ?? '') - now)) / longest}
-            aria-label={`Life left of the SVID of ${m.id}`}
+            value={(100 * Math.max(0, ends(m) - now)) / longest}
+            aria-label={`Life left of the SVID of ${m.id}, beside the longest`}
           />
         </div>
       ))}
+      {known.length > each && (
+        <Text size="xs" c="dimmed">
+          the longest has <Countdown to={last.svid.not_after} /> left
+        </Text>
+      )}
     </Stack>
   )
 }
