@@ -3,14 +3,18 @@ import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RouterProvider } from 'react-router'
-import { newQueryClient } from '@/api/queries'
+import { newQueryClient, session } from '@/api/queries'
 import { nonce } from './nonce'
 import { router } from './router'
 import { StepUpDialog } from './StepUpDialog'
 import { theme } from './theme'
 
 export function App() {
-  const [queries] = useState(newQueryClient)
+  const [queries] = useState(() => {
+    const q = newQueryClient()
+    void q.prefetchQuery(session) // while the page's own chunk is on its way
+    return q
+  })
   return (
     <QueryClientProvider client={queries}>
       <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>

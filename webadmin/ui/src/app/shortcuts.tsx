@@ -29,7 +29,7 @@ export function useShortcuts() {
   const navigate = useNavigate()
   useHotkeys([
     ['/', () => document.querySelector<HTMLInputElement>('[data-search]')?.focus()],
-    ['shift+/', openShortcuts],
+    ['?', openShortcuts],
     ['shift+?', openShortcuts],
     ['g', () => awaitPlace((to) => navigate(to))],
   ])

@@ -6,6 +6,11 @@ import { Failure } from '@/ui/Failure'
 import { say } from '@/ui/say'
 import { GateView } from './Gate'
 
+/** What is sent: an emergency waits for nobody, so nothing else goes with it. */
+function asked(o: RotationRequest): RotationRequest {
+  return o.emergency ? { emergency: true } : { ...o, deadline: o.deadline || undefined }
+}
+
 /** Options, what they would do, and only then the start. */
 export function Wizard({ close }: { close: () => void }) {
   const [options, setOptions] = useState<RotationRequest>({ on_deadline: 'drop', offline: 'proceed' })
@@ -34,10 +39,7 @@ function Options({ options: o, change, next, close }: OptionsProps) {
     <form
       onSubmit={(e) => {
         e.preventDefault()
-        dryRun.mutate(
-          { ...o, deadline: o.deadline || undefined, dry_run: true },
-          { onSuccess: (p) => p && 'dry_run' in p && next(p) },
-        )
+        dryRun.mutate({ ...asked(o), dry_run: true }, { onSuccess: (p) => p && 'dry_run' in p && next(p) })
       }}
     >
       <Stack>
@@ -75,7 +77,7 @@ function Options({ options: o, change, next, close }: OptionsProps) {
         </Radio.Group>
         <Checkbox
           label="Emergency: the authority's key was stolen"
-          description="No waiting at all. Everybody whose SVID is under the old authority is cut and has to come back."
+          description="Nobody is waited for beyond the seconds that agents need to hear of it; who is late is cut and has to come back. All authorities of the server are replaced, a prepared one too."
           checked={!!o.emergency}
           onChange={(e) => change({ ...o, emergency: e.currentTarget.checked || undefined })}
         />
@@ -98,21 +100,18 @@ type StartProps = { options: RotationRequest; preview: RotationPreview; back: ()
 function Start({ options, preview: p, back, close }: StartProps) {
   const rotate = useRotate()
   const start = () =>
-    rotate.mutate(
-      { ...options, deadline: options.deadline || undefined },
-      {
-        onSuccess: () => {
-          say.done('The rotation has started.')
-          close()
-        },
+    rotate.mutate(asked(options), {
+      onSuccess: () => {
+        say.done('The rotation has started.')
+        close()
       },
-    )
+    })
   return (
     <Stack>
       {options.emergency && (
         <Alert color="red" title="Emergency">
           <Text size="sm" c="var(--mantine-color-text)">
-            Streams will drop: nobody is waited for.
+            Streams may drop: nobody is waited for beyond the seconds that agents need to hear of it.
           </Text>
         </Alert>
       )}

@@ -23,8 +23,8 @@ export function Picture({ status, nodes, width }: PictureProps) {
   const height = Math.max(1, nodes.length) * row + pad * 2
   const narrow = width < 560
   const root = { x: 4, w: narrow ? 34 : 132, y: height / 2 }
-  const mid = { x: narrow ? 74 : width * 0.3, w: narrow ? width - 74 - 104 : Math.min(320, width * 0.34) }
-  const end = { x: narrow ? width - 84 : width - 210 }
+  const mid = { x: narrow ? 74 : width * 0.27, w: narrow ? width - 74 - 104 : Math.min(320, width * 0.34) }
+  const end = { x: narrow ? width - 84 : width - 246 }
   // The line of all the others would dwarf each of the named ones.
   const greatest = Math.max(1, ...nodes.filter((n) => !n.more).map((n) => n.leaves?.n ?? 0))
   return (
