@@ -1,0 +1,116 @@
+package seal_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+)
+
+func open(t *testing.T, path string) *seal.Box {
+	t.Helper()
+	b, err := seal.Open(path)
+	require.NoError(t, err)
+	return b
+}
+
+func TestOpensOnlyWhatWasSealedForThePurpose(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "seal.key")
+	b := open(t, path)
+	plain := []byte("a seed")
+	sealed := b.Seal("totp/p1", plain)
+	require.NotContains(t, string(sealed), "seed")
+	require.NotEqual(t, sealed, b.Seal("totp/p1", plain), "a nonce is used once")
+
+	got, err := open(t, path).Open("totp/p1", sealed)
+	require.NoError(t, err)
+	require.Equal(t, plain, got)
+
+	_, err = b.Open("totp/p2", sealed)
+	require.ErrorIs(t, err, seal.ErrNotOpened, "a row that was copied to another person")
+	for i := range sealed {
+		changed := bytes.Clone(sealed)
+		changed[i] ^= 1
+		_, err = b.Open("totp/p1", changed)
+		require.ErrorIs(t, err, seal.ErrNotOpened, i)
+		_, err = b.Open("totp/p1", sealed[:i])
+		require.ErrorIs(t, err, seal.ErrNotOpened, i)
+	}
+	_, err = open(t, filepath.Join(t.TempDir(), "seal.key")).Open("totp/p1", sealed)
+	require.ErrorIs(t, err, seal.ErrNotOpened, "another key file")
+}
+
+func TestKeyFileIsPrivate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "seal.key")
+	open(t, path)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	entries, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing is left beside it")
+
+	for name, spoil := range map[string]func(t *testing.T, path string){
+		"that others may read": func(t *testing.T, path string) {
+			t.Helper()
+			open(t, path)
+			require.NoError(t, os.Chmod(path, 0o640))
+		},
+		"that is a symbolic link": func(t *testing.T, path string) {
+			t.Helper()
+			open(t, path+".real")
+			require.NoError(t, os.Symlink(path+".real", path))
+		},
+		"that is too short": func(t *testing.T, path string) {
+			t.Helper()
+			require.NoError(t, os.WriteFile(path, make([]byte, 31), 0o600))
+		},
+		"that is too long": func(t *testing.T, path string) {
+			t.Helper()
+			require.NoError(t, os.WriteFile(path, make([]byte, 33), 0o600))
+		},
+		"that is a directory": func(t *testing.T, path string) { t.Helper(); require.NoError(t, os.Mkdir(path, 0o700)) },
+	} {
+		t.Run("refuses one "+name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "seal.key")
+			spoil(t, path)
+			_, err := seal.Open(path)
+			require.ErrorContains(t, err, "sealing key")
+		})
+	}
+}
+
+func TestProcessesThatStartTogetherShareOneKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "seal.key")
+	boxes := make([]*seal.Box, 8)
+	var wg sync.WaitGroup
+	for i := range boxes {
+		wg.Go(func() { boxes[i], _ = seal.Open(path) })
+	}
+	wg.Wait()
+	sealed := boxes[0].Seal("x", []byte("y"))
+	for _, b := range boxes {
+		_, err := b.Open("x", sealed)
+		require.NoError(t, err)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	b, err := seal.New(make([]byte, 32))
+	require.NoError(f, err)
+	f.Add([]byte{})
+	f.Add(b.Seal("p", []byte("x"))[:30])
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		_, err := b.Open("p", sealed)
+		require.ErrorIs(t, err, seal.ErrNotOpened)
+	})
+}
