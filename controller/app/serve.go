@@ -116,7 +116,7 @@ func (c *controller) open(ctx context.Context) (err error) {
 	if c.hostCAs, err = bootstrap.LoadAnchors(append([]string{c.ca.CertificatePath()}, c.cfg.CABundlePaths...)...); err != nil {
 		return fmt.Errorf("ca_bundle_paths: %w", err)
 	}
-	made, err := auth.EnsureBootstrapKey(ctx, c.store, c.paths.apiKey())
+	made, err := auth.EnsureBootstrapKey(ctx, c.store.AuthRows(), c.paths.apiKey())
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (c *controller) open(ctx context.Context) (err error) {
 		c.log.Info("admin api key created, read it from its file and keep it safe", zap.String("file", c.paths.apiKey()))
 	case auth.BootstrapFileGone:
 		c.log.Info("admin api key is valid but its file was taken away", zap.String("file", c.paths.apiKey()))
-	case auth.BootstrapKept:
+	case auth.BootstrapKept, auth.BootstrapDead:
 	}
 	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
 		return fmt.Errorf("listen.health: %w", err)

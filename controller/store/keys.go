@@ -5,44 +5,80 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
-const keyColumns = `id, name, scope, created_at, expires_at`
+const keyColumns = `id, name, scope, created_by, created_at, expires_at, last_used_at, revoked_at`
 
-// KeyByHash implements auth.Store.
-func (s *Store) KeyByHash(ctx context.Context, hash []byte) (auth.Key, error) {
-	return s.key(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE hash = ?`, hash)
-}
-
-// KeyByID implements auth.BootstrapStore.
-func (s *Store) KeyByID(ctx context.Context, id string) (auth.Key, error) {
-	return s.key(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = ?`, id)
-}
-
-func (s *Store) key(ctx context.Context, query string, arg any) (auth.Key, error) {
+func scanKey(s scanner) (auth.Key, error) {
 	var k auth.Key
 	var scope string // permissions, separated by spaces
-	var created, expires int64
-	err := s.db.QueryRowContext(ctx, query, arg).Scan(&k.ID, &k.Name, &scope, &created, &expires)
+	var created, expires, used, revoked int64
+	err := s.Scan(&k.ID, &k.Name, &scope, &k.CreatedBy, &created, &expires, &used, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.Key{}, auth.ErrKeyNotFound
 	}
 	for _, p := range strings.Fields(scope) {
 		k.Permissions = append(k.Permissions, auth.Permission(p))
 	}
-	k.CreatedAt, k.ExpiresAt = moment(created), moment(expires)
+	k.CreatedAt, k.ExpiresAt, k.LastUsedAt, k.RevokedAt = moment(created), moment(expires), moment(used), moment(revoked)
 	return k, err
 }
 
-// InsertKey implements auth.BootstrapStore.
-func (s *Store) InsertKey(ctx context.Context, k auth.Key, hash []byte) error {
+// KeyByHash implements auth.KeysTx.
+func (a authRows) KeyByHash(ctx context.Context, hash []byte) (auth.Key, error) {
+	return scanKey(a.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE hash = ?`, nonNil(hash)))
+}
+
+// KeyByID implements auth.KeysTx.
+func (a authRows) KeyByID(ctx context.Context, id string) (auth.Key, error) {
+	return scanKey(a.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = ?`, id))
+}
+
+// Keys implements auth.KeysTx.
+func (a authRows) Keys(ctx context.Context) ([]auth.Key, error) {
+	return collect(ctx, a, scanKey, `SELECT `+keyColumns+` FROM api_keys ORDER BY created_at DESC, id`)
+}
+
+// InsertKey implements auth.KeysTx.
+func (a authRows) InsertKey(ctx context.Context, k auth.Key, hash []byte) error {
 	scope := make([]string, 0, len(k.Permissions))
 	for _, p := range k.Permissions {
 		scope = append(scope, string(p))
 	}
-	_, err := s.db.ExecContext(ctx, `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
-		hash, k.ID, k.Name, strings.Join(scope, " "), micros(k.CreatedAt), micros(k.ExpiresAt))
-	return err
+	return a.exec(ctx, `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		hash, k.ID, k.Name, strings.Join(scope, " "), k.CreatedBy, micros(k.CreatedAt), micros(k.ExpiresAt), micros(k.LastUsedAt), micros(k.RevokedAt))
+}
+
+// RevokeKey implements auth.KeysTx.
+func (a authRows) RevokeKey(ctx context.Context, id string, at time.Time) error {
+	return a.exec(ctx, `UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), id)
+}
+
+// UseKey implements auth.KeysTx.
+func (a authRows) UseKey(ctx context.Context, id string, at time.Time) error {
+	return a.exec(ctx, `UPDATE api_keys SET last_used_at = ? WHERE id = ? AND last_used_at < ?`, micros(at), id, micros(at))
+}
+
+// SigningKeys implements auth.SigningKeysTx.
+func (a authRows) SigningKeys(ctx context.Context) ([]auth.SigningKey, error) {
+	return collect(ctx, a, func(s scanner) (auth.SigningKey, error) {
+		var k auth.SigningKey
+		var created int64
+		err := s.Scan(&k.ID, &k.Seed, &created)
+		k.CreatedAt = moment(created)
+		return k, err
+	}, `SELECT id, seed, created_at FROM signing_keys ORDER BY created_at DESC, id`)
+}
+
+// InsertSigningKey implements auth.SigningKeysTx.
+func (a authRows) InsertSigningKey(ctx context.Context, k auth.SigningKey) error {
+	return a.exec(ctx, `INSERT INTO signing_keys (id, seed, created_at) VALUES (?, ?, ?)`, k.ID, k.Seed, micros(k.CreatedAt))
+}
+
+// DeleteSigningKeysBefore implements auth.SigningKeysTx.
+func (a authRows) DeleteSigningKeysBefore(ctx context.Context, created time.Time) error {
+	return a.exec(ctx, `DELETE FROM signing_keys WHERE created_at < ?`, micros(created))
 }

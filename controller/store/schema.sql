@@ -7,7 +7,7 @@ CREATE TABLE api_keys (
     scope      TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
-);
+, created_by   TEXT NOT NULL DEFAULT '', last_used_at INTEGER NOT NULL DEFAULT 0, revoked_at   INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE audit (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -93,6 +93,32 @@ CREATE TABLE meta (
     value INTEGER NOT NULL
 );
 
+CREATE TABLE people (
+    id              TEXT PRIMARY KEY,
+    email           TEXT NOT NULL,
+    name            TEXT NOT NULL,
+    role            TEXT NOT NULL,
+    password_hash   TEXT NOT NULL,
+    issuer          TEXT NOT NULL,
+    subject         TEXT NOT NULL,
+    totp_seed       BLOB NOT NULL, -- sealed
+    totp_pending    BLOB NOT NULL, -- sealed
+    totp_step       INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    last_sign_in_at INTEGER NOT NULL,
+    disabled_at     INTEGER NOT NULL
+);
+
+CREATE UNIQUE INDEX people_email ON people (email) WHERE subject = '';
+
+CREATE UNIQUE INDEX people_subject ON people (issuer, subject) WHERE subject != '';
+
+CREATE TABLE recovery_codes (
+    person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    hash      BLOB NOT NULL,
+    PRIMARY KEY (person_id, hash)
+);
+
 CREATE TABLE rotations (
     id         TEXT PRIMARY KEY,
     state      TEXT NOT NULL,
@@ -107,6 +133,41 @@ CREATE TABLE rotations (
 CREATE INDEX rotations_started ON rotations (started_at);
 
 CREATE UNIQUE INDEX rotations_unfinished ON rotations (ended_at) WHERE ended_at = 0;
+
+CREATE TABLE sessions (
+    id            TEXT PRIMARY KEY,
+    hash          BLOB NOT NULL UNIQUE,
+    person_id     TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    method        TEXT NOT NULL,
+    source        TEXT NOT NULL,
+    user_agent    TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    last_seen_at  INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    step_up_until INTEGER NOT NULL
+);
+
+CREATE INDEX sessions_person ON sessions (person_id);
+
+CREATE TABLE setup_links (
+    hash       BLOB PRIMARY KEY,
+    person_id  TEXT REFERENCES people (id) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+
+CREATE TABLE sign_in_failures (
+    key          BLOB PRIMARY KEY,
+    count        INTEGER NOT NULL,
+    last_at      INTEGER NOT NULL,
+    locked_until INTEGER NOT NULL
+);
+
+CREATE TABLE signing_keys (
+    id         TEXT PRIMARY KEY,
+    seed       BLOB NOT NULL, -- sealed
+    created_at INTEGER NOT NULL
+);
 
 CREATE TABLE tokens (
     id         TEXT PRIMARY KEY,

@@ -21,6 +21,8 @@ var mayImport = []struct {
 	{"spire/registrar", []string{"internal", "spire", "controller/fleet"}},
 	{"spire/rotation", []string{"internal", "spire", "controller/rotation"}},
 	{"spire", []string{"internal"}},
+	// Sign-in is tested on the real store rather than on a fake of it.
+	{"webadmin/auth/authtest", append([]string{"internal", "webadmin", "controller/store"}, domain...)},
 	{"webadmin", append([]string{"internal"}, domain...)},
 	// The host's side of enrollment hands what it got to the agent's supervisor.
 	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},
@@ -81,6 +83,9 @@ var homes = []struct {
 		"modernc.org/sqlite", "github.com/jackc/pgx", "github.com/lib/pq", "github.com/mattn/go-sqlite3", "github.com/pressly/goose",
 	}, "controller/store"},
 	{[]string{"github.com/spiffe/go-spiffe/v2/workloadapi", "github.com/spiffe/go-spiffe/v2/spiffetls"}, "internal/mtls"},
+	{[]string{
+		"github.com/alexedwards/argon2id", "github.com/pquerna/otp", "github.com/coreos/go-oidc", "golang.org/x/oauth2", "github.com/go-jose/go-jose",
+	}, "webadmin/auth"},
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
 }

@@ -67,11 +67,7 @@ func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 		s.fail(c, problem(http.StatusTooManyRequests, adminapi.TypeTooManyFailures, "too many requests without a valid API key; wait"))
 		return
 	}
-	actor := ""
-	if r.KeyID != "" {
-		actor = "key:" + r.KeyID
-	}
-	s.recordRefusal(c, actor, r.Reason)
+	s.recordRefusal(c, r.Actor, r.Reason)
 	c.Header("WWW-Authenticate", `Bearer realm="grpccontroller"`)
 	s.fail(c, problem(http.StatusUnauthorized, adminapi.TypeUnauthenticated,
 		`a valid API key is needed in the header "Authorization: Bearer <key>"`))

@@ -66,7 +66,7 @@ func TestAuthenticate(t *testing.T) {
 			var refused *auth.RefusedError
 			require.ErrorAs(t, err, &refused)
 			require.Equal(t, reason, refused.Reason)
-			require.Equal(t, "the API key is not valid", err.Error(), "one text for all")
+			require.Equal(t, "the credential is not valid", err.Error(), "one text for all")
 			require.Zero(t, got)
 		}
 	}

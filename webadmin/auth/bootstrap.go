@@ -36,6 +36,8 @@ const (
 	// BootstrapFileGone: the key is valid, its file was taken away. This is what a
 	// careful operator does, so it is no error and the file is not made again.
 	BootstrapFileGone Bootstrap = "file gone"
+	// BootstrapDead: an owner signed in, or a day went by. The file is taken away.
+	BootstrapDead Bootstrap = "dead"
 )
 
 // EnsureBootstrapKey makes the first API key: the hash goes to the store, the
@@ -45,8 +47,10 @@ const (
 // whose key is nowhere; the next start takes that key, provided that only this
 // user could have written the file.
 func EnsureBootstrapKey(ctx context.Context, store BootstrapStore, path string) (Bootstrap, error) {
-	_, err := store.KeyByID(ctx, BootstrapID)
+	old, err := store.KeyByID(ctx, BootstrapID)
 	switch {
+	case err == nil && old.refusal(time.Now()) != "":
+		return BootstrapDead, removeFile(path)
 	case err == nil:
 		return bootstrapExists(path)
 	case !errors.Is(err, ErrKeyNotFound):
@@ -60,11 +64,19 @@ func EnsureBootstrapKey(ctx context.Context, store BootstrapStore, path string) 
 	if err != nil {
 		return "", fmt.Errorf("bootstrap API key: %w", err)
 	}
-	key := Key{ID: BootstrapID, Name: "made at first start", CreatedAt: time.Now().UTC()}
+	now := time.Now().UTC()
+	key := Key{ID: BootstrapID, Name: "made at first start", CreatedAt: now, ExpiresAt: now.Add(BootstrapLife)}
 	if err := store.InsertKey(ctx, key, secret.Hash(text)); err != nil {
 		return "", fmt.Errorf("store bootstrap API key: %w", err)
 	}
 	return BootstrapCreated, nil
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the file of the dead bootstrap API key: %w", err)
+	}
+	return nil
 }
 
 func bootstrapExists(path string) (Bootstrap, error) {

@@ -1,15 +1,22 @@
-// Package auth says who calls the admin API. Today that is an API key; sign-in of
-// people (sessions, TOTP, OIDC) will live here too.
+// Package auth says who calls the admin API: a person with a session, or a program
+// with an API key or an access token that it got for one. It also keeps who these
+// are: people with their passwords, second factors, setup links and sessions, keys
+// and the keys that sign access tokens.
 //
 // It does not decide which permission a route needs (its row in webadmin/api does),
-// limit failures (webadmin/api does) or store keys (controller/store does, behind
-// Store and BootstrapStore).
+// talk to an identity provider (webadmin/auth/oidc does), know HTTP and cookies
+// (webadmin/api does) or SQL (controller/store does, behind Store).
 //
-// Main types, in reading order: Permission, Role, Principal, Key, Keys
-// (Authenticate), RefusedError, EnsureBootstrapKey.
+// Main types, in reading order: Permission, Role, Principal; Auth and its parts
+// Sessions (SignIn, Authenticate, StepUp), People (setup links, Create, Update),
+// Account (what people change of themselves), Keys (Authenticate, Exchange);
+// Person, Session, Key, Store; EnsureBootstrapKey.
 //
-// Keys is safe for concurrent use and starts no goroutine.
+// Everything is safe for concurrent use and starts no goroutine.
 //
-// Invariants: only the SHA-256 of a key is stored; every refusal has the same
-// text, the reason is for the audit log only; a failing store is never a refusal.
+// Invariants: of passwords, sessions, setup links, recovery codes and API keys only
+// hashes are stored, TOTP seeds and signing keys only sealed; a change and its
+// audit event are one transaction; every refusal has the same text, the reason is
+// for the audit log only; a failing store is never a refusal and never an entry; an
+// attempt counts as failed before it is checked; one owner with a password remains.
 package auth

@@ -8,14 +8,25 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 )
 
+// Lives of API keys. The bootstrap key is for the first day only.
+const (
+	BootstrapLife  = 24 * time.Hour
+	DefaultKeyLife = 90 * 24 * time.Hour
+	LongestKeyLife = 365 * 24 * time.Hour
+	shortestKey    = time.Minute
+)
+
 // Key is an API key without its secret.
 type Key struct {
 	ID   string
 	Name string
 	// Permissions are ignored for the bootstrap key: see KeyPermissions.
 	Permissions []Permission
+	CreatedBy   string
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // zero: never
+	LastUsedAt  time.Time
+	RevokedAt   time.Time
 }
 
 // KeyPermissions are what the holder of k may do: what k was given, as far as a
@@ -26,6 +37,21 @@ func (k Key) KeyPermissions() []Permission {
 		return slices.DeleteFunc(Permissions(), func(p Permission) bool { return p == Self })
 	}
 	return slices.DeleteFunc(slices.Clone(k.Permissions), func(p Permission) bool { return !p.Grantable() })
+}
+
+// refusal says why the key is of no use now; "" if it is.
+func (k Key) refusal(now time.Time) string {
+	switch {
+	case !k.RevokedAt.IsZero():
+		return "revoked API key"
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		return "expired API key"
+	}
+	return ""
+}
+
+func (k Key) principal() Principal {
+	return Principal{Actor: "key:" + k.ID, Kind: KindKey, Name: k.Name, Permissions: k.KeyPermissions()}
 }
 
 // ErrKeyNotFound is returned by a store that has no such key.

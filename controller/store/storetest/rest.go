@@ -48,24 +48,34 @@ func auditLog(t *testing.T, open func(string) Store) {
 func keys(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
 	lasting := auth.Key{ID: "k1", Name: "bootstrap", CreatedAt: start()}
-	expires := auth.Key{ID: "k2", Name: "ci", Permissions: []auth.Permission{auth.FleetRead, auth.TokensWrite}, CreatedAt: start(), ExpiresAt: start().Add(time.Hour)}
-	require.NoError(t, s.InsertKey(t.Context(), lasting, []byte{1}))
-	require.NoError(t, s.InsertKey(t.Context(), expires, []byte{2}))
-	got, err := s.KeyByHash(t.Context(), []byte{1})
+	expires := auth.Key{ID: "k2", Name: "ci", CreatedBy: "person:p1", Permissions: []auth.Permission{auth.FleetRead, auth.TokensWrite}, CreatedAt: start(), ExpiresAt: start().Add(time.Hour)}
+	require.NoError(t, s.AuthRows().InsertKey(t.Context(), lasting, []byte{1}))
+	require.NoError(t, s.AuthRows().InsertKey(t.Context(), expires, []byte{2}))
+	got, err := s.AuthRows().KeyByHash(t.Context(), []byte{1})
 	require.NoError(t, err)
 	same(t, lasting, got)
-	got, err = s.KeyByID(t.Context(), "k2")
+	got, err = s.AuthRows().KeyByID(t.Context(), "k2")
 	require.NoError(t, err)
 	same(t, expires, got)
 	for _, hash := range [][]byte{nil, {}, {3}, {1, 0}} {
-		_, err = s.KeyByHash(t.Context(), hash)
+		_, err = s.AuthRows().KeyByHash(t.Context(), hash)
 		require.ErrorIs(t, err, auth.ErrKeyNotFound)
 	}
-	_, err = s.KeyByID(t.Context(), "k%")
+	_, err = s.AuthRows().KeyByID(t.Context(), "k%")
 	require.ErrorIs(t, err, auth.ErrKeyNotFound)
-	require.Error(t, s.InsertKey(t.Context(), lasting, []byte{3}), "an id is used once")
+	require.Error(t, s.AuthRows().InsertKey(t.Context(), lasting, []byte{3}), "an id is used once")
 	lasting.ID = "k3"
-	require.Error(t, s.InsertKey(t.Context(), lasting, []byte{1}), "a hash is used once")
+	require.Error(t, s.AuthRows().InsertKey(t.Context(), lasting, []byte{1}), "a hash is used once")
+
+	require.NoError(t, s.AuthRows().UseKey(t.Context(), "k2", start().Add(time.Minute)))
+	require.NoError(t, s.AuthRows().UseKey(t.Context(), "k2", start())) // late
+	require.NoError(t, s.AuthRows().RevokeKey(t.Context(), "k2", start().Add(time.Second)))
+	require.NoError(t, s.AuthRows().RevokeKey(t.Context(), "k2", start().Add(time.Hour)))
+	expires.LastUsedAt, expires.RevokedAt = start().Add(time.Minute), start().Add(time.Second)
+	all, err := s.AuthRows().Keys(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	same(t, expires, all[1])
 }
 
 func revision(t *testing.T, open func(string) Store) {
@@ -197,7 +207,7 @@ func durable(t *testing.T, open func(string) Store) {
 		require.NoError(t, tx.AppendAudit(t.Context(), audit.Event{Action: audit.Enroll, Time: start()}))
 		return tx.InsertToken(t.Context(), enroll.Token{ID: "tok_1", Workload: m.Workload, CreatedAt: start(), ExpiresAt: start()}, []byte{1})
 	})
-	require.NoError(t, s.InsertKey(t.Context(), auth.Key{ID: "k1"}, []byte{1}))
+	require.NoError(t, s.AuthRows().InsertKey(t.Context(), auth.Key{ID: "k1"}, []byte{1}))
 	before, err := s.PolicyRevision(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
@@ -216,7 +226,7 @@ func durable(t *testing.T, open func(string) Store) {
 	events, err := s.AuditSince(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.Len(t, events, 1)
-	_, err = s.KeyByID(t.Context(), "k1")
+	_, err = s.AuthRows().KeyByID(t.Context(), "k1")
 	require.NoError(t, err)
 	other := open("other")
 	empty(t, other)

@@ -24,7 +24,6 @@ type Store interface {
 	policy.Store
 	rotation.Store
 	auth.Store
-	auth.BootstrapStore
 	audit.SequencerStore
 	audit.WitnessStore
 	audit.VerifyStore
@@ -53,6 +52,10 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"audit events are sequenced":            sequenceAudit,
 		"exporters and witnesses":               auditPositions,
 		"API keys":                              keys,
+		"people":                                people,
+		"sessions":                              sessions,
+		"recovery codes are spent once":         recoveryCodes,
+		"failed sign-ins, links, signing keys":  signInState,
 		"the policy revision":                   revision,
 		"rotations":                             rotations,
 		"one rotation is unfinished at a time":  oneRotation,

@@ -236,12 +236,13 @@ func (f *Fleet) live(w identity.Workload) bool {
 	return m != nil && m.Live()
 }
 
-// KeyStore keeps API keys in memory.
+// KeyStore keeps API keys in memory, and nothing else of what auth keeps.
 type KeyStore struct {
-	mu     sync.Mutex
-	byHash map[string]auth.Key
-	asked  int
-	err    error
+	auth.Tx // nil: no test asks it for more
+	mu      sync.Mutex
+	byHash  map[string]auth.Key
+	asked   int
+	err     error
 }
 
 // NewKeyStore returns an empty store.
@@ -261,7 +262,16 @@ func (s *KeyStore) Asked() int {
 	return s.asked
 }
 
-// KeyByHash implements auth.Store.
+// AuthRows implements auth.Store.
+func (s *KeyStore) AuthRows() auth.Tx { return s }
+
+// AuthTx implements auth.Store.
+func (s *KeyStore) AuthTx(_ context.Context, fn func(auth.Tx) error) error { return fn(s) }
+
+// UseKey implements auth.KeysTx.
+func (s *KeyStore) UseKey(context.Context, string, time.Time) error { return nil }
+
+// KeyByHash implements auth.KeysTx.
 func (s *KeyStore) KeyByHash(_ context.Context, hash []byte) (auth.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -273,7 +283,7 @@ func (s *KeyStore) KeyByHash(_ context.Context, hash []byte) (auth.Key, error) {
 	return k, s.err
 }
 
-// KeyByID implements auth.BootstrapStore.
+// KeyByID implements auth.KeysTx.
 func (s *KeyStore) KeyByID(_ context.Context, id string) (auth.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -288,7 +298,7 @@ func (s *KeyStore) KeyByID(_ context.Context, id string) (auth.Key, error) {
 	return auth.Key{}, auth.ErrKeyNotFound
 }
 
-// InsertKey implements auth.BootstrapStore.
+// InsertKey implements auth.KeysTx.
 func (s *KeyStore) InsertKey(_ context.Context, k auth.Key, hash []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

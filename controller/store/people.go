@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// database is a database or a transaction.
+type database interface {
+	querier
+	execer
+}
+
+// authRows implements auth.Tx.
+type authRows struct{ database }
+
+// AuthTx implements auth.Store.
+func (s *Store) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
+	return s.tx(ctx, func(t *Tx) error { return fn(authRows{t.sql}) })
+}
+
+// AuthRows implements auth.Store.
+func (s *Store) AuthRows() auth.Tx { return authRows{s.db} }
+
+func (a authRows) exec(ctx context.Context, query string, args ...any) error {
+	_, err := a.ExecContext(ctx, query, args...)
+	return err
+}
+
+// AppendAudit implements audit.Store.
+func (a authRows) AppendAudit(ctx context.Context, e audit.Event) error {
+	return appendAudit(ctx, a.database, e)
+}
+
+const personColumns = `id, email, name, role, password_hash, issuer, subject, totp_seed, totp_pending, totp_step, created_at, last_sign_in_at, disabled_at`
+
+func scanPerson(s scanner) (auth.Person, error) {
+	var p auth.Person
+	var created, signedIn, disabled int64
+	err := s.Scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.PasswordHash, &p.Issuer, &p.Subject, &p.TOTPSeed, &p.TOTPPending, &p.TOTPStep,
+		&created, &signedIn, &disabled)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Person{}, auth.ErrPersonNotFound
+	}
+	p.CreatedAt, p.LastSignInAt, p.DisabledAt = moment(created), moment(signedIn), moment(disabled)
+	return p, err
+}
+
+// Person implements auth.PeopleTx.
+func (a authRows) Person(ctx context.Context, id string) (auth.Person, error) {
+	return scanPerson(a.QueryRowContext(ctx, `SELECT `+personColumns+` FROM people WHERE id = ?`, id))
+}
+
+// LocalPerson implements auth.PeopleTx.
+func (a authRows) LocalPerson(ctx context.Context, email string) (auth.Person, error) {
+	return scanPerson(a.QueryRowContext(ctx, `SELECT `+personColumns+` FROM people WHERE email = ? AND subject = ''`, email))
+}
+
+// FederatedPerson implements auth.PeopleTx.
+func (a authRows) FederatedPerson(ctx context.Context, issuer, subject string) (auth.Person, error) {
+	return scanPerson(a.QueryRowContext(ctx, `SELECT `+personColumns+` FROM people WHERE issuer = ? AND subject = ? AND subject != ''`, issuer, subject))
+}
+
+// People implements auth.PeopleTx.
+func (a authRows) People(ctx context.Context) ([]auth.Person, error) {
+	return collect(ctx, a, scanPerson, `SELECT `+personColumns+` FROM people ORDER BY created_at, id`)
+}
+
+// PutPerson implements auth.PeopleTx.
+func (a authRows) PutPerson(ctx context.Context, p auth.Person) error {
+	return a.exec(ctx, `INSERT INTO people (`+personColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name, role = excluded.role, password_hash = excluded.password_hash,
+		totp_seed = excluded.totp_seed, totp_pending = excluded.totp_pending, totp_step = excluded.totp_step,
+		last_sign_in_at = excluded.last_sign_in_at, disabled_at = excluded.disabled_at`,
+		p.ID, p.Email, p.Name, string(p.Role), p.PasswordHash, p.Issuer, p.Subject, nonNil(p.TOTPSeed), nonNil(p.TOTPPending), p.TOTPStep,
+		micros(p.CreatedAt), micros(p.LastSignInAt), micros(p.DisabledAt))
+}
+
+// DeletePerson implements auth.PeopleTx; the rest goes by foreign keys.
+func (a authRows) DeletePerson(ctx context.Context, id string) error {
+	return a.exec(ctx, `DELETE FROM people WHERE id = ?`, id)
+}
+
+// SetRecoveryCodes implements auth.PeopleTx.
+func (a authRows) SetRecoveryCodes(ctx context.Context, personID string, hashes [][]byte) error {
+	if err := a.exec(ctx, `DELETE FROM recovery_codes WHERE person_id = ?`, personID); err != nil {
+		return err
+	}
+	for _, h := range hashes {
+		if err := a.exec(ctx, `INSERT INTO recovery_codes (person_id, hash) VALUES (?, ?)`, personID, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SpendRecoveryCode implements auth.PeopleTx.
+func (a authRows) SpendRecoveryCode(ctx context.Context, personID string, hash []byte) (bool, error) {
+	r, err := a.ExecContext(ctx, `DELETE FROM recovery_codes WHERE person_id = ? AND hash = ?`, personID, hash)
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n == 1, err
+}
+
+// CountRecoveryCodes implements auth.PeopleTx.
+func (a authRows) CountRecoveryCodes(ctx context.Context, personID string) (n int, err error) {
+	err = a.QueryRowContext(ctx, `SELECT COUNT(*) FROM recovery_codes WHERE person_id = ?`, personID).Scan(&n)
+	return n, err
+}

@@ -1,0 +1,159 @@
+package authtest
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// Password is one that the rules allow.
+const Password = "correct horse battery"
+
+// Clock stands still until it is told to move.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now is the time of the clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Env is sign-in and what it stands on.
+type Env struct {
+	*auth.Auth
+	Config auth.Config
+	Store  *store.Store
+	Clock  *Clock
+}
+
+// migrated is an empty database of the newest schema: migrating one takes longer
+// than most tests.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "authtest")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "empty.db")
+	s, err := store.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil { // the last one out writes the log into the file
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// New returns an Env with nobody in it. A Clock of nil starts one.
+func New(t testing.TB, now func() time.Time) *Env {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "auth.db")
+	empty, err := migrated()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, empty, 0o600))
+	s, err := store.Open(context.Background(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	box, err := seal.New(make([]byte, 32))
+	require.NoError(t, err)
+	e := &Env{Store: s, Clock: &Clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	if now == nil {
+		now = e.Clock.Now
+	}
+	e.Config = auth.Config{
+		Store: s, Seal: box, Audit: audit.New(zap.NewNop(), now), Log: zap.NewNop(), Now: now, Product: "mycorp.internal",
+		Passwords: auth.PasswordCost{MemoryKiB: 8, Iterations: 1, Lanes: 1, AtOnce: 4},
+	}
+	e.Again(t)
+	return e
+}
+
+// Again starts sign-in anew on the same database, as a restart does, with what
+// Config says now.
+func (e *Env) Again(t testing.TB) {
+	t.Helper()
+	var err error
+	e.Auth, err = auth.New(e.Config)
+	require.NoError(t, err)
+}
+
+// Add makes somebody of this role with Password and returns the first session.
+func (e *Env) Add(t testing.TB, email string, role auth.Role) auth.SignedIn {
+	t.Helper()
+	_, code, err := e.People.Create(context.Background(), auth.NewPerson{Email: email, Name: email, Role: role}, auth.By{Actor: "test"})
+	require.NoError(t, err)
+	in, err := e.People.Redeem(context.Background(), auth.Setup{Code: code, Password: Password}, auth.From{Source: "192.0.2.250"})
+	require.NoError(t, err)
+	return in
+}
+
+// Active is whose session this is.
+func (e *Env) Active(t testing.TB, in auth.SignedIn) auth.Active {
+	t.Helper()
+	a, err := e.Sessions.Authenticate(context.Background(), in.Secret, false)
+	require.NoError(t, err)
+	return a
+}
+
+// EnableTOTP turns the second factor on; the code of Code(seed) is spent then.
+func (e *Env) EnableTOTP(t testing.TB, in auth.SignedIn) (seed string, recovery []string) {
+	t.Helper()
+	a := e.Active(t, in)
+	enrollment, err := e.Account.StartTOTP(context.Background(), a)
+	require.NoError(t, err)
+	uri, err := url.Parse(enrollment.URI)
+	require.NoError(t, err)
+	require.Equal(t, enrollment.Secret, uri.Query().Get("secret"))
+	recovery, err = e.Account.ConfirmTOTP(context.Background(), a, e.Code(t, enrollment.Secret), auth.From{Source: "192.0.2.250"})
+	require.NoError(t, err)
+	return enrollment.Secret, recovery
+}
+
+// Code is what an authenticator app shows now.
+func (e *Env) Code(t testing.TB, seed string) string {
+	t.Helper()
+	code, err := totp.GenerateCode(seed, e.Config.Now())
+	require.NoError(t, err)
+	return code
+}
+
+// Events are the audit events of these actions.
+func (e *Env) Events(t testing.TB, actions ...string) []audit.Event {
+	t.Helper()
+	all, err := e.Store.AuditSince(context.Background(), time.Time{})
+	require.NoError(t, err)
+	var out []audit.Event
+	for _, ev := range all {
+		for _, a := range actions {
+			if ev.Action == a {
+				out = append(out, ev)
+			}
+		}
+	}
+	return out
+}

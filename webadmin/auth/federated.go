@@ -1,0 +1,81 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+)
+
+// Federated is somebody whom the identity provider vouches for.
+type Federated struct {
+	Issuer, Subject string
+	Email, Name     string // for display only: who may sign in is the subject
+	// Role is what the groups give; empty is none.
+	Role Role
+}
+
+// SignInFederated begins a session of a federated person, who is made at the first
+// sign-in. The role is what the provider's groups say at each one. Errors:
+// ErrRefused.
+func (s *Sessions) SignInFederated(ctx context.Context, f Federated, from From) (SignedIn, error) {
+	var in SignedIn
+	var refused string
+	var p Person
+	err := s.Store.AuthTx(ctx, func(tx Tx) error {
+		var err error
+		if p, refused, err = s.federate(ctx, tx, f, from); err != nil || refused != "" {
+			return err
+		}
+		in, err = s.begin(ctx, tx, &p, ByOIDC, from)
+		return err
+	})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if refused != "" {
+		return SignedIn{}, s.refuse(ctx, p, from, refused)
+	}
+	s.began(in)
+	return in, nil
+}
+
+// StepUpFederated renews a session whose person authenticated with the provider
+// again. Errors: ErrRefused if the provider says that it was somebody else.
+func (s *Sessions) StepUpFederated(ctx context.Context, a Active, f Federated, from From) (SignedIn, error) {
+	if a.Person.Issuer != f.Issuer || a.Person.Subject != f.Subject || f.Role == "" {
+		return SignedIn{}, s.refuse(ctx, a.Person, from, "step-up: somebody else at the identity provider")
+	}
+	return s.renew(ctx, a, from)
+}
+
+// federate finds or makes the person and gives the role that the groups say.
+func (s *Sessions) federate(ctx context.Context, tx Tx, f Federated, from From) (p Person, refused string, err error) {
+	p, err = tx.FederatedPerson(ctx, f.Issuer, f.Subject)
+	known := err == nil
+	if err != nil && !errors.Is(err, ErrPersonNotFound) {
+		return p, "", err
+	}
+	switch {
+	case known && !p.DisabledAt.IsZero():
+		return p, "disabled person", nil
+	case f.Role == "":
+		if known { // out of every group: what is open ends too
+			return p, "no group has a role", tx.DeleteSessions(ctx, p.ID, "")
+		}
+		return p, "no group has a role", nil
+	}
+	before, was, action := p.Role, describe(p), audit.PersonUpdate
+	if !known {
+		p = Person{ID: newID("per_"), Issuer: f.Issuer, Subject: f.Subject, CreatedAt: s.now()}
+		was, action = "", audit.PersonCreate
+	}
+	p.Role, p.Email, p.Name = f.Role, clip(f.Email), clip(f.Name)
+	if err := tx.PutPerson(ctx, p); err != nil || known && before == f.Role {
+		return p, "", err
+	}
+	by := By{Actor: p.Actor(), RequestID: from.RequestID, Source: from.Source}
+	return p, "", s.record(ctx, tx, by, audit.Event{
+		Action: action, Target: "person/" + p.ID, Before: was, After: describe(p), Reason: "groups of the identity provider",
+	})
+}

@@ -1,0 +1,198 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+)
+
+// People manages who may sign in.
+type People struct {
+	*core
+	sessions *Sessions
+}
+
+// List returns everybody by creation.
+func (p *People) List(ctx context.Context) ([]Person, error) { return p.Store.AuthRows().People(ctx) }
+
+// NewPerson describes somebody to invite.
+type NewPerson struct {
+	Email, Name string
+	Role        Role
+}
+
+// Create invites a local person and returns the code of the setup link. Errors:
+// *FieldError, ErrEmailTaken.
+func (p *People) Create(ctx context.Context, n NewPerson, by By) (it Person, code string, err error) {
+	it = Person{ID: newID("per_"), CreatedAt: p.now()}
+	if it.Email, err = parseEmail(n.Email); err != nil {
+		return it, "", err
+	}
+	if it.Name, err = parseName(n.Name); err != nil {
+		return it, "", err
+	}
+	if it.Role, err = parseRole(n.Role); err != nil {
+		return it, "", err
+	}
+	err = p.Store.AuthTx(ctx, func(tx Tx) error {
+		if err := free(ctx, tx, it.Email); err != nil {
+			return err
+		}
+		if err := tx.PutPerson(ctx, it); err != nil {
+			return err
+		}
+		if code, err = p.newLink(ctx, tx, it.ID); err != nil {
+			return err
+		}
+		return p.record(ctx, tx, by, audit.Event{Action: audit.PersonCreate, Target: "person/" + it.ID, After: describe(it)})
+	})
+	return it, code, err
+}
+
+func free(ctx context.Context, tx PeopleTx, email string) error {
+	_, err := tx.LocalPerson(ctx, email)
+	switch {
+	case err == nil:
+		return ErrEmailTaken
+	case errors.Is(err, ErrPersonNotFound):
+		return nil
+	}
+	return err
+}
+
+// Change says what becomes of a person; nil leaves it.
+type Change struct {
+	Name     *string
+	Role     *Role
+	Disabled *bool
+}
+
+// Update changes a person. Whoever loses a role or is disabled loses the open
+// sessions with it. Errors: *FieldError, ErrPersonNotFound, ErrOwnRole,
+// ErrLastOwner, ErrFederated.
+func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Person, err error) {
+	err = p.Store.AuthTx(ctx, func(tx Tx) error {
+		if it, err = tx.Person(ctx, id); err != nil {
+			return err
+		}
+		before := it
+		if err := p.apply(&it, c); err != nil {
+			return err
+		}
+		if it.Role != before.Role || it.DisabledAt.IsZero() != before.DisabledAt.IsZero() {
+			if it.Actor() == by.Actor {
+				return ErrOwnRole
+			}
+			if err := tx.DeleteSessions(ctx, id, ""); err != nil {
+				return err
+			}
+		}
+		if err := tx.PutPerson(ctx, it); err != nil {
+			return err
+		}
+		if err := houseKept(ctx, tx, before); err != nil {
+			return err
+		}
+		return p.record(ctx, tx, by, audit.Event{
+			Action: audit.PersonUpdate, Target: "person/" + id, Before: describe(before), After: describe(it),
+		})
+	})
+	return it, err
+}
+
+func (p *People) apply(it *Person, c Change) (err error) {
+	if c.Name != nil {
+		if it.Name, err = parseName(*c.Name); err != nil {
+			return err
+		}
+	}
+	if c.Role != nil && *c.Role != it.Role {
+		if it.Role, err = parseRole(*c.Role); err != nil {
+			return err
+		}
+		if !it.Local() { // the next sign-in would undo it
+			return ErrFederated
+		}
+	}
+	if c.Disabled != nil && *c.Disabled == it.DisabledAt.IsZero() {
+		it.DisabledAt = time.Time{}
+		if *c.Disabled {
+			it.DisabledAt = p.now()
+		}
+	}
+	return nil
+}
+
+// houseKept undoes, by failing its transaction, a change after which nobody could
+// let others in. before is who was changed.
+func houseKept(ctx context.Context, tx Tx, before Person) error {
+	if !before.keepsHouse() {
+		return nil
+	}
+	all, err := tx.People(ctx)
+	if err == nil && !slices.ContainsFunc(all, Person.keepsHouse) {
+		err = ErrLastOwner
+	}
+	return err
+}
+
+// Delete removes a person and all that is theirs. Errors: ErrPersonNotFound,
+// ErrOwnRole, ErrLastOwner.
+func (p *People) Delete(ctx context.Context, id string, by By) error {
+	return p.Store.AuthTx(ctx, func(tx Tx) error {
+		it, err := tx.Person(ctx, id)
+		if err != nil {
+			return err
+		}
+		if it.Actor() == by.Actor {
+			return ErrOwnRole
+		}
+		if err := tx.DeletePerson(ctx, id); err != nil {
+			return err
+		}
+		if err := houseKept(ctx, tx, it); err != nil {
+			return err
+		}
+		return p.record(ctx, tx, by, audit.Event{Action: audit.PersonDelete, Target: "person/" + id, Before: describe(it)})
+	})
+}
+
+// Reset takes password, second factor and sessions from a person and returns the
+// code of a new setup link. Errors: ErrPersonNotFound, ErrOwnRole, ErrFederated,
+// ErrLastOwner.
+func (p *People) Reset(ctx context.Context, id string, by By) (it Person, code string, err error) {
+	err = p.Store.AuthTx(ctx, func(tx Tx) error {
+		if it, err = tx.Person(ctx, id); err != nil {
+			return err
+		}
+		if it.Actor() == by.Actor {
+			return ErrOwnRole
+		}
+		if !it.Local() {
+			return ErrFederated
+		}
+		if code, err = p.reset(ctx, tx, it); err != nil {
+			return err
+		}
+		if err := houseKept(ctx, tx, it); err != nil {
+			return err
+		}
+		return p.record(ctx, tx, by, audit.Event{Action: audit.PersonReset, Target: "person/" + id})
+	})
+	return it, code, err
+}
+
+// describe is a person in the audit log.
+func describe(p Person) string {
+	b, _ := json.Marshal(struct { // strings and a bool
+		Email    string `json:"email"`
+		Name     string `json:"name"`
+		Role     Role   `json:"role"`
+		Disabled bool   `json:"disabled,omitempty"`
+	}{p.Email, p.Name, p.Role, !p.DisabledAt.IsZero()})
+	return string(b)
+}

@@ -1,0 +1,196 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+)
+
+// Sessions signs people in and out.
+type Sessions struct {
+	*core
+}
+
+// SignedIn is a session that has begun or was given another secret.
+type SignedIn struct {
+	Person  Person
+	Session Session
+	// Secret is the value of the session cookie.
+	Secret string
+	// Device is the value of the device cookie; empty leaves the one there is.
+	Device string
+}
+
+// Active is who a session cookie belongs to.
+type Active struct {
+	Principal Principal
+	Person    Person
+	Session   Session
+}
+
+func (a Active) by(requestID, source string) By {
+	return By{Actor: a.Principal.Actor, RequestID: requestID, Source: source}
+}
+
+// Authenticate returns whose cookie this is. Use moves the idle time on; a request
+// that no person caused, such as a page's polling, is passive and does not.
+// Errors: *RefusedError; any other means that the store could not be asked.
+func (s *Sessions) Authenticate(ctx context.Context, cookie string, passive bool) (Active, error) {
+	if secret.Check(sessionPrefix, cookie) != nil { // noise costs no look-up
+		return Active{}, &RefusedError{Reason: "malformed session"}
+	}
+	rows := s.Store.AuthRows()
+	sess, err := rows.SessionByHash(ctx, secret.Hash(cookie))
+	if errors.Is(err, ErrSessionNotFound) {
+		return Active{}, &RefusedError{Reason: "unknown session"}
+	}
+	if err != nil {
+		return Active{}, err
+	}
+	now := s.now()
+	if !sess.Live(now) {
+		return Active{}, &RefusedError{Reason: "expired session", Actor: "person:" + sess.PersonID}
+	}
+	p, err := rows.Person(ctx, sess.PersonID)
+	if errors.Is(err, ErrPersonNotFound) || err == nil && !p.DisabledAt.IsZero() {
+		return Active{}, &RefusedError{Reason: "session of a disabled person", Actor: "person:" + sess.PersonID}
+	}
+	if err != nil {
+		return Active{}, err
+	}
+	if !passive && now.Sub(sess.LastSeenAt) >= touchEvery {
+		if err := rows.TouchSession(ctx, sess.ID, now); err != nil {
+			s.Log.Warn("use of a session not recorded", zap.String("session_id", sess.ID), zap.Error(err))
+		}
+		sess.LastSeenAt = now
+	}
+	return Active{Principal: principalOf(p, sess), Person: p, Session: sess}, nil
+}
+
+func principalOf(p Person, s Session) Principal {
+	return Principal{
+		Actor: p.Actor(), Kind: KindPerson, Name: p.Name, Role: p.Role, Permissions: p.Role.Permissions(),
+		SessionID: s.ID, StepUpUntil: s.StepUpUntil,
+	}
+}
+
+// SignOut ends a session.
+func (s *Sessions) SignOut(ctx context.Context, a Active, by By) error {
+	return s.Store.AuthTx(ctx, func(tx Tx) error {
+		if err := tx.DeleteSession(ctx, a.Session.ID); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, by, audit.Event{Action: audit.SignOut, Target: "session/" + a.Session.ID})
+	})
+}
+
+// List returns the live sessions of a person, or of everybody for "".
+func (s *Sessions) List(ctx context.Context, personID string) ([]Session, error) {
+	all, err := s.Store.AuthRows().Sessions(ctx, personID)
+	live := []Session{}
+	for _, it := range all {
+		if it.Live(s.now()) {
+			live = append(live, it)
+		}
+	}
+	return live, err
+}
+
+// Revoke ends a session of this person, or of anybody for "". Errors:
+// ErrSessionNotFound.
+func (s *Sessions) Revoke(ctx context.Context, personID, id string, by By) error {
+	return s.Store.AuthTx(ctx, func(tx Tx) error {
+		sess, err := tx.SessionByID(ctx, id)
+		if err == nil && personID != "" && sess.PersonID != personID {
+			err = ErrSessionNotFound // another's is none of theirs to know of
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteSession(ctx, id); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, by, audit.Event{Action: audit.SessionRevoke, Target: "session/" + id, Reason: "of person/" + sess.PersonID})
+	})
+}
+
+// begin opens a session as part of tx. It never takes over a session id that the
+// caller brought, so nobody can fix one in advance.
+func (s *Sessions) begin(ctx context.Context, tx Tx, p *Person, m Method, from From) (SignedIn, error) {
+	now := s.now()
+	if err := tx.DropSessions(ctx, now.Add(-time.Hour), now.Add(-SessionIdle-time.Hour)); err != nil {
+		return SignedIn{}, err
+	}
+	if from.Replaces != "" { // a browser has one session
+		if old, err := tx.SessionByHash(ctx, secret.Hash(from.Replaces)); err == nil {
+			if err := tx.DeleteSession(ctx, old.ID); err != nil {
+				return SignedIn{}, err
+			}
+		}
+	}
+	p.LastSignInAt = now
+	if err := tx.PutPerson(ctx, *p); err != nil {
+		return SignedIn{}, err
+	}
+	sess := Session{
+		ID: newID("ses_"), PersonID: p.ID, Method: m, Source: from.Source, UserAgent: clip(from.UserAgent),
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLife), StepUpUntil: now.Add(StepUpLife),
+	}
+	text, hash := newSessionSecret()
+	if err := tx.InsertSession(ctx, sess, hash); err != nil {
+		return SignedIn{}, err
+	}
+	by := By{Actor: p.Actor(), RequestID: from.RequestID, Source: from.Source}
+	if err := s.record(ctx, tx, by, audit.Event{Action: audit.SignIn, Target: "session/" + sess.ID, Reason: string(m)}); err != nil {
+		return SignedIn{}, err
+	}
+	if p.Role == Owner {
+		if err := s.endBootstrap(ctx, tx, by); err != nil {
+			return SignedIn{}, err
+		}
+	}
+	return SignedIn{Person: *p, Session: sess, Secret: text}, nil
+}
+
+// endBootstrap revokes the bootstrap key: with an owner there is no need for it.
+func (k *core) endBootstrap(ctx context.Context, tx Tx, by By) error {
+	key, err := tx.KeyByID(ctx, BootstrapID)
+	if errors.Is(err, ErrKeyNotFound) || err == nil && !key.RevokedAt.IsZero() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.RevokeKey(ctx, BootstrapID, k.now()); err != nil {
+		return err
+	}
+	return k.record(ctx, tx, by, audit.Event{Action: audit.KeyRevoke, Target: "key/" + BootstrapID, Reason: "an owner signed in"})
+}
+
+// began tells the outside what a sign-in ended.
+func (s *Sessions) began(in SignedIn) {
+	if in.Person.Role == Owner && s.OwnerSignedIn != nil {
+		s.OwnerSignedIn()
+	}
+}
+
+// clip bounds what a caller may add to a row.
+func clip(s string) string {
+	const most = 200
+	for i := range s {
+		if i > most {
+			s = s[:i]
+			break
+		}
+	}
+	if !utf8.ValidString(s) {
+		return ""
+	}
+	return s
+}
