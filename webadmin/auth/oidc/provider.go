@@ -1,0 +1,124 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+const (
+	requestTimeout = 10 * time.Second
+	maxReply       = 1 << 20
+)
+
+// Errors of Start and Finish. What else goes wrong wraps ErrRefused or
+// ErrUnavailable with the reason, which is for the log.
+var (
+	// ErrUnavailable: the provider does not answer, or not like one.
+	ErrUnavailable = errors.New("the identity provider cannot be reached now; sign in with a password")
+	// ErrRefused: this sign-in is not to be believed.
+	ErrRefused = errors.New("sign-in with the identity provider was refused; begin again")
+	// ErrReturnTo: the way back is not a path of this site.
+	ErrReturnTo = errors.New(`must be a path of this site, such as "/connectors"`)
+)
+
+// Config configures New.
+type Config struct {
+	Issuer, ClientID, ClientSecret string
+	// RedirectURL is our callback, as the provider knows it.
+	RedirectURL string
+	// Scopes beside openid.
+	Scopes []string
+	// GroupsClaim has the groups, in the ID token or else from the UserInfo endpoint.
+	GroupsClaim string
+	// Roles are what groups give; of several the highest counts.
+	Roles map[string]auth.Role
+	Seal  *seal.Box
+	Now   func() time.Time
+	// Transport is http.DefaultTransport if nil.
+	Transport http.RoundTripper
+}
+
+// algorithms are what a provider may sign with. All are asymmetric: with HS256 a
+// token would be signed by whoever knows the client secret, with none by anybody.
+func algorithms() []string {
+	return []string{
+		oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+	}
+}
+
+// Provider is one OpenID provider.
+type Provider struct {
+	cfg  Config
+	http *http.Client
+
+	mu    sync.Mutex
+	known *oidc.Provider
+}
+
+// New returns a Provider without asking it anything.
+func New(c Config) *Provider {
+	if c.Transport == nil {
+		c.Transport = http.DefaultTransport
+	}
+	return &Provider{cfg: c, http: &http.Client{Timeout: requestTimeout, Transport: bounded{c.Transport}}}
+}
+
+// bounded caps what a provider can make us read.
+type bounded struct{ http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxReply), resp.Body}
+	}
+	return resp, err
+}
+
+// discover asks for the provider's configuration until it was told once.
+func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known != nil {
+		return p.known, nil
+	}
+	known, err := oidc.NewProvider(oidc.ClientContext(ctx, p.http), p.cfg.Issuer) // refuses another issuer's
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	p.known = known
+	return known, nil
+}
+
+func (p *Provider) oauth(known *oidc.Provider) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL, Endpoint: known.Endpoint(),
+		Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
+	}
+}
+
+// role is the highest that any of the groups gives; empty is none.
+func (p *Provider) role(groups []string) auth.Role {
+	best := -1
+	for _, g := range groups {
+		best = max(best, slices.Index(auth.Roles(), p.cfg.Roles[g]))
+	}
+	if best < 0 {
+		return ""
+	}
+	return auth.Roles()[best]
+}
