@@ -6,7 +6,7 @@
 // anything: what a request may say is decided by webadmin/api and the domain.
 //
 // Main types, in reading order: TokenRequest and CreatedToken, Token, Connector,
-// Tunneler, CA and Rotation, Status, Problem.
+// Tunneler, CA and Rotation, Status, CurrentSession, Person, Key, Problem.
 //
 // Only values; safe for concurrent use.
 //

@@ -13,6 +13,8 @@ type Problem struct {
 	RequestID string `json:"request_id"`
 	// Field is the body field or query parameter that is at fault.
 	Field string `json:"field,omitempty"`
+	// Error is a code of RFC 6749 section 5.2, of POST /oauth/token only.
+	Error string `json:"error,omitempty"`
 }
 
 // Types of problems.
@@ -20,6 +22,13 @@ const (
 	TypeInvalidRequest   = "urn:grpccontroller:problem:invalid-request"
 	TypeUnauthenticated  = "urn:grpccontroller:problem:unauthenticated"
 	TypeForbidden        = "urn:grpccontroller:problem:forbidden"
+	TypeCSRF             = "urn:grpccontroller:problem:csrf"
+	TypeTOTPRequired     = "urn:grpccontroller:problem:totp-required"
+	TypeSetupLink        = "urn:grpccontroller:problem:setup-link"
+	TypeLastOwner        = "urn:grpccontroller:problem:last-owner"
+	TypePerson           = "urn:grpccontroller:problem:person-state"
+	TypeNoProvider       = "urn:grpccontroller:problem:no-identity-provider"
+	TypeWrongHost        = "urn:grpccontroller:problem:wrong-host"
 	TypeStepUpRequired   = "urn:grpccontroller:problem:step-up-required"
 	TypeNotFound         = "urn:grpccontroller:problem:not-found"
 	TypeMethodNotAllowed = "urn:grpccontroller:problem:method-not-allowed"

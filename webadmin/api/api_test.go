@@ -95,7 +95,7 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 		t.Run("refuses "+name, func(t *testing.T) {
 			t.Parallel()
 			_, err := api.New(api.Config{Listen: listen, Log: zap.NewNop()})
-			require.ErrorContains(t, err, "TLS arrives with webadmin sign-in")
+			require.ErrorContains(t, err, "admin.tls_cert")
 		})
 	}
 	t.Run("refuses an address without a port", func(t *testing.T) {

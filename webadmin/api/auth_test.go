@@ -50,7 +50,7 @@ func TestRefusesEveryCallerWithoutAValidKeyAlike(t *testing.T) {
 			p := requireProblem(t, w, http.StatusUnauthorized)
 			require.Equal(t, `Bearer realm="grpccontroller"`, w.Header().Get("WWW-Authenticate"))
 			require.Equal(t, adminapi.TypeUnauthenticated, p.Type)
-			require.Equal(t, `a valid API key is needed in the header "Authorization: Bearer <key>"`, p.Detail)
+			require.Equal(t, `sign in, or send a valid API key or access token in the header "Authorization: Bearer <key>"`, p.Detail)
 			require.Equal(t, []audit.Event{{
 				Action: audit.AdminSignIn, Target: "route GET /api/admin/tokens", Outcome: audit.Denied,
 				Reason: tc.reason, RequestID: p.RequestID, Source: "192.0.2.1",

@@ -28,20 +28,81 @@ func callerOf(c *gin.Context) caller {
 
 // authenticate finds out who calls, or ends the request. What is public needs
 // nobody, and what is no route has nothing to protect.
+//
+// The Authorization header wins over the cookie: who sends it means it, and it
+// does not come from a page of another site.
 func (s *Server) authenticate(c *gin.Context) {
-	if o, _ := s.operationOf(c); o.public || c.FullPath() == "" {
+	o, _ := s.operationOf(c)
+	if c.FullPath() == "" {
+		return
+	}
+	byCookie := len(c.Request.Header.Values("Authorization")) == 0
+	if byCookie {
+		if err := s.sameOrigin(c); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
+	if o.public {
+		return
+	}
+	if secret := s.cookie(c, sessionCookie); byCookie && secret != "" {
+		s.authenticateSession(c, secret, o.stream)
 		return
 	}
 	p, err := s.cfg.Auth.Authenticate(c.Request.Context(), bearer(c.Request.Header))
+	if err != nil {
+		s.unauthenticated(c, err)
+		return
+	}
+	c.Set(keyCaller, caller{Principal: p, from: remoteIP(c)})
+}
+
+// Headers of requests that come with a session cookie.
+const (
+	csrfHeader = "X-CSRF-Token"
+	// passiveHeader marks a request that no person caused, such as a page's polling:
+	// it does not keep an idle session alive.
+	passiveHeader = "X-Passive"
+)
+
+func (s *Server) authenticateSession(c *gin.Context, secret string, stream bool) {
+	passive := stream || c.GetHeader(passiveHeader) == "1"
+	a, err := s.cfg.Identity.Sessions.Authenticate(c.Request.Context(), secret, passive)
+	if err != nil {
+		s.unauthenticated(c, err)
+		return
+	}
+	if !safe(c.Request.Method) && !auth.CheckCSRF(secret, c.GetHeader(csrfHeader)) {
+		s.recordRefusal(c, a.Principal.Actor, "no CSRF token of this session")
+		s.fail(c, problem(http.StatusForbidden, adminapi.TypeCSRF, "the header "+csrfHeader+" must be the csrf_token of GET /session"))
+		return
+	}
+	c.Set(keyActive, a)
+	c.Set(keyCaller, caller{Principal: a.Principal, from: remoteIP(c)})
+}
+
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// sameOrigin refuses what a page of another site makes a browser send: browsers
+// say so in Sec-Fetch-Site or Origin, and other programs send neither. It also
+// keeps such a page from signing its visitor in as somebody else.
+func (s *Server) sameOrigin(c *gin.Context) error {
+	if http.NewCrossOriginProtection().Check(c.Request) == nil {
+		return nil
+	}
+	if s.failures.allow(remoteIP(c)) {
+		s.recordRefusal(c, "", "request of another site's page")
+	}
+	return problem(http.StatusForbidden, adminapi.TypeCSRF, "a page of another site may not do this")
+}
+
+func (s *Server) unauthenticated(c *gin.Context, err error) {
 	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
 		s.refuse(c, refused)
 		return
 	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	c.Set(keyCaller, caller{Principal: p, from: remoteIP(c)})
+	s.fail(c, err)
 }
 
 // bearer reads the key from the one Authorization header. Two headers are
@@ -70,7 +131,7 @@ func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 	s.recordRefusal(c, r.Actor, r.Reason)
 	c.Header("WWW-Authenticate", `Bearer realm="grpccontroller"`)
 	s.fail(c, problem(http.StatusUnauthorized, adminapi.TypeUnauthenticated,
-		`a valid API key is needed in the header "Authorization: Bearer <key>"`))
+		`sign in, or send a valid API key or access token in the header "Authorization: Bearer <key>"`))
 }
 
 // authorize lets a caller pass who has the permission of the operation. Exactly

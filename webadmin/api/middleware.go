@@ -18,6 +18,7 @@ import (
 const (
 	keyRequestID = "request_id"
 	keyCaller    = "caller"
+	keyActive    = "active"
 	keyQuery     = "query"
 )
 
@@ -90,6 +91,11 @@ func (s *Server) secureHeaders(c *gin.Context) {
 	c.Header("Cross-Origin-Resource-Policy", "same-origin")
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("X-Frame-Options", "DENY")
+	c.Header("Cross-Origin-Opener-Policy", "same-origin")
+	c.Header("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	if s.cfg.TLS != nil {
+		c.Header("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // boundRequest caps what one request may send and, unless it streams, how long it

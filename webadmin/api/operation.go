@@ -31,6 +31,8 @@ type operation struct {
 
 	// query are the parameters that it takes; every other one is refused.
 	query []param
+	// anyQuery takes whatever somebody else puts there; its handler checks.
+	anyQuery bool
 	// path parameters are strings unless params says more of them.
 	params []param
 	// request is a zero value of the body's type; nil takes no body.

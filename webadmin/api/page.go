@@ -24,6 +24,9 @@ func (s *Server) checkQuery(c *gin.Context) {
 		return
 	}
 	o, _ := s.operationOf(c)
+	if o.anyQuery {
+		return
+	}
 	q, err := readQuery(c.Request.URL.RawQuery, o.query)
 	if err != nil {
 		s.fail(c, err)

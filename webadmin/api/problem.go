@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
@@ -18,13 +21,14 @@ import (
 // problemError is an error that the caller may read.
 type problemError struct {
 	adminapi.Problem
+	retryAfter time.Duration // 0 says nothing
 }
 
 // Error implements error.
 func (e *problemError) Error() string { return e.Detail }
 
 func problem(status int, typ, detail string) *problemError {
-	return &problemError{adminapi.Problem{Type: typ, Title: http.StatusText(status), Status: status, Detail: detail}}
+	return &problemError{Problem: adminapi.Problem{Type: typ, Title: http.StatusText(status), Status: status, Detail: detail}}
 }
 
 // invalid says what is wrong with a field of the body or a query parameter. An
@@ -48,6 +52,9 @@ func noMethod(*gin.Context) error {
 // internal: its text stays in the log.
 func problemOf(err error) *problemError {
 	if p, ok := errors.AsType[*problemError](err); ok {
+		return p
+	}
+	if p := identityProblem(err); p != nil {
 		return p
 	}
 	if f, ok := errors.AsType[*enroll.FieldError](err); ok {
@@ -81,8 +88,12 @@ func problemOf(err error) *problemError {
 
 // fail ends a request with err.
 func (s *Server) fail(c *gin.Context, err error) {
-	p := problemOf(err).Problem
+	translated := problemOf(err)
+	p := translated.Problem
 	p.RequestID = requestID(c)
+	if wait := translated.retryAfter; wait > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
 	switch {
 	case p.Status < http.StatusInternalServerError:
 	case errors.Is(c.Request.Context().Err(), context.Canceled):

@@ -16,6 +16,12 @@ func (s *Server) operations() []operation {
 		s.memberOperations(),
 		s.caOperations(),
 		s.auditOperations(),
+		s.sessionOperations(),
+		s.oidcOperations(),
+		s.meOperations(),
+		s.peopleOperations(),
+		s.keyOperations(),
+		s.oauthOperations(),
 	)
 }
 
@@ -28,7 +34,7 @@ func (s *Server) newEngine() *gin.Engine {
 	// Whoever may not call an operation learns nothing of what it would have said to
 	// the rest of the request, so that comes last. A route that is registered beside
 	// the table has no row, and authorize refuses it.
-	e.Use(s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.boundRequest,
+	e.Use(s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
 		s.authenticate, s.authorize, s.checkQuery)
 	e.NoRoute(newDashboard(ui.Files()).serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))

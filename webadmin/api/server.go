@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -20,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
 )
 
 // Limits of a request. The write timeout leaves a handler that ran into its
@@ -70,10 +74,36 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, bearer string) (auth.Principal, error)
 }
 
+// OIDC is sign-in with an identity provider; oidc.Provider is it.
+type OIDC interface {
+	// Start errors: oidc.ErrUnavailable, oidc.ErrReturnTo.
+	Start(ctx context.Context, b oidc.Begin) (authURL, cookie string, err error)
+	// Finish errors: oidc.ErrRefused, oidc.ErrUnavailable.
+	Finish(ctx context.Context, cookie string, q url.Values) (oidc.Finished, error)
+}
+
 // Config configures New.
 type Config struct {
-	// Listen is a loopback address "host:port"; port 0 picks a free one.
-	Listen      string
+	// Listen is "host:port"; port 0 picks a free one. Without TLS it must be a
+	// loopback address.
+	Listen string
+	// TLS serves HTTPS; nil serves plain HTTP.
+	TLS *tls.Config
+	// InsecureListen permits plain HTTP beyond loopback, for a proxy that has TLS.
+	InsecureListen bool
+	// PublicURL is how people reach the dashboard, such as
+	// "https://controller.example.com"; empty is the listener's address.
+	PublicURL string
+	// Hosts are further names that requests may be for.
+	Hosts []string
+	// Secure says that browsers come by HTTPS. New sets it if there is TLS or
+	// PublicURL says so.
+	Secure bool
+	// Identity is who may call and how they sign in.
+	Identity *auth.Auth
+	// OIDC is nil without an identity provider; OIDCName is what people call it.
+	OIDC        OIDC
+	OIDCName    string
 	Tokens      Tokens
 	Fleet       Fleet
 	Rotations   Rotations
@@ -100,24 +130,30 @@ type Server struct {
 	failures *failures
 	engine   *gin.Engine
 	listener net.Listener
+	hosts    map[string]bool // nil takes any
 }
 
 // New opens the listener, so that a port in use fails at start; it serves once
 // Run is called.
 func New(c Config) (*Server, error) {
-	if err := checkLoopback(c.Listen); err != nil {
-		return nil, err
+	c.Secure = c.Secure || c.TLS != nil || strings.HasPrefix(c.PublicURL, "https://")
+	plain := c.TLS == nil && !c.InsecureListen
+	if plain {
+		if err := checkLoopback(c.Listen); err != nil {
+			return nil, err
+		}
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("admin listener: %w", err)
 	}
 	// "localhost" is whatever the resolver says; the socket tells the truth.
-	if addr, ok := l.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+	if addr, ok := l.Addr().(*net.TCPAddr); plain && (!ok || !addr.IP.IsLoopback()) {
 		_ = l.Close()
 		return nil, notLoopback(c.Listen)
 	}
 	s := &Server{cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), listener: l}
+	s.hosts = s.ownHosts()
 	s.table = tableOf(s.operations())
 	s.engine = s.newEngine()
 	return s, nil
@@ -138,8 +174,8 @@ func checkLoopback(listen string) error {
 }
 
 func notLoopback(listen string) error {
-	return fmt.Errorf("admin listener: %q is not a loopback address, and without TLS a key would cross the network readable; "+
-		"use 127.0.0.1:8080 (TLS arrives with webadmin sign-in)", listen)
+	return fmt.Errorf("admin listener: %q is not a loopback address, and without TLS passwords and keys would cross the network readable; "+
+		"set admin.tls_cert and admin.tls_key or admin.acme, use 127.0.0.1:8080, or set admin.insecure_listen behind a proxy that has TLS", listen)
 }
 
 // Addr is the actual address of the listener.
@@ -163,10 +199,14 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          zap.NewStdLog(s.log),
 	}
+	listener := s.listener
+	if s.cfg.TLS != nil {
+		listener = tls.NewListener(listener, s.cfg.TLS)
+	}
 	s.log.Info("admin API listening", zap.Stringer("address", s.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve admin API: %w", err)
 		}
 		return nil

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
@@ -48,6 +49,15 @@ func (k Key) refusal(now time.Time) string {
 		return "expired API key"
 	}
 	return ""
+}
+
+// State is active, expired or revoked.
+func (k Key) State(now time.Time) string {
+	state, _, dead := strings.Cut(k.refusal(now), " ")
+	if !dead {
+		return "active"
+	}
+	return state
 }
 
 func (k Key) principal() Principal {

@@ -155,8 +155,8 @@ func (s *Sessions) refuse(ctx context.Context, p Person, from From, reason strin
 	return ErrRefused
 }
 
-// deviceLife is how long a browser is known.
-const deviceLife = 90 * 24 * time.Hour
+// DeviceLife is how long a browser is known.
+const DeviceLife = 90 * 24 * time.Hour
 
 // devicePurpose seals device cookies.
 const devicePurpose = "device"
@@ -165,7 +165,7 @@ const devicePurpose = "device"
 // apart, so that whoever keeps an account locked from elsewhere does not lock its
 // owner out (OWASP: device cookies).
 func (s *Sessions) newDevice(email string) string {
-	until := strconv.FormatInt(s.now().Add(deviceLife).Unix(), 10)
+	until := strconv.FormatInt(s.now().Add(DeviceLife).Unix(), 10)
 	return base64.RawURLEncoding.EncodeToString(s.Seal.Seal(devicePurpose, []byte(newID("")+" "+until+" "+email)))
 }
 

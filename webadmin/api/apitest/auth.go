@@ -22,13 +22,20 @@ func (a *Auth) Be(p auth.Principal) {
 	a.be = p
 }
 
+// Use takes the keys of these from now on.
+func (a *Auth) Use(keys *auth.Keys) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keys = keys
+}
+
 // Authenticate implements api.Authenticator.
 func (a *Auth) Authenticate(ctx context.Context, bearer string) (auth.Principal, error) {
 	a.mu.Lock()
-	be := a.be
+	be, keys := a.be, a.keys
 	a.mu.Unlock()
 	if be.Actor != "" {
 		return be, nil
 	}
-	return a.keys.Authenticate(ctx, bearer)
+	return keys.Authenticate(ctx, bearer)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 )
 
 // Env is a running admin API.
@@ -33,6 +34,8 @@ type Env struct {
 	Clock  *Clock
 	Server *api.Server
 	Logs   *observer.ObservedLogs
+	// Identity is real sign-in on a database of its own; nobody is in it.
+	Identity *authtest.Env
 	// SPIRE and Rotations are a CA without members; Run of the latter drives it.
 	SPIRE     *rotationtest.SPIRE
 	Rotations *rotation.Manager
@@ -45,9 +48,9 @@ type Env struct {
 const Actor = "key:bootstrap"
 
 // Start runs an admin API on a free port until the test ends.
-func Start(t testing.TB) *Env {
+func Start(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
-	e := New(t)
+	e := New(t, options...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Server.Run(ctx) }()
@@ -59,7 +62,8 @@ func Start(t testing.TB) *Env {
 }
 
 // New returns an admin API that listens and does not serve; its Handler does.
-func New(t testing.TB) *Env {
+// Options go over its configuration.
+func New(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
 	clock := NewClock()
 	core, logs := observer.New(zapcore.DebugLevel)
@@ -75,15 +79,20 @@ func New(t testing.TB) *Env {
 	})
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
 	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID})
-	srv, err := api.New(api.Config{
-		Listen: "127.0.0.1:0", Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
+	e.Identity = authtest.New(t, clock.Now)
+	c := api.Config{
+		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
 		OutageBudget: adminapi.OutageBudget{
 			PolicyAge: "24h0m0s", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m0s", Most: "5m30s"}},
 		},
 		Audit: e.record, Log: zap.New(core), Now: clock.Now,
-	})
+	}
+	for _, o := range options {
+		o(&c)
+	}
+	srv, err := api.New(c)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() }) // Run has closed it already
 	e.Server, e.URL = srv, "http://"+srv.Addr().String()

@@ -42,11 +42,30 @@ func (c *Clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// Store is a database that is opened when it is first used: most tests of the API
+// do not.
+type Store struct {
+	open func() *store.Store
+}
+
+// AuthTx implements auth.Store.
+func (s *Store) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
+	return s.open().AuthTx(ctx, fn)
+}
+
+// AuthRows implements auth.Store.
+func (s *Store) AuthRows() auth.Tx { return s.open().AuthRows() }
+
+// AuditSince lists audit events.
+func (s *Store) AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error) {
+	return s.open().AuditSince(ctx, since)
+}
+
 // Env is sign-in and what it stands on.
 type Env struct {
 	*auth.Auth
 	Config auth.Config
-	Store  *store.Store
+	Store  *Store
 	Clock  *Clock
 }
 
@@ -72,13 +91,16 @@ var migrated = sync.OnceValues(func() ([]byte, error) {
 // New returns an Env with nobody in it. A Clock of nil starts one.
 func New(t testing.TB, now func() time.Time) *Env {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "auth.db")
-	empty, err := migrated()
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, empty, 0o600))
-	s, err := store.Open(context.Background(), path)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() })
+	s := &Store{open: sync.OnceValue(func() *store.Store {
+		path := filepath.Join(t.TempDir(), "auth.db")
+		empty, err := migrated()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, empty, 0o600))
+		s, err := store.Open(context.Background(), path)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	})}
 	box, err := seal.New(make([]byte, 32))
 	require.NoError(t, err)
 	e := &Env{Store: s, Clock: &Clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}}

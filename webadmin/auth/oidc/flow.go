@@ -268,7 +268,7 @@ func LocalPath(s string) (string, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || strings.HasPrefix(u.Path, "//") ||
-		strings.Contains(u.Path, "\\") || strings.HasPrefix(u.Path, "/api/") {
+		strings.ContainsFunc(u.Path, func(r rune) bool { return r < ' ' || r == '\\' }) || strings.HasPrefix(u.Path, "/api/") {
 		return "", ErrReturnTo
 	}
 	return s, nil

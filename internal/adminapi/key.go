@@ -1,0 +1,46 @@
+package adminapi
+
+import "time"
+
+// KeyRequest makes an API key: POST /keys.
+type KeyRequest struct {
+	Name string `json:"name"`
+	// Scopes are permissions, such as "fleet:read".
+	Scopes []string `json:"scopes"`
+	// TTL is a Go duration such as "720h"; absent is 90 days, the most a year.
+	TTL string `json:"ttl,omitempty"`
+}
+
+// CreatedKey is the reply to a KeyRequest, and the only one with the secret.
+type CreatedKey struct {
+	Key    Key    `json:"key"`
+	Secret string `json:"secret"`
+}
+
+// Key is an API key in a list, without its secret.
+type Key struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Scopes     []string  `json:"scopes"`
+	State      string    `json:"state"` // active, expired or revoked
+	CreatedBy  string    `json:"created_by"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at,omitzero"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+	RevokedAt  time.Time `json:"revoked_at,omitzero"`
+}
+
+// KeyList is one page of GET /keys, newest first.
+type KeyList struct {
+	Keys          []Key  `json:"keys"`
+	NextPageToken string `json:"next_page_token"`
+	Total         int    `json:"total"`
+}
+
+// AccessToken is the reply of POST /oauth/token (RFC 6749 section 5.1).
+type AccessToken struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"` // Bearer
+	ExpiresIn   int    `json:"expires_in"` // seconds
+	Scope       string `json:"scope"`
+}

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func (s *Server) keyOperations() []operation {
+	return []operation{{
+		method: http.MethodGet, path: "/keys", tag: "keys", summary: "List API keys, dead ones too, newest first",
+		permission: auth.KeysManage, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.KeyList{}}, handle: s.listKeys,
+	}, {
+		method: http.MethodPost, path: "/keys", tag: "keys", summary: "Create an API key",
+		description: "The reply is the only one with the secret. Nobody gives a key more than he may do himself.",
+		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyRequest{},
+		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
+	}, {
+		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key and its access tokens",
+		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.revokeKey,
+	}}
+}
+
+func (s *Server) listKeys(c *gin.Context) error {
+	page, err := parsePage("keys", queryOf(c))
+	if err != nil {
+		return err
+	}
+	all, err := s.cfg.Identity.Keys.List(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	items, next := paginate(all, page, func(k auth.Key) string { return fmt.Sprintf("%019d %s", math.MaxInt64-k.CreatedAt.UnixNano(), k.ID) })
+	out := adminapi.KeyList{Keys: make([]adminapi.Key, 0, len(items)), NextPageToken: next, Total: len(all)}
+	for _, k := range items {
+		out.Keys = append(out.Keys, renderKey(k, s.cfg.Now()))
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (s *Server) createKey(c *gin.Context) error {
+	var in adminapi.KeyRequest
+	given, err := bind(c, &in)
+	if err != nil {
+		return err
+	}
+	n := auth.NewAPIKey{Name: in.Name}
+	if given["ttl"] {
+		if n.Life, err = time.ParseDuration(in.TTL); err != nil || n.Life == 0 {
+			return invalid("ttl", `must be a duration such as "720h"`)
+		}
+	}
+	for _, scope := range in.Scopes {
+		p := auth.Permission(scope)
+		if p.Grantable() && !callerOf(c).May(p) {
+			return invalid("scopes", "you cannot give "+scope+", which you do not have")
+		}
+		n.Permissions = append(n.Permissions, p)
+	}
+	k, secret, err := s.cfg.Identity.Keys.Create(c.Request.Context(), n, by(c))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusCreated, adminapi.CreatedKey{Key: renderKey(k, s.cfg.Now()), Secret: secret})
+	return nil
+}
+
+func (s *Server) revokeKey(c *gin.Context) error {
+	if err := s.cfg.Identity.Keys.Revoke(c.Request.Context(), c.Param("id"), by(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func renderKey(k auth.Key, now time.Time) adminapi.Key {
+	return adminapi.Key{
+		ID: k.ID, Name: k.Name, Scopes: texts(k.KeyPermissions()), State: k.State(now), CreatedBy: k.CreatedBy,
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
+	}
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"encoding/base64"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func (s *Server) meOperations() []operation {
+	done := map[int]any{http.StatusNoContent: nil}
+	conflict := []int{http.StatusConflict}
+	return []operation{{
+		method: http.MethodPost, path: "/me/password", tag: "me", summary: "Change the own password, which ends the other sessions",
+		permission: auth.Self, request: adminapi.PasswordRequest{}, replies: done, problems: conflict, handle: s.setPassword,
+	}, {
+		method: http.MethodPost, path: "/me/totp", tag: "me", summary: "Make a second factor, which counts once it is confirmed",
+		permission: auth.Self, stepUp: true, replies: map[int]any{http.StatusCreated: adminapi.TOTPEnrollment{}}, problems: conflict, handle: s.startTOTP,
+	}, {
+		method: http.MethodPost, path: "/me/totp/confirm", tag: "me", summary: "Turn the second factor on by its first code",
+		permission: auth.Self, stepUp: true, request: adminapi.TOTPConfirmRequest{}, replies: map[int]any{http.StatusOK: adminapi.RecoveryCodes{}},
+		problems: conflict, handle: s.confirmTOTP,
+	}, {
+		method: http.MethodDelete, path: "/me/totp", tag: "me", summary: "Turn the second factor off",
+		permission: auth.Self, stepUp: true, replies: done, problems: conflict, handle: s.stopTOTP,
+	}, {
+		method: http.MethodGet, path: "/me/sessions", tag: "me", summary: "List the own sessions, newest first",
+		permission: auth.Self, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.SessionList{}}, problems: conflict, handle: s.mySessions,
+	}, {
+		method: http.MethodDelete, path: "/me/sessions/:id", tag: "me", summary: "End one of the own sessions",
+		permission: auth.Self, replies: done, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.endMySession,
+	}}
+}
+
+func (s *Server) setPassword(c *gin.Context) error {
+	var in adminapi.PasswordRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Identity.Account.SetPassword(c.Request.Context(), a, in.Current, in.Password, s.from(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) startTOTP(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	e, err := s.cfg.Identity.Account.StartTOTP(c.Request.Context(), a)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusCreated, adminapi.TOTPEnrollment{
+		Secret: e.Secret, URI: e.URI, PNG: "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.PNG),
+	})
+	return nil
+}
+
+func (s *Server) confirmTOTP(c *gin.Context) error {
+	var in adminapi.TOTPConfirmRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	codes, err := s.cfg.Identity.Account.ConfirmTOTP(c.Request.Context(), a, in.Code, s.from(c))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, adminapi.RecoveryCodes{RecoveryCodes: codes})
+	return nil
+}
+
+func (s *Server) stopTOTP(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Identity.Account.StopTOTP(c.Request.Context(), a, s.from(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) mySessions(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	return s.listSessions(c, a.Person.ID, a.Session.ID)
+}
+
+func (s *Server) endMySession(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Identity.Sessions.Revoke(c.Request.Context(), a.Person.ID, c.Param("id"), by(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

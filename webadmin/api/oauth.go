@@ -1,0 +1,97 @@
+package api
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func (s *Server) oauthOperations() []operation {
+	return []operation{{
+		method: http.MethodPost, path: "/oauth/token", tag: "keys", summary: "Get an access token for an API key",
+		description: "OAuth 2.0 client credentials (RFC 6749 section 4.4), form-encoded: grant_type=client_credentials, client_id is the key's id and client_secret the key, in the body or by HTTP Basic; scope may ask for less. Problems have the field error of section 5.2.",
+		public:      true, replies: map[int]any{http.StatusOK: adminapi.AccessToken{}}, problems: []int{http.StatusForbidden}, handle: s.issueToken,
+	}}
+}
+
+func (s *Server) issueToken(c *gin.Context) error {
+	form, err := readForm(c.Request)
+	if err != nil {
+		return err
+	}
+	id, secret, basic := c.Request.BasicAuth()
+	if basic {
+		if form.Has("client_id") || form.Has("client_secret") {
+			return oauthProblem(http.StatusBadRequest, "invalid_request", "authenticate by HTTP Basic or in the body, not both")
+		}
+		id, secret = unescape(id), unescape(secret)
+	} else {
+		id, secret = form.Get("client_id"), form.Get("client_secret")
+	}
+	if form.Get("grant_type") != "client_credentials" {
+		return oauthProblem(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials")
+	}
+	var scope []auth.Permission
+	for _, p := range strings.Fields(form.Get("scope")) {
+		scope = append(scope, auth.Permission(p))
+	}
+	at, err := s.cfg.Identity.Keys.Exchange(c.Request.Context(), id, secret, scope, auth.By{RequestID: requestID(c), Source: remoteIP(c)})
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+		s.recordRefusal(c, refused.Actor, refused.Reason)
+		c.Header("WWW-Authenticate", `Basic realm="grpccontroller"`)
+		return oauthProblem(http.StatusUnauthorized, "invalid_client", "client_id and client_secret are not those of a valid API key")
+	}
+	if f, ok := errors.AsType[*auth.FieldError](err); ok {
+		return oauthProblem(http.StatusBadRequest, "invalid_scope", f.Err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, adminapi.AccessToken{
+		AccessToken: at.Token, TokenType: "Bearer", ExpiresIn: int(at.ExpiresAt.Sub(s.cfg.Now()).Seconds()), Scope: strings.Join(texts(at.Permissions), " "),
+	})
+	return nil
+}
+
+// readForm reads a form whose parameters come once each (RFC 6749 section 3.2).
+func readForm(r *http.Request) (url.Values, error) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return nil, problem(http.StatusUnsupportedMediaType, adminapi.TypeMediaType, "the Content-Type must be application/x-www-form-urlencoded")
+	}
+	if err := r.ParseForm(); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, err
+		}
+		return nil, oauthProblem(http.StatusBadRequest, "invalid_request", "the body must be a form")
+	}
+	for _, values := range r.PostForm {
+		if len(values) != 1 {
+			return nil, oauthProblem(http.StatusBadRequest, "invalid_request", "a parameter is given twice")
+		}
+	}
+	return r.PostForm, nil
+}
+
+// unescape undoes what RFC 6749 section 2.3.1 does to both halves of HTTP Basic.
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+func oauthProblem(status int, code, detail string) *problemError {
+	p := problem(status, adminapi.TypeInvalidRequest, detail)
+	if status == http.StatusUnauthorized {
+		p.Type = adminapi.TypeUnauthenticated
+	}
+	p.Problem.Error = code
+	return p
+}

@@ -1,0 +1,141 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func (s *Server) peopleOperations() []operation {
+	invited := map[int]any{http.StatusCreated: adminapi.InvitedPerson{}}
+	problems := []int{http.StatusNotFound, http.StatusConflict}
+	return []operation{{
+		method: http.MethodGet, path: "/people", tag: "people", summary: "List who may sign in",
+		permission: auth.PeopleManage, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.PersonList{}}, handle: s.listPeople,
+	}, {
+		method: http.MethodPost, path: "/people", tag: "people", summary: "Invite somebody",
+		description: "The reply is the only one with the setup link, which works once, for 24 h.",
+		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonRequest{}, replies: invited,
+		problems: []int{http.StatusConflict}, handle: s.createPerson,
+	}, {
+		method: http.MethodPatch, path: "/people/:id", tag: "people", summary: "Change name or role, disable or enable",
+		description: "Another role, or being disabled, ends that person's sessions at once. Nobody changes his own role, and the last owner with a password stays.",
+		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonChange{},
+		replies: map[int]any{http.StatusOK: adminapi.Person{}}, problems: problems, handle: s.changePerson,
+	}, {
+		method: http.MethodDelete, path: "/people/:id", tag: "people", summary: "Remove somebody, sessions included",
+		permission: auth.PeopleManage, stepUp: true, replies: map[int]any{http.StatusNoContent: nil}, problems: problems, handle: s.deletePerson,
+	}, {
+		method: http.MethodPost, path: "/people/:id/reset", tag: "people", summary: "Take password, second factor and sessions, and give a new setup link",
+		permission: auth.PeopleManage, stepUp: true, replies: invited, problems: problems, handle: s.resetPerson,
+	}, {
+		method: http.MethodGet, path: "/sessions", tag: "people", summary: "List everybody's sessions, newest first",
+		permission: auth.PeopleManage, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.SessionList{}}, handle: s.allSessions,
+	}, {
+		method: http.MethodDelete, path: "/sessions/:id", tag: "people", summary: "End anybody's session",
+		permission: auth.PeopleManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.endSession,
+	}}
+}
+
+func (s *Server) listPeople(c *gin.Context) error {
+	page, err := parsePage("people", queryOf(c))
+	if err != nil {
+		return err
+	}
+	all, err := s.cfg.Identity.People.List(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	items, next := paginate(all, page, func(p auth.Person) string { return fmt.Sprintf("%019d %s", p.CreatedAt.UnixNano(), p.ID) })
+	out := adminapi.PersonList{People: make([]adminapi.Person, 0, len(items)), NextPageToken: next, Total: len(all)}
+	for _, p := range items {
+		out.People = append(out.People, renderPerson(p))
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (s *Server) createPerson(c *gin.Context) error {
+	var in adminapi.PersonRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	p, code, err := s.cfg.Identity.People.Create(c.Request.Context(), auth.NewPerson{Email: in.Email, Name: in.Name, Role: auth.Role(in.Role)}, by(c))
+	if err != nil {
+		return err
+	}
+	s.renderInvited(c, p, code)
+	return nil
+}
+
+func (s *Server) changePerson(c *gin.Context) error {
+	var in adminapi.PersonChange
+	given, err := bind(c, &in)
+	if err != nil {
+		return err
+	}
+	var change auth.Change
+	if given["name"] {
+		change.Name = &in.Name
+	}
+	if role := auth.Role(in.Role); given["role"] {
+		change.Role = &role
+	}
+	if given["disabled"] {
+		change.Disabled = &in.Disabled
+	}
+	p, err := s.cfg.Identity.People.Update(c.Request.Context(), c.Param("id"), change, by(c))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, renderPerson(p))
+	return nil
+}
+
+func (s *Server) deletePerson(c *gin.Context) error {
+	if err := s.cfg.Identity.People.Delete(c.Request.Context(), c.Param("id"), by(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) resetPerson(c *gin.Context) error {
+	p, code, err := s.cfg.Identity.People.Reset(c.Request.Context(), c.Param("id"), by(c))
+	if err != nil {
+		return err
+	}
+	s.renderInvited(c, p, code)
+	return nil
+}
+
+func (s *Server) allSessions(c *gin.Context) error {
+	return s.listSessions(c, "", callerOf(c).SessionID)
+}
+
+func (s *Server) endSession(c *gin.Context) error {
+	if err := s.cfg.Identity.Sessions.Revoke(c.Request.Context(), "", c.Param("id"), by(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// renderInvited puts the code into the fragment of the link, which no browser
+// sends and no proxy logs.
+func (s *Server) renderInvited(c *gin.Context, p auth.Person, code string) {
+	c.JSON(http.StatusCreated, adminapi.InvitedPerson{
+		Person: renderPerson(p), SetupURL: s.absolute("/setup", "code="+code), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
+	})
+}
+
+func renderPerson(p auth.Person) adminapi.Person {
+	return adminapi.Person{
+		ID: p.ID, Email: p.Email, Name: p.Name, Role: string(p.Role), OIDC: !p.Local(), TOTP: p.HasTOTP(),
+		Invited: p.Local() && p.PasswordHash == "", Disabled: !p.DisabledAt.IsZero(), CreatedAt: p.CreatedAt, LastSignInAt: p.LastSignInAt,
+	}
+}

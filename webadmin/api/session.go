@@ -1,0 +1,247 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func (s *Server) sessionOperations() []operation {
+	current := map[int]any{http.StatusOK: adminapi.CurrentSession{}}
+	return []operation{{
+		method: http.MethodGet, path: "/setup", tag: "sign-in", summary: "Say how somebody can sign in here",
+		public: true, replies: map[int]any{http.StatusOK: adminapi.SetupState{}}, handle: s.setupState,
+	}, {
+		method: http.MethodPost, path: "/setup", tag: "sign-in", summary: "Use a setup link: set a password and sign in",
+		description: "The code is the one of the link that the controller printed at its first start, of an invitation, or of a reset. It works once, for 24 h.",
+		public:      true, request: adminapi.SetupRequest{}, replies: current,
+		problems: []int{http.StatusForbidden, http.StatusConflict}, handle: s.setup,
+	}, {
+		method: http.MethodPost, path: "/session", tag: "sign-in", summary: "Sign in with a password",
+		description: "401 with the type totp-required asks for the same again with the code. The session is in a cookie.",
+		public:      true, request: adminapi.SignInRequest{}, replies: current, problems: []int{http.StatusForbidden}, handle: s.signIn,
+	}, {
+		method: http.MethodGet, path: "/session", tag: "sign-in", summary: "Show who is signed in",
+		permission: auth.Self, replies: current, problems: []int{http.StatusConflict}, handle: s.showSession,
+	}, {
+		method: http.MethodDelete, path: "/session", tag: "sign-in", summary: "Sign out",
+		permission: auth.Self, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusConflict}, handle: s.signOut,
+	}, {
+		method: http.MethodPost, path: "/session/step-up", tag: "sign-in", summary: "Re-authenticate, for what needs a fresh sign-in",
+		description: "It counts for five minutes and changes the session's cookie and CSRF token. Whoever signed in with the identity provider goes to /session/oidc/start?step_up=true instead.",
+		permission:  auth.Self, request: adminapi.StepUpRequest{}, replies: current, problems: []int{http.StatusConflict}, handle: s.stepUp,
+	}}
+}
+
+// active is the session of a request whose operation needs Self.
+func active(c *gin.Context) (auth.Active, error) {
+	v, _ := c.Get(keyActive)
+	a, ok := v.(auth.Active)
+	if !ok { // cannot happen to a caller who has Self
+		return a, problem(http.StatusConflict, adminapi.TypePerson, "this is for people who are signed in with a session")
+	}
+	return a, nil
+}
+
+func (s *Server) from(c *gin.Context) auth.From {
+	return auth.From{
+		RequestID: requestID(c), Source: remoteIP(c), UserAgent: c.Request.UserAgent(),
+		Device: s.cookie(c, deviceCookie), Replaces: s.cookie(c, sessionCookie),
+	}
+}
+
+func by(c *gin.Context) auth.By {
+	who := callerOf(c)
+	return auth.By{Actor: who.Actor, RequestID: requestID(c), Source: who.from}
+}
+
+func (s *Server) setupState(c *gin.Context) error {
+	needed, err := s.cfg.Identity.People.SetupNeeded(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, adminapi.SetupState{Needed: needed, OIDC: adminapi.OIDCState{Enabled: s.cfg.OIDC != nil, Name: s.cfg.OIDCName}})
+	return nil
+}
+
+func (s *Server) setup(c *gin.Context) error {
+	var in adminapi.SetupRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	begun, err := s.cfg.Identity.People.Redeem(c.Request.Context(), auth.Setup(in), s.from(c))
+	if err != nil {
+		return err
+	}
+	return s.begin(c, begun)
+}
+
+func (s *Server) signIn(c *gin.Context) error {
+	var in adminapi.SignInRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	begun, err := s.cfg.Identity.Sessions.SignIn(c.Request.Context(), auth.Credentials{Email: in.Email, Password: in.Password, Code: in.TOTP}, s.from(c))
+	if err != nil {
+		return err
+	}
+	return s.begin(c, begun)
+}
+
+func (s *Server) showSession(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	return s.renderCurrent(c, a, s.cookie(c, sessionCookie))
+}
+
+func (s *Server) signOut(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Identity.Sessions.SignOut(c.Request.Context(), a, by(c)); err != nil {
+		return err
+	}
+	s.setCookie(c, cookie{name: sessionCookie})
+	c.Header("Clear-Site-Data", `"cache"`)
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) stepUp(c *gin.Context) error {
+	var in adminapi.StepUpRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	begun, err := s.cfg.Identity.Sessions.StepUp(c.Request.Context(), a, auth.Proof{Password: in.Password, Code: in.TOTP}, s.from(c))
+	if err != nil {
+		return err
+	}
+	return s.begin(c, begun)
+}
+
+// begin gives the browser its cookies and says who is signed in.
+func (s *Server) begin(c *gin.Context, in auth.SignedIn) error {
+	s.keep(c, in)
+	return s.renderCurrent(c, auth.Active{
+		Person: in.Person, Session: in.Session,
+		Principal: auth.Principal{Permissions: in.Person.Role.Permissions(), StepUpUntil: in.Session.StepUpUntil},
+	}, in.Secret)
+}
+
+func (s *Server) keep(c *gin.Context, in auth.SignedIn) {
+	s.setCookie(c, cookie{name: sessionCookie, value: in.Secret, life: in.Session.ExpiresAt.Sub(s.cfg.Now())})
+	if in.Device != "" {
+		s.setCookie(c, cookie{name: deviceCookie, value: in.Device, life: auth.DeviceLife})
+	}
+}
+
+func (s *Server) renderCurrent(c *gin.Context, a auth.Active, secret string) error {
+	left, err := s.cfg.Identity.Account.RecoveryCodesLeft(c.Request.Context(), a)
+	if err != nil {
+		return err
+	}
+	p := a.Person
+	c.JSON(http.StatusOK, adminapi.CurrentSession{
+		SessionID: a.Session.ID,
+		Person: adminapi.SessionPerson{
+			ID: p.ID, Email: p.Email, Name: p.Name, Role: string(p.Role), TOTP: p.HasTOTP(), OIDC: !p.Local(), RecoveryCodesLeft: left,
+		},
+		Permissions: texts(a.Principal.Permissions), CSRFToken: auth.CSRFToken(secret),
+		ExpiresAt: a.Session.ExpiresAt, IdleExpiresAt: a.Session.IdleExpiresAt(), StepUpUntil: a.Session.StepUpUntil,
+	})
+	return nil
+}
+
+// texts renders permissions; never null.
+func texts(ps []auth.Permission) []string {
+	out := make([]string, 0, len(ps))
+	for _, p := range ps {
+		out = append(out, string(p))
+	}
+	return out
+}
+
+// listSessions renders a page of the sessions of one person, or of all for "".
+func (s *Server) listSessions(c *gin.Context, personID, current string) error {
+	page, err := parsePage("sessions", queryOf(c))
+	if err != nil {
+		return err
+	}
+	all, err := s.cfg.Identity.Sessions.List(c.Request.Context(), personID)
+	if err != nil {
+		return err
+	}
+	emails, err := s.emails(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	items, next := paginate(all, page, func(it auth.Session) string {
+		return fmt.Sprintf("%019d %s", math.MaxInt64-it.CreatedAt.UnixNano(), it.ID)
+	})
+	out := adminapi.SessionList{Sessions: make([]adminapi.Session, 0, len(items)), NextPageToken: next, Total: len(all)}
+	for _, it := range items {
+		out.Sessions = append(out.Sessions, adminapi.Session{
+			ID: it.ID, PersonID: it.PersonID, PersonEmail: emails[it.PersonID], Method: string(it.Method), Source: it.Source, UserAgent: it.UserAgent,
+			Current: it.ID == current, CreatedAt: it.CreatedAt, LastSeenAt: it.LastSeenAt, ExpiresAt: it.IdleExpiresAt(),
+		})
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (s *Server) emails(ctx context.Context) (map[string]string, error) {
+	all, err := s.cfg.Identity.People.List(ctx)
+	out := make(map[string]string, len(all))
+	for _, p := range all {
+		out[p.ID] = p.Email
+	}
+	return out, err
+}
+
+// identityProblem translates errors of auth; nil is none of them.
+func identityProblem(err error) *problemError {
+	if f, ok := errors.AsType[*auth.FieldError](err); ok {
+		return invalid(f.Field, f.Err.Error())
+	}
+	if many, ok := errors.AsType[*auth.TooManyError](err); ok {
+		p := problem(http.StatusTooManyRequests, adminapi.TypeTooManyFailures, many.Error())
+		p.retryAfter = many.RetryAfter
+		return p
+	}
+	for _, it := range []struct {
+		err    error
+		status int
+		typ    string
+	}{
+		{auth.ErrTOTPRequired, http.StatusUnauthorized, adminapi.TypeTOTPRequired},
+		{auth.ErrRefused, http.StatusUnauthorized, adminapi.TypeUnauthenticated},
+		{auth.ErrLinkRefused, http.StatusForbidden, adminapi.TypeSetupLink},
+		{auth.ErrPersonNotFound, http.StatusNotFound, adminapi.TypeNotFound},
+		{auth.ErrSessionNotFound, http.StatusNotFound, adminapi.TypeNotFound},
+		{auth.ErrKeyNotFound, http.StatusNotFound, adminapi.TypeNotFound},
+		{auth.ErrLastOwner, http.StatusConflict, adminapi.TypeLastOwner},
+		{auth.ErrOwnRole, http.StatusConflict, adminapi.TypePerson},
+		{auth.ErrFederated, http.StatusConflict, adminapi.TypePerson},
+		{auth.ErrTOTPState, http.StatusConflict, adminapi.TypePerson},
+		{auth.ErrEmailTaken, http.StatusConflict, adminapi.TypePerson},
+	} {
+		if errors.Is(err, it.err) {
+			return problem(it.status, it.typ, it.err.Error())
+		}
+	}
+	return nil
+}
