@@ -20,6 +20,9 @@ func (p paths) bootstrap() string    { return p.in("bootstrap") }
 func (p paths) database() string     { return p.in("controller.db") }
 func (p paths) audit() string        { return p.in("audit") }
 func (p paths) apiKey() string       { return p.in("bootstrap-api-key") }
+func (p paths) setupLink() string    { return p.in("setup-link") }
+func (p paths) sealKey() string      { return p.in("seal.key") }
+func (p paths) acme() string         { return p.in("acme") }
 func (p paths) runFile() string      { return p.in("run.json") }
 func (p paths) lock() string         { return p.in("lock") }
 func (p paths) spireServer() string  { return p.in("spire", "server") }

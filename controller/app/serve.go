@@ -60,6 +60,8 @@ type controller struct {
 	enroll     *enroll.Service
 	rotation   *rotation.Manager
 	admin      *api.Server
+	identity   *auth.Auth
+	besides    []func(context.Context) error // run beside the admin listener
 }
 
 // serve runs the controller until ctx ends. Things start in the order of this
@@ -172,17 +174,32 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)
-	c.admin, err = api.New(api.Config{
-		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive, OutageBudget: outageBudget(c.cfg), Auth: auth.NewKeys(c.store, now),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
-		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("listen.admin: %w", err)
+	if err := c.newAdmin(now); err != nil {
+		return nil, nil, err
 	}
 	enrollment, plane = c.servers(stopping)
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs})
 	return enrollment, plane, nil
+}
+
+// newAdmin makes the admin API.
+func (c *controller) newAdmin(now func() time.Time) error {
+	cfg := api.Config{
+		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive, OutageBudget: outageBudget(c.cfg),
+		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
+		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
+	}
+	run, err := c.signIn(&cfg, now)
+	if err != nil {
+		return err
+	}
+	if run != nil {
+		c.besides = append(c.besides, run)
+	}
+	if c.admin, err = api.New(cfg); err != nil {
+		return fmt.Errorf("listen.admin: %w", err)
+	}
+	return nil
 }
 
 // changes tells everything that follows the store.
@@ -231,13 +248,13 @@ func (c *controller) run(ctx context.Context) error {
 	if err := c.policy.Refresh(ctx); err != nil {
 		return fmt.Errorf("first policy snapshot: %w", err)
 	}
-	if err := c.writeRunFile(); err != nil {
+	if err := errors.Join(c.writeRunFile(), c.offerSetup(ctx)); err != nil {
 		return err
 	}
-	for _, run := range append([]func(context.Context) error{
+	for _, run := range append(append(c.auditing.runs(), c.besides...),
 		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
-	}, c.auditing.runs()...) {
+	) {
 		g.Go(func() error { return run(gctx) })
 	}
 	c.log.Info("controller ready", zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),

@@ -210,11 +210,19 @@ type runFile struct {
 func (c *controller) writeRunFile() error {
 	text, err := json.MarshalIndent(runFile{
 		TrustDomain: c.td.Name(), Enrollment: c.enrollAt, Control: c.endpoints.ControlPlane[0],
-		Admin: c.admin.Addr().String(), Health: c.health.Addr().String(), SPIREServer: c.endpoints.SPIREServer,
+		Admin: c.adminAddress(), Health: c.health.Addr().String(), SPIREServer: c.endpoints.SPIREServer,
 		CA: c.ca.CertificatePath(), APIKeyFile: c.paths.apiKey(),
 	}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(c.paths.runFile(), append(text, '\n'), 0o600)
+}
+
+// adminAddress is host:port, or a URL if the listener has TLS.
+func (c *controller) adminAddress() string {
+	if c.cfg.Admin.TLS() {
+		return c.admin.URL()
+	}
+	return c.admin.Addr().String()
 }

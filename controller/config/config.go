@@ -36,6 +36,7 @@ type Config struct {
 	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route)"`
 	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced"`
 	Listen        Listen         `conf:"listen"`
+	Admin         Admin          `conf:"admin"`
 	SPIRE         SPIRE          `conf:"spire"`
 	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
 	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
@@ -48,7 +49,7 @@ type Config struct {
 type Listen struct {
 	Enrollment string `conf:"enrollment" usage:"enrollment listener"`
 	Control    string `conf:"control" usage:"control-plane listener"`
-	Admin      string `conf:"admin" usage:"admin API listener, loopback only"`
+	Admin      string `conf:"admin" usage:"admin API and dashboard; beyond loopback it needs admin.tls_cert or admin.acme"`
 	Health     string `conf:"health" usage:"health listener, loopback only"`
 }
 
@@ -88,6 +89,7 @@ func Default() Config {
 	return Config{
 		TrustDomain: "mycorp.internal", ControllerID: "controller-01", DataDir: "/var/lib/grpccontroller",
 		Listen: Listen{Enrollment: ":8443", Control: ":8444", Admin: "127.0.0.1:8080", Health: "127.0.0.1:9464"},
+		Admin:  defaultAdmin(),
 		SPIRE: SPIRE{
 			Mode: Embedded, ServerListen: "0.0.0.0:8081", AttestationLimit: true, CATTL: 24 * time.Hour, AgentTTL: time.Hour,
 			CacheReload: 5 * time.Second, // SPIRE's default
@@ -123,6 +125,10 @@ func (c Config) Validate() error {
 		f.Require(filepath.IsAbs(p), "ca_bundle_paths", "must be absolute paths, has %q", p)
 	}
 	f.In("listen", c.Listen.validate())
+	f.In("admin", c.Admin.validate())
+	// Without TLS a password would cross the network readable.
+	f.Require(isLoopback(c.Listen.Admin) || c.Admin.TLS() || c.Admin.InsecureListen, "listen.admin",
+		"must be a loopback address such as 127.0.0.1:8080 unless admin.tls_cert, admin.acme.domains or admin.insecure_listen is set, is %q", c.Listen.Admin)
 	f.In("spire", c.SPIRE.validate())
 	f.In("svid_ttl", c.SVIDTTL.validate(c.SPIRE.CATTL))
 	f.Require(c.Clones == Alert || c.Clones == Quarantine, "clones", "must be %q or %q, is %q", Alert, Quarantine, c.Clones)
@@ -147,8 +153,6 @@ func (l Listen) validate() error {
 	} {
 		f.Require(isHostPort(at.addr), at.key, "must be host:port, is %q", at.addr)
 	}
-	// Without TLS a key would cross the network readable.
-	f.Require(isLoopback(l.Admin), "admin", "must be a loopback address such as 127.0.0.1:8080, is %q", l.Admin)
 	f.Require(isLoopback(l.Health), "health", "must be a loopback address such as 127.0.0.1:9464, is %q", l.Health)
 	return f.Err()
 }

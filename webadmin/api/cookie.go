@@ -2,7 +2,7 @@ package api
 
 import (
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -53,13 +53,17 @@ func (s *Server) setCookie(c *gin.Context, k cookie) {
 	})
 }
 
-// absolute is a path of ours as people outside see it.
-func (s *Server) absolute(path, fragment string) string {
-	u := url.URL{Scheme: "http", Host: s.Addr().String(), Path: path, Fragment: fragment}
-	if base, err := url.Parse(s.cfg.PublicURL); err == nil && base.Host != "" {
-		u.Scheme, u.Host = base.Scheme, base.Host
-	} else if s.cfg.TLS != nil {
-		u.Scheme = "https"
+// SetupURL is the link of a setup code. The code is in the fragment, which no
+// browser sends and no proxy logs.
+func (s *Server) SetupURL(code string) string { return s.URL() + "/setup#code=" + code }
+
+// URL is how people reach this server.
+func (s *Server) URL() string {
+	switch {
+	case s.cfg.PublicURL != "":
+		return strings.TrimSuffix(s.cfg.PublicURL, "/")
+	case s.cfg.TLS != nil:
+		return "https://" + s.Addr().String()
 	}
-	return u.String()
+	return "http://" + s.Addr().String()
 }

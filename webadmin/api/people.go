@@ -125,11 +125,9 @@ func (s *Server) endSession(c *gin.Context) error {
 	return nil
 }
 
-// renderInvited puts the code into the fragment of the link, which no browser
-// sends and no proxy logs.
 func (s *Server) renderInvited(c *gin.Context, p auth.Person, code string) {
 	c.JSON(http.StatusCreated, adminapi.InvitedPerson{
-		Person: renderPerson(p), SetupURL: s.absolute("/setup", "code="+code), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
+		Person: renderPerson(p), SetupURL: s.SetupURL(code), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
 	})
 }
 

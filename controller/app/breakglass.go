@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// The commands of this file work on the data directory, also while the controller
+// runs. Whoever can write there owns the controller anyway; here it is audited.
+
+func adminCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "admin", Short: "Get back in, on the controller's own host"}
+	var email string
+	reset := cli.Configured(&cobra.Command{
+		Use:   "reset-owner",
+		Short: "Take password, second factor and sessions from an owner and print a setup link",
+		Long: `Take password, second factor and sessions from an owner and print a setup link,
+which works once, for 24 hours. With no owner at all the link makes the first one.
+It works on the data directory, whether or not the controller runs, and is audited.`,
+		Example: `  sudo grpccontroller admin reset-owner
+  sudo grpccontroller admin reset-owner --email ada@example.com`,
+	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		return onHost(cmd.Context(), cfg, func(a *auth.Auth, by auth.By) error {
+			code, owner, err := a.People.ResetOwner(cmd.Context(), strings.ToLower(email), by)
+			if err != nil {
+				return explainReset(err)
+			}
+			return printLink(cmd.OutOrStdout(), cfg, code, owner)
+		})
+	})
+	reset.Flags().StringVar(&email, "email", "", "`address` of the owner, if there are several")
+	cmd.AddCommand(reset)
+	return cmd
+}
+
+func explainReset(err error) error {
+	if f, ok := errors.AsType[*auth.FieldError](err); ok {
+		return fmt.Errorf("--email: %w", f.Err)
+	}
+	return err
+}
+
+func printLink(w io.Writer, cfg config.Config, code, owner string) error {
+	base := cfg.Admin.PublicURL
+	if base == "" {
+		base = "http://" + cfg.Listen.Admin
+		if cfg.Admin.TLS() {
+			base = "https://" + cfg.Listen.Admin
+		}
+	}
+	who := "the first owner"
+	if owner != "" {
+		who = owner + ", whose sessions have ended"
+	}
+	_, err := fmt.Fprintf(w, "Setup link for %s (once, within 24 hours):\n%s/setup#code=%s\n", who, strings.TrimSuffix(base, "/"), code)
+	return err
+}
+
+func keyCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "key", Short: "Make API keys for programs, on the controller's own host"}
+	var n auth.NewAPIKey
+	var scopes []string
+	var out string
+	create := cli.Configured(&cobra.Command{
+		Use:   "create",
+		Short: "Create an API key",
+		Long: `Create an API key and print it, once. It works on the data directory, whether or
+not the controller runs, and is audited. Elsewhere, use POST /api/admin/keys or the
+dashboard. The commands find a key by --api-key-file or GRPCCONTROLLER_API_KEY_FILE.`,
+		Example: `  sudo grpccontroller key create --name ci --scope fleet:read,tokens:write --ttl 720h
+  sudo grpccontroller key create --name operator --scope all --out /root/api-key`,
+	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		n.Permissions = permissions(scopes)
+		return onHost(cmd.Context(), cfg, func(a *auth.Auth, by auth.By) error {
+			key, text, err := a.Keys.Create(cmd.Context(), n, by)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+				return err
+			}
+			if err := atomicfile.Write(out, []byte(text+"\n"), 0o600); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s in %s, until %s\n", key.ID, out, key.ExpiresAt.Format(time.RFC3339))
+			return err
+		})
+	})
+	create.Flags().StringVar(&n.Name, "name", "", "`name` of the key, for people")
+	create.Flags().StringSliceVar(&scopes, "scope", nil, "`permissions` such as fleet:read,tokens:write; or all")
+	create.Flags().DurationVar(&n.Life, "ttl", auth.DefaultKeyLife, "life of the key, at most a year")
+	create.Flags().StringVar(&out, "out", "", "`file` to write the key to (mode 0600) instead of printing it")
+	cmd.AddCommand(create)
+	return cmd
+}
+
+// permissions reads scopes; "all" is everything that a key can have.
+func permissions(scopes []string) []auth.Permission {
+	var out []auth.Permission
+	for _, s := range scopes {
+		if s != "all" {
+			out = append(out, auth.Permission(s))
+			continue
+		}
+		for _, p := range auth.Permissions() {
+			if p.Grantable() {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// onHost runs fn on the data directory that exists.
+func onHost(ctx context.Context, cfg config.Config, fn func(a *auth.Auth, by auth.By) error) (err error) {
+	db := paths(cfg.DataDir).database()
+	if _, err := os.Stat(db); err != nil {
+		return fmt.Errorf("no controller lives in %s: %w: set --data-dir, and run this as the controller's user", cfg.DataDir, err)
+	}
+	s, err := store.Open(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a, err := auth.New(auth.Config{Store: s, Audit: audit.New(zap.NewNop(), time.Now), Log: zap.NewNop(), Now: time.Now, Product: cfg.TrustDomain})
+	if err != nil {
+		return err
+	}
+	return fn(a, auth.By{Actor: "local:uid-" + strconv.Itoa(os.Getuid())})
+}

@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/certs"
+)
+
+// maxSecret is far above any client secret.
+const maxSecret = 4 << 10
+
+// signIn fills in what the admin API needs to know who calls. run, if it is not
+// nil, is to run beside it.
+func (c *controller) signIn(a *api.Config, now func() time.Time) (run func(context.Context) error, err error) {
+	box, err := seal.Open(c.paths.sealKey())
+	if err != nil {
+		return nil, err
+	}
+	a.Identity, err = auth.New(auth.Config{
+		Store: c.store, Seal: box, Audit: c.audit, Log: c.log, Now: now, Product: c.td.Name(), OwnerSignedIn: c.dropFirstKeys,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.identity = a.Identity
+	cfg := c.cfg.Admin
+	a.Auth, a.PublicURL, a.InsecureListen, a.Hosts = a.Identity.Keys, cfg.PublicURL, cfg.InsecureListen, cfg.ACME.Domains
+	if cfg.OIDC.Issuer != "" {
+		provider, err := newProvider(cfg, box, now)
+		if err != nil {
+			return nil, err
+		}
+		a.OIDC, a.OIDCName = provider, cfg.OIDC.Name
+	}
+	switch {
+	case len(cfg.ACME.Domains) > 0:
+		a.TLS = certs.ACME(certs.ACMEConfig{
+			Domains: cfg.ACME.Domains, Email: cfg.ACME.Email, DirectoryURL: cfg.ACME.DirectoryURL, Cache: c.paths.acme(),
+		})
+	case cfg.TLSCert != "":
+		files, err := certs.Load(cfg.TLSCert, cfg.TLSKey, c.log)
+		if err != nil {
+			return nil, err
+		}
+		a.TLS, run = files.TLS(), files.Run
+	}
+	return run, nil
+}
+
+func newProvider(cfg config.Admin, box *seal.Box, now func() time.Time) (*oidc.Provider, error) {
+	secret, err := atomicfile.Read(cfg.OIDC.ClientSecretPath, maxSecret)
+	if err != nil {
+		return nil, fmt.Errorf("admin.oidc.client_secret_path: %w", err)
+	}
+	roles := map[string]auth.Role{}
+	for _, r := range []struct { // the strongest last: it counts for a group that has two
+		groups []string
+		role   auth.Role
+	}{
+		{cfg.OIDC.Roles.Auditor, auth.Auditor}, {cfg.OIDC.Roles.Operator, auth.Operator},
+		{cfg.OIDC.Roles.Admin, auth.Admin}, {cfg.OIDC.Roles.Owner, auth.Owner},
+	} {
+		for _, g := range r.groups {
+			roles[g] = r.role
+		}
+	}
+	return oidc.New(oidc.Config{
+		Issuer: cfg.OIDC.Issuer, ClientID: cfg.OIDC.ClientID, ClientSecret: strings.TrimSpace(string(secret)),
+		RedirectURL: strings.TrimSuffix(cfg.PublicURL, "/") + "/api/admin/session/oidc/callback",
+		Scopes:      cfg.OIDC.Scopes, GroupsClaim: cfg.OIDC.GroupsClaim, Roles: roles, Seal: box, Now: now,
+	}), nil
+}
+
+// offerSetup makes the first owner's link while there is no owner: into a file of
+// this user, and onto a terminal if there is one. Whoever can read either could
+// start the controller too.
+func (c *controller) offerSetup(ctx context.Context) error {
+	code, err := c.identity.People.FirstLink(ctx)
+	if err != nil {
+		return err
+	}
+	if code == "" {
+		return removeIfThere(c.paths.setupLink())
+	}
+	link := c.admin.SetupURL(code)
+	if err := atomicfile.Write(c.paths.setupLink(), []byte(link+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write setup link: %w", err)
+	}
+	c.log.Info("nobody owns this controller yet: open the setup link within 24 hours", zap.String("file", c.paths.setupLink()))
+	if isatty.IsTerminal(os.Stderr.Fd()) {
+		_, _ = fmt.Fprintf(os.Stderr, "\n  Set up the first owner (once, within 24 hours):\n  %s\n\n", link)
+	}
+	return nil
+}
+
+// dropFirstKeys removes the files of what an owner's sign-in made useless.
+func (c *controller) dropFirstKeys() {
+	for _, path := range []string{c.paths.setupLink(), c.paths.apiKey()} {
+		if err := removeIfThere(path); err != nil {
+			c.log.Warn("file of a dead secret not removed", zap.String("file", path), zap.Error(err))
+		}
+	}
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
