@@ -87,7 +87,7 @@ test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests with the race detector
-	@scripts/require.sh cc
+	@scripts/require.sh cc node npm
 	go test -race -timeout 10m $(UNIT)
 
 .PHONY: test-e2e

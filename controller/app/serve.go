@@ -248,7 +248,7 @@ func (c *controller) run(ctx context.Context) error {
 	if err := c.policy.Refresh(ctx); err != nil {
 		return fmt.Errorf("first policy snapshot: %w", err)
 	}
-	if err := errors.Join(c.writeRunFile(), c.offerSetup(ctx)); err != nil {
+	if err := errors.Join(c.offerSetup(ctx), c.writeRunFile()); err != nil {
 		return err
 	}
 	for _, run := range append(append(c.auditing.runs(), c.besides...),
