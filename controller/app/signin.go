@@ -72,8 +72,10 @@ func newProvider(cfg config.Admin, box *seal.Box, now func() time.Time) (*oidc.P
 		groups []string
 		role   auth.Role
 	}{
-		{cfg.OIDC.Roles.Auditor, auth.Auditor}, {cfg.OIDC.Roles.Operator, auth.Operator},
-		{cfg.OIDC.Roles.Admin, auth.Admin}, {cfg.OIDC.Roles.Owner, auth.Owner},
+		{cfg.OIDC.Roles.Auditor, auth.Auditor},
+		{cfg.OIDC.Roles.Operator, auth.Operator},
+		{cfg.OIDC.Roles.Admin, auth.Admin},
+		{cfg.OIDC.Roles.Owner, auth.Owner},
 	} {
 		for _, g := range r.groups {
 			roles[g] = r.role

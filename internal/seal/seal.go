@@ -54,8 +54,8 @@ func Open(path string) (*Box, error) {
 func (b *Box) Seal(purpose string, plain []byte) []byte {
 	out := make([]byte, 1+b.aead.NonceSize(), 1+b.aead.NonceSize()+len(plain)+b.aead.Overhead())
 	out[0] = version
-	_, _ = rand.Read(out[1:]) // crypto/rand.Read never fails; it aborts the program instead
-	return b.aead.Seal(out, out[1:], plain, []byte(purpose))
+	_, _ = rand.Read(out[1:])                                // crypto/rand.Read never fails; it aborts the program instead
+	return b.aead.Seal(out, out[1:], plain, []byte(purpose)) //nolint:gosec // the nonce was drawn a line above
 }
 
 // Open decrypts what Seal made for the same purpose. Errors: ErrNotOpened.

@@ -48,7 +48,7 @@ func (s *Server) setCookie(c *gin.Context, k cookie) {
 	if age <= 0 {
 		age = -1
 	}
-	http.SetCookie(c.Writer, &http.Cookie{
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Secure is off without TLS, which loopback alone may be
 		Name: s.cookieName(k.name), Value: k.value, Path: "/", MaxAge: age, HttpOnly: true, Secure: s.cfg.Secure, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -75,7 +75,7 @@ func (b *browser) do(method, path, body string) *httptest.ResponseRecorder {
 	}
 	w := httptest.NewRecorder()
 	b.e.Server.Handler().ServeHTTP(w, req)
-	for _, c := range w.Result().Cookies() { //nolint:bodyclose // a recorder's
+	for _, c := range w.Result().Cookies() {
 		b.cookies[c.Name] = c.Value
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)
@@ -142,7 +142,7 @@ func TestSessionCookie(t *testing.T) {
 			e := apitest.New(t, func(c *api.Config) { c.PublicURL = tc.public })
 			e.Identity.Add(t, "ada@example.com", auth.Owner)
 			w := newBrowser(t, e).do(http.MethodPost, "/session", `{"email":"ada@example.com","password":"`+authtest.Password+`"}`)
-			for _, c := range w.Result().Cookies() { //nolint:bodyclose // a recorder's
+			for _, c := range w.Result().Cookies() {
 				require.True(t, c.HttpOnly)
 				require.Equal(t, tc.secure, c.Secure)
 				require.Equal(t, http.SameSiteLaxMode, c.SameSite)
@@ -153,7 +153,7 @@ func TestSessionCookie(t *testing.T) {
 					require.Equal(t, int(auth.SessionLife.Seconds()), c.MaxAge)
 				}
 			}
-			require.Len(t, w.Result().Cookies(), 2) //nolint:bodyclose // a recorder's
+			require.Len(t, w.Result().Cookies(), 2)
 			require.NotContains(t, w.Body.String(), "zts_", "the cookie is no page's to read")
 		})
 	}

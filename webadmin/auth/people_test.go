@@ -148,12 +148,18 @@ func TestSetupChecksWhatWasTyped(t *testing.T) {
 	require.NoError(t, err)
 	for field, bad := range map[string][]auth.Setup{
 		"email": {
-			{Code: code, Name: "A"}, {Code: code, Name: "A", Email: "no address"}, {Code: code, Name: "A", Email: "Ada <ada@example.com>"},
-			{Code: code, Name: "A", Email: strings.Repeat("a", 250) + "@x.de"}, {Code: code, Name: "A", Email: "a@b\r\nBcc: x@y"},
+			{Code: code, Name: "A"},
+			{Code: code, Name: "A", Email: "no address"},
+			{Code: code, Name: "A", Email: "Ada <ada@example.com>"},
+			{Code: code, Name: "A", Email: strings.Repeat("a", 250) + "@x.de"},
+			{Code: code, Name: "A", Email: "a@b\r\nBcc: x@y"},
 		},
 		"name": {
-			{Code: code, Email: ada}, {Code: code, Email: ada, Name: " A"}, {Code: code, Email: ada, Name: strings.Repeat("a", 101)},
-			{Code: code, Email: ada, Name: "A\x1b[2J"}, {Code: code, Email: ada, Name: "A\u202eB"},
+			{Code: code, Email: ada},
+			{Code: code, Email: ada, Name: " A"},
+			{Code: code, Email: ada, Name: strings.Repeat("a", 101)},
+			{Code: code, Email: ada, Name: "A\x1b[2J"},
+			{Code: code, Email: ada, Name: "A\u202eB"},
 		},
 	} {
 		for _, q := range bad {
@@ -173,6 +179,9 @@ func TestSetupChecksWhatWasTyped(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, auth.Auditor, in.Person.Role)
 	require.Equal(t, "Robert", in.Person.Name)
+	_, err = e.People.Redeem(t.Context(), auth.Setup{Code: theirs, Password: "another password"}, from("192.0.2.1"))
+	require.ErrorIs(t, err, auth.ErrLinkRefused, "an invitation is used once, too")
+	e.Active(t, in)
 }
 
 func TestInvites(t *testing.T) {
