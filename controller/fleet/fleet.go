@@ -22,6 +22,10 @@ type Store interface {
 	Tunnelers(ctx context.Context) ([]Tunneler, error)
 	// Hosts lists all hosts, revoked ones too.
 	Hosts(ctx context.Context) ([]Host, error)
+	// FleetRevision is another number whenever one of these lists has changed in more
+	// than last-seen times.
+	FleetRevision(ctx context.Context) (uint64, error)
+	Networks(ctx context.Context) ([]Network, error)
 	// SaveSeen writes last-seen times in one transaction.
 	SaveSeen(ctx context.Context, seen []Seen) error
 }
@@ -87,6 +91,7 @@ type Config struct {
 type Fleet struct {
 	cfg    Config
 	clones *clones
+	index  *index
 }
 
 // New returns a Fleet.
@@ -94,7 +99,7 @@ func New(cfg Config) *Fleet {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Fleet{cfg: cfg, clones: newClones(cfg.Now)}
+	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: &index{store: cfg.Store}}
 }
 
 // ErrRevoked refuses a member that is not, or no longer, enrolled.
@@ -158,28 +163,6 @@ func admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.T
 		return m, ErrRevoked
 	}
 	return m, err
-}
-
-// Connectors lists all connectors with their presence.
-func (f *Fleet) Connectors(ctx context.Context) ([]Connector, error) {
-	all, err := f.cfg.Store.Connectors(ctx)
-	for i := range all {
-		all[i].Presence = f.cfg.Roster.Connector(all[i].ID, all[i].LastSeenAt)
-	}
-	return all, err
-}
-
-// Tunnelers lists all tunnelers with their presence.
-func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
-	all, err := f.cfg.Store.Tunnelers(ctx)
-	for i := range all {
-		p, by := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
-		all[i].Presence = p
-		if by != "" {
-			all[i].ConnectorID = by
-		}
-	}
-	return all, err
 }
 
 // Revocation asks to end a member's access.

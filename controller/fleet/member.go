@@ -62,6 +62,7 @@ type Connector struct {
 	// Contested and Clone are copied from its host; Clone is nil unless it is cloned.
 	Contested bool
 	Clone     *Clone
+	NetworkID string
 	Presence  Presence
 }
 

@@ -16,7 +16,8 @@ func (r *Roster) ConnectorProved(id string, stream uint64, svid SVID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.connectors[id]; a != nil && a.stream == stream {
-		a.SVID, a.SVIDVerified = svid, true
+		r.noteSVID(&a.Presence, svid)
+		a.SVIDVerified = true
 	}
 }
 

@@ -31,6 +31,10 @@ type Roster struct {
 	trusts     map[string][]string    // authority ids in the bundle of each connector
 	proofs     map[string]proof       // of tunnelers with a directory stream
 	dirty      map[identity.Workload]Seen
+	activity   Activity
+	online     map[identity.Workload]bool // as Watch has told
+	touched    map[identity.Workload]struct{}
+	moved      chan struct{}
 }
 
 type attendance struct {
@@ -45,6 +49,7 @@ func NewRoster(now func() time.Time) *Roster {
 		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*attendance{},
 		sessions: map[session]reported{}, trusts: map[string][]string{},
 		proofs: map[string]proof{}, dirty: map[identity.Workload]Seen{},
+		online: map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
 	}
 }
 
@@ -59,6 +64,7 @@ func (r *Roster) ConnectorUp(h Hello, remoteAddr string, svid SVID) (stream uint
 		Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: h.InstanceID, BootID: h.BootID, SVID: svid,
 	}}
 	r.touch(identity.KindConnector, h.ID, h.Version, "")
+	r.kick(identity.Workload{Kind: identity.KindConnector, ID: h.ID}, Online)
 	return r.nextStream
 }
 
@@ -73,9 +79,12 @@ func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uin
 	}
 	a.LastSeen, a.PolicyRevision = r.now(), revision
 	if !a.SVIDVerified {
-		a.SVID = svid
+		r.noteSVID(&a.Presence, svid)
 	}
-	r.touch(identity.KindConnector, id, "", "")
+	r.activity.Heartbeats++
+	w := identity.Workload{Kind: identity.KindConnector, ID: id}
+	r.touch(w.Kind, id, "", "")
+	r.kick(w, Online)
 }
 
 // ConnectorDown notes the end of a stream. The late end of a stream that was
@@ -85,6 +94,7 @@ func (r *Roster) ConnectorDown(id string, stream uint64) {
 	defer r.mu.Unlock()
 	if a := r.connectors[id]; a != nil && a.stream == stream {
 		a.Since = time.Time{}
+		r.kick(identity.Workload{Kind: identity.KindConnector, ID: id}, Offline)
 	}
 }
 
@@ -107,16 +117,23 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	defer r.mu.Unlock()
 	r.noteSession(connectorID, p)
 	a := r.tunnelers[p.TunnelerID]
+	w := identity.Workload{Kind: identity.KindTunneler, ID: p.TunnelerID}
 	if p.Detached {
 		if a != nil && a.by == connectorID {
 			a.Since = time.Time{}
+			r.kick(w, Offline)
 		}
 		return
 	}
-	r.tunnelers[p.TunnelerID] = &attendance{by: connectorID, Presence: Presence{
-		Since: p.Since, LastSeen: r.now(), RemoteAddr: p.RemoteAddr, SVID: p.SVID,
-	}}
-	r.touch(identity.KindTunneler, p.TunnelerID, p.Version, connectorID)
+	next := &attendance{by: connectorID, Presence: Presence{Since: p.Since, LastSeen: r.now(), RemoteAddr: p.RemoteAddr}}
+	if a != nil {
+		next.SVID = a.SVID
+	}
+	r.noteSVID(&next.Presence, p.SVID)
+	r.tunnelers[p.TunnelerID] = next
+	r.activity.Heartbeats++
+	r.touch(w.Kind, w.ID, p.Version, connectorID)
+	r.kick(w, Online)
 }
 
 // Forget drops a member that was revoked.
@@ -130,6 +147,7 @@ func (r *Roster) Forget(w identity.Workload) {
 	}
 	r.forgetPeer(w)
 	delete(r.dirty, w)
+	r.kick(w, Offline)
 }
 
 // Connector returns the presence of a connector; stored is its last-seen time
@@ -162,6 +180,14 @@ func (r *Roster) presence(a *attendance, stored time.Time) (Presence, string) {
 	}
 	p.Status = Online
 	return p, a.by
+}
+
+// noteSVID replaces the SVID that p uses and counts it when it is another one.
+func (r *Roster) noteSVID(p *Presence, svid SVID) {
+	if p.SVID.Serial != "" && svid.Serial != "" && p.SVID.Serial != svid.Serial {
+		r.activity.Rotations++
+	}
+	p.SVID = svid
 }
 
 // touch marks a last-seen time for the next flush. An empty version keeps the

@@ -153,7 +153,7 @@ func (s *Store) Connectors(ctx context.Context) ([]fleet.Connector, error) {
 		var c fleet.Connector
 		var addresses string
 		var clone string
-		if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &c.Contested, &clone)...); err != nil {
+		if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &c.NetworkID, &c.Contested, &clone)...); err != nil {
 			return c, err
 		}
 		var err error
@@ -165,7 +165,7 @@ func (s *Store) Connectors(ctx context.Context) ([]fleet.Connector, error) {
 		}
 		c.Member, err = r.member(identity.KindConnector)
 		return c, err
-	}, `SELECT `+memberColumns+`, m.private_ip, m.addresses, h.contested_at <> 0, h.clone
+	}, `SELECT `+memberColumns+`, m.private_ip, m.addresses, m.network_id, h.contested_at <> 0, h.clone
 		FROM connectors m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
 }
 

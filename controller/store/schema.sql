@@ -59,6 +59,17 @@ CREATE TABLE audit_witnesses (
     failure   TEXT NOT NULL
 );
 
+CREATE TRIGGER connectors_inserted AFTER INSERT ON connectors BEGIN
+    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
+END;
+
+CREATE TRIGGER connectors_updated AFTER UPDATE ON connectors
+WHEN (OLD.host_id, OLD.version, OLD.revoked_at, OLD.private_ip, OLD.addresses, OLD.network_id)
+    IS NOT (NEW.host_id, NEW.version, NEW.revoked_at, NEW.private_ip, NEW.addresses, NEW.network_id)
+BEGIN
+    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
+END;
+
 CREATE TABLE connectors (
     id            TEXT PRIMARY KEY,
     host_id       TEXT NOT NULL REFERENCES hosts (id),
@@ -70,9 +81,17 @@ CREATE TABLE connectors (
     last_seen_at  INTEGER NOT NULL,
     private_ip    TEXT NOT NULL DEFAULT '',
     addresses     TEXT NOT NULL DEFAULT '[]'
-);
+, network_id TEXT NOT NULL DEFAULT 'default');
 
 CREATE INDEX connectors_host ON connectors (host_id);
+
+CREATE TRIGGER hosts_inserted AFTER INSERT ON hosts BEGIN
+    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
+END;
+
+CREATE TRIGGER hosts_updated AFTER UPDATE ON hosts BEGIN
+    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
+END;
 
 CREATE TABLE hosts (
     id           TEXT PRIMARY KEY,
@@ -88,9 +107,28 @@ CREATE TABLE hosts (
 
 CREATE UNIQUE INDEX hosts_key_hash ON hosts (key_hash);
 
+CREATE TABLE idempotency (
+    actor       TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    started_at  INTEGER NOT NULL,
+    status      INTEGER NOT NULL,
+    body        BLOB NOT NULL,
+    resource    TEXT NOT NULL,
+    PRIMARY KEY (actor, key)
+);
+
+CREATE INDEX idempotency_started ON idempotency (started_at);
+
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL
+);
+
+CREATE TABLE networks (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    created_at INTEGER NOT NULL
 );
 
 CREATE TABLE people (
@@ -186,6 +224,19 @@ CREATE TABLE tokens (
 );
 
 CREATE INDEX tokens_created ON tokens (created_at);
+
+CREATE INDEX tokens_expires ON tokens (expires_at);
+
+CREATE TRIGGER tunnelers_inserted AFTER INSERT ON tunnelers BEGIN
+    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
+END;
+
+CREATE TRIGGER tunnelers_updated AFTER UPDATE ON tunnelers
+WHEN (OLD.host_id, OLD.version, OLD.revoked_at, OLD.connector_id)
+    IS NOT (NEW.host_id, NEW.version, NEW.revoked_at, NEW.connector_id)
+BEGIN
+    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
+END;
 
 CREATE TABLE tunnelers (
     id            TEXT PRIMARY KEY,

@@ -15,6 +15,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // registers the driver "sqlite"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 )
@@ -24,7 +25,8 @@ var migrations embed.FS
 
 // Store is the SQL database of one controller.
 type Store struct {
-	db *timed
+	db        *timed
+	committed func([]audit.Event)
 }
 
 // Open opens, or creates, the SQLite database in file and migrates it to the
@@ -45,7 +47,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("open store %s: %w", file, err)
 	}
-	return &Store{db: &timed{DB: db}}, nil
+	return &Store{db: &timed{DB: db}, committed: func([]audit.Event) {}}, nil
 }
 
 // private creates the file with mode 0600, for SQLite would use the umask.
@@ -96,11 +98,15 @@ func (s *Store) tx(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	if err := fn(&Tx{t}); err != nil {
+	own := &Tx{sql: t}
+	if err := fn(own); err != nil {
 		return errors.Join(err, rollback(t))
 	}
 	if err := s.db.commit(t); err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	if len(own.audited) > 0 {
+		s.committed(own.audited)
 	}
 	return nil
 }
@@ -114,7 +120,8 @@ func rollback(t *sql.Tx) error {
 
 // Tx is a running transaction. It implements enroll.Tx and fleet.Tx.
 type Tx struct {
-	sql *sql.Tx
+	sql     *sql.Tx
+	audited []audit.Event // for OnCommit
 }
 
 // querier is what reads need of a database or a transaction.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 )
@@ -34,6 +35,17 @@ func scanToken(s scanner) (enroll.Token, error) {
 // Tokens implements enroll.Store.
 func (s *Store) Tokens(ctx context.Context) ([]enroll.Token, error) {
 	return collect(ctx, s.db, scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY created_at DESC, id`)
+}
+
+// ExpiredTokens lists the ids of the tokens that expired unused after one time and
+// up to another.
+func (s *Store) ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error) {
+	return collect(ctx, s.db, func(row scanner) (id string, err error) {
+		err = row.Scan(&id)
+		return id, err
+	},
+		`SELECT id FROM tokens WHERE expires_at > ? AND expires_at <= ? AND claimed_at = 0 AND revoked_at = 0`,
+		micros(after), micros(until))
 }
 
 // TokenByHash implements enroll.Tx.

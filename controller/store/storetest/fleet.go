@@ -76,8 +76,8 @@ func members(t *testing.T, open func(string) Store) {
 	connectors, err := s.Connectors(t.Context())
 	require.NoError(t, err)
 	same(t, []fleet.Connector{
-		{Member: a, Contested: true},
-		{Member: b, Contested: true, PrivateIP: "10.0.0.7", Addresses: []string{"z:1", "a:1"}},
+		{Member: a, Contested: true, NetworkID: fleet.DefaultNetwork},
+		{Member: b, Contested: true, PrivateIP: "10.0.0.7", Addresses: []string{"z:1", "a:1"}, NetworkID: fleet.DefaultNetwork},
 	}, connectors)
 	tunnelers, err := s.Tunnelers(t.Context())
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func formerMembers(t *testing.T, open func(string) Store) {
 	nextC.HostID, nextT.HostID = h.ID, h.ID
 	connectors, err := s.Connectors(t.Context())
 	require.NoError(t, err)
-	same(t, []fleet.Connector{{Member: nextC}}, connectors)
+	same(t, []fleet.Connector{{Member: nextC, NetworkID: fleet.DefaultNetwork}}, connectors)
 	tunnelers, err := s.Tunnelers(t.Context())
 	require.NoError(t, err)
 	same(t, []fleet.Tunneler{{Member: nextT}}, tunnelers)

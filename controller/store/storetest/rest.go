@@ -219,7 +219,7 @@ func durable(t *testing.T, open func(string) Store) {
 	m.HostID = h.ID
 	connectors, err := s.Connectors(t.Context())
 	require.NoError(t, err)
-	same(t, []fleet.Connector{{Member: m, Contested: true}}, connectors)
+	same(t, []fleet.Connector{{Member: m, Contested: true, NetworkID: fleet.DefaultNetwork}}, connectors)
 	tokens, err := s.Tokens(t.Context())
 	require.NoError(t, err)
 	require.Len(t, tokens, 1)

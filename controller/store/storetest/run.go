@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
 
 // Store is everything that the program asks of its database.
@@ -30,6 +31,11 @@ type Store interface {
 	audit.QueryStore
 	export.Store
 	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
+	replay.Store
+	// OnCommit is called before all else.
+	OnCommit(fn func([]audit.Event))
+	ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error)
+	AppendAudit(ctx context.Context, e audit.Event) error
 	AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error)
 	Ping(ctx context.Context) error
 	Close() error
@@ -57,6 +63,11 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"recovery codes are spent once":         recoveryCodes,
 		"failed sign-ins, links, signing keys":  signInState,
 		"the policy revision":                   revision,
+		"the fleet revision":                    fleetRevision,
+		"networks":                              networks,
+		"tokens that expire":                    expiring,
+		"commits are told of":                   commits,
+		"requests with a key":                   requests,
 		"rotations":                             rotations,
 		"one rotation is unfinished at a time":  oneRotation,
 		"a failed transaction leaves nothing":   rollback,

@@ -1,0 +1,95 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// sweepEvery bounds how late Watch notices that a member fell silent: nothing
+// happens at the moment when OfflineAfter has passed.
+const sweepEvery = 250 * time.Millisecond
+
+// Activity counts what the roster has noted since the program started.
+type Activity struct {
+	Heartbeats uint64 // of connectors, and reports of tunnelers
+	// Rotations are changes of the SVID that an ONLINE member uses.
+	Rotations uint64
+}
+
+// Activity returns the counts.
+func (r *Roster) Activity() Activity {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.activity
+}
+
+// Watch calls tell whenever a member went ONLINE or OFFLINE, until ctx ends. Who
+// went and came back between two looks did not flip. It may be called once.
+func (r *Roster) Watch(ctx context.Context, tell func(w identity.Workload, s Status)) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		all := false // a kick is about those that were touched
+		select {
+		case <-r.moved:
+		case <-t.C:
+			all = true
+		case <-ctx.Done():
+			return nil
+		}
+		for w, s := range r.flips(all) {
+			tell(w, s)
+		}
+	}
+}
+
+// flips compares what is with what was told.
+func (r *Roster) flips(all bool) map[identity.Workload]Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[identity.Workload]Status{}
+	look := func(w identity.Workload) {
+		switch now := r.status(w); {
+		case now == Online && !r.online[w]:
+			r.online[w] = true
+			out[w] = now
+		case now == Offline && r.online[w]:
+			delete(r.online, w)
+			out[w] = now
+		}
+	}
+	for w := range r.touched {
+		look(w)
+	}
+	clear(r.touched)
+	if all {
+		for w := range r.online { // only who is ONLINE can fall silent
+			look(w)
+		}
+	}
+	return out
+}
+
+// status needs r.mu.
+func (r *Roster) status(w identity.Workload) Status {
+	a := r.tunnelers[w.ID]
+	if w.Kind == identity.KindConnector {
+		a = r.connectors[w.ID]
+	}
+	p, _ := r.presence(a, time.Time{})
+	return p.Status
+}
+
+// kick has Watch look at a member, unless it is known to be so. It needs r.mu.
+func (r *Roster) kick(w identity.Workload, s Status) {
+	if r.online[w] == (s == Online) {
+		return
+	}
+	r.touched[w] = struct{}{}
+	select {
+	case r.moved <- struct{}{}:
+	default:
+	}
+}

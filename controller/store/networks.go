@@ -1,0 +1,24 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+)
+
+// FleetRevision implements fleet.Store.
+func (s *Store) FleetRevision(ctx context.Context) (revision uint64, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'fleet_revision'`).Scan(&revision)
+	return revision, err
+}
+
+// Networks implements fleet.Store.
+func (s *Store) Networks(ctx context.Context) ([]fleet.Network, error) {
+	return collect(ctx, s.db, func(row scanner) (fleet.Network, error) {
+		var n fleet.Network
+		var created int64
+		err := row.Scan(&n.ID, &n.Name, &created)
+		n.CreatedAt = moment(created)
+		return n, err
+	}, `SELECT id, name, created_at FROM networks ORDER BY id`)
+}

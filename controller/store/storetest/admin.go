@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
+)
+
+// fleetRevision: it grows with all that a list shows and with nothing else.
+func fleetRevision(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	last, err := s.FleetRevision(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, last)
+	check := func(grows bool, what string) {
+		t.Helper()
+		now, err := s.FleetRevision(t.Context())
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, now, last)
+		require.Equal(t, grows, now > last, what)
+		last = now
+	}
+	c, tun := newMember(identity.KindConnector, "c", fleet.Host{}), newMember(identity.KindTunneler, "t", fleet.Host{})
+	h := put(t, s, c, tun)
+	check(true, "an enrollment")
+	hello := fleet.Hello{ID: "c", Version: "v2", PrivateIP: "10.0.0.1", Addresses: []string{"a:1"}}
+	for _, step := range []struct {
+		what  string
+		grows bool
+		do    func(tx enroll.Tx) error
+	}{
+		{"a hello", true, func(tx enroll.Tx) error { _, err := tx.SaveHello(t.Context(), hello); return err }},
+		{"the same hello", false, func(tx enroll.Tx) error { _, err := tx.SaveHello(t.Context(), hello); return err }},
+		{"a contested host", true, func(tx enroll.Tx) error { return tx.ContestHost(t.Context(), h.ID, start()) }},
+		{"a revoked connector", true, func(tx enroll.Tx) error { return tx.RevokeMember(t.Context(), c.Workload, start()) }},
+		{"a revoked tunneler", true, func(tx enroll.Tx) error { return tx.RevokeMember(t.Context(), tun.Workload, start()) }},
+		{"a revoked host", true, func(tx enroll.Tx) error { return tx.RevokeHost(t.Context(), h.ID, start()) }},
+		{"a policy", false, func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) }},
+	} {
+		within(t, s, step.do)
+		check(step.grows, step.what)
+	}
+	beat := fleet.Seen{Workload: tun.Workload, At: start(), Version: "v2", Connector: "c"}
+	require.NoError(t, s.SaveSeen(t.Context(), []fleet.Seen{beat}))
+	check(true, "another version and another connector")
+	beat.At = start().Add(time.Hour)
+	require.NoError(t, s.SaveSeen(t.Context(), []fleet.Seen{beat, {Workload: c.Workload, At: start()}}))
+	check(false, "a heartbeat")
+	within(t, s, func(tx enroll.Tx) error { return tx.PutMember(t.Context(), with(c, h)) })
+	check(true, "an id that is used again")
+}
+
+func with(m fleet.Member, h fleet.Host) fleet.Member {
+	m.HostID = h.ID
+	return m
+}
+
+func networks(t *testing.T, open func(string) Store) {
+	got, err := fresh(t, open).Networks(t.Context())
+	require.NoError(t, err)
+	same(t, []fleet.Network{{ID: fleet.DefaultNetwork, Name: "Default"}}, got)
+}
+
+func expiring(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	add := func(id string, at time.Time, edit func(*enroll.Token)) {
+		tok := enroll.Token{ID: id, Workload: connector("a"), CreatedAt: start(), ExpiresAt: at}
+		edit(&tok)
+		within(t, s, func(tx enroll.Tx) error { return tx.InsertToken(t.Context(), tok, []byte(id)) })
+	}
+	until := start().Add(time.Minute)
+	same := func(*enroll.Token) {}
+	add("at the start", start(), same)
+	add("within", start().Add(time.Microsecond), same)
+	add("at the end", until, same)
+	add("later", until.Add(time.Microsecond), same)
+	add("redeemed", until, func(t *enroll.Token) { t.ClaimedAt = start() })
+	add("revoked", until, func(t *enroll.Token) { t.RevokedAt = start() })
+	got, err := s.ExpiredTokens(t.Context(), start(), until)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"within", "at the end"}, got)
+}
+
+func commits(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	var told []string
+	s.OnCommit(func(all []audit.Event) {
+		for _, e := range all {
+			told = append(told, e.Target)
+		}
+		known, err := s.AuditSince(t.Context(), time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, all[len(all)-1].Target, known[len(known)-1].Target, "it was told before it could be read")
+	})
+	put := func(tx enroll.Tx, target string) error {
+		return tx.AppendAudit(t.Context(), audit.Event{Time: start(), Target: target})
+	}
+	within(t, s, func(tx enroll.Tx) error { return errors.Join(put(tx, "1"), put(tx, "2")) })
+	failed := errors.New("no")
+	require.ErrorIs(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return errors.Join(put(tx, "rolled back"), failed) }), failed)
+	within(t, s, func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) })
+	require.NoError(t, s.AppendAudit(t.Context(), audit.Event{Time: start(), Target: "3"}))
+	require.Equal(t, []string{"1", "2", "3"}, told)
+}
+
+func requests(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	long := start().Add(-time.Hour)
+	first := replay.Request{Actor: "key:a", Key: "k", Fingerprint: []byte{1}, StartedAt: start()}
+	begin := func(r replay.Request, expired time.Time) *replay.Record {
+		t.Helper()
+		got, err := s.BeginRequest(t.Context(), r, expired)
+		require.NoError(t, err)
+		return got
+	}
+	require.Nil(t, begin(first, long))
+	again := first
+	again.Fingerprint, again.StartedAt = []byte{2}, start().Add(time.Minute)
+	same(t, &replay.Record{Request: first, Body: []byte{}}, begin(again, long))
+
+	done := replay.Record{Request: first, Status: 201, Body: []byte("{}"), Resource: "tok_1"}
+	require.NoError(t, s.FinishRequest(t.Context(), done))
+	same(t, &done, begin(again, long))
+	require.NoError(t, s.ForgetRequest(t.Context(), first.Actor, first.Key))
+	same(t, &done, begin(again, long))
+
+	other := first
+	other.Actor = "key:b"
+	require.Nil(t, begin(other, long), "a key is its actor's own")
+	require.NoError(t, s.ForgetRequest(t.Context(), other.Actor, other.Key))
+	require.Nil(t, begin(other, long), "what was forgotten can begin")
+	require.Nil(t, begin(again, start()), "what expired can begin")
+}
