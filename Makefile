@@ -64,6 +64,11 @@ generate-check: ## Fail if the generated code is not what proto/ generates
 schema: ## Write controller/store/schema.sql from the migrations
 	go test ./controller/store -run Schema -update
 
+.PHONY: openapi
+openapi: ## Write webadmin/api/openapi.json from the table of operations
+	go test ./webadmin/api -run OpenAPIDocument -update
+	go test ./webadmin/api -run OpenAPIDocument
+
 .PHONY: fmt
 fmt: $(UI_INSTALLED) ## Format Go, proto and TypeScript files
 	$(GOLANGCI) fmt
@@ -111,6 +116,10 @@ demo-check: build spire ## Start the whole system, check it from outside, stop i
 .PHONY: bench-enroll
 bench-enroll: build spire ## Measure enroll to ONLINE beside bare SPIRE's own floor
 	go run ./internal/benchenroll
+
+.PHONY: bench-admin
+bench-admin: ## Measure the lists of the admin API on 10,000 connectors, beside a reply without them
+	go test -count 1 -run NoTest -bench BenchmarkAdmin -benchtime 3s ./webadmin/api
 
 .PHONY: e2e-rotation
 e2e-rotation: build spire ## Ten live CA rotations under fifty sessions, on real SPIRE (5 min)

@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
@@ -29,6 +30,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // controller is everything that serve runs.
@@ -62,6 +64,8 @@ type controller struct {
 	admin      *api.Server
 	identity   *auth.Auth
 	besides    []func(context.Context) error // run beside the admin listener
+	feed       *events.Feed
+	series     *series.Series
 }
 
 // serve runs the controller until ctx ends. Things start in the order of this
@@ -182,26 +186,6 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	return enrollment, plane, nil
 }
 
-// newAdmin makes the admin API.
-func (c *controller) newAdmin(now func() time.Time) error {
-	cfg := api.Config{
-		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive, OutageBudget: outageBudget(c.cfg),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
-		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
-	}
-	run, err := c.signIn(&cfg, now)
-	if err != nil {
-		return err
-	}
-	if run != nil {
-		c.besides = append(c.besides, run)
-	}
-	if c.admin, err = api.New(cfg); err != nil {
-		return fmt.Errorf("listen.admin: %w", err)
-	}
-	return nil
-}
-
 // changes tells everything that follows the store.
 type changes struct {
 	roster     *fleet.Roster
@@ -252,7 +236,7 @@ func (c *controller) run(ctx context.Context) error {
 		return err
 	}
 	for _, run := range append(append(c.auditing.runs(), c.besides...),
-		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run,
+		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run, c.feed.Run, c.series.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
 	) {
 		g.Go(func() error { return run(gctx) })

@@ -37,6 +37,16 @@ type KeyList struct {
 	Total         int    `json:"total"`
 }
 
+// AccessTokenRequest is the form of POST /oauth/token (RFC 6749, section 4.4.2).
+type AccessTokenRequest struct {
+	GrantType string `json:"grant_type" enum:"client_credentials"`
+	// ClientID and ClientSecret are an API key's id and the key; absent with HTTP Basic.
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+	// Scope is a list of permissions, separated by spaces; absent is all of the key's.
+	Scope string `json:"scope,omitempty"`
+}
+
 // AccessToken is the reply of POST /oauth/token (RFC 6749 section 5.1).
 type AccessToken struct {
 	AccessToken string `json:"access_token"`

@@ -12,7 +12,7 @@ const (
 // of itself (version, addresses) is not verified.
 type Member struct {
 	ID         string    `json:"id"`
-	Status     string    `json:"status"`
+	Status     string    `json:"status" enum:"ONLINE,OFFLINE"`
 	LastSeen   time.Time `json:"last_seen,omitzero"`
 	Version    string    `json:"version"`
 	SPIFFEID   string    `json:"spiffe_id"`
@@ -59,6 +59,8 @@ type SVID struct {
 // Connector is an enrolled connector.
 type Connector struct {
 	Member
+	// Network is the id of the network it belongs to.
+	Network   string `json:"network"`
 	PrivateIP string `json:"private_ip"`
 	// Addresses are host:port at which tunnelers reach it.
 	Addresses []string `json:"addresses"`
@@ -79,16 +81,18 @@ type Tunneler struct {
 	SessionSince time.Time `json:"session_since,omitzero"`
 }
 
-// ConnectorList is one page of GET /connectors, by id.
+// ConnectorList is one page of GET /connectors. Total counts all pages.
 type ConnectorList struct {
 	Connectors    []Connector `json:"connectors"`
 	NextPageToken string      `json:"next_page_token"`
+	Total         int         `json:"total"`
 }
 
-// TunnelerList is one page of GET /tunnelers, by id.
+// TunnelerList is one page of GET /tunnelers. Total counts all pages.
 type TunnelerList struct {
 	Tunnelers     []Tunneler `json:"tunnelers"`
 	NextPageToken string     `json:"next_page_token"`
+	Total         int        `json:"total"`
 }
 
 // Status is the reply to GET /status.

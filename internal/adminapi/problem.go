@@ -15,6 +15,8 @@ type Problem struct {
 	Field string `json:"field,omitempty"`
 	// Error is a code of RFC 6749 section 5.2, of POST /oauth/token only.
 	Error string `json:"error,omitempty"`
+	// Resource is the id of what the request with this Idempotency-Key made.
+	Resource string `json:"resource,omitempty"`
 }
 
 // Types of problems.
@@ -33,6 +35,10 @@ const (
 	TypeNotFound         = "urn:grpccontroller:problem:not-found"
 	TypeMethodNotAllowed = "urn:grpccontroller:problem:method-not-allowed"
 	TypeLiveMember       = "urn:grpccontroller:problem:live-member"
+	TypeTooManyStreams   = "urn:grpccontroller:problem:too-many-streams"
+	TypeKeyReused        = "urn:grpccontroller:problem:idempotency-key-reused"
+	TypeInterrupted      = "urn:grpccontroller:problem:idempotency-interrupted"
+	TypeReplayed         = "urn:grpccontroller:problem:idempotency-replayed"
 	TypeTooLarge         = "urn:grpccontroller:problem:too-large"
 	TypeMediaType        = "urn:grpccontroller:problem:media-type"
 	TypeTooManyFailures  = "urn:grpccontroller:problem:too-many-failures"

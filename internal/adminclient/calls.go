@@ -11,7 +11,7 @@ import (
 )
 
 // pageSize is the largest page that the API gives.
-const pageSize = 1000
+const pageSize = 500
 
 // CreateToken makes an enrollment token.
 func (c *Client) CreateToken(ctx context.Context, r adminapi.TokenRequest) (adminapi.CreatedToken, error) {
@@ -59,6 +59,11 @@ func (c *Client) Tunnelers(ctx context.Context, o ListOptions) ([]adminapi.Tunne
 	return pages(ctx, c, "tunnelers", o.query(), func(l adminapi.TunnelerList) ([]adminapi.Tunneler, string) {
 		return l.Tunnelers, l.NextPageToken
 	})
+}
+
+// Hosts lists hosts by id.
+func (c *Client) Hosts(ctx context.Context, o ListOptions) ([]adminapi.Host, error) {
+	return pages(ctx, c, "hosts", o.query(), func(l adminapi.HostList) ([]adminapi.Host, string) { return l.Hosts, l.NextPageToken })
 }
 
 // Connector returns one connector, also a revoked one.

@@ -22,7 +22,7 @@ const (
 	// arrives and not only a timeout.
 	callTimeout = 35 * time.Second
 	dialTimeout = 5 * time.Second
-	// maxReply is far above the largest page (1000 members).
+	// maxReply is far above the largest page (500 members).
 	maxReply = 8 << 20
 )
 

@@ -39,11 +39,11 @@ func (s *Server) auditOperations() []operation {
 	}
 	return []operation{{
 		method: http.MethodGet, path: "/audit", tag: "audit", summary: "List audit events, newest first",
-		permission: auth.AuditRead, query: append(pageParams(), filters...), replies: map[int]any{http.StatusOK: adminapi.AuditList{}}, handle: s.listAudit,
+		permission: auth.AuditRead, query: append(pageParams(), filters...), replies: listReplies(adminapi.AuditList{}), handle: s.listAudit,
 	}, {
 		method: http.MethodGet, path: "/audit/export", tag: "audit", summary: "Download audit events, oldest first",
 		description: "One JSON object a line, as the exporters write it. Only events that have their place in the log.",
-		permission:  auth.AuditRead, query: filters, replies: map[int]any{http.StatusOK: nil}, stream: true, handle: s.exportAudit,
+		permission:  auth.AuditRead, query: filters, replies: map[int]any{http.StatusOK: eventLines{}}, stream: true, handle: s.exportAudit,
 	}, {
 		method: http.MethodGet, path: "/audit/checkpoint", tag: "audit", summary: "The newest signed checkpoint of the audit log",
 		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditCheckpoint{}}, handle: s.getCheckpoint,
@@ -105,9 +105,11 @@ func (s *Server) listAudit(c *gin.Context) error {
 	for _, r := range rows {
 		out.Events = append(out.Events, renderEvent(r))
 	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	return list(c, out)
 }
+
+// eventLines marks a reply of JSON lines, each an adminapi.AuditEvent.
+type eventLines struct{}
 
 func renderEvent(r audit.Row) adminapi.AuditEvent {
 	e := adminapi.AuditEvent{

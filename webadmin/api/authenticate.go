@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -103,6 +104,17 @@ func (s *Server) unauthenticated(c *gin.Context, err error) {
 		return
 	}
 	s.fail(c, err)
+}
+
+// principal says who the caller of an open stream is by now, which keeps no idle
+// session alive. Errors: *auth.RefusedError; others mean that it cannot be known.
+func (s *Server) principal(ctx context.Context, c *gin.Context) (auth.Principal, error) {
+	secret := s.cookie(c, sessionCookie)
+	if len(c.Request.Header.Values("Authorization")) > 0 || secret == "" {
+		return s.cfg.Auth.Authenticate(ctx, bearer(c.Request.Header))
+	}
+	a, err := s.cfg.Identity.Sessions.Authenticate(ctx, secret, true)
+	return a.Principal, err
 }
 
 // bearer reads the key from the one Authorization header. Two headers are

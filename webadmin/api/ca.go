@@ -16,7 +16,7 @@ func (s *Server) caOperations() []operation {
 	move := func(path, summary string, h func(*gin.Context) error) operation {
 		return operation{
 			method: http.MethodPost, path: "/ca/rotations" + path, tag: "ca", summary: summary,
-			permission: auth.CARotate, stepUp: true,
+			permission: auth.CARotate, stepUp: true, replayable: true,
 			replies:  map[int]any{http.StatusAccepted: adminapi.Rotation{}},
 			problems: []int{http.StatusConflict}, handle: h,
 		}

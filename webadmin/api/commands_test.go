@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
 
@@ -212,4 +213,22 @@ func TestCLIPrecedenceOfFlagDataDirAndEnvironment(t *testing.T) {
 	require.Contains(t, runCLI("token", "list").errOut, filepath.Join(dir, "none"), "the environment is used")
 	require.Equal(t, 0, runCLI("token", "list", "--data-dir", dir).code, "--data-dir wins over the environment")
 	require.Contains(t, runCLI("token", "list", "--data-dir", dir, "--api-url", "http://127.0.0.1:1").errOut, "127.0.0.1:1", "--api-url wins over --data-dir")
+}
+
+func TestCLIHostsList(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddHost(identity.HostID(strings.Repeat("ab", 16)), func(h *fleet.Host) { h.Hostname = "böx\x1b[2J" })
+	e.Fleet.AddHost(identity.HostID(strings.Repeat("cd", 16)), func(h *fleet.Host) { h.RevokedAt = e.Clock.Now() })
+	e.Fleet.AddConnector("c1", func(c *fleet.Connector) { online(&c.Presence, e) })
+	r := runCLI("hosts", "list", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	require.Regexp(t, `(ab){16} +ONLINE .*böx.* connector/c1`, r.out)
+	require.NotContains(t, r.out, "\x1b")
+	require.NotContains(t, r.out, "cdcd")
+	require.Contains(t, runCLI("hosts", "list", "--data-dir", dir, "--include-revoked").out, "cdcd")
+	var got []adminapi.Host
+	require.NoError(t, json.Unmarshal([]byte(runCLI("hosts", "list", "--data-dir", dir, "--status", "online", "-o", "json").out), &got))
+	require.Len(t, got, 1)
+	require.NotEqual(t, 0, runCLI("hosts", "list", "--data-dir", dir, "--status", "asleep").code)
 }

@@ -15,7 +15,7 @@ import (
 func (s *Server) keyOperations() []operation {
 	return []operation{{
 		method: http.MethodGet, path: "/keys", tag: "keys", summary: "List API keys, dead ones too, newest first",
-		permission: auth.KeysManage, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.KeyList{}}, handle: s.listKeys,
+		permission: auth.KeysManage, query: pageParams(), replies: listReplies(adminapi.KeyList{}), handle: s.listKeys,
 	}, {
 		method: http.MethodPost, path: "/keys", tag: "keys", summary: "Create an API key",
 		description: "The reply is the only one with the secret. Nobody gives a key more than he may do himself.",
@@ -41,8 +41,7 @@ func (s *Server) listKeys(c *gin.Context) error {
 	for _, k := range items {
 		out.Keys = append(out.Keys, renderKey(k, s.cfg.Now()))
 	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	return list(c, out)
 }
 
 func (s *Server) createKey(c *gin.Context) error {
@@ -68,6 +67,7 @@ func (s *Server) createKey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	made(c, k.ID)
 	c.JSON(http.StatusCreated, adminapi.CreatedKey{Key: renderKey(k, s.cfg.Now()), Secret: secret})
 	return nil
 }

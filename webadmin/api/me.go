@@ -28,7 +28,7 @@ func (s *Server) meOperations() []operation {
 		permission: auth.Self, stepUp: true, replies: done, problems: conflict, handle: s.stopTOTP,
 	}, {
 		method: http.MethodGet, path: "/me/sessions", tag: "me", summary: "List the own sessions, newest first",
-		permission: auth.Self, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.SessionList{}}, problems: conflict, handle: s.mySessions,
+		permission: auth.Self, query: pageParams(), replies: listReplies(adminapi.SessionList{}), problems: conflict, handle: s.mySessions,
 	}, {
 		method: http.MethodDelete, path: "/me/sessions/:id", tag: "me", summary: "End one of the own sessions",
 		permission: auth.Self, replies: done, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.endMySession,

@@ -14,14 +14,13 @@ import (
 )
 
 func (s *Server) memberOperations() []operation {
-	query := append(pageParams(),
-		param{name: "status", description: "only members with this status", enum: []string{adminapi.Online, adminapi.Offline}},
-		param{name: "include", description: "also members whose access was revoked", enum: []string{"revoked"}})
-	ops := func(kind, tag string, list, one any, do [3]func(*gin.Context) error) []operation {
+	include := param{name: "include", description: "also members whose access was revoked", enum: []string{"revoked"}}
+	connectors, tunnelers := append(s.connectors().params(), include), append(s.tunnelers().params(), include)
+	ops := func(kind, tag string, query []param, list, one any, do [3]func(*gin.Context) error) []operation {
 		id := []param{{name: "id", description: "the id of the " + kind, pattern: identity.IDPattern}}
 		return []operation{{
 			method: http.MethodGet, path: "/" + tag, tag: tag, summary: "List " + tag,
-			permission: auth.FleetRead, query: query, replies: map[int]any{http.StatusOK: list}, handle: do[0],
+			permission: auth.FleetRead, query: query, replies: listReplies(list), handle: do[0],
 		}, {
 			method: http.MethodGet, path: "/" + tag + "/:id", tag: tag, summary: "One " + kind + ", also a revoked one",
 			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []int{http.StatusNotFound}, handle: do[1],
@@ -32,53 +31,81 @@ func (s *Server) memberOperations() []operation {
 		}}
 	}
 	return slices.Concat(
-		ops("connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{},
+		ops("connector", "connectors", connectors, adminapi.ConnectorList{}, adminapi.Connector{},
 			[3]func(*gin.Context) error{s.listConnectors, s.getConnector, s.revokeConnector}),
-		ops("tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{},
+		ops("tunneler", "tunnelers", tunnelers, adminapi.TunnelerList{}, adminapi.Tunneler{},
 			[3]func(*gin.Context) error{s.listTunnelers, s.getTunneler, s.revokeTunneler}),
 	)
 }
 
 // members is what differs between the routes of connectors and of tunnelers.
 type members[T, R any] struct {
-	name   string // of the list
-	all    func(ctx context.Context) ([]T, error)
-	base   func(T) (fleet.Member, fleet.Presence)
-	render func(T) (R, error)
+	listing[*T]                                        // of pointers: a list is long, its items are large
+	all         func(ctx context.Context) ([]T, error) // the caller's own
+	live        func(*T) bool
+	render      func(T) (R, error)
 }
 
 func (s *Server) connectors() members[fleet.Connector, adminapi.Connector] {
+	l := memberListing("connectors", func(m *fleet.Connector) (*fleet.Member, *fleet.Presence) { return &m.Member, &m.Presence })
+	base := l.text
+	l.text = func(m *fleet.Connector) []string {
+		return append(base(m), append([]string{m.PrivateIP, m.NetworkID}, m.Addresses...)...)
+	}
 	return members[fleet.Connector, adminapi.Connector]{
-		"connectors", s.cfg.Fleet.Connectors,
-		func(m fleet.Connector) (fleet.Member, fleet.Presence) { return m.Member, m.Presence },
-		s.renderConnector,
+		l, s.cfg.Fleet.Connectors, func(m *fleet.Connector) bool { return m.Live() }, s.renderConnector,
 	}
 }
 
 func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
+	l := memberListing("tunnelers", func(m *fleet.Tunneler) (*fleet.Member, *fleet.Presence) { return &m.Member, &m.Presence })
+	base := l.text
+	l.text = func(m *fleet.Tunneler) []string { return append(base(m), m.ConnectorID) }
 	return members[fleet.Tunneler, adminapi.Tunneler]{
-		"tunnelers", s.cfg.Fleet.Tunnelers,
-		func(m fleet.Tunneler) (fleet.Member, fleet.Presence) { return m.Member, m.Presence },
-		s.renderTunneler,
+		l, s.cfg.Fleet.Tunnelers, func(m *fleet.Tunneler) bool { return m.Live() }, s.renderTunneler,
+	}
+}
+
+// memberListing is how both lists of members are ordered and searched.
+func memberListing[T any](name string, base func(*T) (*fleet.Member, *fleet.Presence)) listing[*T] {
+	status := func(it *T) string {
+		_, p := base(it)
+		return string(statusOf(*p))
+	}
+	key := func(of func(*fleet.Member, *fleet.Presence) string) func(*T) string {
+		return func(it *T) string { return of(base(it)) }
+	}
+	return listing[*T]{
+		name: name, sort: "id", id: key(func(m *fleet.Member, _ *fleet.Presence) string { return m.ID }),
+		keys: map[string]func(*T) string{
+			"id":          key(func(m *fleet.Member, _ *fleet.Presence) string { return m.ID }),
+			"last_seen":   key(func(m *fleet.Member, p *fleet.Presence) string { return timeKey(lastSeen(*m, *p)) }),
+			"enrolled_at": key(func(m *fleet.Member, _ *fleet.Presence) string { return timeKey(m.EnrolledAt) }),
+			"version":     key(func(m *fleet.Member, _ *fleet.Presence) string { return numberKey(m.Version) }),
+			"status":      status,
+		},
+		status: status, statuses: []string{adminapi.Online, adminapi.Offline},
+		text: func(it *T) []string {
+			m, p := base(it)
+			return []string{m.ID, m.Version, p.RemoteAddr, string(m.HostID)}
+		},
 	}
 }
 
 func (s *Server) listConnectors(c *gin.Context) error {
-	page, next, err := s.connectors().list(c)
+	items, page, err := s.connectors().page(c)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, adminapi.ConnectorList{Connectors: page, NextPageToken: next})
-	return nil
+	return list(c, adminapi.ConnectorList{Connectors: items, NextPageToken: page.next, Total: page.total})
 }
 
 func (s *Server) listTunnelers(c *gin.Context) error {
-	page, next, err := s.tunnelers().list(c)
+	items, page, err := s.tunnelers().page(c)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, adminapi.TunnelerList{Tunnelers: page, NextPageToken: next})
-	return nil
+	return list(c, adminapi.TunnelerList{Tunnelers: items, NextPageToken: page.next, Total: page.total})
 }
 
 func (s *Server) getConnector(c *gin.Context) error { return s.connectors().get(c) }
@@ -93,29 +120,33 @@ func (s *Server) revokeTunneler(c *gin.Context) error {
 	return s.revokeMember(c, identity.KindTunneler)
 }
 
-// list returns one page, by id.
-func (m members[T, R]) list(c *gin.Context) (page []R, next string, err error) {
-	q := queryOf(c)
-	filter := memberFilter{status: fleet.Status(q.Get("status")), revoked: q.Get("include") == "revoked"}
-	at, err := parsePage(m.name, q)
-	if err != nil {
-		return nil, "", err
-	}
+// page returns one page and its items rendered.
+func (m members[T, R]) page(c *gin.Context) ([]R, page[*T], error) {
 	all, err := m.all(c.Request.Context())
 	if err != nil {
-		return nil, "", err
+		return nil, page[*T]{}, err
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(it T) bool { return filter.hides(m.base(it)) })
-	items, next := paginate(all, at, m.id)
-	page = make([]R, 0, len(items))
-	for _, it := range items {
-		r, err := m.render(it)
-		if err != nil {
-			return nil, "", err
+	q := queryOf(c)
+	revoked := q.Get("include") == "revoked"
+	items := make([]*T, 0, len(all))
+	for i := range all {
+		if revoked || m.live(&all[i]) {
+			items = append(items, &all[i])
 		}
-		page = append(page, r)
 	}
-	return page, next, nil
+	p, err := m.of(items, q)
+	if err != nil {
+		return nil, p, err
+	}
+	out := make([]R, 0, len(p.items))
+	for _, it := range p.items {
+		r, err := m.render(*it)
+		if err != nil {
+			return nil, p, err
+		}
+		out = append(out, r)
+	}
+	return out, p, nil
 }
 
 // get renders the member that the path names, also a revoked one.
@@ -128,7 +159,7 @@ func (m members[T, R]) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(it T) bool { return m.id(it) == id })
+	i := slices.IndexFunc(all, func(it T) bool { return m.id(&it) == id })
 	if i < 0 {
 		return fleet.ErrNotFound
 	}
@@ -138,11 +169,6 @@ func (m members[T, R]) get(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, out)
 	return nil
-}
-
-func (m members[T, R]) id(it T) string {
-	base, _ := m.base(it)
-	return base.ID
 }
 
 // revokeMember ends a member's access; how long the longest access can remain is
@@ -166,14 +192,4 @@ func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 // memberID reads the id of a route.
 func memberID(c *gin.Context) (string, error) {
 	return workloadID(c.Param("id"))
-}
-
-// memberFilter chooses members for a list.
-type memberFilter struct {
-	status  fleet.Status // "" is any
-	revoked bool         // show revoked ones too
-}
-
-func (f memberFilter) hides(m fleet.Member, p fleet.Presence) bool {
-	return !f.revoked && !m.Live() || f.status != "" && f.status != statusOf(p)
 }

@@ -20,6 +20,7 @@ const (
 	keyCaller    = "caller"
 	keyActive    = "active"
 	keyQuery     = "query"
+	keyResource  = "resource"
 )
 
 // identifyRequest gives the request an id of ours. One from outside is ignored:

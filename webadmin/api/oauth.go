@@ -17,7 +17,7 @@ func (s *Server) oauthOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/oauth/token", tag: "keys", summary: "Get an access token for an API key",
 		description: "OAuth 2.0 client credentials (RFC 6749 section 4.4), form-encoded: grant_type=client_credentials, client_id is the key's id and client_secret the key, in the body or by HTTP Basic; scope may ask for less. Problems have the field error of section 5.2.",
-		public:      true, replies: map[int]any{http.StatusOK: adminapi.AccessToken{}}, problems: []int{http.StatusForbidden}, handle: s.issueToken,
+		public:      true, request: adminapi.AccessTokenRequest{}, form: true, replies: map[int]any{http.StatusOK: adminapi.AccessToken{}}, problems: []int{http.StatusForbidden}, handle: s.issueToken,
 	}}
 }
 

@@ -37,11 +37,17 @@ type operation struct {
 	params []param
 	// request is a zero value of the body's type; nil takes no body.
 	request any
+	// form is a request that is form encoded and not JSON.
+	form bool
 	// replies has a zero value of the body's type for each status of success; nil is
 	// a reply without a body.
 	replies map[int]any
 	// problems are the statuses of refusals, beside those that every operation has.
 	problems []int
+	// replayable has a reply without a secret, which is kept for who repeats the
+	// request with its Idempotency-Key. Without it a repetition is answered with 409 and
+	// the id that the handler gave to made.
+	replayable bool
 	// stream replies until one side has enough: no deadline applies.
 	stream bool
 

@@ -15,7 +15,7 @@ func (s *Server) peopleOperations() []operation {
 	problems := []int{http.StatusNotFound, http.StatusConflict}
 	return []operation{{
 		method: http.MethodGet, path: "/people", tag: "people", summary: "List who may sign in",
-		permission: auth.PeopleManage, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.PersonList{}}, handle: s.listPeople,
+		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.PersonList{}), handle: s.listPeople,
 	}, {
 		method: http.MethodPost, path: "/people", tag: "people", summary: "Invite somebody",
 		description: "The reply is the only one with the setup link, which works once, for 24 h.",
@@ -34,7 +34,7 @@ func (s *Server) peopleOperations() []operation {
 		permission: auth.PeopleManage, stepUp: true, replies: invited, problems: problems, handle: s.resetPerson,
 	}, {
 		method: http.MethodGet, path: "/sessions", tag: "people", summary: "List everybody's sessions, newest first",
-		permission: auth.PeopleManage, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.SessionList{}}, handle: s.allSessions,
+		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.SessionList{}), handle: s.allSessions,
 	}, {
 		method: http.MethodDelete, path: "/sessions/:id", tag: "people", summary: "End anybody's session",
 		permission: auth.PeopleManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.endSession,
@@ -55,8 +55,7 @@ func (s *Server) listPeople(c *gin.Context) error {
 	for _, p := range items {
 		out.People = append(out.People, renderPerson(p))
 	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	return list(c, out)
 }
 
 func (s *Server) createPerson(c *gin.Context) error {
@@ -126,6 +125,7 @@ func (s *Server) endSession(c *gin.Context) error {
 }
 
 func (s *Server) renderInvited(c *gin.Context, p auth.Person, code string) {
+	made(c, p.ID)
 	c.JSON(http.StatusCreated, adminapi.InvitedPerson{
 		Person: renderPerson(p), SetupURL: s.SetupURL(code), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
 	})

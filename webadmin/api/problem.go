@@ -66,6 +66,9 @@ func problemOf(err error) *problemError {
 	if o, ok := errors.AsType[*rotation.OptionError](err); ok {
 		return invalid(o.Field, o.Err.Error())
 	}
+	if p := replayProblem(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.Is(err, rotation.ErrUpstream):
 		return problem(http.StatusConflict, adminapi.TypeUpstream, rotation.ErrUpstream.Error())

@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -16,17 +17,21 @@ func statusOf(p fleet.Presence) fleet.Status {
 	return fleet.Offline
 }
 
+// lastSeen is when a member was heard of, in this run of the program or before.
+func lastSeen(m fleet.Member, p fleet.Presence) time.Time {
+	if p.LastSeen.After(m.LastSeenAt) {
+		return p.LastSeen
+	}
+	return m.LastSeenAt
+}
+
 func (s *Server) renderMember(m fleet.Member, p fleet.Presence, marks marks) (adminapi.Member, error) {
 	id, err := m.SPIFFEID(s.cfg.TrustDomain)
 	if err != nil {
 		return adminapi.Member{}, err
 	}
-	lastSeen := m.LastSeenAt
-	if p.LastSeen.After(lastSeen) {
-		lastSeen = p.LastSeen
-	}
 	return adminapi.Member{
-		ID: m.ID, Status: string(statusOf(p)), LastSeen: lastSeen, Version: m.Version,
+		ID: m.ID, Status: string(statusOf(p)), LastSeen: lastSeen(m, p), Version: m.Version,
 		SPIFFEID: id.String(), HostID: string(m.HostID), EnrolledAt: m.EnrolledAt, RevokedAt: m.RevokedAt,
 		Contested: marks.contested, Cloned: marks.clone != nil, Clone: renderClone(marks.clone), RemoteAddress: p.RemoteAddr,
 		SVID: adminapi.SVID{Serial: p.SVID.Serial, AuthorityID: p.SVID.AuthorityID, NotAfter: p.SVID.NotAfter},
@@ -57,7 +62,7 @@ func (s *Server) renderConnector(m fleet.Connector) (adminapi.Connector, error) 
 		addresses = []string{} // [] and not null in JSON
 	}
 	return adminapi.Connector{
-		Member: member, PrivateIP: m.PrivateIP, Addresses: addresses,
+		Member: member, Network: m.NetworkID, PrivateIP: m.PrivateIP, Addresses: addresses,
 		StreamSince: m.Presence.Since, PolicyRevision: m.Presence.PolicyRevision,
 	}, err
 }

@@ -12,8 +12,11 @@ import (
 func (s *Server) operations() []operation {
 	return slices.Concat(
 		s.statusOperations(),
+		s.eventOperations(),
+		s.openAPIOperations(),
 		s.tokenOperations(),
 		s.memberOperations(),
+		s.hostOperations(),
 		s.caOperations(),
 		s.auditOperations(),
 		s.sessionOperations(),
@@ -35,7 +38,7 @@ func (s *Server) newEngine() *gin.Engine {
 	// the rest of the request, so that comes last. A route that is registered beside
 	// the table has no row, and authorize refuses it.
 	e.Use(s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
-		s.authenticate, s.authorize, s.checkQuery)
+		s.authenticate, s.authorize, s.checkQuery, s.once)
 	e.NoRoute(newDashboard(ui.Files()).serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))
 	for _, o := range s.table {

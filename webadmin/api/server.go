@@ -19,11 +19,14 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // Limits of a request. The write timeout leaves a handler that ran into its
@@ -39,6 +42,9 @@ const (
 	drainTimeout   = 10 * time.Second
 )
 
+// timeouts are those that tests shorten.
+type timeouts struct{ read, write, ping, slowReader time.Duration }
+
 // Tokens creates, lists and revokes enrollment tokens.
 type Tokens interface {
 	// Create errors: *enroll.FieldError, enroll.ErrLiveMember.
@@ -52,6 +58,8 @@ type Tokens interface {
 type Fleet interface {
 	Connectors(ctx context.Context) ([]fleet.Connector, error)
 	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
+	Hosts(ctx context.Context) ([]fleet.Host, error)
+	Networks(ctx context.Context) ([]fleet.Network, error)
 	// Revoke errors: fleet.ErrNotFound.
 	Revoke(ctx context.Context, r fleet.Revocation) error
 }
@@ -111,6 +119,13 @@ type Config struct {
 	Auth        Authenticator
 	TrustDomain spiffeid.TrustDomain
 	Version     string
+	// Events are streamed, Series is charted.
+	Events *events.Hub
+	Series *series.Series
+	// Replays keeps what Idempotency-Keys stand for.
+	Replays replay.Store
+	// Settings are shown as they are.
+	Settings adminapi.Settings
 	// OutageBudget is shown with the CA.
 	OutageBudget adminapi.OutageBudget
 	// Install renders the command that enrolls a host with a new token.
@@ -128,9 +143,13 @@ type Server struct {
 	log      *zap.Logger
 	table    map[string]operation
 	failures *failures
+	replays  *replay.Keys
 	engine   *gin.Engine
 	listener net.Listener
 	hosts    map[string]bool // nil takes any
+	// stopping is closed when Run is about to end: streams end then.
+	stopping chan struct{}
+	timeouts timeouts
 }
 
 // New opens the listener, so that a port in use fails at start; it serves once
@@ -152,7 +171,11 @@ func New(c Config) (*Server, error) {
 		_ = l.Close()
 		return nil, notLoopback(c.Listen)
 	}
-	s := &Server{cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), listener: l}
+	s := &Server{
+		cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), listener: l,
+		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
+		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, slowReader: slowReader},
+	}
 	s.hosts = s.ownHosts()
 	s.table = tableOf(s.operations())
 	s.engine = s.newEngine()
@@ -193,8 +216,8 @@ func (s *Server) Run(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           s.engine,
 		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadTimeout:       s.timeouts.read,
+		WriteTimeout:      s.timeouts.write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          zap.NewStdLog(s.log),
@@ -203,6 +226,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.cfg.TLS != nil {
 		listener = tls.NewListener(listener, s.cfg.TLS)
 	}
+	srv.RegisterOnShutdown(func() { close(s.stopping) })
 	s.log.Info("admin API listening", zap.Stringer("address", s.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

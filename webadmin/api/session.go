@@ -199,8 +199,7 @@ func (s *Server) listSessions(c *gin.Context, personID, current string) error {
 			Current: it.ID == current, CreatedAt: it.CreatedAt, LastSeenAt: it.LastSeenAt, ExpiresAt: it.IdleExpiresAt(),
 		})
 	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	return list(c, out)
 }
 
 func (s *Server) emails(ctx context.Context) (map[string]string, error) {

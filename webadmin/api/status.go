@@ -8,13 +8,45 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 func (s *Server) statusOperations() []operation {
 	return []operation{{
 		method: http.MethodGet, path: "/status", tag: "status", summary: "Counts of members, the trust domain and the version",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Status{}}, handle: s.status,
+	}, {
+		method: http.MethodGet, path: "/series", tag: "status", summary: "Members, heartbeats and SVID rotations over time",
+		description: "In memory: it begins when the controller does.",
+		permission:  auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Series{}}, handle: s.series,
+		query: []param{{name: "window", description: "how far back; 1h when absent", enum: []string{"1h", "24h"}}},
+	}, {
+		method: http.MethodGet, path: "/settings", tag: "status", summary: "The configuration in effect, without secrets",
+		permission: auth.SettingsRead, replies: map[int]any{http.StatusOK: adminapi.Settings{}}, handle: s.settings,
 	}}
+}
+
+func (s *Server) series(c *gin.Context) error {
+	window := series.Fine
+	if queryOf(c).Get("window") == "24h" {
+		window = series.Coarse
+	}
+	points := s.cfg.Series.Points(window)
+	out := adminapi.Series{StepSeconds: int(window.Step.Seconds()), Points: make([]adminapi.Point, 0, len(points))}
+	for _, p := range points {
+		out.Points = append(out.Points, adminapi.Point{
+			At: p.At, ConnectorsOnline: p.ConnectorsOnline, ConnectorsTotal: p.ConnectorsTotal,
+			TunnelersOnline: p.TunnelersOnline, TunnelersTotal: p.TunnelersTotal,
+			Heartbeats: p.Heartbeats, SVIDRotations: p.Rotations,
+		})
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (s *Server) settings(c *gin.Context) error {
+	c.JSON(http.StatusOK, s.cfg.Settings)
+	return nil
 }
 
 // status is the head of the dashboard.

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"fmt"
-	"math"
 	"net/http"
 	"time"
 
@@ -21,7 +19,7 @@ func (s *Server) tokenOperations() []operation {
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []int{http.StatusConflict}, handle: s.createToken,
 	}, {
 		method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "List enrollment tokens, newest first",
-		permission: auth.FleetRead, query: pageParams(), replies: map[int]any{http.StatusOK: adminapi.TokenList{}}, handle: s.listTokens,
+		permission: auth.FleetRead, query: s.tokenListing().params(), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
 	}, {
 		method: http.MethodDelete, path: "/tokens/:id", tag: "tokens", summary: "Revoke a pending enrollment token",
 		permission: auth.TokensWrite, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.revokeToken,
@@ -44,6 +42,7 @@ func (s *Server) createToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	made(c, t.ID)
 	c.JSON(http.StatusCreated, adminapi.CreatedToken{
 		TokenID: t.ID, Token: secret, Kind: string(t.Workload.Kind), ID: t.Workload.ID,
 		ExpiresAt: t.ExpiresAt, InstallCommand: s.cfg.Install(t, secret),
@@ -52,21 +51,19 @@ func (s *Server) createToken(c *gin.Context) error {
 }
 
 func (s *Server) listTokens(c *gin.Context) error {
-	page, err := parsePage("tokens", queryOf(c))
-	if err != nil {
-		return err
-	}
 	all, err := s.cfg.Tokens.List(c.Request.Context())
 	if err != nil {
 		return err
 	}
-	items, next := paginate(all, page, newestFirst)
-	out := adminapi.TokenList{Tokens: make([]adminapi.Token, 0, len(items)), NextPageToken: next}
-	for _, t := range items {
+	page, err := s.tokenListing().of(all, queryOf(c))
+	if err != nil {
+		return err
+	}
+	out := adminapi.TokenList{Tokens: make([]adminapi.Token, 0, len(page.items)), NextPageToken: page.next, Total: page.total}
+	for _, t := range page.items {
 		out.Tokens = append(out.Tokens, renderToken(t, s.cfg.Now()))
 	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	return list(c, out)
 }
 
 func (s *Server) revokeToken(c *gin.Context) error {
@@ -78,9 +75,21 @@ func (s *Server) revokeToken(c *gin.Context) error {
 	return nil
 }
 
-// newestFirst is a key whose ascending order is descending time.
-func newestFirst(t enroll.Token) string {
-	return fmt.Sprintf("%019d %s", math.MaxInt64-t.CreatedAt.UnixNano(), t.ID)
+func (s *Server) tokenListing() listing[enroll.Token] {
+	state := func(t enroll.Token) string { return string(t.State(s.cfg.Now())) }
+	return listing[enroll.Token]{
+		name: "tokens", sort: "-created_at", id: func(t enroll.Token) string { return t.ID },
+		keys: map[string]func(enroll.Token) string{
+			"id":         func(t enroll.Token) string { return t.Workload.ID },
+			"created_at": func(t enroll.Token) string { return timeKey(t.CreatedAt) },
+			"expires_at": func(t enroll.Token) string { return timeKey(t.ExpiresAt) },
+			"status":     state,
+		},
+		status: state, statuses: []string{string(enroll.Pending), string(enroll.Redeemed), string(enroll.Expired), string(enroll.Revoked)},
+		text: func(t enroll.Token) []string {
+			return []string{t.ID, t.Workload.String(), t.CreatedBy, string(t.HostID)}
+		},
+	}
 }
 
 func renderToken(t enroll.Token, now time.Time) adminapi.Token {

@@ -180,7 +180,7 @@ func TestListsTokensWithTheirStateAndWithoutSecrets(t *testing.T) {
 		require.Empty(t, second.NextPageToken)
 	})
 	t.Run("an empty list is [] and not null", func(t *testing.T) {
-		require.JSONEq(t, `{"tokens":[],"next_page_token":""}`, get(t, apitest.New(t), "/api/admin/tokens").Body.String())
+		require.JSONEq(t, `{"tokens":[],"next_page_token":"","total":0}`, get(t, apitest.New(t), "/api/admin/tokens").Body.String())
 	})
 }
 

@@ -45,6 +45,7 @@ type Tokens struct {
 
 	mu       sync.Mutex
 	requests []enroll.TokenRequest
+	onCreate func()
 	tokens   []enroll.Token
 	err      error
 }
@@ -54,6 +55,13 @@ func (f *Tokens) Fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.err = err
+}
+
+// OnCreate runs fn in each Create; nil ends that.
+func (f *Tokens) OnCreate(fn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.onCreate = fn
 }
 
 // Requests are the requests that reached Create.
@@ -75,6 +83,9 @@ func (f *Tokens) Create(_ context.Context, r enroll.TokenRequest) (enroll.Token,
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests = append(f.requests, r)
+	if f.onCreate != nil {
+		f.onCreate()
+	}
 	if f.err != nil {
 		return enroll.Token{}, "", f.err
 	}
@@ -125,6 +136,7 @@ type Fleet struct {
 	mu          sync.Mutex
 	connectors  []fleet.Connector
 	tunnelers   []fleet.Tunneler
+	hosts       []fleet.Host
 	revocations []fleet.Revocation
 	err         error
 	panics      bool
@@ -146,7 +158,7 @@ func (f *Fleet) Panic() {
 
 // AddConnector enrolls a connector; edit may be nil.
 func (f *Fleet) AddConnector(id string, edit func(*fleet.Connector)) {
-	c := fleet.Connector{Member: f.member(identity.KindConnector, id)}
+	c := fleet.Connector{Member: f.member(identity.KindConnector, id), NetworkID: fleet.DefaultNetwork}
 	if edit != nil {
 		edit(&c)
 	}
@@ -195,6 +207,34 @@ func (f *Fleet) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.tunnelers), f.err
+}
+
+// AddHost enrolls a host; edit may be nil.
+func (f *Fleet) AddHost(id identity.HostID, edit func(*fleet.Host)) {
+	h := fleet.Host{ID: id, Hostname: "host-" + string(id), EnrolledAt: f.now()}
+	if edit != nil {
+		edit(&h)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hosts = append(f.hosts, h)
+}
+
+// Activity implements series.Source.
+func (f *Fleet) Activity() fleet.Activity { return fleet.Activity{Heartbeats: 7, Rotations: 1} }
+
+// Hosts implements api.Fleet.
+func (f *Fleet) Hosts(context.Context) ([]fleet.Host, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.hosts), f.err
+}
+
+// Networks implements api.Fleet.
+func (f *Fleet) Networks(context.Context) ([]fleet.Network, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return []fleet.Network{{ID: fleet.DefaultNetwork, Name: "Default"}}, f.err
 }
 
 // Revoke implements api.Fleet.

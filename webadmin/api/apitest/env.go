@@ -14,12 +14,14 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // Env is a running admin API.
@@ -32,8 +34,12 @@ type Env struct {
 	Auth   *Auth
 	Trail  *Trail
 	Clock  *Clock
-	Server *api.Server
-	Logs   *observer.ObservedLogs
+	Events *events.Hub
+	Series *series.Series
+	// Replays keeps what Idempotency-Keys stand for.
+	Replays *Replays
+	Server  *api.Server
+	Logs    *observer.ObservedLogs
 	// Identity is real sign-in on a database of its own; nobody is in it.
 	Identity *authtest.Env
 	// SPIRE and Rotations are a CA without members; Run of the latter drives it.
@@ -51,18 +57,26 @@ const Actor = "key:bootstrap"
 func Start(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
 	e := New(t, options...)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Server.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-done)
-	})
+	e.Run(t)
 	return e
 }
 
+// Run serves until the test ends, or the returned function is called.
+func (e *Env) Run(t testing.TB) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Server.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
 // New returns an admin API that listens and does not serve; its Handler does.
-// Options go over its configuration.
+// Options go over its configuration, and put real parts in the place of fakes.
 func New(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
 	clock := NewClock()
@@ -77,6 +91,8 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 		SPIRE: e.SPIRE, Store: &rotationtest.Store{}, Members: world, Online: world, Agents: world, Self: world.Self,
 		Audit: audit.New(zap.NewNop(), clock.Now), Log: zap.NewNop(), Now: clock.Now,
 	})
+	e.Events, e.Replays = events.NewHub(clock.Now), &Replays{}
+	e.Series = series.New(e.Fleet, zap.NewNop(), clock.Now)
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
 	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID})
 	e.Identity = authtest.New(t, clock.Now)
@@ -86,6 +102,12 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
 		OutageBudget: adminapi.OutageBudget{
 			PolicyAge: "24h0m0s", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m0s", Most: "5m30s"}},
+		},
+		Events: e.Events, Series: e.Series, Replays: e.Replays,
+		Settings: adminapi.Settings{
+			TrustDomain: "mycorp.internal", ControllerID: "controller-1", Version: "v9.9.9", StartedAt: clock.Now(),
+			OutageBudget: adminapi.OutageBudget{Identity: []adminapi.IdentityBudget{}},
+			Groups:       []adminapi.SettingGroup{{Name: "svid_ttl", Settings: []adminapi.Setting{{Key: "connector", Value: "5m0s"}}}},
 		},
 		Audit: e.record, Log: zap.New(core), Now: clock.Now,
 	}

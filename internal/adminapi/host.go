@@ -1,0 +1,54 @@
+package adminapi
+
+import "time"
+
+// Host is one enrollment of one machine.
+type Host struct {
+	ID       string `json:"id"`
+	Hostname string `json:"hostname"` // what it says of itself
+	// AgentID is the SPIFFE ID of its SPIRE agent; absent for an ephemeral host that
+	// has not got its join token yet.
+	AgentID string `json:"agent_id,omitempty"`
+	// Status is ONLINE while one of its members is.
+	Status     string    `json:"status" enum:"ONLINE,OFFLINE"`
+	LastSeen   time.Time `json:"last_seen,omitzero"`
+	Ephemeral  bool      `json:"ephemeral"`
+	EnrolledAt time.Time `json:"enrolled_at"`
+	RevokedAt  time.Time `json:"revoked_at,omitzero"`
+	// ContestedAt is when a second key tried its enrollment token.
+	ContestedAt time.Time `json:"contested_at,omitzero"`
+	// ClonedAt is when two machines were found to use its key.
+	ClonedAt time.Time `json:"cloned_at,omitzero"`
+	// Members are the connectors and tunnelers on it, revoked ones too.
+	Members []HostMember `json:"members"`
+}
+
+// HostMember is a connector or tunneler on a host.
+type HostMember struct {
+	Kind      string    `json:"kind" enum:"connector,tunneler"`
+	ID        string    `json:"id"`
+	Status    string    `json:"status" enum:"ONLINE,OFFLINE"`
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+}
+
+// HostList is one page of GET /hosts. Total counts all pages.
+type HostList struct {
+	Hosts         []Host `json:"hosts"`
+	NextPageToken string `json:"next_page_token"`
+	Total         int    `json:"total"`
+}
+
+// Network is a group of connectors.
+type Network struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	CreatedAt  time.Time `json:"created_at,omitzero"` // absent for the default network
+	Connectors Count     `json:"connectors"`
+}
+
+// NetworkList is one page of GET /networks. Total counts all pages.
+type NetworkList struct {
+	Networks      []Network `json:"networks"`
+	NextPageToken string    `json:"next_page_token"`
+	Total         int       `json:"total"`
+}

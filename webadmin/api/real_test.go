@@ -1,0 +1,119 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
+)
+
+// realAPI is an admin API over the real domain and store; only SPIRE is in memory.
+type realAPI struct {
+	*apitest.Env
+	store  *store.Store
+	roster *fleet.Roster
+	hosts  []identity.HostID
+}
+
+// newReal has as many connectors and tunnelers, each on a host with one of the
+// other kind. dir is where the database is.
+func newReal(t testing.TB, dir string, members int) *realAPI {
+	t.Helper()
+	clock := apitest.NewClock()
+	now := clock.Now
+	r := &realAPI{roster: fleet.NewRoster(now)}
+	var err error
+	r.store, err = store.Open(t.Context(), filepath.Join(dir, "controller.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.store.Close()) })
+	td := spiffeid.RequireTrustDomainFromString("mycorp.internal")
+	log := audit.New(zap.NewNop(), now)
+	fl := fleet.New(fleet.Config{Store: r.store, Roster: r.roster, Changed: &enrolltest.Changes{}, Audit: log, Now: now})
+	hub := events.NewHub(now)
+	r.store.OnCommit((&events.Feed{Hub: hub}).Committed)
+	ca := rotationtest.NewSPIRE(now, 24*time.Hour)
+	world := rotationtest.NewWorld(now, ca)
+	r.enroll(t, clock.Now(), members)
+	box, err := seal.New(make([]byte, 32))
+	require.NoError(t, err)
+	people, err := auth.New(auth.Config{
+		Store: r.store, Seal: box, Audit: log, Log: zap.NewNop(), Now: now, Product: "mycorp.internal",
+		Passwords: auth.PasswordCost{MemoryKiB: 8, Iterations: 1, Lanes: 1, AtOnce: 4},
+	})
+	require.NoError(t, err)
+	r.Env = apitest.New(t, func(c *api.Config) {
+		c.Now, c.Fleet, c.Events, c.Replays = now, fl, hub, r.store
+		c.Identity, c.Auth, c.Series = people, people.Keys, series.New(fl, zap.NewNop(), now)
+		c.Tokens = enroll.New(enroll.Config{
+			TrustDomain: td, Store: r.store, Signer: noSigner{}, SPIRE: enrolltest.NewSPIRE(td), Changed: &enrolltest.Changes{},
+			Audit: log, Log: zap.NewNop(), Now: now,
+		})
+		c.Rotations = rotation.New(rotation.Config{
+			SPIRE: ca, Store: r.store, Members: r.store, Online: r.roster, Agents: world, Self: world.Self, Audit: log, Log: zap.NewNop(), Now: now,
+		})
+	})
+	secret, hash := auth.NewKey()
+	require.NoError(t, r.store.AuthTx(t.Context(), func(tx auth.Tx) error {
+		return tx.InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID, CreatedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}, hash)
+	}))
+	r.Key = secret
+	return r
+}
+
+// noSigner signs nothing: nobody enrolls in these tests.
+type noSigner struct{}
+
+// SignHost implements enroll.Signer.
+func (noSigner) SignHost(identity.HostID, any) ([]byte, error) {
+	return nil, errors.New("nobody enrolls here")
+}
+
+func (r *realAPI) enroll(t testing.TB, at time.Time, n int) {
+	t.Helper()
+	require.NoError(t, r.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
+		for i := range n {
+			h := fleet.Host{ID: identity.NewHostID(), Hostname: fmt.Sprintf("host-%05d", i), EnrolledAt: at}
+			h.KeyHash = []byte(h.ID)
+			r.hosts = append(r.hosts, h.ID)
+			err := tx.PutHost(t.Context(), h)
+			for _, who := range []identity.Workload{
+				{Kind: identity.KindConnector, ID: fmt.Sprintf("c-%05d", i)}, {Kind: identity.KindTunneler, ID: fmt.Sprintf("t-%05d", i)},
+			} {
+				m := fleet.Member{
+					Workload: who, HostID: h.ID, Version: fmt.Sprintf("v1.%d.0", i%12), EnrolledAt: at.Add(time.Duration(i) * time.Second),
+					Selectors: []fleet.Selector{{Type: "unix", Value: "uid:1000"}, {Type: "unix", Value: "path:/usr/bin/grpcconnector"}},
+				}
+				err = errors.Join(err, tx.PutMember(t.Context(), m))
+			}
+			hello := fleet.Hello{ID: fmt.Sprintf("c-%05d", i), Version: "v1.2.3", PrivateIP: "10.0.0.1", Addresses: []string{"10.0.0.1:9443"}}
+			_, helloErr := tx.SaveHello(t.Context(), hello)
+			if err := errors.Join(err, helloErr); err != nil {
+				return err
+			}
+			if i%10 != 0 {
+				r.roster.ConnectorUp(hello, "192.0.2.1:1234", fleet.SVID{Serial: "1", AuthorityID: "a", NotAfter: at.Add(time.Hour)})
+			}
+		}
+		return nil
+	}))
+}

@@ -1,0 +1,221 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+const patience = 20 * time.Second
+
+// reader reads an event stream.
+type reader struct {
+	t     testing.TB
+	lines chan string
+	last  string // id
+	close func()
+
+	status int
+	header http.Header
+}
+
+func open(t testing.TB, e *apitest.Env, after string) *reader {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/api/admin/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+e.Key)
+	if after != "" {
+		req.Header.Set("Last-Event-ID", after)
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req) //nolint:bodyclose // closed when the test ends
+	require.NoError(t, err)
+	r := &reader{t: t, lines: make(chan string, 10000), close: cancel, status: resp.StatusCode, header: resp.Header}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(r.lines)
+		s := bufio.NewScanner(resp.Body)
+		for s.Scan() {
+			r.lines <- s.Text()
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done; _ = resp.Body.Close() })
+	return r
+}
+
+// next returns the next line that is not empty, and "end" at the end.
+func (r *reader) next() string {
+	r.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case line, ok := <-r.lines:
+			if !ok {
+				return "end"
+			}
+			if id, found := strings.CutPrefix(line, "id: "); found {
+				r.last = id
+			} else if line != "" {
+				return line
+			}
+		case <-deadline:
+			require.Fail(r.t, "nothing came")
+		}
+	}
+}
+
+func (r *reader) event() string {
+	r.t.Helper()
+	for {
+		if line := r.next(); !strings.HasPrefix(line, ":") {
+			if line == "end" {
+				return line
+			}
+			return strings.TrimPrefix(line, "event: ") + " " + strings.TrimPrefix(r.next(), "data: ")
+		}
+	}
+}
+
+func TestStreamsEventsAndResumes(t *testing.T) {
+	t.Parallel()
+	e := apitest.Start(t)
+	r := open(t, e, "")
+	require.Equal(t, http.StatusOK, r.status)
+	require.Equal(t, "text/event-stream", r.header.Get("Content-Type"))
+	require.Equal(t, "no-store", r.header.Get("Cache-Control"))
+	require.Equal(t, ": hello", r.next())
+	e.Events.Publish(events.Connector, "c", "ONLINE")
+	require.Equal(t, `connector {"id":"c","at":"2030-01-02T03:04:05Z","change":"ONLINE"}`, r.event())
+	r.close()
+	e.Events.Publish(events.Token, "a\nevent: x", "")
+	e.Events.Publish(events.Audit, "", "enroll")
+
+	again := open(t, e, r.last)
+	require.Equal(t, `token {"id":"a\nevent: x","at":"2030-01-02T03:04:05Z"}`, again.event())
+	require.Equal(t, `audit {"at":"2030-01-02T03:04:05Z","change":"enroll"}`, again.event())
+
+	for _, after := range []string{"0-1", "x", strings.Repeat("x", 1000)} {
+		lost := open(t, e, after)
+		require.Equal(t, `reset {"at":"2030-01-02T03:04:05Z"}`, lost.event())
+		lost.close()
+	}
+}
+
+func TestAStreamIsNotCutByTheTimeoutsOfOtherRequests(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Server.Hurry(300*time.Millisecond, 50*time.Millisecond, time.Minute)
+	e.Run(t)
+	r := open(t, e, "")
+	require.Equal(t, ": hello", r.next())
+	for range 20 { // a second: three times the timeout
+		require.Equal(t, ": ping", r.next())
+	}
+	e.Events.Publish(events.Connector, "c", "ONLINE")
+	require.Contains(t, r.event(), "connector")
+}
+
+func TestAStreamEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	stop := e.Run(t)
+	r := open(t, e, "")
+	require.Equal(t, ": hello", r.next())
+	began := time.Now()
+	stop()
+	require.Less(t, time.Since(began), 5*time.Second, "it was waited for")
+	require.Equal(t, "end", r.event())
+}
+
+func TestAStreamEndsWithTheKeyThatOpenedIt(t *testing.T) {
+	t.Parallel()
+	for name, why := range map[string]func(e *apitest.Env){
+		"at the next ping when it expired": func(e *apitest.Env) { e.Clock.Advance(time.Hour) },
+		"at once when keys changed":        func(e *apitest.Env) { e.Clock.Advance(time.Hour); e.Events.Publish(events.Key, "ci", "key.revoke") },
+		"when it may not read the fleet any more": func(e *apitest.Env) {
+			e.Auth.Be(auth.Principal{Actor: "key:ci", Permissions: []auth.Permission{auth.Self}})
+		},
+		"when it is somebody else's by now": func(e *apitest.Env) { e.Auth.Be(person(auth.FleetRead)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := apitest.New(t)
+			ping := 100 * time.Millisecond
+			if strings.Contains(name, "at once") {
+				ping = time.Hour
+			}
+			e.Server.Hurry(time.Minute, ping, time.Minute)
+			e.Run(t)
+			e.Key = e.AddKey(t, auth.Key{ID: "ci", Permissions: []auth.Permission{auth.FleetRead}, ExpiresAt: e.Clock.Now().Add(time.Minute)})
+			r := open(t, e, "")
+			require.Equal(t, ": hello", r.next())
+			why(e)
+			for line := ""; line != "end"; {
+				line = r.event()
+			}
+		})
+	}
+	t.Run("and not because the store failed for a moment", func(t *testing.T) {
+		t.Parallel()
+		e := apitest.New(t)
+		e.Server.Hurry(time.Minute, 20*time.Millisecond, time.Minute)
+		e.Run(t)
+		r := open(t, e, "")
+		require.Equal(t, ": hello", r.next())
+		e.Keys.Fail(errDisk)
+		for range 5 {
+			require.Equal(t, ": ping", r.next())
+		}
+	})
+}
+
+func TestStreamsAreCappedByCaller(t *testing.T) {
+	t.Parallel()
+	e := apitest.Start(t)
+	for range events.MaxSubscriptionsPerOwner {
+		r := open(t, e, "")
+		require.Equal(t, ": hello", r.next())
+	}
+	late := open(t, e, "")
+	require.Equal(t, http.StatusTooManyRequests, late.status)
+	require.NotEmpty(t, late.header.Get("Retry-After"))
+	e.Key = e.AddKey(t, auth.Key{ID: "other", Permissions: []auth.Permission{auth.FleetRead}})
+	require.Equal(t, http.StatusOK, open(t, e, "").status)
+}
+
+func TestAReaderThatDoesNotReadIsDropped(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Server.Hurry(time.Minute, time.Hour, 100*time.Millisecond)
+	e.Run(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/api/admin/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+e.Key)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }() // and it is never read
+	ended := func() bool {
+		return e.Logs.FilterMessage("admin request").FilterField(zap.String("route", adminapi.Base+"/events")).Len() > 0
+	}
+	deadline := time.Now().Add(patience)
+	for !ended() {
+		require.True(t, time.Now().Before(deadline), "it was not dropped")
+		for range events.Ring / 2 {
+			e.Events.Publish(events.Connector, strings.Repeat("x", 63), "ONLINE")
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package openapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// schemas makes JSON Schemas of Go types. Struct tags beside json: enum:"a,b" and
+// example:"text".
+type schemas struct {
+	comments   comments
+	components object
+}
+
+// reply is the schema of a value that the API writes: fields may be added to it.
+func (s schemas) reply(v any) object { return s.of(reflect.TypeOf(v), false) }
+
+// request is the schema of a value that the API reads, where an unknown field is an
+// error.
+func (s schemas) request(v any) object { return s.of(reflect.TypeOf(v), true) }
+
+func (s schemas) of(t reflect.Type, closed bool) object {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return object{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[json.RawMessage]():
+		return object{} // anything
+	case t.Kind() == reflect.Pointer:
+		return s.of(t.Elem(), closed)
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return object{"type": "string"}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Int, reflect.Int64:
+		return object{"type": "integer"}
+	case reflect.Uint64, reflect.Uint32:
+		return object{"type": "integer", "minimum": 0}
+	case reflect.Float64:
+		return object{"type": "number"}
+	case reflect.Slice:
+		return object{"type": "array", "items": s.of(t.Elem(), closed)}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": s.of(t.Elem(), closed)}
+	case reflect.Interface:
+		return object{} // anything
+	case reflect.Struct:
+		return s.component(t, closed)
+	default:
+		panic(fmt.Sprintf("openapi: no schema for %s", t))
+	}
+}
+
+// component puts a struct among the components and returns a reference to it.
+func (s schemas) component(t reflect.Type, closed bool) object {
+	ref := object{"$ref": "#/components/schemas/" + t.Name()}
+	if _, known := s.components[t.Name()]; known {
+		return ref
+	}
+	out := object{"type": "object"}
+	s.components[t.Name()] = out // before its fields, which may refer to it
+	properties, required := object{}, []string{}
+	s.fields(t, closed, properties, &required)
+	out["properties"] = properties
+	if len(required) > 0 {
+		out["required"] = required
+	}
+	if text := s.comments[t.Name()]; text != "" {
+		out["description"] = text
+	}
+	if closed {
+		out["additionalProperties"] = false
+	}
+	return ref
+}
+
+func (s schemas) fields(t reflect.Type, closed bool, properties object, required *[]string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			s.fields(f.Type, closed, properties, required)
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		property := s.of(f.Type, closed)
+		value := property
+		if items, ok := property["items"].(object); ok {
+			value = items
+		}
+		if enum := f.Tag.Get("enum"); enum != "" {
+			value["enum"] = strings.Split(enum, ",")
+		}
+		if example := f.Tag.Get("example"); example != "" {
+			value["examples"] = []string{example}
+		}
+		if text := s.comments[t.Name()+"."+f.Name]; text != "" {
+			property["description"] = text
+		}
+		properties[name] = property
+		if !strings.Contains(options, "omit") {
+			*required = append(*required, name)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package series
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+)
+
+// Source is asked for each point; fleet.Fleet is it.
+type Source interface {
+	Connectors(ctx context.Context) ([]fleet.Connector, error)
+	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
+	Activity() fleet.Activity
+}
+
+// Point is one step: the members at its end, and what happened within it.
+type Point struct {
+	At                                                                 time.Time
+	ConnectorsOnline, ConnectorsTotal, TunnelersOnline, TunnelersTotal int
+	Heartbeats, Rotations                                              uint64
+}
+
+// Window is how long a series reaches back, and in which steps.
+type Window struct {
+	Length, Step time.Duration
+}
+
+// The two windows that are kept.
+var (
+	Fine   = Window{time.Hour, 10 * time.Second}
+	Coarse = Window{24 * time.Hour, 5 * time.Minute}
+)
+
+// Series remembers points.
+type Series struct {
+	source Source
+	log    *zap.Logger
+	now    func() time.Time
+
+	mu           sync.Mutex
+	last         fleet.Activity
+	fine, coarse []Point
+	sum          Point // of the coarse step that is not over
+	steps        int   // in sum
+}
+
+// New returns a Series without points.
+func New(s Source, log *zap.Logger, now func() time.Time) *Series {
+	return &Series{source: s, log: log, now: now}
+}
+
+// Run adds a point every ten seconds until ctx ends.
+func (s *Series) Run(ctx context.Context) error {
+	t := time.NewTicker(Fine.Step)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if err := s.Sample(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("a point of the charts is missing", zap.Error(err))
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Sample adds a point now.
+func (s *Series) Sample(ctx context.Context) error {
+	connectors, err := s.source.Connectors(ctx)
+	if err != nil {
+		return err
+	}
+	tunnelers, err := s.source.Tunnelers(ctx)
+	if err != nil {
+		return err
+	}
+	p := Point{At: s.now().UTC()}
+	for _, m := range connectors {
+		count(&p.ConnectorsOnline, &p.ConnectorsTotal, m.Member, m.Presence)
+	}
+	for _, m := range tunnelers {
+		count(&p.TunnelersOnline, &p.TunnelersTotal, m.Member, m.Presence)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.source.Activity()
+	p.Heartbeats, p.Rotations = now.Heartbeats-s.last.Heartbeats, now.Rotations-s.last.Rotations
+	s.last = now
+	s.fine = push(s.fine, p, Fine)
+	p.Heartbeats += s.sum.Heartbeats
+	p.Rotations += s.sum.Rotations
+	s.sum = p
+	if s.steps++; s.steps == int(Coarse.Step/Fine.Step) {
+		s.coarse = push(s.coarse, p, Coarse)
+		s.sum, s.steps = Point{}, 0
+	}
+	return nil
+}
+
+func count(online, total *int, m fleet.Member, p fleet.Presence) {
+	if !m.Live() {
+		return
+	}
+	*total++
+	if p.Status == fleet.Online {
+		*online++
+	}
+}
+
+// push drops the oldest point of a full series.
+func push(all []Point, p Point, w Window) []Point {
+	if most := int(w.Length / w.Step); len(all) >= most {
+		all = append(all[:0:0], all[len(all)-most+1:]...)
+	}
+	return append(all, p)
+}
+
+// Points returns the points of a window, the oldest first.
+func (s *Series) Points(w Window) []Point {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w == Coarse {
+		return append([]Point{}, s.coarse...)
+	}
+	return append([]Point{}, s.fine...)
+}
