@@ -89,6 +89,7 @@ var homes = []struct {
 	}, "webadmin/auth"},
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
+	{[]string{"filippo.io/age"}, "internal/tokenseal"},
 }
 
 // oneHome: a dependency that is used in one place can be replaced in one place.

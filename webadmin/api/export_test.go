@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/openapi"
 )
@@ -90,11 +91,11 @@ func (s *Server) ServeBeside(path string, w *httptest.ResponseRecorder, r *http.
 // NewFailures returns the allow method of a failure limiter.
 func NewFailures(now func() time.Time) (allow func(ip string) bool, size func() int) {
 	f := newFailures(now)
-	return f.allow, func() int { return len(f.byAddr) }
+	return f.allow, f.byAddr.Size
 }
 
 // MaxFailing is the bound of the failure limiter.
-const MaxFailing = maxFailing
+const MaxFailing = sourcelimit.MaxSources
 
 // DashboardHandler serves files as the engine does, without the API.
 func DashboardHandler(files fs.FS) http.Handler {

@@ -1,0 +1,44 @@
+package sourcelimit_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+)
+
+func TestLimitsEachAddressAlone(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	l := sourcelimit.New(time.Minute, 2, func() time.Time { return now })
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	require.True(t, l.Allow(a))
+	require.True(t, l.Allow(netip.MustParseAddr("::ffff:192.0.2.1")), "the same address")
+	require.False(t, l.Allow(a))
+	require.True(t, l.Allow(b))
+	now = now.Add(time.Minute)
+	require.True(t, l.Allow(a))
+	require.False(t, l.Allow(a))
+
+	six := netip.MustParseAddr("2001:db8::1")
+	require.True(t, l.Allow(six))
+	require.True(t, l.Allow(netip.MustParseAddr("2001:db8::2")))
+	require.False(t, l.Allow(netip.MustParseAddr("2001:db8::3%eth0")), "a /64 is one address")
+	require.Equal(t, netip.Prefix{}, sourcelimit.Bucket(netip.Addr{}))
+}
+
+func TestManyAddressesFillNoMemoryAndAreNoWayAround(t *testing.T) {
+	t.Parallel()
+	l := sourcelimit.New(time.Minute, 2, func() time.Time { return time.Unix(0, 0) })
+	allowed := 0
+	for i := range 3 * sourcelimit.MaxSources {
+		if l.Allow(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})) {
+			allowed++
+		}
+	}
+	require.Equal(t, sourcelimit.MaxSources, l.Size())
+	require.Equal(t, sourcelimit.MaxSources+2, allowed)
+}
