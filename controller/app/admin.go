@@ -16,13 +16,13 @@ import (
 
 // newAdmin makes the admin API and what feeds it; it needs the whole domain.
 func (c *controller) newAdmin(now func() time.Time) error {
-	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Tokens: c.store, Now: now, Log: c.log.Named("events")}
+	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	c.store.OnCommit(c.feed.Committed)
 	c.series = series.New(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
-		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
+		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommand, Log: c.log, Now: now,
+		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommands, Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)

@@ -207,8 +207,8 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	bootstrapTLS := c.ca.ServerConfig()
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
-		Result: enrollResults(c.metrics), Log: log,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
+		Result: enrollResults(c.metrics), Stopping: stopping, Log: log,
 	}, log)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
@@ -236,7 +236,7 @@ func (c *controller) run(ctx context.Context) error {
 		return err
 	}
 	for _, run := range append(append(c.auditing.runs(), c.besides...),
-		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run, c.feed.Run, c.series.Run,
+		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run, c.enroll.Run, c.feed.Run, c.series.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
 	) {
 		g.Go(func() error { return run(gctx) })
@@ -246,16 +246,4 @@ func (c *controller) run(ctx context.Context) error {
 	err = g.Wait()
 	c.log.Info("controller stopped")
 	return cause(ctx, err)
-}
-
-// installCommand is what an operator pastes on the new host. The token goes over
-// standard input: not in argv, not in the environment of a process.
-func (c *controller) installCommand(t enroll.Token, secret string) string {
-	idVar := "CONNECTOR_ID"
-	if t.Workload.Kind == identity.KindTunneler {
-		idVar = "TUNNELER_ID"
-	}
-	return fmt.Sprintf("sudo CONTROLLER_ADDR=%q %s=%q TRUST_DOMAIN=%q CONTROLLER_CA_PATH=\"/path/to/ca.crt\" \\\n"+
-		"  grpc%s enroll --token-file - <<'TOKEN'\n%s\nTOKEN",
-		c.enrollAt, idVar, t.Workload.ID, c.td.Name(), t.Workload.Kind, secret)
 }

@@ -26,15 +26,19 @@ const (
 	Enroll         = "enroll"
 	HostContest    = "host.contested"
 	HostCloned     = "host.cloned"
-	RequestDeny    = "request.deny" // of a host that asked to be let in
+	RequestCreate  = "request.create" // of a host that asks to be let in without a token
+	RequestDeny    = "request.deny"
 	RequestApprove = "request.approve"
-	ClaimOpen      = "claim.open" // the link to a token was opened
-	MemberRevoke   = "member.revoke"
-	SVIDRotate     = "svid.rotate"    // issue or renewal, as peers proved it; many at once
-	SessionOpen    = "session.open"   // reported by a connector, denied only
-	PolicyIssue    = "policy.publish" // a revision was made that peers follow
-	WitnessReset   = "audit.witness.reset"
-	RefusalsMany   = "audit.refusals" // refusals that were counted, not listed
+	// RequestWithdraw is by the host, which asks for something else.
+	RequestWithdraw = "request.withdraw"
+	ClaimOpen       = "claim.open" // the link to a token was opened
+	ClaimRefuse     = "claim.refused"
+	MemberRevoke    = "member.revoke"
+	SVIDRotate      = "svid.rotate"    // issue or renewal, as peers proved it; many at once
+	SessionOpen     = "session.open"   // reported by a connector, denied only
+	PolicyIssue     = "policy.publish" // a revision was made that peers follow
+	WitnessReset    = "audit.witness.reset"
+	RefusalsMany    = "audit.refusals" // refusals that were counted, not listed
 
 	// AdminSignIn is a refused caller of the admin API.
 	AdminSignIn = "admin.authenticate"

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net/netip"
@@ -47,12 +48,18 @@ type Enrollment struct {
 	zerotrustv1.UnimplementedEnrollmentServiceServer
 	TrustDomain spiffeid.TrustDomain
 	Redeemer    Redeemer
+	Requests    Requests
 	Bundles     Bundles
 	Policy      Snapshots
 	Endpoints   Endpoints
 	// Result is told how each Enroll ended, one of EnrollResults. Optional.
 	Result func(result string)
-	Log    *zap.Logger
+	// Stopping is closed at shutdown: hosts that wait go elsewhere.
+	Stopping <-chan struct{}
+	Log      *zap.Logger
+
+	listener func(*tls.ClientHelloInfo) (*tls.Certificate, error) // set by NewEnrollmentServer
+	awaiting turnstile
 }
 
 // How an Enroll can end, beside the refusals of enroll.Refusals.
@@ -101,16 +108,24 @@ func (e *Enrollment) enroll(ctx context.Context, requestID string, req *zerotrus
 		CSR:       req.GetCsr(),
 		Ephemeral: req.GetEphemeral(),
 		RequestID: requestID,
-		Facts: enroll.Facts{
-			BinaryPath: req.GetHost().GetBinaryPath(), UID: req.GetHost().GetUid(),
-			SystemdUnit: req.GetHost().GetSystemdUnit(), Hostname: req.GetHost().GetHostname(), Version: req.GetHost().GetVersion(),
-		},
+		Facts:     factsFromProto(req.GetHost()),
 	}
 	r.Source, r.HostCertificate = hostPeer(ctx)
 	got, err := e.Redeemer.Redeem(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	return e.reply(ctx, got)
+}
+
+func factsFromProto(f *zerotrustv1.HostFacts) enroll.Facts {
+	return enroll.Facts{
+		BinaryPath: f.GetBinaryPath(), UID: f.GetUid(), SystemdUnit: f.GetSystemdUnit(), Hostname: f.GetHostname(), Version: f.GetVersion(),
+	}
+}
+
+// reply is what a host gets that was let in, however.
+func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotrustv1.EnrollResponse, error) {
 	bundle, err := e.bundle(ctx)
 	if err != nil {
 		return nil, err

@@ -9,12 +9,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
 
-// EnrollmentRules are for the bootstrap listener: whoever reaches it may call,
-// the token in the request is the credential.
+// EnrollmentRules are for the bootstrap listener: whoever reaches it may call, the
+// token in the request or the host's signature is the credential.
 var EnrollmentRules = rpcauth.Rules{
-	zerotrustv1.EnrollmentService_Enroll_FullMethodName:      rpcauth.Public(),
-	zerotrustv1.EnrollmentService_FetchBundle_FullMethodName: rpcauth.Public(),
-	healthv1.Health_Check_FullMethodName:                     rpcauth.Public(),
+	zerotrustv1.EnrollmentService_Enroll_FullMethodName:            rpcauth.Public(),
+	zerotrustv1.EnrollmentService_RequestEnrollment_FullMethodName: rpcauth.Public(),
+	zerotrustv1.EnrollmentService_AwaitEnrollment_FullMethodName:   rpcauth.Public(),
+	zerotrustv1.EnrollmentService_FetchBundle_FullMethodName:       rpcauth.Public(),
+	healthv1.Health_Check_FullMethodName:                           rpcauth.Public(),
 	// Nobody: a stream that a stranger may hold open, and the names of services.
 	healthv1.Health_Watch_FullMethodName: rpcauth.Allow(),
 	healthv1.Health_List_FullMethodName:  rpcauth.Allow(),

@@ -38,6 +38,7 @@ type Server struct {
 
 // NewEnrollmentServer serves hosts that enroll.
 func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger) *Server {
+	e.listener = t.GetCertificate
 	return newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
 		[]grpc.ServerOption{grpc.Creds(credentials.NewTLS(t))}, func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
 }

@@ -23,6 +23,16 @@ func toStatus(err error, requestID string, log *zap.Logger) error {
 		return status.Error(codes.InvalidArgument, field.Error())
 	case errors.Is(err, enroll.ErrRefused):
 		return status.Error(codes.PermissionDenied, "enrollment refused, request id "+requestID)
+	case errors.Is(err, enroll.ErrProof):
+		return status.Error(codes.PermissionDenied, enroll.ErrProof.Error()+", request id "+requestID)
+	case errors.Is(err, enroll.ErrTooManyRequests):
+		return status.Error(codes.ResourceExhausted, enroll.ErrTooManyRequests.Error())
+	case errors.Is(err, enroll.ErrRequestDenied):
+		return status.Error(codes.FailedPrecondition, enroll.ErrRequestDenied.Error())
+	case errors.Is(err, enroll.ErrRequestExpired):
+		return status.Error(codes.DeadlineExceeded, enroll.ErrRequestExpired.Error())
+	case errors.Is(err, enroll.ErrRequestTaken):
+		return status.Error(codes.Aborted, enroll.ErrRequestTaken.Error())
 	case errors.Is(err, fleet.ErrRevoked):
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -55,6 +55,7 @@ func tunneler(id string) identity.Workload {
 type world struct {
 	spireCA    *mtlstest.CA
 	spire      *enrolltest.SPIRE
+	caDir      string
 	ca         *bootstrapca.CA
 	store      *store.Store
 	roster     *fleet.Roster
@@ -80,7 +81,8 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	var err error
 	w.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "controller.db"))
 	require.NoError(t, err)
-	w.ca, err = bootstrapca.Open(t.TempDir(), td, time.Now)
+	w.caDir = t.TempDir()
+	w.ca, err = bootstrapca.Open(w.caDir, td, time.Now)
 	require.NoError(t, err)
 	log := zap.NewNop()
 	w.roster = fleet.NewRoster(time.Now)
@@ -101,7 +103,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
 	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}}
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
-		TrustDomain: td, Redeemer: w.enroll, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
+		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
 		Result: w.results.add, Log: log,
 	}, log)
 	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}

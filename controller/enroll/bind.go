@@ -55,7 +55,7 @@ func (s *Service) bind(ctx context.Context, tx Tx, r Redemption, t Token, key ho
 		func() error {
 			return s.cfg.Audit.Record(ctx, tx, audit.Event{
 				Actor: "token/" + t.ID, Action: audit.Enroll, Target: r.Workload.String(), Outcome: audit.Success,
-				Reason: "host/" + string(out.host.ID), RequestID: r.RequestID, Source: r.Source.String(),
+				Reason: r.reason(out.host.ID), RequestID: r.RequestID, Source: r.Source.String(),
 			})
 		},
 	} {

@@ -17,8 +17,9 @@ import (
 
 // hostKey is the key a host binds to its token.
 type hostKey struct {
-	public any
-	hash   []byte
+	public *ecdsa.PublicKey
+	spki   []byte // DER
+	hash   []byte // SHA-256 of spki
 }
 
 func (r Redemption) validate() (hostKey, error) {
@@ -43,7 +44,7 @@ func (r Redemption) validate() (hostKey, error) {
 	if !ok || pub.Curve != elliptic.P256() {
 		return hostKey{}, &FieldError{"csr", errors.New("must hold an ECDSA P-256 key")}
 	}
-	return hostKey{public: pub, hash: hashKey(csr.RawSubjectPublicKeyInfo)}, nil
+	return hostKey{public: pub, spki: csr.RawSubjectPublicKeyInfo, hash: hashKey(csr.RawSubjectPublicKeyInfo)}, nil
 }
 
 func hashKey(spki []byte) []byte {

@@ -28,6 +28,8 @@ const (
 	whyHost      = "host certificate is unknown, revoked or of another key"
 	whyKeyReused = "key belongs to a host that enrolled before"
 	whyGone      = "what the token enrolled is revoked"
+	whyRequest   = "unknown request"
+	whyProof     = "not signed by the key of the request, or for another connection"
 )
 
 // refusal is a reason and the short name under which it is counted.
@@ -46,12 +48,18 @@ var refusals = []refusal{
 	{whyHost, "host"},
 	{whyKeyReused, "key_reused"},
 	{whyGone, "gone"},
+	{whyRequest, "request"},
+	{whyProof, "proof"},
 }
 
 // judge is the one place that decides whether a token is good for this caller.
 // why is empty when it is.
 func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey, asked attestations) (t Token, why string, err error) {
-	t, err = tx.TokenByHash(ctx, secret.Hash(r.Secret))
+	if r.tokenID != "" {
+		t, err = tx.TokenByID(ctx, r.tokenID)
+	} else {
+		t, err = tx.TokenByHash(ctx, secret.Hash(r.Secret))
+	}
 	if errors.Is(err, ErrTokenNotFound) {
 		return t, whyUnknown, nil
 	}
@@ -194,6 +202,11 @@ func (s *Service) refuse(ctx context.Context, tx Tx, r Redemption, t Token, why 
 	if why != whyContested {
 		return nil
 	}
+	return s.contest(ctx, tx, r, t, "host contested: its enrollment token was tried with a second key; revoke it unless you know why")
+}
+
+// contest marks the host that holds a token which somebody else has too.
+func (s *Service) contest(ctx context.Context, tx Tx, r Redemption, t Token, warning string) error {
 	h, err := tx.Host(ctx, t.HostID)
 	if err != nil || !h.ContestedAt.IsZero() {
 		return err
@@ -201,7 +214,7 @@ func (s *Service) refuse(ctx context.Context, tx Tx, r Redemption, t Token, why 
 	if err := tx.ContestHost(ctx, t.HostID, s.cfg.Now().UTC()); err != nil {
 		return err
 	}
-	s.cfg.Log.Warn("host contested: its enrollment token was tried with a second key; revoke it unless you know why",
+	s.cfg.Log.Warn(warning,
 		zap.String("host_id", string(t.HostID)), zap.Stringer("workload", t.Workload), zap.String("caller_addr", r.Source.String()))
 	return s.cfg.Audit.Record(ctx, tx, audit.Event{
 		Actor: "token/" + t.ID, Action: audit.HostContest, Target: "host/" + string(t.HostID), Outcome: audit.Success,

@@ -62,6 +62,18 @@ type Redemption struct {
 	HostCertificate *x509.Certificate
 	Source          netip.AddrPort
 	RequestID       string
+
+	// tokenID is the token of the approved request asked, whose key was proved. It is
+	// used instead of a secret.
+	tokenID, asked string
+}
+
+// reason says, for the audit log, which host enrolled, and with which request.
+func (r Redemption) reason(host identity.HostID) string {
+	if r.asked == "" {
+		return "host/" + string(host)
+	}
+	return "host/" + string(host) + " request/" + r.asked
 }
 
 // Facts are what the host says of itself.

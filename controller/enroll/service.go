@@ -2,7 +2,6 @@ package enroll
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // Store opens transactions. They are serialized: what one read, no other changes
@@ -22,22 +22,54 @@ import (
 type Store interface {
 	EnrollTx(ctx context.Context, fn func(Tx) error) error
 	Tokens(ctx context.Context) ([]Token, error)
+	// Requests are newest first.
+	Requests(ctx context.Context) ([]Request, error)
+	// Request returns ErrRequestNotFound.
+	Request(ctx context.Context, id string) (Request, error)
 }
 
 // Tx is the part of a store transaction that enrollment needs.
 type Tx interface {
 	fleet.Tx
 	audit.Store
+	RequestTx
+	ClaimTx
 	// TokenByHash and TokenByID return ErrTokenNotFound.
 	TokenByHash(ctx context.Context, hash []byte) (Token, error)
 	TokenByID(ctx context.Context, id string) (Token, error)
 	InsertToken(ctx context.Context, t Token, hash []byte) error
-	// UpdateToken writes the claim and the revocation of t.
+	// UpdateToken writes the claim and the revocation of t, and who opened its link.
 	UpdateToken(ctx context.Context, t Token) error
 	// HostKeyKnown says whether a host with this key hash exists, revoked or not.
 	HostKeyKnown(ctx context.Context, keyHash []byte) (bool, error)
 	PutHost(ctx context.Context, h fleet.Host) error
 	PutMember(ctx context.Context, m fleet.Member) error
+}
+
+// RequestTx keeps the requests of hosts without a token.
+type RequestTx interface {
+	// RequestByID and RequestByKey return ErrRequestNotFound; the latter finds the
+	// newest of this key.
+	RequestByID(ctx context.Context, id string) (Request, error)
+	RequestByKey(ctx context.Context, keyHash []byte) (Request, error)
+	// PendingRequests counts what is pending at the time now, all and of one net.
+	PendingRequests(ctx context.Context, now time.Time, net string) (total, fromNet int, err error)
+	InsertRequest(ctx context.Context, r Request) error
+	// UpdateRequest writes the decision of r and its mismatches.
+	UpdateRequest(ctx context.Context, r Request) error
+	// PurgeRequests forgets those that expired and those that were decided before.
+	PurgeRequests(ctx context.Context, expired, decided time.Time) error
+}
+
+// ClaimTx keeps the tokens of claim links, sealed.
+type ClaimTx interface {
+	InsertClaim(ctx context.Context, c Claim) error
+	// ClaimByHash returns ErrClaimRefused for an unknown one.
+	ClaimByHash(ctx context.Context, hash []byte) (Claim, error)
+	// EraseClaim forgets the sealed token and keeps that there was a link.
+	EraseClaim(ctx context.Context, tokenID string) error
+	// PurgeClaims erases those whose token expired at the time now or before.
+	PurgeClaims(ctx context.Context, now time.Time) error
 }
 
 // Signer signs host certificates.
@@ -81,13 +113,23 @@ type Config struct {
 	EntrySettle time.Duration
 }
 
-// Service creates and redeems enrollment tokens.
+// Service creates and redeems enrollment tokens, and lets hosts ask without one.
 type Service struct {
-	cfg Config
+	cfg     Config
+	asks    *sourcelimit.Limiter
+	waiting waiting
 }
 
+// An address may ask askBurst times, then once per askEvery.
+const (
+	askBurst = 20
+	askEvery = 3 * time.Second
+)
+
 // New returns a Service.
-func New(cfg Config) *Service { return &Service{cfg: cfg} }
+func New(cfg Config) *Service {
+	return &Service{cfg: cfg, asks: sourcelimit.New(askEvery, askBurst, cfg.Now)}
+}
 
 // TokenRequest asks for a token.
 type TokenRequest struct {
@@ -95,6 +137,8 @@ type TokenRequest struct {
 	TTL       time.Duration // 0 means DefaultTTL
 	Replace   bool
 	Source    netip.Prefix
+	Delivery  Delivery // empty means Plain
+	Recipient string   // for Sealed: an age recipient or SSH public key
 	Actor     string
 	RequestID string
 	From      string // address of the caller
@@ -112,8 +156,10 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap implements errors.Unwrap.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Create makes a token and returns it with its secret, which is not stored and
-// cannot be shown again. Errors: *FieldError, ErrLiveMember.
+// Create makes a token and returns it with what is to be handed over: by its
+// Delivery the secret, the secret sealed to the recipient, or the code of a claim
+// link. None of them is stored in clear or can be shown again. Errors: *FieldError,
+// ErrLiveMember.
 func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, error) {
 	if err := r.validate(); err != nil {
 		return Token{}, "", err
@@ -121,19 +167,21 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 	now := s.cfg.Now().UTC()
 	token := secret.New(r.Workload.Kind.TokenPrefix())
 	t := Token{
-		ID: newTokenID(), Workload: r.Workload, Replace: r.Replace, Source: r.Source,
+		ID: newTokenID(), Workload: r.Workload, Replace: r.Replace, Source: r.Source, Delivery: r.Delivery,
 		CreatedBy: r.Actor, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
 	}
-	err := s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
-		m, err := tx.Member(ctx, r.Workload)
-		if err != nil && !errors.Is(err, fleet.ErrNotFound) {
+	p, err := prepare(&t, r, token)
+	if err != nil {
+		return Token{}, "", err
+	}
+	err = s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
+		if err := s.insert(ctx, tx, t, token); err != nil {
 			return err
 		}
-		if err == nil && m.Live() && !r.Replace {
-			return ErrLiveMember
-		}
-		if err := tx.InsertToken(ctx, t, secret.Hash(token)); err != nil {
-			return err
+		if p.claim.Hash != nil {
+			if err := tx.InsertClaim(ctx, p.claim); err != nil {
+				return err
+			}
 		}
 		return s.cfg.Audit.Record(ctx, tx, audit.Event{
 			Actor: r.Actor, Action: audit.TokenCreate, Target: "token/" + t.ID, Outcome: audit.Success,
@@ -143,7 +191,7 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 	if err != nil {
 		return Token{}, "", fmt.Errorf("create enrollment token: %w", err)
 	}
-	return t, token, nil
+	return t, p.handOver, nil
 }
 
 func (r *TokenRequest) validate() error {
@@ -159,7 +207,7 @@ func (r *TokenRequest) validate() error {
 	if r.TTL < MinTTL || r.TTL > MaxTTL {
 		return &FieldError{"ttl", fmt.Errorf("%s is outside %s to %s", r.TTL, MinTTL, MaxTTL)}
 	}
-	return nil
+	return r.validateDelivery()
 }
 
 // List returns all tokens, newest first.
@@ -178,6 +226,9 @@ func (s *Service) Revoke(ctx context.Context, id, actor, requestID, from string)
 		}
 		t.RevokedAt = s.cfg.Now().UTC()
 		if err := tx.UpdateToken(ctx, t); err != nil {
+			return err
+		}
+		if err := tx.EraseClaim(ctx, t.ID); err != nil {
 			return err
 		}
 		return s.cfg.Audit.Record(ctx, tx, audit.Event{

@@ -50,6 +50,15 @@ type Token struct {
 	// KeyHash is the SHA-256 of the key that claimed it.
 	KeyHash []byte
 	HostID  identity.HostID
+	// Delivery is how it gets to its host; Recipient names the key it is sealed to.
+	Delivery  Delivery
+	Recipient string
+	// OpenedAt is when its claim link was opened, and from where; ReopenedAt when
+	// somebody came who was too late.
+	OpenedAt     time.Time
+	OpenedFrom   string
+	ReopenedAt   time.Time
+	ReopenedFrom string
 }
 
 // State at the time now. A claimed token stays redeemed after its expiry.

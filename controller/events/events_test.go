@@ -144,6 +144,23 @@ func TestCommitsAreTranslated(t *testing.T) {
 			[]string{"connector c enroll", "token tok_1 enroll", "host h enroll", "audit  enroll"},
 		},
 		{
+			audit.Event{Action: audit.Enroll, Actor: "token/tok_1", Target: "connector/c", Reason: "host/h request/req_1", Outcome: audit.Success},
+			[]string{"connector c enroll", "token tok_1 enroll", "host h enroll", "request req_1 enroll", "audit  enroll"},
+		},
+		{
+			audit.Event{Action: audit.RequestApprove, Actor: "person:p", Target: "request/req_1", Reason: "connector/c F token/tok_1", Outcome: audit.Success},
+			[]string{"request req_1 request.approve", "token tok_1 request.approve", "audit  request.approve"},
+		},
+		{
+			audit.Event{Action: audit.RequestApprove, Target: "request/req_1", Reason: "wrong fingerprint for connector/c", Outcome: audit.Denied},
+			[]string{"request req_1 request.approve", "audit  request.approve"},
+		},
+		{
+			audit.Event{Action: audit.ClaimRefuse, Actor: "token/tok_1", Target: "token/tok_1", Reason: "claim link was opened before", Outcome: audit.Denied},
+			[]string{"token tok_1 claim.refused", "audit  claim.refused"},
+		},
+		{audit.Event{Action: audit.ClaimRefuse, Target: "claim", Outcome: audit.Denied}, []string{"audit  claim.refused"}},
+		{
 			audit.Event{Action: audit.Enroll, Target: "connector/c", Reason: "spent token", Outcome: audit.Denied},
 			[]string{"audit  enroll"},
 		},
@@ -187,16 +204,21 @@ func (t *tokens) ExpiredTokens(_ context.Context, after, until time.Time) (ids [
 	return ids, nil
 }
 
+// ExpiredRequests expires one request each time.
+func (t *tokens) ExpiredRequests(context.Context, time.Time, time.Time) ([]string, error) {
+	return []string{"req_1"}, nil
+}
+
 func TestTheFeedTellsWhatTimeChanges(t *testing.T) {
 	t.Parallel()
-	f := &events.Feed{Hub: events.NewHub(time.Now), Roster: roster{}, Tokens: &tokens{}, Now: time.Now, Log: zap.NewNop()}
+	f := &events.Feed{Hub: events.NewHub(time.Now), Roster: roster{}, Deadlines: &tokens{}, Now: time.Now, Log: zap.NewNop()}
 	s := subscribe(t, f.Hub, "a", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
 	var got []string
 	deadline := time.After(20 * time.Second)
-	for len(got) < 2 {
+	for len(got) < 3 {
 		select {
 		case <-s.More():
 			news, _ := read(t, s)
@@ -205,7 +227,7 @@ func TestTheFeedTellsWhatTimeChanges(t *testing.T) {
 			require.Fail(t, "not told", "%v", got)
 		}
 	}
-	require.Equal(t, []string{"tunneler t OFFLINE", "token tok_1 expired"}, got)
+	require.Equal(t, []string{"tunneler t OFFLINE", "token tok_1 expired", "request req_1 expired"}, got[:3])
 	cancel()
 	require.NoError(t, <-done)
 }

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -18,21 +19,22 @@ type Roster interface {
 	Watch(ctx context.Context, tell func(w identity.Workload, s fleet.Status)) error
 }
 
-// Tokens says which tokens time has ended.
-type Tokens interface {
+// Deadlines says what time has ended.
+type Deadlines interface {
 	ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error)
+	ExpiredRequests(ctx context.Context, after, until time.Time) ([]string, error)
 }
 
-// lookEvery is how often expired tokens are looked for.
+// lookEvery is how often what has expired is looked for.
 const lookEvery = time.Second
 
 // Feed fills a Hub.
 type Feed struct {
-	Hub    *Hub
-	Roster Roster
-	Tokens Tokens
-	Now    func() time.Time
-	Log    *zap.Logger
+	Hub       *Hub
+	Roster    Roster
+	Deadlines Deadlines
+	Now       func() time.Time
+	Log       *zap.Logger
 }
 
 // Run publishes what time changes, until ctx ends.
@@ -59,19 +61,23 @@ func (f *Feed) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// expire publishes the tokens that expired since a time, and returns until when it
-// has looked.
+// expire publishes the tokens and requests that expired since a time, and returns
+// until when it has looked.
 func (f *Feed) expire(ctx context.Context, since time.Time) time.Time {
 	now := f.Now()
-	ids, err := f.Tokens.ExpiredTokens(ctx, since, now)
-	if err != nil {
+	tokens, err := f.Deadlines.ExpiredTokens(ctx, since, now)
+	requests, failed := f.Deadlines.ExpiredRequests(ctx, since, now)
+	if err := errors.Join(err, failed); err != nil {
 		if ctx.Err() == nil {
-			f.Log.Warn("expired tokens not looked for, retrying", zap.Error(err))
+			f.Log.Warn("what has expired not looked for, retrying", zap.Error(err))
 		}
 		return since
 	}
-	for _, id := range ids {
+	for _, id := range tokens {
 		f.Hub.Publish(Token, id, "expired")
+	}
+	for _, id := range requests {
+		f.Hub.Publish(Request, id, "expired")
 	}
 	return now
 }
@@ -80,19 +86,28 @@ func (f *Feed) expire(ctx context.Context, since time.Time) time.Time {
 // never blocks.
 func (f *Feed) Committed(all []audit.Event) {
 	for _, e := range all {
-		if e.Outcome == audit.Success {
+		if changed(e) {
 			f.publish(e)
 		}
 		f.Hub.Publish(Audit, "", e.Action)
 	}
 }
 
-// publish tells of everything that an event names: the target, and for an
-// enrollment the token and the host too.
+// changed says whether anything is different now. A wrong fingerprint and a second
+// opening of a claim link are refused, but noted.
+func changed(e audit.Event) bool {
+	return e.Outcome == audit.Success || e.Action == audit.RequestApprove || e.Action == audit.ClaimRefuse
+}
+
+// publish tells of everything that an event changed: the target, and for an
+// enrollment the token, the host and the request too.
 func (f *Feed) publish(e audit.Event) {
 	names := []string{e.Target}
-	if e.Action == audit.Enroll || e.Action == audit.MemberRevoke {
-		names = append(names, e.Actor, e.Reason)
+	switch {
+	case e.Action == audit.Enroll || e.Action == audit.MemberRevoke:
+		names = append(append(names, e.Actor), strings.Fields(e.Reason)...)
+	case e.Action == audit.RequestApprove && e.Outcome == audit.Success: // its reason ends with the token
+		names = append(names, e.Reason[strings.LastIndexByte(e.Reason, ' ')+1:])
 	}
 	for _, name := range names {
 		kind, id, ok := strings.Cut(name, "/")

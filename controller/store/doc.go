@@ -1,5 +1,5 @@
-// Package store keeps the domain state in SQL: tokens, hosts, connectors,
-// tunnelers, API keys, CA rotations, the audit log and the policy revision.
+// Package store keeps the domain state in SQL: tokens, claim links and enrollment
+// requests, hosts, connectors, tunnelers, API keys, CA rotations, the audit log and the policy revision.
 //
 // It decides nothing. The rules are in enroll, fleet and policy, which declare
 // the small interfaces that Store and Tx implement. Who is ONLINE is not here but

@@ -59,6 +59,12 @@ CREATE TABLE audit_witnesses (
     failure   TEXT NOT NULL
 );
 
+CREATE TABLE claims (
+    hash     BLOB PRIMARY KEY,
+    token_id TEXT NOT NULL UNIQUE REFERENCES tokens (id),
+    sealed   BLOB NOT NULL
+);
+
 CREATE TRIGGER connectors_inserted AFTER INSERT ON connectors BEGIN
     UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
 END;
@@ -157,6 +163,36 @@ CREATE TABLE recovery_codes (
     PRIMARY KEY (person_id, hash)
 );
 
+CREATE TABLE requests (
+    id          TEXT PRIMARY KEY,
+    code        TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    workload    TEXT NOT NULL,
+    facts       TEXT NOT NULL,
+    ephemeral   INTEGER NOT NULL,
+    csr         BLOB NOT NULL,
+    host_cert   BLOB NOT NULL,
+    key_hash    BLOB NOT NULL,
+    fingerprint TEXT NOT NULL,
+    mismatches  INTEGER NOT NULL,
+    source      TEXT NOT NULL,
+    net         TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    decision    TEXT NOT NULL,
+    decided_at  INTEGER NOT NULL,
+    decided_by  TEXT NOT NULL,
+    token_id    TEXT NOT NULL
+);
+
+CREATE UNIQUE INDEX requests_code ON requests (code) WHERE decision = '';
+
+CREATE INDEX requests_created ON requests (created_at);
+
+CREATE INDEX requests_key ON requests (key_hash, created_at);
+
+CREATE INDEX requests_pending ON requests (expires_at) WHERE decision = '';
+
 CREATE TABLE rotations (
     id         TEXT PRIMARY KEY,
     state      TEXT NOT NULL,
@@ -221,7 +257,7 @@ CREATE TABLE tokens (
     revoked_at INTEGER NOT NULL,
     key_hash   BLOB NOT NULL,
     host_id    TEXT NOT NULL
-);
+, delivery TEXT NOT NULL DEFAULT 'plain', recipient TEXT NOT NULL DEFAULT '', opened_at INTEGER NOT NULL DEFAULT 0, opened_from TEXT NOT NULL DEFAULT '', reopened_at INTEGER NOT NULL DEFAULT 0, reopened_from TEXT NOT NULL DEFAULT '');
 
 CREATE INDEX tokens_created ON tokens (created_at);
 

@@ -12,18 +12,21 @@ import (
 )
 
 // tokenColumns are in the order of scanToken. The hash is never read back.
-const tokenColumns = `id, kind, workload, replaces, source, created_by, created_at, expires_at, claimed_at, revoked_at, key_hash, host_id` //nolint:gosec // column names
+const tokenColumns = `id, kind, workload, replaces, source, created_by, created_at, expires_at, claimed_at, revoked_at, key_hash, host_id, ` +
+	`delivery, recipient, opened_at, opened_from, reopened_at, reopened_from`
 
 func scanToken(s scanner) (enroll.Token, error) {
 	var t enroll.Token
 	var source string
-	var created, expires, claimed, revoked int64
+	var created, expires, claimed, revoked, opened, reopened int64
 	err := s.Scan(&t.ID, &t.Workload.Kind, &t.Workload.ID, &t.Replace, &source, &t.CreatedBy,
-		&created, &expires, &claimed, &revoked, &t.KeyHash, &t.HostID)
+		&created, &expires, &claimed, &revoked, &t.KeyHash, &t.HostID,
+		&t.Delivery, &t.Recipient, &opened, &t.OpenedFrom, &reopened, &t.ReopenedFrom)
 	if err != nil {
 		return t, err
 	}
 	t.CreatedAt, t.ExpiresAt, t.ClaimedAt, t.RevokedAt = moment(created), moment(expires), moment(claimed), moment(revoked)
+	t.OpenedAt, t.ReopenedAt = moment(opened), moment(reopened)
 	if source != "" {
 		if t.Source, err = netip.ParsePrefix(source); err != nil {
 			return t, fmt.Errorf("source of token %s: %w", t.ID, err)
@@ -72,16 +75,20 @@ func (t *Tx) InsertToken(ctx context.Context, tok enroll.Token, hash []byte) err
 	if tok.Source.IsValid() {
 		source = tok.Source.String()
 	}
-	_, err := t.sql.ExecContext(ctx, `INSERT INTO tokens (hash, `+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := t.sql.ExecContext(ctx, `INSERT INTO tokens (hash, `+tokenColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		hash, tok.ID, string(tok.Workload.Kind), tok.Workload.ID, tok.Replace, source, tok.CreatedBy,
-		micros(tok.CreatedAt), micros(tok.ExpiresAt), micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID))
+		micros(tok.CreatedAt), micros(tok.ExpiresAt), micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID),
+		string(tok.Delivery), tok.Recipient, micros(tok.OpenedAt), tok.OpenedFrom, micros(tok.ReopenedAt), tok.ReopenedFrom)
 	return err
 }
 
 // UpdateToken implements enroll.Tx.
 func (t *Tx) UpdateToken(ctx context.Context, tok enroll.Token) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE tokens SET claimed_at = ?, revoked_at = ?, key_hash = ?, host_id = ? WHERE id = ?`,
-		micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID), tok.ID)
+	_, err := t.sql.ExecContext(ctx, `UPDATE tokens SET claimed_at = ?, revoked_at = ?, key_hash = ?, host_id = ?,
+		opened_at = ?, opened_from = ?, reopened_at = ?, reopened_from = ? WHERE id = ?`,
+		micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID),
+		micros(tok.OpenedAt), tok.OpenedFrom, micros(tok.ReopenedAt), tok.ReopenedFrom, tok.ID)
 	return err
 }
 

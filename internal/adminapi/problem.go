@@ -45,5 +45,8 @@ const (
 	TypeTimeout          = "urn:grpccontroller:problem:timeout"
 	TypeRotation         = "urn:grpccontroller:problem:rotation-state"
 	TypeUpstream         = "urn:grpccontroller:problem:upstream-authority"
+	TypeRequestDecided   = "urn:grpccontroller:problem:request-decided"
+	TypeFingerprint      = "urn:grpccontroller:problem:fingerprint-mismatch"
+	TypeClaimRefused     = "urn:grpccontroller:problem:claim-refused"
 	TypeInternal         = "urn:grpccontroller:problem:internal"
 )

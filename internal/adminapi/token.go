@@ -15,16 +15,38 @@ type TokenRequest struct {
 	Replace bool `json:"replace,omitempty"`
 	// SourceCIDR limits from where the token can be redeemed; absent is anywhere.
 	SourceCIDR string `json:"source_cidr,omitempty" example:"192.0.2.0/24"`
+	// Delivery is "plain" (the default), "sealed" or "claim".
+	Delivery string `json:"delivery,omitempty" enum:"plain,sealed,claim"`
+	// Recipient is the key that a sealed token is for: an age recipient ("age1…") or
+	// one line of an SSH public key, such as the host's own.
+	Recipient string `json:"recipient,omitempty"`
 }
 
-// CreatedToken is the reply to a TokenRequest, and the only one with a secret.
+// InstallCommand is one way to enroll with a token.
+type InstallCommand struct {
+	Form    string `json:"form" enum:"stdin,file,environment,sealed,claim"`
+	Command string `json:"command"`
+	// Warning says what the form leaves behind.
+	Warning string `json:"warning,omitempty"`
+}
+
+// CreatedToken is the reply to a TokenRequest. By the delivery one of Token,
+// SealedToken and ClaimURL is there, this once.
 type CreatedToken struct {
-	TokenID        string    `json:"token_id"`
-	Token          string    `json:"token"`
-	Kind           string    `json:"kind" enum:"connector,tunneler"`
-	ID             string    `json:"id"`
-	ExpiresAt      time.Time `json:"expires_at"`
-	InstallCommand string    `json:"install_command"`
+	TokenID  string `json:"token_id"`
+	Delivery string `json:"delivery" enum:"plain,sealed,claim"`
+	Token    string `json:"token,omitempty"`
+	// SealedToken is armored age text that only the recipient's key opens.
+	SealedToken string `json:"sealed_token,omitempty"`
+	Recipient   string `json:"recipient,omitempty"` // SHA256:… or age1…
+	// ClaimURL opens once; the code is in its fragment, which browsers do not send.
+	ClaimURL  string    `json:"claim_url,omitempty"`
+	Kind      string    `json:"kind" enum:"connector,tunneler"`
+	ID        string    `json:"id"`
+	ExpiresAt time.Time `json:"expires_at"`
+	// InstallCommand is the first of InstallCommands.
+	InstallCommand  string           `json:"install_command"`
+	InstallCommands []InstallCommand `json:"install_commands"`
 }
 
 // Token is an enrollment token in a list, without its secret.
@@ -41,6 +63,15 @@ type Token struct {
 	RedeemedAt time.Time `json:"redeemed_at,omitzero"`
 	RevokedAt  time.Time `json:"revoked_at,omitzero"`
 	HostID     string    `json:"host_id,omitempty"`
+	// Delivery is request for a token that was made by an approval and never shown.
+	Delivery  string `json:"delivery" enum:"plain,sealed,claim,request"`
+	Recipient string `json:"recipient,omitempty"`
+	// OpenedAt is when the claim link was opened; SecondOpenAt when somebody else
+	// came later, who was refused. Two have had the link then.
+	OpenedAt       time.Time `json:"opened_at,omitzero"`
+	OpenedFrom     string    `json:"opened_from,omitempty"`
+	SecondOpenAt   time.Time `json:"second_open_at,omitzero"`
+	SecondOpenFrom string    `json:"second_open_from,omitempty"`
 }
 
 // TokenList is one page of GET /tokens. Total counts all pages.

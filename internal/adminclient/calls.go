@@ -30,6 +30,37 @@ func (c *Client) RevokeToken(ctx context.Context, tokenID string) error {
 	return c.remove(ctx, "tokens", tokenID)
 }
 
+// Requests lists the hosts that ask to be enrolled without a token, newest first;
+// state "" is any.
+func (c *Client) Requests(ctx context.Context, state string) ([]adminapi.Request, error) {
+	q := url.Values{}
+	if state != "" {
+		q.Set("status", state)
+	}
+	return pages(ctx, c, "requests", q, func(l adminapi.RequestList) ([]adminapi.Request, string) { return l.Requests, l.NextPageToken })
+}
+
+// ApproveRequest lets a host in.
+func (c *Client) ApproveRequest(ctx context.Context, requestID string, a adminapi.Approval) (adminapi.Request, error) {
+	var out adminapi.Request
+	err := c.call(ctx, http.MethodPost, route("requests", requestID, "approve"), a, &out)
+	return out, err
+}
+
+// DenyRequest refuses a host for good.
+func (c *Client) DenyRequest(ctx context.Context, requestID string) (adminapi.Request, error) {
+	var out adminapi.Request
+	err := c.call(ctx, http.MethodPost, route("requests", requestID, "deny"), nil, &out)
+	return out, err
+}
+
+// OpenClaim opens a claim link by its code, once.
+func (c *Client) OpenClaim(ctx context.Context, code string) (adminapi.ClaimedToken, error) {
+	var out adminapi.ClaimedToken
+	err := c.call(ctx, http.MethodPost, route("claims", code), adminapi.ClaimOpening{}, &out)
+	return out, err
+}
+
 // ListOptions filters a list of members.
 type ListOptions struct {
 	Status         string // adminapi.Online or adminapi.Offline; "" is any

@@ -54,6 +54,7 @@ func Execute(root *cobra.Command, p Process) int {
 	}
 	var (
 		usage  *usageError
+		coded  *codedError
 		faults settings.Faults
 		text   = strings.TrimSpace(err.Error())
 		code   = ExitFailure
@@ -64,6 +65,8 @@ func Execute(root *cobra.Command, p Process) int {
 	case errors.As(err, &usage) || !*started:
 		code = ExitUsage
 		text += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
+	case errors.As(err, &coded):
+		code = coded.code
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		text = "interrupted"
 	}
@@ -138,3 +141,15 @@ func UsageError(err error) error {
 	}
 	return &usageError{err: err}
 }
+
+type codedError struct {
+	err  error
+	code int
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// CodedError gives a failure that scripts tell from others an exit code of its own,
+// above ExitUsage. The command's help has to name it.
+func CodedError(code int, err error) error { return &codedError{err: err, code: code} }

@@ -12,6 +12,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
@@ -118,9 +119,7 @@ func (c *Client) tryEnroll(ctx context.Context, req *zerotrustv1.EnrollRequest, 
 // as itself, not as gRPC's UNAVAILABLE, because waiting does not mend it.
 func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServiceClient) error) error {
 	creds := newCredentials(bootstrap.ClientConfig(c.cfg.Anchors, c.cfg.TrustDomain, host))
-	conn, err := grpc.NewClient("passthrough:///"+c.cfg.Address,
-		grpc.WithTransportCredentials(creds), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))
+	conn, err := c.dial(creds)
 	if err != nil {
 		return err
 	}
@@ -132,6 +131,12 @@ func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServ
 		return err
 	}
 	return nil
+}
+
+func (c *Client) dial(creds credentials.TransportCredentials, more ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+c.cfg.Address, append(more,
+		grpc.WithTransportCredentials(creds), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))...)
 }
 
 // finalError says whether another try is pointless, and the error to show then.

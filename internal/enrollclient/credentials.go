@@ -3,6 +3,7 @@ package enrollclient
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -37,8 +38,9 @@ type handshakes struct {
 }
 
 type failure struct {
-	mu  sync.Mutex
-	err error
+	mu       sync.Mutex
+	err      error
+	listener *x509.Certificate // of the newest handshake that succeeded
 }
 
 func newCredentials(c *tls.Config) *handshakes {
@@ -60,7 +62,19 @@ func (h *handshakes) ClientHandshake(ctx context.Context, authority string, raw 
 		}
 		return nil, nil, err
 	}
+	if t, ok := info.(credentials.TLSInfo); ok && len(t.State.PeerCertificates) > 0 {
+		h.shared.mu.Lock()
+		h.shared.listener = t.State.PeerCertificates[0]
+		h.shared.mu.Unlock()
+	}
 	return &watchedConn{Conn: conn, shared: h.shared}, info, nil
+}
+
+// listener is the certificate of who we are connected to.
+func (h *handshakes) listener() *x509.Certificate {
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	return h.shared.listener
 }
 
 func (h *handshakes) cause() error {

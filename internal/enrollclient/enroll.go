@@ -44,15 +44,7 @@ func (c *Client) Enroll(ctx context.Context, r Request) (Result, error) {
 	if err := r.Token.check(r.Workload.Kind); err != nil {
 		return Result{}, err
 	}
-	if err := r.Dir.Create(); err != nil {
-		return Result{}, fmt.Errorf("host directory: %w: run as the user of spire-agent or as root", err)
-	}
-	if r.NewHost {
-		if err := c.archive(r.Dir); err != nil {
-			return Result{}, err
-		}
-	}
-	h, err := openHost(r.Dir, c.cfg.TrustDomain, r.Ephemeral)
+	h, err := c.prepare(r)
 	if err != nil {
 		return Result{}, err
 	}
@@ -70,6 +62,24 @@ func (c *Client) Enroll(ctx context.Context, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return c.finish(reply, r, h)
+}
+
+// prepare has the host's key on the disk.
+func (c *Client) prepare(r Request) (*host, error) {
+	if err := r.Dir.Create(); err != nil {
+		return nil, fmt.Errorf("host directory: %w: run as the user of spire-agent or as root", err)
+	}
+	if r.NewHost {
+		if err := c.archive(r.Dir); err != nil {
+			return nil, err
+		}
+	}
+	return openHost(r.Dir, c.cfg.TrustDomain, r.Ephemeral)
+}
+
+// finish checks and keeps what the controller sent.
+func (c *Client) finish(reply *zerotrustv1.EnrollResponse, r Request, h *host) (Result, error) {
 	out, err := c.accept(reply, r, h)
 	if err != nil {
 		return Result{}, fmt.Errorf("the controller's reply is not usable: %w", err)

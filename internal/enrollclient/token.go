@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
 )
 
 // TokenEnv is the environment variable of the token.
@@ -61,8 +62,12 @@ func (t Token) check(kind identity.Kind) error {
 // TokenSource is where a token may come from, in the order of the fields.
 type TokenSource struct {
 	// File holds the token; "-" is Stdin; empty is no file.
-	File  string
-	Stdin io.Reader
+	File string
+	// Sealed is a file with the token sealed to a key of this host, likewise;
+	// Identities are the private keys to try, by default the host's SSH keys.
+	Sealed     string
+	Identities []string
+	Stdin      io.Reader
 	// Getenv is os.Getenv outside tests.
 	Getenv func(string) string
 	// Warn is told about the weakness of a source.
@@ -71,6 +76,9 @@ type TokenSource struct {
 
 // Read returns the first token there is.
 func (s TokenSource) Read() (Token, error) {
+	if s.Sealed != "" {
+		return s.unseal()
+	}
 	if s.File == "-" {
 		return readToken(s.Stdin)
 	}
@@ -78,13 +86,39 @@ func (s TokenSource) Read() (Token, error) {
 		return readTokenFile(s.File)
 	}
 	if v := s.Getenv(TokenEnv); v != "" {
-		s.Warn(TokenEnv + " stays in the shell's history and is visible to this user's processes; --token-file - is safer")
+		s.Warn(TokenEnv + " on a command line stays in the shell's history and, with sudo, in sudo's log; --token-file - leaves no trace, --request needs no token")
 		return NewToken(v)
 	}
 	if dir := s.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		return readTokenFile(filepath.Join(dir, "enrollment-token"))
 	}
 	return Token{}, ErrNoToken
+}
+
+// unseal opens a token that was sealed to a key of this host.
+func (s TokenSource) unseal() (Token, error) {
+	paths, given := s.Identities, len(s.Identities) > 0
+	if !given {
+		paths = tokenseal.DefaultIdentities()
+	}
+	id, err := tokenseal.LoadIdentities(paths, !given)
+	if err != nil {
+		return Token{}, err
+	}
+	sealed := s.Stdin
+	if s.Sealed != "-" {
+		f, err := os.Open(s.Sealed)
+		if err != nil {
+			return Token{}, fmt.Errorf("sealed enrollment token: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		sealed = f
+	}
+	text, err := tokenseal.Open(sealed, id)
+	if err != nil {
+		return Token{}, err
+	}
+	return NewToken(text)
 }
 
 func readTokenFile(path string) (Token, error) {

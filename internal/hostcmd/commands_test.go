@@ -41,6 +41,9 @@ type controller struct {
 	ca   *mtlstest.CA
 	addr string
 	got  *zerotrustv1.EnrollRequest
+
+	asked  *zerotrustv1.RequestEnrollmentRequest
+	decide error // of AwaitEnrollment; nil approves
 }
 
 func (c *controller) Enroll(_ context.Context, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {

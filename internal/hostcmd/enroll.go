@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -35,6 +36,13 @@ type enrollment struct {
 	runAs                         int
 	newHost, ephemeral            bool
 
+	sealed     string
+	identities []string
+	ask        bool // without a token
+	id         string
+	timeout    time.Duration
+	out        cli.Output
+
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -44,12 +52,22 @@ func enrollCommand(p Program) *cobra.Command {
 	e := &enrollment{program: p}
 	cmd := &cobra.Command{
 		Use:   "enroll",
-		Short: "Enroll this host once, with an enrollment token",
-		Long: fmt.Sprintf(`Enroll makes a key for this host, spends an enrollment token to have it certified
-and writes %[1]s. It can be repeated after any failure with the same token.
+		Short: "Enroll this host once, with an enrollment token or an operator's approval",
+		Long: fmt.Sprintf(`Enroll makes a key for this host, has it certified and writes %[1]s. It can be
+repeated after any failure, with the same token or the same request.
 
-A host that is enrolled already keeps its key and takes a second role.`, p.Conf),
-		Example: fmt.Sprintf(`  %[1]s enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
+With --request there is no secret: it shows a code and a fingerprint and waits for
+an operator to approve. With --sealed it opens a token that was sealed to a key of
+this host. Otherwise it takes a token from --token-file, $ENROLLMENT_TOKEN or the
+systemd credential enrollment-token.
+
+A host that is enrolled already keeps its key and takes a second role.
+
+Exit codes: 0 enrolled, 1 failed, 2 wrong usage, 3 denied by an operator, 4 nobody
+decided in time.`, p.Conf),
+		Example: fmt.Sprintf(`  %[1]s enroll --request --id %[2]s-local-01 --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt
+
+  %[1]s enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
       --%[2]s-id %[2]s-local-01 --token-file -      # paste the token, end with ctrl-d
 
   CONTROLLER_ADDR=127.0.0.1:8443 CONTROLLER_CA_PATH=ca.crt %[3]s_ID=%[2]s-local-01 \
@@ -69,9 +87,13 @@ A host that is enrolled already keeps its key and takes a second role.`, p.Conf)
 	fs.StringVar(&e.binary, "binary", "", "`path` of the program that will run (default this one)")
 	fs.BoolVar(&e.newHost, "new-host", false, "put an existing enrollment of this host aside and make a new key")
 	fs.BoolVar(&e.ephemeral, "ephemeral", false, "for a host without a disk: key in memory, a new token is needed after each absence")
+	e.registerRequest(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) (err error) {
 		if e.set, err = l.Load(fs); err != nil {
 			return err
+		}
+		if e.id != "" {
+			e.set.setID(p.Kind, e.id)
 		}
 		e.td, err = e.set.check(p)
 		return err
@@ -96,12 +118,17 @@ func (e *enrollment) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := enrollclient.TokenSource{File: e.tokenFile, Stdin: e.stdin, Getenv: os.Getenv, Warn: e.say}.Read()
-	if err != nil {
-		return cli.UsageError(err)
+	var token enrollclient.Token
+	if !e.ask {
+		token, err = enrollclient.TokenSource{
+			File: e.tokenFile, Sealed: e.sealed, Identities: e.identities, Stdin: e.stdin, Getenv: os.Getenv, Warn: e.say,
+		}.Read()
+		if err != nil {
+			return cli.UsageError(err)
+		}
 	}
 	client, err := enrollclient.New(enrollclient.Config{
-		Address: e.set.ControllerAddr, Anchors: anchors, TrustDomain: e.td, Progress: e.say,
+		Address: e.set.ControllerAddr, Anchors: anchors, TrustDomain: e.td, Progress: e.say, Timeout: e.timeLimit(),
 	})
 	if err != nil {
 		return cli.UsageError(err)
@@ -110,7 +137,12 @@ func (e *enrollment) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	got, err := client.Enroll(ctx, req)
+	var got enrollclient.Result
+	if e.ask {
+		got, err = e.await(ctx, client, req)
+	} else {
+		got, err = client.Enroll(ctx, req)
+	}
 	if err != nil {
 		return err
 	}
@@ -183,6 +215,11 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 
 // report tells what was done and what to do next.
 func (e *enrollment) report(got enrollclient.Result) error {
+	if e.out.String() == cli.OutputJSON {
+		return e.event(enrolledEvent{
+			Event: "enrolled", SPIFFEID: got.SPIFFEID, HostID: string(got.HostID), HostDir: e.set.HostDir, Conf: e.conf, SecondRole: got.SecondOne,
+		})
+	}
 	host := "host " + string(got.HostID)
 	if got.SecondOne {
 		host += " (enrolled before, its key is kept)"

@@ -95,6 +95,14 @@ func (s enrollSettings) id(kind identity.Kind) string {
 	return s.TunnelerID
 }
 
+func (s *enrollSettings) setID(kind identity.Kind, id string) {
+	if kind == identity.KindConnector {
+		s.ConnectorID = id
+	} else {
+		s.TunnelerID = id
+	}
+}
+
 // check returns all faults; the paths are the names in the environment.
 func (s enrollSettings) check(p Program) (spiffeid.TrustDomain, error) {
 	var f settings.Faults

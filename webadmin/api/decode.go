@@ -88,10 +88,25 @@ func tokenRequest(in adminapi.TokenRequest, given map[string]bool) (req enroll.T
 			return req, err
 		}
 	}
+	if given["delivery"] {
+		if req.Delivery, err = parseDelivery(in.Delivery); err != nil {
+			return req, err
+		}
+	}
+	req.Recipient = in.Recipient
 	if given["source_cidr"] {
 		req.Source, err = parseSource(in.SourceCIDR)
 	}
 	return req, err
+}
+
+func parseDelivery(s string) (enroll.Delivery, error) {
+	switch d := enroll.Delivery(s); d {
+	case enroll.Plain, enroll.Sealed, enroll.ByClaim:
+		return d, nil
+	default:
+		return "", invalid("delivery", "must be plain, sealed or claim")
+	}
 }
 
 func workloadID(id string) (string, error) {

@@ -83,7 +83,7 @@ func TestPagesFollowEachOtherInEveryOrder(t *testing.T) {
 	}
 	t.Run("and a token of another order or list is refused", func(t *testing.T) {
 		token := decode[adminapi.ConnectorList](t, get(t, e, "/api/admin/connectors?page_size=1")).NextPageToken
-		for _, path := range []string{"connectors?sort=-id&", "tunnelers?", "hosts?", "tokens?", "networks?"} {
+		for _, path := range []string{"connectors?sort=-id&", "tunnelers?", "hosts?", "tokens?", "requests?", "networks?"} {
 			p := requireProblem(t, get(t, e, "/api/admin/"+path+"page_token="+url.QueryEscape(token)), http.StatusBadRequest)
 			require.Equal(t, "page_token", p.Field)
 		}
@@ -107,7 +107,7 @@ func TestRefusesAListQueryThatIsNotExactlyRight(t *testing.T) {
 func TestListsHaveATagAndAnswer304WhenNothingChanged(t *testing.T) {
 	t.Parallel()
 	e := mixed(t)
-	for _, path := range []string{"connectors", "tunnelers", "hosts", "networks", "tokens", "connectors?sort=-id&page_size=2"} {
+	for _, path := range []string{"connectors", "tunnelers", "hosts", "networks", "tokens", "requests", "connectors?sort=-id&page_size=2"} {
 		first := get(t, e, "/api/admin/"+path)
 		tag := first.Header().Get("ETag")
 		require.Regexp(t, `^"[0-9a-f]{32}"$`, tag)

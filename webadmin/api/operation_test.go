@@ -82,7 +82,7 @@ func TestPublicRoutesAreTheseAndNoOthers(t *testing.T) {
 func publicRoutes() []string {
 	return []string{
 		"GET /openapi.json",
-		"GET /setup", "POST /setup", "POST /session", "GET /session/oidc/start", "GET /session/oidc/callback", "POST /oauth/token",
+		"GET /setup", "POST /setup", "POST /session", "GET /session/oidc/start", "GET /session/oidc/callback", "POST /oauth/token", "POST /claims/:code",
 	}
 }
 
@@ -157,7 +157,7 @@ func TestAsksToSignInAgainWhereARowSaysSo(t *testing.T) {
 		require.NotEqual(t, http.StatusForbidden, ask(t, e, o, key).Code, "a program has no second factor")
 	}
 	for _, must := range []string{
-		"POST /tokens", "POST /ca/rotations", "POST /ca/rotations/resume", "POST /ca/rotations/abort", "POST /keys",
+		"POST /tokens", "POST /requests/:id/approve", "POST /ca/rotations", "POST /ca/rotations/resume", "POST /ca/rotations/abort", "POST /keys",
 		"POST /people", "PATCH /people/:id", "DELETE /people/:id", "POST /people/:id/reset", "POST /me/totp", "DELETE /me/totp",
 	} {
 		require.Contains(t, asked, must)

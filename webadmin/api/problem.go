@@ -76,6 +76,16 @@ func problemOf(err error) *problemError {
 		return problem(http.StatusConflict, adminapi.TypeRotation, err.Error())
 	case errors.Is(err, enroll.ErrLiveMember):
 		return problem(http.StatusConflict, adminapi.TypeLiveMember, enroll.ErrLiveMember.Error())
+	case errors.Is(err, enroll.ErrRequestNotFound):
+		return problem(http.StatusNotFound, adminapi.TypeNotFound, "there is no enrollment request with this request_id")
+	case errors.Is(err, enroll.ErrRequestDecided):
+		return problem(http.StatusConflict, adminapi.TypeRequestDecided, enroll.ErrRequestDecided.Error())
+	case errors.Is(err, enroll.ErrFingerprint):
+		p := problem(http.StatusConflict, adminapi.TypeFingerprint, enroll.ErrFingerprint.Error())
+		p.Field = "fingerprint"
+		return p
+	case errors.Is(err, enroll.ErrClaimRefused):
+		return problem(http.StatusNotFound, adminapi.TypeClaimRefused, enroll.ErrClaimRefused.Error())
 	case errors.Is(err, enroll.ErrTokenNotFound):
 		return problem(http.StatusNotFound, adminapi.TypeNotFound,
 			"there is no enrollment token with this token_id (a token_id begins with tok_ and is not the token itself)")

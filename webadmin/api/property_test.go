@@ -127,6 +127,9 @@ func sent(t *rapid.T, r *realAPI, o described) *http.Request {
 			if strings.Contains(o.path, "/hosts/") && rapid.Bool().Draw(t, "a host") {
 				v = string(rapid.SampledFrom(r.hosts).Draw(t, "host"))
 			}
+			if strings.Contains(o.path, "/requests/") && rapid.Bool().Draw(t, "a request") {
+				v = rapid.SampledFrom(r.asking).Draw(t, "request")
+			}
 			path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(v))
 		case p.In == "query" && rarely(t, 3, "with "+p.Name):
 			query.Add(p.Name, draw())

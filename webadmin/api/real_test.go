@@ -33,6 +33,7 @@ type realAPI struct {
 	store  *store.Store
 	roster *fleet.Roster
 	hosts  []identity.HostID
+	asking []string // ids of requests
 }
 
 // newReal has as many connectors and tunnelers, each on a host with one of the
@@ -54,6 +55,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	ca := rotationtest.NewSPIRE(now, 24*time.Hour)
 	world := rotationtest.NewWorld(now, ca)
 	r.enroll(t, clock.Now(), members)
+	r.ask(t, clock.Now())
 	box, err := seal.New(make([]byte, 32))
 	require.NoError(t, err)
 	people, err := auth.New(auth.Config{
@@ -64,10 +66,11 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	r.Env = apitest.New(t, func(c *api.Config) {
 		c.Now, c.Fleet, c.Events, c.Replays = now, fl, hub, r.store
 		c.Identity, c.Auth, c.Series = people, people.Keys, series.New(fl, zap.NewNop(), now)
-		c.Tokens = enroll.New(enroll.Config{
+		enrollment := enroll.New(enroll.Config{
 			TrustDomain: td, Store: r.store, Signer: noSigner{}, SPIRE: enrolltest.NewSPIRE(td), Changed: &enrolltest.Changes{},
 			Audit: log, Log: zap.NewNop(), Now: now,
 		})
+		c.Tokens, c.Requests, c.Claims = enrollment, enrollment, enrollment
 		c.Rotations = rotation.New(rotation.Config{
 			SPIRE: ca, Store: r.store, Members: r.store, Online: r.roster, Agents: world, Self: world.Self, Audit: log, Log: zap.NewNop(), Now: now,
 		})
@@ -78,6 +81,23 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	}))
 	r.Key = secret
 	return r
+}
+
+// ask has hosts ask to be enrolled.
+func (r *realAPI) ask(t testing.TB, at time.Time) {
+	t.Helper()
+	require.NoError(t, r.store.EnrollTx(t.Context(), func(tx enroll.Tx) (err error) {
+		for i := range 3 {
+			q := enroll.Request{
+				ID: fmt.Sprintf("req_%032x", i), Code: fmt.Sprintf("BCDF-000%d", i), Workload: identity.Workload{Kind: identity.KindConnector, ID: fmt.Sprintf("c-%05d", i)},
+				Fingerprint: "0123-4567-89AB-CDEF-GHJK-MNPQ", KeyHash: []byte{byte(i)}, Source: "192.0.2.7", Net: "192.0.2.7/32",
+				CreatedAt: at, ExpiresAt: at.Add(time.Hour),
+			}
+			r.asking = append(r.asking, q.ID)
+			err = errors.Join(err, tx.InsertRequest(t.Context(), q))
+		}
+		return err
+	}))
 }
 
 // noSigner signs nothing: nobody enrolls in these tests.

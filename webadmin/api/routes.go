@@ -15,6 +15,8 @@ func (s *Server) operations() []operation {
 		s.eventOperations(),
 		s.openAPIOperations(),
 		s.tokenOperations(),
+		s.requestOperations(),
+		s.claimOperations(),
 		s.memberOperations(),
 		s.hostOperations(),
 		s.caOperations(),

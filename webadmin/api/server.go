@@ -54,6 +54,23 @@ type Tokens interface {
 	Revoke(ctx context.Context, id, actor, requestID, from string) error
 }
 
+// Requests are hosts that ask to be enrolled without a token.
+type Requests interface {
+	Requests(ctx context.Context) ([]enroll.Request, error)
+	// Request errors: enroll.ErrRequestNotFound.
+	Request(ctx context.Context, id string) (enroll.Request, error)
+	// Approve errors: those of Deny, enroll.ErrFingerprint, enroll.ErrLiveMember.
+	Approve(ctx context.Context, v enroll.Verdict) (enroll.Request, error)
+	// Deny errors: enroll.ErrRequestNotFound, enroll.ErrRequestDecided.
+	Deny(ctx context.Context, v enroll.Verdict) (enroll.Request, error)
+}
+
+// Claims opens claim links.
+type Claims interface {
+	// OpenClaim errors: enroll.ErrClaimRefused.
+	OpenClaim(ctx context.Context, o enroll.Opening) (enroll.Token, string, error)
+}
+
 // Fleet lists and revokes members.
 type Fleet interface {
 	Connectors(ctx context.Context) ([]fleet.Connector, error)
@@ -113,6 +130,8 @@ type Config struct {
 	OIDC        OIDC
 	OIDCName    string
 	Tokens      Tokens
+	Requests    Requests
+	Claims      Claims
 	Fleet       Fleet
 	Rotations   Rotations
 	Trail       Trail
@@ -128,8 +147,9 @@ type Config struct {
 	Settings adminapi.Settings
 	// OutageBudget is shown with the CA.
 	OutageBudget adminapi.OutageBudget
-	// Install renders the command that enrolls a host with a new token.
-	Install func(t enroll.Token, secret string) string
+	// Install renders the commands that enroll a host with a new token, the best
+	// first. handed is what Create handed over.
+	Install func(t enroll.Token, handed string) []adminapi.InstallCommand
 	// Audit records a refused caller; nil only logs it. It is called at most as
 	// often as failures allow, so refusals cannot fill a disk.
 	Audit func(ctx context.Context, e audit.Event) error
@@ -144,6 +164,7 @@ type Server struct {
 	table    map[string]operation
 	failures *failures
 	replays  *replay.Keys
+	claims   *failures // openings of claim links
 	engine   *gin.Engine
 	listener net.Listener
 	hosts    map[string]bool // nil takes any
@@ -172,7 +193,7 @@ func New(c Config) (*Server, error) {
 		return nil, notLoopback(c.Listen)
 	}
 	s := &Server{
-		cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), listener: l,
+		cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: l,
 		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
 		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, slowReader: slowReader},
 	}

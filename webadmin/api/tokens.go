@@ -14,8 +14,9 @@ import (
 func (s *Server) tokenOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/tokens", tag: "tokens", summary: "Create an enrollment token",
-		description: "The reply is the only one that ever has the token itself.",
-		permission:  auth.TokensWrite, stepUp: true, request: adminapi.TokenRequest{},
+		description: "By `delivery` the reply has the token itself (`plain`), text that only the recipient's key opens (`sealed`), " +
+			"or a link that opens once (`claim`). None of them can be shown again.",
+		permission: auth.TokensWrite, stepUp: true, request: adminapi.TokenRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []int{http.StatusConflict}, handle: s.createToken,
 	}, {
 		method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "List enrollment tokens, newest first",
@@ -38,16 +39,33 @@ func (s *Server) createToken(c *gin.Context) error {
 	}
 	who := callerOf(c)
 	req.Actor, req.RequestID, req.From = who.Actor, requestID(c), who.from
-	t, secret, err := s.cfg.Tokens.Create(c.Request.Context(), req)
+	t, handed, err := s.cfg.Tokens.Create(c.Request.Context(), req)
 	if err != nil {
 		return err
 	}
 	made(c, t.ID)
-	c.JSON(http.StatusCreated, adminapi.CreatedToken{
-		TokenID: t.ID, Token: secret, Kind: string(t.Workload.Kind), ID: t.Workload.ID,
-		ExpiresAt: t.ExpiresAt, InstallCommand: s.cfg.Install(t, secret),
-	})
+	c.JSON(http.StatusCreated, s.renderCreated(t, handed))
 	return nil
+}
+
+// renderCreated shows what is handed over, under its own name.
+func (s *Server) renderCreated(t enroll.Token, handed string) adminapi.CreatedToken {
+	out := adminapi.CreatedToken{
+		TokenID: t.ID, Delivery: string(t.Delivery), Kind: string(t.Workload.Kind), ID: t.Workload.ID, Recipient: t.Recipient,
+		ExpiresAt: t.ExpiresAt, InstallCommands: s.cfg.Install(t, handed),
+	}
+	switch t.Delivery {
+	case enroll.Sealed:
+		out.SealedToken = handed
+	case enroll.ByClaim:
+		out.ClaimURL = s.claimURL(handed)
+	default:
+		out.Token = handed
+	}
+	if len(out.InstallCommands) > 0 {
+		out.InstallCommand = out.InstallCommands[0].Command
+	}
+	return out
 }
 
 func (s *Server) listTokens(c *gin.Context) error {
@@ -97,6 +115,8 @@ func renderToken(t enroll.Token, now time.Time) adminapi.Token {
 		TokenID: t.ID, Kind: string(t.Workload.Kind), ID: t.Workload.ID, State: string(t.State(now)), Replace: t.Replace,
 		CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,
 		RedeemedAt: t.ClaimedAt, RevokedAt: t.RevokedAt, HostID: string(t.HostID),
+		Delivery: string(t.Delivery), Recipient: t.Recipient, OpenedAt: t.OpenedAt, OpenedFrom: t.OpenedFrom,
+		SecondOpenAt: t.ReopenedAt, SecondOpenFrom: t.ReopenedFrom,
 	}
 	if t.Source.IsValid() {
 		out.SourceCIDR = t.Source.String()

@@ -35,7 +35,8 @@ func TestCreatesAToken(t *testing.T) {
 	got := decode[adminapi.CreatedToken](t, w)
 	require.Equal(t, adminapi.CreatedToken{
 		TokenID: "tok_0000000000000001", Token: "ztc_secret1", Kind: "connector", ID: "connector-local-01",
-		ExpiresAt: e.Clock.Now().Add(15 * time.Minute), InstallCommand: "install connector-local-01 ztc_secret1",
+		ExpiresAt: e.Clock.Now().Add(15 * time.Minute), Delivery: "plain", InstallCommand: "install connector-local-01 ztc_secret1",
+		InstallCommands: []adminapi.InstallCommand{{Form: "stdin", Command: "install connector-local-01 ztc_secret1"}},
 	}, got)
 	require.Empty(t, cmp.Diff([]enroll.TokenRequest{{
 		Workload: identity.Workload{Kind: identity.KindConnector, ID: "connector-local-01"}, TTL: 15 * time.Minute, Replace: true,

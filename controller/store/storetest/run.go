@@ -34,6 +34,7 @@ type Store interface {
 	replay.Store
 	// OnCommit is called before all else.
 	OnCommit(fn func([]audit.Event))
+	ExpiredRequests(ctx context.Context, after, until time.Time) ([]string, error)
 	ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error)
 	AppendAudit(ctx context.Context, e audit.Event) error
 	AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error)
@@ -47,6 +48,9 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, func(string) Store){
 		"tokens":                                tokens,
+		"enrollment requests":                   enrollmentRequests,
+		"pending requests are counted":          pendingRequests,
+		"claim links":                           claims,
 		"hosts keep the marks set meanwhile":    hosts,
 		"a host key is bound once":              hostKeys,
 		"the first finding of a clone is kept":  clones,
@@ -65,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"the policy revision":                   revision,
 		"the fleet revision":                    fleetRevision,
 		"networks":                              networks,
+		"requests that expire":                  expiringRequests,
 		"tokens that expire":                    expiring,
 		"commits are told of":                   commits,
 		"requests with a key":                   requests,

@@ -44,9 +44,9 @@ func colourStatus(text string, t cli.Table, p cli.Paint) string {
 
 func statusColour(p cli.Paint, status string) string {
 	switch status {
-	case adminapi.Online, "redeemed":
+	case adminapi.Online, "redeemed", "approved", "enrolled":
 		return p.Good(status)
-	case adminapi.Offline:
+	case adminapi.Offline, "denied":
 		return p.Bad(status)
 	case "pending":
 		return p.Warn(status)

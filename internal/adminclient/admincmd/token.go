@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,29 +24,40 @@ func tokenCommand() *cobra.Command {
 func tokenCreate(c *connection) *cobra.Command {
 	var req adminapi.TokenRequest
 	var out cli.Output
-	var quiet bool
+	var quiet, claim bool
+	var sealTo string
 	cmd := &cobra.Command{
 		Use:   "create --kind connector|tunneler --id ID",
 		Short: "Create a one-time enrollment token",
 		Long: `Create a one-time enrollment token for one connector or tunneler.
 
 The token is shown this once; the controller keeps only its hash. Whoever has it
-can enroll as that id until it is redeemed, revoked or expired.`,
+can enroll as that id until it is redeemed, revoked or expired.
+
+Better than a token that somebody carries: let the host ask ("enroll --request" on
+the host, then "requests approve" here), or seal the token to a key of the host with
+--seal-to. A --claim link opens once and tells if somebody was faster.`,
 		Example: `  # the command to run on the new host
   grpccontroller token create --kind connector --id connector-local-01
 
   # the token alone, for a script; valid for an hour and from one network
   grpccontroller token create --kind tunneler --id laptop-7 --ttl 1h --source-cidr 10.8.0.0/16 --quiet
 
+  # only the host's own SSH key opens it; it can travel by chat
+  grpccontroller token create --kind connector --id gw-2 --seal-to "$(ssh-keyscan -t ed25519 gw-2 | cut -d' ' -f2-)"
+
   # the host is lost: its successor takes the id over
   grpccontroller token create --kind connector --id connector-local-01 --replace`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			if err := deliver(&req, sealTo, claim); err != nil {
+				return err
+			}
 			t, err := api.CreateToken(ctx, req)
 			if err != nil {
 				return err
 			}
 			if quiet {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), t.Token)
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(t.Token+t.SealedToken+t.ClaimURL))
 				return err
 			}
 			return out.Write(cmd.OutOrStdout(), t, func(w io.Writer) error { return writeCreated(w, t) })
@@ -57,23 +69,64 @@ can enroll as that id until it is redeemed, revoked or expired.`,
 	fs.StringVar(&req.TTL, "ttl", "", "`duration` until the token expires, 1m to 24h (default 10m)")
 	fs.BoolVar(&req.Replace, "replace", false, "redeeming the token revokes the live host of this id")
 	fs.StringVar(&req.SourceCIDR, "source-cidr", "", "`network` from which alone the token can be redeemed")
-	fs.BoolVarP(&quiet, "quiet", "q", false, "print the token alone")
+	fs.BoolVarP(&quiet, "quiet", "q", false, "print the token, sealed token or link alone")
+	fs.StringVar(&sealTo, "seal-to", "", "public `key` of the host (age1…, ssh-ed25519 …, ssh-rsa …) or a file with one; only its private key opens the token")
+	fs.BoolVar(&claim, "claim", false, "hand out a link that opens once in place of the token")
 	out.Register(fs)
 	_ = cmd.MarkFlagRequired("kind")
 	_ = cmd.MarkFlagRequired("id")
 	cmd.MarkFlagsMutuallyExclusive("quiet", "output")
+	cmd.MarkFlagsMutuallyExclusive("seal-to", "claim")
 	return cmd
+}
+
+// deliver says how the token is to be handed over.
+func deliver(req *adminapi.TokenRequest, sealTo string, claim bool) error {
+	switch {
+	case claim:
+		req.Delivery = "claim"
+	case sealTo != "":
+		key, err := publicKey(sealTo)
+		if err != nil {
+			return err
+		}
+		req.Delivery, req.Recipient = "sealed", key
+	}
+	return nil
+}
+
+// publicKey is the key itself or the one in a file.
+func publicKey(given string) (string, error) {
+	if strings.HasPrefix(given, "ssh-") || strings.HasPrefix(given, "age1") {
+		return given, nil
+	}
+	raw, err := readFile(given)
+	if err != nil {
+		return "", fmt.Errorf("--seal-to is neither a public key nor a file with one: %w", err)
+	}
+	key := strings.TrimSpace(string(raw))
+	if strings.Contains(key, "PRIVATE KEY") || strings.HasPrefix(key, "AGE-SECRET-KEY") {
+		return "", cli.UsageError(fmt.Errorf("--seal-to %s holds a private key; name the public one, usually %[1]s.pub", given))
+	}
+	return key, nil
 }
 
 func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 	p := cli.NewPaint(w)
-	_, err := fmt.Fprintf(w, "%s     %s\n%s       %s %s\n%s   %s (%s)\n%s  %s\n\n%s\n\n%s\n\n%s\n",
-		p.Bold("Token"), t.Token,
+	first, note := p.Bold("Token")+"     "+t.Token, "The token is shown this once."
+	switch {
+	case t.SealedToken != "":
+		first, note = p.Bold("Sealed to")+" "+t.Recipient, "Only that key opens it."
+	case t.ClaimURL != "":
+		first, note = p.Bold("Link")+"      "+t.ClaimURL, "The link opens once. Who finds it opened must tell you: token list shows when and from where."
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s       %s %s\n%s   %s (%s)\n%s  %s\n\n%s\n\n%s\n\n%s\n",
+		first,
 		p.Bold("For"), t.Kind, t.ID,
 		p.Bold("Expires"), relative(t.ExpiresAt, time.Now()), t.ExpiresAt.Format(time.RFC3339),
 		p.Bold("Token ID"), t.TokenID,
 		p.Bold("Run this on the new host:"), t.InstallCommand,
-		p.Dim("The token is shown this once. grpccontroller token revoke "+t.TokenID+" takes it back."))
+		p.Dim(note+" grpccontroller token revoke "+t.TokenID+" takes it back."))
 	return err
 }
 
@@ -96,7 +149,7 @@ func tokenList(c *connection) *cobra.Command {
 }
 
 func tokenTable(all []adminapi.Token, now time.Time) cli.Table {
-	t := cli.Table{Header: []string{"TOKEN ID", statusColumn, "KIND", "ID", "EXPIRES", "CREATED", "BY", "SOURCE", "REPLACE"}}
+	t := cli.Table{Header: []string{"TOKEN ID", statusColumn, "KIND", "ID", "EXPIRES", "CREATED", "BY", "SOURCE", "REPLACE", "DELIVERY"}}
 	for _, tok := range all {
 		expires := "-"
 		if tok.State == "pending" || tok.State == "expired" {
@@ -104,10 +157,25 @@ func tokenTable(all []adminapi.Token, now time.Time) cli.Table {
 		}
 		t.Rows = append(t.Rows, []string{
 			tok.TokenID, tok.State, tok.Kind, tok.ID, expires, relative(tok.CreatedAt, now), tok.CreatedBy,
-			orDefault(tok.SourceCIDR, "any"), strconv.FormatBool(tok.Replace),
+			orDefault(tok.SourceCIDR, "any"), strconv.FormatBool(tok.Replace), deliveryNote(tok, now),
 		})
 	}
 	return t
+}
+
+// deliveryNote says what became of the delivery.
+func deliveryNote(t adminapi.Token, now time.Time) string {
+	switch {
+	case !t.SecondOpenAt.IsZero():
+		return fmt.Sprintf("claim, OPENED TWICE: from %s %s, from %s %s",
+			t.OpenedFrom, relative(t.OpenedAt, now), t.SecondOpenFrom, relative(t.SecondOpenAt, now))
+	case !t.OpenedAt.IsZero():
+		return fmt.Sprintf("claim, opened from %s %s", t.OpenedFrom, relative(t.OpenedAt, now))
+	case t.Recipient != "":
+		return t.Delivery + " to " + t.Recipient
+	default:
+		return t.Delivery
+	}
 }
 
 func tokenRevoke(c *connection) *cobra.Command {

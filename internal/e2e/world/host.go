@@ -68,15 +68,24 @@ func (h *Host) Spec(name string, args ...string) Spec {
 
 // Enroll spends a token by the real command, the token on standard input.
 func (h *Host) Enroll(ctx context.Context, token string, more ...string) (Result, error) {
-	if err := errors.Join(os.MkdirAll(h.Dir, 0o700), os.MkdirAll(h.StateDir(), 0o700)); err != nil {
+	s, err := h.EnrollSpec(append([]string{"--token-file", "-"}, more...)...)
+	if err != nil {
 		return Result{}, err
 	}
-	s := h.Spec("enroll", append([]string{"enroll", "--conf", h.ConfFile(), "--token-file", "-"}, more...)...)
+	return Run(ctx, s, token+"\n")
+}
+
+// EnrollSpec says how to run the command with these arguments.
+func (h *Host) EnrollSpec(args ...string) (Spec, error) {
+	if err := errors.Join(os.MkdirAll(h.Dir, 0o700), os.MkdirAll(h.StateDir(), 0o700)); err != nil {
+		return Spec{}, err
+	}
+	s := h.Spec("enroll", append([]string{"enroll", "--conf", h.ConfFile()}, args...)...)
 	s.Env = append([]string{
 		"CONTROLLER_ADDR=" + h.Controller.Run.Enrollment, "CONTROLLER_CA_PATH=" + h.Controller.Run.CA,
 		"TRUST_DOMAIN=" + h.Controller.Run.TrustDomain, strings.ToUpper(h.Kind) + "_ID=" + h.ID,
 	}, s.Env...)
-	return Run(ctx, s, token+"\n")
+	return s, nil
 }
 
 // EnrollWithToken asks for a token and spends it.

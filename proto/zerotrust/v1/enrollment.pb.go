@@ -9,6 +9,8 @@ package zerotrustv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -435,11 +437,307 @@ func (x *FetchBundleResponse) GetControlPlaneAddresses() []string {
 	return nil
 }
 
+type RequestEnrollmentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  WorkloadKind           `protobuf:"varint,1,opt,name=kind,proto3,enum=zerotrust.v1.WorkloadKind" json:"kind,omitempty"`
+	Id    string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// PKCS#10, DER, signed by the host's P-256 key. Only the key is used.
+	Csr  []byte     `protobuf:"bytes,3,opt,name=csr,proto3" json:"csr,omitempty"`
+	Host *HostFacts `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	// As in EnrollRequest.
+	Ephemeral bool `protobuf:"varint,5,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"`
+	// ECDSA signature (ASN.1) of the host's key over what its fingerprint is made of:
+	// trust domain, kind, id, key, and the certificate of the listener as the host
+	// sees it. Whoever sits between host and controller cannot pass it on.
+	Proof         []byte `protobuf:"bytes,6,opt,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestEnrollmentRequest) Reset() {
+	*x = RequestEnrollmentRequest{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestEnrollmentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestEnrollmentRequest) ProtoMessage() {}
+
+func (x *RequestEnrollmentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestEnrollmentRequest.ProtoReflect.Descriptor instead.
+func (*RequestEnrollmentRequest) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RequestEnrollmentRequest) GetKind() WorkloadKind {
+	if x != nil {
+		return x.Kind
+	}
+	return WorkloadKind_WORKLOAD_KIND_UNSPECIFIED
+}
+
+func (x *RequestEnrollmentRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RequestEnrollmentRequest) GetCsr() []byte {
+	if x != nil {
+		return x.Csr
+	}
+	return nil
+}
+
+func (x *RequestEnrollmentRequest) GetHost() *HostFacts {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
+func (x *RequestEnrollmentRequest) GetEphemeral() bool {
+	if x != nil {
+		return x.Ephemeral
+	}
+	return false
+}
+
+func (x *RequestEnrollmentRequest) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+type RequestEnrollmentResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Shown on both screens, so that the operator finds the request: XXXX-XXXX.
+	UserCode  string                 `protobuf:"bytes,2,opt,name=user_code,json=userCode,proto3" json:"user_code,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// How long to wait at least before asking again, after a lost connection.
+	RetryInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_interval,json=retryInterval,proto3" json:"retry_interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestEnrollmentResponse) Reset() {
+	*x = RequestEnrollmentResponse{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestEnrollmentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestEnrollmentResponse) ProtoMessage() {}
+
+func (x *RequestEnrollmentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestEnrollmentResponse.ProtoReflect.Descriptor instead.
+func (*RequestEnrollmentResponse) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RequestEnrollmentResponse) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RequestEnrollmentResponse) GetUserCode() string {
+	if x != nil {
+		return x.UserCode
+	}
+	return ""
+}
+
+func (x *RequestEnrollmentResponse) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *RequestEnrollmentResponse) GetRetryInterval() *durationpb.Duration {
+	if x != nil {
+		return x.RetryInterval
+	}
+	return nil
+}
+
+type AwaitEnrollmentRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// ECDSA signature (ASN.1) of the host's key over the request id, the challenge
+	// and the TLS exporter value of this connection.
+	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitEnrollmentRequest) Reset() {
+	*x = AwaitEnrollmentRequest{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitEnrollmentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitEnrollmentRequest) ProtoMessage() {}
+
+func (x *AwaitEnrollmentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitEnrollmentRequest.ProtoReflect.Descriptor instead.
+func (*AwaitEnrollmentRequest) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AwaitEnrollmentRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *AwaitEnrollmentRequest) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+type AwaitEnrollmentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Step:
+	//
+	//	*AwaitEnrollmentResponse_Challenge
+	//	*AwaitEnrollmentResponse_Enrolled
+	Step          isAwaitEnrollmentResponse_Step `protobuf_oneof:"step"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitEnrollmentResponse) Reset() {
+	*x = AwaitEnrollmentResponse{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitEnrollmentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitEnrollmentResponse) ProtoMessage() {}
+
+func (x *AwaitEnrollmentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitEnrollmentResponse.ProtoReflect.Descriptor instead.
+func (*AwaitEnrollmentResponse) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AwaitEnrollmentResponse) GetStep() isAwaitEnrollmentResponse_Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *AwaitEnrollmentResponse) GetChallenge() []byte {
+	if x != nil {
+		if x, ok := x.Step.(*AwaitEnrollmentResponse_Challenge); ok {
+			return x.Challenge
+		}
+	}
+	return nil
+}
+
+func (x *AwaitEnrollmentResponse) GetEnrolled() *EnrollResponse {
+	if x != nil {
+		if x, ok := x.Step.(*AwaitEnrollmentResponse_Enrolled); ok {
+			return x.Enrolled
+		}
+	}
+	return nil
+}
+
+type isAwaitEnrollmentResponse_Step interface {
+	isAwaitEnrollmentResponse_Step()
+}
+
+type AwaitEnrollmentResponse_Challenge struct {
+	// 32 random bytes; the first message.
+	Challenge []byte `protobuf:"bytes,1,opt,name=challenge,proto3,oneof"`
+}
+
+type AwaitEnrollmentResponse_Enrolled struct {
+	Enrolled *EnrollResponse `protobuf:"bytes,2,opt,name=enrolled,proto3,oneof"`
+}
+
+func (*AwaitEnrollmentResponse_Challenge) isAwaitEnrollmentResponse_Step() {}
+
+func (*AwaitEnrollmentResponse_Enrolled) isAwaitEnrollmentResponse_Step() {}
+
 var File_zerotrust_v1_enrollment_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\n" +
-	"\x1dzerotrust/v1/enrollment.proto\x12\fzerotrust.v1\x1a\x1bzerotrust/v1/identity.proto\"\xc2\x01\n" +
+	"\x1dzerotrust/v1/enrollment.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xc2\x01\n" +
 	"\rEnrollRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.zerotrust.v1.WorkloadKindR\x04kind\x12\x0e\n" +
@@ -471,9 +769,33 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\x12FetchBundleRequest\"\x7f\n" +
 	"\x13FetchBundleResponse\x120\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x18.zerotrust.v1.BundleInfoR\x06bundle\x126\n" +
-	"\x17control_plane_addresses\x18\x02 \x03(\tR\x15controlPlaneAddresses2\xac\x01\n" +
+	"\x17control_plane_addresses\x18\x02 \x03(\tR\x15controlPlaneAddresses\"\xcd\x01\n" +
+	"\x18RequestEnrollmentRequest\x12.\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1a.zerotrust.v1.WorkloadKindR\x04kind\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x10\n" +
+	"\x03csr\x18\x03 \x01(\fR\x03csr\x12+\n" +
+	"\x04host\x18\x04 \x01(\v2\x17.zerotrust.v1.HostFactsR\x04host\x12\x1c\n" +
+	"\tephemeral\x18\x05 \x01(\bR\tephemeral\x12\x14\n" +
+	"\x05proof\x18\x06 \x01(\fR\x05proof\"\xd4\x01\n" +
+	"\x19RequestEnrollmentResponse\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1b\n" +
+	"\tuser_code\x18\x02 \x01(\tR\buserCode\x129\n" +
+	"\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12@\n" +
+	"\x0eretry_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\rretryInterval\"U\n" +
+	"\x16AwaitEnrollmentRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"}\n" +
+	"\x17AwaitEnrollmentResponse\x12\x1e\n" +
+	"\tchallenge\x18\x01 \x01(\fH\x00R\tchallenge\x12:\n" +
+	"\benrolled\x18\x02 \x01(\v2\x1c.zerotrust.v1.EnrollResponseH\x00R\benrolledB\x06\n" +
+	"\x04step2\xf6\x02\n" +
 	"\x11EnrollmentService\x12C\n" +
-	"\x06Enroll\x12\x1b.zerotrust.v1.EnrollRequest\x1a\x1c.zerotrust.v1.EnrollResponse\x12R\n" +
+	"\x06Enroll\x12\x1b.zerotrust.v1.EnrollRequest\x1a\x1c.zerotrust.v1.EnrollResponse\x12d\n" +
+	"\x11RequestEnrollment\x12&.zerotrust.v1.RequestEnrollmentRequest\x1a'.zerotrust.v1.RequestEnrollmentResponse\x12b\n" +
+	"\x0fAwaitEnrollment\x12$.zerotrust.v1.AwaitEnrollmentRequest\x1a%.zerotrust.v1.AwaitEnrollmentResponse(\x010\x01\x12R\n" +
 	"\vFetchBundle\x12 .zerotrust.v1.FetchBundleRequest\x1a!.zerotrust.v1.FetchBundleResponseBMZKgithub.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1;zerotrustv1b\x06proto3"
 
 var (
@@ -488,32 +810,47 @@ func file_zerotrust_v1_enrollment_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_enrollment_proto_rawDescData
 }
 
-var file_zerotrust_v1_enrollment_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_zerotrust_v1_enrollment_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_zerotrust_v1_enrollment_proto_goTypes = []any{
-	(*EnrollRequest)(nil),       // 0: zerotrust.v1.EnrollRequest
-	(*HostFacts)(nil),           // 1: zerotrust.v1.HostFacts
-	(*EnrollResponse)(nil),      // 2: zerotrust.v1.EnrollResponse
-	(*BundleInfo)(nil),          // 3: zerotrust.v1.BundleInfo
-	(*FetchBundleRequest)(nil),  // 4: zerotrust.v1.FetchBundleRequest
-	(*FetchBundleResponse)(nil), // 5: zerotrust.v1.FetchBundleResponse
-	(WorkloadKind)(0),           // 6: zerotrust.v1.WorkloadKind
-	(*Directory)(nil),           // 7: zerotrust.v1.Directory
+	(*EnrollRequest)(nil),             // 0: zerotrust.v1.EnrollRequest
+	(*HostFacts)(nil),                 // 1: zerotrust.v1.HostFacts
+	(*EnrollResponse)(nil),            // 2: zerotrust.v1.EnrollResponse
+	(*BundleInfo)(nil),                // 3: zerotrust.v1.BundleInfo
+	(*FetchBundleRequest)(nil),        // 4: zerotrust.v1.FetchBundleRequest
+	(*FetchBundleResponse)(nil),       // 5: zerotrust.v1.FetchBundleResponse
+	(*RequestEnrollmentRequest)(nil),  // 6: zerotrust.v1.RequestEnrollmentRequest
+	(*RequestEnrollmentResponse)(nil), // 7: zerotrust.v1.RequestEnrollmentResponse
+	(*AwaitEnrollmentRequest)(nil),    // 8: zerotrust.v1.AwaitEnrollmentRequest
+	(*AwaitEnrollmentResponse)(nil),   // 9: zerotrust.v1.AwaitEnrollmentResponse
+	(WorkloadKind)(0),                 // 10: zerotrust.v1.WorkloadKind
+	(*Directory)(nil),                 // 11: zerotrust.v1.Directory
+	(*timestamppb.Timestamp)(nil),     // 12: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),       // 13: google.protobuf.Duration
 }
 var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
-	6, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	1, // 1: zerotrust.v1.EnrollRequest.host:type_name -> zerotrust.v1.HostFacts
-	3, // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	7, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
-	3, // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	0, // 5: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
-	4, // 6: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
-	2, // 7: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
-	5, // 8: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	10, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	1,  // 1: zerotrust.v1.EnrollRequest.host:type_name -> zerotrust.v1.HostFacts
+	3,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
+	11, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
+	3,  // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
+	10, // 5: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	1,  // 6: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
+	12, // 7: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
+	13, // 8: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
+	2,  // 9: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
+	0,  // 10: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
+	6,  // 11: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
+	8,  // 12: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
+	4,  // 13: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
+	2,  // 14: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
+	7,  // 15: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
+	9,  // 16: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
+	5,  // 17: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_enrollment_proto_init() }
@@ -522,13 +859,17 @@ func file_zerotrust_v1_enrollment_proto_init() {
 		return
 	}
 	file_zerotrust_v1_identity_proto_init()
+	file_zerotrust_v1_enrollment_proto_msgTypes[9].OneofWrappers = []any{
+		(*AwaitEnrollmentResponse_Challenge)(nil),
+		(*AwaitEnrollmentResponse_Enrolled)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_enrollment_proto_rawDesc), len(file_zerotrust_v1_enrollment_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

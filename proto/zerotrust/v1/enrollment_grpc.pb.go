@@ -19,15 +19,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	EnrollmentService_Enroll_FullMethodName      = "/zerotrust.v1.EnrollmentService/Enroll"
-	EnrollmentService_FetchBundle_FullMethodName = "/zerotrust.v1.EnrollmentService/FetchBundle"
+	EnrollmentService_Enroll_FullMethodName            = "/zerotrust.v1.EnrollmentService/Enroll"
+	EnrollmentService_RequestEnrollment_FullMethodName = "/zerotrust.v1.EnrollmentService/RequestEnrollment"
+	EnrollmentService_AwaitEnrollment_FullMethodName   = "/zerotrust.v1.EnrollmentService/AwaitEnrollment"
+	EnrollmentService_FetchBundle_FullMethodName       = "/zerotrust.v1.EnrollmentService/FetchBundle"
 )
 
 // EnrollmentServiceClient is the client API for EnrollmentService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// EnrollmentService spends one-time enrollment tokens. It is served on its own
+// EnrollmentService lets hosts in: by a one-time enrollment token, or without any
+// secret by an operator who approves the host's own key. It is served on its own
 // listener under the bootstrap CA and never on the control plane.
 type EnrollmentServiceClient interface {
 	// Enroll redeems a token: it binds a key the host made to a host id, creates
@@ -37,6 +40,22 @@ type EnrollmentServiceClient interface {
 	// Callers: anybody who can reach the listener; the token is the credential.
 	// A host that is enrolled already presents its host certificate as TLS client.
 	Enroll(ctx context.Context, in *EnrollRequest, opts ...grpc.CallOption) (*EnrollResponse, error)
+	// RequestEnrollment asks an operator to let the host in without a token. The same
+	// key gets the same request again, so that a lost reply costs nothing.
+	//
+	// Callers: anybody who can reach the listener; a request gives nothing, and how
+	// many wait at a time is capped by address and in total.
+	RequestEnrollment(ctx context.Context, in *RequestEnrollmentRequest, opts ...grpc.CallOption) (*RequestEnrollmentResponse, error)
+	// AwaitEnrollment waits for the operator and hands out what Enroll would. The
+	// controller speaks first, with a challenge; the caller answers once with a
+	// signature; the decision ends the stream. FAILED_PRECONDITION: an operator
+	// denied the request. DEADLINE_EXCEEDED: nobody decided in time. ABORTED: the
+	// same key waits elsewhere now. A request that does not exist and a signature
+	// of another key get the same answer (PERMISSION_DENIED).
+	//
+	// Callers: anybody who can reach the listener; the host's key, which signs the
+	// challenge and the TLS connection, is the credential.
+	AwaitEnrollment(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AwaitEnrollmentRequest, AwaitEnrollmentResponse], error)
 	// FetchBundle returns the current trust bundle and addresses, so that a host
 	// that was away for longer than the lives of its authorities finds back.
 	//
@@ -62,6 +81,29 @@ func (c *enrollmentServiceClient) Enroll(ctx context.Context, in *EnrollRequest,
 	return out, nil
 }
 
+func (c *enrollmentServiceClient) RequestEnrollment(ctx context.Context, in *RequestEnrollmentRequest, opts ...grpc.CallOption) (*RequestEnrollmentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RequestEnrollmentResponse)
+	err := c.cc.Invoke(ctx, EnrollmentService_RequestEnrollment_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *enrollmentServiceClient) AwaitEnrollment(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AwaitEnrollmentRequest, AwaitEnrollmentResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &EnrollmentService_ServiceDesc.Streams[0], EnrollmentService_AwaitEnrollment_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AwaitEnrollmentRequest, AwaitEnrollmentResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type EnrollmentService_AwaitEnrollmentClient = grpc.BidiStreamingClient[AwaitEnrollmentRequest, AwaitEnrollmentResponse]
+
 func (c *enrollmentServiceClient) FetchBundle(ctx context.Context, in *FetchBundleRequest, opts ...grpc.CallOption) (*FetchBundleResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FetchBundleResponse)
@@ -76,7 +118,8 @@ func (c *enrollmentServiceClient) FetchBundle(ctx context.Context, in *FetchBund
 // All implementations must embed UnimplementedEnrollmentServiceServer
 // for forward compatibility.
 //
-// EnrollmentService spends one-time enrollment tokens. It is served on its own
+// EnrollmentService lets hosts in: by a one-time enrollment token, or without any
+// secret by an operator who approves the host's own key. It is served on its own
 // listener under the bootstrap CA and never on the control plane.
 type EnrollmentServiceServer interface {
 	// Enroll redeems a token: it binds a key the host made to a host id, creates
@@ -86,6 +129,22 @@ type EnrollmentServiceServer interface {
 	// Callers: anybody who can reach the listener; the token is the credential.
 	// A host that is enrolled already presents its host certificate as TLS client.
 	Enroll(context.Context, *EnrollRequest) (*EnrollResponse, error)
+	// RequestEnrollment asks an operator to let the host in without a token. The same
+	// key gets the same request again, so that a lost reply costs nothing.
+	//
+	// Callers: anybody who can reach the listener; a request gives nothing, and how
+	// many wait at a time is capped by address and in total.
+	RequestEnrollment(context.Context, *RequestEnrollmentRequest) (*RequestEnrollmentResponse, error)
+	// AwaitEnrollment waits for the operator and hands out what Enroll would. The
+	// controller speaks first, with a challenge; the caller answers once with a
+	// signature; the decision ends the stream. FAILED_PRECONDITION: an operator
+	// denied the request. DEADLINE_EXCEEDED: nobody decided in time. ABORTED: the
+	// same key waits elsewhere now. A request that does not exist and a signature
+	// of another key get the same answer (PERMISSION_DENIED).
+	//
+	// Callers: anybody who can reach the listener; the host's key, which signs the
+	// challenge and the TLS connection, is the credential.
+	AwaitEnrollment(grpc.BidiStreamingServer[AwaitEnrollmentRequest, AwaitEnrollmentResponse]) error
 	// FetchBundle returns the current trust bundle and addresses, so that a host
 	// that was away for longer than the lives of its authorities finds back.
 	//
@@ -103,6 +162,12 @@ type UnimplementedEnrollmentServiceServer struct{}
 
 func (UnimplementedEnrollmentServiceServer) Enroll(context.Context, *EnrollRequest) (*EnrollResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Enroll not implemented")
+}
+func (UnimplementedEnrollmentServiceServer) RequestEnrollment(context.Context, *RequestEnrollmentRequest) (*RequestEnrollmentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RequestEnrollment not implemented")
+}
+func (UnimplementedEnrollmentServiceServer) AwaitEnrollment(grpc.BidiStreamingServer[AwaitEnrollmentRequest, AwaitEnrollmentResponse]) error {
+	return status.Error(codes.Unimplemented, "method AwaitEnrollment not implemented")
 }
 func (UnimplementedEnrollmentServiceServer) FetchBundle(context.Context, *FetchBundleRequest) (*FetchBundleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FetchBundle not implemented")
@@ -146,6 +211,31 @@ func _EnrollmentService_Enroll_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EnrollmentService_RequestEnrollment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RequestEnrollmentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrollmentServiceServer).RequestEnrollment(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrollmentService_RequestEnrollment_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrollmentServiceServer).RequestEnrollment(ctx, req.(*RequestEnrollmentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EnrollmentService_AwaitEnrollment_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(EnrollmentServiceServer).AwaitEnrollment(&grpc.GenericServerStream[AwaitEnrollmentRequest, AwaitEnrollmentResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type EnrollmentService_AwaitEnrollmentServer = grpc.BidiStreamingServer[AwaitEnrollmentRequest, AwaitEnrollmentResponse]
+
 func _EnrollmentService_FetchBundle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(FetchBundleRequest)
 	if err := dec(in); err != nil {
@@ -176,10 +266,21 @@ var EnrollmentService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _EnrollmentService_Enroll_Handler,
 		},
 		{
+			MethodName: "RequestEnrollment",
+			Handler:    _EnrollmentService_RequestEnrollment_Handler,
+		},
+		{
 			MethodName: "FetchBundle",
 			Handler:    _EnrollmentService_FetchBundle_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "AwaitEnrollment",
+			Handler:       _EnrollmentService_AwaitEnrollment_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "zerotrust/v1/enrollment.proto",
 }

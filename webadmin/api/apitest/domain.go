@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,6 +103,7 @@ func (f *Tokens) Create(_ context.Context, r enroll.TokenRequest) (enroll.Token,
 	t := enroll.Token{
 		ID: fmt.Sprintf("tok_%016x", n), Workload: r.Workload, Replace: r.Replace, Source: r.Source,
 		CreatedBy: r.Actor, CreatedAt: f.now(), ExpiresAt: f.now().Add(r.TTL),
+		Delivery: cmp.Or(r.Delivery, enroll.Plain),
 	}
 	f.tokens = append(f.tokens, t)
 	return t, fmt.Sprintf("ztc_secret%d", n), nil

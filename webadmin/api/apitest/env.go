@@ -29,13 +29,15 @@ type Env struct {
 	URL    string
 	Key    string // a valid API key, of Actor
 	Tokens *Tokens
-	Fleet  *Fleet
-	Keys   *KeyStore
-	Auth   *Auth
-	Trail  *Trail
-	Clock  *Clock
-	Events *events.Hub
-	Series *series.Series
+	// Requests are hosts that ask, and claim links.
+	Requests *Requests
+	Fleet    *Fleet
+	Keys     *KeyStore
+	Auth     *Auth
+	Trail    *Trail
+	Clock    *Clock
+	Events   *events.Hub
+	Series   *series.Series
 	// Replays keeps what Idempotency-Keys stand for.
 	Replays *Replays
 	Server  *api.Server
@@ -85,6 +87,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e := &Env{
 		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{},
 	}
+	e.Requests = &Requests{now: clock.Now, links: map[string]enroll.Token{}}
 	e.SPIRE = rotationtest.NewSPIRE(clock.Now, 24*time.Hour)
 	world := rotationtest.NewWorld(clock.Now, e.SPIRE)
 	e.Rotations = rotation.New(rotation.Config{
@@ -97,9 +100,11 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID})
 	e.Identity = authtest.New(t, clock.Now)
 	c := api.Config{
-		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
+		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
-		Install: func(tok enroll.Token, secret string) string { return "install " + tok.Workload.ID + " " + secret },
+		Install: func(tok enroll.Token, handed string) []adminapi.InstallCommand {
+			return []adminapi.InstallCommand{{Form: "stdin", Command: "install " + tok.Workload.ID + " " + handed}}
+		},
 		OutageBudget: adminapi.OutageBudget{
 			PolicyAge: "24h0m0s", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m0s", Most: "5m30s"}},
 		},

@@ -1,0 +1,159 @@
+package enroll
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+)
+
+// lookAgain is how often a waiting host's request is read although nobody decided
+// here: another controller may have.
+const lookAgain = 10 * time.Second
+
+// Await is a host that waits for the decision on its request.
+type Await struct {
+	ID string // of the request
+	// Challenge and Exporter are of this stream and connection; Signature is the
+	// host's over them.
+	Challenge, Exporter, Signature []byte
+	Source                         netip.AddrPort
+	RequestID                      string
+}
+
+// Await waits until the request is decided and provisions the host as Redeem
+// does. Errors: ErrRefused for whoever is not the host, ErrRequestDenied,
+// ErrRequestExpired, ErrRequestTaken.
+func (s *Service) Await(ctx context.Context, a Await) (Enrollment, error) {
+	q, err := s.prove(ctx, a)
+	if err != nil {
+		return Enrollment{}, err
+	}
+	seat := s.waiting.enter(q.ID)
+	defer s.waiting.leave(q.ID, seat)
+	for {
+		if q, err = s.cfg.Store.Request(ctx, q.ID); err != nil {
+			return Enrollment{}, fmt.Errorf("await decision: %w", err)
+		}
+		now := s.cfg.Now()
+		switch state := q.State(now); state {
+		case RequestState(Approved), RequestEnrolled:
+			return s.collect(ctx, q, a)
+		case RequestExpired:
+			return Enrollment{}, ErrRequestExpired
+		case RequestPending:
+		default:
+			return Enrollment{}, ErrRequestDenied
+		}
+		timer := time.NewTimer(min(lookAgain, q.ExpiresAt.Sub(now)))
+		select {
+		case <-seat.wake:
+		case <-timer.C:
+		case <-seat.taken:
+			timer.Stop()
+			return Enrollment{}, ErrRequestTaken
+		case <-ctx.Done():
+			timer.Stop()
+			return Enrollment{}, ctx.Err()
+		}
+		timer.Stop()
+	}
+}
+
+// prove finds the request and checks that the caller holds its key. An unknown
+// request and a wrong signature are one answer.
+func (s *Service) prove(ctx context.Context, a Await) (Request, error) {
+	q, err := s.cfg.Store.Request(ctx, a.ID)
+	if errors.Is(err, ErrRequestNotFound) {
+		return Request{}, s.refuseAwait(ctx, a, whyRequest)
+	}
+	if err != nil {
+		return Request{}, fmt.Errorf("await decision: %w", err)
+	}
+	key, err := Redemption{Workload: q.Workload, Facts: q.Facts, CSR: q.CSR}.validate()
+	if err != nil {
+		return Request{}, fmt.Errorf("stored request: %w", err)
+	}
+	// The exporter ties the answer to this connection, the challenge to this stream: a
+	// signature that was seen elsewhere serves nobody.
+	if err := hostproof.Verify(key.public, hostproof.AwaitMessage(q.ID, a.Challenge, a.Exporter), a.Signature); err != nil {
+		return Request{}, s.refuseAwait(ctx, a, whyProof)
+	}
+	return q, nil
+}
+
+func (s *Service) refuseAwait(ctx context.Context, a Await, why string) error {
+	refused := &refusedError{why}
+	return errors.Join(refused, s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
+		return s.cfg.Audit.Record(ctx, tx, audit.Event{
+			Action: audit.Enroll, Target: "request", Outcome: audit.Denied, Reason: why, RequestID: a.RequestID, Source: a.Source.String(),
+		})
+	}))
+}
+
+// collect redeems the token of an approved request. It is Redeem, with what was
+// approved and the proved key in the place of a secret.
+func (s *Service) collect(ctx context.Context, q Request, a Await) (Enrollment, error) {
+	r := Redemption{
+		tokenID: q.TokenID, asked: q.ID, Workload: q.Workload, CSR: q.CSR, Facts: q.Facts, Ephemeral: q.Ephemeral,
+		Source: a.Source, RequestID: a.RequestID,
+	}
+	if len(q.HostCertificate) > 0 {
+		cert, err := x509.ParseCertificate(q.HostCertificate)
+		if err != nil {
+			return Enrollment{}, fmt.Errorf("stored host certificate: %w", err)
+		}
+		r.HostCertificate = cert
+	}
+	return s.Redeem(ctx, r)
+}
+
+// waiting are the hosts that wait here, one for each request.
+type waiting struct {
+	mu    sync.Mutex
+	seats map[string]*seat
+}
+
+type seat struct {
+	wake  chan struct{} // has room for one
+	taken chan struct{} // closed when a newer one sits down
+}
+
+func (w *waiting) enter(id string) *seat {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if old := w.seats[id]; old != nil {
+		close(old.taken)
+	}
+	if w.seats == nil {
+		w.seats = map[string]*seat{}
+	}
+	s := &seat{wake: make(chan struct{}, 1), taken: make(chan struct{})}
+	w.seats[id] = s
+	return s
+}
+
+func (w *waiting) leave(id string, s *seat) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seats[id] == s {
+		delete(w.seats, id)
+	}
+}
+
+func (w *waiting) wake(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.seats[id]; s != nil {
+		select {
+		case s.wake <- struct{}{}:
+		default: // it is awake and will read
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+)
+
+// requestColumns are in the order of scanRequest; the last two are of the token
+// that an approval made.
+const requestColumns = `r.id, r.code, r.kind, r.workload, r.facts, r.ephemeral, r.csr, r.host_cert, r.key_hash, r.fingerprint, r.mismatches,
+	r.source, r.net, r.created_at, r.expires_at, r.decision, r.decided_at, r.decided_by, r.token_id,
+	COALESCE(t.claimed_at, 0), COALESCE(t.host_id, '')`
+
+const fromRequests = ` FROM requests r LEFT JOIN tokens t ON t.id = r.token_id `
+
+func scanRequest(s scanner) (enroll.Request, error) {
+	var r enroll.Request
+	var facts string
+	var created, expires, decided, collected int64
+	err := s.Scan(&r.ID, &r.Code, &r.Workload.Kind, &r.Workload.ID, &facts, &r.Ephemeral, &r.CSR, &r.HostCertificate, &r.KeyHash,
+		&r.Fingerprint, &r.Mismatches, &r.Source, &r.Net, &created, &expires, &r.Decision, &decided, &r.DecidedBy, &r.TokenID,
+		&collected, &r.HostID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return enroll.Request{}, enroll.ErrRequestNotFound
+	}
+	if err != nil {
+		return r, err
+	}
+	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.CollectedAt = moment(created), moment(expires), moment(decided), moment(collected)
+	if err := json.Unmarshal([]byte(facts), &r.Facts); err != nil {
+		return r, fmt.Errorf("facts of request %s: %w", r.ID, err)
+	}
+	return r, nil
+}
+
+// Requests implements enroll.Store.
+func (s *Store) Requests(ctx context.Context) ([]enroll.Request, error) {
+	return collect(ctx, s.db, scanRequest, `SELECT `+requestColumns+fromRequests+`ORDER BY r.created_at DESC, r.id`)
+}
+
+// Request implements enroll.Store.
+func (s *Store) Request(ctx context.Context, id string) (enroll.Request, error) {
+	return scanRequest(s.db.QueryRowContext(ctx, `SELECT `+requestColumns+fromRequests+`WHERE r.id = ?`, id))
+}
+
+// ExpiredRequests lists the ids of the requests that nobody decided until they
+// expired, after one time and up to another.
+func (s *Store) ExpiredRequests(ctx context.Context, after, until time.Time) ([]string, error) {
+	return collect(ctx, s.db, func(row scanner) (id string, err error) {
+		err = row.Scan(&id)
+		return id, err
+	},
+		`SELECT id FROM requests WHERE expires_at > ? AND expires_at <= ? AND decision = ''`, micros(after), micros(until))
+}
+
+// RequestByID implements enroll.RequestTx.
+func (t *Tx) RequestByID(ctx context.Context, id string) (enroll.Request, error) {
+	return scanRequest(t.sql.QueryRowContext(ctx, `SELECT `+requestColumns+fromRequests+`WHERE r.id = ?`, id))
+}
+
+// RequestByKey implements enroll.RequestTx.
+func (t *Tx) RequestByKey(ctx context.Context, keyHash []byte) (enroll.Request, error) {
+	return scanRequest(t.sql.QueryRowContext(ctx,
+		`SELECT `+requestColumns+fromRequests+`WHERE r.key_hash = ? ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1`, keyHash))
+}
+
+// PendingRequests implements enroll.RequestTx.
+func (t *Tx) PendingRequests(ctx context.Context, now time.Time, net string) (total, fromNet int, err error) {
+	err = t.sql.QueryRowContext(ctx, `SELECT COUNT(*), COUNT(*) FILTER (WHERE net = ?) FROM requests WHERE decision = '' AND expires_at > ?`,
+		net, micros(now)).Scan(&total, &fromNet)
+	return total, fromNet, err
+}
+
+// InsertRequest implements enroll.RequestTx.
+func (t *Tx) InsertRequest(ctx context.Context, r enroll.Request) error {
+	facts, err := json.Marshal(r.Facts)
+	if err != nil {
+		return err
+	}
+	_, err = t.sql.ExecContext(ctx, `INSERT INTO requests (id, code, kind, workload, facts, ephemeral, csr, host_cert, key_hash, fingerprint,
+		mismatches, source, net, created_at, expires_at, decision, decided_at, decided_by, token_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.Code, string(r.Workload.Kind), r.Workload.ID, string(facts), r.Ephemeral, nonNil(r.CSR), nonNil(r.HostCertificate),
+		nonNil(r.KeyHash), r.Fingerprint, r.Mismatches, r.Source, r.Net, micros(r.CreatedAt), micros(r.ExpiresAt),
+		string(r.Decision), micros(r.DecidedAt), r.DecidedBy, r.TokenID)
+	return err
+}
+
+// UpdateRequest implements enroll.RequestTx.
+func (t *Tx) UpdateRequest(ctx context.Context, r enroll.Request) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE requests SET mismatches = ?, decision = ?, decided_at = ?, decided_by = ?, token_id = ? WHERE id = ?`,
+		r.Mismatches, string(r.Decision), micros(r.DecidedAt), r.DecidedBy, r.TokenID, r.ID)
+	return err
+}
+
+// PurgeRequests implements enroll.RequestTx.
+func (t *Tx) PurgeRequests(ctx context.Context, expired, decided time.Time) error {
+	_, err := t.sql.ExecContext(ctx, `DELETE FROM requests WHERE decision = '' AND expires_at < ? OR decision != '' AND decided_at < ?`,
+		micros(expired), micros(decided))
+	return err
+}
+
+// InsertClaim implements enroll.ClaimTx.
+func (t *Tx) InsertClaim(ctx context.Context, c enroll.Claim) error {
+	_, err := t.sql.ExecContext(ctx, `INSERT INTO claims (hash, token_id, sealed) VALUES (?, ?, ?)`, c.Hash, c.TokenID, nonNil(c.Sealed))
+	return err
+}
+
+// ClaimByHash implements enroll.ClaimTx.
+func (t *Tx) ClaimByHash(ctx context.Context, hash []byte) (enroll.Claim, error) {
+	c := enroll.Claim{Hash: hash}
+	err := t.sql.QueryRowContext(ctx, `SELECT token_id, sealed FROM claims WHERE hash = ?`, hash).Scan(&c.TokenID, &c.Sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return enroll.Claim{}, enroll.ErrClaimRefused
+	}
+	return c, err
+}
+
+// EraseClaim implements enroll.ClaimTx.
+func (t *Tx) EraseClaim(ctx context.Context, tokenID string) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE claims SET sealed = x'' WHERE token_id = ?`, tokenID)
+	return err
+}
+
+// PurgeClaims implements enroll.ClaimTx.
+func (t *Tx) PurgeClaims(ctx context.Context, now time.Time) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE claims SET sealed = x'' WHERE sealed != x''
+		AND token_id IN (SELECT id FROM tokens WHERE expires_at <= ?)`, micros(now))
+	return err
+}

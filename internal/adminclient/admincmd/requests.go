@@ -1,0 +1,193 @@
+package admincmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+func requestsCommand() *cobra.Command {
+	return group("requests", "Decide on hosts that ask to be enrolled without a token", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{requestsList(c), requestsApprove(c), requestsDeny(c)}
+	})
+}
+
+func requestsList(c *connection) *cobra.Command {
+	var out cli.Output
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List hosts that wait for a decision",
+		Example: "  grpccontroller requests list\n  grpccontroller requests list --all -o json",
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			state := "pending"
+			if all {
+				state = ""
+			}
+			got, err := api.Requests(ctx, state)
+			if err != nil {
+				return err
+			}
+			return out.Write(cmd.OutOrStdout(), got, func(w io.Writer) error { return writeTable(w, requestTable(got, time.Now())) })
+		}),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "show decided and expired ones too")
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+func requestTable(all []adminapi.Request, now time.Time) cli.Table {
+	t := cli.Table{Header: []string{"CODE", statusColumn, "KIND", "ID", "HOSTNAME", "FROM", "ASKED", "FINGERPRINT", "NOTE"}}
+	for _, r := range all {
+		t.Rows = append(t.Rows, []string{
+			r.Code, r.State, r.Kind, r.ID, orDefault(r.Hostname, "-"), r.Source, relative(r.CreatedAt, now), r.FingerprintStart + "-????", requestNote(r),
+		})
+	}
+	return t
+}
+
+func requestNote(r adminapi.Request) string {
+	switch {
+	case r.Mismatches > 0:
+		return fmt.Sprintf("%d wrong fingerprints", r.Mismatches)
+	case r.LiveID:
+		return "the id is live: needs --replace, which revokes it"
+	case r.SecondRole:
+		return "second role of an enrolled host"
+	case r.DecidedBy != "":
+		return "by " + r.DecidedBy
+	default:
+		return "-"
+	}
+}
+
+const approveLong = `Let a host in that asks without a token.
+
+The host shows its code and its fingerprint. Compare the fingerprint with the one
+here, and enter its last group, which only the host's own screen shows: read it
+there, or hear it from somebody you know. Never take it from a message that asks you
+to approve. If any group differs, deny the request: somebody is in between.`
+
+func requestsApprove(c *connection) *cobra.Command {
+	var a adminapi.Approval
+	var out cli.Output
+	cmd := &cobra.Command{
+		Use:   "approve CODE",
+		Short: "Let a host in, by the fingerprint on its screen",
+		Long:  approveLong,
+		Example: `  grpccontroller requests approve BCDF-GHJK
+  grpccontroller requests approve BCDF-GHJK --fingerprint SS37-VSM8-WDMY-JJ01-AVNH-KC9R`,
+		Args: cobra.ExactArgs(1),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			r, err := findRequest(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			if a.Fingerprint == "" {
+				if a.Fingerprint, err = askFingerprint(ctx, cmd, r); err != nil {
+					return err
+				}
+			}
+			a.ID = r.ID
+			got, err := api.ApproveRequest(ctx, r.RequestID, a)
+			if err != nil {
+				return err
+			}
+			return out.Write(cmd.OutOrStdout(), got, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "approved: %s %s is let in as soon as it fetches the decision\n", got.Kind, got.ID)
+				return err
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&a.Fingerprint, "fingerprint", "", "the whole `fingerprint` as the host's screen shows it (asked for on a terminal)")
+	cmd.Flags().BoolVar(&a.Replace, "replace", false, "revoke the live host of this id")
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+// findRequest takes the code on the host's screen, or a request_id.
+func findRequest(ctx context.Context, api *adminclient.Client, code string) (adminapi.Request, error) {
+	all, err := api.Requests(ctx, "pending")
+	if err != nil {
+		return adminapi.Request{}, err
+	}
+	want := strings.ToUpper(strings.ReplaceAll(code, "-", ""))
+	for _, r := range all {
+		if r.RequestID == code || strings.ReplaceAll(r.Code, "-", "") == want {
+			return r, nil
+		}
+	}
+	return adminapi.Request{}, fmt.Errorf("no pending request has the code %s: it was decided, has expired, or the host shows another one", quote(code))
+}
+
+// askFingerprint shows what to compare and reads the group that is not shown.
+func askFingerprint(ctx context.Context, cmd *cobra.Command, r adminapi.Request) (string, error) {
+	in, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !isatty.IsTerminal(in.Fd()) {
+		return "", cli.UsageError(errors.New("standard input is no terminal to ask at: give --fingerprint"))
+	}
+	t := cli.Table{Header: []string{"KIND", "ID", "HOSTNAME", "FROM", "ASKED", "PROGRAM"}, Rows: [][]string{{
+		r.Kind, r.ID, orDefault(r.Hostname, "-"), r.Source, relative(r.CreatedAt, time.Now()), r.BinaryPath,
+	}}}
+	w := cmd.ErrOrStderr()
+	if err := t.Write(w); err != nil {
+		return "", err
+	}
+	_, err := fmt.Fprintf(w, "\nfingerprint  %s-????\n\nCompare it with the host's screen. Last group, as that screen shows it: ", r.FingerprintStart)
+	if err != nil {
+		return "", err
+	}
+	typed := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n') // an error is no group
+		typed <- strings.TrimSpace(line)
+	}()
+	select {
+	case last := <-typed:
+		if last == "" {
+			return "", errDeclined
+		}
+		return r.FingerprintStart + "-" + last, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func requestsDeny(c *connection) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "deny CODE",
+		Short:   "Refuse a host for good",
+		Example: "  grpccontroller requests deny BCDF-GHJK",
+		Args:    cobra.ExactArgs(1),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			r, err := findRequest(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			const consequences = "Its command ends with an error. The host can ask again."
+			if err := confirm(ctx, cmd, yes, "Deny "+r.Kind+" "+quote(r.ID)+" from "+r.Source+"?", consequences); err != nil {
+				return err
+			}
+			if _, err := api.DenyRequest(ctx, r.RequestID); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "request %s denied\n", quote(r.Code))
+			return err
+		}),
+	}
+	registerYes(cmd, &yes)
+	return cmd
+}

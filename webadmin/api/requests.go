@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func (s *Server) requestOperations() []operation {
+	one := []param{{name: "id", description: "a request_id", pattern: "^req_[0-9a-f]{32}$"}}
+	return []operation{{
+		method: http.MethodGet, path: "/requests", tag: "requests", summary: "List hosts that ask to be enrolled without a token, newest first",
+		permission: auth.FleetRead, query: s.requestListing().params(), replies: listReplies(adminapi.RequestList{}), handle: s.listRequests,
+	}, {
+		method: http.MethodGet, path: "/requests/:id", tag: "requests", summary: "Show one enrollment request",
+		permission: auth.FleetRead, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound}, handle: s.getRequest,
+	}, {
+		method: http.MethodPost, path: "/requests/:id/approve", tag: "requests", summary: "Let the host in",
+		description: "The last group of the fingerprint is on the host's own screen only. A third wrong one denies the request.",
+		permission:  auth.RequestsDecide, stepUp: true, params: one, request: adminapi.Approval{},
+		replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound, http.StatusConflict},
+		replayable: true, handle: s.approveRequest,
+	}, {
+		method: http.MethodPost, path: "/requests/:id/deny", tag: "requests", summary: "Refuse the host for good",
+		permission: auth.RequestsDecide, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}},
+		problems: []int{http.StatusNotFound, http.StatusConflict}, replayable: true, handle: s.denyRequest,
+	}}
+}
+
+func (s *Server) listRequests(c *gin.Context) error {
+	all, err := s.cfg.Requests.Requests(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	page, err := s.requestListing().of(all, queryOf(c))
+	if err != nil {
+		return err
+	}
+	live, err := s.liveIDs(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	out := adminapi.RequestList{Requests: make([]adminapi.Request, 0, len(page.items)), NextPageToken: page.next, Total: page.total}
+	for _, r := range page.items {
+		out.Requests = append(out.Requests, s.renderRequest(r, live))
+	}
+	return list(c, out)
+}
+
+func (s *Server) requestListing() listing[enroll.Request] {
+	state := func(r enroll.Request) string { return string(r.State(s.cfg.Now())) }
+	return listing[enroll.Request]{
+		name: "requests", sort: "-created_at", id: func(r enroll.Request) string { return r.ID },
+		keys: map[string]func(enroll.Request) string{
+			"id":         func(r enroll.Request) string { return r.Workload.ID },
+			"created_at": func(r enroll.Request) string { return timeKey(r.CreatedAt) },
+			"expires_at": func(r enroll.Request) string { return timeKey(r.ExpiresAt) },
+			"status":     state,
+		},
+		status: state, statuses: []string{"pending", "approved", "enrolled", "denied", "withdrawn", "expired"},
+		// Not the fingerprint: a search would tell its last group.
+		text: func(r enroll.Request) []string {
+			return []string{r.ID, r.Code, r.Workload.String(), r.Facts.Hostname, r.Source, r.DecidedBy, string(r.HostID)}
+		},
+	}
+}
+
+func (s *Server) getRequest(c *gin.Context) error {
+	r, err := s.cfg.Requests.Request(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return s.replyRequest(c, r)
+}
+
+func (s *Server) approveRequest(c *gin.Context) error {
+	var in adminapi.Approval
+	given, err := bind(c, &in)
+	if err != nil {
+		return err
+	}
+	if in.Fingerprint == "" {
+		return invalid("fingerprint", "is missing: the whole of it, its last group from the host's own screen")
+	}
+	if given["id"] {
+		r, err := s.cfg.Requests.Request(c.Request.Context(), c.Param("id"))
+		if err != nil {
+			return err
+		}
+		if r.Workload.ID != in.ID {
+			return invalid("id", "is not the id that the host asks for")
+		}
+	}
+	v := verdict(c)
+	v.Fingerprint, v.Replace = in.Fingerprint, in.Replace
+	r, err := s.cfg.Requests.Approve(c.Request.Context(), v)
+	if err != nil {
+		return err
+	}
+	return s.replyRequest(c, r)
+}
+
+func (s *Server) denyRequest(c *gin.Context) error {
+	r, err := s.cfg.Requests.Deny(c.Request.Context(), verdict(c))
+	if err != nil {
+		return err
+	}
+	return s.replyRequest(c, r)
+}
+
+func verdict(c *gin.Context) enroll.Verdict {
+	who := callerOf(c)
+	return enroll.Verdict{ID: c.Param("id"), Actor: who.Actor, RequestID: requestID(c), From: who.from}
+}
+
+func (s *Server) replyRequest(c *gin.Context, r enroll.Request) error {
+	live, err := s.liveIDs(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s.renderRequest(r, live))
+	return nil
+}
+
+// liveIDs are the ids that an approval would have to replace.
+func (s *Server) liveIDs(ctx context.Context) (map[identity.Workload]bool, error) {
+	out := map[identity.Workload]bool{}
+	connectors, err := s.cfg.Fleet.Connectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range connectors {
+		out[m.Workload] = m.Live()
+	}
+	tunnelers, err := s.cfg.Fleet.Tunnelers(ctx)
+	for _, m := range tunnelers {
+		out[m.Workload] = m.Live()
+	}
+	return out, err
+}
+
+func (s *Server) renderRequest(r enroll.Request, live map[identity.Workload]bool) adminapi.Request {
+	start, _ := hostproof.SplitFingerprint(r.Fingerprint)
+	state := r.State(s.cfg.Now())
+	return adminapi.Request{
+		RequestID: r.ID, Code: r.Code, State: string(state), Kind: string(r.Workload.Kind), ID: r.Workload.ID,
+		LiveID: state == enroll.RequestPending && live[r.Workload], FingerprintStart: start,
+		Hostname: r.Facts.Hostname, Version: r.Facts.Version, BinaryPath: r.Facts.BinaryPath, SystemdUnit: r.Facts.SystemdUnit, UID: r.Facts.UID,
+		Ephemeral: r.Ephemeral, SecondRole: len(r.HostCertificate) > 0, Source: r.Source, Mismatches: r.Mismatches,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, DecidedAt: r.DecidedAt, DecidedBy: r.DecidedBy,
+		EnrolledAt: r.CollectedAt, TokenID: r.TokenID, HostID: string(r.HostID),
+	}
+}
