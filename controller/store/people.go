@@ -15,25 +15,23 @@ type database interface {
 	execer
 }
 
-// authRows implements auth.Tx.
-type authRows struct{ database }
+// authRows implements auth.Tx. Its audit events are told of like all others.
+type authRows struct {
+	database
+	audit.Store
+}
 
 // AuthTx implements auth.Store.
 func (s *Store) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
-	return s.tx(ctx, func(t *Tx) error { return fn(authRows{t.sql}) })
+	return s.tx(ctx, func(t *Tx) error { return fn(authRows{t.sql, t}) })
 }
 
 // AuthRows implements auth.Store.
-func (s *Store) AuthRows() auth.Tx { return authRows{s.db} }
+func (s *Store) AuthRows() auth.Tx { return authRows{s.db, s} }
 
 func (a authRows) exec(ctx context.Context, query string, args ...any) error {
 	_, err := a.ExecContext(ctx, query, args...)
 	return err
-}
-
-// AppendAudit implements audit.Store.
-func (a authRows) AppendAudit(ctx context.Context, e audit.Event) error {
-	return appendAudit(ctx, a.database, e)
 }
 
 const personColumns = `id, email, name, role, password_hash, issuer, subject, totp_seed, totp_pending, totp_step, created_at, last_sign_in_at, disabled_at`

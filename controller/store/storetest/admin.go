@@ -11,6 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
 
@@ -108,7 +109,11 @@ func commits(t *testing.T, open func(string) Store) {
 	require.ErrorIs(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return errors.Join(put(tx, "rolled back"), failed) }), failed)
 	within(t, s, func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) })
 	require.NoError(t, s.AppendAudit(t.Context(), audit.Event{Time: start(), Target: "3"}))
-	require.Equal(t, []string{"1", "2", "3"}, told)
+	require.NoError(t, s.AuthTx(t.Context(), func(tx auth.Tx) error {
+		return tx.AppendAudit(t.Context(), audit.Event{Time: start(), Target: "person/4"})
+	}))
+	require.NoError(t, s.AuthRows().AppendAudit(t.Context(), audit.Event{Time: start(), Target: "key/5"}))
+	require.Equal(t, []string{"1", "2", "3", "person/4", "key/5"}, told)
 }
 
 func requests(t *testing.T, open func(string) Store) {
