@@ -27,7 +27,7 @@ import (
 func adminCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "admin", Short: "Get back in, on the controller's own host"}
 	var email string
-	reset := cli.Configured(&cobra.Command{
+	reset := cli.OnDataDir(&cobra.Command{
 		Use:   "reset-owner",
 		Short: "Take password, second factor and sessions from an owner and print a setup link",
 		Long: `Take password, second factor and sessions from an owner and print a setup link,
@@ -77,7 +77,7 @@ func keyCommand() *cobra.Command {
 	var n auth.NewAPIKey
 	var scopes []string
 	var out string
-	create := cli.Configured(&cobra.Command{
+	create := cli.OnDataDir(&cobra.Command{
 		Use:   "create",
 		Short: "Create an API key",
 		Long: `Create an API key and print it, once. It works on the data directory, whether or

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
@@ -16,5 +17,14 @@ func Configured[T any](cmd *cobra.Command, l *settings.Loader[T], run func(cmd *
 		return err
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, cfg) }
+	return cmd
+}
+
+// OnDataDir is Configured for a command that works on the data directory: of the
+// configuration its help shows only where that is. The other flags are understood,
+// because the file and the environment of the program are read all the same.
+func OnDataDir[T any](cmd *cobra.Command, l *settings.Loader[T], run func(cmd *cobra.Command, cfg T) error) *cobra.Command {
+	cmd = Configured(cmd, l, run)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = f.Name != "config" && f.Name != "data-dir" })
 	return cmd
 }

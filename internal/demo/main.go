@@ -81,6 +81,9 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.controller.Start(ctx); err != nil {
 		return err
 	}
+	if err := d.controller.MakeKey(ctx); err != nil { // so that somebody may sign in meanwhile
+		return err
+	}
 	d.connector = d.controller.NewHost(filepath.Join(d.dir, "host-a"), "connector", "connector-local-01")
 	d.tunneler = d.controller.NewHost(filepath.Join(d.dir, "host-b"), "tunneler", "tunneler-local-01")
 	for _, h := range []*world.Host{d.connector, d.tunneler} {

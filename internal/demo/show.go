@@ -98,12 +98,16 @@ func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
 	b.WriteString("Watch the SVID serials change while the streams stay open.\n\n")
 	table := cli.Table{Header: []string{"KIND", "ID", "STATUS", "STREAM AGE", "SVID SERIAL", "TIME LEFT", "ROTATIONS SEEN"}, Rows: rows}
 	_ = table.Write(&b)
+	dashboard := d.controller.SetupLink() // until there is an owner
+	if dashboard == "" {
+		dashboard = "http://" + d.controller.Run.Admin
+	}
 	fmt.Fprintf(&b, `
+dashboard   %s
 admin API   curl -H "Authorization: Bearer %s" http://%s/api/admin/connectors
-API key     %s (of this demo only; it is in %s)
-try         %s/grpccontroller connectors list --data-dir %s
+try         %s/grpccontroller connectors list --data-dir %s --api-key-file %s
 logs        %s
 stop        Ctrl-C (removes everything)
-`, key, d.controller.Run.Admin, key, d.controller.Run.APIKeyFile, d.bin, d.controller.Dir, d.dir)
+`, dashboard, key, d.controller.Run.Admin, d.bin, d.controller.Dir, d.controller.KeyFile(), d.dir)
 	_, _ = io.WriteString(w, b.String())
 }
