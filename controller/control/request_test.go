@@ -31,7 +31,7 @@ func (w *world) asks(t *testing.T, address string, shown chan<- enrollclient.Pen
 	require.NoError(t, err)
 	r := enrollclient.Request{
 		Workload: connector("c-01"), Facts: &zerotrustv1.HostFacts{BinaryPath: "/usr/bin/grpcconnector", Hostname: "box"},
-		Dir: hostagent.Dir{Root: t.TempDir()}, CAPath: "/ca.crt",
+		Dir: hostagent.Dir{Root: t.TempDir()}, CA: []byte("the CA\n"),
 	}
 	return func() (enrollclient.Result, error) {
 		return c.RequestEnrollment(t.Context(), r, func(p enrollclient.Pending) { shown <- p })

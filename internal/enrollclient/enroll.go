@@ -22,8 +22,9 @@ type Request struct {
 	Workload identity.Workload
 	Facts    *zerotrustv1.HostFacts
 	Dir      hostagent.Dir
-	// CAPath is noted in host.json, for the bundle fetches to come.
-	CAPath string
+	// CA is the bootstrap CA (PEM), kept in Dir for the bundle fetches to come: the
+	// user of spire-agent may not be able to read the file it came from.
+	CA []byte
 	// Ephemeral is for a host without a disk: key in memory, SPIRE join token.
 	Ephemeral bool
 	// NewHost puts the files of an enrolled host aside first.
@@ -110,8 +111,9 @@ func (c *Client) accept(reply *zerotrustv1.EnrollResponse, r Request, h *host) (
 	}
 	err = errors.Join(
 		r.Dir.WriteBundle(bundle.Authorities),
+		atomicfile.Write(r.Dir.ControllerCA(), r.CA, 0o644),
 		r.Dir.WriteHost(hostagent.Host{
-			HostID: hostID, TrustDomain: c.cfg.TrustDomain, ControllerAddress: c.cfg.Address, ControllerCAPath: r.CAPath,
+			HostID: hostID, TrustDomain: c.cfg.TrustDomain, ControllerAddress: c.cfg.Address, ControllerCAPath: r.Dir.ControllerCA(),
 			SPIREServerAddress: bundle.ServerAddress, Ephemeral: r.Ephemeral,
 		}))
 	if err != nil {
@@ -131,7 +133,7 @@ func (c *Client) archive(d hostagent.Dir) error {
 		return err
 	}
 	suffix := "." + time.Now().UTC().Format("20060102T150405Z")
-	for _, path := range []string{d.Key(), d.Certificate(), d.JoinToken(), d.Bundle(), d.HostFile(), d.Data()} {
+	for _, path := range []string{d.Key(), d.Certificate(), d.JoinToken(), d.Bundle(), d.ControllerCA(), d.HostFile(), d.Data()} {
 		if err := os.Rename(path, path+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("put the old host aside: %w", err)
 		}

@@ -148,7 +148,7 @@ func request(t *testing.T, dir, token string) enrollclient.Request {
 	require.NoError(t, err)
 	return enrollclient.Request{
 		Token: tok, Workload: identity.Workload{Kind: identity.KindConnector, ID: "gw"},
-		Facts: &zerotrustv1.HostFacts{BinaryPath: "/bin/true"}, Dir: hostagent.Dir{Root: dir}, CAPath: "/ca.crt",
+		Facts: &zerotrustv1.HostFacts{BinaryPath: "/bin/true"}, Dir: hostagent.Dir{Root: dir}, CA: []byte("the CA\n"),
 	}
 }
 
@@ -169,7 +169,7 @@ func TestEnroll(t *testing.T) {
 		h, err := d.ReadHost()
 		require.NoError(t, err)
 		require.Equal(t, hostagent.Host{
-			HostID: f.hostID, TrustDomain: td, ControllerAddress: f.addr, ControllerCAPath: "/ca.crt", SPIREServerAddress: "127.0.0.1:8081",
+			HostID: f.hostID, TrustDomain: td, ControllerAddress: f.addr, ControllerCAPath: filepath.Join(dir, "controller-ca.crt"), SPIREServerAddress: "127.0.0.1:8081",
 		}, h)
 		require.NotContains(t, everything(t, dir), secret, "the token is in no file")
 	})

@@ -166,7 +166,7 @@ func giveToOwner(d hostagent.Dir) error {
 	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
 		return nil
 	}
-	for _, path := range []string{d.Key(), d.Certificate(), d.JoinToken(), d.Bundle(), d.HostFile()} {
+	for _, path := range []string{d.Key(), d.Certificate(), d.JoinToken(), d.Bundle(), d.ControllerCA(), d.HostFile()} {
 		if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

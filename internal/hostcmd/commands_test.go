@@ -148,7 +148,7 @@ func TestEnroll(t *testing.T) {
 	text, err := os.ReadFile(conf)
 	require.NoError(t, err)
 	require.Equal(t, "# mine\nLOG_LEVEL=debug\nTUNNELER_ID=laptop\nCONTROLLER_ADDR="+c.addr+
-		"\nCONTROL_PLANE_ADDRS=127.0.0.1:8444,[::1]:8444\nCONTROLLER_CA_PATH="+dir+"/ca.crt\nTRUST_DOMAIN=mycorp.internal\n"+
+		"\nCONTROL_PLANE_ADDRS=127.0.0.1:8444,[::1]:8444\nCONTROLLER_CA_PATH="+dir+"/host/controller-ca.crt\nTRUST_DOMAIN=mycorp.internal\n"+
 		"SPIFFE_ENDPOINT_SOCKET=unix://"+dir+"/api.sock\nSTATE_DIR="+dir+"/state\nCONNECTOR_ADDR=10.0.0.7:9443\n", string(text))
 
 	bundle := filepath.Join(dir, "host", "bundle.pem")

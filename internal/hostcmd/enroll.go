@@ -162,11 +162,10 @@ func (e *enrollment) request(token enrollclient.Token) (enrollclient.Request, er
 	if err != nil {
 		return enrollclient.Request{}, err
 	}
-	ca, err := filepath.Abs(e.set.ControllerCAPath)
+	ca, err := atomicfile.Read(e.set.ControllerCAPath, maxConf)
 	if err != nil {
 		return enrollclient.Request{}, err
 	}
-	e.set.ControllerCAPath = ca
 	hostname, _ := os.Hostname() // for people only
 	if e.runAs < 0 {
 		return enrollclient.Request{}, cli.UsageError(fmt.Errorf("--run-as %d is not a user id", e.runAs))
@@ -176,7 +175,7 @@ func (e *enrollment) request(token enrollclient.Token) (enrollclient.Request, er
 		Facts: &zerotrustv1.HostFacts{
 			BinaryPath: path, Uid: uint32(e.runAs), SystemdUnit: e.unit, Hostname: hostname, Version: cli.Version().Version, //nolint:gosec // checked above
 		},
-		Dir: hostagent.Dir{Root: e.set.HostDir}, CAPath: ca, Ephemeral: e.ephemeral, NewHost: e.newHost,
+		Dir: hostagent.Dir{Root: e.set.HostDir}, CA: ca, Ephemeral: e.ephemeral, NewHost: e.newHost,
 	}, nil
 }
 
@@ -193,7 +192,7 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 		{"CONTROLLER_ADDR", e.set.ControllerAddr},
 		{"CONTROL_PLANE_ADDRS", strings.Join(reply.GetControlPlaneAddresses(), ",")},
 		{"CONNECTOR_ID", e.set.ConnectorID},
-		{"CONTROLLER_CA_PATH", e.set.ControllerCAPath},
+		{"CONTROLLER_CA_PATH", hostagent.Dir{Root: e.set.HostDir}.ControllerCA()},
 		{"TRUST_DOMAIN", e.td.Name()},
 		{"SPIFFE_ENDPOINT_SOCKET", e.set.SpiffeSocket},
 		{"STATE_DIR", e.set.StateDir},

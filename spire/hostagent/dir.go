@@ -24,6 +24,9 @@ func (d Dir) Certificate() string { return filepath.Join(d.Root, "host.crt") }
 // Bundle is the trust bundle that an agent bootstraps from, PEM.
 func (d Dir) Bundle() string { return filepath.Join(d.Root, "bundle.pem") }
 
+// ControllerCA is the bootstrap CA that the controller is verified with, PEM.
+func (d Dir) ControllerCA() string { return filepath.Join(d.Root, "controller-ca.crt") }
+
 // HostFile is what the host knows of its enrollment; see Host.
 func (d Dir) HostFile() string { return filepath.Join(d.Root, "host.json") }
 

@@ -96,7 +96,7 @@ func TestALostReplyBurnsNoToken(t *testing.T) {
 	token, err := enrollclient.NewToken(w.token(t, enroll.TokenRequest{}))
 	require.NoError(t, err)
 	got, err := host.Enroll(t.Context(), enrollclient.Request{
-		Token: token, Workload: connector, Dir: hostagent.Dir{Root: t.TempDir()}, CAPath: w.ca.CertificatePath(),
+		Token: token, Workload: connector, Dir: hostagent.Dir{Root: t.TempDir()},
 		Facts: &zerotrustv1.HostFacts{BinaryPath: "/usr/bin/grpcconnector", Uid: 1000, Hostname: "box", Version: "v1"},
 	})
 	require.NoError(t, err)
