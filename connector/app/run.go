@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 // The names of the readiness checks.
@@ -62,6 +63,9 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	defer stopHealth()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return healthServer.Run(healthCtx) })
+	g.Go(func() error {
+		return notify.Run(gctx, notify.Config{Alive: healthServer.Alive, Status: healthServer.Summary, Log: log.Named("notify")})
+	})
 	g.Go(func() error {
 		defer stopHealth()
 		return connect(gctx, cfg, listener, surroundings{healthServer, registry, log})
@@ -109,6 +113,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	}
 	to.metrics.Identity(source)
 	exportRelay(to.metrics, r.Status)
+	to.health.Live().Register("relay", r.Alive)
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkControl, r.ControlReady)
 	checks.Register(checkPolicy, r.PolicyReady)

@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 // told is a connector whose events a test reads.
@@ -146,4 +147,15 @@ func (w *told) policyEnd(t *testing.T, l *laptop) {
 	t.Helper()
 	w.stop()
 	require.Error(t, <-l.over)
+}
+
+func TestARelayLivesWithoutAControllerAndNotAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	w := startConnector(t, mtlstest.NewCA(t, td), "127.0.0.1:1")
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	require.NoError(t, w.relay.Alive(ctx))
+	w.stop()
+	cancel()
+	require.ErrorIs(t, w.relay.Alive(ctx), notify.ErrHangs)
 }

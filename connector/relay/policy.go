@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -44,6 +45,8 @@ type policy struct {
 	cfg  policyConfig
 	path string
 	wake chan struct{} // the keeper has something to do
+	// pulse asks the keeper whether it lives.
+	pulse notify.Pulse
 
 	mu        sync.RWMutex
 	snap      snapshot
@@ -56,7 +59,7 @@ type policy struct {
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
 // the connector then waits for its controller.
 func newPolicy(cfg policyConfig) *policy {
-	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), admitted: map[spiffeid.ID]time.Time{}}
+	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(notify.Pulse), admitted: map[spiffeid.ID]time.Time{}}
 	if cfg.StateDir == "" {
 		return p
 	}
@@ -231,12 +234,26 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 			}
 		}
 		told = left <= 0
-		select {
-		case <-p.wake:
-		case <-time.After(wait):
-			p.reconfirm()
-		case <-ctx.Done():
+		if !p.rest(ctx, wait) {
 			return nil
+		}
+	}
+}
+
+// rest returns when the keeper has something to do; false is the end of ctx.
+func (p *policy) rest(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-p.pulse:
+		case <-p.wake:
+			return true
+		case <-timer.C:
+			p.reconfirm()
+			return true
+		case <-ctx.Done():
+			return false
 		}
 	}
 }

@@ -184,6 +184,16 @@ func (r *Relay) ControlReady(context.Context) error {
 	}
 }
 
+// Alive asks the loop that ends sessions when the policy says so, and takes every
+// lock. It returns nil when all that came back; it hangs as long as a lock does.
+func (r *Relay) Alive(ctx context.Context) error {
+	_ = r.Status()
+	if err := r.policy.pulse.Check(ctx); err != nil {
+		return fmt.Errorf("keeper of the policy: %w", err)
+	}
+	return nil
+}
+
 // PolicyReady is the readiness check of the policy.
 func (r *Relay) PolicyReady(context.Context) error { return r.policy.usable() }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -238,6 +239,7 @@ func (c *controller) run(ctx context.Context) error {
 	for _, run := range append(append(c.auditing.runs(), c.besides...),
 		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run, c.enroll.Run, c.feed.Run, c.series.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
+		c.notify,
 	) {
 		g.Go(func() error { return run(gctx) })
 	}
@@ -246,4 +248,10 @@ func (c *controller) run(ctx context.Context) error {
 	err = g.Wait()
 	c.log.Info("controller stopped")
 	return cause(ctx, err)
+}
+
+// notify tells systemd; the controller is ready once all its listeners serve.
+func (c *controller) notify(ctx context.Context) error {
+	c.health.Live().Register("policy", c.policy.Alive)
+	return notify.Run(ctx, notify.Config{Alive: c.health.Alive, Status: c.health.Summary, Log: c.log.Named("notify")})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 // Store is what a snapshot is made from.
@@ -37,6 +38,7 @@ type Publisher struct {
 	kick  chan struct{}
 	// published hears of each new revision after the subscribers do.
 	published func(ctx context.Context, s *Snapshot) error
+	pulse     notify.Pulse // asks Run whether it lives
 
 	spread func(revision uint64, revoked []time.Time)
 	making sync.Mutex // one snapshot is made at a time, so revisions never run backwards
@@ -50,7 +52,7 @@ type Publisher struct {
 func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now func() time.Time) *Publisher {
 	return &Publisher{
 		td: td, store: store, log: log, now: now,
-		kick: make(chan struct{}, 1), last: &Snapshot{}, subs: map[chan struct{}]struct{}{},
+		kick: make(chan struct{}, 1), pulse: make(notify.Pulse), last: &Snapshot{}, subs: map[chan struct{}]struct{}{},
 	}
 }
 
@@ -99,19 +101,39 @@ func (p *Publisher) Run(ctx context.Context) error {
 	for {
 		if err := p.Refresh(ctx); err != nil && ctx.Err() == nil {
 			p.log.Warn("policy snapshot not made, retrying", zap.Error(err))
-			select {
-			case <-time.After(time.Second):
-				continue
-			case <-ctx.Done():
+			if !p.rest(ctx, time.After(time.Second)) {
+				return nil
 			}
+			continue
 		}
-		select {
-		case <-t.C:
-		case <-p.kick:
-		case <-ctx.Done():
+		if !p.rest(ctx, t.C) {
 			return nil
 		}
 	}
+}
+
+// rest returns when a snapshot is due; false is the end of ctx.
+func (p *Publisher) rest(ctx context.Context, due <-chan time.Time) bool {
+	for {
+		select {
+		case <-p.pulse:
+		case <-due:
+			return true
+		case <-p.kick:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Alive asks the loop that publishes the policy. A store that is away is no
+// reason to restart: between two tries the loop answers.
+func (p *Publisher) Alive(ctx context.Context) error {
+	if err := p.pulse.Check(ctx); err != nil {
+		return fmt.Errorf("publisher of the policy: %w", err)
+	}
+	return nil
 }
 
 // Refresh makes a snapshot now and publishes it.

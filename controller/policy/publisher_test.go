@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -268,4 +269,28 @@ func TestRun(t *testing.T) {
 	require.Eventually(t, func() bool { return p.Current().Revision == 3 }, patience, time.Millisecond, "a kick is a snapshot now")
 	cancel()
 	require.NoError(t, <-done)
+}
+
+func TestAPublisherIsAliveWhileItsStoreFailsAndNotWhileItHangs(t *testing.T) {
+	t.Parallel()
+	store := &memory{fail: errors.New("connection refused")}
+	p := policy.NewPublisher(td, store, zap.NewNop(), time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+	long, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	require.NoError(t, p.Alive(long), "between two tries it answers")
+
+	store.mu.Lock() // a query that does not come back
+	p.Kick()
+	hung := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		return errors.Is(p.Alive(ctx), notify.ErrHangs)
+	}
+	require.Eventually(t, hung, patience, time.Millisecond)
+	store.mu.Unlock()
+	require.NoError(t, p.Alive(long))
 }

@@ -90,6 +90,7 @@ var homes = []struct {
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
 	{[]string{"filippo.io/age"}, "internal/tokenseal"},
+	{[]string{"github.com/coreos/go-systemd"}, "internal/notify"},
 }
 
 // oneHome: a dependency that is used in one place can be replaced in one place.

@@ -14,6 +14,7 @@
 // context ends; Server.Close is for a server that never ran.
 //
 // Invariants: a check that was declared and never set is a failed check; without
-// any check nothing is ready; /livez depends on no check, so that a supervisor
-// never restarts a program because something else is down.
+// any check nothing is ready; /livez depends only on the checks of Live, which ask
+// the program's own loops, so that a supervisor never restarts a program because
+// something else is down.
 package health

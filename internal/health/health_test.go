@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,4 +151,30 @@ func get(t *testing.T, url, accept string) (int, string) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp.StatusCode, string(body)
+}
+
+func TestLivezFailsOnlyWhenALoopOfTheProgramHangs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.Checks().Set("spire", errors.New("the agent is away"))
+	var hangs atomic.Bool
+	s.Live().Register("relay", func(context.Context) error {
+		if hangs.Load() {
+			return errors.New("the loop does not answer")
+		}
+		return nil
+	})
+	url := run(t, s)
+	status, _ := get(t, url+"/livez", "")
+	require.Equal(t, 200, status, "somebody else's outage is no reason to restart")
+	require.NoError(t, s.Alive(t.Context()))
+	require.Equal(t, "not ready: spire: the agent is away", s.Summary(t.Context()))
+
+	hangs.Store(true)
+	status, body := get(t, url+"/livez", "")
+	require.Equal(t, 503, status)
+	require.Contains(t, body, "[-] relay: the loop does not answer")
+	require.EqualError(t, s.Alive(t.Context()), "relay: the loop does not answer")
+	s.Checks().Set("spire", nil)
+	require.Equal(t, "ready", s.Summary(t.Context()))
 }

@@ -35,6 +35,7 @@ type Config struct {
 // Server serves /livez, /readyz and what Handle and Document added.
 type Server struct {
 	checks   *Checks
+	live     Checks
 	log      *zap.Logger
 	listener net.Listener
 	mux      *http.ServeMux
@@ -65,6 +66,23 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Checks is the registry that /readyz reports.
 func (s *Server) Checks() *Checks { return s.checks }
+
+// Live holds the checks of /livez: only what a restart of this program would
+// heal, such as a main loop that hangs, and never what others are to blame for.
+func (s *Server) Live() *Checks { return &s.live }
+
+// Alive returns the first check of Live that fails.
+func (s *Server) Alive(ctx context.Context) error {
+	for _, c := range s.live.Report(ctx).Checks {
+		if !c.OK {
+			return fmt.Errorf("%s: %s", c.Name, c.Detail)
+		}
+	}
+	return nil
+}
+
+// Summary is the state of all checks in one line.
+func (s *Server) Summary(ctx context.Context) string { return s.checks.Report(ctx).summary() }
 
 // Handle mounts another handler, such as "GET /metrics", also while Run serves.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
@@ -105,7 +123,12 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
-	s.write(w, r, http.StatusOK, Report{Ready: true, Checks: []Check{}}, "ok\n")
+	report := s.live.Report(r.Context())
+	if len(report.Checks) == 0 || report.Ready {
+		s.write(w, r, http.StatusOK, Report{Ready: true, Checks: report.Checks}, "ok\n")
+		return
+	}
+	s.write(w, r, http.StatusServiceUnavailable, report, report.text())
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
@@ -139,6 +162,20 @@ func (s *Server) writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client has gone; nothing to do about it
+}
+
+// summary names what is not ready.
+func (r Report) summary() string {
+	var failed []string
+	for _, c := range r.Checks {
+		if !c.OK {
+			failed = append(failed, c.Name+": "+c.Detail)
+		}
+	}
+	if len(failed) == 0 {
+		return "ready"
+	}
+	return "not ready: " + strings.ReplaceAll(strings.Join(failed, "; "), "\n", " ")
 }
 
 // text is the report for a person with curl.

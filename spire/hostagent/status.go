@@ -1,6 +1,7 @@
 package hostagent
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -48,6 +49,16 @@ func (s *Supervisor) Reason() string {
 	default:
 		return ""
 	}
+}
+
+// Alive returns nil while the rounds of probes go on. What they find does not
+// count: an agent that hangs is restarted by them.
+func (s *Supervisor) Alive(context.Context) error {
+	last := s.Status().LastProbe
+	if silent := s.cfg.Now().Sub(last); !last.IsZero() && silent > s.cfg.ProbeInterval+slowRound {
+		return fmt.Errorf("host agent: no round of probes ended for %s", silent.Round(time.Second))
+	}
+	return nil
 }
 
 // noteRound keeps the outcome of a round and logs only what changed: a day

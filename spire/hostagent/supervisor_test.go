@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,4 +307,20 @@ func TestDir(t *testing.T) {
 	require.NoError(t, dir.Create())
 	require.Error(t, hostagent.Dir{Root: "relative"}.Create())
 	require.Error(t, dir.WriteBundle(nil), "an empty bundle")
+}
+
+func TestASupervisorWhoseRoundHangsIsNotAlive(t *testing.T) {
+	t.Parallel()
+	var later atomic.Int64
+	f := start(t, func(_ *hostagent.Host, c *hostagent.Config, w *world) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+		w.err = errors.New("the controller is away")
+	})
+	f.world.rounds(t, 2)
+	require.NoError(t, f.Alive(t.Context()), "what a round finds does not count")
+	f.world.mu.Lock() // a fetch that ignores its deadline
+	later.Store(int64(time.Minute))
+	require.Eventually(t, func() bool { return f.Alive(t.Context()) != nil }, patience, time.Millisecond)
+	f.world.mu.Unlock()
+	require.Eventually(t, func() bool { return f.Alive(t.Context()) == nil }, patience, time.Millisecond)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -56,6 +57,9 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	defer stopHealth()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return healthServer.Run(healthCtx) })
+	g.Go(func() error {
+		return notify.Run(gctx, notify.Config{Alive: healthServer.Alive, Status: healthServer.Summary, Log: log.Named("notify")})
+	})
 	g.Go(func() error {
 		defer stopHealth()
 		return connect(gctx, cfg, surroundings{healthServer, registry, log})
@@ -112,6 +116,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	}
 	to.metrics.Identity(source)
 	export(to.metrics, watcher.Status, sessions.Status)
+	to.health.Live().Register("sessions", sessions.Alive)
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkDirectory, watcher.Ready)
 	checks.Register(checkSession, sessions.Ready)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
@@ -58,7 +59,8 @@ type Config struct {
 
 // Manager keeps a session with every connector it should.
 type Manager struct {
-	cfg Config
+	cfg   Config
+	pulse notify.Pulse // asks Run's loop whether it lives
 
 	mu       sync.Mutex
 	sessions map[spiffeid.ID]*running
@@ -79,7 +81,7 @@ func New(cfg Config) (*Manager, error) {
 		cfg.Heartbeat = 10 * time.Second
 	}
 	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
-	return &Manager{cfg: cfg, sessions: map[spiffeid.ID]*running{}}, nil
+	return &Manager{cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}}, nil
 }
 
 // Run follows the directory until ctx ends.
@@ -90,14 +92,35 @@ func (m *Manager) Run(ctx context.Context) error {
 			if err := m.reconcile(gctx, g); err != nil {
 				return err
 			}
-			select {
-			case <-m.cfg.Directory.Changed():
-			case <-gctx.Done():
+			if !m.rest(gctx) {
 				return nil
 			}
 		}
 	})
 	return g.Wait()
+}
+
+// rest returns when the directory has changed; false is the end of ctx.
+func (m *Manager) rest(ctx context.Context) bool {
+	for {
+		select {
+		case <-m.pulse:
+		case <-m.cfg.Directory.Changed():
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Alive asks the loop that follows the directory, and takes the locks. It returns
+// nil when all that came back; it hangs as long as a lock does.
+func (m *Manager) Alive(ctx context.Context) error {
+	_ = m.Status()
+	if err := m.pulse.Check(ctx); err != nil {
+		return fmt.Errorf("sessions: %w", err)
+	}
+	return nil
 }
 
 // reconcile makes the sessions equal to the directory.

@@ -400,3 +400,12 @@ func TestSessionRefusesAsConnector(t *testing.T) {
 		})
 	}
 }
+
+func TestAManagerLivesWhileNothingChanges(t *testing.T) {
+	t.Parallel()
+	w := start(t, mtlstest.NewCA(t, td))
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	require.NoError(t, w.manager.Alive(ctx))
+	require.NoError(t, w.manager.Alive(ctx), "being asked is no change of the directory")
+}
