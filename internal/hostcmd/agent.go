@@ -5,22 +5,24 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
-func agentRunCommand(p Program) *cobra.Command {
+func agentRunCommand(name string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the SPIRE agent of this host and keep it healthy",
 		Long: `Run starts spire-agent from the files of an enrolled host, and brings it back after
 every absence. One agent serves all programs of the host.`,
-		Example: fmt.Sprintf("  %[1]s agent run\n  %[1]s agent run --host-dir /srv/host --spiffe-endpoint-socket unix:///srv/host/api.sock", p.Name),
+		Example: fmt.Sprintf("  %[1]s run\n  %[1]s run --host-dir /srv/host --spiffe-endpoint-socket unix:///srv/host/api.sock", name),
 	}
 	var set agentSettings
 	l := loader(defaultAgentSettings(), cmd)
@@ -55,17 +57,32 @@ every absence. One agent serves all programs of the host.`,
 		if err != nil {
 			return err
 		}
-		return agent.Run(cmd.Context())
+		g, ctx := errgroup.WithContext(cmd.Context())
+		g.Go(func() error { return agent.Run(ctx) })
+		g.Go(func() error {
+			return notify.Run(ctx, notify.Config{Alive: agent.Alive, Status: statusOf(agent), Log: log.Named("notify")})
+		})
+		return g.Wait()
 	}
 	return cmd
 }
 
-func refreshCommand(p Program) *cobra.Command {
+// statusOf is the line of `systemctl status`.
+func statusOf(agent *hostagent.Supervisor) func(context.Context) string {
+	return func(context.Context) string {
+		if why := agent.Reason(); why != "" {
+			return "not ready: " + why
+		}
+		return "ready"
+	}
+}
+
+func refreshCommand(name string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "refresh-bundle",
 		Short:   "Fetch the current trust bundle over the bootstrap trust",
 		Long:    "Refresh-bundle does once what `agent run` does by itself: fetch the trust bundle that\nspire-agent bootstraps from. It needs no identity.",
-		Example: fmt.Sprintf("  %s refresh-bundle --host-dir %s", p.Name, DefaultHostDir),
+		Example: fmt.Sprintf("  %s refresh-bundle --host-dir %s", name, DefaultHostDir),
 	}
 	var set agentSettings
 	l := loader(defaultAgentSettings(), cmd)

@@ -41,8 +41,14 @@ func (p Program) idKey() string { return strings.ToUpper(string(p.Kind)) + "_ID"
 // Commands are the commands that both programs have.
 func Commands(p Program) []*cobra.Command {
 	agent := &cobra.Command{Use: "agent", Short: "Commands for the SPIRE agent of this host"}
-	agent.AddCommand(agentRunCommand(p))
-	return []*cobra.Command{enrollCommand(p), agent, refreshCommand(p)}
+	agent.AddCommand(agentRunCommand(p.Name + " agent"))
+	return []*cobra.Command{enrollCommand(p), agent, refreshCommand(p.Name)}
+}
+
+// AgentCommands are those for the SPIRE agent alone, of a program that the agent's
+// unit runs whichever roles the host has.
+func AgentCommands(name string) []*cobra.Command {
+	return []*cobra.Command{agentRunCommand(name), refreshCommand(name)}
 }
 
 // agentSettings are the keys of the commands on an enrolled host. Controller and
