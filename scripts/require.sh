@@ -19,7 +19,9 @@ packages() {
 	case $1 in
 	cc) echo gcc libc6-dev ;;
 	ip) echo iproute2 ;;
+	nft) echo nftables ;;
 	node | npm) echo nodejs npm ;;
+	systemd-nspawn) echo systemd-container ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# packages.sh OUTDIR - build the .deb and .rpm packages from bin/ and deploy/.
+#
+# The same commit gives the same bytes: times come from the commit
+# (SOURCE_DATE_EPOCH), programs are built with -trimpath. ARCH is amd64 or arm64; bin/
+# must hold programs for it, and bin/native those that run here when it is another.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[[ $# -eq 1 && $1 != -* ]] || {
+	echo "usage: scripts/packages.sh OUTDIR" >&2
+	exit 2
+}
+out=$1
+host=$(go env GOHOSTARCH)
+ARCH=${ARCH:-$host}
+native=bin
+[[ $ARCH == "$host" ]] || native=bin/native
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+
+# A tag v1.2.3 is version 1.2.3; what is not tagged sorts before every release and
+# by the time of its commit.
+version=${VERSION:-$(git describe --tags --always --dirty)}
+if [[ $version =~ ^v?[0-9]+\.[0-9]+ ]]; then
+	version=${version#v}
+	PACKAGE_VERSION=${version//-/.}
+else
+	PACKAGE_VERSION=0.0.0~$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).${version//-/.}
+fi
+
+STAGE=$(mktemp -d)
+trap 'rm -rf "$STAGE"' EXIT
+
+mkdir -p "$STAGE"/{bin,units,conf,man,completions,doc,scripts} "$out"
+for program in grpccontroller grpcconnector grpctunneler host-agent spire-server spire-agent; do
+	cp -L "bin/$program" "$STAGE/bin/$program"
+done
+cp deploy/systemd/*.service "$STAGE/units/"
+cp deploy/packages/*.conf deploy/packages/*.sysusers deploy/packages/*.tmpfiles deploy/controller.yaml "$STAGE/conf/"
+for program in grpccontroller grpcconnector grpctunneler host-agent; do
+	"$native/$program" man --dir "$STAGE/man"
+	for shell in bash zsh fish; do
+		"$native/$program" completion "$shell" >"$STAGE/completions/$program.$shell"
+	done
+done
+gzip -9n "$STAGE"/man/*.8
+cp LICENSE "$STAGE/doc/copyright"
+spire=$(awk '$1 == "github.com/spiffe/spire" { print $2; exit }' spire/release/go.mod)
+sed "s/@SPIRE_VERSION@/$spire/" deploy/packages/NOTICE >"$STAGE/doc/NOTICE"
+
+# scripts PACKAGE UNIT UNITS STATE USER fills in the maintainer scripts.
+scripts() {
+	mkdir -p "$STAGE/scripts/$1"
+	local script
+	for script in postinstall preremove postremove; do
+		sed -e "s|@PACKAGE@|$1|g" -e "s|@UNITS@|$3|g" -e "s|@UNIT@|$2|g" -e "s|@STATE@|$4|g" -e "s|@USER@|$5|g" \
+			"deploy/packages/$script.sh" >"$STAGE/scripts/$1/$script.sh"
+	done
+}
+state() { echo "/etc/$1 /var/lib/$1 /var/lib/private/$1"; }
+scripts grpccontroller grpccontroller.service grpccontroller.service "$(state grpccontroller)" grpccontroller
+scripts grpcconnector grpcconnector.service "grpcconnector.service grpcconnector-enroll.service" "$(state grpcconnector)" grpcconnector
+scripts grpctunneler grpctunneler.service "grpctunneler.service grpctunneler-enroll.service" "$(state grpctunneler)" grpctunneler
+scripts grpc-spire-agent spire-agent.service spire-agent.service "/etc/grpc-spire-agent /var/lib/spire-agent" spire-agent
+
+rm -f "$out"/*.deb "$out"/*.rpm
+find "$STAGE" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+for package in grpccontroller grpcconnector grpctunneler grpc-spire-agent; do
+	sed -e "s|[$]{STAGE}|$STAGE|g" -e "s|\${ARCH}|$ARCH|g" -e "s|\${PACKAGE_VERSION}|$PACKAGE_VERSION|g" \
+		"deploy/packages/$package.yaml" >"$STAGE/$package.yaml"
+	for format in deb rpm; do
+		go tool -modfile=internal/tools/nfpm.mod nfpm package --packager "$format" --config "$STAGE/$package.yaml" --target "$out/" >"$STAGE/log" 2>&1 || {
+			cat "$STAGE/log" >&2
+			exit 1
+		}
+	done
+done
+ls -1 "$out"
