@@ -76,18 +76,30 @@ func (b *Box) joinCgroup() {
 	require.NoError(b.t, err)
 	b.cgroup = filepath.Join(top, b.namespace)
 	require.NoError(b.t, os.Mkdir(b.cgroup, 0o755))
-	b.t.Cleanup(func() { removeCgroup(b.cgroup) })
-	if old := filepath.Join(filepath.Dir(top), "systemd"); filepath.Base(top) == "unified" {
-		b.t.Cleanup(func() { removeCgroup(filepath.Join(old, b.namespace)) })
-	}
+	b.t.Cleanup(func() {
+		_ = os.WriteFile(filepath.Join(b.cgroup, "cgroup.kill"), []byte("1"), 0o600) // where the kernel has it
+		b.removeCgroup(b.cgroup)
+		if filepath.Base(top) == "unified" { // systemd keeps a named hierarchy beside it
+			b.removeCgroup(filepath.Join(filepath.Dir(top), "systemd", b.namespace))
+		}
+	})
 }
 
-// removeCgroup removes a tree from its leaves; what is busy or gone stays so.
-func removeCgroup(dir string) {
+// removeCgroup removes a tree from its leaves, as soon as the last process in it
+// is really gone.
+func (b *Box) removeCgroup(dir string) {
+	require.Eventually(b.t, func() bool {
+		removeTree(dir)
+		_, err := os.Stat(dir)
+		return os.IsNotExist(err)
+	}, stopTimeout, tick, "cgroup %s stays busy", dir)
+}
+
+func removeTree(dir string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if e.IsDir() {
-			removeCgroup(filepath.Join(dir, e.Name()))
+			removeTree(filepath.Join(dir, e.Name()))
 		}
 	}
 	_ = os.Remove(dir)

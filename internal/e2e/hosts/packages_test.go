@@ -48,7 +48,7 @@ func TestRPMs(t *testing.T) {
 	for _, name := range names {
 		b.Run("rpm", "--verify", "--nodeps", name)
 	}
-	b.Run("systemd-analyze", "verify", "spire-agent.service", "grpcconnector.service", "grpcconnector-enroll.service", "grpctunneler.service",
+	b.Run("systemd-analyze", "verify", "--man=no", "spire-agent.service", "grpcconnector.service", "grpcconnector-enroll.service", "grpctunneler.service",
 		"grpctunneler-enroll.service", "grpccontroller.service")
 	require.Contains(t, b.Run("cat", "/etc/passwd"), "spire-agent")
 	require.Contains(t, b.Run("stat", "-c", "%U %a", "/var/lib/spire-agent"), "spire-agent 700")
