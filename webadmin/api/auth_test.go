@@ -60,6 +60,22 @@ func TestRefusesEveryCallerWithoutAValidKeyAlike(t *testing.T) {
 	}
 }
 
+// TestWhoAsksWhoTheyAreIsNotRefused: each visit of the sign-in page asks. It is no
+// attempt at anything, so no visit may lock out a later one or look like an attack.
+func TestWhoAsksWhoTheyAreIsNotRefused(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	for range 50 {
+		p := requireProblem(t, newBrowser(t, e).do(http.MethodGet, "/session", ""), http.StatusUnauthorized)
+		require.Equal(t, adminapi.TypeUnauthenticated, p.Type)
+	}
+	require.Empty(t, e.Refused())
+	guess := newBrowser(t, e)
+	guess.cookies["zt_session"] = "a guess"
+	requireProblem(t, guess.do(http.MethodGet, "/session", ""), http.StatusUnauthorized)
+	require.Len(t, e.Refused(), 1, "a credential that is no good is one")
+}
+
 func TestRefusesAnExpiredKeyFromThatInstantOn(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)

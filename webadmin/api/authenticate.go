@@ -53,6 +53,12 @@ func (s *Server) authenticate(c *gin.Context) {
 	}
 	p, err := s.cfg.Auth.Authenticate(c.Request.Context(), bearer(c.Request.Header))
 	if err != nil {
+		if byCookie && o.method == http.MethodGet && o.path == "/session" {
+			// Every visit begins with the question who one is. Without a credential it
+			// tries nothing: as a refusal it would fill the audit log and use up the limit.
+			s.fail(c, notSignedIn())
+			return
+		}
 		s.unauthenticated(c, err)
 		return
 	}
@@ -142,8 +148,12 @@ func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 	}
 	s.recordRefusal(c, r.Actor, r.Reason)
 	c.Header("WWW-Authenticate", `Bearer realm="grpccontroller"`)
-	s.fail(c, problem(http.StatusUnauthorized, adminapi.TypeUnauthenticated,
-		`sign in, or send a valid API key or access token in the header "Authorization: Bearer <key>"`))
+	s.fail(c, notSignedIn())
+}
+
+func notSignedIn() error {
+	return problem(http.StatusUnauthorized, adminapi.TypeUnauthenticated,
+		`sign in, or send a valid API key or access token in the header "Authorization: Bearer <key>"`)
 }
 
 // authorize lets a caller pass who has the permission of the operation. Exactly
