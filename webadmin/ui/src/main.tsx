@@ -4,9 +4,11 @@ import './app/app.css'
 import { setNonce } from 'get-nonce'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { watchForPerson } from './api/attended'
 import { App } from './app/App'
 import { nonce } from './app/nonce'
 
+watchForPerson()
 setNonce(nonce()) // of the scroll lock below dialogs
 
 const root = document.getElementById('root')

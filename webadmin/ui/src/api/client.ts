@@ -1,5 +1,6 @@
 import createClient, { type Middleware } from 'openapi-fetch'
-import type { paths } from './paths'
+import type { paths } from './schema'
+import { attended } from './attended'
 import type { Problem } from './types'
 
 export const base = '/api/admin'
@@ -103,7 +104,10 @@ async function sendProving(request: Request): Promise<Response> {
 
 const headers: Middleware = {
   onRequest({ request }) {
-    if (request.method === 'GET') return
+    if (request.method === 'GET') {
+      if (!attended()) request.headers.set('X-Passive', '1')
+      return
+    }
     if (csrfToken) request.headers.set('X-CSRF-Token', csrfToken)
     if (request.method === 'POST') request.headers.set('Idempotency-Key', crypto.randomUUID?.() ?? randomKey())
   },

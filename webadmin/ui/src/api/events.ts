@@ -118,12 +118,20 @@ class Stream {
   }
 }
 
+let current: Stream | null = null
+
+/** Stops listening, for good: whoever signs out must not be told of it and ask again. */
+export function hush() {
+  current?.close()
+}
+
 /** Keeps all queries current while somebody is signed in. */
 export function useEvents(enabled: boolean) {
   const queries = useQueryClient()
   useEffect(() => {
     if (!enabled) return
     const stream = new Stream(new Invalidator(queries))
+    current = stream
     stream.open()
     return () => stream.close()
   }, [enabled, queries])

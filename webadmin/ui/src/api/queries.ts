@@ -1,13 +1,45 @@
-import { keepPreviousData, QueryClient, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
+import {
+  keepPreviousData,
+  MutationCache,
+  QueryCache,
+  QueryClient,
+  queryOptions,
+  useMutation,
+  useQueryClient,
+} from '@tanstack/react-query'
 import { APIError, client, data, isProblem, notFound, setCSRFToken } from './client'
-import type { AuditQuery, ListQuery, MemberQuery } from './paths'
+import { hush } from './events'
+import type { paths } from './schema'
 import type * as t from './types'
+
+type Query<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } }
+  ? NonNullable<Q>
+  : never
+
+/** What a list is asked for: words of the address bar, of which the API refuses those that it does not know. */
+export interface ListQuery {
+  page_size?: number
+  page_token?: string
+  sort?: string
+  status?: string
+  q?: string
+  include?: string
+}
+
+export type AuditQuery = ListQuery &
+  Pick<Query<'/api/admin/audit'>, 'actor' | 'action' | 'target' | 'since' | 'until'> & { outcome?: string }
 
 // Every query and every change of the server's state is here. The first part of a
 // key is the resource, which events.ts invalidates by.
 
-export function newQueryClient() {
-  return new QueryClient({
+export function newQueryClient(): QueryClient {
+  // A session that has ended is noticed by whoever asks next, and leads to the sign-in page.
+  const onError = (err: Error) => {
+    if (isProblem(err, 'unauthenticated')) void queries.invalidateQueries({ queryKey: ['session'] })
+  }
+  const queries = new QueryClient({
+    queryCache: new QueryCache({ onError }),
+    mutationCache: new MutationCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: 5_000,
@@ -17,6 +49,7 @@ export function newQueryClient() {
       },
     },
   })
+  return queries
 }
 
 export const session = queryOptions({
@@ -52,18 +85,25 @@ export const series = (window: '1h' | '24h') =>
     queryFn: () => data(client.GET('/api/admin/series', { params: { query: { window } } })),
   })
 
-export const connectors = (query: MemberQuery) =>
+/** A heartbeat is no event; when a member was last heard of is asked for as often as it is heard of. */
+const heardEvery = 10_000
+
+export const connectors = (query: ListQuery) =>
   queryOptions({
     queryKey: ['connectors', query],
+    refetchInterval: heardEvery,
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/api/admin/connectors', { params: { query } })),
+    queryFn: () =>
+      data(client.GET('/api/admin/connectors', { params: { query: query as Query<'/api/admin/connectors'> } })),
   })
 
-export const tunnelers = (query: MemberQuery) =>
+export const tunnelers = (query: ListQuery) =>
   queryOptions({
     queryKey: ['tunnelers', query],
+    refetchInterval: heardEvery,
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/api/admin/tunnelers', { params: { query } })),
+    queryFn: () =>
+      data(client.GET('/api/admin/tunnelers', { params: { query: query as Query<'/api/admin/tunnelers'> } })),
   })
 
 /** The tunnelers that are online, as many as one page holds. */
@@ -84,7 +124,7 @@ export const lifetimes = (kind: t.Kind) =>
     staleTime: lifetimesEvery,
     refetchInterval: lifetimesEvery,
     queryFn: async (): Promise<{ members: t.Member[]; total?: number }> => {
-      const params = { query: { status: 'ONLINE', page_size: 500 } }
+      const params = { query: { status: 'ONLINE', page_size: 500 } as const }
       if (kind === 'connector') {
         const page = await data(client.GET('/api/admin/connectors', { params }))
         return { members: page.connectors, total: page.total }
@@ -99,8 +139,10 @@ export const attached = (id: string) =>
   queryOptions({
     queryKey: ['tunnelers', 'attached', id],
     queryFn: async () => {
-      const query = { q: id, status: 'ONLINE', page_size: 500 }
-      const page = await data(client.GET('/api/admin/tunnelers', { params: { query } }))
+      const query = { q: id, status: 'ONLINE', page_size: 500 } as const
+      const page = await data(
+        client.GET('/api/admin/tunnelers', { params: { query: query as Query<'/api/admin/tunnelers'> } }),
+      )
       return { tunnelers: page.tunnelers.filter((t) => t.connector_id === id), more: !!page.next_page_token }
     },
   })
@@ -108,12 +150,14 @@ export const attached = (id: string) =>
 export const connector = (id: string) =>
   queryOptions({
     queryKey: ['connectors', id],
+    refetchInterval: heardEvery,
     queryFn: () => data(client.GET('/api/admin/connectors/{id}', { params: { path: { id } } })),
   })
 
 export const tunneler = (id: string) =>
   queryOptions({
     queryKey: ['tunnelers', id],
+    refetchInterval: heardEvery,
     queryFn: () => data(client.GET('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
   })
 
@@ -121,7 +165,7 @@ export const hosts = (query: ListQuery) =>
   queryOptions({
     queryKey: ['hosts', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/api/admin/hosts', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/hosts', { params: { query: query as Query<'/api/admin/hosts'> } })),
   })
 
 export const host = (id: string) =>
@@ -134,14 +178,14 @@ export const tokens = (query: ListQuery) =>
   queryOptions({
     queryKey: ['tokens', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/api/admin/tokens', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/tokens', { params: { query: query as Query<'/api/admin/tokens'> } })),
   })
 
 /** One token, by the search of the list: a list without it answers as a 404 would. */
 export const token = (id: string) =>
   queryOptions({
     queryKey: ['tokens', id],
-    queryFn: async () => {
+    queryFn: async (): Promise<t.Token> => {
       const page = await data(client.GET('/api/admin/tokens', { params: { query: { q: id } } }))
       const found = page.tokens.find((t) => t.token_id === id)
       if (!found) throw notFound(`there is no enrollment token with the id ${id}`)
@@ -153,14 +197,15 @@ export const requests = (query: ListQuery) =>
   queryOptions({
     queryKey: ['requests', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/api/admin/requests', { params: { query } })),
+    queryFn: () =>
+      data(client.GET('/api/admin/requests', { params: { query: query as Query<'/api/admin/requests'> } })),
   })
 
 export const audit = (query: AuditQuery) =>
   queryOptions({
     queryKey: ['audit', query],
     placeholderData: keepPreviousData,
-    queryFn: () => data(client.GET('/api/admin/audit', { params: { query } })),
+    queryFn: () => data(client.GET('/api/admin/audit', { params: { query: query as Query<'/api/admin/audit'> } })),
   })
 
 export const verification = queryOptions({
@@ -253,14 +298,18 @@ export const useSetUp = () =>
   useIdentityChange((body: { code: string; name?: string; email?: string; password: string }) =>
     data(client.POST('/api/admin/setup', { body })),
   )
-export const useSignOut = () =>
-  useIdentityChange(async () => {
+export const useSignOut = () => {
+  const queries = useQueryClient()
+  return useIdentityChange(async () => {
+    hush()
+    await queries.cancelQueries()
     try {
       await data(client.DELETE('/api/admin/session'))
     } catch (err) {
       if (!isProblem(err, 'unauthenticated')) throw err
     }
   })
+}
 export const useStepUp = () =>
   useChange(async (body: { password?: string; totp?: string }) => {
     const s = await data(client.POST('/api/admin/session/step-up', { body }))
@@ -288,7 +337,7 @@ export const useAddPerson = () =>
   useChange((body: t.PersonRequest) => data(client.POST('/api/admin/people', { body })), 'people')
 export const useChangePerson = () =>
   useChange(
-    (v: { id: string; body: Partial<t.PersonRequest> & { disabled?: boolean } }) =>
+    (v: { id: string; body: t.PersonChange }) =>
       data(client.PATCH('/api/admin/people/{id}', { params: { path: { id: v.id } }, body: v.body })),
     'people',
     'sessions',

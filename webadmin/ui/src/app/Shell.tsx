@@ -70,7 +70,7 @@ const groups: { label: string; items: Item[] }[] = [
 
 function Waiting() {
   const list = useQuery({ ...requests({ status: 'pending', page_size: 1 }), retry: false })
-  const n = list.data?.total ?? list.data?.requests.length ?? 0
+  const n = list.data?.total ?? 0
   if (!n) return null
   return (
     <Badge size="sm" color="yellow" aria-label={`${n} waiting`}>

@@ -47,7 +47,7 @@ export function Confirm({ title, action, children, type, pending, error, confirm
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button color="red" type="submit" loading={pending} disabled={!!type && typed !== type}>
+            <Button color="red.9" type="submit" loading={pending} disabled={!!type && typed !== type}>
               {action}
             </Button>
           </Group>

@@ -2,6 +2,7 @@ import { Group, Stack, Text } from '@mantine/core'
 import { Link } from 'react-router'
 import type { AuditEvent } from '@/api/types'
 import type { Tone } from './Status'
+import { Actor } from './Actor'
 import { Ago } from './time'
 
 const tones: Record<string, Tone> = { success: 'good', denied: 'bad' }
@@ -54,7 +55,12 @@ export function Events({ events }: { events: AuditEvent[] }) {
             </Group>
             <Text size="xs" c="dimmed" className="wrap">
               {e.outcome}
-              {e.actor && ` · ${e.actor}`}
+              {e.actor && (
+                <>
+                  {' · '}
+                  <Actor of={e.actor} />
+                </>
+              )}
               {e.reason && ` · ${e.reason}`}
             </Text>
           </div>

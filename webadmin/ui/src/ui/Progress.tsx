@@ -24,7 +24,7 @@ export function Progress({ tokenID, kind, id }: ProgressProps) {
     <Section title="Progress">
       {t.error && <Failure error={t.error} retry={() => t.refetch()} />}
       <Stack gap="md" aria-live="polite">
-        {t.data?.claimed_at && <Opened token={t.data} />}
+        {t.data?.opened_at && <Opened token={t.data} />}
         <Step
           state={redeemed ? 'done' : dead ? 'failed' : 'now'}
           title={
@@ -61,18 +61,34 @@ export function Progress({ tokenID, kind, id }: ProgressProps) {
 }
 
 function Opened({ token: t }: { token: Token }) {
+  const twice = !!t.second_open_at
   return (
-    <Alert color="yellow" title="The claim link was opened">
+    <Alert
+      color={twice ? 'red' : 'yellow'}
+      title={twice ? 'The claim link was opened twice' : 'The claim link was opened'}
+    >
       <Text size="sm" c="var(--mantine-color-text)">
-        <Ago at={t.claimed_at} />
-        {t.claimed_from && (
+        <Ago at={t.opened_at} /> <From address={t.opened_from} />
+        {twice && (
           <>
-            , from <span className="mono">{t.claimed_from}</span>
+            , and again <Ago at={t.second_open_at} /> <From address={t.second_open_from} />
           </>
         )}
-        . If that was not who you sent it to, revoke the token.
+        .{' '}
+        {twice
+          ? 'Two have had the link. The second was refused, and a token that was not used by then is revoked.'
+          : 'If that was not who you sent it to, revoke the token.'}
       </Text>
     </Alert>
+  )
+}
+
+function From({ address }: { address?: string }) {
+  if (!address) return null
+  return (
+    <>
+      from <span className="mono">{address}</span>
+    </>
   )
 }
 

@@ -1,3 +1,4 @@
+import { Actor } from '@/ui/Actor'
 import { Stack, Text } from '@mantine/core'
 import type { AuditEvent } from '@/api/types'
 import { Mono } from '@/ui/Copy'
@@ -17,7 +18,7 @@ export function Entry({ event: e }: { event: AuditEvent }) {
           ['Target', <Target key="target" of={e.target} />],
           ['Outcome', <State key="outcome" tone={outcomeTone(e.outcome)} label={e.outcome} />],
           ...(e.reason ? [['Reason', e.reason] as [string, string]] : []),
-          ['Actor', e.actor || '–'],
+          ['Actor', <Actor key="actor" of={e.actor} />],
           ['From', e.source || '–'],
           ['Request id', e.request_id ? <Mono key="request" value={e.request_id} label="request id" /> : '–'],
         ]}

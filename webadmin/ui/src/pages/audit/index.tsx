@@ -6,6 +6,7 @@ import { base } from '@/api/client'
 import { audit } from '@/api/queries'
 import type { AuditEvent } from '@/api/types'
 import { outcomeTone, Target } from '@/ui/Events'
+import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Pager, Search, Toolbar, useList } from '@/ui/list'
@@ -62,7 +63,7 @@ export function Page() {
       header: 'Outcome',
       cell: ({ row: { original: e } }) => <State tone={outcomeTone(e.outcome)} label={e.outcome} />,
     },
-    { id: 'actor', header: 'Actor', cell: ({ row }) => <span className="wrap">{row.original.actor || '–'}</span> },
+    { id: 'actor', header: 'Actor', cell: ({ row }) => <Actor of={row.original.actor} /> },
     { id: 'source', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source || '–'}</span> },
   ]
   const text = (name: string, label: string) => (

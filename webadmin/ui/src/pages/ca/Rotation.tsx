@@ -5,6 +5,7 @@ import { useAbortRotation, useResumeRotation } from '@/api/queries'
 import type { Rotation } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm, Consequences } from '@/ui/Confirm'
+import { Actor } from '@/ui/Actor'
 import { Facts, Section } from '@/ui/Page'
 import { say } from '@/ui/say'
 import { Ago } from '@/ui/time'
@@ -48,7 +49,7 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
           of={[
             ['Replaces', r.replaces.length ? <span className="mono">{r.replaces.join(', ')}</span> : '–'],
             ['Started', <Ago key="at" at={r.started_at} />],
-            ['Started by', r.started_by],
+            ['Started by', <Actor key="by" of={r.started_by} />],
             ...(r.ended_at ? [['Ended', <Ago key="end" at={r.ended_at} />] as [string, React.ReactNode]] : []),
             ['Those who are offline', r.offline === 'wait' ? 'are waited for' : 'are not waited for'],
             ['Each wait lasts', r.deadline ? `${r.deadline} at most, then ${r.on_deadline}` : 'until all are ready'],

@@ -136,7 +136,7 @@ function Start({ options, preview: p, back, close }: StartProps) {
         <Button variant="default" onClick={back}>
           Back
         </Button>
-        <Button onClick={start} loading={rotate.isPending} color={options.emergency ? 'red' : undefined}>
+        <Button onClick={start} loading={rotate.isPending} color={options.emergency ? 'red.9' : undefined}>
           Start rotation
         </Button>
       </Group>

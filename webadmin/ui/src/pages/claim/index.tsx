@@ -3,7 +3,7 @@ import { IconEyeOff } from '@tabler/icons-react'
 import { useState } from 'react'
 import { useClaim } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
-import { Command } from '@/ui/Copy'
+import { Commands } from '@/pages/enroll/Commands'
 import { Failure } from '@/ui/Failure'
 import { Countdown } from '@/ui/time'
 
@@ -27,7 +27,7 @@ export function Page() {
         about="This is the only time that it is shown. Run it on the host."
       >
         <Stack>
-          <Command value={claim.data.install_command} label="command" />
+          <Commands commands={claim.data.install_commands} first={claim.data.install_command} />
           <Text size="sm">
             The token expires in <Countdown to={claim.data.expires_at} />.
           </Text>

@@ -4,6 +4,7 @@ import type { CreatedToken } from '@/api/types'
 import { Command } from '@/ui/Copy'
 import { Section } from '@/ui/Page'
 import { Countdown } from '@/ui/time'
+import { Commands } from './Commands'
 
 /** What the operator takes away: the only time that it is shown. */
 export function Handover({ created }: { created: CreatedToken }) {
@@ -26,15 +27,18 @@ export function Handover({ created }: { created: CreatedToken }) {
             </Text>
           </>
         )}
-        {created.sealed && (
+        {created.sealed_token && (
           <>
-            <Command value={created.sealed} label="sealed token" />
+            <Command value={created.sealed_token} label="sealed token" />
             <Text size="sm" c="dimmed">
-              Only the host with the private key can open it, so any way of sending it will do.
+              Only the host with the private key of <span className="mono wrap">{created.recipient}</span> can open it,
+              so any way of sending it will do.
             </Text>
           </>
         )}
-        {created.install_command && !created.claim_url && <Command value={created.install_command} label="command" />}
+        {created.install_command && !created.claim_url && (
+          <Commands commands={created.install_commands} first={created.install_command} />
+        )}
         {created.token && <Secret value={created.token} />}
         <Alert color="yellow" p="xs">
           <Text size="sm" c="var(--mantine-color-text)">

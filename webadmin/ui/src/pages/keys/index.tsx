@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { keys, useRevokeKey } from '@/api/queries'
 import type { APIKey, CreatedKey } from '@/api/types'
 import { Confirm } from '@/ui/Confirm'
+import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Once } from '@/ui/Once'
@@ -40,7 +41,7 @@ export function Page() {
       ),
     },
     { id: 'used', header: 'Last used', cell: ({ row }) => <Ago at={row.original.last_used_at} /> },
-    { id: 'by', header: 'Created by', cell: ({ row }) => <span className="wrap">{row.original.created_by}</span> },
+    { id: 'by', header: 'Created by', cell: ({ row }) => <Actor of={row.original.created_by} /> },
     {
       id: 'expires',
       header: 'Expires in',

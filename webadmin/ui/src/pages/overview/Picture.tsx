@@ -19,7 +19,11 @@ export type Node = {
 
 type PictureProps = { status: Status; nodes: Node[]; width: number }
 
-export function Picture({ status, nodes, width }: PictureProps) {
+/** Narrower there is no room for a name; a window that changes its size passes through any width. */
+const narrowest = 240
+
+export function Picture({ status, nodes, width: room }: PictureProps) {
+  const width = Math.max(room, narrowest)
   const height = Math.max(1, nodes.length) * row + pad * 2
   const narrow = width < 560
   const root = { x: 4, w: narrow ? 34 : 132, y: height / 2 }

@@ -7,31 +7,29 @@ import { Failure } from '@/ui/Failure'
 import { say } from '@/ui/say'
 import { Fingerprint } from './Fingerprint'
 
-/** Approves a host. What is sent is the fingerprint that was compared, so no other key can slip in. */
+/** Approves a host. Its screen alone has the last group, so who approves has looked at it. */
 export function Approve({ request: r, close }: { request: EnrollRequest; close: () => void }) {
-  const [id, setID] = useState(r.member_id)
-  const [same, setSame] = useState(false)
+  const [last, setLast] = useState('')
   const [replace, setReplace] = useState(false)
   const approve = useApprove()
+  // The list may hear of the approval first and take this away: what mutate calls back would be lost.
   const submit = () =>
-    approve.mutate(
-      {
-        id: r.id,
-        body: { fingerprint: r.fingerprint, id: id === r.member_id ? undefined : id, replace: replace || undefined },
-      },
-      {
-        onSuccess: () => {
-          say.done(`Approved ${r.kind} ${id}. It comes online within moments.`)
-          close()
-        },
-      },
-    )
+    approve
+      .mutateAsync({
+        id: r.request_id,
+        body: { fingerprint: `${r.fingerprint_start}-${last.trim()}`, id: r.id, replace: replace || undefined },
+      })
+      .then(() => {
+        say.done(`Approved ${r.kind} ${r.id}. It comes online within moments.`)
+        close()
+      })
+      .catch(() => {}) // shown below
   return (
-    <Modal opened onClose={close} title={`Approve ${r.kind} ${r.member_id}`}>
+    <Modal opened onClose={close} title={`Approve ${r.kind} ${r.id}`}>
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          submit()
+          void submit()
         }}
       >
         <Stack>
@@ -39,21 +37,20 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
             Look at the host's own screen, or ask who sits there to read it out. A message that somebody sent you is not
             enough.
           </Text>
-          <Fingerprint code={r.code} fingerprint={r.fingerprint} />
-          <Checkbox
-            label="The host shows the same code and fingerprint"
-            checked={same}
-            onChange={(e) => setSame(e.currentTarget.checked)}
+          <Fingerprint code={r.code} start={r.fingerprint_start} />
+          <TextInput
+            label="Last group of the fingerprint"
+            description="It is on the host's screen only. If the groups before it differ from these, deny the request."
+            required
+            autoComplete="off"
+            spellCheck={false}
+            classNames={{ input: 'mono' }}
+            value={last}
+            onChange={(e) => setLast(e.currentTarget.value)}
+            error={isProblem(approve.error, 'fingerprint-mismatch') && approve.error.message}
             data-autofocus
           />
-          <TextInput
-            label="Enroll it as"
-            required
-            value={id}
-            onChange={(e) => setID(e.currentTarget.value)}
-            spellCheck={false}
-          />
-          {(isProblem(approve.error, 'live-member') || replace) && (
+          {r.live_id && (
             <Checkbox
               label="Replace the host that has this id now"
               description="It is revoked."
@@ -61,12 +58,12 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
               onChange={(e) => setReplace(e.currentTarget.checked)}
             />
           )}
-          {approve.error && <Failure error={approve.error} />}
+          {approve.error && !isProblem(approve.error, 'fingerprint-mismatch') && <Failure error={approve.error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit" disabled={!same} loading={approve.isPending}>
+            <Button type="submit" disabled={!last.trim() || (r.live_id && !replace)} loading={approve.isPending}>
               Approve
             </Button>
           </Group>

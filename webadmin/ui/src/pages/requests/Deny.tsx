@@ -7,12 +7,12 @@ export function Deny({ request: r, close }: { request: EnrollRequest; close: () 
   const deny = useDeny()
   return (
     <Confirm
-      title={`Deny ${r.kind} ${r.member_id}`}
+      title={`Deny ${r.kind} ${r.id}`}
       action="Deny"
       pending={deny.isPending}
       error={deny.error}
       close={close}
-      confirm={() => deny.mutate(r.id, { onSuccess: close })}
+      confirm={() => deny.mutate(r.request_id, { onSuccess: close })}
     >
       <Text size="sm">The host is told that it was denied. It may ask again.</Text>
     </Confirm>

@@ -1,7 +1,7 @@
 import { Text } from '@mantine/core'
 
-/** What both screens must show alike. */
-export function Fingerprint({ code, fingerprint }: { code: string; fingerprint: string }) {
+/** What both screens must show alike. The last group is on the host's own only. */
+export function Fingerprint({ code, start }: { code: string; start: string }) {
   return (
     <div style={{ background: 'var(--sunken)', borderRadius: 8, padding: '12px 14px' }}>
       <Text size="xs" c="dimmed">
@@ -14,7 +14,7 @@ export function Fingerprint({ code, fingerprint }: { code: string; fingerprint: 
         Fingerprint
       </Text>
       <Text className="mono wrap" size="sm">
-        {fingerprint}
+        {start}-<span aria-label="and a last group that only the host shows">····</span>
       </Text>
     </div>
   )

@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { requests } from '@/api/queries'
 import type { EnrollRequest } from '@/api/types'
 import { useCan } from '@/app/session'
+import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
@@ -20,7 +21,7 @@ const decided: Column<EnrollRequest>[] = [
     header: 'Host',
     cell: ({ row: { original: r } }) => (
       <>
-        {r.kind} <span className="mono">{r.member_id}</span>
+        {r.kind} <span className="mono">{r.id}</span>
       </>
     ),
   },
@@ -29,12 +30,13 @@ const decided: Column<EnrollRequest>[] = [
     header: 'Decision',
     cell: ({ row }) => <State tone={tone(row.original)} label={row.original.state} hollow />,
   },
-  { id: 'by', header: 'By', cell: ({ row }) => row.original.decided_by || '–' },
-  { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.remote_address}</span> },
+  { id: 'by', header: 'By', cell: ({ row }) => <Actor of={row.original.decided_by} /> },
+  { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source}</span> },
   { id: 'at', header: 'Asked', cell: ({ row }) => <Ago at={row.original.created_at} /> },
 ]
 
-const tone = (r: EnrollRequest) => (r.state === 'denied' ? 'bad' : r.state === 'expired' ? 'quiet' : 'good')
+const tone = (r: EnrollRequest) =>
+  r.state === 'denied' ? 'bad' : r.state === 'enrolled' || r.state === 'approved' ? 'good' : 'quiet'
 
 export function Page() {
   const waiting = useQuery(requests({ status: 'pending', page_size: 100 }))
@@ -59,12 +61,12 @@ export function Page() {
         )}
         <SimpleGrid cols={{ base: 1, lg: 2 }}>
           {waiting.data?.requests.map((r) => (
-            <Request key={r.id} request={r} />
+            <Request key={r.request_id} request={r} />
           ))}
         </SimpleGrid>
         {!!before?.length && (
           <Section title="Decided" flush>
-            <Grid label="Decided requests" columns={decided} rows={before} rowKey={(r) => r.id} empty={null} />
+            <Grid label="Decided requests" columns={decided} rows={before} rowKey={(r) => r.request_id} empty={null} />
           </Section>
         )}
       </Stack>
@@ -72,12 +74,25 @@ export function Page() {
   )
 }
 
+/** What the host says of itself, which nobody has verified. */
+function says(r: EnrollRequest) {
+  return [
+    r.hostname,
+    r.version && `version ${r.version}`,
+    r.systemd_unit || r.binary_path,
+    r.ephemeral && 'ephemeral',
+    r.second_role && 'on a host that is enrolled already',
+  ]
+    .filter(Boolean)
+    .join(', ')
+}
+
 function Request({ request: r }: { request: EnrollRequest }) {
   const [asked, setAsked] = useState<'approve' | 'deny' | null>(null)
   const may = useCan('requests:decide')
   const close = () => setAsked(null)
   return (
-    <article className="surface" aria-label={`Request of ${r.kind} ${r.member_id}`}>
+    <article className="surface" aria-label={`Request of ${r.kind} ${r.id}`}>
       <Stack p="md">
         <Group justify="space-between" align="flex-start">
           <div>
@@ -85,32 +100,36 @@ function Request({ request: r }: { request: EnrollRequest }) {
               {r.kind}
             </Text>
             <Title order={2} className="mono wrap">
-              {r.member_id}
+              {r.id}
             </Title>
           </div>
           <Text size="sm" c="dimmed">
             expires in <Countdown to={r.expires_at} warn={120} />
           </Text>
         </Group>
-        <Fingerprint code={r.code} fingerprint={r.fingerprint} />
+        <Fingerprint code={r.code} start={r.fingerprint_start} />
         <Facts
           of={[
-            ...(r.hostname ? [['Says its name is', r.hostname] as [string, string]] : []),
+            ['Says that it is', says(r)],
             [
               'Asked from',
               <span key="from" className="mono">
-                {r.remote_address}
+                {r.source}
               </span>,
             ],
             ['Asked', <Ago key="at" at={r.created_at} />],
+            ...(r.live_id ? [['This id', 'has a live host, which an approval revokes'] as [string, string]] : []),
+            ...(r.mismatches
+              ? [['Wrong fingerprints', `${r.mismatches} of 3, which deny it`] as [string, string]]
+              : []),
           ]}
         />
         {may && (
           <Group>
-            <Button onClick={() => setAsked('approve')} aria-label={`Approve ${r.member_id}`}>
+            <Button onClick={() => setAsked('approve')} aria-label={`Approve ${r.id}`}>
               Approve…
             </Button>
-            <Button variant="default" onClick={() => setAsked('deny')} aria-label={`Deny ${r.member_id}`}>
+            <Button variant="default" onClick={() => setAsked('deny')} aria-label={`Deny ${r.id}`}>
               Deny
             </Button>
           </Group>

@@ -2,6 +2,7 @@ import { SimpleGrid } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
 import { token } from '@/api/queries'
+import { Actor } from '@/ui/Actor'
 import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
@@ -9,6 +10,13 @@ import { Progress } from '@/ui/Progress'
 import { Ago, fullTime } from '@/ui/time'
 import { RevokeToken } from './RevokeToken'
 import { TokenState } from './TokenState'
+
+const deliveries: Record<string, string> = {
+  plain: 'shown to the operator',
+  sealed: 'sealed to the host',
+  claim: 'claim link',
+  request: 'none: the host asked, and was approved',
+}
 
 export function Page() {
   const { id = '' } = useParams()
@@ -36,11 +44,12 @@ export function Page() {
             of={[
               ['Token id', <Mono key="id" value={t.token_id} label="token id" />],
               ['Created', <Ago key="created" at={t.created_at} />],
-              ['Created by', t.created_by],
+              ['Created by', <Actor key="by" of={t.created_by} />],
               ['Expires', fullTime(t.expires_at)],
               ['Only from', t.source_cidr || 'anywhere'],
               ['Replaces a live host', t.replace ? 'yes' : 'no'],
-              ...(t.delivery ? [['Delivery', t.delivery] as [string, string]] : []),
+              ...(t.delivery ? [['Delivery', deliveries[t.delivery] ?? t.delivery] as [string, string]] : []),
+              ...(t.recipient ? [['Sealed to', t.recipient] as [string, string]] : []),
               ...(t.redeemed_at ? [['Redeemed', fullTime(t.redeemed_at)] as [string, string]] : []),
               ...(t.revoked_at ? [['Revoked', fullTime(t.revoked_at)] as [string, string]] : []),
             ]}

@@ -5,6 +5,7 @@ import { Link } from 'react-router'
 import { tokens } from '@/api/queries'
 import type { Token } from '@/api/types'
 import { useCan } from '@/app/session'
+import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Filter, Pager, Search, Toolbar, useList } from '@/ui/list'
@@ -31,7 +32,7 @@ const columns: Column<Token>[] = [
     header: 'Only from',
     cell: ({ row }) => <span className="mono">{row.original.source_cidr || 'anywhere'}</span>,
   },
-  { id: 'by', header: 'Created by', cell: ({ row }) => <span className="wrap">{row.original.created_by}</span> },
+  { id: 'by', header: 'Created by', cell: ({ row }) => <Actor of={row.original.created_by} /> },
   { id: 'created', header: 'Created', sort: 'created_at', cell: ({ row }) => <Ago at={row.original.created_at} /> },
   {
     id: 'expires',
