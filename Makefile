@@ -42,8 +42,12 @@ $(UI_BUILT): $(UI_INSTALLED) $(UI_SOURCES)
 	cd webadmin/ui && npm run --silent build
 	@touch $@
 
+.PHONY: ui-types
+ui-types: $(UI_INSTALLED) ## Write the dashboard's types from webadmin/api/openapi.json
+	cd webadmin/ui && npm run --silent types
+
 .PHONY: ui-lint
-ui-lint: $(UI_INSTALLED) ## Check the types, the style and the format of the dashboard
+ui-lint: $(UI_INSTALLED) ## Check the types (also that they are the API's), the style and the format of the dashboard
 	cd webadmin/ui && npm run --silent check
 
 .PHONY: spire
@@ -98,8 +102,13 @@ test-unit: ## Run the unit tests with the race detector
 
 .PHONY: test-e2e
 test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
-	@scripts/require.sh ip
+	@scripts/require.sh ip node npm chromium
 	go test -p 1 -timeout 25m $$(go list ./internal/e2e/... | grep -v /internal/e2e/hosts)
+
+.PHONY: screenshots
+screenshots: build spire ## Write a picture of every page of the dashboard into docs/screenshots
+	@scripts/require.sh node npm chromium
+	go test -count 1 -timeout 10m ./internal/e2e/dashboard -pictures $(CURDIR)/docs/screenshots
 
 .PHONY: test-long
 test-long: build spire e2e-rotation ## Fuzz every parser, repeat the end-to-end tests, soak the CA rotation

@@ -8,7 +8,8 @@
 // Main types, in reading order: Files; then, of the application, src/main.tsx,
 // src/app (routes, shell, session), src/api (typed client, queries, live events),
 // src/ui (parts that pages share), src/pages (one folder a page). dev holds a mock
-// world and the tool that takes screenshots; it is not embedded.
+// world to look at pages with, e2e what a browser does with a real controller (started
+// by internal/e2e/dashboard); neither is embedded.
 //
 // Only values; safe for concurrent use.
 //

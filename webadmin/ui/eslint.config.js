@@ -19,11 +19,16 @@ export default ts.config(
   },
   { files: ['src/api/client.ts'], rules: { 'no-restricted-globals': 'off' } },
   {
-    files: ['dev/**'],
+    files: ['dev/**', 'e2e/**'],
     languageOptions: {
       globals: {
         process: 'readonly',
         console: 'readonly',
+        Buffer: 'readonly',
+        performance: 'readonly',
+        requestAnimationFrame: 'readonly',
+        fetch: 'readonly',
+        CSSTransition: 'readonly',
         URL: 'readonly',
         URLSearchParams: 'readonly',
         setTimeout: 'readonly',

@@ -1,0 +1,80 @@
+package dashboard_test
+
+import (
+	"context"
+	"flag"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
+)
+
+var pictures = flag.String("pictures", "", "directory for a picture of every page")
+
+const (
+	ui      = "../../../webadmin/ui"
+	longest = 8 * time.Minute // 2 to 3 on an idle machine, a TOTP code every 30 s
+)
+
+// TestDashboard is one story on one controller, from the setup link to the audit
+// log; the suite reports each act.
+func TestDashboard(t *testing.T) {
+	for _, tool := range []string{"node", "chromium"} {
+		_, err := exec.LookPath(tool)
+		require.NoError(t, err, "%s is missing: scripts/require.sh node chromium", tool)
+	}
+	bin, err := world.Programs()
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+
+	admin := freeAddress(t)
+	provider := oidctest.Start(t, oidctest.Options{
+		Accounts:     map[string]oidctest.Account{"grace": {Email: "grace@mycorp.internal", Name: "Grace Hopper", Groups: []string{"operators"}}},
+		RedirectURIs: []string{"http://" + admin + "/api/admin/session/oidc/callback"},
+	})
+	secret := filepath.Join(dir, "client-secret")
+	require.NoError(t, os.WriteFile(secret, []byte(oidctest.ClientSecret), 0o600))
+	c := world.NewController(bin, filepath.Join(dir, "controller"),
+		"--trust-domain", "mycorp.internal", "--spire-attestation-limit=false", "--listen-admin", admin, "--admin-public-url", "http://"+admin,
+		"--admin-oidc-issuer", provider.Issuer, "--admin-oidc-name", "Corp SSO", "--admin-oidc-client-id", oidctest.ClientID,
+		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators")
+	require.NoError(t, c.Start(t.Context()))
+	t.Cleanup(func() {
+		_, err := c.Stop()
+		require.NoError(t, err)
+		if t.Failed() {
+			t.Log(c.Tail(20))
+		}
+	})
+	s := newStage(t, c, dir)
+
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	suite := exec.CommandContext(ctx, "node", "--test-reporter=spec", "e2e/dashboard.mjs")
+	suite.Dir, suite.Stdout, suite.Stderr = ui, os.Stdout, os.Stderr
+	suite.Env = append(os.Environ(), "DASHBOARD=http://"+admin, "STAGE="+s.URL, "ISSUER="+provider.Issuer, "PICTURES=")
+	if *pictures != "" {
+		out, err := filepath.Abs(*pictures)
+		require.NoError(t, err)
+		suite.Env = append(suite.Env, "PICTURES="+out)
+	}
+	require.NoError(t, suite.Run())
+}
+
+// freeAddress is one that the provider can be told before the controller listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

@@ -1,0 +1,305 @@
+// One story on one controller, told by people at a browser. It is started by
+// internal/e2e/dashboard, which has the controller, SPIRE and the hosts.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { Authenticator } from './authenticator.mjs'
+import { launch, Visitor } from './browser.mjs'
+import * as stage from './stage.mjs'
+
+const owner = { name: 'Ada Lovelace', email: 'ada@mycorp.internal', password: 'a long sentence, not a riddle' }
+const most = { live: 1000, overview: 2000 } // ms
+
+const browser = await launch()
+let ada, authenticator
+
+async function signIn(v, code) {
+  await v.open('/sign-in')
+  await v.fill('Email', owner.email)
+  await v.fill('Password', owner.password)
+  await v.click('Sign in')
+  if (code) {
+    await v.fill('Code', await code())
+    await v.click('Sign in')
+  }
+  await v.page.getByRole('heading', { name: 'Overview' }).waitFor()
+}
+
+async function signOut(v) {
+  await v.click(`Account of ${owner.name}`)
+  await v.page.getByRole('menuitem', { name: 'Sign out' }).click()
+  await v.page.getByRole('heading', { name: 'Sign in' }).waitFor()
+}
+
+/** Creates a token on the page and returns it, from the command that is shown. */
+async function createToken(v, kind, id, meanwhile) {
+  await v.open(`/${kind}s/new`)
+  await v.fill(`Id of the ${kind}`, id)
+  await v.click('Create token')
+  await meanwhile?.()
+  await v.sees('Run this on the host')
+  await v.sees('Waiting for the host')
+  const command = await v.page.locator('pre.command').first().textContent()
+  return command.match(/zt[ct]_\w+/)[0]
+}
+
+/** Enrolls a host while the page is open; how long after the API the page said ONLINE, in ms. */
+async function watchEnrolling(v, kind, id, token) {
+  const open = `Open ${id}`
+  // The page's own clock, at the first frame that has it.
+  const shown = v.page.evaluate(
+    (name) =>
+      new Promise((resolve) => {
+        const look = () =>
+          [...document.links].some((a) => a.textContent === name) ? resolve(Date.now()) : requestAnimationFrame(look)
+        look()
+      }),
+    open,
+  )
+  await stage.enroll(kind, id, token)
+  await v.sees('The host presented the token')
+  const [known, seen] = await Promise.all([stage.online(id), shown])
+  return seen - known
+}
+
+const acts = {
+  'the first owner is set up by the one-time link': async () => {
+    ada = await Visitor.arrive(browser)
+    await ada.open(await stage.setupLink())
+    await ada.fill('Name', owner.name)
+    await ada.fill('Email', owner.email)
+    await ada.fill('Password', owner.password)
+    await ada.fill('Password again', owner.password)
+    await ada.look('setup')
+    await ada.click('Create the account')
+    await ada.sees('Nothing is enrolled yet')
+    await ada.look('overview-empty', { small: true })
+  },
+
+  'a wrong password is refused and says so': async () => {
+    await signOut(ada)
+    await ada.look('sign-in', { small: true })
+    await ada.fill('Email', owner.email)
+    await ada.fill('Password', 'a guess')
+    await ada.click('Sign in')
+    await ada.page.getByRole('alert').waitFor()
+    await signIn(ada)
+  },
+
+  'an authenticator is enrolled and from then on asked for': async () => {
+    await ada.open('/account')
+    await ada.click('Set up authenticator')
+    const key = ada.page.getByText(/^[A-Z2-7]{32}$/).first()
+    authenticator = new Authenticator((await key.textContent()).trim())
+    await ada.look('account-authenticator')
+    await ada.fill('Code from the authenticator', await authenticator.code())
+    await ada.click('Turn on')
+    await ada.page.getByRole('dialog', { name: 'Recovery codes' }).waitFor()
+    await ada.click('I have it')
+    await ada.look('account')
+    await signOut(ada)
+    await signIn(ada, () => authenticator.code())
+  },
+
+  'an operator signs in with the identity provider': async () => {
+    const grace = await Visitor.arrive(browser)
+    await grace.open('/sign-in?return_to=%2Fconnectors')
+    await grace.page.getByRole('link', { name: 'Continue with Corp SSO' }).click()
+    await grace.page.locator('[name=login]').fill('grace')
+    await grace.page.locator('[name=password]').fill('any')
+    await grace.page.locator('[type=submit]').click()
+    await grace.page.waitForURL((u) => u.href.startsWith(stage.issuer) && !u.href.includes('login'))
+    await grace.page.locator('[type=submit]').click()
+    await grace.page.getByRole('heading', { name: 'Connectors' }).waitFor()
+    assert.equal(await grace.page.getByRole('link', { name: 'People' }).count(), 0, 'an operator manages nobody')
+    await grace.click('Account of Grace Hopper')
+    await grace.sees('Role: operator')
+    assert.deepEqual(grace.faults, [])
+    await grace.leave()
+  },
+
+  'a refusal by the identity provider is told': async () => {
+    const stranger = await Visitor.arrive(browser)
+    await stranger.open('/sign-in?error=oidc-refused')
+    await stranger.sees(/was refused/)
+    await stranger.open('/sign-in?error=oidc-unavailable')
+    await stranger.sees(/does not answer/)
+    assert.deepEqual(stranger.faults, [])
+    await stranger.leave()
+  },
+
+  'a connector is watched from its token to ONLINE': async () => {
+    await stage.fiveMinutesPass()
+    const token = await createToken(ada, 'connector', 'connector-fra-01', async () => {
+      await ada.page.getByRole('dialog', { name: 'Confirm that it is you' }).waitFor()
+      await ada.look('step-up')
+      await ada.fill('Code from your authenticator', await authenticator.code())
+      await ada.click('Confirm')
+    })
+    await ada.look('token-created', { small: true })
+    const late = await watchEnrolling(ada, 'connector', 'connector-fra-01', token)
+    console.log(`ONLINE on the page ${late} ms after the API knew`)
+    assert.ok(late < most.live, `${late} ms is not live`)
+    await ada.look('connector-enrolled')
+  },
+
+  'more hosts come': async () => {
+    for (const [kind, id] of [
+      ['connector', 'connector-ams-01'],
+      ['tunneler', 'tunneler-alice'],
+      ['tunneler', 'tunneler-bob'],
+    ]) {
+      const late = await watchEnrolling(ada, kind, id, await createToken(ada, kind, id))
+      console.log(`${id} ONLINE on the page ${late} ms after the API knew`)
+    }
+  },
+
+  'a host that asks is approved by what its screen shows': async () => {
+    await ada.open('/requests')
+    await ada.sees('Nobody is waiting')
+    await ada.look('requests-empty')
+    const screen = await stage.request('connector', 'connector-lab-01')
+    await ada.sees(screen.code) // by itself
+    const cut = screen.fingerprint.lastIndexOf('-')
+    await ada.sees(screen.fingerprint.slice(0, cut))
+    await ada.look('requests', { small: true })
+    await ada.click('Approve connector-lab-01')
+    await ada.fill('Last group of the fingerprint', 'ZZZZ')
+    await ada.click('Approve')
+    await ada.page.locator('[aria-invalid=true]').waitFor()
+    await ada.look('requests-approve')
+    await ada.fill('Last group of the fingerprint', screen.fingerprint.slice(cut + 1))
+    await ada.click('Approve')
+    await ada.sees('Approved connector connector-lab-01.')
+    await stage.requested('connector-lab-01')
+    await stage.online('connector-lab-01')
+    await ada.page.getByRole('table', { name: 'Decided requests' }).waitFor()
+  },
+
+  'every page of the fleet shows it': async () => {
+    for (const [name, path, sign, how] of [
+      ['connectors', '/connectors', 'connector-fra-01', { small: true }],
+      [
+        'connector',
+        '/connectors/connector-fra-01',
+        'spiffe://mycorp.internal/connector/connector-fra-01',
+        { full: true, small: true },
+      ],
+      ['tunnelers', '/tunnelers', 'tunneler-alice'],
+      ['tunneler', '/tunnelers/tunneler-alice', 'spiffe://mycorp.internal/tunneler/tunneler-alice', { full: true }],
+      ['hosts', '/hosts', 'connector-fra-01'],
+      ['networks', '/networks', 'default'],
+      ['tokens', '/tokens', 'connector-ams-01'],
+      ['settings', '/settings', 'mycorp.internal', { full: true }],
+    ]) {
+      await ada.open(path)
+      await ada.sees(sign)
+      await ada.look(name, how)
+    }
+    await ada.open('/hosts')
+    await ada.page.locator('a[href^="/hosts/"]').first().click()
+    await ada.page.getByRole('heading', { level: 1 }).waitFor()
+    await ada.look('host')
+  },
+
+  'people and keys are managed': async () => {
+    await ada.open('/people')
+    await ada.sees('grace@mycorp.internal')
+    await ada.look('people')
+    await ada.open('/keys')
+    await ada.sees('monitoring')
+    await ada.look('keys')
+  },
+
+  'a revoked tunneler goes OFFLINE': async () => {
+    await ada.open('/tunnelers/tunneler-bob')
+    await ada.click('Revoke')
+    const revoke = ada.button('Revoke tunneler')
+    assert.ok(await revoke.isDisabled(), 'the id was not typed yet')
+    await ada.fill('Type tunneler-bob to confirm', 'tunneler-bo')
+    assert.ok(await revoke.isDisabled(), 'that is another id')
+    await ada.fill('Type tunneler-bob to confirm', 'tunneler-bob')
+    await ada.look('revoke')
+    await revoke.click()
+    await ada.sees('Revoked tunneler tunneler-bob.')
+    await ada.page
+      .getByText(/^revoked$/i)
+      .first()
+      .waitFor()
+    await stage.stop('tunneler-bob')
+  },
+
+  'the CA is rotated by the wizard': async () => {
+    await ada.open('/ca')
+    await ada.click('Rotate…')
+    await ada.look('ca-options')
+    await ada.click('Preview')
+    await ada.button('Start rotation').waitFor()
+    await ada.look('ca-preview')
+    await ada.click('Start rotation')
+    await ada.sees('Rotation in progress')
+    await ada.sees('Last rotation')
+    await ada.page.getByText('done', { exact: true }).first().waitFor()
+    await ada.look('ca', { full: true })
+  },
+
+  'the audit log tells all of it, verified': async () => {
+    await ada.open('/audit')
+    await ada.sees(/^Verified: /)
+    for (const action of ['token.create', 'member.revoke', 'ca.rotation'])
+      await ada.sees(new RegExp(action.replace('.', '\\.')))
+    await ada.look('audit', { small: true })
+    await ada.click('Checkpoint and witnesses')
+    await ada.sees('connector-fra-01')
+    await ada.look('audit-witnesses')
+  },
+
+  'the overview is there at once': async () => {
+    const state = await ada.context.storageState()
+    const load = async (path, ready) => {
+      const v = await Visitor.arrive(browser, { storageState: state }) // an empty cache
+      await v.page.goto(stage.dashboard + path)
+      const took = await v.page.evaluate(ready)
+      await v.leave()
+      return took
+    }
+    const median = async (path, ready) => {
+      const took = []
+      for (let i = 0; i < 5; i++) took.push(await load(path, ready))
+      return Math.round(took.sort((a, b) => a - b)[2])
+    }
+    const empty = await median('/favicon.svg', () => performance.now())
+    // Numbers and the picture are there, and the page answers: a frame has been drawn after them.
+    const took = await median('/', () => {
+      const there = () =>
+        document.querySelector('section[aria-label=Connectors] .numbers') && document.querySelector('svg.topology g')
+      return new Promise((resolve) => {
+        const look = () => (there() ? setTimeout(() => resolve(performance.now())) : requestAnimationFrame(look))
+        look()
+      })
+    })
+    console.log(`overview interactive in ${took} ms, an empty page in ${empty} ms (medians of 5, empty cache)`)
+    assert.ok(took < most.overview, `${took} ms`)
+    await ada.open('/')
+    await ada.sees('SVID lifetimes')
+    await ada.page.locator('.recharts-surface').first().waitFor()
+    await ada.look('overview', { small: true })
+  },
+}
+
+test('the dashboard', async (t) => {
+  let going = true
+  for (const [name, act] of Object.entries(acts)) {
+    if (!going && !process.env.KEEP_GOING) break
+    await t.test(name, async () => {
+      going = false
+      try {
+        await act()
+        going = true
+      } finally {
+        if (!going && process.env.FAULT)
+          await ada?.page.screenshot({ path: `${process.env.FAULT}-${name.replaceAll(' ', '-')}.png` })
+      }
+    })
+  }
+})
+after(() => browser.close())

@@ -1,0 +1,32 @@
+// The world behind the controller: internal/e2e/dashboard/stage_test.go.
+
+export const dashboard = process.env.DASHBOARD
+export const issuer = process.env.ISSUER
+
+async function cue(path, body = {}) {
+  const reply = await fetch(process.env.STAGE + path, { method: 'POST', body: JSON.stringify(body) })
+  const text = await reply.text()
+  if (!reply.ok) throw new Error(`stage ${path}: ${text}`)
+  return JSON.parse(text)
+}
+
+/** The one-time link that the controller printed at its first start. */
+export const setupLink = () => cue('/setup-link')
+
+/** Runs the enroll command on a new host with this token, then its programs. */
+export const enroll = (kind, id, token) => cue('/enroll', { kind, id, token })
+
+/** Runs enroll --request on a new host; resolves with the code and the fingerprint that its screen shows. */
+export const request = (kind, id) => cue('/request', { kind, id })
+
+/** Resolves when a host that asked has its certificate; its programs run then. */
+export const requested = (id) => cue('/requested', { id })
+
+/** Resolves when the API says ONLINE, with the time at which it first did. */
+export const online = (id) => cue('/online', { id })
+
+/** Ends the programs of a host. */
+export const stop = (id) => cue('/stop', { id })
+
+/** Makes every re-authentication an old one. */
+export const fiveMinutesPass = () => cue('/five-minutes-pass')
