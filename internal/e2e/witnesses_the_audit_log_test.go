@@ -94,6 +94,7 @@ func TestAuditLogRolledBackOrChangedIsNamed(t *testing.T) {
 		}
 		return err
 	})
+	s.enroll(s.host("b", "tunneler", "t-01")) // that is a newer policy
 	s.logged(connector.Program, "policy refused")
 	s.halt()
 	require.True(t, s.verify(0).OK)
