@@ -140,3 +140,14 @@ func (l *Log) Record(ctx context.Context, s Store, e Event) error {
 		zap.String("request_id", e.RequestID), zap.String("caller_addr", e.Source))
 	return nil
 }
+
+// State is v as the text of Before or After: the fields of a struct in their order,
+// so that the same state is the same text. What cannot be marshalled becomes a text
+// that Record refuses.
+func State(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}

@@ -105,6 +105,7 @@ func (s *Service) file(ctx context.Context, r Redemption, key hostKey, q Request
 		return s.cfg.Audit.Record(ctx, tx, audit.Event{
 			Action: audit.RequestCreate, Target: "request/" + q.ID, Outcome: audit.Success,
 			Reason: q.Workload.String() + " " + q.Fingerprint, RequestID: r.RequestID, Source: r.Source.String(),
+			After: q.auditState(q.CreatedAt, false),
 		})
 	})
 	if err == nil {
@@ -124,10 +125,12 @@ func (s *Service) goesOn(ctx context.Context, tx Tx, r Redemption, before, now R
 		if before.same(now) {
 			return true, nil
 		}
+		was := before.auditState(now.CreatedAt, false)
 		before.Decision, before.DecidedAt = Withdrawn, now.CreatedAt
 		return false, errors.Join(tx.UpdateRequest(ctx, before), s.cfg.Audit.Record(ctx, tx, audit.Event{
 			Action: audit.RequestWithdraw, Target: "request/" + before.ID, Outcome: audit.Success,
 			Reason: "the host asks for something else now", RequestID: r.RequestID, Source: r.Source.String(),
+			Before: was, After: before.auditState(now.CreatedAt, false),
 		}))
 	case RequestState(Approved):
 		t, err := tx.TokenByID(ctx, before.TokenID)

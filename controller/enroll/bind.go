@@ -43,6 +43,10 @@ func (s *Service) bind(ctx context.Context, tx Tx, r Redemption, t Token, key ho
 			return claimed{}, err
 		}
 	}
+	before := ""
+	if old.ID != "" {
+		before = old.AuditState()
+	}
 	out.member = fleet.Member{
 		Workload: r.Workload, HostID: out.host.ID, Selectors: r.Facts.selectors(r.Workload.Kind),
 		Version: r.Facts.Version, EnrolledAt: now,
@@ -56,6 +60,7 @@ func (s *Service) bind(ctx context.Context, tx Tx, r Redemption, t Token, key ho
 			return s.cfg.Audit.Record(ctx, tx, audit.Event{
 				Actor: "token/" + t.ID, Action: audit.Enroll, Target: r.Workload.String(), Outcome: audit.Success,
 				Reason: r.reason(out.host.ID), RequestID: r.RequestID, Source: r.Source.String(),
+				Before: before, After: out.member.AuditState(),
 			})
 		},
 	} {

@@ -145,10 +145,12 @@ func (s *Service) reopened(ctx context.Context, tx Tx, o Opening, t *Token) erro
 	s.cfg.Log.Warn("a claim link was opened twice; two have had it",
 		zap.String("token_id", t.ID), zap.Stringer("workload", t.Workload), zap.String("caller_addr", o.From), zap.String("opened_from", t.OpenedFrom))
 	if t.State(now) == Pending {
+		before := t.auditState(now)
 		t.RevokedAt = now
 		return s.cfg.Audit.Record(ctx, tx, audit.Event{
 			Actor: "token/" + t.ID, Action: audit.TokenRevoke, Target: "token/" + t.ID, Outcome: audit.Success,
 			Reason: "its claim link was opened twice", RequestID: o.RequestID, Source: o.From,
+			Before: before, After: t.auditState(now),
 		})
 	}
 	if t.State(now) != Redeemed {

@@ -60,10 +60,13 @@ func (s *Service) Approve(ctx context.Context, v Verdict) (Request, error) {
 // mismatch counts an approval by somebody who has not looked at the host's screen,
 // or has seen there that something is wrong. A few of them deny the request.
 func (s *Service) mismatch(ctx context.Context, tx Tx, q *Request, v Verdict) error {
+	now := s.cfg.Now().UTC()
+	before := q.auditState(now, false)
 	q.Mismatches++
 	err := s.cfg.Audit.Record(ctx, tx, audit.Event{
 		Actor: v.Actor, Action: audit.RequestApprove, Target: "request/" + q.ID, Outcome: audit.Denied,
 		Reason: "wrong fingerprint for " + q.Workload.String(), RequestID: v.RequestID, Source: v.From,
+		Before: before, After: q.auditState(now, false),
 	})
 	if err != nil || q.Mismatches < maxMismatches {
 		return err
@@ -84,14 +87,16 @@ func (s *Service) Deny(ctx context.Context, v Verdict) (Request, error) {
 
 // settle notes a decision and records it.
 func (s *Service) settle(ctx context.Context, tx Tx, q *Request, v Verdict, d Decision) error {
-	q.Decision, q.DecidedAt, q.DecidedBy = d, s.cfg.Now().UTC(), v.Actor
+	now := s.cfg.Now().UTC()
+	before := q.auditState(now, false)
+	q.Decision, q.DecidedAt, q.DecidedBy = d, now, v.Actor
 	action, reason := audit.RequestDeny, q.Workload.String()+" "+q.Fingerprint
 	if d == Approved {
 		action, reason = audit.RequestApprove, reason+" token/"+q.TokenID
 	}
 	return s.cfg.Audit.Record(ctx, tx, audit.Event{
 		Actor: v.Actor, Action: action, Target: "request/" + q.ID, Outcome: audit.Success, Reason: reason,
-		RequestID: v.RequestID, Source: v.From,
+		RequestID: v.RequestID, Source: v.From, Before: before, After: q.auditState(now, v.Replace),
 	})
 }
 

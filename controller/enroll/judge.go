@@ -211,7 +211,9 @@ func (s *Service) contest(ctx context.Context, tx Tx, r Redemption, t Token, war
 	if err != nil || !h.ContestedAt.IsZero() {
 		return err
 	}
-	if err := tx.ContestHost(ctx, t.HostID, s.cfg.Now().UTC()); err != nil {
+	before := h.AuditState()
+	h.ContestedAt = s.cfg.Now().UTC()
+	if err := tx.ContestHost(ctx, t.HostID, h.ContestedAt); err != nil {
 		return err
 	}
 	s.cfg.Log.Warn(warning,
@@ -219,5 +221,6 @@ func (s *Service) contest(ctx context.Context, tx Tx, r Redemption, t Token, war
 	return s.cfg.Audit.Record(ctx, tx, audit.Event{
 		Actor: "token/" + t.ID, Action: audit.HostContest, Target: "host/" + string(t.HostID), Outcome: audit.Success,
 		Reason: t.Workload.String(), RequestID: r.RequestID, Source: r.Source.String(),
+		Before: before, After: h.AuditState(),
 	})
 }

@@ -185,7 +185,7 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 		}
 		return s.cfg.Audit.Record(ctx, tx, audit.Event{
 			Actor: r.Actor, Action: audit.TokenCreate, Target: "token/" + t.ID, Outcome: audit.Success,
-			Reason: r.Workload.String(), RequestID: r.RequestID, Source: r.From,
+			Reason: r.Workload.String(), RequestID: r.RequestID, Source: r.From, After: t.auditState(now),
 		})
 	})
 	if err != nil {
@@ -224,7 +224,9 @@ func (s *Service) Revoke(ctx context.Context, id, actor, requestID, from string)
 		if !t.RevokedAt.IsZero() || !t.ClaimedAt.IsZero() {
 			return nil
 		}
-		t.RevokedAt = s.cfg.Now().UTC()
+		now := s.cfg.Now().UTC()
+		before := t.auditState(now)
+		t.RevokedAt = now
 		if err := tx.UpdateToken(ctx, t); err != nil {
 			return err
 		}
@@ -234,6 +236,7 @@ func (s *Service) Revoke(ctx context.Context, id, actor, requestID, from string)
 		return s.cfg.Audit.Record(ctx, tx, audit.Event{
 			Actor: actor, Action: audit.TokenRevoke, Target: "token/" + id, Outcome: audit.Success,
 			Reason: t.Workload.String(), RequestID: requestID, Source: from,
+			Before: before, After: t.auditState(now),
 		})
 	})
 }

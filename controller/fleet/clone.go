@@ -97,20 +97,25 @@ func (f *Fleet) cloned(ctx context.Context, id identity.HostID, c Clone) (quaran
 	var first bool
 	var gone []Member
 	err = f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
-		var err error
+		h, err := tx.Host(ctx, id)
+		if err != nil {
+			return err
+		}
 		if first, err = tx.MarkCloned(ctx, id, now, c); err != nil {
 			return err
 		}
 		if first {
+			before := h.AuditState()
+			h.ClonedAt, h.Clone = now, c
 			err = f.cfg.Audit.Record(ctx, tx, audit.Event{
 				Actor: "controller", Action: audit.HostCloned, Target: "host/" + string(id), Outcome: audit.Success,
-				Reason: c.evidence(), Source: c.Sightings[0].Address,
+				Reason: c.evidence(), Source: c.Sightings[0].Address, Before: before, After: h.AuditState(),
 			})
 		}
 		if err != nil || f.cfg.Clones != CloneQuarantine {
 			return err
 		}
-		gone, err = f.quarantine(ctx, tx, id, now)
+		gone, err = f.quarantine(ctx, tx, id)
 		return err
 	})
 	if err != nil {
@@ -127,19 +132,13 @@ func (f *Fleet) cloned(ctx context.Context, id identity.HostID, c Clone) (quaran
 	return len(gone) > 0, nil
 }
 
-func (f *Fleet) quarantine(ctx context.Context, tx Tx, id identity.HostID, now time.Time) ([]Member, error) {
+func (f *Fleet) quarantine(ctx context.Context, tx Tx, id identity.HostID) ([]Member, error) {
 	live, err := tx.LiveMembersOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range live {
-		if err := Retire(ctx, tx, m, now); err != nil {
-			return nil, err
-		}
-		if err := f.cfg.Audit.Record(ctx, tx, audit.Event{
-			Actor: "controller", Action: audit.MemberRevoke, Target: m.String(), Outcome: audit.Success,
-			Reason: "cloned host/" + string(id),
-		}); err != nil {
+		if err := f.retire(ctx, tx, m, audit.Event{Actor: "controller", Reason: "cloned host/" + string(id)}); err != nil {
 			return nil, err
 		}
 	}

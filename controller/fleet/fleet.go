@@ -186,12 +186,8 @@ func (f *Fleet) Revoke(ctx context.Context, r Revocation) error {
 			return err
 		}
 		gone = append(gone, m)
-		if err := Retire(ctx, tx, m, f.cfg.Now().UTC()); err != nil {
-			return err
-		}
-		return f.cfg.Audit.Record(ctx, tx, audit.Event{
-			Actor: r.Actor, Action: audit.MemberRevoke, Target: r.Workload.String(), Outcome: audit.Success,
-			Reason: "host/" + string(m.HostID), RequestID: r.RequestID, Source: r.From,
+		return f.retire(ctx, tx, m, audit.Event{
+			Actor: r.Actor, Reason: "host/" + string(m.HostID), RequestID: r.RequestID, Source: r.From,
 		})
 	})
 	if err != nil {
@@ -201,6 +197,18 @@ func (f *Fleet) Revoke(ctx context.Context, r Revocation) error {
 		f.cfg.Changed.MembersChanged(gone)
 	}
 	return nil
+}
+
+// retire is Retire with its audit event; by says who and why.
+func (f *Fleet) retire(ctx context.Context, tx Tx, m Member, by audit.Event) error {
+	at := f.cfg.Now().UTC()
+	if err := Retire(ctx, tx, m, at); err != nil {
+		return err
+	}
+	by.Action, by.Target, by.Outcome, by.Before = audit.MemberRevoke, m.String(), audit.Success, m.AuditState()
+	m.RevokedAt = at
+	by.After = m.AuditState()
+	return f.cfg.Audit.Record(ctx, tx, by)
 }
 
 // Retire revokes a live member inside a transaction, and its host when no other

@@ -71,8 +71,34 @@ func TestRevoke(t *testing.T) {
 	require.Empty(t, cmp.Diff(audit.Event{
 		Time: first, Actor: "key:test", Action: audit.MemberRevoke, Target: "connector/alone", Outcome: audit.Success,
 		Reason: "host/" + string(alone.ID), RequestID: "r1", Source: "192.0.2.1:1",
+		Before: events[0].Before, After: events[0].After,
 	}, events[0]))
+	id, at := string(alone.ID), stamp(first)
+	require.JSONEq(t, `{"status":"enrolled","host":"`+id+`","enrolled_at":`+at+`}`, events[0].Before)
+	require.JSONEq(t, `{"status":"revoked","host":"`+id+`","enrolled_at":`+at+`,"revoked_at":`+at+`}`, events[0].After)
 }
+
+// TestACloneIsRecordedWithWhatItChanged: the finding, and the revocation that
+// follows where that is the policy.
+func TestACloneIsRecordedWithWhatItChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.restart(fleet.CloneQuarantine)
+	h := w.enroll(t, tunneler("t-01"))
+	require.ErrorIs(t, w.visits(t, tunneler("t-01"), instances("a", "b", "a")...), fleet.ErrRevoked)
+	events, err := w.store.AuditSince(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Len(t, events, 2)
+	cloned, revoked := events[0], events[1]
+	require.Equal(t, audit.HostCloned, cloned.Action)
+	require.JSONEq(t, `{"status":"enrolled"}`, cloned.Before)
+	require.JSONEq(t, `{"status":"enrolled","cloned_at":`+stamp(w.clock.Now())+`,"clone":"`+string(fleet.TwoPrograms)+`"}`, cloned.After)
+	require.Equal(t, audit.MemberRevoke, revoked.Action)
+	require.Contains(t, revoked.Before, `"status":"enrolled","host":"`+string(h.ID)+`"`)
+	require.Contains(t, revoked.After, `"status":"revoked","host":"`+string(h.ID)+`"`)
+}
+
+func stamp(at time.Time) string { return at.UTC().Format(`"` + time.RFC3339Nano + `"`) }
 
 func TestAdmit(t *testing.T) {
 	t.Parallel()

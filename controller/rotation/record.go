@@ -30,11 +30,12 @@ func (m *Manager) update(ctx context.Context, was Rotation, e audit.Event, chang
 		if now.ID != was.ID || now.State != Running || now.Phase != was.Phase || now.Options != was.Options {
 			return errChanged
 		}
+		e.Before = now.auditState()
 		change(&now)
 		if err := tx.PutRotation(ctx, now); err != nil {
 			return err
 		}
-		e.Actor, e.Target, e.Outcome = actor, "rotation/"+now.ID, audit.Success
+		e.Actor, e.Target, e.Outcome, e.After = actor, "rotation/"+now.ID, audit.Success, now.auditState()
 		return m.cfg.Audit.Record(ctx, tx, e)
 	})
 	return now, err

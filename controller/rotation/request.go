@@ -69,6 +69,10 @@ func (m *Manager) Start(ctx context.Context, q Request) (Rotation, error) {
 			return err
 		}
 		unfinished := err == nil && !r.Finished()
+		before := ""
+		if unfinished {
+			before = r.auditState()
+		}
 		switch {
 		case unfinished && q.Options.Emergency && !r.Options.Emergency:
 			r.escalate(a, at)
@@ -80,7 +84,9 @@ func (m *Manager) Start(ctx context.Context, q Request) (Rotation, error) {
 		if err := tx.PutRotation(ctx, r); err != nil {
 			return err
 		}
-		return m.cfg.Audit.Record(ctx, tx, q.event(audit.RotationStart, r.ID, q.Options.String()+"; replaces "+strings.Join(r.Replace, " ")))
+		e := q.event(audit.RotationStart, r, before)
+		e.Reason = q.Options.String() + "; replaces " + strings.Join(r.Replace, " ")
+		return m.cfg.Audit.Record(ctx, tx, e)
 	})
 	if err != nil {
 		return Rotation{}, err
@@ -163,21 +169,23 @@ func (m *Manager) decide(ctx context.Context, q Request, action string, change f
 		if r.Finished() {
 			return ErrNone
 		}
+		before := r.auditState()
 		if err := change(&r); err != nil {
 			return err
 		}
 		if err := tx.PutRotation(ctx, r); err != nil {
 			return err
 		}
-		return m.cfg.Audit.Record(ctx, tx, q.event(action, r.ID, string(r.Phase)))
+		return m.cfg.Audit.Record(ctx, tx, q.event(action, r, before))
 	})
 	return r, err
 }
 
-func (q Request) event(action, id, reason string) audit.Event {
+// event is what q made of a rotation that was before.
+func (q Request) event(action string, r Rotation, before string) audit.Event {
 	return audit.Event{
-		Actor: q.Actor, Action: action, Target: "rotation/" + id, Outcome: audit.Success, Reason: reason,
-		RequestID: q.RequestID, Source: q.From,
+		Actor: q.Actor, Action: action, Target: "rotation/" + r.ID, Outcome: audit.Success, Reason: string(r.Phase),
+		RequestID: q.RequestID, Source: q.From, Before: before, After: r.auditState(),
 	}
 }
 

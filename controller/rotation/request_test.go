@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -80,13 +81,49 @@ func TestOneRotationAtATime(t *testing.T) {
 	require.Equal(t, first.ID, r.ID)
 	require.Equal(t, rotation.Aborted, s.rotation().State)
 	last := s.store.Events()[len(s.store.Events())-1]
-	last.Time = time.Time{}
+	require.JSONEq(t, `{"state":"running","phase":"preparing","offline":"proceed","on_deadline":"drop","replace":["ca-1"]}`, last.Before)
+	require.JSONEq(t, `{"state":"aborted","phase":"preparing","offline":"proceed","on_deadline":"drop","replace":["ca-1"],
+		"reason":"aborted by key:a","ended_at":`+r.EndedAt.Format(`"`+time.RFC3339Nano+`"`)+`}`, last.After)
+	last.Time, last.Before, last.After = time.Time{}, "", ""
 	require.Equal(t, audit.Event{
 		Actor: "key:a", Action: audit.RotationAbort, Target: "rotation/" + r.ID, Outcome: audit.Success, Reason: "preparing",
 		RequestID: "req", Source: "192.0.2.1",
 	}, last)
 	_, err = s.m.Abort(t.Context(), rotation.Request{})
 	require.ErrorIs(t, err, rotation.ErrNone)
+}
+
+// TestEachStepSaysWhatWasBeforeAndAfter follows the audit events of a rotation that
+// an emergency takes over.
+func TestEachStepSaysWhatWasBeforeAndAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.start(ordinary)
+		s.start(emergency)
+		s.finish()
+		require.Equal(t, rotation.Done, s.rotation().State)
+		type state struct {
+			State     rotation.State `json:"state"`
+			Phase     rotation.Phase `json:"phase"`
+			Emergency bool           `json:"emergency"`
+		}
+		last, seen := "", map[string]int{}
+		for _, e := range s.store.Events() {
+			seen[e.Action]++
+			require.Equal(t, last, e.Before, "each begins where the one before ended: %s", e.Action)
+			require.NotEqual(t, e.Before, e.After)
+			last = e.After
+		}
+		require.Equal(t, 2, seen[audit.RotationStart])
+		require.NotZero(t, seen[audit.RotationPhase])
+		require.Equal(t, 1, seen[audit.RotationEnd])
+		var took, ended state
+		require.NoError(t, json.Unmarshal([]byte(s.store.Events()[1].After), &took))
+		require.Equal(t, state{rotation.Running, rotation.Preparing, true}, took)
+		require.NoError(t, json.Unmarshal([]byte(last), &ended))
+		require.Equal(t, state{rotation.Done, rotation.Distrusted, true}, ended)
+	})
 }
 
 func TestAPreviewChangesNothing(t *testing.T) {

@@ -113,12 +113,15 @@ func (m *Account) change(ctx context.Context, a Active, from From, action string
 		if err != nil {
 			return err
 		}
+		before := describe(p)
 		if err := fn(tx, &p); err != nil {
 			return err
 		}
 		if err := tx.PutPerson(ctx, p); err != nil {
 			return err
 		}
-		return m.record(ctx, tx, a.by(from.RequestID, from.Source), audit.Event{Action: action, Target: "person/" + p.ID})
+		return m.record(ctx, tx, a.by(from.RequestID, from.Source), audit.Event{
+			Action: action, Target: "person/" + p.ID, Before: before, After: describe(p),
+		})
 	})
 }

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -141,19 +140,27 @@ func (k *Keys) Revoke(ctx context.Context, id string, by By) error {
 		if err != nil || !key.RevokedAt.IsZero() {
 			return err
 		}
-		if err := tx.RevokeKey(ctx, id, k.now()); err != nil {
-			return err
-		}
-		return k.record(ctx, tx, by, audit.Event{Action: audit.KeyRevoke, Target: "key/" + id})
+		return k.revoke(ctx, tx, key, by, "")
+	})
+}
+
+func (k *core) revoke(ctx context.Context, tx Tx, key Key, by By, reason string) error {
+	before := describeKey(key)
+	key.RevokedAt = k.now()
+	if err := tx.RevokeKey(ctx, key.ID, key.RevokedAt); err != nil {
+		return err
+	}
+	return k.record(ctx, tx, by, audit.Event{
+		Action: audit.KeyRevoke, Target: "key/" + key.ID, Reason: reason, Before: before, After: describeKey(key),
 	})
 }
 
 // describeKey is a key in the audit log.
 func describeKey(k Key) string {
-	b, _ := json.Marshal(struct { // strings and a time
+	return audit.State(struct {
 		Name      string       `json:"name"`
 		Scopes    []Permission `json:"scopes"`
-		ExpiresAt time.Time    `json:"expires_at"`
-	}{k.Name, k.Permissions, k.ExpiresAt})
-	return string(b)
+		ExpiresAt time.Time    `json:"expires_at,omitzero"`
+		RevokedAt time.Time    `json:"revoked_at,omitzero"`
+	}{k.Name, k.KeyPermissions(), k.ExpiresAt, k.RevokedAt})
 }

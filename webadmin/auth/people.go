@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -175,24 +174,29 @@ func (p *People) Reset(ctx context.Context, id string, by By) (it Person, code s
 		if !it.Local() {
 			return ErrFederated
 		}
-		if code, err = p.reset(ctx, tx, it); err != nil {
+		before := it
+		if code, err = p.reset(ctx, tx, &it); err != nil {
 			return err
 		}
-		if err := houseKept(ctx, tx, it); err != nil {
+		if err := houseKept(ctx, tx, before); err != nil {
 			return err
 		}
-		return p.record(ctx, tx, by, audit.Event{Action: audit.PersonReset, Target: "person/" + id})
+		return p.record(ctx, tx, by, audit.Event{
+			Action: audit.PersonReset, Target: "person/" + id, Before: describe(before), After: describe(it),
+		})
 	})
 	return it, code, err
 }
 
-// describe is a person in the audit log.
+// describe is a person in the audit log: of what they sign in with, only that there
+// is such a thing.
 func describe(p Person) string {
-	b, _ := json.Marshal(struct { // strings and a bool
+	return audit.State(struct {
 		Email    string `json:"email"`
 		Name     string `json:"name"`
 		Role     Role   `json:"role"`
 		Disabled bool   `json:"disabled,omitempty"`
-	}{p.Email, p.Name, p.Role, !p.DisabledAt.IsZero()})
-	return string(b)
+		Password bool   `json:"password,omitempty"`
+		TOTP     bool   `json:"totp,omitempty"`
+	}{p.Email, p.Name, p.Role, !p.DisabledAt.IsZero(), p.PasswordHash != "", p.HasTOTP()})
 }

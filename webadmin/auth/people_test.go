@@ -52,7 +52,10 @@ func TestTheFirstOwnerComesByTheLinkAndEndsTheBootstrapKey(t *testing.T) {
 	_, err = e.Keys.Authenticate(t.Context(), key)
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, "revoked API key", refused.Reason)
-	require.Equal(t, "key/bootstrap", e.Events(t, audit.KeyRevoke)[0].Target)
+	revoked := e.Events(t, audit.KeyRevoke)[0]
+	require.Equal(t, "key/bootstrap", revoked.Target)
+	require.NotContains(t, revoked.Before, "revoked_at")
+	require.Contains(t, revoked.After, `"revoked_at":"2030-01-02T03:04:05Z"`)
 
 	needed, err = e.People.SetupNeeded(t.Context())
 	require.NoError(t, err)

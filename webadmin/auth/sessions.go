@@ -116,8 +116,19 @@ func (s *Sessions) Revoke(ctx context.Context, personID, id string, by By) error
 		if err := tx.DeleteSession(ctx, id); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, by, audit.Event{Action: audit.SessionRevoke, Target: "session/" + id, Reason: "of person/" + sess.PersonID})
+		return s.record(ctx, tx, by, audit.Event{Action: audit.SessionRevoke, Target: "session/" + id, Reason: "of person/" + sess.PersonID, Before: describeSession(sess)})
 	})
+}
+
+// describeSession is a session in the audit log.
+func describeSession(s Session) string {
+	return audit.State(struct {
+		Person    string    `json:"person"`
+		Method    Method    `json:"method"`
+		Source    string    `json:"source"`
+		CreatedAt time.Time `json:"created_at"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}{s.PersonID, s.Method, s.Source, s.CreatedAt, s.ExpiresAt})
 }
 
 // begin opens a session as part of tx. It never takes over a session id that the
@@ -167,10 +178,7 @@ func (k *core) endBootstrap(ctx context.Context, tx Tx, by By) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.RevokeKey(ctx, BootstrapID, k.now()); err != nil {
-		return err
-	}
-	return k.record(ctx, tx, by, audit.Event{Action: audit.KeyRevoke, Target: "key/" + BootstrapID, Reason: "an owner signed in"})
+	return k.revoke(ctx, tx, key, by, "an owner signed in")
 }
 
 // began tells the outside what a sign-in ended.

@@ -80,20 +80,21 @@ func (p *People) ResetOwner(ctx context.Context, email string, by By) (code, own
 			return p.record(ctx, tx, by, audit.Event{Action: audit.OwnerReset, Target: "person/first-owner"})
 		}
 		o := owners[0]
+		before := describe(o)
 		o.DisabledAt = time.Time{}
-		if code, err = p.reset(ctx, tx, o); err != nil {
+		if code, err = p.reset(ctx, tx, &o); err != nil {
 			return err
 		}
 		owner = o.Email
-		return p.record(ctx, tx, by, audit.Event{Action: audit.OwnerReset, Target: "person/" + o.ID})
+		return p.record(ctx, tx, by, audit.Event{Action: audit.OwnerReset, Target: "person/" + o.ID, Before: before, After: describe(o)})
 	})
 	return code, owner, err
 }
 
 // reset takes everything from a person with which to sign in, and gives a link.
-func (p *People) reset(ctx context.Context, tx Tx, it Person) (code string, err error) {
+func (p *People) reset(ctx context.Context, tx Tx, it *Person) (code string, err error) {
 	it.PasswordHash, it.TOTPSeed, it.TOTPPending = "", nil, nil
-	if err := tx.PutPerson(ctx, it); err != nil {
+	if err := tx.PutPerson(ctx, *it); err != nil {
 		return "", err
 	}
 	if err := tx.SetRecoveryCodes(ctx, it.ID, nil); err != nil {
@@ -146,6 +147,10 @@ func (p *People) Redeem(ctx context.Context, q Setup, from From) (SignedIn, erro
 		if l, it, err = p.linked(ctx, tx, q); err != nil {
 			return err
 		}
+		before := "" // the first owner
+		if l.PersonID != "" {
+			before = describe(it)
+		}
 		it.PasswordHash = hash
 		if err := tx.PutPerson(ctx, it); err != nil {
 			return err
@@ -154,7 +159,9 @@ func (p *People) Redeem(ctx context.Context, q Setup, from From) (SignedIn, erro
 			return err
 		}
 		by := By{Actor: it.Actor(), RequestID: from.RequestID, Source: from.Source}
-		if err := p.record(ctx, tx, by, audit.Event{Action: audit.PersonSetup, Target: "person/" + it.ID, Reason: string(it.Role)}); err != nil {
+		if err := p.record(ctx, tx, by, audit.Event{
+			Action: audit.PersonSetup, Target: "person/" + it.ID, Reason: string(it.Role), Before: before, After: describe(it),
+		}); err != nil {
 			return err
 		}
 		in, err = p.sessions.begin(ctx, tx, &it, BySetup, from)
