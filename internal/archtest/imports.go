@@ -43,8 +43,9 @@ func programBoundaries(f *File) []string {
 		}
 		for _, dir := range f.OwnImports() {
 			domainInTest := f.IsTest() && within(dir, "controller/fleet") && within(row.part, "spire")
-			storeInTest := f.IsTest() && within(dir, "controller/store") && within(row.part, "webadmin") // rather than fakes
-			if !within(dir, row.part) && !within(dir, row.allowed...) && !domainInTest && !storeInTest {
+			// Rather than fakes.
+			realInTest := f.IsTest() && within(dir, "controller/store", "controller/bootstrapca") && within(row.part, "webadmin")
+			if !within(dir, row.part) && !within(dir, row.allowed...) && !domainInTest && !realInTest {
 				out = append(out, imports(dir))
 			}
 		}

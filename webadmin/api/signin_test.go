@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"maps"
 	"math/big"
 	"net/http"
@@ -291,40 +290,6 @@ func svid(t testing.TB) (*x509.Certificate, tls.Certificate) {
 	leaf, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
 	return leaf, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-// TestACertificateOpensNothing: connectors, tunnelers and their hosts have no way
-// in, whatever they present.
-func TestACertificateOpensNothing(t *testing.T) {
-	t.Parallel()
-	leaf, pair := svid(t)
-	e := apitest.Start(t, func(c *api.Config) {
-		c.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	})
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
-		RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			t.Error("the server asked for a certificate")
-			return &pair, nil
-		},
-	}}}
-	for name, header := range map[string]string{
-		"as TLS client": "", "as bearer": "Bearer " + strings.ReplaceAll(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})), "\n", ""),
-	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(e.URL, "http://", "https://", 1)+"/api/admin/status", nil)
-		require.NoError(t, err)
-		if header != "" {
-			req.Header.Set("Authorization", header)
-		}
-		resp, err := client.Do(req)
-		require.NoError(t, err, name)
-		_, _ = io.Copy(io.Discard, resp.Body)
-		require.NoError(t, resp.Body.Close())
-		require.Equal(t, http.StatusUnauthorized, resp.StatusCode, name)
-		require.NotEmpty(t, resp.Header.Get("Strict-Transport-Security"))
-	}
 }
 
 func TestRefusesAnotherHostsName(t *testing.T) {
