@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
@@ -31,6 +33,7 @@ import (
 type realAPI struct {
 	*apitest.Env
 	store  *store.Store
+	people *auth.Auth // not Identity, which is in memory
 	roster *fleet.Roster
 	hosts  []identity.HostID
 	asking []string // ids of requests
@@ -46,7 +49,12 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	var err error
 	r.store, err = store.Open(t.Context(), filepath.Join(dir, "controller.db"))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.store.Close()) })
+	t.Cleanup(func() {
+		events, err := r.store.AuditSince(context.Background(), time.Time{})
+		require.NoError(t, err)
+		require.Empty(t, authtest.SecretIn(events), "a secret in the audit log")
+		require.NoError(t, r.store.Close())
+	})
 	td := spiffeid.RequireTrustDomainFromString("mycorp.internal")
 	log := audit.New(zap.NewNop(), now)
 	fl := fleet.New(fleet.Config{Store: r.store, Roster: r.roster, Changed: &enrolltest.Changes{}, Audit: log, Now: now})
@@ -79,7 +87,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	require.NoError(t, r.store.AuthTx(t.Context(), func(tx auth.Tx) error {
 		return tx.InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID, CreatedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}, hash)
 	}))
-	r.Key = secret
+	r.Key, r.people = secret, people
 	return r
 }
 

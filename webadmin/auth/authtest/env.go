@@ -98,7 +98,12 @@ func New(t testing.TB, now func() time.Time) *Env {
 		require.NoError(t, os.WriteFile(path, empty, 0o600))
 		s, err := store.Open(context.Background(), path)
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Close() })
+		t.Cleanup(func() {
+			events, err := s.AuditSince(context.Background(), time.Time{})
+			require.NoError(t, err)
+			require.Empty(t, SecretIn(events), "a secret in the audit log")
+			_ = s.Close()
+		})
 		return s
 	})}
 	box, err := seal.New(make([]byte, 32))
