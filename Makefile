@@ -10,6 +10,10 @@ TOOLS      := internal/tools/go.mod
 GOLANGCI   := go tool -modfile=$(TOOLS) golangci-lint
 # proto/ is a directory below, so its path to the tools begins with "..".
 BUF        := cd proto && go tool -modfile=../$(TOOLS) buf
+# Where scripts/require.sh puts Node.js if that of the system is too old. Nothing is
+# there otherwise.
+NODE_BIN   := $(or $(XDG_CACHE_HOME),$(or $(HOME),/root)/.cache)/grpccontroller/node/node_modules/.bin
+export PATH := $(NODE_BIN):$(PATH)
 UNIT        = $$(go list ./... | grep -v /internal/e2e)
 
 .PHONY: help

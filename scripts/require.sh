@@ -4,6 +4,13 @@
 # line and fails. It is silent when there is nothing to do.
 set -euo pipefail
 
+# Debian 12 has Node.js 18; the dashboard needs 20.19. Where Debian's is too old,
+# this release of it and of npm comes from npm's registry into node_dir, which is
+# first on the PATH of make too (NODE_BIN in the Makefile).
+node_version=22.23.3 npm_version=10.9.9
+node_dir=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/grpccontroller/node
+PATH=$node_dir/node_modules/.bin:$PATH
+
 # present TOOL: whether the tool works. A compiler without the C library's headers
 # is no compiler for us.
 present() {
@@ -26,11 +33,32 @@ packages() {
 	esac
 }
 
+# fetch_node installs what Debian has too old, by Debian's npm. No script of a
+# package runs; npm checks the hashes.
+fetch_node() {
+	local arch
+	case $(uname -m) in
+	x86_64) arch=x64 ;;
+	aarch64) arch=arm64 ;;
+	*) return 1 ;;
+	esac
+	echo "installing node $node_version and npm $npm_version into $node_dir" >&2
+	mkdir -p "$node_dir"
+	npm install --prefix "$node_dir" --ignore-scripts --no-audit --no-fund --loglevel=error \
+		"node-linux-$arch@$node_version" "npm@$npm_version" </dev/null >&2
+	hash -r # the shell remembers where the old one is
+}
+
 missing=()
 for tool in "$@"; do
 	present "$tool" || missing+=("$tool")
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
+
+# Needs no root: where npm is there, only node is too old.
+if [[ ${missing[*]} == node ]] && command -v node >/dev/null && command -v npm >/dev/null && fetch_node && present node; then
+	exit 0
+fi
 
 debs=()
 for tool in "${missing[@]}"; do
@@ -50,7 +78,7 @@ if ! { apt-get update && apt-get install -y --no-install-recommends "${debs[@]}"
 	exit 1
 fi
 for tool in "${missing[@]}"; do
-	present "$tool" || {
+	present "$tool" || { [[ $tool == node ]] && fetch_node && present node; } || {
 		echo "missing: $tool; what Debian has is too old (node: 20.19 or newer, with npm, from https://nodejs.org)" >&2
 		exit 1
 	}
