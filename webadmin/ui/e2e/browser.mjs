@@ -27,11 +27,13 @@ const phone = { width: 390, height: 844 }
 
 /**
  * Replies that the page expects, of which the browser tells: who is not signed in
- * asks who it is, proves it wrongly or for the first time, is asked to prove it again.
+ * asks who it is, proves it wrongly or for the first time, is asked to prove it again,
+ * comes second with a claim link.
  */
 const expected = (m) =>
   (/status of 40[13]/.test(m.text()) && /\/(session|tokens)$/.test(m.location().url)) ||
-  (/status of 4(09|22|00|03)/.test(m.text()) && /\/approve$/.test(m.location().url))
+  (/status of 4(09|22|00|03)/.test(m.text()) && /\/approve$/.test(m.location().url)) ||
+  (/status of 40[34]/.test(m.text()) && /\/claims\//.test(m.location().url))
 
 /**
  * A person at a browser. Whatever the browser complains of (errors, refusals by the

@@ -201,6 +201,41 @@ const acts = {
     await ada.look('host')
   },
 
+  'a claim link opens once, and the operator hears of the second time': async () => {
+    await ada.open('/connectors/new')
+    await ada.fill('Id of the connector', 'connector-hel-01')
+    await ada.page.getByRole('radio', { name: 'Claim link' }).check()
+    await ada.look('token-form', { full: true, small: true })
+    await ada.click('Create token')
+    await ada.sees('Send this link')
+    await ada.look('token-claim')
+    const link = (await ada.page.locator('pre.command').first().textContent()).trim()
+    const [host, thief] = [await Visitor.arrive(browser), await Visitor.arrive(browser)]
+    await host.open(link)
+    await host.sees('It can be shown once')
+    await host.look('claim', { small: true })
+    await host.click('Show the token')
+    await host.sees('This is the only time that it is shown')
+    await host.look('claim-opened')
+    await thief.open(link)
+    await thief.click('Show the token')
+    await thief.sees('this link is not valid')
+    await thief.look('claim-refused')
+    await ada.open('/tokens')
+    await ada.page
+      .getByRole('link', { name: /connector-hel-01/ })
+      .first()
+      .click()
+    await ada.sees('The claim link was opened twice')
+    await ada.look('token')
+    await Promise.all([host.leave(), thief.leave()])
+  },
+
+  'an address that leads nowhere says so': async () => {
+    await ada.open('/no-such-page')
+    await ada.look('not-found')
+  },
+
   'people and keys are managed': async () => {
     await ada.open('/people')
     await ada.sees('grace@mycorp.internal')
