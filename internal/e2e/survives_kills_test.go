@@ -83,6 +83,7 @@ func (s *system) killController() {
 	s.t.Helper()
 	children := world.Children(s.PID())
 	require.GreaterOrEqual(s.t, len(children), 2, "spire-server and spire-agent")
+	s.kills++
 	s.Kill()
 	gone(s.t, children)
 	require.NoError(s.t, s.Start(s.t.Context()))

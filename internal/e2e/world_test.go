@@ -47,6 +47,7 @@ type system struct {
 	secrets []string // what no log may hold
 	said    bytes.Buffer
 	cloned  bool // this test clones a host
+	kills   int  // of the controller
 }
 
 func programs(t *testing.T) string {
