@@ -100,7 +100,7 @@ vet:
 test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests on real SPIRE
 
 .PHONY: test-unit
-test-unit: ## Run the unit tests with the race detector
+test-unit: ui ## Run the unit tests with the race detector, on the built dashboard too
 	@scripts/require.sh cc node npm
 	go test -race -timeout 10m $(UNIT)
 

@@ -181,7 +181,11 @@ func TestLinksThatDoNotOpenLookAlike(t *testing.T) {
 	}{
 		"a wrong code": {func(*testing.T, *world, enroll.Token, string) string { return secret.New("ztl_") }, "unknown claim code"},
 		"a mistyped code": {func(_ *testing.T, _ *world, _ enroll.Token, code string) string {
-			return code[:20] + "a" + code[21:] + ""
+			other := "a"
+			if code[20] == 'a' {
+				other = "b"
+			}
+			return code[:20] + other + code[21:]
 		}, ""},
 		"no code":        {func(*testing.T, *world, enroll.Token, string) string { return "" }, "not a claim code"},
 		"a token":        {func(*testing.T, *world, enroll.Token, string) string { return secret.New("ztc_") }, "not a claim code"},
@@ -207,9 +211,6 @@ func TestLinksThatDoNotOpenLookAlike(t *testing.T) {
 			w := newWorld(t)
 			tok, code := w.link(t)
 			given := c.spoil(t, w, tok, code)
-			if given == code && c.why == "" {
-				t.Skip("the mistyped letter was the right one")
-			}
 			got, token, err := w.OpenClaim(t.Context(), opening(given, "192.0.2.1"))
 			require.Equal(t, enroll.ErrClaimRefused, err)
 			require.Empty(t, token)
