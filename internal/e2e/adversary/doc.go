@@ -7,8 +7,8 @@
 // It does not test the programs as processes or real SPIRE (the packages beside it
 // do): controller, connector and the links between them are the real packages in
 // this process, with real TLS, gRPC and SQLite, and SPIRE in memory. Incidents of
-// what is not built yet have no test here: an audience and a URL in an enrollment
-// token (ours is opaque and has neither), telling a clone from its original, DNS.
+// what is not built have no test here: an audience and a URL in an enrollment token
+// (ours is opaque and has neither), DNS.
 //
 // It has tests only; world_test.go is the system they attack.
 package adversary

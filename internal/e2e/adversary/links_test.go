@@ -202,3 +202,25 @@ func TestOnlineIsWhoWasHeardOfNow(t *testing.T) {
 	s.link.Close(nil)
 	eventually(t, "OFFLINE by the end of the stream", func() bool { return w.status() == fleet.Offline })
 }
+
+// tailscale #6738, netbird #5674: two machines from one disk image shared one
+// identity, pushed each other out, and nobody was told.
+func TestTwoMachinesWithOneIdentityAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, between{})
+	w.enrolled(t, connector)
+	clone := func() *fleet.Clone {
+		all, err := w.fleet.Connectors(t.Context())
+		require.NoError(t, err)
+		return all[0].Clone
+	}
+	for _, instance := range []string{"original", "original", "clone"} {
+		w.openAs(t, instance)
+		require.Nil(t, clone(), "one machine that restarts does as much")
+	}
+	w.openAs(t, "original")
+	c := clone()
+	require.NotNil(t, c)
+	require.Equal(t, []string{"original", "clone"}, []string{c.Sightings[0].InstanceID, c.Sightings[1].InstanceID})
+	require.NotEqual(t, c.Sightings[0].Address, c.Sightings[1].Address)
+}

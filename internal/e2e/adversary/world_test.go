@@ -236,11 +236,17 @@ type controlStream struct {
 // open says hello and has read the first policy.
 func (w *world) open(t *testing.T) *controlStream {
 	t.Helper()
+	return w.openAs(t, "i")
+}
+
+// openAs is open by the program that was started under this instance id.
+func (w *world) openAs(t *testing.T, instance string) *controlStream {
+	t.Helper()
 	conn, opened := dial(t, w.plane.Addr(), w.svid(t, connectorID))
 	s, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(patient(t))
 	require.NoError(t, err)
 	require.NoError(t, s.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{
-		Hello: &zerotrustv1.ConnectorHello{ConnectorId: connector.ID, Version: "v1", InstanceId: "i", BootId: "b"},
+		Hello: &zerotrustv1.ConnectorHello{ConnectorId: connector.ID, Version: "v1", InstanceId: instance, BootId: "b"},
 	}}))
 	m, err := s.Recv()
 	require.NoError(t, err)
