@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 )
 
@@ -42,6 +43,7 @@ type Config struct {
 	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
 	PolicyAge     time.Duration  `conf:"policy_age" usage:"how long connectors use the policy, and keep sessions, without a controller"`
 	Audit         Audit          `conf:"audit"`
+	Tracing       otlp.Config    `conf:"tracing"`
 	Log           logging.Config `conf:"log"`
 }
 
@@ -97,6 +99,7 @@ func Default() Config {
 		SVIDTTL:   SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
 		Clones:    Alert,
 		PolicyAge: 24 * time.Hour,
+		Tracing:   otlp.DefaultConfig(),
 		Log:       logging.DefaultConfig(),
 	}
 }
@@ -135,6 +138,7 @@ func (c Config) Validate() error {
 	f.Require(c.PolicyAge >= leastPolicyAge && c.PolicyAge <= mostPolicyAge, "policy_age",
 		"must be %s to %s, is %s", leastPolicyAge, mostPolicyAge, c.PolicyAge)
 	f.In("audit", c.Audit.validate())
+	f.In("tracing", c.Tracing.Validate())
 	f.In("log", c.Log.Validate())
 	return f.Err()
 }

@@ -90,6 +90,7 @@ var homes = []struct {
 	}, "webadmin/auth"},
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
+	{[]string{"go.opentelemetry.io"}, "internal/tracing"},
 	{[]string{"filippo.io/age"}, "internal/tokenseal"},
 	{[]string{"github.com/coreos/go-systemd"}, "internal/notify"},
 }

@@ -34,6 +34,8 @@ func (f field) register(fs *pflag.FlagSet, def reflect.Value, usage string) {
 		fs.Bool(f.flag(), def.Bool(), usage)
 	case kindInt:
 		fs.Int(f.flag(), int(def.Int()), usage)
+	case kindFloat:
+		fs.Float64(f.flag(), def.Float(), usage)
 	case kindDuration:
 		fs.Duration(f.flag(), time.Duration(def.Int()), usage)
 	case kindStrings:

@@ -43,7 +43,7 @@ type Spec struct {
 // Loader reads configurations of type T, a struct whose fields are tagged
 // `conf:"key" usage:"text"`. A nested struct is a section; its tag comes before
 // the keys inside, an embedded struct without a tag adds no section. Fields
-// without the tag are left alone. Values are strings, bools, ints,
+// without the tag are left alone. Values are strings, bools, ints, float64s,
 // time.Durations and slices of strings.
 type Loader[T any] struct {
 	spec     Spec
@@ -97,7 +97,7 @@ type Key struct {
 	Name    string // in the file
 	Env     string // environment variable
 	Flag    string // with its dashes
-	Type    string // string, bool, int, duration or list
+	Type    string // string, bool, int, number, duration or list
 	Default string // as text; empty for the zero string
 	Usage   string
 }

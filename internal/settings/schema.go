@@ -78,6 +78,8 @@ func kindOf(t reflect.Type) (kind, bool) {
 		return kindBool, true
 	case reflect.Int:
 		return kindInt, true
+	case reflect.Float64:
+		return kindFloat, true
 	case reflect.Slice:
 		return kindStrings, t.Elem().Kind() == reflect.String
 	default:

@@ -14,6 +14,7 @@ const (
 	kindString   kind = "string"
 	kindBool     kind = "bool"
 	kindInt      kind = "int"
+	kindFloat    kind = "number"
 	kindDuration kind = "duration"
 	kindStrings  kind = "list"
 )
@@ -24,6 +25,7 @@ func (k kind) must() string {
 		kindString:   "a string (quote it)",
 		kindBool:     "true or false",
 		kindInt:      "a whole number",
+		kindFloat:    "a number",
 		kindDuration: "a duration such as 30s or 1h30m",
 		kindStrings:  "a list of strings",
 	}[k]
@@ -42,6 +44,8 @@ func (k kind) fromText(s string) (any, error) {
 		v, err = strconv.ParseBool(s)
 	case kindInt:
 		v, err = strconv.Atoi(s)
+	case kindFloat:
+		v, err = strconv.ParseFloat(s, 64)
 	case kindDuration:
 		v, err = time.ParseDuration(s)
 	}
@@ -64,7 +68,14 @@ func (k kind) fromYAML(v any) (any, error) {
 			return v, nil
 		}
 	case int:
-		if k == kindInt {
+		switch k {
+		case kindInt:
+			return v, nil
+		case kindFloat:
+			return float64(v), nil
+		}
+	case float64:
+		if k == kindFloat {
 			return v, nil
 		}
 	case []any:
