@@ -34,16 +34,18 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
+	l := config.Loader()
 	return cli.Configured(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the connector",
-		Long:    "Run waits for the SPIRE agent's Workload API, then serves until SIGTERM.",
+		Long:    "Run waits for the SPIRE agent's Workload API, then serves until SIGTERM.\nSIGHUP reads LOG_LEVEL again.",
 		Example: "  grpcconnector run\n  grpcconnector run --config ./connector.conf --listen-addr 0.0.0.0:9443 --state-dir /var/lib/grpcconnector",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
+	}, l, func(cmd *cobra.Command, cfg config.Config) error {
+		log, stop, err := cli.Logger(cmd, l, func(c config.Config) logging.Config { return c.Log }, cfg)
 		if err != nil {
 			return err
 		}
+		defer stop()
 		return run(cmd.Context(), cfg, log)
 	})
 }

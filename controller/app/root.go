@@ -45,6 +45,7 @@ entries, and tells connectors and tunnelers who may meet whom.`,
 func loader() *settings.Loader[config.Config] { return settings.New(config.Spec(), config.Default()) }
 
 func serveCommand() *cobra.Command {
+	l := loader()
 	return cli.Configured(&cobra.Command{
 		Use:   "serve",
 		Short: "Run the controller",
@@ -52,15 +53,17 @@ func serveCommand() *cobra.Command {
 runs spire-server and a spire-agent as child processes in its data directory.
 
 Every flag is also a key of the configuration file and an environment variable:
---spire-mode is spire.mode and GRPCCONTROLLER_SPIRE_MODE.`,
+--spire-mode is spire.mode and GRPCCONTROLLER_SPIRE_MODE.
+
+SIGHUP reads log.level again; every other key needs a restart.`,
 		Example: `  grpccontroller serve
   grpccontroller serve --data-dir ./data --listen-enrollment 127.0.0.1:8443`,
-	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
+	}, l, func(cmd *cobra.Command, cfg config.Config) error {
+		log, stop, err := cli.Logger(cmd, l, func(c config.Config) logging.Config { return c.Log }, cfg)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = log.Sync() }()
+		defer stop()
 		return serve(cmd.Context(), cfg, log)
 	})
 }
@@ -74,10 +77,11 @@ func checkConfigCommand() *cobra.Command {
 trust domain    %s
 data directory  %s
 SPIRE           %s
+traces          %s
 outage budget   without the controller, sessions live on and are admitted for %s (policy_age)
                 without SPIRE too, a session ends with the SVID of either end: a connector's after
                 %s to %s, a tunneler's after %s to %s (half to whole SVID TTL, and 30 s)
-`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.PolicyAge,
+`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), cfg.PolicyAge,
 			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -21,7 +22,8 @@ func agentRunCommand(name string) *cobra.Command {
 		Use:   "run",
 		Short: "Run the SPIRE agent of this host and keep it healthy",
 		Long: `Run starts spire-agent from the files of an enrolled host, and brings it back after
-every absence. One agent serves all programs of the host.`,
+every absence. One agent serves all programs of the host. SIGHUP reads LOG_LEVEL
+again.`,
 		Example: fmt.Sprintf("  %[1]s run\n  %[1]s run --host-dir /srv/host --spiffe-endpoint-socket unix:///srv/host/api.sock", name),
 	}
 	var set agentSettings
@@ -31,10 +33,11 @@ every absence. One agent serves all programs of the host.`,
 		return err
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		log, _, err := logging.New(set.Log, cmd.ErrOrStderr())
+		log, stop, err := cli.Logger(cmd, l, func(s agentSettings) logging.Config { return s.Log }, set)
 		if err != nil {
 			return err
 		}
+		defer stop()
 		dir := hostagent.Dir{Root: set.HostDir}
 		client, err := clientOf(dir)
 		if err != nil {

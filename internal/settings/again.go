@@ -1,14 +1,14 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/dotenv"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 )
 
@@ -50,11 +50,15 @@ func (l *Loader[T]) Again(flags *pflag.FlagSet) func() (T, error) {
 
 // environmentOf lists the NAME=VALUE of a file.
 func environmentOf(path string) ([]string, error) {
-	k := koanf.New("\x00") // no name has it
-	if err := k.Load(file.Provider(path), dotenv.Parser()); err != nil {
-		return nil, fmt.Errorf("%s", dotenvFault(path)) // the parser quotes the file
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	all := k.All()
+	// Without an end the parser passes over a last line that is none.
+	all, err := dotenv.Parser().Unmarshal(append(raw, '\n'))
+	if err != nil {
+		return nil, errors.New(dotenvFault(path)) // the parser quotes the file
+	}
 	out := make([]string, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, name+"="+fmt.Sprint(all[name]))

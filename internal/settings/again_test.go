@@ -30,6 +30,7 @@ func TestAgainReadsTheFileOfAUnitAsItIsNow(t *testing.T) {
 		"the environment from elsewhere wins":   {[]string{"LOG_LEVEL=warn"}, "", "LOG_LEVEL=debug\n", "warn", ""},
 		"what another key says does not matter": {[]string{"OTHER=x"}, "LOG_LEVEL=info\n", "LOG_LEVEL=debug\n", "debug", ""},
 		"a file that is not one is a fault":     {nil, "LOG_LEVEL=info\n", "LOG_LEVEL=debug\nwhat is ztc_this\n", "", "line 2 is not KEY=VALUE"},
+		"not even without an end of its line":   {nil, "LOG_LEVEL=info\n", "no setting at all", "", "line 1 is not KEY=VALUE"},
 		"what it holds is not quoted":           {nil, "", "\"ztc_secret\n", "", "line 1 is not KEY=VALUE"},
 	} {
 		t.Run(name, func(t *testing.T) {

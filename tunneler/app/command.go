@@ -35,16 +35,18 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
+	l := config.Loader()
 	return cli.Configured(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the tunneler",
-		Long:    "Run waits for the SPIRE agent's Workload API, then keeps its sessions until SIGTERM.",
+		Long:    "Run waits for the SPIRE agent's Workload API, then keeps its sessions until SIGTERM.\nSIGHUP reads LOG_LEVEL again.",
 		Example: "  grpctunneler run\n  grpctunneler run --config ./tunneler.conf --connector-addr 10.0.0.7:9443 --state-dir /var/lib/grpctunneler",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		log, _, err := logging.New(cfg.Log, cmd.ErrOrStderr())
+	}, l, func(cmd *cobra.Command, cfg config.Config) error {
+		log, stop, err := cli.Logger(cmd, l, func(c config.Config) logging.Config { return c.Log }, cfg)
 		if err != nil {
 			return err
 		}
+		defer stop()
 		return run(cmd.Context(), cfg, log)
 	})
 }
