@@ -31,7 +31,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Log: r.log.Named("reproof"),
 	})
 	r.proofs.Store(proofs)
-	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...)
+	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...) //nolint:contextcheck // an RPC has a context of its own
 	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
 	checks := health.NewServer()
 	register(server, sessions, proofs, checks)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
@@ -53,7 +54,7 @@ func (v *service) Session(stream sessionStream) error {
 	if err != nil {
 		return statusNoCaller
 	}
-	log := v.log.With(zap.Stringer("caller_id", who.id), zap.String("caller_addr", remoteAddress(ctx)))
+	log := logging.For(ctx, v.log)
 	if err := v.policy.admit(who); err != nil {
 		log.Warn("session refused", zap.Error(err))
 		v.events.refused(err)
@@ -128,7 +129,7 @@ func (v *service) pump(stream sessionStream, s *session) error {
 			return cut(err)
 		}
 		if first {
-			v.log.Info("session opened", zap.Stringer("caller_id", s.caller.id), zap.String("caller_addr", s.remote))
+			logging.For(stream.Context(), v.log).Info("session opened")
 		}
 		if err := stream.Send(&zerotrustv1.SessionResponse{Sequence: out.Next(), Ack: &zerotrustv1.SessionAck{
 			SessionStartedAt: timestamppb.New(s.started), PolicyRevision: v.policy.revision(), Acknowledges: msg.GetSequence(),

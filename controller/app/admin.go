@@ -22,7 +22,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	cfg := api.Config{
 		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommands, Log: c.log, Now: now,
+		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommands, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)

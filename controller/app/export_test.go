@@ -11,6 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 )
 
 // ExportAll exports what serve does, of a controller to which nothing has happened.
@@ -20,6 +21,7 @@ func ExportAll(r *metrics.Registry) {
 	enrollResults(r)
 	followPolicy(r, p)
 	r.Identity(&mtls.Source{})
+	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{Policy: p, Roster: fleet.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} }})
 }
 

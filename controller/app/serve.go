@@ -28,6 +28,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -50,6 +51,7 @@ type controller struct {
 	health    *health.Server
 	metrics   *metrics.Registry
 	spire     *registrar.Client
+	tracing   *otlp.Provider
 	own       fleet.Entry
 	source    *mtls.Source
 
@@ -86,6 +88,10 @@ func serve(ctx context.Context, cfg config.Config, log *zap.Logger) (err error) 
 		return err
 	}
 	defer unlock()
+	if err := c.openTracing(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.tracing.Close()) }() //nolint:contextcheck // ctx has ended by then
 	if err := c.open(ctx); err != nil {
 		return err
 	}
@@ -142,6 +148,7 @@ func (c *controller) open(ctx context.Context) (err error) {
 	c.metrics = metrics.New(cli.Version().Version)
 	c.health.Handle("GET /metrics", c.metrics.Handler(c.log.Named("metrics")))
 	c.store.Observe(storeLatency(c.metrics))
+	exportTraces(c.metrics, c.tracing.Counts)
 	checks := c.health.Checks()
 	checks.Register("store", c.store.Ping)
 	checks.Declare("spire_server", "spire_agent", "identity", "spire_entries")
@@ -210,7 +217,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
 		Result: enrollResults(c.metrics), Stopping: stopping, Log: log,
-	}, log)
+	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
 	plane = control.NewControlServer(c.lis.control, peers,

@@ -61,7 +61,7 @@ func (c *controller) startSPIRE(ctx context.Context, abort context.CancelCauseFu
 		}
 		c.health.Checks().Register("spire_server", server.Ready)
 	}
-	if c.spire, err = registrar.Dial(socket, c.td, c.log); err != nil {
+	if c.spire, err = registrar.Dial(socket, c.td, c.log, c.tracing.DialOptions()...); err != nil {
 		return stop, err
 	}
 	if err := c.spire.Healthy(within); err != nil {

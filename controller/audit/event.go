@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // Outcome of an action.
@@ -137,7 +139,7 @@ func (l *Log) Record(ctx context.Context, s Store, e Event) error {
 	l.log.Info("audit event",
 		zap.String("action", e.Action), zap.String("outcome", string(e.Outcome)), zap.String("reason", e.Reason),
 		zap.String("actor", e.Actor), zap.String("target", e.Target),
-		zap.String("request_id", e.RequestID), zap.String("caller_addr", e.Source))
+		zap.String("request_id", e.RequestID), zap.String("caller_addr", e.Source), logging.Trace(ctx))
 	return nil
 }
 

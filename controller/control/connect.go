@@ -15,6 +15,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
@@ -91,7 +92,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	if err != nil {
 		return err
 	}
-	log := s.Log.With(zap.Stringer("caller_id", c), zap.String("caller_addr", c.addr))
+	log := logging.For(ctx, s.Log)
 	in := receive(ctx, stream)
 	hello, err := s.hello(ctx, c, in)
 	if err != nil {
@@ -104,7 +105,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	again := s.Fleet.HearAgain(c.Workload)
 	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.NotBefore); err != nil {
 		log.Warn("control stream refused", zap.Error(err))
-		return toStatus(err, newRequestID(), log)
+		return toStatus(ctx, err, s.Log)
 	}
 	var number uint64
 	replaced, release := s.streams.replace(c.ID, func() { number = s.Roster.ConnectorUp(hello, c.addr, svidOf(c.svid)) })

@@ -8,6 +8,7 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -33,7 +34,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	if err != nil {
 		return err
 	}
-	log := d.Log.With(zap.Stringer("caller_id", c), zap.String("caller_addr", c.addr))
+	log := logging.For(ctx, d.Log)
 	if req.GetTunnelerId() != c.ID {
 		log.Warn("directory refused", zap.String("reason", "claimed another id"))
 		return status.Error(codes.PermissionDenied, "tunneler_id is not the id of this SVID")
@@ -51,7 +52,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	again := d.Fleet.HearAgain(c.Workload)
 	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.NotBefore); err != nil {
 		log.Warn("directory refused", zap.Error(err))
-		return toStatus(err, newRequestID(), log)
+		return toStatus(ctx, err, d.Log)
 	}
 	var number uint64
 	replaced, release := d.streams.replace(c.ID, func() {

@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // Redeemer spends tokens; enroll.Service is it.
@@ -90,24 +91,23 @@ func enrollResult(err error) string {
 
 // Enroll implements EnrollmentService.
 func (e *Enrollment) Enroll(ctx context.Context, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
-	requestID := newRequestID()
-	out, err := e.enroll(ctx, requestID, req)
+	out, err := e.enroll(ctx, req)
 	if e.Result != nil {
 		e.Result(enrollResult(err))
 	}
 	if err != nil {
-		return nil, toStatus(err, requestID, e.Log)
+		return nil, toStatus(ctx, err, e.Log)
 	}
 	return out, nil
 }
 
-func (e *Enrollment) enroll(ctx context.Context, requestID string, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
+func (e *Enrollment) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
 	r := enroll.Redemption{
 		Secret:    req.GetToken(),
 		Workload:  identity.Workload{Kind: kindFromProto(req.GetKind()), ID: req.GetId()},
 		CSR:       req.GetCsr(),
 		Ephemeral: req.GetEphemeral(),
-		RequestID: requestID,
+		RequestID: logging.RequestOf(ctx).ID,
 		Facts:     factsFromProto(req.GetHost()),
 	}
 	r.Source, r.HostCertificate = hostPeer(ctx)
@@ -146,7 +146,7 @@ func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotru
 func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundleRequest) (*zerotrustv1.FetchBundleResponse, error) {
 	bundle, err := e.bundle(ctx)
 	if err != nil {
-		return nil, toStatus(err, newRequestID(), e.Log)
+		return nil, toStatus(ctx, err, e.Log)
 	}
 	return &zerotrustv1.FetchBundleResponse{Bundle: bundle, ControlPlaneAddresses: e.Endpoints.ControlPlane}, nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -193,7 +194,8 @@ func TestEnrollRefusalsLookAlike(t *testing.T) {
 			_, err := w.enrollmentClient(t, cert).Enroll(patient(t), r)
 			require.Equal(t, codes.PermissionDenied, status.Code(err), err)
 			require.Equal(t, want, requestID.ReplaceAllString(status.Convert(err).Message(), "#"))
-			require.Empty(t, status.Convert(err).Details())
+			require.Len(t, status.Convert(err).Details(), 1, "the request id")
+			require.Contains(t, status.Convert(err).Message(), rpcauth.RequestID(err))
 
 			events, err := w.store.AuditSince(t.Context(), time.Time{})
 			require.NoError(t, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
@@ -43,17 +44,16 @@ const (
 
 // RequestEnrollment implements EnrollmentService.
 func (e *Enrollment) RequestEnrollment(ctx context.Context, req *zerotrustv1.RequestEnrollmentRequest) (*zerotrustv1.RequestEnrollmentResponse, error) {
-	requestID := newRequestID()
-	q, err := e.ask(ctx, requestID, req)
+	q, err := e.ask(ctx, req)
 	if err != nil {
-		return nil, toStatus(err, requestID, e.Log)
+		return nil, toStatus(ctx, err, e.Log)
 	}
 	return &zerotrustv1.RequestEnrollmentResponse{
 		RequestId: q.ID, UserCode: q.Code, ExpiresAt: timestamppb.New(q.ExpiresAt), RetryInterval: durationpb.New(retryInterval),
 	}, nil
 }
 
-func (e *Enrollment) ask(ctx context.Context, requestID string, req *zerotrustv1.RequestEnrollmentRequest) (enroll.Request, error) {
+func (e *Enrollment) ask(ctx context.Context, req *zerotrustv1.RequestEnrollmentRequest) (enroll.Request, error) {
 	listener, err := e.shown()
 	if err != nil {
 		return enroll.Request{}, err
@@ -61,7 +61,7 @@ func (e *Enrollment) ask(ctx context.Context, requestID string, req *zerotrustv1
 	a := enroll.Ask{
 		Workload: identity.Workload{Kind: kindFromProto(req.GetKind()), ID: req.GetId()},
 		CSR:      req.GetCsr(), Facts: factsFromProto(req.GetHost()), Ephemeral: req.GetEphemeral(),
-		Listener: listener, Proof: req.GetProof(), RequestID: requestID,
+		Listener: listener, Proof: req.GetProof(), RequestID: logging.RequestOf(ctx).ID,
 	}
 	a.Source, a.HostCertificate = hostPeer(ctx)
 	return e.Requests.Ask(ctx, a)
@@ -78,20 +78,19 @@ func (e *Enrollment) shown() ([]byte, error) {
 
 // AwaitEnrollment implements EnrollmentService.
 func (e *Enrollment) AwaitEnrollment(stream zerotrustv1.EnrollmentService_AwaitEnrollmentServer) error {
-	requestID := newRequestID()
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	source, _ := hostPeer(ctx)
 	leave, ok := e.awaiting.enter(source.Addr())
 	if !ok {
-		return toStatus(enroll.ErrTooManyRequests, requestID, e.Log)
+		return toStatus(ctx, enroll.ErrTooManyRequests, e.Log)
 	}
 	defer leave()
 	a, err := e.challenge(ctx, stream)
 	if err != nil {
 		return err
 	}
-	a.Source, a.RequestID = source, requestID
+	a.Source, a.RequestID = source, logging.RequestOf(ctx).ID
 	// A shutdown ends the wait; the host asks the next controller, or this one again.
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -111,11 +110,11 @@ func (e *Enrollment) AwaitEnrollment(stream zerotrustv1.EnrollmentService_AwaitE
 		if stream.Context().Err() == nil && errors.Is(err, context.Canceled) {
 			return status.Error(codes.Unavailable, "the controller is stopping; ask again")
 		}
-		return toStatus(err, requestID, e.Log)
+		return toStatus(ctx, err, e.Log)
 	}
 	reply, err := e.reply(ctx, got)
 	if err != nil {
-		return toStatus(err, requestID, e.Log)
+		return toStatus(ctx, err, e.Log)
 	}
 	return stream.Send(&zerotrustv1.AwaitEnrollmentResponse{Step: &zerotrustv1.AwaitEnrollmentResponse_Enrolled{Enrolled: reply}})
 }

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"strings"
+
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -37,3 +39,9 @@ const (
 	maxEnrollMessage  = 64 << 10
 	maxControlMessage = 1 << 20
 )
+
+// Traced says which RPCs are a trace each: what enrolls. The streams of the control
+// plane live for days, and a span of a heartbeat tells nobody anything.
+func Traced(fullMethod string) bool {
+	return strings.HasPrefix(fullMethod, "/"+zerotrustv1.EnrollmentService_ServiceDesc.ServiceName+"/")
+}

@@ -37,10 +37,10 @@ type Server struct {
 }
 
 // NewEnrollmentServer serves hosts that enroll.
-func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger) *Server {
+func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger, more ...grpc.ServerOption) *Server {
 	e.listener = t.GetCertificate
 	return newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
-		[]grpc.ServerOption{grpc.Creds(credentials.NewTLS(t))}, func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+		append(more, grpc.Creds(credentials.NewTLS(t))), func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
 }
 
 // Peers says how the control listener knows its peers.

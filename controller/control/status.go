@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 
 	"go.uber.org/zap"
@@ -12,11 +10,13 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // toStatus turns a domain error into what a caller may know. Everything that is
 // not meant for it becomes a fixed text with the request id of the log line.
-func toStatus(err error, requestID string, log *zap.Logger) error {
+func toStatus(ctx context.Context, err error, log *zap.Logger) error {
+	requestID := logging.RequestOf(ctx).ID
 	var field *enroll.FieldError
 	switch {
 	case errors.As(err, &field):
@@ -38,12 +38,6 @@ func toStatus(err error, requestID string, log *zap.Logger) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return status.FromContextError(err).Err()
 	}
-	log.Error("request failed", zap.String("request_id", requestID), zap.Error(err))
+	logging.For(ctx, log).Error("request failed", zap.Error(err))
 	return status.Error(codes.Unavailable, "the controller cannot do this now, request id "+requestID)
-}
-
-func newRequestID() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it aborts the program instead
-	return hex.EncodeToString(b[:])
 }

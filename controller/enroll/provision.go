@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
 // provision gives a claimed host what it needs to attest: the registration entry
 // first, its credential second. Every step can be repeated.
-func (s *Service) provision(ctx context.Context, c claimed, publicKey any) (Enrollment, error) {
-	var err error
-	out := Enrollment{HostID: c.host.ID}
+func (s *Service) provision(ctx context.Context, c claimed, publicKey any) (out Enrollment, err error) {
+	ctx, span := tracing.Start(ctx, "enroll.provision")
+	defer func() { span.End(err) }()
+	out = Enrollment{HostID: c.host.ID}
 	if out.SPIFFEID, err = c.member.SPIFFEID(s.cfg.TrustDomain); err != nil {
 		return Enrollment{}, err
 	}
@@ -34,11 +36,18 @@ func (s *Service) provision(ctx context.Context, c claimed, publicKey any) (Enro
 			return Enrollment{}, err
 		}
 	}
+	return out, cached(ctx, settled)
+}
+
+// cached waits until SPIRE's cache has the entry.
+func cached(ctx context.Context, settled <-chan time.Time) (err error) {
+	_, span := tracing.Start(ctx, "enroll.settle")
+	defer func() { span.End(err) }()
 	select {
 	case <-settled:
-		return out, nil
+		return nil
 	case <-ctx.Done():
-		return Enrollment{}, ctx.Err()
+		return ctx.Err()
 	}
 }
 
@@ -61,8 +70,11 @@ func (s *Service) hostCertificate(ctx context.Context, h fleet.Host, publicKey a
 	if len(h.Certificate) > 0 {
 		return h.Certificate, nil
 	}
+	_, span := tracing.Start(ctx, "enroll.sign")
 	var err error
-	if h.Certificate, err = s.cfg.Signer.SignHost(h.ID, publicKey); err != nil {
+	h.Certificate, err = s.cfg.Signer.SignHost(h.ID, publicKey)
+	span.End(err)
+	if err != nil {
 		return nil, fmt.Errorf("sign host certificate: %w", err)
 	}
 	return h.Certificate, s.cfg.Store.EnrollTx(ctx, func(tx Tx) error { return tx.PutHost(ctx, h) })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
 // ErrRefused is the one answer to every token that is not good. Why is in the
@@ -101,6 +102,12 @@ func (s *Service) Redeem(ctx context.Context, r Redemption) (Enrollment, error) 
 	if err != nil {
 		return Enrollment{}, err
 	}
+	out, err := s.redeem(ctx, r, key)
+	r.trace(ctx, out, err)
+	return out, err
+}
+
+func (s *Service) redeem(ctx context.Context, r Redemption, key hostKey) (Enrollment, error) {
 	c, err := s.claim(ctx, r, key)
 	if err != nil {
 		return Enrollment{}, err
@@ -109,6 +116,21 @@ func (s *Service) Redeem(ctx context.Context, r Redemption) (Enrollment, error) 
 		s.cfg.Changed.MembersChanged(c.replaced)
 	}
 	return s.provision(ctx, c, key.public)
+}
+
+// trace says in the trace what was asked for, now that it is known to be well formed,
+// and what came of it.
+func (r Redemption) trace(ctx context.Context, out Enrollment, err error) {
+	span := tracing.Current(ctx)
+	span.Set(tracing.Kind(string(r.Workload.Kind)), tracing.ID(r.Workload.ID), tracing.RequestID(r.RequestID))
+	switch why := RefusalOf(err); {
+	case why != "":
+		span.Set(tracing.Result("refused_" + why))
+	case err != nil:
+		span.Set(tracing.Result("failed"))
+	default:
+		span.Set(tracing.Result("enrolled"), tracing.SPIFFEID(out.SPIFFEID.String()), tracing.HostID(string(out.HostID)))
+	}
 }
 
 // claimed is the outcome of the deciding transaction.
@@ -122,6 +144,14 @@ type claimed struct {
 // claim decides. A refusal is committed too: its audit record and the mark of a
 // contested host are part of the same transaction.
 func (s *Service) claim(ctx context.Context, r Redemption, key hostKey) (claimed, error) {
+	ctx, span := tracing.Start(ctx, "enroll.claim")
+	out, err := s.claimUntilKnown(ctx, r, key)
+	span.End(err)
+	return out, err
+}
+
+// claimUntilKnown asks SPIRE, outside of a transaction, what the decision needs.
+func (s *Service) claimUntilKnown(ctx context.Context, r Redemption, key hostKey) (claimed, error) {
 	asked := attestations{}
 	for {
 		out, err := s.claimOnce(ctx, r, key, asked)

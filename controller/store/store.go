@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
 //go:embed migrations/*.sql
@@ -93,7 +94,9 @@ func (s *Store) FleetTx(ctx context.Context, fn func(fleet.Tx) error) error {
 	return s.tx(ctx, func(t *Tx) error { return fn(t) })
 }
 
-func (s *Store) tx(ctx context.Context, fn func(*Tx) error) error {
+func (s *Store) tx(ctx context.Context, fn func(*Tx) error) (err error) {
+	ctx, span := tracing.Start(ctx, "store.transaction")
+	defer func() { span.End(err) }()
 	t, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
@@ -102,7 +105,7 @@ func (s *Store) tx(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(own); err != nil {
 		return errors.Join(err, rollback(t))
 	}
-	if err := s.db.commit(t); err != nil {
+	if err := s.db.commit(ctx, t); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	if len(own.audited) > 0 {

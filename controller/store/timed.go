@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
 // The operations that take time, and what may be slow about them.
@@ -29,38 +31,56 @@ type timed struct {
 // used; fn is called by many goroutines at once.
 func (s *Store) Observe(fn func(operation string, took time.Duration)) { s.db.observe = fn }
 
-func (d *timed) since(operation string, begin time.Time) {
-	if d.observe != nil {
-		d.observe(operation, time.Since(begin))
+// begin is called when an operation begins, and what it returns when it has ended. In
+// a trace the operation is a span, whose name says no more of a query than that it is
+// one.
+func (d *timed) begin(ctx context.Context, operation string) (end func(error)) {
+	began := time.Now()
+	_, span := tracing.Start(ctx, "store."+operation)
+	return func(err error) {
+		span.End(err)
+		if d.observe != nil {
+			d.observe(operation, time.Since(began))
+		}
 	}
 }
 
 // BeginTx hides that of sql.DB.
 func (d *timed) BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
-	defer d.since(OpBegin, time.Now())
-	return d.DB.BeginTx(ctx, o)
+	end := d.begin(ctx, OpBegin)
+	t, err := d.DB.BeginTx(ctx, o)
+	end(err)
+	return t, err
 }
 
 // commit ends a transaction.
-func (d *timed) commit(t *sql.Tx) error {
-	defer d.since(OpCommit, time.Now())
-	return t.Commit()
+func (d *timed) commit(ctx context.Context, t *sql.Tx) error {
+	end := d.begin(ctx, OpCommit)
+	err := t.Commit()
+	end(err)
+	return err
 }
 
 // QueryContext hides that of sql.DB.
 func (d *timed) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	defer d.since(OpQuery, time.Now())
-	return d.DB.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // whoever asked closes them
+	end := d.begin(ctx, OpQuery)
+	rows, err := d.DB.QueryContext(ctx, query, args...)
+	end(err)
+	return rows, err
 }
 
 // QueryRowContext hides that of sql.DB.
 func (d *timed) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	defer d.since(OpQuery, time.Now())
-	return d.DB.QueryRowContext(ctx, query, args...)
+	end := d.begin(ctx, OpQuery)
+	row := d.DB.QueryRowContext(ctx, query, args...)
+	end(row.Err())
+	return row
 }
 
 // ExecContext hides that of sql.DB.
 func (d *timed) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	defer d.since(OpExec, time.Now())
-	return d.DB.ExecContext(ctx, query, args...)
+	end := d.begin(ctx, OpExec)
+	out, err := d.DB.ExecContext(ctx, query, args...)
+	end(err)
+	return out, err
 }

@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
 
 // DefaultStable is how long a stream must have lived before the next wait starts
@@ -234,7 +236,7 @@ func (c *Client) ended(addr string, err error) {
 		return
 	}
 	c.said[addr] = reason
-	c.cfg.Log.Warn("stream ended, retrying", zap.String("address", addr), zap.Error(err))
+	c.cfg.Log.Warn("stream ended, retrying", zap.String("address", addr), requestOf(err), zap.Error(err))
 }
 
 // pause waits d, or as long as the peer asked for and d on top, so that everybody
@@ -261,4 +263,12 @@ func drain(ch <-chan struct{}) {
 	case <-ch:
 	default:
 	}
+}
+
+// requestOf is the id under which the peer's log has it.
+func requestOf(err error) zap.Field {
+	if id := rpcauth.RequestID(err); id != "" {
+		return zap.String("request_id", id)
+	}
+	return zap.Skip()
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -154,6 +155,9 @@ func finalError(err error) (shown error, final bool) { //nolint:revive // reads 
 	case codes.Canceled:
 		return context.Canceled, true
 	default:
+		if id := rpcauth.RequestID(err); id != "" {
+			return fmt.Errorf("the controller did not accept the request: %s, request id %s", st.Message(), id), true
+		}
 		return fmt.Errorf("the controller did not accept the request: %s", st.Message()), true
 	}
 }

@@ -6,12 +6,12 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -34,21 +34,25 @@ func Allow(kinds ...identity.Kind) Rule { return Rule{Kinds: kinds} }
 func Public() Rule { return Rule{Public: true} }
 
 // Interceptors returns the unary and the stream interceptor that enforce the
-// rules and put the caller into the context.
+// rules, put the caller into the context, give the request an id (logging.Request)
+// and put that into every error.
 func (r Rules) Interceptors(log *zap.Logger) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
 	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		ctx, err := r.authorize(ctx, info.FullMethod, log)
+		ctx = identify(ctx)
+		allowed, err := r.authorize(ctx, info.FullMethod, log)
 		if err != nil {
-			return nil, err
+			return nil, withRequestID(ctx, err)
 		}
-		return next(ctx, req)
+		resp, err := next(allowed, req)
+		return resp, withRequestID(ctx, err)
 	}
 	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		ctx, err := r.authorize(ss.Context(), info.FullMethod, log)
+		ctx := identify(ss.Context())
+		allowed, err := r.authorize(ctx, info.FullMethod, log)
 		if err != nil {
-			return err
+			return withRequestID(ctx, err)
 		}
-		return next(srv, &callerStream{ServerStream: ss, ctx: ctx})
+		return withRequestID(ctx, next(srv, &callerStream{ServerStream: ss, ctx: allowed}))
 	}
 	return unary, stream
 }
@@ -73,11 +77,7 @@ func (r Rules) authorize(ctx context.Context, method string, log *zap.Logger) (c
 }
 
 func refuse(ctx context.Context, log *zap.Logger, method, why string) error {
-	addr := ""
-	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		addr = p.Addr.String()
-	}
-	log.Warn("rpc refused", zap.String("method", method), zap.String("reason", why), zap.String("caller_addr", addr))
+	logging.For(ctx, log).Warn("rpc refused", zap.String("method", method), zap.String("reason", why))
 	return status.Error(codes.PermissionDenied, "this identity may not call this method")
 }
 

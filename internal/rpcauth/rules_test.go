@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
@@ -136,4 +138,55 @@ func TestCaller(t *testing.T) {
 	}
 	_, ok := rpcauth.Caller(t.Context())
 	require.False(t, ok)
+}
+
+// TestEveryErrorNamesTheRequest: of whatever made it, on whatever RPC.
+func TestEveryErrorNamesTheRequest(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, spiffeid.RequireTrustDomainFromString("mycorp.internal"))
+	const id = "spiffe://mycorp.internal/connector/local-01"
+	ctx := logging.WithRequest(by(t.Context(), ca.SVID(t, id).Certificates[0]), logging.Request{ID: "forged", TraceID: "4711"})
+	for name, c := range map[string]struct {
+		method string
+		err    error
+		code   codes.Code
+	}{
+		"refused by a rule":     {withoutRow, nil, codes.PermissionDenied},
+		"refused by a handler":  {forConnectors, status.Error(codes.Aborted, "no"), codes.Aborted},
+		"of a public RPC":       {forEverybody, status.Error(codes.Unavailable, "no"), codes.Unavailable},
+		"without a code":        {forConnectors, errors.New("no"), codes.Unknown},
+		"that the caller ended": {forConnectors, context.Canceled, codes.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen []logging.Request
+			core, logs := observer.New(zap.WarnLevel)
+			unary, stream := rules.Interceptors(zap.New(core))
+			_, one := unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: c.method}, func(ctx context.Context, _ any) (any, error) {
+				seen = append(seen, logging.RequestOf(ctx))
+				return nil, c.err
+			})
+			two := stream(nil, serverStream{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: c.method}, func(_ any, s grpc.ServerStream) error {
+				seen = append(seen, logging.RequestOf(s.Context()))
+				return c.err
+			})
+			for i, err := range []error{one, two} {
+				require.Equal(t, c.code, status.Code(err))
+				got := rpcauth.RequestID(err)
+				require.Len(t, got, 16)
+				if c.method == withoutRow {
+					line := logs.All()[i].ContextMap()
+					require.Equal(t, got, line["request_id"])
+					require.Equal(t, id, line["caller_id"])
+					require.Equal(t, "192.0.2.7:4711", line["caller_addr"])
+					require.Equal(t, "4711", line["trace_id"])
+					continue
+				}
+				require.Equal(t, logging.Request{ID: got, TraceID: "4711", CallerID: id, CallerAddr: "192.0.2.7:4711"}, seen[i])
+			}
+			require.NotEqual(t, rpcauth.RequestID(one), rpcauth.RequestID(two))
+		})
+	}
+	require.Empty(t, rpcauth.RequestID(nil))
+	require.Empty(t, rpcauth.RequestID(status.Error(codes.Aborted, "no")))
 }

@@ -47,7 +47,7 @@ var _ fleet.SPIRE = (*Client)(nil)
 // Dial prepares a client for the admin socket at socketPath. It connects at the
 // first call, and again whenever the server was away. Access to the socket file
 // is the authentication; nothing leaves the machine, hence no TLS.
-func Dial(socketPath string, td spiffeid.TrustDomain, log *zap.Logger) (*Client, error) {
+func Dial(socketPath string, td spiffeid.TrustDomain, log *zap.Logger, more ...grpc.DialOption) (*Client, error) {
 	if err := agentconf.CheckSocketPath(socketPath); err != nil {
 		return nil, fmt.Errorf("dial SPIRE server: %w", err)
 	}
@@ -59,8 +59,8 @@ func Dial(socketPath string, td spiffeid.TrustDomain, log *zap.Logger) (*Client,
 	// half a second. Without MinConnectTimeout an attempt is given up after the pause
 	// that would follow it, 100 ms at first, which a busy server needs.
 	retry := grpc.ConnectParams{MinConnectTimeout: callTimeout, Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}}
-	conn, err := grpc.NewClient("passthrough:///spire-server", grpc.WithContextDialer(dial),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(retry))
+	conn, err := grpc.NewClient("passthrough:///spire-server", append(more, grpc.WithContextDialer(dial),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(retry))...)
 	if err != nil {
 		return nil, fmt.Errorf("dial SPIRE server: %w", err)
 	}

@@ -127,7 +127,7 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 func TestRepliesCarrySecurityHeadersAndAFreshRequestID(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	forged := strings.Repeat("0", 32)
+	forged := strings.Repeat("0", 32) + "; reboot"
 	w := send(t, e, request{method: http.MethodGet, path: "/api/admin/status", header: map[string][]string{"X-Request-Id": {forged}}})
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Len(t, w.Header().Get("X-Request-Id"), 32)
@@ -193,4 +193,38 @@ func TestInternalErrorsTellTheLogAndNotTheCaller(t *testing.T) {
 		e.Fleet.Fail(context.DeadlineExceeded)
 		require.Equal(t, adminapi.TypeTimeout, requireProblem(t, get(t, e, "/api/admin/connectors"), http.StatusServiceUnavailable).Type)
 	})
+}
+
+// TestACallersRequestIDComesBeforeOurs: it finds its request by it, in the reply, the
+// log and the audit log, and cannot take the id of another.
+func TestACallersRequestIDComesBeforeOurs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sent []string
+		ok   bool
+	}{
+		"of letters and digits":        {[]string{"Deploy-2030-01-02"}, true},
+		"of 64 bytes":                  {[]string{strings.Repeat("a", 64)}, true},
+		"not of 65":                    {[]string{strings.Repeat("a", 65)}, false},
+		"not an empty one":             {[]string{""}, false},
+		"not two of them":              {[]string{"a", "b"}, false},
+		"not what a log would execute": {[]string{"${jndi:ldap://x}"}, false},
+		"not a line of its own":        {[]string{"a b"}, false},
+		"not an id of ours":            {[]string{"a.b"}, false},
+		"not a secret of ours":         {[]string{"ztc_" + strings.Repeat("a", 39)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := apitest.New(t)
+			w := send(t, e, request{method: http.MethodGet, path: "/api/admin/nothing-here", header: map[string][]string{"X-Request-Id": c.sent}})
+			got := w.Header().Get("X-Request-Id")
+			want := "^[0-9a-f]{32}$"
+			if c.ok {
+				want = "^" + c.sent[0] + `\.[0-9a-f]{32}$`
+			}
+			require.Regexp(t, want, got)
+			require.Contains(t, w.Body.String(), `"request_id":"`+got+`"`)
+			require.Equal(t, 1, e.Logs.FilterMessage("admin request").FilterField(zap.String("request_id", got)).Len())
+		})
+	}
 }

@@ -182,12 +182,11 @@ func (s *Server) recordRefusal(c *gin.Context, actor, reason string) {
 		Actor: actor, Action: audit.AdminSignIn, Target: "route " + c.Request.Method + " " + c.FullPath(),
 		Outcome: audit.Denied, Reason: reason, RequestID: requestID(c), Source: remoteIP(c),
 	}
-	s.log.Warn("admin caller refused", zap.String("reason", reason), zap.String("actor", actor),
-		zap.String("request_id", e.RequestID), zap.String("caller_addr", e.Source))
+	s.logOf(c).Warn("admin caller refused", zap.String("reason", reason), zap.String("actor", actor))
 	if s.cfg.Audit == nil {
 		return
 	}
 	if err := s.cfg.Audit(c.Request.Context(), e); err != nil {
-		s.log.Error("refusal not recorded in the audit log", zap.String("request_id", e.RequestID), zap.Error(err))
+		s.logOf(c).Error("refusal not recorded in the audit log", zap.Error(err))
 	}
 }

@@ -74,7 +74,7 @@ func (s *Server) once(c *gin.Context) {
 	default: // it may have been done
 	}
 	if err != nil {
-		s.log.Error("reply not remembered for its idempotency key", zap.String("request_id", requestID(c)), zap.Error(err))
+		s.logOf(c).Error("reply not remembered for its idempotency key", zap.Error(err))
 	}
 }
 

@@ -2,16 +2,20 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
 // Keys of the gin context.
@@ -23,15 +27,53 @@ const (
 	keyResource  = "resource"
 )
 
-// identifyRequest gives the request an id of ours. One from outside is ignored:
-// it could repeat another's or carry what a log reader would execute.
+// theirRequestID is what a caller may put before the id: a log shows it, a shell may
+// get it. Our secrets have a "_", so that none can be pasted here.
+var theirRequestID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// identifyRequest gives the request an id, and says which trace it is. An id from
+// outside comes before ours, so that its sender finds the request by it, and cannot
+// repeat another's: the audit log rests on the whole.
 func (s *Server) identifyRequest(c *gin.Context) {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it aborts the program instead
-	id := hex.EncodeToString(b[:])
+	id := logging.NewRequestID() + logging.NewRequestID() // 128 bits
+	if theirs := c.Request.Header.Values(requestIDHeader); len(theirs) == 1 && theirRequestID.MatchString(theirs[0]) {
+		id = theirs[0] + "." + id
+	}
 	c.Set(keyRequestID, id)
-	c.Header("X-Request-Id", id)
+	c.Header(requestIDHeader, id)
+	r := logging.Request{ID: id, CallerAddr: remoteIP(c)}
+	ctx, end := s.trace(c, id)
+	r.TraceID = tracing.TraceID(ctx)
+	c.Request = c.Request.WithContext(logging.WithRequest(ctx, r))
+	defer end()
+	c.Next()
 }
+
+const requestIDHeader = "X-Request-Id"
+
+// trace begins a trace of an operation, unless it streams: that has no end to see.
+func (s *Server) trace(c *gin.Context, id string) (ctx context.Context, end func()) {
+	ctx = c.Request.Context()
+	o, ok := s.operationOf(c)
+	if !ok || o.stream {
+		return ctx, func() {}
+	}
+	ctx, span := s.cfg.Tracer.Begin(ctx, o.key(), tracing.Method(o.method), tracing.Route(o.route()), tracing.RequestID(id))
+	return ctx, func() {
+		status := c.Writer.Status()
+		span.Set(tracing.Status(strconv.Itoa(status)))
+		var failed error
+		if status >= http.StatusInternalServerError {
+			failed = errNotServed
+		}
+		span.End(failed)
+	}
+}
+
+var errNotServed = errors.New("not served")
+
+// logOf is the log with what tells this request from others.
+func (s *Server) logOf(c *gin.Context) *zap.Logger { return logging.For(c.Request.Context(), s.log) }
 
 func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
 
@@ -41,15 +83,13 @@ func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
 func (s *Server) logAccess(c *gin.Context) {
 	start := time.Now()
 	c.Next()
-	log := s.log.Info
+	level := zapcore.InfoLevel
 	if status := c.Writer.Status(); c.Request.Method == http.MethodGet && status < http.StatusBadRequest {
-		log = s.log.Debug
+		level = zapcore.DebugLevel
 	}
-	log("admin request",
-		zap.String("request_id", requestID(c)), zap.String("method", knownMethod(c.Request.Method)),
-		zap.String("route", c.FullPath()), zap.Int("status", c.Writer.Status()),
-		zap.Duration("duration", time.Since(start)), zap.String("caller_addr", remoteIP(c)),
-		zap.String("actor", callerOf(c).Actor))
+	logging.For(c.Request.Context(), s.hot).Log(level, "admin request",
+		zap.String("method", knownMethod(c.Request.Method)), zap.String("route", c.FullPath()),
+		zap.Int("status", c.Writer.Status()), zap.Duration("duration", time.Since(start)), zap.String("actor", callerOf(c).Actor))
 }
 
 // knownMethod keeps a made-up method, which may have any length, out of the log.
@@ -72,7 +112,7 @@ func (s *Server) recoverPanic(c *gin.Context) {
 		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(v) // net/http's way to cut a connection
 		}
-		s.log.Error("handler panicked", zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()),
+		s.logOf(c).Error("handler panicked", zap.String("route", c.FullPath()),
 			zap.String("panic", fmt.Sprint(v)), zap.Stack("stack"))
 		if c.Writer.Written() {
 			c.Abort()

@@ -96,7 +96,7 @@ func (s *Server) federate(c *gin.Context, done oidc.Finished) (auth.SignedIn, er
 // signInPage is where a browser goes with what a person can do about it; the
 // reason is for the log.
 func (s *Server) signInPage(c *gin.Context, code string, err error) error {
-	s.log.Warn("sign-in with the identity provider failed", zap.String("request_id", requestID(c)), zap.Error(err))
+	s.logOf(c).Warn("sign-in with the identity provider failed", zap.Error(err))
 	c.Redirect(http.StatusSeeOther, "/sign-in?error="+url.QueryEscape(code))
 	return nil
 }

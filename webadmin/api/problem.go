@@ -110,9 +110,9 @@ func (s *Server) fail(c *gin.Context, err error) {
 	switch {
 	case p.Status < http.StatusInternalServerError:
 	case errors.Is(c.Request.Context().Err(), context.Canceled):
-		s.log.Info("caller went away", zap.String("request_id", p.RequestID), zap.Error(err))
+		s.logOf(c).Info("caller went away", zap.Error(err))
 	default:
-		s.log.Error("admin request not served", zap.String("request_id", p.RequestID), zap.String("route", c.FullPath()), zap.Error(err))
+		s.logOf(c).Error("admin request not served", zap.String("route", c.FullPath()), zap.Error(err))
 	}
 	body, err := json.Marshal(p)
 	if err != nil {

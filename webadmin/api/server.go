@@ -23,6 +23,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
@@ -153,14 +155,17 @@ type Config struct {
 	// Audit records a refused caller; nil only logs it. It is called at most as
 	// often as failures allow, so refusals cannot fill a disk.
 	Audit func(ctx context.Context, e audit.Event) error
-	Log   *zap.Logger
-	Now   func() time.Time
+	// Tracer traces requests; the zero one does not.
+	Tracer tracing.Tracer
+	Log    *zap.Logger
+	Now    func() time.Time
 }
 
 // Server serves the admin API.
 type Server struct {
 	cfg      Config
 	log      *zap.Logger
+	hot      *zap.Logger // of lines that come with every request
 	table    map[string]operation
 	failures *failures
 	replays  *replay.Keys
@@ -193,7 +198,7 @@ func New(c Config) (*Server, error) {
 		return nil, notLoopback(c.Listen)
 	}
 	s := &Server{
-		cfg: c, log: c.Log.Named("admin"), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: l,
+		cfg: c, log: c.Log.Named("admin"), hot: logging.Hot(c.Log.Named("admin")), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: l,
 		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
 		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, slowReader: slowReader},
 	}

@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
 
@@ -148,7 +150,7 @@ func (s *Sessions) refuse(ctx context.Context, p Person, from From, reason strin
 		e.Target = "person/" + p.ID
 	}
 	s.Log.Warn("sign-in refused", zap.String("reason", reason), zap.String("person_id", p.ID),
-		zap.String("request_id", from.RequestID), zap.String("caller_addr", from.Source))
+		zap.String("request_id", from.RequestID), zap.String("caller_addr", from.Source), logging.Trace(ctx))
 	if err := s.Audit.Record(ctx, s.Store.AuthRows(), e); err != nil {
 		return err
 	}
