@@ -22,6 +22,7 @@ import (
 func TestTheFirstOwnerAndTheWayBackIn(t *testing.T) {
 	t.Parallel()
 	s := newWorld(t)
+	s.secrets = append(s.secrets, "correct horse battery", "another horse battery")
 	keyFile, linkFile := filepath.Join(s.Dir, "bootstrap-api-key"), filepath.Join(s.Dir, "setup-link")
 	text, err := os.ReadFile(linkFile)
 	require.NoError(t, err)

@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
@@ -133,8 +134,8 @@ func (s *system) end() {
 		_ = s.spire.Close()
 	}
 	s.noFalseAlarm()
-	for _, leak := range leaks(s.t, s.dir, s.secrets) {
-		s.t.Error(leak)
+	if s.Process != nil {
+		leaks.Check(s.t, s.search(), s.dir)
 	}
 	for _, secret := range s.secrets {
 		if strings.Contains(s.said.String(), secret) {
@@ -144,6 +145,13 @@ func (s *system) end() {
 	if err := os.RemoveAll(s.dir); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// search knows what no log may hold.
+func (s *system) search() *leaks.Search {
+	out := &leaks.Search{}
+	out.Add("a secret of this test", s.secrets...)
+	return out
 }
 
 // noFalseAlarm looks for hosts called cloned, in every test that restarts, kills,
@@ -168,33 +176,6 @@ func (s *system) noFalseAlarm() {
 			s.t.Errorf("host %s was called cloned: %+v", h.ID, h.Clone)
 		}
 	}
-}
-
-// leaks looks into all log files for secrets and private keys.
-func leaks(t *testing.T, dir string, secrets []string) (out []string) {
-	t.Helper()
-	logs := 0
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".log" {
-			return err
-		}
-		logs++
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, secret := range append([]string{"PRIVATE KEY-----"}, secrets...) {
-			if at := bytes.Index(text, []byte(secret)); at >= 0 {
-				line := text[bytes.LastIndexByte(text[:at], '\n')+1 : at]
-				out = append(out, fmt.Sprintf("%s holds the secret %.6s… after %q", path, secret, line))
-			}
-		}
-		return nil
-	}))
-	if logs == 0 && len(secrets) > 0 {
-		out = append(out, "there is no log to look into")
-	}
-	return out
 }
 
 func (s *system) tails() {
@@ -400,16 +381,4 @@ func gone(t *testing.T, pids []int) {
 		}
 		return nil
 	}))
-}
-
-// TestTheSearchForSecretsFindsOne proves that the search at the end of each world
-// can fail.
-func TestTheSearchForSecretsFindsOne(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.log"), []byte("one\ntoken=ztc_secret two\n"), 0o600))
-	require.Len(t, leaks(t, dir, []string{"ztc_secret"}), 1)
-	require.Empty(t, leaks(t, dir, []string{"ztc_other"}))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.log"), []byte("-----BEGIN EC PRIVATE KEY-----"), 0o600))
-	require.Len(t, leaks(t, dir, nil), 1)
 }

@@ -55,7 +55,7 @@ again.`,
 			return err
 		}
 		agent, err := hostagent.New(hostagent.Config{
-			Dir: dir, SocketPath: socket, AgentBinary: program, Logger: log, Fetch: client.FetchBundle,
+			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: client.FetchBundle,
 		})
 		if err != nil {
 			return err

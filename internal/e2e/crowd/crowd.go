@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -30,7 +31,10 @@ func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
 	tb.Helper()
 	td := spiffeid.RequireTrustDomainFromString("mycorp.internal")
 	require.NoError(tb, c.Start(tb.Context()))
-	tb.Cleanup(func() { _, _ = c.Stop() })
+	tb.Cleanup(func() {
+		_, _ = c.Stop()
+		leaks.Check(tb, &leaks.Search{}, filepath.Dir(c.Dir)) // hosts are beside it
+	})
 	_, err := c.Stop()
 	require.NoError(tb, err)
 	s, err := store.Open(tb.Context(), filepath.Join(c.Dir, "controller.db"))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
@@ -48,14 +49,17 @@ func TestDashboard(t *testing.T) {
 		"--admin-oidc-issuer", provider.Issuer, "--admin-oidc-name", "Corp SSO", "--admin-oidc-client-id", oidctest.ClientID,
 		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators")
 	require.NoError(t, c.Start(t.Context()))
+	secrets := &leaks.Search{}
 	t.Cleanup(func() {
 		_, err := c.Stop()
 		require.NoError(t, err)
+		leaks.Check(t, secrets, dir)
 		if t.Failed() {
 			t.Log(c.Tail(20))
 		}
 	})
 	s := newStage(t, c, dir)
+	s.secrets = secrets
 
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()

@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite" // to let five minutes pass
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
@@ -32,11 +33,14 @@ type stage struct {
 	api   *adminclient.Client
 	hosts map[string]*world.Host
 	asks  map[string]*world.Process // enroll --request, by id
+
+	secrets *leaks.Search
 }
 
 // cue is what the suite asks for.
 type cue struct {
 	Kind, ID, Token string
+	What, Secret    string
 }
 
 func newStage(t *testing.T, c *world.Controller, dir string) *stage {
@@ -44,7 +48,7 @@ func newStage(t *testing.T, c *world.Controller, dir string) *stage {
 	s := &stage{c: c, dir: dir, hosts: map[string]*world.Host{}, asks: map[string]*world.Process{}}
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(context.Context, cue) (any, error){
-		"/setup-link": s.setupLink, "/enroll": s.enroll, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass,
+		"/setup-link": s.setupLink, "/enroll": s.enroll, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 			var in cue
@@ -198,4 +202,10 @@ func (s *stage) fiveMinutesPass(ctx context.Context, _ cue) (any, error) {
 	defer func() { _ = db.Close() }()
 	_, err = db.ExecContext(ctx, `UPDATE sessions SET step_up_until = 0`)
 	return "passed", err
+}
+
+// secret is something that the browser was shown, or typed, and that no log may hold.
+func (s *stage) secret(_ context.Context, q cue) (any, error) {
+	s.secrets.Add(q.What, q.Secret)
+	return "noted", nil
 }

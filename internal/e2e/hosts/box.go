@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 )
 
 const (
@@ -203,6 +205,9 @@ func (b *Box) off() {
 	if b.nspawn == nil {
 		return
 	}
+	if b.leader != 0 {
+		b.noSecrets()
+	}
 	if b.t.Failed() && b.leader != 0 {
 		out, _ := b.Try("journalctl", "--no-pager", "-o", "short-precise", "-p", "info", "-n", "150")
 		b.t.Logf("journal of %s:\n%s", b.Name, out)
@@ -213,6 +218,25 @@ func (b *Box) off() {
 	_ = b.nspawn.Process.Kill()
 	<-b.exited
 	b.nspawn = nil
+}
+
+// noSecrets looks for the secrets on the host's disk, and for those that have a form,
+// in its journal.
+func (b *Box) noSecrets() {
+	b.t.Helper()
+	s := &leaks.Search{}
+	for _, dir := range []string{"var/lib/private/grpccontroller", "var/lib/spire-agent"} {
+		if err := s.AddFiles(filepath.Join(b.root, dir)); err != nil {
+			b.t.Error(err)
+		}
+	}
+	journal, err := b.Try("journalctl", "--no-pager", "-o", "cat")
+	if err != nil {
+		b.t.Errorf("journal of %s: %v", b.Name, err)
+	}
+	for _, found := range s.In([]byte(journal)) {
+		b.t.Errorf("the journal of %s holds %s", b.Name, found)
+	}
 }
 
 // Cut unplugs the host from the network, Mend plugs it in again.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
@@ -97,6 +98,9 @@ func (s *system) end() {
 		if _, err := s.Stop(); err != nil {
 			s.t.Error(err)
 		}
+	}
+	if s.Process != nil {
+		leaks.Check(s.t, &leaks.Search{}, s.dir)
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
 		s.t.Error(err)

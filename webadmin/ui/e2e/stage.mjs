@@ -30,3 +30,6 @@ export const stop = (id) => cue('/stop', { id })
 
 /** Makes every re-authentication an old one. */
 export const fiveMinutesPass = () => cue('/five-minutes-pass')
+
+/** What was typed or shown, and no log may hold. */
+export const secret = (What, Secret) => cue('/secret', { What, Secret })
