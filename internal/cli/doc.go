@@ -7,10 +7,11 @@
 // code of Execute to os.Exit.
 //
 // Main types, in reading order: Process (what a run gets from outside), Execute,
-// UsageError, Info (the version), Output and Table, Paint.
+// UsageError, Configured and Logger (of a command that runs for long), Info (the
+// version), Output and Table, Paint.
 //
 // Execute blocks until the command returns; it starts no goroutine that it does
-// not stop. The first SIGINT or SIGTERM cancels the command's context; the
+// not stop; nor does Logger, once its stop was called. The first SIGINT or SIGTERM cancels the command's context; the
 // second ends the process at once, as if no handler were there.
 //
 // Invariants: exit code 0 is success, 1 a failure while running, 2 wrong usage

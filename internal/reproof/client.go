@@ -10,6 +10,7 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -26,7 +27,7 @@ type Client struct{ party }
 
 // NewClient returns a Client.
 func NewClient(own Identity, log *zap.Logger) *Client {
-	return &Client{party{own: own, log: log}}
+	return &Client{party{own: own, log: log, hot: logging.Hot(log)}}
 }
 
 // Status may be called at any time.

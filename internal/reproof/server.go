@@ -13,6 +13,7 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -43,7 +44,7 @@ type Server struct {
 // NewServer returns a Server. Its part of the listener are Options and Register.
 func NewServer(cfg ServerConfig) *Server {
 	return &Server{
-		party: party{own: cfg.Identity, log: cfg.Log},
+		party: party{own: cfg.Identity, log: cfg.Log, hot: logging.Hot(cfg.Log)},
 		conns: cfg.Conns, stopping: cfg.Stopping, guards: map[*mtls.Conn]*guard{},
 	}
 }
