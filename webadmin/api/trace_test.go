@@ -1,0 +1,46 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/tracingtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+)
+
+// TestAnOperationIsATraceOfItsRoute: nothing that the caller chose is in it.
+func TestAnOperationIsATraceOfItsRoute(t *testing.T) {
+	t.Parallel()
+	collector := tracingtest.Start(t)
+	p, err := otlp.Open(t.Context(), otlp.Config{Endpoint: collector.Addr, Insecure: true, SampleRatio: 1}, otlp.Resource{}, zap.NewNop())
+	require.NoError(t, err)
+	e := apitest.New(t, func(c *api.Config) { c.Tracer = p.Tracer() })
+	pasted := secret.New("ztc_")
+	header := map[string][]string{"Cookie": {"session=" + pasted}, "User-Agent": {pasted}, "Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}
+	ok := send(t, e, request{method: http.MethodGet, path: "/api/admin/status", header: header})
+	require.Equal(t, http.StatusOK, ok.Code)
+	send(t, e, request{method: http.MethodDelete, path: "/api/admin/tokens/" + pasted, header: header})
+	send(t, e, request{method: http.MethodGet, path: "/api/admin/connectors?cursor=" + pasted, header: header})
+	send(t, e, request{method: http.MethodGet, path: "/api/admin/" + pasted, header: header})
+	send(t, e, request{method: pasted, path: "/api/admin/status", header: header})
+	require.NoError(t, p.Close())
+
+	var names []string
+	for _, s := range collector.Spans() {
+		names = append(names, s.Name)
+		require.Empty(t, s.Parent)
+		require.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", s.Trace)
+	}
+	require.ElementsMatch(t, []string{"GET /api/admin/status", "DELETE /api/admin/tokens/:id", "GET /api/admin/connectors"}, names)
+	span, _ := tracingtest.Find(collector.Spans(), "GET /api/admin/status")
+	require.Equal(t, "200", span.Attributes["http.response.status_code"])
+	require.Equal(t, ok.Header().Get("X-Request-Id"), span.Attributes["zerotrust.request_id"])
+	require.Equal(t, 1, e.Logs.FilterField(zap.String("trace_id", span.Trace)).FilterMessage("admin request").Len())
+	require.NotContains(t, string(collector.Raw()), pasted)
+}
