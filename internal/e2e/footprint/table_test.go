@@ -57,4 +57,14 @@ func table(rows []row) string {
 	return out.String()
 }
 
+// slope says what a session costs a connector, by rows that differ in as many
+// sessions each. What the handshakes left to the garbage collector is in it.
+func slope(sessions int, rows ...row) string {
+	out := "a session costs the connector"
+	for i, r := range rows[1:] {
+		out += fmt.Sprintf("  %.0f KiB", (float64(r.RSS)-float64(rows[i].RSS))/float64(sessions<<10))
+	}
+	return out + fmt.Sprintf("  (of RSS, each %d more)\n", sessions)
+}
+
 func mib(n uint64) float64 { return float64(n) / (1 << 20) }
