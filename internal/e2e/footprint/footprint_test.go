@@ -49,7 +49,8 @@ func TestAnIdleConnectorAndTunnelerAreSmall(t *testing.T) {
 	tunneler := s.join("tunneler", "laptop")
 	subjects := []subject{
 		ours("connector", connector), ours("tunneler", tunneler),
-		{name: "supervisor of spire-agent", pid: connector.Agent.PID()}, s.agentOf(connector), s.idleGRPC(),
+		{name: "supervisor of spire-agent", pid: connector.Agent.PID()},
+		s.agentOf(connector), s.idleGRPC(),
 	}
 	s.pass(l.settle, subjects)
 	for _, h := range []*world.Host{connector, tunneler} {
