@@ -23,6 +23,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
 )
 
 const (
@@ -67,26 +68,14 @@ func (ca *CA) Certificate() *x509.Certificate { return ca.cert }
 
 func (ca *CA) loadKey() error {
 	file := filepath.Join(ca.dir, "ca.key")
-	raw, err := atomicfile.Read(file, 64<<10)
+	key, err := keyfile.Load(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ca.makeKey(file)
 	}
 	if err != nil {
 		return err
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return fmt.Errorf("%s holds no private key in PEM: restore it from a backup", file)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	signer, ok := key.(*ecdsa.PrivateKey)
-	if !ok || signer.Curve != elliptic.P256() {
-		return fmt.Errorf("%s is not an ECDSA P-256 key: restore it from a backup", file)
-	}
-	ca.key = signer
+	ca.key = key
 	return nil
 }
 
@@ -94,16 +83,12 @@ func (ca *CA) makeKey(file string) error {
 	if _, err := os.Stat(ca.CertificatePath()); err == nil {
 		return fmt.Errorf("%s is gone but its certificate is there: restore it from a backup", file)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	key, err := keyfile.Make(file)
 	if err != nil {
 		return err
 	}
 	ca.key = key
-	return atomicfile.Write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return nil
 }
 
 func (ca *CA) loadCertificate() error {
