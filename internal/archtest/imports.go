@@ -15,6 +15,8 @@ var mayImport = []struct {
 	allowed []string
 }{
 	{"proto", nil},
+	// What anybody may fetch needs nothing that a controller knows.
+	{"controller/install", []string{"internal"}},
 	{"controller", []string{"proto", "internal", "spire", "webadmin"}},
 	{"connector", []string{"proto", "internal", "spire"}},
 	{"tunneler", []string{"proto", "internal", "spire"}},

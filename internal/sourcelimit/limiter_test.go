@@ -42,3 +42,22 @@ func TestManyAddressesFillNoMemoryAndAreNoWayAround(t *testing.T) {
 	require.Equal(t, sourcelimit.MaxSources, l.Size())
 	require.Equal(t, sourcelimit.MaxSources+2, allowed)
 }
+
+func TestTurnstileCountsWhoIsInside(t *testing.T) {
+	t.Parallel()
+	turnstile := sourcelimit.NewTurnstile(3, 2)
+	a, b, c := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
+	leave, ok := turnstile.Enter(a)
+	require.True(t, ok)
+	_, ok = turnstile.Enter(a)
+	require.True(t, ok)
+	_, ok = turnstile.Enter(a)
+	require.False(t, ok, "no third one of an address")
+	_, ok = turnstile.Enter(b)
+	require.True(t, ok)
+	_, ok = turnstile.Enter(c)
+	require.False(t, ok, "no fourth one at all")
+	leave()
+	_, ok = turnstile.Enter(c)
+	require.True(t, ok)
+}
