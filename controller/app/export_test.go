@@ -19,6 +19,7 @@ func ExportAll(r *metrics.Registry) {
 	p := policy.NewPublisher(spiffeid.TrustDomain{}, nil, zap.NewNop(), time.Now)
 	storeLatency(r)
 	enrollResults(r)
+	installResults(r)
 	followPolicy(r, p)
 	r.Identity(&mtls.Source{})
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })

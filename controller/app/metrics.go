@@ -5,6 +5,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
@@ -23,6 +24,12 @@ func enrollResults(r *metrics.Registry) func(result string) {
 	return r.Events(metrics.Spread{
 		Name: "enroll_total", Help: "Attempts to enroll by result; a result that is a reason was a refusal.",
 		Label: "result", Values: control.EnrollResults(),
+	}).Add
+}
+
+func installResults(r *metrics.Registry) func(result string) {
+	return r.Events(metrics.Spread{
+		Name: "install_requests_total", Help: "HTTP requests at the enrollment listener by result.", Label: "result", Values: install.Results(),
 	}).Add
 }
 

@@ -22,6 +22,7 @@ func (p paths) audit() string        { return p.in("audit") }
 func (p paths) apiKey() string       { return p.in("bootstrap-api-key") }
 func (p paths) setupLink() string    { return p.in("setup-link") }
 func (p paths) sealKey() string      { return p.in("seal.key") }
+func (p paths) releaseKey() string   { return p.in("release.key") }
 func (p paths) acme() string         { return p.in("acme") }
 func (p paths) runFile() string      { return p.in("run.json") }
 func (p paths) lock() string         { return p.in("lock") }

@@ -48,6 +48,7 @@ type controller struct {
 	store     *store.Store
 	ca        *bootstrapca.CA
 	hostCAs   *x509.CertPool // ours and those of ca_bundle_paths
+	installs  installs
 	health    *health.Server
 	metrics   *metrics.Registry
 	spire     *registrar.Client
@@ -129,6 +130,9 @@ func (c *controller) open(ctx context.Context) (err error) {
 	if c.hostCAs, err = bootstrap.LoadAnchors(append([]string{c.ca.CertificatePath()}, c.cfg.CABundlePaths...)...); err != nil {
 		return fmt.Errorf("ca_bundle_paths: %w", err)
 	}
+	if c.installs, err = openInstalls(c.cfg.InstallDir, c.paths.releaseKey(), c.log.Named("install")); err != nil {
+		return err
+	}
 	made, err := auth.EnsureBootstrapKey(ctx, c.store.AuthRows(), c.paths.apiKey())
 	if err != nil {
 		return err
@@ -189,7 +193,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	if err := c.newAdmin(now); err != nil {
 		return nil, nil, err
 	}
-	enrollment, plane = c.servers(stopping)
+	if enrollment, plane, err = c.servers(stopping); err != nil {
+		return nil, nil, err
+	}
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs})
 	return enrollment, plane, nil
 }
@@ -210,13 +216,17 @@ func (c changes) MembersChanged(revoked []fleet.Member) {
 	c.reconciler.Kick()
 }
 
-func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server) {
+func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
+	downloads, err := c.installs.service(installResults(c.metrics))
+	if err != nil {
+		return nil, nil, err
+	}
 	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy)}
 	bootstrapTLS := c.ca.ServerConfig()
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
-		Result: enrollResults(c.metrics), Stopping: stopping, Log: log,
+		Result: enrollResults(c.metrics), Install: downloads, Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
@@ -226,7 +236,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Stopping: stopping, Log: log,
 		},
 		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
-	return enrollment, plane
+	return enrollment, plane, nil
 }
 
 // run serves until ctx ends.

@@ -35,6 +35,7 @@ type Config struct {
 	ControllerID  string         `conf:"controller_id" usage:"id of this controller, part of its SPIFFE ID"`
 	DataDir       string         `conf:"data_dir" usage:"directory for everything this controller keeps"`
 	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route)"`
+	InstallDir    string         `conf:"install_dir" usage:"what /install/ of the enrollment listener serves: scripts and programs for new hosts"`
 	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced"`
 	Listen        Listen         `conf:"listen"`
 	Admin         Admin          `conf:"admin"`
@@ -90,6 +91,7 @@ type SVIDTTL struct {
 func Default() Config {
 	return Config{
 		TrustDomain: "mycorp.internal", ControllerID: "controller-01", DataDir: "/var/lib/grpccontroller",
+		InstallDir: "/usr/share/grpccontroller/install",
 		Listen: Listen{Enrollment: ":8443", Control: ":8444", Admin: "127.0.0.1:8080", Health: "127.0.0.1:9464"},
 		Admin:  defaultAdmin(),
 		SPIRE: SPIRE{
@@ -122,6 +124,7 @@ func (c Config) Validate() error {
 		f.Add("controller_id", "%v", err)
 	}
 	f.Require(filepath.IsAbs(c.DataDir), "data_dir", "must be an absolute path, is %q", c.DataDir)
+	f.Require(filepath.IsAbs(c.InstallDir), "install_dir", "must be an absolute path, is %q", c.InstallDir)
 	f.Require(!strings.ContainsAny(c.PublicAddress, ":/ ") || isIP(c.PublicAddress), "public_address",
 		"must be a host name or an IP address without a port, is %q", c.PublicAddress)
 	for _, p := range c.CABundlePaths {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net/http"
 	"net/netip"
 
 	"go.uber.org/zap"
@@ -19,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // Redeemer spends tokens; enroll.Service is it.
@@ -55,12 +57,14 @@ type Enrollment struct {
 	Endpoints   Endpoints
 	// Result is told how each Enroll ended, one of EnrollResults. Optional.
 	Result func(result string)
+	// Install answers the HTTP/1.1 clients of this listener, the install service.
+	Install http.Handler
 	// Stopping is closed at shutdown: hosts that wait go elsewhere.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
 	listener func(*tls.ClientHelloInfo) (*tls.Certificate, error) // set by NewEnrollmentServer
-	awaiting turnstile
+	awaiting *sourcelimit.Turnstile                               // so too
 }
 
 // How an Enroll can end, beside the refusals of enroll.Refusals.

@@ -3,6 +3,8 @@ package control
 import (
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // listener remembers its connections, so that a shutdown can close one that gRPC
@@ -48,7 +50,25 @@ func (l *listener) cut() {
 type conn struct {
 	net.Conn
 	of *listener
+	// taken is set when the connection is not gRPC's any more.
+	taken atomic.Bool
 }
+
+// SetDeadline implements net.Conn for gRPC, which clears the deadline of every
+// connection after its handshake: also of one that it was told to leave alone, and
+// with it the deadline by which a request must have arrived.
+func (c *conn) SetDeadline(t time.Time) error {
+	if c.taken.Load() {
+		return nil
+	}
+	return c.Conn.SetDeadline(t)
+}
+
+// owned is the connection for its TLS, whose deadlines always count.
+type owned struct{ *conn }
+
+// SetDeadline hides that of conn.
+func (o owned) SetDeadline(t time.Time) error { return o.Conn.SetDeadline(t) }
 
 // SetLinger is that of the TCP connection: mtls.Conn.Close resets with it.
 func (c *conn) SetLinger(sec int) error {

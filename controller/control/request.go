@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -22,7 +21,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // Requests are hosts that ask without a token; enroll.Service has them.
@@ -81,7 +79,7 @@ func (e *Enrollment) AwaitEnrollment(stream zerotrustv1.EnrollmentService_AwaitE
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	source, _ := hostPeer(ctx)
-	leave, ok := e.awaiting.enter(source.Addr())
+	leave, ok := e.awaiting.Enter(source.Addr())
 	if !ok {
 		return toStatus(ctx, enroll.ErrTooManyRequests, e.Log)
 	}
@@ -164,33 +162,4 @@ func exporter(ctx context.Context) ([]byte, error) {
 		return nil, errors.New("no TLS")
 	}
 	return info.State.ExportKeyingMaterial(hostproof.ExporterLabel, nil, hostproof.ExporterSize)
-}
-
-// turnstile counts open streams, by address and in all.
-type turnstile struct {
-	mu     sync.Mutex
-	all    int
-	byAddr map[netip.Prefix]int
-}
-
-func (t *turnstile) enter(addr netip.Addr) (leave func(), ok bool) {
-	b := sourcelimit.Bucket(addr)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.all >= maxAwaiting || t.byAddr[b] >= maxAwaitingFrom {
-		return nil, false
-	}
-	if t.byAddr == nil {
-		t.byAddr = map[netip.Prefix]int{}
-	}
-	t.all++
-	t.byAddr[b]++
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.all--
-		if t.byAddr[b]--; t.byAddr[b] == 0 {
-			delete(t.byAddr, b)
-		}
-	}, true
 }

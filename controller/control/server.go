@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // drainTimeout is how long open streams have to end by themselves at shutdown.
@@ -32,15 +32,19 @@ type Server struct {
 	health *health.Server
 	lis    *listener
 	log    *zap.Logger
-	sweep  func(context.Context) // runs beside the listener
+	beside func(context.Context) // runs beside the listener
 	proofs *reproof.Server       // nil at the enrollment listener
 }
 
-// NewEnrollmentServer serves hosts that enroll.
+// NewEnrollmentServer serves hosts that enroll: gRPC, and HTTP/1.1 by ALPN.
 func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger, more ...grpc.ServerOption) *Server {
 	e.listener = t.GetCertificate
-	return newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
-		append(more, grpc.Creds(credentials.NewTLS(t))), func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+	e.awaiting = sourcelimit.NewTurnstile(maxAwaiting, maxAwaitingFrom)
+	downloads := newWeb(newHandover(lis.Addr(), maxWebConns, maxWebConnsFrom), e.Install, log)
+	s := newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
+		append(more, grpc.Creds(newSplit(t, downloads.lis))), func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+	s.beside = downloads.run
+	return s
 }
 
 // Peers says how the control listener knows its peers.
@@ -60,14 +64,14 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
 			proofs.Register(s)
 		})
-	s.sweep, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }, proofs
+	s.beside, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }, proofs
 	return s
 }
 
 func newServer(name string, lis net.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
 	s := &Server{
 		name: name, grpc: grpc.NewServer(append(rpcauth.ServerOptions(rules, limits, log), own...)...),
-		health: health.NewServer(), lis: newListener(lis), log: log, sweep: func(context.Context) {},
+		health: health.NewServer(), lis: newListener(lis), log: log, beside: func(context.Context) {},
 	}
 	register(s.grpc)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
@@ -85,11 +89,11 @@ func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServi
 
 // Run serves until ctx ends, then says goodbye to open streams and closes.
 func (s *Server) Run(ctx context.Context) error {
-	sweepCtx, stopSweep := context.WithCancel(ctx)
-	var sweeping sync.WaitGroup
-	sweeping.Go(func() { s.sweep(sweepCtx) })
-	defer sweeping.Wait()
-	defer stopSweep()
+	besideCtx, stopBeside := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { s.beside(besideCtx) })
+	defer beside.Wait()
+	defer stopBeside()
 	served := make(chan error, 1)
 	go func() { served <- s.grpc.Serve(s.lis) }()
 	s.log.Info("listening", zap.String("service", s.name), zap.Stringer("addr", s.lis.Addr()))

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +27,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -66,6 +70,7 @@ type world struct {
 	plane      *control.Server
 
 	results      results // of Enroll
+	installs     results // of downloads
 	controlPlane *control.ControlPlane
 
 	shutDown func()     // tells both servers to stop
@@ -74,6 +79,28 @@ type world struct {
 
 // attendance lets a test stand between the control plane and the roster.
 type attendance func(control.Attendance) control.Attendance
+
+// bigFile of the install tree is more than the kernel buffers.
+const (
+	bigFile = "linux-amd64/big.tar.gz"
+	bigSize = 16 << 20
+)
+
+// downloads is the service of a small release and bigFile. Its clients are cut
+// sooner than in the product.
+func (w *world) downloads(t *testing.T) *install.Service {
+	t.Helper()
+	dir := installtest.Tree(t)
+	installtest.Write(t, dir, bigFile, "")
+	require.NoError(t, os.Truncate(filepath.Join(dir, bigFile), bigSize)) // sparse
+	tree, err := install.OpenTree(dir)
+	require.NoError(t, err)
+	key, err := install.OpenKey(filepath.Join(t.TempDir(), "release.key"))
+	require.NoError(t, err)
+	s, err := install.New(install.Config{Tree: tree, Key: key, Result: w.installs.add, Log: zap.NewNop(), Stall: 4 * time.Second})
+	require.NoError(t, err)
+	return s
+}
 
 func newWorld(t *testing.T, hooks ...attendance) *world {
 	t.Helper()
@@ -104,7 +131,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}}
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
-		Result: w.results.add, Log: log,
+		Result: w.results.add, Install: w.downloads(t), Log: log,
 	}, log)
 	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
@@ -139,6 +166,12 @@ func (r *results) last() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all[len(r.all)-1]
+}
+
+func (r *results) has(result string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.all, result)
 }
 
 // MembersChanged implements fleet.Changed as the program does.

@@ -1,0 +1,64 @@
+package control
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// What HTTP clients of the enrollment listener may hold: anybody can be one.
+const (
+	maxWebConns     = 256
+	maxWebConnsFrom = 64
+	maxWebHeader    = 4 << 10 // net/http adds 4 KiB
+	// requestTimeout is for a whole request, with the body that none of ours has.
+	requestTimeout = 10 * time.Second
+	// replyTimeout is for a reply that does not move its own deadline.
+	replyTimeout = 10 * time.Second
+)
+
+// noDeadline clears a deadline.
+var noDeadline time.Time
+
+// web is the HTTP/1.1 server of the enrollment listener.
+type web struct {
+	http *http.Server
+	lis  *handover
+}
+
+func newWeb(lis *handover, h http.Handler, log *zap.Logger) *web {
+	if h == nil {
+		h = http.NotFoundHandler() // net/http would take a global one
+	}
+	std, _ := zap.NewStdLogAt(log, zapcore.DebugLevel) // the level is one that exists
+	var only http.Protocols
+	only.SetHTTP1(true)
+	s := &http.Server{
+		Handler: h, ErrorLog: std, DisableGeneralOptionsHandler: true,
+		ReadTimeout: requestTimeout, WriteTimeout: replyTimeout, MaxHeaderBytes: maxWebHeader,
+		// HTTP/2 is gRPC's: no upgrade, no preface.
+		Protocols: &only, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	s.SetKeepAlivesEnabled(false) // a connection is one request: none is held idle
+	return &web{s, lis}
+}
+
+// run serves until ctx ends. What is being sent then has drainTimeout to arrive.
+func (w *web) run(ctx context.Context) {
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = w.http.Serve(w.lis) // ends with its listener only
+	}()
+	<-ctx.Done()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := w.http.Shutdown(drain); err != nil {
+		_ = w.http.Close()
+	}
+	<-served
+}
