@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"time"
 
@@ -18,11 +19,15 @@ import (
 func (c *controller) newAdmin(now func() time.Time) error {
 	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	c.store.OnCommit(c.feed.Committed)
+	commands := installer{
+		trustDomain: c.td, enrollAt: c.enrollAt, scripts: c.installs.scripts(),
+		ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Certificate().Raw}),
+	}
 	c.series = series.New(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
 		Listen: c.cfg.Listen.Admin, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: c.installCommands, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
+		TrustDomain: c.td, Version: cli.Version().Version, Install: commands.commands, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)

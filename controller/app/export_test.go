@@ -6,8 +6,10 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -28,3 +30,8 @@ func ExportAll(r *metrics.Registry) {
 
 // Lag is the policy lag between a snapshot and a headcount.
 func Lag(s *policy.Snapshot, h fleet.Headcount) float64 { return lag(s, h) }
+
+// InstallCommands are those of a controller with an install tree, or without.
+func InstallCommands(td spiffeid.TrustDomain, enrollAt string, ca []byte, scripts bool) func(enroll.Token, string) []adminapi.InstallCommand {
+	return installer{trustDomain: td, enrollAt: enrollAt, ca: ca, scripts: scripts}.commands
+}

@@ -2,6 +2,8 @@ package app
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -13,6 +15,11 @@ type installs struct {
 	tree *install.Tree // nil: there is none
 	key  *install.Key
 	log  *zap.Logger
+}
+
+// scripts says whether a host can be installed by them.
+func (i installs) scripts() bool {
+	return i.tree != nil && i.tree.Has("setup.sh") && i.tree.Has("tunneler-setup.sh")
 }
 
 // openInstalls reads the tree and opens or makes the key that signs it. A tree that
@@ -41,4 +48,17 @@ func openInstalls(dir, keyFile string, log *zap.Logger) (installs, error) {
 
 func (i installs) service(result func(string)) (*install.Service, error) {
 	return install.New(install.Config{Tree: i.tree, Key: i.key, Result: result, Log: i.log})
+}
+
+// describeTree says for a human what new hosts are installed from.
+func describeTree(dir string) string {
+	tree, err := install.OpenTree(dir)
+	switch {
+	case errors.Is(err, install.ErrNoTree):
+		return "none at " + dir + " (install_dir): hosts are installed by package"
+	case err != nil:
+		return "not served, " + err.Error()
+	default:
+		return fmt.Sprintf("%s, version %s for %s", dir, tree.Version(), strings.Join(tree.Platforms(), ", "))
+	}
 }

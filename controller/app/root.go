@@ -78,10 +78,11 @@ trust domain    %s
 data directory  %s
 SPIRE           %s
 traces          %s
+install tree    %s
 outage budget   without the controller, sessions live on and are admitted for %s (policy_age)
                 without SPIRE too, a session ends with the SVID of either end: a connector's after
                 %s to %s, a tunneler's after %s to %s (half to whole SVID TTL, and 30 s)
-`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), cfg.PolicyAge,
+`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), describeTree(cfg.InstallDir), cfg.PolicyAge,
 			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
 		return err
 	})

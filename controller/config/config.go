@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -92,8 +93,8 @@ func Default() Config {
 	return Config{
 		TrustDomain: "mycorp.internal", ControllerID: "controller-01", DataDir: "/var/lib/grpccontroller",
 		InstallDir: "/usr/share/grpccontroller/install",
-		Listen: Listen{Enrollment: ":8443", Control: ":8444", Admin: "127.0.0.1:8080", Health: "127.0.0.1:9464"},
-		Admin:  defaultAdmin(),
+		Listen:     Listen{Enrollment: ":8443", Control: ":8444", Admin: "127.0.0.1:8080", Health: "127.0.0.1:9464"},
+		Admin:      defaultAdmin(),
 		SPIRE: SPIRE{
 			Mode: Embedded, ServerListen: "0.0.0.0:8081", AttestationLimit: true, CATTL: 24 * time.Hour, AgentTTL: time.Hour,
 			CacheReload: 5 * time.Second, // SPIRE's default
@@ -125,7 +126,7 @@ func (c Config) Validate() error {
 	}
 	f.Require(filepath.IsAbs(c.DataDir), "data_dir", "must be an absolute path, is %q", c.DataDir)
 	f.Require(filepath.IsAbs(c.InstallDir), "install_dir", "must be an absolute path, is %q", c.InstallDir)
-	f.Require(!strings.ContainsAny(c.PublicAddress, ":/ ") || isIP(c.PublicAddress), "public_address",
+	f.Require(c.PublicAddress == "" || hostName.MatchString(c.PublicAddress) || isIP(c.PublicAddress), "public_address",
 		"must be a host name or an IP address without a port, is %q", c.PublicAddress)
 	for _, p := range c.CABundlePaths {
 		f.Require(filepath.IsAbs(p), "ca_bundle_paths", "must be absolute paths, has %q", p)
@@ -229,6 +230,9 @@ func isLoopback(s string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
 }
+
+// hostName is what can be in a URL, a certificate and a command.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$`)
 
 func isIP(s string) bool {
 	_, err := netip.ParseAddr(s)

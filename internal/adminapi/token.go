@@ -22,9 +22,10 @@ type TokenRequest struct {
 	Recipient string `json:"recipient,omitempty"`
 }
 
-// InstallCommand is one way to enroll with a token.
+// InstallCommand is one way to install a host with a token. Those of the forms stdin,
+// file and claim do not have the token in them.
 type InstallCommand struct {
-	Form    string `json:"form" enum:"stdin,file,environment,sealed,claim"`
+	Form    string `json:"form" enum:"stdin,environment,program,file,sealed,claim"`
 	Command string `json:"command"`
 	// Warning says what the form leaves behind.
 	Warning string `json:"warning,omitempty"`

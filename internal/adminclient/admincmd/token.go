@@ -120,12 +120,16 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 	case t.ClaimURL != "":
 		first, note = p.Bold("Link")+"      "+t.ClaimURL, "The link opens once. Who finds it opened must tell you: token list shows when and from where."
 	}
+	run := p.Bold("Run this on the new host:")
+	if t.Token != "" && !strings.Contains(t.InstallCommand, t.Token) {
+		run = p.Bold("Run this on the new host, it asks for the token:")
+	}
 	_, err := fmt.Fprintf(w, "%s\n%s       %s %s\n%s   %s (%s)\n%s  %s\n\n%s\n\n%s\n\n%s\n",
 		first,
 		p.Bold("For"), t.Kind, t.ID,
 		p.Bold("Expires"), relative(t.ExpiresAt, time.Now()), t.ExpiresAt.Format(time.RFC3339),
 		p.Bold("Token ID"), t.TokenID,
-		p.Bold("Run this on the new host:"), t.InstallCommand,
+		run, t.InstallCommand,
 		p.Dim(note+" grpccontroller token revoke "+t.TokenID+" takes it back."))
 	return err
 }

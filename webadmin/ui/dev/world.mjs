@@ -469,7 +469,7 @@ async function answer(w, method, path, q, body) {
       kind: 'connector',
       id: 'connector-new-2',
       expires_at: ahead(300),
-      install_command: command('connector', 'connector-new-2', 'ztc_demo'),
+      ...handed('connector', 'connector-new-2', 'ztc_demo'),
     }
   if (!w.signedIn) throw new Problem(401, 'unauthenticated', 'sign in first')
   if (path === '/session/step-up') {
@@ -578,8 +578,33 @@ async function answer(w, method, path, q, body) {
   throw new Problem(404, 'not-found', 'there is no such path in the admin API')
 }
 
-const command = (kind, id, secret) =>
-  `grpc${kind} enroll --id ${id} --controller controller.corp.example:8443 --token-file - <<'EOF'\n${secret}\nEOF`
+const script = (kind) => (kind === 'tunneler' ? 'tunneler-setup.sh' : 'setup.sh')
+
+const anchor = `d=$(mktemp -d) && cat >"$d/ca.crt" <<'CA' &&
+-----BEGIN CERTIFICATE-----
+MIIBkTCCATegAwIBAgIQAJ9dYzY1Xh0mM9b0cT3ykzAKBggqhkjOPQQDAjAqMSgw
+-----END CERTIFICATE-----
+CA
+`
+
+const curl = (kind) =>
+  `curl -fsSL --proto '=https' --cacert "$d/ca.crt" --connect-to "enroll.corp.example:8443:controller.corp.example:8443" -o "$d/${script(kind)}" "https://enroll.corp.example:8443/install/${script(kind)}" &&\n`
+
+const sudo = (kind, id) =>
+  `sudo CONTROLLER_ADDR="controller.corp.example:8443" ${kind.toUpperCase()}_ID="${id}" TRUST_DOMAIN="corp.example" CONTROLLER_CA_PATH="$d/ca.crt"`
+
+const commands = (kind, id, secret) => [
+  { form: 'stdin', command: `${anchor}${curl(kind)}${sudo(kind, id)} bash "$d/${script(kind)}"` },
+  {
+    form: 'program',
+    command: `${anchor}${sudo(kind, id)} \\\n  grpc${kind} enroll --token-file - <<'TOKEN'\n${secret}\nTOKEN`,
+  },
+]
+
+const handed = (kind, id, secret) => {
+  const all = commands(kind, id, secret)
+  return { install_command: all[0].command, install_commands: all }
+}
 
 function createToken(w, body) {
   if (!/^[a-z0-9-]{1,63}$/.test(body.id))
@@ -613,7 +638,7 @@ function createToken(w, body) {
     kind: body.kind,
     id: body.id,
     expires_at: t.expires_at,
-    install_command: command(body.kind, body.id, secret),
+    ...handed(body.kind, body.id, secret),
   }
 }
 

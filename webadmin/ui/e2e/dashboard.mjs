@@ -30,7 +30,7 @@ async function signOut(v) {
   await v.page.getByRole('heading', { name: 'Sign in' }).waitFor()
 }
 
-/** Creates a token on the page and returns it, from the command that is shown. */
+/** Creates a token on the page and returns it, as it is shown beside the command. */
 async function createToken(v, kind, id, meanwhile) {
   await v.open(`/${kind}s/new`)
   await v.fill(`Id of the ${kind}`, id)
@@ -38,8 +38,7 @@ async function createToken(v, kind, id, meanwhile) {
   await meanwhile?.()
   await v.sees('Run this on the host')
   await v.sees('Waiting for the host')
-  const command = await v.page.locator('pre.command').first().textContent()
-  return command.match(/zt[ct]_\w+/)[0]
+  return (await v.page.locator('section[aria-label="token"] pre').textContent()).trim()
 }
 
 /** Enrolls a host while the page is open; how long after the API the page said ONLINE, in ms. */

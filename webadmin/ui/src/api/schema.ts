@@ -1274,11 +1274,11 @@ export interface components {
             least: string;
             most: string;
         };
-        /** @description InstallCommand is one way to enroll with a token. */
+        /** @description InstallCommand is one way to install a host with a token. Those of the forms stdin, file and claim do not have the token in them. */
         InstallCommand: {
             command: string;
             /** @enum {string} */
-            form: "stdin" | "file" | "environment" | "sealed" | "claim";
+            form: "stdin" | "environment" | "program" | "file" | "sealed" | "claim";
             /** @description Warning says what the form leaves behind. */
             warning?: string;
         };

@@ -27,7 +27,11 @@ export function Page() {
         about="This is the only time that it is shown. Run it on the host."
       >
         <Stack>
-          <Commands commands={claim.data.install_commands} first={claim.data.install_command} />
+          <Commands
+            commands={claim.data.install_commands}
+            first={claim.data.install_command}
+            token={claim.data.token}
+          />
           <Text size="sm">
             The token expires in <Countdown to={claim.data.expires_at} />.
           </Text>

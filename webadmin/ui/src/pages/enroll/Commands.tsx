@@ -4,18 +4,23 @@ import type { InstallCommand } from '@/api/types'
 import { Command } from '@/ui/Copy'
 
 const names: Record<string, string> = {
-  stdin: 'Standard input',
-  file: 'File',
-  environment: 'Environment',
+  stdin: 'Asks for the token',
+  environment: 'Token in the command',
+  program: 'Already installed',
+  file: 'Token in a file',
   sealed: 'Sealed',
 }
 
-type CommandsProps = { commands?: InstallCommand[]; first: string }
+type CommandsProps = { commands?: InstallCommand[]; first: string; token?: string }
 
-/** The ways to enroll with one token: the one that leaves nothing behind is shown first. */
-export function Commands({ commands = [], first }: CommandsProps) {
+/**
+ * The ways to enroll with one token: the one that leaves nothing behind is shown first. A command
+ * without the token in it has the token beside it.
+ */
+export function Commands({ commands = [], first, token }: CommandsProps) {
   const [form, setForm] = useState(commands[0]?.form ?? '')
   const chosen = commands.find((c) => c.form === form)
+  const command = chosen?.command ?? first
   return (
     <Stack gap="xs">
       {commands.length > 1 && (
@@ -28,12 +33,24 @@ export function Commands({ commands = [], first }: CommandsProps) {
           style={{ alignSelf: 'flex-start' }}
         />
       )}
-      <Command value={chosen?.command ?? first} label="command" />
+      <Command value={command} label="command" />
       {chosen?.warning && (
         <Text size="sm" c="var(--warn)">
           {chosen.warning}
         </Text>
       )}
+      {token && (
+        <>
+          <Text size="sm">{command.includes(token) ? 'The token alone:' : hint(form)}</Text>
+          <Command value={token} label="token" />
+        </>
+      )}
     </Stack>
   )
+}
+
+function hint(form: string) {
+  return form === 'file'
+    ? 'The token for that file:'
+    : 'The command asks for the token. Paste it at its prompt, where no history and no list of processes keeps it:'
 }

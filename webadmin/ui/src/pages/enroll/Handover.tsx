@@ -1,5 +1,4 @@
-import { Alert, Button, Stack, Text } from '@mantine/core'
-import { useState } from 'react'
+import { Alert, Stack, Text } from '@mantine/core'
 import type { CreatedToken } from '@/api/types'
 import { Command } from '@/ui/Copy'
 import { Section } from '@/ui/Page'
@@ -37,9 +36,8 @@ export function Handover({ created }: { created: CreatedToken }) {
           </>
         )}
         {created.install_command && !created.claim_url && (
-          <Commands commands={created.install_commands} first={created.install_command} />
+          <Commands commands={created.install_commands} first={created.install_command} token={created.token} />
         )}
-        {created.token && <Secret value={created.token} />}
         <Alert color="yellow" p="xs">
           <Text size="sm" c="var(--mantine-color-text)">
             It is not shown again. Leave this page open to watch, or find the token under Tokens.
@@ -48,16 +46,4 @@ export function Handover({ created }: { created: CreatedToken }) {
       </Stack>
     </Section>
   )
-}
-
-function Secret({ value }: { value: string }) {
-  const [shown, setShown] = useState(false)
-  if (!shown) {
-    return (
-      <Button variant="subtle" size="xs" onClick={() => setShown(true)} style={{ alignSelf: 'flex-start' }}>
-        Show the token alone
-      </Button>
-    )
-  }
-  return <Command value={value} label="token" />
 }
