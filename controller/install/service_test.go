@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +36,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	*install.Service
 
-	dir     string
+	dir string
+
+	mu      sync.Mutex
 	results []string
 }
 
@@ -49,9 +52,23 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) result(r string) { w.results = append(w.results, r) }
+func (w *world) result(r string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.results = append(w.results, r)
+}
 
-func (w *world) last() string { return w.results[len(w.results)-1] }
+func (w *world) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.results[len(w.results)-1]
+}
+
+func (w *world) has(r string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.results, r)
+}
 
 func key(t testing.TB) *install.Key {
 	t.Helper()
