@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +20,7 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 )
@@ -262,4 +266,47 @@ func TestWebCutsASlowReader(t *testing.T) {
 	eventually(t, "it was cut", func() bool { return w.installs.has("cut") })
 	_, err := io.Copy(io.Discard, got.Body)
 	require.Error(t, err, "it has not got all of it")
+}
+
+// TestCurlFetchesAndOpenSSLVerifies, as the scripts of a host do.
+func TestCurlFetchesAndOpenSSLVerifies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := t.TempDir()
+	run := func(program string, args ...string) (string, error) {
+		cmd := exec.CommandContext(patient(t), program, args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	fetch := func(ca, name, path string) (string, error) {
+		return run("curl", "-fsSL", "--proto", "=https", "--cacert", ca, "--connect-to", name+":8443:"+w.enrollment.Addr().String(),
+			"-o", filepath.Base(path), "https://"+name+":8443/install/"+path)
+	}
+	const name = "enroll.mycorp.internal"
+	for _, path := range []string{"SHA256SUMS", "SHA256SUMS.sig", "release.pub", "linux-amd64/grpcconnector.tar.gz", "setup.sh"} {
+		out, err := fetch(w.ca.CertificatePath(), name, path)
+		require.NoError(t, err, out)
+	}
+	out, err := run("openssl", "dgst", "-sha256", "-verify", "release.pub", "-signature", "SHA256SUMS.sig", "SHA256SUMS")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "Verified OK")
+	sum, err := run("sha256sum", "grpcconnector.tar.gz")
+	require.NoError(t, err)
+	sums, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
+	require.NoError(t, err)
+	require.Contains(t, string(sums), sum[:64]+"  linux-amd64/grpcconnector.tar.gz\n")
+
+	t.Log("what must not work")
+	out, err = fetch(w.ca.CertificatePath(), name, "no-such-file")
+	require.Error(t, err)
+	require.Contains(t, out, "404")
+	out, err = fetch(w.ca.CertificatePath(), "www.mycorp.internal", "setup.sh")
+	require.Error(t, err, "another name: %s", out)
+	another, err := bootstrapca.Open(t.TempDir(), td, time.Now)
+	require.NoError(t, err)
+	out, err = fetch(another.CertificatePath(), name, "setup.sh")
+	require.Error(t, err, "another CA: %s", out)
+	out, err = run("openssl", "dgst", "-sha256", "-verify", "release.pub", "-signature", "SHA256SUMS.sig", "setup.sh")
+	require.Error(t, err, out)
 }
