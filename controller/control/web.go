@@ -15,6 +15,9 @@ const (
 	maxWebConns     = 256
 	maxWebConnsFrom = 64
 	maxWebHeader    = 4 << 10 // net/http adds 4 KiB
+	// webWriteBuffer is what the kernel holds for a reader: left alone it grows to
+	// megabytes, times maxWebConns, and hides from us how slow a reader is.
+	webWriteBuffer = 256 << 10
 	// requestTimeout is for a whole request, with the body that none of ours has.
 	requestTimeout = 10 * time.Second
 	// replyTimeout is for a reply that does not move its own deadline.
