@@ -6,9 +6,13 @@ MODULE     := github.com/sathiyaseelank-dot/grpccontroller
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT     ?= $(shell git rev-parse --verify -q HEAD 2>/dev/null)
 LDFLAGS    := -s -w -X $(MODULE)/internal/cli.version=$(VERSION) -X $(MODULE)/internal/cli.commit=$(COMMIT)
+# Programs for another architecture than this machine's are in a directory below.
+HOSTARCH   := $(shell go env GOHOSTARCH 2>/dev/null)
+ARCH       ?= $(or $(GOARCH),$(HOSTARCH))
+BIN        ?= bin$(if $(filter-out $(HOSTARCH),$(ARCH)),/$(ARCH))
 # grpcnotrace leaves out a debugging page of gRPC. Its templates call methods by name,
 # for which the linker would keep every method there is: 3 MB of program and of memory.
-GO_BUILD   := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '$(LDFLAGS)'
+GO_BUILD   := CGO_ENABLED=0 GOARCH=$(ARCH) go build -trimpath -tags grpcnotrace -ldflags '$(LDFLAGS)'
 TOOLS      := internal/tools/go.mod
 GOLANGCI   := go tool -modfile=$(TOOLS) golangci-lint
 # proto/ is a directory below, so its path to the tools begins with "..".
@@ -24,12 +28,16 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ui ## Build bin/grpccontroller, bin/grpcconnector, bin/grpctunneler and bin/host-agent (static)
-	@mkdir -p bin
-	$(GO_BUILD) -o bin/grpccontroller ./controller
-	$(GO_BUILD) -o bin/grpcconnector ./connector
-	$(GO_BUILD) -o bin/grpctunneler ./tunneler
-	$(GO_BUILD) -o bin/host-agent ./spire/hostagent/host-agent
+build: ui host-programs ## Build bin/grpccontroller, bin/grpcconnector, bin/grpctunneler and bin/host-agent (static)
+	$(GO_BUILD) -o $(BIN)/grpccontroller ./controller
+
+# What runs on a host.
+.PHONY: host-programs
+host-programs:
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -o $(BIN)/grpcconnector ./connector
+	$(GO_BUILD) -o $(BIN)/grpctunneler ./tunneler
+	$(GO_BUILD) -o $(BIN)/host-agent ./spire/hostagent/host-agent
 
 # npm keeps its own list of what it installed; vite writes index.html last of all.
 UI_INSTALLED := webadmin/ui/node_modules/.package-lock.json
@@ -60,7 +68,7 @@ ui-lint: $(UI_INSTALLED) ## Check the types (also that they are the API's), the 
 .PHONY: spire
 spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min the first time)
 	@scripts/require.sh cc
-	spire/release/build.sh bin
+	GOARCH=$(ARCH) spire/release/build.sh $(BIN)
 
 .PHONY: generate
 generate: ## Generate the Go code of proto/
@@ -104,7 +112,7 @@ test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests
 
 .PHONY: test-unit
 test-unit: ui ## Run the unit tests with the race detector, on the built dashboard too
-	@scripts/require.sh cc node npm
+	@scripts/require.sh cc node npm curl openssl
 	go test -race -timeout 10m $(UNIT)
 
 .PHONY: test-e2e
@@ -122,8 +130,15 @@ test-long: build spire e2e-rotation ## Fuzz every parser, repeat the end-to-end 
 	scripts/fuzz.sh 20s
 	go test -short -count 2 -timeout 30m ./internal/e2e
 
+# The install tree has the programs of hosts of either architecture.
+.PHONY: tree-programs
+tree-programs:
+	$(MAKE) host-programs ARCH=amd64
+	$(MAKE) host-programs ARCH=arm64
+	$(foreach a,amd64 arm64,GOARCH=$a spire/release/build.sh bin$(if $(filter-out $(HOSTARCH),$a),/$a) spire-agent &&) true
+
 .PHONY: packages
-packages: build spire ## Build dist/*.deb and dist/*.rpm; the same commit gives the same bytes
+packages: build spire tree-programs ## Build dist/*.deb and dist/*.rpm; the same commit gives the same bytes
 	scripts/packages.sh dist
 
 .PHONY: test-hosts

@@ -47,6 +47,7 @@ gzip -9n "$STAGE"/man/*.8
 cp LICENSE "$STAGE/doc/copyright"
 spire=$(awk '$1 == "github.com/spiffe/spire" { print $2; exit }' spire/release/go.mod)
 sed "s/@SPIRE_VERSION@/$spire/" deploy/packages/NOTICE >"$STAGE/doc/NOTICE"
+scripts/installtree.sh "$STAGE/install"
 
 # scripts PACKAGE UNIT UNITS STATE USER fills in the maintainer scripts.
 scripts() {

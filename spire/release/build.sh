@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# build.sh OUTDIR - put spire-server and spire-agent into OUTDIR.
+# build.sh OUTDIR [PROGRAM...] - put spire-server and spire-agent, or only those
+# that are named, into OUTDIR. GOARCH=arm64 or amd64 asks for another architecture.
 #
 # Where each program comes from, first match wins:
 #   1. SPIRE_SERVER_BIN / SPIRE_AGENT_BIN. One that is missing or too old is an
 #      error: whoever named it wants to know, not to run another program.
 #   2. PATH, when the program there is new enough.
+#      (Neither for another architecture: such a program cannot be asked.)
 #   3. The cache of finished binaries, keyed by everything that decides them.
 #   4. A build of the version that this module's go.mod pins (about 5 minutes).
 set -euo pipefail
@@ -18,12 +20,17 @@ die() {
   exit 1
 }
 
-if [[ $# -ne 1 || $1 == -* ]]; then
-  die "usage: ${BASH_SOURCE[0]} OUTDIR (directory that receives spire-server and spire-agent)"
+if [[ $# -lt 1 || $1 == -* ]]; then
+  die "usage: ${BASH_SOURCE[0]} OUTDIR [PROGRAM...] (directory that receives spire-server and spire-agent)"
 fi
 mkdir -p -- "$1"
 outdir=$(cd -- "$1" && pwd -P)
 readonly outdir
+shift
+(($#)) || set -- spire-agent spire-server
+for program; do
+  [[ $program == spire-agent || $program == spire-server ]] || die "$program is not a program of SPIRE that is built here"
+done
 
 version=$(awk '$1 == "github.com/spiffe/spire" { sub(/^v/, "", $2); print $2; exit }' "$here/go.mod")
 readonly version
@@ -88,6 +95,15 @@ use_path() {
     say "not using $path: SPIRE ${found:-of unknown version} is older than $version"
   done < <(type -aP -- "$name" 2>/dev/null || true)
   return 1
+}
+
+# native: programs of the target architecture run here.
+native() {
+  case $(uname -m) in
+    x86_64) [[ $arch == amd64 ]] ;;
+    aarch64) [[ $arch == arm64 ]] ;;
+    *) [[ $arch == "$(go env GOHOSTARCH)" ]] ;;
+  esac
 }
 
 # Finished binaries are kept by everything that decides their content.
@@ -210,8 +226,10 @@ build() {
   say "built $name $version in ${SECONDS}s, cached in $cache"
 }
 
+# provide NAME VARIABLE
 provide() {
-  if use_named "$1" "$2" || use_path "$1" || use_cache "$1"; then return; fi
+  if native && { use_named "$1" "$2" || use_path "$1"; }; then return; fi
+  if use_cache "$1"; then return; fi
   # One build at a time: a second caller waits and then finds the cache filled.
   mkdir -p -- "$cache"
   (
@@ -220,5 +238,9 @@ provide() {
   ) 9>"$cache/lock"
 }
 
-provide spire-agent SPIRE_AGENT_BIN
-provide spire-server SPIRE_SERVER_BIN
+for program; do
+  case $program in
+    spire-agent) provide spire-agent SPIRE_AGENT_BIN ;;
+    spire-server) provide spire-server SPIRE_SERVER_BIN ;;
+  esac
+done
