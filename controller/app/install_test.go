@@ -172,12 +172,12 @@ func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
 	for name, text := range map[string]string{
 		"curl": fakeCurl, "sudo": fakeSudo, "note": fakeNote, "grpcconnector": "#!/bin/bash\nexec note \"$@\"\n", "grpctunneler": "#!/bin/bash\nexec note \"$@\"\n",
 	} {
-		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700)) //nolint:gosec // a program
+		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700))
 	}
 	const typed = "typed at the prompt\n"
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for _, args := range [][]string{{"-n", "-c", c.Command}, {"-c", c.Command}} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
 		cmd := exec.CommandContext(ctx, "bash", args...)
 		cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "BOX=" + box, "TMPDIR=" + box}
 		cmd.Stdin = strings.NewReader(typed)
@@ -187,7 +187,7 @@ func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
 	}
 	require.NoFileExists(t, filepath.Join(box, "broken"), "nothing breaks out of the quoting")
 	read := func(name string) string {
-		text, err := os.ReadFile(filepath.Join(box, name)) //nolint:gosec // of this test
+		text, err := os.ReadFile(filepath.Join(box, name))
 		require.NoError(t, err)
 		return string(text)
 	}
@@ -209,13 +209,13 @@ func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
 		require.NoFileExists(t, filepath.Join(box, "curl.args"))
 	}
 	token, stdin := "", typed
-	switch {
-	case c.Form == "environment":
+	switch c.Form {
+	case "environment":
 		token = secret
 		if script {
 			stdin = "" // the script was there
 		}
-	case c.Form == "program" || c.Form == "sealed":
+	case "program", "sealed":
 		stdin = strings.TrimSuffix(o.handed, "\n") + "\n"
 	}
 	require.Equal(t, token, read("env.token"))

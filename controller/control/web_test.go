@@ -37,24 +37,32 @@ func (w *world) dialWeb(t *testing.T, protocols ...string) *tls.Conn {
 	return conn.(*tls.Conn)
 }
 
+// webReply is what came back; the body is closed with the test.
+type webReply struct {
+	StatusCode    int
+	ContentLength int64
+	Close         bool
+	Body          io.Reader
+}
+
 // say writes a request as it stands and reads the reply.
-func say(t *testing.T, conn net.Conn, request string) *http.Response {
+func say(t *testing.T, conn net.Conn, request string) webReply {
 	t.Helper()
 	_, err := io.WriteString(conn, request)
 	require.NoError(t, err)
 	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = got.Body.Close() })
-	return got
+	return webReply{got.StatusCode, got.ContentLength, got.Close, got.Body}
 }
 
 func get(target string) string {
 	return "GET " + target + " HTTP/1.1\r\nHost: enroll.mycorp.internal:8443\r\n\r\n"
 }
 
-func body(t *testing.T, r *http.Response) string {
+func text(t *testing.T, r io.Reader) string {
 	t.Helper()
-	all, err := io.ReadAll(r.Body)
+	all, err := io.ReadAll(r)
 	require.NoError(t, err)
 	return string(all)
 }
@@ -72,7 +80,7 @@ func TestWebSharesTheListener(t *testing.T) {
 			t.Parallel()
 			got := say(t, w.dialWeb(t, protocols...), get("/install/setup.sh"))
 			require.Equal(t, http.StatusOK, got.StatusCode)
-			require.Equal(t, installtest.Files()["setup.sh"], body(t, got))
+			require.Equal(t, installtest.Files()["setup.sh"], text(t, got.Body))
 			require.True(t, got.Close, "a connection is one request")
 		})
 	}
@@ -148,7 +156,7 @@ func TestGRPCKnowsNoDownloads(t *testing.T) {
 		got, err := transport.RoundTrip(r)
 		require.NoError(t, err)
 		require.NotEqual(t, http.StatusOK, got.StatusCode)
-		require.Empty(t, body(t, got))
+		require.Empty(t, text(t, got.Body))
 		require.NoError(t, got.Body.Close())
 	}
 	err := dialTLS(t, w.enrollment.Addr(), bootstrap.ClientConfig(w.anchors(), td, nil)).Invoke(patient(t), "/install/setup.sh", &zerotrustv1.FetchBundleRequest{}, &zerotrustv1.FetchBundleResponse{})

@@ -47,7 +47,7 @@ func server(t *testing.T, cfg install.Config) (*world, *httptest.Server) {
 
 // download asks for the big file from an address of this machine, and reads the
 // headers of the reply. What this end buffers is little.
-func download(t *testing.T, s *httptest.Server, from string) (net.Conn, *http.Response) {
+func download(t *testing.T, s *httptest.Server, from string) (net.Conn, reply) {
 	t.Helper()
 	dialer := net.Dialer{
 		LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)},
@@ -66,7 +66,14 @@ func download(t *testing.T, s *httptest.Server, from string) (net.Conn, *http.Re
 	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = got.Body.Close() })
-	return conn, got
+	return conn, reply{got.StatusCode, got.Header, got.Body}
+}
+
+// reply is what came back; the body is closed with the test.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+	Body       io.Reader
 }
 
 func TestCutsWhoDoesNotRead(t *testing.T) {

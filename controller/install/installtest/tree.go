@@ -40,6 +40,6 @@ func Tree(t testing.TB) (dir string) {
 func Write(t testing.TB, dir, path, content string) {
 	t.Helper()
 	path = filepath.Join(dir, path)
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))     //nolint:gosec // what is in a tree is public
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o644)) //nolint:gosec // so too
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
 }
