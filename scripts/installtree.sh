@@ -2,8 +2,8 @@
 # installtree.sh OUT - make the install tree, which the controller serves under
 # /install/, from bin/ and deploy/.
 #
-# It has the programs of a host for amd64 and arm64. Those of the architecture that
-# bin/ is not of are built here, into bin/ARCH. The same commit gives the same bytes.
+# It has the programs of a host for amd64 and arm64, which make tree-programs builds
+# into bin/ and bin/ARCH. The same commit gives the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,32 +16,11 @@ if [[ -e $out && ! -e $out/VERSION && -n $(ls -A "$out") ]]; then
 	echo "$out is not empty and no install tree" >&2
 	exit 1
 fi
-native=bin
-[[ -x bin/native/grpcconnector ]] && native=bin/native
+host=$(go env GOHOSTARCH)
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-
-# is_for ARCH DIR: the programs in DIR are for ARCH.
-is_for() {
-	local program
-	for program in grpcconnector grpctunneler host-agent spire-agent; do
-		[[ -x $2/$program && $(go version -m "$2/$program") == *GOARCH="$1"* ]] || return 1
-	done
-}
-
-# programs ARCH prints the directory with them. What is not bin/ is brought up to
-# date by make and by SPIRE's cache.
-programs() {
-	if is_for "$1" bin; then
-		echo bin
-		return
-	fi
-	GOARCH=$1 make --no-print-directory -s host-programs BIN="bin/$1" >&2
-	GOARCH=$1 spire/release/build.sh "bin/$1" spire-agent >&2
-	echo "bin/$1"
-}
 
 # archive ROOT FILE packs what is below ROOT. It has no directories: unpacking it
 # over / changes the mode of none.
@@ -94,9 +73,9 @@ agent() {
 
 mkdir -p "$stage/man" "$stage/completions"
 for program in grpcconnector grpctunneler host-agent; do
-	"$native/$program" man --dir "$stage/man"
+	"bin/$program" man --dir "$stage/man"
 	for shell in bash zsh fish; do
-		"$native/$program" completion "$shell" >"$stage/completions/$program.$shell"
+		"bin/$program" completion "$shell" >"$stage/completions/$program.$shell"
 	done
 done
 spire=$(awk '$1 == "github.com/spiffe/spire" { print $2; exit }' spire/release/go.mod)
@@ -105,10 +84,17 @@ sed "s/@SPIRE_VERSION@/$spire/" deploy/packages/NOTICE >"$stage/NOTICE"
 new=$stage/tree
 put 0644 scripts/setup.sh "$new/setup.sh"
 put 0644 scripts/tunneler-setup.sh "$new/tunneler-setup.sh"
-read -r _ version _ < <("$native/grpcconnector" version)
+read -r _ version _ < <("bin/grpcconnector" version)
 echo "$version" >"$new/VERSION"
 for arch in amd64 arm64; do
-	from=$(programs "$arch")
+	from=bin
+	[[ $arch == "$host" ]] || from=bin/$arch
+	for program in grpcconnector grpctunneler host-agent spire-agent; do
+		[[ -x $from/$program ]] || {
+			echo "missing: $from/$program; run: make tree-programs" >&2
+			exit 1
+		}
+	done
 	mkdir -p "$new/linux-$arch"
 	role grpcconnector connector.conf
 	role grpctunneler tunneler.conf
