@@ -59,7 +59,15 @@ func TestCLITokenCreate(t *testing.T) {
 		require.Contains(t, r.out, "Token     ztc_secret1\n")
 		require.Contains(t, r.out, "install a ztc_secret1")
 		require.Contains(t, r.out, "2030-01-02T03:14:05Z")
+		require.Contains(t, r.out, "Run this on the new host:\n")
 		require.NotContains(t, r.out, "\x1b")
+	})
+	t.Run("says that a command without the token asks for it", func(t *testing.T) {
+		_, dir := startForCLI(t)
+		r := runCLI("token", "create", "--data-dir", dir, "--kind", "tunneler", "--id", "a")
+		require.Equal(t, 0, r.code, r.errOut)
+		require.Contains(t, r.out, "Token     zt")
+		require.Contains(t, r.out, "Run this on the new host, it asks for the token:\n\ninstall a\n")
 	})
 	t.Run("prints the token alone with --quiet", func(t *testing.T) {
 		require.Equal(t, cliResult{out: "ztc_secret2\n"}, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "b", "--quiet"))

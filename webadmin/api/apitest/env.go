@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
@@ -103,6 +104,9 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, handed string) []adminapi.InstallCommand {
+			if tok.Workload.Kind == identity.KindTunneler { // as a script that asks
+				return []adminapi.InstallCommand{{Form: "stdin", Command: "install " + tok.Workload.ID}}
+			}
 			return []adminapi.InstallCommand{{Form: "stdin", Command: "install " + tok.Workload.ID + " " + handed}}
 		},
 		OutageBudget: adminapi.OutageBudget{
