@@ -4,10 +4,10 @@ import type { InstallCommand } from '@/api/types'
 import { Command } from '@/ui/Copy'
 
 const names: Record<string, string> = {
-  stdin: 'Asks for the token',
-  environment: 'Token in the command',
-  program: 'Already installed',
-  file: 'Token in a file',
+  stdin: 'At the prompt',
+  environment: 'In the command',
+  program: 'Installed',
+  file: 'In a file',
   sealed: 'Sealed',
 }
 
