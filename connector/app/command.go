@@ -14,6 +14,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
+// program is the name of the binary.
+const program = "grpcconnector"
+
 // Command is the command tree of grpcconnector.
 func Command() *cobra.Command {
 	root := &cobra.Command{

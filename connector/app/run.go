@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -51,6 +52,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	checks := healthServer.Checks()
 	checks.Declare(checkControl, checkPolicy, checkListener, checkAudit)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
+	status := publish(healthServer, cfg, listener.Addr())
 	forget, err := noteAddresses(cfg.StateDir, listener.Addr(), healthServer.Addr())
 	if err != nil {
 		_ = healthServer.Close()
@@ -68,7 +70,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	})
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, listener, surroundings{healthServer, registry, log})
+		return connect(gctx, cfg, listener, surroundings{healthServer, status, registry, log})
 	})
 	return g.Wait()
 }
@@ -76,6 +78,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 // surroundings is where a running connector reports to.
 type surroundings struct {
 	health  *health.Server
+	status  *hoststatus.Publisher
 	metrics *metrics.Registry
 	log     *zap.Logger
 }
@@ -106,7 +109,8 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
 		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, AgentSocket: socket,
-		Events: countEvents(to.metrics), Log: log.Named("relay"),
+		Failing: func(ctx context.Context) error { return checks.Failing(ctx, checkIdentity, checkPolicy) },
+		Events:  countEvents(to.metrics), Log: log.Named("relay"),
 	})
 	if err != nil {
 		return err
@@ -122,6 +126,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 		return map[string]any{"bundle_authority_ids": source.AuthorityIDs(), "sessions": r.Sessions()}
 	})
 	checks.Register(checkAudit, r.AuditReady)
+	describe(to, source, r)
 	return r.Run(ctx)
 }
 

@@ -131,6 +131,7 @@ func (r *Relay) sendRefusals(stream controlStream) error {
 }
 
 func (r *Relay) sendHeartbeat(stream controlStream) error {
+	defer func() { r.beat.Store(time.Now().UnixNano()) }()
 	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{Heartbeat: &zerotrustv1.ConnectorHeartbeat{
 		ConnectorId: r.cfg.ID, Svid: svidStatus(r.cfg.Identity.Status()),
 		BundleAuthorityIds: r.cfg.Identity.AuthorityIDs(), AppliedPolicyRevision: r.policy.revision(),

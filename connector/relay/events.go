@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 )
 
@@ -30,8 +31,13 @@ type Status struct {
 	Sessions       int // attached tunnelers
 	ControlUp      bool
 	PolicyRevision uint64
-	// PolicyConfirmed is when a controller last stood behind the policy.
-	PolicyConfirmed time.Time
+	// PolicyConfirmed is when a controller last stood behind the policy, PolicyAge how
+	// long it is used without one, PolicyUntil when that ends if none comes back.
+	PolicyConfirmed, PolicyUntil time.Time
+	PolicyAge                    time.Duration
+	// Control is the state of the control stream; Heartbeat is when one was sent last.
+	Control   controlclient.Status
+	Heartbeat time.Time
 	// Re-proofs on the connection to the controller, and on those of tunnelers.
 	ControlReproofs, SessionReproofs reproof.Status
 	// AuditRefused says that the controller's audit log is not the one that was
@@ -42,11 +48,13 @@ type Status struct {
 
 // Status may be called at any time.
 func (r *Relay) Status() Status {
+	control := r.control.Status()
 	out := Status{
-		Sessions: r.sessions.count(), ControlUp: r.control.Status().Connected, PolicyRevision: r.policy.revision(),
-		PolicyConfirmed: r.policy.lastConfirmed(), ControlReproofs: r.prover.Status(),
+		Sessions: r.sessions.count(), ControlUp: control.Connected, Control: control, Heartbeat: r.lastHeartbeat(),
+		PolicyRevision: r.policy.revision(), PolicyConfirmed: r.policy.lastConfirmed(), ControlReproofs: r.prover.Status(),
 		AuditRefused: r.witness.ready() != nil, AuditWitnessed: r.witness.size(),
 	}
+	out.PolicyAge, out.PolicyUntil = r.policy.age()
 	if proofs := r.proofs.Load(); proofs != nil {
 		out.SessionReproofs = proofs.Status()
 	}

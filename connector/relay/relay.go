@@ -51,8 +51,11 @@ type Config struct {
 	AgentSocket string
 	// StateDir keeps the policy over a restart; empty keeps it in memory only.
 	StateDir string
-	Timing   Timing
-	Events   Events
+	// Failing is why a session would be of no use now, for gRPC health; see
+	// grpchealth.Config. Optional.
+	Failing func(context.Context) error
+	Timing  Timing
+	Events  Events
 	Log      *zap.Logger
 }
 
@@ -110,6 +113,7 @@ type Relay struct {
 	kick     <-chan struct{}
 	unkick   func()
 	serving  atomic.Bool
+	beat     atomic.Int64 // when the last heartbeat went to the controller, Unix ns
 }
 
 // New checks the configuration and loads the policy that an earlier run kept.
@@ -182,6 +186,12 @@ func (r *Relay) ControlReady(context.Context) error {
 	default:
 		return fmt.Errorf("not connected since %s, last tried %s: %w", st.Since.UTC().Format(time.RFC3339), st.Address, st.LastError)
 	}
+}
+
+// Explain says how the control stream, the policy, the listener and the witness of
+// the audit log are while they are ready, for /readyz.
+func (r *Relay) Explain() Explanation {
+	return Explanation{Control: r.explainControl, Policy: r.policy.explain, Listener: r.explainListener, Audit: r.witness.explain}
 }
 
 // Alive asks the loop that ends sessions when the policy says so, and takes every

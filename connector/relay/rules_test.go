@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -15,7 +15,7 @@ import (
 func TestEveryRPCHasAnAuthorizationRow(t *testing.T) {
 	t.Parallel()
 	server := grpc.NewServer()
-	register(server, &service{}, zerotrustv1.UnimplementedReproofServiceServer{}, health.NewServer())
+	register(server, &service{}, zerotrustv1.UnimplementedReproofServiceServer{}, healthpb.UnimplementedHealthServer{})
 	rules, seen := Rules(), 0
 	for service, info := range server.GetServiceInfo() {
 		for _, m := range info.Methods {

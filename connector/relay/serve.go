@@ -9,9 +9,9 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/grpchealth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -33,7 +33,9 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...) //nolint:contextcheck // an RPC has a context of its own
 	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
-	checks := health.NewServer()
+	checks := grpchealth.New(grpchealth.Config{
+		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.cfg.Failing, Admit: sessions.admit, Stopping: ctx.Done(),
+	})
 	register(server, sessions, proofs, checks)
 
 	g, gctx := errgroup.WithContext(ctx)
@@ -49,7 +51,6 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		<-gctx.Done()
-		checks.Shutdown()
 		r.sessions.endAll(statusStopping)
 		cutLate := time.AfterFunc(r.cfg.Timing.Drain, server.Stop)
 		defer cutLate.Stop()

@@ -181,6 +181,18 @@ func callerOf(ctx context.Context) (c caller, tunneler string, err error) {
 // callerOn is what the policy is asked about everything on a connection. The
 // notBefore stays that of the handshake: a proof shows that the same host still
 // has its identity, not that another one has it now.
+// admit asks the policy about the caller of an RPC that is no session.
+func (v *service) admit(ctx context.Context) error {
+	who, _, err := callerOf(ctx)
+	if err != nil {
+		return statusNoCaller
+	}
+	if err := v.policy.admit(who); err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
 func callerOn(c *mtls.Conn) caller {
 	return caller{id: c.Peer(), svidNotBefore: c.OpenedWith().NotBefore}
 }

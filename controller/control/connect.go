@@ -61,6 +61,8 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	PolicyAge time.Duration
 	Audit     AuditLog     // nil: no checkpoints are offered
 	Reports   AuditReports // nil: reports of refused sessions are passed over
+	// Failing is why the listener is of no use now, for gRPC health; see grpchealth.Config.
+	Failing func(context.Context) error
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger

@@ -3,6 +3,7 @@ package control_test
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -89,8 +91,75 @@ func TestHealthService(t *testing.T) {
 	})
 	t.Run("a connector may ask the control plane", func(t *testing.T) {
 		t.Parallel()
-		got, err := healthv1.NewHealthClient(w.dial(t, connector("c-01"))).Check(patient(t), &healthv1.HealthCheckRequest{})
+		w := newWorld(t)
+		w.member(t, connector("c-01"))
+		client := healthv1.NewHealthClient(w.dial(t, connector("c-01")))
+		require.Equal(t, serving, checked(t, client))
+		got, err := client.Check(patient(t), &healthv1.HealthCheckRequest{Service: zerotrustv1.ControlPlaneService_ServiceDesc.ServiceName})
 		require.NoError(t, err)
-		require.Equal(t, healthv1.HealthCheckResponse_SERVING, got.GetStatus())
+		require.Equal(t, serving, got.GetStatus())
 	})
+	t.Run("one that was revoked learns nothing, nor one that never enrolled, nor its former holder", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.member(t, tunneler("t-02"))
+		w.memberSince(t, connector("c-03"), time.Now().Add(-time.Minute)) // the SVIDs here are five minutes old
+		w.revoke(t, tunneler("t-02"))
+		require.NoError(t, w.policy.Refresh(t.Context()))
+		for _, who := range []identity.Workload{connector("c-02"), tunneler("t-02"), connector("c-03")} {
+			client := healthv1.NewHealthClient(w.dial(t, who))
+			_, err := client.Check(patient(t), &healthv1.HealthCheckRequest{})
+			require.Equal(t, codes.PermissionDenied, status.Code(err), "%s: %v", who, err)
+			_, err = client.List(patient(t), &healthv1.HealthListRequest{})
+			require.Equal(t, codes.PermissionDenied, status.Code(err), "%s: %v", who, err)
+			watch, err := client.Watch(patient(t), &healthv1.HealthCheckRequest{})
+			require.NoError(t, err)
+			_, err = watch.Recv()
+			require.Equal(t, codes.PermissionDenied, status.Code(err), "%s: %v", who, err)
+		}
+	})
+	t.Run("it says NOT_SERVING while a check fails, and without the reason", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.member(t, connector("c-01"))
+		w.unready.Store(true)
+		anonymous := healthv1.NewHealthClient(dialTLS(t, w.enrollment.Addr(), bootstrap.ClientConfig(w.anchors(), td, nil)))
+		mine := healthv1.NewHealthClient(w.dial(t, connector("c-01")))
+		require.Equal(t, notServing, checked(t, anonymous))
+		require.Equal(t, notServing, checked(t, mine))
+		w.unready.Store(false)
+		eventually(t, "SERVING again", func() bool { return checked(t, anonymous) == serving && checked(t, mine) == serving })
+	})
+	t.Run("a watcher hears of the shutdown and does not hold it up", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.member(t, connector("c-01"))
+		client := healthv1.NewHealthClient(w.dial(t, connector("c-01")))
+		watch, err := client.Watch(patient(t), &healthv1.HealthCheckRequest{})
+		require.NoError(t, err)
+		got, err := watch.Recv()
+		require.NoError(t, err)
+		require.Equal(t, serving, got.GetStatus())
+		begin := time.Now()
+		w.shutDown()
+		got, err = watch.Recv()
+		require.NoError(t, err)
+		require.Equal(t, notServing, got.GetStatus())
+		for range 2 {
+			require.NoError(t, <-w.stopped)
+		}
+		require.Less(t, time.Since(begin), 2*time.Second, "the drain is cut after three")
+	})
+}
+
+const (
+	serving    = healthv1.HealthCheckResponse_SERVING
+	notServing = healthv1.HealthCheckResponse_NOT_SERVING
+)
+
+func checked(t *testing.T, client healthv1.HealthClient) healthv1.HealthCheckResponse_ServingStatus {
+	t.Helper()
+	got, err := client.Check(patient(t), &healthv1.HealthCheckRequest{})
+	require.NoError(t, err)
+	return got.GetStatus()
 }

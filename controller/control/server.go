@@ -11,11 +11,13 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/grpchealth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
@@ -29,7 +31,6 @@ const drainTimeout = 3 * time.Second
 type Server struct {
 	name   string
 	grpc   *grpc.Server
-	health *health.Server
 	lis    *listener
 	log    *zap.Logger
 	beside func(context.Context) // runs beside the listener
@@ -42,7 +43,12 @@ func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *za
 	e.awaiting = sourcelimit.NewTurnstile(maxAwaiting, maxAwaitingFrom)
 	downloads := newWeb(newHandover(lis.Addr(), maxWebConns, maxWebConnsFrom), e.Install, log)
 	s := newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
-		append(more, grpc.Creds(newSplit(t, downloads.lis))), func(s *grpc.Server) { zerotrustv1.RegisterEnrollmentServiceServer(s, e) })
+		append(more, grpc.Creds(newSplit(t, downloads.lis))), func(s *grpc.Server) {
+			zerotrustv1.RegisterEnrollmentServiceServer(s, e)
+			healthv1.RegisterHealthServer(s, grpchealth.New(grpchealth.Config{
+				Services: []string{zerotrustv1.EnrollmentService_ServiceDesc.ServiceName}, Failing: e.Failing, Stopping: e.Stopping,
+			}))
+		})
 	s.beside = downloads.run
 	return s
 }
@@ -63,6 +69,10 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
 			proofs.Register(s)
+			healthv1.RegisterHealthServer(s, grpchealth.New(grpchealth.Config{
+				Services: []string{zerotrustv1.ControlPlaneService_ServiceDesc.ServiceName, zerotrustv1.DirectoryService_ServiceDesc.ServiceName},
+				Failing:  c.Failing, Admit: c.admitNamed, Stopping: c.Stopping,
+			}))
 		})
 	s.beside, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }, proofs
 	return s
@@ -71,11 +81,23 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 func newServer(name string, lis net.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
 	s := &Server{
 		name: name, grpc: grpc.NewServer(append(rpcauth.ServerOptions(rules, limits, log), own...)...),
-		health: health.NewServer(), lis: newListener(lis), log: log, beside: func(context.Context) {},
+		lis: newListener(lis), log: log, beside: func(context.Context) {},
 	}
 	register(s.grpc)
-	healthv1.RegisterHealthServer(s.grpc, s.health)
 	return s
+}
+
+// admitNamed lets whom the policy names ask for the health of the listener: TLS lets
+// in who has an SVID of the trust domain, a revoked host until it expires.
+func (s *ControlPlane) admitNamed(ctx context.Context) error {
+	c, err := callerOf(ctx)
+	if err != nil {
+		return err
+	}
+	if !s.Policy.Current().Names(c.Workload, c.svid.NotBefore) {
+		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+	}
+	return nil
 }
 
 // Addr is the address in use.
@@ -102,7 +124,6 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve %s: %w", s.name, err)
 	case <-ctx.Done():
 	}
-	s.health.Shutdown()
 	// Handlers see their own shutdown signal and return; Stop cuts who does not.
 	stop := time.AfterFunc(drainTimeout, func() {
 		s.lis.cut() // Stop would wait for a handshake that a silent peer never ends

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +74,7 @@ type world struct {
 	results      results // of Enroll
 	installs     results // of downloads
 	controlPlane *control.ControlPlane
+	unready      atomic.Bool // what gRPC health answers by
 
 	shutDown func()     // tells both servers to stop
 	stopped  chan error // gets what both returned
@@ -131,9 +134,9 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}}
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
-		Result: w.results.add, Install: w.downloads(t), Log: log,
+		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: log,
 	}, log)
-	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}
+	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Failing: w.failing, Stopping: ctx.Done(), Log: log}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
 		w.controlPlane,
 		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}, log)
@@ -148,6 +151,13 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		require.NoError(t, w.store.Close())
 	})
 	return w
+}
+
+func (w *world) failing(context.Context) error {
+	if w.unready.Load() {
+		return errors.New("store: database is locked")
+	}
+	return nil
 }
 
 // results are what Enroll said of itself.

@@ -1,9 +1,9 @@
 // Package health answers whether a program lives (/livez) and whether it is
 // ready (/readyz), with the reason of each check, over HTTP on loopback.
 //
-// It does not judge anything itself: components push or register their checks.
-// It is not the gRPC health service (the gRPC listeners have their own) and holds
-// no metrics, but the program may mount a /metrics handler on its server, and
+// It does not judge anything itself: components push or register their checks, and
+// say how things are while they are fine. It is not the gRPC health service
+// (internal/grpchealth is) and holds no metrics, but the program may mount a /metrics handler on its server, and
 // documents that say what it does, such as /sessions.
 //
 // Main types, in reading order: Checks (the registry), Report (its state at one
@@ -13,7 +13,8 @@
 // call. Server.Run owns all goroutines of the server and joins them when its
 // context ends; Server.Close is for a server that never ran.
 //
-// Invariants: a check that was declared and never set is a failed check; without
+// Invariants: a detail is one printable line of bounded length, whoever wrote it;
+// a check that was declared and never set is a failed check; without
 // any check nothing is ready; /livez depends only on the checks of Live, which ask
 // the program's own loops, so that a supervisor never restarts a program because
 // something else is down.

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -67,6 +70,54 @@ func TestRegisteredProbe(t *testing.T) {
 	require.False(t, c.Report(ctx).Ready, "a probe ends with the request")
 }
 
+func TestADetailSaysHowThingsAreWhileTheyAreFine(t *testing.T) {
+	t.Parallel()
+	var c health.Checks
+	c.Explain("identity", func() string { return "4m left" })
+	require.Equal(t, "no result yet", c.Report(t.Context()).Checks[0].Detail, "declared, and not fine yet")
+	c.Set("identity", nil)
+	require.Equal(t, "4m left", c.Report(t.Context()).Checks[0].Detail)
+	c.Explain("identity", func() string { return "3m left" })
+	require.Equal(t, "3m left", c.Report(t.Context()).Checks[0].Detail)
+	c.Set("identity", errors.New("expired"))
+	require.Equal(t, "expired", c.Report(t.Context()).Checks[0].Detail)
+}
+
+func TestADetailIsOneBoundedPrintableLine(t *testing.T) {
+	t.Parallel()
+	for name, hostile := range map[string]string{
+		"an escape sequence": "a\x1b[2J\x1b]0;owned\x07b", "line ends": "a\r\nready\n[+] all: fine", "no UTF-8": "a\xff\xfeb",
+		"direction marks": "a\u202eb\u2066c", "a megabyte": strings.Repeat("é", 1<<19),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var c health.Checks
+			c.Set("pushed", errors.New(hostile))
+			c.Set("fine", nil)
+			c.Explain("fine", func() string { return hostile })
+			for _, check := range c.Report(t.Context()).Checks {
+				require.LessOrEqual(t, len(check.Detail), 512)
+				require.True(t, utf8.ValidString(check.Detail))
+				for _, r := range check.Detail {
+					require.True(t, unicode.IsPrint(r), "%q", check.Detail)
+				}
+			}
+		})
+	}
+}
+
+func TestFailingLooksAtTheNamedChecksOnly(t *testing.T) {
+	t.Parallel()
+	var c health.Checks
+	ran := 0
+	c.Register("identity", func(context.Context) error { return nil })
+	c.Register("store", func(context.Context) error { ran++; return errors.New("locked") })
+	require.NoError(t, c.Failing(t.Context(), "identity"))
+	require.Zero(t, ran)
+	require.EqualError(t, c.Failing(t.Context(), "identity", "store"), "store: locked")
+	require.EqualError(t, c.Failing(t.Context(), "policy"), "policy: no result yet", "nobody declared it")
+}
+
 func TestServer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -87,6 +138,9 @@ func TestServer(t *testing.T) {
 	status, body = get(t, url+"/readyz", "")
 	require.Equal(t, 200, status)
 	require.Equal(t, "[+] identity: ok (since 2026-01-02T03:04:05Z)\nready\n", body)
+	s.Checks().Explain("identity", func() string { return "4m left" })
+	_, body = get(t, url+"/readyz", "")
+	require.Equal(t, "[+] identity: ok, 4m left (since 2026-01-02T03:04:05Z)\nready\n", body)
 
 	status, body = get(t, url+"/readyz", "application/json")
 	require.Equal(t, 200, status)

@@ -175,16 +175,16 @@ func (r Report) summary() string {
 	if len(failed) == 0 {
 		return "ready"
 	}
-	return "not ready: " + strings.ReplaceAll(strings.Join(failed, "; "), "\n", " ")
+	return "not ready: " + strings.Join(failed, "; ")
 }
 
 // text is the report for a person with curl.
 func (r Report) text() string {
 	var b strings.Builder
 	for _, c := range r.Checks {
-		mark, detail := "[+]", "ok"
-		if !c.OK {
-			mark, detail = "[-]", c.Detail
+		mark, detail := "[-]", c.Detail
+		if c.OK {
+			mark, detail = "[+]", strings.TrimSuffix("ok, "+c.Detail, ", ")
 		}
 		fmt.Fprintf(&b, "%s %s: %s (since %s)\n", mark, c.Name, detail, c.Since.Format(time.RFC3339))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -81,4 +82,17 @@ func (c *RunConfig) ControlPlane() []string {
 		return nil
 	}
 	return []string{net.JoinHostPort(host, controlPlanePort)}
+}
+
+// SPIFFEIDOf is the workload's SPIFFE ID as text, empty where there is none.
+func (c *RunConfig) SPIFFEIDOf(w identity.Workload) string {
+	td, err := spiffeid.TrustDomainFromString(c.TrustDomain)
+	if err != nil {
+		return ""
+	}
+	id, err := w.SPIFFEID(td)
+	if err != nil {
+		return ""
+	}
+	return id.String()
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
+// program is the name of the binary.
+const program = "grpctunneler"
+
 // Command is the command tree of grpctunneler.
 func Command() *cobra.Command {
 	root := &cobra.Command{

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -45,6 +46,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	checks := healthServer.Checks()
 	checks.Declare(checkDirectory, checkSession)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
+	status := publish(healthServer, cfg)
 	forget, err := noteAddresses(cfg.StateDir, healthServer.Addr())
 	if err != nil {
 		_ = healthServer.Close()
@@ -62,7 +64,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	})
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, surroundings{healthServer, registry, log})
+		return connect(gctx, cfg, surroundings{healthServer, status, registry, log})
 	})
 	return g.Wait()
 }
@@ -70,6 +72,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 // surroundings is where a running tunneler reports to.
 type surroundings struct {
 	health  *health.Server
+	status  *hoststatus.Publisher
 	metrics *metrics.Registry
 	log     *zap.Logger
 }
@@ -120,6 +123,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkDirectory, watcher.Ready)
 	checks.Register(checkSession, sessions.Ready)
+	describe(to, source, watcher, sessions)
 	to.health.Document("/sessions", func(since time.Time) any {
 		return map[string]any{"bundle_authority_ids": source.AuthorityIDs(), "sessions": sessions.Sessions(since)}
 	})

@@ -50,3 +50,7 @@ func (c *Config) Validate() error {
 	c.Check(&f)
 	return f.Err()
 }
+
+// SPIFFEID is who the program is once it has its identity; empty when the id or the
+// trust domain is not one.
+func (c *Config) SPIFFEID() string { return c.SPIFFEIDOf(identity.Workload{Kind: identity.KindTunneler, ID: c.TunnelerID}) }

@@ -123,12 +123,25 @@ func (w *Watcher) Current() Directory {
 type Status struct {
 	Connected bool
 	Revision  uint64 // of the newest directory
+	// Live says that it came from a controller in this run, not from the disk.
+	Live    bool
+	Control controlclient.Status
 	Reproofs  reproof.Status
 }
 
 // Status may be called at any time.
 func (w *Watcher) Status() Status {
-	return Status{Connected: w.client.Status().Connected, Revision: w.Current().Revision, Reproofs: w.prover.Status()}
+	control := w.client.Status()
+	w.mu.Lock()
+	revision, live := w.current.Revision, w.live
+	w.mu.Unlock()
+	return Status{Connected: control.Connected, Revision: revision, Live: live, Control: control, Reproofs: w.prover.Status()}
+}
+
+// Explain says how the directory is while it is ready, for /readyz.
+func (w *Watcher) Explain() string {
+	st := w.Status()
+	return fmt.Sprintf("revision %d, connected to %s since %s", st.Revision, st.Control.Address, st.Control.Since.UTC().Format(time.RFC3339))
 }
 
 // Changed gets a value after each change, and one for a directory from disk. It

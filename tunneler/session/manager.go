@@ -230,3 +230,20 @@ func (m *Manager) Ready(context.Context) error {
 	}
 	return reasons
 }
+
+// Explain says how the sessions are while one is open, for /readyz.
+func (m *Manager) Explain() string {
+	all := m.Sessions(time.Time{})
+	open, text := 0, ""
+	for _, s := range all {
+		if !s.Connected {
+			continue
+		}
+		open++
+		text += fmt.Sprintf("; %s at %s since %s", s.ConnectorID, s.Address, s.Since.UTC().Format(time.RFC3339))
+		if !s.Answered.IsZero() {
+			text += fmt.Sprintf(", last answer %s ago", time.Since(s.Answered).Round(time.Second))
+		}
+	}
+	return fmt.Sprintf("open: %d of %d%s", open, len(all), text)
+}

@@ -84,6 +84,13 @@ func (s *Session) ready() error {
 type Info struct {
 	ConnectorID string `json:"connector_id"`
 	Connected   bool   `json:"connected"`
+	// Address in use or tried last; Since is when that began, Failure why the last
+	// attempt ended.
+	Address string    `json:"address,omitempty"`
+	Since   time.Time `json:"since"`
+	Failure string    `json:"failure,omitempty"`
+	// Answered is when the connector acknowledged a message last.
+	Answered time.Time `json:"answered_at,omitzero"`
 	// Socket is our end of the newest connection.
 	Socket string `json:"socket,omitempty"`
 	// The SVID that the connector proved last on it.
@@ -93,7 +100,14 @@ type Info struct {
 }
 
 func (s *Session) info(since time.Time) Info {
-	out := Info{ConnectorID: s.connector.ID, Connected: s.client.Status().Connected, Counts: s.tally.since(since)}
+	st := s.client.Status()
+	out := Info{
+		ConnectorID: s.connector.ID, Connected: st.Connected, Address: st.Address, Since: st.Since,
+		Answered: s.tally.answered(), Counts: s.tally.since(since),
+	}
+	if st.LastError != nil && !st.Connected {
+		out.Failure = st.LastError.Error()
+	}
 	if link := s.link.Load(); link != nil {
 		proven, _ := link.Proven()
 		out.Socket, out.Serial, out.AuthorityID = link.LocalAddr().String(), proven.Serial, proven.AuthorityID

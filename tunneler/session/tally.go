@@ -121,6 +121,13 @@ func (t *tally) acknowledged() uint64 {
 	return t.acks.Last()
 }
 
+// answered is when the last acknowledgement of the stream came, zero before it.
+func (t *tally) answered() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.heard
+}
+
 // since returns the counts, with the longest waits since then. A wait that has not
 // ended counts with its length so far.
 func (t *tally) since(begin time.Time) Counts {
