@@ -56,7 +56,7 @@ type Config struct {
 	Failing func(context.Context) error
 	Timing  Timing
 	Events  Events
-	Log      *zap.Logger
+	Log     *zap.Logger
 }
 
 // DefaultPolicyAge is how long a policy that does not say is used without a

@@ -154,8 +154,8 @@ func (c *controller) open(ctx context.Context) (err error) {
 	c.store.Observe(storeLatency(c.metrics))
 	exportTraces(c.metrics, c.tracing.Counts)
 	checks := c.health.Checks()
-	checks.Register("store", c.store.Ping)
-	checks.Declare("spire_server", "spire_agent", "identity", "spire_entries")
+	checks.Register(checkStore, c.store.Ping)
+	checks.Declare(checkServer, checkAgent, checkIdentity, checkEntries)
 	c.enrollAt = public(ctx, c.cfg, c.lis.enrollment.Addr())
 	c.endpoints.ControlPlane = []string{public(ctx, c.cfg, c.lis.control.Addr())}
 	return nil
@@ -177,7 +177,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	c.policy.OnPublish(c.policyPublished)
 	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
 		TrustDomain: c.td, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own},
-		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set("spire_entries", err) },
+		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set(checkEntries, err) },
 	})
 	changed := changes{c.roster, c.policy, c.reconciler}
 	c.fleet = fleet.New(fleet.Config{
@@ -196,6 +196,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	if enrollment, plane, err = c.servers(stopping); err != nil {
 		return nil, nil, err
 	}
+	c.explain(checks)
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs})
 	return enrollment, plane, nil
 }
@@ -226,14 +227,15 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
-		Result: enrollResults(c.metrics), Install: downloads, Stopping: stopping, Log: log,
+		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{
 			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.endpoints,
-			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Stopping: stopping, Log: log,
+			Audit: c.auditing.witnesses, Reports: c.auditing.collector,
+			Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
 		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil

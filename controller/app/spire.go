@@ -59,7 +59,7 @@ func (c *controller) startSPIRE(ctx context.Context, abort context.CancelCauseFu
 		if err := server.WaitReady(within); err != nil {
 			return stop, fmt.Errorf("start spire-server: %w: see its lines in this log", err)
 		}
-		c.health.Checks().Register("spire_server", server.Ready)
+		c.health.Checks().Register(checkServer, server.Ready)
 	}
 	if c.spire, err = registrar.Dial(socket, c.td, c.log, c.tracing.DialOptions()...); err != nil {
 		return stop, err
@@ -68,7 +68,7 @@ func (c *controller) startSPIRE(ctx context.Context, abort context.CancelCauseFu
 		return stop, fmt.Errorf("%w: is spire-server running, and is %s its admin socket?", err, socket)
 	}
 	if c.cfg.SPIRE.Mode == config.External {
-		c.health.Checks().Register("spire_server", c.spire.Healthy)
+		c.health.Checks().Register(checkServer, c.spire.Healthy)
 	}
 	agent, err := c.ownAgent(within)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	if err != nil {
 		return nil, err
 	}
-	c.health.Checks().Register("spire_agent", func(context.Context) error {
+	c.health.Checks().Register(checkAgent, func(context.Context) error {
 		if why := agent.Reason(); why != "" {
 			return errors.New(why)
 		}
@@ -190,7 +190,7 @@ func (c *controller) ownIdentity(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the controller's own identity: %w", err)
 	}
-	c.health.Checks().Register("identity", c.source.Ready)
+	c.health.Checks().Register(checkIdentity, c.source.Ready)
 	c.metrics.Identity(c.source)
 	return nil
 }

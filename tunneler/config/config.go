@@ -53,4 +53,6 @@ func (c *Config) Validate() error {
 
 // SPIFFEID is who the program is once it has its identity; empty when the id or the
 // trust domain is not one.
-func (c *Config) SPIFFEID() string { return c.SPIFFEIDOf(identity.Workload{Kind: identity.KindTunneler, ID: c.TunnelerID}) }
+func (c *Config) SPIFFEID() string {
+	return c.SPIFFEIDOf(identity.Workload{Kind: identity.KindTunneler, ID: c.TunnelerID})
+}

@@ -124,9 +124,9 @@ type Status struct {
 	Connected bool
 	Revision  uint64 // of the newest directory
 	// Live says that it came from a controller in this run, not from the disk.
-	Live    bool
-	Control controlclient.Status
-	Reproofs  reproof.Status
+	Live     bool
+	Control  controlclient.Status
+	Reproofs reproof.Status
 }
 
 // Status may be called at any time.

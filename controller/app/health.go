@@ -1,0 +1,52 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+)
+
+// The names of the readiness checks, with those of the audit log. What each means is
+// in docs/health.md.
+const (
+	checkStore    = "store"
+	checkServer   = "spire_server"
+	checkAgent    = "spire_agent"
+	checkIdentity = "identity"
+	checkEntries  = "spire_entries"
+)
+
+// failing is the gRPC health of a listener that needs these checks. The others are
+// not among them: an audit log that was tampered with must not keep a host from its
+// bundle.
+func (c *controller) failing(names ...string) func(context.Context) error {
+	return func(ctx context.Context) error { return c.health.Checks().Failing(ctx, names...) }
+}
+
+// explain says how things are while they are fine.
+func (c *controller) explain(checks *health.Checks) {
+	checks.Explain(checkStore, func() string {
+		info, err := os.Stat(c.paths.database())
+		if err != nil {
+			return "SQLite answers"
+		}
+		return fmt.Sprintf("SQLite answers, %s has %d KiB", c.paths.database(), info.Size()>>10)
+	})
+	checks.Explain(checkServer, func() string {
+		if c.cfg.SPIRE.Mode == config.External {
+			return "answers at " + c.cfg.SPIRE.ServerSocket
+		}
+		return "runs in this controller, hosts reach it at " + c.endpoints.SPIREServer
+	})
+	checks.Explain(checkAgent, func() string { return "attested, and its Workload API answers" })
+	checks.Explain(checkIdentity, c.source.Explain)
+	checks.Explain(checkEntries, func() string {
+		now := c.policy.Current()
+		return fmt.Sprintf("entries and bans in SPIRE are those of revision %d: connectors: %d, tunnelers: %d", now.Revision, len(now.Connectors), len(now.Tunnelers))
+	})
+	checks.Explain(checkSequenced, func() string { return "new events are in the log" })
+	checks.Explain(checkVerified, func() string { return "the log is what its checkpoints say" })
+}
