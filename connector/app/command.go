@@ -20,7 +20,7 @@ const program = "grpcconnector"
 // Command is the command tree of grpcconnector.
 func Command() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "grpcconnector",
+		Use:   program,
 		Short: "Accept tunnelers inside a private network",
 		Long: `grpcconnector runs inside a private network. It keeps a stream to the controller
 and accepts mTLS sessions from the tunnelers that the controller's policy names.
@@ -29,10 +29,18 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 		Example: `  grpcconnector enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
       --connector-id connector-local-01 --token-file -
   grpcconnector agent run
-  grpcconnector run`,
+  grpcconnector run
+  grpcconnector status
+  grpcconnector doctor`,
 	}
 	root.AddCommand(runCommand(), checkCommand(), witnessCommand())
-	root.AddCommand(hostcmd.Commands(hostcmd.Program{Name: "grpcconnector", Kind: identity.KindConnector, Conf: config.File})...)
+	root.AddCommand(hostcmd.Commands(hostcmd.Program{
+		Name: program, Kind: identity.KindConnector, Conf: config.File, Run: func() hostcmd.RunSettings {
+			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
+				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
+			})
+		},
+	})...)
 	return root
 }
 

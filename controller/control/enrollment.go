@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
@@ -154,7 +155,9 @@ func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundle
 	if err != nil {
 		return nil, toStatus(ctx, err, e.Log)
 	}
-	return &zerotrustv1.FetchBundleResponse{Bundle: bundle, ControlPlaneAddresses: e.Endpoints.ControlPlane}, nil
+	return &zerotrustv1.FetchBundleResponse{
+		Bundle: bundle, ControlPlaneAddresses: e.Endpoints.ControlPlane, ControllerTime: timestamppb.Now(),
+	}, nil
 }
 
 func (e *Enrollment) bundle(ctx context.Context) (*zerotrustv1.BundleInfo, error) {

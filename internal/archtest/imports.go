@@ -28,6 +28,7 @@ var mayImport = []struct {
 	{"webadmin", append([]string{"internal"}, domain...)},
 	// The host's side of enrollment hands what it got to the agent's supervisor.
 	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},
+	{"internal/doctor", []string{"internal", "spire/hostagent", "spire/probe"}},
 	{"internal/hostcmd", []string{"proto", "internal", "spire"}},
 	{"internal", []string{"proto"}},
 }

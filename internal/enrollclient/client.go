@@ -84,6 +84,26 @@ func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
 	return parseBundle(reply.GetBundle())
 }
 
+// ErrNoTime is returned for a controller that does not tell its time.
+var ErrNoTime = errors.New("the controller does not say what time it is")
+
+// ControllerTime asks once for the controller's clock. It is as trustworthy as the
+// controller: the connection is verified.
+func (c *Client) ControllerTime(ctx context.Context) (time.Time, error) {
+	var reply *zerotrustv1.FetchBundleResponse
+	err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask %s for the time: %w", c.cfg.Address, err)
+	}
+	if reply.GetControllerTime().CheckValid() != nil {
+		return time.Time{}, ErrNoTime
+	}
+	return reply.GetControllerTime().AsTime(), nil
+}
+
 // enroll sends the request until it has an answer.
 func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (*zerotrustv1.EnrollResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)

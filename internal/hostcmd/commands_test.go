@@ -24,6 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -92,6 +93,20 @@ func startController(t *testing.T) *controller {
 	return c
 }
 
+// running is the run configuration of the program of these tests.
+type running struct {
+	hostcmd.RunConfig
+	TunnelerID    string `conf:"tunneler_id"`
+	ConnectorAddr string `conf:"connector_addr"`
+}
+
+// Validate as the programs do.
+func (r *running) Validate() error {
+	var f settings.Faults
+	r.Check(&f)
+	return f.Err()
+}
+
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -109,6 +124,12 @@ func run(stdin string, args ...string) outcome {
 				out.state = stateDir
 			}
 			return nil
+		},
+		Run: func() hostcmd.RunSettings {
+			spec := settings.Spec{Format: settings.Dotenv, File: "/nonexistent/tunneler.conf", Environ: []string{}}
+			return hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
+				return hostcmd.Running{RunConfig: r.RunConfig, ID: r.TunnelerID}
+			})
 		},
 	})...)
 	var stdout, stderr bytes.Buffer
@@ -147,9 +168,11 @@ func TestEnroll(t *testing.T) {
 
 	text, err := os.ReadFile(conf)
 	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
 	require.Equal(t, "# mine\nLOG_LEVEL=debug\nTUNNELER_ID=laptop\nCONTROLLER_ADDR="+c.addr+
 		"\nCONTROL_PLANE_ADDRS=127.0.0.1:8444,[::1]:8444\nCONTROLLER_CA_PATH="+dir+"/host/controller-ca.crt\nTRUST_DOMAIN=mycorp.internal\n"+
-		"SPIFFE_ENDPOINT_SOCKET=unix://"+dir+"/api.sock\nSTATE_DIR="+dir+"/state\nCONNECTOR_ADDR=10.0.0.7:9443\n", string(text))
+		"SPIFFE_ENDPOINT_SOCKET=unix://"+dir+"/api.sock\nSTATE_DIR="+dir+"/state\nCONNECTOR_ADDR=10.0.0.7:9443\nENROLLED_AS=uid:1234\nENROLLED_BINARY="+self+"\n", string(text))
 
 	bundle := filepath.Join(dir, "host", "bundle.pem")
 	require.NoError(t, os.Remove(bundle))

@@ -1,12 +1,12 @@
 // Package hostcmd is what `grpcconnector` and `grpctunneler` have in common at
-// the command line: enroll, agent run and refresh-bundle.
+// the command line: enroll, agent run, refresh-bundle, status and doctor.
 //
 // It does not speak to the controller itself (enrollclient does), does not
-// supervise (spire/hostagent does) and does not know the run command of either
-// program (their app packages do).
+// supervise (spire/hostagent does), does not look for faults (internal/doctor does)
+// and does not know the run command of either program (their app packages do).
 //
 // Main types, in reading order: Program (what differs between the two), Commands,
-// conf (the dotenv file that enroll writes).
+// conf (the dotenv file that enroll writes), hostStatus (what status prints).
 //
 // The commands run in the caller's goroutine and end with its context.
 //

@@ -202,6 +202,7 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 	} else {
 		entries = append(entries, entry{"CONNECTOR_PRIVATE_IP", e.set.ConnectorPrivateIP})
 	}
+	entries = append(entries, e.selectors()...)
 	merged, err := mergeConf(string(text), entries)
 	if err != nil {
 		return err
@@ -210,6 +211,22 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 		return err
 	}
 	return atomicfile.Write(e.conf, []byte(merged), 0o644)
+}
+
+// selectors note as what SPIRE knows the program, for doctor. A path or unit that the
+// file cannot hold is left out: it is no reason to fail an enrollment.
+func (e *enrollment) selectors() (out []entry) {
+	as := "systemd:" + e.unit
+	if e.unit == "" {
+		as = fmt.Sprintf("uid:%d", e.runAs)
+	}
+	path, _ := executable(e.binary) // found before the token was spent
+	for _, s := range []entry{{"ENROLLED_AS", as}, {"ENROLLED_BINARY", path}} {
+		if plain.MatchString(s.value) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // report tells what was done and what to do next.

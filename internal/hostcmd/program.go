@@ -33,6 +33,8 @@ type Program struct {
 	// Directory takes the first directory of a tunneler, for the state directory
 	// of a program that will run as uid. Optional.
 	Directory func(stateDir string, uid int, d *zerotrustv1.Directory) error
+	// Run makes a reader of the configuration of the run command.
+	Run func() RunSettings
 }
 
 // idKey is CONNECTOR_ID or TUNNELER_ID.
@@ -42,7 +44,7 @@ func (p Program) idKey() string { return strings.ToUpper(string(p.Kind)) + "_ID"
 func Commands(p Program) []*cobra.Command {
 	agent := &cobra.Command{Use: "agent", Short: "Commands for the SPIRE agent of this host"}
 	agent.AddCommand(agentRunCommand(p.Name + " agent"))
-	return []*cobra.Command{enrollCommand(p), agent, refreshCommand(p.Name)}
+	return []*cobra.Command{enrollCommand(p), agent, refreshCommand(p.Name), statusCommand(p), doctorCommand(p)}
 }
 
 // AgentCommands are those for the SPIRE agent alone, of a program that the agent's

@@ -27,6 +27,8 @@ type RunConfig struct {
 	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run"`
 	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart; empty keeps it in memory"`
 	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port"`
+	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER as which SPIRE knows the program; written by enroll, used by doctor"`
+	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary as which SPIRE knows the program; written by enroll, used by doctor"`
 	Log               logging.Config `conf:"log"`
 }
 

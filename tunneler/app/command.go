@@ -19,7 +19,7 @@ const program = "grpctunneler"
 // Command is the command tree of grpctunneler.
 func Command() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "grpctunneler",
+		Use:   program,
 		Short: "Connect this host to private networks",
 		Long: `grpctunneler runs on a user's or service's host. It learns from the controller
 which connectors it may use and keeps an mTLS session with each.
@@ -28,11 +28,18 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 		Example: `  grpctunneler enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
       --tunneler-id tunneler-local-01 --token-file -
   grpctunneler agent run
-  grpctunneler run`,
+  grpctunneler run
+  grpctunneler status
+  grpctunneler doctor`,
 	}
 	root.AddCommand(runCommand(), checkCommand())
 	root.AddCommand(hostcmd.Commands(hostcmd.Program{
-		Name: "grpctunneler", Kind: identity.KindTunneler, Conf: config.File, Directory: directory.StoreFor,
+		Name: program, Kind: identity.KindTunneler, Conf: config.File, Directory: directory.StoreFor,
+		Run: func() hostcmd.RunSettings {
+			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
+				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}
+			})
+		},
 	})...)
 	return root
 }

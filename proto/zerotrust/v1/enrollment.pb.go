@@ -389,8 +389,10 @@ type FetchBundleResponse struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
 	Bundle                *BundleInfo            `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
 	ControlPlaneAddresses []string               `protobuf:"bytes,2,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Clock of the controller, for a host that looks for the fault of its own.
+	ControllerTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=controller_time,json=controllerTime,proto3" json:"controller_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *FetchBundleResponse) Reset() {
@@ -433,6 +435,13 @@ func (x *FetchBundleResponse) GetBundle() *BundleInfo {
 func (x *FetchBundleResponse) GetControlPlaneAddresses() []string {
 	if x != nil {
 		return x.ControlPlaneAddresses
+	}
+	return nil
+}
+
+func (x *FetchBundleResponse) GetControllerTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ControllerTime
 	}
 	return nil
 }
@@ -766,10 +775,11 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"BundleInfo\x12)\n" +
 	"\x10x509_authorities\x18\x01 \x03(\fR\x0fx509Authorities\x120\n" +
 	"\x14spire_server_address\x18\x02 \x01(\tR\x12spireServerAddress\"\x14\n" +
-	"\x12FetchBundleRequest\"\x7f\n" +
+	"\x12FetchBundleRequest\"\xc4\x01\n" +
 	"\x13FetchBundleResponse\x120\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x18.zerotrust.v1.BundleInfoR\x06bundle\x126\n" +
-	"\x17control_plane_addresses\x18\x02 \x03(\tR\x15controlPlaneAddresses\"\xcd\x01\n" +
+	"\x17control_plane_addresses\x18\x02 \x03(\tR\x15controlPlaneAddresses\x12C\n" +
+	"\x0fcontroller_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0econtrollerTime\"\xcd\x01\n" +
 	"\x18RequestEnrollmentRequest\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.zerotrust.v1.WorkloadKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x10\n" +
@@ -833,24 +843,25 @@ var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
 	3,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
 	11, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
 	3,  // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	10, // 5: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	1,  // 6: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
-	12, // 7: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
-	13, // 8: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
-	2,  // 9: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
-	0,  // 10: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
-	6,  // 11: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
-	8,  // 12: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
-	4,  // 13: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
-	2,  // 14: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
-	7,  // 15: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
-	9,  // 16: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
-	5,  // 17: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 5: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
+	10, // 6: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	1,  // 7: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
+	12, // 8: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
+	13, // 9: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
+	2,  // 10: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
+	0,  // 11: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
+	6,  // 12: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
+	8,  // 13: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
+	4,  // 14: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
+	2,  // 15: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
+	7,  // 16: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
+	9,  // 17: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
+	5,  // 18: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
+	15, // [15:19] is the sub-list for method output_type
+	11, // [11:15] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_enrollment_proto_init() }

@@ -1,0 +1,157 @@
+package doctor
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Differences between two clocks that matter: a certificate begins five minutes
+// before it is issued, and re-proofs have 30 seconds.
+const (
+	skewWarning = 10 * time.Second
+	skewFault   = 60 * time.Second
+	maxPEM      = 1 << 20
+)
+
+// compareCA tells how an operator can compare.
+const compareCA = "compare with `grpccontroller bootstrap-ca | openssl x509 -noout -fingerprint -sha256` on the controller, and set CONTROLLER_CA_PATH to that certificate"
+
+// trust makes a TLS handshake with the enrollment listener and sends nothing more.
+func (x *examination) trust(ctx context.Context) []Finding {
+	if x.ControllerCAPath == "" {
+		return skipped("the conf file does not name the controller's CA (CONTROLLER_CA_PATH)")
+	}
+	authorities, err := readCertificates(x.ControllerCAPath)
+	if hidden := rootOnly(err); hidden != nil {
+		return hidden
+	}
+	anchors, err := bootstrap.LoadAnchors(x.ControllerCAPath)
+	if err != nil {
+		x.untrusted = true
+		return bad(Fault, compareCA, "%v", err)
+	}
+	for _, c := range authorities {
+		if now := x.Now(); now.After(c.NotAfter) || now.Before(c.NotBefore) {
+			x.untrusted = true
+			return bad(Fault, "if the clock of this host is right (see clock), the CA was replaced: "+compareCA,
+				"the CA in %s, %s, is valid from %s to %s only", x.ControllerCAPath, fingerprint(c), day(c.NotBefore), day(c.NotAfter))
+		}
+	}
+	host, _, err := net.SplitHostPort(x.ControllerAddr)
+	if err != nil || x.td.IsZero() || x.closed[x.ControllerAddr] || x.unresolved[host] {
+		x.untrusted = true
+		return skipped("the enrollment listener of the controller was not reached")
+	}
+	config := bootstrap.ClientConfig(anchors, x.td, nil)
+	config.Time, config.NextProtos = x.Now, []string{"h2"}
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", x.ControllerAddr)
+	if err != nil {
+		x.untrusted = true
+		return x.distrust(err, authorities)
+	}
+	_ = conn.Close()
+	return ok("%s is the controller of the CA %s", x.ControllerAddr, fingerprint(authorities[0]))
+}
+
+// distrust explains a handshake that failed.
+func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &record):
+		return bad(Fault, "check the port of CONTROLLER_ADDR, usually 8443", "%s does not speak TLS", x.ControllerAddr)
+	case !errors.As(err, &verification) || len(verification.UnverifiedCertificates) == 0:
+		return bad(Fault, "is this the enrollment listener (CONTROLLER_ADDR), and does nothing between here and there end TLS?",
+			"the TLS handshake with %s failed: %v", x.ControllerAddr, err)
+	}
+	leaf := verification.UnverifiedCertificates[0]
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &name):
+		return bad(Fault, "check TRUST_DOMAIN ("+x.TrustDomain+") and the port of CONTROLLER_ADDR; the controller may be one of another trust domain",
+			"the certificate of %s is for %s, and not for %s", x.ControllerAddr, names(leaf), identity.EnrollServerName(x.td))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return bad(Fault, "if the clock of this host is right (see clock), restart the controller, which renews it",
+			"the certificate of %s, %s, is valid from %s to %s, and here it is %s", x.ControllerAddr, fingerprint(leaf), moment(leaf.NotBefore), moment(leaf.NotAfter), moment(x.Now()))
+	}
+	return bad(Fault, compareCA+"; if that is this file, something else answers at "+x.ControllerAddr,
+		"%s shows %s, which the CA in %s, %s, did not sign: %v", x.ControllerAddr, fingerprint(leaf), x.ControllerCAPath, fingerprint(ours[0]), verification.Err)
+}
+
+// clock compares with the controller over the verified connection, so that nobody on
+// the way can move it.
+func (x *examination) clock(ctx context.Context) []Finding {
+	if x.untrusted {
+		return skipped("there is no verified connection to a controller; here it is %s: compare that with another clock", moment(x.Now()))
+	}
+	before := x.Now()
+	theirs, err := x.ControllerTime(ctx)
+	took := x.Now().Sub(before)
+	switch {
+	case errors.Is(err, enrollclient.ErrNoTime):
+		return skipped("%v, it is an older one; here it is %s", err, moment(x.Now()))
+	case err != nil:
+		return skipped("%v; here it is %s", err, moment(x.Now()))
+	}
+	const do = "start a time service on both (systemd-timesyncd, chrony): `timedatectl set-ntp true`; certificates are refused when clocks differ"
+	skew := before.Add(took / 2).Sub(theirs).Round(time.Millisecond)
+	text, direction := skew.Abs(), "ahead of"
+	if skew < 0 {
+		direction = "behind"
+	}
+	switch {
+	case skew.Abs() > skewFault:
+		return bad(Fault, do, "the clock of this host is %s %s that of the controller", text, direction)
+	case skew.Abs() > skewWarning:
+		return bad(Warning, do, "the clock of this host is %s %s that of the controller", text, direction)
+	}
+	return ok("the clocks of this host and of the controller differ by %s", text)
+}
+
+// readCertificates returns the certificates of a PEM file, whatever else is in it.
+func readCertificates(path string) (out []*x509.Certificate, err error) {
+	raw, err := atomicfile.Read(path, maxPEM)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var block *pem.Block
+		block, raw = pem.Decode(raw)
+		if block == nil {
+			return out, nil
+		}
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil {
+			out = append(out, c)
+		}
+	}
+}
+
+// fingerprint is SHA-256 as openssl prints it.
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return "SHA-256 " + strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
+}
+
+func names(c *x509.Certificate) string {
+	if len(c.DNSNames) == 0 {
+		return fmt.Sprintf("%q", c.Subject)
+	}
+	return strings.Join(c.DNSNames[:min(len(c.DNSNames), 3)], ", ")
+}
+
+func day(t time.Time) string    { return t.UTC().Format(time.DateOnly) }
+func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }

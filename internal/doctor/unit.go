@@ -1,0 +1,87 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// manyRestarts is how often a unit may have been started again without a word.
+const manyRestarts = 3
+
+// agentUnitName is the unit of the host's SPIRE agent.
+const agentUnitName = "spire-agent.service"
+
+func (x *examination) unit(ctx context.Context) []Finding {
+	uid, byUID := strings.CutPrefix(x.EnrolledAs, "uid:")
+	switch {
+	case byUID:
+		return skipped("enrolled to run as user %s outside of systemd", uid)
+	case x.Systemctl == "" && x.EnrolledAs != "":
+		return bad(Fault, "enroll again with --run-as instead of --systemd-unit: without systemd SPIRE cannot attest a unit",
+			"enrolled to run as %s, and this host does not run systemd", x.unitName())
+	case x.Systemctl == "":
+		return skipped("this host does not run systemd; whatever starts `%s run` has to keep it running", x.Program)
+	}
+	return x.examineUnit(ctx, x.unitName())
+}
+
+func (x *examination) agentUnit(ctx context.Context) []Finding {
+	if x.Systemctl == "" || strings.HasPrefix(x.EnrolledAs, "uid:") {
+		return skipped("the agent is not a unit here; `%s agent run` has to run", x.Program)
+	}
+	return x.examineUnit(ctx, agentUnitName)
+}
+
+func (x *examination) examineUnit(ctx context.Context, unit string) []Finding {
+	p, err := x.show(ctx, unit)
+	if err != nil {
+		return skipped("systemctl show %s: %v", unit, err)
+	}
+	journal := "look at `journalctl -u " + unit + " -n 30`"
+	switch p["LoadState"] {
+	case "not-found":
+		return bad(Fault, "install it (the package, or setup.sh, has it), then `systemctl enable --now "+unit+"`", "%s does not exist", unit)
+	case "masked":
+		return bad(Fault, "systemctl unmask "+unit+" && systemctl enable --now "+unit, "%s is masked", unit)
+	case "loaded":
+	default:
+		return bad(Fault, "look at `systemctl status "+unit+"`", "%s was not loaded: %s", unit, p["LoadState"])
+	}
+	state := p["ActiveState"] + " (" + p["SubState"] + ")"
+	restarts, _ := strconv.Atoi(p["NRestarts"])
+	switch {
+	case p["SubState"] == "auto-restart" || p["ActiveState"] == "failed":
+		return bad(Fault, journal, "%s ends again and again: %s, result %s, restarts %d", unit, state, p["Result"], restarts)
+	case p["ActiveState"] == "activating":
+		return bad(Warning, journal, "%s is still starting: %s", unit, state)
+	case p["ActiveState"] != "active" && p["ConditionResult"] == "no":
+		return bad(Fault, "enroll this host: the unit starts once there is something to run", "%s is %s because a condition of it does not hold", unit, state)
+	case p["ActiveState"] != "active":
+		return bad(Fault, "systemctl enable --now "+unit, "%s is %s", unit, state)
+	case restarts > manyRestarts:
+		return bad(Warning, journal, "%s is active, after %d restarts", unit, restarts)
+	case p["UnitFileState"] == "disabled":
+		return bad(Warning, "systemctl enable "+unit, "%s is active, and will not be after a reboot", unit)
+	}
+	return ok("%s is %s", unit, state)
+}
+
+// show asks systemd, as any user may.
+func (x *examination) show(ctx context.Context, unit string) (map[string]string, error) {
+	cmd := exec.CommandContext(ctx, x.Systemctl, "show", "--no-pager",
+		"--property=LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,ConditionResult", "--", unit)
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("it failed: %w", err)
+	}
+	properties := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			properties[key] = value
+		}
+	}
+	return properties, nil
+}

@@ -1,0 +1,163 @@
+package hostcmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+)
+
+// maxTokenFile bounds what is read where a token is expected.
+const maxTokenFile = 4 << 10
+
+func doctorCommand(p Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what keeps this host from working, and say what to do",
+		Long: fmt.Sprintf(`Doctor looks at the conf file, the units, the agent's socket, the running program,
+names, ports, the controller's certificate, the clock, the files of the host and, if
+one is given, at the form of an enrollment token. It changes nothing and sends no
+token. What only root can see is skipped for other users.
+
+An identity is given to the program and to nobody else, so doctor asks the program
+whether it has it (%s status).
+
+Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
+		Example: fmt.Sprintf(`  sudo %[1]s doctor
+  %[1]s doctor -o json | jq -r '.findings[] | select(.level == "fault") | .do'
+  %[1]s doctor --token-file -      # paste the token, end with ctrl-d`, p.Name),
+	}
+	var out cli.Output
+	var tokenFile string
+	set := p.Run()
+	fs := cmd.Flags()
+	registerReader(fs, set)
+	fs.StringVar(&tokenFile, "token-file", "", "`file` with an enrollment token to look at, - is standard input; it is not sent (default $"+enrollclient.TokenEnv+")")
+	out.Register(fs)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := set.Load(fs) // a fault in it is a finding
+		h := hostToExamine(p, cfg, err)
+		if f := fs.Lookup("config"); f.Changed {
+			h.Conf = f.Value.String()
+		}
+		h.Token = tokenOf(tokenFile, cmd.InOrStdin())
+		r := doctor.Run(cmd.Context(), h)
+		w := cmd.OutOrStdout()
+		if err := out.Write(w, r, func(w io.Writer) error { return writeReport(w, r) }); err != nil {
+			return err
+		}
+		if !r.Healthy {
+			return fmt.Errorf("faults found: %d", r.Count(doctor.Fault))
+		}
+		return nil
+	}
+	return cmd
+}
+
+// hostToExamine is this host, by this configuration.
+func hostToExamine(p Program, cfg Running, fault error) doctor.Host {
+	socket, _ := mtls.SocketPath(cfg.SpiffeSocket) // empty is skipped, the conf check has the fault
+	return doctor.Host{
+		Program: p.Name, Version: cli.Version().Version, Kind: p.Kind, Conf: p.Conf, ConfFault: fault,
+		ID: cfg.ID, TrustDomain: cfg.TrustDomain, ControllerAddr: cfg.ControllerAddr, ControlPlane: cfg.ControlPlane(),
+		ControllerCAPath: cfg.ControllerCAPath, ConnectorAddr: cfg.ConnectorAddr, StateDir: cfg.StateDir, Socket: socket,
+		Dir: hostagent.Dir{Root: cfg.HostDir}, EnrolledAs: cfg.EnrolledAs, EnrolledBinary: cfg.EnrolledBinary,
+		Means: doctor.Means{
+			Now: time.Now, Lookup: net.DefaultResolver.LookupHost, Systemctl: systemctl(),
+			Ask: func(ctx context.Context) (hoststatus.Document, error) {
+				d, _, err := ask(ctx, p, cfg)
+				return d, err
+			},
+			ControllerTime: func(ctx context.Context) (time.Time, error) { return controllerTime(ctx, cfg) },
+		},
+	}
+}
+
+// systemctl is empty on a host that does not run systemd.
+func systemctl() string {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return ""
+	}
+	path, err := exec.LookPath("systemctl")
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+func controllerTime(ctx context.Context, cfg Running) (time.Time, error) {
+	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
+	if err != nil {
+		return time.Time{}, err
+	}
+	anchors, err := bootstrap.LoadAnchors(cfg.ControllerCAPath)
+	if err != nil {
+		return time.Time{}, err
+	}
+	client, err := enrollclient.New(enrollclient.Config{Address: cfg.ControllerAddr, Anchors: anchors, TrustDomain: td})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return client.ControllerTime(ctx)
+}
+
+// tokenOf reads the token that was given, nil if none was.
+func tokenOf(file string, stdin io.Reader) func() (string, error) {
+	switch {
+	case file == "-":
+		return func() (string, error) {
+			raw, err := io.ReadAll(io.LimitReader(stdin, maxTokenFile))
+			return string(raw), err
+		}
+	case file != "":
+		return func() (string, error) {
+			f, err := os.Open(file)
+			if err != nil {
+				return "", err
+			}
+			defer func() { _ = f.Close() }()
+			raw, err := io.ReadAll(io.LimitReader(f, maxTokenFile))
+			return string(raw), err
+		}
+	case os.Getenv(enrollclient.TokenEnv) != "":
+		return func() (string, error) { return os.Getenv(enrollclient.TokenEnv), nil }
+	}
+	return nil
+}
+
+// writeReport is the report for a person.
+func writeReport(w io.Writer, r doctor.Report) error {
+	paint := cli.NewPaint(w)
+	mark := map[doctor.Level]string{
+		doctor.OK: paint.Good("ok     "), doctor.Warning: paint.Warn("warning"), doctor.Fault: paint.Bad("FAULT  "), doctor.Skipped: paint.Dim("skipped"),
+	}
+	var b strings.Builder
+	for _, f := range r.Findings {
+		found := f.Found
+		if f.Level == doctor.Skipped {
+			found = paint.Dim(found)
+		}
+		fmt.Fprintf(&b, "%s  %-16s  %s\n", mark[f.Level], f.Check, found)
+		if f.Do != "" {
+			fmt.Fprintf(&b, "%27s%s\n", "", paint.Bold("do: ")+f.Do)
+		}
+	}
+	fmt.Fprintf(&b, "%d faults, %d warnings, %d skipped\n", r.Count(doctor.Fault), r.Count(doctor.Warning), r.Count(doctor.Skipped))
+	_, err := io.WriteString(w, b.String())
+	return err
+}

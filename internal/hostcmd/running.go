@@ -1,0 +1,49 @@
+package hostcmd
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// Running is what status and doctor need of the configuration of a run.
+type Running struct {
+	RunConfig
+
+	ID, SPIFFEID  string
+	ListenAddr    string // of a connector, for tunnelers
+	ConnectorAddr string // of a tunneler, where it was limited to one
+}
+
+// RunSettings reads the configuration of a run. What Load returns beside an error is
+// as complete as the faults allow.
+type RunSettings interface {
+	Flags(*pflag.FlagSet)
+	Load(*pflag.FlagSet) (Running, error)
+}
+
+// RunSettingsOf makes a RunSettings of a program's loader.
+func RunSettingsOf[T any](l *settings.Loader[T], of func(T) Running) RunSettings {
+	return runSettings[T]{l, of}
+}
+
+type runSettings[T any] struct {
+	*settings.Loader[T]
+
+	of func(T) Running
+}
+
+// Load hides that of settings.Loader.
+func (r runSettings[T]) Load(fs *pflag.FlagSet) (Running, error) {
+	cfg, err := r.Loader.Load(fs)
+	return r.of(cfg), err
+}
+
+// shownToReaders are the flags in the help of a command that only looks at a program
+// that runs; the others are understood, because file and environment have them too.
+var shownToReaders = map[string]bool{"config": true, "health-addr": true, "state-dir": true}
+
+func registerReader(fs *pflag.FlagSet, s RunSettings) {
+	s.Flags(fs)
+	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = !shownToReaders[f.Name] })
+}

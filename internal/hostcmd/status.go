@@ -1,0 +1,148 @@
+package hostcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
+)
+
+// agentTimeout bounds the question whether the agent answers.
+const agentTimeout = 2 * time.Second
+
+// hostStatus is what status prints with -o json. The shape is stable and documented
+// in docs/health.md.
+type hostStatus struct {
+	// Running says that the program answers; Failure why not.
+	Running bool   `json:"running"`
+	Failure string `json:"failure,omitempty"`
+	// HealthAddr is where it was asked.
+	HealthAddr string `json:"health_addr"`
+	// HostID is absent for who may not read the host's files.
+	HostID string      `json:"host_id,omitempty"`
+	Agent  agentStatus `json:"agent"`
+	// Program is what the program says of itself; absent when it does not run.
+	Program *hoststatus.Document `json:"program,omitempty"`
+}
+
+// agentStatus is about the host's SPIRE agent.
+type agentStatus struct {
+	Socket  string `json:"socket"`
+	Up      bool   `json:"up"`
+	Failure string `json:"failure,omitempty"`
+}
+
+func statusCommand(p Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what the running program is doing",
+		Long: fmt.Sprintf(`Status asks the %s of this host who it is, how long its identity lasts, whom it is
+connected to since when, and whether it is ready. It needs no root.
+
+Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.`, p.Name),
+		Example: fmt.Sprintf(`  %[1]s status
+  %[1]s status -o json | jq .program.svid.not_after
+  %[1]s status --config ./%[2]s.conf`, p.Name, p.Kind),
+	}
+	var cfg Running
+	var out cli.Output
+	set := p.Run()
+	registerReader(cmd.Flags(), set)
+	out.Register(cmd.Flags())
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err = set.Load(cmd.Flags())
+		return err
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		st := readStatus(cmd.Context(), p, cfg)
+		w := cmd.OutOrStdout()
+		err := out.Write(w, st, func(w io.Writer) error { return st.page(w, p, time.Now()) })
+		if err != nil {
+			return err
+		}
+		switch {
+		case !st.Running:
+			return fmt.Errorf("does not answer at %s (%s): %s", st.HealthAddr, st.Failure, howToStart(p, cmd.Flags()))
+		case !st.Program.Ready:
+			return fmt.Errorf("not ready: `%s doctor` looks for the cause", p.Name)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// howToStart names the unit where there is one.
+func howToStart(p Program, fs *pflag.FlagSet) string {
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		unit := p.Name + ".service"
+		return fmt.Sprintf("start it with `systemctl start %s` and look at `journalctl -u %s`; `%s doctor` looks for the cause", unit, unit, p.Name)
+	}
+	how := p.Name + " run"
+	if f := fs.Lookup("config"); f != nil && f.Changed {
+		how += " --config " + f.Value.String()
+	}
+	return fmt.Sprintf("start it with `%s`; `%s doctor` looks for the cause", how, p.Name)
+}
+
+// readStatus asks everybody who may know.
+func readStatus(ctx context.Context, p Program, cfg Running) hostStatus {
+	st := hostStatus{HealthAddr: cfg.HealthAddr, Agent: askAgent(ctx, cfg.SpiffeSocket)}
+	if host, err := (hostagent.Dir{Root: cfg.HostDir}).ReadHost(); err == nil {
+		st.HostID = string(host.HostID)
+	}
+	d, addr, err := ask(ctx, p, cfg)
+	if addr != "" {
+		st.HealthAddr = addr
+	}
+	if err != nil {
+		st.Failure = health.OneLine(err.Error())
+		return st
+	}
+	st.Running, st.Program = true, &d
+	return st
+}
+
+// ask asks the program, which must be the one of the configuration: two of them on a
+// host have other ports.
+func ask(ctx context.Context, p Program, cfg Running) (d hoststatus.Document, addr string, err error) {
+	addr, err = hoststatus.Address(cfg.HealthAddr, cfg.StateDir)
+	if err != nil {
+		return d, "", err
+	}
+	if d, err = hoststatus.Fetch(ctx, addr, p.Name); err != nil {
+		return d, addr, err
+	}
+	if d.ID != cfg.ID {
+		return d, addr, fmt.Errorf("%w: %s %.64q, and the conf file is of %q", hoststatus.ErrOther, p.Kind, d.ID, cfg.ID)
+	}
+	return d, addr, nil
+}
+
+func askAgent(ctx context.Context, address string) agentStatus {
+	path, err := mtls.SocketPath(address)
+	if err != nil {
+		return agentStatus{Socket: address, Failure: err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	st := agentStatus{Socket: path}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		st.Failure = "the socket does not exist: the agent does not run, or has not attested yet"
+	} else if err := probe.Serving(ctx, path); err != nil {
+		st.Failure = health.OneLine(err.Error())
+	}
+	st.Up = st.Failure == ""
+	return st
+}
