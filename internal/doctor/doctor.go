@@ -110,7 +110,7 @@ type examination struct {
 	program    *hoststatus.Document
 	unresolved map[string]bool // names
 	closed     map[string]bool // addresses
-	untrusted  bool
+	trusted    bool            // the controller, by a handshake
 }
 
 // check is one thing to look at.

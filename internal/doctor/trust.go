@@ -40,29 +40,26 @@ func (x *examination) trust(ctx context.Context) []Finding {
 	}
 	anchors, err := bootstrap.LoadAnchors(x.ControllerCAPath)
 	if err != nil {
-		x.untrusted = true
 		return bad(Fault, compareCA, "%v", err)
 	}
 	for _, c := range authorities {
 		if now := x.Now(); now.After(c.NotAfter) || now.Before(c.NotBefore) {
-			x.untrusted = true
 			return bad(Fault, "if the clock of this host is right (see clock), the CA was replaced: "+compareCA,
 				"the CA in %s, %s, is valid from %s to %s only", x.ControllerCAPath, fingerprint(c), day(c.NotBefore), day(c.NotAfter))
 		}
 	}
 	host, _, err := net.SplitHostPort(x.ControllerAddr)
 	if err != nil || x.td.IsZero() || x.closed[x.ControllerAddr] || x.unresolved[host] {
-		x.untrusted = true
 		return skipped("the enrollment listener of the controller was not reached")
 	}
 	config := bootstrap.ClientConfig(anchors, x.td, nil)
 	config.Time, config.NextProtos = x.Now, []string{"h2"}
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", x.ControllerAddr)
 	if err != nil {
-		x.untrusted = true
 		return x.distrust(err, authorities)
 	}
 	_ = conn.Close()
+	x.trusted = true
 	return ok("%s is the controller of the CA %s", x.ControllerAddr, fingerprint(authorities[0]))
 }
 
@@ -95,7 +92,7 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 // clock compares with the controller over the verified connection, so that nobody on
 // the way can move it.
 func (x *examination) clock(ctx context.Context) []Finding {
-	if x.untrusted {
+	if !x.trusted {
 		return skipped("there is no verified connection to a controller; here it is %s: compare that with another clock", moment(x.Now()))
 	}
 	before := x.Now()
