@@ -52,7 +52,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	checks := healthServer.Checks()
 	checks.Declare(checkControl, checkPolicy, checkListener, checkAudit)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
-	status := publish(healthServer, cfg, listener.Addr())
+	status := publish(healthServer, cfg, listener.Addr()) //nolint:contextcheck // each document bounds its checks
 	forget, err := noteAddresses(cfg.StateDir, listener.Addr(), healthServer.Addr())
 	if err != nil {
 		_ = healthServer.Close()

@@ -32,7 +32,7 @@ entries, and tells connectors and tunnelers who may meet whom.`,
   # See who is ONLINE
   grpccontroller connectors list`,
 	}
-	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), keyCommand())
+	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), keyCommand(), statusCommand(), doctorCommand())
 	for _, cmd := range admincmd.Commands() {
 		if cmd.Name() == "audit" {
 			cmd.AddCommand(auditVerifyCommand()) // works on the database, not on the API

@@ -16,40 +16,40 @@ func (x *examination) conf(context.Context) []Finding {
 	info, err := os.Stat(x.Conf)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return bad(Fault, "enroll this host, which writes it (`"+x.Program+" enroll --help`), or name another file with --config", "%s does not exist", x.Conf)
+		return Bad(Fault, "enroll this host, which writes it (`"+x.Program+" enroll --help`), or name another file with --config", "%s does not exist", x.Conf)
 	case err != nil:
-		return bad(Fault, "let every user read it (chmod 0644) and enter its directory (chmod 0755): no secret is in it", "%v", err)
+		return Bad(Fault, "let every user read it (chmod 0644) and enter its directory (chmod 0755): no secret is in it", "%v", err)
 	case errors.Is(x.ConfFault, fs.ErrPermission):
-		return bad(Fault, "let every user read it (chmod 0644): no secret is in it", "%v", x.ConfFault)
+		return Bad(Fault, "let every user read it (chmod 0644): no secret is in it", "%v", x.ConfFault)
 	case x.ConfFault != nil:
-		return bad(Fault, "correct these keys, then look again with `"+x.Program+" check-config --config "+x.Conf+"`", "%s: %v", x.Conf, x.ConfFault)
+		return Bad(Fault, "correct these keys, then look again with `"+x.Program+" check-config --config "+x.Conf+"`", "%s: %v", x.Conf, x.ConfFault)
 	case info.Mode().Perm()&0o002 != 0:
-		return bad(Fault, "chmod 0644 "+x.Conf, "%s can be changed by every user", x.Conf)
+		return Bad(Fault, "chmod 0644 "+x.Conf, "%s can be changed by every user", x.Conf)
 	}
-	return ok("%s is readable and valid: %s %s in %s", x.Conf, x.Kind, x.ID, x.TrustDomain)
+	return Good("%s is readable and valid: %s %s in %s", x.Conf, x.Kind, x.ID, x.TrustDomain)
 }
 
 // token looks at the form of a token that was given. It is not sent: only one host
 // can spend it.
 func (x *examination) token(context.Context) []Finding {
 	if x.Token == nil {
-		return skipped("no token was given: --token-file FILE looks at the form of one, and does not send it")
+		return Unseen("no token was given: --token-file FILE looks at the form of one, and does not send it")
 	}
 	text, err := x.Token()
 	if err != nil {
-		return bad(Fault, "check the path given with --token-file", "%v", err)
+		return Bad(Fault, "check the path given with --token-file", "%v", err)
 	}
 	text = strings.TrimSpace(text)
 	for _, other := range []identity.Kind{identity.KindConnector, identity.KindTunneler} {
 		if other != x.Kind && strings.HasPrefix(text, other.TokenPrefix()) {
-			return bad(Fault, "ask for a token for a "+string(x.Kind)+", or enroll with grpc"+string(other), "the token is for a %s, not for a %s", other, x.Kind)
+			return Bad(Fault, "ask for a token for a "+string(x.Kind)+", or enroll with grpc"+string(other), "the token is for a %s, not for a %s", other, x.Kind)
 		}
 	}
 	if err := secret.Check(x.Kind.TokenPrefix(), text); err != nil {
 		// The error quotes the prefix that was expected, never the token.
-		return bad(Fault, "copy it again, all of it and nothing else", "the token %v", err)
+		return Bad(Fault, "copy it again, all of it and nothing else", "the token %v", err)
 	}
-	return ok("the token has the right form and checksum; whether it is spent or expired only the controller knows")
+	return Good("the token has the right form and checksum; whether it is spent or expired only the controller knows")
 }
 
 // leftover looks for a token that nobody needs any more where the unit that enrolls
@@ -58,12 +58,12 @@ func (x *examination) leftover(context.Context) []Finding {
 	path := filepath.Join(filepath.Dir(x.Conf), "enrollment-token")
 	if _, err := os.Lstat(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return ok("no enrollment token is left at %s", path)
+			return Good("no enrollment token is left at %s", path)
 		}
-		return skipped("%v: run doctor as root to look at it", err)
+		return Unseen("%v: run doctor as root to look at it", err)
 	}
 	if x.enrollment.HostID == "" && x.program == nil {
-		return ok("%s waits for %s-enroll.service", path, x.Program)
+		return Good("%s waits for %s-enroll.service", path, x.Program)
 	}
-	return bad(Warning, "remove it: rm -f "+path, "this host is enrolled and %s is still there", path)
+	return Bad(Warning, "remove it: rm -f "+path, "this host is enrolled and %s is still there", path)
 }

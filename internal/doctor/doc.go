@@ -4,10 +4,11 @@
 //
 // It does not mend anything, does not send a token, and does not ask for an identity:
 // SPIRE gives one to the program and to nobody else, so the program is asked whether
-// it has it. It reads no configuration (internal/hostcmd does, and prints).
+// it has it. It reads no configuration (internal/hostcmd does).
 //
 // Main types, in reading order: Host (what is examined, and by which means), Run,
-// Report, Finding.
+// Report, Finding; Check and Examine for a program with checks of its own, which the
+// controller has.
 //
 // Run works in the caller's goroutine, one check after the other; each is bounded in
 // time. A check that depends on what an earlier one found is skipped, not repeated.

@@ -113,62 +113,67 @@ type examination struct {
 	trusted    bool            // the controller, by a handshake
 }
 
-// check is one thing to look at.
-type check struct {
-	name string
-	run  func(*examination, context.Context) []Finding
+// Check is one thing to look at.
+type Check struct {
+	Name string
+	Run  func(context.Context) []Finding
 }
 
 // checks are in the order in which a person would look: a later one may depend on
 // what an earlier one found.
-func checks() []check {
-	return []check{
-		{"conf", (*examination).conf},
-		{"unit", (*examination).unit},
-		{"agent_unit", (*examination).agentUnit},
-		{"program", (*examination).running},
-		{"socket", (*examination).socket},
-		{"workload", (*examination).workload},
-		{"identity", (*examination).identity},
-		{"readiness", (*examination).readiness},
-		{"dns", (*examination).dns},
-		{"port", (*examination).ports},
-		{"trust", (*examination).trust},
-		{"clock", (*examination).clock},
-		{"token", (*examination).token},
-		{"leftover_token", (*examination).leftover},
-		{"host_certificate", (*examination).hostCertificate},
-		{"bundle", (*examination).bundle},
-		{"state_dir", (*examination).stateDir},
+func (x *examination) checks() []Check {
+	return []Check{
+		{"conf", x.conf},
+		{"unit", x.unit},
+		{"agent_unit", x.agentUnit},
+		{"program", x.running},
+		{"socket", x.socket},
+		{"workload", x.workload},
+		{"identity", x.identity},
+		{"readiness", x.readiness},
+		{"dns", x.dns},
+		{"port", x.ports},
+		{"trust", x.trust},
+		{"clock", x.clock},
+		{"token", x.token},
+		{"leftover_token", x.leftover},
+		{"host_certificate", x.hostCertificate},
+		{"bundle", x.bundle},
+		{"state_dir", x.stateDir},
 	}
 }
 
-// Names lists the checks, for documentation.
+// Names lists the checks of a host, for documentation.
 func Names() []string {
 	var out []string
-	for _, c := range checks() {
-		out = append(out, c.name)
+	for _, c := range new(examination).checks() {
+		out = append(out, c.Name)
 	}
 	return out
 }
 
-// Run examines the host.
+// Run examines a host.
 func Run(ctx context.Context, h Host) Report {
 	x := &examination{Host: h, unresolved: map[string]bool{}, closed: map[string]bool{}}
 	x.td, _ = spiffeid.TrustDomainFromString(h.TrustDomain) // the conf check has the fault
 	x.enrollment, _ = h.Dir.ReadHost()                      // the host certificate's check has the fault
-	r := Report{Program: h.Program, ID: h.ID, Healthy: true}
-	for _, c := range checks() {
+	return Examine(ctx, Report{Program: h.Program, ID: h.ID}, x.checks())
+}
+
+// Examine completes the report by these checks, one after the other.
+func Examine(ctx context.Context, r Report, checks []Check) Report {
+	r.Healthy = true
+	for _, c := range checks {
 		if ctx.Err() != nil {
 			return r
 		}
 		found := func() []Finding {
 			within, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			return c.run(x, within)
+			return c.Run(within)
 		}()
 		for _, f := range found {
-			f.Check, f.Found = c.name, health.OneLine(f.Found)
+			f.Check, f.Found = c.Name, health.OneLine(f.Found)
 			r.Healthy = r.Healthy && f.Level != Fault
 			r.Findings = append(r.Findings, f)
 		}
@@ -176,16 +181,18 @@ func Run(ctx context.Context, h Host) Report {
 	return r
 }
 
-func ok(format string, args ...any) []Finding {
+// Good makes the finding of a check that found nothing wrong.
+func Good(format string, args ...any) []Finding {
 	return []Finding{{Level: OK, Found: fmt.Sprintf(format, args...)}}
 }
 
-func skipped(format string, args ...any) []Finding {
+// Unseen makes the finding of a check that could not look.
+func Unseen(format string, args ...any) []Finding {
 	return []Finding{{Level: Skipped, Found: fmt.Sprintf(format, args...)}}
 }
 
-// bad makes a finding that needs doing something.
-func bad(l Level, do, format string, args ...any) []Finding {
+// Bad makes a finding that needs doing something.
+func Bad(l Level, do, format string, args ...any) []Finding {
 	return []Finding{{Level: l, Found: fmt.Sprintf(format, args...), Do: do}}
 }
 
@@ -193,7 +200,7 @@ func bad(l Level, do, format string, args ...any) []Finding {
 // error.
 func rootOnly(err error) []Finding {
 	if errors.Is(err, fs.ErrPermission) {
-		return skipped("%v: run doctor as root to look at it", err)
+		return Unseen("%v: run doctor as root to look at it", err)
 	}
 	return nil
 }

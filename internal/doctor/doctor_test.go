@@ -151,7 +151,7 @@ func listenTLS(t *testing.T, ca *mtlstest.CA, name string, spoil ...mtlstest.Opt
 	for _, s := range spoil {
 		s(template)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{ //nolint:noctx // binds at once
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"}, Certificates: []tls.Certificate{ca.Certificate(t, template)},
 	})
 	require.NoError(t, err)
@@ -328,7 +328,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"no state directory":                       {func(h *host) { h.doc.StateDir = "" }, "state_dir", warning, "nothing is kept", "STATE_DIR"},
 		"a state directory that is gone":           {func(h *host) { require.NoError(h.t, os.RemoveAll(h.StateDir)) }, "state_dir", warning, "does not exist", "start the program"},
 		"a state directory of another user":        {func(h *host) { h.doc.Process.UID = 54321 }, "state_dir", fault, "cannot write to it", "chown it to user 54321"},
-		"a file as state directory":                {func(h *host) { h.doc.StateDir = h.Conf }, "state_dir", fault, "is not a directory", "STATE_DIR"},
+		"a file as state directory":                {func(h *host) { h.doc.StateDir = h.Conf }, "state_dir", fault, "is not a directory", "the configured path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

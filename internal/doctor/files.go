@@ -30,30 +30,30 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 		if hidden := rootOnly(err); hidden != nil {
 			return hidden
 		}
-		return bad(Fault, "enroll this host: `"+x.Program+" enroll --help`", "this host is not enrolled: %v", err)
+		return Bad(Fault, "enroll this host: `"+x.Program+" enroll --help`", "this host is not enrolled: %v", err)
 	}
 	if _, err := x.Dir.ReadHost(); err != nil {
 		if hidden := rootOnly(err); hidden != nil {
 			return hidden
 		}
-		return bad(Fault, again, "%v", err)
+		return Bad(Fault, again, "%v", err)
 	}
 	if x.enrollment.Ephemeral {
-		return skipped("an ephemeral host has no certificate")
+		return Unseen("an ephemeral host has no certificate")
 	}
 	certs, err := readCertificates(x.Dir.Certificate())
 	if hidden := rootOnly(err); hidden != nil {
 		return hidden
 	}
 	if err != nil || len(certs) == 0 {
-		return bad(Fault, again, "%s holds no certificate: %v", x.Dir.Certificate(), err)
+		return Bad(Fault, again, "%s holds no certificate: %v", x.Dir.Certificate(), err)
 	}
 	key, err := os.Stat(x.Dir.Key())
 	switch {
 	case err != nil:
-		return bad(Fault, again, "%v", err)
+		return Bad(Fault, again, "%v", err)
 	case key.Mode().Perm()&0o077 != 0:
-		return bad(Fault, "chmod 0600 "+x.Dir.Key()+"; if somebody read it, enroll again with --new-host", "other users may read the host key (%v)", key.Mode())
+		return Bad(Fault, "chmod 0600 "+x.Dir.Key()+"; if somebody read it, enroll again with --new-host", "other users may read the host key (%v)", key.Mode())
 	}
 	return x.verifyHost(certs[0], again)
 }
@@ -61,17 +61,17 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 func (x *examination) verifyHost(c *x509.Certificate, again string) []Finding {
 	id, err := identity.HostFromCertificate(c, x.td)
 	if err != nil || id != x.enrollment.HostID {
-		return bad(Fault, again, "the host certificate is of host %q, and host.json of %q", id, x.enrollment.HostID)
+		return Bad(Fault, again, "the host certificate is of host %q, and host.json of %q", id, x.enrollment.HostID)
 	}
 	anchors, err := bootstrap.LoadAnchors(x.Dir.ControllerCA())
 	if err != nil {
-		return bad(Fault, again, "%v", err)
+		return Bad(Fault, again, "%v", err)
 	}
 	_, err = c.Verify(x509.VerifyOptions{Roots: anchors, CurrentTime: x.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
-		return bad(Fault, "check the clock; if it is right, "+again, "the host certificate is not good: %v", err)
+		return Bad(Fault, "check the clock; if it is right, "+again, "the host certificate is not good: %v", err)
 	}
-	return ok("host %s, certificate valid until %s", id, day(c.NotAfter))
+	return Good("host %s, certificate valid until %s", id, day(c.NotAfter))
 }
 
 // bundle looks at what an agent that starts now would trust.
@@ -82,7 +82,7 @@ func (x *examination) bundle(context.Context) []Finding {
 		return hidden
 	}
 	if err != nil || len(certs) == 0 {
-		return bad(Fault, refresh, "%s holds no authority: %v", x.Dir.Bundle(), err)
+		return Bad(Fault, refresh, "%s holds no authority: %v", x.Dir.Bundle(), err)
 	}
 	good := 0
 	for _, c := range certs {
@@ -95,9 +95,9 @@ func (x *examination) bundle(context.Context) []Finding {
 		age = "written " + x.Now().Sub(info.ModTime()).Round(time.Minute).String() + " ago"
 	}
 	if good == 0 {
-		return bad(Fault, refresh, "all %d authorities in %s have expired, or are not valid yet; it was %s", len(certs), x.Dir.Bundle(), age)
+		return Bad(Fault, refresh, "all %d authorities in %s have expired, or are not valid yet; it was %s", len(certs), x.Dir.Bundle(), age)
 	}
-	return ok("%s has %d authorities, valid now: %d, %s", x.Dir.Bundle(), len(certs), good, age)
+	return Good("%s has %d authorities, valid now: %d, %s", x.Dir.Bundle(), len(certs), good, age)
 }
 
 // stateDir is where the policy or the directory survives a restart.
@@ -108,10 +108,20 @@ func (x *examination) stateDir(context.Context) []Finding {
 	}
 	if dir == "" {
 		if x.program == nil {
-			return skipped("the conf file names no STATE_DIR; the unit may")
+			return Unseen("the conf file names no STATE_DIR; the unit may")
 		}
-		return bad(Warning, "set STATE_DIR, or use the unit, which does", "nothing is kept: after a restart without a controller it is of no use")
+		return Bad(Warning, "set STATE_DIR, or use the unit, which does", "nothing is kept: after a restart without a controller it is of no use")
 	}
+	uid := nobody
+	if x.program != nil {
+		uid = x.program.Process.UID
+	}
+	return Directory(dir, uid)
+}
+
+// Directory looks at a directory that a program keeps its state in. Whether this
+// user may write to it is asked only where the user is known, that is not negative.
+func Directory(dir string, uid int) []Finding {
 	info, err := os.Stat(dir)
 	var space unix.Statfs_t
 	if err == nil {
@@ -122,14 +132,14 @@ func (x *examination) stateDir(context.Context) []Finding {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return bad(Warning, "start the program, which makes it", "%s does not exist", dir)
+		return Bad(Warning, "start the program, which makes it", "%s does not exist", dir)
 	case err != nil:
-		return bad(Fault, "check STATE_DIR", "%v", err)
+		return Bad(Fault, "check the configured path", "%v", err)
 	case !info.IsDir():
-		return bad(Fault, "check STATE_DIR", "%s is not a directory", dir)
+		return Bad(Fault, "check the configured path", "%s is not a directory", dir)
 	}
-	if st, known := info.Sys().(*syscall.Stat_t); known && x.program != nil && !may(info, x.program.Process.UID, 0o2) {
-		return bad(Fault, "chown it to user "+strconv.Itoa(x.program.Process.UID), "%s belongs to user %d, and the program, user %d, cannot write to it", dir, st.Uid, x.program.Process.UID)
+	if st, known := info.Sys().(*syscall.Stat_t); known && uid >= 0 && !may(info, uid, 0o2) {
+		return Bad(Fault, "chown it to user "+strconv.Itoa(uid), "%s belongs to user %d, and the program, user %d, cannot write to it", dir, st.Uid, uid)
 	}
 	return enough(dir, space.Bavail*uint64(space.Bsize), space.Files > 0 && space.Ffree == 0) //nolint:gosec // a block size is positive
 }
@@ -138,11 +148,11 @@ func enough(dir string, free uint64, noInodes bool) []Finding {
 	const do = "free space on this file system: what is not written is lost with the next restart"
 	switch {
 	case noInodes:
-		return bad(Fault, do, "no inode is left for %s", dir)
+		return Bad(Fault, do, "no inode is left for %s", dir)
 	case free < spaceFault:
-		return bad(Fault, do, "%d KiB are free for %s", free>>10, dir)
+		return Bad(Fault, do, "%d KiB are free for %s", free>>10, dir)
 	case free < spaceWarning:
-		return bad(Warning, do, "%d MiB are free for %s", free>>20, dir)
+		return Bad(Warning, do, "%d MiB are free for %s", free>>20, dir)
 	}
-	return ok("%s can be written, %d MiB are free", dir, free>>20)
+	return Good("%s can be written, %d MiB are free", dir, free>>20)
 }

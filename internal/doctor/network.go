@@ -39,7 +39,7 @@ func (x *examination) dns(ctx context.Context) (out []Finding) {
 		}
 	}
 	if len(names) == 0 {
-		return ok("all addresses are numbers, there is nothing to resolve")
+		return Good("all addresses are numbers, there is nothing to resolve")
 	}
 	for _, name := range names {
 		within, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -47,11 +47,11 @@ func (x *examination) dns(ctx context.Context) (out []Finding) {
 		cancel()
 		if err != nil || len(found) == 0 {
 			x.unresolved[name] = true
-			out = append(out, bad(Fault, "try `getent hosts "+name+"`; check the spelling in the conf file, /etc/resolv.conf and /etc/hosts, or use an IP address",
+			out = append(out, Bad(Fault, "try `getent hosts "+name+"`; check the spelling in the conf file, /etc/resolv.conf and /etc/hosts, or use an IP address",
 				"%s does not resolve: %v", name, err)...)
 			continue
 		}
-		out = append(out, ok("%s is %s", name, strings.Join(found[:min(len(found), 4)], ", "))...)
+		out = append(out, Good("%s is %s", name, strings.Join(found[:min(len(found), 4)], ", "))...)
 	}
 	return out
 }
@@ -69,7 +69,7 @@ func (x *examination) ports(ctx context.Context) (out []Finding) {
 		out = append(out, x.dial(ctx, t)...)
 	}
 	if len(out) == 0 {
-		return skipped("there is no address to reach")
+		return Unseen("there is no address to reach")
 	}
 	return out
 }
@@ -78,11 +78,11 @@ func (x *examination) dial(ctx context.Context, t target) []Finding {
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", t.addr)
 	if err == nil {
 		_ = conn.Close()
-		return ok("%s: %s accepts connections", t.name, t.addr)
+		return Good("%s: %s accepts connections", t.name, t.addr)
 	}
 	x.closed[t.addr] = true
 	if t.guessed {
-		return bad(Warning, "run doctor as root, which knows the address", "%s: %s, which is only the usual port: %v", t.name, t.addr, err)
+		return Bad(Warning, "run doctor as root, which knows the address", "%s: %s, which is only the usual port: %v", t.name, t.addr, err)
 	}
 	do := "a firewall drops it, or the machine is off: the port has to be open from this host"
 	switch {
@@ -91,7 +91,7 @@ func (x *examination) dial(ctx context.Context, t target) []Finding {
 	case errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH):
 		do = "there is no route from this host: check its network, and the address"
 	}
-	return bad(Fault, do, "%s: %v", t.name, err)
+	return Bad(Fault, do, "%s: %v", t.name, err)
 }
 
 // withPort replaces the port of an address.

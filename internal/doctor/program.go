@@ -19,49 +19,49 @@ func (x *examination) running(ctx context.Context) []Finding {
 	d, err := x.Ask(ctx)
 	switch {
 	case errors.Is(err, hoststatus.ErrOther):
-		return bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "the health address is not of this program: %v", err)
+		return Bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "the health address is not of this program: %v", err)
 	case err != nil:
-		return bad(Fault, x.byUnit("systemctl enable --now "+x.unitName()+", then `journalctl -u "+x.unitName()+" -n 30`",
+		return Bad(Fault, x.byUnit("systemctl enable --now "+x.unitName()+", then `journalctl -u "+x.unitName()+" -n 30`",
 			"start `"+x.Program+" run --config "+x.Conf+"`"), "the program does not answer at its health address: %v", err)
 	}
 	x.program = &d
 	if d.Version != x.Version {
-		return bad(Warning, x.byUnit("systemctl restart "+x.unitName(), "restart it"), "version %s runs (pid %d), and %s is installed", d.Version, d.Process.PID, x.Version)
+		return Bad(Warning, x.byUnit("systemctl restart "+x.unitName(), "restart it"), "version %s runs (pid %d), and %s is installed", d.Version, d.Process.PID, x.Version)
 	}
-	return ok("%s %s runs (pid %d), version %s", x.Program, d.ID, d.Process.PID, d.Version)
+	return Good("%s %s runs (pid %d), version %s", x.Program, d.ID, d.Process.PID, d.Version)
 }
 
 // workload compares how the program runs with how it was enrolled: SPIRE gives the
 // identity to that unit (or user) and binary, and to no other.
 func (x *examination) workload(context.Context) []Finding {
 	if x.program == nil {
-		return skipped("the program does not run")
+		return Unseen("the program does not run")
 	}
 	p := x.program.Process
 	if x.EnrolledAs == "" {
-		return skipped("the conf file does not say how it was enrolled (ENROLLED_AS); it runs as unit %q, user %d, %s", p.Unit, p.UID, p.Binary)
+		return Unseen("the conf file does not say how it was enrolled (ENROLLED_AS); it runs as unit %q, user %d, %s", p.Unit, p.UID, p.Binary)
 	}
 	if unit, ok := strings.CutPrefix(x.EnrolledAs, "systemd:"); ok && unit != p.Unit {
 		runs := "outside of any unit"
 		if p.Unit != "" {
 			runs = "as " + p.Unit
 		}
-		return bad(Fault, fmt.Sprintf("stop it (pid %d) and `systemctl enable --now %s`; to keep it as it is, enroll again with a new token and --systemd-unit", p.PID, unit),
+		return Bad(Fault, fmt.Sprintf("stop it (pid %d) and `systemctl enable --now %s`; to keep it as it is, enroll again with a new token and --systemd-unit", p.PID, unit),
 			"enrolled to run as %s, and runs %s: SPIRE gives it no identity", unit, runs)
 	}
 	if uid, ok := strings.CutPrefix(x.EnrolledAs, "uid:"); ok && uid != strconv.Itoa(p.UID) {
-		return bad(Fault, fmt.Sprintf("start it as user %s, or enroll again with a new token and --run-as %d", uid, p.UID),
+		return Bad(Fault, fmt.Sprintf("start it as user %s, or enroll again with a new token and --run-as %d", uid, p.UID),
 			"enrolled to run as user %s, and runs as user %d: SPIRE gives it no identity", uid, p.UID)
 	}
 	binary, replaced := strings.CutSuffix(p.Binary, " (deleted)")
 	switch {
 	case x.EnrolledBinary != "" && binary != x.EnrolledBinary:
-		return bad(Fault, "start "+x.EnrolledBinary+", or enroll again with a new token and --binary "+binary,
+		return Bad(Fault, "start "+x.EnrolledBinary+", or enroll again with a new token and --binary "+binary,
 			"enrolled to run %s, and runs %s: SPIRE gives it no identity", x.EnrolledBinary, binary)
 	case replaced:
-		return bad(Warning, x.byUnit("systemctl restart "+x.unitName(), "restart it"), "%s was replaced while it runs: SPIRE does not attest it again", binary)
+		return Bad(Warning, x.byUnit("systemctl restart "+x.unitName(), "restart it"), "%s was replaced while it runs: SPIRE does not attest it again", binary)
 	}
-	return ok("it runs as it was enrolled: %s, %s", x.EnrolledAs, binary)
+	return Good("it runs as it was enrolled: %s, %s", x.EnrolledAs, binary)
 }
 
 // identity is what the program says: doctor itself gets none.
@@ -69,14 +69,14 @@ func (x *examination) identity(context.Context) []Finding {
 	c, known := x.checkOf(identityCheck)
 	switch {
 	case !known:
-		return skipped("the program does not run, and only it gets the identity")
+		return Unseen("the program does not run, and only it gets the identity")
 	case c.OK:
-		return ok("the program has its identity: %s", c.Detail)
+		return Good("the program has its identity: %s", c.Detail)
 	case x.program.SVID == nil || strings.Contains(c.Detail, "no identity issued"):
-		return bad(Fault, "if the agent answers, SPIRE has no entry for this process: compare unit, user and binary with those of the enrollment, "+
+		return Bad(Fault, "if the agent answers, SPIRE has no entry for this process: compare unit, user and binary with those of the enrollment, "+
 			"and ask an operator whether this host was revoked (`grpccontroller "+string(x.Kind)+"s list`)", "%s", c.Detail)
 	default:
-		return bad(Fault, "the SVID in use is good until it expires; look at the agent", "%s", c.Detail)
+		return Bad(Fault, "the SVID in use is good until it expires; look at the agent", "%s", c.Detail)
 	}
 }
 
@@ -92,7 +92,7 @@ var advice = map[string]string{
 
 func (x *examination) readiness(context.Context) (out []Finding) {
 	if x.program == nil {
-		return skipped("the program does not run")
+		return Unseen("the program does not run")
 	}
 	for _, c := range x.program.Checks {
 		if !c.OK && c.Name != identityCheck {
@@ -100,11 +100,11 @@ func (x *examination) readiness(context.Context) (out []Finding) {
 			if do == "" {
 				do = "look at the program's log"
 			}
-			out = append(out, bad(Fault, do, "%s: %s", c.Name, c.Detail)...)
+			out = append(out, Bad(Fault, do, "%s: %s", c.Name, c.Detail)...)
 		}
 	}
 	if len(out) == 0 {
-		return ok("no other check of /readyz fails")
+		return Good("no other check of /readyz fails")
 	}
 	return out
 }

@@ -25,39 +25,39 @@ func (x *examination) socket(ctx context.Context) []Finding {
 	start := x.byUnit("systemctl enable --now "+agentUnitName+", then `journalctl -u "+agentUnitName+"`",
 		"start `"+x.Program+" agent run` as the user that owns "+x.Dir.Root)
 	if x.Socket == "" {
-		return skipped("the conf file does not say where the Workload API is")
+		return Unseen("the conf file does not say where the Workload API is")
 	}
 	user := x.programUser()
 	for _, dir := range ancestors(x.Socket) {
 		info, err := os.Stat(dir)
 		if err == nil && !may(info, user, 0o1) {
-			return bad(Fault, "chmod o+x "+dir+"; the directory of the agent's unit is made with RuntimeDirectoryMode=0755",
+			return Bad(Fault, "chmod o+x "+dir+"; the directory of the agent's unit is made with RuntimeDirectoryMode=0755",
 				"the program's user may not enter %s (%v)", dir, info.Mode())
 		}
 	}
 	info, err := os.Lstat(x.Socket)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return bad(Fault, start+"; if it runs, SPIFFE_ENDPOINT_SOCKET names the wrong file", "%s does not exist: the agent does not run, or has not attested", x.Socket)
+		return Bad(Fault, start+"; if it runs, SPIFFE_ENDPOINT_SOCKET names the wrong file", "%s does not exist: the agent does not run, or has not attested", x.Socket)
 	case errors.Is(err, fs.ErrPermission):
-		return bad(Fault, "open the directories above it to every user (chmod 0755): SPIRE decides by attestation who gets an identity", "%v", err)
+		return Bad(Fault, "open the directories above it to every user (chmod 0755): SPIRE decides by attestation who gets an identity", "%v", err)
 	case err != nil:
-		return bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%v", err)
+		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%v", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%s is not a socket", x.Socket)
+		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%s is not a socket", x.Socket)
 	case !may(info, user, 0o2):
-		return bad(Fault, "chmod 0777 "+x.Socket+", or restart the agent, which makes it so: SPIRE decides by attestation who gets an identity",
+		return Bad(Fault, "chmod 0777 "+x.Socket+", or restart the agent, which makes it so: SPIRE decides by attestation who gets an identity",
 			"the program's user may not write to %s (%v)", x.Socket, info.Mode())
 	}
 	within, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	switch err := probe.Serving(within, x.Socket); {
 	case err == nil:
-		return ok("the agent answers on %s", x.Socket)
+		return Good("the agent answers on %s", x.Socket)
 	case os.Geteuid() != 0 && !may(info, os.Geteuid(), 0o2):
-		return skipped("this user may not ask the agent: %v", err)
+		return Unseen("this user may not ask the agent: %v", err)
 	default:
-		return bad(Fault, start, "the agent does not answer: %v", err)
+		return Bad(Fault, start, "the agent does not answer: %v", err)
 	}
 }
 

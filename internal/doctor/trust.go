@@ -32,7 +32,7 @@ const compareCA = "compare with `grpccontroller bootstrap-ca | openssl x509 -noo
 // trust makes a TLS handshake with the enrollment listener and sends nothing more.
 func (x *examination) trust(ctx context.Context) []Finding {
 	if x.ControllerCAPath == "" {
-		return skipped("the conf file does not name the controller's CA (CONTROLLER_CA_PATH)")
+		return Unseen("the conf file does not name the controller's CA (CONTROLLER_CA_PATH)")
 	}
 	authorities, err := readCertificates(x.ControllerCAPath)
 	if hidden := rootOnly(err); hidden != nil {
@@ -40,17 +40,17 @@ func (x *examination) trust(ctx context.Context) []Finding {
 	}
 	anchors, err := bootstrap.LoadAnchors(x.ControllerCAPath)
 	if err != nil {
-		return bad(Fault, compareCA, "%v", err)
+		return Bad(Fault, compareCA, "%v", err)
 	}
 	for _, c := range authorities {
 		if now := x.Now(); now.After(c.NotAfter) || now.Before(c.NotBefore) {
-			return bad(Fault, "if the clock of this host is right (see clock), the CA was replaced: "+compareCA,
+			return Bad(Fault, "if the clock of this host is right (see clock), the CA was replaced: "+compareCA,
 				"the CA in %s, %s, is valid from %s to %s only", x.ControllerCAPath, fingerprint(c), day(c.NotBefore), day(c.NotAfter))
 		}
 	}
 	host, _, err := net.SplitHostPort(x.ControllerAddr)
 	if err != nil || x.td.IsZero() || x.closed[x.ControllerAddr] || x.unresolved[host] {
-		return skipped("the enrollment listener of the controller was not reached")
+		return Unseen("the enrollment listener of the controller was not reached")
 	}
 	config := bootstrap.ClientConfig(anchors, x.td, nil)
 	config.Time, config.NextProtos = x.Now, []string{"h2"}
@@ -60,7 +60,7 @@ func (x *examination) trust(ctx context.Context) []Finding {
 	}
 	_ = conn.Close()
 	x.trusted = true
-	return ok("%s is the controller of the CA %s", x.ControllerAddr, fingerprint(authorities[0]))
+	return Good("%s is the controller of the CA %s", x.ControllerAddr, fingerprint(authorities[0]))
 }
 
 // distrust explains a handshake that failed.
@@ -69,9 +69,9 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &record):
-		return bad(Fault, "check the port of CONTROLLER_ADDR, usually 8443", "%s does not speak TLS", x.ControllerAddr)
+		return Bad(Fault, "check the port of CONTROLLER_ADDR, usually 8443", "%s does not speak TLS", x.ControllerAddr)
 	case !errors.As(err, &verification) || len(verification.UnverifiedCertificates) == 0:
-		return bad(Fault, "is this the enrollment listener (CONTROLLER_ADDR), and does nothing between here and there end TLS?",
+		return Bad(Fault, "is this the enrollment listener (CONTROLLER_ADDR), and does nothing between here and there end TLS?",
 			"the TLS handshake with %s failed: %v", x.ControllerAddr, err)
 	}
 	leaf := verification.UnverifiedCertificates[0]
@@ -79,13 +79,13 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &name):
-		return bad(Fault, "check TRUST_DOMAIN ("+x.TrustDomain+") and the port of CONTROLLER_ADDR; the controller may be one of another trust domain",
+		return Bad(Fault, "check TRUST_DOMAIN ("+x.TrustDomain+") and the port of CONTROLLER_ADDR; the controller may be one of another trust domain",
 			"the certificate of %s is for %s, and not for %s", x.ControllerAddr, names(leaf), identity.EnrollServerName(x.td))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return bad(Fault, "if the clock of this host is right (see clock), restart the controller, which renews it",
+		return Bad(Fault, "if the clock of this host is right (see clock), restart the controller, which renews it",
 			"the certificate of %s, %s, is valid from %s to %s, and here it is %s", x.ControllerAddr, fingerprint(leaf), moment(leaf.NotBefore), moment(leaf.NotAfter), moment(x.Now()))
 	}
-	return bad(Fault, compareCA+"; if that is this file, something else answers at "+x.ControllerAddr,
+	return Bad(Fault, compareCA+"; if that is this file, something else answers at "+x.ControllerAddr,
 		"%s shows %s, which the CA in %s, %s, did not sign: %v", x.ControllerAddr, fingerprint(leaf), x.ControllerCAPath, fingerprint(ours[0]), verification.Err)
 }
 
@@ -93,16 +93,16 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 // the way can move it.
 func (x *examination) clock(ctx context.Context) []Finding {
 	if !x.trusted {
-		return skipped("there is no verified connection to a controller; here it is %s: compare that with another clock", moment(x.Now()))
+		return Unseen("there is no verified connection to a controller; here it is %s: compare that with another clock", moment(x.Now()))
 	}
 	before := x.Now()
 	theirs, err := x.ControllerTime(ctx)
 	took := x.Now().Sub(before)
 	switch {
 	case errors.Is(err, enrollclient.ErrNoTime):
-		return skipped("%v, it is an older one; here it is %s", err, moment(x.Now()))
+		return Unseen("%v, it is an older one; here it is %s", err, moment(x.Now()))
 	case err != nil:
-		return skipped("%v; here it is %s", err, moment(x.Now()))
+		return Unseen("%v; here it is %s", err, moment(x.Now()))
 	}
 	const do = "start a time service on both (systemd-timesyncd, chrony): `timedatectl set-ntp true`; certificates are refused when clocks differ"
 	skew := before.Add(took / 2).Sub(theirs).Round(time.Millisecond)
@@ -112,11 +112,11 @@ func (x *examination) clock(ctx context.Context) []Finding {
 	}
 	switch {
 	case skew.Abs() > skewFault:
-		return bad(Fault, do, "the clock of this host is %s %s that of the controller", text, direction)
+		return Bad(Fault, do, "the clock of this host is %s %s that of the controller", text, direction)
 	case skew.Abs() > skewWarning:
-		return bad(Warning, do, "the clock of this host is %s %s that of the controller", text, direction)
+		return Bad(Warning, do, "the clock of this host is %s %s that of the controller", text, direction)
 	}
-	return ok("the clocks of this host and of the controller differ by %s", text)
+	return Good("the clocks of this host and of the controller differ by %s", text)
 }
 
 // readCertificates returns the certificates of a PEM file, whatever else is in it.
@@ -135,6 +135,18 @@ func readCertificates(path string) (out []*x509.Certificate, err error) {
 			out = append(out, c)
 		}
 	}
+}
+
+// FirstCertificate returns the first certificate of a PEM file.
+func FirstCertificate(path string) (*x509.Certificate, error) {
+	all, err := readCertificates(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no certificate", path)
+	}
+	return all[0], nil
 }
 
 // fingerprint is SHA-256 as openssl prints it.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -18,60 +19,65 @@ func (x *examination) unit(ctx context.Context) []Finding {
 	uid, byUID := strings.CutPrefix(x.EnrolledAs, "uid:")
 	switch {
 	case byUID:
-		return skipped("enrolled to run as user %s outside of systemd", uid)
+		return Unseen("enrolled to run as user %s outside of systemd", uid)
 	case x.Systemctl == "" && x.EnrolledAs != "":
-		return bad(Fault, "enroll again with --run-as instead of --systemd-unit: without systemd SPIRE cannot attest a unit",
+		return Bad(Fault, "enroll again with --run-as instead of --systemd-unit: without systemd SPIRE cannot attest a unit",
 			"enrolled to run as %s, and this host does not run systemd", x.unitName())
 	case x.Systemctl == "":
-		return skipped("this host does not run systemd; whatever starts `%s run` has to keep it running", x.Program)
+		return Unseen("this host does not run systemd; whatever starts `%s run` has to keep it running", x.Program)
 	}
 	return x.examineUnit(ctx, x.unitName())
 }
 
 func (x *examination) agentUnit(ctx context.Context) []Finding {
 	if x.Systemctl == "" || strings.HasPrefix(x.EnrolledAs, "uid:") {
-		return skipped("the agent is not a unit here; `%s agent run` has to run", x.Program)
+		return Unseen("the agent is not a unit here; `%s agent run` has to run", x.Program)
 	}
 	return x.examineUnit(ctx, agentUnitName)
 }
 
 func (x *examination) examineUnit(ctx context.Context, unit string) []Finding {
-	p, err := x.show(ctx, unit)
+	return Unit(ctx, x.Systemctl, unit)
+}
+
+// Unit asks systemctl about a unit that should be running.
+func Unit(ctx context.Context, systemctl, unit string) []Finding {
+	p, err := show(ctx, systemctl, unit)
 	if err != nil {
-		return skipped("systemctl show %s: %v", unit, err)
+		return Unseen("systemctl show %s: %v", unit, err)
 	}
 	journal := "look at `journalctl -u " + unit + " -n 30`"
 	switch p["LoadState"] {
 	case "not-found":
-		return bad(Fault, "install it (the package, or setup.sh, has it), then `systemctl enable --now "+unit+"`", "%s does not exist", unit)
+		return Bad(Fault, "install it (the package, or setup.sh, has it), then `systemctl enable --now "+unit+"`", "%s does not exist", unit)
 	case "masked":
-		return bad(Fault, "systemctl unmask "+unit+" && systemctl enable --now "+unit, "%s is masked", unit)
+		return Bad(Fault, "systemctl unmask "+unit+" && systemctl enable --now "+unit, "%s is masked", unit)
 	case "loaded":
 	default:
-		return bad(Fault, "look at `systemctl status "+unit+"`", "%s was not loaded: %s", unit, p["LoadState"])
+		return Bad(Fault, "look at `systemctl status "+unit+"`", "%s was not loaded: %s", unit, p["LoadState"])
 	}
 	state := p["ActiveState"] + " (" + p["SubState"] + ")"
 	restarts, _ := strconv.Atoi(p["NRestarts"])
 	switch {
 	case p["SubState"] == "auto-restart" || p["ActiveState"] == "failed":
-		return bad(Fault, journal, "%s ends again and again: %s, result %s, restarts %d", unit, state, p["Result"], restarts)
+		return Bad(Fault, journal, "%s ends again and again: %s, result %s, restarts %d", unit, state, p["Result"], restarts)
 	case p["ActiveState"] == "activating":
-		return bad(Warning, journal, "%s is still starting: %s", unit, state)
+		return Bad(Warning, journal, "%s is still starting: %s", unit, state)
 	case p["ActiveState"] != "active" && p["ConditionResult"] == "no":
-		return bad(Fault, "enroll this host: the unit starts once there is something to run", "%s is %s because a condition of it does not hold", unit, state)
+		return Bad(Fault, "enroll this host: the unit starts once there is something to run", "%s is %s because a condition of it does not hold", unit, state)
 	case p["ActiveState"] != "active":
-		return bad(Fault, "systemctl enable --now "+unit, "%s is %s", unit, state)
+		return Bad(Fault, "systemctl enable --now "+unit, "%s is %s", unit, state)
 	case restarts > manyRestarts:
-		return bad(Warning, journal, "%s is active, after %d restarts", unit, restarts)
+		return Bad(Warning, journal, "%s is active, after %d restarts", unit, restarts)
 	case p["UnitFileState"] == "disabled":
-		return bad(Warning, "systemctl enable "+unit, "%s is active, and will not be after a reboot", unit)
+		return Bad(Warning, "systemctl enable "+unit, "%s is active, and will not be after a reboot", unit)
 	}
-	return ok("%s is %s", unit, state)
+	return Good("%s is %s", unit, state)
 }
 
 // show asks systemd, as any user may.
-func (x *examination) show(ctx context.Context, unit string) (map[string]string, error) {
-	cmd := exec.CommandContext(ctx, x.Systemctl, "show", "--no-pager",
+func show(ctx context.Context, systemctl, unit string) (map[string]string, error) {
+	cmd := exec.CommandContext(ctx, systemctl, "show", "--no-pager", //nolint:gosec // a fixed program, and a unit after --
 		"--property=LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,ConditionResult", "--", unit)
 	out, err := cmd.Output()
 	if err != nil {
@@ -84,4 +90,16 @@ func (x *examination) show(ctx context.Context, unit string) (map[string]string,
 		}
 	}
 	return properties, nil
+}
+
+// Systemctl is the program, empty on a host that does not run systemd.
+func Systemctl() string {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return ""
+	}
+	path, err := exec.LookPath("systemctl")
+	if err != nil {
+		return ""
+	}
+	return path
 }

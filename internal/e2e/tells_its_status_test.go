@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -196,4 +197,51 @@ func TestDoctorFindsFaultsOfARunningHost(t *testing.T) {
 	require.Contains(t, s.findsEventually(h, nil, "program", "socket"), "chmod 0777 "+h.Socket())
 	require.NoError(t, os.Chmod(h.Socket(), 0o777))
 	s.findsEventually(h, nil, "program")
+}
+
+// controllerDoctor examines the controller, with its own flags.
+func (s *system) controllerDoctor(flags ...string) diagnosis {
+	s.t.Helper()
+	r, err := s.CLI(s.t.Context(), append([]string{"doctor", "-o", "json"}, flags...)...)
+	require.NoError(s.t, err)
+	d := decode[diagnosis](s.t, r.Stdout)
+	require.Equal(s.t, d.Healthy, r.Code == 0, "%s", r.Stderr)
+	return d
+}
+
+func TestStatusAndDoctorOfTheController(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t)
+	r, err := s.CLI(t.Context(), "status")
+	require.NoError(t, err)
+	require.Zero(t, r.Code, r.Stdout+r.Stderr)
+	t.Logf("\n%s", r.Stdout)
+	require.Contains(t, r.Stdout, "grpccontroller  ready\n")
+	require.Contains(t, r.Stdout, s.Run.Enrollment)
+	for _, c := range []string{"store", "spire_server", "spire_agent", "identity", "spire_entries", "audit_log"} {
+		require.Regexp(t, `ok    `+c+` +\S`, r.Stdout)
+	}
+	d := s.controllerDoctor()
+	require.True(t, d.Healthy, "%+v", d.Findings)
+
+	require.NoError(t, os.Chmod(s.Dir, 0o755))
+	require.Equal(t, []string{"data_dir"}, s.controllerDoctor().level("fault"))
+	require.NoError(t, os.Chmod(s.Dir, 0o700))
+	require.Equal(t, []string{"conf"}, s.controllerDoctor("--policy-age", "-1s").level("fault"))
+	require.Equal(t, []string{"admin_certificate"}, s.controllerDoctor("--admin-tls-cert", s.Run.APIKeyFile, "--admin-tls-key", s.Run.APIKeyFile).level("fault"))
+
+	taken := s.Run.Enrollment
+	_, err = s.Stop()
+	require.NoError(t, err)
+	r, err = s.CLI(t.Context(), "status", "-o", "json")
+	require.NoError(t, err)
+	require.Equal(t, 1, r.Code)
+	require.Contains(t, r.Stdout, `"running": false`)
+	d = s.controllerDoctor("--listen-enrollment", taken)
+	require.Equal(t, []string{"program"}, d.level("fault"), "%+v", d.Findings)
+	lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", taken)
+	require.NoError(t, err)
+	defer func() { _ = lis.Close() }()
+	d = s.controllerDoctor("--listen-enrollment", taken)
+	require.Equal(t, []string{"program", "port"}, d.level("fault"), "%+v", d.Findings)
 }

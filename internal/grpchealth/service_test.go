@@ -181,13 +181,13 @@ func TestWatch(t *testing.T) {
 			<-second.sent
 			require.Equal(t, codes.ResourceExhausted, status.Code(<-start(ctx, s, "").end))
 			cancel()
-			<-first.end
-			<-second.end
+			require.Error(t, <-first.end)
+			require.Error(t, <-second.end)
 			again, stop := context.WithCancel(t.Context())
 			third := start(again, s, "")
 			require.Equal(t, serving, <-third.sent, "a place is free again")
 			stop()
-			<-third.end
+			require.Error(t, <-third.end)
 		})
 	})
 }

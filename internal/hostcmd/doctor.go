@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +56,7 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
 		h.Token = tokenOf(tokenFile, cmd.InOrStdin())
 		r := doctor.Run(cmd.Context(), h)
 		w := cmd.OutOrStdout()
-		if err := out.Write(w, r, func(w io.Writer) error { return writeReport(w, r) }); err != nil {
+		if err := out.Write(w, r, func(w io.Writer) error { return r.Write(w) }); err != nil {
 			return err
 		}
 		if !r.Healthy {
@@ -78,7 +76,7 @@ func hostToExamine(p Program, cfg Running, fault error) doctor.Host {
 		ControllerCAPath: cfg.ControllerCAPath, ConnectorAddr: cfg.ConnectorAddr, StateDir: cfg.StateDir, Socket: socket,
 		Dir: hostagent.Dir{Root: cfg.HostDir}, EnrolledAs: cfg.EnrolledAs, EnrolledBinary: cfg.EnrolledBinary,
 		Means: doctor.Means{
-			Now: time.Now, Lookup: net.DefaultResolver.LookupHost, Systemctl: systemctl(),
+			Now: time.Now, Lookup: net.DefaultResolver.LookupHost, Systemctl: doctor.Systemctl(),
 			Ask: func(ctx context.Context) (hoststatus.Document, error) {
 				d, _, err := ask(ctx, p, cfg)
 				return d, err
@@ -86,18 +84,6 @@ func hostToExamine(p Program, cfg Running, fault error) doctor.Host {
 			ControllerTime: func(ctx context.Context) (time.Time, error) { return controllerTime(ctx, cfg) },
 		},
 	}
-}
-
-// systemctl is empty on a host that does not run systemd.
-func systemctl() string {
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return ""
-	}
-	path, err := exec.LookPath("systemctl")
-	if err != nil {
-		return ""
-	}
-	return path
 }
 
 func controllerTime(ctx context.Context, cfg Running) (time.Time, error) {
@@ -138,26 +124,4 @@ func tokenOf(file string, stdin io.Reader) func() (string, error) {
 		return func() (string, error) { return os.Getenv(enrollclient.TokenEnv), nil }
 	}
 	return nil
-}
-
-// writeReport is the report for a person.
-func writeReport(w io.Writer, r doctor.Report) error {
-	paint := cli.NewPaint(w)
-	mark := map[doctor.Level]string{
-		doctor.OK: paint.Good("ok     "), doctor.Warning: paint.Warn("warning"), doctor.Fault: paint.Bad("FAULT  "), doctor.Skipped: paint.Dim("skipped"),
-	}
-	var b strings.Builder
-	for _, f := range r.Findings {
-		found := f.Found
-		if f.Level == doctor.Skipped {
-			found = paint.Dim(found)
-		}
-		fmt.Fprintf(&b, "%s  %-16s  %s\n", mark[f.Level], f.Check, found)
-		if f.Do != "" {
-			fmt.Fprintf(&b, "%27s%s\n", "", paint.Bold("do: ")+f.Do)
-		}
-	}
-	fmt.Fprintf(&b, "%d faults, %d warnings, %d skipped\n", r.Count(doctor.Fault), r.Count(doctor.Warning), r.Count(doctor.Skipped))
-	_, err := io.WriteString(w, b.String())
-	return err
 }

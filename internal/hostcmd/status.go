@@ -93,7 +93,7 @@ func howToStart(p Program, fs *pflag.FlagSet) string {
 	if f := fs.Lookup("config"); f != nil && f.Changed {
 		how += " --config " + f.Value.String()
 	}
-	return fmt.Sprintf("start it with `%s`; `%s doctor` looks for the cause", how, p.Name)
+	return "start it with `" + how + "`; `" + p.Name + " doctor` looks for the cause"
 }
 
 // readStatus asks everybody who may know.

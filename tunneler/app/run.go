@@ -46,7 +46,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	checks := healthServer.Checks()
 	checks.Declare(checkDirectory, checkSession)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
-	status := publish(healthServer, cfg)
+	status := publish(healthServer, cfg) //nolint:contextcheck // each document bounds its checks
 	forget, err := noteAddresses(cfg.StateDir, healthServer.Addr())
 	if err != nil {
 		_ = healthServer.Close()

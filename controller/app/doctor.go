@@ -1,0 +1,285 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+)
+
+const (
+	controllerUnit = "grpccontroller.service"
+	// maxRunFile bounds what is read as run.json.
+	maxRunFile = 64 << 10
+)
+
+// controllerStatus is what status prints with -o json; docs/health.md has it.
+type controllerStatus struct {
+	Running    bool   `json:"running"`
+	Failure    string `json:"failure,omitempty"`
+	HealthAddr string `json:"health_addr"`
+	// Addresses are those of run.json, absent for who may not read the data directory.
+	Addresses *runFile       `json:"addresses,omitempty"`
+	Ready     bool           `json:"ready"`
+	Checks    []health.Check `json:"checks"`
+}
+
+func statusCommand() *cobra.Command {
+	var out cli.Output
+	cmd := cli.OnDataDir(&cobra.Command{
+		Use:   "status",
+		Short: "Say whether the running controller is ready, and why not",
+		Long: `Status asks the controller on this host. It needs no root; who may read the data
+directory also sees where it listens.
+
+Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.`,
+		Example: "  grpccontroller status\n  grpccontroller status -o json | jq .checks",
+	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		st := readStatus(cmd.Context(), cfg)
+		if err := out.Write(cmd.OutOrStdout(), st, st.page); err != nil {
+			return err
+		}
+		switch {
+		case !st.Running:
+			return fmt.Errorf("does not answer at %s (%s): `grpccontroller doctor` looks for the cause", st.HealthAddr, st.Failure)
+		case !st.Ready:
+			return errors.New("not ready: `grpccontroller doctor` looks for the cause")
+		}
+		return nil
+	})
+	out.Register(cmd.Flags())
+	return cmd
+}
+
+func readStatus(ctx context.Context, cfg config.Config) controllerStatus {
+	st := controllerStatus{HealthAddr: cfg.Listen.Health, Checks: []health.Check{}}
+	if raw, err := atomicfile.Read(paths(cfg.DataDir).runFile(), maxRunFile); err == nil {
+		var at runFile
+		if json.Unmarshal(raw, &at) == nil {
+			st.Addresses, st.HealthAddr = &at, at.Health
+		}
+	}
+	r, err := health.Fetch(ctx, st.HealthAddr)
+	if err != nil {
+		st.Failure = health.OneLine(err.Error())
+		return st
+	}
+	st.Running, st.Ready, st.Checks = true, r.Ready, r.Checks
+	return st
+}
+
+func (st controllerStatus) page(w io.Writer) error {
+	paint := cli.NewPaint(w)
+	state := map[bool]string{true: paint.Good("ready"), false: paint.Bad("not ready")}[st.Ready]
+	if !st.Running {
+		state = paint.Bad("not running")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", paint.Bold("grpccontroller"), state)
+	if at := st.Addresses; at != nil && st.Running {
+		for _, l := range [][2]string{
+			{"trust domain", at.TrustDomain}, {"enrollment", at.Enrollment}, {"control", at.Control}, {"admin", at.Admin}, {"SPIRE server", at.SPIREServer},
+		} {
+			fmt.Fprintf(&b, "  %s %s\n", paint.Dim(fmt.Sprintf("%-14s", l[0])), l[1])
+		}
+	}
+	for _, c := range st.Checks {
+		mark := paint.Good("ok   ")
+		if !c.OK {
+			mark = paint.Bad("FAILS")
+		}
+		fmt.Fprintf(&b, "  %s %-14s  %s\n", mark, health.OneLine(c.Name), health.OneLine(c.Detail))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func doctorCommand() *cobra.Command {
+	var out cli.Output
+	l := loader()
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what keeps this controller from working, and say what to do",
+		Long: `Doctor looks at the configuration, the unit, the data directory, SPIRE's programs, the
+ports, the certificate of the admin listener, and at what the running controller says
+of itself. It changes nothing. What only root can see is skipped for other users.
+
+Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`,
+		Example: "  sudo grpccontroller doctor\n  grpccontroller doctor -o json",
+	}
+	l.Flags(cmd.Flags())
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = f.Name != "config" && f.Name != "data-dir" })
+	out.Register(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := l.Load(cmd.Flags()) // a fault in it is a finding
+		x := checkup{cfg: cfg, fault: err, systemctl: doctor.Systemctl()}
+		r := doctor.Examine(cmd.Context(), doctor.Report{Program: "grpccontroller", ID: cfg.ControllerID}, x.checks())
+		if err := out.Write(cmd.OutOrStdout(), r, r.Write); err != nil {
+			return err
+		}
+		if !r.Healthy {
+			return fmt.Errorf("faults found: %d", r.Count(doctor.Fault))
+		}
+		return nil
+	}
+	return cmd
+}
+
+// checkup is one examination of a controller's host.
+type checkup struct {
+	cfg       config.Config
+	fault     error
+	systemctl string
+
+	status controllerStatus
+}
+
+func (x *checkup) checks() []doctor.Check {
+	return []doctor.Check{
+		{Name: "conf", Run: x.conf},
+		{Name: "unit", Run: x.unit},
+		{Name: "data_dir", Run: x.dataDir},
+		{Name: "spire", Run: x.spire},
+		{Name: "program", Run: x.program},
+		{Name: "port", Run: x.ports},
+		{Name: "admin_certificate", Run: x.adminCertificate},
+	}
+}
+
+func (x *checkup) conf(context.Context) []doctor.Finding {
+	if x.fault != nil {
+		return doctor.Bad(doctor.Fault, "correct these keys, then look again with `grpccontroller check-config`", "%v", x.fault)
+	}
+	return doctor.Good("the configuration is valid: %s in %s, SPIRE is %s", x.cfg.ControllerID, x.cfg.TrustDomain, x.cfg.SPIRE.Mode)
+}
+
+func (x *checkup) unit(ctx context.Context) []doctor.Finding {
+	if x.systemctl == "" {
+		return doctor.Unseen("this host does not run systemd; whatever starts `grpccontroller serve` has to keep it running")
+	}
+	return doctor.Unit(ctx, x.systemctl, controllerUnit)
+}
+
+// dataDir must be closed to others: the key of the bootstrap CA is in it.
+func (x *checkup) dataDir(context.Context) []doctor.Finding {
+	const unknown = -1 // the user that the unit made up
+	out := doctor.Directory(x.cfg.DataDir, unknown)
+	info, err := os.Stat(x.cfg.DataDir)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		return doctor.Bad(doctor.Fault, "chmod 0700 "+x.cfg.DataDir, "other users may look into %s (%v): keys are in it", x.cfg.DataDir, info.Mode())
+	}
+	return out
+}
+
+func (x *checkup) spire(ctx context.Context) (out []doctor.Finding) {
+	programs := [][2]string{{"spire-server", "SPIRE_SERVER_BIN"}, {"spire-agent", "SPIRE_AGENT_BIN"}}
+	if x.cfg.SPIRE.Mode == config.External {
+		programs = programs[1:]
+	}
+	for _, p := range programs {
+		path, err := binary.Find(p[0], p[1])
+		if err == nil {
+			err = binary.RequireVersion(ctx, path)
+		}
+		if err != nil {
+			level := doctor.Fault
+			if x.systemctl != "" && os.Getenv(p[1]) == "" {
+				level = doctor.Warning // the unit sets the variable
+			}
+			out = append(out, doctor.Bad(level, "install it, or set "+p[1]+" as the unit does", "%v", err)...)
+			continue
+		}
+		out = append(out, doctor.Good("%s is %s or newer", path, binary.Minimum)...)
+	}
+	return out
+}
+
+func (x *checkup) program(ctx context.Context) []doctor.Finding {
+	x.status = readStatus(ctx, x.cfg)
+	if !x.status.Running {
+		do := "start `grpccontroller serve`"
+		if x.systemctl != "" {
+			do = "systemctl enable --now " + controllerUnit + ", then `journalctl -u " + controllerUnit + " -n 30`"
+		}
+		return doctor.Bad(doctor.Fault, do, "the controller does not answer at %s: %s", x.status.HealthAddr, x.status.Failure)
+	}
+	out := doctor.Good("the controller answers at %s", x.status.HealthAddr)
+	for _, c := range x.status.Checks {
+		if !c.OK {
+			out = append(out, doctor.Bad(doctor.Fault, "docs/health.md says what this check means; the log has the cause", "%s: %s", c.Name, c.Detail)...)
+		}
+	}
+	return out
+}
+
+// ports are to be open while the controller runs, and free while it does not.
+func (x *checkup) ports(ctx context.Context) (out []doctor.Finding) {
+	if !x.status.Running {
+		for key, addr := range map[string]string{
+			"listen.enrollment": x.cfg.Listen.Enrollment, "listen.control": x.cfg.Listen.Control, "listen.admin": x.cfg.Listen.Admin, "listen.health": x.cfg.Listen.Health,
+		} {
+			lis, err := listenOn(ctx, key, addr)
+			if err != nil {
+				out = append(out, doctor.Bad(doctor.Fault, "`ss -ltnp` shows who has it; stop that, or choose another "+key, "%v", err)...)
+				continue
+			}
+			_ = lis.Close()
+		}
+		if len(out) == 0 {
+			return doctor.Good("the ports are free for the controller that does not run")
+		}
+		return out
+	}
+	if x.status.Addresses == nil {
+		return doctor.Unseen("where it listens is in the data directory: run doctor as root to look at it")
+	}
+	at := x.status.Addresses
+	for _, l := range [][2]string{{"enrollment", at.Enrollment}, {"control", at.Control}, {"SPIRE server", at.SPIREServer}} {
+		conn, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, "tcp", l[1])
+		if err != nil {
+			out = append(out, doctor.Bad(doctor.Fault, "hosts are told this address: check public_address and the firewall", "%s: %v", l[0], err)...)
+			continue
+		}
+		_ = conn.Close()
+		out = append(out, doctor.Good("%s: %s accepts connections, as hosts are told", l[0], l[1])...)
+	}
+	return out
+}
+
+func (x *checkup) adminCertificate(context.Context) []doctor.Finding {
+	path := x.cfg.Admin.TLSCert
+	if path == "" {
+		return doctor.Unseen("admin.tls_cert is not set")
+	}
+	leaf, err := doctor.FirstCertificate(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return doctor.Unseen("%v: run doctor as root to look at it", err)
+	}
+	if err != nil {
+		return doctor.Bad(doctor.Fault, "check admin.tls_cert", "%v", err)
+	}
+	switch left := time.Until(leaf.NotAfter); {
+	case left <= 0:
+		return doctor.Bad(doctor.Fault, "renew it", "%s expired on %s", path, leaf.NotAfter.Format(time.DateOnly))
+	case left < 14*24*time.Hour:
+		return doctor.Bad(doctor.Warning, "renew it", "%s expires on %s", path, leaf.NotAfter.Format(time.DateOnly))
+	default:
+		return doctor.Good("%s is valid until %s", path, leaf.NotAfter.Format(time.DateOnly))
+	}
+}

@@ -1,0 +1,31 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+)
+
+// Write prints the report for a person, in colour on a terminal.
+func (r Report) Write(w io.Writer) error {
+	paint := cli.NewPaint(w)
+	mark := map[Level]string{
+		OK: paint.Good("ok     "), Warning: paint.Warn("warning"), Fault: paint.Bad("FAULT  "), Skipped: paint.Dim("skipped"),
+	}
+	var b strings.Builder
+	for _, f := range r.Findings {
+		found := f.Found
+		if f.Level == Skipped {
+			found = paint.Dim(found)
+		}
+		fmt.Fprintf(&b, "%s  %-16s  %s\n", mark[f.Level], f.Check, found)
+		if f.Do != "" {
+			fmt.Fprintf(&b, "%27s%s\n", "", paint.Bold("do: ")+f.Do)
+		}
+	}
+	fmt.Fprintf(&b, "%d faults, %d warnings, %d skipped\n", r.Count(Fault), r.Count(Warning), r.Count(Skipped))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
