@@ -151,10 +151,19 @@ func TestWatch(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			var f fault
-			w := start(t.Context(), grpchealth.New(f.config(nil)), "")
+			ctx, cancel := context.WithCancel(t.Context())
+			w := start(ctx, grpchealth.New(f.config(nil)), "")
 			<-w.sent
 			f.denied.Store(true)
-			require.ErrorIs(t, <-w.end, errDenied)
+			select {
+			case err := <-w.end:
+				require.ErrorIs(t, err, errDenied)
+			case <-time.After(time.Minute):
+				cancel()
+				<-w.end
+				t.Fatal("it still watches")
+			}
+			cancel()
 		})
 	})
 	t.Run("of an unknown service says so once", func(t *testing.T) {
@@ -179,7 +188,13 @@ func TestWatch(t *testing.T) {
 			first, second := start(ctx, s, ""), start(ctx, s, "")
 			<-first.sent
 			<-second.sent
-			require.Equal(t, codes.ResourceExhausted, status.Code(<-start(ctx, s, "").end))
+			refused := start(ctx, s, "")
+			select {
+			case err := <-refused.end:
+				require.Equal(t, codes.ResourceExhausted, status.Code(err))
+			case <-refused.sent:
+				t.Error("a third watch is open")
+			}
 			cancel()
 			require.Error(t, <-first.end)
 			require.Error(t, <-second.end)
