@@ -160,7 +160,7 @@ func TestWatch(t *testing.T) {
 				require.ErrorIs(t, err, errDenied)
 			case <-time.After(time.Minute):
 				cancel()
-				<-w.end
+				require.Error(t, <-w.end)
 				t.Fatal("it still watches")
 			}
 			cancel()

@@ -56,7 +56,7 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
 		h.Token = tokenOf(tokenFile, cmd.InOrStdin())
 		r := doctor.Run(cmd.Context(), h)
 		w := cmd.OutOrStdout()
-		if err := out.Write(w, r, func(w io.Writer) error { return r.Write(w) }); err != nil {
+		if err := out.Write(w, r, r.Write); err != nil {
 			return err
 		}
 		if !r.Healthy {
