@@ -233,6 +233,7 @@ func TestEnrollmentHandshake(t *testing.T) {
 			t.Parallel()
 			got, err := w.enrollmentClient(t, cert).FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{})
 			require.NoError(t, err)
+			require.WithinDuration(t, time.Now(), got.GetControllerTime().AsTime(), time.Minute)
 			require.Equal(t, [][]byte{w.spireCA.Authority().Raw}, got.GetBundle().GetX509Authorities())
 			require.Equal(t, "203.0.113.1:8081", got.GetBundle().GetSpireServerAddress())
 			require.Equal(t, []string{"203.0.113.1:8444"}, got.GetControlPlaneAddresses())

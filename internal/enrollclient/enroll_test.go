@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -48,6 +49,7 @@ type fakeController struct {
 	runtime *mtlstest.CA
 	addr    string
 	hostID  identity.HostID
+	time    *timestamppb.Timestamp
 	spoil   func(n int, reply *zerotrustv1.EnrollResponse) error // n counts from 1
 
 	mu    sync.Mutex
@@ -123,7 +125,7 @@ func (f *fakeController) Enroll(ctx context.Context, req *zerotrustv1.EnrollRequ
 }
 
 func (f *fakeController) FetchBundle(context.Context, *zerotrustv1.FetchBundleRequest) (*zerotrustv1.FetchBundleResponse, error) {
-	return &zerotrustv1.FetchBundleResponse{Bundle: f.bundle()}, nil
+	return &zerotrustv1.FetchBundleResponse{Bundle: f.bundle(), ControllerTime: f.time}, nil
 }
 
 func hostTemplate(id identity.HostID) *x509.Certificate {
@@ -339,6 +341,21 @@ func TestEnrollFails(t *testing.T) {
 			require.NoFileExists(t, r.Dir.Certificate(), "an unusable reply does not make an enrolled host")
 		})
 	}
+}
+
+func TestControllerTime(t *testing.T) {
+	t.Parallel()
+	f := startController(t, good)
+	_, err := f.client(t).ControllerTime(t.Context())
+	require.ErrorIs(t, err, enrollclient.ErrNoTime, "of an older controller")
+	at := time.Now().Add(-time.Hour).Truncate(time.Second)
+	f.time = timestamppb.New(at)
+	got, err := f.client(t).ControllerTime(t.Context())
+	require.NoError(t, err)
+	require.True(t, at.Equal(got))
+	f.time = &timestamppb.Timestamp{Nanos: -1}
+	_, err = f.client(t).ControllerTime(t.Context())
+	require.ErrorIs(t, err, enrollclient.ErrNoTime, "no time at all")
 }
 
 func TestFetchBundle(t *testing.T) {
