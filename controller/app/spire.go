@@ -97,7 +97,7 @@ func (c *controller) embeddedServer(ctx context.Context) (*embedded.Server, erro
 		SocketPath: c.paths.serverSocket(), DataDir: c.paths.spireServer(), LogLevel: c.cfg.Log.Level,
 		CATTL: c.cfg.SPIRE.CATTL, X509SVIDTTL: c.cfg.SVIDTTL.Controller, AgentTTL: c.cfg.SPIRE.AgentTTL,
 		HostCAPaths:          append([]string{c.ca.CertificatePath()}, c.cfg.CABundlePaths...),
-		UnlimitedAttestation: !c.cfg.SPIRE.AttestationLimit,
+		UnlimitedAttestation: !c.cfg.SPIRE.AttestationLimit, MetricsPort: c.cfg.SPIRE.ServerMetrics,
 	}, c.log)
 }
 
@@ -141,6 +141,7 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	}
 	agent, err := hostagent.New(hostagent.Config{
 		Dir: dir, SocketPath: c.paths.agentSocket(), AgentBinary: program, LogLevel: c.cfg.Log.Level, Logger: c.log, Fetch: c.ownBundle,
+		MetricsPort: c.cfg.SPIRE.AgentMetrics,
 	})
 	if err != nil {
 		return nil, err

@@ -66,6 +66,8 @@ type SPIRE struct {
 	AttestationLimit bool          `conf:"attestation_limit" usage:"embedded: at most one attestation a second per address; off for sites behind NAT"`
 	CATTL            time.Duration `conf:"ca_ttl" usage:"embedded: life of a certificate authority"`
 	AgentTTL         time.Duration `conf:"agent_ttl" usage:"embedded: life of an agent's SVID"`
+	ServerMetrics    int           `conf:"server_metrics_port" usage:"embedded: loopback port of spire-server's Prometheus metrics; 0: none"`
+	AgentMetrics     int           `conf:"agent_metrics_port" usage:"loopback port of the Prometheus metrics of this controller's own spire-agent; 0: none"`
 	CacheReload      time.Duration `conf:"cache_reload_interval" usage:"external: experimental.cache_reload_interval of spire-server"`
 }
 
@@ -97,6 +99,7 @@ func Default() Config {
 		Admin:      defaultAdmin(),
 		SPIRE: SPIRE{
 			Mode: Embedded, ServerListen: "0.0.0.0:8081", AttestationLimit: true, CATTL: 24 * time.Hour, AgentTTL: time.Hour,
+			ServerMetrics: 9467, AgentMetrics: 9468,
 			CacheReload: 5 * time.Second, // SPIRE's default
 		},
 		SVIDTTL:   SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
@@ -185,6 +188,11 @@ func (s SPIRE) validate() error {
 		f.Add("mode", "must be %q or %q, is %q", Embedded, External, s.Mode)
 	}
 	f.Require(s.ServerAddress == "" || isReachable(s.ServerAddress), "server_address", "must be host:port, is %q", s.ServerAddress)
+	for key, port := range map[string]int{"server_metrics_port": s.ServerMetrics, "agent_metrics_port": s.AgentMetrics} {
+		f.Require(agentconf.CheckMetricsPort(port) == nil, key, "must be a port, or 0 for none, is %d", port)
+	}
+	f.Require(s.Mode == External || s.ServerMetrics == 0 || s.ServerMetrics != s.AgentMetrics, "agent_metrics_port",
+		"must not be that of server_metrics_port, is %d", s.AgentMetrics)
 	return f.Err()
 }
 

@@ -56,6 +56,7 @@ again.`,
 		}
 		agent, err := hostagent.New(hostagent.Config{
 			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: client.FetchBundle,
+			MetricsPort: set.MetricsPort,
 		})
 		if err != nil {
 			return err
@@ -89,7 +90,7 @@ func refreshCommand(name string) *cobra.Command {
 	}
 	var set agentSettings
 	l := loader(defaultAgentSettings(), cmd)
-	hide(cmd, "spiffe-endpoint-socket", "log-level", "log-format")
+	hide(cmd, "spiffe-endpoint-socket", "agent-metrics-port", "log-level", "log-format")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		set, err = l.Load(cmd.Flags())
 		return err

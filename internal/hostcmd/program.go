@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 )
 
 // Defaults that users and units rely on.
@@ -58,11 +59,12 @@ func AgentCommands(name string) []*cobra.Command {
 type agentSettings struct {
 	HostDir      string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle"`
 	SpiffeSocket string         `conf:"spiffe_endpoint_socket" usage:"Workload API that the SPIRE agent serves"`
+	MetricsPort  int            `conf:"agent_metrics_port" usage:"loopback port of spire-agent's Prometheus metrics; 0: none"`
 	Log          logging.Config `conf:"log"`
 }
 
 func defaultAgentSettings() agentSettings {
-	return agentSettings{HostDir: DefaultHostDir, SpiffeSocket: DefaultSocket, Log: logging.DefaultConfig()}
+	return agentSettings{HostDir: DefaultHostDir, SpiffeSocket: DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig()}
 }
 
 // Validate implements the interface of settings.Loader.
@@ -72,6 +74,7 @@ func (s *agentSettings) Validate() error {
 	if _, err := mtls.SocketPath(s.SpiffeSocket); err != nil {
 		f.Add("spiffe_endpoint_socket", "%v", err)
 	}
+	f.Require(agentconf.CheckMetricsPort(s.MetricsPort) == nil, "agent_metrics_port", "must be a port, or 0 for none, is %d", s.MetricsPort)
 	f.In("log", s.Log.Validate())
 	return f.Err()
 }

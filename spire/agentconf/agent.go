@@ -33,6 +33,10 @@ type Agent struct {
 
 	// SyncInterval overrides how often the agent asks for changes; 0 means SPIRE's 5 s.
 	SyncInterval time.Duration
+
+	// MetricsPort is where Prometheus finds the agent's metrics, on loopback; 0 means
+	// nowhere.
+	MetricsPort int
 }
 
 // X509POP is the host key and host certificate, as PEM files.
@@ -46,6 +50,7 @@ func (a Agent) Validate() error {
 	errs := []error{
 		checkTrustDomain(a.TrustDomain), checkPort("server port", a.ServerPort), CheckSocketPath(a.SocketPath),
 		checkPath("data directory", a.DataDir), checkPath("trust bundle path", a.BundlePath), checkLogLevel(a.LogLevel),
+		CheckMetricsPort(a.MetricsPort),
 	}
 	if a.ServerAddress == "" || strings.ContainsAny(a.ServerAddress, "/ \t\r\n") {
 		errs = append(errs, fmt.Errorf("server address %q is not a host name or IP address", a.ServerAddress))
@@ -72,6 +77,7 @@ func (a Agent) Render() ([]byte, error) {
 	w := &writer{}
 	w.block("agent", "", func() { a.section(w) })
 	w.block("plugins", "", func() { a.plugins(w) })
+	w.telemetry(a.MetricsPort)
 	return w.bytes(), nil
 }
 

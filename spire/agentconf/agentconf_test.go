@@ -48,8 +48,8 @@ func ephemeral() agentconf.Agent {
 
 func withEverything() (agentconf.Agent, agentconf.Server) {
 	a, s := agent(), server()
-	a.Systemd = true
-	s.UnlimitedAttestation, s.HealthAddress = true, "127.0.0.1:9470"
+	a.Systemd, a.MetricsPort = true, 9469
+	s.UnlimitedAttestation, s.HealthAddress, s.MetricsPort = true, "127.0.0.1:9470", 9467
 	return a, s
 }
 
@@ -179,6 +179,7 @@ func TestAgentRefuses(t *testing.T) {
 		"no host key":              func(a *agentconf.Agent) { a.X509POP.PrivateKeyPath = "" },
 		"an unknown log level":     func(a *agentconf.Agent) { a.LogLevel = "loud" },
 		"a negative sync interval": func(a *agentconf.Agent) { a.SyncInterval = -1 },
+		"a negative metrics port":  func(a *agentconf.Agent) { a.MetricsPort = -1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,6 +211,7 @@ func TestServerRefuses(t *testing.T) {
 		"a query in the data":    func(s *agentconf.Server) { s.DataDir = "/a?_journal_mode=OFF" },
 		"a health address alone": func(s *agentconf.Server) { s.HealthAddress = "127.0.0.1" },
 		"health on port x":       func(s *agentconf.Server) { s.HealthAddress = "127.0.0.1:x" },
+		"metrics on port 65536":  func(s *agentconf.Server) { s.MetricsPort = 65536 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -48,6 +48,15 @@ func checkPort(what string, port int) error {
 	return nil
 }
 
+// CheckMetricsPort returns an error for what is neither a port nor 0, which turns
+// the metrics of a SPIRE program off.
+func CheckMetricsPort(port int) error {
+	if port == 0 {
+		return nil
+	}
+	return checkPort("metrics port", port)
+}
+
 func checkTrustDomain(td spiffeid.TrustDomain) error {
 	if td.IsZero() {
 		return errors.New("trust domain is empty")

@@ -83,3 +83,18 @@ func (w *writer) boolean(key string, v bool)           { w.line(fmt.Sprintf("%s 
 func (w *writer) duration(key string, d time.Duration) { w.str(key, d.String()) }
 func (w *writer) bytes() []byte                        { return []byte(w.b.String()) }
 func none()                                            {}
+
+// telemetry has SPIRE answer Prometheus on loopback; port 0 leaves it out. The name
+// rather than 127.0.0.1, for SPIRE warns of anything else that it is open to the
+// network. A port that is taken costs SPIRE no more than a line in its log.
+func (w *writer) telemetry(port int) {
+	if port == 0 {
+		return
+	}
+	w.block("telemetry", "", func() {
+		w.block("Prometheus", "", func() {
+			w.str("host", "localhost")
+			w.number("port", port)
+		})
+	})
+}

@@ -50,6 +50,10 @@ type Server struct {
 
 	// HealthAddress is host:port of SPIRE's /live and /ready; empty means no listener.
 	HealthAddress string
+
+	// MetricsPort is where Prometheus finds the server's metrics, on loopback; 0 means
+	// nowhere.
+	MetricsPort int
 }
 
 // Validate returns all faults at once.
@@ -57,6 +61,7 @@ func (s Server) Validate() error {
 	errs := []error{
 		checkTrustDomain(s.TrustDomain), checkPort("bind port", s.BindPort), CheckSocketPath(s.SocketPath),
 		checkPath("data directory", s.DataDir), checkLogLevel(s.LogLevel),
+		CheckMetricsPort(s.MetricsPort),
 	}
 	if _, err := netip.ParseAddr(s.BindAddress); err != nil {
 		errs = append(errs, fmt.Errorf("bind address %q is not an IP address", s.BindAddress))
@@ -92,6 +97,7 @@ func (s Server) Render() ([]byte, error) {
 	w := &writer{}
 	w.block("server", "", func() { s.section(w) })
 	w.block("plugins", "", func() { s.plugins(w) })
+	w.telemetry(s.MetricsPort)
 	if host, port, _ := s.health(); host != "" {
 		w.block("health_checks", "", func() {
 			w.boolean("listener_enabled", true)

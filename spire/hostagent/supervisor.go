@@ -32,6 +32,7 @@ type Config struct {
 	SocketPath  string // Workload API
 	AgentBinary string
 	LogLevel    string // of the agent; empty means info
+	MetricsPort int    // loopback port of the agent's Prometheus metrics; 0 means none
 	Logger      *zap.Logger
 
 	// Fetch gets the current bundle over the bootstrap trust. It is also the probe
@@ -165,6 +166,7 @@ func (s *Supervisor) writeAgentConf() error {
 		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
 		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
 		LogLevel: s.cfg.LogLevel, Systemd: agentconf.SystemdRuns(), SyncInterval: syncInterval,
+		MetricsPort: s.cfg.MetricsPort,
 	}
 	switch {
 	case !s.host.Ephemeral:

@@ -50,6 +50,7 @@ func NewController(bin, dir string, flags ...string) *Controller {
 		"--data-dir", dir, "--public-address", "127.0.0.1",
 		"--listen-enrollment", "127.0.0.1:0", "--listen-control", "127.0.0.1:0", "--listen-admin", "127.0.0.1:0",
 		"--listen-health", "127.0.0.1:0", "--spire-server-listen", "127.0.0.1:0",
+		"--spire-server-metrics-port", "0", "--spire-agent-metrics-port", "0",
 	}, flags...)}
 }
 

@@ -55,7 +55,7 @@ func (h *Host) StateDir() string { return filepath.Join(h.Dir, h.Kind+"-state") 
 func (h *Host) Spec(name string, args ...string) Spec {
 	env := []string{
 		"HOST_DIR=" + h.HostDir(), "SPIFFE_ENDPOINT_SOCKET=unix://" + h.Socket(), "STATE_DIR=" + h.StateDir(),
-		"HEALTH_ADDR=127.0.0.1:0",
+		"HEALTH_ADDR=127.0.0.1:0", "AGENT_METRICS_PORT=0",
 	}
 	if h.Kind == "connector" {
 		env = append(env, "LISTEN_ADDR=127.0.0.1:0", "CONNECTOR_PRIVATE_IP=127.0.0.1")
