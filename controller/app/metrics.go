@@ -20,6 +20,10 @@ func storeLatency(r *metrics.Registry) func(operation string, took time.Duration
 	}, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5).Observe
 }
 
+func streamsOpened(r *metrics.Registry) func() {
+	return r.Count("control_streams_total", "Control streams of connectors that were opened.")
+}
+
 func enrollResults(r *metrics.Registry) func(result string) {
 	return r.Events(metrics.Spread{
 		Name: "enroll_total", Help: "Attempts to enroll by result; a result that is a reason was a refusal.",
@@ -49,12 +53,14 @@ type attending struct {
 	*fleet.Roster
 
 	spread *policy.Propagation
+	opened func()
 }
 
 // ConnectorUp hides that of fleet.Roster.
 func (a attending) ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) (stream uint64) {
 	stream = a.Roster.ConnectorUp(h, remoteAddr, svid)
 	a.spread.Up(h.ID, stream)
+	a.opened()
 	return stream
 }
 
@@ -76,6 +82,7 @@ type domain struct {
 	Roster interface{ Headcount() fleet.Headcount }
 	// Reproofs of the control listener.
 	Reproofs func() reproof.Status
+	Store    trouble
 }
 
 func exportDomain(r *metrics.Registry, d domain) {
@@ -98,6 +105,7 @@ func exportDomain(r *metrics.Registry, d domain) {
 	r.Gauge("policy_lag_revisions", "How many revisions the ONLINE connector that lags most is behind.", nil,
 		func() float64 { return lag(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Reproofs(metrics.LinkControl, d.Reproofs)
+	exportTrouble(r, d.Store)
 }
 
 // lag is 0 without connectors. A connector may already apply what is newer than

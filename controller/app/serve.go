@@ -197,7 +197,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		return nil, nil, err
 	}
 	c.explain(checks)
-	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs})
+	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Store: c.store})
 	return enrollment, plane, nil
 }
 
@@ -222,7 +222,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	if err != nil {
 		return nil, nil, err
 	}
-	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy)}
+	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy), streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig()
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{

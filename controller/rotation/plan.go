@@ -77,6 +77,11 @@ const (
 	Distrusted Phase = "distrusted"
 )
 
+// Unfinished lists the phases but the last, in their order.
+func Unfinished() []Phase {
+	return []Phase{Preparing, Prepared, Activating, Active, Tainting, Tainted, Revoking, Revoked}
+}
+
 // reached is the phase in which a call is the next one, intended the one in which
 // it is made.
 func (c call) reached() Phase {

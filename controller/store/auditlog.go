@@ -240,6 +240,14 @@ func (s *Store) Witnesses(ctx context.Context) ([]audit.Witness, error) {
 	}, `SELECT connector, size, at, failure FROM audit_witnesses ORDER BY connector`)
 }
 
+// AuditDisputed counts the connectors, revoked ones aside, that refused the newest
+// checkpoint they were offered.
+func (s *Store) AuditDisputed(ctx context.Context) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM audit_witnesses w
+		JOIN connectors m ON m.id = w.connector WHERE w.failure <> '' AND m.revoked_at = 0`).Scan(&n)
+	return n, err
+}
+
 // SinkPosition implements export.Store: the index of the next event, 0 at first.
 func (s *Store) SinkPosition(ctx context.Context, name string) (int64, error) {
 	var at int64

@@ -65,6 +65,14 @@ func (s *Store) Hosts(ctx context.Context) ([]fleet.Host, error) {
 	return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts ORDER BY id`)
 }
 
+// MarkedHosts counts the hosts that are not revoked and whose token somebody else
+// tried (contested), or whose key two machines use (cloned).
+func (s *Store) MarkedHosts(ctx context.Context) (contested, cloned int, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE contested_at <> 0), count(*) FILTER (WHERE cloned_at <> 0)
+		FROM hosts WHERE revoked_at = 0`).Scan(&contested, &cloned)
+	return contested, cloned, err
+}
+
 // HostKeyKnown implements enroll.Tx.
 func (t *Tx) HostKeyKnown(ctx context.Context, keyHash []byte) (known bool, err error) {
 	err = t.sql.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hosts WHERE key_hash = ?)`, keyHash).Scan(&known)

@@ -11,7 +11,7 @@
 // of each program (metricstest.Documented) holds code and document together.
 //
 // Main types, in reading order: Registry, Labels, Events (a counter by one label),
-// Durations (a histogram by one label), and in shared.go the sets that more than
+// Durations (a histogram by one label), Gauges and Ages (read at each scrape), and in shared.go the sets that more than
 // one program has.
 //
 // All of it is safe for concurrent use and starts no goroutine. Registering the

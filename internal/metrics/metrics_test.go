@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -65,6 +66,22 @@ func TestDurations(t *testing.T) {
 	}
 }
 
+func TestGaugesAreReadOnceAScrape(t *testing.T) {
+	t.Parallel()
+	r, reads := metrics.New("1"), 0
+	r.Gauges(metrics.Spread{Name: "phase", Help: "Phase.", Label: "of", Values: []string{"a", "b"}}, func(set func(string, float64)) {
+		reads++
+		set("b", 1)
+		set("tunneler/laptop", 7)
+	})
+	text := scrape(t, r)
+	for _, line := range []string{`zerotrust_phase{of="a"} 0`, `zerotrust_phase{of="b"} 1`, `zerotrust_phase{of="other"} 7`} {
+		require.Contains(t, text, line+"\n")
+	}
+	require.NotContains(t, text, "laptop")
+	require.Equal(t, 1, reads)
+}
+
 // TestAgesHaveOneSeriesAQuantile however many things there are.
 func TestAgesHaveOneSeriesAQuantile(t *testing.T) {
 	t.Parallel()
@@ -90,27 +107,35 @@ func TestAgesHaveOneSeriesAQuantile(t *testing.T) {
 type identity struct {
 	status mtls.SVIDStatus
 	swaps  mtls.Swaps
-	trusts []string
+	trusts []*x509.Certificate
 	fault  error
 }
 
-func (i *identity) Status() mtls.SVIDStatus { return i.status }
-func (i *identity) Swaps() mtls.Swaps       { return i.swaps }
-func (i *identity) AuthorityIDs() []string  { return i.trusts }
-func (i *identity) Fault() error            { return i.fault }
+func (i *identity) Status() mtls.SVIDStatus          { return i.status }
+func (i *identity) Swaps() mtls.Swaps                { return i.swaps }
+func (i *identity) Authorities() []*x509.Certificate { return i.trusts }
+func (i *identity) Fault() error                     { return i.fault }
 
 func TestIdentityIsReadAtEachScrape(t *testing.T) {
 	t.Parallel()
 	r, id := metrics.New("1"), &identity{}
 	r.Identity(id)
-	require.Contains(t, scrape(t, r), "zerotrust_svid_not_after_timestamp_seconds 0\n", "no SVID is no year 1754")
-
-	id.status.NotAfter = time.Unix(1_800_000_000, 0)
-	id.swaps, id.trusts, id.fault = mtls.Swaps{SVID: 3, Bundle: 2}, []string{"a", "b"}, errors.New("permission denied")
 	text := scrape(t, r)
+	require.Contains(t, text, "zerotrust_svid_not_after_timestamp_seconds 0\n", "no SVID is no year 1754")
+	require.Contains(t, text, "zerotrust_bundle_not_after_timestamp_seconds 0\n")
+
+	id.status.NotBefore, id.status.NotAfter = time.Unix(1_700_000_000, 0), time.Unix(1_800_000_000, 0)
+	later := func(from, to time.Duration) *x509.Certificate {
+		return &x509.Certificate{NotBefore: time.Unix(4_000_000_000, 0).Add(from), NotAfter: time.Unix(4_000_000_000, 0).Add(to)}
+	}
+	id.trusts = []*x509.Certificate{later(0, 2*time.Second), later(time.Second, 3*time.Second), {NotAfter: time.Unix(1_500_000_000, 0)}}
+	id.swaps, id.fault = mtls.Swaps{SVID: 3, Bundle: 2}, errors.New("permission denied")
+	text = scrape(t, r)
 	for _, line := range []string{
 		"zerotrust_svid_not_after_timestamp_seconds 1.8e+09", "zerotrust_svid_swaps_total 3", "zerotrust_bundle_swaps_total 2",
-		"zerotrust_bundle_authorities 2", "zerotrust_workload_api_up 0",
+		"zerotrust_bundle_authorities 2", "zerotrust_workload_api_up 0", // of three one has expired
+		"zerotrust_svid_not_before_timestamp_seconds 1.7e+09",
+		"zerotrust_bundle_not_before_timestamp_seconds 4.000000001e+09", "zerotrust_bundle_not_after_timestamp_seconds 4.000000003e+09",
 	} {
 		require.Contains(t, text, line+"\n")
 	}

@@ -55,6 +55,13 @@ func (r *Registry) Counter(name, help string, l Labels, read func() uint64) {
 		func() float64 { return float64(read()) }))
 }
 
+// Count returns the Add of a counter without a label.
+func (r *Registry) Count(name, help string) func() {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help})
+	r.reg.MustRegister(c)
+	return c.Inc
+}
+
 // Gauge exports a value that somebody else knows. read is called by each scrape.
 func (r *Registry) Gauge(name, help string, l Labels, read func() float64) {
 	r.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: prometheus.Labels(l)}, read))

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"crypto/x509"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
@@ -12,7 +13,7 @@ import (
 type Identity interface {
 	Status() mtls.SVIDStatus
 	Swaps() mtls.Swaps
-	AuthorityIDs() []string
+	Authorities() []*x509.Certificate
 	Fault() error
 }
 
@@ -20,10 +21,33 @@ type Identity interface {
 func (r *Registry) Identity(id Identity) {
 	r.Time("svid_not_after_timestamp_seconds", "When the X509-SVID in use expires, in seconds since 1970.", nil,
 		func() time.Time { return id.Status().NotAfter })
+	r.Time("svid_not_before_timestamp_seconds", "When the life of the X509-SVID in use began, in seconds since 1970.", nil,
+		func() time.Time { return id.Status().NotBefore })
 	r.Counter("svid_swaps_total", "X509-SVIDs taken into use, the first included.", nil, func() uint64 { return id.Swaps().SVID })
 	r.Counter("bundle_swaps_total", "Trust bundles taken into use, the first included.", nil, func() uint64 { return id.Swaps().Bundle })
-	r.Gauge("bundle_authorities", "X.509 authorities in the trust bundle in use.", nil, func() float64 { return float64(len(id.AuthorityIDs())) })
+	r.Gauge("bundle_authorities", "X.509 authorities in the trust bundle in use that have not expired.", nil,
+		func() float64 { n, _ := valid(id.Authorities(), time.Now()); return float64(n) })
+	r.Time("bundle_not_before_timestamp_seconds", "When the life began of the authority in the trust bundle that lasts longest, in seconds since 1970.", nil,
+		func() time.Time { _, last := valid(id.Authorities(), time.Now()); return last.NotBefore })
+	r.Time("bundle_not_after_timestamp_seconds", "When the last authority in the trust bundle expires, in seconds since 1970.", nil,
+		func() time.Time { _, last := valid(id.Authorities(), time.Now()); return last.NotAfter })
 	r.Gauge("workload_api_up", "1 while the Workload API answers with our identity.", nil, func() float64 { return truth(id.Fault() == nil) })
+}
+
+// valid counts the authorities that have not expired, and returns the one that
+// lasts longest, expired or not. SPIRE leaves an authority in the bundle for a day
+// after its end; trusted it is no more.
+func valid(authorities []*x509.Certificate, now time.Time) (n int, last *x509.Certificate) {
+	last = &x509.Certificate{}
+	for _, a := range authorities {
+		if now.Before(a.NotAfter) {
+			n++
+		}
+		if a.NotAfter.After(last.NotAfter) {
+			last = a
+		}
+	}
+	return n, last
 }
 
 // The links of a program: with a controller, and between tunneler and connector.

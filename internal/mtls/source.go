@@ -276,13 +276,21 @@ func Describe(leaf *x509.Certificate) SVIDStatus {
 	}
 }
 
-// AuthorityIDs lists the subject key ids of our trust domain's authorities.
-func (s *Source) AuthorityIDs() []string {
+// Authorities lists our trust domain's authorities; none before the first bundle.
+func (s *Source) Authorities() []*x509.Certificate {
 	b, err := s.GetX509BundleForTrustDomain(s.id.TrustDomain())
 	if err != nil {
 		return nil
 	}
-	authorities := b.X509Authorities()
+	return b.X509Authorities()
+}
+
+// AuthorityIDs lists the subject key ids of Authorities.
+func (s *Source) AuthorityIDs() []string {
+	authorities := s.Authorities()
+	if authorities == nil {
+		return nil
+	}
 	ids := make([]string, 0, len(authorities))
 	for _, a := range authorities {
 		ids = append(ids, hex.EncodeToString(a.SubjectKeyId))

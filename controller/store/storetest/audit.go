@@ -8,6 +8,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 func auditEvent(n int) audit.Event {
@@ -149,4 +152,16 @@ func auditPositions(t *testing.T, open func(string) Store) {
 	all, err := s.Witnesses(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []audit.Witness{{Connector: "a", Size: 1, At: start()}, {Connector: "b", Size: 2, At: start(), Failure: "x"}}, all)
+
+	disputed := func(want int, why string) {
+		t.Helper()
+		n, err := s.AuditDisputed(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, n, why)
+	}
+	disputed(0, "nobody of that name is enrolled")
+	put(t, s, newMember(identity.KindConnector, "a", fleet.Host{}), newMember(identity.KindConnector, "b", fleet.Host{}), newMember(identity.KindTunneler, "b", fleet.Host{}))
+	disputed(1, "a accepts it, b does not")
+	within(t, s, func(tx enroll.Tx) error { return tx.RevokeMember(t.Context(), connector("b"), start()) })
+	disputed(0, "it is revoked and will never say otherwise")
 }

@@ -124,14 +124,24 @@ func clones(t *testing.T, open func(string) Store) {
 		})
 		return first
 	}
+	marked := func(contested, cloned int, why string) {
+		t.Helper()
+		gotContested, gotCloned, err := s.MarkedHosts(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, [2]int{contested, cloned}, [2]int{gotContested, gotCloned}, why)
+	}
+	marked(0, 0, "nothing is known of either")
 	require.True(t, mark(h.ID, start(), c))
+	within(t, s, func(tx enroll.Tx) error { return tx.ContestHost(t.Context(), other.ID, start()) })
+	marked(1, 1, "one each")
 	require.False(t, mark(h.ID, start().Add(time.Hour), fleet.Clone{Signal: fleet.TwoAgents}))
 	require.False(t, mark(identity.NewHostID(), start(), c), "no such host")
 	within(t, s, func(tx enroll.Tx) error {
 		require.NoError(t, tx.PutHost(t.Context(), h))
 		return tx.RevokeHost(t.Context(), h.ID, start())
 	})
-	h.ClonedAt, h.Clone, h.RevokedAt = start(), c, start()
+	marked(1, 0, "a revoked host is nobody's trouble")
+	h.ClonedAt, h.Clone, h.RevokedAt, other.ContestedAt = start(), c, start(), start()
 	hosts, err := s.Hosts(t.Context())
 	require.NoError(t, err)
 	require.ElementsMatch(t, []fleet.Host{h, other}, hosts)

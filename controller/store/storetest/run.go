@@ -34,6 +34,8 @@ type Store interface {
 	replay.Store
 	// OnCommit is called before all else.
 	OnCommit(fn func([]audit.Event))
+	MarkedHosts(ctx context.Context) (contested, cloned int, err error)
+	AuditDisputed(ctx context.Context) (int, error)
 	ExpiredRequests(ctx context.Context, after, until time.Time) ([]string, error)
 	ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error)
 	AppendAudit(ctx context.Context, e audit.Event) error

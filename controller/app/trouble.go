@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+)
+
+// trouble is what only the database knows and an operator should be woken for.
+type trouble interface {
+	MarkedHosts(ctx context.Context) (contested, cloned int, err error)
+	AuditDisputed(ctx context.Context) (int, error)
+	Rotation(ctx context.Context) (rotation.Rotation, error)
+}
+
+func exportTrouble(r *metrics.Registry, s trouble) {
+	r.Gauges(metrics.Spread{
+		Name: "hosts_marked", Help: "Hosts that are not revoked and whose token or key is in somebody else's hands too.",
+		Label: "mark", Values: []string{"contested", "cloned"},
+	}, func(set func(mark string, n float64)) {
+		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
+		defer cancel()
+		contested, cloned, err := s.MarkedHosts(ctx)
+		set("contested", known(contested, err))
+		set("cloned", known(cloned, err))
+	})
+	r.Gauge("audit_disputed", "Connectors that refuse the audit log, or did when they last said.", nil, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
+		defer cancel()
+		return known(s.AuditDisputed(ctx))
+	})
+	phases := make([]string, 0, len(rotation.Unfinished()))
+	for _, p := range rotation.Unfinished() {
+		phases = append(phases, string(p))
+	}
+	r.Gauges(metrics.Spread{
+		Name: "ca_rotation_phase", Help: "1 for the phase of the unfinished CA rotation.", Label: "phase", Values: phases,
+	}, func(set func(phase string, on float64)) {
+		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
+		defer cancel()
+		now, err := s.Rotation(ctx)
+		if err == nil && !now.Finished() {
+			set(string(now.Phase), 1)
+		}
+	})
+}
+
+// storeAnswers bounds what a scrape waits for the database.
+const storeAnswers = time.Second
+
+// known is NaN where there was no answer.
+func known(n int, err error) float64 {
+	if err != nil {
+		return math.NaN()
+	}
+	return float64(n)
+}
