@@ -117,7 +117,7 @@ test-unit: ui ## Run the unit tests with the race detector, on the built dashboa
 
 .PHONY: test-e2e
 test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
-	@scripts/require.sh ip node npm chromium
+	@scripts/require.sh ip node npm chromium prometheus promtool
 	go test -p 1 -timeout 25m $$(go list ./internal/e2e/... | grep -v /internal/e2e/hosts)
 
 .PHONY: screenshots

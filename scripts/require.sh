@@ -9,7 +9,10 @@ set -euo pipefail
 # first on the PATH of make too (NODE_BIN in the Makefile).
 node_version=22.23.3 npm_version=10.9.9
 node_dir=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/grpccontroller/node
-PATH=$node_dir/node_modules/.bin:$PATH
+# Prometheus is unpacked, not installed: Debian's package starts a daemon on port
+# 9090 of every address, and enables it for the next boot.
+prometheus_dir=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/grpccontroller/prometheus
+PATH=$node_dir/node_modules/.bin:$PATH:$prometheus_dir/usr/bin
 
 # present TOOL: whether the tool works. A compiler without the C library's headers
 # is no compiler for us.
@@ -49,11 +52,42 @@ fetch_node() {
 	hash -r # the shell remembers where the old one is
 }
 
+# fetch_prometheus unpacks Debian's package; apt checks its signature. It needs no
+# root, but the package lists of apt-get update.
+fetch_prometheus() {
+	local dir
+	command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
+	echo "unpacking Debian's prometheus into $prometheus_dir" >&2
+	dir=$(mktemp -d)
+	if ! (cd "$dir" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; }) </dev/null >"$dir/log" 2>&1; then
+		cat "$dir/log" >&2
+		rm -r "$dir"
+		return 1
+	fi
+	rm -rf "$prometheus_dir"
+	mkdir -p "$prometheus_dir"
+	dpkg -x "$dir"/prometheus_*.deb "$prometheus_dir"
+	rm -r "$dir"
+}
+
 missing=()
 for tool in "$@"; do
 	present "$tool" || missing+=("$tool")
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
+
+others=()
+for tool in "${missing[@]}"; do
+	[[ $tool == prometheus || $tool == promtool ]] || others+=("$tool")
+done
+if [[ ${#others[@]} -lt ${#missing[@]} ]]; then
+	if ! { fetch_prometheus && present prometheus && present promtool; }; then
+		echo "missing: prometheus promtool; put those of Debian's package prometheus (2.42 or newer) on the PATH" >&2
+		exit 1
+	fi
+	missing=("${others[@]}")
+	[[ ${#missing[@]} -gt 0 ]] || exit 0
+fi
 
 # Needs no root: where npm is there, only node is too old.
 if [[ ${missing[*]} == node ]] && command -v node >/dev/null && command -v npm >/dev/null && fetch_node && present node; then

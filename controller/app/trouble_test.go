@@ -22,8 +22,10 @@ type troubled struct {
 }
 
 func (s troubled) MarkedHosts(context.Context) (contested, cloned int, err error) { return 1, 2, s.err }
-func (s troubled) AuditDisputed(context.Context) (int, error)                     { return 3, s.err }
-func (s troubled) Rotation(context.Context) (rotation.Rotation, error)            { return s.rotation, s.err }
+
+func (s troubled) AuditDisputed(context.Context) (int, error) { return 3, s.err }
+
+func (s troubled) Rotation(context.Context) (rotation.Rotation, error) { return s.rotation, s.err }
 
 func TestTroubleOfTheStoreIsExported(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,159 @@
+package observability_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+)
+
+// gone is how many connectors of this site have left an address at which nobody
+// listens.
+const gone = 6
+
+// strangers is a controller that is told wrong things, with SVIDs that its SPIRE
+// signed and with tokens that it made.
+func strangers(t *testing.T, w *watch) {
+	s := newSite(t, w)
+	crowd.Enroll(t, s.Controller, identity.KindConnector, gone)
+	s.boot()
+	_, laptopAt := s.start("tunneler", "laptop") // no connector of its is there
+	signer, here := crowd.NewSigner(t, s.Controller), at(s.Run.Health)
+	peers := make([]*mtlstest.Identity, gone)
+	for i := range peers {
+		peers[i] = signer.Identity(t, connector(i))
+	}
+
+	s.fires("ZeroTrustStreamUnstable", at(laptopAt, "stream", "session"), func() {
+		for i, own := range peers {
+			s.hello(own, connector(i).ID, "one")
+		}
+	})
+
+	since := time.Now()
+	s.fires("ZeroTrustHostCloned", here, func() {
+		for range 2 * gone {
+			s.hello(peers[0], connector(0).ID, "one")
+			s.hello(peers[0], connector(0).ID, "another")
+		}
+	})
+	s.alerted("ZeroTrustReconnectStorm", here, since)
+
+	s.fires("ZeroTrustReproofRefused", at(s.Run.Health, "link", "control"), func() { s.proveAnother(signer) })
+
+	s.fires("ZeroTrustEnrollmentRefusals", here, func() {
+		token, err := s.Token(t.Context(), "tunneler", "meant")
+		require.NoError(t, err)
+		thief, _ := s.host("tunneler", "not-meant")
+		for range 11 {
+			s.refused(thief, token.Token)
+		}
+	})
+
+	s.fires("ZeroTrustHostContested", here, func() {
+		first := s.NewHost(filepath.Join(s.dir, "first"), "tunneler", "wanted")
+		second := s.NewHost(filepath.Join(s.dir, "second"), "tunneler", "wanted")
+		s.refused(second, s.enroll(first))
+	})
+
+	s.fires("ZeroTrustTooManyAuthorities", here, func() {
+		for range 2 {
+			r, err := world.Run(t.Context(), world.Spec{
+				Name: "spire-server", Dir: s.dir, Path: spiretest.Binary(t, "spire-server"),
+				Args: []string{"localauthority", "x509", "prepare", "-socketPath", filepath.Join(s.Dir, "spire", "server.sock")},
+			}, "")
+			require.NoError(t, err)
+			require.Zero(t, r.Code, r.Stderr)
+		}
+	})
+}
+
+func connector(i int) identity.Workload {
+	return identity.Workload{Kind: identity.KindConnector, ID: crowd.ID(identity.KindConnector, i)}
+}
+
+// refused tries a token that is not for this host.
+func (s *site) refused(h *world.Host, token string) {
+	s.t.Helper()
+	r, err := h.Enroll(s.t.Context(), token)
+	require.NoError(s.t, err)
+	require.NotZero(s.t, r.Code)
+}
+
+// dial connects to the control plane.
+func (s *site) dial(own mtls.Identity) *grpc.ClientConn {
+	s.t.Helper()
+	authorize := mtls.Kinds(spiffeid.RequireTrustDomainFromString(s.Run.TrustDomain), identity.KindController)
+	conn, err := grpc.NewClient("passthrough:///"+s.Run.Control, grpc.WithNoProxy(),
+		grpc.WithTransportCredentials(mtls.ClientCredentials(mtls.ClientConfig(own, authorize))))
+	require.NoError(s.t, err)
+	return conn
+}
+
+// hello opens a control stream as a connector does, at whose address nobody listens,
+// and leaves once it was let in.
+func (s *site) hello(own mtls.Identity, id, instance string) {
+	s.t.Helper()
+	conn := s.dial(own)
+	defer func() { require.NoError(s.t, conn.Close()) }()
+	ctx, cancel := context.WithTimeout(s.t.Context(), soon)
+	defer cancel()
+	require.NoError(s.t, greet(ctx, conn, id, instance))
+}
+
+func greet(ctx context.Context, conn *grpc.ClientConn, id, instance string) error {
+	stream, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(ctx)
+	if err == nil {
+		err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{
+			ConnectorId: id, Version: "v1", InstanceId: instance, BootId: "b", PrivateIp: "127.0.0.1", ListenAddresses: []string{"127.0.0.1:1"},
+		}}})
+	}
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	return err
+}
+
+// proveAnother is a connector that proves, on the connection of its own SVID, the
+// identity of another, with its key.
+func (s *site) proveAnother(signer *crowd.Signer) {
+	s.t.Helper()
+	own, other := signer.Identity(s.t, connector(1)), signer.Identity(s.t, connector(2))
+	mine, err := own.GetX509SVID()
+	require.NoError(s.t, err)
+	stolen, err := other.GetX509SVID()
+	require.NoError(s.t, err)
+	conn := s.dial(own)
+	defer func() { require.NoError(s.t, conn.Close()) }()
+	ctx, cancel := context.WithTimeout(s.t.Context(), soon)
+	defer cancel()
+	var greeted error
+	err = reproof.NewClient(own, zap.NewNop()).Around(ctx, conn, func(ctx context.Context) error {
+		greeted = greet(ctx, conn, connector(1).ID, "one")
+		if greeted != nil {
+			return greeted
+		}
+		// Under our own name, or our own side would refuse to send it.
+		own.Swap(&x509svid.SVID{ID: mine.ID, Certificates: stolen.Certificates, PrivateKey: stolen.PrivateKey})
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.NoError(s.t, greeted)
+	require.Error(s.t, err)
+	require.NoError(s.t, ctx.Err(), "the controller did not cut it")
+}
