@@ -66,7 +66,7 @@ func (b *Box) mount(image string) {
 	}
 	require.NoError(b.t, os.Chmod(dir, 0o755))
 	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", image, upper, work)
-	require.NoError(b.t, syscall.Mount("overlay", b.root, "overlay", 0, options))
+	require.NoError(b.t, syscall.Mount(owned(), b.root, "overlay", 0, options))
 	b.t.Cleanup(func() { require.NoError(b.t, syscall.Unmount(b.root, 0)) })
 	require.NoError(b.t, os.WriteFile(filepath.Join(b.root, "etc", "hostname"), []byte(b.Name+"\n"), 0o644))
 }
@@ -78,33 +78,7 @@ func (b *Box) joinCgroup() {
 	require.NoError(b.t, err)
 	b.cgroup = filepath.Join(top, b.namespace)
 	require.NoError(b.t, os.Mkdir(b.cgroup, 0o755))
-	b.t.Cleanup(func() {
-		_ = os.WriteFile(filepath.Join(b.cgroup, "cgroup.kill"), []byte("1"), 0o600) // where the kernel has it
-		b.removeCgroup(b.cgroup)
-		if filepath.Base(top) == "unified" { // systemd keeps a named hierarchy beside it
-			b.removeCgroup(filepath.Join(filepath.Dir(top), "systemd", b.namespace))
-		}
-	})
-}
-
-// removeCgroup removes a tree from its leaves, as soon as the last process in it
-// is really gone.
-func (b *Box) removeCgroup(dir string) {
-	require.Eventually(b.t, func() bool {
-		removeTree(dir)
-		_, err := os.Stat(dir)
-		return os.IsNotExist(err)
-	}, stopTimeout, tick, "cgroup %s stays busy", dir)
-}
-
-func removeTree(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.IsDir() {
-			removeTree(filepath.Join(dir, e.Name()))
-		}
-	}
-	_ = os.Remove(dir)
+	b.t.Cleanup(func() { endCgroup(b.t, top, b.namespace) })
 }
 
 // Start boots the host with the disk it has, and returns when systemd is done.
@@ -292,6 +266,9 @@ func (b *Box) Write(to, text string) {
 	require.NoError(b.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(b.t, os.WriteFile(path, []byte(text), 0o644))
 }
+
+// Root is the host's disk, for tools that work on one of a host that is off.
+func (b *Box) Root() string { return b.root }
 
 // Exists says whether a path is on the host's disk.
 func (b *Box) Exists(path string) bool {

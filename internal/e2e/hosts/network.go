@@ -3,7 +3,6 @@ package hosts
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -25,7 +24,8 @@ type Network struct {
 // New makes an empty network 10.77.0.0/24.
 func New(t testing.TB) *Network {
 	t.Helper()
-	n := &Network{t: t, name: fmt.Sprintf("hosts-%d", os.Getpid())}
+	n := &Network{t: t, name: owned()}
+	n.sweep()
 	n.must("ip", "netns", "add", n.name)
 	t.Cleanup(func() { n.must("ip", "netns", "del", n.name) })
 	n.must("ip", "-n", n.name, "link", "add", "br0", "type", "bridge")
