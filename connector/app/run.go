@@ -43,7 +43,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return fmt.Errorf("listen for tunnelers: %w: check LISTEN_ADDR", err)
 	}
 	defer func() { _ = listener.Close() }()
-	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")}) //nolint:contextcheck // binds at once
+	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, AllowRemote: cfg.HealthRemote, Log: log.Named("health")}) //nolint:contextcheck // binds at once
 	if err != nil {
 		return fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}

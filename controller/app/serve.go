@@ -146,7 +146,7 @@ func (c *controller) open(ctx context.Context) (err error) {
 		c.log.Info("admin api key is valid but its file was taken away", zap.String("file", c.paths.apiKey()))
 	case auth.BootstrapKept, auth.BootstrapDead:
 	}
-	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
+	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, AllowRemote: c.cfg.Listen.HealthRemote, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
 		return fmt.Errorf("listen.health: %w", err)
 	}
 	c.metrics = metrics.New(cli.Version().Version)

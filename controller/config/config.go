@@ -55,6 +55,8 @@ type Listen struct {
 	Control    string `conf:"control" usage:"control-plane listener"`
 	Admin      string `conf:"admin" usage:"admin API and dashboard; beyond loopback it needs admin.tls_cert or admin.acme"`
 	Health     string `conf:"health" usage:"health listener, loopback only"`
+	// HealthRemote is for a container, whose loopback no probe reaches.
+	HealthRemote bool `conf:"health_remote" usage:"allow listen.health beyond loopback: without any authentication, for a container on a network that is closed"`
 }
 
 // SPIRE says which SPIRE issues the identities.
@@ -164,7 +166,7 @@ func (l Listen) validate() error {
 	} {
 		f.Require(isHostPort(at.addr), at.key, "must be host:port, is %q", at.addr)
 	}
-	f.Require(isLoopback(l.Health), "health", "must be a loopback address such as 127.0.0.1:9464, is %q", l.Health)
+	f.Require(l.HealthRemote || isLoopback(l.Health), "health", "must be a loopback address such as 127.0.0.1:9464 unless health_remote is set, is %q", l.Health)
 	return f.Err()
 }
 

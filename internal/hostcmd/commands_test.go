@@ -181,6 +181,31 @@ func TestEnroll(t *testing.T) {
 	require.FileExists(t, bundle)
 }
 
+func TestEnrollOnceSpendsOneTokenHoweverOftenItRuns(t *testing.T) {
+	t.Parallel()
+	c := startController(t)
+	args, dir := enrollArgs(t, c)
+	args = append(args, "--once")
+	conf := filepath.Join(dir, "tunneler.conf")
+	require.NoError(t, os.WriteFile(conf, []byte("TUNNELER_ID=laptop\n"), 0o600))
+	require.Zero(t, run(token+"\n", args...).code, "an id in the conf file is no enrollment")
+	c.got = nil
+	got := run("", args...)
+	require.Zero(t, got.code, got.stderr)
+	require.Contains(t, got.stderr, "enrolled already")
+	require.Nil(t, c.got, "the controller was asked again")
+	for name, broken := range map[string]func() error{
+		"another id":             func() error { return os.WriteFile(conf, []byte("TUNNELER_ID=other\nCONTROL_PLANE_ADDRS=c:8444\n"), 0o600) },
+		"cut short":              func() error { return os.WriteFile(conf, []byte("TUNNELER_ID=laptop\n"), 0o600) },
+		"a conf file of nowhere": func() error { return os.Remove(filepath.Join(dir, "host", "host.json")) },
+	} {
+		require.NoError(t, broken(), name)
+		got = run("", args...)
+		require.Equal(t, 2, got.code, name)
+		require.Contains(t, got.stderr, "no enrollment token", name)
+	}
+}
+
 func TestEnrollFails(t *testing.T) {
 	t.Parallel()
 	c := startController(t)

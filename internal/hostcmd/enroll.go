@@ -34,7 +34,7 @@ type enrollment struct {
 
 	tokenFile, conf, unit, binary string
 	runAs                         int
-	newHost, ephemeral            bool
+	newHost, ephemeral, once      bool
 
 	sealed     string
 	identities []string
@@ -87,7 +87,10 @@ decided in time.`, p.Conf),
 	fs.StringVar(&e.binary, "binary", "", "`path` of the program that will run (default this one)")
 	fs.BoolVar(&e.newHost, "new-host", false, "put an existing enrollment of this host aside and make a new key")
 	fs.BoolVar(&e.ephemeral, "ephemeral", false, "for a host without a disk: key in memory, a new token is needed after each absence")
+	fs.BoolVar(&e.once, "once", false, "do nothing, and read no token, where the conf file says that this id was enrolled here; for what runs at each start")
 	e.registerRequest(cmd)
+	cmd.MarkFlagsMutuallyExclusive("once", "new-host")
+	fs.Lookup("run-as").DefValue = "your own" // in the manual too, whoever builds it
 	cmd.PreRunE = func(*cobra.Command, []string) (err error) {
 		if e.set, err = l.Load(fs); err != nil {
 			return err
@@ -114,6 +117,12 @@ func hide(cmd *cobra.Command, names ...string) {
 }
 
 func (e *enrollment) run(ctx context.Context) error {
+	if e.once {
+		done, err := e.done()
+		if err != nil || done {
+			return err
+		}
+	}
 	anchors, err := bootstrap.LoadAnchors(e.set.ControllerCAPath)
 	if err != nil {
 		return err
@@ -155,6 +164,31 @@ func (e *enrollment) run(ctx context.Context) error {
 		}
 	}
 	return e.report(got)
+}
+
+// done says whether this role was enrolled before. The conf file is written last,
+// and only enrollment knows the control plane.
+func (e *enrollment) done() (bool, error) {
+	dir := hostagent.Dir{Root: e.set.HostDir}
+	if _, err := os.Stat(dir.HostFile()); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	text, err := atomicfile.Read(e.conf, maxConf)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var id, control bool
+	for line := range strings.Lines(string(text)) {
+		id = id || strings.TrimSpace(line) == e.program.idKey()+"="+e.set.id(e.program.Kind)
+		control = control || keyOf(line) == "CONTROL_PLANE_ADDRS"
+	}
+	if id && control {
+		e.say("enrolled already: nothing to do")
+	}
+	return id && control, nil
 }
 
 func (e *enrollment) request(token enrollclient.Token) (enrollclient.Request, error) {

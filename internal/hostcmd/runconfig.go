@@ -29,6 +29,7 @@ type RunConfig struct {
 	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port"`
 	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER as which SPIRE knows the program; written by enroll, used by doctor"`
 	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary as which SPIRE knows the program; written by enroll, used by doctor"`
+	HealthRemote      bool           `conf:"health_remote" usage:"allow health_addr beyond loopback: without any authentication, for a container on a network that is closed"`
 	Log               logging.Config `conf:"log"`
 }
 

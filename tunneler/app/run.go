@@ -37,7 +37,7 @@ const (
 // run keeps the sessions until ctx ends. The health listener is opened first: an
 // address in use is a mistake to see at once, not after the agent is up.
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, Log: log.Named("health")}) //nolint:contextcheck // binds at once
+	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, AllowRemote: cfg.HealthRemote, Log: log.Named("health")}) //nolint:contextcheck // binds at once
 	if err != nil {
 		return fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}
