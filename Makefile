@@ -101,6 +101,7 @@ lint: generate-check ui-lint ## Lint Go, proto, shell and TypeScript, and check 
 	$(GOLANGCI) config verify
 	$(GOLANGCI) run
 	$(BUF) lint
+	cd internal/e2e/containers && go vet ./... && go test -count 1 -short ./...
 	find . -name '*.sh' -not -path '*/node_modules/*' -print0 | xargs -0 shellcheck .ci/run
 
 .PHONY: vet
@@ -137,14 +138,25 @@ tree-programs:
 	$(MAKE) host-programs ARCH=arm64
 	$(foreach a,amd64 arm64,GOARCH=$a spire/release/build.sh bin$(if $(filter-out $(HOSTARCH),$a),/$a) spire-agent &&) true
 
+# Manual pages and completions come from programs that run here.
 .PHONY: packages
-packages: build spire tree-programs ## Build dist/*.deb and dist/*.rpm; the same commit gives the same bytes
-	scripts/packages.sh dist
+packages: build spire tree-programs ## Build dist/*.deb and dist/*.rpm, with ARCH=arm64 for arm64; the same commit gives the same bytes
+	$(if $(filter-out $(HOSTARCH),$(ARCH)),$(MAKE) build ARCH=$(HOSTARCH))
+	ARCH=$(ARCH) scripts/packages.sh dist
+
+.PHONY: images
+images: build spire ## Build the container images by podman or docker ($ENGINE), or what they are made of in dist/image
+	ARCH=$(ARCH) scripts/images.sh dist/image
 
 .PHONY: test-hosts
 test-hosts: packages ## Boot Debian hosts with systemd, install the packages on them, break them (as root)
-	@scripts/require.sh systemd-nspawn mmdebstrap ip nft rpm
+	@scripts/require.sh systemd-nspawn mmdebstrap ip nft rpm man zsh fish qemu-aarch64-static
 	go test -count 1 -timeout 20m ./internal/e2e/hosts/...
+
+.PHONY: test-containers
+test-containers: build spire ## Lint the container recipes, build the images, play the manifests (as root, with podman)
+	@scripts/require.sh podman iptables
+	cd internal/e2e/containers && go vet ./... && go test -count 1 ./...
 
 .PHONY: demo
 demo: build spire ## Start the whole system on this machine and keep it running

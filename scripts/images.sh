@@ -44,5 +44,5 @@ if [[ ${ENGINE:=none} == none ]]; then
 fi
 read -ra engine <<<"$ENGINE"
 for program in controller connector tunneler; do
-	"${engine[@]}" build --platform "linux/$ARCH" --target "$program" --tag "grpc$program" --file deploy/Containerfile "$out"
+	"${engine[@]}" build --platform "linux/$ARCH" --target "$program" --tag "grpc$program" --file "$PWD/deploy/Containerfile" "$out"
 done

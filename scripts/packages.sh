@@ -2,8 +2,8 @@
 # packages.sh OUTDIR - build the .deb and .rpm packages from bin/ and deploy/.
 #
 # The same commit gives the same bytes: times come from the commit
-# (SOURCE_DATE_EPOCH), programs are built with -trimpath. ARCH is amd64 or arm64; bin/
-# must hold programs for it, and bin/native those that run here when it is another.
+# (SOURCE_DATE_EPOCH), programs are built with -trimpath. ARCH is amd64 or arm64;
+# programs for it are in bin/, or in bin/$ARCH when it is not that of this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,8 +14,9 @@ cd "$(dirname "$0")/.."
 out=$1
 host=$(go env GOHOSTARCH)
 ARCH=${ARCH:-$host}
-native=bin
-[[ $ARCH == "$host" ]] || native=bin/native
+bin=bin
+[[ $ARCH == "$host" ]] || bin=bin/$ARCH
+umask 022
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 
 # A tag v1.2.3 is version 1.2.3; what is not tagged sorts before every release and
@@ -33,14 +34,14 @@ trap 'rm -rf "$STAGE"' EXIT
 
 mkdir -p "$STAGE"/{bin,units,conf,man,completions,doc,scripts} "$out"
 for program in grpccontroller grpcconnector grpctunneler host-agent spire-server spire-agent; do
-	cp -L "bin/$program" "$STAGE/bin/$program"
+	cp -L "$bin/$program" "$STAGE/bin/$program"
 done
 cp deploy/systemd/*.service "$STAGE/units/"
 cp deploy/packages/*.conf deploy/packages/*.sysusers deploy/packages/*.tmpfiles deploy/controller.yaml "$STAGE/conf/"
 for program in grpccontroller grpcconnector grpctunneler host-agent; do
-	"$native/$program" man --dir "$STAGE/man"
+	"bin/$program" man --dir "$STAGE/man"
 	for shell in bash zsh fish; do
-		"$native/$program" completion "$shell" >"$STAGE/completions/$program.$shell"
+		"bin/$program" completion "$shell" >"$STAGE/completions/$program.$shell"
 	done
 done
 gzip -9n "$STAGE"/man/*.8
@@ -64,7 +65,11 @@ scripts grpcconnector grpcconnector.service "grpcconnector.service grpcconnector
 scripts grpctunneler grpctunneler.service "grpctunneler.service grpctunneler-enroll.service" "$(state grpctunneler)" grpctunneler
 scripts grpc-spire-agent spire-agent.service spire-agent.service "/etc/grpc-spire-agent /var/lib/spire-agent" spire-agent
 
-rm -f "$out"/*.deb "$out"/*.rpm
+case $ARCH in
+arm64) rpmarch=aarch64 ;;
+*) rpmarch=x86_64 ;;
+esac
+rm -f "$out"/*_"$ARCH".deb "$out"/*."$rpmarch".rpm
 find "$STAGE" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 for package in grpccontroller grpcconnector grpctunneler grpc-spire-agent; do
 	sed -e "s|[$]{STAGE}|$STAGE|g" -e "s|\${ARCH}|$ARCH|g" -e "s|\${PACKAGE_VERSION}|$PACKAGE_VERSION|g" \

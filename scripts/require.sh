@@ -32,6 +32,10 @@ packages() {
 	nft) echo nftables ;;
 	node | npm) echo nodejs npm ;;
 	systemd-nspawn) echo systemd-container ;;
+	man) echo man-db groff ;;
+	# What Debian only recommends and a network of containers needs.
+	podman) echo podman crun catatonit netavark aardvark-dns iptables util-linux ;;
+	qemu-aarch64-static) echo qemu-user-static ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -84,6 +85,20 @@ func TestEveryShellLoadsTheCompletions(t *testing.T) {
 				filepath.Join(root, "usr/share/fish/vendor_completions.d", name+".fish"), name)
 			require.Contains(t, out, "version\t")
 		})
+	}
+}
+
+// TestTheProgramsForARM64Run on a machine that is none, by emulation.
+func TestTheProgramsForARM64Run(t *testing.T) {
+	bin, prefix := "../../../bin/arm64", []string{"qemu-aarch64-static"}
+	if runtime.GOARCH == "arm64" {
+		bin, prefix = "../../../bin", nil
+	}
+	for _, program := range []string{"grpcconnector", "grpctunneler", "host-agent"} {
+		command := append(append([]string(nil), prefix...), filepath.Join(bin, program), "version")
+		out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput()
+		require.NoError(t, err, "%s: run make host-programs ARCH=arm64", out)
+		require.Contains(t, string(out), " linux/arm64")
 	}
 }
 

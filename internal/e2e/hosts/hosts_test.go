@@ -94,6 +94,9 @@ func TestHosts(t *testing.T) {
 		all()
 		require.Equal(t, before, hostID(t, gw))
 		require.Contains(t, gw.Run("cat", "/etc/grpcconnector/connector.conf"), "# mine")
+		require.NotContains(t, gw.Run("cat", "/etc/grpcconnector/connector.conf"), "# new default")
+		require.Contains(t, gw.Run("cat", "/etc/grpcconnector/connector.conf.dpkg-dist"), "# new default")
+		require.Contains(t, gw.Run("cat", "/etc/grpc-spire-agent/agent.conf"), "# new default", "nobody had changed it")
 		for _, unit := range []string{"spire-agent.service", connector.unit, tunneler.unit} {
 			exe := gw.Run("readlink", "/proc/"+property(gw, unit, "MainPID")+"/exe")
 			require.NotContains(t, exe, "(deleted)", "%s still runs the old program", unit)
@@ -170,7 +173,7 @@ func watchdogs(t *testing.T, s *site, gw *hosts.Box) {
 }
 
 // upgrade installs the same package as a later version: another file at the path
-// of each program.
+// of each program, other conf files. The operator's are kept.
 func upgrade(t *testing.T, b *hosts.Box, name string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
@@ -180,10 +183,11 @@ func upgrade(t *testing.T, b *hosts.Box, name string) {
 	require.NoError(t, err)
 	text = regexp.MustCompile(`(?m)^Version: .*$`).ReplaceAll(text, []byte("Version: 999.0"))
 	require.NoError(t, os.WriteFile(control, text, 0o644))
+	must(t, "find", filepath.Join(dir, "etc"), "-type", "f", "-exec", "sed", "-i", "$ a # new default", "{}", "+")
 	deb := dir + ".deb"
 	must(t, "dpkg-deb", "-Znone", "--root-owner-group", "-b", dir, deb)
 	b.Copy(deb, "/root/"+name+"-999.deb")
-	b.Run("dpkg", "-i", "/root/"+name+"-999.deb")
+	b.Run("dpkg", "--force-confold", "-i", "/root/"+name+"-999.deb")
 }
 
 func must(t *testing.T, command ...string) {

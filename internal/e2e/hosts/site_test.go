@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	err := hosts.Check()
-	if debs, _ := filepath.Glob(filepath.Join(dist, "*.deb")); err == nil && len(debs) != 4 {
+	if debs, _ := filepath.Glob(filepath.Join(dist, "*_"+runtime.GOARCH+".deb")); err == nil && len(debs) != 4 {
 		err = fmt.Errorf("%d of 4 Debian packages in dist: run make packages", len(debs))
 	}
 	if err != nil {
@@ -32,10 +33,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// packageFile is the newest build of a package; format is deb or rpm.
+// packageFile is the build of a package for this machine; format is deb or rpm.
 func packageFile(t *testing.T, name, format string) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dist, name+"?[0-9]*."+format))
+	arch := map[string]string{"deb amd64": "_amd64", "deb arm64": "_arm64", "rpm amd64": ".x86_64", "rpm arm64": ".aarch64"}[format+" "+runtime.GOARCH]
+	found, err := filepath.Glob(filepath.Join(dist, name+"?[0-9]*"+arch+"."+format))
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	return found[0]

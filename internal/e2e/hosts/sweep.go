@@ -50,6 +50,7 @@ func (n *Network) sweep() {
 		if f := strings.Fields(line); f[2] == "overlay" && orphan(f[0]) {
 			require.NoError(n.t, syscall.Unmount(f[1], 0), f[1])
 			require.NoError(n.t, os.RemoveAll(filepath.Dir(f[1])))
+			_ = os.Remove(filepath.Dir(filepath.Dir(f[1]))) // of the whole test, if this was the last
 		}
 	}
 	for _, name := range orphans(n.t, "/run/netns") {
