@@ -195,7 +195,9 @@ func TestEnrollOnceSpendsOneTokenHoweverOftenItRuns(t *testing.T) {
 	require.Contains(t, got.stderr, "enrolled already")
 	require.Nil(t, c.got, "the controller was asked again")
 	for name, broken := range map[string]func() error{
-		"another id":             func() error { return os.WriteFile(conf, []byte("TUNNELER_ID=other\nCONTROL_PLANE_ADDRS=c:8444\n"), 0o600) },
+		"another id": func() error {
+			return os.WriteFile(conf, []byte("TUNNELER_ID=other\nCONTROL_PLANE_ADDRS=c:8444\n"), 0o600)
+		},
 		"cut short":              func() error { return os.WriteFile(conf, []byte("TUNNELER_ID=laptop\n"), 0o600) },
 		"a conf file of nowhere": func() error { return os.Remove(filepath.Join(dir, "host", "host.json")) },
 	} {

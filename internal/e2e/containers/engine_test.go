@@ -149,7 +149,7 @@ func (e *engine) play(network string, objects ...any) {
 		text.WriteString("---\n" + string(raw))
 	}
 	_, err := e.try(text.String(), "play", "kube", "--network", network, "-")
-	require.NoError(e.t, err, text.String())
+	require.NoError(e.t, err)
 }
 
 func (e *engine) eventually(what string, ok func() error) {

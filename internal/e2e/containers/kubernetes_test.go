@@ -75,6 +75,11 @@ func pod(set *appsv1.StatefulSet) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: set.Name + "-0", Labels: set.Spec.Template.Labels}, Spec: *set.Spec.Template.Spec.DeepCopy(),
 	}
 	// At each start, as in a cluster; podman's other way removes them.
+	for _, v := range p.Spec.Volumes {
+		if v.Secret != nil {
+			v.Secret.Optional = new(bool) // podman leaves an optional one out
+		}
+	}
 	// It would also start them again whenever they are done.
 	p.Spec.RestartPolicy = corev1.RestartPolicyNever
 	p.Annotations = map[string]string{"io.podman.annotations.init.container.type": "always"}

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const manual = "/usr/share/man/man8/"
+
 // TestThePackagesHaveAManualForEveryCommand asks the packaged programs which
 // commands they have, by what a shell asks them to complete.
 func TestThePackagesHaveAManualForEveryCommand(t *testing.T) {
@@ -26,14 +28,14 @@ func TestThePackagesHaveAManualForEveryCommand(t *testing.T) {
 			var pages []string
 			for _, command := range append(all, nil) {
 				page := strings.Join(append([]string{filepath.Base(program)}, command...), "-") + ".8.gz"
-				require.FileExists(t, filepath.Join(root, "usr/share/man/man8", page))
+				require.FileExists(t, root+manual+page)
 				pages = append(pages, page)
 			}
-			found, err := os.ReadDir(filepath.Join(root, "usr/share/man/man8"))
+			found, err := os.ReadDir(root + manual)
 			require.NoError(t, err)
 			require.Len(t, found, len(pages), "a page of no command")
 			for _, page := range pages {
-				require.Empty(t, rendered(t, filepath.Join(root, "usr/share/man/man8", page)), page)
+				require.Empty(t, rendered(t, root+manual+page), page)
 			}
 		})
 	}
@@ -74,15 +76,15 @@ func TestEveryShellLoadsTheCompletions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := unpack(t, name)
-			bash := filepath.Join(root, "usr/share/bash-completion/completions", name)
+			bash := root + "/usr/share/bash-completion/completions/" + name
 			out := shell(t, root, "bash", "-c", `source "$0" && complete -p "$1"`, bash, name)
 			require.Contains(t, out, "__start_"+name)
 			// zsh loads it by name from a directory of functions.
 			out = shell(t, root, "zsh", "-fc", `fpath=($0 $fpath); autoload -Uz compinit && compinit -u -D && print -r -- $_comps[$1] && autoload -Uz +X _$1 && print loaded`,
-				filepath.Join(root, "usr/share/zsh/vendor-completions"), name)
+				root+"/usr/share/zsh/vendor-completions", name)
 			require.Equal(t, "_"+name+"\nloaded\n", out)
 			out = shell(t, root, "fish", "--no-config", "-c", `source $argv[1]; complete -C "$argv[2] ver"`,
-				filepath.Join(root, "usr/share/fish/vendor_completions.d", name+".fish"), name)
+				root+"/usr/share/fish/vendor_completions.d/"+name+".fish", name)
 			require.Contains(t, out, "version\t")
 		})
 	}
@@ -106,7 +108,7 @@ func TestTheProgramsForARM64Run(t *testing.T) {
 func shell(t *testing.T, root string, command ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	cmd.Env = []string{"PATH=" + filepath.Join(root, "usr/bin") + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8", "TERM=dumb"}
+	cmd.Env = []string{"PATH=" + root + "/usr/bin:" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8", "TERM=dumb"}
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)

@@ -27,7 +27,7 @@ func orphan(name string) bool {
 	if m == nil {
 		return false
 	}
-	theirs, err := os.ReadFile(filepath.Join("/proc", m[1], "comm"))
+	theirs, err := os.ReadFile("/proc/" + m[1] + "/comm")
 	if err != nil {
 		return true
 	}
