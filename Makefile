@@ -101,7 +101,7 @@ lint: generate-check ui-lint ## Lint Go, proto, shell and TypeScript, and check 
 	$(GOLANGCI) config verify
 	$(GOLANGCI) run
 	$(BUF) lint
-	cd internal/e2e/containers && go vet ./... && go test -count 1 -run '^TestThe(Containerfile|ComposeFile|Manifests)' ./...
+	cd internal/e2e/containers && go tool -modfile=$(CURDIR)/$(TOOLS) golangci-lint run && go test -count 1 -run '^TestThe(Containerfile|ComposeFile|Manifests)' ./...
 	find . -name '*.sh' -not -path '*/node_modules/*' -print0 | xargs -0 shellcheck .ci/run
 
 .PHONY: vet

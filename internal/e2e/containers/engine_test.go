@@ -38,7 +38,7 @@ func newEngine(t *testing.T) *engine {
 		_, err := exec.LookPath(tool)
 		require.NoError(t, err, "run scripts/require.sh podman")
 	}
-	dir, err := os.MkdirTemp("", "pod") // podman wants a path under 50 bytes
+	dir, err := os.MkdirTemp("", "pod") //nolint:usetesting // podman wants a path under 50 bytes
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	var limit syscall.Rlimit
