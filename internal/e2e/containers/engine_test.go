@@ -57,6 +57,7 @@ network_backend = "netavark"
 	e := &engine{t: t, conf: conf, prefix: []string{
 		"nsenter", "--mount", "--target", strconv.Itoa(mountNamespace(t)), "--",
 		"podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--tmpdir", filepath.Join(dir, "tmp"),
+		"--network-config-dir", filepath.Join(dir, "networks"),
 	}}
 	t.Cleanup(func() {
 		if t.Failed() {
