@@ -99,7 +99,7 @@ func TestTheProgramsForARM64Run(t *testing.T) {
 	for _, program := range []string{"grpcconnector", "grpctunneler", "host-agent"} {
 		command := append(append([]string(nil), prefix...), filepath.Join(bin, program), "version")
 		out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput()
-		require.NoError(t, err, "%s: run make host-programs ARCH=arm64", out)
+		require.NoError(t, err, "%s: run make tree-programs", out)
 		require.Contains(t, string(out), " linux/arm64")
 	}
 }
