@@ -22,14 +22,11 @@ func TestAPodOfTheManifestsBecomesOnline(t *testing.T) {
 	e.play("cluster:alias=grpccontroller.zero-trust.svc", append(config, pod(set))...)
 	c := controller{e}
 	e.eventually("the controller starts", func() error { _, err := c.run("connectors", "list"); return err })
-	ca := &corev1.ConfigMap{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: metav1.ObjectMeta{Name: "controller-ca"}, Data: map[string]string{"ca.crt": c.must("bootstrap-ca")},
-	}
+	ca := file("controller-ca", "ca.crt", c.must("bootstrap-ca"))
 
 	set, config = workload(t, "connector")
 	connector := pod(set)
-	e.play("cluster", append(config, ca, secret("connector-token", c.token("connector-01")), connector)...)
+	e.play("cluster", append(config, ca, file("connector-token", "token", c.token("connector-01")), connector)...)
 	c.online("connector-01")
 	require.Equal(t, "65532", strings.TrimSpace(e.must("inspect", "--format", "{{.Config.User}}", "grpcconnector-0-agent"))[:5])
 
@@ -46,7 +43,7 @@ func TestAPodOfTheManifestsBecomesOnline(t *testing.T) {
 		}
 		return nil
 	})
-	e.play("cluster", append(config, ca, secret("connector-token", "spent"), connector)...)
+	e.play("cluster", append(config, ca, file("connector-token", "token", "spent"), connector)...)
 	c.online("connector-01")
 	require.Contains(t, e.must("logs", "grpcconnector-0-enroll"), "enrolled already")
 }
@@ -75,9 +72,12 @@ func pod(set *appsv1.StatefulSet) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: set.Name + "-0", Labels: set.Spec.Template.Labels}, Spec: *set.Spec.Template.Spec.DeepCopy(),
 	}
 	// At each start, as in a cluster; podman's other way removes them.
-	for _, v := range p.Spec.Volumes {
+	// Podman 4.3 leaves an optional Secret out, and what is in another in base64.
+	for i, v := range p.Spec.Volumes {
 		if v.Secret != nil {
-			v.Secret.Optional = new(bool) // podman leaves an optional one out
+			p.Spec.Volumes[i].VolumeSource = corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: v.Secret.SecretName},
+			}}
 		}
 	}
 	// It would also start them again whenever they are done.
@@ -98,10 +98,11 @@ func pod(set *appsv1.StatefulSet) *corev1.Pod {
 	return p
 }
 
-func secret(name, token string) *corev1.Secret {
-	return &corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string][]byte{"token": []byte(token)},
+// file is a volume of one file.
+func file(name, key, text string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{key: text},
 	}
 }
 
