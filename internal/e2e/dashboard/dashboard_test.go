@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
@@ -47,7 +48,8 @@ func TestDashboard(t *testing.T) {
 	c := world.NewController(bin, filepath.Join(dir, "controller"),
 		"--trust-domain", "mycorp.internal", "--spire-attestation-limit=false", "--listen-admin", admin, "--admin-public-url", "http://"+admin,
 		"--admin-oidc-issuer", provider.Issuer, "--admin-oidc-name", "Corp SSO", "--admin-oidc-client-id", oidctest.ClientID,
-		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators")
+		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators",
+		"--install-dir", installtest.Tree(t))
 	require.NoError(t, c.Start(t.Context()))
 	secrets := &leaks.Search{}
 	t.Cleanup(func() {

@@ -38,6 +38,7 @@ async function createToken(v, kind, id, meanwhile) {
   await meanwhile?.()
   await v.sees('Run this on the host')
   await v.sees('Waiting for the host')
+  await v.sees('The command asks for the token.')
   return (await v.page.locator('section[aria-label="token"] pre').textContent()).trim()
 }
 
@@ -221,6 +222,7 @@ const acts = {
     await host.look('claim', { small: true })
     await host.click('Show the token')
     await host.sees('This is the only time that it is shown')
+    await host.sees('The command asks for the token.')
     await host.look('claim-opened')
     await thief.open(link)
     await thief.click('Show the token')
