@@ -51,6 +51,7 @@ func TestHosts(t *testing.T) {
 		require.Equal(t, "1\n", gw.Run("pgrep", "-c", "-x", "spire-agent"))
 	})
 	tell("whoever is not the unit gets no SVID", func(t *testing.T) { strangers(t, s, gw) })
+	tell("status and doctor tell what is wrong with a unit", func(t *testing.T) { doctored(t, s, gw) })
 	tell("the units are locked down", func(t *testing.T) {
 		exposure(t, s.controller, "grpccontroller.service", 20)
 		exposure(t, gw, "grpcconnector.service", 15)
