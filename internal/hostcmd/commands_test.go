@@ -218,7 +218,7 @@ func TestEnrollFails(t *testing.T) {
 		want  string
 	}{
 		"without a token":               {code: 2, want: "no enrollment token"},
-		"with a refused token":          {stdin: unknownToken, code: 1, want: "refused this token"},
+		"with a refused token":          {stdin: unknownToken, code: 3, want: "refused this token"},
 		"with a mistyped token":         {stdin: token[:20] + "a" + token[21:], code: 1, want: "typing mistake"},
 		"with the other kind's token":   {stdin: "ztc_0123", code: 1, want: "is for a connector"},
 		"with a token as argument":      {stdin: token, args: []string{token}, code: 2, want: "unknown command"},

@@ -63,8 +63,8 @@ systemd credential enrollment-token.
 
 A host that is enrolled already keeps its key and takes a second role.
 
-Exit codes: 0 enrolled, 1 failed, 2 wrong usage, 3 denied by an operator, 4 nobody
-decided in time.`, p.Conf),
+Exit codes: 0 enrolled, 1 failed, 2 wrong usage, 3 refused by the controller or denied
+by an operator, 4 nobody decided in time.`, p.Conf),
 		Example: fmt.Sprintf(`  %[1]s enroll --request --id %[2]s-local-01 --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt
 
   %[1]s enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
@@ -151,6 +151,9 @@ func (e *enrollment) run(ctx context.Context) error {
 		got, err = e.await(ctx, client, req)
 	} else {
 		got, err = client.Enroll(ctx, req)
+	}
+	if errors.Is(err, enrollclient.ErrRefused) {
+		return cli.CodedError(exitDenied, err) // nothing is bound to the host's key, unlike after other failures
 	}
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 )
 
-// Exit codes of enroll --request, beside those of every command.
+// Exit codes of enroll, beside those of every command.
 const (
 	exitDenied    = 3
 	exitUndecided = 4
