@@ -89,6 +89,15 @@ openapi: ## Write webadmin/api/openapi.json from the table of operations
 	go test ./webadmin/api -run OpenAPIDocument -update
 	go test ./webadmin/api -run OpenAPIDocument
 
+.PHONY: scripts
+scripts: ## Write scripts/tunneler-setup.sh, which is scripts/setup.sh with another ROLE
+	sed 's/^ROLE=connector$$/ROLE=tunneler/' scripts/setup.sh > scripts/tunneler-setup.sh
+
+.PHONY: scripts-check
+scripts-check: ## Fail if scripts/tunneler-setup.sh is not what scripts/setup.sh makes
+	@sed 's/^ROLE=connector$$/ROLE=tunneler/' scripts/setup.sh | cmp - scripts/tunneler-setup.sh || \
+	  { echo 'scripts/tunneler-setup.sh is stale: run make scripts' >&2; exit 1; }
+
 .PHONY: fmt
 fmt: $(UI_INSTALLED) ## Format Go, proto and TypeScript files
 	$(GOLANGCI) fmt
@@ -96,7 +105,7 @@ fmt: $(UI_INSTALLED) ## Format Go, proto and TypeScript files
 	cd webadmin/ui && npm run --silent format
 
 .PHONY: lint
-lint: generate-check ui-lint ## Lint Go, proto, shell and TypeScript, and check the generated code
+lint: generate-check scripts-check ui-lint ## Lint Go, proto, shell and TypeScript, and check the generated code
 	@scripts/require.sh shellcheck
 	$(GOLANGCI) config verify
 	$(GOLANGCI) run
