@@ -69,6 +69,8 @@ func (b *Box) mount(image string) {
 	require.NoError(b.t, syscall.Mount(owned(), b.root, "overlay", 0, options))
 	b.t.Cleanup(func() { require.NoError(b.t, syscall.Unmount(b.root, 0)) })
 	require.NoError(b.t, os.WriteFile(filepath.Join(b.root, "etc", "hostname"), []byte(b.Name+"\n"), 0o644))
+	// As Debian's installer does: sudo looks its own host up, and there is no DNS.
+	require.NoError(b.t, os.WriteFile(filepath.Join(b.root, "etc", "hosts"), []byte("127.0.0.1 localhost\n127.0.1.1 "+b.Name+"\n"), 0o644))
 }
 
 // joinCgroup makes the box's own cgroup: its systemd needs a subtree.

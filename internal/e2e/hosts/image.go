@@ -14,7 +14,7 @@ import (
 // The root file system: what any Debian host has, and the tools that tests use.
 const (
 	suite    = "bookworm"
-	packages = "systemd,systemd-sysv,dbus,libnss-systemd,libpam-systemd,passwd,iproute2,nftables,procps,ca-certificates,curl,rpm"
+	packages = "systemd,systemd-sysv,dbus,libnss-systemd,libpam-systemd,passwd,iproute2,nftables,procps,ca-certificates,curl,rpm,sudo"
 )
 
 // tools are what a host is made with, and the Debian package of each.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type Network struct {
 	t     testing.TB
 	name  string
 	hosts int
+
+	serverOnce sync.Once
 }
 
 // New makes an empty network 10.77.0.0/24.
