@@ -20,8 +20,9 @@ const (
 	secondID  = "gateway-01-out"
 )
 
-// TestHosts is one story: each part begins where the one before ended, for hosts
-// are expensive and their past matters.
+// TestHosts is the story of hosts that have the packages: each part begins where the
+// one before ended, for hosts are expensive and their past matters. What reboots, power
+// losses and partitions do, TestSetup tells: the units are the same.
 func TestHosts(t *testing.T) {
 	s := newSite(t)
 	gw, lap := s.network.Boot("gateway"), s.network.Boot("laptop")
@@ -63,27 +64,6 @@ func TestHosts(t *testing.T) {
 		s.online(gw, tunneler, secondID)
 		s.online(lap, tunneler, laptopID)
 	}
-	tell("a reboot of each host heals by itself", func(*testing.T) {
-		for _, b := range []*hosts.Box{gw, lap, s.controller} {
-			b.Reboot()
-			all()
-		}
-	})
-	tell("a power loss of each host heals by itself", func(*testing.T) {
-		for _, b := range []*hosts.Box{gw, lap, s.controller} {
-			b.PowerLoss()
-			b.Start()
-			all()
-		}
-	})
-	tell("a partition of each host heals by itself", func(*testing.T) {
-		for _, b := range []*hosts.Box{gw, lap, s.controller} {
-			b.Cut()
-			s.eventually(func() bool { return !s.listed(b, gw, lap) }, func() string { return "nobody noticed that " + b.Name + " was cut off" })
-			b.Mend()
-		}
-		all()
-	})
 	tell("a main loop that hangs is restarted", func(t *testing.T) { watchdogs(t, s, gw) })
 	tell("an upgrade keeps the identity", func(t *testing.T) {
 		before := hostID(t, gw)
