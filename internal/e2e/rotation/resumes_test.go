@@ -33,7 +33,8 @@ func TestAKilledControllerGoesOn(t *testing.T) {
 	s.boot()
 	r := s.ca().Rotation
 	require.Equal(t, first.ID, r.ID)
-	require.Equal(t, adminapi.RotationRunning, r.State, "it goes on by itself")
+	// Nobody holds it up, so it may even have come to its end before we asked.
+	require.Contains(t, []string{adminapi.RotationRunning, adminapi.RotationDone}, r.State, "it goes on by itself")
 	if code := s.cli("ca", "abort").Code; code != 1 {
 		t.Fatalf("an abort after activation exits with %d", code)
 	}
