@@ -93,10 +93,11 @@ func (i installer) anchor() string {
 }
 
 // curl connects to where this controller is, under the one name that its
-// certificate has.
+// certificate has. Without --capath, Debian's curl would trust the CAs of the system
+// beside the given one; "$d" holds no certificate by the name that --capath looks for.
 func (i installer) curl(name, options string) string {
 	host := identity.EnrollServerName(i.trustDomain) + ":8443"
-	return fmt.Sprintf(`curl -fsSL --proto '=https' --cacert "$d/ca.crt" --connect-to %s %s%s`,
+	return fmt.Sprintf(`curl -fsSL --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to %s %s%s`,
 		quote(host+":"+i.enrollAt), options, quote("https://"+host+install.Prefix+name))
 }
 

@@ -94,7 +94,7 @@ func TestInstallCommandAsAgreed(t *testing.T) {
 	o := newOperator(t)
 	want := `d=$(mktemp -d) && cat >"$d/ca.crt" <<'CA' &&
 ` + string(o.ca) + `CA
-curl -fsSL --proto '=https' --cacert "$d/ca.crt" --connect-to "enroll.mycorp.internal:8443:10.0.0.1:8443" -o "$d/setup.sh" "https://enroll.mycorp.internal:8443/install/setup.sh" &&
+curl -fsSL --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to "enroll.mycorp.internal:8443:10.0.0.1:8443" -o "$d/setup.sh" "https://enroll.mycorp.internal:8443/install/setup.sh" &&
 sudo CONTROLLER_ADDR="10.0.0.1:8443" CONNECTOR_ID="gw" TRUST_DOMAIN="mycorp.internal" CONTROLLER_CA_PATH="$d/ca.crt" bash "$d/setup.sh"`
 	require.Empty(t, cmp.Diff(want, o.commands()[0].Command))
 	o.kind, o.id = identity.KindTunneler, "laptop-7"

@@ -165,7 +165,7 @@ func (i issued) command(t *testing.T, form string) string {
 
 // fetched prints a script.
 func fetched(s *site, script string) string {
-	return fmt.Sprintf("curl -fsSL --proto '=https' --cacert /root/ca.crt --connect-to enroll.mycorp.internal:8443:%s:8443 https://enroll.mycorp.internal:8443/install/%s",
+	return fmt.Sprintf("curl -fsSL --proto '=https' --cacert /root/ca.crt --capath /root --connect-to enroll.mycorp.internal:8443:%s:8443 https://enroll.mycorp.internal:8443/install/%s",
 		s.controller.IP, script)
 }
 

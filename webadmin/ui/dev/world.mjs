@@ -588,7 +588,7 @@ CA
 `
 
 const curl = (kind) =>
-  `curl -fsSL --proto '=https' --cacert "$d/ca.crt" --connect-to "enroll.corp.example:8443:controller.corp.example:8443" -o "$d/${script(kind)}" "https://enroll.corp.example:8443/install/${script(kind)}" &&\n`
+  `curl -fsSL --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to "enroll.corp.example:8443:controller.corp.example:8443" -o "$d/${script(kind)}" "https://enroll.corp.example:8443/install/${script(kind)}" &&\n`
 
 const sudo = (kind, id) =>
   `sudo CONTROLLER_ADDR="controller.corp.example:8443" ${kind.toUpperCase()}_ID="${id}" TRUST_DOMAIN="corp.example" CONTROLLER_CA_PATH="$d/ca.crt"`
