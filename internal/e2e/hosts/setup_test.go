@@ -46,23 +46,24 @@ func TestSetup(t *testing.T) {
 		require.NotContains(t, out, token.Token)
 		require.Empty(t, holding(gw, token.Token), "the token is in a file")
 	})
-	tell("the command that the controller prints makes a tunneler ONLINE", func(t *testing.T) {
-		token := s.issue(tunneler, laptopID)
-		require.NotContains(t, token.command(t, "stdin"), token.Token)
-		seen := watchFor(t, token.Token)
-		out, err := lap.Feed(token.Token+"\n", "bash", "-c", token.command(t, "stdin"))
+	tell("the command of the seed makes a tunneler ONLINE", func(t *testing.T) {
+		out, err := lap.Try("bash", "-c", seed(s, "tunneler-setup.sh", "TUNNELER_ID", laptopID, s.issue(tunneler, laptopID).Token,
+			`CONNECTOR_ADDR="`+gw.IP+`:9443"`))
 		require.NoError(t, err, out)
-		require.Empty(t, seen(), "a process had the token in its arguments or environment")
+		require.Contains(t, out, "tunneler/"+laptopID+" is installed, enrolled and ready")
 		s.online(lap, tunneler, laptopID)
-		require.NotContains(t, out+lap.Run("journalctl", "--no-pager", "-o", "export"), token.Token)
-		require.Empty(t, holding(lap, token.Token), "the token is in a file")
 	})
-	tell("a second role reuses the host's identity", func(t *testing.T) {
+	tell("a second role, by the command that the controller prints, reuses the host's identity", func(t *testing.T) {
 		before := hostID(t, gw)
 		token := s.issue(tunneler, secondID)
+		require.NotContains(t, token.command(t, "stdin"), token.Token)
+		seen := watchFor(t, token.Token)
 		out, err := gw.Feed(token.Token+"\n", "bash", "-c", token.command(t, "stdin"))
 		require.NoError(t, err, out)
+		require.Empty(t, seen(), "a process had the token in its arguments or environment")
 		s.online(gw, tunneler, secondID)
+		require.NotContains(t, out+gw.Run("journalctl", "--no-pager", "-o", "export"), token.Token)
+		require.Empty(t, holding(gw, token.Token), "the token is in a file")
 		require.Equal(t, before, hostID(t, gw))
 		require.Equal(t, "1\n", gw.Run("pgrep", "-c", "-x", "spire-agent"))
 	})
@@ -170,13 +171,13 @@ func fetched(s *site, script string) string {
 }
 
 // seed is the command of the seed, from this controller rather than a public site.
-func seed(s *site, script, idName, id, token string) string {
+func seed(s *site, script, idName, id, token string, more ...string) string {
 	return fmt.Sprintf(`%s | sudo \
   CONTROLLER_ADDR="%s:8443" \
   %s="%s" \
   ENROLLMENT_TOKEN="%s" \
   CONTROLLER_CA_PATH="/root/ca.crt" \
-  bash`, fetched(s, script), s.controller.IP, idName, id, token)
+  %s bash`, fetched(s, script), s.controller.IP, idName, id, token, strings.Join(more, " "))
 }
 
 // watchFor looks for a text in the arguments and the environment of every process of

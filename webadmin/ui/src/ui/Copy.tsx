@@ -54,7 +54,10 @@ export function Command({ value, label }: { value: string; label: string }) {
   return (
     <div>
       <section aria-label={label}>
-        <pre className="command">{value}</pre>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long one scrolls, and a keyboard has to reach that */}
+        <pre className="command" tabIndex={0}>
+          {value}
+        </pre>
       </section>
       <Group justify="flex-end" mt={8}>
         <Button
