@@ -73,7 +73,7 @@ func (ca *CA) loadKey() error {
 		return ca.makeKey(file)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: restore it from a backup", err)
 	}
 	ca.key = key
 	return nil

@@ -28,12 +28,14 @@ func OpenKey(path string) (*Key, error) {
 	k := &Key{}
 	var err error
 	k.private, err = keyfile.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		k.Made = true
-		k.private, err = keyfile.Make(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open release key: %w", err)
+		if k.private, err = keyfile.Make(path); err != nil {
+			return nil, fmt.Errorf("make release key: %w", err)
+		}
+	case err != nil:
+		return nil, fmt.Errorf("open release key: %w: restore it from a backup", err)
 	}
 	if k.public, err = x509.MarshalPKIXPublicKey(k.private.Public()); err != nil {
 		return nil, fmt.Errorf("open release key: %w", err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -58,42 +59,19 @@ func openHost(d hostagent.Dir, td spiffeid.TrustDomain, ephemeral bool) (*host, 
 	return h, err
 }
 
+// loadOrMakeKey has the key on the disk, name and content, before it returns: a key
+// that signed a request and was then lost would leave the token to nobody.
 func loadOrMakeKey(path string) (*ecdsa.PrivateKey, error) {
-	raw, err := atomicfile.Read(path, maxPEM)
+	key, err := keyfile.Load(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return makeKey(path)
-	case err != nil:
+		if key, err = keyfile.Make(path); err != nil {
+			return nil, fmt.Errorf("host key: %w", err)
+		}
+	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("host key: %w: run as the user of spire-agent or as root", err)
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, fmt.Errorf("host key %s is not PEM: enroll with --new-host, or remove it", path)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("host key %s: %w", path, err)
-	}
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || key.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("host key %s is not an ECDSA P-256 key", path)
-	}
-	return key, nil
-}
-
-// makeKey has the key on the disk, name and content, before it returns: a key
-// that signed a request and was then lost would leave the token to nobody.
-func makeKey(path string) (*ecdsa.PrivateKey, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
-		return nil, fmt.Errorf("host key: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("host key: %w: enroll with --new-host, which puts it aside", err)
 	}
 	return key, nil
 }

@@ -24,7 +24,7 @@ func Load(path string) (*ecdsa.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(raw)
 	if block == nil || block.Type != blockType {
-		return nil, fmt.Errorf("%s holds no private key in PEM: restore it from a backup", path)
+		return nil, fmt.Errorf("%s holds no private key in PEM", path)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -32,7 +32,7 @@ func Load(path string) (*ecdsa.PrivateKey, error) {
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%s is not an ECDSA P-256 key: restore it from a backup", path)
+		return nil, fmt.Errorf("%s is not an ECDSA P-256 key", path)
 	}
 	return key, nil
 }
