@@ -83,7 +83,7 @@ func TestRequestEndsWithAnExitCodeOfItsOwn(t *testing.T) {
 	}{
 		"denied":               {status.Error(codes.FailedPrecondition, "x"), nil, 3, "an operator denied"},
 		"nobody decided":       {status.Error(codes.DeadlineExceeded, "x"), nil, 4, "nobody decided in time"},
-		"gave up":              {status.Error(codes.Unavailable, "x"), []string{"--timeout", "300ms"}, 4, "gave up after 300ms"},
+		"gave up":              {status.Error(codes.Unavailable, "x"), []string{"--timeout", "3s"}, 4, "gave up after 3s"},
 		"another command":      {status.Error(codes.Aborted, "x"), nil, 1, "awaited by another command"},
 		"refused":              {status.Error(codes.PermissionDenied, "x"), nil, 1, "--new-host"},
 		"with a token too":     {nil, []string{"--token-file", "-"}, 2, "none of the others"},
