@@ -72,8 +72,8 @@ func (d *demo) checkSpentToken(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Code != 1 || !strings.Contains(r.Stderr, "refused") {
-		return fmt.Errorf("exit %d, expected 1: %s%s", r.Code, r.Stdout, r.Stderr)
+	if r.Code != 3 || !strings.Contains(r.Stderr, "refused") {
+		return fmt.Errorf("exit %d, expected 3: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	if strings.Contains(r.Stdout+r.Stderr, d.token) {
 		return fmt.Errorf("the refusal prints the token")

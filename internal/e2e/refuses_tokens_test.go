@@ -53,7 +53,7 @@ func TestEveryBadTokenGetsTheSameRefusalAndItsOwnAuditReason(t *testing.T) {
 	for name, token := range tries {
 		thief := s.host("thief-"+strings.ReplaceAll(name, " ", "-"), "connector", "victim")
 		r := s.try(thief, token)
-		require.Equal(t, 1, r.Code, "%s: %s", name, r.Stderr)
+		require.Equal(t, 3, r.Code, "%s: %s", name, r.Stderr)
 		require.Empty(t, r.Stdout, name)
 		require.NotContains(t, r.Stderr, token, name)
 		require.NoFileExists(t, filepath.Join(thief.HostDir(), "host.crt"))
@@ -199,7 +199,7 @@ func TestAHostKilledBeforeTheReplyEnrollsWithTheSameToken(t *testing.T) {
 	require.NoError(t, connector.Start())
 	s.online(connector)
 	require.False(t, s.seen(connector).Contested)
-	require.Equal(t, 1, s.try(s.host("b", "connector", "unlucky"), token).Code, "spent by now")
+	require.Equal(t, 3, s.try(s.host("b", "connector", "unlucky"), token).Code, "spent by now")
 	require.True(t, s.seen(connector).Contested)
 }
 

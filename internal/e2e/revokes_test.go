@@ -69,7 +69,7 @@ func TestARevokedTunnelerIsCutBannedAndStaysAway(t *testing.T) {
 	// A new token alone does not help a banned host; a new identity of it does.
 	token := s.token("tunneler", "t-01").Token
 	refused := s.try(tunneler, token)
-	require.Equal(t, 1, refused.Code)
+	require.Equal(t, 3, refused.Code)
 	require.Contains(t, refused.Stderr, "--new-host")
 	require.NoError(t, tunneler.Stop())
 	require.Zero(t, s.try(tunneler, token, "--new-host").Code)
