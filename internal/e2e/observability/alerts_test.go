@@ -86,7 +86,8 @@ func (w *watch) shown(t *testing.T) {
 }
 
 // TestAlertsDoNotFireForNothing is the other half: with the rules as they are, a site
-// at which nothing goes wrong, while SVIDs rotate twice and SPIRE prepares its next CA.
+// at which nothing goes wrong, while SVIDs rotate twice. It ends before SPIRE prepares its
+// next CA.
 func TestAlertsDoNotFireForNothing(t *testing.T) {
 	t.Parallel()
 	w := &watch{prometheus: startPrometheus(t, nil), fired: map[string]bool{}}
