@@ -8,6 +8,7 @@
 // internal/reproof from then on).
 //
 // Main types, in reading order: Config, Client, Status, RetryAfter, Backoff.
+// Acceptable says which addresses a peer may tell us.
 //
 // Client is safe for concurrent use. New starts nothing; Run blocks until its
 // context ends and has then closed its connection. It starts no goroutine (its
