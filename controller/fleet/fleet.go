@@ -47,6 +47,8 @@ type Tx interface {
 	// SaveHello writes what a connector says of itself and reports whether its
 	// addresses changed.
 	SaveHello(ctx context.Context, h Hello) (changed bool, err error)
+	// FirstSeen notes the first use of an id, and keeps the time of an earlier one.
+	FirstSeen(ctx context.Context, w identity.Workload, at time.Time) error
 	// BumpPolicy makes the next snapshot newer than all before.
 	BumpPolicy(ctx context.Context) error
 }
@@ -120,7 +122,7 @@ func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svidNotBefore time.
 	moved := false
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
 		var err error
-		if m, err = admit(ctx, tx, w, svidNotBefore); err != nil {
+		if m, err = f.admit(ctx, tx, w, svidNotBefore); err != nil {
 			return err
 		}
 		if moved, err = tx.SaveHello(ctx, h); err != nil || !moved {
@@ -145,7 +147,7 @@ func (f *Fleet) AdmitTunneler(ctx context.Context, h Hello, svidNotBefore time.T
 	w := identity.Workload{Kind: identity.KindTunneler, ID: h.ID}
 	var m Member
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) (err error) {
-		m, err = admit(ctx, tx, w, svidNotBefore)
+		m, err = f.admit(ctx, tx, w, svidNotBefore)
 		return err
 	})
 	if err == nil {
@@ -157,12 +159,19 @@ func (f *Fleet) AdmitTunneler(ctx context.Context, h Hello, svidNotBefore time.T
 	return nil
 }
 
-func admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.Time) (Member, error) {
+// admit notes the first use of the id in the same transaction, whichever stream it
+// is on: from here on the enrollment token of the id is spent for its own host too.
+// A tunneler has a directory stream long before a connector reports a session of it,
+// and may never have one.
+func (f *Fleet) admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.Time) (Member, error) {
 	m, err := tx.Member(ctx, w)
 	if errors.Is(err, ErrNotFound) || err == nil && (!m.Live() || svidNotBefore.Before(m.SVIDNotBefore().Truncate(time.Second))) {
 		return m, ErrRevoked
 	}
-	return m, err
+	if err != nil || !m.FirstSeenAt.IsZero() {
+		return m, err
+	}
+	return m, tx.FirstSeen(ctx, w, f.cfg.Now().UTC())
 }
 
 // Revocation asks to end a member's access.

@@ -139,6 +139,35 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
+// TestTheFirstUseOfAnIDIsNotedAtOnce: whichever stream it is on, and without waiting
+// for a report or for the next flush of the roster; a refused stream is no use.
+func TestTheFirstUseOfAnIDIsNotedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c-01"), tunneler("t-01"))
+	first := func() (c, u time.Time) {
+		t.Helper()
+		connectors, err := w.store.Connectors(t.Context())
+		require.NoError(t, err)
+		tunnelers, err := w.store.Tunnelers(t.Context())
+		require.NoError(t, err)
+		return connectors[0].FirstSeenAt, tunnelers[0].FirstSeenAt
+	}
+	now := w.clock.Now()
+	require.Error(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, now.Add(-time.Hour)))
+	require.Error(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, now.Add(-time.Hour)))
+	c, u := first()
+	require.True(t, c.IsZero() && u.IsZero())
+	for range 2 { // the second time changes nothing
+		require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, now))
+		require.NoError(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, now))
+		c, u = first()
+		require.Equal(t, now, c)
+		require.Equal(t, now, u)
+		w.clock.Advance(time.Minute)
+	}
+}
+
 // TestHelloMovesAConnector: the policy gets a new revision exactly when an address
 // changed.
 func TestHelloMovesAConnector(t *testing.T) {

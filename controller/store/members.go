@@ -130,6 +130,16 @@ func (t *Tx) RevokeMember(ctx context.Context, w identity.Workload, at time.Time
 	return err
 }
 
+// FirstSeen implements fleet.Tx.
+func (t *Tx) FirstSeen(ctx context.Context, w identity.Workload, at time.Time) error {
+	tab, err := table(w.Kind)
+	if err != nil {
+		return err
+	}
+	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET first_seen_at = ? WHERE id = ? AND first_seen_at = 0`, micros(at), w.ID) //nolint:gosec // one of two constants
+	return err
+}
+
 // SaveHello implements fleet.Tx. The order of the addresses is the connector's
 // preference.
 func (t *Tx) SaveHello(ctx context.Context, h fleet.Hello) (changed bool, err error) {

@@ -161,7 +161,8 @@ func clones(t *testing.T, open func(string) Store) {
 
 func seen(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
-	put(t, s, newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{}))
+	put(t, s, newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{}),
+		newMember(identity.KindTunneler, "t-02", fleet.Host{}))
 	first, later := start().Add(time.Minute), start().Add(time.Hour)
 	require.NoError(t, s.SaveSeen(t.Context(), nil))
 	for _, batch := range [][]fleet.Seen{
@@ -182,6 +183,24 @@ func seen(t *testing.T, open func(string) Store) {
 	require.Equal(t, later, tunnelers[0].LastSeenAt)
 	require.Equal(t, "v1", tunnelers[0].Version)
 	require.Equal(t, "c-02", tunnelers[0].ConnectorID)
+
+	// The first use that a stream shows comes in its own transaction; the first one counts.
+	require.NoError(t, s.FleetTx(t.Context(), func(tx fleet.Tx) error {
+		for _, w := range []identity.Workload{connector("c-01"), tunneler("t-01"), tunneler("t-02"), tunneler("never")} {
+			if err := tx.FirstSeen(t.Context(), w, first.Add(time.Minute)); err != nil {
+				return err
+			}
+		}
+		return tx.FirstSeen(t.Context(), tunneler("t-02"), later)
+	}))
+	tunnelers, err = s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, later, tunnelers[0].FirstSeenAt)
+	require.Equal(t, first.Add(time.Minute), tunnelers[1].FirstSeenAt)
+	require.True(t, tunnelers[1].LastSeenAt.IsZero())
+	require.Error(t, s.FleetTx(t.Context(), func(tx fleet.Tx) error {
+		return tx.FirstSeen(t.Context(), identity.Workload{Kind: "x", ID: "c-01"}, later)
+	}))
 
 	require.Error(t, s.SaveSeen(t.Context(), []fleet.Seen{
 		{Workload: connector("c-01"), At: later.Add(time.Hour)}, {Workload: identity.Workload{Kind: "x", ID: "c-01"}, At: later},
