@@ -31,6 +31,13 @@ type Connector struct {
 	SVIDNotBefore time.Time
 }
 
+// equal compares all that a session depends on. An id that was revoked and enrolled
+// anew may come back at the same address: only SVIDNotBefore tells its holder from
+// the former one, for whoever missed what was in between.
+func (c Connector) equal(o Connector) bool {
+	return c.SPIFFEID == o.SPIFFEID && slices.Equal(c.Addresses, o.Addresses) && c.SVIDNotBefore.Equal(o.SVIDNotBefore)
+}
+
 // parse takes a directory of the control plane or of the disk. The entries left
 // out are in the error; the rest is good.
 func parse(in *zerotrustv1.Directory, td spiffeid.TrustDomain) (Directory, error) {

@@ -211,9 +211,7 @@ func (w *Watcher) take(d *zerotrustv1.Directory, live bool) {
 		return
 	}
 	same := w.raw != nil && proto.Equal(w.raw, d)
-	moved := !slices.EqualFunc(w.current.Connectors, parsed.Connectors, func(a, b Connector) bool {
-		return a.SPIFFEID == b.SPIFFEID && slices.Equal(a.Addresses, b.Addresses)
-	})
+	moved := !slices.EqualFunc(w.current.Connectors, parsed.Connectors, Connector.equal)
 	w.raw, w.current, w.live = d, parsed, live
 	w.mu.Unlock()
 
