@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -280,51 +281,53 @@ func TestPassGoesOnAfterAFailure(t *testing.T) {
 	})
 }
 
+// TestReconcilerRun runs on a clock of its own, so that a pass by itself is not
+// mistaken for one that was asked for, and nobody waits for either.
 func TestReconcilerRun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	h := w.enroll(t, connector("c-01"))
-	w.spire.Attest(h.AgentID)
-	w.spire.Fail("Agents", errors.New("never asked, nobody is revoked"))
-	results := make(chan error, 100)
-	r := w.reconciler(func(c *fleet.ReconcilerConfig) { c.Result = func(err error) { results <- err } })
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	require.NoError(t, <-results, "a pass at start")
-	require.Len(t, w.entries(t), 2)
-	_, _ = w.spire.Agents(t.Context()) // takes the failure away
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.enroll(t, connector("c-01"))
+		w.spire.Attest(h.AgentID)
+		w.spire.Fail("Agents", errors.New("never asked, nobody is revoked"))
+		results := make(chan error, 100)
+		r := w.reconciler(func(c *fleet.ReconcilerConfig) { c.Result = func(err error) { results <- err } })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		require.NoError(t, <-results, "a pass at start")
+		require.Len(t, w.entries(t), 2)
+		_, _ = w.spire.Agents(t.Context()) // takes the failure away
 
-	w.revoke(t, connector("c-01"))
-	for range 10 {
-		r.Kick() // never blocks
-	}
-	banned := func() bool {
-		a, err := w.spire.Agent(t.Context(), h.AgentID)
-		return err == nil && a.Banned
-	}
-	require.Eventually(t, banned, patience, 5*time.Millisecond, "a kick is a pass now, not in 30 s")
-	w.spire.Unban(h.AgentID)
-	require.Eventually(t, banned, patience, 5*time.Millisecond, "an undone ban is found within a second or two, without a kick")
+		begin := time.Now()
+		next := func() error { return <-results } // of the next pass
+		banned := func() bool {
+			a, err := w.spire.Agent(t.Context(), h.AgentID)
+			require.NoError(t, err)
+			return a.Banned
+		}
+		w.revoke(t, connector("c-01"))
+		for range 10 {
+			r.Kick() // never blocks
+		}
+		require.NoError(t, next())
+		require.Zero(t, time.Since(begin), "a kick is a pass now, not in 30 s")
+		require.True(t, banned())
+		w.spire.Unban(h.AgentID)
+		for !banned() {
+			require.NoError(t, next())
+		}
+		require.LessOrEqual(t, time.Since(begin), 2*time.Second, "an undone ban is found within a second or two, without a kick")
 
-	w.spire.Fail("Entries", errors.New("spire is restarting"))
-	r.Kick()
-	require.Eventually(t, func() bool {
-		select {
-		case err := <-results:
-			return err != nil
-		default:
-			return false
+		w.spire.Fail("Entries", errors.New("spire is restarting"))
+		begin = time.Now()
+		r.Kick()
+		for next() == nil {
 		}
-	}, patience, 5*time.Millisecond, "readiness is told")
-	require.Eventually(t, func() bool {
-		select {
-		case err := <-results:
-			return err == nil
-		default:
-			return false
-		}
-	}, patience, 5*time.Millisecond, "and the pass is repeated by itself")
-	cancel()
-	require.NoError(t, <-done)
+		require.LessOrEqual(t, time.Since(begin), time.Second, "readiness is told")
+		require.NoError(t, next(), "and the pass is repeated by itself")
+		require.LessOrEqual(t, time.Since(begin), 2*time.Second)
+		cancel()
+		require.NoError(t, <-done)
+	})
 }
