@@ -1,19 +1,13 @@
 package control_test
 
 import (
-	"context"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
-
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 )
 
 // lateListener accepts connections on which gRPC comes last: it clears the deadline
@@ -63,17 +57,12 @@ func (c *lateConn) SetDeadline(t time.Time) error {
 // says nothing would stay for ever.
 func TestGRPCHasNoSayOverWhatItHandedOn(t *testing.T) {
 	t.Parallel()
-	ca, err := bootstrapca.Open(t.TempDir(), td, time.Now)
-	require.NoError(t, err)
-	s := control.NewEnrollmentServer(lateListener{listen(t)}, ca.ServerConfig(), &control.Enrollment{Install: http.NotFoundHandler(), Log: zap.NewNop()}, zap.NewNop())
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Run(ctx) }()
-	t.Cleanup(func() { cancel(); require.NoError(t, <-stopped) })
-
-	w := &world{ca: ca, enrollment: s}
-	conn := w.dialWeb(t, "http/1.1")
-	require.NoError(t, conn.SetDeadline(time.Now().Add(15*time.Second)))
-	_, err = conn.Read(make([]byte, 1))
-	require.ErrorIs(t, err, io.EOF, "the server cuts it after 10 s")
+	inMemory(t, func(l net.Listener) net.Listener { return lateListener{l} }, func(t *testing.T, w *world) {
+		conn := w.dialWeb(t, "http/1.1")
+		start := time.Now()
+		require.NoError(t, conn.SetDeadline(start.Add(time.Hour)))
+		_, err := conn.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, "the server cuts it after 10 s")
+		require.Equal(t, 10*time.Second, time.Since(start))
+	})
 }

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
@@ -70,6 +71,7 @@ type world struct {
 	enroll     *enroll.Service
 	enrollment *control.Server
 	plane      *control.Server
+	memory     *bufconn.Listener // of enrollment; nil: it is on loopback
 
 	results      results // of Enroll
 	installs     results // of downloads
@@ -77,7 +79,7 @@ type world struct {
 	unready      atomic.Bool // what gRPC health answers by
 
 	shutDown func()     // tells both servers to stop
-	stopped  chan error // gets what both returned
+	stopped  chan error // gets what each returned
 }
 
 // attendance lets a test stand between the control plane and the roster.
@@ -89,8 +91,7 @@ const (
 	bigSize = 16 << 20
 )
 
-// downloads is the service of a small release and bigFile. Its clients are cut
-// sooner than in the product.
+// downloads is the service of a small release and bigFile.
 func (w *world) downloads(t *testing.T) *install.Service {
 	t.Helper()
 	dir := installtest.Tree(t)
@@ -100,7 +101,7 @@ func (w *world) downloads(t *testing.T) *install.Service {
 	require.NoError(t, err)
 	key, err := install.OpenKey(filepath.Join(t.TempDir(), "release.key"))
 	require.NoError(t, err)
-	s, err := install.New(install.Config{Tree: tree, Key: key, Result: w.installs.add, Log: zap.NewNop(), Stall: 4 * time.Second})
+	s, err := install.New(install.Config{Tree: tree, Key: key, Result: w.installs.add, Log: zap.NewNop()})
 	require.NoError(t, err)
 	return s
 }
