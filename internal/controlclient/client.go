@@ -38,8 +38,11 @@ type Around func(ctx context.Context, conn *grpc.ClientConn, use func(context.Co
 
 // Config configures a Client.
 type Config struct {
-	// Addresses (host:port) are tried in turn. The list may be empty at first.
+	// Addresses (host:port) were configured. They are tried in turn and never leave
+	// the rotation. The list may be empty at first.
 	Addresses []string
+	// Learned are tried after them: what Learn was told in an earlier run.
+	Learned Learned
 	// TLS verifies the peer; see mtls.ClientConfig.
 	TLS   *tls.Config
 	Serve Serve
@@ -55,6 +58,8 @@ type Config struct {
 	Answer time.Duration
 	// Jitter defaults to FullJitter.
 	Jitter Jitter
+	// Probe defaults to TCP and a handshake by TLS.
+	Probe Probe
 	// Ended is told why each attempt ended, one of Reasons. Optional.
 	Ended func(reason string)
 	Log   *zap.Logger
@@ -79,9 +84,11 @@ type Client struct {
 
 	mu        sync.Mutex
 	addresses []string
-	next      int
+	learned   Learned
+	next      int // in rotation
 	status    Status
 	said      map[string]string // address to the reason logged last
+	reasons   map[string]string // address to why its last attempt ended, one of Reasons
 }
 
 // RetryAfter is the error with which Serve reports that the peer asked to be left
@@ -111,20 +118,44 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Ended == nil {
 		cfg.Ended = func(string) {}
 	}
+	if cfg.Probe == nil {
+		cfg.Probe = handshake(cfg.TLS)
+	}
 	return &Client{
-		cfg: cfg, changed: make(chan struct{}, 1), addresses: slices.Clone(cfg.Addresses),
-		status: Status{Since: time.Now()}, said: map[string]string{},
+		cfg: cfg, changed: make(chan struct{}, 1), addresses: slices.Clone(cfg.Addresses), learned: cfg.Learned.clone(),
+		status: Status{Since: time.Now()}, said: map[string]string{}, reasons: map[string]string{},
 	}, nil
 }
 
-// SetAddresses replaces the addresses. An open stream stays; a wait ends.
+// SetAddresses replaces the configured addresses. An open stream stays; a wait
+// ends.
 func (c *Client) SetAddresses(addresses []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if slices.Equal(addresses, c.addresses) {
-		return
+	if !slices.Equal(addresses, c.addresses) {
+		c.addresses = slices.Clone(addresses)
+		c.replaced()
 	}
-	c.addresses, c.next, c.said = slices.Clone(addresses), 0, map[string]string{}
+}
+
+// Learn takes the addresses that the peer at the other end of the stream names (see
+// Acceptable) in place of those learned before. An open stream stays; a wait ends.
+func (c *Client) Learn(addresses []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.learned.Addresses
+	c.learned = Learned{Addresses: addresses, ConfirmedAt: time.Now().Round(0)}.clone()
+	if !slices.Equal(c.learned.Addresses, before) {
+		c.replaced()
+	}
+}
+
+// rotation needs the lock.
+func (c *Client) rotation() []string { return rotation(c.addresses, c.learned, time.Now()) }
+
+// replaced begins with the first address again. It needs the lock.
+func (c *Client) replaced() {
+	c.next, c.said, c.reasons = 0, map[string]string{}, map[string]string{}
 	select {
 	case c.changed <- struct{}{}:
 	default:
@@ -140,7 +171,7 @@ func (c *Client) Status() Status {
 
 // Run keeps the link until ctx ends, and returns nil then.
 func (c *Client) Run(ctx context.Context) error {
-	wait := NewBackoff(c.cfg.Jitter)
+	wait, probes := NewBackoff(c.cfg.Jitter), newProber(c.cfg.Jitter)
 	for {
 		addr, ok := c.nextAddress(ctx)
 		if !ok {
@@ -155,9 +186,13 @@ func (c *Client) Run(ctx context.Context) error {
 			wait.Reset()
 		}
 		if lived > 0 {
-			drain(c.cfg.Kick) // a rotation while the stream was up is no reason to hurry now
+			// A rotation, or a list of addresses, that came while the stream was up is no
+			// reason to hurry now; the list came to everybody.
+			drain(c.cfg.Kick)
+			drain(c.changed)
 		}
-		c.pause(ctx, wait.Next(), err)
+		probes.attempted(lived)
+		c.pause(ctx, wait.Next(), err, probes)
 	}
 }
 
@@ -165,8 +200,9 @@ func (c *Client) Run(ctx context.Context) error {
 func (c *Client) nextAddress(ctx context.Context) (string, bool) {
 	for ctx.Err() == nil {
 		c.mu.Lock()
-		if n := len(c.addresses); n > 0 {
-			addr := c.addresses[c.next%n]
+		addresses := c.rotation()
+		if n := len(addresses); n > 0 {
+			addr := addresses[c.next%n]
 			c.next = (c.next + 1) % n
 			c.status.Address = addr
 			drain(c.changed)
@@ -224,12 +260,14 @@ func (c *Client) established(addr string) time.Time {
 // ended records why and logs it when it is news: an outage of a day is a handful
 // of lines, not a thousand.
 func (c *Client) ended(addr string, err error) {
-	c.cfg.Ended(reasonOf(err))
-	reason := shape(err)
+	why, reason := reasonOf(err), shape(err)
+	c.cfg.Ended(why)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reasons[addr] = why
 	if c.status.Connected {
 		c.status.Connected, c.status.Since = false, time.Now()
+		c.learned.ConfirmedAt = time.Now().Round(0) // until now the peer stood behind them
 	}
 	c.status.LastError = err
 	if c.said[addr] == reason {
@@ -241,20 +279,33 @@ func (c *Client) ended(addr string, err error) {
 
 // pause waits d, or as long as the peer asked for and d on top, so that everybody
 // it sent away does not come back in the same moment. Only its own wait is cut
-// short by a kick; the peer's is kept.
-func (c *Client) pause(ctx context.Context, d time.Duration, err error) {
+// short, by a kick or a probe; the peer's is kept.
+func (c *Client) pause(ctx context.Context, d time.Duration, err error, probes *prober) {
 	if asked := (*RetryAfter)(nil); errors.As(err, &asked) && asked.Delay > 0 {
 		select {
 		case <-time.After(min(asked.Delay, maxRetryAfter)):
+			probes.spread()
 		case <-ctx.Done():
 			return
 		}
 	}
-	select {
-	case <-time.After(d):
-	case <-c.cfg.Kick:
-	case <-c.changed:
-	case <-ctx.Done():
+	wait := time.NewTimer(d)
+	defer wait.Stop()
+	for {
+		select {
+		case <-wait.C:
+			return
+		case <-c.cfg.Kick:
+			return
+		case <-c.changed:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Until(probes.due)):
+			if c.probe(ctx, probes) {
+				return
+			}
+		}
 	}
 }
 

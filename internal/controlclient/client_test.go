@@ -50,6 +50,9 @@ func start(t *testing.T, cfg controlclient.Config, serve func(ctx context.Contex
 	cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
 	cfg.Reproof = func(ctx context.Context, _ *grpc.ClientConn, use func(context.Context) error) error { return use(ctx) }
 	cfg.Jitter = func(ceiling time.Duration) time.Duration { return ceiling }
+	if cfg.Probe == nil {
+		cfg.Probe = func(context.Context, string) error { return errDown }
+	}
 	cfg.Serve = func(ctx context.Context, conn *grpc.ClientConn, established func()) error {
 		return serve(ctx, seen.add(conn), established)
 	}

@@ -7,8 +7,12 @@
 // not verify peers (the TLS configuration from internal/mtls does at the handshake,
 // internal/reproof from then on).
 //
-// Main types, in reading order: Config, Client, Status, RetryAfter, Backoff.
-// Acceptable says which addresses a peer may tell us.
+// Addresses that were configured are always tried, and first. Those that a peer
+// names (Learn, filtered by Acceptable) are additions: at most MaxLearned, replaced by
+// the next list of a peer that is reached, dropped after LearnedLife without one.
+//
+// Main types, in reading order: Config, Client, Status, Learned, RetryAfter, Backoff,
+// Probe.
 //
 // Client is safe for concurrent use. New starts nothing; Run blocks until its
 // context ends and has then closed its connection. It starts no goroutine (its
@@ -17,7 +21,11 @@
 // Invariants: every attempt has its own grpc.ClientConn, so no back-off of gRPC's
 // is ever waited for; waits grow until a stream has lived for Config.Stable, so a
 // peer that accepts and hangs up is not hammered; a wait ends at once when there
-// is a reason to hope (a fresh SVID, new addresses).
+// is a reason to hope: a fresh SVID, new addresses, or a probe. While there is no
+// stream, the addresses where nobody answered are probed (TCP and TLS) every 10 s
+// +-20 %, so that a fleet is back within 30 s of its controller and still spread over
+// more than 5 s. A peer that refused us, or sent us away, is not probed; one that
+// answers probes and takes no stream is probed ever more seldom, down to once a minute.
 //
 // Time is the time package: the tests run in a testing/synctest bubble, where it
 // is fake, so no clock is injected. Randomness is (Config.Jitter).

@@ -1,0 +1,4 @@
+package controlclient
+
+// Handshake is the default Probe.
+var Handshake = handshake
