@@ -154,12 +154,18 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 // controllerOf is the address the stream really goes to; a name could resolve to
 // another one the second time.
 func controllerOf(ctx context.Context, dialed string) string {
-	if p, ok := peer.FromContext(ctx); ok {
-		if addr, ok := p.Addr.(*net.TCPAddr); ok {
-			return addr.String()
-		}
+	if addr, ok := remote(ctx).(*net.TCPAddr); ok {
+		return addr.String()
 	}
 	return dialed
+}
+
+// remote is the controller's socket address, nil if there is none.
+func remote(ctx context.Context) net.Addr {
+	if p, ok := peer.FromContext(ctx); ok {
+		return p.Addr
+	}
+	return nil
 }
 
 // receive applies what the controller sends, until the stream ends.
@@ -174,6 +180,7 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		}
 		switch m := msg.GetMessage().(type) {
 		case *zerotrustv1.ConnectResponse_Policy:
+			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context()))
 			r.apply(m.Policy)
 			established()
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
@@ -205,8 +212,8 @@ func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 		return
 	}
 	r.sweep()
-	if addresses := r.policy.controlAddresses(); len(addresses) > 0 {
-		r.control.SetAddresses(addresses)
+	if known := r.policy.learned().Addresses; len(known) > 0 {
+		r.control.Learn(known)
 	}
 	select {
 	case r.applied <- struct{}{}:

@@ -285,3 +285,46 @@ func TestTheControllerSaysHowOldThePolicyMayBecome(t *testing.T) {
 		requireStatus(t, session.ends(t), codes.Unavailable, "no current policy")
 	})
 }
+
+// TestAddressesOfTheController: a controller that ran for a while with a wrong public
+// address must not take the configured one away, not in this run and not in the next.
+func TestAddressesOfTheController(t *testing.T) {
+	t.Parallel()
+	wrong := []string{"127.0.0.1:1"}
+	t.Run("the configured one stays when a controller names another", func(t *testing.T) {
+		t.Parallel()
+		w, c, stream := linked(t)
+		stream.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: 2, ControlPlaneAddresses: wrong})
+		stream.applied(t, 2)
+		c.stop()
+		require.Eventually(t, func() bool { return w.relay.ControlReady(t.Context()) != nil }, soon, time.Millisecond)
+		startController(t, w.ca, c.addr, controllerID).next(t).hello(t)
+	})
+	t.Run("the configured one wins over the kept policy", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		w := startConnector(t, ca, c.addr, withState(dir))
+		s := c.next(t)
+		s.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: 7, ControlPlaneAddresses: wrong})
+		s.applied(t, 7)
+		w.stop()
+		c.stop()
+		moved := startController(t, ca, "127.0.0.1:0", controllerID)
+		startConnector(t, ca, moved.addr, withState(dir))
+		moved.next(t).hello(t)
+	})
+	t.Run("the kept ones are tried where the configured one is dead", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		c, second := startController(t, ca, "127.0.0.1:0", controllerID), startController(t, ca, "127.0.0.1:0", controllerID)
+		w := startConnector(t, ca, c.addr, withState(dir))
+		s := c.next(t)
+		s.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: 7, ControlPlaneAddresses: []string{second.addr}})
+		s.applied(t, 7)
+		w.stop()
+		c.stop()
+		startConnector(t, ca, "127.0.0.1:1", withState(dir))
+		second.next(t).hello(t)
+	})
+}

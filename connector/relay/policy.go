@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -207,10 +208,11 @@ func (p *policy) lastConfirmed() time.Time {
 	return p.confirmed
 }
 
-func (p *policy) controlAddresses() []string {
+// learned are the addresses that controllers named.
+func (p *policy) learned() controlclient.Learned {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.snap.ControlAddresses
+	return controlclient.Learned{Addresses: p.snap.ControlAddresses, ConfirmedAt: p.confirmed}
 }
 
 // keep writes the policy to disk as it changes and calls expired when it has

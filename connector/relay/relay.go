@@ -42,7 +42,8 @@ type Config struct {
 	Identity    Identity
 	// Listener takes the tunnelers; Run closes it.
 	Listener net.Listener
-	// ControlAddresses of the controllers, host:port.
+	// ControlAddresses of the controllers, host:port, as configured. What controllers
+	// name themselves is tried after them.
 	ControlAddresses []string
 	// PrivateIP is reported to tunnelers; found out when empty.
 	PrivateIP string
@@ -135,12 +136,9 @@ func New(cfg Config) (*Relay, error) {
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
 	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
-	addresses := cfg.ControlAddresses
-	if known := r.policy.controlAddresses(); len(known) > 0 {
-		addresses = known
-	}
 	r.control, err = controlclient.New(controlclient.Config{
-		Addresses: addresses,
+		Addresses: cfg.ControlAddresses,
+		Learned:   r.policy.learned(),
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     r.serveControl,
 		Reproof:   r.prover.Around,

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -44,19 +45,31 @@ func StoreFor(stateDir string, uid int, d *zerotrustv1.Directory) error {
 	return errors.Join(os.Chown(stateDir, uid, -1), os.Chown(filepath.Join(stateDir, cacheFile), uid, -1))
 }
 
-// load returns nil when there is no file.
-func load(stateDir string) (*zerotrustv1.Directory, error) {
+// load returns nil when there is no file. The file's time of change is when a
+// controller last stood behind it.
+func load(stateDir string) (*zerotrustv1.Directory, time.Time, error) {
 	path := filepath.Join(stateDir, cacheFile)
 	raw, err := atomicfile.Read(path, maxCache)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	var d zerotrustv1.Directory
 	if err := protojson.Unmarshal(raw, &d); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, time.Time{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return &d, nil
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return &d, info.ModTime(), nil
+}
+
+// touch notes that a controller stood behind the kept directory until now. Nothing
+// depends on it that the next connection would not mend.
+func touch(stateDir string) {
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(stateDir, cacheFile), now, now)
 }

@@ -189,6 +189,29 @@ func TestWatcher(t *testing.T) {
 		f.next <- &zerotrustv1.Directory{Revision: 6, Connectors: []*zerotrustv1.DirectoryConnector{entry("newest")}}
 		require.Equal(t, "newest", changed(t, w).Connectors[0].ID)
 	})
+	t.Run("keeps to the configured address when a controller names another", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		f := startController(t, ca, controller)
+		w := start(t, ca, f.addr, dir)
+		f.next <- &zerotrustv1.Directory{
+			Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("a", "10.0.0.1:9443")}, ControlPlaneAddresses: []string{"127.0.0.1:1"},
+		}
+		require.Equal(t, []string{"127.0.0.1:1"}, changed(t, w).ControlAddresses)
+		f.stop()
+		require.Eventually(t, func() bool { return w.Ready(t.Context()) != nil }, soon, time.Millisecond)
+		moved := startController(t, ca, controller) // and the conf follows
+		start(t, ca, moved.addr, dir)
+		<-moved.got
+	})
+	t.Run("tries the kept addresses where the configured one is dead", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+		f := startController(t, ca, controller)
+		require.NoError(t, directory.StoreFor(dir, os.Getuid(), &zerotrustv1.Directory{Revision: 1, ControlPlaneAddresses: []string{f.addr}}))
+		start(t, ca, "127.0.0.1:1", dir)
+		<-f.got
+	})
 	t.Run("leaves out what is not a connector of the trust domain under its own id", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)

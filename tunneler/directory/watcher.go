@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
@@ -35,7 +37,8 @@ type Config struct {
 	TrustDomain spiffeid.TrustDomain
 	Version     string
 	Identity    Identity
-	// ControlAddresses of the controllers, host:port.
+	// ControlAddresses of the controllers, host:port, as configured. What controllers
+	// name themselves is tried after them.
 	ControlAddresses []string
 	// StateDir keeps the directory over a restart; empty keeps it in memory only.
 	StateDir string
@@ -68,16 +71,13 @@ func New(cfg Config) (*Watcher, error) {
 		return nil, errors.New("directory needs Identity and Log")
 	}
 	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
-	w.loadKept()
-	known := cfg.ControlAddresses
-	if len(w.current.ControlAddresses) > 0 {
-		known = w.current.ControlAddresses
-	}
+	keptAt := w.loadKept()
 	kick, unkick := cfg.Identity.Subscribe()
 	w.unkick = unkick
 	var err error
 	w.client, err = controlclient.New(controlclient.Config{
-		Addresses: known,
+		Addresses: cfg.ControlAddresses,
+		Learned:   controlclient.Learned{Addresses: w.current.ControlAddresses, ConfirmedAt: keptAt},
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     w.serve,
 		Reproof:   w.prover.Around,
@@ -92,18 +92,20 @@ func New(cfg Config) (*Watcher, error) {
 	return w, nil
 }
 
-func (w *Watcher) loadKept() {
+// loadKept returns when a controller last stood behind what was kept.
+func (w *Watcher) loadKept() (confirmedAt time.Time) {
 	if w.cfg.StateDir == "" {
-		return
+		return time.Time{}
 	}
-	kept, err := load(w.cfg.StateDir)
+	kept, confirmedAt, err := load(w.cfg.StateDir)
 	if err != nil {
 		w.cfg.Log.Warn("kept directory not used", zap.Error(err))
-		return
+		return time.Time{}
 	}
 	if kept != nil {
 		w.take(kept, false)
 	}
+	return confirmedAt
 }
 
 // Run follows until ctx ends, and returns nil then.
@@ -180,6 +182,7 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	if err != nil {
 		return err
 	}
+	defer w.confirm()
 	for {
 		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -188,11 +191,33 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		if err != nil {
 			return err
 		}
-		w.take(msg.GetDirectory(), true)
+		d := msg.GetDirectory()
+		if d != nil {
+			d.ControlPlaneAddresses = controlclient.Acceptable(d.GetControlPlaneAddresses(), remote(stream.Context()))
+		}
+		w.take(d, true)
 		established()
 		if known := w.Current().ControlAddresses; len(known) > 0 {
-			w.client.SetAddresses(known)
+			w.client.Learn(known)
 		}
+	}
+}
+
+// remote is the peer's socket address, nil if there is none.
+func remote(ctx context.Context) net.Addr {
+	if p, ok := peer.FromContext(ctx); ok {
+		return p.Addr
+	}
+	return nil
+}
+
+// confirm notes on disk that a controller stood behind the directory until now.
+func (w *Watcher) confirm() {
+	w.mu.Lock()
+	live := w.live
+	w.mu.Unlock()
+	if live && w.cfg.StateDir != "" {
+		touch(w.cfg.StateDir)
 	}
 }
 
