@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -169,7 +170,7 @@ func TestNewRefuses(t *testing.T) {
 		s := newServer(t)
 		defer func() { _ = s.Close() }()
 		_, err := health.New(health.Config{Listen: s.Addr().String(), Log: zap.NewNop()})
-		require.ErrorContains(t, err, "address already in use")
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
 	})
 }
 
