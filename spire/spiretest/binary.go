@@ -18,7 +18,7 @@ import (
 func Binary(tb testing.TB, name string) string {
 	tb.Helper()
 	variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_BIN"
-	path, err := binary.Find(name, variable, filepath.Join(moduleRoot(), "bin"), "/tmp/spirebin")
+	path, err := binary.Find(name, variable, filepath.Join(moduleRoot(), "bin"))
 	if err != nil {
 		tb.Fatalf("this test needs the real %s: run make spire (%v)", name, err)
 	}
