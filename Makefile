@@ -22,6 +22,10 @@ BUF        := cd proto && go tool -modfile=../$(TOOLS) buf
 NODE_BIN   := $(or $(XDG_CACHE_HOME),$(or $(HOME),/root)/.cache)/grpccontroller/node/node_modules/.bin
 export PATH := $(NODE_BIN):$(PATH)
 UNIT        = $$(go list ./... | grep -v /internal/e2e)
+# go test, whose results also go to a file of this name.
+GOTESTSUM  := go tool -modfile=$(CURDIR)/internal/tools/gotestsum.mod gotestsum
+RESULTS    := $(CURDIR)/bin/results
+TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide-summary skipped --jsonfile $(RESULTS)/$@.json --
 
 .PHONY: help
 help: ## Show this list
@@ -119,16 +123,17 @@ vet:
 
 .PHONY: test
 test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests on real SPIRE
+	@echo 'The ten slowest tests:' && cat $(RESULTS)/test-unit.json $(RESULTS)/test-e2e.json | $(GOTESTSUM) tool slowest --num 10
 
 .PHONY: test-unit
-test-unit: ui ## Run the unit tests with the race detector, on the built dashboard too
+test-unit: ui spire ## Run the unit tests with the race detector, on real SPIRE and the built dashboard too
 	@scripts/require.sh cc node npm curl openssl
-	go test -race -timeout 10m $(UNIT)
+	$(TESTSUM) -race -timeout 10m $(UNIT)
 
 .PHONY: test-e2e
 test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip node npm chromium prometheus promtool
-	go test -p 1 -timeout 25m $$(go list ./internal/e2e/... | grep -v /internal/e2e/hosts)
+	$(TESTSUM) -p 1 -timeout 25m $$(go list ./internal/e2e/... | grep -v /internal/e2e/hosts)
 
 .PHONY: screenshots
 screenshots: build spire ## Write a picture of every page of the dashboard into docs/screenshots
@@ -136,9 +141,15 @@ screenshots: build spire ## Write a picture of every page of the dashboard into 
 	go test -count 1 -timeout 10m ./internal/e2e/dashboard -pictures $(CURDIR)/docs/screenshots
 
 .PHONY: test-long
-test-long: build spire e2e-rotation ## Fuzz every parser, repeat the end-to-end tests, soak the CA rotation
-	scripts/fuzz.sh 20s
-	go test -short -count 2 -timeout 30m ./internal/e2e
+test-long: e2e-rotation ## Ten live CA rotations, and three minutes of fuzzing every parser (10 min)
+	scripts/fuzz.sh 180
+
+.PHONY: soak
+soak: build spire ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
+	scripts/mutants.sh --all
+	scripts/fuzz.sh 3600
+	go test -count 10 -timeout 3h ./internal/e2e
+	go test -count 5 -v -timeout 1h -run TenRotations ./internal/e2e/rotation -full
 
 # The install tree has the programs of hosts of either architecture.
 .PHONY: tree-programs
@@ -196,7 +207,7 @@ bench-footprint: build spire ## Measure memory, CPU and wake-ups of an idle conn
 	go test -count 1 -v -timeout 10m -run Idle ./internal/e2e/footprint -full
 
 .PHONY: mutants
-mutants: ## Remove each defence in turn and require that its test, and no other, fails
+mutants: ## Remove each defence in turn and require that its test fails
 	@scripts/require.sh git
 	scripts/mutants.sh
 

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Runs every fuzz test of the project, one after the other: fuzz.sh DURATION
+# Runs every fuzz test of the project, one after the other, and shares the given time
+# out among them: fuzz.sh SECONDS
 set -euo pipefail
 cd "$(dirname "$0")/.."
-time=${1:?usage: fuzz.sh DURATION}
+total=${1:?usage: fuzz.sh SECONDS}
 
 # grep prints "path/file_test.go:func FuzzName(".
-grep -roE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort |
-	while IFS=: read -r file func; do
-		name=${func#func }
-		echo "fuzz ${file%/*} $name"
-		go test "${file%/*}" -run '^$' -fuzz "^$name\\$" -fuzztime "$time" -fuzzminimizetime 1x </dev/null
-	done
+mapfile -t tests < <(grep -roE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort)
+each=$((total / ${#tests[@]}))
+[[ $each -ge 2 ]] || each=2
+for test in "${tests[@]}"; do
+	IFS=: read -r file func <<<"$test"
+	name=${func#func }
+	echo "fuzz ${file%/*} $name for $each s"
+	go test "${file%/*}" -run '^$' -fuzz "^$name\\$" -fuzztime "${each}s" -fuzzminimizetime 1x </dev/null
+done

@@ -1,8 +1,9 @@
 // Package adversary plays the incidents that made other products of this kind
 // fail: one test for each, named after what must hold here, with the incident in
 // its comment. For each test testdata/mutants has the patch that removes its
-// defence; `make mutants` applies one after the other and requires that exactly
-// this test fails, so that a test which checks nothing is noticed.
+// defence; `make mutants` applies one after the other and requires that this test
+// fails, so that a test which checks nothing is noticed. `make soak` requires too that
+// no other fails.
 //
 // It does not test the programs as processes or real SPIRE (the packages beside it
 // do): controller, connector and the links between them are the real packages in
