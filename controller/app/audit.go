@@ -44,7 +44,7 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 		return nil, err
 	}
 	a := &auditing{trail: audit.New(c.log, now)}
-	a.collector = audit.NewCollector(c.store, a.trail, now)
+	a.collector = audit.NewCollector(c.store, a.trail)
 	a.sequencer = audit.NewSequencer(audit.SequencerConfig{
 		Store: c.store, Holder: c.cfg.ControllerID, Signer: signer, Appended: a.trail.Appended(),
 		Result: func(err error) { checks.Set(checkSequenced, err) }, Log: log, Now: now,

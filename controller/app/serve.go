@@ -186,7 +186,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	})
 	c.agents = fleet.NewAgentWatch(fleet.AgentWatchConfig{Fleet: c.fleet, SPIRE: c.spire, Rotation: c.lastRotation, Log: c.log.Named("fleet")})
 	c.enroll = enroll.New(enroll.Config{
-		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit, Admit: c.auditing.collector.Admit,
+		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)

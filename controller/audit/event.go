@@ -111,11 +111,12 @@ type Log struct {
 	log      *zap.Logger
 	now      func() time.Time
 	appended chan struct{}
+	refusals *refusals
 }
 
 // New returns a Log.
 func New(log *zap.Logger, now func() time.Time) *Log {
-	return &Log{log: log.Named("audit"), now: now, appended: make(chan struct{}, 1)}
+	return &Log{log: log.Named("audit"), now: now, appended: make(chan struct{}, 1), refusals: newRefusals(now)}
 }
 
 // Appended has a value after an event was recorded, perhaps before its
@@ -124,7 +125,25 @@ func (l *Log) Appended() <-chan struct{} { return l.appended }
 
 // Record stores e in s and logs it. Inside a transaction the line may be logged
 // although the transaction is rolled back later; the store is the evidence.
+//
+// What a refused or an unknown caller causes is not always stored by itself: the
+// first of equal events is, the others are counted, and a Collector that runs records
+// how many there were. No caller can make the log grow as fast as it can call.
 func (l *Log) Record(ctx context.Context, s Store, e Event) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	if limited(e) {
+		e.Actor, e.Target, e.Reason, e.Source = clip(e.Actor), clip(e.Target), clip(e.Reason), clip(e.Source)
+		if !l.refusals.admit(e, 1, "") {
+			return nil
+		}
+	}
+	return l.record(ctx, s, e)
+}
+
+// record is Record for what has passed the limits.
+func (l *Log) record(ctx context.Context, s Store, e Event) error {
 	e.Time = l.now().UTC().Truncate(time.Microsecond) // what a store keeps
 	if err := e.check(); err != nil {
 		return err

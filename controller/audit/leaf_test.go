@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,12 +62,17 @@ func TestNoTwoEventsHaveOneLeaf(t *testing.T) {
 func TestStateMustBeShortJSON(t *testing.T) {
 	t.Parallel()
 	l, s := newLog(t), &memory{}
+	text := func(length int) string { return `"` + strings.Repeat("a", length-2) + `"` }
 	for name, e := range map[string]audit.Event{
-		"no JSON":  {Before: "no"},
-		"too long": {After: `"` + string(make([]byte, 25<<10)) + `"`},
-		"two":      {After: `{} {}`},
+		"no JSON":           {Before: "no"},
+		"two":               {After: `{} {}`},
+		"a byte too long":   {After: text(24<<10 + 1)},
+		"before, too long":  {Before: text(25 << 10)},
+		"much too long":     {After: text(1 << 20)},
+		"of a known caller": {Actor: "key:k_1", After: text(1 << 20)},
 	} {
 		require.ErrorIs(t, l.Record(t.Context(), s, e), audit.ErrState, name)
 	}
 	require.Empty(t, s.events)
+	require.NoError(t, l.Record(t.Context(), s, audit.Event{Before: text(24 << 10), After: text(24 << 10)}), "as long as it may be")
 }

@@ -270,54 +270,10 @@ func TestSignerKeepsItsKey(t *testing.T) {
 	require.ErrorContains(t, err, "restore it from a backup")
 }
 
-func TestCollectorBoundsWhatOthersCause(t *testing.T) {
-	t.Parallel()
-	clk, s := &clock{now: time.Unix(1e9, 0)}, &memory{}
-	c := audit.NewCollector(s, audit.New(zap.NewNop(), clk.Now), clk.Now)
-	admitted := 0
-	for range 1000 {
-		if c.Admit(audit.Event{Action: audit.Enroll, Reason: "token is unknown", Source: "192.0.2.1:99"}) {
-			admitted++
-		}
-	}
-	require.Equal(t, 10, admitted)
-	require.True(t, c.Admit(audit.Event{Action: audit.Enroll, Source: "192.0.2.2:99"}), "another address is not held up by the first")
-	for i := range 1000 {
-		c.Admit(audit.Event{Action: audit.Enroll, Reason: "token is unknown", Source: "[2001:db8::" + string(rune('a'+i%6)) + "]:1"})
-	}
-	c.Flush(t.Context())
-	require.Len(t, s.events, 1)
-	require.Equal(t, audit.RefusalsMany, s.events[0].Action)
-	require.Contains(t, s.events[0].After, `"192.0.2.1":990`)
-	c.Flush(t.Context())
-	require.Len(t, s.events, 1, "counted once")
-}
-
-func TestCollectorBoundsAConnector(t *testing.T) {
-	t.Parallel()
-	clk, s := &clock{now: time.Unix(1e9, 0)}, &memory{}
-	c := audit.NewCollector(s, audit.New(zap.NewNop(), clk.Now), clk.Now)
-	refusal := audit.SessionRefusal{Caller: "tunneler/t1", Reason: "not named", Source: "192.0.2.1", Count: 7, First: clk.Now(), Last: clk.Now()}
-	for range 10 {
-		c.Sessions("c1", []audit.SessionRefusal{refusal, refusal, refusal, refusal, refusal, refusal, refusal, refusal, refusal, refusal}, 1)
-	}
-	c.Sessions("c2", []audit.SessionRefusal{refusal}, 0)
-	c.Flush(t.Context())
-	byAction := map[string]int{}
-	for _, e := range s.events {
-		byAction[e.Action]++
-		require.Equal(t, audit.Denied, e.Outcome)
-	}
-	require.Equal(t, map[string]int{audit.SessionOpen: 31, audit.RefusalsMany: 1}, byAction)
-	require.Contains(t, s.events[len(s.events)-1].After, `"count":500`, "70 of 7 each, and 10 that were not listed")
-	require.Equal(t, "tunneler/t1", s.events[0].Actor)
-	require.Equal(t, "connector/c1", s.events[0].Target)
-}
-
 func TestCollectorRecordsEverySVIDOnce(t *testing.T) {
 	t.Parallel()
 	clk, s := &clock{now: time.Unix(1e9, 0)}, &memory{}
-	c := audit.NewCollector(s, audit.New(zap.NewNop(), clk.Now), clk.Now)
+	c := audit.NewCollector(s, audit.New(zap.NewNop(), clk.Now))
 	for range 3 {
 		for _, serial := range []string{"1", "1", ""} {
 			c.SVID(audit.SVID{Member: "connector/c1", Serial: serial, NotAfter: clk.Now()})

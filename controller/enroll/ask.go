@@ -51,9 +51,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (Request, error) {
 	// A man in the middle who passes the host's question on is stopped here; one who
 	// puts his own key in shows another fingerprint than the host.
 	if err := hostproof.Verify(key.public, subject.AskMessage(), a.Proof); err != nil {
-		return Request{}, errors.Join(ErrProof, s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
-			return s.refuseAsk(ctx, tx, r, "not signed for this listener's certificate")
-		}))
+		return Request{}, errors.Join(ErrProof, s.refuseAsk(ctx, s.cfg.Store, r, "not signed for this listener's certificate"))
 	}
 	net := sourcelimit.Bucket(a.Source.Addr())
 	now := s.cfg.Now().UTC()
@@ -142,8 +140,8 @@ func (s *Service) goesOn(ctx context.Context, tx Tx, r Redemption, before, now R
 	}
 }
 
-func (s *Service) refuseAsk(ctx context.Context, tx Tx, r Redemption, why string) error {
-	return s.cfg.Audit.Record(ctx, tx, audit.Event{
+func (s *Service) refuseAsk(ctx context.Context, to audit.Store, r Redemption, why string) error {
+	return s.cfg.Audit.Record(ctx, to, audit.Event{
 		Action: audit.RequestCreate, Target: r.Workload.String(), Outcome: audit.Denied, Reason: why,
 		RequestID: r.RequestID, Source: r.Source.String(),
 	})

@@ -90,10 +90,8 @@ func (s *Service) prove(ctx context.Context, a Await) (Request, error) {
 
 func (s *Service) refuseAwait(ctx context.Context, a Await, why string) error {
 	refused := &refusedError{why}
-	return errors.Join(refused, s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
-		return s.cfg.Audit.Record(ctx, tx, audit.Event{
-			Action: audit.Enroll, Target: "request", Outcome: audit.Denied, Reason: why, RequestID: a.RequestID, Source: a.Source.String(),
-		})
+	return errors.Join(refused, s.cfg.Audit.Record(ctx, s.cfg.Store, audit.Event{
+		Action: audit.Enroll, Target: "request", Outcome: audit.Denied, Reason: why, RequestID: a.RequestID, Source: a.Source.String(),
 	}))
 }
 

@@ -193,8 +193,6 @@ func (s *Service) refuse(ctx context.Context, tx Tx, r Redemption, t Token, why 
 	}
 	if t.ID != "" {
 		ev.Actor = "token/" + t.ID
-	} else if s.cfg.Admit != nil && !s.cfg.Admit(ev) {
-		return nil
 	}
 	if err := s.cfg.Audit.Record(ctx, tx, ev); err != nil {
 		return err

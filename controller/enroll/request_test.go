@@ -354,6 +354,15 @@ func TestAFloodFromOneAddressLeavesRoomForOthers(t *testing.T) {
 		w.clock.Advance(enroll.RequestTTL)
 		w.ask(t, connector, enrolltest.NewKey(t))
 	})
+	t.Run("and asking for something else each time is no way around", func(t *testing.T) {
+		a := asking(t, connector, enrolltest.NewKey(t))
+		a.Source = netip.MustParseAddrPort("192.0.2.10:1")
+		for i := range 6 {
+			a.Facts.BinaryPath = fmt.Sprintf("/tmp/%d", i)
+			_, err = w.Ask(t.Context(), a)
+		}
+		require.ErrorIs(t, err, enroll.ErrTooManyRequests)
+	})
 	t.Run("and asking again and again is limited too", func(t *testing.T) {
 		a := asking(t, connector, enrolltest.NewKey(t))
 		a.Source = netip.MustParseAddrPort("192.0.2.9:1")

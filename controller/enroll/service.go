@@ -20,6 +20,7 @@ import (
 // Store opens transactions. They are serialized: what one read, no other changes
 // before it commits.
 type Store interface {
+	audit.Store
 	EnrollTx(ctx context.Context, fn func(Tx) error) error
 	Tokens(ctx context.Context) ([]Token, error)
 	// Requests are newest first.
@@ -52,12 +53,15 @@ type RequestTx interface {
 	// newest of this key.
 	RequestByID(ctx context.Context, id string) (Request, error)
 	RequestByKey(ctx context.Context, keyHash []byte) (Request, error)
-	// PendingRequests counts what is pending at the time now, all and of one net.
+	// PendingRequests counts what is pending at the time now, all and of one net. What
+	// was withdrawn and would be pending otherwise counts too: asking for something
+	// else again and again is no way around the cap.
 	PendingRequests(ctx context.Context, now time.Time, net string) (total, fromNet int, err error)
 	InsertRequest(ctx context.Context, r Request) error
 	// UpdateRequest writes the decision of r and its mismatches.
 	UpdateRequest(ctx context.Context, r Request) error
-	// PurgeRequests forgets those that expired and those that were decided before.
+	// PurgeRequests forgets those that expired or were withdrawn, and those that an
+	// operator decided, before.
 	PurgeRequests(ctx context.Context, expired, decided time.Time) error
 }
 
@@ -101,11 +105,8 @@ type Config struct {
 	SPIRE       SPIRE
 	Changed     Changed
 	Audit       *audit.Log
-	// Admit says whether a refusal of a caller without a valid token is to be recorded
-	// by itself, for anybody can cause them; nil records all.
-	Admit func(e audit.Event) bool
-	Log   *zap.Logger
-	Now   func() time.Time
+	Log         *zap.Logger
+	Now         func() time.Time
 	// SVIDTTL of an entry, by kind.
 	SVIDTTL map[identity.Kind]time.Duration
 	// EntrySettle is how old a registration entry must be before the reply, so

@@ -72,7 +72,7 @@ func (t *Tx) RequestByKey(ctx context.Context, keyHash []byte) (enroll.Request, 
 
 // PendingRequests implements enroll.RequestTx.
 func (t *Tx) PendingRequests(ctx context.Context, now time.Time, net string) (total, fromNet int, err error) {
-	err = t.sql.QueryRowContext(ctx, `SELECT COUNT(*), COUNT(*) FILTER (WHERE net = ?) FROM requests WHERE decision = '' AND expires_at > ?`,
+	err = t.sql.QueryRowContext(ctx, `SELECT COUNT(*), COUNT(*) FILTER (WHERE net = ?) FROM requests WHERE decision IN ('', 'withdrawn') AND expires_at > ?`,
 		net, micros(now)).Scan(&total, &fromNet)
 	return total, fromNet, err
 }
@@ -101,7 +101,7 @@ func (t *Tx) UpdateRequest(ctx context.Context, r enroll.Request) error {
 
 // PurgeRequests implements enroll.RequestTx.
 func (t *Tx) PurgeRequests(ctx context.Context, expired, decided time.Time) error {
-	_, err := t.sql.ExecContext(ctx, `DELETE FROM requests WHERE decision = '' AND expires_at < ? OR decision != '' AND decided_at < ?`,
+	_, err := t.sql.ExecContext(ctx, `DELETE FROM requests WHERE decision IN ('', 'withdrawn') AND expires_at < ? OR decision != '' AND decided_at < ?`,
 		micros(expired), micros(decided))
 	return err
 }

@@ -78,10 +78,11 @@ func enrollmentRequests(t *testing.T, open func(string) Store) {
 
 func pendingRequests(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
-	elsewhere, expired, decided := newRequest(2), newRequest(3), newRequest(4)
+	elsewhere, expired, decided, withdrawn := newRequest(2), newRequest(3), newRequest(4), newRequest(5)
 	elsewhere.Net = "2001:db8::/64"
 	expired.ExpiresAt = start()
 	decided.Decision, decided.DecidedAt = enroll.Denied, start()
+	withdrawn.Decision, withdrawn.DecidedAt, withdrawn.ExpiresAt = enroll.Withdrawn, start(), start().Add(time.Millisecond)
 	count := func(tx enroll.Tx, now time.Time) [2]int {
 		total, fromNet, err := tx.PendingRequests(t.Context(), now, "192.0.2.7/32")
 		require.NoError(t, err)
@@ -89,10 +90,10 @@ func pendingRequests(t *testing.T, open func(string) Store) {
 	}
 	within(t, s, func(tx enroll.Tx) error {
 		require.Equal(t, [2]int{0, 0}, count(tx, start()))
-		for _, r := range []enroll.Request{newRequest(1), elsewhere, expired, decided} {
+		for _, r := range []enroll.Request{newRequest(1), elsewhere, expired, decided, withdrawn} {
 			require.NoError(t, tx.InsertRequest(t.Context(), r))
 		}
-		require.Equal(t, [2]int{2, 1}, count(tx, start()))
+		require.Equal(t, [2]int{3, 2}, count(tx, start()), "withdrawn is no way around a cap")
 		require.Equal(t, [2]int{0, 0}, count(tx, start().Add(time.Hour)))
 		require.NoError(t, tx.PurgeRequests(t.Context(), start(), start()))
 		return nil
@@ -105,7 +106,7 @@ func pendingRequests(t *testing.T, open func(string) Store) {
 		}
 		return strings.TrimSpace(ids)
 	}
-	require.Equal(t, "req_4 req_3 req_2 req_1", left(), "what ended at that very time stays")
+	require.Equal(t, "req_5 req_4 req_3 req_2 req_1", left(), "what ended at that very time stays")
 	within(t, s, func(tx enroll.Tx) error {
 		return tx.PurgeRequests(t.Context(), start().Add(time.Second), start().Add(time.Second))
 	})
