@@ -100,6 +100,12 @@ func (a authRows) DropFailures(ctx context.Context, key []byte) error {
 	return a.exec(ctx, `DELETE FROM sign_in_failures WHERE key = ?`, key)
 }
 
+// KeepFailures implements auth.FailuresTx.
+func (a authRows) KeepFailures(ctx context.Context, most int) error {
+	return a.exec(ctx, `DELETE FROM sign_in_failures WHERE key IN (
+		SELECT key FROM sign_in_failures ORDER BY last_at DESC LIMIT -1 OFFSET ?)`, most)
+}
+
 // DropFailuresBefore implements auth.FailuresTx.
 func (a authRows) DropFailuresBefore(ctx context.Context, t time.Time) error {
 	return a.exec(ctx, `DELETE FROM sign_in_failures WHERE last_at < ?`, micros(t))

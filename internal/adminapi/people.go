@@ -35,6 +35,9 @@ type PersonChange struct {
 	Name     string `json:"name,omitempty"`
 	Role     string `json:"role,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
+	// Keys is "revoke" (the default) or "keep": what becomes of the API keys that the
+	// person made, if the change takes permissions away.
+	Keys string `json:"keys,omitempty"`
 }
 
 // InvitedPerson is the reply to a PersonRequest and to a reset, and the only one

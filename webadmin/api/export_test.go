@@ -76,7 +76,7 @@ func (s *Server) Document() ([]byte, error) {
 // Hurry shortens the timeouts of requests (read and write), of pings and of slow
 // readers. It is called before Run.
 func (s *Server) Hurry(request, ping, reader time.Duration) {
-	s.timeouts = timeouts{read: request, write: request, ping: ping, slowReader: reader}
+	s.timeouts = timeouts{read: request, write: request, ping: ping, check: s.timeouts.check, slowReader: reader}
 }
 
 // DropRow removes a row, to prove that a route without one is refused.

@@ -190,6 +190,8 @@ func TestRefusesAnIdempotencyKeyThatIsNone(t *testing.T) {
 func TestNoReplyIsKeptUnlessItsRowSaysSo(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
+	_, hash := auth.NewKey()
+	require.NoError(t, e.Identity.Store.AuthRows().InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID}, hash))
 	w := send(t, e, keyed("/keys", `{"name":"ci","scopes":["fleet:read"]}`, "k1"))
 	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
 	made := decode[adminapi.CreatedKey](t, w)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -18,11 +19,11 @@ func (s *Server) keyOperations() []operation {
 		permission: auth.KeysManage, query: pageParams(), replies: listReplies(adminapi.KeyList{}), handle: s.listKeys,
 	}, {
 		method: http.MethodPost, path: "/keys", tag: "keys", summary: "Create an API key",
-		description: "The reply is the only one with the secret. Nobody gives a key more than he may do himself.",
+		description: "The reply is the only one with the secret. Nobody gives a key more than they may do themselves. A key that another key makes ends with it, at the latest: when that one expires or is revoked.",
 		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
 	}, {
-		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key and its access tokens",
+		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it made",
 		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.revokeKey,
 	}}
 }
@@ -64,6 +65,10 @@ func (s *Server) createKey(c *gin.Context) error {
 		n.Permissions = append(n.Permissions, p)
 	}
 	k, secret, err := s.cfg.Identity.Keys.Create(c.Request.Context(), n, by(c))
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok { // the caller's key ended meanwhile
+		s.refuse(c, refused)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

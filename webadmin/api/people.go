@@ -23,12 +23,14 @@ func (s *Server) peopleOperations() []operation {
 		problems: []int{http.StatusConflict}, handle: s.createPerson,
 	}, {
 		method: http.MethodPatch, path: "/people/:id", tag: "people", summary: "Change name or role, disable or enable",
-		description: "Another role, or being disabled, ends that person's sessions at once. Nobody changes his own role, and the last owner with a password stays.",
+		description: "Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). Nobody changes his own role, and the last owner with a password stays.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonChange{},
 		replies: map[int]any{http.StatusOK: adminapi.Person{}}, problems: problems, handle: s.changePerson,
 	}, {
 		method: http.MethodDelete, path: "/people/:id", tag: "people", summary: "Remove somebody, sessions included",
-		permission: auth.PeopleManage, stepUp: true, replies: map[int]any{http.StatusNoContent: nil}, problems: problems, handle: s.deletePerson,
+		description: "The API keys that the person made are revoked, and the keys that those made; keys=keep leaves them.",
+		query:       []param{{name: "keys", description: "what becomes of the API keys that the person made; revoke when absent", enum: []string{"revoke", "keep"}}},
+		permission:  auth.PeopleManage, stepUp: true, replies: map[int]any{http.StatusNoContent: nil}, problems: problems, handle: s.deletePerson,
 	}, {
 		method: http.MethodPost, path: "/people/:id/reset", tag: "people", summary: "Take password, second factor and sessions, and give a new setup link",
 		permission: auth.PeopleManage, stepUp: true, replies: invited, problems: problems, handle: s.resetPerson,
@@ -87,6 +89,9 @@ func (s *Server) changePerson(c *gin.Context) error {
 	if given["disabled"] {
 		change.Disabled = &in.Disabled
 	}
+	if change.Keys, err = parseKeysOf(in.Keys); err != nil {
+		return err
+	}
 	p, err := s.cfg.Identity.People.Update(c.Request.Context(), c.Param("id"), change, by(c))
 	if err != nil {
 		return err
@@ -96,11 +101,26 @@ func (s *Server) changePerson(c *gin.Context) error {
 }
 
 func (s *Server) deletePerson(c *gin.Context) error {
-	if err := s.cfg.Identity.People.Delete(c.Request.Context(), c.Param("id"), by(c)); err != nil {
+	keys, err := parseKeysOf(queryOf(c).Get("keys"))
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Identity.People.Delete(c.Request.Context(), c.Param("id"), keys, by(c)); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)
 	return nil
+}
+
+// parseKeysOf reads what is to become of somebody's API keys; absent is revoke.
+func parseKeysOf(text string) (auth.KeysOf, error) {
+	switch text {
+	case "", "revoke":
+		return auth.RevokeKeys, nil
+	case "keep":
+		return auth.KeepKeys, nil
+	}
+	return "", invalid("keys", `must be "revoke" or "keep"`)
 }
 
 func (s *Server) resetPerson(c *gin.Context) error {

@@ -45,7 +45,7 @@ const (
 )
 
 // timeouts are those that tests shorten.
-type timeouts struct{ read, write, ping, slowReader time.Duration }
+type timeouts struct{ read, write, ping, check, slowReader time.Duration }
 
 // Tokens creates, lists and revokes enrollment tokens.
 type Tokens interface {
@@ -200,7 +200,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		cfg: c, log: c.Log.Named("admin"), hot: logging.Hot(c.Log.Named("admin")), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: l,
 		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
-		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, slowReader: slowReader},
+		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, check: checkEvery, slowReader: slowReader},
 	}
 	s.hosts = s.ownHosts()
 	s.table = tableOf(s.operations())

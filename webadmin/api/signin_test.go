@@ -412,10 +412,48 @@ func TestPeopleAndKeysOverHTTP(t *testing.T) {
 func TestNobodyGivesAKeyMoreThanHeHas(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	e.Auth.Be(auth.Principal{Actor: "key:k", Kind: auth.KindKey, Permissions: []auth.Permission{auth.KeysManage, auth.FleetRead}})
+	may := []auth.Permission{auth.KeysManage, auth.FleetRead}
+	_, hash := auth.NewKey()
+	require.NoError(t, e.Identity.Store.AuthRows().InsertKey(t.Context(), auth.Key{ID: "k", Permissions: may, ExpiresAt: e.Clock.Now().Add(time.Hour)}, hash))
+	e.Auth.Be(auth.Principal{Actor: "key:k", Kind: auth.KindKey, Permissions: may})
 	p := requireProblem(t, send(t, e, request{method: http.MethodPost, path: "/api/admin/keys", body: `{"name":"x","scopes":["ca:rotate"]}`}), http.StatusBadRequest)
 	require.Equal(t, "scopes", p.Field)
 	require.Equal(t, http.StatusCreated, send(t, e, request{method: http.MethodPost, path: "/api/admin/keys", body: `{"name":"x","scopes":["fleet:read"]}`}).Code)
+	p = requireProblem(t, send(t, e, request{method: http.MethodPost, path: "/api/admin/keys", body: `{"name":"x","scopes":["fleet:read"],"ttl":"61m"}`}), http.StatusBadRequest)
+	require.Equal(t, "ttl", p.Field)
+
+	require.NoError(t, e.Identity.Store.AuthRows().RevokeKey(t.Context(), "k", e.Clock.Now()))
+	requireProblem(t, send(t, e, request{method: http.MethodPost, path: "/api/admin/keys", body: `{"name":"x","scopes":["fleet:read"]}`}), http.StatusUnauthorized)
+}
+
+func TestRemovingSomebodyRevokesTheirKeysUnlessAskedToKeepThem(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t, func(c *api.Config) { c.PublicURL = "https://c.example.com"; c.Secure = true })
+	b := newBrowser(t, e)
+	e.Identity.Add(t, "ada@example.com", auth.Owner)
+	require.Equal(t, http.StatusOK, b.do(http.MethodPost, "/session", `{"email":"ada@example.com","password":"`+authtest.Password+`"}`).Code)
+	state := func(path, method, body string) string {
+		bob := e.Identity.Add(t, "bob@example.com", auth.Admin).Person
+		k, _, err := e.Identity.Keys.Create(t.Context(), auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead}}, auth.By{Actor: bob.Actor()})
+		require.NoError(t, err)
+		require.Less(t, b.do(method, "/people/"+bob.ID+path, body).Code, 300)
+		_ = b.do(http.MethodDelete, "/people/"+bob.ID+"?keys=keep", "")
+		for _, it := range decode[adminapi.KeyList](t, b.do(http.MethodGet, "/keys", "")).Keys {
+			if it.ID == k.ID {
+				return it.State
+			}
+		}
+		return ""
+	}
+	require.Equal(t, "revoked", state("", http.MethodDelete, ""))
+	require.Equal(t, "revoked", state("?keys=revoke", http.MethodDelete, ""))
+	require.Equal(t, "active", state("?keys=keep", http.MethodDelete, ""))
+	require.Equal(t, "revoked", state("", http.MethodPatch, `{"disabled":true}`))
+	require.Equal(t, "active", state("", http.MethodPatch, `{"disabled":true,"keys":"keep"}`))
+	require.Equal(t, "active", state("", http.MethodPatch, `{"role":"operator"}`), "it may not do more than an operator")
+	for path, method := range map[string]string{"?keys=all": http.MethodDelete, "": http.MethodPatch} {
+		require.Equal(t, "keys", requireProblem(t, b.do(method, "/people/x"+path, `{"keys":"all"}`), http.StatusBadRequest).Field)
+	}
 }
 
 func TestOAuthClientCredentials(t *testing.T) {

@@ -12,15 +12,18 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 const (
-	// pingEvery keeps what is between from closing an idle stream, and bounds how
-	// long a stream outlives the permission of its reader.
+	// pingEvery keeps what is between from closing an idle stream.
 	pingEvery = 15 * time.Second
+	// checkEvery bounds how long a stream outlives the session or the permission of its
+	// reader, whatever ended it: another process too, such as "admin reset-owner".
+	checkEvery = 500 * time.Millisecond
 	// slowReader is how long one write may wait for the reader.
 	slowReader = 10 * time.Second
 )
@@ -55,8 +58,9 @@ func (s *Server) stream(c *gin.Context) error {
 	c.Header("Content-Type", "text/event-stream")
 	c.Header("X-Accel-Buffering", "no") // a proxy must not collect
 	c.Status(http.StatusOK)
-	ping := time.NewTicker(s.timeouts.ping)
+	ping, check := time.NewTicker(s.timeouts.ping), time.NewTicker(s.timeouts.check)
 	defer ping.Stop()
+	defer check.Stop()
 	text := ": hello\n\n"
 	for {
 		if text != "" {
@@ -82,13 +86,14 @@ func (s *Server) stream(c *gin.Context) error {
 				}
 				text += frame(e, last)
 			}
-			if slices.ContainsFunc(news, endsSessions) && !s.stillMay(c, who) {
+			if slices.ContainsFunc(news, mayEndSessions) && !s.stillMay(c, who) {
 				return nil
 			}
-		case <-ping.C:
+		case <-check.C:
 			if !s.stillMay(c, who) {
 				return nil
 			}
+		case <-ping.C:
 			text = ": ping\n\n"
 		case <-s.stopping:
 			return nil
@@ -108,8 +113,11 @@ func lastEventID(r *http.Request) string {
 	return id
 }
 
-// endsSessions says that a person, a key or what they may do has changed.
-func endsSessions(e events.Event) bool { return e.Kind == events.Person || e.Kind == events.Key }
+// mayEndSessions says whether the news can be about the reader's own session or key:
+// then it is checked before anything is written.
+func mayEndSessions(e events.Event) bool {
+	return e.Kind == events.Person || e.Kind == events.Key || e.Kind == events.Audit && e.Change == audit.SessionRevoke
+}
 
 // stillMay asks again who calls. A stream must not outlive the session or the key
 // that opened it. A store that fails says nothing about that.

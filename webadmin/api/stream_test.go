@@ -32,10 +32,16 @@ type reader struct {
 
 func open(t testing.TB, e *apitest.Env, after string) *reader {
 	t.Helper()
+	return openWith(t, e, after, func(h http.Header) { h.Set("Authorization", "Bearer "+e.Key) })
+}
+
+// openWith opens a stream with the credential that authenticate puts in the header.
+func openWith(t testing.TB, e *apitest.Env, after string, authenticate func(http.Header)) *reader {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/api/admin/events", nil)
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+e.Key)
+	authenticate(req.Header)
 	if after != "" {
 		req.Header.Set("Last-Event-ID", after)
 	}
@@ -142,8 +148,8 @@ func TestAStreamEndsWithTheServer(t *testing.T) {
 func TestAStreamEndsWithTheKeyThatOpenedIt(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]func(e *apitest.Env){
-		"at the next ping when it expired": func(e *apitest.Env) { e.Clock.Advance(time.Hour) },
-		"at once when keys changed":        func(e *apitest.Env) { e.Clock.Advance(time.Hour); e.Events.Publish(events.Key, "ci", "key.revoke") },
+		"when it expired":   func(e *apitest.Env) { e.Clock.Advance(time.Hour) },
+		"when keys changed": func(e *apitest.Env) { e.Clock.Advance(time.Hour); e.Events.Publish(events.Key, "ci", "key.revoke") },
 		"when it may not read the fleet any more": func(e *apitest.Env) {
 			e.Auth.Be(auth.Principal{Actor: "key:ci", Permissions: []auth.Permission{auth.Self}})
 		},
@@ -152,19 +158,17 @@ func TestAStreamEndsWithTheKeyThatOpenedIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := apitest.New(t)
-			ping := 100 * time.Millisecond
-			if strings.Contains(name, "at once") {
-				ping = time.Hour
-			}
-			e.Server.Hurry(time.Minute, ping, time.Minute)
+			e.Server.Hurry(time.Minute, time.Hour, time.Minute)
 			e.Run(t)
 			e.Key = e.AddKey(t, auth.Key{ID: "ci", Permissions: []auth.Permission{auth.FleetRead}, ExpiresAt: e.Clock.Now().Add(time.Minute)})
 			r := open(t, e, "")
 			require.Equal(t, ": hello", r.next())
+			began := time.Now()
 			why(e)
 			for line := ""; line != "end"; {
 				line = r.event()
 			}
+			require.Less(t, time.Since(began), time.Second)
 		})
 	}
 	t.Run("and not because the store failed for a moment", func(t *testing.T) {
@@ -179,6 +183,36 @@ func TestAStreamEndsWithTheKeyThatOpenedIt(t *testing.T) {
 			require.Equal(t, ": ping", r.next())
 		}
 	})
+}
+
+// Nothing is published when another process, such as "admin reset-owner", ends it.
+func TestAStreamEndsWithinASecondOfItsSession(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(t *testing.T, e *apitest.Env, in auth.SignedIn){
+		"revoked": func(t *testing.T, e *apitest.Env, in auth.SignedIn) {
+			require.NoError(t, e.Identity.Sessions.Revoke(t.Context(), "", in.Session.ID, auth.By{}))
+		},
+		"idle for too long": func(_ *testing.T, e *apitest.Env, _ auth.SignedIn) { e.Clock.Advance(auth.SessionIdle) },
+		"taken away in the store": func(t *testing.T, e *apitest.Env, in auth.SignedIn) {
+			require.NoError(t, e.Identity.Store.AuthRows().DeleteSession(t.Context(), in.Session.ID))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := apitest.New(t)
+			e.Run(t)
+			in := e.Identity.Add(t, "ada@example.com", auth.Owner)
+			r := openWith(t, e, "", func(h http.Header) { h.Set("Cookie", "zt_session="+in.Secret) })
+			require.Equal(t, http.StatusOK, r.status)
+			require.Equal(t, ": hello", r.next())
+			began := time.Now()
+			end(t, e, in)
+			for line := ""; line != "end"; {
+				line = r.event()
+			}
+			require.Less(t, time.Since(began), time.Second)
+		})
+	}
 }
 
 func TestStreamsAreCappedByCaller(t *testing.T) {

@@ -54,20 +54,21 @@ func (k *core) issuer() string { return issuerPrefix + k.Product }
 // scope may ask for less than the key has; nil is all. Errors: *RefusedError,
 // *FieldError, *TooManyError.
 func (k *Keys) Exchange(ctx context.Context, keyID, text string, scope []Permission, by By) (AccessToken, error) {
-	if err := k.sources.take(by.Source); err != nil {
-		return AccessToken{}, err
-	}
 	key, err := k.bySecret(ctx, text)
 	if err == nil && key.ID != keyID {
-		err = &RefusedError{Reason: "key of another client id", Actor: "key:" + key.ID}
+		err = &RefusedError{Reason: "key of another client id", Actor: keyActor + key.ID}
 	}
 	if err == nil && key.ID == BootstrapID {
-		err = &RefusedError{Reason: "the bootstrap key gets no access token", Actor: "key:" + key.ID}
+		err = &RefusedError{Reason: "the bootstrap key gets no access token", Actor: keyActor + key.ID}
 	}
 	if err != nil {
+		// Only refusals are limited: a key cannot be guessed, and other programs behind
+		// the same address must not be able to keep this one out.
+		if limited := k.sources.take(by.Source); limited != nil {
+			return AccessToken{}, limited
+		}
 		return AccessToken{}, err
 	}
-	k.sources.giveBack(by.Source)
 	granted := key.KeyPermissions()
 	for _, p := range scope {
 		if !slices.Contains(granted, p) {
@@ -77,7 +78,7 @@ func (k *Keys) Exchange(ctx context.Context, keyID, text string, scope []Permiss
 	if scope != nil {
 		granted = scope
 	}
-	by.Actor = "key:" + key.ID
+	by.Actor = keyActor + key.ID
 	return k.issue(ctx, key, granted, by)
 }
 
@@ -99,7 +100,7 @@ func (k *Keys) issue(ctx context.Context, key Key, granted []Permission, by By) 
 		}
 		text, err := sign(private, signing.ID, accessClaims{
 			Claims: jwt.Claims{
-				Issuer: k.issuer(), Subject: "key:" + key.ID, Audience: jwt.Audience{accessAudience}, ID: jti,
+				Issuer: k.issuer(), Subject: keyActor + key.ID, Audience: jwt.Audience{accessAudience}, ID: jti,
 				IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(expires),
 			},
 			Scope: joinPermissions(granted),
@@ -163,7 +164,7 @@ func (k *Keys) byAccessToken(ctx context.Context, text string) (Principal, error
 	if err != nil {
 		return Principal{}, err
 	}
-	id, ok := strings.CutPrefix(c.Subject, "key:")
+	id, ok := strings.CutPrefix(c.Subject, keyActor)
 	if !ok {
 		return Principal{}, &RefusedError{Reason: "access token of no key"}
 	}

@@ -66,7 +66,9 @@ func (m *Account) StartTOTP(ctx context.Context, a Active) (Enrollment, error) {
 // ConfirmTOTP turns the second factor on and returns the recovery codes, once.
 // Errors: ErrRefused, ErrTOTPState, *TooManyError.
 func (m *Account) ConfirmTOTP(ctx context.Context, a Active, code string, from From) (codes []string, err error) {
-	if err := m.sources.take(from.Source); err != nil {
+	// Six digits can be guessed, so guesses count by person, wherever they come from.
+	at, err := m.count(ctx, accountKey("totp\x00"+a.Person.ID))
+	if err != nil {
 		return nil, err
 	}
 	codes, hashes := newRecoveryCodes()
@@ -82,12 +84,14 @@ func (m *Account) ConfirmTOTP(ctx context.Context, a Active, code string, from F
 			return ErrRefused
 		}
 		p.TOTPSeed, p.TOTPPending, p.TOTPStep = p.TOTPPending, nil, step
-		return errors.Join(tx.SetRecoveryCodes(ctx, p.ID, hashes), tx.DeleteSessions(ctx, p.ID, a.Session.ID))
+		return errors.Join(tx.SetRecoveryCodes(ctx, p.ID, hashes), tx.DeleteSessions(ctx, p.ID, a.Session.ID), tx.DropFailures(ctx, at.key))
 	})
+	if errors.Is(err, ErrTOTPState) { // no code was checked
+		err = errors.Join(err, m.refund(ctx, at))
+	}
 	if err != nil {
 		return nil, err
 	}
-	m.sources.giveBack(from.Source)
 	return codes, nil
 }
 

@@ -60,8 +60,9 @@ func (s *Sessions) federate(ctx context.Context, tx Tx, f Federated, from From) 
 	case known && !p.DisabledAt.IsZero():
 		return p, "disabled person", nil
 	case f.Role == "":
-		if known { // out of every group: what is open ends too
-			return p, "no group has a role", tx.DeleteSessions(ctx, p.ID, "")
+		if known { // out of every group: what is open ends too, and so do the keys
+			by := By{Actor: "controller", RequestID: from.RequestID, Source: from.Source}
+			return p, "no group has a role", errors.Join(tx.DeleteSessions(ctx, p.ID, ""), s.endKeys(ctx, tx, p, nil, by))
 		}
 		return p, "no group has a role", nil
 	}
@@ -75,6 +76,9 @@ func (s *Sessions) federate(ctx context.Context, tx Tx, f Federated, from From) 
 		return p, "", err
 	}
 	by := By{Actor: p.Actor(), RequestID: from.RequestID, Source: from.Source}
+	if err := s.endKeys(ctx, tx, p, p.rights(), by); err != nil {
+		return p, "", err
+	}
 	return p, "", s.record(ctx, tx, by, audit.Event{
 		Action: action, Target: "person/" + p.ID, Before: was, After: describe(p), Reason: "groups of the identity provider",
 	})

@@ -61,8 +61,11 @@ func (k Key) State(now time.Time) string {
 }
 
 func (k Key) principal() Principal {
-	return Principal{Actor: "key:" + k.ID, Kind: KindKey, Name: k.Name, Permissions: k.KeyPermissions()}
+	return Principal{Actor: keyActor + k.ID, Kind: KindKey, Name: k.Name, Permissions: k.KeyPermissions()}
 }
+
+// keyActor begins the name that a key has as an actor.
+const keyActor = "key:"
 
 // ErrKeyNotFound is returned by a store that has no such key.
 var ErrKeyNotFound = errors.New("no such API key")

@@ -76,7 +76,7 @@ func (k *Keys) bySecret(ctx context.Context, text string) (Key, error) {
 func (k *Keys) usable(ctx context.Context, key Key) error {
 	now := k.now()
 	if why := key.refusal(now); why != "" {
-		return &RefusedError{Reason: why, Actor: "key:" + key.ID}
+		return &RefusedError{Reason: why, Actor: keyActor + key.ID}
 	}
 	if now.Sub(key.LastUsedAt) < usedEvery {
 		return nil
@@ -87,38 +87,27 @@ func (k *Keys) usable(ctx context.Context, key Key) error {
 	return nil
 }
 
-// NewAPIKey describes an API key to make. A Life of 0 is the default.
+// NewAPIKey describes an API key to make. A Life of 0 is the default: DefaultKeyLife,
+// or what is left of the key that makes it, if that is less.
 type NewAPIKey struct {
 	Name        string
 	Permissions []Permission
 	Life        time.Duration
 }
 
-// Create makes an API key and returns its secret, once. Errors: *FieldError.
+// Create makes an API key and returns its secret, once. A key that makes another
+// gives it neither more permissions nor a longer life than it has itself. Errors:
+// *FieldError, *RefusedError if the key that makes it is dead by now.
 func (k *Keys) Create(ctx context.Context, n NewAPIKey, by By) (Key, string, error) {
-	name, err := parseName(n.Name)
+	key, err := k.describe(n, by)
 	if err != nil {
 		return Key{}, "", err
 	}
-	if n.Life == 0 {
-		n.Life = DefaultKeyLife
-	}
-	if n.Life < shortestKey || n.Life > LongestKeyLife {
-		return Key{}, "", fieldError("ttl", "must be %s to %s", shortestKey, LongestKeyLife)
-	}
-	if len(n.Permissions) == 0 {
-		return Key{}, "", fieldError("scopes", "must name at least one permission")
-	}
-	for i, p := range n.Permissions {
-		if !p.Grantable() || slices.Contains(n.Permissions[:i], p) {
-			return Key{}, "", fieldError("scopes", "%q is no permission that a key can have, or is given twice", p)
-		}
-	}
-	key := Key{
-		ID: newID("key_"), Name: name, Permissions: n.Permissions, CreatedBy: by.Actor, CreatedAt: k.now(), ExpiresAt: k.now().Add(n.Life),
-	}
 	text, hash := NewKey()
 	err = k.Store.AuthTx(ctx, func(tx Tx) error {
+		if err := k.boundByParent(ctx, tx, &key, n.Life != 0); err != nil {
+			return err
+		}
 		if err := tx.InsertKey(ctx, key, hash); err != nil {
 			return err
 		}
@@ -126,14 +115,74 @@ func (k *Keys) Create(ctx context.Context, n NewAPIKey, by By) (Key, string, err
 			Action: audit.KeyCreate, Target: "key/" + key.ID, After: describeKey(key),
 		})
 	})
-	return key, text, err
+	if err != nil {
+		return Key{}, "", err
+	}
+	return key, text, nil
+}
+
+// describe checks what can be checked without the store.
+func (k *Keys) describe(n NewAPIKey, by By) (Key, error) {
+	name, err := parseName(n.Name)
+	if err != nil {
+		return Key{}, err
+	}
+	if n.Life == 0 {
+		n.Life = DefaultKeyLife
+	}
+	if n.Life < shortestKey || n.Life > LongestKeyLife {
+		return Key{}, fieldError("ttl", "must be %s to %s", shortestKey, LongestKeyLife)
+	}
+	if len(n.Permissions) == 0 {
+		return Key{}, fieldError("scopes", "must name at least one permission")
+	}
+	for i, p := range n.Permissions {
+		if !p.Grantable() || slices.Contains(n.Permissions[:i], p) {
+			return Key{}, fieldError("scopes", "%q is no permission that a key can have, or is given twice", p)
+		}
+	}
+	return Key{
+		ID: newID("key_"), Name: name, Permissions: n.Permissions, CreatedBy: by.Actor, CreatedAt: k.now(), ExpiresAt: k.now().Add(n.Life),
+	}, nil
+}
+
+// boundByParent holds a key that another key makes against that one. Otherwise a key
+// of a minute, stolen, would buy its thief a year.
+func (k *Keys) boundByParent(ctx context.Context, tx Tx, child *Key, asked bool) error {
+	id, byKey := strings.CutPrefix(child.CreatedBy, keyActor)
+	if !byKey {
+		return nil
+	}
+	parent, err := tx.KeyByID(ctx, id)
+	if errors.Is(err, ErrKeyNotFound) {
+		return &RefusedError{Reason: "unknown API key", Actor: child.CreatedBy}
+	}
+	if err != nil {
+		return err
+	}
+	if why := parent.refusal(k.now()); why != "" {
+		return &RefusedError{Reason: why, Actor: child.CreatedBy}
+	}
+	for _, p := range child.Permissions {
+		if !slices.Contains(parent.KeyPermissions(), p) {
+			return fieldError("scopes", "%q is more than the key has that makes this one", p)
+		}
+	}
+	if parent.ExpiresAt.IsZero() || !child.ExpiresAt.After(parent.ExpiresAt) {
+		return nil
+	}
+	if asked {
+		return fieldError("ttl", "must end by %s, when the key ends that makes this one", parent.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	child.ExpiresAt = parent.ExpiresAt
+	return nil
 }
 
 // List returns all keys, dead ones too, the newest first.
 func (k *Keys) List(ctx context.Context) ([]Key, error) { return k.Store.AuthRows().Keys(ctx) }
 
-// Revoke ends a key and every access token that it got, at once. Errors:
-// ErrKeyNotFound.
+// Revoke ends a key at once, with every access token that it got and every key that
+// it made. Errors: ErrKeyNotFound.
 func (k *Keys) Revoke(ctx context.Context, id string, by By) error {
 	return k.Store.AuthTx(ctx, func(tx Tx) error {
 		key, err := tx.KeyByID(ctx, id)
@@ -144,7 +193,43 @@ func (k *Keys) Revoke(ctx context.Context, id string, by By) error {
 	})
 }
 
+// revoke ends a key and those that it made.
 func (k *core) revoke(ctx context.Context, tx Tx, key Key, by By, reason string) error {
+	if err := k.revokeOne(ctx, tx, key, by, reason); err != nil {
+		return err
+	}
+	return k.revokeMadeBy(ctx, tx, []string{keyActor + key.ID}, everyKey, by)
+}
+
+// revokeMadeBy ends the live keys of which one of these actors is the maker and
+// which match, and whatever those made in turn.
+func (k *core) revokeMadeBy(ctx context.Context, tx Tx, makers []string, match func(Key) bool, by By) error {
+	all, err := tx.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for len(makers) > 0 {
+		var next []string
+		for _, key := range all {
+			if !slices.Contains(makers, key.CreatedBy) || !match(key) {
+				continue
+			}
+			next = append(next, keyActor+key.ID)
+			if key.refusal(k.now()) != "" {
+				continue // dead, but what it made may live
+			}
+			if err := k.revokeOne(ctx, tx, key, by, "made by "+key.CreatedBy); err != nil {
+				return err
+			}
+		}
+		makers, match = next, everyKey
+	}
+	return nil
+}
+
+func everyKey(Key) bool { return true }
+
+func (k *core) revokeOne(ctx context.Context, tx Tx, key Key, by By, reason string) error {
 	before := describeKey(key)
 	key.RevokedAt = k.now()
 	if err := tx.RevokeKey(ctx, key.ID, key.RevokedAt); err != nil {

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -152,8 +154,138 @@ func TestExchangeRefuses(t *testing.T) {
 		require.Error(t, err)
 	}
 	var many *auth.TooManyError
-	_, err := e.Keys.Exchange(t.Context(), k.ID, text, nil, source)
+	_, err := e.Keys.Exchange(t.Context(), k.ID, bootstrap, nil, source)
 	require.ErrorAs(t, err, &many)
+	_, err = e.Keys.Exchange(t.Context(), k.ID, text, nil, source)
+	require.NoError(t, err, "one program of an address does not keep another out")
+}
+
+func TestAKeyGivesAnotherNoMoreThanItHas(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	parent, _, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "parent", Permissions: []auth.Permission{auth.KeysManage, auth.FleetRead}, Life: time.Hour}, by)
+	require.NoError(t, err)
+	byParent := auth.By{Actor: "key:" + parent.ID}
+	read := []auth.Permission{auth.FleetRead}
+
+	var f *auth.FieldError
+	_, _, err = e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "longer", Permissions: read, Life: time.Hour + time.Second}, byParent)
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, "ttl", f.Field)
+	require.ErrorContains(t, err, "2030-01-02T04:04:05Z")
+	_, _, err = e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "more", Permissions: []auth.Permission{auth.CARotate}, Life: time.Minute}, byParent)
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, "scopes", f.Field)
+
+	child, text, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "child", Permissions: []auth.Permission{auth.KeysManage, auth.FleetRead}}, byParent)
+	require.NoError(t, err)
+	require.Equal(t, parent.ExpiresAt, child.ExpiresAt, "the default is no longer than the parent's")
+	_, grandchild, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "grandchild", Permissions: read}, auth.By{Actor: "key:" + child.ID})
+	require.NoError(t, err)
+	_, other := newKey(t, e, auth.FleetRead)
+
+	require.NoError(t, e.Keys.Revoke(t.Context(), parent.ID, by))
+	requireKeyRefused(t, e, text, "revoked API key")
+	requireKeyRefused(t, e, grandchild, "revoked API key")
+	_, err = e.Keys.Authenticate(t.Context(), other)
+	require.NoError(t, err)
+	revoked := e.Events(t, audit.KeyRevoke)
+	require.Len(t, revoked, 3, "each is in the audit log")
+	require.Equal(t, "made by key:"+parent.ID, revoked[1].Reason)
+
+	var refused *auth.RefusedError
+	_, _, err = e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "late", Permissions: read}, byParent)
+	require.ErrorAs(t, err, &refused, "revoked between the check of the caller and the key")
+	_, _, err = e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "x", Permissions: read}, auth.By{Actor: "key:gone"})
+	require.ErrorAs(t, err, &refused)
+}
+
+func TestKeysDoNotOutliveTheRightsOfTheirMaker(t *testing.T) {
+	t.Parallel()
+	no, yes, operator := false, true, auth.Operator
+	for name, tc := range map[string]struct {
+		lose           func(e *authtest.Env, id string) error
+		strong, modest bool // whether the key survives: one with ca:rotate, one with fleet:read
+	}{
+		"removed":            {func(e *authtest.Env, id string) error { return e.People.Delete(contextOf(), id, auth.RevokeKeys, by) }, no, no},
+		"removed, keys kept": {func(e *authtest.Env, id string) error { return e.People.Delete(contextOf(), id, auth.KeepKeys, by) }, yes, yes},
+		"disabled":           {func(e *authtest.Env, id string) error { return update(e, id, auth.Change{Disabled: &yes}) }, no, no},
+		"disabled, keys kept": {func(e *authtest.Env, id string) error {
+			return update(e, id, auth.Change{Disabled: &yes, Keys: auth.KeepKeys})
+		}, yes, yes},
+		"a smaller role": {func(e *authtest.Env, id string) error { return update(e, id, auth.Change{Role: &operator}) }, no, yes},
+		"a smaller role, kept": {func(e *authtest.Env, id string) error {
+			return update(e, id, auth.Change{Role: &operator, Keys: auth.KeepKeys})
+		}, yes, yes},
+		"nothing but the name": {func(e *authtest.Env, id string) error { n := "New"; return update(e, id, auth.Change{Name: &n}) }, yes, yes},
+		"a refused removal":    {func(e *authtest.Env, id string) error { return refusedDelete(e, id) }, yes, yes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := authtest.New(t, nil)
+			p := e.Add(t, ada, auth.Admin).Person
+			mine := auth.By{Actor: p.Actor()}
+			create := func(may auth.Permission, by auth.By) (auth.Key, string) {
+				k, text, err := e.Keys.Create(contextOf(), auth.NewAPIKey{Name: "k", Permissions: []auth.Permission{may}}, by)
+				require.NoError(t, err)
+				return k, text
+			}
+			strong, strongText := create(auth.CARotate, mine)
+			_, modestText := create(auth.FleetRead, mine)
+			_, childText := create(auth.CARotate, auth.By{Actor: "key:" + strong.ID})
+			_, otherText := create(auth.CARotate, by)
+			require.NoError(t, tc.lose(e, p.ID))
+			for what, k := range map[string]struct {
+				text  string
+				lives bool
+			}{
+				"strong": {strongText, tc.strong}, "modest": {modestText, tc.modest}, "made by strong": {childText, tc.strong}, "somebody else's": {otherText, true},
+			} {
+				if k.lives {
+					_, err := e.Keys.Authenticate(contextOf(), k.text)
+					require.NoError(t, err, what)
+				} else {
+					requireKeyRefused(t, e, k.text, "revoked API key")
+				}
+			}
+		})
+	}
+}
+
+func update(e *authtest.Env, id string, c auth.Change) error {
+	_, err := e.People.Update(contextOf(), id, c, by)
+	return err
+}
+
+// refusedDelete is nil if the removal was refused: nobody removes themselves.
+func refusedDelete(e *authtest.Env, id string) error {
+	if err := e.People.Delete(contextOf(), id, auth.RevokeKeys, auth.By{Actor: "person:" + id}); !errors.Is(err, auth.ErrOwnRole) {
+		return fmt.Errorf("not refused: %w", err)
+	}
+	return nil
+}
+
+func TestKeysEndWithTheGroupsOfTheirMaker(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	f := auth.Federated{Issuer: "i", Subject: "s", Email: "fed@example.com", Name: "F", Role: auth.Admin}
+	in, err := e.Sessions.SignInFederated(t.Context(), f, from("192.0.2.9"))
+	require.NoError(t, err)
+	mine := auth.By{Actor: in.Person.Actor()}
+	_, strong, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "k", Permissions: []auth.Permission{auth.CARotate}}, mine)
+	require.NoError(t, err)
+	_, modest, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "k", Permissions: []auth.Permission{auth.FleetRead}}, mine)
+	require.NoError(t, err)
+	f.Role = auth.Auditor
+	_, err = e.Sessions.SignInFederated(t.Context(), f, from("192.0.2.9"))
+	require.NoError(t, err)
+	requireKeyRefused(t, e, strong, "revoked API key")
+	_, err = e.Keys.Authenticate(t.Context(), modest)
+	require.NoError(t, err)
+	f.Role = ""
+	_, err = e.Sessions.SignInFederated(t.Context(), f, from("192.0.2.9"))
+	require.ErrorIs(t, err, auth.ErrRefused)
+	requireKeyRefused(t, e, modest, "revoked API key")
 }
 
 func TestSigningKeysRotateWithoutBreakingLiveTokens(t *testing.T) {

@@ -16,6 +16,10 @@ const (
 	firstLock         = 30 * time.Second
 	longestLock       = 15 * time.Minute
 	failuresKept      = 24 * time.Hour
+	// maxFailures is how many accounts and devices are counted at once. Names that do
+	// not exist count too, so anybody can make rows. Beyond it the oldest are
+	// forgotten: to reset one count costs an attacker this many password checks.
+	maxFailures = 10_000
 )
 
 // Failures counts the failed attempts on one account or from one known device.
@@ -45,16 +49,26 @@ func accountKey(email string) []byte {
 	return h[:]
 }
 
-// attempt counts an attempt as a failure before anything is checked, so that many
-// at the same time are no way around the limit; forgive and refund take it back.
-func (k *core) attempt(ctx context.Context, key []byte) error {
+// attempt is one try at a password, counted as a failure until it is known to be none.
+type attempt struct {
+	key           []byte
+	before, after Failures
+}
+
+// count counts an attempt as a failure before anything is checked, so that many at
+// the same time are no way around the limit. A success drops the count, refund
+// takes one attempt back.
+func (k *core) count(ctx context.Context, key []byte) (attempt, error) {
 	now := k.now()
-	return k.Store.AuthTx(ctx, func(tx Tx) error {
+	at := attempt{key: key}
+	return at, k.Store.AuthTx(ctx, func(tx Tx) error {
 		f, err := tx.Failures(ctx, key)
 		if err != nil {
 			return err
 		}
-		if now.Before(f.LockedUntil) { // does not count: else who never stops locks for ever
+		// An attempt while the account is locked does not count: otherwise an attacker
+		// who never stops would lock it for ever.
+		if now.Before(f.LockedUntil) {
 			return &TooManyError{RetryAfter: f.LockedUntil.Sub(now)}
 		}
 		if err := tx.DropFailuresBefore(ctx, now.Add(-failuresKept)); err != nil {
@@ -63,22 +77,31 @@ func (k *core) attempt(ctx context.Context, key []byte) error {
 		if now.Sub(f.LastAt) > failuresKept {
 			f = Failures{}
 		}
-		return tx.PutFailures(ctx, key, f.next(now))
+		at.before, at.after = f, f.next(now)
+		if err := tx.PutFailures(ctx, key, at.after); err != nil {
+			return err
+		}
+		return tx.KeepFailures(ctx, maxFailures)
 	})
 }
 
-// refund takes one attempt back that was no failure and no success.
-func (k *core) refund(ctx context.Context, key []byte) error {
+// refund takes back an attempt that was neither a failure nor a success: a right
+// password whose code is still missing, or a check that could not be made. The lock
+// that this attempt set goes too; one that another attempt set meanwhile stays.
+func (k *core) refund(ctx context.Context, at attempt) error {
 	return k.Store.AuthTx(ctx, func(tx Tx) error {
-		f, err := tx.Failures(ctx, key)
+		f, err := tx.Failures(ctx, at.key)
 		if err != nil || f.Count == 0 {
 			return err
 		}
 		f.Count--
-		if f.Count < failuresUntilLock {
-			f.LockedUntil = time.Time{}
+		if f.LockedUntil.Equal(at.after.LockedUntil) {
+			f.LockedUntil = at.before.LockedUntil
 		}
-		return tx.PutFailures(ctx, key, f)
+		if f.LastAt.Equal(at.after.LastAt) {
+			f.LastAt = at.before.LastAt
+		}
+		return tx.PutFailures(ctx, at.key, f)
 	})
 }
 
@@ -89,6 +112,23 @@ const (
 	// maxSources bounds the memory that callers can make us hold.
 	maxSources = 4096
 )
+
+// admitSource counts an attempt from an address, whatever account it is on. Two
+// kinds of callers are counted by account alone: a browser that is known for this
+// account, which has a count of its own, and loopback, where every process of the
+// host and every visitor of a proxy on it has the same address, so that one of them
+// could shut all others out.
+func (k *core) admitSource(from From, known bool) error {
+	if known || isLoopback(from.Source) {
+		return nil
+	}
+	return k.sources.take(from.Source)
+}
+
+func isLoopback(source string) bool {
+	a, err := netip.ParseAddr(source)
+	return err == nil && a.Unmap().IsLoopback()
+}
 
 // sources limits attempts by address, whatever account they are on.
 type sources struct {

@@ -63,11 +63,40 @@ func free(ctx context.Context, tx PeopleTx, email string) error {
 	return err
 }
 
+// KeysOf says what becomes of the API keys that a person made when the person is
+// removed or disabled, or gets a smaller role.
+type KeysOf string
+
+const (
+	// RevokeKeys revokes them, and the keys that those made: after a removal all, after
+	// a smaller role those that may do more than the person may now. It is the default.
+	RevokeKeys KeysOf = ""
+	// KeepKeys leaves them, for programs that others depend on.
+	KeepKeys KeysOf = "keep"
+)
+
+// endKeys revokes what the person may not have any more; may is what is left.
+func (k *core) endKeys(ctx context.Context, tx Tx, p Person, may []Permission, by By) error {
+	return k.revokeMadeBy(ctx, tx, []string{p.Actor()}, func(key Key) bool {
+		return len(may) == 0 || slices.ContainsFunc(key.KeyPermissions(), func(has Permission) bool { return !slices.Contains(may, has) })
+	}, by)
+}
+
 // Change says what becomes of a person; nil leaves it.
 type Change struct {
 	Name     *string
 	Role     *Role
 	Disabled *bool
+	// Keys are those that the person made, if the change takes permissions away.
+	Keys KeysOf
+}
+
+// rights are what a person may do now: nothing while disabled.
+func (p Person) rights() []Permission {
+	if !p.DisabledAt.IsZero() {
+		return nil
+	}
+	return p.Role.Permissions()
 }
 
 // Update changes a person. Whoever loses a role or is disabled loses the open
@@ -88,6 +117,11 @@ func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Per
 			}
 			if err := tx.DeleteSessions(ctx, id, ""); err != nil {
 				return err
+			}
+			if c.Keys == RevokeKeys {
+				if err := p.endKeys(ctx, tx, it, it.rights(), by); err != nil {
+					return err
+				}
 			}
 		}
 		if err := tx.PutPerson(ctx, it); err != nil {
@@ -139,9 +173,10 @@ func houseKept(ctx context.Context, tx Tx, before Person) error {
 	return err
 }
 
-// Delete removes a person and all that is theirs. Errors: ErrPersonNotFound,
+// Delete removes a person and all that is theirs; keys says whether that includes the
+// API keys that they made. Errors: ErrPersonNotFound,
 // ErrOwnRole, ErrLastOwner.
-func (p *People) Delete(ctx context.Context, id string, by By) error {
+func (p *People) Delete(ctx context.Context, id string, keys KeysOf, by By) error {
 	return p.Store.AuthTx(ctx, func(tx Tx) error {
 		it, err := tx.Person(ctx, id)
 		if err != nil {
@@ -155,6 +190,11 @@ func (p *People) Delete(ctx context.Context, id string, by By) error {
 		}
 		if err := houseKept(ctx, tx, it); err != nil {
 			return err
+		}
+		if keys == RevokeKeys {
+			if err := p.endKeys(ctx, tx, it, nil, by); err != nil {
+				return err
+			}
 		}
 		return p.record(ctx, tx, by, audit.Event{Action: audit.PersonDelete, Target: "person/" + id, Before: describe(it)})
 	})

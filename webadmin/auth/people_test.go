@@ -105,7 +105,7 @@ func TestSetupLinksAreRefused(t *testing.T) {
 			require.Equal(t, audit.Denied, last[len(last)-1].Outcome)
 		})
 	}
-	t.Run("after too many guesses", func(t *testing.T) {
+	t.Run("after too many guesses, but not the right one from the same address", func(t *testing.T) {
 		t.Parallel()
 		e := authtest.New(t, nil)
 		code, err := e.People.FirstLink(t.Context())
@@ -115,8 +115,11 @@ func TestSetupLinksAreRefused(t *testing.T) {
 			require.ErrorIs(t, err, auth.ErrLinkRefused)
 		}
 		var many *auth.TooManyError
-		_, err = e.People.Redeem(t.Context(), owner(code), from("192.0.2.1"))
+		_, err = e.People.Redeem(t.Context(), owner(secret.New("ztl_")), from("192.0.2.1"))
 		require.ErrorAs(t, err, &many)
+		require.Len(t, e.Events(t, audit.PersonSetup), 20, "no row for what was limited")
+		_, err = e.People.Redeem(t.Context(), owner(code), from("192.0.2.1"))
+		require.NoError(t, err)
 	})
 	t.Run("but for one of those who use it at the same time", func(t *testing.T) {
 		t.Parallel()
@@ -227,7 +230,7 @@ func TestOneOwnerWithAPasswordAlwaysRemains(t *testing.T) {
 			_, err := e.People.Update(t.Context(), ada.Person.ID, auth.Change{Disabled: &yes}, by)
 			return err
 		},
-		"deleted": func() error { return e.People.Delete(t.Context(), ada.Person.ID, by) },
+		"deleted": func() error { return e.People.Delete(t.Context(), ada.Person.ID, auth.RevokeKeys, by) },
 		"reset":   func() error { _, _, err := e.People.Reset(t.Context(), ada.Person.ID, by); return err },
 	}
 	for name, attempt := range attempts {
@@ -250,7 +253,7 @@ func TestNobodyChangesHimself(t *testing.T) {
 	require.ErrorIs(t, err, auth.ErrOwnRole)
 	_, err = e.People.Update(t.Context(), in.Person.ID, auth.Change{Disabled: &yes}, by)
 	require.ErrorIs(t, err, auth.ErrOwnRole)
-	require.ErrorIs(t, e.People.Delete(t.Context(), in.Person.ID, by), auth.ErrOwnRole)
+	require.ErrorIs(t, e.People.Delete(t.Context(), in.Person.ID, auth.RevokeKeys, by), auth.ErrOwnRole)
 	_, _, err = e.People.Reset(t.Context(), in.Person.ID, by)
 	require.ErrorIs(t, err, auth.ErrOwnRole)
 	e.Active(t, in)
@@ -281,9 +284,9 @@ func TestLosingARoleEndsSessionsAtOnce(t *testing.T) {
 		requireRefused(t, e, in.Secret, "unknown session")
 	}
 	in := e.Add(t, "gone@example.com", auth.Admin)
-	require.NoError(t, e.People.Delete(t.Context(), in.Person.ID, auth.By{Actor: "person:o"}))
+	require.NoError(t, e.People.Delete(t.Context(), in.Person.ID, auth.RevokeKeys, auth.By{Actor: "person:o"}))
 	requireRefused(t, e, in.Secret, "unknown session")
-	require.ErrorIs(t, e.People.Delete(t.Context(), in.Person.ID, auth.By{}), auth.ErrPersonNotFound)
+	require.ErrorIs(t, e.People.Delete(t.Context(), in.Person.ID, auth.RevokeKeys, auth.By{}), auth.ErrPersonNotFound)
 	_, err := e.People.Update(t.Context(), in.Person.ID, auth.Change{}, auth.By{})
 	require.ErrorIs(t, err, auth.ErrPersonNotFound)
 }

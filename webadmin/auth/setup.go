@@ -127,9 +127,6 @@ type Setup struct {
 // Redeem sets the password, spends the link and begins a session. Errors:
 // ErrLinkRefused, *FieldError, *TooManyError.
 func (p *People) Redeem(ctx context.Context, q Setup, from From) (SignedIn, error) {
-	if err := p.sources.take(from.Source); err != nil {
-		return SignedIn{}, err
-	}
 	l, it, err := p.linked(ctx, p.Store.AuthRows(), q)
 	if err != nil {
 		return SignedIn{}, p.refuseLink(ctx, err, from)
@@ -171,7 +168,6 @@ func (p *People) Redeem(ctx context.Context, q Setup, from From) (SignedIn, erro
 		return SignedIn{}, p.refuseLink(ctx, err, from)
 	}
 	in.Device = p.sessions.newDevice(it.Email)
-	p.sources.giveBack(from.Source)
 	p.sessions.began(in)
 	return in, nil
 }
@@ -226,9 +222,13 @@ func (p *People) firstOwner(ctx context.Context, tx Tx, q Setup) (Person, error)
 	return Person{ID: newID("per_"), Email: email, Name: name, Role: Owner, CreatedAt: p.now()}, nil
 }
 
-// refuseLink records a refused link; other errors pass.
+// refuseLink records a refused link, as far as the limit of its source allows; other
+// errors pass.
 func (p *People) refuseLink(ctx context.Context, err error, from From) error {
 	if !errors.Is(err, ErrLinkRefused) {
+		return err
+	}
+	if err := p.sources.take(from.Source); err != nil {
 		return err
 	}
 	return errors.Join(err, p.Audit.Record(ctx, p.Store.AuthRows(), audit.Event{

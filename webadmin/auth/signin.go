@@ -34,24 +34,25 @@ type Credentials struct {
 // SignIn begins a session of a local person. Errors: ErrRefused for whatever is
 // wrong, ErrTOTPRequired if only the code is missing, *TooManyError.
 func (s *Sessions) SignIn(ctx context.Context, c Credentials, from From) (SignedIn, error) {
-	if err := s.sources.take(from.Source); err != nil {
-		return SignedIn{}, err
-	}
 	email := strings.ToLower(c.Email)
 	key, device := s.failureKey(email, from.Device)
-	if err := s.attempt(ctx, key); err != nil {
+	if err := s.admitSource(from, device); err != nil {
+		return SignedIn{}, err
+	}
+	at, err := s.count(ctx, key)
+	if err != nil {
 		return SignedIn{}, err
 	}
 	p, rehash, reason, err := s.checkPassword(ctx, email, c.Password)
-	if err != nil {
-		return SignedIn{}, err
+	if err != nil { // nothing was checked; the caller may have gone, so its context may be over
+		return SignedIn{}, errors.Join(err, s.refund(context.WithoutCancel(ctx), at))
 	}
 	if reason != "" {
 		return SignedIn{}, s.refuse(ctx, p, from, reason)
 	}
 	if p.HasTOTP() && c.Code == "" { // neither a failure nor a success
 		s.sources.giveBack(from.Source)
-		return SignedIn{}, errors.Join(ErrTOTPRequired, s.refund(ctx, key))
+		return SignedIn{}, errors.Join(ErrTOTPRequired, s.refund(ctx, at))
 	}
 	var in SignedIn
 	err = s.Store.AuthTx(ctx, func(tx Tx) error {

@@ -253,6 +253,67 @@ func TestLimitsASourceWhateverTheAccount(t *testing.T) {
 	}
 }
 
+// Every process of the host, and every visitor of a proxy on it, has this address.
+func TestOneProcessDoesNotShutLoopbackOut(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{"127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"} {
+		e := authtest.New(t, nil)
+		e.Add(t, ada, auth.Admin)
+		for i := range 100 {
+			_, err := e.Sessions.SignIn(t.Context(), auth.Credentials{Email: fmt.Sprintf("p%d@example.com", i), Password: "password spraying"}, from(source))
+			require.ErrorIs(t, err, auth.ErrRefused, source)
+		}
+		in, err := e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: authtest.Password}, from(source))
+		require.NoError(t, err, source)
+		for range 5 {
+			_, err = e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: "wrong"}, from(source))
+			require.ErrorIs(t, err, auth.ErrRefused)
+		}
+		var many *auth.TooManyError
+		_, err = e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: authtest.Password}, from(source))
+		require.ErrorAs(t, err, &many, "each account is counted")
+		own := from(source)
+		own.Device = in.Device
+		_, err = e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: authtest.Password}, own)
+		require.NoError(t, err, "but not against the browser in which she signed in before")
+	}
+}
+
+func TestAKnownBrowserIsNotHeldUpByItsAddress(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	device := e.Add(t, ada, auth.Admin).Device
+	f := from("203.0.113.1")
+	for i := range 21 {
+		_, _ = e.Sessions.SignIn(t.Context(), auth.Credentials{Email: fmt.Sprintf("p%d@example.com", i), Password: "password spraying"}, f)
+	}
+	var many *auth.TooManyError
+	_, err := e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: authtest.Password}, f)
+	require.ErrorAs(t, err, &many)
+	f.Device = device
+	_, err = e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: authtest.Password}, f)
+	require.NoError(t, err)
+}
+
+func TestAnAttemptThatCouldNotBeCheckedIsNoFailure(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	e.Add(t, ada, auth.Admin)
+	p, err := e.Store.AuthRows().LocalPerson(t.Context(), ada)
+	require.NoError(t, err)
+	right := p.PasswordHash
+	p.PasswordHash = "no hash"
+	require.NoError(t, e.Store.AuthRows().PutPerson(t.Context(), p))
+	for range 10 {
+		_, err = signIn(e, ada, authtest.Password, "")
+		require.ErrorContains(t, err, "stored password hash")
+	}
+	p.PasswordHash = right
+	require.NoError(t, e.Store.AuthRows().PutPerson(t.Context(), p))
+	_, err = signIn(e, ada, authtest.Password, "")
+	require.NoError(t, err)
+}
+
 func TestRehashesWhenTheCostChanges(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)

@@ -39,7 +39,7 @@ func TestEachChangeSaysWhatWasBeforeAndAfter(t *testing.T) {
 			return err
 		}, audit.PersonReset, second, invited},
 		"a person is deleted": {func(t *testing.T, e *authtest.Env, in auth.SignedIn) error {
-			return e.People.Delete(t.Context(), in.Person.ID, by)
+			return e.People.Delete(t.Context(), in.Person.ID, auth.RevokeKeys, by)
 		}, audit.PersonDelete, set, ""},
 		"a second factor is turned on": {func(t *testing.T, e *authtest.Env, in auth.SignedIn) error {
 			e.EnableTOTP(t, in)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
@@ -26,18 +27,19 @@ func (s *Sessions) StepUp(ctx context.Context, a Active, proof Proof, from From)
 
 // prove checks a proof under the limits of sign-in.
 func (s *Sessions) prove(ctx context.Context, p Person, proof Proof, from From) error {
-	if err := s.sources.take(from.Source); err != nil {
+	key, device := s.failureKey(p.Email, from.Device)
+	if err := s.admitSource(from, device); err != nil {
 		return err
 	}
-	key, _ := s.failureKey(p.Email, from.Device)
-	if err := s.attempt(ctx, key); err != nil {
+	at, err := s.count(ctx, key)
+	if err != nil {
 		return err
 	}
 	reason := ""
 	if proof.Password != "" || !p.HasTOTP() {
 		ok, _, err := s.hasher.check(ctx, proof.Password, p.PasswordHash)
 		if err != nil {
-			return err
+			return errors.Join(err, s.refund(context.WithoutCancel(ctx), at))
 		}
 		if !ok {
 			reason = "wrong password"

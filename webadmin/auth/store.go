@@ -71,6 +71,8 @@ type FailuresTx interface {
 	PutFailures(ctx context.Context, key []byte, f Failures) error
 	// DropFailures forgets one key.
 	DropFailures(ctx context.Context, key []byte) error
+	// KeepFailures forgets the oldest beyond most.
+	KeepFailures(ctx context.Context, most int) error
 	// DropFailuresBefore forgets what last failed before t.
 	DropFailuresBefore(ctx context.Context, t time.Time) error
 }

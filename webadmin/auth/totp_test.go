@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,57 @@ func TestAskingForTheCodeIsNeitherFailureNorSuccess(t *testing.T) {
 	var many *auth.TooManyError
 	_, err := signIn(e, ada, authtest.Password, "")
 	require.ErrorAs(t, err, &many, "the question does not start the count anew")
+}
+
+// The right password counts as an attempt until its code comes. After a lock that
+// attempt would lock the account anew, so that its owner never gets to type the code.
+func TestTheRightPasswordDoesNotLockBeforeItsCode(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	seed, _ := e.EnableTOTP(t, e.Add(t, ada, auth.Admin))
+	for range 5 {
+		_, err := signIn(e, ada, "wrong password", "")
+		require.ErrorIs(t, err, auth.ErrRefused)
+	}
+	e.Clock.Advance(30 * time.Second)
+	for range 3 { // of several visits, too
+		_, err := signIn(e, ada, authtest.Password, "")
+		require.ErrorIs(t, err, auth.ErrTOTPRequired)
+	}
+	_, err := signIn(e, ada, authtest.Password, e.Code(t, seed))
+	require.NoError(t, err)
+
+	for range 5 {
+		_, err = signIn(e, ada, "wrong password", "")
+		require.ErrorIs(t, err, auth.ErrRefused)
+	}
+	e.Clock.Advance(30 * time.Second)
+	_, err = signIn(e, ada, authtest.Password, "")
+	require.ErrorIs(t, err, auth.ErrTOTPRequired)
+	_, err = signIn(e, ada, "wrong password", "")
+	require.ErrorIs(t, err, auth.ErrRefused)
+	var many *auth.TooManyError
+	_, err = signIn(e, ada, authtest.Password, "")
+	require.ErrorAs(t, err, &many, "what somebody else got wrong meanwhile still counts")
+	require.Equal(t, time.Minute, many.RetryAfter)
+}
+
+func TestCodesThatConfirmAreCountedByPerson(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	a := e.Active(t, e.Add(t, ada, auth.Admin))
+	enrollment, err := e.Account.StartTOTP(t.Context(), a)
+	require.NoError(t, err)
+	for i := range 5 {
+		_, err = e.Account.ConfirmTOTP(t.Context(), a, "000000", from(fmt.Sprintf("198.51.100.%d", i)))
+		require.ErrorIs(t, err, auth.ErrRefused)
+	}
+	var many *auth.TooManyError
+	_, err = e.Account.ConfirmTOTP(t.Context(), a, e.Code(t, enrollment.Secret), from("192.0.2.1"))
+	require.ErrorAs(t, err, &many)
+	e.Clock.Advance(30 * time.Second)
+	_, err = e.Account.ConfirmTOTP(t.Context(), a, e.Code(t, enrollment.Secret), from("192.0.2.1"))
+	require.NoError(t, err)
 }
 
 func TestRecoveryCodes(t *testing.T) {

@@ -341,12 +341,15 @@ export const useChangePerson = () =>
       data(client.PATCH('/api/admin/people/{id}', { params: { path: { id: v.id } }, body: v.body })),
     'people',
     'sessions',
+    'keys',
   )
 export const useRemovePerson = () =>
   useChange(
-    (id: string) => data(client.DELETE('/api/admin/people/{id}', { params: { path: { id } } })),
+    (v: { id: string; keys: 'revoke' | 'keep' }) =>
+      data(client.DELETE('/api/admin/people/{id}', { params: { path: { id: v.id }, query: { keys: v.keys } } })),
     'people',
     'sessions',
+    'keys',
   )
 export const useResetPerson = () =>
   useChange((id: string) => data(client.POST('/api/admin/people/{id}/reset', { params: { path: { id } } })), 'people')

@@ -313,7 +313,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The reply is the only one with the secret. Nobody gives a key more than he may do himself.
+         * @description The reply is the only one with the secret. Nobody gives a key more than they may do themselves. A key that another key makes ends with it, at the latest: when that one expires or is revoked.
          *
          *     Needs the permission `keys:manage`. A person must have signed in again within the last five minutes.
          */
@@ -335,7 +335,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revoke an API key and its access tokens
+         * Revoke an API key, its access tokens and the keys that it made
          * @description Needs the permission `keys:manage`.
          */
         delete: operations["deleteKeysId"];
@@ -543,14 +543,16 @@ export interface paths {
         post?: never;
         /**
          * Remove somebody, sessions included
-         * @description Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
+         * @description The API keys that the person made are revoked, and the keys that those made; keys=keep leaves them.
+         *
+         *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
         delete: operations["deletePeopleId"];
         options?: never;
         head?: never;
         /**
          * Change name or role, disable or enable
-         * @description Another role, or being disabled, ends that person's sessions at once. Nobody changes his own role, and the last owner with a password stays.
+         * @description Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). Nobody changes his own role, and the last owner with a password stays.
          *
          *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
@@ -1374,6 +1376,8 @@ export interface components {
         /** @description PersonChange changes a person: PATCH /people/{id}. What is absent stays. */
         PersonChange: {
             disabled?: boolean;
+            /** @description Keys is "revoke" (the default) or "keep": what becomes of the API keys that the person made, if the change takes permissions away. */
+            keys?: string;
             name?: string;
             role?: string;
         };
@@ -4728,7 +4732,10 @@ export interface operations {
     };
     deletePeopleId: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description what becomes of the API keys that the person made; revoke when absent */
+                keys?: "revoke" | "keep";
+            };
             header?: never;
             path: {
                 id: string;

@@ -1,7 +1,8 @@
-import { ActionIcon, Menu, Text } from '@mantine/core'
+import { ActionIcon, Checkbox, Menu, Text } from '@mantine/core'
 import { IconDots } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useChangePerson, useRemovePerson, useResetPerson } from '@/api/queries'
+import { keys, useChangePerson, useRemovePerson, useResetPerson } from '@/api/queries'
 import type { Person, InvitedPerson } from '@/api/types'
 import { Confirm } from '@/ui/Confirm'
 import { say } from '@/ui/say'
@@ -12,6 +13,7 @@ type ActionsProps = { person: Person; me: boolean; link: (l: InvitedPerson) => v
 /** What an owner can do to somebody. */
 export function Actions({ person: p, me, link }: ActionsProps) {
   const [removing, setRemoving] = useState(false)
+  const [disabling, setDisabling] = useState(false)
   const change = useChangePerson()
   const remove = useRemovePerson()
   const reset = useResetPerson()
@@ -34,7 +36,9 @@ export function Actions({ person: p, me, link }: ActionsProps) {
                 onClick={() =>
                   change.mutate(
                     { id: p.id, body: { role: r.value } },
-                    saying(`${p.name} is now ${r.label.toLowerCase()}.`),
+                    saying(
+                      `${p.name} is now ${r.label.toLowerCase()}. API keys of theirs that may do more are revoked.`,
+                    ),
                   )
                 }
               >
@@ -49,16 +53,17 @@ export function Actions({ person: p, me, link }: ActionsProps) {
           )}
           {!me && (
             <>
-              <Menu.Item
-                onClick={() =>
-                  change.mutate(
-                    { id: p.id, body: { disabled: !p.disabled } },
-                    saying(p.disabled ? `${p.name} may sign in again.` : `${p.name} is disabled and signed out.`),
-                  )
-                }
-              >
-                {p.disabled ? 'Enable' : 'Disable'}
-              </Menu.Item>
+              {p.disabled ? (
+                <Menu.Item
+                  onClick={() =>
+                    change.mutate({ id: p.id, body: { disabled: false } }, saying(`${p.name} may sign in again.`))
+                  }
+                >
+                  Enable
+                </Menu.Item>
+              ) : (
+                <Menu.Item onClick={() => setDisabling(true)}>Disable…</Menu.Item>
+              )}
               <Menu.Item color="red" onClick={() => setRemoving(true)}>
                 Remove…
               </Menu.Item>
@@ -67,17 +72,78 @@ export function Actions({ person: p, me, link }: ActionsProps) {
         </Menu.Dropdown>
       </Menu>
       {removing && (
-        <Confirm
+        <End
+          person={p}
           title={`Remove ${p.name}`}
           action="Remove person"
           pending={remove.isPending}
           error={remove.error}
           close={() => setRemoving(false)}
-          confirm={() => remove.mutate(p.id, { onSuccess: () => say.done(`Removed ${p.name}.`) })}
-        >
-          <Text size="sm">Their sessions end at once. What they did stays in the audit log.</Text>
-        </Confirm>
+          confirm={(keys) => remove.mutate({ id: p.id, keys }, { onSuccess: () => say.done(`Removed ${p.name}.`) })}
+        />
+      )}
+      {disabling && (
+        <End
+          person={p}
+          title={`Disable ${p.name}`}
+          action="Disable"
+          pending={change.isPending}
+          error={change.error}
+          close={() => setDisabling(false)}
+          confirm={(keys) =>
+            change.mutate(
+              { id: p.id, body: { disabled: true, keys } },
+              {
+                onSuccess: () => {
+                  setDisabling(false)
+                  say.done(`${p.name} is disabled and signed out.`)
+                },
+              },
+            )
+          }
+        />
       )}
     </>
+  )
+}
+
+type EndProps = {
+  person: Person
+  title: string
+  action: string
+  pending: boolean
+  error: unknown
+  close: () => void
+  confirm: (keys: 'revoke' | 'keep') => void
+}
+
+/** Asks before somebody's access ends, and what becomes of the API keys they made. */
+function End({ person, title, action, pending, error, close, confirm }: EndProps) {
+  const [revoke, setRevoke] = useState(true)
+  const list = useQuery(keys)
+  const made = list.data?.keys.filter((k) => k.created_by === `person:${person.id}` && k.state === 'active') ?? []
+  return (
+    <Confirm
+      title={title}
+      action={action}
+      pending={pending}
+      error={error}
+      close={close}
+      confirm={() => confirm(revoke ? 'revoke' : 'keep')}
+    >
+      <Text size="sm">Their sessions end at once. What they did stays in the audit log.</Text>
+      {(made.length > 0 || !list.data) && (
+        <Checkbox
+          checked={revoke}
+          onChange={(e) => setRevoke(e.currentTarget.checked)}
+          label={made.length ? `Revoke the API keys they made (${made.length})` : 'Revoke the API keys they made'}
+          description={
+            made.length
+              ? `${made.map((k) => k.name).join(', ')}, and keys that these made. Programs that use them stop working.`
+              : 'Programs that use them stop working.'
+          }
+        />
+      )}
+    </Confirm>
   )
 }
