@@ -22,6 +22,9 @@ const (
 	fileVariable = "SUPERVISOR_TEST_FILE"
 )
 
+// joinToken is one of SPIRE's, which is part of the agent's SPIFFE ID until it is spent.
+const joinToken = "5a1d3bf1-c3d2-4b7a-9f0e-2f1d0c9b8a76"
+
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(play(role, os.Getenv(fileVariable)))
@@ -49,6 +52,8 @@ func play(role, file string) int {
 		fmt.Println(`{"level":"fatal","msg":"Fatal run error"}`)
 		fmt.Fprintln(os.Stderr, "panic: not JSON")
 		fmt.Println("plain line")
+		fmt.Println(`{"level":"info","msg":"agent spiffe://a/spire/agent/join_token/` + joinToken + ` attested","spiffe_id":"spiffe://a/spire/agent/join_token/` + joinToken + `","ids":["spiffe://a/spire/agent/join_token/` + joinToken + `","spiffe://a/spire/agent/join_token/` + joinToken + `/x"]}`)
+		fmt.Fprintln(os.Stderr, "cannot attest spiffe://a/spire/agent/join_token/"+joinToken+", giving up")
 		fmt.Println(strings.Repeat("x", 1<<20))
 		fmt.Print("half a line")
 		return 0

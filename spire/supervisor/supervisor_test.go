@@ -228,6 +228,14 @@ func TestPassesTheLogOn(t *testing.T) {
 	long := logs.FilterField(zap.Bool("truncated", true)).All()
 	require.Len(t, long, 1)
 	require.Len(t, long[0].Message, 64<<10)
+
+	// Whoever reads the log could spend a join token before its host does.
+	for _, entry := range logs.All() {
+		require.NotContains(t, fmt.Sprint(entry.Message, entry.ContextMap()), joinToken)
+	}
+	hidden := logs.FilterField(zap.Any("spiffe_id", "spiffe://a/spire/agent/join_token/[hidden]")).All()
+	require.Len(t, hidden, 1, "the rest of the line is there")
+	require.Equal(t, "agent spiffe://a/spire/agent/join_token/[hidden] attested", hidden[0].Message)
 }
 
 // Not parallel: it sets a variable that must not arrive.

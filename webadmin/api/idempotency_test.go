@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -185,6 +186,53 @@ func TestRefusesAnIdempotencyKeyThatIsNone(t *testing.T) {
 	require.Empty(t, e.Tokens.Requests())
 	get := request{method: http.MethodGet, path: "/api/admin/tokens", header: map[string][]string{"Idempotency-Key": {""}}}
 	require.Equal(t, http.StatusOK, send(t, e, get).Code, "reading is harmless to repeat")
+}
+
+// A reply that is kept for an Idempotency-Key is shown to whoever may get it now.
+func TestAReplayIsAuthorizedLikeTheFirstTime(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	who := auth.Principal{Actor: "key:k", Kind: auth.KindKey, Permissions: []auth.Permission{auth.CARotate}}
+	e.Auth.Be(who)
+	require.Equal(t, http.StatusAccepted, send(t, e, keyed("/ca/rotations", `{}`, "k1")).Code)
+	require.Equal(t, "true", send(t, e, keyed("/ca/rotations", `{}`, "k1")).Header().Get("Idempotency-Replayed"))
+
+	who.Permissions = []auth.Permission{auth.FleetRead}
+	e.Auth.Be(who)
+	w := send(t, e, keyed("/ca/rotations", `{}`, "k1"))
+	require.Equal(t, adminapi.TypeForbidden, requireProblem(t, w, http.StatusForbidden).Type)
+	require.Empty(t, w.Header().Get("Idempotency-Replayed"))
+	p := requireProblem(t, send(t, e, keyed("/ca/rotations", `{"force":1}`, "k1", "k2")), http.StatusForbidden)
+	require.Equal(t, adminapi.TypeForbidden, p.Type, "not even that the key is malformed is said")
+}
+
+// A body costs memory and its sender time: nothing of it is waited for before it is
+// known that the caller may send one.
+func TestABodyIsNotReadBeforeItsSenderIsKnown(t *testing.T) {
+	t.Parallel()
+	e := apitest.Start(t)
+	for name, authorization := range map[string]string{
+		"nobody's": "", "an unknown key's": "Bearer zta_unknown", "of a caller without the permission": "Bearer " + e.AddKey(t, auth.Key{ID: "weak", Permissions: []auth.Permission{auth.FleetRead}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body, unsent := io.Pipe() // one that never comes
+			t.Cleanup(func() { _ = unsent.Close() })
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.URL+"/api/admin/ca/rotations", body)
+			require.NoError(t, err)
+			req.ContentLength = 1 << 30
+			req.Header.Set("Idempotency-Key", "k1")
+			req.Header.Set("Content-Type", "application/json")
+			if authorization != "" {
+				req.Header.Set("Authorization", authorization)
+			}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+			resp, err := client.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, resp.StatusCode)
+		})
+	}
 }
 
 func TestNoReplyIsKeptUnlessItsRowSaysSo(t *testing.T) {

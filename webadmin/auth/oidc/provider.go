@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -72,21 +71,7 @@ func New(c Config) *Provider {
 	if c.Transport == nil {
 		c.Transport = http.DefaultTransport
 	}
-	return &Provider{cfg: c, http: &http.Client{Timeout: requestTimeout, Transport: bounded{c.Transport}}}
-}
-
-// bounded caps what a provider can make us read.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxReply), resp.Body}
-	}
-	return resp, err
+	return &Provider{cfg: c, http: newClient(c)}
 }
 
 // discover asks for the provider's configuration until it was told once.

@@ -26,6 +26,10 @@ type Liar struct {
 	Token func(claims map[string]any) string
 	// UserInfo is what that endpoint says.
 	UserInfo map[string]any
+	// Discovery goes over what an honest configuration says, such as "jwks_uri".
+	Discovery map[string]string
+	// Redirect sends requests for these paths to another URL.
+	Redirect map[string]string
 	// Down answers everything with 503.
 	Down bool
 
@@ -44,12 +48,16 @@ func Lie(t testing.TB) *Liar {
 	l := &Liar{Key: key}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, map[string]any{
+		said := map[string]any{
 			"issuer": l.Issuer, "authorization_endpoint": l.Issuer + "/auth", "token_endpoint": l.Issuer + "/token",
 			"jwks_uri": l.Issuer + "/jwks", "userinfo_endpoint": l.Issuer + "/userinfo",
 			// A liar would like these to be believed.
 			"id_token_signing_alg_values_supported": []string{"none", "HS256", "ES256"},
-		})
+		}
+		for name, value := range l.Discovery {
+			said[name] = value
+		}
+		reply(w, said)
 	})
 	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: liarKeyID, Algorithm: "ES256", Use: "sig"}}})
@@ -59,6 +67,10 @@ func Lie(t testing.TB) *Liar {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if l.Down {
 			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if to := l.Redirect[r.URL.Path]; to != "" {
+			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
 			return
 		}
 		mux.ServeHTTP(w, r)
