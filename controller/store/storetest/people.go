@@ -159,6 +159,15 @@ func signInState(t *testing.T, open func(string) Store) {
 	got, err = rows.Failures(t.Context(), []byte{1})
 	require.NoError(t, err)
 	same(t, auth.Failures{}, got)
+	for i := range 5 {
+		require.NoError(t, rows.PutFailures(t.Context(), []byte{byte(i)}, auth.Failures{Count: i + 1, LastAt: start().Add(time.Duration(i) * time.Second)}))
+	}
+	require.NoError(t, rows.KeepFailures(t.Context(), 2))
+	for i := range 5 {
+		got, err = rows.Failures(t.Context(), []byte{byte(i)})
+		require.NoError(t, err)
+		require.Equal(t, i >= 3, got.Count > 0, "the newest stay")
+	}
 
 	require.NoError(t, rows.PutPerson(t.Context(), person("p1", "a@x")))
 	first := auth.Link{CreatedAt: start(), ExpiresAt: start().Add(time.Hour)}
