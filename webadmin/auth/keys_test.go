@@ -218,7 +218,7 @@ func TestKeysDoNotOutliveTheRightsOfTheirMaker(t *testing.T) {
 			return update(e, id, auth.Change{Role: &operator, Keys: auth.KeepKeys})
 		}, yes, yes},
 		"nothing but the name": {func(e *authtest.Env, id string) error { n := "New"; return update(e, id, auth.Change{Name: &n}) }, yes, yes},
-		"a refused removal":    {func(e *authtest.Env, id string) error { return refusedDelete(e, id) }, yes, yes},
+		"a refused removal":    {refusedDelete, yes, yes},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
