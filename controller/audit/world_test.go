@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,7 +51,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir(), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
 	var err error
-	w.store, err = store.Open(context.Background(), w.file())
+	w.store, err = store.Open(context.Background(), storetest.File(t, w.file()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.signer, err = audit.OpenSigner(filepath.Join(w.dir, "audit"), "test.example/audit")

@@ -34,6 +34,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -110,7 +111,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	t.Helper()
 	w := &world{spireCA: mtlstest.NewCA(t, td), spire: enrolltest.NewSPIRE(td), stopped: make(chan error, 2)}
 	var err error
-	w.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "controller.db"))
+	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
 	require.NoError(t, err)
 	w.caDir = t.TempDir()
 	w.ca, err = bootstrapca.Open(w.caDir, td, time.Now)

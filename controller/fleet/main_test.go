@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -71,7 +72,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{spire: enrolltest.NewSPIRE(td), changes: &enrolltest.Changes{}, clock: newClock()}
 	var err error
-	w.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "controller.db"))
+	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.roster = fleet.NewRoster(w.clock.Now)

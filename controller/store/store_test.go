@@ -33,7 +33,7 @@ func TestSQLite(t *testing.T) {
 		t.Helper()
 		dir := filepath.Join(root, filepath.Base(t.Name())) // one a test, so that a database can be opened again
 		require.NoError(t, os.MkdirAll(dir, 0o700))
-		return open(t, filepath.Join(dir, name))
+		return open(t, storetest.File(t, filepath.Join(dir, name)))
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
@@ -47,7 +48,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	now := clock.Now
 	r := &realAPI{roster: fleet.NewRoster(now)}
 	var err error
-	r.store, err = store.Open(t.Context(), filepath.Join(dir, "controller.db"))
+	r.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(dir, "controller.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		events, err := r.store.AuditSince(context.Background(), time.Time{})

@@ -25,6 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -100,7 +101,7 @@ func newWorld(t *testing.T, b between) *world {
 	t.Helper()
 	w := &world{spireCA: mtlstest.NewCA(t, td), clock: &clock{now: time.Now().Truncate(time.Microsecond)}}
 	var err error
-	w.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "controller.db"))
+	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.ca, err = bootstrapca.Open(t.TempDir(), td, time.Now)

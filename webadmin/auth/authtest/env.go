@@ -3,7 +3,6 @@ package authtest
 import (
 	"context"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
@@ -69,34 +69,11 @@ type Env struct {
 	Clock  *Clock
 }
 
-// migrated is an empty database of the newest schema: migrating one takes longer
-// than most tests.
-var migrated = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "authtest")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "empty.db")
-	s, err := store.Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil { // the last one out writes the log into the file
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
 // New returns an Env with nobody in it. A Clock of nil starts one.
 func New(t testing.TB, now func() time.Time) *Env {
 	t.Helper()
 	s := &Store{open: sync.OnceValue(func() *store.Store {
-		path := filepath.Join(t.TempDir(), "auth.db")
-		empty, err := migrated()
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, empty, 0o600))
-		s, err := store.Open(context.Background(), path)
+		s, err := store.Open(context.Background(), storetest.File(t, filepath.Join(t.TempDir(), "auth.db")))
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			events, err := s.AuditSince(context.Background(), time.Time{})
