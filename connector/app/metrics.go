@@ -6,11 +6,17 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // What each metric means is in docs/metrics.md.
 
 const streamControl = "control"
+
+func exportConnections(r *metrics.Registry, tunnelers, health *sourcelimit.Listener) {
+	r.Connections("tunnelers", tunnelers)
+	r.Connections("health", health)
+}
 
 func countEvents(r *metrics.Registry) relay.Events {
 	return relay.Events{

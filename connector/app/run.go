@@ -24,6 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // The names of the readiness checks.
@@ -38,10 +39,15 @@ const (
 // run serves until ctx ends. The listeners are opened first: an address in use is
 // a mistake to see at once, not after the agent is up.
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	listener, err := net.Listen("tcp", cfg.ListenAddr) //nolint:noctx // binds at once
+	descriptors, err := sourcelimit.Descriptors()
+	if err != nil {
+		return err
+	}
+	bound, err := net.Listen("tcp", cfg.ListenAddr) //nolint:noctx // binds at once
 	if err != nil {
 		return fmt.Errorf("listen for tunnelers: %w: check LISTEN_ADDR", err)
 	}
+	listener := sourcelimit.NewListener(bound, sourcelimit.Share(descriptors, 90, descriptors, 1024))
 	defer func() { _ = listener.Close() }()
 	healthServer, err := health.New(health.Config{Listen: cfg.HealthAddr, AllowRemote: cfg.HealthRemote, Log: log.Named("health")}) //nolint:contextcheck // binds at once
 	if err != nil {
@@ -49,6 +55,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	}
 	registry := metrics.New(cli.Version().Version)
 	healthServer.Handle("GET /metrics", registry.Handler(log.Named("metrics")))
+	exportConnections(registry, listener, healthServer.Connections())
 	checks := healthServer.Checks()
 	checks.Declare(checkControl, checkPolicy, checkListener, checkAudit)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))

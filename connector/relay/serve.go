@@ -16,11 +16,15 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // What one tunneler may make the connector hold.
-var limits = rpcauth.Limits{MaxMessage: 1 << 20, MaxStreams: 8}
+var limits = rpcauth.Limits{MaxMessage: 1 << 20, MaxStreams: 8, Idle: time.Minute}
+
+// caps of a listener that the program gave none.
+var caps = sourcelimit.Caps{Most: 16384, Anonymous: 1024, AnonymousFrom: 512}
 
 // serveTunnelers accepts until ctx ends, then ends the sessions and waits for
 // them.
@@ -43,7 +47,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 		r.serving.Store(true)
 		defer r.serving.Store(false)
 		r.log.Info("accepting tunnelers", zap.Stringer("address", r.cfg.Listener.Addr()))
-		err := server.Serve(r.cfg.Listener)
+		err := server.Serve(sourcelimit.Limited(r.cfg.Listener, caps))
 		if err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
 			return fmt.Errorf("serve tunnelers on %s: %w", r.cfg.Listener.Addr(), err)
 		}

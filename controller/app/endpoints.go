@@ -11,25 +11,42 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // listeners are opened before anything is started, so that a port in use is the
 // first thing an operator hears of.
 type listeners struct {
-	enrollment, control net.Listener
+	enrollment, control *sourcelimit.Listener
 }
 
-func listen(ctx context.Context, l config.Listen) (listeners, error) {
+// budget divides the descriptors of the process among its listeners, so that none
+// takes what another one needs, whatever is open on it.
+type budget struct{ enrollment, control, admin, health sourcelimit.Caps }
+
+func newBudget() (budget, error) {
+	all, err := sourcelimit.Descriptors()
+	return budget{
+		enrollment: control.EnrollmentCaps(sourcelimit.Share(all, 15, 4096, 2048)),
+		control:    sourcelimit.Share(all, 65, all, 2048),
+		admin:      sourcelimit.Share(all, 10, 1024, 512),
+		health:     sourcelimit.Share(all, 5, 64, 64),
+	}, err
+}
+
+func listen(ctx context.Context, l config.Listen, b budget) (listeners, error) {
 	var out listeners
-	var err error
-	if out.enrollment, err = listenOn(ctx, "listen.enrollment", l.Enrollment); err != nil {
+	enrollment, err := listenOn(ctx, "listen.enrollment", l.Enrollment)
+	if err != nil {
 		return out, err
 	}
-	if out.control, err = listenOn(ctx, "listen.control", l.Control); err != nil {
-		_ = out.enrollment.Close()
+	plane, err := listenOn(ctx, "listen.control", l.Control)
+	if err != nil {
+		_ = enrollment.Close()
 		return out, err
 	}
-	return out, nil
+	return listeners{sourcelimit.NewListener(enrollment, b.enrollment), sourcelimit.NewListener(plane, b.control)}, nil
 }
 
 func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {

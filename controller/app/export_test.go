@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 )
 
@@ -26,6 +27,7 @@ func ExportAll(r *metrics.Registry) {
 	installResults(r)
 	followPolicy(r, p)
 	streamsOpened(r)
+	exportConnections(r, map[string]*sourcelimit.Listener{"enrollment": sourcelimit.NewListener(nil, sourcelimit.Caps{})})
 	r.Identity(&mtls.Source{})
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{

@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // What each metric means is in docs/metrics.md.
@@ -22,6 +23,12 @@ func storeLatency(r *metrics.Registry) func(operation string, took time.Duration
 
 func streamsOpened(r *metrics.Registry) func() {
 	return r.Count("control_streams_total", "Control streams of connectors that were opened.")
+}
+
+func exportConnections(r *metrics.Registry, listeners map[string]*sourcelimit.Listener) {
+	for name, l := range listeners {
+		r.Connections(name, l)
+	}
 }
 
 func enrollResults(r *metrics.Registry) func(result string) {

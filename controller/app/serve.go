@@ -28,6 +28,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
@@ -42,6 +43,7 @@ type controller struct {
 	td    spiffeid.TrustDomain
 	paths paths
 
+	budget    budget
 	lis       listeners
 	enrollAt  string // host:port of the enrollment listener, as hosts reach it
 	endpoints control.Endpoints
@@ -118,7 +120,10 @@ func cause(ctx context.Context, err error) error {
 
 // open opens what needs no other process: listeners, database, CA, health.
 func (c *controller) open(ctx context.Context) (err error) {
-	if c.lis, err = listen(ctx, c.cfg.Listen); err != nil {
+	if c.budget, err = newBudget(); err != nil {
+		return err
+	}
+	if c.lis, err = listen(ctx, c.cfg.Listen, c.budget); err != nil {
 		return err
 	}
 	if c.store, err = store.Open(ctx, c.paths.database()); err != nil {
@@ -146,7 +151,7 @@ func (c *controller) open(ctx context.Context) (err error) {
 		c.log.Info("admin api key is valid but its file was taken away", zap.String("file", c.paths.apiKey()))
 	case auth.BootstrapKept, auth.BootstrapDead:
 	}
-	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, AllowRemote: c.cfg.Listen.HealthRemote, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
+	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, AllowRemote: c.cfg.Listen.HealthRemote, Caps: c.budget.health, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
 		return fmt.Errorf("listen.health: %w", err)
 	}
 	c.metrics = metrics.New(cli.Version().Version)
@@ -197,6 +202,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		return nil, nil, err
 	}
 	c.explain(checks)
+	exportConnections(c.metrics, map[string]*sourcelimit.Listener{
+		"enrollment": c.lis.enrollment, "control": c.lis.control, "admin": c.admin.Connections(), "health": c.health.Connections(),
+	})
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Store: c.store})
 	return enrollment, plane, nil
 }

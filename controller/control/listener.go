@@ -2,54 +2,43 @@ package control
 
 import (
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
-// listener remembers its connections, so that a shutdown can close one that gRPC
-// does not know of yet: a peer that connects and then says nothing would hold it
-// up for the whole connection timeout.
-type listener struct {
-	net.Listener
+// Caps of a listener that the program gave none.
+var (
+	enrollmentCaps = EnrollmentCaps(sourcelimit.Caps{Most: 4096, Anonymous: 2048, AnonymousFrom: 1024})
+	controlCaps      = sourcelimit.Caps{Most: 16384, Anonymous: 2048, AnonymousFrom: 1024}
+)
 
-	mu   sync.Mutex
-	open map[*conn]struct{}
+// maxHostConnections is how many connections to the enrollment listener one host may
+// have with its certificate; more of them count as a stranger's.
+const maxHostConnections = 16
+
+// EnrollmentCaps are caps of the enrollment listener, with its own for a host.
+func EnrollmentCaps(c sourcelimit.Caps) sourcelimit.Caps {
+	c.PerIdentity = maxHostConnections
+	return c
 }
 
-func newListener(l net.Listener) *listener {
-	return &listener{Listener: l, open: map[*conn]struct{}{}}
-}
+// listener takes the connections of gRPC.
+type listener struct{ *sourcelimit.Listener }
 
 // Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	raw, err := l.Listener.Accept()
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, of: l}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open[c] = struct{}{}
-	return c, nil
-}
-
-// cut closes all open connections.
-func (l *listener) cut() {
-	l.mu.Lock()
-	all := make([]*conn, 0, len(l.open))
-	for c := range l.open {
-		all = append(all, c)
-	}
-	l.mu.Unlock()
-	for _, c := range all {
-		_ = c.Close()
-	}
+	return &conn{Conn: sourcelimit.LimitedOf(c)}, nil
 }
 
 type conn struct {
-	net.Conn
-	of *listener
+	*sourcelimit.Conn
+
 	// taken is set when the connection is not gRPC's any more.
 	taken atomic.Bool
 }
@@ -69,19 +58,3 @@ type owned struct{ *conn }
 
 // SetDeadline hides that of conn.
 func (o owned) SetDeadline(t time.Time) error { return o.Conn.SetDeadline(t) }
-
-// SetLinger is that of the TCP connection: mtls.Conn.Close resets with it.
-func (c *conn) SetLinger(sec int) error {
-	if t, ok := c.Conn.(*net.TCPConn); ok {
-		return t.SetLinger(sec)
-	}
-	return nil
-}
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	c.of.mu.Lock()
-	delete(c.of.open, c)
-	c.of.mu.Unlock()
-	return c.Conn.Close()
-}

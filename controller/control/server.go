@@ -27,11 +27,20 @@ import (
 // drainTimeout is how long open streams have to end by themselves at shutdown.
 const drainTimeout = 3 * time.Second
 
+// What a peer of each listener may hold. A host that awaits approval has a stream at
+// the enrollment listener for longer than its age, and asks again when it is cut.
+var (
+	enrollmentLimits = rpcauth.Limits{
+		MaxMessage: maxEnrollMessage, MaxStreams: 8, Idle: 15 * time.Second, Age: 30 * time.Minute, AgeGrace: 30 * time.Second,
+	}
+	controlLimits = rpcauth.Limits{MaxMessage: maxControlMessage, MaxStreams: 8, Idle: time.Minute}
+)
+
 // Server is one gRPC listener.
 type Server struct {
 	name   string
 	grpc   *grpc.Server
-	lis    *listener
+	lis    listener
 	log    *zap.Logger
 	beside func(context.Context) // runs beside the listener
 	proofs *reproof.Server       // nil at the enrollment listener
@@ -42,8 +51,8 @@ func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *za
 	e.listener = t.GetCertificate
 	e.awaiting = sourcelimit.NewTurnstile(maxAwaiting, maxAwaitingFrom)
 	downloads := newWeb(newHandover(lis.Addr(), maxWebConns, maxWebConnsFrom), e.Install, log)
-	s := newServer("enrollment", lis, EnrollmentRules, rpcauth.Limits{MaxMessage: maxEnrollMessage, MaxStreams: 8}, log,
-		append(more, grpc.Creds(newSplit(t, downloads.lis))), func(s *grpc.Server) {
+	s := newServer("enrollment", sourcelimit.Limited(lis, enrollmentCaps), EnrollmentRules, enrollmentLimits, log,
+		append(more, grpc.Creds(rpcauth.Credentials(newSplit(t, downloads.lis)))), func(s *grpc.Server) {
 			zerotrustv1.RegisterEnrollmentServiceServer(s, e)
 			healthv1.RegisterHealthServer(s, grpchealth.New(grpchealth.Config{
 				Services: []string{zerotrustv1.EnrollmentService_ServiceDesc.ServiceName}, Failing: e.Failing, Stopping: e.Stopping,
@@ -64,7 +73,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 	proofs := reproof.NewServer(reproof.ServerConfig{
 		Identity: p.Identity, Conns: mtls.NewConns(maxConnections), Stopping: c.Stopping, Log: log.Named("reproof"),
 	})
-	s := newServer("control plane", lis, ControlRules, rpcauth.Limits{MaxMessage: maxControlMessage, MaxStreams: 8}, log,
+	s := newServer("control plane", sourcelimit.Limited(lis, controlCaps), ControlRules, controlLimits, log,
 		proofs.Options(mtls.ServerConfig(p.Identity, p.Authorize)), func(s *grpc.Server) {
 			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
@@ -78,10 +87,10 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 	return s
 }
 
-func newServer(name string, lis net.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
+func newServer(name string, lis *sourcelimit.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
 	s := &Server{
 		name: name, grpc: grpc.NewServer(append(rpcauth.ServerOptions(rules, limits, log), own...)...),
-		lis: newListener(lis), log: log, beside: func(context.Context) {},
+		lis: listener{lis}, log: log, beside: func(context.Context) {},
 	}
 	register(s.grpc)
 	return s
@@ -126,7 +135,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	// Handlers see their own shutdown signal and return; Stop cuts who does not.
 	stop := time.AfterFunc(drainTimeout, func() {
-		s.lis.cut() // Stop would wait for a handshake that a silent peer never ends
+		s.lis.Cut() // Stop would wait for a handshake that a silent peer never ends
 		s.grpc.Stop()
 	})
 	defer stop.Stop()

@@ -85,9 +85,7 @@ func (h *handover) hand(c *conn, t *tls.Conn) bool {
 	if !ok {
 		return false
 	}
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(webWriteBuffer)
-	}
+	c.SetWriteBuffer(webWriteBuffer)
 	c.taken.Store(true)
 	err := c.Conn.SetDeadline(noDeadline) // that of the handshake
 	if err == nil {

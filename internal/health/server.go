@@ -12,11 +12,17 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // drainTimeout is how long a request in flight may take after the end of Run's
 // context.
 const drainTimeout = 2 * time.Second
+
+// defaultCaps are for probes, a scrape, and a person who looks. All may come from
+// one address, which is loopback.
+var defaultCaps = sourcelimit.Caps{Most: 64, Anonymous: 64, AnonymousFrom: 32}
 
 // Config configures a Server.
 type Config struct {
@@ -27,6 +33,8 @@ type Config struct {
 	// AllowRemote permits an address that is not loopback, for a container whose
 	// probes come from outside.
 	AllowRemote bool
+	// Caps of the connections; the zero value is for a few probes.
+	Caps sourcelimit.Caps
 	// Checks is the registry to report; nil makes a new one.
 	Checks *Checks
 	Log    *zap.Logger
@@ -37,7 +45,7 @@ type Server struct {
 	checks   *Checks
 	live     Checks
 	log      *zap.Logger
-	listener net.Listener
+	listener *sourcelimit.Listener
 	mux      *http.ServeMux
 }
 
@@ -55,7 +63,10 @@ func New(c Config) (*Server, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("health listener: %s is not a loopback address", c.Listen)
 	}
-	s := &Server{checks: c.Checks, log: c.Log, listener: l, mux: http.NewServeMux()}
+	if c.Caps == (sourcelimit.Caps{}) {
+		c.Caps = defaultCaps
+	}
+	s := &Server{checks: c.Checks, log: c.Log, listener: sourcelimit.NewListener(l, c.Caps), mux: http.NewServeMux()}
 	s.mux.HandleFunc("GET /livez", s.livez)
 	s.mux.HandleFunc("GET /readyz", s.readyz)
 	return s, nil
@@ -63,6 +74,9 @@ func New(c Config) (*Server, error) {
 
 // Addr is the actual address of the listener.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Connections are those of the listener.
+func (s *Server) Connections() *sourcelimit.Listener { return s.listener }
 
 // Checks is the registry that /readyz reports.
 func (s *Server) Checks() *Checks { return s.checks }
@@ -102,6 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          zap.NewStdLog(s.log),
 	}
+	sourcelimit.Web(srv)
 	s.log.Info("health endpoints listening", zap.Stringer("address", s.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

@@ -7,6 +7,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // Identity is the part of mtls.Source that is exported.
@@ -48,6 +49,20 @@ func valid(authorities []*x509.Certificate, now time.Time) (n int, last *x509.Ce
 		}
 	}
 	return n, last
+}
+
+// Connections exports those of a listener.
+func (r *Registry) Connections(listener string, l *sourcelimit.Listener) {
+	for state, read := range map[string]func() int{
+		"anonymous":     func() int { _, anonymous := l.Open(); return anonymous },
+		"authenticated": func() int { all, anonymous := l.Open(); return all - anonymous },
+	} {
+		r.Gauge("connections", "Connections that are open, by listener.", Labels{"listener": listener, "state": state}, func() float64 { return float64(read()) })
+	}
+	for _, reason := range sourcelimit.Reasons() {
+		r.Counter("connections_limited_total", "Connections that were closed for a limit, by listener.", Labels{"listener": listener, "reason": reason},
+			func() uint64 { return l.Closed(reason) })
+	}
 }
 
 // The links of a program: with a controller, and between tunneler and connector.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
 
 // ServerConfig configures a Server.
@@ -49,11 +50,11 @@ func NewServer(cfg ServerConfig) *Server {
 	}
 }
 
-// Options are the credentials of the listener, with every connection guarded from
-// its handshake on.
+// Options are the credentials of the listener, with its limits, and every connection
+// guarded from its handshake on.
 func (s *Server) Options(c *tls.Config) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.Creds(mtls.ServerCredentials(c, s.conns.Add, s.guard)),
+		grpc.Creds(rpcauth.Credentials(mtls.ServerCredentials(c, s.conns.Add, s.guard))),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	}

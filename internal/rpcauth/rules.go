@@ -5,13 +5,10 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -37,9 +34,11 @@ func Public() Rule { return Rule{Public: true} }
 // rules, put the caller into the context, give the request an id (logging.Request)
 // and put that into every error.
 func (r Rules) Interceptors(log *zap.Logger) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
+	refused := newRefusals(log)
 	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		requestOf(ctx).arrived()
 		ctx = identify(ctx)
-		allowed, err := r.authorize(ctx, info.FullMethod, log)
+		allowed, err := r.authorize(ctx, info.FullMethod, refused)
 		if err != nil {
 			return nil, withRequestID(ctx, err)
 		}
@@ -48,7 +47,7 @@ func (r Rules) Interceptors(log *zap.Logger) (grpc.UnaryServerInterceptor, grpc.
 	}
 	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 		ctx := identify(ss.Context())
-		allowed, err := r.authorize(ctx, info.FullMethod, log)
+		allowed, err := r.authorize(ctx, info.FullMethod, refused)
 		if err != nil {
 			return withRequestID(ctx, err)
 		}
@@ -57,28 +56,23 @@ func (r Rules) Interceptors(log *zap.Logger) (grpc.UnaryServerInterceptor, grpc.
 	return unary, stream
 }
 
-func (r Rules) authorize(ctx context.Context, method string, log *zap.Logger) (context.Context, error) {
+func (r Rules) authorize(ctx context.Context, method string, refused *refusals) (context.Context, error) {
 	rule, ok := r[method]
 	if !ok {
-		return nil, refuse(ctx, log, method, "no authorization row")
+		return nil, refused.note(ctx, method, "no authorization row")
 	}
 	if rule.Public {
 		return ctx, nil
 	}
 	id, err := mtls.PeerID(ctx)
 	if err != nil {
-		return nil, refuse(ctx, log, method, err.Error())
+		return nil, refused.note(ctx, method, err.Error())
 	}
 	w, err := identity.ParseWorkload(id)
 	if err != nil || !slices.Contains(rule.Kinds, w.Kind) {
-		return nil, refuse(ctx, log, method, id.String())
+		return nil, refused.note(ctx, method, id.String())
 	}
 	return context.WithValue(ctx, callerKey{}, w), nil
-}
-
-func refuse(ctx context.Context, log *zap.Logger, method, why string) error {
-	logging.For(ctx, log).Warn("rpc refused", zap.String("method", method), zap.String("reason", why))
-	return status.Error(codes.PermissionDenied, "this identity may not call this method")
 }
 
 type callerKey struct{}
@@ -97,3 +91,12 @@ type callerStream struct {
 
 // Context implements grpc.ServerStream.
 func (s *callerStream) Context() context.Context { return s.ctx }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *callerStream) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil {
+		requestOf(s.ctx).arrived()
+	}
+	return err
+}

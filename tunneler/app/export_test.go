@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
@@ -11,6 +12,7 @@ import (
 func ExportAll(r *metrics.Registry) {
 	r.Reconnects(streamDirectory)
 	r.Reconnects(streamSession)
+	r.Connections("health", sourcelimit.NewListener(nil, sourcelimit.Caps{}))
 	r.Identity(&mtls.Source{})
 	export(r, func() directory.Status { return directory.Status{} }, func() session.Status { return session.Status{} })
 }

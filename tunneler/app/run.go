@@ -43,6 +43,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	}
 	registry := metrics.New(cli.Version().Version)
 	healthServer.Handle("GET /metrics", registry.Handler(log.Named("metrics")))
+	registry.Connections("health", healthServer.Connections())
 	checks := healthServer.Checks()
 	checks.Declare(checkDirectory, checkSession)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))

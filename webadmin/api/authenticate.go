@@ -12,6 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -62,6 +63,12 @@ func (s *Server) authenticate(c *gin.Context) {
 		s.unauthenticated(c, err)
 		return
 	}
+	setCaller(c, p)
+}
+
+// setCaller notes who calls, whose connection this is from now on.
+func setCaller(c *gin.Context, p auth.Principal) {
+	sourcelimit.IdentifyRequest(c.Request.Context(), p.Actor)
 	c.Set(keyCaller, caller{Principal: p, from: remoteIP(c)})
 }
 
@@ -86,7 +93,7 @@ func (s *Server) authenticateSession(c *gin.Context, secret string, stream bool)
 		return
 	}
 	c.Set(keyActive, a)
-	c.Set(keyCaller, caller{Principal: a.Principal, from: remoteIP(c)})
+	setCaller(c, a.Principal)
 }
 
 func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -24,6 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
@@ -118,6 +119,9 @@ type Config struct {
 	TLS *tls.Config
 	// InsecureListen permits plain HTTP beyond loopback, for a proxy that has TLS.
 	InsecureListen bool
+	// Caps of the connections; an authenticated one counts for its caller. The zero
+	// value is for some hundred people.
+	Caps sourcelimit.Caps
 	// PublicURL is how people reach the dashboard, such as
 	// "https://controller.example.com"; empty is the listener's address.
 	PublicURL string
@@ -171,7 +175,7 @@ type Server struct {
 	replays  *replay.Keys
 	claims   *failures // openings of claim links
 	engine   *gin.Engine
-	listener net.Listener
+	listener *sourcelimit.Listener
 	hosts    map[string]bool // nil takes any
 	// stopping is closed when Run is about to end: streams end then.
 	stopping chan struct{}
@@ -198,7 +202,7 @@ func New(c Config) (*Server, error) {
 		return nil, notLoopback(c.Listen)
 	}
 	s := &Server{
-		cfg: c, log: c.Log.Named("admin"), hot: logging.Hot(c.Log.Named("admin")), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: l,
+		cfg: c, log: c.Log.Named("admin"), hot: logging.Hot(c.Log.Named("admin")), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: sourcelimit.NewListener(l, capsOf(c)),
 		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
 		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, check: checkEvery, slowReader: slowReader},
 	}
@@ -206,6 +210,19 @@ func New(c Config) (*Server, error) {
 	s.table = tableOf(s.operations())
 	s.engine = s.newEngine()
 	return s, nil
+}
+
+// perCaller is how many connections one caller may have: a browser has six, or one,
+// and each of its tabs a stream of events. More of them count as a stranger's.
+const perCaller = 64
+
+func capsOf(c Config) sourcelimit.Caps {
+	caps := c.Caps
+	if caps == (sourcelimit.Caps{}) {
+		caps = sourcelimit.Caps{Most: 1024, Anonymous: 512, AnonymousFrom: 256}
+	}
+	caps.PerIdentity = perCaller
+	return caps
 }
 
 func checkLoopback(listen string) error {
@@ -230,6 +247,9 @@ func notLoopback(listen string) error {
 // Addr is the actual address of the listener.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// Connections are those of the listener.
+func (s *Server) Connections() *sourcelimit.Listener { return s.listener }
+
 // Handler is the API without the listener.
 func (s *Server) Handler() http.Handler { return s.engine }
 
@@ -248,7 +268,8 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          zap.NewStdLog(s.log),
 	}
-	listener := s.listener
+	sourcelimit.Web(srv)
+	var listener net.Listener = s.listener
 	if s.cfg.TLS != nil {
 		listener = tls.NewListener(listener, s.cfg.TLS)
 	}
