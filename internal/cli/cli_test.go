@@ -160,6 +160,39 @@ func TestOutput(t *testing.T) {
 	require.Error(t, o.Set("yaml"))
 }
 
+// TestACellLooksLikeOneCell: cells come from other hosts, and columns are two spaces
+// apart.
+func TestACellLooksLikeOneCell(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ cell, want string }{
+		"words":                        {"3 s ago", "3 s ago"},
+		"a name of a person":           {"Jürgen Łukasz Ελένη Пётр", "Jürgen Łukasz Ελένη Пётр"},
+		"another column":               {"db  ONLINE  now", "db ·ONLINE ·now"},
+		"many spaces":                  {"db     x", "db ·" + " ·" + " x"},
+		"spaces before":                {"  ONLINE", "· ONLINE"},
+		"a space behind":               {"db ", "db·"},
+		"only spaces":                  {"   ", "· ·"},
+		"tabs and lines":               {"a\tb\nc\rd\ve", "a·b·c·d·e"},
+		"an escape sequence":           {"\x1b[2Ja\u009b0m", "·[2Ja·0m"},
+		"other spaces":                 {"a\u00a0b\u2003c\u3000d", "a·b·c·d"},
+		"letters that are blank":       {"a\u3164b\u115fc\uffa0d\u2800e", "a·b·c·d·e"},
+		"no width":                     {"a\u200bb\u2060c\ufeffd", "a·b·c·d"},
+		"an override of the direction": {"a\u202eb\u2066c\u200fd", "a·b·c·d"},
+		"letters from right to left":   {"a\u05d0b\u0627c\u07cad", "a·b·c·d"},
+		"marks over the neighbours":    {"a\u0301\u0489b", "a··b"},
+		"letters two columns wide":     {"a漢b\uff21c", "a·b·c"},
+		"what is no text":              {"a\xff\xfeb", "a··b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			require.NoError(t, cli.Table{Header: []string{"A", "B"}, Rows: [][]string{{c.cell, "end"}}}.Write(&out))
+			_, row, _ := strings.Cut(out.String(), "\n")
+			require.Equal(t, c.want+"  end\n", row)
+		})
+	}
+}
+
 func TestPaintLeavesAFileAlone(t *testing.T) {
 	t.Parallel()
 	f, err := os.Create(filepath.Join(t.TempDir(), "out"))

@@ -56,8 +56,11 @@ func (o *Output) Write(w io.Writer, value any, text func(io.Writer) error) error
 	return enc.Encode(value)
 }
 
-// Table is a list for people. Cells may come from other hosts: characters that a
-// terminal would obey are replaced, so that a host name cannot rewrite the screen.
+// Table is a list for people. Cells may come from other hosts, so that none can draw
+// on the screen or look like more than one: columns are two spaces apart, and within
+// a cell a space stands alone. A dot stands for what a terminal would obey, for a
+// second space, and for what is no Latin, Greek or Cyrillic letter: other scripts turn
+// the line around, are wider than a column or are blank. JSON has them as they are.
 type Table struct {
 	Header []string
 	Rows   [][]string
@@ -85,10 +88,25 @@ func (t Table) Write(w io.Writer) error {
 }
 
 func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '·'
+	before := ' '
+	s = strings.Map(func(r rune) rune {
+		if r == ' ' && before == ' ' || !standsAlone(r) {
+			r = '·'
 		}
+		before = r
 		return r
 	}, s)
+	if strings.HasSuffix(s, " ") {
+		s = strings.TrimSuffix(s, " ") + "·"
+	}
+	return s
 }
+
+// standsAlone says whether a character takes one column, shows something and leaves
+// the order of its neighbours alone.
+func standsAlone(r rune) bool {
+	return r >= ' ' && r <= '~' || r == '·' || unicode.IsLetter(r) && unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic) && !fullWidth(r)
+}
+
+// fullWidth are the forms of Latin letters that fill two columns.
+func fullWidth(r rune) bool { return r >= 0xFF00 && r <= 0xFFEF }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
@@ -62,6 +64,38 @@ func TestRefusesAKeyFileThatIsNone(t *testing.T) {
 		require.Contains(t, errOut, path)
 		require.NotContains(t, errOut, "zta_")
 	}
+}
+
+// TestAHostCannotAddAColumn: what a host says of itself is one word of its row.
+func TestAHostCannotAddAColumn(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	const lie = "web ONLINE  3 s ago\u3000\u202e\u05d0"
+	member := adminapi.Member{ID: "m", Status: adminapi.Offline, Version: lie, RemoteAddress: lie}
+	for name, table := range map[string]cli.Table{
+		"connectors": admincmd.ConnectorTable([]adminapi.Connector{{Member: member, PrivateIP: lie}}, now),
+		"tunnelers":  admincmd.TunnelerTable([]adminapi.Tunneler{{Member: member, ConnectorID: lie}}, now),
+		"hosts":      admincmd.HostTable([]adminapi.Host{{ID: "h", Status: adminapi.Offline, Hostname: lie}}, now),
+		"requests":   admincmd.RequestTable([]adminapi.Request{{Code: "ABCD-EFGH", State: "pending", Kind: "connector", ID: "c", Source: "192.0.2.7", Hostname: lie}}, now),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			require.NoError(t, table.Write(&out))
+			row := strings.Split(out.String(), "\n")[1]
+			require.Contains(t, row, "web·ONLINE··3·s·ago···")
+			require.Len(t, regexp.MustCompile("  +").Split(strings.TrimRight(row, " "), -1), len(table.Header), row)
+			require.NotContains(t, row, "ONLINE ", row)
+		})
+	}
+}
+
+func TestWithoutAnAddressNoCommandIsPrinted(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, admincmd.WriteCreated(&out, adminapi.CreatedToken{Token: "ztc_secret"}))
+	require.Contains(t, out.String(), "Set public_address")
+	require.NotContains(t, out.String(), "Run this")
 }
 
 func TestAsk(t *testing.T) {

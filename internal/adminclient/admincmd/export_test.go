@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
@@ -15,6 +16,17 @@ func Relative(t, now time.Time) string { return relative(t, now) }
 func Ask(ctx context.Context, in io.Reader, out io.Writer, text string) error {
 	return ask(ctx, in, out, text)
 }
+
+// The tables that show what hosts say of themselves.
+var (
+	ConnectorTable = connectorTable
+	TunnelerTable  = tunnelerTable
+	HostTable      = hostTable
+	RequestTable   = requestTable
+)
+
+// WriteCreated is writeCreated.
+func WriteCreated(w io.Writer, t adminapi.CreatedToken) error { return writeCreated(w, t) }
 
 // ColourStatus is colourStatus.
 func ColourStatus(text string, t cli.Table, p cli.Paint) string { return colourStatus(text, t, p) }

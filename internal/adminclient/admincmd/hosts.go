@@ -36,7 +36,7 @@ func hostTable(all []adminapi.Host, now time.Time) cli.Table {
 			note = "contested: a second key tried its token"
 		}
 		t.Rows = append(t.Rows, []string{
-			h.ID, h.Status, relative(h.LastSeen, now), orDefault(h.Hostname, "-"), relative(h.EnrolledAt, now),
+			h.ID, h.Status, relative(h.LastSeen, now), reported(h.Hostname), relative(h.EnrolledAt, now),
 			orDefault(strings.Join(members, " "), "-"), note,
 		})
 	}

@@ -88,8 +88,8 @@ func memberRow(m adminapi.Member, special string, now time.Time) []string {
 		note = "contested: a second key tried its token"
 	}
 	return []string{
-		m.ID, m.Status, relative(m.LastSeen, now), orDefault(special, "-"), orDefault(m.Version, "-"),
-		relative(m.SVID.NotAfter, now), orDefault(m.RemoteAddress, "-"), note,
+		m.ID, m.Status, relative(m.LastSeen, now), reported(special), reported(m.Version),
+		relative(m.SVID.NotAfter, now), reported(m.RemoteAddress), note,
 	}
 }
 

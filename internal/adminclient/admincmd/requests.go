@@ -52,7 +52,7 @@ func requestTable(all []adminapi.Request, now time.Time) cli.Table {
 	t := cli.Table{Header: []string{"CODE", statusColumn, "KIND", "ID", "HOSTNAME", "FROM", "ASKED", "FINGERPRINT", "NOTE"}}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{
-			r.Code, r.State, r.Kind, r.ID, orDefault(r.Hostname, "-"), r.Source, relative(r.CreatedAt, now), r.FingerprintStart + "-????", requestNote(r),
+			r.Code, r.State, r.Kind, r.ID, reported(r.Hostname), r.Source, relative(r.CreatedAt, now), r.FingerprintStart + "-????", requestNote(r),
 		})
 	}
 	return t
@@ -139,7 +139,7 @@ func askFingerprint(ctx context.Context, cmd *cobra.Command, r adminapi.Request)
 		return "", cli.UsageError(errors.New("standard input is no terminal to ask at: give --fingerprint"))
 	}
 	t := cli.Table{Header: []string{"KIND", "ID", "HOSTNAME", "FROM", "ASKED", "PROGRAM"}, Rows: [][]string{{
-		r.Kind, r.ID, orDefault(r.Hostname, "-"), r.Source, relative(r.CreatedAt, time.Now()), r.BinaryPath,
+		r.Kind, r.ID, reported(r.Hostname), r.Source, relative(r.CreatedAt, time.Now()), reported(r.BinaryPath),
 	}}}
 	w := cmd.ErrOrStderr()
 	if err := t.Write(w); err != nil {

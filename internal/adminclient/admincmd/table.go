@@ -55,6 +55,12 @@ func statusColour(p cli.Paint, status string) string {
 	}
 }
 
+// reported is what a host says of itself, as one word: our own cells have spaces
+// ("3 s ago"), so that "web ONLINE" as the name of a host could pass for two of them.
+func reported(s string) string {
+	return orDefault(strings.ReplaceAll(s, " ", "·"), "-")
+}
+
 // relative says when t is from now: "3 s ago", "in 10 min", or "-" for never.
 func relative(t, now time.Time) string {
 	if t.IsZero() {

@@ -124,6 +124,9 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 	if t.Token != "" && !strings.Contains(t.InstallCommand, t.Token) {
 		run = p.Bold("Run this on the new host, it asks for the token:")
 	}
+	if t.InstallCommand == "" {
+		run = p.Warn("There is no command to paste: ") + "the controller does not know at which address hosts reach it. Set public_address."
+	}
 	_, err := fmt.Fprintf(w, "%s\n%s       %s %s\n%s   %s (%s)\n%s  %s\n\n%s\n\n%s\n\n%s\n",
 		first,
 		p.Bold("For"), t.Kind, t.ID,
