@@ -109,6 +109,7 @@ type examination struct {
 	enrollment hostagent.Host // zero when unreadable
 	program    *hoststatus.Document
 	unresolved map[string]bool // names
+	resolved   map[string][]string
 	closed     map[string]bool // addresses
 	trusted    bool            // the controller, by a handshake
 }
@@ -154,7 +155,7 @@ func Names() []string {
 
 // Run examines a host.
 func Run(ctx context.Context, h Host) Report {
-	x := &examination{Host: h, unresolved: map[string]bool{}, closed: map[string]bool{}}
+	x := &examination{Host: h, unresolved: map[string]bool{}, resolved: map[string][]string{}, closed: map[string]bool{}}
 	x.td, _ = spiffeid.TrustDomainFromString(h.TrustDomain) // the conf check has the fault
 	x.enrollment, _ = h.Dir.ReadHost()                      // the host certificate's check has the fault
 	return Examine(ctx, Report{Program: h.Program, ID: h.ID}, x.checks())
@@ -221,6 +222,8 @@ func (x *examination) byUnit(with, without string) string {
 	return without
 }
 
+const spireServer = "SPIRE server"
+
 // addresses lists what the host has to reach, without doubles.
 func (x *examination) addresses() (out []target) {
 	add := func(name, addr string, guessed bool) {
@@ -233,9 +236,9 @@ func (x *examination) addresses() (out []target) {
 		add("control plane of the controller", a, false)
 	}
 	if s := x.enrollment.SPIREServerAddress; s != "" {
-		add("SPIRE server", s, false)
+		add(spireServer, s, false)
 	} else {
-		add("SPIRE server", withPort(x.ControllerAddr, "8081"), true)
+		add(spireServer, withPort(x.ControllerAddr, "8081"), true)
 	}
 	if x.Kind == identity.KindTunneler {
 		add("connector", x.ConnectorAddr, false)

@@ -247,6 +247,19 @@ func TestAHealthyHostHasNoFault(t *testing.T) {
 	require.Len(t, findings(r, "port"), 4, "enrollment, control plane, SPIRE server, own listener")
 }
 
+// TestASPIREServerOnTheHostItself is what a controller that did not know its own
+// address once left in host.json.
+func TestASPIREServerOnTheHostItself(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.ControllerAddr = "255.255.255.255:8443" // of no host, so that nothing answers
+	found := findings(h.examine(), "port")
+	require.Len(t, found, 4)
+	require.Equal(t, doctor.Fault, found[2].Level)
+	require.Contains(t, found[2].Found, "is an address of this host itself")
+	require.Contains(t, found[2].Do, "set public_address on the controller")
+}
+
 // TestEachFaultIsFound causes each fault, and asserts what doctor says to do.
 func TestEachFaultIsFound(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -51,6 +52,7 @@ func (x *examination) dns(ctx context.Context) (out []Finding) {
 				"%s does not resolve: %v", name, err)...)
 			continue
 		}
+		x.resolved[name] = found
 		out = append(out, Good("%s is %s", name, strings.Join(found[:min(len(found), 4)], ", "))...)
 	}
 	return out
@@ -66,12 +68,31 @@ func (x *examination) ports(ctx context.Context) (out []Finding) {
 		if err != nil || x.unresolved[host] {
 			continue
 		}
+		if t.name == spireServer && !x.mayBeThere(t.addr) {
+			out = append(out, Bad(Fault, "set public_address on the controller; the agent of this host takes over what it says within 10 s",
+				"%s: %s is an address of this host itself, and the controller is at %s", t.name, t.addr, x.ControllerAddr)...)
+			continue
+		}
 		out = append(out, x.dial(ctx, t)...)
 	}
 	if len(out) == 0 {
 		return Unseen("there is no address to reach")
 	}
 	return out
+}
+
+// mayBeThere says whether the controller could have told this address of another
+// host. One of an older release told 127.0.0.1 when it did not know its own.
+func (x *examination) mayBeThere(addr string) bool {
+	host, port, err := net.SplitHostPort(x.ControllerAddr)
+	if err != nil {
+		return true
+	}
+	controller := append([]string{host}, x.resolved[host]...)
+	return !slices.ContainsFunc(controller, func(ip string) bool {
+		at, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
+		return err == nil && len(controlclient.Acceptable([]string{addr}, net.TCPAddrFromAddrPort(at))) == 0
+	})
 }
 
 func (x *examination) dial(ctx context.Context, t target) []Finding {

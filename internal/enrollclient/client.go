@@ -50,7 +50,10 @@ type Config struct {
 }
 
 // Client calls EnrollmentService.
-type Client struct{ cfg Config }
+type Client struct {
+	cfg   Config
+	dials []grpc.DialOption // of tests
+}
 
 // New checks the configuration.
 func New(cfg Config) (*Client, error) {
@@ -69,19 +72,23 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg: cfg}, nil
 }
 
-// FetchBundle asks once for the trust bundle and the address of the SPIRE server.
+// FetchBundle asks once for the trust bundle and the address of the SPIRE server,
+// which is empty if the controller told none that a host may take from it.
 func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	var reply *zerotrustv1.FetchBundleResponse
-	err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+	from, err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
 		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
 		return err
 	})
 	if err != nil {
 		return hostagent.Bundle{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, err)
 	}
-	return parseBundle(reply.GetBundle())
+	refused := acceptableServer(reply.GetBundle(), from)
+	bundle, err := parseBundle(reply.GetBundle())
+	bundle.Refused = refused
+	return bundle, err
 }
 
 // ErrNoTime is returned for a controller that does not tell its time.
@@ -91,7 +98,7 @@ var ErrNoTime = errors.New("the controller does not say what time it is")
 // controller: the connection is verified.
 func (c *Client) ControllerTime(ctx context.Context) (time.Time, error) {
 	var reply *zerotrustv1.FetchBundleResponse
-	err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+	_, err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
 		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
 		return err
 	})
@@ -126,36 +133,38 @@ func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, hos
 	}
 }
 
-func (c *Client) tryEnroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (reply *zerotrustv1.EnrollResponse, err error) {
+func (c *Client) tryEnroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (*zerotrustv1.EnrollResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	err = c.call(host, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+	var reply *zerotrustv1.EnrollResponse
+	from, err := c.call(host, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
 		reply, err = api.Enroll(ctx, req)
 		return err
 	})
-	return reply, err
+	return acceptable(reply, from), err
 }
 
-// call makes one connection for one RPC. An error of the TLS handshake comes back
-// as itself, not as gRPC's UNAVAILABLE, because waiting does not mend it.
-func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServiceClient) error) error {
+// call makes one connection for one RPC, and returns the address of its other end. An
+// error of the TLS handshake comes back as itself, not as gRPC's UNAVAILABLE, because
+// waiting does not mend it.
+func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServiceClient) error) (from net.Addr, err error) {
 	creds := newCredentials(bootstrap.ClientConfig(c.cfg.Anchors, c.cfg.TrustDomain, host))
 	conn, err := c.dial(creds)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
 	if err := rpc(zerotrustv1.NewEnrollmentServiceClient(conn)); err != nil {
 		if cause := creds.cause(); cause != nil && status.Code(err) == codes.Unavailable {
-			return cause
+			return nil, cause
 		}
-		return err
+		return nil, err
 	}
-	return nil
+	return creds.from(), nil
 }
 
 func (c *Client) dial(creds credentials.TransportCredentials, more ...grpc.DialOption) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+c.cfg.Address, append(more,
+	return grpc.NewClient("passthrough:///"+c.cfg.Address, append(append(more, c.dials...),
 		grpc.WithTransportCredentials(creds), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))...)
 }

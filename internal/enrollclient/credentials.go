@@ -41,6 +41,7 @@ type failure struct {
 	mu       sync.Mutex
 	err      error
 	listener *x509.Certificate // of the newest handshake that succeeded
+	from     net.Addr          // of its other end
 }
 
 func newCredentials(c *tls.Config) *handshakes {
@@ -64,7 +65,7 @@ func (h *handshakes) ClientHandshake(ctx context.Context, authority string, raw 
 	}
 	if t, ok := info.(credentials.TLSInfo); ok && len(t.State.PeerCertificates) > 0 {
 		h.shared.mu.Lock()
-		h.shared.listener = t.State.PeerCertificates[0]
+		h.shared.listener, h.shared.from = t.State.PeerCertificates[0], raw.RemoteAddr()
 		h.shared.mu.Unlock()
 	}
 	return &watchedConn{Conn: conn, shared: h.shared}, info, nil
@@ -75,6 +76,13 @@ func (h *handshakes) listener() *x509.Certificate {
 	h.shared.mu.Lock()
 	defer h.shared.mu.Unlock()
 	return h.shared.listener
+}
+
+// from is the address of who we are connected to, nil before a handshake succeeded.
+func (h *handshakes) from() net.Addr {
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	return h.shared.from
 }
 
 func (h *handshakes) cause() error {

@@ -7,10 +7,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -105,6 +107,9 @@ func (c *Client) accept(reply *zerotrustv1.EnrollResponse, r Request, h *host) (
 	if err != nil {
 		return Result{}, err
 	}
+	if bundle.ServerAddress == "" {
+		return Result{}, errNoServer
+	}
 	credential, err := h.credential(reply, hostID, c.cfg)
 	if err != nil {
 		return Result{}, err
@@ -162,6 +167,34 @@ func kindToProto(k identity.Kind) zerotrustv1.WorkloadKind {
 	default:
 		return zerotrustv1.WorkloadKind_WORKLOAD_KIND_UNSPECIFIED
 	}
+}
+
+// errNoServer is about a controller without an address of its own.
+var errNoServer = errors.New("it names no address of the SPIRE server that could be another host's: " +
+	"set public_address on the controller, then run the same command again")
+
+// acceptable takes out of a reply the addresses that who is at from may not tell.
+func acceptable(reply *zerotrustv1.EnrollResponse, from net.Addr) *zerotrustv1.EnrollResponse {
+	if reply == nil {
+		return nil
+	}
+	reply.ControlPlaneAddresses = controlclient.Acceptable(reply.GetControlPlaneAddresses(), from)
+	if d := reply.GetDirectory(); d != nil {
+		d.ControlPlaneAddresses = controlclient.Acceptable(d.GetControlPlaneAddresses(), from)
+	}
+	acceptableServer(reply.GetBundle(), from)
+	return reply
+}
+
+// acceptableServer takes out the address of the SPIRE server and returns it, if who is
+// at from may not tell it.
+func acceptableServer(info *zerotrustv1.BundleInfo, from net.Addr) (refused string) {
+	address := info.GetSpireServerAddress()
+	if address == "" || len(controlclient.Acceptable([]string{address}, from)) == 1 {
+		return ""
+	}
+	info.SpireServerAddress = ""
+	return address
 }
 
 // parseBundle refuses what an agent could not bootstrap from.

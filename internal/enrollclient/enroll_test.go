@@ -343,6 +343,60 @@ func TestEnrollFails(t *testing.T) {
 	}
 }
 
+// elsewhere is a connection whose other end says that it is another host.
+type elsewhere struct{ net.Conn }
+
+func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 8443} }
+
+// remote is a client of the controller to which it is on another host.
+func (f *fakeController) remote(t *testing.T) *enrollclient.Client {
+	c := f.client(t)
+	c.DialWith(func(ctx context.Context, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		return elsewhere{conn}, err
+	})
+	return c
+}
+
+// TestTakesNoAddressOfThisHostFromAnother: a controller that does not know its own
+// address once said 127.0.0.1, and hosts looked for SPIRE on themselves.
+func TestTakesNoAddressOfThisHostFromAnother(t *testing.T) {
+	t.Parallel()
+	t.Run("at enrollment", func(t *testing.T) {
+		t.Parallel()
+		f := startController(t, func(n int, r *zerotrustv1.EnrollResponse) error {
+			r.Bundle.SpireServerAddress = map[int]string{1: "127.0.0.1:8081", 2: "192.0.2.7:8081"}[n]
+			r.ControlPlaneAddresses = []string{"127.0.0.1:8444", "192.0.2.7:8444", "[::1]:8444"}
+			r.Directory = &zerotrustv1.Directory{ControlPlaneAddresses: []string{"localhost:8444", "192.0.2.7:8444"}}
+			return nil
+		})
+		r := request(t, t.TempDir(), secret)
+		_, err := f.remote(t).Enroll(t.Context(), r)
+		require.ErrorContains(t, err, "set public_address on the controller")
+		require.NoFileExists(t, r.Dir.HostFile())
+		require.NoFileExists(t, r.Dir.Certificate())
+
+		t.Log("the same command enrolls it once the controller is right")
+		got, err := f.remote(t).Enroll(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, f.keys[0], f.keys[1])
+		host, err := r.Dir.ReadHost()
+		require.NoError(t, err)
+		require.Equal(t, "192.0.2.7:8081", host.SPIREServerAddress)
+		require.Equal(t, []string{"192.0.2.7:8444"}, got.Reply.GetControlPlaneAddresses())
+		require.Equal(t, []string{"192.0.2.7:8444"}, got.Reply.GetDirectory().GetControlPlaneAddresses())
+	})
+	t.Run("with a bundle", func(t *testing.T) {
+		t.Parallel()
+		f := startController(t, good)
+		b, err := f.remote(t).FetchBundle(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, b.ServerAddress)
+		require.Equal(t, "127.0.0.1:8081", b.Refused)
+		require.NotEmpty(t, b.Authorities)
+	})
+}
+
 func TestControllerTime(t *testing.T) {
 	t.Parallel()
 	f := startController(t, good)

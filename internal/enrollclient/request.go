@@ -110,7 +110,7 @@ func (a *asking) once(ctx context.Context) (*zerotrustv1.EnrollResponse, error) 
 	if cause := creds.cause(); err != nil && cause != nil && status.Code(err) == codes.Unavailable {
 		return nil, cause
 	}
-	return reply, err
+	return acceptable(reply, creds.from()), err
 }
 
 // connect completes the handshake: what is signed holds the listener's certificate.

@@ -121,7 +121,7 @@ func refresh(ctx context.Context, dir hostagent.Dir) (int, error) {
 		return 0, fmt.Errorf("trust bundle: %w", err)
 	}
 	host, err := dir.ReadHost()
-	if err != nil || host.SPIREServerAddress == bundle.ServerAddress {
+	if err != nil || bundle.ServerAddress == "" || host.SPIREServerAddress == bundle.ServerAddress {
 		return len(bundle.Authorities), err
 	}
 	host.SPIREServerAddress = bundle.ServerAddress

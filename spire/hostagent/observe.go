@@ -76,6 +76,11 @@ func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
 		return false, fmt.Errorf("fetch bundle: %w", err)
 	}
 	s.authorities = b.Authorities
+	if b.Refused != s.refused && b.Refused != "" {
+		s.log.Warn("the controller tells an address of the SPIRE server that no host takes from it, public_address is to be set there",
+			zap.String("refused", b.Refused), zap.String("kept", s.host.SPIREServerAddress))
+	}
+	s.refused = b.Refused
 	return s.follow(b.ServerAddress)
 }
 
@@ -97,7 +102,7 @@ func (s *Supervisor) replaceBundle(b Bundle) error {
 
 // follow writes a new address of the SPIRE server down.
 func (s *Supervisor) follow(address string) (moved bool, err error) {
-	if address == s.host.SPIREServerAddress {
+	if address == "" || address == s.host.SPIREServerAddress {
 		return false, nil
 	}
 	if _, _, err := splitAddress(address); err != nil {

@@ -22,8 +22,13 @@ import (
 
 // Bundle is what the controller says over the bootstrap trust.
 type Bundle struct {
-	Authorities   []*x509.Certificate
-	ServerAddress string // SPIRE server, host:port
+	Authorities []*x509.Certificate
+	// ServerAddress of the SPIRE server, host:port. Empty leaves the host at the one
+	// that it has: the controller told none, or only Refused.
+	ServerAddress string
+	// Refused is an address that the controller told and no host takes from it: a
+	// loopback one over the network, for example.
+	Refused string
 }
 
 // Config describes the host. Zero durations mean the defaults.
@@ -51,8 +56,9 @@ type Supervisor struct {
 	cfg  Config
 	log  *zap.Logger
 	host Host // only Run's goroutine uses it, and authorities
-	// authorities of the bundle that was fetched last.
+	// authorities of the bundle that was fetched last, and what was refused of it.
 	authorities []*x509.Certificate
+	refused     string
 	decider     Decider
 	process     *supervisor.Process
 

@@ -231,7 +231,6 @@ func TestRefusesABadAnswerOfTheController(t *testing.T) {
 	require.NoError(t, err)
 	for name, bad := range map[string]func(*hostagent.Bundle){
 		"no authorities": func(b *hostagent.Bundle) { b.Authorities = nil },
-		"no address":     func(b *hostagent.Bundle) { b.ServerAddress = "" },
 		"no port":        func(b *hostagent.Bundle) { b.ServerAddress = "a" },
 		"an injection":   func(b *hostagent.Bundle) { b.ServerAddress = "a b\":1" },
 	} {
@@ -240,6 +239,25 @@ func TestRefusesABadAnswerOfTheController(t *testing.T) {
 		after, err := os.ReadFile(f.dir.Bundle())
 		require.NoError(t, err)
 		require.Equal(t, string(before), string(after))
+	}
+	require.Len(t, f.starts(t), 1)
+}
+
+// TestKeepsItsServerWhileTheControllerNamesNone: a controller without an address of
+// its own is one that answers.
+func TestKeepsItsServerWhileTheControllerNamesNone(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	before, err := f.dir.ReadHost()
+	require.NoError(t, err)
+	for _, refused := range []string{"", "127.0.0.1:8081"} {
+		f.world.change(func(w *world) { w.bundle.ServerAddress, w.bundle.Refused = "", refused })
+		f.world.rounds(t, 3)
+		require.NoError(t, f.Status().FetchError)
+		require.Equal(t, before.SPIREServerAddress, f.Status().ServerAddress)
+		after, err := f.dir.ReadHost()
+		require.NoError(t, err)
+		require.Equal(t, before, after)
 	}
 	require.Len(t, f.starts(t), 1)
 }

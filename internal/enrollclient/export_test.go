@@ -1,0 +1,13 @@
+package enrollclient
+
+import (
+	"context"
+	"net"
+
+	"google.golang.org/grpc"
+)
+
+// DialWith has a client make its connections by dial.
+func (c *Client) DialWith(dial func(ctx context.Context, address string) (net.Conn, error)) {
+	c.dials = append(c.dials, grpc.WithContextDialer(dial))
+}
