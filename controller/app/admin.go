@@ -20,7 +20,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	c.store.OnCommit(c.feed.Committed)
 	commands := installer{
-		trustDomain: c.td, enrollAt: c.enrollAt, scripts: c.installs.scripts(),
+		trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(),
 		ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Certificate().Raw}),
 	}
 	c.series = series.New(c.fleet, c.log.Named("series"), now)

@@ -153,6 +153,7 @@ type checkup struct {
 func (x *checkup) checks() []doctor.Check {
 	return []doctor.Check{
 		{Name: "conf", Run: x.conf},
+		{Name: "public_address", Run: x.publicAddress},
 		{Name: "unit", Run: x.unit},
 		{Name: "data_dir", Run: x.dataDir},
 		{Name: "spire", Run: x.spire},
@@ -251,6 +252,10 @@ func (x *checkup) ports(ctx context.Context) (out []doctor.Finding) {
 	}
 	at := x.status.Addresses
 	for _, l := range [][2]string{{"enrollment", at.Enrollment}, {"control", at.Control}, {"SPIRE server", at.SPIREServer}} {
+		if l[1] == "" {
+			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: the controller knows no address that it could tell hosts", l[0])...)
+			continue
+		}
 		conn, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, "tcp", l[1])
 		if err != nil {
 			out = append(out, doctor.Bad(doctor.Fault, "hosts are told this address: check public_address and the firewall", "%s: %v", l[0], err)...)

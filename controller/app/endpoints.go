@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -88,35 +87,4 @@ func spirePort(ctx context.Context, addr string) (ip string, port int, err error
 		host = at.IP.String()
 	}
 	return host, at.Port, err
-}
-
-// public is how hosts reach a listener: the configured name, or what the listener
-// is bound to, or the address of the default route.
-func public(ctx context.Context, cfg config.Config, lis net.Addr) string {
-	at, ok := lis.(*net.TCPAddr)
-	if !ok {
-		return lis.String()
-	}
-	host := cfg.PublicAddress
-	if host == "" && !at.IP.IsUnspecified() {
-		host = at.IP.String()
-	}
-	if host == "" {
-		host = defaultAddress(ctx)
-	}
-	return net.JoinHostPort(host, strconv.Itoa(at.Port))
-}
-
-// defaultAddress is the address this host uses towards others. Connecting a UDP
-// socket sends nothing; 192.0.2.1 is a documentation address (RFC 5737).
-func defaultAddress(ctx context.Context) string {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", "192.0.2.1:9")
-	if err != nil {
-		return "127.0.0.1"
-	}
-	defer func() { _ = conn.Close() }()
-	if at, ok := conn.LocalAddr().(*net.UDPAddr); ok {
-		return at.IP.String()
-	}
-	return "127.0.0.1"
 }

@@ -2,16 +2,20 @@ package app
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -55,7 +59,54 @@ func Trouble(r *metrics.Registry, s trouble) { exportTrouble(r, s) }
 // Lag is the policy lag between a snapshot and a headcount.
 func Lag(s *policy.Snapshot, h fleet.Headcount) float64 { return lag(s, h) }
 
+// Advertised is advertised, whose listeners are at these addresses.
+type Advertised struct{ *advertised }
+
+// NewAdvertised has the route looked up by route.
+func NewAdvertised(configured, spireServer string, listeners [3]string, route func() netip.Addr) Advertised {
+	at := func(i int) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(listeners[i])) }
+	a := &advertised{
+		configured: configured, spireServer: spireServer, log: zap.NewNop(), route: func(context.Context) netip.Addr { return route() },
+		enrollment: at(0), control: at(1),
+	}
+	if spireServer == "" {
+		a.spireListens(at(2))
+	}
+	return Advertised{a}
+}
+
+// Look is look.
+func (a Advertised) Look(ctx context.Context) bool { return a.look(ctx) }
+
+// Run is run.
+func (a Advertised) Run(ctx context.Context, moved func()) error { return a.run(ctx, moved) }
+
+// All are the addresses of enrollment, control plane and SPIRE server.
+func (a Advertised) All() []string {
+	e := a.endpoints()
+	return append(append([]string{a.enrollAt()}, e.ControlPlane...), e.SPIREServer)
+}
+
+// Check is check.
+func (a Advertised) Check(ctx context.Context) error { return a.check(ctx) }
+
+// Explain is explain.
+func (a Advertised) Explain() string { return a.explain() }
+
+// Unconfigured is what doctor finds in the addresses that a controller tells.
+func (a Advertised) Unconfigured(enrollment, control, spireServer string) []doctor.Finding {
+	return a.unconfigured(runFile{Enrollment: enrollment, Control: control, SPIREServer: spireServer})
+}
+
+// PublicAddress is what doctor finds in a configuration.
+func PublicAddress(ctx context.Context, cfg config.Config) []doctor.Finding {
+	return (&checkup{cfg: cfg}).publicAddress(ctx)
+}
+
+// LookEvery is lookEvery.
+const LookEvery = lookEvery
+
 // InstallCommands are those of a controller with an install tree, or without.
 func InstallCommands(td spiffeid.TrustDomain, enrollAt string, ca []byte, scripts bool) func(enroll.Token, string) []adminapi.InstallCommand {
-	return installer{trustDomain: td, enrollAt: enrollAt, ca: ca, scripts: scripts}.commands
+	return installer{trustDomain: td, enrollAt: func() string { return enrollAt }, ca: ca, scripts: scripts}.commands
 }

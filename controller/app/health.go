@@ -17,6 +17,7 @@ const (
 	checkAgent    = "spire_agent"
 	checkIdentity = "identity"
 	checkEntries  = "spire_entries"
+	checkAddress  = "public_address"
 )
 
 // failing is the gRPC health of a listener that needs these checks. The others are
@@ -39,7 +40,7 @@ func (c *controller) explain(checks *health.Checks) {
 		if c.cfg.SPIRE.Mode == config.External {
 			return "answers at " + c.cfg.SPIRE.ServerSocket
 		}
-		return "runs in this controller, hosts reach it at " + c.endpoints.SPIREServer
+		return "runs in this controller, hosts reach it at " + c.reachedAt.endpoints().SPIREServer
 	})
 	checks.Explain(checkAgent, func() string { return "attested, and its Workload API answers" })
 	checks.Explain(checkIdentity, c.source.Explain)

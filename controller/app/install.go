@@ -19,9 +19,9 @@ import (
 // first byte on.
 type installer struct {
 	trustDomain spiffeid.TrustDomain
-	enrollAt    string // host:port of the enrollment listener, as hosts reach it
-	ca          []byte // PEM
-	scripts     bool   // there is an install tree with them
+	enrollAt    func() string // host:port of the enrollment listener, as hosts reach it; empty while that is not known
+	ca          []byte        // PEM
+	scripts     bool          // there is an install tree with them
 }
 
 // The ways to hand a token over, as the API calls them.
@@ -37,8 +37,14 @@ const (
 const inHistory = "the token stays in the shell's history and in sudo's log"
 
 // commands are the best first. Where it can, the token goes over standard input:
-// not in argv, not in the environment of a process, not in a file.
+// not in argv, not in the environment of a process, not in a file. There is none
+// without an address: it could only be a wrong one.
 func (i installer) commands(t enroll.Token, handed string) []adminapi.InstallCommand {
+	at := i.enrollAt()
+	if at == "" {
+		return []adminapi.InstallCommand{}
+	}
+	i.enrollAt = func() string { return at } // one address in all of them
 	switch {
 	case t.Delivery == enroll.Sealed:
 		return []adminapi.InstallCommand{{Form: formSealed, Command: i.enroll(t.Workload, "--sealed -"+here("SEALED", handed))}}
@@ -98,7 +104,7 @@ func (i installer) anchor() string {
 func (i installer) curl(name, options string) string {
 	host := identity.EnrollServerName(i.trustDomain) + ":8443"
 	return fmt.Sprintf(`curl -fsSL --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to %s %s%s`,
-		quote(host+":"+i.enrollAt), options, quote("https://"+host+install.Prefix+name))
+		quote(host+":"+i.enrollAt()), options, quote("https://"+host+install.Prefix+name))
 }
 
 func (i installer) sudo(w identity.Workload, more ...string) string {
@@ -106,7 +112,7 @@ func (i installer) sudo(w identity.Workload, more ...string) string {
 	if w.Kind == identity.KindTunneler {
 		id = "TUNNELER_ID"
 	}
-	vars := []string{variable("CONTROLLER_ADDR", i.enrollAt), variable(id, w.ID), variable("TRUST_DOMAIN", i.trustDomain.Name())}
+	vars := []string{variable("CONTROLLER_ADDR", i.enrollAt()), variable(id, w.ID), variable("TRUST_DOMAIN", i.trustDomain.Name())}
 	return "sudo " + strings.Join(append(vars, more...), " ") + ` CONTROLLER_CA_PATH="$d/ca.crt"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -45,8 +46,8 @@ type controller struct {
 
 	budget    budget
 	lis       listeners
-	enrollAt  string // host:port of the enrollment listener, as hosts reach it
-	endpoints control.Endpoints
+	reachedAt *advertised
+	spireAt   *net.TCPAddr // where the embedded spire-server listens
 	store     *store.Store
 	ca        *bootstrapca.CA
 	hostCAs   *x509.CertPool // ours and those of ca_bundle_paths
@@ -161,9 +162,27 @@ func (c *controller) open(ctx context.Context) (err error) {
 	checks := c.health.Checks()
 	checks.Register(checkStore, c.store.Ping)
 	checks.Declare(checkServer, checkAgent, checkIdentity, checkEntries)
-	c.enrollAt = public(ctx, c.cfg, c.lis.enrollment.Addr())
-	c.endpoints.ControlPlane = []string{public(ctx, c.cfg, c.lis.control.Addr())}
+	c.advertise(ctx, checks)
 	return nil
+}
+
+// advertise finds out where hosts reach this controller.
+func (c *controller) advertise(ctx context.Context, checks *health.Checks) {
+	c.reachedAt = &advertised{
+		configured: c.cfg.PublicAddress, spireServer: c.cfg.SPIRE.ServerAddress, route: defaultRoute, log: c.log.Named("advertised"),
+		enrollment: c.lis.enrollment.Addr(), control: c.lis.control.Addr(),
+	}
+	c.reachedAt.look(ctx)
+	checks.Register(checkAddress, c.reachedAt.check)
+	checks.Explain(checkAddress, c.reachedAt.explain)
+}
+
+// moved tells everybody who was told where this controller is.
+func (c *controller) moved() {
+	c.policy.Resend()
+	if err := c.writeRunFile(); err != nil {
+		c.log.Warn("run file not written, the command line has old addresses", zap.Error(err))
+	}
 }
 
 // build makes the domain and its transports.
@@ -234,18 +253,18 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	bootstrapTLS := c.ca.ServerConfig()
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
 	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{
-			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.endpoints,
+			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints,
 			Audit: c.auditing.witnesses, Reports: c.auditing.collector,
 			Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.endpoints, Stopping: stopping, Log: log}, log)
+		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 
@@ -266,6 +285,7 @@ func (c *controller) run(ctx context.Context) error {
 	for _, run := range append(append(c.auditing.runs(), c.besides...),
 		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run, c.enroll.Run, c.feed.Run, c.series.Run,
 		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
+		func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) },
 		c.notify,
 	) {
 		g.Go(func() error { return run(gctx) })

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,7 +50,6 @@ func (c *controller) startSPIRE(ctx context.Context, abort context.CancelCauseFu
 	defer cancel()
 
 	socket := c.cfg.SPIRE.ServerSocket
-	c.endpoints.SPIREServer = c.cfg.SPIRE.ServerAddress
 	if c.cfg.SPIRE.Mode == config.Embedded {
 		server, err := c.embeddedServer(within)
 		if err != nil {
@@ -88,8 +89,9 @@ func (c *controller) embeddedServer(ctx context.Context) (*embedded.Server, erro
 	if err != nil {
 		return nil, err
 	}
-	if c.endpoints.SPIREServer == "" {
-		c.endpoints.SPIREServer = public(ctx, c.cfg, &net.TCPAddr{IP: net.ParseIP(ip), Port: port})
+	c.spireAt = &net.TCPAddr{IP: net.ParseIP(ip), Port: port}
+	if c.cfg.SPIRE.ServerAddress == "" {
+		c.reachedAt.spireListens(c.spireAt)
 	}
 	c.log.Info("using spire", zap.String("mode", c.cfg.SPIRE.Mode), zap.String("spire_server", program))
 	return embedded.New(ctx, program, agentconf.Server{
@@ -161,21 +163,11 @@ func (c *controller) agentDials() string {
 	if c.cfg.SPIRE.Mode == config.External {
 		return c.cfg.SPIRE.ServerAddress
 	}
-	host, port, err := net.SplitHostPort(c.endpoints.SPIREServer)
-	if err != nil {
-		return c.endpoints.SPIREServer
+	host := c.spireAt.IP.String()
+	if c.spireAt.IP.IsUnspecified() {
+		host = "127.0.0.1"
 	}
-	if listen, own, err := net.SplitHostPort(c.cfg.SPIRE.ServerListen); err == nil {
-		if own != "0" {
-			port = own
-		}
-		if ip := net.ParseIP(listen); ip != nil && ip.IsUnspecified() || listen == "" {
-			host = "127.0.0.1"
-		} else {
-			host = listen
-		}
-	}
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, strconv.Itoa(c.spireAt.Port))
 }
 
 func (c *controller) ownBundle(ctx context.Context) (hostagent.Bundle, error) {
@@ -196,7 +188,8 @@ func (c *controller) ownIdentity(ctx context.Context) error {
 	return nil
 }
 
-// runFile says what is where, for the command line, scripts and tests.
+// runFile says what is where, for the command line, scripts and tests. What hosts
+// are told is empty where there is no address to tell.
 type runFile struct {
 	TrustDomain string `json:"trust_domain"`
 	Enrollment  string `json:"enrollment"`
@@ -209,9 +202,10 @@ type runFile struct {
 }
 
 func (c *controller) writeRunFile() error {
+	at := c.reachedAt.endpoints()
 	text, err := json.MarshalIndent(runFile{
-		TrustDomain: c.td.Name(), Enrollment: c.enrollAt, Control: c.endpoints.ControlPlane[0],
-		Admin: c.adminAddress(), Health: c.health.Addr().String(), SPIREServer: c.endpoints.SPIREServer,
+		TrustDomain: c.td.Name(), Enrollment: c.reachedAt.enrollAt(), Control: strings.Join(at.ControlPlane, ","),
+		Admin: c.adminAddress(), Health: c.health.Addr().String(), SPIREServer: at.SPIREServer,
 		CA: c.ca.CertificatePath(), APIKeyFile: c.paths.apiKey(),
 	}, "", "  ")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -55,7 +56,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Fleet     Admitter
 	Roster    Attendance
 	Policy    Snapshots
-	Endpoints Endpoints
+	Endpoints func() Endpoints
 	// PolicyAge is how long a connector may use the policy without a controller;
 	// zero leaves it to the connector.
 	PolicyAge time.Duration
@@ -160,7 +161,8 @@ type conversation struct {
 	replaced <-chan struct{} // by a newer stream
 	again    <-chan struct{} // another hello is wanted
 
-	sent    uint64 // revision of the policy that was sent last
+	sent    uint64   // revision of the policy that was sent last
+	told    []string // the addresses that went with it
 	witness witnessing
 }
 
@@ -211,7 +213,8 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 	}
 }
 
-// sendPolicy sends the newest snapshot unless it was sent before, or ends the
+// sendPolicy sends the newest snapshot, unless it was sent before and the addresses
+// of the control plane that go with it are the same, or ends the
 // stream of a connector that it does not name any more. A change between the
 // subscription and the first snapshot is told of although that one has it.
 func (t *conversation) sendPolicy() error {
@@ -219,12 +222,13 @@ func (t *conversation) sendPolicy() error {
 	if !snapshot.Names(t.c.Workload, t.c.svid.NotBefore) {
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	}
-	if snapshot.Revision == t.sent {
+	at := t.s.Endpoints()
+	if snapshot.Revision == t.sent && slices.Equal(at.ControlPlane, t.told) {
 		return nil
 	}
-	t.sent = snapshot.Revision
+	t.sent, t.told = snapshot.Revision, at.ControlPlane
 	return t.stream.Send(&zerotrustv1.ConnectResponse{
-		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, t.s.Endpoints, t.s.PolicyAge)},
+		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, at, t.s.PolicyAge)},
 	})
 }
 

@@ -18,7 +18,7 @@ type Directory struct {
 	Fleet     Admitter
 	Roster    Attendance
 	Policy    Snapshots
-	Endpoints Endpoints
+	Endpoints func() Endpoints
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
@@ -69,7 +69,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		if !snapshot.Names(c.Workload, c.svid.NotBefore) {
 			return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 		}
-		if err := stream.Send(&zerotrustv1.WatchResponse{Directory: directoryToProto(snapshot, d.Endpoints)}); err != nil {
+		if err := stream.Send(&zerotrustv1.WatchResponse{Directory: directoryToProto(snapshot, d.Endpoints())}); err != nil {
 			return err
 		}
 		select {

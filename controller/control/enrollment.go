@@ -41,7 +41,8 @@ type Snapshots interface {
 	Subscribe() (<-chan struct{}, func())
 }
 
-// Endpoints are the public addresses of this controller.
+// Endpoints are the public addresses of this controller. Both are empty while it
+// does not know at which address hosts reach it.
 type Endpoints struct {
 	SPIREServer  string   // host:port
 	ControlPlane []string // host:port
@@ -55,7 +56,8 @@ type Enrollment struct {
 	Requests    Requests
 	Bundles     Bundles
 	Policy      Snapshots
-	Endpoints   Endpoints
+	// Endpoints says what they are now.
+	Endpoints func() Endpoints
 	// Result is told how each Enroll ended, one of EnrollResults. Optional.
 	Result func(result string)
 	// Install answers the HTTP/1.1 clients of this listener, the install service.
@@ -118,6 +120,9 @@ func (e *Enrollment) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest)
 		Facts:     factsFromProto(req.GetHost()),
 	}
 	r.Source, r.HostCertificate = hostPeer(ctx)
+	if err := e.reachable(); err != nil {
+		return nil, err // before the token is spent
+	}
 	got, err := e.Redeemer.Redeem(ctx, r)
 	if err != nil {
 		return nil, err
@@ -131,8 +136,22 @@ func factsFromProto(f *zerotrustv1.HostFacts) enroll.Facts {
 	}
 }
 
+// errNoAddress is for the host too: whoever stands before it may know the operator.
+var errNoAddress = errors.New("the controller does not know at which address hosts reach it; its operator has to set public_address")
+
+// reachable refuses to enroll a host that could not be told where SPIRE is.
+func (e *Enrollment) reachable() error {
+	if e.Endpoints().SPIREServer == "" {
+		return errNoAddress
+	}
+	return nil
+}
+
 // reply is what a host gets that was let in, however.
 func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotrustv1.EnrollResponse, error) {
+	if err := e.reachable(); err != nil {
+		return nil, err
+	}
 	bundle, err := e.bundle(ctx)
 	if err != nil {
 		return nil, err
@@ -144,8 +163,8 @@ func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotru
 	return &zerotrustv1.EnrollResponse{
 		TrustDomain: e.TrustDomain.Name(), SpiffeId: got.SPIFFEID.String(), HostId: string(got.HostID),
 		HostCertificate: got.HostCertificate, JoinToken: got.JoinToken, Bundle: bundle,
-		ControlPlaneAddresses: e.Endpoints.ControlPlane,
-		Directory:             directoryToProto(e.Policy.Current(), e.Endpoints),
+		ControlPlaneAddresses: e.Endpoints().ControlPlane,
+		Directory:             directoryToProto(e.Policy.Current(), e.Endpoints()),
 	}, nil
 }
 
@@ -156,7 +175,7 @@ func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundle
 		return nil, toStatus(ctx, err, e.Log)
 	}
 	return &zerotrustv1.FetchBundleResponse{
-		Bundle: bundle, ControlPlaneAddresses: e.Endpoints.ControlPlane, ControllerTime: timestamppb.Now(),
+		Bundle: bundle, ControlPlaneAddresses: e.Endpoints().ControlPlane, ControllerTime: timestamppb.Now(),
 	}, nil
 }
 
@@ -165,7 +184,7 @@ func (e *Enrollment) bundle(ctx context.Context) (*zerotrustv1.BundleInfo, error
 	if err != nil {
 		return nil, err
 	}
-	info := &zerotrustv1.BundleInfo{SpireServerAddress: e.Endpoints.SPIREServer}
+	info := &zerotrustv1.BundleInfo{SpireServerAddress: e.Endpoints().SPIREServer}
 	for _, a := range authorities {
 		info.X509Authorities = append(info.X509Authorities, a.Raw)
 	}

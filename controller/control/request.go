@@ -78,6 +78,9 @@ func (e *Enrollment) shown() ([]byte, error) {
 func (e *Enrollment) AwaitEnrollment(stream zerotrustv1.EnrollmentService_AwaitEnrollmentServer) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
+	if err := e.reachable(); err != nil {
+		return toStatus(ctx, err, e.Log)
+	}
 	source, _ := hostPeer(ctx)
 	leave, ok := e.awaiting.Enter(source.Addr())
 	if !ok {

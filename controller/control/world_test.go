@@ -69,6 +69,7 @@ type world struct {
 	roster     *fleet.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
+	endpoints  atomic.Pointer[control.Endpoints]
 	enroll     *enroll.Service
 	enrollment *control.Server
 	plane      *control.Server
@@ -133,7 +134,8 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		roster = hook(roster)
 	}
 	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
-	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}}
+	w.advertise(control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}})
+	endpoints := func() control.Endpoints { return *w.endpoints.Load() }
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
 		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: log,
@@ -154,6 +156,8 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	})
 	return w
 }
+
+func (w *world) advertise(e control.Endpoints) { w.endpoints.Store(&e) }
 
 func (w *world) failing(context.Context) error {
 	if w.unready.Load() {

@@ -165,6 +165,19 @@ func (p *Publisher) publish(next *Snapshot) {
 		p.spread(next.Revision, revoked)
 	}
 	p.last = next
+	p.tell()
+}
+
+// Resend wakes all subscribers though the snapshot is the same: something that they
+// send along with it has changed.
+func (p *Publisher) Resend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tell()
+}
+
+// tell needs p.mu.
+func (p *Publisher) tell() {
 	for c := range p.subs {
 		select {
 		case c <- struct{}{}:

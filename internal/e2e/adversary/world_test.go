@@ -136,11 +136,11 @@ func (w *world) serve(t *testing.T, b between) {
 	log, own := zap.NewNop(), w.spireCA.Identity(w.spireCA.SVID(t, controllerID))
 	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081"}
 	w.door = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
-		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints, Log: log,
+		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Log: log,
 	}, log)
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: anyKind},
-		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log},
-		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}, log)
+		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Log: log},
+		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Log: log}, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.door.Run, w.plane.Run, w.policy.Run} {
 		running.Go(func() { assert.NoError(t, run(ctx)) })
