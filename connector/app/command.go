@@ -35,7 +35,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 	}
 	root.AddCommand(runCommand(), checkCommand(), witnessCommand())
 	root.AddCommand(hostcmd.Commands(hostcmd.Program{
-		Name: program, Kind: identity.KindConnector, Conf: config.File, Run: func() hostcmd.RunSettings {
+		Name: program, Kind: identity.KindConnector, Conf: config.File, State: config.State, Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
 			})
@@ -68,7 +68,7 @@ func checkCommand() *cobra.Command {
 		Example: "  grpcconnector check-config --config ./connector.conf",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		me := identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}
-		budget, err := policyBudget(me, cfg)
+		budget, err := policyBudget(me, cfg, hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags()))
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func checkCommand() *cobra.Command {
 }
 
 // policyBudget is how long, and whether a restart changes that.
-func policyBudget(me identity.Workload, cfg config.Config) (string, error) {
+func policyBudget(me identity.Workload, cfg config.Config, dir string) (string, error) {
 	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 	if err != nil {
 		return "", err
@@ -92,12 +92,12 @@ func policyBudget(me identity.Workload, cfg config.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	age, from := relay.KeptPolicyAge(cfg.StateDir, self), "the controller's policy_age"
+	age, from := relay.KeptPolicyAge(dir, self), "the controller's policy_age"
 	if age == 0 {
 		age, from = relay.DefaultPolicyAge, "the controller's policy_age, by default"
 	}
-	kept := "the policy is kept in " + cfg.StateDir
-	if cfg.StateDir == "" {
+	kept := "the policy is kept in " + dir
+	if dir == "" {
 		kept = "a restart needs a controller, because STATE_DIR is empty"
 	}
 	return fmt.Sprintf("%s (%s); %s", age, from, kept), nil

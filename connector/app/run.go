@@ -2,12 +2,10 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
@@ -60,12 +57,12 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	checks.Declare(checkControl, checkPolicy, checkListener, checkAudit)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
 	status := publish(healthServer, cfg, listener.Addr()) //nolint:contextcheck // each document bounds its checks
-	forget, err := noteAddresses(cfg.StateDir, listener.Addr(), healthServer.Addr())
-	if err != nil {
-		_ = healthServer.Close()
-		return err
+	kept := hoststatus.NewKept(cfg.StateDir, log.Named("state"))
+	defer kept.Addresses(map[string]any{"listen": listener.Addr().String(), "health": healthServer.Addr().String(), "pid": os.Getpid()})()
+	if cfg.StateDir != "" {
+		checks.Register(hoststatus.CheckStateDir, kept.Ready)
+		checks.Explain(hoststatus.CheckStateDir, kept.Explain)
 	}
-	defer forget()
 
 	// Health ends after the connector has: its last moments are reported too.
 	healthCtx, stopHealth := context.WithCancel(context.WithoutCancel(ctx))
@@ -77,7 +74,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	})
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, listener, surroundings{healthServer, status, registry, log})
+		return connect(gctx, cfg, listener, surroundings{healthServer, status, registry, kept, log})
 	})
 	return g.Wait()
 }
@@ -87,6 +84,7 @@ type surroundings struct {
 	health  *health.Server
 	status  *hoststatus.Publisher
 	metrics *metrics.Registry
+	kept    *hoststatus.Kept
 	log     *zap.Logger
 }
 
@@ -115,7 +113,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	defer source.Close()
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
-		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, AgentSocket: socket,
+		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
 		Failing: func(ctx context.Context) error { return checks.Failing(ctx, checkIdentity, checkPolicy) },
 		Events:  countEvents(to.metrics), Log: log.Named("relay"),
 	})
@@ -135,24 +133,4 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	checks.Register(checkAudit, r.AuditReady)
 	describe(to, source, r)
 	return r.Run(ctx)
-}
-
-// noteAddresses writes run.json: where a program that was given port 0 is. It is
-// removed when the program ends.
-func noteAddresses(stateDir string, listen, health net.Addr) (forget func(), err error) {
-	if stateDir == "" {
-		return func() {}, nil
-	}
-	raw, err := json.Marshal(map[string]any{"listen": listen.String(), "health": health.String(), "pid": os.Getpid()})
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(stateDir, "run.json")
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
-	}
-	if err := atomicfile.Write(path, append(raw, '\n'), 0o600); err != nil {
-		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
-	}
-	return func() { _ = os.Remove(path) }, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -28,11 +29,12 @@ its last policy, refuses newer ones and is not ready.`,
 	return cmd
 }
 
-func witnessPath(cfg config.Config) (string, error) {
-	if cfg.StateDir == "" {
-		return "", cli.UsageError(errors.New("STATE_DIR is empty: this connector keeps no witness file"))
+func witnessPath(cmd *cobra.Command, cfg config.Config) (string, error) {
+	dir := hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags())
+	if dir == "" {
+		return "", cli.UsageError(fmt.Errorf("STATE_DIR is empty and there is no %s: this connector keeps no witness file", config.State))
 	}
-	return filepath.Join(cfg.StateDir, witness.FileName), nil
+	return filepath.Join(dir, witness.FileName), nil
 }
 
 func witnessShow() *cobra.Command {
@@ -42,7 +44,7 @@ func witnessShow() *cobra.Command {
 		Short:   "Show the witnessed checkpoint, and why the last one was refused",
 		Example: "  grpcconnector witness show\n  grpcconnector witness show -o json",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		path, err := witnessPath(cfg)
+		path, err := witnessPath(cmd, cfg)
 		if err != nil {
 			return err
 		}
@@ -87,7 +89,7 @@ controller's database from a backup on purpose, and only then: whoever asks you 
 do it otherwise may be hiding something. The old file stays beside it as evidence.`,
 		Example: "  sudo grpcconnector witness reset --yes",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		path, err := witnessPath(cfg)
+		path, err := witnessPath(cmd, cfg)
 		if err != nil {
 			return err
 		}

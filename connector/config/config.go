@@ -12,6 +12,9 @@ import (
 // File is where the conf file is by default.
 const File = "/etc/grpcconnector/connector.conf"
 
+// State is the state directory that the unit gives to the program.
+const State = "/var/lib/grpcconnector"
+
 // Config is the configuration of a running connector.
 type Config struct {
 	hostcmd.RunConfig

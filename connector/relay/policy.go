@@ -25,8 +25,11 @@ const confirmEvery = 5 * time.Minute
 type policyConfig struct {
 	Self     spiffeid.ID
 	StateDir string
+	Saved    func(file string, err error)
 	MaxAge   time.Duration // of a policy that does not say
-	Log      *zap.Logger
+	// SaveAgain is how soon what could not be written is tried again.
+	SaveAgain time.Duration
+	Log       *zap.Logger
 }
 
 // caller is what the policy is asked about.
@@ -55,6 +58,8 @@ type policy struct {
 	linked    bool
 	confirmed time.Time // wall clock: a host that slept has aged
 	dirty     bool
+
+	unsaved bool // of the keeper: the last write failed, which was logged
 }
 
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
@@ -222,7 +227,7 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 	for told := false; ; {
 		p.save()
 		p.mu.Lock()
-		left, linked, why := p.remaining(), p.linked, p.missing()
+		left, linked, why, unsaved := p.remaining(), p.linked, p.missing(), p.dirty
 		p.mu.Unlock()
 		wait := confirmEvery
 		if !linked {
@@ -234,6 +239,9 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 				expired()
 				wait = confirmEvery
 			}
+		}
+		if unsaved {
+			wait = min(wait, p.cfg.SaveAgain)
 		}
 		told = left <= 0
 		if !p.rest(ctx, wait) {
@@ -269,8 +277,7 @@ func (p *policy) reconfirm() {
 	}
 }
 
-// save runs in the keeper only; a failed write is tried again with the next
-// change or confirmation.
+// save runs in the keeper only; a failed write is tried again.
 func (p *policy) save() {
 	p.mu.Lock()
 	snap, dirty := p.snap, p.dirty
@@ -279,9 +286,17 @@ func (p *policy) save() {
 	if !dirty || p.path == "" {
 		return
 	}
-	if err := snap.save(p.path); err != nil {
-		p.cfg.Log.Warn("policy not kept, a restart without a controller will refuse all tunnelers", zap.Error(err))
+	err := snap.save(p.path)
+	p.cfg.Saved(policyFile, err)
+	if err != nil {
+		if !p.unsaved {
+			p.cfg.Log.Warn("policy not kept, a restart without a controller will refuse all tunnelers", zap.Error(err))
+		}
+		p.mu.Lock()
+		p.dirty = true
+		p.mu.Unlock()
 	}
+	p.unsaved = err != nil
 }
 
 // tunnelers drops what is not a tunneler of our trust domain: whoever is not

@@ -52,6 +52,8 @@ type Config struct {
 	AgentSocket string
 	// StateDir keeps the policy over a restart; empty keeps it in memory only.
 	StateDir string
+	// Saved hears whether a file of StateDir could be written, each time. Optional.
+	Saved func(file string, err error)
 	// Failing is why a session would be of no use now, for gRPC health; see
 	// grpchealth.Config. Optional.
 	Failing func(context.Context) error
@@ -71,6 +73,7 @@ type Timing struct {
 	Drain       time.Duration // for streams to end at shutdown; 3 s
 	PolicyAge   time.Duration // how long a policy that does not say is used without a controller; 24 h
 	AuditBound  time.Duration // how long newer policy may be without a newer audit checkpoint; 2 min
+	SaveAgain   time.Duration // before a policy that could not be written is tried again; 10 s
 	Refusals    time.Duration // between reports of refused sessions; 10 s
 }
 
@@ -82,6 +85,7 @@ func (t Timing) orDefault() Timing {
 		{&t.Heartbeat, 10 * time.Second},
 		{&t.SessionIdle, 30 * time.Second},
 		{&t.Drain, 3 * time.Second},
+		{&t.SaveAgain, 10 * time.Second},
 		{&t.PolicyAge, DefaultPolicyAge},
 		{&t.AuditBound, 2 * time.Minute},
 		{&t.Refusals, refusalsEvery},
@@ -127,10 +131,13 @@ func New(cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("connector id: %w", err)
 	}
 	cfg.Timing = cfg.Timing.orDefault()
+	if cfg.Saved == nil {
+		cfg.Saved = func(string, error) {}
+	}
 	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
-	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, MaxAge: cfg.Timing.PolicyAge, Log: cfg.Log.Named("policy")})
+	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("policy")})
 	r.witness = newAuditWitness(witnessConfig{
-		Self: self.String(), StateDir: cfg.StateDir, Bound: cfg.Timing.AuditBound, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
+		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
 	})
 	r.refused, r.answers = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)

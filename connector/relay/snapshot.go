@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -85,7 +84,7 @@ func KeptPolicyAge(stateDir string, self spiffeid.ID) time.Duration {
 // loadSnapshot returns the zero snapshot when there is no file.
 func loadSnapshot(path string, self spiffeid.ID) (snapshot, error) {
 	raw, err := atomicfile.Read(path, maxPolicyFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	if absent(err) {
 		return snapshot{}, nil
 	}
 	if err != nil {

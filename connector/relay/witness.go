@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,6 +23,7 @@ var errSilent = errors.New("newer policy came without a newer checkpoint of the 
 type witnessConfig struct {
 	Self     string // SPIFFE ID, for the file
 	StateDir string
+	Saved    func(file string, err error)
 	// Bound is how long a newer policy may be without a newer checkpoint.
 	Bound time.Duration
 	// Observe hears of each judgement; nil is an accepted checkpoint.
@@ -45,6 +47,10 @@ type auditWitness struct {
 	kept    witness.Kept
 	failure error
 	broken  bool // the file is there and not usable: only an operator ends that
+	// onDisk says that a file of ours is, or was when it was looked at last. Without
+	// one, as on a full disk, its absence is not an operator's reset.
+	onDisk  bool
+	unsaved bool // the last write failed
 	// due is when a checkpoint that is larger than file.Covered must have come; zero
 	// while none is owed.
 	due   time.Time
@@ -62,7 +68,9 @@ func newAuditWitness(cfg witnessConfig) *auditWitness {
 		return w
 	}
 	w.path = filepath.Join(cfg.StateDir, witness.FileName)
-	if err := w.load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := w.load()
+	w.onDisk = !absent(err)
+	if err != nil && w.onDisk {
 		w.broken = true
 		w.fail(fmt.Errorf("witness file not usable: %w: see grpcconnector witness reset", err))
 	}
@@ -113,6 +121,9 @@ func (w *auditWitness) judge(in *zerotrustv1.AuditCheckpoint) (answer *zerotrust
 	default:
 		w.accept(next)
 	}
+	if w.unsaved {
+		w.save()
+	}
 	w.cfg.Observe(w.failure)
 	return w.answer(), failed && w.failure == nil
 }
@@ -122,13 +133,13 @@ func sizeOf(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // noticeReset starts anew when an operator took the file of a failed witness away.
 func (w *auditWitness) noticeReset() {
-	if w.failure == nil || w.path == "" {
+	if w.failure == nil || !w.onDisk {
 		return
 	}
 	if _, err := witness.Load(w.path); errors.Is(err, fs.ErrNotExist) {
 		w.cfg.Log.Warn("witness of the audit log was reset by an operator")
 		w.file, w.kept, w.failure = witness.File{Connector: w.cfg.Self}, witness.Kept{}, nil
-		w.broken = false
+		w.broken, w.onDisk, w.unsaved = false, false, false
 		w.settle()
 	}
 }
@@ -182,10 +193,16 @@ func (w *auditWitness) save() {
 	if w.path == "" {
 		return
 	}
-	if err := w.file.Save(w.path); err != nil {
-		w.cfg.Log.Warn("witnessed checkpoint not kept", zap.Error(err))
+	err := w.file.Save(w.path)
+	w.cfg.Saved(witness.FileName, err)
+	if err != nil && !w.unsaved {
+		w.cfg.Log.Warn("witnessed checkpoint not kept, it is in memory and tried again with the next one", zap.Error(err))
 	}
+	w.unsaved, w.onDisk = err != nil, w.onDisk || err == nil
 }
+
+// absent says that there is no file, and no directory for one.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
 
 // owes notes that a newer policy was applied. The log must have grown since the
 // last one, or grow within the bound; else expired is called, once.

@@ -108,7 +108,7 @@ func (x *examination) stateDir(context.Context) []Finding {
 	}
 	if dir == "" {
 		if x.program == nil {
-			return Unseen("the conf file names no STATE_DIR; the unit may")
+			return Unseen("the conf file names no STATE_DIR, and the unit has not made one")
 		}
 		return Bad(Warning, "set STATE_DIR, or use the unit, which does", "nothing is kept: after a restart without a controller it is of no use")
 	}
@@ -116,7 +116,12 @@ func (x *examination) stateDir(context.Context) []Finding {
 	if x.program != nil {
 		uid = x.program.Process.UID
 	}
-	return Directory(dir, uid)
+	out := Directory(dir, uid)
+	if x.StateDir != "" && x.StateDir != dir {
+		out = append(out, Bad(Warning, "set STATE_DIR in "+x.Conf+", where every command finds it",
+			"the program keeps its state in %s, and commands on this host look in %s", dir, x.StateDir)...)
+	}
+	return out
 }
 
 // Directory looks at a directory that a program keeps its state in. Whether this

@@ -49,6 +49,7 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
 	out.Register(fs)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := set.Load(fs) // a fault in it is a finding
+		cfg.StateDir = StateOf(cfg.StateDir, p.State, fs)
 		h := hostToExamine(p, cfg, err)
 		if f := fs.Lookup("config"); f.Changed {
 			h.Conf = f.Value.String()

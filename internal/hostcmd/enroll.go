@@ -163,7 +163,7 @@ func (e *enrollment) run(ctx context.Context) error {
 	}
 	if d := e.program.Directory; d != nil && e.set.StateDir != "" {
 		if err := d(e.set.StateDir, e.runAs, got.Reply.GetDirectory()); err != nil {
-			return fmt.Errorf("the host is enrolled, but its first directory was not kept: %w", err)
+			e.say(fmt.Sprintf("the first directory is not kept, so the first start needs a controller: %v", err))
 		}
 	}
 	return e.report(got)

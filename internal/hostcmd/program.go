@@ -31,6 +31,8 @@ type Program struct {
 	Kind identity.Kind
 	// Conf is the default path of the conf file.
 	Conf string
+	// State is the state directory that the program's unit gives to it.
+	State string
 	// Directory takes the first directory of a tunneler, for the state directory
 	// of a program that will run as uid. Optional.
 	Directory func(stateDir string, uid int, d *zerotrustv1.Directory) error

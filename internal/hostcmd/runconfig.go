@@ -25,7 +25,7 @@ type RunConfig struct {
 	TrustDomain       string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket      string         `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
 	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run"`
-	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart; empty keeps it in memory"`
+	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart (the unit gives /var/lib/ and the name of the program); without one it is in memory only"`
 	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port"`
 	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER as which SPIRE knows the program; written by enroll, used by doctor"`
 	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary as which SPIRE knows the program; written by enroll, used by doctor"`

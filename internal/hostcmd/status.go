@@ -63,6 +63,7 @@ Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.
 	out.Register(cmd.Flags())
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		cfg, err = set.Load(cmd.Flags())
+		cfg.StateDir = StateOf(cfg.StateDir, p.State, cmd.Flags())
 		return err
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -6,9 +6,10 @@
 // checks in it are those of /readyz. What the commands print is internal/hostcmd.
 //
 // Main types, in reading order: Document (the shape, stable, documented in
-// docs/health.md), Publisher (the program's side), Fetch (the reader's side).
+// docs/health.md), Publisher (the program's side), Fetch (the reader's side), Kept
+// (whether the state directory takes what should survive a restart).
 //
-// Publisher is safe for concurrent use and starts no goroutine.
+// Publisher and Kept are safe for concurrent use and start no goroutine.
 //
 // Invariants: no secret is in a Document; its size is bounded whatever peers do, and
 // so is what Fetch reads; a text of a peer is one printable line.

@@ -61,7 +61,7 @@ func Address(healthAddr, stateDir string) (string, error) {
 	if err != nil || port != "0" || stateDir == "" {
 		return healthAddr, err
 	}
-	raw, err := atomicfile.Read(filepath.Join(stateDir, "run.json"), 64<<10)
+	raw, err := atomicfile.Read(filepath.Join(stateDir, runFile), 64<<10)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("%w: a program with HEALTH_ADDR=%s writes it while it runs", err, healthAddr)
 	}

@@ -34,7 +34,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 	}
 	root.AddCommand(runCommand(), checkCommand())
 	root.AddCommand(hostcmd.Commands(hostcmd.Program{
-		Name: program, Kind: identity.KindTunneler, Conf: config.File, Directory: directory.StoreFor,
+		Name: program, Kind: identity.KindTunneler, Conf: config.File, State: config.State, Directory: directory.StoreFor,
 		Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}
@@ -74,8 +74,9 @@ func checkCommand() *cobra.Command {
 		case cfg.ConnectorAddr != "" || cfg.ConnectorID != "":
 			use = "the one of the directory that matches " + cfg.ConnectorAddr + cfg.ConnectorID
 		}
-		kept := "in " + cfg.StateDir
-		if cfg.StateDir == "" {
+		dir := hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags())
+		kept := "in " + dir
+		if dir == "" {
 			kept = "in memory only: a start needs a controller, because STATE_DIR is empty"
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good

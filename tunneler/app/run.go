@@ -2,19 +2,15 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
@@ -48,12 +44,12 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	checks.Declare(checkDirectory, checkSession)
 	checks.Set(checkIdentity, errors.New("waiting for the first X509-SVID"))
 	status := publish(healthServer, cfg) //nolint:contextcheck // each document bounds its checks
-	forget, err := noteAddresses(cfg.StateDir, healthServer.Addr())
-	if err != nil {
-		_ = healthServer.Close()
-		return err
+	kept := hoststatus.NewKept(cfg.StateDir, log.Named("state"))
+	defer kept.Addresses(map[string]any{"health": healthServer.Addr().String(), "pid": os.Getpid()})()
+	if cfg.StateDir != "" {
+		checks.Register(hoststatus.CheckStateDir, kept.Ready)
+		checks.Explain(hoststatus.CheckStateDir, kept.Explain)
 	}
-	defer forget()
 
 	// Health ends after the sessions have: their last moments are reported too.
 	healthCtx, stopHealth := context.WithCancel(context.WithoutCancel(ctx))
@@ -65,7 +61,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	})
 	g.Go(func() error {
 		defer stopHealth()
-		return connect(gctx, cfg, surroundings{healthServer, status, registry, log})
+		return connect(gctx, cfg, surroundings{healthServer, status, registry, kept, log})
 	})
 	return g.Wait()
 }
@@ -75,6 +71,7 @@ type surroundings struct {
 	health  *health.Server
 	status  *hoststatus.Publisher
 	metrics *metrics.Registry
+	kept    *hoststatus.Kept
 	log     *zap.Logger
 }
 
@@ -104,7 +101,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	version := cli.Version().Version
 	watcher, err := directory.New(directory.Config{
 		ID: cfg.TunnelerID, TrustDomain: td, Version: version, Identity: source,
-		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir, AgentSocket: socket,
+		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
 		Ended: to.metrics.Reconnects(streamDirectory), Log: log.Named("directory"),
 	})
 	if err != nil {
@@ -132,24 +129,4 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	g.Go(func() error { return watcher.Run(ctx) })
 	g.Go(func() error { return sessions.Run(ctx) })
 	return g.Wait()
-}
-
-// noteAddresses writes run.json: where a program that was given port 0 is. It is
-// removed when the program ends.
-func noteAddresses(stateDir string, health net.Addr) (forget func(), err error) {
-	if stateDir == "" {
-		return func() {}, nil
-	}
-	raw, err := json.Marshal(map[string]any{"health": health.String(), "pid": os.Getpid()})
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(stateDir, "run.json")
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
-	}
-	if err := atomicfile.Write(path, append(raw, '\n'), 0o600); err != nil {
-		return nil, fmt.Errorf("state directory: %w: check STATE_DIR", err)
-	}
-	return func() { _ = os.Remove(path) }, nil
 }

@@ -14,6 +14,9 @@ const MinProbe = 100 * time.Millisecond
 // File is where the conf file is by default.
 const File = "/etc/grpctunneler/tunneler.conf"
 
+// State is the state directory that the unit gives to the program.
+const State = "/var/lib/grpctunneler"
+
 // Config is the configuration of a running tunneler.
 type Config struct {
 	hostcmd.RunConfig

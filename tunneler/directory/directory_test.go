@@ -119,12 +119,16 @@ func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController
 	return f
 }
 
-func start(t *testing.T, ca *mtlstest.CA, addr, stateDir string) *directory.Watcher {
+func start(t *testing.T, ca *mtlstest.CA, addr, stateDir string, opts ...func(*directory.Config)) *directory.Watcher {
 	t.Helper()
-	w, err := directory.New(directory.Config{
+	cfg := directory.Config{
 		ID: "laptop", TrustDomain: td, Version: "1.2.3", Identity: ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/laptop")),
 		ControlAddresses: []string{addr}, StateDir: stateDir, Log: zap.NewNop(),
-	})
+	}
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	w, err := directory.New(cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -242,6 +246,24 @@ func TestWatcher(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "directory.json"), []byte(`{"trustEverybody":true}`), 0o600))
 		w := start(t, ca, "127.0.0.1:1", dir)
 		require.Empty(t, w.Current().Connectors)
+	})
+	t.Run("works without a place to keep it, says so, and keeps it once it can", func(t *testing.T) {
+		t.Parallel()
+		ca, dir := mtlstest.NewCA(t, td), filepath.Join(t.TempDir(), "state")
+		require.NoError(t, os.WriteFile(dir, nil, 0o600)) // in the way, for root too
+		f := startController(t, ca, controller)
+		saved := make(chan error, 1024)
+		w := start(t, ca, f.addr, dir, func(c *directory.Config) {
+			c.SaveAgain, c.Saved = 10*time.Millisecond, func(_ string, err error) { saved <- err }
+		})
+		f.next <- &zerotrustv1.Directory{Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("a", "10.0.0.1:9443")}}
+		require.Equal(t, "a", changed(t, w).Connectors[0].ID)
+		require.Error(t, <-saved)
+		require.NoError(t, os.Remove(dir))
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		require.Eventually(t, func() bool { return <-saved == nil }, soon, time.Millisecond)
+		again := start(t, ca, "127.0.0.1:1", dir)
+		require.Equal(t, "a", changed(t, again).Connectors[0].ID)
 	})
 	for name, svid := range map[string]string{
 		"a connector": "spiffe://mycorp.internal/connector/gw", "another tunneler": "spiffe://mycorp.internal/tunneler/phone",

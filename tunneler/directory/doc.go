@@ -8,8 +8,8 @@
 // Main types, in reading order: Directory, Choose (which connectors to use),
 // Watcher.
 //
-// Watcher is safe for concurrent use. New starts nothing; Run blocks and starts
-// no goroutine.
+// Watcher is safe for concurrent use. New starts nothing; Run blocks and has
+// joined its goroutines when it returns.
 //
 // Invariants: an entry whose SPIFFE ID is not a connector of our trust domain is
 // left out, so that a session never expects anything else; a connector is only

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
@@ -42,6 +43,10 @@ type Config struct {
 	ControlAddresses []string
 	// StateDir keeps the directory over a restart; empty keeps it in memory only.
 	StateDir string
+	// Saved hears whether a file of StateDir could be written, each time. Optional.
+	Saved func(file string, err error)
+	// SaveAgain is how soon a directory that could not be written is tried again; 10 s.
+	SaveAgain time.Duration
 	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
 	// is not to be told.
 	AgentSocket string
@@ -59,16 +64,26 @@ type Watcher struct {
 	unkick   func()
 	changed  chan struct{}
 
+	saving sync.Mutex // held while the disk is written
+	warned bool       // under saving: that the last write failed was logged
+
 	mu      sync.Mutex
 	raw     *zerotrustv1.Directory // as received or loaded
 	current Directory
 	live    bool // current came from a controller, not from the disk
+	unsaved bool // raw could not be written to the disk
 }
 
 // New loads the directory that an earlier run or the enrollment kept.
 func New(cfg Config) (*Watcher, error) {
 	if cfg.Identity == nil || cfg.Log == nil {
 		return nil, errors.New("directory needs Identity and Log")
+	}
+	if cfg.Saved == nil {
+		cfg.Saved = func(string, error) {}
+	}
+	if cfg.SaveAgain == 0 {
+		cfg.SaveAgain = 10 * time.Second
 	}
 	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	keptAt := w.loadKept()
@@ -111,7 +126,50 @@ func (w *Watcher) loadKept() (confirmedAt time.Time) {
 // Run follows until ctx ends, and returns nil then.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer w.unkick()
-	return w.client.Run(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.client.Run(ctx) })
+	g.Go(func() error { return w.saveAgain(ctx) })
+	return g.Wait()
+}
+
+// saveAgain writes what could not be written, until ctx ends.
+func (w *Watcher) saveAgain(ctx context.Context) error {
+	t := time.NewTicker(w.cfg.SaveAgain)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			w.save()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// save writes a directory that is not on the disk. It holds no lock while it does: a
+// disk that hangs must not keep sessions from the directory.
+func (w *Watcher) save() {
+	w.saving.Lock()
+	defer w.saving.Unlock()
+	w.mu.Lock()
+	d, unsaved := w.raw, w.unsaved
+	w.mu.Unlock()
+	if !unsaved {
+		return
+	}
+	err := Store(w.cfg.StateDir, d)
+	w.cfg.Saved(cacheFile, err)
+	if err != nil {
+		if !w.warned {
+			w.cfg.Log.Warn("directory not kept, a restart without a controller will have none", zap.Error(err))
+		}
+		w.warned = true
+		return
+	}
+	w.warned = false
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unsaved = w.raw != d
 }
 
 // Current is the newest directory. It must not be changed.
@@ -238,12 +296,11 @@ func (w *Watcher) take(d *zerotrustv1.Directory, live bool) {
 	same := w.raw != nil && proto.Equal(w.raw, d)
 	moved := !slices.EqualFunc(w.current.Connectors, parsed.Connectors, Connector.equal)
 	w.raw, w.current, w.live = d, parsed, live
+	w.unsaved = w.unsaved || live && !same && w.cfg.StateDir != ""
 	w.mu.Unlock()
 
-	if live && !same && w.cfg.StateDir != "" {
-		if err := Store(w.cfg.StateDir, d); err != nil {
-			w.cfg.Log.Warn("directory not kept, a restart without a controller will have none", zap.Error(err))
-		}
+	if !same {
+		w.save()
 	}
 	if !moved {
 		return

@@ -1,0 +1,109 @@
+package relay_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
+)
+
+// saves notes which files could not be written.
+type saves struct {
+	mu     sync.Mutex
+	faults map[string]error
+}
+
+func (s *saves) note(file string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.faults == nil {
+		s.faults = map[string]error{}
+	}
+	s.faults[file] = err
+}
+
+// failing says whether the file was tried last and could not be written.
+func (s *saves) failing(file string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults[file] != nil
+}
+
+func (s *saves) written(file string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err, tried := s.faults[file]
+	return tried && err == nil
+}
+
+// blocked is a state directory that nobody can write to, not even root, until free.
+func blocked(t *testing.T) (dir string, free func()) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	return dir, func() {
+		require.NoError(t, os.Remove(dir))
+		require.NoError(t, os.Mkdir(dir, 0o700))
+	}
+}
+
+// TestAConnectorWorksWithoutItsStateDirectory: it says so, serves, and writes what it
+// has once it can.
+func TestAConnectorWorksWithoutItsStateDirectory(t *testing.T) {
+	t.Parallel()
+	ca, kept := mtlstest.NewCA(t, td), &saves{}
+	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	dir, free := blocked(t)
+	w := startConnector(t, ca, c.addr, withState(dir), func(c *relay.Config) { c.Saved, c.Timing.SaveAgain = kept.note, 10*time.Millisecond })
+	s := c.next(t)
+	s.hello(t)
+	log := witnesstest.New(t, "mycorp.internal/audit").With(t, "a")
+	s.shows(t, log.Offer(t, 0), 1)
+	s.policy(t, 1, laptopID)
+	s.applied(t, 1)
+	require.NoError(t, w.relay.PolicyReady(t.Context()))
+	require.NoError(t, w.relay.AuditReady(t.Context()), "there is nothing that it could have forgotten")
+	session := w.attach(t, "laptop")
+	require.Eventually(t, func() bool { return kept.failing("policy.json") && kept.failing(witness.FileName) }, soon, time.Millisecond)
+
+	free()
+	require.Eventually(t, func() bool { return kept.written("policy.json") }, soon, time.Millisecond)
+	s.shows(t, log.Offer(t, 0), 1) // the next checkpoint, which is the same
+	require.True(t, kept.written(witness.FileName))
+	f, err := witness.Load(filepath.Join(dir, witness.FileName))
+	require.NoError(t, err)
+	require.NotEmpty(t, f.Checkpoint)
+	require.NoError(t, session.beat())
+}
+
+// TestAMissingFileIsNoResetWhereNoneCouldBeWritten: who can fill the disk of a
+// connector must not make it believe another log by that.
+func TestAMissingFileIsNoResetWhereNoneCouldBeWritten(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	dir := filepath.Join(t.TempDir(), "missing", "state") // a file in it does not exist, and cannot be made
+	free := func() { require.NoError(t, os.MkdirAll(dir, 0o700)) }
+	w := startConnector(t, ca, c.addr, withState(dir))
+	s := c.next(t)
+	s.hello(t)
+	log := witnesstest.New(t, "mycorp.internal/audit").With(t, "a", "b", "c")
+	s.shows(t, log.Offer(t, 0), 3)
+	other := log.Empty().With(t, "X", "Y", "Z", "Z")
+	for range 3 { // each time it looks whether an operator has taken the file away
+		require.NotEmpty(t, s.show(t, other.Offer(t, 3)).GetFailure())
+	}
+	free()
+	require.NotEmpty(t, s.show(t, other.Offer(t, 3)).GetFailure(), "now it has a file again")
+	require.NoError(t, os.Remove(filepath.Join(dir, witness.FileName)))
+	s.shows(t, other.Offer(t, 0), 4) // and this is a reset
+	require.NoError(t, w.relay.AuditReady(t.Context()))
+}
