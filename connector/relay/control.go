@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -134,7 +135,7 @@ func (r *Relay) sendHeartbeat(stream controlStream) error {
 	defer func() { r.beat.Store(time.Now().UnixNano()) }()
 	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{Heartbeat: &zerotrustv1.ConnectorHeartbeat{
 		ConnectorId: r.cfg.ID, Svid: svidStatus(r.cfg.Identity.Status()),
-		BundleAuthorityIds: r.cfg.Identity.AuthorityIDs(), AppliedPolicyRevision: r.policy.revision(),
+		BundleAuthorityIds: wire.ClipAuthorities(r.cfg.Identity.AuthorityIDs()), AppliedPolicyRevision: r.policy.revision(),
 	}}})
 }
 
@@ -144,7 +145,7 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 		private = routedIP(controllerOf(ctx, r.control.Status().Address))
 	}
 	return &zerotrustv1.ConnectorHello{
-		ConnectorId: r.cfg.ID, Version: r.cfg.Version, InstanceId: r.instance, BootId: starts.Kernel(),
+		ConnectorId: r.cfg.ID, Version: wire.Clip(r.cfg.Version, wire.MaxLabel), InstanceId: r.instance, BootId: starts.Kernel(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
 		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: starts.Agent(ctx, r.cfg.AgentSocket),
 		AuditWitnessedSize: r.witness.size(),
@@ -186,7 +187,7 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
 			r.judge(m.AuditCheckpoint)
 		case *zerotrustv1.ConnectResponse_Goodbye:
-			return &controlclient.RetryAfter{Delay: m.Goodbye.GetRetryAfter().AsDuration(), Reason: m.Goodbye.GetReason()}
+			return &controlclient.RetryAfter{Delay: m.Goodbye.GetRetryAfter().AsDuration(), Reason: wire.Clip(m.Goodbye.GetReason(), wire.MaxReason)}
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -147,8 +147,12 @@ func (p *policy) remaining() time.Duration {
 // its age. The same revision again is how a controller stands behind a policy
 // that nobody had to change.
 func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
+	issued, ok := wire.Time(in.GetIssuedAt())
+	if !ok {
+		issued = time.Time{}
+	}
 	next := snapshot{
-		Self: p.cfg.Self.String(), Revision: in.GetRevision(), IssuedAt: in.GetIssuedAt().AsTime(),
+		Self: p.cfg.Self.String(), Revision: in.GetRevision(), IssuedAt: issued,
 		Tunnelers: p.tunnelers(in.GetTunnelers()), ControlAddresses: p.addresses(in.GetControlPlaneAddresses()),
 		MaxAgeSeconds: maxAgeSeconds(in.GetMaxAge()),
 	}
@@ -299,30 +303,38 @@ func (p *policy) save() {
 	p.unsaved = err != nil
 }
 
-// tunnelers drops what is not a tunneler of our trust domain: whoever is not
-// named is refused.
+// errNoTime is of an admission from a moment that no calendar has.
+var errNoTime = errors.New("svid_not_before is not a time")
+
+// tunnelers drops what is not a tunneler of our trust domain, or has a time that
+// policy.json could not hold: whoever is not named is refused, and the others keep
+// their policy over a restart.
 func (p *policy) tunnelers(in []*zerotrustv1.PolicyTunneler) []admission {
-	out := make([]admission, 0, len(in))
+	out, left, fault := make([]admission, 0, len(in)), 0, error(nil)
 	for _, t := range in {
-		a := admission{SPIFFEID: t.GetSpiffeId(), SVIDNotBefore: t.GetSvidNotBefore().AsTime().Truncate(time.Second)}
-		if err := a.check(p.cfg.Self.TrustDomain()); err != nil {
-			p.cfg.Log.Warn("policy names what is not a tunneler, left out", zap.Error(err))
+		earliest, ok := wire.Time(t.GetSvidNotBefore())
+		a := admission{SPIFFEID: t.GetSpiffeId(), SVIDNotBefore: earliest.Truncate(time.Second)}
+		err := a.check(p.cfg.Self.TrustDomain())
+		if err == nil && !ok {
+			err = errNoTime
+		}
+		if err != nil {
+			fault, left = err, left+1
 			continue
 		}
 		out = append(out, a)
+	}
+	if left > 0 {
+		p.cfg.Log.Warn("policy names what is not a tunneler, left out", zap.Int("left_out", left), zap.NamedError("last", fault))
 	}
 	return out
 }
 
 // addresses drops what cannot be dialed.
 func (p *policy) addresses(in []string) []string {
-	out := make([]string, 0, len(in))
-	for _, a := range in {
-		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
-			p.cfg.Log.Warn("control-plane address left out, expected host:port", zap.String("address", a))
-			continue
-		}
-		out = append(out, a)
+	kept, left := wire.Addresses(in)
+	if left > 0 {
+		p.cfg.Log.Warn("control-plane addresses left out, expected at most 16 of the form host:port", zap.Int("left_out", left))
 	}
-	return out
+	return kept
 }

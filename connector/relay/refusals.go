@@ -7,15 +7,12 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
-const (
-	// maxRefusals bounds the different refusals of one report.
-	maxRefusals = 64
-	// refusalsEvery bounds the reports: whoever knocks all day makes one entry in it.
-	refusalsEvery = 10 * time.Second
-)
+// refusalsEvery bounds the reports: whoever knocks all day makes one entry in it.
+const refusalsEvery = 10 * time.Second
 
 type refusalKey struct{ id, reason string }
 
@@ -44,7 +41,7 @@ func (r *refusals) add(id, remote string, reason error) {
 	defer r.mu.Unlock()
 	have := r.counted[key]
 	if have == nil {
-		if len(r.counted) >= maxRefusals {
+		if len(r.counted) >= wire.MaxRefusals {
 			r.more++
 			return
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -45,6 +46,8 @@ type Config struct {
 	// ControlAddresses of the controllers, host:port, as configured. What controllers
 	// name themselves is tried after them.
 	ControlAddresses []string
+	// Dial reaches one of them; TCP by default.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// PrivateIP is reported to tunnelers; found out when empty.
 	PrivateIP string
 	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
@@ -149,9 +152,12 @@ func New(cfg Config) (*Relay, error) {
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     r.serveControl,
 		Reproof:   r.prover.Around,
-		Kick:      r.kick,
-		Ended:     cfg.Events.ControlEnded,
-		Log:       cfg.Log.Named("control"),
+		// A message over its receiver's cap would end every stream it is sent on.
+		MaxMessage: wire.MaxFromController,
+		Dial:       cfg.Dial,
+		Kick:       r.kick,
+		Ended:      cfg.Events.ControlEnded,
+		Log:        cfg.Log.Named("control"),
 	})
 	if err != nil {
 		r.unkick()

@@ -17,11 +17,12 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // What one tunneler may make the connector hold.
-var limits = rpcauth.Limits{MaxMessage: 1 << 20, MaxStreams: 8, Idle: time.Minute}
+var limits = rpcauth.Limits{MaxMessage: wire.MaxFromTunneler, MaxStreams: 8, Idle: time.Minute}
 
 // caps of a listener that the program gave none.
 var caps = sourcelimit.Caps{Most: 16384, Anonymous: 1024, AnonymousFrom: 512}

@@ -9,13 +9,16 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -114,6 +117,7 @@ func (v *service) pump(stream sessionStream, s *session) error {
 			err = in.check(msg)
 		}
 		if err != nil {
+			v.misbehaved(stream.Context(), s, err)
 			return err
 		}
 		if hb := msg.GetHeartbeat(); hb != nil {
@@ -139,7 +143,22 @@ func (v *service) pump(stream sessionStream, s *session) error {
 	}
 }
 
-// inlet judges what a tunneler sends on one stream.
+// misbehaved notes a tunneler that is cut for what it sent: in our log, and in the
+// controller's audit log.
+func (v *service) misbehaved(ctx context.Context, s *session, err error) {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.PermissionDenied: // of inlet
+	case codes.ResourceExhausted, codes.Internal: // of inlet, or of gRPC: too large, or not a message
+	default: // the tunneler left, or its connection did
+		return
+	}
+	logging.For(ctx, v.log).Warn("tunneler sent what it must not, cut", zap.Error(err))
+	v.refused.add(s.caller.id.String(), s.remote, errMisbehaved)
+}
+
+// inlet judges what a tunneler sends on one stream. Nothing that it lets through may
+// be a reason for the controller to refuse what we pass on: then one tunneler would
+// take every other one of this connector with it.
 type inlet struct {
 	of                   *session
 	order                sequence.Counter
@@ -161,6 +180,8 @@ func (in *inlet) check(msg *zerotrustv1.SessionRequest) error {
 		return statusEmpty
 	case hb != nil && hb.GetTunnelerId() != in.of.tunneler:
 		return statusWrongID
+	case hb != nil && wire.CheckHeartbeat(hb) != nil:
+		return unspeakable(wire.CheckHeartbeat(hb))
 	case !in.messages.Allow(), hb != nil && !in.heartbeats.Allow():
 		return statusFlood
 	}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -155,7 +156,7 @@ func (ss *sessions) list() []SessionInfo {
 func (s *session) report(detached bool) *zerotrustv1.TunnelerReport {
 	return &zerotrustv1.TunnelerReport{
 		TunnelerId: s.tunneler, Version: s.last.GetVersion(), Svid: svidStatus(s.proven),
-		SessionStartedAt: timestamppb.New(s.started), RemoteAddress: s.remote, Detached: detached,
+		SessionStartedAt: timestamppb.New(s.started), RemoteAddress: wire.Clip(s.remote, wire.MaxRemoteAddress), Detached: detached,
 		BundleAuthorityIds: s.last.GetBundleAuthorityIds(),
 	}
 }

@@ -14,12 +14,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 const (
 	policyFile = "policy.json"
-	// maxPolicyFile has room for every tunneler a controller can send in 1 MiB.
-	maxPolicyFile = 4 << 20
+	// maxPolicyFile has room for every tunneler that a controller can send in one
+	// message: a line of JSON takes less than four times its place in that.
+	maxPolicyFile = 4 * wire.MaxFromController
 )
 
 // snapshot is the policy as kept on disk. It holds no secret.
@@ -45,7 +47,7 @@ type admission struct {
 func (a admission) check(td spiffeid.TrustDomain) error {
 	id, err := spiffeid.FromString(a.SPIFFEID)
 	if err != nil {
-		return fmt.Errorf("%q: %w", a.SPIFFEID, err)
+		return fmt.Errorf("%q: %w", wire.Clip(a.SPIFFEID, wire.MaxReason), err)
 	}
 	return mtls.Kinds(td, identity.KindTunneler)(id)
 }

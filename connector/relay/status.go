@@ -15,6 +15,10 @@ var (
 	errNotNamed  = errors.New("the policy does not name this tunneler")
 )
 
+// errMisbehaved is what the audit log says of a session that was cut for what the
+// tunneler sent on it.
+var errMisbehaved = errors.New("the tunneler sent what it must not")
+
 // What a session ends with, as the tunneler sees it.
 var (
 	statusNoPolicy  = status.Error(codes.Unavailable, "the connector has no current policy: no controller has sent one yet")
@@ -33,6 +37,11 @@ var (
 // disordered is what a tunneler gets that numbers its messages wrongly.
 func disordered(err error) error {
 	return status.Error(codes.InvalidArgument, fmt.Sprintf("session out of sequence: %v", err))
+}
+
+// unspeakable is what a tunneler gets whose heartbeat nobody would take.
+func unspeakable(err error) error {
+	return status.Error(codes.InvalidArgument, "heartbeat: "+err.Error())
 }
 
 // refusal is what the caller of a new session sees.

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -269,8 +270,9 @@ func (w *auditWitness) size() uint64 {
 func (w *auditWitness) answer() *zerotrustv1.AuditWitness {
 	a := &zerotrustv1.AuditWitness{Size: uint64(w.kept.Checkpoint.Size)} //nolint:gosec // never negative
 	if w.failure != nil {
-		text := w.failure.Error()
-		a.Failure = text[:min(len(text), 256)]
+		// Clip keeps to whole characters: gRPC sends no text that a cut has broken, and the
+		// controller's own words are in this one.
+		a.Failure = wire.Clip(w.failure.Error(), wire.MaxReason)
 	}
 	return a
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"math"
 	"net/netip"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -109,48 +111,52 @@ func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitnes
 	switch {
 	case !w.waiting:
 		return status.Error(codes.InvalidArgument, "an answer to no checkpoint")
-	case len(a.GetFailure()) > 256 || a.GetSize() > 1<<48:
-		return status.Error(codes.InvalidArgument, "audit_witness: failure of more than 256 bytes, or no size")
+	case a.GetSize() > 1<<48:
+		return status.Error(codes.InvalidArgument, "audit_witness: no size")
 	}
 	w.waiting, w.size, w.failing = false, int64(a.GetSize()), a.GetFailure() != "" //nolint:gosec // capped above
 	w.next = now.Add(offerEvery)
 	if w.failing {
 		w.next = now.Add(offerAgain)
 	}
-	if err := w.log.Witnessed(ctx, t.c.ID, w.size, clipTo(a.GetFailure(), 256)); err != nil {
+	if err := w.log.Witnessed(ctx, t.c.ID, w.size, wire.Clip(a.GetFailure(), wire.MaxReason)); err != nil {
 		t.log.Warn("witness not noted", zap.Error(err))
 	}
 	return nil
 }
 
-// maxRefusals is what one report may list.
-const maxRefusals = 64
-
-// refusals notes the sessions that the connector did not admit.
-func (t *conversation) refusals(in *zerotrustv1.SessionRefusals) error {
-	if len(in.GetRefusals()) > maxRefusals {
-		return status.Error(codes.InvalidArgument, "refusals: more than 64")
-	}
+// refusals notes the sessions that the connector did not admit. Whom they are about
+// may have had a hand in them, so one that is nothing is only counted.
+func (t *conversation) refusals(in *zerotrustv1.SessionRefusals) {
 	if t.s.Reports == nil {
-		return nil
+		return
 	}
-	out := make([]audit.SessionRefusal, 0, len(in.GetRefusals()))
-	for _, r := range in.GetRefusals() {
+	listed := in.GetRefusals()[:min(len(in.GetRefusals()), wire.MaxRefusals)]
+	unlisted := uint64(len(in.GetRefusals()) - len(listed)) //nolint:gosec // never negative
+	out := make([]audit.SessionRefusal, 0, len(listed))
+	for _, r := range listed {
 		refusal, err := refusalFromProto(r)
 		if err != nil {
-			return status.Errorf(codes.InvalidArgument, "refusals: %v", err)
+			unlisted++
+			continue
 		}
 		out = append(out, refusal)
 	}
-	t.s.Reports.Sessions(t.c.ID, out, in.GetMore())
-	return nil
+	if unlisted > 0 {
+		t.complain("report of refused sessions clipped", zap.Uint64("left_out", unlisted))
+	}
+	more := in.GetMore()
+	t.s.Reports.Sessions(t.c.ID, out, more+min(unlisted, math.MaxUint64-more))
 }
+
+// maxSPIFFEID is the longest SPIFFE ID that the specification allows.
+const maxSPIFFEID = 2048
 
 var errRefusal = errors.New("not an SPIFFE ID, an IP address, a count or a time")
 
 func refusalFromProto(r *zerotrustv1.SessionRefusal) (audit.SessionRefusal, error) {
-	id, err := spiffeid.FromString(clipTo(r.GetSpiffeId(), 2048))
-	if err != nil {
+	id, err := spiffeid.FromString(r.GetSpiffeId())
+	if err != nil || len(r.GetSpiffeId()) > maxSPIFFEID {
 		return audit.SessionRefusal{}, errRefusal
 	}
 	w, err := identity.ParseWorkload(id)
@@ -158,7 +164,7 @@ func refusalFromProto(r *zerotrustv1.SessionRefusal) (audit.SessionRefusal, erro
 		return audit.SessionRefusal{}, errRefusal
 	}
 	addr, err := netip.ParseAddr(r.GetRemoteAddress())
-	if err != nil || len(r.GetRemoteAddress()) > 64 || r.GetCount() == 0 || !sane(r.GetFirstAt()) || !sane(r.GetLastAt()) {
+	if err != nil || len(r.GetRemoteAddress()) > wire.MaxRemoteAddress || r.GetCount() == 0 || !sane(r.GetFirstAt()) || !sane(r.GetLastAt()) {
 		return audit.SessionRefusal{}, errRefusal
 	}
 	return audit.SessionRefusal{

@@ -2,6 +2,8 @@ package control_test
 
 import (
 	"context"
+	"math"
+	"strings"
 	"sync"
 	"testing"
 
@@ -126,34 +128,56 @@ func TestCheckpointsAreOfferedOneAtATime(t *testing.T) {
 	})
 }
 
-func TestAuditReportsAreChecked(t *testing.T) {
+// What a tunneler may have had a hand in never ends the stream of its connector.
+func TestARefusalThatIsNothingIsOnlyCounted(t *testing.T) {
 	t.Parallel()
 	l := &auditLog{}
 	w, who := witnessed(t, l)
 	good := refusal(func(*zerotrustv1.SessionRefusal) {})
-	for name, m := range map[string]*zerotrustv1.ConnectRequest{
-		"a failure that is too long": answer(1, string(make([]byte, 257))),
-		"more than 64 refusals":      refusals(&zerotrustv1.SessionRefusals{Refusals: append(make([]*zerotrustv1.SessionRefusal, 64), good.GetRefusals()...)}),
-		"no SPIFFE ID":               refusals(refusal(func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "t1" })),
-		"a SPIFFE ID of no workload": refusals(refusal(func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "spiffe://mycorp.internal/x/y/z" })),
-		"no address":                 refusals(refusal(func(r *zerotrustv1.SessionRefusal) { r.RemoteAddress = "host" })),
-		"a count of none":            refusals(refusal(func(r *zerotrustv1.SessionRefusal) { r.Count = 0 })),
-		"no time":                    refusals(refusal(func(r *zerotrustv1.SessionRefusal) { r.LastAt = nil })),
-		"a time of no calendar":      refusals(refusal(func(r *zerotrustv1.SessionRefusal) { r.FirstAt = &timestamppb.Timestamp{Nanos: -1} })),
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := w.open(t, who)
-			s.say(hello("c1"))
-			s.policy(t)
-			s.say(m)
-			s.endsWith(t, codes.InvalidArgument, "")
-		})
-	}
-	require.Zero(t, l.refused())
+	good.More = 0
 	s := w.open(t, who)
-	s.say(hello("c1"), refusals(good))
-	eventually(t, "the refusal", func() bool { return l.refused() == 1 })
+	s.say(hello("c1"))
+	s.policy(t)
+	bad := &zerotrustv1.SessionRefusals{}
+	for _, change := range []func(*zerotrustv1.SessionRefusal){
+		func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "t1" },
+		func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "spiffe://mycorp.internal/x/y/z" },
+		func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "spiffe://mycorp.internal/" + strings.Repeat("a", 2048) },
+		func(r *zerotrustv1.SessionRefusal) { r.RemoteAddress = "host" },
+		func(r *zerotrustv1.SessionRefusal) { r.Count = 0 },
+		func(r *zerotrustv1.SessionRefusal) { r.LastAt = nil },
+		func(r *zerotrustv1.SessionRefusal) { r.FirstAt = &timestamppb.Timestamp{Nanos: -1} },
+	} {
+		bad.Refusals = append(bad.Refusals, refusal(change).GetRefusals()...)
+	}
+	bad.More = math.MaxUint64 - 3 // with seven more there are no such numbers
+	s.say(refusals(bad), refusals(good))
+	eventually(t, "the refusal after them", func() bool { return l.refused() == 1 })
 	require.Equal(t, "tunneler/t1", l.refusals[0].Caller)
 	require.Equal(t, "not named", l.refusals[0].Reason, "without what a terminal would obey")
-	require.Equal(t, uint64(2), l.more)
+	require.Equal(t, uint64(math.MaxUint64), l.more, "seven beside those that the connector counts")
+
+	many := &zerotrustv1.SessionRefusals{}
+	for range 70 {
+		many.Refusals = append(many.Refusals, good.GetRefusals()...)
+	}
+	l.mu.Lock()
+	l.more = 0
+	l.mu.Unlock()
+	s.say(refusals(many))
+	eventually(t, "64 of them", func() bool { return l.refused() == 65 })
+	require.Equal(t, uint64(6), l.more)
+}
+
+// The witness's failure quotes what a controller wrote.
+func TestALongFailureOfAWitnessIsClipped(t *testing.T) {
+	t.Parallel()
+	l := &auditLog{size: 7}
+	w, who := witnessed(t, l)
+	s := w.open(t, who)
+	s.say(hello("c1"))
+	s.checkpoint(t)
+	s.say(answer(1, strings.Repeat("é", 200)))
+	eventually(t, "the answer", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.answers) == 1 })
+	require.Equal(t, "c1:"+strings.Repeat("é", 128), l.answers[0])
 }

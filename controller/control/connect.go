@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -19,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 // Admitter says who is enrolled; fleet.Fleet is it.
@@ -48,6 +50,8 @@ const (
 	silence = 30 * time.Second
 	// comeBack is what a controller that stops asks its peers to wait at least.
 	comeBack = 250 * time.Millisecond
+	// Lines in the log about what a connector relays: some at once, then one a minute.
+	complainEvery, maxComplaints = time.Minute, 8
 )
 
 // ControlPlane serves ControlPlaneService.
@@ -118,6 +122,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 
 	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
+	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
 	t.witness = witnessing{log: s.Audit, size: hello.Witnessed}
 	err = t.run(ctx, in, changed)
 	log.Info("control stream ended", zap.Error(err))
@@ -164,6 +169,8 @@ type conversation struct {
 	sent    uint64   // revision of the policy that was sent last
 	told    []string // the addresses that went with it
 	witness witnessing
+
+	complaints *rate.Limiter // about what is relayed
 }
 
 func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
@@ -245,39 +252,56 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		if m.Heartbeat.GetConnectorId() != t.c.ID {
 			return status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
 		}
-		t.s.Roster.ConnectorTrusts(t.c.ID, authoritiesFromProto(m.Heartbeat.GetBundleAuthorityIds()))
+		t.s.Roster.ConnectorTrusts(t.c.ID, wire.ClipAuthorities(m.Heartbeat.GetBundleAuthorityIds()))
 		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
 		return nil
 	case *zerotrustv1.ConnectRequest_Tunneler:
-		return t.report(m.Tunneler)
+		t.report(m.Tunneler)
+		return nil
 	case *zerotrustv1.ConnectRequest_AuditWitness:
 		return t.witnessed(ctx, m.AuditWitness, time.Now())
 	case *zerotrustv1.ConnectRequest_Refusals:
-		return t.refusals(m.Refusals)
+		t.refusals(m.Refusals)
+		return nil
 	default:
 		return status.Error(codes.InvalidArgument, "expected a heartbeat or a report")
 	}
 }
 
 // report notes a tunneler. One that the policy does not name is passed over: it
-// was revoked a moment ago, or the connector makes it up.
-func (t *conversation) report(r *zerotrustv1.TunnelerReport) error {
+// was revoked a moment ago, or the connector makes it up. What nobody may say of one
+// is left out, and the connector keeps its stream: a tunneler may have said it, and
+// the others there are honest.
+//
+// The authorities that a tunneler says it trusts open the first gate of a CA rotation
+// and the last: a peer that lies locks itself out, or hides only that it takes old
+// SVIDs itself.
+func (t *conversation) report(r *zerotrustv1.TunnelerReport) {
 	w := identity.Workload{Kind: identity.KindTunneler, ID: r.GetTunnelerId()}
-	if !t.s.Policy.Current().Names(w, time.Now()) {
-		t.log.Warn("report of an unknown tunneler ignored", zap.String("tunneler_id", clip(w.ID)))
-		return nil
+	now := time.Now()
+	if !t.s.Policy.Current().Names(w, now) {
+		t.complain("report of an unknown tunneler ignored", zap.String("tunneler_id", clip(w.ID)))
+		return
 	}
-	if len(r.GetVersion()) > 64 || !printable(r.GetVersion()) {
-		return status.Error(codes.InvalidArgument, "version: must be at most 64 printable characters")
+	r, fault := wire.ClipReport(r)
+	if fault != nil {
+		t.complain("report of a tunneler clipped", zap.String("tunneler_id", w.ID), zap.Error(fault))
 	}
 	out := fleet.Report{
-		TunnelerID: w.ID, Version: r.GetVersion(), SVID: svidFromProto(r.GetSvid()),
-		RemoteAddr: clip(r.GetRemoteAddress()), Detached: r.GetDetached(),
-		Trusts: authoritiesFromProto(r.GetBundleAuthorityIds()),
+		TunnelerID: w.ID, Version: r.GetVersion(), SVID: svidFromProto(r.GetSvid()), Since: now,
+		RemoteAddr: r.GetRemoteAddress(), Detached: r.GetDetached(), Trusts: r.GetBundleAuthorityIds(),
 	}
-	if r.GetSessionStartedAt().IsValid() {
-		out.Since = r.GetSessionStartedAt().AsTime()
+	// Whoever has no beginning is not here, and the connector's clock may be wrong.
+	if at := r.GetSessionStartedAt(); at != nil && at.AsTime().After(time.Unix(0, 0)) && at.AsTime().Before(now) {
+		out.Since = at.AsTime()
 	}
 	t.s.Roster.TunnelerReport(t.c.ID, out)
-	return nil
+}
+
+// complain logs what a connector reports and should not, up to a rate: it may have
+// thousands of tunnelers, and each of them says something every few seconds.
+func (t *conversation) complain(what string, fields ...zap.Field) {
+	if t.complaints.Allow() {
+		t.log.Warn(what, fields...)
+	}
 }

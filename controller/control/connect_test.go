@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -127,10 +128,8 @@ func TestConnectRefuses(t *testing.T) {
 		"an address with a named port": {address("10.0.0.7:https"), codes.InvalidArgument, "listen_addresses:"},
 		"an address with an escape":    {address("a\x1b[2J:9443"), codes.InvalidArgument, "listen_addresses:"},
 		"a long address":               {address(strings.Repeat("a", 300) + ":9443"), codes.InvalidArgument, "listen_addresses:"},
-		"a message over 1 MiB":         {with(func(h *zerotrustv1.ConnectorHello) { h.Version = strings.Repeat("a", 1<<20) }), codes.ResourceExhausted, ""},
-		"a message over 1 MiB later":   {append(with(func(*zerotrustv1.ConnectorHello) {}), report(&zerotrustv1.TunnelerReport{Version: strings.Repeat("a", 1<<20)})), codes.ResourceExhausted, ""},
-		"a long version of a tunneler": {[]*zerotrustv1.ConnectRequest{hello("c-01"), report(&zerotrustv1.TunnelerReport{TunnelerId: "t-01", Version: long})}, codes.InvalidArgument, "version:"},
-		"an escape in such a version":  {[]*zerotrustv1.ConnectRequest{hello("c-01"), report(&zerotrustv1.TunnelerReport{TunnelerId: "t-01", Version: "\x1b"})}, codes.InvalidArgument, "version:"},
+		"a message over 2 MiB":         {with(func(h *zerotrustv1.ConnectorHello) { h.Version = strings.Repeat("a", 2<<20) }), codes.ResourceExhausted, ""},
+		"a message over 2 MiB later":   {append(with(func(*zerotrustv1.ConnectorHello) {}), report(&zerotrustv1.TunnelerReport{Version: strings.Repeat("a", 2<<20)})), codes.ResourceExhausted, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -490,4 +489,56 @@ func TestANewHolderCutsTheFormer(t *testing.T) {
 	}))
 	w.policy.Kick()
 	former.endsWith(t, codes.PermissionDenied, "not enrolled, or revoked")
+}
+
+// TestARelayIsNotPunishedForWhatItRelays: whatever a connector passes on, its stream
+// lives, what was right of the report counts, and an honest report after it does too.
+func TestARelayIsNotPunishedForWhatItRelays(t *testing.T) {
+	t.Parallel()
+	authorities := make([]string, 30837)
+	for i := range authorities {
+		authorities[i] = strings.Repeat("a", 32)
+	}
+	never := &timestamppb.Timestamp{Seconds: 1 << 62}
+	w := newWorld(t)
+	w.member(t, connector("c-01"))
+	w.member(t, tunneler("bad"))
+	w.member(t, tunneler("good"))
+	s := w.open(t, connector("c-01"))
+	s.say(hello("c-01"))
+	s.policy(t)
+	for name, r := range map[string]*zerotrustv1.TunnelerReport{
+		"a newline in a version":     {Version: "v1\n"},
+		"a version of 65 characters": {Version: strings.Repeat("a", 65)},
+		"a megabyte of a version":    {Version: strings.Repeat("a", 1<<20)},
+		"text that runs backwards":   {Version: "\u202e1v"},
+		"NUL":                        {Version: "\x00", RemoteAddress: "\x00"},
+		"30,837 authorities":         {BundleAuthorityIds: authorities},
+		"a serial that draws":        {Svid: &zerotrustv1.SVIDStatus{Serial: "\x1b[2J", AuthorityId: strings.Repeat("b", 1000), NotAfter: never}},
+		"a beginning of no calendar": {SessionStartedAt: never},
+		"a beginning in the future":  {SessionStartedAt: timestamppb.New(time.Now().Add(100 * 365 * 24 * time.Hour))},
+		"no beginning":               {},
+		"nobody":                     {TunnelerId: "\x1b[2J"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := r.GetTunnelerId()
+			if id == "" {
+				r.TunnelerId, id = "bad", "bad"
+			}
+			before, _ := w.roster.Tunneler("good", time.Time{})
+			s.say(report(r), report(&zerotrustv1.TunnelerReport{TunnelerId: "good", SessionStartedAt: timestamppb.Now()}), heartbeat("c-01", 1))
+			eventually(t, "the report after it", func() bool {
+				p, _ := w.roster.Tunneler("good", time.Time{})
+				return p.Status == fleet.Online && p.LastSeen.After(before.LastSeen)
+			})
+			require.Equal(t, fleet.Online, w.status("c-01"))
+			p, _ := w.roster.Tunneler(id, time.Time{})
+			require.Equal(t, id == "bad", p.Status == fleet.Online, "who is attached is ONLINE, whatever it says")
+			require.False(t, p.Since.After(time.Now()))
+			require.True(t, wire.Printable(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID))
+			for _, peer := range w.roster.Peers() {
+				require.LessOrEqual(t, len(peer.Trusts), wire.MaxAuthorities)
+			}
+		})
+	}
 }

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"io"
 	"math"
-	"net"
 	"net/netip"
-	"strconv"
 	"time"
-	"unicode"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 // hello reads the first message and checks what it claims.
@@ -48,31 +46,21 @@ func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) 
 
 func validateHello(h fleet.Hello) error {
 	for field, text := range map[string]string{"version": h.Version, "instance_id": h.InstanceID, "boot_id": h.BootID, "agent_start": h.AgentStart} {
-		if len(text) > 64 || !printable(text) {
-			return status.Errorf(codes.InvalidArgument, "%s: must be at most 64 printable characters", field)
+		if !wire.Label(text) {
+			return status.Errorf(codes.InvalidArgument, "%s: must be at most 64 bytes of printable text", field)
 		}
 	}
 	// An IPv6 zone is free text of any length.
-	if _, err := netip.ParseAddr(h.PrivateIP); h.PrivateIP != "" && (err != nil || len(h.PrivateIP) > 64 || !printable(h.PrivateIP)) {
+	if _, err := netip.ParseAddr(h.PrivateIP); h.PrivateIP != "" && (err != nil || !wire.Label(h.PrivateIP)) {
 		return status.Error(codes.InvalidArgument, "private_ip: is not an IP address")
 	}
-	if len(h.Addresses) > 16 {
+	if len(h.Addresses) > wire.MaxAddresses {
 		return status.Error(codes.InvalidArgument, "listen_addresses: more than 16")
 	}
 	for _, a := range h.Addresses {
-		host, port, err := net.SplitHostPort(a)
-		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" || len(a) > 255 || !printable(a) {
+		if !wire.HostPort(a) {
 			return status.Error(codes.InvalidArgument, "listen_addresses: not of the form host:port")
 		}
 	}
 	return nil
-}
-
-func printable(s string) bool {
-	for _, c := range s {
-		if !unicode.IsPrint(c) {
-			return false
-		}
-	}
-	return true
 }

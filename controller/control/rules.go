@@ -9,6 +9,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 // EnrollmentRules are for the bootstrap listener: whoever reaches it may call, the
@@ -37,7 +38,7 @@ var ControlRules = rpcauth.Rules{
 // Caps on what a peer can send in one message.
 const (
 	maxEnrollMessage  = 64 << 10
-	maxControlMessage = 1 << 20
+	maxControlMessage = wire.MaxFromMember
 )
 
 // Traced says which RPCs are a trace each: what enrolls. The streams of the control

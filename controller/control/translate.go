@@ -1,10 +1,7 @@
 package control
 
 import (
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -15,6 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 func kindFromProto(k zerotrustv1.WorkloadKind) identity.Kind {
@@ -60,8 +58,7 @@ func svidOf(st mtls.SVIDStatus) fleet.SVID {
 	return fleet.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}
 }
 
-// svidFromProto reads a report. It is shown to people and decides nothing, but a
-// peer may not make it long.
+// svidFromProto reads a report. It is shown to people and decides nothing.
 func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
 	out := fleet.SVID{Serial: clip(s.GetSerial()), AuthorityID: clip(s.GetAuthorityId())}
 	if s.GetNotAfter().IsValid() {
@@ -70,30 +67,6 @@ func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
 	return out
 }
 
-// maxAuthorities is more than a bundle ever has: two a server, and a few that
-// have not expired yet.
-const maxAuthorities = 64
-
-// authoritiesFromProto reads which authorities a peer says it trusts. It opens the
-// first gate of a CA rotation and the last: a peer that lies locks itself out, or
-// hides only that it takes old SVIDs itself.
-func authoritiesFromProto(ids []string) []string {
-	out := make([]string, 0, min(len(ids), maxAuthorities))
-	for _, id := range ids[:min(len(ids), maxAuthorities)] {
-		out = append(out, clip(id))
-	}
-	return out
-}
-
 // clip bounds a reported text and takes out what a terminal would obey: a
 // connector must not draw on an operator's screen.
-func clip(s string) string { return clipTo(s, 80) }
-
-func clipTo(s string, n int) string {
-	return strings.Map(func(c rune) rune {
-		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			return -1
-		}
-		return c
-	}, s[:min(len(s), n)])
-}
+func clip(s string) string { return wire.Clip(s, wire.MaxKeyID) }

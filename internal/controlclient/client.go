@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,10 @@ type Config struct {
 	// Kick ends a wait at once. It gets a value when an attempt that failed may
 	// work now: a fresh SVID. Optional; the client takes its values.
 	Kick <-chan struct{}
+	// MaxMessage is the largest message the peer may send, in bytes; 32 KiB by default.
+	MaxMessage int
+	// Dial reaches an address; TCP by default.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Stable defaults to DefaultStable.
 	Stable time.Duration
 	// Answer defaults to DefaultAnswer.
@@ -114,6 +119,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Answer == 0 {
 		cfg.Answer = DefaultAnswer
+	}
+	if cfg.MaxMessage == 0 {
+		cfg.MaxMessage = defaultMessage
 	}
 	if cfg.Ended == nil {
 		cfg.Ended = func(string) {}
@@ -220,7 +228,7 @@ func (c *Client) nextAddress(ctx context.Context) (string, bool) {
 
 // attempt returns how long the stream lived since the peer answered on it.
 func (c *Client) attempt(ctx context.Context, addr string) (time.Duration, error) {
-	conn, err := dial(addr, c.cfg.TLS)
+	conn, err := c.dial(addr)
 	if err != nil {
 		return 0, err
 	}

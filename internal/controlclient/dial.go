@@ -1,7 +1,6 @@
 package controlclient
 
 import (
-	"crypto/tls"
 	"regexp"
 	"time"
 
@@ -15,17 +14,17 @@ import (
 const (
 	// connectTimeout bounds TCP and TLS of one attempt.
 	connectTimeout = 10 * time.Second
-	// maxMessage bounds what a peer can make us hold.
-	maxMessage = 1 << 20
+	// defaultMessage bounds what a peer can make us hold.
+	defaultMessage = 32 << 10
 )
 
 // dial makes a connection that connects on its first RPC and gives that RPC up at
 // the first failure: the waits are Client's. passthrough because an address is
 // one peer, and names are resolved anew at each attempt by the dialer. No proxy:
 // the environment of a host must not decide who sees its control traffic.
-func dial(addr string, tlsConfig *tls.Config) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+addr,
-		grpc.WithTransportCredentials(mtls.ClientCredentials(tlsConfig)),
+func (c *Client) dial(addr string) (*grpc.ClientConn, error) {
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(mtls.ClientCredentials(c.cfg.TLS)),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
@@ -33,10 +32,14 @@ func dial(addr string, tlsConfig *tls.Config) (*grpc.ClientConn, error) {
 			Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-		grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(16<<10),
-		grpc.WithMaxHeaderListSize(8<<10),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-	)
+		grpc.WithReadBufferSize(4 << 10), grpc.WithWriteBufferSize(16 << 10),
+		grpc.WithMaxHeaderListSize(8 << 10),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.cfg.MaxMessage)),
+	}
+	if c.cfg.Dial != nil {
+		options = append(options, grpc.WithContextDialer(c.cfg.Dial))
+	}
+	return grpc.NewClient("passthrough:///"+addr, options...)
 }
 
 // numbers are what differs between two ends for the same reason: local ports,

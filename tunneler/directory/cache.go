@@ -11,13 +11,14 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 const (
 	cacheFile = "directory.json"
-	// maxCache has room for every directory a controller can send in 1 MiB.
-	maxCache = 4 << 20
+	// maxCache has room for every directory that a controller can send in one message.
+	maxCache = 4 * wire.MaxFromController
 )
 
 // Store keeps d in stateDir. The running tunneler calls it after every change,

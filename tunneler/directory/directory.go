@@ -3,7 +3,6 @@ package directory
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -38,18 +38,28 @@ func (c Connector) equal(o Connector) bool {
 	return c.SPIFFEID == o.SPIFFEID && slices.Equal(c.Addresses, o.Addresses) && c.SVIDNotBefore.Equal(o.SVIDNotBefore)
 }
 
+// maxFaults bounds how many entries an error of parse describes.
+const maxFaults = 8
+
 // parse takes a directory of the control plane or of the disk. The entries left
-// out are in the error; the rest is good.
+// out are in the error and gone from in as well, which can always be kept on disk
+// then; the rest is good.
 func parse(in *zerotrustv1.Directory, td spiffeid.TrustDomain) (Directory, error) {
 	d := Directory{Revision: in.GetRevision()}
 	var faults []error
+	good := make([]*zerotrustv1.DirectoryConnector, 0, len(in.GetConnectors()))
 	for _, c := range in.GetConnectors() {
 		parsed, err := parseConnector(c, td)
 		if err != nil {
-			faults = append(faults, err)
+			if len(faults) < maxFaults {
+				faults = append(faults, err)
+			}
 			continue
 		}
-		d.Connectors = append(d.Connectors, parsed)
+		d.Connectors, good = append(d.Connectors, parsed), append(good, c)
+	}
+	if in != nil {
+		in.Connectors = good
 	}
 	d.ControlAddresses = addresses(in.GetControlPlaneAddresses())
 	return d, errors.Join(faults...)
@@ -61,17 +71,19 @@ func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain)
 		return Connector{}, fmt.Errorf("connector id: %w", err)
 	}
 	if in.GetSpiffeId() != id.String() {
-		return Connector{}, fmt.Errorf("connector %q has the SPIFFE ID %q, expected %q", in.GetId(), in.GetSpiffeId(), id)
+		return Connector{}, fmt.Errorf("connector %q has the SPIFFE ID %q, expected %q", in.GetId(), wire.Clip(in.GetSpiffeId(), wire.MaxReason), id)
 	}
-	return Connector{ID: in.GetId(), SPIFFEID: id, Addresses: addresses(in.GetAddresses()), SVIDNotBefore: in.GetSvidNotBefore().AsTime()}, nil
+	earliest, ok := wire.Time(in.GetSvidNotBefore())
+	if !ok {
+		return Connector{}, fmt.Errorf("connector %q: svid_not_before is not a time", in.GetId())
+	}
+	return Connector{ID: in.GetId(), SPIFFEID: id, Addresses: addresses(in.GetAddresses()), SVIDNotBefore: earliest}, nil
 }
 
 // addresses drops what cannot be dialed.
 func addresses(in []string) []string {
-	return slices.DeleteFunc(slices.Clone(in), func(a string) bool {
-		host, port, err := net.SplitHostPort(a)
-		return err != nil || host == "" || port == ""
-	})
+	kept, _ := wire.Addresses(in)
+	return kept
 }
 
 // ErrNoConnector is returned when the directory names nobody.

@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -96,9 +97,11 @@ func New(cfg Config) (*Watcher, error) {
 		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Kinds(cfg.TrustDomain, identity.KindController)),
 		Serve:     w.serve,
 		Reproof:   w.prover.Around,
-		Kick:      kick,
-		Ended:     cfg.Ended,
-		Log:       cfg.Log,
+		// A message over its receiver's cap would end every stream it is sent on.
+		MaxMessage: wire.MaxFromController,
+		Kick:       kick,
+		Ended:      cfg.Ended,
+		Log:        cfg.Log,
 	})
 	if err != nil {
 		unkick()
@@ -234,7 +237,7 @@ func (w *Watcher) Ready(context.Context) error {
 // serve is one watch, from its request to its end.
 func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
 	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{
-		TunnelerId: w.cfg.ID, Version: w.cfg.Version,
+		TunnelerId: w.cfg.ID, Version: wire.Clip(w.cfg.Version, wire.MaxLabel),
 		InstanceId: w.instance, BootId: starts.Kernel(), AgentStart: starts.Agent(ctx, w.cfg.AgentSocket),
 	})
 	if err != nil {

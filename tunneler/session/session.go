@@ -14,6 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
@@ -45,13 +46,14 @@ func newSession(cfg Config, c directory.Connector) (*Session, error) {
 	s.kick = unkick
 	var err error
 	s.client, err = controlclient.New(controlclient.Config{
-		Addresses: c.Addresses,
-		TLS:       mtls.ClientConfig(cfg.Identity, mtls.Exactly(c.SPIFFEID)),
-		Serve:     s.serve,
-		Reproof:   cfg.reproof.Around,
-		Kick:      kick,
-		Ended:     cfg.Ended,
-		Log:       cfg.Log.With(zap.Stringer("connector_spiffe_id", c.SPIFFEID)),
+		Addresses:  c.Addresses,
+		TLS:        mtls.ClientConfig(cfg.Identity, mtls.Exactly(c.SPIFFEID)),
+		Serve:      s.serve,
+		Reproof:    cfg.reproof.Around,
+		MaxMessage: wire.MaxToTunneler,
+		Kick:       kick,
+		Ended:      cfg.Ended,
+		Log:        cfg.Log.With(zap.Stringer("connector_spiffe_id", c.SPIFFEID)),
 	})
 	if err != nil {
 		unkick()
@@ -230,8 +232,8 @@ func (s *Session) send(stream zerotrustv1.TunnelService_SessionClient, hb *zerot
 func (s *Session) heartbeat() *zerotrustv1.TunnelerHeartbeat {
 	st := s.cfg.Identity.Status()
 	return &zerotrustv1.TunnelerHeartbeat{
-		TunnelerId: s.cfg.ID, Version: s.cfg.Version,
+		TunnelerId: s.cfg.ID, Version: wire.Clip(s.cfg.Version, wire.MaxLabel),
 		Svid:               &zerotrustv1.SVIDStatus{Serial: st.Serial, AuthorityId: st.AuthorityID, NotAfter: timestamppb.New(st.NotAfter)},
-		BundleAuthorityIds: s.cfg.Identity.AuthorityIDs(),
+		BundleAuthorityIds: wire.ClipAuthorities(s.cfg.Identity.AuthorityIDs()),
 	}
 }

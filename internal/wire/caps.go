@@ -1,0 +1,42 @@
+package wire
+
+// Caps on one message, by who sends it. Each sender's largest message fits its
+// receiver's cap, and what a tunneler says still fits when its connector passes it
+// on: a message that an honest program relays must never end that program's stream.
+const (
+	// MaxFromTunneler is for a connector's listener. The largest message there is a
+	// re-proof, with a certificate chain of 16 KiB.
+	MaxFromTunneler = 32 << 10
+	// MaxToTunneler is for acknowledgements and re-proofs of a connector.
+	MaxToTunneler = 32 << 10
+	// MaxFromMember is for the controller's listener. A connector of an earlier release
+	// took 1 MiB from a tunneler and relayed it unchecked: that fits, with the rest of a
+	// report around it.
+	MaxFromMember = 2 << 20
+	// MaxSnapshot is how large the controller makes a policy or a directory.
+	MaxSnapshot = 4 << 20
+	// MaxFromController is what connectors and tunnelers take. It is twice MaxSnapshot:
+	// a message that is too large for its receiver ends the stream, and would be sent
+	// again on the next one.
+	MaxFromController = 2 * MaxSnapshot
+)
+
+// Caps on lists and texts. Texts are counted in bytes.
+const (
+	// MaxLabel is for versions and ids of starts.
+	MaxLabel = 64
+	// MaxAuthorities is more than a bundle ever has: two a server, and a few that have
+	// not expired yet.
+	MaxAuthorities = 64
+	// MaxKeyID is for serial numbers and key ids, in hexadecimal.
+	MaxKeyID = 80
+	// MaxRemoteAddress has room for an IPv6 address with a zone and a port.
+	MaxRemoteAddress = 80
+	// MaxAddresses and MaxAddress are for lists of host:port.
+	MaxAddresses = 16
+	MaxAddress   = 255
+	// MaxRefusals is what one report of refused sessions may list.
+	MaxRefusals = 64
+	// MaxReason is for texts that people read.
+	MaxReason = 256
+)
