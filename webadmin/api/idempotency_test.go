@@ -1,8 +1,9 @@
 package api_test
 
 import (
+	"bufio"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -212,22 +213,19 @@ func TestABodyIsNotReadBeforeItsSenderIsKnown(t *testing.T) {
 	t.Parallel()
 	e := apitest.Start(t)
 	for name, authorization := range map[string]string{
-		"nobody's": "", "an unknown key's": "Bearer zta_unknown", "of a caller without the permission": "Bearer " + e.AddKey(t, auth.Key{ID: "weak", Permissions: []auth.Permission{auth.FleetRead}}),
+		"nobody's": "", "an unknown key's": "Authorization: Bearer zta_unknown\r\n",
+		"of a caller without the permission": "Authorization: Bearer " + e.AddKey(t, auth.Key{ID: "weak", Permissions: []auth.Permission{auth.FleetRead}}) + "\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body, unsent := io.Pipe() // one that never comes
-			t.Cleanup(func() { _ = unsent.Close() })
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.URL+"/api/admin/ca/rotations", body)
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(e.URL, "http://"))
 			require.NoError(t, err)
-			req.ContentLength = 1 << 30
-			req.Header.Set("Idempotency-Key", "k1")
-			req.Header.Set("Content-Type", "application/json")
-			if authorization != "" {
-				req.Header.Set("Authorization", authorization)
-			}
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-			resp, err := client.Do(req)
+			defer func() { _ = conn.Close() }()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+			_, err = fmt.Fprintf(conn, "POST /api/admin/ca/rotations HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: k1\r\n%s"+
+				"Content-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{", authorization) // the rest never comes
+			require.NoError(t, err)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, resp.StatusCode)

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,13 +117,14 @@ func TestAnEventStreamEndsWithItsSession(t *testing.T) {
 func TestABodyWaitsUntilItsSenderIsKnown(t *testing.T) {
 	t.Parallel()
 	e := apitest.Start(t)
-	body, unsent := io.Pipe() // it never comes
-	t.Cleanup(func() { _ = unsent.Close() })
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.URL+"/api/admin/ca/rotations", body)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(e.URL, "http://"))
 	require.NoError(t, err)
-	req.ContentLength = 1 << 30
-	req.Header.Set("Idempotency-Key", "k1")
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Second}).Do(req)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Second)))
+	_, err = io.WriteString(conn, "POST /api/admin/ca/rotations HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: k1\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{") // the rest never comes
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err, "it is waited for")
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
