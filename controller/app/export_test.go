@@ -2,25 +2,32 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 )
 
 // ExportAll exports what serve does, of a controller to which nothing has happened.
@@ -110,3 +117,83 @@ const LookEvery = lookEvery
 func InstallCommands(td spiffeid.TrustDomain, enrollAt string, ca []byte, scripts bool) func(enroll.Token, string) []adminapi.InstallCommand {
 	return installer{trustDomain: td, enrollAt: func() string { return enrollAt }, ca: ca, scripts: scripts}.commands
 }
+
+// Wired is a controller on a SPIRE that a test plays, with everything that serve
+// builds and runs but the processes of SPIRE.
+type Wired struct {
+	c    *controller
+	idle []string
+	stop func() error
+}
+
+// Wire starts a controller. spire is the admin socket of the server, workload that of
+// the Workload API, which has to give the SVID of the controller id.
+func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spiffeid.ID) (w *Wired, err error) {
+	c := &controller{cfg: cfg, log: zap.NewNop(), paths: paths(cfg.DataDir)}
+	if c.own, err = selfhost.Entry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
+		return nil, err
+	}
+	if c.td, err = spiffeid.TrustDomainFromString(cfg.TrustDomain); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(makeDataDir(cfg.DataDir), c.openTracing(ctx), c.open(ctx)); err != nil {
+		return nil, err
+	}
+	if c.spire, err = registrar.Dial(spire, c.td, c.log); err != nil {
+		return nil, err
+	}
+	if c.source, err = mtls.Open(ctx, mtls.SourceConfig{Socket: "unix://" + workload, ID: id, Log: c.log}); err != nil {
+		return nil, err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	enrollment, plane, err := c.build(gctx.Done())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.policy.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	components := c.components(enrollment, plane)
+	for _, it := range components {
+		g.Go(func() error { return it.Run(gctx) })
+	}
+	return &Wired{c: c, idle: idle(c, components), stop: func() error {
+		err := g.Wait()
+		c.source.Close()
+		return errors.Join(err, c.spire.Close(), c.store.Close(), c.tracing.Close())
+	}}, nil
+}
+
+// idle are the parts that were built and have a Run which nobody calls.
+func idle(c *controller, components []component) (names []string) {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		f := reflect.NewAt(v.Field(i).Type(), v.Field(i).Addr().UnsafePointer()).Elem() // it may be unexported
+		part, ok := f.Interface().(component)
+		if name := v.Type().Field(i).Name; ok && !slices.Contains(components, part) && name != "health" { // health runs around all
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Idle names the parts whose Run nobody calls.
+func (w *Wired) Idle() []string { return w.idle }
+
+// Enroll is the service that redeems tokens.
+func (w *Wired) Enroll() *enroll.Service { return w.c.enroll }
+
+// Fleet revokes.
+func (w *Wired) Fleet() *fleet.Fleet { return w.c.fleet }
+
+// AuditRows are how many events the audit log has.
+func (w *Wired) AuditRows(ctx context.Context) (int, error) {
+	all, err := w.c.store.AuditSince(ctx, time.Time{})
+	return len(all), err
+}
+
+// Policy is what is in force.
+func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }
+
+// Wait returns when all has ended, which the context of Wire asks for.
+func (w *Wired) Wait() error { return w.stop() }

@@ -282,19 +282,39 @@ func (c *controller) run(ctx context.Context) error {
 	if err := errors.Join(c.offerSetup(ctx), c.writeRunFile()); err != nil {
 		return err
 	}
-	for _, run := range append(append(c.auditing.runs(), c.besides...),
-		enrollment.Run, plane.Run, c.admin.Run, c.policy.Run, c.reconciler.Run, c.agents.Run, c.rotation.Run, c.enroll.Run, c.feed.Run, c.series.Run,
-		func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) },
-		func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) },
-		c.notify,
-	) {
-		g.Go(func() error { return run(gctx) })
+	for _, component := range c.components(enrollment, plane) {
+		g.Go(func() error { return component.Run(gctx) })
 	}
 	c.log.Info("controller ready", zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),
 		zap.Stringer("control", c.lis.control.Addr()), zap.Stringer("admin", c.admin.Addr()), zap.String("ca", c.ca.CertificatePath()))
 	err = g.Wait()
 	c.log.Info("controller stopped")
 	return cause(ctx, err)
+}
+
+// component is a part of the controller that runs as long as it does.
+type component interface {
+	Run(ctx context.Context) error
+}
+
+// running makes a component of a function.
+type running func(context.Context) error
+
+// Run implements component.
+func (f running) Run(ctx context.Context) error { return f(ctx) }
+
+// components are everything that was built and runs.
+func (c *controller) components(enrollment, plane *control.Server) []component {
+	out := []component{
+		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.rotation, c.enroll, c.feed, c.series,
+		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
+		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
+		running(c.notify),
+	}
+	for _, run := range append(c.auditing.runs(), c.besides...) {
+		out = append(out, running(run))
+	}
+	return out
 }
 
 // notify tells systemd; the controller is ready once all its listeners serve.
