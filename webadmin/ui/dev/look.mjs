@@ -122,6 +122,19 @@ const scenes = [
   ],
   ['people', '/people'],
   ['people-add', '/people', null, click('Add person')],
+  [
+    'people-remove',
+    '/people',
+    null,
+    async (p) => {
+      await p
+        .getByRole('button', { name: /^Actions for/ })
+        .nth(1)
+        .click()
+      await p.getByRole('menuitem', { name: 'Remove…' }).click()
+      await p.getByRole('checkbox').waitFor()
+    },
+  ],
   ['keys', '/keys'],
   ['keys-new', '/keys', null, click('Create key')],
   ['account', '/account'],
