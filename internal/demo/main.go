@@ -22,6 +22,14 @@ func main() {
 	check := flag.Bool("check", false, "check unattended and exit 0 or 1")
 	bin := flag.String("bin", "bin", "directory of the programs")
 	flag.Parse()
+	if flag.Arg(0) != job && ownsTerminal() {
+		code, err := runAsJob()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			code = 1
+		}
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, *bin, *check)
 	stop()
