@@ -51,7 +51,7 @@ fetch_node() {
 	esac
 	echo "installing node $node_version and npm $npm_version into $node_dir" >&2
 	mkdir -p "$node_dir"
-	npm install --prefix "$node_dir" --ignore-scripts --no-audit --no-fund --loglevel=error \
+	npm install --prefix "$node_dir" --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error \
 		"node-linux-$arch@$node_version" "npm@$npm_version" </dev/null >&2
 	hash -r # the shell remembers where the old one is
 }
