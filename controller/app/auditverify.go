@@ -55,7 +55,12 @@ such a database is in itself intact. Copy the file from a connector's state
 directory, by another way than through the controller:
   /var/lib/grpcconnector/` + witness.FileName + `
 
-Exit codes: 0 the log is intact, 1 it is not, 2 it could not be verified.`,
+What it does not find: a record that was never written; a change in the last
+second, before the record was signed; and a record that somebody who can write to
+the database puts in, which the running controller signs like its own.
+
+Exit codes: 0 the log is intact, 1 it was tampered with, 2 it could not be verified:
+the database, key or witness file is missing, damaged or of another controller.`,
 		Example: `  grpccontroller audit verify
   grpccontroller audit verify --witness ./audit-witness.json
   grpccontroller audit verify --database ./evidence.db --verifier-key "$(cat checkpoint.pub)" -o json`,

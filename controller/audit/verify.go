@@ -2,9 +2,12 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
@@ -78,6 +81,9 @@ type Report struct {
 	Problem     *Problem // nil: everything is as it was signed
 }
 
+// ErrInput is returned for a key or a witness file that cannot judge this log.
+var ErrInput = errors.New("cannot be verified with this")
+
 // Verify hashes the whole log anew, from its rows, and compares it with the
 // stored hashes, with every checkpoint, and with what a connector witnessed. The
 // error says that it could not be done; what it found is in the report.
@@ -87,6 +93,9 @@ func Verify(ctx context.Context, store VerifyStore, v Verification) (Report, err
 		return Report{}, err
 	}
 	w := &walk{store: store, v: v, report: Report{Newest: newest, Size: newest.Size}}
+	if err := w.inputs(newest); err != nil {
+		return w.report, err
+	}
 	err = w.run(ctx)
 	w.report.Root = w.edge.root()
 	return w.report, err
@@ -100,7 +109,7 @@ type walk struct {
 	v      Verification
 	report Report
 	edge   edge
-	kept   witness.Checkpoint // of the witness; Size 0 without one
+	kept   witness.Kept // of the witness; Size 0 without one
 
 	checkpoints []SignedCheckpoint // read ahead
 	good        int64              // size of the last checkpoint that held
@@ -112,7 +121,8 @@ func (w *walk) run(ctx context.Context) error {
 	if w.report.Pending, _, err = w.store.AuditCounts(ctx); err != nil {
 		return err
 	}
-	if w.v.Witness != nil && !w.openWitness() {
+	if w.v.Witness != nil && w.kept.VerifierKey != w.v.VerifierKey {
+		w.problem(Forged, Row{Index: -1}, "the witness knows this log under another key, %s: it was signed anew, or one of the two is of another controller", w.kept.VerifierKey)
 		return nil
 	}
 	for w.report.Problem == nil && w.edge.size < w.report.Size {
@@ -129,22 +139,29 @@ func (w *walk) run(ctx context.Context) error {
 	return nil
 }
 
-// openWitness reads what was witnessed. A witness of another key cannot judge, so
-// that is a problem of its own.
-func (w *walk) openWitness() bool {
-	kept, err := w.v.Witness.Kept()
-	switch {
-	case err != nil:
-		w.problem(Forged, Row{Index: -1}, "the witness file: %v", err)
-	case kept.VerifierKey == "":
-		w.problem(Forged, Row{Index: -1}, "the witness file holds no checkpoint")
-	case kept.VerifierKey != w.v.VerifierKey:
-		w.problem(Forged, Row{Index: -1}, "the witness knows this log under another key, %s", kept.VerifierKey)
-	default:
-		w.kept = kept.Checkpoint
-		return true
+// inputs refuses what could only make an intact log look bad. What claims to be of this
+// log and does not fit it is for run to judge: it may be the log that is forged.
+func (w *walk) inputs(newest SignedCheckpoint) (err error) {
+	key, err := note.NewVerifier(w.v.VerifierKey)
+	if err != nil {
+		return fmt.Errorf("%w public key: it is not one of the form name+hash+key", ErrInput)
 	}
-	return false
+	if origin, _, _ := strings.Cut(newest.Note, "\n"); newest.Size > 0 && origin != key.Name() {
+		return fmt.Errorf("%w public key: it is of %q, the log is of %q", ErrInput, key.Name(), clip(origin))
+	}
+	if w.v.Witness == nil {
+		return nil
+	}
+	if w.kept, err = w.v.Witness.Kept(); err != nil {
+		return fmt.Errorf("%w witness file: %w", ErrInput, err)
+	}
+	if w.kept.VerifierKey == "" {
+		return fmt.Errorf("%w witness file: its connector has witnessed nothing yet", ErrInput)
+	}
+	if of := w.kept.Checkpoint.Origin; of != key.Name() {
+		return fmt.Errorf("%w witness file: it is of %q, the log is of %q", ErrInput, of, key.Name())
+	}
+	return nil
 }
 
 // page verifies up to page records.
@@ -247,8 +264,8 @@ func (w *walk) checkpoint(ctx context.Context) (ok bool, err error) {
 		}
 		w.good = c.Size
 	}
-	if w.kept.Size == w.edge.size && w.kept.Root != w.edge.root() {
-		w.report.Problem = &Problem{Kind: RolledBack, Index: w.kept.Size - 1, Detail: fmt.Sprintf(
+	if w.kept.Checkpoint.Size == w.edge.size && w.kept.Checkpoint.Root != w.edge.root() {
+		w.report.Problem = &Problem{Kind: RolledBack, Index: w.kept.Checkpoint.Size - 1, Detail: fmt.Sprintf(
 			"%s witnessed other records up to this one at %s: the log was rolled back and written anew, or rewritten",
 			w.v.Witness.Connector, w.v.Witness.WitnessedAt.UTC().Format(time.RFC3339))}
 		w.report.Problem.Time, w.report.Problem.Action = w.last.Time, w.last.Action
@@ -278,13 +295,13 @@ func (w *walk) signed(c SignedCheckpoint) bool {
 
 // tail looks behind the newest checkpoint.
 func (w *walk) tail(ctx context.Context) error {
-	if w.kept.Size > w.report.Size {
+	if w.kept.Checkpoint.Size > w.report.Size {
 		ends := "it is empty"
 		if w.last.Action != "" {
 			ends = fmt.Sprintf("its last record is of %s (%s)", w.last.Time.Format(time.RFC3339Nano), w.last.Action)
 		}
 		w.problem(RolledBack, Row{Index: w.report.Size}, "the log has %d records, %s; %s witnessed %d at %s",
-			w.report.Size, ends, w.v.Witness.Connector, w.kept.Size, w.v.Witness.WitnessedAt.UTC().Format(time.RFC3339))
+			w.report.Size, ends, w.v.Witness.Connector, w.kept.Checkpoint.Size, w.v.Witness.WitnessedAt.UTC().Format(time.RFC3339))
 		return nil
 	}
 	if w.v.Live { // the sequencer goes on meanwhile

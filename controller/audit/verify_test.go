@@ -146,15 +146,49 @@ func TestVerifyWithAWitness(t *testing.T) {
 	require.Equal(t, audit.RolledBack, p.Kind)
 	require.Contains(t, p.Detail, "witnessed other records")
 
-	t.Run("a witness of another key or of nothing proves nothing", func(t *testing.T) {
+	t.Run("a witness of another key of this log is not ignored", func(t *testing.T) {
 		other := newWorld(t)
 		other.grow(t, 12)
-		for _, f := range []*witness.File{other.witnessed(t), {}, {Checkpoint: seen.Checkpoint, VerifierKey: other.signer.VerifierKey}} {
-			p := w.verify(t, func(v *audit.Verification) { v.Witness = f }).Problem
-			require.NotNil(t, p)
-			require.Equal(t, audit.Forged, p.Kind)
-		}
+		p := w.verify(t, func(v *audit.Verification) { v.Witness = other.witnessed(t) }).Problem
+		require.NotNil(t, p)
+		require.Equal(t, audit.Forged, p.Kind)
 	})
+}
+
+// TestUnusableInputIsNoProofOfTampering: whoever gives the wrong file or key must not
+// be told that somebody changed the log.
+func TestUnusableInputIsNoProofOfTampering(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grow(t, 6)
+	elsewhere, err := audit.OpenSigner(t.TempDir(), "elsewhere.example/audit")
+	require.NoError(t, err)
+	foreign, err := elsewhere.Sign(witness.Checkpoint{Origin: elsewhere.Origin(), Size: 3})
+	require.NoError(t, err)
+	seen := w.witnessed(t)
+	for name, change := range map[string]func(v *audit.Verification){
+		"no key":                                func(v *audit.Verification) { v.VerifierKey = "" },
+		"a key that is none":                    func(v *audit.Verification) { v.VerifierKey = "test.example/audit+1234+abc" },
+		"a key with another line after it":      func(v *audit.Verification) { v.VerifierKey += "\n" + v.VerifierKey },
+		"the key of another installation":       func(v *audit.Verification) { v.VerifierKey = elsewhere.VerifierKey },
+		"a witness that has seen nothing":       func(v *audit.Verification) { v.Witness = &witness.File{} },
+		"a witness whose checkpoint is no note": func(v *audit.Verification) { v.Witness = &witness.File{VerifierKey: seen.VerifierKey, Checkpoint: "x"} },
+		"a witness whose key did not sign": func(v *audit.Verification) {
+			v.Witness = &witness.File{VerifierKey: elsewhere.VerifierKey, Checkpoint: seen.Checkpoint}
+		},
+		"a witness of another installation": func(v *audit.Verification) {
+			v.Witness = &witness.File{VerifierKey: elsewhere.VerifierKey, Checkpoint: foreign}
+		},
+	} {
+		db, err := store.OpenReadOnly(t.Context(), w.file())
+		require.NoError(t, err)
+		v := audit.Verification{VerifierKey: w.signer.VerifierKey}
+		change(&v)
+		r, err := audit.Verify(t.Context(), db, v)
+		require.ErrorIs(t, err, audit.ErrInput, name)
+		require.Nil(t, r.Problem, name)
+		require.NoError(t, db.Close())
+	}
 }
 
 // copyTo is a consistent copy of the database, as a backup makes it.
