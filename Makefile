@@ -25,7 +25,13 @@ UNIT        = $$(go list ./... | grep -v /internal/e2e)
 # go test, whose results also go to a file of this name.
 GOTESTSUM  := go tool -modfile=$(CURDIR)/internal/tools/gotestsum.mod gotestsum
 RESULTS    := $(CURDIR)/bin/results
-TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide-summary skipped --jsonfile $(RESULTS)/$@.json --
+TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide-summary skipped --jsonfile $(RESULTS)/$@$(1).json --
+# End-to-end packages do little but wait: two run side by side, each in a network
+# namespace of its own, the longest first. Those that measure time and memory run alone.
+E2E_FIRST  := ./internal/e2e ./internal/e2e/rotation ./internal/e2e/observability
+E2E_MEASURE := /(flood|footprint|herd|revocation)$$
+E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_MEASURE)|/hosts$$')
+E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_MEASURE)')
 
 .PHONY: help
 help: ## Show this list
@@ -123,7 +129,7 @@ vet:
 
 .PHONY: test
 test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests on real SPIRE
-	@echo 'The ten slowest tests:' && cat $(RESULTS)/test-unit.json $(RESULTS)/test-e2e.json | $(GOTESTSUM) tool slowest --num 10
+	@echo 'The ten slowest tests:' && cat $(RESULTS)/test-unit.json $(RESULTS)/test-e2e*.json | $(GOTESTSUM) tool slowest --num 10
 
 .PHONY: test-unit
 test-unit: ui spire ## Run the unit tests with the race detector, on real SPIRE and the built dashboard too
@@ -133,7 +139,8 @@ test-unit: ui spire ## Run the unit tests with the race detector, on real SPIRE 
 .PHONY: test-e2e
 test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip node npm chromium prometheus promtool
-	$(TESTSUM) -p 1 -timeout 25m $$(go list ./internal/e2e/... | grep -v /internal/e2e/hosts)
+	$(call TESTSUM,-apart) -p 2 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_APART)
+	$(call TESTSUM,-alone) -p 1 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_ALONE)
 
 .PHONY: screenshots
 screenshots: build spire ## Write a picture of every page of the dashboard into docs/screenshots
