@@ -37,7 +37,7 @@ var errTooManyCalls = status.Error(codes.ResourceExhausted, "too many calls; wai
 const (
 	callEvery, callBurst           = 500 * time.Millisecond, 120
 	strangerEvery, strangerBurst   = 5 * time.Millisecond, 2000
-	handshakeEvery, handshakeBurst = 500 * time.Millisecond, 120
+	handshakeEvery, handshakeBurst = time.Second, 60
 )
 
 // arrivals decides which RPCs begin, before anything of one is read but its headers.

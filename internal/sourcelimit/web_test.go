@@ -1,0 +1,102 @@
+package sourcelimit_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+)
+
+// site is a web server on a limited listener, in a synctest bubble.
+type site struct {
+	pipe    *bufconn.Listener
+	lis     *sourcelimit.Listener
+	handled atomic.Int64
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{pipe: bufconn.Listen(1 << 16)}
+	s.lis = sourcelimit.NewListener(s.pipe, sourcelimit.Caps{Most: 10, Anonymous: 10, AnonymousFrom: 10})
+	srv := &http.Server{ReadHeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s.handled.Add(1)
+		sourcelimit.IdentifyRequest(r.Context(), r.Header.Get("X-Caller"))
+	})}
+	sourcelimit.Web(srv)
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(s.lis) }()
+	t.Cleanup(func() { _ = srv.Close(); assert.ErrorIs(t, <-done, http.ErrServerClosed) })
+	return s
+}
+
+func (s *site) open(t *testing.T) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	c, err := s.pipe.Dial()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c, bufio.NewReader(c)
+}
+
+// ask returns whether the server wants to close the connection, or has.
+func ask(c net.Conn, r *bufio.Reader, caller string) (closes bool) {
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nX-Caller: "+caller+"\r\n\r\n"); err != nil {
+		return true
+	}
+	got, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return true
+	}
+	_ = got.Body.Close()
+	return got.Close
+}
+
+func TestWeb(t *testing.T) {
+	t.Parallel()
+	for name, check := range map[string]func(*testing.T, *site){
+		"cuts a flood of requests": func(t *testing.T, s *site) {
+			c, r := s.open(t)
+			for i := 0; !ask(c, r, ""); i++ {
+				require.Less(t, i, 2000)
+			}
+			require.LessOrEqual(t, s.handled.Load(), int64(1000))
+			require.EqualValues(t, 1, s.lis.Closed(sourcelimit.ReasonFlood))
+		},
+		"ends a stranger's connection that is old": func(t *testing.T, s *site) {
+			c, r := s.open(t)
+			require.False(t, ask(c, r, ""))
+			<-time.After(11 * time.Minute)
+			require.True(t, ask(c, r, ""))
+		},
+		"keeps one whose caller is known": func(t *testing.T, s *site) {
+			c, r := s.open(t)
+			require.False(t, ask(c, r, "person/ada"))
+			all, anonymous := s.lis.Open()
+			require.Equal(t, 1, all)
+			require.Zero(t, anonymous)
+			<-time.After(11 * time.Minute)
+			require.False(t, ask(c, r, "person/ada"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { check(t, newSite(t)) })
+		})
+	}
+}
+
+// TestWebOfAnotherListener: a request that came by no limited connection is served.
+func TestWebOfAnotherListener(t *testing.T) {
+	t.Parallel()
+	sourcelimit.IdentifyRequest(t.Context(), "nobody")
+	require.Nil(t, sourcelimit.LimitedOf(nil))
+}
