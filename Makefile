@@ -209,6 +209,10 @@ e2e-rotation: build spire ## Ten live CA rotations under fifty sessions, on real
 bench-revoke: build spire ## Measure a revocation, from the API call to the peer's socket closed
 	go test -count 1 -v -run . ./internal/e2e/revocation -full
 
+.PHONY: bench-flood
+bench-flood: build spire ## Flood a running controller from this machine and measure what is left for the others (2 min)
+	go test -count 1 -v -timeout 10m ./internal/e2e/flood -full
+
 .PHONY: bench-footprint
 bench-footprint: build spire ## Measure memory, CPU and wake-ups of an idle connector and tunneler (3 min)
 	go test -count 1 -v -timeout 10m -run Idle ./internal/e2e/footprint -full

@@ -41,7 +41,7 @@ func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
 	require.NoError(tb, err)
 	require.NoError(tb, s.EnrollTx(tb.Context(), func(tx enroll.Tx) error {
 		for i := range n {
-			h := fleet.Host{ID: identity.NewHostID(), KeyHash: fmt.Appendf(nil, "key %d", i), EnrolledAt: time.Now().Add(-time.Hour)}
+			h := fleet.Host{ID: identity.NewHostID(), KeyHash: fmt.Appendf(nil, "key of %s", ID(kind, i)), EnrolledAt: time.Now().Add(-time.Hour)}
 			if h.AgentID, err = h.ID.AgentID(td); err != nil {
 				return err
 			}
