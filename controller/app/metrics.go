@@ -109,6 +109,10 @@ func exportDomain(r *metrics.Registry, d domain) {
 	}
 	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(d.Roster.Headcount().Sessions) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
+	r.Gauge("policy_left_out", "Enrolled members that have no place in the policy, which is too large.", nil, func() float64 {
+		left := d.Policy.Current().LeftOut
+		return float64(left.Tunnelers + left.Connectors)
+	})
 	r.Gauge("policy_lag_revisions", "How many revisions the ONLINE connector that lags most is behind.", nil,
 		func() float64 { return lag(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Reproofs(metrics.LinkControl, d.Reproofs)

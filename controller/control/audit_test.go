@@ -142,7 +142,9 @@ func TestARefusalThatIsNothingIsOnlyCounted(t *testing.T) {
 	for _, change := range []func(*zerotrustv1.SessionRefusal){
 		func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "t1" },
 		func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "spiffe://mycorp.internal/x/y/z" },
-		func(r *zerotrustv1.SessionRefusal) { r.SpiffeId = "spiffe://mycorp.internal/" + strings.Repeat("a", 2048) },
+		func(r *zerotrustv1.SessionRefusal) {
+			r.SpiffeId = "spiffe://mycorp.internal/" + strings.Repeat("a", 2048)
+		},
 		func(r *zerotrustv1.SessionRefusal) { r.RemoteAddress = "host" },
 		func(r *zerotrustv1.SessionRefusal) { r.Count = 0 },
 		func(r *zerotrustv1.SessionRefusal) { r.LastAt = nil },

@@ -164,6 +164,7 @@ func (p *Publisher) publish(next *Snapshot) {
 	if revoked := next.revokedSince(p.last); len(revoked) > 0 && p.spread != nil {
 		p.spread(next.Revision, revoked)
 	}
+	next.complain(p.log)
 	p.last = next
 	p.tell()
 }
@@ -223,6 +224,7 @@ func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {
 			s.Tunnelers = append(s.Tunnelers, Tunneler{SPIFFEID: id, SVIDNotBefore: t.SVIDNotBefore()})
 		}
 	}
+	s.fit()
 	return s, nil
 }
 

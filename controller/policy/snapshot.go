@@ -16,6 +16,8 @@ type Snapshot struct {
 	IssuedAt   time.Time
 	Tunnelers  []Tunneler
 	Connectors []Connector
+	// LeftOut counts who is enrolled and has no place in one message.
+	LeftOut struct{ Tunnelers, Connectors int }
 
 	live    map[identity.Workload]time.Time // to the earliest notBefore of its SVID
 	revoked map[identity.Workload]time.Time // to when
