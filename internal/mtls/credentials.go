@@ -48,10 +48,12 @@ func (c *creds) ClientHandshake(ctx context.Context, authority string, socket ne
 func (c *creds) ServerHandshake(socket net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	began := time.Now()
 	config, shown := witnessed(c.config)
-	secured, info, err := credentials.NewTLS(config).ServerHandshake(socket)
+	stranger := &greeting{Conn: socket, left: maxHandshake}
+	secured, info, err := credentials.NewTLS(config).ServerHandshake(stranger)
 	if err != nil {
 		return nil, nil, err
 	}
+	stranger.over()
 	return c.open(handshake{socket, began, *shown, false}, secured, info)
 }
 

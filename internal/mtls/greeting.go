@@ -1,0 +1,36 @@
+package mtls
+
+import (
+	"errors"
+	"net"
+)
+
+// maxHandshake bounds what a listener reads from a peer that it does not know yet: a
+// hello with a post-quantum key and a chain of certificates fit several times over.
+// TLS itself would keep a quarter of a megabyte of certificates for a stranger.
+const maxHandshake = 32 << 10
+
+var errLongHandshake = errors.New("handshake of more than 32 KiB")
+
+// greeting is a connection during its handshake.
+type greeting struct {
+	net.Conn
+
+	left int // bytes; negative when the peer is known
+}
+
+// Read implements net.Conn.
+func (g *greeting) Read(p []byte) (int, error) {
+	if g.left < 0 {
+		return g.Conn.Read(p)
+	}
+	if g.left == 0 {
+		return 0, errLongHandshake
+	}
+	n, err := g.Conn.Read(p[:min(len(p), g.left)])
+	g.left -= n
+	return n, err
+}
+
+// over ends the bound. Whoever reads next begins after it.
+func (g *greeting) over() { g.left = -1 }
