@@ -331,7 +331,8 @@ func (x *AuditWitness) GetFailure() string {
 	return ""
 }
 
-// SessionRefusals are sessions that the connector did not admit, for the audit log.
+// SessionRefusals are sessions that the connector did not admit, or cut for what the
+// tunneler sent, for the audit log. An entry that is not understood is only counted.
 type SessionRefusals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 64.
@@ -543,6 +544,9 @@ func (x *ConnectorHeartbeat) GetAppliedPolicyRevision() uint64 {
 	return 0
 }
 
+// TunnelerReport is one message for one tunneler, however many are attached. What a
+// tunneler may not say to its connector is left out here by the controller, and the
+// stream goes on: the connector is not to blame for it.
 type TunnelerReport struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	TunnelerId string                 `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
@@ -819,6 +823,9 @@ func (x *AuditCheckpoint) GetProof() [][]byte {
 
 // PolicySnapshot is the whole policy of one connector. Whoever it does not name
 // is refused.
+//
+// A controller makes it of at most 4 MiB; those who enrolled last are left out of a
+// larger one. A connector takes 8 MiB, and leaves out what is no tunneler.
 type PolicySnapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only grows; an older revision than the applied one is ignored.
@@ -826,7 +833,7 @@ type PolicySnapshot struct {
 	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
 	// The tunnelers that may open a session.
 	Tunnelers []*PolicyTunneler `protobuf:"bytes,3,rep,name=tunnelers,proto3" json:"tunnelers,omitempty"`
-	// Control-plane addresses (host:port) to use from now on.
+	// Control-plane addresses (host:port) to use from now on, at most 16.
 	ControlPlaneAddresses []string `protobuf:"bytes,4,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
 	// How long it may be used without a controller, by the connector's own clock,
 	// from the end of the control stream on. Absent is 24 h.

@@ -76,10 +76,10 @@ func (WorkloadKind) EnumDescriptor() ([]byte, []int) {
 // report, for people and for the gates of a CA rotation, and decides nothing.
 type SVIDStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Serial number of the leaf, lower-case hexadecimal.
+	// Serial number of the leaf, lower-case hexadecimal, at most 80 digits.
 	Serial string `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"`
 	// Authority key id of the leaf, lower-case hexadecimal: which authority of
-	// the trust domain signed it.
+	// the trust domain signed it. At most 80 digits.
 	AuthorityId   string                 `protobuf:"bytes,2,opt,name=authority_id,json=authorityId,proto3" json:"authority_id,omitempty"`
 	NotAfter      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -138,12 +138,15 @@ func (x *SVIDStatus) GetNotAfter() *timestamppb.Timestamp {
 }
 
 // Directory tells a tunneler where it may connect, and whom to expect there.
+//
+// A controller makes it of at most 4 MiB; those who enrolled last are left out of a
+// larger one. A tunneler takes 8 MiB, and leaves out what is no connector.
 type Directory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Revision of the policy this directory was made from. It only grows.
 	Revision   uint64                `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	Connectors []*DirectoryConnector `protobuf:"bytes,2,rep,name=connectors,proto3" json:"connectors,omitempty"`
-	// Control-plane addresses (host:port) to use from now on.
+	// Control-plane addresses (host:port) to use from now on, at most 16.
 	ControlPlaneAddresses []string `protobuf:"bytes,3,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -206,7 +209,7 @@ type DirectoryConnector struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	SpiffeId string                 `protobuf:"bytes,2,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
-	// host:port, in order of preference.
+	// host:port, in order of preference, at most 16.
 	Addresses []string `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	// An SVID whose notBefore is earlier belongs to a former, revoked holder of the
 	// id: the tunneler keeps no session with it.

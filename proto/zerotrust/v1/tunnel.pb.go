@@ -78,13 +78,17 @@ func (x *SessionRequest) GetSequence() uint64 {
 	return 0
 }
 
+// TunnelerHeartbeat is passed on to the controller. The connector cuts the session
+// for whatever in it breaks a rule below, and for a message of more than 32 KiB.
 type TunnelerHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id in the caller's SVID; the session is cut otherwise.
-	TunnelerId string      `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
-	Version    string      `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	Svid       *SVIDStatus `protobuf:"bytes,3,opt,name=svid,proto3" json:"svid,omitempty"`
-	// Subject key ids of the authorities in the bundle it trusts, hexadecimal.
+	TunnelerId string `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
+	// At most 64 bytes of printable text.
+	Version string      `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Svid    *SVIDStatus `protobuf:"bytes,3,opt,name=svid,proto3" json:"svid,omitempty"`
+	// Subject key ids of the authorities in the bundle it trusts, at most 64, each of at
+	// most 80 digits of lower-case hexadecimal.
 	BundleAuthorityIds []string `protobuf:"bytes,4,rep,name=bundle_authority_ids,json=bundleAuthorityIds,proto3" json:"bundle_authority_ids,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
