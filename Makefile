@@ -80,6 +80,11 @@ spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min 
 	@scripts/require.sh cc
 	GOARCH=$(ARCH) spire/release/build.sh $(BIN)
 
+# Beside our server in a test.
+.PHONY: spire-previous
+spire-previous: ## Build bin/previous/spire-agent, the release of SPIRE before ours
+	GOARCH=$(ARCH) spire/release/build.sh --previous $(BIN)/previous spire-agent
+
 .PHONY: generate
 generate: ## Generate the Go code of proto/
 	$(BUF) generate
@@ -121,7 +126,7 @@ lint: generate-check scripts-check ui-lint ## Lint Go, proto, shell and TypeScri
 	$(GOLANGCI) run
 	$(BUF) lint
 	cd internal/e2e/containers && go tool -modfile=$(CURDIR)/$(TOOLS) golangci-lint run && go test -count 1 -run '^TestThe(Containerfile|ComposeFile|Manifests)' ./...
-	find . -name '*.sh' -not -path '*/node_modules/*' -print0 | xargs -0 shellcheck .ci/run
+	find . -name '*.sh' -not -path '*/node_modules/*' -print0 | xargs -0 shellcheck .ci/run .ci/newcomer
 
 .PHONY: vet
 vet:
@@ -137,7 +142,7 @@ test-unit: ui spire ## Run the unit tests with the race detector, on real SPIRE 
 	$(TESTSUM) -race -timeout 10m $(UNIT)
 
 .PHONY: test-e2e
-test-e2e: build spire ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
+test-e2e: build spire spire-previous ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip node npm chromium prometheus promtool
 	$(call TESTSUM,-apart) -p 2 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_APART)
 	$(call TESTSUM,-alone) -p 1 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_ALONE)
@@ -152,7 +157,7 @@ test-long: e2e-rotation ## Ten live CA rotations, and three minutes of fuzzing e
 	scripts/fuzz.sh 180
 
 .PHONY: soak
-soak: build spire ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
+soak: build spire spire-previous ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
 	scripts/mutants.sh --all
 	scripts/fuzz.sh 3600
 	go test -count 10 -timeout 3h ./internal/e2e

@@ -11,7 +11,9 @@ import (
 )
 
 // Minimum is the oldest SPIRE that we run. Before 1.14.6 one join token used
-// twice at the same moment passed twice; 1.15.2 is what every test runs on.
+// twice at the same moment passed twice. Tests run on the release that spire/release
+// pins, and one runs the agent of the release before, which is this one: hosts are
+// upgraded after their controller.
 const Minimum = "1.15.2"
 
 var versionPattern = regexp.MustCompile(`(?m)^v?(\d{1,5}\.\d{1,5}\.\d{1,5})(?:[-+][0-9A-Za-z.+-]*)?\s*$`)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# build.sh OUTDIR [PROGRAM...] - put spire-server and spire-agent, or only those
-# that are named, into OUTDIR. GOARCH=arm64 or amd64 asks for another architecture.
+# build.sh [--previous] OUTDIR [PROGRAM...] - put spire-server and spire-agent, or only
+# those that are named, into OUTDIR. GOARCH=arm64 or amd64 asks for another architecture.
+# With --previous it is the release that previous/go.mod pins, from 3 or 4.
 #
 # Where each program comes from, first match wins:
 #   1. SPIRE_SERVER_BIN / SPIRE_AGENT_BIN. One that is missing or too old is an
@@ -11,8 +12,13 @@
 #   4. A build of the version that this module's go.mod pins (about 5 minutes).
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
-readonly here
+script=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)/build.sh
+here=${script%/*} previous=no
+if [[ ${1:-} == --previous ]]; then
+  here+=/previous previous=yes
+  shift
+fi
+readonly script here previous
 
 say() { printf 'spire: %s\n' "$*"; }
 die() {
@@ -21,7 +27,7 @@ die() {
 }
 
 if [[ $# -lt 1 || $1 == -* ]]; then
-  die "usage: ${BASH_SOURCE[0]} OUTDIR [PROGRAM...] (directory that receives spire-server and spire-agent)"
+  die "usage: ${BASH_SOURCE[0]} [--previous] OUTDIR [PROGRAM...] (directory that receives spire-server and spire-agent)"
 fi
 mkdir -p -- "$1"
 outdir=$(cd -- "$1" && pwd -P)
@@ -118,7 +124,7 @@ fi
 readonly arch
 key=$(
   {
-    cat -- "$here/go.mod" "$here/go.sum" "$here/build.sh"
+    cat -- "$here/go.mod" "$here/go.sum" "$script"
     printf '%s' "$arch"
   } | sha256sum
 )
@@ -228,7 +234,7 @@ build() {
 
 # provide NAME VARIABLE
 provide() {
-  if native && { use_named "$1" "$2" || use_path "$1"; }; then return; fi
+  if [[ $previous == no ]] && native && { use_named "$1" "$2" || use_path "$1"; }; then return; fi
   if use_cache "$1"; then return; fi
   # One build at a time: a second caller waits and then finds the cache filled.
   mkdir -p -- "$cache"
