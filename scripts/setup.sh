@@ -26,7 +26,7 @@ usage() {
 	if [[ $ROLE == connector ]]; then
 		echo "  CONNECTOR_PRIVATE_IP   address at which tunnelers reach this connector; default: the one towards the controller"
 	else
-		echo "  CONNECTOR_ADDR         connector to use, host:port; default: all that the controller names"
+		echo "  CONNECTOR_ADDR         one more address of a connector, host:port, tried before those that the controller names"
 	fi
 	cat <<-'EOF'
 

@@ -74,7 +74,7 @@ type Host struct {
 	ControllerAddr   string
 	ControlPlane     []string
 	ControllerCAPath string
-	ConnectorAddr    string // of a tunneler that was limited to one
+	ConnectorAddr    string // of a tunneler, one more address to dial
 	StateDir         string
 	Socket           string // file of the Workload API
 	Dir              hostagent.Dir
@@ -241,7 +241,7 @@ func (x *examination) addresses() (out []target) {
 		add(spireServer, withPort(x.ControllerAddr, "8081"), true)
 	}
 	if x.Kind == identity.KindTunneler {
-		add("connector", x.ConnectorAddr, false)
+		add("connector at CONNECTOR_ADDR", x.ConnectorAddr, false)
 	}
 	if x.program != nil && x.Kind == identity.KindTunneler {
 		for _, s := range x.program.Sessions[:min(len(x.program.Sessions), maxConnectors)] {

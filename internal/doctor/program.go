@@ -87,6 +87,7 @@ var advice = map[string]string{
 	"policy":         "tunnelers are refused until a controller has been reached: see control_stream",
 	"listener":       "look at the program's log: its listener has ended",
 	"audit_witness":  "the controller's audit log is not the one that was witnessed: talk to an operator, then see `grpcconnector witness show`",
+	"connector_addr": "correct CONNECTOR_ADDR in the conf file, or leave it out: the controller's directory has the addresses; the other sessions go on",
 	"state_dir":      "see state_dir below: free space, or make the file system writable; it is written again within 10 s",
 	"session":        "is the connector ONLINE, is its address reachable from here (port), and does a policy name this tunneler?",
 }

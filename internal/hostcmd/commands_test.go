@@ -43,6 +43,8 @@ type controller struct {
 	addr string
 	got  *zerotrustv1.EnrollRequest
 
+	connectors []*zerotrustv1.DirectoryConnector
+
 	asked  *zerotrustv1.RequestEnrollmentRequest
 	decide error // of AwaitEnrollment; nil approves
 }
@@ -64,7 +66,7 @@ func (c *controller) Enroll(_ context.Context, req *zerotrustv1.EnrollRequest) (
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}, csr.PublicKey),
 		Bundle: c.bundle(), ControlPlaneAddresses: []string{"127.0.0.1:8444", "[::1]:8444"},
-		Directory: &zerotrustv1.Directory{Revision: 7},
+		Directory: &zerotrustv1.Directory{Revision: 7, Connectors: c.connectors},
 	}, nil
 }
 

@@ -166,6 +166,7 @@ func (e *enrollment) run(ctx context.Context) error {
 			e.say(fmt.Sprintf("the first directory is not kept, so the first start needs a controller: %v", err))
 		}
 	}
+	e.lookAtConnectorAddr(ctx, got.Reply)
 	return e.report(got)
 }
 

@@ -91,7 +91,7 @@ type enrollSettings struct {
 	TunnelerID         string `conf:"tunneler_id" usage:"id of the tunneler"`
 	TrustDomain        string `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket       string `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
-	ConnectorAddr      string `conf:"connector_addr" usage:"connector to use, host:port; written to the conf file"`
+	ConnectorAddr      string `conf:"connector_addr" usage:"one more address of a connector, host:port, tried before those of the directory; written to the conf file"`
 	ConnectorPrivateIP string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector; written to the conf file"`
 	StateDir           string `conf:"state_dir" usage:"state directory of the program; written to the conf file"`
 }

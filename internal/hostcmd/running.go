@@ -12,7 +12,7 @@ type Running struct {
 
 	ID, SPIFFEID  string
 	ListenAddr    string // of a connector, for tunnelers
-	ConnectorAddr string // of a tunneler, where it was limited to one
+	ConnectorAddr string // of a tunneler, one more address to dial
 }
 
 // RunSettings reads the configuration of a run. What Load returns beside an error is

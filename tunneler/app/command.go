@@ -68,11 +68,11 @@ func checkCommand() *cobra.Command {
 		Example: "  grpctunneler check-config --config ./tunneler.conf",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		use := "all of the directory"
-		switch {
-		case cfg.ConnectorAddr != "" && cfg.ConnectorID != "":
-			use = cfg.ConnectorID + " at " + cfg.ConnectorAddr
-		case cfg.ConnectorAddr != "" || cfg.ConnectorID != "":
-			use = "the one of the directory that matches " + cfg.ConnectorAddr + cfg.ConnectorID
+		if cfg.ConnectorID != "" {
+			use = cfg.ConnectorID + " and no other"
+		}
+		if cfg.ConnectorAddr != "" {
+			use += ", at " + cfg.ConnectorAddr + " before their own addresses"
 		}
 		dir := hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags())
 		kept := "in " + dir

@@ -28,6 +28,7 @@ const (
 	checkIdentity  = "identity"
 	checkDirectory = "directory"
 	checkSession   = "session"
+	checkAddr      = "connector_addr"
 )
 
 // run keeps the sessions until ctx ends. The health listener is opened first: an
@@ -121,6 +122,10 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	checks.Register(checkIdentity, source.Ready)
 	checks.Register(checkDirectory, watcher.Ready)
 	checks.Register(checkSession, sessions.Ready)
+	if cfg.ConnectorAddr != "" {
+		checks.Register(checkAddr, sessions.AddrReady)
+		checks.Explain(checkAddr, sessions.ExplainAddr)
+	}
 	describe(to, source, watcher, sessions)
 	to.health.Document("/sessions", func(since time.Time) any {
 		return map[string]any{"bundle_authority_ids": source.AuthorityIDs(), "sessions": sessions.Sessions(since)}

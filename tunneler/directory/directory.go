@@ -89,43 +89,21 @@ func addresses(in []string) []string {
 // ErrNoConnector is returned when the directory names nobody.
 var ErrNoConnector = errors.New("the directory names no connector: enroll one, or ask for access")
 
-// Choose picks the connectors to keep a session with: all, or the one the
-// operator configured by address, by id or both. An address alone never decides
-// whom to trust: it is tied to an entry of the directory, whose SPIFFE ID is then
-// expected there.
-func Choose(d Directory, addr, id string) ([]Connector, error) {
+// Choose picks the connectors to keep a session with: all, or the one that the
+// operator configured by its id. No address limits them: whom to trust at one is
+// always the directory's word.
+func Choose(d Directory, id string) ([]Connector, error) {
 	if len(d.Connectors) == 0 {
 		return nil, ErrNoConnector
 	}
-	if addr == "" && id == "" {
+	if id == "" {
 		return d.Connectors, nil
 	}
-	c, err := d.pick(addr, id)
-	if err != nil {
-		return nil, err
+	i := slices.IndexFunc(d.Connectors, func(c Connector) bool { return c.ID == id })
+	if i < 0 {
+		return nil, fmt.Errorf("the directory names no connector %q: check CONNECTOR_ID, known are %s", id, d.names())
 	}
-	if addr != "" {
-		others := slices.DeleteFunc(slices.Clone(c.Addresses), func(a string) bool { return a == addr })
-		c.Addresses = append([]string{addr}, others...)
-	}
-	return []Connector{c}, nil
-}
-
-func (d Directory) pick(addr, id string) (Connector, error) {
-	byAddr := slices.IndexFunc(d.Connectors, func(c Connector) bool { return slices.Contains(c.Addresses, addr) })
-	byID := slices.IndexFunc(d.Connectors, func(c Connector) bool { return c.ID == id })
-	switch {
-	case id != "" && byID < 0:
-		return Connector{}, fmt.Errorf("the directory names no connector %q: check CONNECTOR_ID, known are %s", id, d.names())
-	case id != "":
-		return d.Connectors[byID], nil
-	case byAddr >= 0:
-		return d.Connectors[byAddr], nil
-	case len(d.Connectors) == 1:
-		return d.Connectors[0], nil
-	default:
-		return Connector{}, fmt.Errorf("no connector of the directory lists CONNECTOR_ADDR %s: set CONNECTOR_ID to one of %s", addr, d.names())
-	}
+	return d.Connectors[i : i+1], nil
 }
 
 func (d Directory) names() string {

@@ -41,40 +41,27 @@ func TestChoose(t *testing.T) {
 	b := directory.Connector{ID: "b", SPIFFEID: sid("b"), Addresses: []string{"10.0.0.3:9443"}}
 	one, two := directory.Directory{Connectors: []directory.Connector{a}}, directory.Directory{Connectors: []directory.Connector{a, b}}
 	for name, c := range map[string]struct {
-		d        directory.Directory
-		addr, id string
-		want     []string // SPIFFE ids
-		first    string
-		fails    string
+		d     directory.Directory
+		id    string
+		want  []directory.Connector
+		fails string
 	}{
-		"all without a wish":                           {d: two, want: []string{"a", "b"}, first: "10.0.0.1:9443"},
-		"the one that lists the address":               {d: two, addr: "10.0.0.2:9443", want: []string{"a"}, first: "10.0.0.2:9443"},
-		"the named one at an address nobody lists":     {d: two, addr: "gw:1", id: "b", want: []string{"b"}, first: "gw:1"},
-		"the named one although another lists it":      {d: two, addr: "10.0.0.1:9443", id: "b", want: []string{"b"}, first: "10.0.0.1:9443"},
-		"the only one at an address it does not list":  {d: one, addr: "gw:1", want: []string{"a"}, first: "gw:1"},
-		"the named one at its own addresses":           {d: two, id: "b", want: []string{"b"}, first: "10.0.0.3:9443"},
-		"nobody for an address that could be either's": {d: two, addr: "gw:1", fails: "set CONNECTOR_ID to one of a, b"},
-		"nobody for an id that the directory lacks":    {d: one, addr: "10.0.0.1:9443", id: "b", fails: "no connector \"b\""},
-		"nobody from an empty directory":               {addr: "gw:1", id: "a", fails: "names no connector"},
+		"all without a wish":                        {d: two, want: two.Connectors},
+		"the named one":                             {d: two, id: "b", want: []directory.Connector{b}},
+		"nobody for an id that the directory lacks": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID, known are a"},
+		"nobody from an empty directory":            {id: "a", fails: "names no connector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := directory.Choose(c.d, c.addr, c.id)
+			got, err := directory.Choose(c.d, c.id)
 			if c.fails != "" {
 				require.ErrorContains(t, err, c.fails)
 				return
 			}
 			require.NoError(t, err)
-			ids := make([]string, 0, len(got))
-			for _, x := range got {
-				require.Equal(t, sid(x.ID), x.SPIFFEID, "the address decides nothing about whom to trust")
-				ids = append(ids, x.ID)
-			}
-			require.Equal(t, c.want, ids)
-			require.Equal(t, c.first, got[0].Addresses[0])
+			require.Equal(t, c.want, got)
 		})
 	}
-	require.Equal(t, []string{"10.0.0.1:9443", "10.0.0.2:9443"}, a.Addresses, "the directory is not changed")
 }
 
 // fakeController sends what the test puts into next.

@@ -6,13 +6,17 @@
 // flows.
 //
 // Main types, in reading order: Config, Manager (starts and stops sessions as the
-// directory changes), Session (one connector), Counts (how well it carries).
+// directory changes), Session (one connector), door (CONNECTOR_ADDR), Counts (how well it carries).
 //
 // Manager is safe for concurrent use. Run blocks, owns the goroutine of every
 // session and has joined them all when it returns.
 //
-// Invariants: a session is opened to exactly the SPIFFE ID that the directory
-// names for that connector, whoever answers at the address; a connector that left
+// Lock order: Manager's, Session's, controlclient's; the door's lock is taken with or
+// without Manager's, and no other under it but controlclient's.
+//
+// Invariants: a session belongs to exactly the SPIFFE ID that the handshake proved and
+// the directory lists, whoever answers at the address; a connector has one session,
+// whichever address led to it; a connector that left
 // the directory has no session; every message is numbered, and a connector that
 // does not answer them one by one in order is left.
 package session

@@ -41,10 +41,15 @@ type Config struct {
 	Version   string
 	Identity  Identity
 	Directory Directory
-	// ConnectorAddr and ConnectorID limit the sessions to one connector; see
-	// directory.Choose.
+	// ConnectorAddr is one more address to dial, host:port, before the addresses of the
+	// directory. The session there belongs to whatever connector of the directory the
+	// handshake proves. Optional.
 	ConnectorAddr string
-	ConnectorID   string
+	// ConnectorID limits the sessions to one connector. Optional.
+	ConnectorID string
+	// HeadStart is how long the other addresses wait for the outcome at ConnectorAddr;
+	// 2 s.
+	HeadStart time.Duration
 	// Heartbeat defaults to 10 s.
 	Heartbeat time.Duration
 	// Ended is a controlclient.Config.Ended, for all sessions. Optional.
@@ -61,6 +66,7 @@ type Config struct {
 type Manager struct {
 	cfg   Config
 	pulse notify.Pulse // asks Run's loop whether it lives
+	door  *door        // nil without ConnectorAddr
 
 	mu       sync.Mutex
 	sessions map[spiffeid.ID]*running
@@ -80,13 +86,25 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = 10 * time.Second
 	}
+	if cfg.HeadStart == 0 {
+		cfg.HeadStart = 2 * time.Second
+	}
 	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
-	return &Manager{cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}}, nil
+	m := &Manager{cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}}
+	if cfg.ConnectorAddr == "" {
+		return m, nil
+	}
+	var err error
+	m.door, err = newDoor(cfg, m)
+	return m, err
 }
 
 // Run follows the directory until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
+	if m.door != nil {
+		g.Go(func() error { return m.door.run(gctx) })
+	}
 	g.Go(func() error {
 		for {
 			if err := m.reconcile(gctx, g); err != nil {
@@ -125,7 +143,7 @@ func (m *Manager) Alive(ctx context.Context) error {
 
 // reconcile makes the sessions equal to the directory.
 func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
-	wanted, err := directory.Choose(m.cfg.Directory.Current(), m.cfg.ConnectorAddr, m.cfg.ConnectorID)
+	wanted, err := directory.Choose(m.cfg.Directory.Current(), m.cfg.ConnectorID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && (m.fault == nil || m.fault.Error() != err.Error()) {
@@ -136,7 +154,7 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 	for _, c := range wanted {
 		keep[c.SPIFFEID] = true
 		if s, ok := m.sessions[c.SPIFFEID]; ok && s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore) {
-			s.client.SetAddresses(c.Addresses)
+			s.dial(c.Addresses)
 			continue
 		} else if ok {
 			m.cfg.Log.Info("connector was enrolled anew", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
@@ -153,16 +171,26 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 			m.cfg.Log.Info("connector left the directory", zap.Stringer("connector_spiffe_id", id))
 		}
 	}
+	if m.door != nil {
+		m.door.open(len(m.sessions) > 0)
+	}
 	return nil
 }
 
 // start needs the lock.
 func (m *Manager) start(ctx context.Context, g *errgroup.Group, c directory.Connector) error {
-	s, err := newSession(m.cfg, c)
+	left := func() {}
+	if m.door != nil {
+		left = m.door.look
+	}
+	s, err := newSession(m.cfg, c, left)
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	s.withheld = m.door != nil && m.door.first()
+	s.dial(c.Addresses)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := sync.OnceFunc(func() { close(s.gone); cancel() })
 	m.sessions[c.SPIFFEID] = &running{Session: s, stop: stop}
 	g.Go(func() error {
 		defer stop()
@@ -184,7 +212,7 @@ func (m *Manager) Status() Status {
 	defer m.mu.Unlock()
 	out := Status{Wanted: len(m.sessions), Reproofs: m.cfg.reproof.Status()}
 	for _, s := range m.sessions {
-		if s.client.Status().Connected {
+		if s.status().Connected {
 			out.Open++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,14 @@ const window = 16
 // errUnanswered ends a session whose connector takes heartbeats and says nothing.
 var errUnanswered = errors.New("the connector did not acknowledge our heartbeats")
 
-// Session is the link to one connector.
+// errHeld ends a stream to a connector that has one already.
+var errHeld = errors.New("the session with this connector is open on another connection")
+
+// errGone ends a session whose connector is wanted no more.
+var errGone = errors.New("the connector left the directory, or was enrolled anew")
+
+// Session is the link to one connector. It is carried by one stream at a time: of its
+// own client, which dials the connector's addresses, or of the door.
 type Session struct {
 	cfg       Config
 	connector directory.Connector
@@ -38,15 +46,23 @@ type Session struct {
 	kick      func()
 	tally     *tally
 	link      atomic.Pointer[mtls.Conn] // of the newest stream
+	gone      chan struct{}             // closed when it is wanted no more
+	left      func()                    // hears that a stream has ended
+
+	mu        sync.Mutex
+	addresses []string // of the connector
+	held      bool     // a stream carries it
+	door      *controlclient.Client
+	// withheld: CONNECTOR_ADDR is tried before the own addresses.
+	withheld bool
 }
 
-func newSession(cfg Config, c directory.Connector) (*Session, error) {
-	s := &Session{cfg: cfg, connector: c, tally: &tally{now: time.Now}}
+func newSession(cfg Config, c directory.Connector, left func()) (*Session, error) {
+	s := &Session{cfg: cfg, connector: c, tally: &tally{now: time.Now}, gone: make(chan struct{}), left: left}
 	kick, unkick := cfg.Identity.Subscribe()
 	s.kick = unkick
 	var err error
 	s.client, err = controlclient.New(controlclient.Config{
-		Addresses:  c.Addresses,
 		TLS:        mtls.ClientConfig(cfg.Identity, mtls.Exactly(c.SPIFFEID)),
 		Serve:      s.serve,
 		Reproof:    cfg.reproof.Around,
@@ -67,12 +83,87 @@ func (s *Session) run(ctx context.Context) error {
 	return s.client.Run(ctx)
 }
 
+// dial sets the addresses of the connector.
+func (s *Session) dial(addresses []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addresses = addresses
+	s.apply()
+}
+
+// withhold keeps the own addresses back, or ends that.
+func (s *Session) withhold(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.withheld = yes
+	s.apply()
+}
+
+// apply has the own client dial, unless the door's turn comes first. It needs the lock.
+func (s *Session) apply() {
+	if s.withheld || s.door != nil {
+		s.client.SetAddresses(nil)
+		return
+	}
+	s.client.SetAddresses(s.addresses)
+}
+
+// take makes the caller's stream the one that carries the session, nil for that of the
+// own client. False: another one does.
+func (s *Session) take(door *controlclient.Client) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held {
+		return false
+	}
+	s.held, s.door = true, door
+	s.apply()
+	return true
+}
+
+// leave undoes take.
+func (s *Session) leave() {
+	s.mu.Lock()
+	if s.door != nil {
+		s.withheld = true // for a moment: the door is tried first again
+	}
+	s.held, s.door = false, nil
+	s.apply()
+	s.mu.Unlock()
+	s.left()
+}
+
+// status is that of the stream which carries the session, or of the own client.
+func (s *Session) status() controlclient.Status {
+	s.mu.Lock()
+	carrier := s.door
+	s.mu.Unlock()
+	if carrier == nil {
+		carrier = s.client
+	}
+	return carrier.Status()
+}
+
+func (s *Session) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+func (s *Session) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.withheld
+}
+
 // ready says why there is no session.
 func (s *Session) ready() error {
-	st := s.client.Status()
+	st := s.status()
 	switch {
 	case st.Connected:
 		return nil
+	case s.waits():
+		return fmt.Errorf("connector %s: CONNECTOR_ADDR %s is tried first", s.connector.ID, s.cfg.ConnectorAddr)
 	case st.Address == "":
 		return fmt.Errorf("connector %s has no address yet: is it running?", s.connector.ID)
 	case st.LastError == nil:
@@ -102,7 +193,7 @@ type Info struct {
 }
 
 func (s *Session) info(since time.Time) Info {
-	st := s.client.Status()
+	st := s.status()
 	out := Info{
 		ConnectorID: s.connector.ID, Connected: st.Connected, Address: st.Address, Since: st.Since,
 		Answered: s.tally.answered(), Counts: s.tally.since(since),
@@ -121,19 +212,55 @@ func (s *Session) info(since time.Time) Info {
 // the right SPIFFE ID until its last SVID expires, and would keep us.
 var errFormer = errors.New("this is a former, revoked holder of the connector's id")
 
-// serve is one Session stream.
+// opened is a Session stream on which nothing was said yet: the connector takes it for
+// a session with the first heartbeat.
+type opened struct {
+	zerotrustv1.TunnelService_SessionClient
+
+	link *mtls.Conn
+}
+
+func open(ctx context.Context, conn *grpc.ClientConn) (opened, error) {
+	stream, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
+	if err != nil {
+		return opened{}, err
+	}
+	link := mtls.ConnOf(stream.Context()) //nolint:contextcheck // gRPC's, which knows the connection
+	if link == nil {
+		return opened{}, mtls.ErrNoPeer
+	}
+	return opened{stream, link}, nil
+}
+
+// serve is one Session stream of the own client.
 func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
+	stream, err := open(ctx, conn)
 	if err != nil {
 		return err
 	}
-	link := mtls.ConnOf(stream.Context()) //nolint:contextcheck // gRPC's, which knows the connection
-	if link == nil || link.OpenedWith().NotBefore.Before(s.connector.SVIDNotBefore) {
+	if err := s.judge(stream.link); err != nil {
+		return err
+	}
+	if !s.take(nil) {
+		return errHeld
+	}
+	defer s.leave()
+	return s.carry(cancel, stream, established)
+}
+
+// judge refuses a former holder of the id, whose SVID is of before the present one.
+func (s *Session) judge(link *mtls.Conn) error {
+	if link.OpenedWith().NotBefore.Before(s.connector.SVIDNotBefore) {
 		return errFormer
 	}
-	s.link.Store(link)
+	return nil
+}
+
+// carry is the session on one stream, which the caller has taken.
+func (s *Session) carry(cancel context.CancelFunc, stream opened, established func()) error {
+	s.link.Store(stream.link)
 	s.tally.open()
 	defer s.tally.close()
 	gone := make(chan struct{})
@@ -143,7 +270,7 @@ func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		defer cancel()
 		cause = s.receive(stream, established)
 	}()
-	err = s.beat(stream, gone)
+	err := s.beat(stream, gone)
 	if err == nil || errors.Is(err, io.EOF) { // the reason is on the receiving side
 		<-gone
 		return cause
@@ -208,6 +335,8 @@ func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, gone <-ch
 				waiting = false
 			case <-trust: // and which authorities we trust
 				waiting = false
+			case <-s.gone:
+				return errGone
 			case <-gone:
 				return nil
 			}

@@ -350,24 +350,24 @@ func TestManager(t *testing.T) {
 		f.hang <- status.Error(codes.PermissionDenied, "revoked")
 		require.Eventually(t, func() bool { return status.Code(w.manager.Ready(t.Context())) == codes.PermissionDenied }, soon, time.Millisecond)
 	})
-	t.Run("uses only the configured connector", func(t *testing.T) {
+	t.Run("uses only the connector that is named", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)
 		a, b := startConnector(t, ca, connectorSVID(t, ca, "a"), false), startConnector(t, ca, connectorSVID(t, ca, "b"), false)
-		w := start(t, ca, func(c *session.Config) { c.ConnectorAddr = b.addr })
+		w := start(t, ca, func(c *session.Config) { c.ConnectorID = "b" })
 		w.book.turn(at("a", a.addr), at("b", b.addr))
 		b.beat(t)
 		require.Empty(t, a.beats)
 	})
-	t.Run("says what to set when the address tells nothing", func(t *testing.T) {
+	t.Run("says what to set when the named one is not there", func(t *testing.T) {
 		t.Parallel()
-		w := start(t, mtlstest.NewCA(t, td), func(c *session.Config) { c.ConnectorAddr = "10.0.0.9:9443" })
+		w := start(t, mtlstest.NewCA(t, td), func(c *session.Config) { c.ConnectorID = "c" })
 		w.book.turn(at("a", "10.0.0.1:9443"), at("b", "10.0.0.2:9443"))
 		require.Eventually(t, func() bool {
 			err := w.manager.Ready(t.Context())
 			return err != nil && err.Error() != directory.ErrNoConnector.Error()
 		}, soon, time.Millisecond)
-		require.ErrorContains(t, w.manager.Ready(t.Context()), "set CONNECTOR_ID to one of a, b")
+		require.ErrorContains(t, w.manager.Ready(t.Context()), "check CONNECTOR_ID, known are a, b")
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -99,6 +100,47 @@ func TestAConnectorThatWasEnrolledAnewIsAnother(t *testing.T) {
 		err := l.Ready(t.Context())
 		return err != nil && strings.Contains(err.Error(), "former")
 	})
+}
+
+// CONNECTOR_ADDR says where to dial, and not whom to believe: another connector of the
+// same trust domain that took over the address (ARP, DNS, a lease that moved) gets no
+// session, and the true one keeps its own.
+func TestAnAddressIsNoIdentity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, between{})
+	w.enrolled(t, connector, tunneler)
+	w.gateway(t)
+	heard := make(chan struct{}, 1)
+	lis := listen(t)
+	s := reprooftest.NewServer(w.svid(t, "spiffe://mycorp.internal/connector/elsewhere"), anyKind)
+	zerotrustv1.RegisterTunnelServiceServer(s, greedy{heard: heard})
+	served := make(chan struct{})
+	go func() { defer close(served); _ = s.Serve(lis) }()
+	t.Cleanup(func() { s.Stop(); <-served })
+	l := w.laptop(t, func(c *session.Config) { c.ConnectorAddr = lis.Addr().String() })
+	l.ready(t)
+	eventually(t, "the address is named", func() bool {
+		err := l.AddrReady(t.Context())
+		return err != nil && strings.Contains(err.Error(), "connector/elsewhere, which the directory does not list")
+	})
+	require.NoError(t, l.Ready(t.Context()))
+	require.Empty(t, heard)
+}
+
+// greedy notes what is said to it.
+type greedy struct {
+	zerotrustv1.UnimplementedTunnelServiceServer
+
+	heard chan struct{}
+}
+
+// Session implements zerotrustv1.TunnelServiceServer.
+func (g greedy) Session(s zerotrustv1.TunnelService_SessionServer) error {
+	if _, err := s.Recv(); err == nil {
+		g.heard <- struct{}{}
+	}
+	<-s.Context().Done()
+	return s.Context().Err()
 }
 
 // The second role of a host: that its agent attested says nothing of the role, and its
