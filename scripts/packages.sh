@@ -54,8 +54,8 @@ scripts/installtree.sh "$STAGE/install"
 scripts() {
 	mkdir -p "$STAGE/scripts/$1"
 	local script
-	for script in postinstall preremove postremove; do
-		sed -e "s|@PACKAGE@|$1|g" -e "s|@UNITS@|$3|g" -e "s|@UNIT@|$2|g" -e "s|@STATE@|$4|g" -e "s|@USER@|$5|g" \
+	for script in preinstall postinstall preremove postremove; do
+		sed -e "s|@MADE@|/var/lib/misc/$1.made|g" -e "s|@AGENT@|/var/lib/spire-agent|g" -e "s|@PACKAGE@|$1|g" -e "s|@UNITS@|$3|g" -e "s|@UNIT@|$2|g" -e "s|@STATE@|$4|g" -e "s|@USER@|$5|g" \
 			"deploy/packages/$script.sh" >"$STAGE/scripts/$1/$script.sh"
 	done
 }

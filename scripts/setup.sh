@@ -584,7 +584,13 @@ account() {
 			[[ ! -e $file ]] || cp -a "$file" "$WORK/accounts/"
 		done
 		undo remove_account
-		systemd-sysusers "$AGENT_CONF_DIR/sysusers.d/grpc-spire-agent.conf"
+		mkdir -p "${MADE%/*}"
+		{
+			[[ -e $HOST_DIR ]] || echo "path $HOST_DIR"
+			getent group spire-agent >/dev/null || echo group
+			systemd-sysusers "$AGENT_CONF_DIR/sysusers.d/grpc-spire-agent.conf" >&2
+			echo "user $(id -u spire-agent)"
+		} >"$MADE"
 	fi
 	if [[ -e $HOST_DIR ]]; then
 		undo chown "$(stat -c %u:%g "$HOST_DIR")" "$HOST_DIR"
@@ -598,6 +604,7 @@ account() {
 remove_account() {
 	local file bad=0
 	if id -u spire-agent >/dev/null 2>&1; then userdel spire-agent >/dev/null || bad=1; fi
+	rm -f "$MADE"
 	for file in /etc/{passwd,group,shadow,gshadow,subuid,subgid}- /etc/.pwd.lock; do
 		if [[ -e $WORK/accounts/${file##*/} ]]; then
 			mv -fT "$WORK/accounts/${file##*/}" "$file" || bad=1
@@ -870,7 +877,13 @@ remove_agent() {
 	stop_unit spire-agent.service
 	remove_package grpc-spire-agent
 	remove_paths "$AGENT_DIR" /etc/grpc-spire-agent "$HOST_DIR"
-	if id -u spire-agent >/dev/null 2>&1; then act userdel spire-agent; fi
+	# An operator may have a user of that name, which was there before.
+	if [[ -f $MADE ]] && grep -qxF "user $(id -u spire-agent 2>/dev/null)" "$MADE"; then
+		# userdel takes along the group of the same name, unless it is not the user's.
+		grep -qx group "$MADE" || act usermod -g "$(getent group nogroup nobody | head -n 1 | cut -d: -f1)" spire-agent
+		act userdel spire-agent
+	fi
+	remove_paths "$MADE"
 }
 
 print_versions() {
@@ -894,6 +907,8 @@ constants() {
 	SCRIPT=setup.sh ID_NAME=${ROLE^^}_ID
 	if [[ $ROLE == tunneler ]]; then SCRIPT=tunneler-setup.sh HEALTH_PORT=9466 OTHER=grpcconnector; fi
 	AGENT_DIR=/usr/lib/grpc-spire-agent AGENT_CONF_DIR=/usr/lib HOST_DIR=/var/lib/spire-agent
+	# What was made beside files, as the packages note it; who made a user may remove it.
+	MADE=/var/lib/misc/grpc-spire-agent.made
 	PINNED=/etc/grpc-spire-agent/release.pub OLD=.before-setup NEW=.by-setup
 	FORCE=no DRY_RUN=no ACCEPT_KEY=no ACTION=install_role
 	STEP='' HINT='' WORK='' BACKUP='' AGENT_PACKAGE='' AGENT_ACTIVE='' AGENT_THERE=no KEEP_KEY=no NEW_HOST=no ASIDE=''

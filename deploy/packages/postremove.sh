@@ -8,7 +8,19 @@ if [ -d /run/systemd/system ]; then
 	remove | purge | 0) systemctl reset-failed @UNITS@ 2>/dev/null || true ;;
 	esac
 fi
-if [ "$1" = purge ]; then
-	rm -rf @STATE@
-	if getent passwd @USER@ >/dev/null 2>&1 && command -v userdel >/dev/null; then userdel @USER@; fi
+made=@MADE@
+if [ "$1" = purge ] && [ -e "$made" ]; then
+	for path in @STATE@; do
+		if grep -qxF "path $path" "$made"; then
+			rm -rf "$path"
+		elif [ -e "$path" ]; then
+			echo "$path was there before @PACKAGE@ and stays" >&2
+		fi
+	done
+	if grep -qxF "user $(id -u @USER@ 2>/dev/null)" "$made" && command -v userdel >/dev/null; then
+		# userdel takes along the group of the same name, unless it is not the user's.
+		grep -qx group "$made" || usermod -g "$(getent group nogroup nobody | head -n 1 | cut -d: -f1)" @USER@
+		userdel @USER@
+	fi
+	rm -f "$made"
 fi
