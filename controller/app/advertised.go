@@ -19,7 +19,7 @@ import (
 
 // lookEvery is how often the address of the default route is asked for. It costs two
 // system calls and sends nothing.
-const lookEvery = 5 * time.Second
+const lookEvery = 2 * time.Second
 
 // errNoAddress says what nobody but the operator can mend.
 var errNoAddress = errors.New("this host has no default route, so hosts cannot be told where this controller is: set public_address")

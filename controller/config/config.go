@@ -35,7 +35,7 @@ type Config struct {
 	TrustDomain   string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	ControllerID  string         `conf:"controller_id" usage:"id of this controller, part of its SPIFFE ID"`
 	DataDir       string         `conf:"data_dir" usage:"directory for everything this controller keeps"`
-	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route)"`
+	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route, IPv4 or else IPv6; without one it is not ready)"`
 	InstallDir    string         `conf:"install_dir" usage:"what /install/ of the enrollment listener serves: scripts and programs for new hosts"`
 	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced"`
 	Listen        Listen         `conf:"listen"`

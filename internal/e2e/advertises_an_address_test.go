@@ -150,7 +150,7 @@ func TestAControllerTellsNoAddressThatNobodyConfigured(t *testing.T) {
 	}
 	i.ip("-n " + i.controller + " route add default via 198.51.100.1")
 	told(t, c, "198.51.100.7")
-	on(t, i.host, "", "grpcconnector", "agent", "refresh-bundle", "--host-dir", host)
+	on(t, i.host, "", "grpcconnector", "refresh-bundle", "--host-dir", host)
 	require.Equal(t, "198.51.100.7:8081", spireServerOf(t, host))
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +70,31 @@ func TestRPMs(t *testing.T) {
 	for _, left := range lines(files(b)).minus(lines(before)) {
 		require.Regexp(t, kept, left, "left behind")
 	}
+}
+
+// TestPurgingLeavesWhatTheOperatorMade: users and directories of our names that were
+// there before.
+func TestPurgingLeavesWhatTheOperatorMade(t *testing.T) {
+	b := hosts.New(t).Boot("own")
+	for _, user := range []string{"spire-agent", "grpcconnector", "grpccontroller"} {
+		b.Run("useradd", "--system", "--home-dir", "/srv/"+user, user)
+	}
+	b.Run("sh", "-ec", "mkdir /etc/grpcconnector && echo mine >/etc/grpcconnector/mine")
+	before := files(b)
+	accounts := b.Run("cat", "/etc/passwd", "/etc/group")
+	install(t, b, "grpc-spire-agent", "grpcconnector", "grpccontroller")
+	b.Run("dpkg", "--purge", "grpccontroller", "grpcconnector", "grpc-spire-agent")
+	require.Equal(t, accounts, b.Run("cat", "/etc/passwd", "/etc/group"))
+	require.Equal(t, "mine\n", b.Run("cat", "/etc/grpcconnector/mine"))
+	require.Empty(t, lines(files(b)).minus(lines(before)))
+	require.Empty(t, lines(before).minus(lines(files(b))))
+
+	b.Run("sh", "-ec", "mkdir /var/lib/spire-agent && echo theirs >/var/lib/spire-agent/svid.key")
+	b.Copy(packageFile(t, "grpc-spire-agent", "deb"), "/root/agent.deb")
+	out, err := b.Try("dpkg", "-i", "/root/agent.deb")
+	require.Error(t, err)
+	require.Contains(t, out, "which is another SPIRE agent's")
+	require.Equal(t, "root 755", strings.TrimSpace(b.Run("stat", "-c", "%U %a", "/var/lib/spire-agent")))
 }
 
 // TestTwoBuildsOfThePackagesAreTheSameBytes builds again from a copy of the tree, as
