@@ -36,6 +36,9 @@ type noPolicy struct{}
 
 func (noPolicy) Current() *policy.Snapshot            { return &policy.Snapshot{} }
 func (noPolicy) Refresh(context.Context) error        { return nil }
+// somewhere is where a controller of a test says that it is.
+func somewhere() control.Endpoints { return control.Endpoints{SPIREServer: "203.0.113.1:8081"} }
+
 func (noPolicy) Subscribe() (<-chan struct{}, func()) { return nil, func() {} }
 
 // fakeRedeemer lets the real validation look at a request and then answers by
@@ -91,7 +94,7 @@ func FuzzEnroll(f *testing.F) {
 			return
 		}
 		redeemer := &fakeRedeemer{real: enroll.New(enroll.Config{TrustDomain: td, Store: noStore{}, Now: time.Now}), answer: answer}
-		e := &control.Enrollment{TrustDomain: td, Redeemer: redeemer, Bundles: bundles{ca.Authority()}, Policy: noPolicy{}, Log: zap.NewNop()}
+		e := &control.Enrollment{TrustDomain: td, Redeemer: redeemer, Bundles: bundles{ca.Authority()}, Policy: noPolicy{}, Endpoints: somewhere, Log: zap.NewNop()}
 		// A certificate that the handshake has not verified must not be used.
 		ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: addr(from), AuthInfo: credentials.TLSInfo{
 			State: tls.ConnectionState{PeerCertificates: []*x509.Certificate{svid}},
@@ -202,7 +205,7 @@ func FuzzHello(f *testing.F) {
 			}
 		}
 		roster := fleet.NewRoster(time.Now)
-		plane := &control.ControlPlane{Fleet: gate{t: t}, Roster: roster, Policy: current, Log: zap.NewNop()}
+		plane := &control.ControlPlane{Fleet: gate{t: t}, Roster: roster, Policy: current, Endpoints: somewhere, Log: zap.NewNop()}
 		_, intercept := control.ControlRules.Interceptors(zap.NewNop())
 		err := intercept(nil, s, &grpc.StreamServerInfo{FullMethod: zerotrustv1.ControlPlaneService_Connect_FullMethodName},
 			func(_ any, in grpc.ServerStream) error { return plane.Connect(&inner{script: s, ctx: in.Context()}) })

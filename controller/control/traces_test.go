@@ -34,6 +34,7 @@ func (w *world) traced(t *testing.T, to *tracingtest.Collector) (logs *observer.
 		TrustDomain: td, Store: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w, Audit: audit.New(log, time.Now), Log: log, Now: time.Now,
 	})
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
+		Endpoints:   somewhere,
 		TrustDomain: td, Redeemer: service, Requests: service, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Log: log,
 	}, log, p.ServerOptions(control.Traced)...)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
