@@ -34,8 +34,9 @@ import (
 // noPolicy is a policy that names nobody and never changes.
 type noPolicy struct{}
 
-func (noPolicy) Current() *policy.Snapshot            { return &policy.Snapshot{} }
-func (noPolicy) Refresh(context.Context) error        { return nil }
+func (noPolicy) Current() *policy.Snapshot     { return &policy.Snapshot{} }
+func (noPolicy) Refresh(context.Context) error { return nil }
+
 // somewhere is where a controller of a test says that it is.
 func somewhere() control.Endpoints { return control.Endpoints{SPIREServer: "203.0.113.1:8081"} }
 

@@ -40,7 +40,7 @@ func newBox(t *testing.T) *box {
 		"systemctl": "exit 0",
 	} {
 		b.write("bin/"+name, "#!/bin/sh\n"+text+"\n")
-		require.NoError(t, os.Chmod(b.path("bin/"+name), 0o700)) //nolint:gosec // a program
+		require.NoError(t, os.Chmod(b.path("bin/"+name), 0o700))
 	}
 	b.write("groups/nogroup", "65534")
 	b.write("users/root", "0")
@@ -104,7 +104,7 @@ func (b *box) purge() string {
 }
 
 func (b *box) files() (out []string) {
-	require.NoError(b.t, filepath.WalkDir(b.root, func(path string, d os.DirEntry, err error) error {
+	require.NoError(b.t, filepath.WalkDir(b.root, func(path string, _ os.DirEntry, err error) error {
 		if name, _ := filepath.Rel(b.root, path); err == nil && !strings.HasPrefix(name, "bin") && !strings.HasPrefix(name, "usr") {
 			out = append(out, name)
 		}

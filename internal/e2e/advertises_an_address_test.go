@@ -34,7 +34,7 @@ func newIsland(t *testing.T) *island {
 	for _, ns := range []string{i.controller, i.host} {
 		i.ip("netns add " + ns)
 		t.Cleanup(func() {
-			_ = exec.Command("ip", "netns", "del", ns).Run() //nolint:gosec,noctx // also after the test's context ended
+			_ = exec.Command("ip", "netns", "del", ns).Run() //nolint:noctx // also after the test's context ended
 		})
 		i.ip("-n " + ns + " link set lo up")
 	}
@@ -46,7 +46,7 @@ func newIsland(t *testing.T) *island {
 
 func (i *island) ip(command string) {
 	i.t.Helper()
-	out, err := exec.CommandContext(i.t.Context(), "ip", strings.Fields(command)...).CombinedOutput() //nolint:gosec // a test's own words
+	out, err := exec.CommandContext(i.t.Context(), "ip", strings.Fields(command)...).CombinedOutput()
 	require.NoError(i.t, err, "ip %s: %s", command, out)
 }
 
@@ -139,7 +139,7 @@ func TestAControllerTellsNoAddressThatNobodyConfigured(t *testing.T) {
 	host, conf := filepath.Join(dir, "h"), filepath.Join(dir, "connector.conf")
 	on(t, i.host, token.Token, "grpcconnector", "enroll", "--controller-addr", "[2001:db8:77::7]:8443", "--controller-ca-path", ca,
 		"--connector-id", "six-01", "--token-file", "-", "--host-dir", host, "--conf", conf, "--systemd-unit", "")
-	text, err := os.ReadFile(conf) //nolint:gosec // of this test
+	text, err := os.ReadFile(conf)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "CONTROL_PLANE_ADDRS=[2001:db8:77::7]:8444")
 	require.Equal(t, "[2001:db8:77::7]:8081", spireServerOf(t, host))
@@ -156,7 +156,7 @@ func TestAControllerTellsNoAddressThatNobodyConfigured(t *testing.T) {
 
 func spireServerOf(t *testing.T, hostDir string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(hostDir, "host.json")) //nolint:gosec // of this test
+	text, err := os.ReadFile(filepath.Join(hostDir, "host.json"))
 	require.NoError(t, err)
 	var host struct {
 		Address string `json:"spire_server_address"`
