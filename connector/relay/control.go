@@ -124,6 +124,11 @@ func (r *Relay) sendReports(stream controlStream) error {
 
 // sendRefusals tells the controller whom we refused; lost when this fails.
 func (r *Relay) sendRefusals(stream controlStream) error {
+	if proofs := r.unproven.Take(); proofs != nil {
+		if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Proofs{Proofs: proofs}}); err != nil {
+			return err
+		}
+	}
 	report := r.refused.take()
 	if report == nil {
 		return nil

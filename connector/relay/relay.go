@@ -115,6 +115,7 @@ type Relay struct {
 	sessions *sessions
 	conns    *mtls.Conns // of the tunnelers
 	control  *controlclient.Client
+	unproven reproof.Reports                // of both, for the audit log
 	prover   *reproof.Client                // on the connection to the controller
 	proofs   atomic.Pointer[reproof.Server] // of the tunnelers; nil before Run
 	applied  chan struct{}                  // a policy was applied; the controller wants to know
@@ -145,7 +146,7 @@ func New(cfg Config) (*Relay, error) {
 	r.refused, r.answers = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
-	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))
+	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(r.unproven.Add)
 	r.control, err = controlclient.New(controlclient.Config{
 		Addresses: cfg.ControlAddresses,
 		Learned:   r.policy.learned(),

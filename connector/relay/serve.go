@@ -33,7 +33,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	log := r.log.Named("session")
 	tlsConfig := mtls.ServerConfig(r.cfg.Identity, mtls.Kinds(r.cfg.TrustDomain, identity.KindTunneler))
 	proofs := reproof.NewServer(reproof.ServerConfig{
-		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Log: r.log.Named("reproof"),
+		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Refused: r.unproven.Add, Log: r.log.Named("reproof"),
 	})
 	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...) //nolint:contextcheck // an RPC has a context of its own

@@ -42,7 +42,8 @@ func ExportAll(r *metrics.Registry) {
 	r.Identity(&mtls.Source{})
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{
-		Policy: p, Roster: fleet.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} }, Store: Untroubled{},
+		Policy: p, Roster: fleet.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
+		Unproven: func() (control, session uint64) { return 0, 0 }, Store: Untroubled{},
 	})
 }
 

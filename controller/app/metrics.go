@@ -89,6 +89,8 @@ type domain struct {
 	Roster interface{ Headcount() fleet.Headcount }
 	// Reproofs of the control listener.
 	Reproofs func() reproof.Status
+	// Unproven counts the refused proofs that members report.
+	Unproven func() (control, session uint64)
 	Store    trouble
 }
 
@@ -116,6 +118,12 @@ func exportDomain(r *metrics.Registry, d domain) {
 	r.Gauge("policy_lag_revisions", "How many revisions the ONLINE connector that lags most is behind.", nil,
 		func() float64 { return lag(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Reproofs(metrics.LinkControl, d.Reproofs)
+	for link, read := range map[string]func() uint64{
+		metrics.LinkControl: func() uint64 { n, _ := d.Unproven(); return n },
+		metrics.LinkSession: func() uint64 { _, n := d.Unproven(); return n },
+	} {
+		r.Counter("reproofs_reported_total", "Proofs that members refused, as they report.", metrics.Labels{"link": link}, read)
+	}
 	exportTrouble(r, d.Store)
 }
 

@@ -224,7 +224,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	exportConnections(c.metrics, map[string]*sourcelimit.Listener{
 		"enrollment": c.lis.enrollment, "control": c.lis.control, "admin": c.admin.Connections(), "health": c.health.Connections(),
 	})
-	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Store: c.store})
+	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store})
 	return enrollment, plane, nil
 }
 
@@ -264,7 +264,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 			Audit: c.auditing.witnesses, Reports: c.auditing.collector,
 			Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Stopping: stopping, Log: log}, log)
+		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Reports: c.auditing.collector, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 

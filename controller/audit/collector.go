@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,8 +44,10 @@ type Collector struct {
 	mu       sync.Mutex
 	serials  map[string]string
 	svids    []SVID
-	sessions []Event
+	reported []Event
 	full     chan struct{} // there is a full event of SVIDs
+
+	onControl, onSessions atomic.Uint64 // proofs that members refused
 }
 
 // NewCollector returns a Collector that records in store.
@@ -88,13 +91,17 @@ func (c *Collector) Sessions(connector string, refused []SessionRefusal, more ui
 			continue // times beyond the year 9999; the transport has refused those
 		}
 		e.After = string(after)
-		c.mu.Lock()
-		c.sessions = append(c.sessions, e)
-		c.mu.Unlock()
+		c.report(e)
 	}
 	if more > 0 {
 		c.trail.refusals.more(SessionOpen, target, "not listed by the connector", more)
 	}
+}
+
+func (c *Collector) report(e Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reported = append(c.reported, e)
 }
 
 // Run records what was collected every 10 s, counts every minute, and all once more
@@ -139,8 +146,8 @@ func (c *Collector) flush(ctx context.Context, events []Event) {
 func (c *Collector) take(all bool) []Event {
 	out := c.takeSVIDs()
 	c.mu.Lock()
-	out = append(out, c.sessions...)
-	c.sessions = nil
+	out = append(out, c.reported...)
+	c.reported = nil
 	c.mu.Unlock()
 	return append(out, c.trail.refusals.take(all)...)
 }

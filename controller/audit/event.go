@@ -38,6 +38,7 @@ const (
 	MemberRevoke    = "member.revoke"
 	SVIDRotate      = "svid.rotate"    // issue or renewal, as peers proved it; many at once
 	SessionOpen     = "session.open"   // reported by a connector, denied only
+	ProofRefuse     = "proof.refused"  // in band, on a connection that was cut for it
 	PolicyIssue     = "policy.publish" // a revision was made that peers follow
 	WitnessReset    = "audit.witness.reset"
 	RefusalsMany    = "audit.refusals" // refusals that were counted, not listed

@@ -34,6 +34,8 @@ type AuditLog interface {
 type AuditReports interface {
 	SVID(s audit.SVID)
 	Sessions(connector string, refused []audit.SessionRefusal, more uint64)
+	// Proofs notes the proofs that a member or this controller refused.
+	Proofs(reporter string, refused []audit.ProofRefusal, more uint64)
 }
 
 const (

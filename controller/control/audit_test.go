@@ -26,6 +26,8 @@ type auditLog struct {
 	refusals []audit.SessionRefusal
 	more     uint64
 	svids    []audit.SVID
+	proofs   []string
+	unlisted uint64
 }
 
 func (l *auditLog) Size() int64 {
@@ -64,6 +66,21 @@ func (l *auditLog) Sessions(_ string, refused []audit.SessionRefusal, more uint6
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refusals, l.more = append(l.refusals, refused...), l.more+more
+}
+
+func (l *auditLog) Proofs(reporter string, refused []audit.ProofRefusal, more uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range refused {
+		l.proofs = append(l.proofs, reporter+" refused "+r.Peer+" at "+r.Remote+" from "+r.Local+": "+r.Reason)
+	}
+	l.unlisted += more
+}
+
+func (l *auditLog) unproven() ([]string, uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.proofs, l.unlisted
 }
 
 func (l *auditLog) refused() int {

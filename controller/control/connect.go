@@ -263,6 +263,9 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 	case *zerotrustv1.ConnectRequest_Refusals:
 		t.refusals(m.Refusals)
 		return nil
+	case *zerotrustv1.ConnectRequest_Proofs:
+		notProven(t.s.Reports, t.c.Workload, m.Proofs)
+		return nil
 	default:
 		return status.Error(codes.InvalidArgument, "expected a heartbeat or a report")
 	}

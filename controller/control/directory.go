@@ -19,6 +19,8 @@ type Directory struct {
 	Roster    Attendance
 	Policy    Snapshots
 	Endpoints func() Endpoints
+	// Reports takes what tunnelers report; optional.
+	Reports AuditReports
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger

@@ -11,7 +11,7 @@ import (
 // Caps of a listener that the program gave none.
 var (
 	enrollmentCaps = EnrollmentCaps(sourcelimit.Caps{Most: 4096, Anonymous: 2048, AnonymousFrom: 1024})
-	controlCaps      = sourcelimit.Caps{Most: 16384, Anonymous: 2048, AnonymousFrom: 1024}
+	controlCaps    = sourcelimit.Caps{Most: 16384, Anonymous: 2048, AnonymousFrom: 1024}
 )
 
 // maxHostConnections is how many connections to the enrollment listener one host may

@@ -29,6 +29,7 @@ var EnrollmentRules = rpcauth.Rules{
 var ControlRules = rpcauth.Rules{
 	zerotrustv1.ControlPlaneService_Connect_FullMethodName: rpcauth.Allow(identity.KindConnector),
 	zerotrustv1.DirectoryService_Watch_FullMethodName:      rpcauth.Allow(identity.KindTunneler),
+	zerotrustv1.DirectoryService_Report_FullMethodName:     rpcauth.Allow(identity.KindTunneler),
 	zerotrustv1.ReproofService_Prove_FullMethodName:        rpcauth.Allow(identity.KindConnector, identity.KindTunneler),
 	healthv1.Health_Check_FullMethodName:                   rpcauth.Allow(identity.KindConnector, identity.KindTunneler),
 	healthv1.Health_Watch_FullMethodName:                   rpcauth.Allow(identity.KindConnector, identity.KindTunneler),

@@ -78,6 +78,8 @@ type world struct {
 	results      results // of Enroll
 	installs     results // of downloads
 	controlPlane *control.ControlPlane
+	directory    *control.Directory
+	reports      lateReports // of the control listener itself
 	unready      atomic.Bool // what gRPC health answers by
 
 	shutDown func()     // tells both servers to stop
@@ -140,10 +142,11 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
 		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: log,
 	}, log)
-	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Failing: w.failing, Stopping: ctx.Done(), Log: log}
+	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports}
+	w.directory = &control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
 		w.controlPlane,
-		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}, log)
+		w.directory, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.enrollment.Run, w.plane.Run} {
 		running.Go(func() { w.stopped <- run(ctx) })

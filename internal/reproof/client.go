@@ -30,6 +30,13 @@ func NewClient(own Identity, log *zap.Logger) *Client {
 	return &Client{party{own: own, log: log, hot: logging.Hot(log)}}
 }
 
+// Tell has fn told of each proof that is refused, before the first Around; fn must not
+// block.
+func (c *Client) Tell(fn func(Refusal)) *Client {
+	c.refusedProof = fn
+	return c
+}
+
 // Status may be called at any time.
 func (c *Client) Status() Status { return c.status() }
 

@@ -9,7 +9,8 @@
 //
 // Main types, in reading order: Binding and Proof (what is signed), Verifier (one
 // end's judgement, without input or output), guard (the deadline of a
-// connection), Server and Client (both ends' part over gRPC).
+// connection), Server and Client (both ends' part over gRPC), Refusal and Reports (what
+// was refused, for the controller's audit log).
 //
 // Sign and Verify are pure functions; a Verifier has one user. Server and Client
 // are safe for concurrent use. A Prove stream has one goroutine that receives,

@@ -67,6 +67,8 @@ type party struct {
 	log *zap.Logger
 	hot *zap.Logger // of what each peer does every few minutes
 
+	refusedProof func(Refusal) // nil: nobody wants to know
+
 	accepted, held, refused, cut atomic.Uint64
 }
 
@@ -259,6 +261,9 @@ func (e *exchange) decide(chain []*x509.Certificate, err error) error {
 // refuse ends the connection. The peer is told why, if it reads.
 func (e *exchange) refuse(reason error) error {
 	e.refused.Add(1)
+	if e.refusedProof != nil {
+		e.refusedProof(refusalOn(e.conn, reason))
+	}
 	_ = e.send(refusedFrame(reason))
 	e.conn.CloseAfter(lastWords, reason)
 	return reason

@@ -84,7 +84,8 @@ func TestManInTheMiddle(t *testing.T) {
 		ca := mtlstest.NewCA(t, td)
 		clientSVID, serverSVID := ca.SVID(t, tunnelerID), ca.SVID(t, connectorID)
 		client, server := ca.Identity(clientSVID), ca.Identity(serverSVID)
-		far := newServer(server)
+		var reports, own reproof.Reports
+		far := reproof.NewServer(reproof.ServerConfig{Identity: server, Conns: mtls.NewConns(8), Refused: reports.Add, Log: nop()})
 		listener, opened := serve(t, far, server)
 
 		m := &middle{up: dial(t, listener, ca.Identity(clientSVID)), verdicts: make(chan *zerotrustv1.ReproofVerdict, 8)}
@@ -100,7 +101,7 @@ func TestManInTheMiddle(t *testing.T) {
 		conn := dial(t, trap, client)
 		over := make(chan error, 1)
 		go func() {
-			over <- reproof.NewClient(client, nop()).Around(t.Context(), conn, func(ctx context.Context) error {
+			over <- reproof.NewClient(client, nop()).Tell(own.Add).Around(t.Context(), conn, func(ctx context.Context) error {
 				s, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
 				if err != nil {
 					return err
@@ -120,5 +121,14 @@ func TestManInTheMiddle(t *testing.T) {
 		require.ErrorIs(t, atServer.Reason(), reproof.ErrSignature)
 		require.False(t, (<-m.verdicts).GetAccepted())
 		require.Error(t, <-over)
+		told := reports.Take().GetRefusals()
+		require.Len(t, told, 1, "the controller is told of it")
+		require.Equal(t, tunnelerID, told[0].GetSpiffeId())
+		require.Equal(t, reproof.ErrSignature.Error(), told[0].GetReason())
+		require.NotEmpty(t, told[0].GetRemoteAddress())
+		require.NotEmpty(t, told[0].GetLocalAddress())
+		require.Equal(t, uint64(1), told[0].GetCount())
+		require.Nil(t, reports.Take(), "once")
+		require.Nil(t, own.Take(), "what a peer says of our proof is its own matter")
 	})
 }

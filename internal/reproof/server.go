@@ -25,7 +25,9 @@ type ServerConfig struct {
 	Conns *mtls.Conns
 	// Stopping ends the Prove streams, when the program stops.
 	Stopping <-chan struct{}
-	Log      *zap.Logger
+	// Refused is told of each proof that was refused; it must not block. Optional.
+	Refused func(Refusal)
+	Log     *zap.Logger
 }
 
 // Server guards the connections of one gRPC listener and serves ReproofService
@@ -45,7 +47,7 @@ type Server struct {
 // NewServer returns a Server. Its part of the listener are Options and Register.
 func NewServer(cfg ServerConfig) *Server {
 	return &Server{
-		party: party{own: cfg.Identity, log: cfg.Log, hot: logging.Hot(cfg.Log)},
+		party: party{own: cfg.Identity, log: cfg.Log, hot: logging.Hot(cfg.Log), refusedProof: cfg.Refused},
 		conns: cfg.Conns, stopping: cfg.Stopping, guards: map[*mtls.Conn]*guard{},
 	}
 }

@@ -54,6 +54,8 @@ type Config struct {
 	// Ended is a controlclient.Config.Ended. Optional.
 	Ended func(reason string)
 	Log   *zap.Logger
+	// ReportEvery is how often the controller is told of refused proofs; 10 s.
+	ReportEvery time.Duration
 }
 
 // Watcher follows the directory.
@@ -62,6 +64,7 @@ type Watcher struct {
 	instance string
 	client   *controlclient.Client
 	prover   *reproof.Client
+	unproven reproof.Reports
 	unkick   func()
 	changed  chan struct{}
 
@@ -87,6 +90,7 @@ func New(cfg Config) (*Watcher, error) {
 		cfg.SaveAgain = 10 * time.Second
 	}
 	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
+	w.prover.Tell(w.unproven.Add)
 	keptAt := w.loadKept()
 	kick, unkick := cfg.Identity.Subscribe()
 	w.unkick = unkick
@@ -244,6 +248,7 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		return err
 	}
 	defer w.confirm()
+	defer w.reporting(ctx, conn)()
 	for {
 		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {

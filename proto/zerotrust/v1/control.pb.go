@@ -32,6 +32,7 @@ type ConnectRequest struct {
 	//	*ConnectRequest_Tunneler
 	//	*ConnectRequest_AuditWitness
 	//	*ConnectRequest_Refusals
+	//	*ConnectRequest_Proofs
 	Message       isConnectRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -119,6 +120,15 @@ func (x *ConnectRequest) GetRefusals() *SessionRefusals {
 	return nil
 }
 
+func (x *ConnectRequest) GetProofs() *ProofRefusals {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_Proofs); ok {
+			return x.Proofs
+		}
+	}
+	return nil
+}
+
 type isConnectRequest_Message interface {
 	isConnectRequest_Message()
 }
@@ -149,6 +159,11 @@ type ConnectRequest_Refusals struct {
 	Refusals *SessionRefusals `protobuf:"bytes,21,opt,name=refusals,proto3,oneof"`
 }
 
+type ConnectRequest_Proofs struct {
+	// Proofs that the connector refused, of either side, at most every 10 s.
+	Proofs *ProofRefusals `protobuf:"bytes,22,opt,name=proofs,proto3,oneof"`
+}
+
 func (*ConnectRequest_Hello) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Heartbeat) isConnectRequest_Message() {}
@@ -158,6 +173,8 @@ func (*ConnectRequest_Tunneler) isConnectRequest_Message() {}
 func (*ConnectRequest_AuditWitness) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Refusals) isConnectRequest_Message() {}
+
+func (*ConnectRequest_Proofs) isConnectRequest_Message() {}
 
 type ConnectorHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -474,6 +491,166 @@ func (x *SessionRefusal) GetLastAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ProofRefusals are in-band proofs that the sender refused, for the audit log: what
+// a man in the middle leaves behind.
+type ProofRefusals struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 16.
+	Refusals []*ProofRefusal `protobuf:"bytes,1,rep,name=refusals,proto3" json:"refusals,omitempty"`
+	// Refusals that no entry counts, because there were too many different ones.
+	More          uint64 `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProofRefusals) Reset() {
+	*x = ProofRefusals{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProofRefusals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProofRefusals) ProtoMessage() {}
+
+func (x *ProofRefusals) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProofRefusals.ProtoReflect.Descriptor instead.
+func (*ProofRefusals) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ProofRefusals) GetRefusals() []*ProofRefusal {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
+func (x *ProofRefusals) GetMore() uint64 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+// ProofRefusal counts the same refusals since the last report.
+type ProofRefusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose SVID opened the connection.
+	SpiffeId string `protobuf:"bytes,1,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
+	Reason   string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// host:port of both ends of the last one, as the sender sees them.
+	RemoteAddress string `protobuf:"bytes,3,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
+	LocalAddress  string `protobuf:"bytes,4,opt,name=local_address,json=localAddress,proto3" json:"local_address,omitempty"`
+	// The sender dialed; it accepted the connection otherwise.
+	Dialed        bool                   `protobuf:"varint,5,opt,name=dialed,proto3" json:"dialed,omitempty"`
+	Count         uint64                 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
+	FirstAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=first_at,json=firstAt,proto3" json:"first_at,omitempty"`
+	LastAt        *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProofRefusal) Reset() {
+	*x = ProofRefusal{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProofRefusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProofRefusal) ProtoMessage() {}
+
+func (x *ProofRefusal) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProofRefusal.ProtoReflect.Descriptor instead.
+func (*ProofRefusal) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ProofRefusal) GetSpiffeId() string {
+	if x != nil {
+		return x.SpiffeId
+	}
+	return ""
+}
+
+func (x *ProofRefusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ProofRefusal) GetRemoteAddress() string {
+	if x != nil {
+		return x.RemoteAddress
+	}
+	return ""
+}
+
+func (x *ProofRefusal) GetLocalAddress() string {
+	if x != nil {
+		return x.LocalAddress
+	}
+	return ""
+}
+
+func (x *ProofRefusal) GetDialed() bool {
+	if x != nil {
+		return x.Dialed
+	}
+	return false
+}
+
+func (x *ProofRefusal) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ProofRefusal) GetFirstAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstAt
+	}
+	return nil
+}
+
+func (x *ProofRefusal) GetLastAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastAt
+	}
+	return nil
+}
+
 type ConnectorHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id in the caller's SVID; the stream is cut otherwise.
@@ -488,7 +665,7 @@ type ConnectorHeartbeat struct {
 
 func (x *ConnectorHeartbeat) Reset() {
 	*x = ConnectorHeartbeat{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -500,7 +677,7 @@ func (x *ConnectorHeartbeat) String() string {
 func (*ConnectorHeartbeat) ProtoMessage() {}
 
 func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -513,7 +690,7 @@ func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorHeartbeat.ProtoReflect.Descriptor instead.
 func (*ConnectorHeartbeat) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ConnectorHeartbeat) GetConnectorId() string {
@@ -566,7 +743,7 @@ type TunnelerReport struct {
 
 func (x *TunnelerReport) Reset() {
 	*x = TunnelerReport{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +755,7 @@ func (x *TunnelerReport) String() string {
 func (*TunnelerReport) ProtoMessage() {}
 
 func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +768,7 @@ func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TunnelerReport.ProtoReflect.Descriptor instead.
 func (*TunnelerReport) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TunnelerReport) GetTunnelerId() string {
@@ -657,7 +834,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +846,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +859,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
@@ -765,7 +942,7 @@ type AuditCheckpoint struct {
 
 func (x *AuditCheckpoint) Reset() {
 	*x = AuditCheckpoint{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +954,7 @@ func (x *AuditCheckpoint) String() string {
 func (*AuditCheckpoint) ProtoMessage() {}
 
 func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +967,7 @@ func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditCheckpoint.ProtoReflect.Descriptor instead.
 func (*AuditCheckpoint) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AuditCheckpoint) GetVerifierKey() string {
@@ -844,7 +1021,7 @@ type PolicySnapshot struct {
 
 func (x *PolicySnapshot) Reset() {
 	*x = PolicySnapshot{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +1033,7 @@ func (x *PolicySnapshot) String() string {
 func (*PolicySnapshot) ProtoMessage() {}
 
 func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +1046,7 @@ func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicySnapshot.ProtoReflect.Descriptor instead.
 func (*PolicySnapshot) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PolicySnapshot) GetRevision() uint64 {
@@ -920,7 +1097,7 @@ type PolicyTunneler struct {
 
 func (x *PolicyTunneler) Reset() {
 	*x = PolicyTunneler{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1109,7 @@ func (x *PolicyTunneler) String() string {
 func (*PolicyTunneler) ProtoMessage() {}
 
 func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1122,7 @@ func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTunneler.ProtoReflect.Descriptor instead.
 func (*PolicyTunneler) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PolicyTunneler) GetSpiffeId() string {
@@ -973,7 +1150,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1162,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1175,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -1030,7 +1207,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1219,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1232,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchRequest) GetTunnelerId() string {
@@ -1093,6 +1270,86 @@ func (x *WatchRequest) GetAgentStart() string {
 	return ""
 }
 
+type ReportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Proofs        *ProofRefusals         `protobuf:"bytes,1,opt,name=proofs,proto3" json:"proofs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ReportRequest) GetProofs() *ProofRefusals {
+	if x != nil {
+		return x.Proofs
+	}
+	return nil
+}
+
+type ReportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
+}
+
 type WatchResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Directory     *Directory             `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
@@ -1102,7 +1359,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1371,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1384,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchResponse) GetDirectory() *Directory {
@@ -1141,13 +1398,14 @@ var File_zerotrust_v1_control_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xcf\x02\n" +
+	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\x86\x03\n" +
 	"\x0eConnectRequest\x124\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.zerotrust.v1.ConnectorHelloH\x00R\x05hello\x12@\n" +
 	"\theartbeat\x18\x02 \x01(\v2 .zerotrust.v1.ConnectorHeartbeatH\x00R\theartbeat\x12:\n" +
 	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunneler\x12A\n" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
-	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusalsB\t\n" +
+	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
+	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
 	"\amessage\"\xd2\x02\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
@@ -1174,7 +1432,19 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x0eremote_address\x18\x03 \x01(\tR\rremoteAddress\x12\x14\n" +
 	"\x05count\x18\x04 \x01(\x04R\x05count\x125\n" +
 	"\bfirst_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\afirstAt\x123\n" +
-	"\alast_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\xcf\x01\n" +
+	"\alast_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"[\n" +
+	"\rProofRefusals\x126\n" +
+	"\brefusals\x18\x01 \x03(\v2\x1a.zerotrust.v1.ProofRefusalR\brefusals\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\x04R\x04more\"\xa9\x02\n" +
+	"\fProofRefusal\x12\x1b\n" +
+	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12%\n" +
+	"\x0eremote_address\x18\x03 \x01(\tR\rremoteAddress\x12#\n" +
+	"\rlocal_address\x18\x04 \x01(\tR\flocalAddress\x12\x16\n" +
+	"\x06dialed\x18\x05 \x01(\bR\x06dialed\x12\x14\n" +
+	"\x05count\x18\x06 \x01(\x04R\x05count\x125\n" +
+	"\bfirst_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\afirstAt\x123\n" +
+	"\alast_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\xcf\x01\n" +
 	"\x12ConnectorHeartbeat\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12,\n" +
 	"\x04svid\x18\x02 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
@@ -1220,13 +1490,17 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"instanceId\x12\x17\n" +
 	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1f\n" +
 	"\vagent_start\x18\x05 \x01(\tR\n" +
-	"agentStart\"F\n" +
+	"agentStart\"D\n" +
+	"\rReportRequest\x123\n" +
+	"\x06proofs\x18\x01 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsR\x06proofs\"\x10\n" +
+	"\x0eReportResponse\"F\n" +
 	"\rWatchResponse\x125\n" +
 	"\tdirectory\x18\x01 \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory2a\n" +
 	"\x13ControlPlaneService\x12J\n" +
-	"\aConnect\x12\x1c.zerotrust.v1.ConnectRequest\x1a\x1d.zerotrust.v1.ConnectResponse(\x010\x012V\n" +
+	"\aConnect\x12\x1c.zerotrust.v1.ConnectRequest\x1a\x1d.zerotrust.v1.ConnectResponse(\x010\x012\x9b\x01\n" +
 	"\x10DirectoryService\x12B\n" +
-	"\x05Watch\x12\x1a.zerotrust.v1.WatchRequest\x1a\x1b.zerotrust.v1.WatchResponse0\x01BMZKgithub.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1;zerotrustv1b\x06proto3"
+	"\x05Watch\x12\x1a.zerotrust.v1.WatchRequest\x1a\x1b.zerotrust.v1.WatchResponse0\x01\x12C\n" +
+	"\x06Report\x12\x1b.zerotrust.v1.ReportRequest\x1a\x1c.zerotrust.v1.ReportResponseBMZKgithub.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1;zerotrustv1b\x06proto3"
 
 var (
 	file_zerotrust_v1_control_proto_rawDescOnce sync.Once
@@ -1240,58 +1514,69 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
 	(*AuditWitness)(nil),          // 2: zerotrust.v1.AuditWitness
 	(*SessionRefusals)(nil),       // 3: zerotrust.v1.SessionRefusals
 	(*SessionRefusal)(nil),        // 4: zerotrust.v1.SessionRefusal
-	(*ConnectorHeartbeat)(nil),    // 5: zerotrust.v1.ConnectorHeartbeat
-	(*TunnelerReport)(nil),        // 6: zerotrust.v1.TunnelerReport
-	(*ConnectResponse)(nil),       // 7: zerotrust.v1.ConnectResponse
-	(*AuditCheckpoint)(nil),       // 8: zerotrust.v1.AuditCheckpoint
-	(*PolicySnapshot)(nil),        // 9: zerotrust.v1.PolicySnapshot
-	(*PolicyTunneler)(nil),        // 10: zerotrust.v1.PolicyTunneler
-	(*Goodbye)(nil),               // 11: zerotrust.v1.Goodbye
-	(*WatchRequest)(nil),          // 12: zerotrust.v1.WatchRequest
-	(*WatchResponse)(nil),         // 13: zerotrust.v1.WatchResponse
-	(*SVIDStatus)(nil),            // 14: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*Directory)(nil),             // 17: zerotrust.v1.Directory
+	(*ProofRefusals)(nil),         // 5: zerotrust.v1.ProofRefusals
+	(*ProofRefusal)(nil),          // 6: zerotrust.v1.ProofRefusal
+	(*ConnectorHeartbeat)(nil),    // 7: zerotrust.v1.ConnectorHeartbeat
+	(*TunnelerReport)(nil),        // 8: zerotrust.v1.TunnelerReport
+	(*ConnectResponse)(nil),       // 9: zerotrust.v1.ConnectResponse
+	(*AuditCheckpoint)(nil),       // 10: zerotrust.v1.AuditCheckpoint
+	(*PolicySnapshot)(nil),        // 11: zerotrust.v1.PolicySnapshot
+	(*PolicyTunneler)(nil),        // 12: zerotrust.v1.PolicyTunneler
+	(*Goodbye)(nil),               // 13: zerotrust.v1.Goodbye
+	(*WatchRequest)(nil),          // 14: zerotrust.v1.WatchRequest
+	(*ReportRequest)(nil),         // 15: zerotrust.v1.ReportRequest
+	(*ReportResponse)(nil),        // 16: zerotrust.v1.ReportResponse
+	(*WatchResponse)(nil),         // 17: zerotrust.v1.WatchResponse
+	(*SVIDStatus)(nil),            // 18: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*Directory)(nil),             // 21: zerotrust.v1.Directory
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
-	5,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
-	6,  // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
+	7,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
+	8,  // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
 	2,  // 3: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
 	3,  // 4: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
-	14, // 5: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	4,  // 6: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	15, // 7: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	15, // 8: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	14, // 9: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	14, // 10: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	15, // 11: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	9,  // 12: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
-	11, // 13: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	8,  // 14: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	15, // 15: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
-	10, // 16: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
-	16, // 17: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
-	15, // 18: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	16, // 19: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	17, // 20: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
-	0,  // 21: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	12, // 22: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	7,  // 23: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	13, // 24: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	23, // [23:25] is the sub-list for method output_type
-	21, // [21:23] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	5,  // 5: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	18, // 6: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	4,  // 7: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	19, // 8: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	19, // 9: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	6,  // 10: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	19, // 11: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	19, // 12: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	18, // 13: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	18, // 14: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	19, // 15: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	11, // 16: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
+	13, // 17: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	10, // 18: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	19, // 19: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
+	12, // 20: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
+	20, // 21: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
+	19, // 22: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	20, // 23: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	5,  // 24: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	21, // 25: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
+	0,  // 26: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	14, // 27: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	15, // 28: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	9,  // 29: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	17, // 30: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	16, // 31: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	29, // [29:32] is the sub-list for method output_type
+	26, // [26:29] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -1306,8 +1591,9 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectRequest_Tunneler)(nil),
 		(*ConnectRequest_AuditWitness)(nil),
 		(*ConnectRequest_Refusals)(nil),
+		(*ConnectRequest_Proofs)(nil),
 	}
-	file_zerotrust_v1_control_proto_msgTypes[7].OneofWrappers = []any{
+	file_zerotrust_v1_control_proto_msgTypes[9].OneofWrappers = []any{
 		(*ConnectResponse_Policy)(nil),
 		(*ConnectResponse_Goodbye)(nil),
 		(*ConnectResponse_AuditCheckpoint)(nil),
@@ -1318,7 +1604,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

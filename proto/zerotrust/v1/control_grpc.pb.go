@@ -127,7 +127,8 @@ var ControlPlaneService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	DirectoryService_Watch_FullMethodName = "/zerotrust.v1.DirectoryService/Watch"
+	DirectoryService_Watch_FullMethodName  = "/zerotrust.v1.DirectoryService/Watch"
+	DirectoryService_Report_FullMethodName = "/zerotrust.v1.DirectoryService/Report"
 )
 
 // DirectoryServiceClient is the client API for DirectoryService service.
@@ -141,6 +142,11 @@ type DirectoryServiceClient interface {
 	//
 	// Callers: a tunneler with an X509-SVID, enrolled and not revoked.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
+	// Report tells, for the audit log, of proofs that the tunneler refused, at most
+	// every 10 s.
+	//
+	// Callers: as of Watch.
+	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
 }
 
 type directoryServiceClient struct {
@@ -170,6 +176,16 @@ func (c *directoryServiceClient) Watch(ctx context.Context, in *WatchRequest, op
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type DirectoryService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 
+func (c *directoryServiceClient) Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_Report_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DirectoryServiceServer is the server API for DirectoryService service.
 // All implementations must embed UnimplementedDirectoryServiceServer
 // for forward compatibility.
@@ -181,6 +197,11 @@ type DirectoryServiceServer interface {
 	//
 	// Callers: a tunneler with an X509-SVID, enrolled and not revoked.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
+	// Report tells, for the audit log, of proofs that the tunneler refused, at most
+	// every 10 s.
+	//
+	// Callers: as of Watch.
+	Report(context.Context, *ReportRequest) (*ReportResponse, error)
 	mustEmbedUnimplementedDirectoryServiceServer()
 }
 
@@ -193,6 +214,9 @@ type UnimplementedDirectoryServiceServer struct{}
 
 func (UnimplementedDirectoryServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
+}
+func (UnimplementedDirectoryServiceServer) Report(context.Context, *ReportRequest) (*ReportResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
 }
 func (UnimplementedDirectoryServiceServer) mustEmbedUnimplementedDirectoryServiceServer() {}
 func (UnimplementedDirectoryServiceServer) testEmbeddedByValue()                          {}
@@ -226,13 +250,36 @@ func _DirectoryService_Watch_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type DirectoryService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
 
+func _DirectoryService_Report_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).Report(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_Report_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).Report(ctx, req.(*ReportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DirectoryService_ServiceDesc is the grpc.ServiceDesc for DirectoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var DirectoryService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "zerotrust.v1.DirectoryService",
 	HandlerType: (*DirectoryServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Report",
+			Handler:    _DirectoryService_Report_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Watch",
