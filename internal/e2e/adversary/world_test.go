@@ -92,9 +92,11 @@ type world struct {
 	fleet   *fleet.Fleet
 	policy  *policy.Publisher
 	enroll  *enroll.Service
-	door    *control.Server // for whoever enrolls
-	plane   *control.Server
-	stop    func() // the controller goes
+	// collector has what peers report, until it is flushed.
+	collector *audit.Collector
+	door      *control.Server // for whoever enrolls
+	plane     *control.Server
+	stop      func() // the controller goes
 }
 
 func newWorld(t *testing.T, b between) *world {
@@ -107,6 +109,7 @@ func newWorld(t *testing.T, b between) *world {
 	w.ca, err = bootstrapca.Open(t.TempDir(), td, time.Now)
 	require.NoError(t, err)
 	trail := audit.New(zap.NewNop(), time.Now)
+	w.collector = audit.NewCollector(w.store, trail)
 	w.roster = fleet.NewRoster(w.clock.Now)
 	w.policy = policy.NewPublisher(td, w.store, zap.NewNop(), time.Now)
 	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: w.roster, Changed: w, Audit: trail, Now: time.Now})
@@ -139,8 +142,8 @@ func (w *world) serve(t *testing.T, b between) {
 		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Log: log,
 	}, log)
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: anyKind},
-		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Log: log},
-		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Log: log}, log)
+		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Reports: w.collector, Log: log},
+		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Reports: w.collector, Log: log}, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.door.Run, w.plane.Run, w.policy.Run} {
 		running.Go(func() { assert.NoError(t, run(ctx)) })
