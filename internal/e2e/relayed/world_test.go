@@ -91,6 +91,8 @@ func (r *refusals) Sessions(_ string, refused []audit.SessionRefusal, more uint6
 	r.counted.Add(uint64(len(refused)) + more)
 }
 
+func (*refusals) Proofs(string, []audit.ProofRefusal, uint64) {}
+
 // world is a controller's control plane, a connector linked to it and an honest
 // tunneler's session.
 type world struct {
