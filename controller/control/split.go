@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
@@ -41,11 +42,13 @@ func (s *split) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, e
 	if !ok {
 		return nil, nil, fmt.Errorf("a connection of another listener: %T", raw)
 	}
-	t := tls.Server(owned{c}, s.config)
+	stranger, known := mtls.Greeting(owned{c})
+	t := tls.Server(stranger, s.config)
 	if err := t.Handshake(); err != nil { //nolint:noctx // gRPC has set the deadline of the connection
 		_ = t.Close()
 		return nil, nil, err
 	}
+	known()
 	if state := t.ConnectionState(); state.NegotiatedProtocol == protoGRPC {
 		return t, credentials.TLSInfo{State: state, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}, nil
 	}

@@ -48,12 +48,12 @@ func (c *creds) ClientHandshake(ctx context.Context, authority string, socket ne
 func (c *creds) ServerHandshake(socket net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	began := time.Now()
 	config, shown := witnessed(c.config)
-	stranger := &greeting{Conn: socket, left: maxHandshake}
+	stranger, known := Greeting(socket)
 	secured, info, err := credentials.NewTLS(config).ServerHandshake(stranger)
 	if err != nil {
 		return nil, nil, err
 	}
-	stranger.over()
+	known()
 	return c.open(handshake{socket, began, *shown, false}, secured, info)
 }
 

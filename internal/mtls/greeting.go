@@ -12,6 +12,13 @@ const maxHandshake = 32 << 10
 
 var errLongHandshake = errors.New("handshake of more than 32 KiB")
 
+// Greeting bounds what is read from a connection until over is called, which ends the
+// bound for whoever reads next. For a listener whose TLS is not of ServerCredentials.
+func Greeting(c net.Conn) (bounded net.Conn, over func()) {
+	g := &greeting{Conn: c, left: maxHandshake}
+	return g, g.over
+}
+
 // greeting is a connection during its handshake.
 type greeting struct {
 	net.Conn
@@ -32,5 +39,4 @@ func (g *greeting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// over ends the bound. Whoever reads next begins after it.
 func (g *greeting) over() { g.left = -1 }

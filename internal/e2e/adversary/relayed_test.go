@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -20,6 +21,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -177,9 +180,29 @@ func alone(t *testing.T, ca *mtlstest.CA, lis net.Listener) {
 	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
 }
 
+// intrude sends a certificate of 200 KB, which TLS would keep, and a body behind it,
+// and returns when the other end has had enough.
+func intrude(t *testing.T, socket net.Conn, shown *x509svid.SVID) {
+	t.Helper()
+	stranger := tls.Client(socket, &tls.Config{
+		InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			c := &tls.Certificate{PrivateKey: shown.PrivateKey, Certificate: [][]byte{shown.Certificates[0].Raw}}
+			for range 20 {
+				c.Certificate = append(c.Certificate, make([]byte, 10<<10))
+			}
+			return c, nil
+		},
+	})
+	_ = stranger.HandshakeContext(t.Context()) // this end has finished before the other has looked
+	_, _ = stranger.Write(make([]byte, 512<<10))
+	_, err := stranger.Read(make([]byte, 1))
+	require.Error(t, err)
+	_ = stranger.Close()
+}
+
 // OpenZiti's advisories of 2026 (…-q8g9, …-j952): a body was kept in memory before it
-// was known whose it was. A stranger to a connector sends a certificate of 200 KB,
-// which TLS would keep, and a body behind it.
+// was known whose it was.
 func TestAStrangerToAConnectorIsReadNoFurtherThanAHandshake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,24 +212,28 @@ func TestAStrangerToAConnectorIsReadNoFurtherThanAHandshake(t *testing.T) {
 		alone(t, ca, m)
 		socket, err := pipe.DialContext(t.Context())
 		require.NoError(t, err)
-		own := ca.SVID(t, tunnelerID)
-		config := mtls.ClientConfig(ca.Identity(own), anyKind)
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			c := &tls.Certificate{PrivateKey: own.PrivateKey, Certificate: [][]byte{own.Certificates[0].Raw}}
-			for range 20 {
-				c.Certificate = append(c.Certificate, make([]byte, 10<<10))
-			}
-			return c, nil
-		}
-		stranger := tls.Client(socket, config)
-		_ = stranger.HandshakeContext(t.Context()) // this end has finished before the other has looked
-		_, _ = stranger.Write(make([]byte, 512<<10))
-		_, err = stranger.Read(make([]byte, 1))
-		require.Error(t, err)
-		_ = stranger.Close()
+		intrude(t, socket, ca.SVID(t, tunnelerID))
 		synctest.Wait()
 		require.LessOrEqual(t, m.read.Load(), int64(32<<10))
 	})
+}
+
+// The same where hosts enroll, and a certificate may be shown.
+func TestAStrangerWhoEnrollsIsReadNoFurtherThanAHandshake(t *testing.T) {
+	t.Parallel()
+	ca, err := bootstrapca.Open(t.TempDir(), td, time.Now)
+	require.NoError(t, err)
+	m := &metered{Listener: listen(t)}
+	ctx, cancel := context.WithCancel(t.Context())
+	door := control.NewEnrollmentServer(m, ca.ServerConfig(), &control.Enrollment{TrustDomain: td, Stopping: ctx.Done(), Log: zap.NewNop()}, zap.NewNop())
+	done := make(chan error, 1)
+	go func() { done <- door.Run(ctx) }()
+	socket, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.Addr().String())
+	require.NoError(t, err)
+	intrude(t, socket, mtlstest.NewCA(t, td).SVID(t, tunnelerID))
+	cancel()
+	require.NoError(t, <-done)
+	require.LessOrEqual(t, m.read.Load(), int64(32<<10))
 }
 
 // Boundary's CVE-2026-7776: the listener waited in the handshake of one peer, which
