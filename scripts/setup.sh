@@ -347,6 +347,10 @@ check_enrollment() {
 	[[ $FORCE == no ]] || return 0
 	for name in "$ID_NAME" CONTROLLER_ADDR TRUST_DOMAIN CONNECTOR_ADDR CONNECTOR_PRIVATE_IP; do
 		old=$(value "$CONF" "$name") given=${!name}
+		if [[ $name == CONTROLLER_ADDR && $ENROLLED == yes && -n $old && -n $given && $old != "$given" ]]; then
+			fault "$CONF says CONTROLLER_ADDR=$old, and here it is \"$given\": use that, or move the host with: $PROGRAM set-controller $given"
+			continue
+		fi
 		[[ -z $old || -z $given || $old == "$given" ]] ||
 			fault "$CONF says $name=$old, and here it is \"$given\": use that, or -f to keep the file as a backup and enroll anew"
 	done

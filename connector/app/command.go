@@ -77,7 +77,7 @@ func checkCommand() *cobra.Command {
   control plane  %v
   tunnelers at   %s
   outage budget  without a controller, sessions live on and are admitted for %s
-%s`, me, cfg.TrustDomain, cfg.ControlPlane(), cfg.ListenAddr, budget, hostcmd.IdentityBudget)
+%s`, me, cfg.TrustDomain, cfg.ControlAddresses(), cfg.ListenAddr, budget, hostcmd.IdentityBudget)
 		return err
 	})
 }

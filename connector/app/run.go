@@ -113,7 +113,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	defer source.Close()
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
-		ControlAddresses: cfg.ControlPlane(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
+		ControlAddresses: cfg.ControlAddresses(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
 		Failing: func(ctx context.Context) error { return checks.Failing(ctx, checkIdentity, checkPolicy) },
 		Events:  countEvents(to.metrics), Log: log.Named("relay"),
 	})

@@ -57,3 +57,16 @@ func TestControlPlaneDefaultsToTheControllersHost(t *testing.T) {
 	c.ControlPlaneAddrs = []string{"a:1"}
 	require.Equal(t, []string{"a:1"}, c.ControlPlane())
 }
+
+// TestTheControllersHostStaysInTheRotation: enrollment writes CONTROL_PLANE_ADDRS as a
+// controller told it, which may have had a wrong public address just then.
+func TestTheControllersHostStaysInTheRotation(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.ControllerAddr = "right.example.com:8443"
+	require.Equal(t, []string{"right.example.com:8444"}, c.ControlAddresses())
+	c.ControlPlaneAddrs = []string{"typo.example.com:18444", "right.example.com:28444"}
+	require.Equal(t, []string{"typo.example.com:18444", "right.example.com:28444", "right.example.com:18444"}, c.ControlAddresses())
+	c.ControllerAddr = ""
+	require.Equal(t, []string{"typo.example.com:18444", "right.example.com:28444"}, c.ControlAddresses())
+}

@@ -72,9 +72,23 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg: cfg}, nil
 }
 
+// Offer is what a controller tells every host that asks, without the addresses that
+// a host may not take from it.
+type Offer struct {
+	Bundle       hostagent.Bundle
+	ControlPlane []string // host:port each
+}
+
 // FetchBundle asks once for the trust bundle and the address of the SPIRE server,
 // which is empty if the controller told none that a host may take from it.
 func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
+	offer, err := c.FetchOffer(ctx)
+	return offer.Bundle, err
+}
+
+// FetchOffer asks once for all that a host needs of its controller. An error of the
+// TLS handshake is an UntrustedError.
+func (c *Client) FetchOffer(ctx context.Context) (Offer, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	var reply *zerotrustv1.FetchBundleResponse
@@ -83,12 +97,12 @@ func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
 		return err
 	})
 	if err != nil {
-		return hostagent.Bundle{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, err)
+		return Offer{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, err)
 	}
 	refused := acceptableServer(reply.GetBundle(), from)
 	bundle, err := parseBundle(reply.GetBundle())
 	bundle.Refused = refused
-	return bundle, err
+	return Offer{Bundle: bundle, ControlPlane: controlclient.Acceptable(reply.GetControlPlaneAddresses(), from)}, err
 }
 
 // ErrNoTime is returned for a controller that does not tell its time.

@@ -7,9 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
@@ -23,7 +21,10 @@ func agentRunCommand(name string) *cobra.Command {
 		Short: "Run the SPIRE agent of this host and keep it healthy",
 		Long: `Run starts spire-agent from the files of an enrolled host, and brings it back after
 every absence. One agent serves all programs of the host. SIGHUP reads LOG_LEVEL
-again.`,
+again.
+
+The controller is at CONTROLLER_ADDR, or where the conf files of the host's programs
+say, or where the host was enrolled; all of them are tried in this order.`,
 		Example: fmt.Sprintf("  %[1]s run\n  %[1]s run --host-dir /srv/host --spiffe-endpoint-socket unix:///srv/host/api.sock", name),
 	}
 	var set agentSettings
@@ -39,10 +40,10 @@ again.`,
 		}
 		defer stop()
 		dir := hostagent.Dir{Root: set.HostDir}
-		client, err := clientOf(dir)
-		if err != nil {
+		if _, err := dir.ReadHost(); err != nil {
 			return err
 		}
+		fetch := set.controllers().FetchBundle
 		socket, err := mtls.SocketPath(set.SpiffeSocket)
 		if err != nil {
 			return err
@@ -55,7 +56,7 @@ again.`,
 			return err
 		}
 		agent, err := hostagent.New(hostagent.Config{
-			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: client.FetchBundle,
+			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: fetch,
 			MetricsPort: set.MetricsPort,
 		})
 		if err != nil {
@@ -97,7 +98,7 @@ func refreshCommand(name string) *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		dir := hostagent.Dir{Root: set.HostDir}
-		n, err := refresh(cmd.Context(), dir)
+		n, err := refresh(cmd.Context(), dir, set.controllers())
 		if err != nil {
 			return err
 		}
@@ -108,12 +109,8 @@ func refreshCommand(name string) *cobra.Command {
 }
 
 // refresh returns how many authorities the bundle has.
-func refresh(ctx context.Context, dir hostagent.Dir) (int, error) {
-	client, err := clientOf(dir)
-	if err != nil {
-		return 0, err
-	}
-	bundle, err := client.FetchBundle(ctx)
+func refresh(ctx context.Context, dir hostagent.Dir, from *controllers) (int, error) {
+	bundle, err := from.FetchBundle(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -126,17 +123,4 @@ func refresh(ctx context.Context, dir hostagent.Dir) (int, error) {
 	}
 	host.SPIREServerAddress = bundle.ServerAddress
 	return len(bundle.Authorities), dir.WriteHost(host)
-}
-
-// clientOf calls the controller that this host enrolled with.
-func clientOf(dir hostagent.Dir) (*enrollclient.Client, error) {
-	host, err := dir.ReadHost()
-	if err != nil {
-		return nil, err
-	}
-	anchors, err := bootstrap.LoadAnchors(host.ControllerCAPath)
-	if err != nil {
-		return nil, err
-	}
-	return enrollclient.New(enrollclient.Config{Address: host.ControllerAddress, Anchors: anchors, TrustDomain: host.TrustDomain})
 }

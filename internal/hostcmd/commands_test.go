@@ -2,6 +2,7 @@ package hostcmd_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,9 @@ type controller struct {
 
 	asked  *zerotrustv1.RequestEnrollmentRequest
 	decide error // of AwaitEnrollment; nil approves
+
+	spire   string   // address of its SPIRE server; empty: 127.0.0.1:8081
+	control []string // that it names to hosts that ask
 }
 
 func (c *controller) Enroll(_ context.Context, req *zerotrustv1.EnrollRequest) (*zerotrustv1.EnrollResponse, error) {
@@ -71,16 +75,21 @@ func (c *controller) Enroll(_ context.Context, req *zerotrustv1.EnrollRequest) (
 }
 
 func (c *controller) FetchBundle(context.Context, *zerotrustv1.FetchBundleRequest) (*zerotrustv1.FetchBundleResponse, error) {
-	return &zerotrustv1.FetchBundleResponse{Bundle: c.bundle()}, nil
+	return &zerotrustv1.FetchBundleResponse{Bundle: c.bundle(), ControlPlaneAddresses: c.control}, nil
 }
 
 func (c *controller) bundle() *zerotrustv1.BundleInfo {
-	return &zerotrustv1.BundleInfo{X509Authorities: [][]byte{c.ca.Authority().Raw}, SpireServerAddress: "127.0.0.1:8081"}
+	return &zerotrustv1.BundleInfo{X509Authorities: [][]byte{c.ca.Authority().Raw}, SpireServerAddress: cmp.Or(c.spire, "127.0.0.1:8081")}
 }
 
 func startController(t *testing.T) *controller {
 	t.Helper()
-	c := &controller{t: t, ca: mtlstest.NewCA(t, td)}
+	return start(t, &controller{t: t, ca: mtlstest.NewCA(t, td)})
+}
+
+// start serves a controller that is made already.
+func start(t *testing.T, c *controller) *controller {
+	t.Helper()
 	cert := c.ca.Certificate(t, &x509.Certificate{
 		DNSNames: []string{identity.EnrollServerName(td)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})

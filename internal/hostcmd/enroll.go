@@ -226,9 +226,13 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	control := reply.GetControlPlaneAddresses()
+	if len(control) == 0 { // those that it told are not for us
+		control = beside(e.set.ControllerAddr, nil)
+	}
 	entries := []entry{
 		{"CONTROLLER_ADDR", e.set.ControllerAddr},
-		{"CONTROL_PLANE_ADDRS", strings.Join(reply.GetControlPlaneAddresses(), ",")},
+		{"CONTROL_PLANE_ADDRS", strings.Join(control, ",")},
 		{"CONNECTOR_ID", e.set.ConnectorID},
 		{"CONTROLLER_CA_PATH", hostagent.Dir{Root: e.set.HostDir}.ControllerCA()},
 		{"TRUST_DOMAIN", e.td.Name()},

@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
 // Defaults that users and units rely on.
@@ -47,32 +48,45 @@ func (p Program) idKey() string { return strings.ToUpper(string(p.Kind)) + "_ID"
 func Commands(p Program) []*cobra.Command {
 	agent := &cobra.Command{Use: "agent", Short: "Commands for the SPIRE agent of this host"}
 	agent.AddCommand(agentRunCommand(p.Name + " agent"))
-	return []*cobra.Command{enrollCommand(p), agent, refreshCommand(p.Name), statusCommand(p), doctorCommand(p)}
+	return []*cobra.Command{
+		enrollCommand(p), setControllerCommand(p.Name, p.Conf), agent, refreshCommand(p.Name), statusCommand(p), doctorCommand(p),
+	}
 }
 
 // AgentCommands are those for the SPIRE agent alone, of a program that the agent's
 // unit runs whichever roles the host has.
 func AgentCommands(name string) []*cobra.Command {
-	return []*cobra.Command{agentRunCommand(name), refreshCommand(name)}
+	return []*cobra.Command{agentRunCommand(name), refreshCommand(name), setControllerCommand(name, "")}
 }
 
-// agentSettings are the keys of the commands on an enrolled host. Controller and
-// trust domain are in host.json.
+// agentSettings are the keys of the commands on an enrolled host. The trust domain is
+// in host.json.
 type agentSettings struct {
-	HostDir      string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle"`
-	SpiffeSocket string         `conf:"spiffe_endpoint_socket" usage:"Workload API that the SPIRE agent serves"`
-	MetricsPort  int            `conf:"agent_metrics_port" usage:"loopback port of spire-agent's Prometheus metrics; 0: none"`
-	Log          logging.Config `conf:"log"`
+	HostDir        string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle"`
+	ControllerAddr string         `conf:"controller_addr" usage:"enrollment listener of the controller, host:port (default that of the conf files, or where the host was enrolled)"`
+	ProgramConfs   []string       `conf:"program_confs" usage:"conf files of the host's programs, for their CONTROLLER_ADDR"`
+	SpiffeSocket   string         `conf:"spiffe_endpoint_socket" usage:"Workload API that the SPIRE agent serves"`
+	MetricsPort    int            `conf:"agent_metrics_port" usage:"loopback port of spire-agent's Prometheus metrics; 0: none"`
+	Log            logging.Config `conf:"log"`
 }
 
 func defaultAgentSettings() agentSettings {
-	return agentSettings{HostDir: DefaultHostDir, SpiffeSocket: DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig()}
+	return agentSettings{
+		HostDir: DefaultHostDir, ProgramConfs: roleConfs(), SpiffeSocket: DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig(),
+	}
+}
+
+func (s *agentSettings) controllers() *controllers {
+	return &controllers{dir: hostagent.Dir{Root: s.HostDir}, configured: s.ControllerAddr, confs: s.ProgramConfs}
 }
 
 // Validate implements the interface of settings.Loader.
 func (s *agentSettings) Validate() error {
 	var f settings.Faults
 	f.Require(filepath.IsAbs(s.HostDir), "host_dir", "must be an absolute path, is %q", s.HostDir)
+	if s.ControllerAddr != "" {
+		RequireAddress(&f, "controller_addr", s.ControllerAddr)
+	}
 	if _, err := mtls.SocketPath(s.SpiffeSocket); err != nil {
 		f.Add("spiffe_endpoint_socket", "%v", err)
 	}

@@ -3,6 +3,7 @@ package hostcmd
 import (
 	"net"
 	"path/filepath"
+	"slices"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
@@ -80,11 +81,38 @@ func (c *RunConfig) ControlPlane() []string {
 	if len(c.ControlPlaneAddrs) > 0 {
 		return c.ControlPlaneAddrs
 	}
-	host, _, err := net.SplitHostPort(c.ControllerAddr)
+	return beside(c.ControllerAddr, nil)
+}
+
+// ControlAddresses are those of ControlPlane and, after them, the same ports on the
+// host of CONTROLLER_ADDR: enrollment wrote CONTROL_PLANE_ADDRS as the controller told
+// it, and CONTROLLER_ADDR as the operator did.
+func (c *RunConfig) ControlAddresses() []string {
+	out := slices.Clone(c.ControlPlane())
+	for _, a := range beside(c.ControllerAddr, c.ControlPlaneAddrs) {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// beside are the ports of the addresses, or the usual one, on the host of another
+// address.
+func beside(address string, ports []string) (out []string) {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil
 	}
-	return []string{net.JoinHostPort(host, controlPlanePort)}
+	for _, a := range ports {
+		if _, port, err := net.SplitHostPort(a); err == nil && !slices.Contains(out, net.JoinHostPort(host, port)) {
+			out = append(out, net.JoinHostPort(host, port))
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, net.JoinHostPort(host, controlPlanePort))
+	}
+	return out
 }
 
 // SPIFFEIDOf is the workload's SPIFFE ID as text, empty where there is none.

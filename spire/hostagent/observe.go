@@ -66,9 +66,9 @@ func (s *Supervisor) orphaned() bool {
 
 // fetch takes over what the controller says.
 func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
+	within, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
-	b, err := s.cfg.Fetch(ctx)
+	b, err := s.cfg.Fetch(within)
 	if err != nil {
 		return false, fmt.Errorf("fetch bundle: %w", err)
 	}
@@ -81,7 +81,7 @@ func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
 			zap.String("refused", b.Refused), zap.String("kept", s.host.SPIREServerAddress))
 	}
 	s.refused = b.Refused
-	return s.follow(b.ServerAddress)
+	return s.follow(ctx, b.ServerAddress)
 }
 
 func (s *Supervisor) replaceBundle(b Bundle) error {
@@ -100,15 +100,29 @@ func (s *Supervisor) replaceBundle(b Bundle) error {
 	return nil
 }
 
-// follow writes a new address of the SPIRE server down.
-func (s *Supervisor) follow(address string) (moved bool, err error) {
+// follow writes a new address of the SPIRE server down, unless nobody answers there
+// while the present one still does: a controller with a wrong public address must not
+// take a server that works away from its hosts.
+func (s *Supervisor) follow(ctx context.Context, address string) (moved bool, err error) {
 	if address == "" || address == s.host.SPIREServerAddress {
+		s.doubted = ""
 		return false, nil
 	}
 	if _, _, err := splitAddress(address); err != nil {
 		return false, fmt.Errorf("SPIRE server address: %w", err)
 	}
+	if fault := s.dialTo(ctx, address); fault != nil && s.dial(ctx) == nil {
+		if s.doubted != address {
+			s.doubted = address
+			s.log.Warn("the controller names a SPIRE server where nobody answers, so this host stays where it is",
+				zap.String("named", address), zap.String("server", s.host.SPIREServerAddress), zap.Error(fault))
+		}
+		return false, nil
+	}
 	before := s.host
+	if onDisk, err := s.cfg.Dir.ReadHost(); err == nil {
+		s.host.ControllerAddress = onDisk.ControllerAddress // set-controller may have changed it
+	}
 	s.host.SPIREServerAddress = address
 	err = s.writeAgentConf()
 	if err == nil {
@@ -123,11 +137,13 @@ func (s *Supervisor) follow(address string) (moved bool, err error) {
 }
 
 // dial opens and closes a connection to the SPIRE server.
-func (s *Supervisor) dial(ctx context.Context) error {
+func (s *Supervisor) dial(ctx context.Context) error { return s.dialTo(ctx, s.host.SPIREServerAddress) }
+
+func (s *Supervisor) dialTo(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", s.host.SPIREServerAddress)
+	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("connect to SPIRE server: %w", err)
 	}

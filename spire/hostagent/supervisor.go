@@ -55,10 +55,11 @@ type Config struct {
 type Supervisor struct {
 	cfg  Config
 	log  *zap.Logger
-	host Host // only Run's goroutine uses it, and authorities
+	host Host // only Run's goroutine uses it, authorities, refused and doubted
 	// authorities of the bundle that was fetched last, and what was refused of it.
 	authorities []*x509.Certificate
 	refused     string
+	doubted     string // address of a SPIRE server that was not followed
 	decider     Decider
 	process     *supervisor.Process
 

@@ -224,6 +224,44 @@ func TestFollowsTheServer(t *testing.T) {
 	require.Equal(t, next, host.SPIREServerAddress)
 }
 
+// TestStaysWithAServerThatAnswers: a controller that ran for a while with a wrong
+// public address names a SPIRE server that is not there. The host keeps the one that
+// works, in host.json too, and its agent does not notice.
+func TestStaysWithAServerThatAnswers(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	right := f.Status().ServerAddress
+	f.world.change(func(w *world) { w.bundle.ServerAddress = "127.0.0.1:1" })
+	f.world.rounds(t, 5)
+	require.NoError(t, f.Status().FetchError)
+	require.Empty(t, f.Reason())
+	require.Equal(t, right, f.Status().ServerAddress)
+	host, err := f.dir.ReadHost()
+	require.NoError(t, err)
+	require.Equal(t, right, host.SPIREServerAddress)
+	f.world.change(func(w *world) { w.bundle.ServerAddress = right })
+	f.world.rounds(t, 5)
+	require.Len(t, f.starts(t), 1)
+}
+
+// TestKeepsTheControllersAddressOfAMove: set-controller writes host.json while the
+// supervisor runs.
+func TestKeepsTheControllersAddressOfAMove(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	host, err := f.dir.ReadHost()
+	require.NoError(t, err)
+	host.ControllerAddress = "ctl2.example.com:8443"
+	require.NoError(t, f.dir.WriteHost(host))
+	next := listen(t)
+	f.world.change(func(w *world) { w.bundle.ServerAddress = next })
+	f.waitStarts(t, 2)
+	host, err = f.dir.ReadHost()
+	require.NoError(t, err)
+	require.Equal(t, "ctl2.example.com:8443", host.ControllerAddress)
+	require.Equal(t, next, host.SPIREServerAddress)
+}
+
 func TestRefusesABadAnswerOfTheController(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)

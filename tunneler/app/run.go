@@ -102,7 +102,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	version := cli.Version().Version
 	watcher, err := directory.New(directory.Config{
 		ID: cfg.TunnelerID, TrustDomain: td, Version: version, Identity: source,
-		ControlAddresses: cfg.ControlPlane(), StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
+		ControlAddresses: cfg.ControlAddresses(), StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
 		Ended: to.metrics.Reconnects(streamDirectory), Log: log.Named("directory"),
 	})
 	if err != nil {

@@ -60,6 +60,12 @@ func (c *Controller) In(prefix ...string) *Controller {
 	return c
 }
 
+// With adds flags for the next start. They win over those of before.
+func (c *Controller) With(flags ...string) *Controller {
+	c.flags = append(c.flags, flags...)
+	return c
+}
+
 // Start starts the controller and waits until it is ready. A later start uses the
 // ports of the first, as a host expects.
 func (c *Controller) Start(ctx context.Context) error {

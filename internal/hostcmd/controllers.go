@@ -1,0 +1,121 @@
+package hostcmd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+)
+
+// roleConfs are the conf files of the programs that a host can have.
+func roleConfs() []string {
+	return []string{"/etc/grpcconnector/connector.conf", "/etc/grpctunneler/tunneler.conf"}
+}
+
+// controllers finds the controller of an enrolled host, in the order in which an
+// operator would expect it: what was configured for the agent, what the conf files of
+// the host's programs say, and what enrollment noted. All of it is read anew each
+// time, so that an edit needs no restart. It is not safe for concurrent use.
+type controllers struct {
+	dir        hostagent.Dir
+	configured string   // may be empty
+	confs      []string // those of other hosts, and those that are missing, are skipped
+
+	known []string
+	next  int // in known
+}
+
+// addresses of host:port, each once.
+func (c *controllers) addresses(host hostagent.Host) ([]string, error) {
+	candidates := []string{c.configured}
+	for _, path := range c.confs {
+		addr, err := controllerIn(path, c.dir)
+		if err != nil {
+			return nil, err
+		}
+		candidates = append(candidates, addr)
+	}
+	var out []string
+	for _, a := range append(candidates, host.ControllerAddress) {
+		if a != "" && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+// controllerIn is CONTROLLER_ADDR of a conf file, if it is one of this host: it names
+// the CA in the host's directory, as enrollment wrote it.
+func controllerIn(path string, dir hostagent.Dir) (string, error) {
+	text, err := atomicfile.Read(path, maxConf)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return "", nil
+	case err != nil:
+		return "", err
+	case valueOf(string(text), "CONTROLLER_CA_PATH") != dir.ControllerCA():
+		return "", nil
+	}
+	return valueOf(string(text), "CONTROLLER_ADDR"), nil
+}
+
+// valueOf is the value of a key in a dotenv text, empty if it has none. The last line
+// counts, as for systemd.
+func valueOf(text, key string) (value string) {
+	for line := range strings.Lines(text) {
+		if keyOf(line) == key {
+			value = strings.Trim(strings.TrimSpace(keyPattern.ReplaceAllString(line, "")), `"'`)
+		}
+	}
+	return value
+}
+
+// FetchBundle asks the controller that answered last, and the next ones where it does
+// not.
+func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
+	host, err := c.dir.ReadHost()
+	if err != nil {
+		return hostagent.Bundle{}, err
+	}
+	known, err := c.addresses(host)
+	if err != nil {
+		return hostagent.Bundle{}, err
+	}
+	if !slices.Equal(known, c.known) {
+		c.known, c.next = known, 0
+	}
+	faults := []error{}
+	for range c.known {
+		client, err := clientAt(c.known[c.next], host)
+		if err == nil {
+			var bundle hostagent.Bundle
+			if bundle, err = client.FetchBundle(ctx); err == nil {
+				return bundle, nil
+			}
+		}
+		faults = append(faults, err)
+		c.next = (c.next + 1) % len(c.known)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(faults) == 0 {
+		return hostagent.Bundle{}, errors.New("this host knows no controller: run set-controller, or set CONTROLLER_ADDR")
+	}
+	return hostagent.Bundle{}, errors.Join(faults...)
+}
+
+// clientAt calls a controller of the host's bootstrap CA.
+func clientAt(addr string, host hostagent.Host) (*enrollclient.Client, error) {
+	anchors, err := bootstrap.LoadAnchors(host.ControllerCAPath)
+	if err != nil {
+		return nil, err
+	}
+	return enrollclient.New(enrollclient.Config{Address: addr, Anchors: anchors, TrustDomain: host.TrustDomain})
+}
