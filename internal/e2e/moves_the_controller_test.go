@@ -2,9 +2,11 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -135,18 +137,19 @@ func TestATypoInThePublicAddressStrandsNobody(t *testing.T) {
 
 	_, err := s.Process.Stop()
 	require.NoError(t, err)
-	wrong := time.Now()
 	s.With("--public-address", "127.0.0.99")
 	s.start()
-	s.back(connector, wrong)
-	s.back(tunneler, wrong)
+	for h, file := range map[*world.Host]string{connector: "policy.json", tunneler: "directory.json"} {
+		s.eventually(soon, "the wrong address in "+file, func(context.Context) error {
+			kept, err := os.ReadFile(filepath.Join(h.StateDir(), file))
+			if err == nil && !strings.Contains(string(kept), "127.0.0.99") {
+				err = errors.New("the wrong address was not learned yet")
+			}
+			return err
+		})
+	}
 	late := s.host("c", "connector", "c-late")
 	s.enroll(late) // its conf names the wrong address
-	for _, h := range []*world.Host{connector, tunneler} {
-		kept, err := os.ReadFile(h.StateDir() + map[string]string{"connector": "/policy.json", "tunneler": "/directory.json"}[h.Kind])
-		require.NoError(t, err)
-		require.Contains(t, string(kept), "127.0.0.99", "the case is what it seems: the wrong address was learned")
-	}
 
 	s.Kill()
 	s.With("--public-address", "127.0.0.1")
@@ -163,15 +166,12 @@ func TestATypoInThePublicAddressStrandsNobody(t *testing.T) {
 	s.start()
 	right := time.Now()
 	for _, h := range []*world.Host{connector, tunneler, late} {
-		s.eventually(healWithin, h.ID+" ONLINE", func(ctx context.Context) error {
-			seen, err := h.Seen(ctx, s.api)
+		s.eventually(healWithin, h.ID+" ONLINE and connected", func(ctx context.Context) error {
+			at, err := h.Addresses()
 			if err != nil {
 				return err
 			}
-			if !seen.Since.After(right.Add(-10 * time.Second)) {
-				return fmt.Errorf("stream since %s", seen.Since)
-			}
-			return h.Online(ctx, s.api)
+			return errors.Join(h.Online(ctx, s.api), world.Readyz(ctx, at.Health))
 		})
 	}
 	took := time.Since(right)

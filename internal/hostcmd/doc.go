@@ -1,16 +1,20 @@
 // Package hostcmd is what `grpcconnector` and `grpctunneler` have in common at
-// the command line: enroll, agent run, refresh-bundle, status and doctor.
+// the command line: enroll, set-controller, agent run, refresh-bundle, status and
+// doctor.
 //
 // It does not speak to the controller itself (enrollclient does), does not
 // supervise (spire/hostagent does), does not look for faults (internal/doctor does)
 // and does not know the run command of either program (their app packages do).
 //
 // Main types, in reading order: Program (what differs between the two), Commands,
-// conf (the dotenv file that enroll writes), hostStatus (what status prints).
+// conf (the dotenv file that enroll writes), controllers (where the controller may be),
+// move (one run of set-controller), hostStatus (what status prints).
 //
 // The commands run in the caller's goroutine and end with its context.
 //
 // Invariants: enroll never writes a token; a value that came from a peer reaches
 // the conf file only if it cannot be read back as anything else; lines of the
-// operator stay as they are.
+// operator stay as they are. What an operator configured is tried before what a peer
+// named; a host moves only to a controller of the bootstrap CA it was enrolled with,
+// unless the check was declined.
 package hostcmd

@@ -106,6 +106,16 @@ func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController
 	return f
 }
 
+// asked waits for a watch.
+func (f *fakeController) asked(t *testing.T) {
+	t.Helper()
+	select {
+	case <-f.got:
+	case <-time.After(soon):
+		require.FailNow(t, "nobody asked for the directory")
+	}
+}
+
 func start(t *testing.T, ca *mtlstest.CA, addr, stateDir string, opts ...func(*directory.Config)) *directory.Watcher {
 	t.Helper()
 	cfg := directory.Config{
@@ -193,7 +203,7 @@ func TestWatcher(t *testing.T) {
 		require.Eventually(t, func() bool { return w.Ready(t.Context()) != nil }, soon, time.Millisecond)
 		moved := startController(t, ca, controller) // and the conf follows
 		start(t, ca, moved.addr, dir)
-		<-moved.got
+		moved.asked(t)
 	})
 	t.Run("tries the kept addresses where the configured one is dead", func(t *testing.T) {
 		t.Parallel()
@@ -201,7 +211,7 @@ func TestWatcher(t *testing.T) {
 		f := startController(t, ca, controller)
 		require.NoError(t, directory.StoreFor(dir, os.Getuid(), &zerotrustv1.Directory{Revision: 1, ControlPlaneAddresses: []string{f.addr}}))
 		start(t, ca, "127.0.0.1:1", dir)
-		<-f.got
+		f.asked(t)
 	})
 	t.Run("leaves out what is not a connector of the trust domain under its own id", func(t *testing.T) {
 		t.Parallel()
