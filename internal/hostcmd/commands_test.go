@@ -69,7 +69,7 @@ func (c *controller) Enroll(_ context.Context, req *zerotrustv1.EnrollRequest) (
 			URIs: []*url.URL{id.CertificateURI(td)}, KeyUsage: x509.KeyUsageDigitalSignature,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}, csr.PublicKey),
-		Bundle: c.bundle(), ControlPlaneAddresses: []string{"127.0.0.1:8444", "[::1]:8444"},
+		Bundle: c.bundle(), ControlPlaneAddresses: []string{"0.0.0.0:8444", "127.0.0.1:8444", "[::1]:8444"}, // nobody may name the first
 		Directory: &zerotrustv1.Directory{Revision: 7, Connectors: c.connectors},
 	}, nil
 }

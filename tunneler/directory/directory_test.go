@@ -196,7 +196,7 @@ func TestWatcher(t *testing.T) {
 		f := startController(t, ca, controller)
 		w := start(t, ca, f.addr, dir)
 		f.next <- &zerotrustv1.Directory{
-			Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("a", "10.0.0.1:9443")}, ControlPlaneAddresses: []string{"127.0.0.1:1"},
+			Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{entry("a", "10.0.0.1:9443")}, ControlPlaneAddresses: []string{"0.0.0.0:1", "127.0.0.1:1"}, // nobody may name the first
 		}
 		require.Equal(t, []string{"127.0.0.1:1"}, changed(t, w).ControlAddresses)
 		f.stop()
