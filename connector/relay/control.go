@@ -186,7 +186,7 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		}
 		switch m := msg.GetMessage().(type) {
 		case *zerotrustv1.ConnectResponse_Policy:
-			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context()))
+			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context())) //nolint:contextcheck // it knows the connection
 			r.apply(m.Policy)
 			established()
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:

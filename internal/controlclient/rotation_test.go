@@ -100,7 +100,7 @@ func TestRotation(t *testing.T) {
 	t.Run("counts the life of a learned address from the end of the stream", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			c, seen, stop := start(t, controlclient.Config{Addresses: configured}, func(ctx context.Context, n int, established func()) error {
+			c, seen, stop := start(t, controlclient.Config{Addresses: configured}, func(_ context.Context, n int, established func()) error {
 				if n == 1 {
 					established()
 					elapse(2 * controlclient.LearnedLife)

@@ -60,7 +60,7 @@ func TestAControllerThatMovedKeepsItsHosts(t *testing.T) {
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
 	before := map[*world.Host]world.Seen{connector: s.seen(connector), tunneler: s.seen(tunneler)}
 	old := s.Run
-	_, err := s.Process.Stop()
+	_, err := s.Stop()
 	require.NoError(t, err)
 	s.With(movedFlags(t)...)
 	s.start()
@@ -105,7 +105,7 @@ func TestAnEditedConfMovesAHost(t *testing.T) {
 	s := newWorld(t)
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
 	old := s.Run
-	_, err := s.Process.Stop()
+	_, err := s.Stop()
 	require.NoError(t, err)
 	s.With(movedFlags(t)...)
 	s.start()
@@ -135,7 +135,7 @@ func TestATypoInThePublicAddressStrandsNobody(t *testing.T) {
 	s := newWorld(t)
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
 
-	_, err := s.Process.Stop()
+	_, err := s.Stop()
 	require.NoError(t, err)
 	s.With("--public-address", "127.0.0.99")
 	s.start()

@@ -259,7 +259,7 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		}
 		d := msg.GetDirectory()
 		if d != nil {
-			d.ControlPlaneAddresses = controlclient.Acceptable(d.GetControlPlaneAddresses(), remote(stream.Context()))
+			d.ControlPlaneAddresses = controlclient.Acceptable(d.GetControlPlaneAddresses(), remote(stream.Context())) //nolint:contextcheck // it knows the connection
 		}
 		w.take(d, true)
 		established()
