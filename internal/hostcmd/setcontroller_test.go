@@ -231,7 +231,7 @@ func TestTheHostAgentFollowsTheConf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := enrolled(t)
-			next := start(t, &controller{t: t, ca: h.from.ca, spire: "0.0.0.0:9999"}) // nobody may name that
+			next := start(t, &controller{t: t, ca: h.from.ca, spire: "127.0.0.1:9999"})
 			text := files(t, h.conf)[0]
 			if c.edit != nil {
 				key, value := c.edit(h, next.addr)
