@@ -2,6 +2,7 @@ package admincmd
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -107,8 +108,19 @@ func auditTable(events []adminapi.AuditEvent) cli.Table {
 			index = strconv.FormatInt(*e.Index, 10)
 		}
 		t.Rows = append(t.Rows, []string{
-			index, e.Time.Local().Format(time.DateTime), orDefault(e.Actor, "-"), e.Action, e.Target, e.Outcome, e.Reason,
+			index, e.Time.Local().Format(time.DateTime), orDefault(e.Actor, "-"), e.Action, e.Target, e.Outcome, reasonOf(e),
 		})
 	}
 	return t
+}
+
+// reasonOf says behind the reason how many equal events this one stands for.
+func reasonOf(e adminapi.AuditEvent) string {
+	var state struct {
+		Count uint64 `json:"count"`
+	}
+	if json.Unmarshal(e.After, &state) != nil || state.Count < 2 {
+		return e.Reason
+	}
+	return e.Reason + " (" + strconv.FormatUint(state.Count, 10) + " times)"
 }

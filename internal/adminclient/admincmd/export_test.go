@@ -30,3 +30,6 @@ func WriteCreated(w io.Writer, t adminapi.CreatedToken) error { return writeCrea
 
 // ColourStatus is colourStatus.
 func ColourStatus(text string, t cli.Table, p cli.Paint) string { return colourStatus(text, t, p) }
+
+// ReasonOf is the reason as audit list prints it.
+func ReasonOf(e adminapi.AuditEvent) string { return reasonOf(e) }
