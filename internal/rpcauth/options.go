@@ -38,6 +38,6 @@ func ServerOptions(r Rules, l Limits, log *zap.Logger) []grpc.ServerOption {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: false}),
 		// Thousands of mostly idle streams: small buffers.
-		grpc.ReadBufferSize(4 << 10), grpc.WriteBufferSize(16 << 10), grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(4 << 10), grpc.WriteBufferSize(16 << 10),
 	}
 }

@@ -22,7 +22,7 @@ func Descriptors() (int, error) {
 
 // shared is all but the reserve of a limit. A limit beyond a million is none.
 func shared(limit uint64) int {
-	all := int(min(limit, 1<<20)) //nolint:gosec // fits
+	all := int(min(limit, 1<<20))
 	return max(0, all-max(reserve, all/10))
 }
 

@@ -85,7 +85,7 @@ func (f *framed) take(p []byte) error {
 			return nil
 		}
 		f.have = 0
-		f.skip = int(binary.BigEndian.Uint32(f.head[:4]) >> 8) //nolint:gosec // 24 bits
+		f.skip = int(binary.BigEndian.Uint32(f.head[:4]) >> 8)
 		if err := f.count(f.head[3], f.head[4]); err != nil {
 			return err
 		}

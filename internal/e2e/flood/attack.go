@@ -55,7 +55,6 @@ type attack struct {
 	turn  atomic.Int64
 	mu    sync.Mutex
 	held  []net.Conn
-	done  Done
 	count struct{ opened, reset, calls, connections atomic.Int64 }
 }
 
