@@ -29,6 +29,12 @@ func ID(kind identity.Kind, i int) string { return fmt.Sprintf("%s-%04d", kind, 
 // starts it again.
 func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
 	tb.Helper()
+	EnrollAll(tb, c, map[identity.Kind]int{kind: n})
+}
+
+// EnrollAll is Enroll for several kinds.
+func EnrollAll(tb testing.TB, c *world.Controller, members map[identity.Kind]int) {
+	tb.Helper()
 	td := spiffeid.RequireTrustDomainFromString("mycorp.internal")
 	require.NoError(tb, c.Start(tb.Context()))
 	tb.Cleanup(func() {
@@ -40,25 +46,32 @@ func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
 	s, err := store.Open(tb.Context(), filepath.Join(c.Dir, "controller.db"))
 	require.NoError(tb, err)
 	require.NoError(tb, s.EnrollTx(tb.Context(), func(tx enroll.Tx) error {
-		for i := range n {
-			h := fleet.Host{ID: identity.NewHostID(), KeyHash: fmt.Appendf(nil, "key of %s", ID(kind, i)), EnrolledAt: time.Now().Add(-time.Hour)}
-			if h.AgentID, err = h.ID.AgentID(td); err != nil {
-				return err
-			}
-			if err := tx.PutHost(tb.Context(), h); err != nil {
-				return err
-			}
-			if err := tx.PutMember(tb.Context(), fleet.Member{
-				Workload: identity.Workload{Kind: kind, ID: ID(kind, i)}, HostID: h.ID, EnrolledAt: h.EnrolledAt,
-				Selectors: []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", 100000+i)}},
-			}); err != nil {
-				return err
+		for kind, n := range members {
+			for i := range n {
+				if err := enrollOne(tb, tx, td, identity.Workload{Kind: kind, ID: ID(kind, i)}, i); err != nil {
+					return err
+				}
 			}
 		}
 		return tx.BumpPolicy(tb.Context())
 	}))
 	require.NoError(tb, s.Close())
 	require.NoError(tb, c.Start(tb.Context()))
+}
+
+func enrollOne(tb testing.TB, tx enroll.Tx, td spiffeid.TrustDomain, w identity.Workload, i int) (err error) {
+	tb.Helper()
+	h := fleet.Host{ID: identity.NewHostID(), KeyHash: fmt.Appendf(nil, "key of %s", w.ID), EnrolledAt: time.Now().Add(-time.Hour)}
+	if h.AgentID, err = h.ID.AgentID(td); err != nil {
+		return err
+	}
+	if err := tx.PutHost(tb.Context(), h); err != nil {
+		return err
+	}
+	return tx.PutMember(tb.Context(), fleet.Member{
+		Workload: w, HostID: h.ID, EnrolledAt: h.EnrolledAt,
+		Selectors: []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", 100000+i)}},
+	})
 }
 
 // Signer has SVIDs signed by the spire-server of a controller.

@@ -58,8 +58,11 @@ type attack struct {
 	count struct{ opened, reset, calls, connections atomic.Int64 }
 }
 
-// Main is the attacker: an Attack as JSON in, Done as JSON out once it has ended. It
-// holds its connections until in ends.
+// atMost bounds an attack that makes no progress.
+const atMost = 3 * time.Minute
+
+// Main is the attacker: an Attack as JSON in, Done as JSON out once it has ended. When
+// all of it is done it holds its connections, and renews them, until in ends.
 func Main(ctx context.Context, arg string, in io.Reader, out io.Writer) error {
 	a := &attack{}
 	if err := json.Unmarshal([]byte(arg), &a.Attack); err != nil {
@@ -81,35 +84,35 @@ func Main(ctx context.Context, arg string, in io.Reader, out io.Writer) error {
 	}
 	a.tls = bootstrap.ClientConfig(anchors, td, nil)
 	a.tls.NextProtos = []string{"h2"}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, giveUp := context.WithTimeout(ctx, atMost)
+	defer giveUp()
+	hold, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
 		_, _ = io.Copy(io.Discard, in)
 		stop()
 	}()
-	a.run(ctx)
+	a.run(ctx, hold)
 	for _, c := range a.held {
-		_ = c.Close()
+		if c != nil { // the others were cut in their handshake
+			_ = c.Close()
+		}
 	}
 	return json.NewEncoder(out).Encode(Done{
 		Opened: a.count.opened.Load(), Reset: a.count.reset.Load(), Calls: a.count.calls.Load(), Connections: a.count.connections.Load(),
 	})
 }
 
-func (a *attack) run(ctx context.Context) {
+func (a *attack) run(ctx, hold context.Context) {
 	var g sync.WaitGroup
 	defer g.Wait()
-	g.Go(func() { a.connections(ctx) })
+	g.Go(func() { a.connections(ctx, hold) })
 	g.Go(func() { a.resets(ctx) })
 	until, cancel := context.WithTimeout(ctx, a.Calls)
-	defer cancel()
+	context.AfterFunc(until, cancel)
 	for range a.Callers {
 		g.Go(func() { a.calls(until) })
 	}
-	if a.Silent+a.Shaken == 0 && a.Resets == 0 && a.Calls == 0 {
-		return
-	}
-	<-ctx.Done()
 }
 
 // dial connects from the next address.
@@ -142,10 +145,11 @@ func (a *attack) hello(ctx context.Context) (net.Conn, error) {
 	return c, nil
 }
 
-// connections opens and holds them, and then goes on to open new ones.
-func (a *attack) connections(ctx context.Context) {
+// connections opens and holds them, and then renews them one by one.
+func (a *attack) connections(ctx, hold context.Context) {
 	total := a.Silent + a.Shaken
 	if total == 0 {
+		<-hold.Done()
 		return
 	}
 	a.held = make([]net.Conn, total)
@@ -189,7 +193,7 @@ func (a *attack) connections(ctx context.Context) {
 		select {
 		case <-tick.C:
 			open(i)
-		case <-ctx.Done():
+		case <-hold.Done():
 			return
 		}
 	}
