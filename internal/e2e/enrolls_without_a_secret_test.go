@@ -52,7 +52,7 @@ func (s *system) asks(h *world.Host) (*world.Process, onScreen) {
 	require.NoError(s.t, err)
 	p, err := world.Start(spec)
 	require.NoError(s.t, err)
-	s.more = append(s.more, p)
+	s.Keep(p)
 	var shown onScreen
 	s.eventually(soon, h.ID+" asks", func(context.Context) (err error) { shown, err = lastEvent(p, "pending"); return err })
 	return p, shown

@@ -154,7 +154,7 @@ func (s *system) attest(name string, cert *tls.Certificate) (p *world.Process, s
 	}
 	p, err = world.Start(world.Spec{Name: "spire-agent", Dir: dir, Path: program, Args: []string{"run", "-config", filepath.Join(dir, "agent.conf")}})
 	require.NoError(s.t, err)
-	s.more = append(s.more, p)
+	s.Keep(p)
 	s.eventually(soon, name+" attested or was refused", func(context.Context) error {
 		if strings.Contains(p.Tail(100), refusedAttestation) {
 			return nil

@@ -141,7 +141,7 @@ func (s *system) killEverything() {
 	s.t.Helper()
 	var all []int
 	processes := []*world.Process{s.Process}
-	for _, h := range s.hosts {
+	for _, h := range s.Hosts() {
 		processes = append(processes, h.Agent, h.Program)
 	}
 	for _, p := range processes {
@@ -149,7 +149,7 @@ func (s *system) killEverything() {
 		p.Kill()
 	}
 	gone(s.t, all)
-	for _, h := range s.hosts { // before their controller
+	for _, h := range s.Hosts() { // before their controller
 		require.NoError(s.t, h.Start())
 	}
 	require.NoError(s.t, s.Start(s.t.Context()))

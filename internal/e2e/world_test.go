@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 )
@@ -38,13 +38,11 @@ var td = spiffeid.RequireTrustDomainFromString(trustDomain)
 
 // system is one controller with its hosts.
 type system struct {
-	*world.Controller
+	*worldtest.World
 	t       *testing.T
 	dir     string
 	api     *adminclient.Client
 	spire   *registrar.Client
-	hosts   []*world.Host
-	more    []*world.Process
 	secrets []string // what no log may hold
 	said    bytes.Buffer
 	cloned  bool // this test clones a host
@@ -53,26 +51,20 @@ type system struct {
 
 func programs(t *testing.T) string {
 	t.Helper()
-	bin, err := world.Programs()
-	require.NoError(t, err)
-	return bin
+	return worldtest.Programs(t)
 }
 
-// prepareWorld is a world whose controller was not started yet. Everything in it
-// ends with the test, which then fails if a log holds a secret.
+// prepareWorld is a world whose controller was not started yet.
 func prepareWorld(t *testing.T, flags ...string) *system {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
-	require.NoError(t, err)
-	s := &system{t: t, dir: dir}
 	flags = append([]string{
 		"--spire-attestation-limit=false",
 		// Ports of its own, so that nobody has taken them when it comes back.
 		"--listen-enrollment", freeAddress(t), "--listen-control", freeAddress(t), "--listen-admin", freeAddress(t),
 		"--listen-health", freeAddress(t), "--spire-server-listen", freeAddress(t),
 	}, flags...)
-	s.Controller = world.NewController(programs(t), filepath.Join(dir, "controller"), flags...)
-	t.Cleanup(s.end)
+	s := &system{World: worldtest.New(t, flags...), t: t}
+	s.dir, s.Ended = s.Path("."), s.ended
 	return s
 }
 
@@ -96,8 +88,8 @@ func (s *system) connect() {
 	key, err := s.Key()
 	require.NoError(s.t, err)
 	s.secrets = append(s.secrets, key)
-	s.api, err = s.Client()
-	require.NoError(s.t, err)
+	s.Connect()
+	s.api = s.API
 	if s.spire == nil {
 		s.dialSPIRE(filepath.Join(s.Dir, "spire", "server.sock"))
 	}
@@ -111,39 +103,18 @@ func (s *system) dialSPIRE(socket string) {
 	require.NoError(s.t, err)
 }
 
-// end stops everything, shows the logs of a failed test and looks for secrets.
-func (s *system) end() {
-	if s.t.Failed() {
-		s.tails()
-	}
-	for i := len(s.hosts) - 1; i >= 0; i-- {
-		if err := s.hosts[i].Stop(); err != nil {
-			s.t.Error(err)
-		}
-	}
-	processes := append([]*world.Process{s.Process}, s.more...)
-	for _, p := range processes {
-		if p == nil {
-			continue
-		}
-		if _, err := p.Stop(); err != nil {
-			s.t.Error(err)
-		}
-	}
+// ended looks for hosts called cloned, and for secrets in what the commands printed;
+// those in logs are looked for by all worlds.
+func (s *system) ended() {
 	if s.spire != nil {
 		_ = s.spire.Close()
 	}
 	s.noFalseAlarm()
-	if s.Process != nil {
-		leaks.Check(s.t, s.search(), s.dir)
-	}
+	s.Secrets.Add("a secret of this test", s.secrets...)
 	for _, secret := range s.secrets {
 		if strings.Contains(s.said.String(), secret) {
 			s.t.Error("a command printed a secret that it was given")
 		}
-	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		s.t.Error(err)
 	}
 }
 
@@ -178,28 +149,12 @@ func (s *system) noFalseAlarm() {
 	}
 }
 
-func (s *system) tails() {
-	_ = filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".log" {
-			p := &world.Process{Log: path}
-			s.t.Logf("--- %s\n%s", strings.TrimPrefix(path, s.dir), p.Tail(25))
-		}
-		return nil
-	})
-}
-
 // host prepares a machine; it is stopped with the test.
-func (s *system) host(name, kind, id string) *world.Host {
-	h := s.NewHost(filepath.Join(s.dir, name), kind, id)
-	s.hosts = append(s.hosts, h)
-	return h
-}
+func (s *system) host(name, kind, id string) *world.Host { return s.Host(name, kind, id) }
 
 // secondRole prepares another program on an enrolled machine.
 func (s *system) secondRole(of *world.Host, kind, id string) *world.Host {
-	h := of.SecondRole(kind, id)
-	s.hosts = append(s.hosts, h)
-	return h
+	return s.Second(of, kind, id)
 }
 
 // token asks for a token by the command line.
@@ -242,15 +197,13 @@ func (s *system) join(name, kind, id string) *world.Host {
 // eventually fails the test when check does not pass in time.
 func (s *system) eventually(within time.Duration, what string, check func(context.Context) error) {
 	s.t.Helper()
-	require.NoError(s.t, world.Eventually(s.t.Context(), within, what, check))
+	s.Eventually(within, what, check)
 }
 
 // online waits until the admin API says so of all hosts.
 func (s *system) online(hosts ...*world.Host) {
 	s.t.Helper()
-	for _, h := range hosts {
-		s.eventually(soon, h.ID+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, s.api) })
-	}
+	s.Online(hosts...)
 }
 
 // offline waits until the admin API says so.
@@ -286,9 +239,7 @@ func (s *system) staysOffline(h *world.Host, during time.Duration) {
 
 func (s *system) seen(h *world.Host) world.Seen {
 	s.t.Helper()
-	seen, err := h.Seen(s.t.Context(), s.api)
-	require.NoError(s.t, err)
-	return seen
+	return s.Seen(h)
 }
 
 // back waits for a stream of the host that opened after since.

@@ -13,8 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
 
@@ -32,36 +31,21 @@ func TestDashboard(t *testing.T) {
 		_, err := exec.LookPath(tool)
 		require.NoError(t, err, "%s is missing: scripts/require.sh node chromium", tool)
 	}
-	bin, err := world.Programs()
-	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-
 	admin := freeAddress(t)
 	provider := oidctest.Start(t, oidctest.Options{
 		Accounts:     map[string]oidctest.Account{"grace": {Email: "grace@mycorp.internal", Name: "Grace Hopper", Groups: []string{"operators"}}},
 		RedirectURIs: []string{"http://" + admin + "/api/admin/session/oidc/callback"},
 	})
-	secret := filepath.Join(dir, "client-secret")
+	secret := filepath.Join(t.TempDir(), "client-secret")
 	require.NoError(t, os.WriteFile(secret, []byte(oidctest.ClientSecret), 0o600))
-	c := world.NewController(bin, filepath.Join(dir, "controller"),
+	w := worldtest.New(t,
 		"--trust-domain", "mycorp.internal", "--spire-attestation-limit=false", "--listen-admin", admin, "--admin-public-url", "http://"+admin,
 		"--admin-oidc-issuer", provider.Issuer, "--admin-oidc-name", "Corp SSO", "--admin-oidc-client-id", oidctest.ClientID,
 		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators",
 		"--install-dir", installtest.Tree(t))
-	require.NoError(t, c.Start(t.Context()))
-	secrets := &leaks.Search{}
-	t.Cleanup(func() {
-		_, err := c.Stop()
-		require.NoError(t, err)
-		leaks.Check(t, secrets, dir)
-		if t.Failed() {
-			t.Log(c.Tail(20))
-		}
-	})
-	s := newStage(t, c, dir)
-	s.secrets = secrets
+	w.Secrets.Add("the secret at the provider", oidctest.ClientSecret)
+	w.Boot()
+	s := newStage(t, w)
 
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()

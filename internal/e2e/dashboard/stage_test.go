@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // to let five minutes pass
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 )
 
 // soon is how long anything may take that takes seconds on an idle machine.
@@ -28,13 +27,10 @@ const soon = 90 * time.Second
 // stage is what the suite cannot do from a browser.
 type stage struct {
 	*httptest.Server
-	c     *world.Controller
-	dir   string
+	c     *worldtest.World
 	api   *adminclient.Client
 	hosts map[string]*world.Host
 	asks  map[string]*world.Process // enroll --request, by id
-
-	secrets *leaks.Search
 }
 
 // cue is what the suite asks for.
@@ -43,9 +39,9 @@ type cue struct {
 	What, Secret    string
 }
 
-func newStage(t *testing.T, c *world.Controller, dir string) *stage {
+func newStage(t *testing.T, c *worldtest.World) *stage {
 	t.Helper()
-	s := &stage{c: c, dir: dir, hosts: map[string]*world.Host{}, asks: map[string]*world.Process{}}
+	s := &stage{c: c, hosts: map[string]*world.Host{}, asks: map[string]*world.Process{}}
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(context.Context, cue) (any, error){
 		"/setup-link": s.setupLink, "/enroll": s.enroll, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
@@ -65,12 +61,7 @@ func newStage(t *testing.T, c *world.Controller, dir string) *stage {
 		})
 	}
 	s.Server = httptest.NewServer(mux)
-	t.Cleanup(func() {
-		s.Close()
-		for _, h := range s.hosts {
-			require.NoError(t, h.Stop())
-		}
-	})
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -84,7 +75,7 @@ func (s *stage) enroll(ctx context.Context, q cue) (any, error) {
 	if _, err := s.client(ctx); err != nil {
 		return nil, err
 	}
-	h := s.c.NewHost(filepath.Join(s.dir, q.ID), q.Kind, q.ID)
+	h := s.c.Host(q.ID, q.Kind, q.ID)
 	r, err := h.Enroll(ctx, q.Token)
 	if err == nil && r.Code != 0 {
 		err = fmt.Errorf("enroll %s: exit %d: %s", q.ID, r.Code, r.Stderr)
@@ -105,7 +96,7 @@ type screen struct {
 
 // request runs enroll --request on a new host and tells what its screen shows.
 func (s *stage) request(ctx context.Context, q cue) (any, error) {
-	h := s.c.NewHost(filepath.Join(s.dir, q.ID), q.Kind, q.ID)
+	h := s.c.Host(q.ID, q.Kind, q.ID)
 	spec, err := h.EnrollSpec("--request", "-o", "json")
 	if err != nil {
 		return nil, err
@@ -174,7 +165,7 @@ func (s *stage) client(ctx context.Context) (*adminclient.Client, error) {
 	if s.api != nil {
 		return s.api, nil
 	}
-	file := filepath.Join(s.dir, "stage-key")
+	file := s.c.Path("stage-key")
 	r, err := s.c.CLI(ctx, "key", "create", "--name", "monitoring", "--scope", "fleet:read", "--out", file)
 	if err == nil && r.Code != 0 {
 		err = fmt.Errorf("key create: exit %d: %s", r.Code, r.Stderr)
@@ -206,6 +197,6 @@ func (s *stage) fiveMinutesPass(ctx context.Context, _ cue) (any, error) {
 
 // secret is something that the browser was shown, or typed, and that no log may hold.
 func (s *stage) secret(_ context.Context, q cue) (any, error) {
-	s.secrets.Add(q.What, q.Secret)
+	s.c.Secrets.Add(q.What, q.Secret)
 	return "noted", nil
 }

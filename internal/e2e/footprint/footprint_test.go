@@ -45,8 +45,8 @@ func TestAnIdleConnectorAndTunnelerAreSmall(t *testing.T) {
 		l = fullLength
 	}
 	s := newStage(t, l.tunnelers, "--svid-ttl-connector", shortLife, "--svid-ttl-tunneler", shortLife)
-	connector := s.join("connector", "connector-a")
-	tunneler := s.join("tunneler", "laptop")
+	connector := s.Join("connector-a", "connector", "connector-a")
+	tunneler := s.Join("laptop", "tunneler", "laptop")
 	subjects := []subject{
 		ours("connector", connector), ours("tunneler", tunneler),
 		{name: "supervisor of spire-agent", pid: connector.Agent.PID()},
@@ -82,7 +82,7 @@ func TestAnIdleConnectorAndTunnelerAreSmall(t *testing.T) {
 // sessions. No limit is for these.
 func (s *stage) crowded(l length, connector, tunneler *world.Host) (rows []row) {
 	s.t.Helper()
-	s.join("connector", "connector-b")
+	s.Join("connector-b", "connector", "connector-b")
 	s.value(tunneler, "zerotrust_sessions", 2)
 	signer := crowd.NewSigner(s.t, s.Controller)
 	half := l.tunnelers / 2

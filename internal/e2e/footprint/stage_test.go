@@ -14,53 +14,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
 )
 
 // stage is a controller and the hosts that are measured.
 type stage struct {
-	*world.Controller
-	t   *testing.T
-	dir string
-	api *adminclient.Client
+	*worldtest.World
+	t *testing.T
 }
 
 // newStage starts a controller that has enrolled some tunnelers which exist in its
 // store alone.
 func newStage(t *testing.T, tunnelers int, flags ...string) *stage {
 	t.Helper()
-	bin, err := world.Programs()
-	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	c := world.NewController(bin, filepath.Join(dir, "c"), append([]string{"--log-level", "warn", "--spire-attestation-limit=false"}, flags...)...)
-	crowd.Enroll(t, c, identity.KindTunneler, tunnelers)
-	s := &stage{Controller: c, t: t, dir: dir}
-	s.api, err = c.Client()
-	require.NoError(t, err)
+	s := &stage{World: worldtest.New(t, append([]string{"--log-level", "warn", "--spire-attestation-limit=false"}, flags...)...), t: t}
+	crowd.Enroll(t, s.Controller, identity.KindTunneler, tunnelers)
+	s.Connect()
 	return s
-}
-
-// join brings a host ONLINE.
-func (s *stage) join(kind, id string) *world.Host {
-	s.t.Helper()
-	h := s.NewHost(filepath.Join(s.dir, id), kind, id)
-	_, err := h.EnrollWithToken(s.t.Context())
-	require.NoError(s.t, err)
-	s.t.Cleanup(func() {
-		if s.t.Failed() && h.Program != nil {
-			s.t.Logf("--- %s\n%s", h.ID, h.Program.Tail(25))
-		}
-		require.NoError(s.t, h.Stop())
-	})
-	require.NoError(s.t, h.Start())
-	s.eventually(h.ID+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, s.api) })
-	return h
 }
 
 func (s *stage) eventually(what string, check func(context.Context) error) {
@@ -187,7 +161,7 @@ func (s *stage) agentOf(h *world.Host) subject {
 func (s *stage) idleGRPC() subject {
 	s.t.Helper()
 	_, file, _, _ := runtime.Caller(0)
-	path := filepath.Join(s.dir, "idlegrpc")
+	path := s.Path("idlegrpc")
 	build := exec.CommandContext(s.t.Context(), "go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", path, "./idlegrpc")
 	build.Dir, build.Env = filepath.Dir(file), append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()

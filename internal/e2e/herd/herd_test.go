@@ -6,8 +6,6 @@ import (
 	"maps"
 	"math"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -43,16 +42,12 @@ var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 // TestAThousandConnectorsReturnSpreadOutAfterAControllerRestart kills the
 // controller and starts it again.
 func TestAThousandConnectorsReturnSpreadOutAfterAControllerRestart(t *testing.T) {
-	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	c := world.NewController(programs(t), filepath.Join(dir, "c"), "--log-level", "warn")
-	crowd.Enroll(t, c, identity.KindConnector, many)
-	api, err := c.Client()
-	require.NoError(t, err)
+	c := worldtest.New(t, "--log-level", "warn")
+	crowd.Enroll(t, c.Controller, identity.KindConnector, many)
+	c.Connect()
 
-	relays := startAll(t, c)
-	allOnline(t, api)
+	relays := startAll(t, c.Controller)
+	allOnline(t, c.API)
 
 	c.Kill()
 	killed := time.Now()
@@ -61,7 +56,7 @@ func TestAThousandConnectorsReturnSpreadOutAfterAControllerRestart(t *testing.T)
 	go func() { restarted <- c.Start(t.Context()) }()
 	back := returns(t, relays, killed)
 	require.NoError(t, <-restarted)
-	allOnline(t, api)
+	allOnline(t, c.API)
 
 	t.Log("attempts while the controller was away, after the kill")
 	full := histogram(t, knocks, bucket, outage/2)
@@ -90,13 +85,6 @@ func knocking(t *testing.T, addr string, d time.Duration) []time.Duration {
 		at = append(at, time.Since(begin))
 		_ = conn.Close()
 	}
-}
-
-func programs(t *testing.T) string {
-	t.Helper()
-	bin, err := world.Programs()
-	require.NoError(t, err)
-	return bin
 }
 
 // startAll runs the relays until the end of the test.

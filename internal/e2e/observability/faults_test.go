@@ -37,11 +37,11 @@ func atWork(t *testing.T, w *watch) {
 	s.rests("ZeroTrustWorkloadAPIDown", at(gatewayAt))
 
 	lost, _ := s.host("tunneler", "lost")
-	s.enroll(lost)
+	s.Enroll(lost)
 	since := time.Now()
 	s.fires("ZeroTrustPolicyLag", here, func() {
 		require.NoError(t, gateway.Program.Signal(syscall.SIGSTOP))
-		require.NoError(t, s.api.RevokeTunneler(t.Context(), lost.ID))
+		require.NoError(t, s.API.RevokeTunneler(t.Context(), lost.ID))
 	})
 	require.NoError(t, gateway.Program.Signal(syscall.SIGCONT))
 	s.alerted("ZeroTrustRevocationSlow", here, since)
@@ -51,7 +51,7 @@ func atWork(t *testing.T, w *watch) {
 
 	s.fires("ZeroTrustCARotationStuck", at(s.Run.Health, "phase", "prepared"), func() {
 		require.NoError(t, laptop.Program.Signal(syscall.SIGSTOP))
-		_, err := s.api.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
+		_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 		require.NoError(t, err)
 	})
 	require.NoError(t, laptop.Program.Signal(syscall.SIGCONT))
@@ -59,7 +59,7 @@ func atWork(t *testing.T, w *watch) {
 
 	since = time.Now()
 	s.fires("ZeroTrustConnectorOffline", here, func() {
-		s.online(laptop)
+		s.Online(laptop)
 		for _, h := range []*world.Host{gateway, laptop, second} {
 			_, err := h.Program.Stop()
 			require.NoError(t, err)
@@ -109,8 +109,8 @@ func (s *site) rollBack(by *world.Host) {
 	yesterday, err := os.ReadFile(database)
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.Start(s.t.Context()))
-	s.connect()
-	s.online(by)
+	s.Connect()
+	s.Online(by)
 	for i := range 3 {
 		_, err := s.Token(s.t.Context(), "connector", fmt.Sprintf("later-%d", i))
 		require.NoError(s.t, err)
@@ -124,7 +124,7 @@ func (s *site) rollBack(by *world.Host) {
 	}
 	require.NoError(s.t, os.WriteFile(database, yesterday, 0o600))
 	require.NoError(s.t, s.Start(s.t.Context()))
-	s.connect()
+	s.Connect()
 }
 
 // witnessed waits until a connector has witnessed what was recorded until now.
@@ -132,7 +132,7 @@ func (s *site) witnessed(h *world.Host) {
 	s.t.Helper()
 	since := time.Now()
 	s.eventually("the connector to witness the log", func(ctx context.Context) error {
-		v, err := s.api.AuditVerification(ctx)
+		v, err := s.API.AuditVerification(ctx)
 		if err != nil {
 			return err
 		}

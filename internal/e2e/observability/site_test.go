@@ -3,22 +3,17 @@ package observability_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
@@ -55,29 +50,20 @@ func within(some, all map[string]string) bool {
 
 // site is a controller that Prometheus scrapes, and what hangs on it.
 type site struct {
-	*world.Controller
+	*worldtest.World
 	t     *testing.T
-	dir   string
 	watch *watch
 	spire string // where its spire-server is scraped
-	api   *adminclient.Client
-	hosts []*world.Host
 }
 
 // newSite prepares a controller with SPIRE's metrics on free ports.
 func newSite(t *testing.T, w *watch, flags ...string) *site {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "zo") //nolint:usetesting // t.TempDir's path is too long for a socket
-	require.NoError(t, err)
-	bin, err := world.Programs()
-	require.NoError(t, err)
 	server, agent := spiretest.FreePort(t), spiretest.FreePort(t)
-	s := &site{t: t, dir: dir, watch: w, spire: local(server)}
-	s.Controller = world.NewController(bin, filepath.Join(dir, "c"), append([]string{
+	s := &site{t: t, watch: w, spire: local(server), World: worldtest.New(t, append([]string{
 		"--spire-attestation-limit=false",
 		"--spire-server-metrics-port", strconv.Itoa(server), "--spire-agent-metrics-port", strconv.Itoa(agent),
-	}, flags...)...)
-	t.Cleanup(s.end)
+	}, flags...)...)}
 	w.scrape(t, "spire-server", local(server))
 	w.scrape(t, "spire-agent", local(agent))
 	return s
@@ -92,20 +78,13 @@ func (s *site) boot() {
 		require.NoError(s.t, s.Start(s.t.Context()))
 	}
 	s.watch.scrape(s.t, "grpccontroller", s.Run.Health)
-	s.connect()
-}
-
-func (s *site) connect() {
-	s.t.Helper()
-	var err error
-	s.api, err = s.Client()
-	require.NoError(s.t, err)
+	s.Connect()
 }
 
 // host prepares a host; its ports stay the same when its programs start again.
 func (s *site) host(kind, id string) (h *world.Host, health string) {
 	s.t.Helper()
-	h = s.NewHost(filepath.Join(s.dir, id), kind, id)
+	h = s.Host(id, kind, id)
 	health = local(spiretest.FreePort(s.t))
 	agent := spiretest.FreePort(s.t)
 	h.Env = []string{"HEALTH_ADDR=" + health, "AGENT_METRICS_PORT=" + strconv.Itoa(agent)}
@@ -117,9 +96,8 @@ func (s *site) host(kind, id string) (h *world.Host, health string) {
 func (s *site) start(kind, id string) (h *world.Host, health string) {
 	s.t.Helper()
 	h, health = s.host(kind, id)
-	s.enroll(h)
+	s.Enroll(h)
 	require.NoError(s.t, h.Start())
-	s.hosts = append(s.hosts, h)
 	s.watch.scrape(s.t, "grpc"+kind, health)
 	return h, health
 }
@@ -128,32 +106,19 @@ func (s *site) start(kind, id string) (h *world.Host, health string) {
 func (s *site) join(kind, id string) (h *world.Host, health string) {
 	s.t.Helper()
 	h, health = s.start(kind, id)
-	s.online(h)
+	s.Online(h)
 	return h, health
 }
 
 // second is another program on a host.
 func (s *site) second(of *world.Host, kind, id string) *world.Host {
 	s.t.Helper()
-	h := of.SecondRole(kind, id)
+	h := s.Second(of, kind, id)
 	h.Env = []string{"HEALTH_ADDR=" + local(spiretest.FreePort(s.t))}
-	s.enroll(h)
+	s.Enroll(h)
 	require.NoError(s.t, h.StartProgram())
-	s.hosts = append(s.hosts, h)
-	s.online(h)
+	s.Online(h)
 	return h
-}
-
-func (s *site) enroll(h *world.Host) (token string) {
-	s.t.Helper()
-	token, err := h.EnrollWithToken(s.t.Context())
-	require.NoError(s.t, err)
-	return token
-}
-
-func (s *site) online(h *world.Host) {
-	s.t.Helper()
-	s.eventually(h.ID+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, s.api) })
 }
 
 func (s *site) eventually(what string, check func(context.Context) error) {
@@ -179,35 +144,6 @@ func (s *site) spireServer() int {
 	}
 	require.FailNow(s.t, "there is no spire-server")
 	return 0
-}
-
-// end stops everything, also what a case has stopped in its own way.
-func (s *site) end() {
-	if s.t.Failed() {
-		_ = filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil && filepath.Ext(path) == ".log" {
-				s.t.Logf("--- %s\n%s", strings.TrimPrefix(path, s.dir), (&world.Process{Log: path}).Tail(20))
-			}
-			return nil
-		})
-	}
-	for _, h := range s.hosts {
-		_ = h.Program.Signal(syscall.SIGCONT)
-		if err := h.Stop(); err != nil {
-			s.t.Error(err)
-		}
-	}
-	if s.Process != nil {
-		for _, pid := range world.Children(s.PID()) {
-			_ = syscall.Kill(pid, syscall.SIGCONT)
-		}
-		if _, err := s.Stop(); err != nil {
-			s.t.Error(err)
-		}
-	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		s.t.Error(err)
-	}
 }
 
 // labels of an alert at this address.

@@ -66,15 +66,15 @@ func strangers(t *testing.T, w *watch) {
 	})
 
 	s.fires("ZeroTrustHostContested", here, func() {
-		first := s.NewHost(filepath.Join(s.dir, "first"), "tunneler", "wanted")
-		second := s.NewHost(filepath.Join(s.dir, "second"), "tunneler", "wanted")
-		s.refused(second, s.enroll(first))
+		first := s.NewHost(s.Path("first"), "tunneler", "wanted")
+		second := s.NewHost(s.Path("second"), "tunneler", "wanted")
+		s.refused(second, s.Enroll(first))
 	})
 
 	s.fires("ZeroTrustTooManyAuthorities", here, func() {
 		for range 2 {
 			r, err := world.Run(t.Context(), world.Spec{
-				Name: "spire-server", Dir: s.dir, Path: spiretest.Binary(t, "spire-server"),
+				Name: "spire-server", Dir: s.Path("."), Path: spiretest.Binary(t, "spire-server"),
 				Args: []string{"localauthority", "x509", "prepare", "-socketPath", filepath.Join(s.Dir, "spire", "server.sock")},
 			}, "")
 			require.NoError(t, err)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"flag"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,9 +19,8 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -47,24 +44,14 @@ func TestARevokedTunnelersSocketClosesAtOnce(t *testing.T) {
 	if *full {
 		sessions, bound = fullSessions, promisedP99
 	}
-	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
+	c := worldtest.New(t, "--log-level", "warn", "--spire-attestation-limit=false")
+	crowd.Enroll(t, c.Controller, identity.KindTunneler, sessions)
+	c.Connect()
+	connector, err := c.Join("h", "connector", "connector-01").Addresses()
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	c := world.NewController(programs(t), filepath.Join(dir, "c"), "--log-level", "warn", "--spire-attestation-limit=false")
-	crowd.Enroll(t, c, identity.KindTunneler, sessions)
-	api, err := c.Client()
-	require.NoError(t, err)
-	addr := connector(t, c, dir)
-	require.NoError(t, world.Eventually(t.Context(), time.Minute, "connector ONLINE", func(ctx context.Context) error {
-		s, err := api.Connector(ctx, "connector-01")
-		if err == nil && s.Status != adminapi.Online {
-			err = context.DeadlineExceeded
-		}
-		return err
-	}))
 
 	watch := newWatcher(t)
-	signer := crowd.NewSigner(t, c)
+	signer := crowd.NewSigner(t, c.Controller)
 	peers := make([]*peer, sessions)
 	for i := range peers {
 		w := identity.Workload{Kind: identity.KindTunneler, ID: crowd.ID(identity.KindTunneler, i)}
@@ -72,14 +59,14 @@ func TestARevokedTunnelersSocketClosesAtOnce(t *testing.T) {
 	}
 	var ready sync.WaitGroup
 	for _, p := range peers {
-		ready.Go(func() { p.attach(t, addr) })
+		ready.Go(func() { p.attach(t, connector.Listen) })
 	}
 	ready.Wait()
 
 	var took []time.Duration
 	for _, p := range peers {
 		begin := time.Now()
-		require.NoError(t, api.RevokeTunneler(t.Context(), p.id))
+		require.NoError(t, c.API.RevokeTunneler(t.Context(), p.id))
 		select {
 		case at := <-p.closed:
 			took = append(took, at.Sub(begin))
@@ -95,36 +82,6 @@ func TestARevokedTunnelersSocketClosesAtOnce(t *testing.T) {
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-func programs(t *testing.T) string {
-	t.Helper()
-	bin, err := world.Programs()
-	require.NoError(t, err)
-	return bin
-}
-
-// connector starts a real host with a real connector and returns where it listens.
-func connector(t *testing.T, c *world.Controller, dir string) string {
-	t.Helper()
-	h := c.NewHost(filepath.Join(dir, "h"), "connector", "connector-01")
-	_, err := h.EnrollWithToken(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, h.Start())
-	t.Cleanup(func() {
-		require.NoError(t, h.Stop())
-		if t.Failed() {
-			t.Log(h.Program.Tail(40))
-			t.Log(c.Tail(10))
-		}
-	})
-	var addr string
-	require.NoError(t, world.Eventually(t.Context(), time.Minute, "connector listens", func(context.Context) error {
-		a, err := h.Addresses()
-		addr = a.Listen
-		return err
-	}))
-	return addr
-}
 
 // peer is one tunneler with an open session.
 type peer struct {

@@ -39,14 +39,14 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 	require.Equal(t, 1, s.cli("ca", "resume").Code)
 
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
-	_, err := s.api.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
+	_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 	require.NoError(t, err)
 	r := s.heldUp("prepared", tunnelerName)
 	require.Less(t, r.Gate.Through, r.Gate.Total)
 	require.Contains(t, s.cli("ca", "status").Stdout, tunnelerName)
 
 	t.Log("a second one is refused, an abort leaves the prepared authority")
-	_, err = s.api.Rotate(t.Context(), adminapi.RotationRequest{})
+	_, err = s.API.Rotate(t.Context(), adminapi.RotationRequest{})
 	var refused *adminclient.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, adminapi.TypeRotation, refused.Type)
@@ -58,7 +58,7 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 	t.Log("the next one uses it, and waits until the peer is back")
 	require.Equal(t, s.ca().Automatic.Authority, decode[adminapi.RotationPreview](t, s.cli("ca", "rotate", "--dry-run", "-o", "json").Stdout).Reuses)
 	prepared := s.ca().Automatic.Authority
-	_, err = s.api.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
+	_, err = s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 	require.NoError(t, err)
 	s.heldUp("prepared", tunnelerName)
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGCONT))
@@ -82,8 +82,8 @@ func TestADeadlineGoesOnWithoutThem(t *testing.T) {
 
 	t.Log("who was dropped heals by itself")
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGCONT))
-	s.eventually(soon, "tunneler ONLINE under the new authority", func(ctx context.Context) error {
-		seen, err := s.tunneler.Seen(ctx, s.api)
+	s.Eventually(soon, "tunneler ONLINE under the new authority", func(ctx context.Context) error {
+		seen, err := s.tunneler.Seen(ctx, s.API)
 		if err == nil && (seen.Status != adminapi.Online || seen.SVID.AuthorityID != trusted(s.ca())[0]) {
 			err = fmt.Errorf("is %s with an SVID of %s", seen.Status, seen.SVID.AuthorityID)
 		}
@@ -100,14 +100,14 @@ func TestADeadlineAborts(t *testing.T) {
 	require.Contains(t, res.Stderr, "was aborted (deadline reached, held up by "+connectorName)
 	require.Equal(t, "prepared", s.ca().Automatic.Phase)
 	require.NoError(t, s.connector.Program.Signal(syscall.SIGCONT))
-	s.eventually(soon, "connector ONLINE", func(ctx context.Context) error { return s.connector.Online(ctx, s.api) })
+	s.Eventually(soon, "connector ONLINE", func(ctx context.Context) error { return s.connector.Online(ctx, s.API) })
 }
 
 func TestAnEmergencyReplacesAllAndWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
-	_, err := s.api.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
+	_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 	require.NoError(t, err)
 	s.heldUp("prepared", tunnelerName)
 	before := trusted(s.ca())
@@ -128,8 +128,8 @@ func TestAnEmergencyReplacesAllAndWaitsForNobody(t *testing.T) {
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGCONT))
 	over := time.Now()
 	for _, host := range []*world.Host{s.connector, s.tunneler} {
-		s.eventually(soon, host.ID+" is well", func(ctx context.Context) error {
-			seen, err := host.Seen(ctx, s.api)
+		s.Eventually(soon, host.ID+" is well", func(ctx context.Context) error {
+			seen, err := host.Seen(ctx, s.API)
 			if err == nil && (seen.Status != adminapi.Online || seen.SVID.AuthorityID != left[0]) {
 				err = fmt.Errorf("is %s with an SVID of %s", seen.Status, seen.SVID.AuthorityID)
 			}

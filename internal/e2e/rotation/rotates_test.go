@@ -13,7 +13,7 @@ import (
 func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	connector, tunneler := s.seen(s.connector), s.seen(s.tunneler)
+	connector, tunneler := s.Seen(s.connector), s.Seen(s.tunneler)
 	for round := range 2 {
 		before := s.active()
 		res := s.cli("ca", "rotate", "-o", "json")
@@ -34,8 +34,8 @@ func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
 		require.NotEqual(t, before, after)
 		require.Equal(t, []string{after}, trusted(ca), "the old root is gone from the bundle")
 		for name, m := range map[string][2]string{
-			"connector": {s.seen(s.connector).SVID.AuthorityID, s.seen(s.connector).Since.String()},
-			"tunneler":  {s.seen(s.tunneler).SVID.AuthorityID, s.seen(s.tunneler).Since.String()},
+			"connector": {s.Seen(s.connector).SVID.AuthorityID, s.Seen(s.connector).Since.String()},
+			"tunneler":  {s.Seen(s.tunneler).SVID.AuthorityID, s.Seen(s.tunneler).Since.String()},
 		} {
 			require.Equal(t, after, m[0], "%s has an SVID of the new authority", name)
 			want := connector.Since
@@ -44,8 +44,8 @@ func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
 			}
 			require.Equal(t, want.String(), m[1], "%s is on the same stream", name)
 		}
-		require.NoError(t, s.connector.Online(t.Context(), s.api))
-		require.NoError(t, s.tunneler.Online(t.Context(), s.api))
+		require.NoError(t, s.connector.Online(t.Context(), s.API))
+		require.NoError(t, s.tunneler.Online(t.Context(), s.API))
 		require.NoError(t, s.Ready(t.Context()))
 	}
 	require.Contains(t, s.cli("ca", "status").Stdout, "Last rotation")

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -146,12 +146,12 @@ type crowded struct {
 
 func newCrowdedSystem(t *testing.T) *crowded {
 	t.Helper()
-	s := &crowded{system: prepareSystem(t)}
-	s.boot()
+	s := &crowded{system: &system{World: worldtest.New(t), t: t}}
+	s.Boot()
 	s.signer = crowd.NewSigner(t, s.Controller)
 	for i := range soakConnectors {
-		h := s.join("connector", fmt.Sprintf("c-%02d", i))
-		t.Cleanup(func() { require.NoError(t, h.Stop()) })
+		id := fmt.Sprintf("c-%02d", i)
+		h := s.Join(id, "connector", id)
 		s.connectors = append(s.connectors, h)
 		at, err := h.Addresses()
 		require.NoError(t, err)
@@ -170,19 +170,17 @@ func newCrowdedSystem(t *testing.T) *crowded {
 func (s *crowded) tunneler(first *world.Host) *world.Host {
 	s.t.Helper()
 	id := fmt.Sprintf("t-%02d", len(s.tunnelers))
-	h := s.NewHost(filepath.Join(s.dir, id), "tunneler", id)
+	h := s.Host(id, "tunneler", id)
 	h.Env = []string{"SESSION_PROBE=" + soakProbe.String()}
 	if first != nil {
 		h.Env = append(h.Env, "HOST_DIR="+first.HostDir(), "SPIFFE_ENDPOINT_SOCKET=unix://"+first.Socket())
 	}
-	_, err := h.EnrollWithToken(s.t.Context())
-	require.NoError(s.t, err)
+	s.Enroll(h)
 	if first == nil {
 		require.NoError(s.t, h.StartAgent())
 	}
 	require.NoError(s.t, h.StartProgram())
-	s.t.Cleanup(func() { require.NoError(s.t, h.Stop()) })
-	s.eventually(soon, id+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, s.api) })
+	s.Online(h)
 	s.tunnelers = append(s.tunnelers, h)
 	return h
 }
@@ -191,7 +189,7 @@ func (s *crowded) all() map[string]world.Seen {
 	s.t.Helper()
 	out := map[string]world.Seen{}
 	for _, h := range append(slices.Clone(s.connectors), s.tunnelers...) {
-		out[h.ID] = s.seen(h)
+		out[h.ID] = s.Seen(h)
 	}
 	return out
 }

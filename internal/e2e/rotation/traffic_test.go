@@ -96,7 +96,7 @@ func (s *crowded) settled(since time.Time) traffic {
 	s.t.Helper()
 	sent := s.traffic(since)
 	var now traffic
-	s.eventually(soon, "everything is acknowledged", func(context.Context) error {
+	s.Eventually(soon, "everything is acknowledged", func(context.Context) error {
 		now = s.traffic(since)
 		for name, f := range sent.flows {
 			if n := now.flows[name].tunneler; n.Acknowledged+n.Lost < f.tunneler.Sent {

@@ -5,19 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 )
 
 // soon is how long anything may take that takes a few seconds on an idle machine.
@@ -25,96 +21,22 @@ const soon = 60 * time.Second
 
 // system is a controller with a connector and a tunneler, both ONLINE.
 type system struct {
-	*world.Controller
+	*worldtest.World
 	t                   *testing.T
-	dir                 string
-	api                 *adminclient.Client
 	connector, tunneler *world.Host
-}
-
-func programs(t *testing.T) string {
-	t.Helper()
-	bin, err := world.Programs()
-	require.NoError(t, err)
-	return bin
 }
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
-	s := prepareSystem(t, "--spire-attestation-limit=false")
-	s.boot()
-	s.connector, s.tunneler = s.join("connector", "c-01"), s.join("tunneler", "t-01")
+	s := &system{World: worldtest.New(t, "--spire-attestation-limit=false"), t: t}
+	s.Boot()
+	s.connector, s.tunneler = s.Join("c", "connector", "c-01"), s.Join("t", "tunneler", "t-01")
 	return s
-}
-
-// prepareSystem has a controller that was not started yet.
-func prepareSystem(t *testing.T, flags ...string) *system {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "zr") //nolint:usetesting // t.TempDir's path is too long for a socket
-	require.NoError(t, err)
-	s := &system{t: t, dir: dir}
-	s.Controller = world.NewController(programs(t), filepath.Join(dir, "controller"), flags...)
-	t.Cleanup(s.end)
-	return s
-}
-
-// boot starts the controller, for the first time or again.
-func (s *system) boot() {
-	s.t.Helper()
-	require.NoError(s.t, s.Start(s.t.Context()))
-	var err error
-	s.api, err = s.Client()
-	require.NoError(s.t, err)
-}
-
-func (s *system) join(kind, id string) *world.Host {
-	s.t.Helper()
-	h := s.NewHost(filepath.Join(s.dir, kind+"-"+id), kind, id)
-	_, err := h.EnrollWithToken(s.t.Context())
-	require.NoError(s.t, err)
-	require.NoError(s.t, h.Start())
-	s.eventually(soon, id+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, s.api) })
-	return h
-}
-
-func (s *system) end() {
-	if s.t.Failed() {
-		_ = filepath.WalkDir(s.dir, func(path string, _ os.DirEntry, err error) error {
-			if err == nil && filepath.Ext(path) == ".log" {
-				s.t.Logf("--- %s\n%s", strings.TrimPrefix(path, s.dir), (&world.Process{Log: path}).Tail(40))
-			}
-			return nil
-		})
-	}
-	for _, h := range []*world.Host{s.tunneler, s.connector} {
-		if h != nil {
-			_ = h.Program.Signal(syscall.SIGCONT)
-			if err := h.Stop(); err != nil {
-				s.t.Error(err)
-			}
-		}
-	}
-	if s.Process != nil {
-		if _, err := s.Stop(); err != nil {
-			s.t.Error(err)
-		}
-	}
-	if s.Process != nil {
-		leaks.Check(s.t, &leaks.Search{}, s.dir)
-	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		s.t.Error(err)
-	}
-}
-
-func (s *system) eventually(within time.Duration, what string, check func(context.Context) error) {
-	s.t.Helper()
-	require.NoError(s.t, world.Eventually(s.t.Context(), within, what, check))
 }
 
 func (s *system) ca() adminapi.CA {
 	s.t.Helper()
-	ca, err := s.api.CA(s.t.Context())
+	ca, err := s.API.CA(s.t.Context())
 	require.NoError(s.t, err)
 	return ca
 }
@@ -144,8 +66,8 @@ func trusted(ca adminapi.CA) (ids []string) {
 func (s *system) until(what string, ok func(adminapi.Rotation) bool) adminapi.Rotation {
 	s.t.Helper()
 	var r adminapi.Rotation
-	s.eventually(soon, what, func(ctx context.Context) error {
-		ca, err := s.api.CA(ctx)
+	s.Eventually(soon, what, func(ctx context.Context) error {
+		ca, err := s.API.CA(ctx)
 		if err != nil {
 			return err
 		}
@@ -182,13 +104,6 @@ func (s *system) heldUp(phase, by string) adminapi.Rotation {
 		}
 		return false
 	})
-}
-
-func (s *system) seen(h *world.Host) world.Seen {
-	s.t.Helper()
-	seen, err := h.Seen(s.t.Context(), s.api)
-	require.NoError(s.t, err)
-	return seen
 }
 
 // cli runs a command and returns what it left, whatever its exit code.
