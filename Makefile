@@ -27,11 +27,11 @@ GOTESTSUM  := go tool -modfile=$(CURDIR)/internal/tools/gotestsum.mod gotestsum
 RESULTS    := $(CURDIR)/bin/results
 TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide-summary skipped --jsonfile $(RESULTS)/$@$(1).json --
 # End-to-end packages do little but wait: two run side by side, each in a network
-# namespace of its own, the longest first. Those that measure time and memory run alone.
+# namespace of its own, the longest first. Those that need both cores run alone.
 E2E_FIRST  := ./internal/e2e ./internal/e2e/rotation ./internal/e2e/observability
-E2E_MEASURE := /(flood|footprint|herd|revocation)$$
-E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_MEASURE)|/hosts$$')
-E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_MEASURE)')
+E2E_CORES  := /(flood|herd)$$
+E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_CORES)|/hosts$$')
+E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_CORES)')
 
 .PHONY: help
 help: ## Show this list
