@@ -33,7 +33,14 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
           style={{ alignSelf: 'flex-start' }}
         />
       )}
-      <Command value={command} label="command" />
+      {command ? (
+        <Command value={command} label="command" />
+      ) : (
+        <Text size="sm" c="var(--warn)">
+          There is no command to paste: the controller does not know at which address hosts reach it. Set
+          public_address.
+        </Text>
+      )}
       {chosen?.warning && (
         <Text size="sm" c="var(--warn)">
           {chosen.warning}
@@ -41,7 +48,7 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
       )}
       {token && (
         <>
-          <Text size="sm">{command.includes(token) ? 'The token alone:' : hint(form)}</Text>
+          <Text size="sm">{!command || command.includes(token) ? 'The token alone:' : hint(form)}</Text>
           <Command value={token} label="token" />
         </>
       )}

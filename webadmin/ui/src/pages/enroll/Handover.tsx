@@ -35,7 +35,7 @@ export function Handover({ created }: { created: CreatedToken }) {
             </Text>
           </>
         )}
-        {created.install_command && !created.claim_url && (
+        {(created.install_command || created.token) && !created.claim_url && (
           <Commands commands={created.install_commands} first={created.install_command} token={created.token} />
         )}
         <Alert color="yellow" p="xs">
