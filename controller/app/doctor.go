@@ -189,14 +189,17 @@ func (x *checkup) dataDir(context.Context) []doctor.Finding {
 }
 
 func (x *checkup) spire(ctx context.Context) (out []doctor.Finding) {
-	programs := [][2]string{{"spire-server", "SPIRE_SERVER_BIN"}, {"spire-agent", "SPIRE_AGENT_BIN"}}
+	programs := [][3]string{
+		{"spire-server", "SPIRE_SERVER_BIN", binary.MinimumServer},
+		{"spire-agent", "SPIRE_AGENT_BIN", binary.MinimumAgent},
+	}
 	if x.cfg.SPIRE.Mode == config.External {
 		programs = programs[1:]
 	}
 	for _, p := range programs {
 		path, err := binary.Find(p[0], p[1])
 		if err == nil {
-			err = binary.RequireVersion(ctx, path)
+			err = binary.RequireVersion(ctx, path, p[2])
 		}
 		if err != nil {
 			level := doctor.Fault
@@ -206,7 +209,7 @@ func (x *checkup) spire(ctx context.Context) (out []doctor.Finding) {
 			out = append(out, doctor.Bad(level, "install it, or set "+p[1]+" as the unit does", "%v", err)...)
 			continue
 		}
-		out = append(out, doctor.Good("%s is %s or newer", path, binary.Minimum)...)
+		out = append(out, doctor.Good("%s is %s or newer", path, p[2])...)
 	}
 	return out
 }

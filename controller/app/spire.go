@@ -109,7 +109,7 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	if err != nil {
 		return nil, err
 	}
-	if err := binary.RequireVersion(ctx, program); err != nil {
+	if err := binary.RequireVersion(ctx, program, binary.MinimumAgent); err != nil {
 		return nil, err
 	}
 	dir := hostagent.Dir{Root: c.paths.host()}

@@ -127,10 +127,10 @@ func TestAStartThatCannotSucceedSaysWhatToCheck(t *testing.T) {
 
 	old := filepath.Join(s.dir, "old-spire")
 	require.NoError(t, os.WriteFile(old, []byte("#!/bin/sh\necho 1.14.5\n"), 0o700))
-	for _, variable := range []string{"SPIRE_SERVER_BIN", "SPIRE_AGENT_BIN"} {
+	for variable, oldest := range map[string]string{"SPIRE_SERVER_BIN": "1.15.3", "SPIRE_AGENT_BIN": "1.15.2"} {
 		text := s.fails(1, "grpccontroller", []string{variable + "=" + old}, s.serve()...)
 		require.Contains(t, text, "1.14.5")
-		require.Contains(t, text, "1.15.2 or newer is needed")
+		require.Contains(t, text, oldest+" or newer is needed")
 		require.Contains(t, s.fails(1, "grpccontroller", []string{variable + "=/nowhere"}, s.serve()...), variable)
 	}
 	text := s.fails(1, "grpccontroller", nil, s.serve("--spire-mode", "external", "--spire-server-socket", filepath.Join(s.dir, "no.sock"),

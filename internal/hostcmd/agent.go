@@ -52,7 +52,7 @@ say, or where the host was enrolled; all of them are tried in this order.`,
 		if err != nil {
 			return err
 		}
-		if err := binary.RequireVersion(cmd.Context(), program); err != nil {
+		if err := binary.RequireVersion(cmd.Context(), program, binary.MinimumAgent); err != nil {
 			return err
 		}
 		agent, err := hostagent.New(hostagent.Config{

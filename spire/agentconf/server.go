@@ -17,7 +17,9 @@ import (
 
 const (
 	// cacheReloadInterval bounds how old the server's view of entries is. With
-	// SPIRE's 5 s a new host waits that long for its first SVID.
+	// SPIRE's 5 s a new host waits that long for its first SVID. The cache follows the
+	// events of the database: to read all of 10,000 entries as often, for nothing,
+	// costs 8 % of a core.
 	cacheReloadInterval = 500 * time.Millisecond
 	// pruneAfter keeps the record of an agent that stays away for 30 days, so
 	// that the dashboard can show it. A banned agent is never pruned.
@@ -125,7 +127,10 @@ func (s Server) section(w *writer) {
 	if s.UnlimitedAttestation {
 		w.block("ratelimit", "", func() { w.boolean("attestation", false) })
 	}
-	w.block("experimental", "", func() { w.duration("cache_reload_interval", cacheReloadInterval) })
+	w.block("experimental", "", func() {
+		w.duration("cache_reload_interval", cacheReloadInterval)
+		w.boolean("events_based_cache", true)
+	})
 }
 
 func (s Server) plugins(w *writer) {

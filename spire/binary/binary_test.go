@@ -23,22 +23,28 @@ func TestRequireVersion(t *testing.T) {
 	for _, out := range []string{"1.15.2", "1.15.2-dev-unk", "v1.15.3", "1.16.0", "2.0.0", "1.100.0"} {
 		t.Run("accepts "+out, func(t *testing.T) {
 			t.Parallel()
-			require.NoError(t, binary.RequireVersion(t.Context(), script(t, "spire-server", "echo "+out+" >&2")))
+			require.NoError(t, binary.RequireVersion(t.Context(), script(t, "spire-agent", "echo "+out+" >&2"), binary.MinimumAgent))
 		})
 	}
 	for _, out := range []string{"1.15.1", "1.9.9", "0.99.0", "1.15.0-dev-abc"} {
 		t.Run("refuses "+out+" and says what to do", func(t *testing.T) {
 			t.Parallel()
-			err := binary.RequireVersion(t.Context(), script(t, "spire-server", "echo "+out+" >&2"))
+			err := binary.RequireVersion(t.Context(), script(t, "spire-agent", "echo "+out+" >&2"), binary.MinimumAgent)
 			require.ErrorContains(t, err, "make spire")
 		})
 	}
+	t.Run("asks more of a server than of an agent", func(t *testing.T) {
+		t.Parallel()
+		before := script(t, "spire", "echo 1.15.2 >&2")
+		require.NoError(t, binary.RequireVersion(t.Context(), before, binary.MinimumAgent))
+		require.ErrorContains(t, binary.RequireVersion(t.Context(), before, binary.MinimumServer), "1.15.3 or newer is needed")
+	})
 	for name, body := range map[string]string{
 		"says nothing": "true", "fails": "echo 1.15.2; exit 3", "talks about something else": "echo unknown flag 1.15.2 given",
 	} {
 		t.Run("refuses a program that "+name, func(t *testing.T) {
 			t.Parallel()
-			require.Error(t, binary.RequireVersion(t.Context(), script(t, "spire-server", body)))
+			require.Error(t, binary.RequireVersion(t.Context(), script(t, "spire-agent", body), binary.MinimumAgent))
 		})
 	}
 	t.Run("gives the program none of our environment", func(t *testing.T) {

@@ -10,11 +10,15 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Minimum is the oldest SPIRE that we run. Before 1.14.6 one join token used
-// twice at the same moment passed twice. Tests run on the release that spire/release
-// pins, and one runs the agent of the release before, which is this one: hosts are
-// upgraded after their controller.
-const Minimum = "1.15.2"
+// The oldest SPIRE that we run.
+const (
+	// MinimumServer: before 1.15.3 the entry cache that follows events, which
+	// agentconf turns on, could miss an entry.
+	MinimumServer = "1.15.3"
+	// MinimumAgent is the release before: hosts are upgraded after their controller,
+	// and a test runs that agent beside our server.
+	MinimumAgent = "1.15.2"
+)
 
 var versionPattern = regexp.MustCompile(`(?m)^v?(\d{1,5}\.\d{1,5}\.\d{1,5})(?:[-+][0-9A-Za-z.+-]*)?\s*$`)
 
@@ -39,14 +43,14 @@ func Version(ctx context.Context, path string) (string, error) {
 }
 
 // RequireVersion returns an error that says what to do when the program at path
-// is older than Minimum.
-func RequireVersion(ctx context.Context, path string) error {
+// is older than minimum, which is MinimumServer or MinimumAgent.
+func RequireVersion(ctx context.Context, path, minimum string) error {
 	v, err := Version(ctx, path)
 	if err != nil {
 		return err
 	}
-	if semver.Compare("v"+v, "v"+Minimum) < 0 {
-		return fmt.Errorf("%s is SPIRE %s, but %s or newer is needed; run `make spire` for a current one or upgrade it", path, v, Minimum)
+	if semver.Compare("v"+v, "v"+minimum) < 0 {
+		return fmt.Errorf("%s is SPIRE %s, but %s or newer is needed; run `make spire` for a current one or upgrade it", path, v, minimum)
 	}
 	return nil
 }

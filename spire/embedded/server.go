@@ -22,7 +22,7 @@ type Server struct {
 // New writes server.conf beside the server's data directory and prepares the
 // child. program is the path of spire-server, which must be new enough.
 func New(ctx context.Context, program string, conf agentconf.Server, log *zap.Logger) (*Server, error) {
-	if err := binary.RequireVersion(ctx, program); err != nil {
+	if err := binary.RequireVersion(ctx, program, binary.MinimumServer); err != nil {
 		return nil, err
 	}
 	text, err := conf.Render()

@@ -9,7 +9,7 @@
 //
 // To move to another SPIRE: in this folder `go get -tool
 // github.com/spiffe/spire/cmd/spire-server@vX.Y.Z` and the same for spire-agent,
-// then `make spire test`. Raise binary.Minimum with it when the older one lacks
+// then `make spire test`. Raise the minima of spire/binary with it when the older one lacks
 // something that we rely on. The module previous pins the release before, whose agent
 // a test runs beside our server: move it too.
 package release

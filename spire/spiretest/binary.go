@@ -22,7 +22,8 @@ func Binary(tb testing.TB, name string) string {
 	if err != nil {
 		tb.Fatalf("this test needs the real %s: run make spire (%v)", name, err)
 	}
-	require.NoError(tb, binary.RequireVersion(tb.Context(), path))
+	minimum := map[string]string{"spire-server": binary.MinimumServer, "spire-agent": binary.MinimumAgent}[name]
+	require.NoError(tb, binary.RequireVersion(tb.Context(), path, minimum))
 	return path
 }
 
