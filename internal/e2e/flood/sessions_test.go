@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -71,6 +72,13 @@ func (u tunneler) session(ctx context.Context, every time.Duration, beat func() 
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	// Without re-proof the connector ends a session after 10 s.
+	return reproof.NewClient(u.own, zap.NewNop()).Around(ctx, conn, func(ctx context.Context) error {
+		return beats(ctx, conn, every, beat)
+	})
+}
+
+func beats(ctx context.Context, conn *grpc.ClientConn, every time.Duration, beat func() *zerotrustv1.TunnelerHeartbeat) error {
 	s, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
 	if err != nil {
 		return err
