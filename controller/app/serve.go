@@ -275,6 +275,9 @@ func (c *controller) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.store.BeginPolicy(ctx, time.Now()); err != nil {
+		return fmt.Errorf("policy revision: %w", err)
+	}
 	// The first snapshot before the first stream: whoever it does not name is refused.
 	if err := c.policy.Refresh(ctx); err != nil {
 		return fmt.Errorf("first policy snapshot: %w", err)

@@ -211,3 +211,45 @@ func TestOpenTwice(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 }
+
+// TestARestoredBackupGoesOnAfterAllRevisions: whoever had a later revision than the
+// backup would ignore the policy of its controller.
+func TestARestoredBackupGoesOnAfterAllRevisions(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "controller.db")
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	revision := func(s *store.Store) uint64 {
+		t.Helper()
+		n, err := s.PolicyRevision(t.Context())
+		require.NoError(t, err)
+		return n
+	}
+	s, err := store.Open(t.Context(), path)
+	require.NoError(t, err)
+	require.NoError(t, s.BeginPolicy(t.Context(), start))
+	require.NoError(t, s.Close())
+	backup, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	s, err = store.Open(t.Context(), path)
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) }))
+	}
+	last := revision(s)
+	require.NoError(t, s.BeginPolicy(t.Context(), start.Add(-time.Hour)))
+	require.Equal(t, last+1, revision(s), "also when the clock was set back")
+	last = revision(s)
+	require.NoError(t, s.Close())
+
+	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+		_ = os.Remove(file)
+	}
+	require.NoError(t, os.WriteFile(path, backup, 0o600))
+	s, err = store.Open(t.Context(), path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Less(t, revision(s), last)
+	require.NoError(t, s.BeginPolicy(t.Context(), start.Add(time.Minute)))
+	require.Greater(t, revision(s), last)
+}

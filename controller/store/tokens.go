@@ -98,6 +98,17 @@ func (t *Tx) BumpPolicy(ctx context.Context) error {
 	return err
 }
 
+// BeginPolicy makes the next revision greater than all that a controller gave before
+// this start, also than those that a restored backup of the database has forgotten:
+// connectors and tunnelers ignore what is older than what they have. Revisions begin
+// at the milliseconds since 1970 therefore, and grow more slowly than time.
+func (s *Store) BeginPolicy(ctx context.Context, at time.Time) error {
+	return s.tx(ctx, func(t *Tx) error {
+		_, err := t.sql.ExecContext(ctx, `UPDATE meta SET value = max(value + 1, ?) WHERE name = 'policy_revision'`, at.UnixMilli())
+		return err
+	})
+}
+
 // PolicyRevision implements policy.Store.
 func (s *Store) PolicyRevision(ctx context.Context) (revision uint64, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'policy_revision'`).Scan(&revision)
