@@ -32,7 +32,7 @@ func answer(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID) (addr string) {
 			if err != nil {
 				return
 			}
-			_ = tls.Server(c, config).Handshake()
+			_ = tls.Server(c, config).HandshakeContext(t.Context())
 			_ = c.Close()
 		}
 	}()

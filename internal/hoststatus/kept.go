@@ -70,7 +70,8 @@ func (k *Kept) Addresses(at map[string]any) (forget func()) {
 	raw, err := json.Marshal(at)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.run = append(raw, '\n')
+	raw = append(raw, '\n')
+	k.run = raw
 	if err == nil {
 		err = k.write()
 	}
