@@ -39,7 +39,7 @@ func (r *Relay) serveControl(ctx context.Context, conn *grpc.ClientConn, establi
 	defer r.policy.unlinked()
 	var cause error
 	gone := make(chan struct{})
-	go func() {
+	go func() { //nolint:contextcheck // the stream carries its own
 		defer close(gone)
 		defer cancel() // frees a Send that waits for a controller which has hung up
 		cause = r.receive(stream, established)
@@ -186,7 +186,7 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		}
 		switch m := msg.GetMessage().(type) {
 		case *zerotrustv1.ConnectResponse_Policy:
-			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context())) //nolint:contextcheck // it knows the connection
+			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context()))
 			r.apply(m.Policy)
 			established()
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:

@@ -413,7 +413,7 @@ func TestTunnelerReports(t *testing.T) {
 	p.LastSeen = time.Time{}
 	require.Empty(t, cmp.Diff(fleet.Presence{
 		Status: fleet.Online, Since: since, RemoteAddr: "[2J192.0.2.9:1", // nothing that a terminal obeys
-		SVID: fleet.SVID{Serial: strings.Repeat("é", 40), AuthorityID: "aa"},
+		SVID: fleet.SVID{}, // neither was a number
 	}, p))
 	require.Equal(t, fleet.Online, w.status("c-01"), "made-up reports do not end the stream")
 
