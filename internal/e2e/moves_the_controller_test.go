@@ -2,8 +2,11 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -118,4 +121,64 @@ func TestAnEditedConfMovesAHost(t *testing.T) {
 	}
 	s.back(connector, moved)
 	s.back(tunneler, moved)
+}
+
+// healWithin is how soon a fleet is back when its controller is right again.
+const healWithin = 30 * time.Second
+
+// TestATypoInThePublicAddressStrandsNobody: a controller that ran with a wrong
+// public_address told it to everybody. Nobody follows it there for good: not who was
+// connected, not who restarted meanwhile with a state directory, not who was enrolled
+// meanwhile.
+func TestATypoInThePublicAddressStrandsNobody(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t)
+	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
+
+	enrollment := s.Run.Enrollment // as an operator knows it
+	_, err := s.Stop()
+	require.NoError(t, err)
+	s.With("--public-address", "127.0.0.99")
+	s.start()
+	for h, file := range map[*world.Host]string{connector: "policy.json", tunneler: "directory.json"} {
+		s.eventually(soon, "the wrong address in "+file, func(context.Context) error {
+			kept, err := os.ReadFile(filepath.Join(h.StateDir(), file))
+			if err == nil && !strings.Contains(string(kept), "127.0.0.99") {
+				err = errors.New("the wrong address was not learned yet")
+			}
+			return err
+		})
+	}
+	late := s.host("c", "connector", "c-late")
+	s.enroll(late, "--controller-addr", enrollment)
+	conf, err := os.ReadFile(late.ConfFile())
+	require.NoError(t, err)
+	require.Contains(t, string(conf), "CONTROL_PLANE_ADDRS=127.0.0.99:")
+
+	s.Kill()
+	s.With("--public-address", "127.0.0.1")
+	require.NoError(t, tunneler.Stop())
+	require.NoError(t, tunneler.Start())
+	require.NoError(t, late.Start())
+	away := time.Now()
+	s.eventually(2*time.Minute, "waits that have grown", func(context.Context) error {
+		if left := 40*time.Second - time.Since(away); left > 0 {
+			return fmt.Errorf("%s left", left)
+		}
+		return nil
+	})
+	s.start()
+	right := time.Now()
+	for _, h := range []*world.Host{connector, tunneler, late} {
+		s.eventually(healWithin, h.ID+" ONLINE and connected", func(ctx context.Context) error {
+			at, err := h.Addresses()
+			if err != nil {
+				return err
+			}
+			return errors.Join(h.Online(ctx, s.api), world.Readyz(ctx, at.Health))
+		})
+	}
+	took := time.Since(right)
+	t.Logf("all ONLINE %.1f s after the controller was right again", took.Seconds())
+	require.LessOrEqual(t, took, healWithin)
 }
