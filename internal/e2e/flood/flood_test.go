@@ -262,7 +262,13 @@ func (s *site) enrollOne(t *testing.T, id string, cfg *enrollclient.Config) time
 	}
 	secret, err := enrollclient.NewToken(token.Token)
 	assert.NoError(t, err)
-	c, err := enrollclient.New(*cfg)
+	retrying := *cfg
+	retrying.Progress = func(text string) {
+		if strings.Contains(text, "retrying") {
+			fmt.Fprintln(os.Stderr, id, text)
+		}
+	}
+	c, err := enrollclient.New(retrying)
 	assert.NoError(t, err)
 	begin := time.Now()
 	_, err = c.Enroll(t.Context(), enrollclient.Request{
