@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,13 @@ func (s *site) reach(ctx context.Context, addr string, limit time.Duration) (dow
 		return nil, errAway
 	}
 	return up, nil
+}
+
+// counts are how many streams were tried and addresses probed until now.
+func (s *site) counts() (tries, probes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tries), len(s.probes)
 }
 
 func (s *site) probe(ctx context.Context, addr string) error {
@@ -193,8 +201,7 @@ func TestProbesCostAPeerLittle(t *testing.T) {
 				return errAway
 			}, "right:1")
 			elapse(5 * time.Minute)
-			before := len(s.tries)
-			probes := len(s.probes)
+			before, probes := s.counts()
 			elapse(20 * time.Minute)
 			stop()
 			require.LessOrEqual(t, float64(len(s.tries)-before)/20/20, 4.0, "attempts a minute")
@@ -239,20 +246,21 @@ func TestAProbeKeepsTheTimeThatThePeerAskedFor(t *testing.T) {
 		s := newSite()
 		s.set("right:1", true)
 		s.set("other:1", true)
-		tries := 0
+		var tries atomic.Int32
 		stop := s.peers(t, 1, func(ctx context.Context, _ *grpc.ClientConn, established func()) error {
 			established()
-			if tries++; tries == 1 {
+			if tries.Add(1) == 1 {
 				return &controlclient.RetryAfter{Delay: 5 * time.Minute, Reason: "drain"}
 			}
 			<-ctx.Done()
 			return ctx.Err()
 		}, "right:1", "other:1")
 		elapse(5*time.Minute - time.Second)
-		require.Empty(t, s.probes)
-		require.Equal(t, 1, tries)
+		_, probes := s.counts()
+		require.Zero(t, probes)
+		require.EqualValues(t, 1, tries.Load())
 		elapse(5 * time.Second)
-		require.Equal(t, 2, tries)
+		require.EqualValues(t, 2, tries.Load())
 		stop()
 	})
 }
