@@ -1,0 +1,87 @@
+package hosts_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pasted returns the blocks of commands in a section of a document, as an operator
+// pastes them.
+func pasted(t *testing.T, document, section string) (blocks []string) {
+	t.Helper()
+	raw, err := os.ReadFile("../../../" + document)
+	require.NoError(t, err)
+	_, text, found := strings.Cut(string(raw), "\n## "+section+"\n")
+	require.True(t, found, "%s has no section %q", document, section)
+	text, _, _ = strings.Cut(text, "\n## ")
+	for i, part := range strings.Split(text, "\n```\n") {
+		if i%2 == 1 {
+			blocks = append(blocks, part)
+		}
+	}
+	return blocks
+}
+
+// TestAControllerIsRestoredByTheDocument: the commands of docs/audit.md, on installed
+// hosts, where nobody sets STATE_DIR for them.
+func TestAControllerIsRestoredByTheDocument(t *testing.T) {
+	s := newSite(t)
+	gw, lap := s.network.Boot("gateway"), s.network.Boot("laptop")
+	install(t, gw, "grpc-spire-agent", "grpcconnector")
+	s.enroll(gw, connector, gatewayID)
+	install(t, lap, "grpc-spire-agent", "grpctunneler")
+	s.enroll(lap, tunneler, laptopID)
+	s.online(gw, connector, gatewayID)
+	s.online(lap, tunneler, laptopID)
+	commands := pasted(t, "docs/audit.md", "Restoring a backup on purpose")
+	require.Len(t, commands, 3)
+	backup, restore, reset := commands[0], commands[1], commands[2]
+
+	require.Contains(t, gw.Run("grpcconnector", "check-config"), "the policy is kept in /var/lib/grpcconnector")
+	s.controller.Run("bash", "-ec", backup)
+	s.online(gw, connector, gatewayID)
+	before := witnessedRecords(t, s, gw.Try)
+	s.token(tunneler, "lost") // an event that the backup does not have
+	s.eventually(func() bool { return witnessedRecords(t, s, gw.Try) > before }, func() string { return "the connector has not witnessed the token" })
+
+	s.controller.Run("bash", "-ec", restore)
+	readyz := func() string {
+		out, _ := gw.Try("curl", "-sS", "--max-time", "5", "http://"+connector.health+"/readyz")
+		return out
+	}
+	s.eventually(func() bool { return strings.Contains(readyz(), "[-] audit_witness") }, readyz)
+	require.Contains(t, gw.Run("grpcconnector", "witness", "show"), "REFUSED since ")
+	out := gw.Run("bash", "-ec", reset)
+	require.Contains(t, out, "what was witnessed is kept in /var/lib/grpcconnector/audit-witness.json.")
+	s.online(gw, connector, gatewayID)
+	s.online(lap, tunneler, laptopID)
+	require.Contains(t, gw.Run("grpcconnector", "witness", "show"), "newest     accepted")
+
+	t.Log("a state directory that cannot be made degrades, and stops nothing")
+	gw.Run("sh", "-c", "echo STATE_DIR=/etc/hostname/state >> /etc/grpcconnector/connector.conf")
+	gw.Run("systemctl", "restart", connector.unit)
+	s.eventually(func() bool {
+		last := readyz()
+		return strings.Contains(last, "[-] state_dir: degraded") && strings.Contains(last, "[+] policy") && strings.Contains(last, "[+] control_stream")
+	}, readyz)
+	s.finds(gw, []string{"grpcconnector"}, "readiness", "state_dir")
+}
+
+// witnessedRecords is 0 while nothing is witnessed.
+func witnessedRecords(t *testing.T, s *site, try func(...string) (string, error)) int64 {
+	t.Helper()
+	var kept struct {
+		Checkpoint string `json:"checkpoint"`
+	}
+	s.eventually(func() bool {
+		out, err := try("grpcconnector", "witness", "show", "-o", "json")
+		return err == nil && json.Unmarshal([]byte(out), &kept) == nil
+	}, func() string { return "the connector has no witness" })
+	size, err := json.Number(strings.Split(kept.Checkpoint, "\n")[1]).Int64()
+	require.NoError(t, err)
+	return size
+}
