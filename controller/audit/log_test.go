@@ -2,6 +2,8 @@ package audit_test
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"errors"
 	"testing"
 	"time"
@@ -15,11 +17,21 @@ import (
 )
 
 type memory struct {
+	mu     sync.Mutex
 	events []audit.Event
 	fail   error
 }
 
+// all is for a test beside which something else records.
+func (m *memory) all() []audit.Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.events)
+}
+
 func (m *memory) AppendAudit(_ context.Context, e audit.Event) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.fail != nil {
 		return m.fail
 	}

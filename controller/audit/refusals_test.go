@@ -217,19 +217,19 @@ func TestCountsAreRecordedEveryMinute(t *testing.T) {
 			}
 		}
 		refuse(59 * time.Second)
-		require.Len(t, s.events, 1)
+		require.Len(t, s.all(), 1)
 		refuse(9 * time.Minute)
-		require.Len(t, s.events, 1+9, "one in a minute, as long as it lasts")
+		require.Len(t, s.all(), 1+9, "one in a minute, as long as it lasts")
 		<-time.After(3 * time.Minute)
 		synctest.Wait()
 		refuse(time.Second)
-		require.Len(t, s.events, 1+9+2, "the rest of the last minute, and after a pause the next is a first one")
+		require.Len(t, s.all(), 1+9+2, "the rest of the last minute, and after a pause the next is a first one")
 		refuse(2 * time.Second)
 		cancel()
 		require.NoError(t, <-done)
-		require.Len(t, s.events, 1+9+2+1, "what was counted until the end is not lost")
+		require.Len(t, s.all(), 1+9+2+1, "what was counted until the end is not lost")
 		sum := uint64(0)
-		for _, e := range s.events {
+		for _, e := range s.all() {
 			if e.After == "" {
 				sum++
 				continue
