@@ -2,9 +2,9 @@ package audit_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
-	"errors"
 	"testing"
 	"time"
 

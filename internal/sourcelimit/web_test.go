@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,21 +13,50 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
+// pipes is a listener in memory. bufconn's would do but for its deadlines: one that
+// net/http has taken back may still end a later read.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func listenOnPipes() *pipes {
+	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.closed) })
+	return p
+}
+
+// Accept implements net.Listener.
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (p *pipes) Close() error { p.close(); return nil }
+
+// Addr implements net.Listener.
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
 // site is a web server on a limited listener, in a synctest bubble.
 type site struct {
-	pipe    *bufconn.Listener
+	pipe    *pipes
 	lis     *sourcelimit.Listener
 	handled atomic.Int64
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{pipe: bufconn.Listen(1 << 16)}
+	s := &site{pipe: listenOnPipes()}
 	s.lis = sourcelimit.NewListener(s.pipe, sourcelimit.Caps{Most: 10, Anonymous: 10, AnonymousFrom: 10})
 	srv := &http.Server{ReadHeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s.handled.Add(1)
@@ -41,8 +71,8 @@ func newSite(t *testing.T) *site {
 
 func (s *site) open(t *testing.T) (net.Conn, *bufio.Reader) {
 	t.Helper()
-	c, err := s.pipe.Dial()
-	require.NoError(t, err)
+	c, far := net.Pipe()
+	s.pipe.conns <- far
 	t.Cleanup(func() { _ = c.Close() })
 	return c, bufio.NewReader(c)
 }
