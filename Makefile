@@ -141,8 +141,16 @@ test-unit: ui spire ## Run the unit tests with the race detector, on real SPIRE 
 	@scripts/require.sh cc node npm curl openssl
 	$(TESTSUM) -race -timeout 10m $(UNIT)
 
+# The OpenID provider of tests. Whoever needs it installs it, but a test in a network
+# namespace of its own cannot.
+PROVIDER := webadmin/auth/oidctest/provider
+$(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
+	@scripts/require.sh node npm
+	cd $(PROVIDER) && npm ci --no-audit --no-fund --no-progress --ignore-scripts
+	@touch $@
+
 .PHONY: test-e2e
-test-e2e: build spire spire-previous ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
+test-e2e: build spire spire-previous $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip node npm chromium prometheus promtool
 	$(call TESTSUM,-apart) -p 2 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_APART)
 	$(call TESTSUM,-alone) -p 1 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_ALONE)
