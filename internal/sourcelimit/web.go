@@ -2,6 +2,7 @@ package sourcelimit
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -20,8 +21,9 @@ const (
 	webStreams = 64
 )
 
-// Web has a web server on a Listener cut connections that send too many requests,
-// also if it resets them at once, and end anonymous ones that are old. Timeouts are
+// Web has a web server on a Listener cut anonymous connections that send too many
+// requests, also if they reset them at once, and end those that are old. A known caller
+// is told to wait. Timeouts are
 // the server's own.
 func Web(s *http.Server) {
 	inner := s.Handler
@@ -38,6 +40,10 @@ func Web(s *http.Server) {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c := webConnOf(r.Context()); c != nil {
 			if !c.requests.Allow() {
+				if c.identified() { // a script that is too quick: it has to know what was not done
+					tooMany(w)
+					return
+				}
 				c.Flood()
 				return
 			}
@@ -47,6 +53,14 @@ func Web(s *http.Server) {
 		}
 		inner.ServeHTTP(w, r)
 	})
+}
+
+// tooMany refuses one request.
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(http.StatusTooManyRequests)
+	_, _ = io.WriteString(w, `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"too many requests on this connection; wait"}`)
 }
 
 // IdentifyRequest is Conn.Identify of the connection that a request came by, once

@@ -102,6 +102,18 @@ func TestWeb(t *testing.T) {
 			require.LessOrEqual(t, s.handled.Load(), int64(1000))
 			require.EqualValues(t, 1, s.lis.Closed(sourcelimit.ReasonFlood))
 		},
+		"tells a known caller to wait, and does not cut it": func(t *testing.T, s *site) {
+			c, r := s.open(t)
+			for range 1000 {
+				require.False(t, ask(c, r, "one"))
+			}
+			require.False(t, ask(c, r, "one"), "refused with a reply")
+			require.EqualValues(t, 1000, s.handled.Load())
+			require.Zero(t, s.lis.Closed(sourcelimit.ReasonFlood))
+			<-time.After(time.Second)
+			require.False(t, ask(c, r, "one"))
+			require.EqualValues(t, 1001, s.handled.Load())
+		},
 		"ends a stranger's connection that is old": func(t *testing.T, s *site) {
 			c, r := s.open(t)
 			require.False(t, ask(c, r, ""))
