@@ -396,17 +396,27 @@ read_token() {
 # get PATH: a file of the controller's install tree, into $WORK/get. No other CA than
 # the given one counts, and no configuration file of curl.
 get() {
-	local code=0
+	local code status tries
 	mkdir -p "$WORK/get/$(dirname "$1")" "$WORK/no-ca"
-	curl -q -fsS --proto '=https' --noproxy '*' --cacert "$CONTROLLER_CA_PATH" --capath "$WORK/no-ca" \
-		--connect-to "enroll.$TRUST_DOMAIN:8443:$CONTROLLER_ADDR" --connect-timeout 15 --speed-limit 1 --speed-time 30 \
-		--max-filesize 268435456 -o "$WORK/get/$1" "https://enroll.$TRUST_DOMAIN:8443/install/$1" || code=$?
+	# A controller has room for so many downloads of one address: hosts behind one NAT
+	# that are installed in the same minute take turns.
+	for ((tries = 0; tries < 60; tries++)); do
+		code=0
+		status=$(curl -q -fsS --proto '=https' --noproxy '*' --cacert "$CONTROLLER_CA_PATH" --capath "$WORK/no-ca" \
+			--connect-to "enroll.$TRUST_DOMAIN:8443:$CONTROLLER_ADDR" --connect-timeout 15 --speed-limit 1 --speed-time 30 \
+			--max-filesize 268435456 -o "$WORK/get/$1" -w '%{http_code}' "https://enroll.$TRUST_DOMAIN:8443/install/$1") || code=$?
+		case $code:$status in
+		22:503 | 52:000 | 56:000) sleep "$((3 + RANDOM % 5))" ;; # busy, or no place at all
+		*) break ;;
+		esac
+	done
 	case $code in
 	0) ;;
 	60 | 51) fail "the controller at $CONTROLLER_ADDR is not that of $CONTROLLER_CA_PATH and trust domain $TRUST_DOMAIN: check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN" ;;
 	6) fail "the name in CONTROLLER_ADDR ($CONTROLLER_ADDR) is unknown: check it, and this host's DNS" ;;
 	7 | 28) fail "no connection to $CONTROLLER_ADDR: check CONTROLLER_ADDR, that the controller runs, and the firewalls between" ;;
-	22) fail "the controller at $CONTROLLER_ADDR has no $1 to install: its package brings it" ;;
+	22) [[ $status != 503 ]] || fail "the controller at $CONTROLLER_ADDR is busy with other downloads: run the command again later"
+		fail "the controller at $CONTROLLER_ADDR has no $1 to install: its package brings it" ;;
 	*) fail "download of $1 from $CONTROLLER_ADDR failed (curl exit code $code)" ;;
 	esac
 }
