@@ -48,6 +48,7 @@ type fakeController struct {
 	zerotrustv1.UnimplementedControlPlaneServiceServer
 
 	addr    string
+	own     *mtlstest.Identity
 	streams chan *fakeStream
 	server  *grpc.Server
 	served  chan struct{}
@@ -68,7 +69,7 @@ func startController(t *testing.T, ca *mtlstest.CA, addr, svid string) *fakeCont
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
 	f := &fakeController{
-		addr: l.Addr().String(), streams: make(chan *fakeStream, 16), served: make(chan struct{}),
+		addr: l.Addr().String(), own: own, streams: make(chan *fakeStream, 16), served: make(chan struct{}),
 		server: reprooftest.NewServer(own, mtls.Kinds(td, identity.KindConnector)),
 	}
 	zerotrustv1.RegisterControlPlaneServiceServer(f.server, f)

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -113,4 +114,62 @@ func TestTheConnectorProvesItself(t *testing.T) {
 	}, soon, time.Millisecond)
 	stream.policy(t, 2)
 	require.Error(t, <-l.over)
+}
+
+// often has refusals reported before a test has waited for long, but not before a
+// connection that is being cut is gone: a report on it could be lost.
+func often(c *relay.Config) { c.Timing.Refusals = 250 * time.Millisecond }
+
+func (s *fakeStream) proofs(t *testing.T) *zerotrustv1.ProofRefusal {
+	t.Helper()
+	refused := s.until(t, "a refused proof", func(m *zerotrustv1.ConnectRequest) bool { return m.GetProofs() != nil }).GetProofs().GetRefusals()
+	require.Len(t, refused, 1)
+	return refused[0]
+}
+
+// TestTheControllerHearsOfRefusedProofs: whoever plays a tunneler or a controller on a
+// connection that is open leaves a trace in the audit log.
+func TestTheControllerHearsOfRefusedProofs(t *testing.T) {
+	t.Parallel()
+	t.Run("of a tunneler", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		w := startConnector(t, ca, c.addr, often)
+		stream := c.next(t)
+		stream.policy(t, 1, laptopID)
+		stream.applied(t, 1)
+		l := w.join(t, true)
+		l.own.Swap(ca.SVID(t, laptopID, mtlstest.Expired()))
+		require.Error(t, <-l.over)
+		got := stream.proofs(t)
+		require.Equal(t, laptopID, got.GetSpiffeId())
+		require.False(t, got.GetDialed())
+		require.Contains(t, got.GetReason(), "expired")
+		require.Equal(t, w.addr, got.GetLocalAddress())
+	})
+	t.Run("of a controller, on the next stream", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		good := ca.SVID(t, controllerID)
+		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		startConnector(t, ca, c.addr, often)
+		first := c.next(t)
+		first.policy(t, 1)
+		first.applied(t, 1)
+		c.own.Swap(ca.SVID(t, controllerID, mtlstest.Expired()))
+		select {
+		case <-first.over:
+		case <-time.After(soon):
+			require.FailNow(t, "the connector stays with a controller whose proof is no good")
+		}
+		c.own.Swap(good)
+		again := c.next(t)
+		again.policy(t, 1)
+		got := again.proofs(t)
+		require.Equal(t, controllerID, got.GetSpiffeId())
+		require.True(t, got.GetDialed())
+		require.Contains(t, got.GetReason(), "expired")
+		require.Equal(t, c.addr, got.GetRemoteAddress())
+	})
 }

@@ -68,10 +68,12 @@ func TestChoose(t *testing.T) {
 type fakeController struct {
 	zerotrustv1.UnimplementedDirectoryServiceServer
 
-	addr string
-	next chan *zerotrustv1.Directory
-	got  chan *zerotrustv1.WatchRequest
-	stop func()
+	addr    string
+	own     *mtlstest.Identity
+	next    chan *zerotrustv1.Directory
+	got     chan *zerotrustv1.WatchRequest
+	reports chan *zerotrustv1.ProofRefusals
+	stop    func()
 }
 
 func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryService_WatchServer) error {
@@ -91,13 +93,22 @@ func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1
 	}
 }
 
+// Report implements DirectoryService.
+func (f *fakeController) Report(_ context.Context, req *zerotrustv1.ReportRequest) (*zerotrustv1.ReportResponse, error) {
+	f.reports <- req.GetProofs()
+	return &zerotrustv1.ReportResponse{}, nil
+}
+
 func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
 	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
-	f := &fakeController{addr: l.Addr().String(), next: make(chan *zerotrustv1.Directory, 8), got: make(chan *zerotrustv1.WatchRequest, 64)}
+	f := &fakeController{
+		addr: l.Addr().String(), own: own, next: make(chan *zerotrustv1.Directory, 8), got: make(chan *zerotrustv1.WatchRequest, 64),
+		reports: make(chan *zerotrustv1.ProofRefusals, 64),
+	}
 	zerotrustv1.RegisterDirectoryServiceServer(server, f)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(l) }()

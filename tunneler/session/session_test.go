@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -41,6 +42,7 @@ type fakeConnector struct {
 	zerotrustv1.UnimplementedTunnelServiceServer
 
 	addr   string
+	own    *mtlstest.Identity
 	beats  chan *zerotrustv1.TunnelerHeartbeat
 	ended  chan struct{} // one value for each session that ended
 	hang   chan error    // ends a session
@@ -110,9 +112,10 @@ func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute boo
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := reprooftest.NewServer(ca.Identity(svid), mtls.Kinds(td, identity.KindTunneler))
+	own := ca.Identity(svid)
+	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeConnector{
-		addr: l.Addr().String(), beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
+		addr: l.Addr().String(), own: own, beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
 		ended: make(chan struct{}, 1024), hang: make(chan error), mute: mute,
 	}
 	for _, opt := range opts {
@@ -397,6 +400,36 @@ func TestSessionRefusesAsConnector(t *testing.T) {
 			w.book.turn(at("a", f.addr))
 			require.Eventually(t, func() bool { return status.Code(w.manager.Ready(t.Context())) == codes.Unavailable }, soon, time.Millisecond)
 			require.Empty(t, f.beats)
+		})
+	}
+}
+
+// TestARefusedProofIsTold: a connector that was not the one of the handshake leaves a
+// trace in the audit log, which only the tunneler can write.
+func TestARefusedProofIsTold(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]func(addr string) func(*session.Config){
+		"of a connector of the directory":    func(string) func(*session.Config) { return func(*session.Config) {} },
+		"of the connector at CONNECTOR_ADDR": by,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ca := mtlstest.NewCA(t, td)
+			f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
+			told := make(chan reproof.Refusal, 8)
+			w := start(t, ca, opt(f.addr), func(c *session.Config) { c.Refused = func(r reproof.Refusal) { told <- r } })
+			w.book.turn(at("a", f.addr))
+			f.beat(t)
+			f.own.Swap(connectorSVID(t, ca, "a", mtlstest.Expired()))
+			select {
+			case r := <-told:
+				require.Equal(t, "spiffe://mycorp.internal/connector/a", r.Peer.String())
+				require.Equal(t, f.addr, r.Remote)
+				require.True(t, r.Dialed)
+				require.Contains(t, r.Reason, "expired")
+			case <-time.After(soon):
+				require.FailNow(t, "nobody hears that the proof was refused")
+			}
 		})
 	}
 }
