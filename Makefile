@@ -29,7 +29,7 @@ TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide
 # End-to-end packages do little but wait: two run side by side, each in a network
 # namespace of its own, the longest first. Those that need both cores run alone.
 E2E_FIRST  := ./internal/e2e ./internal/e2e/rotation ./internal/e2e/observability
-E2E_CORES  := /(flood|herd)$$
+E2E_CORES  := /(dashboard|flood|herd)$$
 E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_CORES)|/hosts$$')
 E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_CORES)')
 

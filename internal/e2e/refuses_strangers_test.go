@@ -18,6 +18,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
@@ -307,12 +308,12 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 	require.Equal(t, "c-01", members[0].ConnectorID)
 }
 
-func TestAMessageOverOneMiBEndsTheStream(t *testing.T) {
+func TestAMessageOverTheCapEndsTheStream(t *testing.T) {
 	t.Parallel()
 	s := newWorld(t)
 	s.enroll(s.host("a", "connector", "talker"))
 	cert := mint(t, filepath.Join(s.Dir, "spire", "server.sock"), "spiffe://mycorp.internal/connector/talker", time.Hour)
-	err := connect(t, strings.Repeat("a", 1<<20+1))(within(t, soon), s.Run.Control, cert)
+	err := connect(t, strings.Repeat("a", wire.MaxFromMember+1))(within(t, soon), s.Run.Control, cert)
 	require.Equal(t, codes.ResourceExhausted, status.Code(err), "%v", err)
 	require.NoError(t, connect(t, "talker")(within(t, soon), s.Run.Control, cert))
 }
