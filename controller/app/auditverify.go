@@ -108,7 +108,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, _ []string) error {
 func (f *verifyFlags) verification(p paths) (v audit.Verification, err error) {
 	if v.VerifierKey = f.key; v.VerifierKey == "" {
 		if v.VerifierKey, err = audit.ReadVerifierKey(p.audit()); err != nil {
-			return v, fmt.Errorf("public key of the log: %w: name it with --verifier-key", err)
+			return v, fmt.Errorf("public key of the log: %w: name the controller's data directory with --data-dir, or the key with --verifier-key", err)
 		}
 	}
 	v.Live = f.database == "" // a controller may be running

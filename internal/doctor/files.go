@@ -30,7 +30,7 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 		if hidden := rootOnly(err); hidden != nil {
 			return hidden
 		}
-		return Bad(Fault, "enroll this host: `"+x.Program+" enroll --help`", "this host is not enrolled: %v", err)
+		return Bad(Fault, "enroll this host: `"+x.Program+" enroll --help`; if its files are elsewhere, name their directory with --host-dir", "this host is not enrolled: %v", err)
 	}
 	if _, err := x.Dir.ReadHost(); err != nil {
 		if hidden := rootOnly(err); hidden != nil {

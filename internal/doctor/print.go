@@ -25,7 +25,7 @@ func (r Report) Write(w io.Writer) error {
 			fmt.Fprintf(&b, "%27s%s\n", "", paint.Bold("do: ")+f.Do)
 		}
 	}
-	fmt.Fprintf(&b, "%d faults, %d warnings, %d skipped\n", r.Count(Fault), r.Count(Warning), r.Count(Skipped))
+	fmt.Fprintf(&b, "faults: %d, warnings: %d, skipped: %d\n", r.Count(Fault), r.Count(Warning), r.Count(Skipped))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

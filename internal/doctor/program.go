@@ -80,10 +80,13 @@ func (x *examination) identity(context.Context) []Finding {
 	}
 }
 
+// revoked is what to do about a controller that answers, and says no.
+const revoked = "; if it says `not enrolled, or revoked`, ask an operator, and enroll again with a new token and --new-host"
+
 // advice for the other checks of /readyz.
 var advice = map[string]string{
-	"control_stream": "see port, trust and clock below; `journalctl` has each attempt",
-	"directory":      "see port, trust and clock below; sessions go on with the directory kept on disk",
+	"control_stream": "see port, trust and clock below; `journalctl` has each attempt" + revoked,
+	"directory":      "see port, trust and clock below; sessions go on with the directory kept on disk" + revoked,
 	"policy":         "tunnelers are refused until a controller has been reached: see control_stream",
 	"listener":       "look at the program's log: its listener has ended",
 	"audit_witness":  "the controller's audit log is not the one that was witnessed: talk to an operator, then see `grpcconnector witness show`",

@@ -103,6 +103,9 @@ func (p *page) link(l hoststatus.Link) string {
 		}
 		return text
 	}
+	if l.Failure == "" && l.Address == "" {
+		return "not connected, has no address yet: is it running?"
+	}
 	if l.Failure == "" {
 		return "connecting to " + l.Address
 	}

@@ -41,7 +41,7 @@ func (r runSettings[T]) Load(fs *pflag.FlagSet) (Running, error) {
 
 // shownToReaders are the flags in the help of a command that only looks at a program
 // that runs; the others are understood, because file and environment have them too.
-var shownToReaders = map[string]bool{"config": true, "health-addr": true, "state-dir": true}
+var shownToReaders = map[string]bool{"config": true, "health-addr": true, "host-dir": true, "state-dir": true}
 
 func registerReader(fs *pflag.FlagSet, s RunSettings) {
 	s.Flags(fs)

@@ -50,7 +50,7 @@ func (h Host) Validate() error {
 func (d Dir) ReadHost() (Host, error) {
 	data, err := os.ReadFile(d.HostFile())
 	if err != nil {
-		return Host{}, fmt.Errorf("read host file (is this host enrolled?): %w", err)
+		return Host{}, fmt.Errorf("read host file (is this host enrolled? --host-dir names another directory): %w", err)
 	}
 	var h Host
 	decoder := json.NewDecoder(bytes.NewReader(data))

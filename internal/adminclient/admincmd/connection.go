@@ -96,7 +96,8 @@ func readKey(path string) (string, error) {
 	b, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("no API key file at %s: run this on the controller's host or name the file with --api-key-file", path)
+		return "", fmt.Errorf("no API key file at %s: name one with --api-key-file, or make one on the controller's host with "+
+			"`grpccontroller key create --out FILE` (the key of the first start ends when the first owner signs in, or after 24 hours)", path)
 	case errors.Is(err, fs.ErrPermission):
 		return "", fmt.Errorf("this user may not read the API key file %s: use sudo or name another with --api-key-file", path)
 	case err != nil:

@@ -169,7 +169,7 @@ func requestsDeny(c *connection) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "deny CODE",
-		Short:   "Refuse a host for good",
+		Short:   "Refuse the request of a host; it may ask again",
 		Example: "  grpccontroller requests deny BCDF-GHJK",
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
