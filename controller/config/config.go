@@ -131,8 +131,8 @@ func (c Config) Validate() error {
 	}
 	f.Require(filepath.IsAbs(c.DataDir), "data_dir", "must be an absolute path, is %q", c.DataDir)
 	f.Require(filepath.IsAbs(c.InstallDir), "install_dir", "must be an absolute path, is %q", c.InstallDir)
-	f.Require(c.PublicAddress == "" || hostName.MatchString(c.PublicAddress) || isIP(c.PublicAddress), "public_address",
-		"must be a host name or an IP address without a port, is %q", c.PublicAddress)
+	f.Require(c.PublicAddress == "" || hostName.MatchString(c.PublicAddress) && !isIP(c.PublicAddress) || isHostIP(c.PublicAddress), "public_address",
+		"must be a host name or an IP address of one host, without a port, is %q", c.PublicAddress)
 	for _, p := range c.CABundlePaths {
 		f.Require(filepath.IsAbs(p), "ca_bundle_paths", "must be absolute paths, has %q", p)
 	}
@@ -243,6 +243,14 @@ func isLoopback(s string) bool {
 
 // hostName is what can be in a URL, a certificate and a command.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$`)
+
+// isHostIP is false for what hosts take from no peer; see controlclient.Acceptable. 0.0.0.0
+// is where a listener listens, and no address of anybody.
+func isHostIP(s string) bool {
+	ip, err := netip.ParseAddr(s)
+	ip = ip.Unmap()
+	return err == nil && !ip.IsUnspecified() && !ip.IsMulticast() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255}) && ip.Zone() == ""
+}
 
 func isIP(s string) bool {
 	_, err := netip.ParseAddr(s)

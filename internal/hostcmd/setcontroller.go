@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -102,6 +103,7 @@ func (m *move) run(ctx context.Context, addr string) error {
 		RequireAddress(&f, "--control-plane-addrs", a)
 	}
 	for _, a := range append([]string{addr}, m.control...) {
+		f.Require(wire.HostPort(a) && !strings.Contains(a, ","), "ADDR", "%q is no host:port, with one host and a port of 1 to 65535", a)
 		f.Require(plain.MatchString(a), "ADDR", "%q has characters that a conf file cannot hold", a)
 	}
 	f.Require(filepath.IsAbs(m.dir.Root), "--host-dir", "must be an absolute path, is %q", m.dir.Root)

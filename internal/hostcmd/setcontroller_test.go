@@ -123,6 +123,16 @@ func TestSetController(t *testing.T) {
 		require.Zero(t, again.code, again.stderr)
 		require.Equal(t, got, conf(t, h.conf))
 	})
+	t.Run("takes no address that nobody can dial, unchecked neither", func(t *testing.T) {
+		t.Parallel()
+		h := enrolled(t)
+		before := files(t, h.conf, h.dir.HostFile())
+		for _, addr := range []string{"192.0.2.7:0", "192.0.2.7:99999", "192.0.2.7:https", "a,b", "a b", "192.0.2.7:8443,192.0.2.8:8443"} {
+			out := h.move(addr, "--no-check")
+			require.Equal(t, 2, out.code, "%s: %s", addr, out.stdout)
+		}
+		require.Equal(t, before, files(t, h.conf, h.dir.HostFile()))
+	})
 	t.Run("takes the host of the new address where a wrong one is advertised", func(t *testing.T) {
 		t.Parallel()
 		h := enrolled(t)
