@@ -49,7 +49,7 @@ type arrivals struct {
 
 func newArrivals(r Rules) *arrivals {
 	a := &arrivals{
-		peers:     sourcelimit.NewKeyed[string](callEvery, callBurst, time.Now),
+		peers:     sourcelimit.NewIdentities(callEvery, callBurst, time.Now),
 		strangers: sourcelimit.New(strangerEvery, strangerBurst, time.Now),
 		streams:   map[string]protoreflect.MethodDescriptor{},
 	}
@@ -148,7 +148,7 @@ func Identity(info credentials.AuthInfo) string {
 // Credentials are those of a listener that sourcelimit limits: an authenticated
 // connection moves to its identity, and the frames of each are counted.
 func Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
-	return &limited{of, sourcelimit.NewKeyed[string](handshakeEvery, handshakeBurst, time.Now)}
+	return &limited{of, sourcelimit.NewIdentities(handshakeEvery, handshakeBurst, time.Now)}
 }
 
 type limited struct {

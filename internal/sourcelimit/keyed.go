@@ -11,6 +11,7 @@ import (
 type Keyed[K comparable] struct {
 	every time.Duration
 	burst int
+	most  int // keys told apart
 	now   func() time.Time
 
 	mu       sync.Mutex
@@ -21,7 +22,21 @@ type Keyed[K comparable] struct {
 
 // NewKeyed returns a Keyed that allows each key burst times, then once per every.
 func NewKeyed[K comparable](every time.Duration, burst int, now func() time.Time) *Keyed[K] {
-	k := &Keyed[K]{every: every, burst: burst, now: now, byKey: map[K]*rate.Limiter{}}
+	return newKeyed[K](MaxSources, every, burst, now)
+}
+
+// MaxIdentities is how many identities are told apart. Only what has enrolled has one,
+// so nobody makes them up, and a fleet that comes back at once must not share one
+// allowance.
+const MaxIdentities = 1 << 16
+
+// NewIdentities is NewKeyed for authenticated identities.
+func NewIdentities(every time.Duration, burst int, now func() time.Time) *Keyed[string] {
+	return newKeyed[string](MaxIdentities, every, burst, now)
+}
+
+func newKeyed[K comparable](most int, every time.Duration, burst int, now func() time.Time) *Keyed[K] {
+	k := &Keyed[K]{most: most, every: every, burst: burst, now: now, byKey: map[K]*rate.Limiter{}}
 	k.overflow = k.fresh()
 	return k
 }
@@ -41,11 +56,11 @@ func (k *Keyed[K]) of(key K, now time.Time) *rate.Limiter {
 		return r
 	}
 	// Once a second: a flood of new keys must not cost a look at all of them each.
-	if len(k.byKey) >= MaxSources && now.Sub(k.swept) >= time.Second {
+	if len(k.byKey) >= k.most && now.Sub(k.swept) >= time.Second {
 		k.swept = now
 		k.forgetRecovered(now)
 	}
-	if len(k.byKey) >= MaxSources {
+	if len(k.byKey) >= k.most {
 		return k.overflow
 	}
 	r := k.fresh()

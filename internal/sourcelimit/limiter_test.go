@@ -1,6 +1,7 @@
 package sourcelimit_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -60,4 +61,16 @@ func TestTurnstileCountsWhoIsInside(t *testing.T) {
 	leave()
 	_, ok = turnstile.Enter(c)
 	require.True(t, ok)
+}
+
+// TestIdentitiesDoNotShareAnAllowance: a fleet that comes back at once is no flood.
+func TestIdentitiesDoNotShareAnAllowance(t *testing.T) {
+	t.Parallel()
+	l := sourcelimit.NewIdentities(time.Minute, 2, func() time.Time { return time.Unix(0, 0) })
+	for i := range 20_000 {
+		id := fmt.Sprint("spiffe://mycorp.internal/tunneler/t-", i)
+		require.True(t, l.AllowKey(id))
+		require.True(t, l.AllowKey(id))
+		require.False(t, l.AllowKey(id))
+	}
 }

@@ -90,6 +90,22 @@ func TestAHostCannotAddAColumn(t *testing.T) {
 	}
 }
 
+// TestAnEmptyValueIsNotNoValue: "--seal-to $(ssh-keyscan …)" of a host that is off must
+// not hand the token out in clear.
+func TestAnEmptyValueIsNotNoValue(t *testing.T) {
+	t.Parallel()
+	key := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(key, []byte("zta_00000000000000000000000000000000\n"), 0o600))
+	for _, flag := range []string{"--seal-to", "--source-cidr", "--ttl"} {
+		for _, value := range []string{"", " \n"} {
+			code, out, errOut := run("token", "create", "--kind", "connector", "--id", "gw-2", "--api-key-file", key, flag, value)
+			require.Equal(t, 2, code, errOut)
+			require.Empty(t, out)
+			require.Contains(t, errOut, flag+" is empty")
+		}
+	}
+}
+
 func TestWithoutAnAddressNoCommandIsPrinted(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

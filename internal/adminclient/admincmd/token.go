@@ -49,6 +49,9 @@ the host, then "requests approve" here), or seal the token to a key of the host 
   # the host is lost: its successor takes the id over
   grpccontroller token create --kind connector --id connector-local-01 --replace`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			if err := noneEmpty(cmd); err != nil {
+				return err
+			}
 			if err := deliver(&req, sealTo, claim); err != nil {
 				return err
 			}
@@ -78,6 +81,22 @@ the host, then "requests approve" here), or seal the token to a key of the host 
 	cmd.MarkFlagsMutuallyExclusive("quiet", "output")
 	cmd.MarkFlagsMutuallyExclusive("seal-to", "claim")
 	return cmd
+}
+
+// noneEmpty refuses flags that protect the token and were given without a value: the
+// command in "$(…)" that was to print it has failed, and the token would go out without
+// the protection that was asked for.
+func noneEmpty(cmd *cobra.Command) error {
+	for name, hint := range map[string]string{
+		"seal-to":     "did the command that prints the key reach the host?",
+		"source-cidr": "leave it out for any network",
+		"ttl":         "leave it out for 10m",
+	} {
+		if f := cmd.Flags().Lookup(name); f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return cli.UsageError(fmt.Errorf("--%s is empty: %s", name, hint))
+		}
+	}
+	return nil
 }
 
 // deliver says how the token is to be handed over.

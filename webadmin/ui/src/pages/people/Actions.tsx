@@ -8,10 +8,10 @@ import { Confirm } from '@/ui/Confirm'
 import { say } from '@/ui/say'
 import { roles } from './roles'
 
-type ActionsProps = { person: Person; me: boolean; link: (l: InvitedPerson) => void }
+type ActionsProps = { person: Person; link: (l: InvitedPerson) => void }
 
-/** What an owner can do to somebody. */
-export function Actions({ person: p, me, link }: ActionsProps) {
+/** What an owner can do to somebody else. */
+export function Actions({ person: p, link }: ActionsProps) {
   const [removing, setRemoving] = useState(false)
   const [disabling, setDisabling] = useState(false)
   const change = useChangePerson()
@@ -51,24 +51,20 @@ export function Actions({ person: p, me, link }: ActionsProps) {
               New setup link…
             </Menu.Item>
           )}
-          {!me && (
-            <>
-              {p.disabled ? (
-                <Menu.Item
-                  onClick={() =>
-                    change.mutate({ id: p.id, body: { disabled: false } }, saying(`${p.name} may sign in again.`))
-                  }
-                >
-                  Enable
-                </Menu.Item>
-              ) : (
-                <Menu.Item onClick={() => setDisabling(true)}>Disable…</Menu.Item>
-              )}
-              <Menu.Item color="red" onClick={() => setRemoving(true)}>
-                Remove…
-              </Menu.Item>
-            </>
+          {p.disabled ? (
+            <Menu.Item
+              onClick={() =>
+                change.mutate({ id: p.id, body: { disabled: false } }, saying(`${p.name} may sign in again.`))
+              }
+            >
+              Enable
+            </Menu.Item>
+          ) : (
+            <Menu.Item onClick={() => setDisabling(true)}>Disable…</Menu.Item>
           )}
+          <Menu.Item color="red" onClick={() => setRemoving(true)}>
+            Remove…
+          </Menu.Item>
         </Menu.Dropdown>
       </Menu>
       {removing && (

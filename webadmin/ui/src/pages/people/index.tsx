@@ -46,7 +46,8 @@ export function Page() {
     {
       id: 'actions',
       header: '',
-      cell: ({ row }) => <Actions person={row.original} me={row.original.id === me} link={setLink} />,
+      // Another owner changes, resets or removes you.
+      cell: ({ row }) => row.original.id !== me && <Actions person={row.original} link={setLink} />,
     },
   ]
   return (
