@@ -111,7 +111,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	sessions, err := session.New(session.Config{
 		ID: cfg.TunnelerID, Version: version, Identity: source, Directory: watcher,
 		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID, Probe: cfg.SessionProbe,
-		Ended: to.metrics.Reconnects(streamSession), Refused: watcher.Unproven, Log: log.Named("session"),
+		Ended: to.metrics.Reconnects(streamSession), Log: log.Named("session"),
 	})
 	if err != nil {
 		return err

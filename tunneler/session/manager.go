@@ -32,6 +32,9 @@ type Identity interface {
 type Directory interface {
 	Current() directory.Directory
 	Changed() <-chan struct{}
+	// Unproven is told of each proof of a connector that was refused; see
+	// reproof.Client.Tell.
+	Unproven(reproof.Refusal)
 }
 
 // Config configures a Manager.
@@ -54,9 +57,6 @@ type Config struct {
 	Heartbeat time.Duration
 	// Ended is a controlclient.Config.Ended, for all sessions. Optional.
 	Ended func(reason string)
-	// Refused is told of each proof of a connector that was refused; see
-	// reproof.Client.Tell. Optional.
-	Refused func(reproof.Refusal)
 	// Probe is how often a session is probed between its heartbeats, to measure how
 	// well it carries; zero is never. The controller hears nothing of it.
 	Probe time.Duration
@@ -92,7 +92,7 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.HeadStart == 0 {
 		cfg.HeadStart = 2 * time.Second
 	}
-	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(cfg.Refused)
+	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(cfg.Directory.Unproven)
 	m := &Manager{cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}}
 	if cfg.ConnectorAddr == "" {
 		return m, nil

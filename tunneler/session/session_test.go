@@ -151,9 +151,10 @@ func (f *fakeConnector) end(t *testing.T) {
 
 // book is a directory that the test writes. Its fields change before Changed.
 type book struct {
-	pages   chan directory.Directory
-	current directory.Directory
-	changed chan struct{}
+	pages    chan directory.Directory
+	current  directory.Directory
+	changed  chan struct{}
+	unproven chan reproof.Refusal
 }
 
 func (b *book) Current() directory.Directory {
@@ -165,6 +166,9 @@ func (b *book) Current() directory.Directory {
 }
 
 func (b *book) Changed() <-chan struct{} { return b.changed }
+
+// Unproven implements session.Directory.
+func (b *book) Unproven(r reproof.Refusal) { b.unproven <- r }
 
 func (b *book) turn(connectors ...directory.Connector) {
 	b.pages <- directory.Directory{Connectors: connectors}
@@ -186,7 +190,7 @@ func start(t *testing.T, ca *mtlstest.CA, opts ...func(*session.Config)) *world 
 	t.Helper()
 	w := &world{
 		ca: ca, identity: ca.Identity(ca.SVID(t, laptop)),
-		book: &book{pages: make(chan directory.Directory, 8), changed: make(chan struct{}, 8)},
+		book: &book{pages: make(chan directory.Directory, 8), changed: make(chan struct{}, 8), unproven: make(chan reproof.Refusal, 8)},
 	}
 	cfg := session.Config{ID: "laptop", Version: "1.2.3", Identity: w.identity, Directory: w.book, Heartbeat: time.Hour, Log: zap.NewNop()}
 	for _, opt := range opts {
@@ -416,13 +420,12 @@ func TestARefusedProofIsTold(t *testing.T) {
 			t.Parallel()
 			ca := mtlstest.NewCA(t, td)
 			f := startConnector(t, ca, connectorSVID(t, ca, "a"), false)
-			told := make(chan reproof.Refusal, 8)
-			w := start(t, ca, opt(f.addr), func(c *session.Config) { c.Refused = func(r reproof.Refusal) { told <- r } })
+			w := start(t, ca, opt(f.addr))
 			w.book.turn(at("a", f.addr))
 			f.beat(t)
 			f.own.Swap(connectorSVID(t, ca, "a", mtlstest.Expired()))
 			select {
-			case r := <-told:
+			case r := <-w.book.unproven:
 				require.Equal(t, "spiffe://mycorp.internal/connector/a", r.Peer.String())
 				require.Equal(t, f.addr, r.Remote)
 				require.True(t, r.Dialed)
