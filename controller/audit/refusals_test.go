@@ -269,3 +269,27 @@ func TestReportsOfOneConnectorHideNoneOfAnother(t *testing.T) {
 	require.Equal(t, "connector/c1", last.Actor)
 	require.NotEmpty(t, countsOf(t, last).Actors, "who was refused is named")
 }
+
+// TestCallersBeyondThoseToldApartAreCountedWithoutAName: memory is bounded, so that
+// whoever comes after 1,024 others in a minute is counted with the rest, however often.
+func TestCallersBeyondThoseToldApartAreCountedWithoutAName(t *testing.T) {
+	t.Parallel()
+	r := newRefused()
+	for i := range 1024 {
+		r.record(t, unknownToken(fmt.Sprintf("10.0.%d.%d:9", i/250, i%250)))
+	}
+	for range 500 {
+		r.record(t, unknownToken("192.0.2.9:9"))
+	}
+	recorded := uint64(len(r.events))
+	var rest uint64
+	for _, e := range r.flush(t) {
+		require.NotEqual(t, "192.0.2.9", e.Source, "this one would be the first of those listed")
+		if e.Action == audit.RefusalsMany {
+			rest = countsOf(t, e).Count
+		}
+		recorded += countsOf(t, e).Count
+	}
+	require.GreaterOrEqual(t, rest, uint64(500))
+	require.Equal(t, uint64(1024+500), recorded, "nothing is lost silently")
+}
