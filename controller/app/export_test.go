@@ -193,6 +193,12 @@ func (w *Wired) AuditRows(ctx context.Context) (int, error) {
 	return len(all), err
 }
 
+// Control is where connectors and tunnelers connect to.
+func (w *Wired) Control() string { return w.c.lis.control.Addr().String() }
+
+// Unproven is how many refused proofs members reported.
+func (w *Wired) Unproven() (control, session uint64) { return w.c.auditing.collector.Unproven() }
+
 // Policy is what is in force.
 func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }
 

@@ -34,6 +34,7 @@ type fakeSPIRE struct {
 	bundlev1.UnimplementedBundleServer
 	workload.UnimplementedSpiffeWorkloadAPIServer
 
+	domain  spiffeid.TrustDomain
 	ca      *mtlstest.CA
 	own     *workload.X509SVIDResponse
 	entries chan map[string]*types.Entry // one map, held by whoever works with it
@@ -47,7 +48,7 @@ func serveSPIRE(t *testing.T, id spiffeid.ID) (spire *fakeSPIRE, admin, api stri
 	svid := ca.SVID(t, id.String())
 	key, err := x509.MarshalPKCS8PrivateKey(svid.PrivateKey)
 	require.NoError(t, err)
-	s := &fakeSPIRE{ca: ca, entries: make(chan map[string]*types.Entry, 1), own: &workload.X509SVIDResponse{Svids: []*workload.X509SVID{{
+	s := &fakeSPIRE{domain: id.TrustDomain(), ca: ca, entries: make(chan map[string]*types.Entry, 1), own: &workload.X509SVIDResponse{Svids: []*workload.X509SVID{{
 		SpiffeId: id.String(), X509Svid: svid.Certificates[0].Raw, X509SvidKey: key, Bundle: ca.Authority().Raw,
 	}}}}
 	s.entries <- map[string]*types.Entry{}
