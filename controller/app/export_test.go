@@ -151,7 +151,7 @@ func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spi
 	if err != nil {
 		return nil, err
 	}
-	if err := c.policy.Refresh(ctx); err != nil {
+	if err := c.beginPolicy(ctx); err != nil {
 		return nil, err
 	}
 	components := c.components(enrollment, plane)

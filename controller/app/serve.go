@@ -275,12 +275,8 @@ func (c *controller) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.store.BeginPolicy(ctx, time.Now()); err != nil {
-		return fmt.Errorf("policy revision: %w", err)
-	}
-	// The first snapshot before the first stream: whoever it does not name is refused.
-	if err := c.policy.Refresh(ctx); err != nil {
-		return fmt.Errorf("first policy snapshot: %w", err)
+	if err := c.beginPolicy(ctx); err != nil {
+		return err
 	}
 	if err := errors.Join(c.offerSetup(ctx), c.writeRunFile()); err != nil {
 		return err
@@ -293,6 +289,18 @@ func (c *controller) run(ctx context.Context) error {
 	err = g.Wait()
 	c.log.Info("controller stopped")
 	return cause(ctx, err)
+}
+
+// beginPolicy makes the first snapshot before the first stream: whoever it does not
+// name is refused.
+func (c *controller) beginPolicy(ctx context.Context) error {
+	if err := c.store.BeginPolicy(ctx, time.Now()); err != nil {
+		return fmt.Errorf("policy revision: %w", err)
+	}
+	if err := c.policy.Refresh(ctx); err != nil {
+		return fmt.Errorf("first policy snapshot: %w", err)
+	}
+	return nil
 }
 
 // component is a part of the controller that runs as long as it does.

@@ -54,6 +54,15 @@ func TestEverythingThatIsBuiltRuns(t *testing.T) {
 	require.Empty(t, w.Idle(), "built, and its Run is not among the components")
 }
 
+// TestPolicyRevisionsOutgrowThoseOfARestoredBackup: peers ignore a revision that is
+// older than theirs.
+func TestPolicyRevisionsOutgrowThoseOfARestoredBackup(t *testing.T) {
+	t.Parallel()
+	before := time.Now().UnixMilli()
+	w, _ := wire(t)
+	require.GreaterOrEqual(t, w.Policy().Revision, uint64(before))
+}
+
 func TestAChangeOfMembersReachesPolicyAndSPIRE(t *testing.T) {
 	t.Parallel()
 	w, spire := wire(t)

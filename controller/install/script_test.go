@@ -42,7 +42,7 @@ curl() {
 }
 get() {`+get+`
 }
-get VERSION`) //nolint:gosec // the script of this repository
+get VERSION`)
 			cmd.Env = append(os.Environ(), "WORK="+dir, "CONTROLLER_ADDR=c:8443", "CONTROLLER_CA_PATH=ca", "TRUST_DOMAIN=td")
 			out, err := cmd.CombinedOutput()
 			if c.fault == "" {
