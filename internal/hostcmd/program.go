@@ -64,7 +64,7 @@ func AgentCommands(name string) []*cobra.Command {
 type agentSettings struct {
 	HostDir        string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle"`
 	ControllerAddr string         `conf:"controller_addr" usage:"enrollment listener of the controller, host:port (default that of the conf files, or where the host was enrolled)"`
-	ProgramConfs   []string       `conf:"program_confs" usage:"conf files of the host's programs, for their CONTROLLER_ADDR"`
+	ProgramConfs   []string       `conf:"program_confs" usage:"conf files of the host's programs, for their CONTROLLER_ADDR (default: those in /etc/grpcconnector and /etc/grpctunneler)"`
 	SpiffeSocket   string         `conf:"spiffe_endpoint_socket" usage:"Workload API that the SPIRE agent serves"`
 	MetricsPort    int            `conf:"agent_metrics_port" usage:"loopback port of spire-agent's Prometheus metrics; 0: none"`
 	Log            logging.Config `conf:"log"`
@@ -72,12 +72,16 @@ type agentSettings struct {
 
 func defaultAgentSettings() agentSettings {
 	return agentSettings{
-		HostDir: DefaultHostDir, ProgramConfs: roleConfs(), SpiffeSocket: DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig(),
+		HostDir: DefaultHostDir, SpiffeSocket: DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig(),
 	}
 }
 
 func (s *agentSettings) controllers() *controllers {
-	return &controllers{dir: hostagent.Dir{Root: s.HostDir}, configured: s.ControllerAddr, confs: s.ProgramConfs}
+	confs := s.ProgramConfs
+	if len(confs) == 0 {
+		confs = roleConfs()
+	}
+	return &controllers{dir: hostagent.Dir{Root: s.HostDir}, configured: s.ControllerAddr, confs: confs}
 }
 
 // Validate implements the interface of settings.Loader.
