@@ -10,6 +10,7 @@ if [ -d /run/systemd/system ]; then
 fi
 made=@MADE@
 if [ "$1" = purge ] && [ -e "$made" ]; then
+	# shellcheck disable=SC2043 # the build of the package fills in a list
 	for path in @STATE@; do
 		if grep -qxF "path $path" "$made"; then
 			rm -rf "$path"

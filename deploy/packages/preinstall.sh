@@ -6,6 +6,7 @@ made=@MADE@
 # What is not there yet is made by this package or its programs, and purge removes
 # that and nothing else. What an upgrade finds without a record is the operator's.
 if [ ! -e "$made" ]; then
+	# shellcheck disable=SC2050 # the build of the package fills in the name
 	if [ @PACKAGE@ = grpc-spire-agent ]; then
 		# tmpfiles.d gives the directory to our user: not one with another agent's data.
 		for file in @AGENT@/*; do
@@ -19,6 +20,7 @@ if [ ! -e "$made" ]; then
 		done
 	fi
 	mkdir -p "${made%/*}"
+	# shellcheck disable=SC2043 # the build of the package fills in a list
 	for path in @STATE@; do
 		if [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "path $path"; fi
 	done >"$made"
