@@ -63,7 +63,7 @@ type Config struct {
 	Answer time.Duration
 	// Jitter defaults to FullJitter.
 	Jitter Jitter
-	// Probe defaults to TCP and a handshake by TLS.
+	// Probe defaults to Dial and a handshake by TLS.
 	Probe Probe
 	// Ended is told why each attempt ended, one of Reasons. Optional.
 	Ended func(reason string)
@@ -127,7 +127,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Ended = func(string) {}
 	}
 	if cfg.Probe == nil {
-		cfg.Probe = handshake(cfg.TLS)
+		cfg.Probe = handshake(cfg.TLS, cfg.Dial)
 	}
 	return &Client{
 		cfg: cfg, changed: make(chan struct{}, 1), addresses: slices.Clone(cfg.Addresses), learned: cfg.Learned.clone(),

@@ -25,7 +25,7 @@ func TestAProbeIsATLSHandshakeWithTheRightPeer(t *testing.T) {
 	own := ca.Certificate(t, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	probe := controlclient.Handshake(&tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: anchors, ServerName: "peer.internal", Certificates: []tls.Certificate{own},
-	})
+	}, nil)
 	named := func(name string, by *mtlstest.CA) tls.Certificate {
 		return by.Certificate(t, &x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	}

@@ -23,12 +23,15 @@ type Probe func(ctx context.Context, addr string) error
 
 // handshake is the Probe of a TLS configuration: TCP and TLS and nothing more. Our
 // certificate is shown, so that the peer's limits for the unauthenticated are not
-// spent on it. No proxy, as in dial.
-func handshake(config *tls.Config) Probe {
+// spent on it. It reaches the address as the link does: by dial, and by no proxy.
+func handshake(config *tls.Config, dial func(ctx context.Context, address string) (net.Conn, error)) Probe {
 	config = config.Clone()
 	config.NextProtos = []string{"h2"}
+	if dial == nil {
+		dial = func(ctx context.Context, addr string) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", addr) }
+	}
 	return func(ctx context.Context, addr string) error {
-		socket, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		socket, err := dial(ctx, addr)
 		if err != nil {
 			return err
 		}
