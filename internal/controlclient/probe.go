@@ -28,7 +28,9 @@ func handshake(config *tls.Config, dial func(ctx context.Context, address string
 	config = config.Clone()
 	config.NextProtos = []string{"h2"}
 	if dial == nil {
-		dial = func(ctx context.Context, addr string) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", addr) }
+		dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		}
 	}
 	return func(ctx context.Context, addr string) error {
 		socket, err := dial(ctx, addr)
