@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -120,7 +121,7 @@ func (a *attack) dial(ctx context.Context) (net.Conn, error) {
 	from := a.From[int(a.turn.Add(1))%len(a.From)]
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
 	c, err := d.DialContext(ctx, "tcp", a.Target)
-	if err == nil {
+	if err == nil || errors.Is(err, unix.ECONNRESET) { // it was there, and cut at once
 		a.count.connections.Add(1)
 	}
 	return c, err
