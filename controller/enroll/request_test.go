@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -445,6 +446,9 @@ type storeless struct{ enroll.Store }
 
 func (storeless) EnrollTx(context.Context, func(enroll.Tx) error) error { return errFault }
 
+// AppendAudit implements audit.Store: refusals are recorded without a transaction.
+func (storeless) AppendAudit(context.Context, audit.Event) error { return nil }
+
 // FuzzAsk: whatever a stranger sends, only what is proved gets as far as the store.
 func FuzzAsk(f *testing.F) {
 	key := enrolltest.NewKey(f)
@@ -452,7 +456,7 @@ func FuzzAsk(f *testing.F) {
 	f.Add(a.Workload.ID, a.CSR, a.Proof, a.Facts.BinaryPath)
 	f.Add("", []byte{0x30, 0x80}, []byte{}, "/\x1b[2J")
 	f.Fuzz(func(t *testing.T, id string, csr, proof []byte, path string) {
-		s := enroll.New(enroll.Config{TrustDomain: td, Store: storeless{}, Now: time.Now})
+		s := enroll.New(enroll.Config{TrustDomain: td, Store: storeless{}, Audit: audit.New(zap.NewNop(), time.Now), Now: time.Now})
 		a := asking(t, connector, key)
 		a.Workload.ID, a.CSR, a.Proof, a.Facts.BinaryPath = id, csr, proof, path
 		_, err := s.Ask(t.Context(), a)
