@@ -46,10 +46,10 @@ func TestChoose(t *testing.T) {
 		want  []directory.Connector
 		fails string
 	}{
-		"all without a wish":                        {d: two, want: two.Connectors},
-		"the named one":                             {d: two, id: "b", want: []directory.Connector{b}},
-		"nobody for an id that the directory lacks": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID, known are a"},
-		"nobody from an empty directory":            {id: "a", fails: "names no connector"},
+		"all without a wish":       {d: two, want: two.Connectors},
+		"the named one":            {d: two, id: "b", want: []directory.Connector{b}},
+		"nobody for an unknown id": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID, known are a"},
+		"nobody of an empty one":   {id: "a", fails: "names no connector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
