@@ -244,6 +244,7 @@ func TestAStalledHandshakeHoldsUpNobody(t *testing.T) {
 	w.enrolled(t, connector, tunneler)
 	g := w.gateway(t)
 	ctx := patient(t)
+	began := time.Now()
 	for _, addr := range []net.Addr{g.addr, w.plane.Addr()} {
 		for _, stall := range []func(net.Conn){
 			func(net.Conn) {}, // says nothing
@@ -265,6 +266,7 @@ func TestAStalledHandshakeHoldsUpNobody(t *testing.T) {
 	}
 	require.NoError(t, g.attach(t).beat())
 	w.open(t).beat(t)
+	require.Less(t, time.Since(began), 10*time.Second, "they only had to wait until the stalled ones were cut")
 }
 
 // And whoever stalls does not stay.
