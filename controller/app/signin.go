@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -57,9 +59,19 @@ func (c *controller) signIn(a *api.Config, now func() time.Time) (run func(conte
 		if err != nil {
 			return nil, err
 		}
-		a.TLS, run = files.TLS(), files.Run
+		a.TLS, run = files.TLS(), atHangup(files.Run)
 	}
 	return run, nil
+}
+
+// atHangup gives run each SIGHUP of this process.
+func atHangup(run func(context.Context, <-chan os.Signal) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+		return run(ctx, hangups)
+	}
 }
 
 func newProvider(cfg config.Admin, box *seal.Box, now func() time.Time) (*oidc.Provider, error) {

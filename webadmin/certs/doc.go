@@ -6,8 +6,8 @@
 //
 // Main types, in reading order: Files (Load, Run), ACME.
 //
-// Files is safe for concurrent use; Run watches until its context ends and joins
-// what it started.
+// TLS of Files may be used while Run runs. Run reads until its context ends, in the
+// caller's goroutine.
 //
 // Invariants: a new pair takes the place of the old one whole or not at all; a pair
 // that does not fit, or cannot be read, leaves the old one in use and is logged.

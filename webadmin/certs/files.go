@@ -1,44 +1,65 @@
 package certs
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
-	"path/filepath"
+	"os"
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
-// settle is how long the files must have been quiet before they are read: whoever
-// replaces them writes two.
-const settle = 200 * time.Millisecond
+const (
+	// lookEvery is how often the files are compared with what is in use.
+	lookEvery = 10 * time.Second
+	maxFile   = 1 << 20
+)
 
 // Files is a certificate in files.
 type Files struct {
 	cert, key string
 	log       *zap.Logger
 	current   atomic.Pointer[tls.Certificate]
+
+	// What was read last, good or not. Only Run uses it, and Load before.
+	content [2][]byte
+	// failing is a pair that cannot be used.
+	failing logging.Reminder
 }
 
 // Load reads the pair of PEM files; a pair that is broken at the start is an error.
 func Load(cert, key string, log *zap.Logger) (*Files, error) {
 	f := &Files{cert: cert, key: key, log: log.Named("certs")}
-	if err := f.read(); err != nil {
+	if _, err := f.read(); err != nil {
 		return nil, fmt.Errorf("%w: check admin.tls_cert and admin.tls_key", err)
 	}
 	return f, nil
 }
 
-func (f *Files) read() error {
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key) // also checks that the two belong together
-	if err != nil {
-		return fmt.Errorf("admin certificate: %w", err)
+// read takes a pair of files over that differs from the last one.
+func (f *Files) read() (changed bool, err error) {
+	var content [2][]byte
+	for i, path := range []string{f.cert, f.key} {
+		if content[i], err = atomicfile.Read(path, maxFile); err != nil {
+			return false, fmt.Errorf("admin certificate: %w", err)
+		}
 	}
+	if bytes.Equal(content[0], f.content[0]) && bytes.Equal(content[1], f.content[1]) {
+		return false, nil
+	}
+	pair, err := tls.X509KeyPair(content[0], content[1]) // also checks that the two belong together
+	if err != nil {
+		return false, fmt.Errorf("admin certificate: %w", err)
+	}
+	f.content = content
 	f.current.Store(&pair)
-	return nil
+	return true, nil
 }
 
 // TLS serves the newest pair.
@@ -46,46 +67,47 @@ func (f *Files) TLS() *tls.Config {
 	return base(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.current.Load(), nil })
 }
 
-// Run reads the pair again whenever a file in its directories changes, until ctx
-// ends. It watches directories and not files, for a file that is replaced is
-// another one.
-func (f *Files) Run(ctx context.Context) error {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch admin certificate: %w", err)
-	}
-	defer func() { _ = w.Close() }()
-	for _, dir := range []string{filepath.Dir(f.cert), filepath.Dir(f.key)} {
-		if err := w.Add(dir); err != nil {
-			return fmt.Errorf("watch admin certificate: %s: %w", dir, err)
-		}
-	}
-	f.reload() // it may have changed since Load
-	quiet := time.NewTimer(settle)
-	quiet.Stop()
-	for {
+// Run compares the files with the pair in use every ten seconds, and at each of the
+// signals, until ctx ends. It reads them, and does not watch them: what changes may be
+// a symbolic link anywhere on the way to them, as where Kubernetes mounts a secret.
+func (f *Files) Run(ctx context.Context, signals <-chan os.Signal) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for failed := false; ; {
+		asked := false
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.Events:
-			quiet.Reset(settle)
-		case err := <-w.Errors: // such as an overflow: something changed
-			f.log.Warn("watch of the admin certificate lost events", zap.Error(err))
-			quiet.Reset(settle)
-		case <-quiet.C:
-			f.reload()
+		case <-signals:
+			asked = true
+		case <-ticker.C:
 		}
+		err := f.look()
+		// Whoever replaces the files writes two. Only a second failure means more.
+		if err != nil && (failed || asked) {
+			f.complain(err, asked)
+		}
+		failed = err != nil
 	}
 }
 
-func (f *Files) reload() {
-	before := f.current.Load()
-	if err := f.read(); err != nil {
-		f.log.Error("admin certificate not reloaded, the old one stays in use", zap.Error(err))
-		return
+func (f *Files) look() error {
+	changed, err := f.read()
+	if err != nil {
+		return err
 	}
-	if now := f.current.Load(); !now.Leaf.Equal(before.Leaf) {
-		f.log.Info("admin certificate reloaded", zap.String("serial", now.Leaf.SerialNumber.String()), zap.Time("not_after", now.Leaf.NotAfter))
+	f.failing.Over()
+	if leaf := f.current.Load().Leaf; changed {
+		f.log.Info("admin certificate reloaded", zap.String("serial", leaf.SerialNumber.String()), zap.Time("not_after", leaf.NotAfter))
+	}
+	return nil
+}
+
+// complain logs a pair that cannot be used, and always to a person who asked.
+func (f *Files) complain(err error, asked bool) {
+	if due, _ := f.failing.Due(time.Now()); due || asked {
+		f.log.Error("admin certificate not reloaded, the old one stays in use: check admin.tls_cert and admin.tls_key",
+			zap.Time("not_after", f.current.Load().Leaf.NotAfter), zap.Error(err))
 	}
 }
 
