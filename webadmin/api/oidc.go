@@ -85,7 +85,7 @@ func (s *Server) federate(c *gin.Context, done oidc.Finished) (auth.SignedIn, er
 	}
 	a, err := sessions.Authenticate(c.Request.Context(), s.cookie(c, sessionCookie), false)
 	if err == nil && a.Session.ID != done.Session {
-		err = auth.ErrRefused // another session than the one that asked
+		err = errors.New("the browser came back with another session than the one that asked to re-authenticate")
 	}
 	if err != nil {
 		return auth.SignedIn{}, err
@@ -96,7 +96,9 @@ func (s *Server) federate(c *gin.Context, done oidc.Finished) (auth.SignedIn, er
 // signInPage is where a browser goes with what a person can do about it; the
 // reason is for the log.
 func (s *Server) signInPage(c *gin.Context, code string, err error) error {
-	s.logOf(c).Warn("sign-in with the identity provider failed", zap.Error(err))
+	if !errors.Is(err, auth.ErrRefused) { // that one is in the log, with its reason
+		s.logOf(c).Warn("sign-in with the identity provider failed", zap.Error(err))
+	}
 	c.Redirect(http.StatusSeeOther, "/sign-in?error="+url.QueryEscape(code))
 	return nil
 }

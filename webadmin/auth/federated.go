@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"go.uber.org/zap"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
 
@@ -11,8 +13,9 @@ import (
 type Federated struct {
 	Issuer, Subject string
 	Email, Name     string // for display only: who may sign in is the subject
-	// Role is what the groups give; empty is none.
-	Role Role
+	// Role is what the groups give; empty is none, and then NoRole says why, for the log.
+	Role   Role
+	NoRole string
 }
 
 // SignInFederated begins a session of a federated person, who is made at the first
@@ -34,7 +37,7 @@ func (s *Sessions) SignInFederated(ctx context.Context, f Federated, from From) 
 		return SignedIn{}, err
 	}
 	if refused != "" {
-		return SignedIn{}, s.refuse(ctx, p, from, refused)
+		return SignedIn{}, s.refuse(ctx, p, from, refused, f.seen(refused)...)
 	}
 	s.began(in)
 	return in, nil
@@ -44,9 +47,29 @@ func (s *Sessions) SignInFederated(ctx context.Context, f Federated, from From) 
 // again. Errors: ErrRefused if the provider says that it was somebody else.
 func (s *Sessions) StepUpFederated(ctx context.Context, a Active, f Federated, from From) (SignedIn, error) {
 	if a.Person.Issuer != f.Issuer || a.Person.Subject != f.Subject || f.Role == "" {
-		return SignedIn{}, s.refuse(ctx, a.Person, from, "step-up: somebody else at the identity provider")
+		return SignedIn{}, s.refuse(ctx, a.Person, from, "step-up: "+a.Person.differs(f), f.seen(noRole)...)
 	}
 	return s.renew(ctx, a, from)
+}
+
+// noRole is why somebody is refused whose groups give nothing.
+const noRole = "no group has a role"
+
+// differs says why this person's session is not renewed.
+func (p *Person) differs(f Federated) string {
+	if p.Issuer == f.Issuer && p.Subject == f.Subject {
+		return noRole
+	}
+	return "somebody else at the identity provider"
+}
+
+// seen is what the log has of a refusal beside its reason: what the provider said.
+func (f Federated) seen(refused string) []zap.Field {
+	fields := []zap.Field{zap.String("issuer", f.Issuer), zap.String("subject", clip(f.Subject))}
+	if refused == noRole && f.NoRole != "" {
+		fields = append(fields, zap.String("groups", f.NoRole))
+	}
+	return fields
 }
 
 // federate finds or makes the person and gives the role that the groups say.
@@ -62,9 +85,9 @@ func (s *Sessions) federate(ctx context.Context, tx Tx, f Federated, from From) 
 	case f.Role == "":
 		if known { // out of every group: what is open ends too, and so do the keys
 			by := By{Actor: "controller", RequestID: from.RequestID, Source: from.Source}
-			return p, "no group has a role", errors.Join(tx.DeleteSessions(ctx, p.ID, ""), s.endKeys(ctx, tx, p, nil, by))
+			return p, noRole, errors.Join(tx.DeleteSessions(ctx, p.ID, ""), s.endKeys(ctx, tx, p, nil, by))
 		}
-		return p, "no group has a role", nil
+		return p, noRole, nil
 	}
 	before, was, action := p.Role, describe(p), audit.PersonUpdate
 	if !known {

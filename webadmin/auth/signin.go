@@ -142,15 +142,16 @@ func (s *Sessions) admit(ctx context.Context, tx Tx, a admission, from From) (in
 	return in, "", err
 }
 
-// refuse records why; the caller learns that it was refused and no more.
-func (s *Sessions) refuse(ctx context.Context, p Person, from From, reason string) error {
+// refuse records why; the caller learns that it was refused and no more. What else
+// was seen is for the log only.
+func (s *Sessions) refuse(ctx context.Context, p Person, from From, reason string, seen ...zap.Field) error {
 	e := audit.Event{
 		Action: audit.SignIn, Outcome: audit.Denied, Reason: reason, RequestID: from.RequestID, Source: from.Source,
 	}
 	if p.ID != "" {
 		e.Target = "person/" + p.ID
 	}
-	s.Log.Warn("sign-in refused", zap.String("reason", reason), zap.String("person_id", p.ID),
+	s.Log.With(seen...).Warn("sign-in refused", zap.String("reason", reason), zap.String("person_id", p.ID),
 		zap.String("request_id", from.RequestID), zap.String("caller_addr", from.Source), logging.Trace(ctx))
 	if err := s.Audit.Record(ctx, s.Store.AuthRows(), e); err != nil {
 		return err

@@ -97,7 +97,7 @@ func (p *Provider) Finish(ctx context.Context, cookie string, q url.Values) (Fin
 	}
 	token, err := p.oauth(known).Exchange(oidc.ClientContext(ctx, p.http), q.Get("code"), oauth2.VerifierOption(f.Verifier))
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
-		return Finished{}, refuse("code: %v", err)
+		return Finished{}, refuse("code: %.512s", err.Error()) // it may quote the whole answer
 	}
 	if err != nil {
 		return Finished{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -142,7 +142,7 @@ func checkAnswer(f flow, q url.Values, issuer string) error {
 		return refuse("answer of another issuer")
 	}
 	if q.Has("error") {
-		return refuse("the provider says %q", q.Get("error"))
+		return refuse("the provider says %.64q: %.256q", q.Get("error"), q.Get("error_description"))
 	}
 	if q.Get("code") == "" {
 		return refuse("no code")
@@ -181,6 +181,9 @@ func (p *Provider) person(ctx context.Context, known *oidc.Provider, token *oaut
 		return auth.Federated{}, err
 	}
 	who := auth.Federated{Issuer: id.Issuer, Subject: id.Subject, Role: p.role(texts(said[p.cfg.GroupsClaim]))}
+	if who.Role == "" {
+		who.NoRole = p.noRole(said)
+	}
 	who.Email, who.Name = text(said["email"]), text(said["name"])
 	if who.Name == "" {
 		who.Name = text(said["preferred_username"])

@@ -2,10 +2,13 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,6 +97,38 @@ func (p *Provider) oauth(known *oidc.Provider) *oauth2.Config {
 		ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL, Endpoint: known.Endpoint(),
 		Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
 	}
+}
+
+// Bounds of what a line of the log has of a provider's claims.
+const (
+	maxNames = 20
+	maxName  = 64
+)
+
+// noRole says why these claims give no role.
+func (p *Provider) noRole(said map[string]json.RawMessage) string {
+	raw, has := said[p.cfg.GroupsClaim]
+	groups := texts(raw)
+	switch {
+	case !has:
+		return fmt.Sprintf("there is no claim %q (admin.oidc.groups_claim), the claims are %s", p.cfg.GroupsClaim, some(slices.Sorted(maps.Keys(said))))
+	case len(groups) == 0:
+		return fmt.Sprintf("the claim %q has no name of a group", p.cfg.GroupsClaim)
+	default:
+		return fmt.Sprintf("admin.oidc.roles has none of the groups %s", some(groups))
+	}
+}
+
+// some quotes the first of these names, each clipped.
+func some(names []string) string {
+	var out []string
+	for _, n := range names[:min(len(names), maxNames)] {
+		out = append(out, fmt.Sprintf("%.*q", maxName, n))
+	}
+	if more := len(names) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, ", ")
 }
 
 // role is the highest that any of the groups gives; empty is none.
