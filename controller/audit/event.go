@@ -57,6 +57,7 @@ const (
 	PersonReset   = "person.reset"
 	PersonSetup   = "person.setup"
 	KeyCreate     = "key.create"
+	KeyUpdate     = "key.update" // another declaration of it
 	KeyRevoke     = "key.revoke"
 	KeyIssueToken = "key.token" // an access token for a key
 

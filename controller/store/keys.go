@@ -44,12 +44,22 @@ func (a authRows) Keys(ctx context.Context) ([]auth.Key, error) {
 
 // InsertKey implements auth.KeysTx.
 func (a authRows) InsertKey(ctx context.Context, k auth.Key, hash []byte) error {
-	scope := make([]string, 0, len(k.Permissions))
-	for _, p := range k.Permissions {
+	return a.exec(ctx, `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		hash, k.ID, k.Name, scopeOf(k.Permissions), k.CreatedBy, micros(k.CreatedAt), micros(k.ExpiresAt), micros(k.LastUsedAt), micros(k.RevokedAt))
+}
+
+// scopeOf is how permissions are stored.
+func scopeOf(permissions []auth.Permission) string {
+	scope := make([]string, 0, len(permissions))
+	for _, p := range permissions {
 		scope = append(scope, string(p))
 	}
-	return a.exec(ctx, `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		hash, k.ID, k.Name, strings.Join(scope, " "), k.CreatedBy, micros(k.CreatedAt), micros(k.ExpiresAt), micros(k.LastUsedAt), micros(k.RevokedAt))
+	return strings.Join(scope, " ")
+}
+
+// UpdateKey implements auth.KeysTx.
+func (a authRows) UpdateKey(ctx context.Context, id, name string, permissions []auth.Permission) error {
+	return a.exec(ctx, `UPDATE api_keys SET name = ?, scope = ? WHERE id = ?`, name, scopeOf(permissions), id)
 }
 
 // RevokeKey implements auth.KeysTx.

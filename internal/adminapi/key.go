@@ -24,6 +24,7 @@ type Key struct {
 	Scopes     []string  `json:"scopes"`
 	State      string    `json:"state"` // active, expired or revoked
 	CreatedBy  string    `json:"created_by"`
+	Declared   bool      `json:"declared"` // by the controller's configuration, which alone changes it
 	CreatedAt  time.Time `json:"created_at"`
 	ExpiresAt  time.Time `json:"expires_at,omitzero"`
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`

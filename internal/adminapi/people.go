@@ -12,6 +12,7 @@ type Person struct {
 	TOTP         bool      `json:"totp"`
 	Invited      bool      `json:"invited"` // has not used the setup link yet
 	Disabled     bool      `json:"disabled"`
+	Declared     bool      `json:"declared"` // by the controller's configuration, which alone changes it
 	CreatedAt    time.Time `json:"created_at"`
 	LastSignInAt time.Time `json:"last_sign_in_at,omitzero"`
 }

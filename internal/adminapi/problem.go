@@ -29,6 +29,7 @@ const (
 	TypeSetupLink        = "urn:grpccontroller:problem:setup-link"
 	TypeLastOwner        = "urn:grpccontroller:problem:last-owner"
 	TypePerson           = "urn:grpccontroller:problem:person-state"
+	TypeDeclared         = "urn:grpccontroller:problem:declared"
 	TypeNoProvider       = "urn:grpccontroller:problem:no-identity-provider"
 	TypeWrongHost        = "urn:grpccontroller:problem:wrong-host"
 	TypeStepUpRequired   = "urn:grpccontroller:problem:step-up-required"

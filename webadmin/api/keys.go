@@ -24,7 +24,7 @@ func (s *Server) keyOperations() []operation {
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
 	}, {
 		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it made",
-		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.revokeKey,
+		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.revokeKey,
 	}}
 }
 
@@ -40,7 +40,7 @@ func (s *Server) listKeys(c *gin.Context) error {
 	items, next := paginate(all, page, func(k auth.Key) string { return fmt.Sprintf("%019d %s", math.MaxInt64-k.CreatedAt.UnixNano(), k.ID) })
 	out := adminapi.KeyList{Keys: make([]adminapi.Key, 0, len(items)), NextPageToken: next, Total: len(all)}
 	for _, k := range items {
-		out.Keys = append(out.Keys, renderKey(k, s.cfg.Now()))
+		out.Keys = append(out.Keys, s.renderKey(k))
 	}
 	return list(c, out)
 }
@@ -73,7 +73,7 @@ func (s *Server) createKey(c *gin.Context) error {
 		return err
 	}
 	made(c, k.ID)
-	c.JSON(http.StatusCreated, adminapi.CreatedKey{Key: renderKey(k, s.cfg.Now()), Secret: secret})
+	c.JSON(http.StatusCreated, adminapi.CreatedKey{Key: s.renderKey(k), Secret: secret})
 	return nil
 }
 
@@ -85,9 +85,10 @@ func (s *Server) revokeKey(c *gin.Context) error {
 	return nil
 }
 
-func renderKey(k auth.Key, now time.Time) adminapi.Key {
+func (s *Server) renderKey(k auth.Key) adminapi.Key {
+	now := s.cfg.Now()
 	return adminapi.Key{
-		ID: k.ID, Name: k.Name, Scopes: texts(k.KeyPermissions()), State: k.State(now), CreatedBy: k.CreatedBy,
+		ID: k.ID, Name: k.Name, Scopes: texts(k.KeyPermissions()), State: k.State(now), CreatedBy: k.CreatedBy, Declared: s.cfg.Identity.Keys.Declared(k),
 		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
 	}
 }

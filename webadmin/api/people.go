@@ -55,7 +55,7 @@ func (s *Server) listPeople(c *gin.Context) error {
 	items, next := paginate(all, page, func(p auth.Person) string { return fmt.Sprintf("%019d %s", p.CreatedAt.UnixNano(), p.ID) })
 	out := adminapi.PersonList{People: make([]adminapi.Person, 0, len(items)), NextPageToken: next, Total: len(all)}
 	for _, p := range items {
-		out.People = append(out.People, renderPerson(p))
+		out.People = append(out.People, s.renderPerson(p))
 	}
 	return list(c, out)
 }
@@ -96,7 +96,7 @@ func (s *Server) changePerson(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, renderPerson(p))
+	c.JSON(http.StatusOK, s.renderPerson(p))
 	return nil
 }
 
@@ -147,13 +147,13 @@ func (s *Server) endSession(c *gin.Context) error {
 func (s *Server) renderInvited(c *gin.Context, p auth.Person, code string) {
 	made(c, p.ID)
 	c.JSON(http.StatusCreated, adminapi.InvitedPerson{
-		Person: renderPerson(p), SetupURL: s.SetupURL(code), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
+		Person: s.renderPerson(p), SetupURL: s.SetupURL(code), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
 	})
 }
 
-func renderPerson(p auth.Person) adminapi.Person {
+func (s *Server) renderPerson(p auth.Person) adminapi.Person {
 	return adminapi.Person{
 		ID: p.ID, Email: p.Email, Name: p.Name, Role: string(p.Role), OIDC: !p.Local(), TOTP: p.HasTOTP(),
-		Invited: p.Local() && p.PasswordHash == "", Disabled: !p.DisabledAt.IsZero(), CreatedAt: p.CreatedAt, LastSignInAt: p.LastSignInAt,
+		Invited: p.Local() && p.PasswordHash == "", Disabled: !p.DisabledAt.IsZero(), Declared: s.cfg.Identity.People.Declared(p), CreatedAt: p.CreatedAt, LastSignInAt: p.LastSignInAt,
 	}
 }

@@ -237,6 +237,8 @@ func identityProblem(err error) *problemError {
 		{auth.ErrFederated, http.StatusConflict, adminapi.TypePerson},
 		{auth.ErrTOTPState, http.StatusConflict, adminapi.TypePerson},
 		{auth.ErrEmailTaken, http.StatusConflict, adminapi.TypePerson},
+		{auth.ErrDeclaredOwner, http.StatusConflict, adminapi.TypeDeclared},
+		{auth.ErrDeclaredKey, http.StatusConflict, adminapi.TypeDeclared},
 	} {
 		if errors.Is(err, it.err) {
 			return problem(it.status, it.typ, it.err.Error())

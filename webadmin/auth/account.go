@@ -14,10 +14,13 @@ type Account struct {
 }
 
 // SetPassword changes the password and ends the person's other sessions. Errors:
-// ErrRefused if current is wrong, *FieldError, *TooManyError, ErrFederated.
+// ErrRefused if current is wrong, *FieldError, *TooManyError, ErrFederated, ErrDeclaredOwner.
 func (m *Account) SetPassword(ctx context.Context, a Active, current, next string, from From) error {
 	if !a.Person.Local() {
 		return ErrFederated
+	}
+	if m.declared.owner && a.Person.ID == DeclaredOwnerID {
+		return ErrDeclaredOwner
 	}
 	if err := checkNewPassword(next, a.Person.Email); err != nil {
 		return err

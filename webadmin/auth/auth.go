@@ -58,8 +58,9 @@ func New(c Config) (*Auth, error) {
 // core is what the parts of Auth share.
 type core struct {
 	Config
-	hasher  *hasher
-	sources *sources
+	hasher   *hasher
+	sources  *sources
+	declared declaring // set by Declare, before anything is served
 }
 
 func (k *core) now() time.Time { return k.Now().UTC() }

@@ -133,17 +133,25 @@ func (k *Keys) describe(n NewAPIKey, by By) (Key, error) {
 	if n.Life < shortestKey || n.Life > LongestKeyLife {
 		return Key{}, fieldError("ttl", "must be %s to %s", shortestKey, LongestKeyLife)
 	}
-	if len(n.Permissions) == 0 {
-		return Key{}, fieldError("scopes", "must name at least one permission")
-	}
-	for i, p := range n.Permissions {
-		if !p.Grantable() || slices.Contains(n.Permissions[:i], p) {
-			return Key{}, fieldError("scopes", "%q is no permission that a key can have, or is given twice", p)
-		}
+	if err := CheckScopes(n.Permissions); err != nil {
+		return Key{}, err
 	}
 	return Key{
 		ID: newID("key_"), Name: name, Permissions: n.Permissions, CreatedBy: by.Actor, CreatedAt: k.now(), ExpiresAt: k.now().Add(n.Life),
 	}, nil
+}
+
+// CheckScopes says what is wrong with the permissions of a key. Errors: *FieldError.
+func CheckScopes(scopes []Permission) error {
+	if len(scopes) == 0 {
+		return fieldError("scopes", "must name at least one permission")
+	}
+	for i, p := range scopes {
+		if !p.Grantable() || slices.Contains(scopes[:i], p) {
+			return fieldError("scopes", "%q is no permission that a key can have, or is given twice", p)
+		}
+	}
+	return nil
 }
 
 // boundByParent holds a key that another key makes against that one. Otherwise a key
@@ -182,12 +190,15 @@ func (k *Keys) boundByParent(ctx context.Context, tx Tx, child *Key, asked bool)
 func (k *Keys) List(ctx context.Context) ([]Key, error) { return k.Store.AuthRows().Keys(ctx) }
 
 // Revoke ends a key at once, with every access token that it got and every key that
-// it made. Errors: ErrKeyNotFound.
+// it made. Errors: ErrKeyNotFound, ErrDeclaredKey.
 func (k *Keys) Revoke(ctx context.Context, id string, by By) error {
 	return k.Store.AuthTx(ctx, func(tx Tx) error {
 		key, err := tx.KeyByID(ctx, id)
 		if err != nil || !key.RevokedAt.IsZero() {
 			return err
+		}
+		if k.declaredKey(key) {
+			return ErrDeclaredKey
 		}
 		return k.revoke(ctx, tx, key, by, "")
 	})

@@ -101,11 +101,14 @@ func (p Person) rights() []Permission {
 
 // Update changes a person. Whoever loses a role or is disabled loses the open
 // sessions with it. Errors: *FieldError, ErrPersonNotFound, ErrOwnRole,
-// ErrLastOwner, ErrFederated.
+// ErrLastOwner, ErrFederated, ErrDeclaredOwner.
 func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Person, err error) {
 	err = p.Store.AuthTx(ctx, func(tx Tx) error {
 		if it, err = tx.Person(ctx, id); err != nil {
 			return err
+		}
+		if p.Declared(it) {
+			return ErrDeclaredOwner
 		}
 		before := it
 		if err := p.apply(&it, c); err != nil {
@@ -175,7 +178,7 @@ func houseKept(ctx context.Context, tx Tx, before Person) error {
 
 // Delete removes a person and all that is theirs; keys says whether that includes the
 // API keys that they made. Errors: ErrPersonNotFound,
-// ErrOwnRole, ErrLastOwner.
+// ErrOwnRole, ErrLastOwner, ErrDeclaredOwner.
 func (p *People) Delete(ctx context.Context, id string, keys KeysOf, by By) error {
 	return p.Store.AuthTx(ctx, func(tx Tx) error {
 		it, err := tx.Person(ctx, id)
@@ -184,6 +187,9 @@ func (p *People) Delete(ctx context.Context, id string, keys KeysOf, by By) erro
 		}
 		if it.Actor() == by.Actor {
 			return ErrOwnRole
+		}
+		if p.Declared(it) {
+			return ErrDeclaredOwner
 		}
 		if err := tx.DeletePerson(ctx, id); err != nil {
 			return err
@@ -202,7 +208,7 @@ func (p *People) Delete(ctx context.Context, id string, keys KeysOf, by By) erro
 
 // Reset takes password, second factor and sessions from a person and returns the
 // code of a new setup link. Errors: ErrPersonNotFound, ErrOwnRole, ErrFederated,
-// ErrLastOwner.
+// ErrLastOwner, ErrDeclaredOwner.
 func (p *People) Reset(ctx context.Context, id string, by By) (it Person, code string, err error) {
 	err = p.Store.AuthTx(ctx, func(tx Tx) error {
 		if it, err = tx.Person(ctx, id); err != nil {
@@ -213,6 +219,9 @@ func (p *People) Reset(ctx context.Context, id string, by By) (it Person, code s
 		}
 		if !it.Local() {
 			return ErrFederated
+		}
+		if p.Declared(it) {
+			return ErrDeclaredOwner
 		}
 		before := it
 		if code, err = p.reset(ctx, tx, &it); err != nil {

@@ -95,6 +95,8 @@ type KeysTx interface {
 	Keys(ctx context.Context) ([]Key, error)
 	InsertKey(ctx context.Context, k Key, hash []byte) error
 	RevokeKey(ctx context.Context, id string, at time.Time) error
+	// UpdateKey gives a key another name and other permissions.
+	UpdateKey(ctx context.Context, id, name string, permissions []Permission) error
 	// UseKey only moves LastUsedAt forward.
 	UseKey(ctx context.Context, id string, at time.Time) error
 }

@@ -1297,6 +1297,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             created_by: string;
+            /** @description by the controller's configuration, which alone changes it */
+            declared: boolean;
             /** Format: date-time */
             expires_at?: string;
             id: string;
@@ -1359,6 +1361,8 @@ export interface components {
         Person: {
             /** Format: date-time */
             created_at: string;
+            /** @description by the controller's configuration, which alone changes it */
+            declared: boolean;
             disabled: boolean;
             email: string;
             id: string;
@@ -3551,6 +3555,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

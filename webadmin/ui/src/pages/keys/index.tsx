@@ -26,7 +26,20 @@ export function Page() {
     </Button>
   )
   const columns: Column<APIKey>[] = [
-    { id: 'name', header: 'Name', cell: ({ row }) => row.original.name },
+    {
+      id: 'name',
+      header: 'Name',
+      cell: ({ row: { original: k } }) => (
+        <Group gap={6}>
+          {k.name}
+          {k.declared && (
+            <Badge color="gray" title="Only the controller's configuration changes this key (declared.api_key).">
+              declared
+            </Badge>
+          )}
+        </Group>
+      ),
+    },
     {
       id: 'permissions',
       header: 'May',
@@ -46,13 +59,14 @@ export function Page() {
       id: 'expires',
       header: 'Expires in',
       cell: ({ row: { original: k } }) =>
-        k.state === 'active' ? <Countdown to={k.expires_at} warn={7 * 86_400} /> : k.state,
+        k.state !== 'active' ? k.state : k.expires_at ? <Countdown to={k.expires_at} warn={7 * 86_400} /> : 'never',
     },
     {
       id: 'revoke',
       header: '',
       cell: ({ row: { original: k } }) =>
-        k.state === 'active' && (
+        k.state === 'active' &&
+        !k.declared && (
           <Button
             size="compact-xs"
             variant="subtle"

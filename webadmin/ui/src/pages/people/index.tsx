@@ -30,7 +30,12 @@ export function Page() {
       cell: ({ row: { original: p } }) => (
         <Group gap={6}>
           {p.name} {p.id === me && <Badge>you</Badge>} {p.invited && <Badge color="yellow">invited</Badge>}{' '}
-          {p.disabled && <Badge color="gray">disabled</Badge>}
+          {p.disabled && <Badge color="gray">disabled</Badge>}{' '}
+          {p.declared && (
+            <Badge color="gray" title="Only the controller's configuration changes this person (declared.owner).">
+              declared
+            </Badge>
+          )}
         </Group>
       ),
     },
@@ -46,8 +51,8 @@ export function Page() {
     {
       id: 'actions',
       header: '',
-      // Another owner changes, resets or removes you.
-      cell: ({ row }) => row.original.id !== me && <Actions person={row.original} link={setLink} />,
+      // Another owner changes, resets or removes you; the configuration, who is declared there.
+      cell: ({ row: { original: p } }) => p.id !== me && !p.declared && <Actions person={p} link={setLink} />,
     },
   ]
   return (
