@@ -107,7 +107,30 @@ dashboard. The commands find a key by --api-key-file or GRPCCONTROLLER_API_KEY_F
 	create.Flags().StringSliceVar(&scopes, "scope", nil, "`permissions` such as fleet:read,tokens:write; or all")
 	create.Flags().DurationVar(&n.Life, "ttl", auth.DefaultKeyLife, "life of the key, at most a year")
 	create.Flags().StringVar(&out, "out", "", "`file` to write the key to (mode 0600) instead of printing it")
-	cmd.AddCommand(create)
+	cmd.AddCommand(create, generateKeyCommand())
+	return cmd
+}
+
+// generateKeyCommand makes a key for declared.api_key.path.
+func generateKeyCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "generate",
+		Short: "Make the text of an API key for declared.api_key.path",
+		Long: `Make the text of an API key and print it. It opens nothing until a controller has it
+as declared.api_key.path. This needs no controller: run it where your secrets are made.`,
+		Example: `  grpccontroller key generate --out ./secrets/api-key`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, _ := auth.NewKey()
+			if out == "" {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
+				return err
+			}
+			return atomicfile.Write(out, []byte(text+"\n"), 0o600)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "`file` to write the key to (mode 0600) instead of printing it")
 	return cmd
 }
 

@@ -160,6 +160,7 @@ func (x *checkup) checks() []doctor.Check {
 		{Name: "program", Run: x.program},
 		{Name: "port", Run: x.ports},
 		{Name: "admin_certificate", Run: x.adminCertificate},
+		{Name: "declared", Run: x.declarations},
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // ExportAll exports what serve does, of a controller to which nothing has happened.
@@ -204,3 +205,9 @@ func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }
 
 // Wait returns when all has ended, which the context of Wire asks for.
 func (w *Wired) Wait() error { return w.stop() }
+
+// ReadDeclared reads what is declared.
+func ReadDeclared(d config.Declared) (auth.Declared, error) { return readDeclared(d) }
+
+// Exposed says whether everybody can read a file.
+func Exposed(path string) bool { return exposed(path) }

@@ -73,16 +73,20 @@ func checkConfigCommand() *cobra.Command {
 		Use: "check-config", Short: "Check the configuration and print what it means",
 		Example: `  grpccontroller check-config --config /etc/grpccontroller/controller.yaml`,
 	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		if err := checkDeclared(cfg.Declared); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good
 trust domain    %s
 data directory  %s
 SPIRE           %s
 traces          %s
 install tree    %s
+declared        %s
 outage budget   without the controller, sessions live on and are admitted for %s (policy_age)
                 without SPIRE too, a session ends with the SVID of either end: a connector's after
                 %s to %s, a tunneler's after %s to %s (half to whole SVID TTL, and 30 s)
-`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), describeTree(cfg.InstallDir), cfg.PolicyAge,
+`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), describeTree(cfg.InstallDir), describeDeclared(cfg.Declared), cfg.PolicyAge,
 			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -59,6 +60,8 @@ type controller struct {
 	own       fleet.Entry
 	source    *mtls.Source
 
+	declared auth.Declared
+
 	audit      *audit.Log
 	auditing   *auditing
 	roster     *fleet.Roster
@@ -81,6 +84,12 @@ func serve(ctx context.Context, cfg config.Config, log *zap.Logger) (err error) 
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	c := &controller{cfg: cfg, log: log, paths: paths(cfg.DataDir)}
+	if c.cfg, err = cfg.WithCredentials(os.Getenv("CREDENTIALS_DIRECTORY")); err != nil {
+		return err
+	}
+	if c.declared, err = readDeclared(c.cfg.Declared); err != nil {
+		return err
+	}
 	if c.td, err = spiffeid.TrustDomainFromString(cfg.TrustDomain); err != nil {
 		return err
 	}
@@ -276,6 +285,9 @@ func (c *controller) run(ctx context.Context) error {
 		return err
 	}
 	if err := c.beginPolicy(ctx); err != nil {
+		return err
+	}
+	if err := c.declare(ctx); err != nil {
 		return err
 	}
 	if err := errors.Join(c.offerSetup(ctx), c.writeRunFile()); err != nil {

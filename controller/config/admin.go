@@ -3,7 +3,6 @@ package config
 import (
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -57,7 +56,7 @@ func (a Admin) validate() error {
 	f.Require(a.PublicURL == "" || isOrigin(a.PublicURL), "public_url", "must be a URL without a path such as https://controller.example.com, is %q", a.PublicURL)
 	f.Require((a.TLSCert == "") == (a.TLSKey == ""), "tls_key", "goes with tls_cert: set both or none")
 	for _, p := range []struct{ key, path string }{{"tls_cert", a.TLSCert}, {"tls_key", a.TLSKey}} {
-		f.Require(p.path == "" || filepath.IsAbs(p.path), p.key, "must be an absolute path, is %q", p.path)
+		f.Require(p.path == "" || isFilePath(p.path), p.key, notFilePath, p.path)
 	}
 	f.Require(a.TLSCert == "" || len(a.ACME.Domains) == 0, "acme.domains", "is instead of tls_cert: set one of them")
 	for _, d := range a.ACME.Domains {
@@ -76,7 +75,7 @@ func (o OIDC) validate() error {
 	}
 	f.Require(isSecureURL(o.Issuer), "issuer", "must be an https URL (or http on loopback), is %q", o.Issuer)
 	f.Require(o.ClientID != "", "client_id", "is missing")
-	f.Require(filepath.IsAbs(o.ClientSecretPath), "client_secret_path", "must be an absolute path, is %q", o.ClientSecretPath)
+	f.Require(isFilePath(o.ClientSecretPath), "client_secret_path", notFilePath, o.ClientSecretPath)
 	f.Require(o.GroupsClaim != "", "groups_claim", "is missing")
 	f.Require(len(o.Roles.Owner)+len(o.Roles.Admin)+len(o.Roles.Operator)+len(o.Roles.Auditor) > 0, "roles", "name no group, so nobody could sign in")
 	return f.Err()

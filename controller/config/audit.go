@@ -40,7 +40,7 @@ func (a Audit) validate() error {
 	w := e.Webhook
 	f.Require(w.URL == "" || isWebhook(w.URL), "export.webhook.url", "must be an https URL (http for loopback only), is %q", redacted(w.URL))
 	f.Require((w.URL == "") == (w.SecretPath == ""), "export.webhook.secret_path", "url and secret_path go together")
-	f.Require(w.SecretPath == "" || filepath.IsAbs(w.SecretPath), "export.webhook.secret_path", "must be an absolute path, is %q", w.SecretPath)
+	f.Require(w.SecretPath == "" || isFilePath(w.SecretPath), "export.webhook.secret_path", notFilePath, w.SecretPath)
 	return f.Err()
 }
 

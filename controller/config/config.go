@@ -40,6 +40,7 @@ type Config struct {
 	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced"`
 	Listen        Listen         `conf:"listen"`
 	Admin         Admin          `conf:"admin"`
+	Declared      Declared       `conf:"declared"`
 	SPIRE         SPIRE          `conf:"spire"`
 	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
 	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
@@ -99,6 +100,7 @@ func Default() Config {
 		InstallDir: "/usr/share/grpccontroller/install",
 		Listen:     Listen{Enrollment: ":8443", Control: ":8444", Admin: "127.0.0.1:8080", Health: "127.0.0.1:9464"},
 		Admin:      defaultAdmin(),
+		Declared:   defaultDeclared(),
 		SPIRE: SPIRE{
 			Mode: Embedded, ServerListen: "0.0.0.0:8081", AttestationLimit: true, CATTL: 24 * time.Hour, AgentTTL: time.Hour,
 			ServerMetrics: 9467, AgentMetrics: 9468,
@@ -141,6 +143,7 @@ func (c Config) Validate() error {
 	// Without TLS a password would cross the network readable.
 	f.Require(isLoopback(c.Listen.Admin) || c.Admin.TLS() || c.Admin.InsecureListen, "listen.admin",
 		"must be a loopback address such as 127.0.0.1:8080 unless admin.tls_cert, admin.acme.domains or admin.insecure_listen is set, is %q", c.Listen.Admin)
+	f.In("declared", c.Declared.validate())
 	f.In("spire", c.SPIRE.validate())
 	f.In("svid_ttl", c.SVIDTTL.validate(c.SPIRE.CATTL))
 	f.Require(c.Clones == Alert || c.Clones == Quarantine, "clones", "must be %q or %q, is %q", Alert, Quarantine, c.Clones)

@@ -98,3 +98,17 @@ func TestUnknownVariableIsAFault(t *testing.T) {
 	require.ErrorContains(t, err, "GRPCCONTROLLER_TRUSTDOMAIN")
 	require.ErrorContains(t, err, "spire.mode")
 }
+
+func TestPathsOfSystemdCredentials(t *testing.T) {
+	t.Parallel()
+	c, err := load("testdata/declared.good.yaml")
+	require.NoError(t, err)
+	given, err := c.WithCredentials("/run/credentials/grpccontroller.service")
+	require.NoError(t, err)
+	require.Equal(t, "/run/credentials/grpccontroller.service/owner-password", given.Declared.Owner.PasswordPath)
+	require.Equal(t, "/run/credentials/grpccontroller.service/oidc", given.Admin.OIDC.ClientSecretPath)
+	require.Equal(t, "/run/secrets/api-key", given.Declared.APIKey.Path)
+	_, err = c.WithCredentials("")
+	require.ErrorContains(t, err, "declared.owner.password_path: is $CREDENTIALS_DIRECTORY/owner-password")
+	require.ErrorContains(t, err, "LoadCredential=oidc:FILE")
+}

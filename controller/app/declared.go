@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+// declaredKeys are the configuration keys behind the fields of an auth.Declared. A
+// secret's fault also names its file.
+func declaredKeys(d config.Declared) map[string]string {
+	return map[string]string{
+		"owner.email": "declared.owner.email", "owner.name": "declared.owner.name",
+		"owner.password": "declared.owner.password_path: " + d.Owner.PasswordPath,
+		"api_key.name":   "declared.api_key.name", "api_key.scopes": "declared.api_key.scopes",
+		"api_key.secret": "declared.api_key.path: " + d.APIKey.Path,
+	}
+}
+
+// inConfig says a fault of a declaration in the words of the configuration.
+func inConfig(d config.Declared, err error) error {
+	if f, ok := errors.AsType[*auth.FieldError](err); ok {
+		return fmt.Errorf("%s: %w", declaredKeys(d)[f.Field], f.Err)
+	}
+	return err
+}
+
+// readDeclared reads and checks what is declared, and changes nothing.
+func readDeclared(d config.Declared) (auth.Declared, error) {
+	var out auth.Declared
+	if d.Owner.Email != "" {
+		password, err := readDeclaredFile(d.Owner.PasswordPath)
+		if err != nil {
+			return out, fmt.Errorf("declared.owner.password_path: %w", err)
+		}
+		out.Owner = &auth.DeclaredOwner{Email: d.Owner.Email, Name: d.Owner.Name, Password: password}
+	}
+	if d.APIKey.Path != "" {
+		text, err := readDeclaredFile(d.APIKey.Path)
+		if err != nil {
+			return out, fmt.Errorf("declared.api_key.path: %w", err)
+		}
+		out.Key = &auth.DeclaredKey{Name: d.APIKey.Name, Permissions: permissions(d.APIKey.Scopes), Secret: text}
+	}
+	return out, inConfig(d, out.Check())
+}
+
+// checkDeclared checks what needs no file: who checks a configuration may not read the
+// secrets, and has no systemd credentials.
+func checkDeclared(d config.Declared) error {
+	var out auth.Declared
+	if d.Owner.Email != "" {
+		out.Owner = &auth.DeclaredOwner{Email: d.Owner.Email, Name: d.Owner.Name, Password: "a password that is good"}
+	}
+	if d.APIKey.Path != "" {
+		text, _ := auth.NewKey()
+		out.Key = &auth.DeclaredKey{Name: d.APIKey.Name, Permissions: permissions(d.APIKey.Scopes), Secret: text}
+	}
+	return inConfig(d, out.Check())
+}
+
+// readDeclaredFile reads a secret of one line. Whoever can write the file can make
+// himself owner, so nobody but its owner may. Others may be able to read it: secrets
+// that a container engine mounts are often of mode 0444, in a directory that only
+// the container sees. The owner of the file is not looked at: where user ids are
+// mapped, the right one looks like nobody.
+func readDeclaredFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%s does not exist", path)
+	case errors.Is(err, fs.ErrPermission):
+		return "", fmt.Errorf("the controller's user may not read %s", path)
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is not a file", path)
+	case info.Mode().Perm()&0o022 != 0:
+		return "", fmt.Errorf("%s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
+	}
+	raw, err := atomicfile.Read(path, maxSecret)
+	if errors.Is(err, fs.ErrPermission) {
+		return "", fmt.Errorf("the controller's user may not read %s", path)
+	}
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
+	switch {
+	case text == "":
+		return "", fmt.Errorf("%s is empty", path)
+	case strings.ContainsAny(text, "\r\n\x00"):
+		return "", fmt.Errorf("%s has more than one line", path)
+	}
+	return text, nil
+}
+
+// exposed says whether every user of this host can read the file: it and all
+// directories above let others in.
+func exposed(path string) bool {
+	at, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	need := fs.FileMode(0o004)
+	for {
+		info, err := os.Stat(at)
+		if err != nil || info.Mode().Perm()&need == 0 {
+			return false
+		}
+		if at == filepath.Dir(at) {
+			return true
+		}
+		at, need = filepath.Dir(at), 0o001
+	}
+}
+
+// declare makes what the configuration declares, before anything is served.
+func (c *controller) declare(ctx context.Context) error {
+	if err := c.identity.Declare(ctx, c.declared); err != nil {
+		return inConfig(c.cfg.Declared, err)
+	}
+	for _, path := range []string{c.cfg.Declared.Owner.PasswordPath, c.cfg.Declared.APIKey.Path} {
+		if path != "" && exposed(path) {
+			c.log.Warn("every user of this host can read a declared secret: chmod 0600 the file", zap.String("file", path))
+		}
+	}
+	left, err := auth.Leftovers(ctx, c.store.AuthRows(), c.declared)
+	if err != nil {
+		return err
+	}
+	for _, it := range left {
+		c.log.Warn("declared before and not any more, but still valid: remove it in the dashboard, or declare it again", zap.String("what", it))
+	}
+	return nil
+}
+
+// declarations is the doctor's look at what is declared.
+func (x *checkup) declarations(ctx context.Context) []doctor.Finding {
+	if x.fault != nil {
+		return doctor.Unseen("the configuration has to be corrected first")
+	}
+	d := x.cfg.Declared
+	out := describeDeclared(d)
+	s, err := store.OpenReadOnly(ctx, paths(x.cfg.DataDir).database())
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return doctor.Unseen("what was declared is in the data directory: run doctor as root to look at it")
+	case errors.Is(err, fs.ErrNotExist):
+		return doctor.Good("declared: %s", out)
+	case err != nil:
+		return doctor.Unseen("%v", err)
+	}
+	defer func() { _ = s.Close() }()
+	var declared auth.Declared // which ones there are is enough here
+	if d.Owner.Email != "" {
+		declared.Owner = &auth.DeclaredOwner{}
+	}
+	if d.APIKey.Path != "" {
+		declared.Key = &auth.DeclaredKey{}
+	}
+	left, err := auth.Leftovers(ctx, s.AuthRows(), declared)
+	if err != nil {
+		return doctor.Unseen("%v", err)
+	}
+	if len(left) > 0 {
+		return doctor.Bad(doctor.Warning, "remove it in the dashboard (People, API keys), or declare it again", "%s was declared before and is not any more, but is still valid", strings.Join(left, " and "))
+	}
+	return doctor.Good("declared: %s", out)
+}
+
+// describeDeclared is for people.
+func describeDeclared(d config.Declared) string {
+	var out []string
+	if d.Owner.Email != "" {
+		out = append(out, "the owner "+d.Owner.Email)
+	}
+	if d.APIKey.Path != "" {
+		out = append(out, "the API key "+d.APIKey.Name+" ("+strings.Join(d.APIKey.Scopes, ", ")+")")
+	}
+	if len(out) == 0 {
+		return "nobody"
+	}
+	return strings.Join(out, ", ")
+}

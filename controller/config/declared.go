@@ -1,0 +1,80 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+)
+
+// Declared is who may call the admin API from the first start on, without a click.
+// The secrets are in files.
+type Declared struct {
+	Owner  DeclaredOwner `conf:"owner"`
+	APIKey DeclaredKey   `conf:"api_key"`
+}
+
+// DeclaredOwner is an owner who signs in with a password.
+type DeclaredOwner struct {
+	Email        string `conf:"email" usage:"e-mail address of an owner that every start makes sure of; empty declares none"`
+	Name         string `conf:"name" usage:"name of that owner"`
+	PasswordPath string `conf:"password_path" usage:"file with the password of that owner; another password in it replaces the one before at the next start"`
+}
+
+// DeclaredKey is an API key that does not expire.
+type DeclaredKey struct {
+	Path   string   `conf:"path" usage:"file with an API key (of grpccontroller key generate) that every start makes sure of; another key in it replaces the one before"`
+	Name   string   `conf:"name" usage:"name of that key"`
+	Scopes []string `conf:"scopes" usage:"permissions of that key, such as fleet:read,tokens:write; or all"`
+}
+
+func defaultDeclared() Declared {
+	return Declared{Owner: DeclaredOwner{Name: "Owner"}, APIKey: DeclaredKey{Name: "declared"}}
+}
+
+func (d Declared) validate() error {
+	var f settings.Faults
+	f.Require((d.Owner.Email == "") == (d.Owner.PasswordPath == ""), "owner.password_path", "goes with owner.email: set both or none")
+	f.Require((d.APIKey.Path == "") == (len(d.APIKey.Scopes) == 0), "api_key.scopes", "goes with api_key.path: set both or none")
+	for _, p := range []struct{ key, path string }{{"owner.password_path", d.Owner.PasswordPath}, {"api_key.path", d.APIKey.Path}} {
+		f.Require(p.path == "" || isFilePath(p.path), p.key, notFilePath, p.path)
+	}
+	return f.Err()
+}
+
+// credentials begins the path of a systemd credential (LoadCredential= of the unit).
+const credentials = "$CREDENTIALS_DIRECTORY/"
+
+const notFilePath = "must be an absolute path, or $CREDENTIALS_DIRECTORY/NAME, is %q"
+
+// isFilePath: relative to what the program was started in is relative to nothing.
+func isFilePath(p string) bool {
+	name, credential := strings.CutPrefix(p, credentials)
+	return filepath.IsAbs(p) || credential && name != "" && name != ".." && !strings.Contains(name, "/")
+}
+
+// WithCredentials replaces $CREDENTIALS_DIRECTORY at the beginning of paths to
+// secrets by dir, the directory that systemd tells a unit. Errors: settings.Faults
+// where a path needs it and there is none.
+func (c Config) WithCredentials(dir string) (Config, error) {
+	var f settings.Faults
+	for _, p := range []struct {
+		key  string
+		path *string
+	}{
+		{"admin.tls_cert", &c.Admin.TLSCert},
+		{"admin.tls_key", &c.Admin.TLSKey},
+		{"admin.oidc.client_secret_path", &c.Admin.OIDC.ClientSecretPath},
+		{"audit.export.webhook.secret_path", &c.Audit.Export.Webhook.SecretPath},
+		{"declared.owner.password_path", &c.Declared.Owner.PasswordPath},
+		{"declared.api_key.path", &c.Declared.APIKey.Path},
+	} {
+		name, ok := strings.CutPrefix(*p.path, credentials)
+		if !ok {
+			continue
+		}
+		f.Require(dir != "", p.key, "is %s, but this process was started without systemd credentials: add LoadCredential=%s:FILE to the unit", *p.path, name)
+		*p.path = filepath.Join(dir, name)
+	}
+	return c, f.Err()
+}
