@@ -18,10 +18,17 @@ func TestAPodOfTheManifestsBecomesOnline(t *testing.T) {
 	e := newEngine(t)
 	e.images()
 	e.must("network", "create", "cluster")
-	set, config := workload(t, "controller")
-	e.play("cluster:alias=grpccontroller.zero-trust.svc", append(config, pod(set))...)
+	set, config := workload(t, "controller-declared")
+	declared := file("grpccontroller-declared", "api-key", e.must("run", "--rm", "grpccontroller", "key", "generate"))
+	declared.Data["owner-password"] = "correct horse battery\n"
+	e.play("cluster:alias=grpccontroller.zero-trust.svc", append(config, declared, pod(set))...)
 	c := controller{e}
-	e.eventually("the controller starts", func() error { _, err := c.run("connectors", "list"); return err })
+	e.eventually("the controller starts, and takes the declared key", func() error {
+		_, err := c.run("connectors", "list", "--api-key-file", "/run/secrets/grpccontroller/api-key")
+		return err
+	})
+	_, err := c.run("ca", "rotate", "--yes", "--api-key-file", "/run/secrets/grpccontroller/api-key")
+	require.ErrorContains(t, err, "ca:rotate", "more than its scopes")
 	ca := file("controller-ca", "ca.crt", c.must("bootstrap-ca"))
 
 	set, config = workload(t, "connector")

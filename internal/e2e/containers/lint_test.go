@@ -52,8 +52,9 @@ func TestTheContainerfileHasNoFault(t *testing.T) {
 }
 
 func TestTheComposeFileLoads(t *testing.T) {
-	project := compose(t)
+	project := compose(t, "compose.yaml", "compose.declared.yaml")
 	require.Len(t, project.Services, 7)
+	require.Len(t, project.Services["controller"].Secrets, 2)
 	for name, s := range project.Services {
 		require.Equal(t, "65532:65532", s.User, name)
 		require.True(t, s.ReadOnly, name)
@@ -66,9 +67,12 @@ func TestTheComposeFileLoads(t *testing.T) {
 	}
 }
 
-func compose(t *testing.T) *types.Project {
+func compose(t *testing.T, files ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(deploy, "compose.yaml")})
+	for i := range files {
+		files[i] = filepath.Join(deploy, files[i])
+	}
+	options, err := cli.NewProjectOptions(files)
 	require.NoError(t, err)
 	project, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -79,7 +83,7 @@ func compose(t *testing.T) *types.Project {
 // error. Every container keeps to the "restricted" standard for pods.
 func TestTheManifestsAreWhatTheyClaim(t *testing.T) {
 	kinds := map[string]int{}
-	for _, object := range manifests(t, "controller", "connector") {
+	for _, object := range manifests(t, "controller-declared", "connector") {
 		kinds[object.GetObjectKind().GroupVersionKind().Kind]++
 		if set, ok := object.(*appsv1.StatefulSet); ok {
 			restricted(t, set.Spec)
