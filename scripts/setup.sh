@@ -277,8 +277,7 @@ check_packages() {
 	local tool
 	tool=$(packaged "$PROGRAM")
 	[[ -z $tool ]] || fault "$PROGRAM comes from a package ($tool) on this host, which installs, upgrades and removes it. To enroll:
-      $PROGRAM enroll --controller-addr ${CONTROLLER_ADDR:-HOST:8443} --controller-ca-path ${CONTROLLER_CA_PATH:-ca.crt} --$ROLE-id ${ID:-ID} --trust-domain $TRUST_DOMAIN --systemd-unit $UNIT --token-file -
-      systemctl enable --now spire-agent.service $UNIT"
+      $PROGRAM enroll --controller-addr ${CONTROLLER_ADDR:-HOST:8443} --controller-ca-path ${CONTROLLER_CA_PATH:-ca.crt} --$ROLE-id ${ID:-ID} --trust-domain $TRUST_DOMAIN --token-file -"
 	AGENT_PACKAGE=$(packaged grpc-spire-agent)
 }
 
@@ -689,7 +688,7 @@ enroll() {
 	local code=0 args had_key=no
 	step "Enrolling $ROLE/$ID"
 	args=(--controller-addr "$CONTROLLER_ADDR" --controller-ca-path "$CONTROLLER_CA_PATH" "--$ROLE-id" "$ID"
-		--trust-domain "$TRUST_DOMAIN" --systemd-unit "$UNIT" --conf "$CONF" --token-file -)
+		--trust-domain "$TRUST_DOMAIN" --systemd-unit "$UNIT" --no-start --conf "$CONF" --token-file -)
 	if [[ $ROLE == connector && -n $CONNECTOR_PRIVATE_IP ]]; then args+=(--connector-private-ip "$CONNECTOR_PRIVATE_IP"); fi
 	if [[ $ROLE == tunneler && -n $CONNECTOR_ADDR ]]; then args+=(--connector-addr "$CONNECTOR_ADDR"); fi
 	if [[ $FORCE == yes && -e $HOST_DIR/host.crt && $(other_role) == none ]]; then

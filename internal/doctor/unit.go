@@ -42,7 +42,7 @@ func (x *examination) examineUnit(ctx context.Context, unit string) []Finding {
 
 // Unit asks systemctl about a unit that should be running.
 func Unit(ctx context.Context, systemctl, unit string) []Finding {
-	p, err := show(ctx, systemctl, unit)
+	p, err := Show(ctx, systemctl, unit)
 	if err != nil {
 		return Unseen("systemctl show %s: %v", unit, err)
 	}
@@ -75,10 +75,11 @@ func Unit(ctx context.Context, systemctl, unit string) []Finding {
 	return Good("%s is %s", unit, state)
 }
 
-// show asks systemd, as any user may.
-func show(ctx context.Context, systemctl, unit string) (map[string]string, error) {
+// Show asks systemd for the properties of a unit, as any user may. Beside what doctor
+// looks at there is ExecStart, the program that the unit runs.
+func Show(ctx context.Context, systemctl, unit string) (map[string]string, error) {
 	cmd := exec.CommandContext(ctx, systemctl, "show", "--no-pager", //nolint:gosec // a fixed program, and a unit after --
-		"--property=LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,ConditionResult", "--", unit)
+		"--property=LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,ConditionResult,ExecStart", "--", unit)
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("it failed: %w", err)

@@ -125,7 +125,10 @@ type outcome struct {
 }
 
 // run executes the program's commands with the token on standard input.
-func run(stdin string, args ...string) outcome {
+func run(stdin string, args ...string) outcome { return runOn(nil, stdin, args...) }
+
+// runOn runs them on a host with this systemd.
+func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome {
 	var out outcome
 	root := &cobra.Command{Use: "grpctunneler"}
 	root.AddCommand(hostcmd.Commands(hostcmd.Program{
@@ -136,6 +139,7 @@ func run(stdin string, args ...string) outcome {
 			}
 			return nil
 		},
+		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {
 			spec := settings.Spec{Format: settings.Dotenv, File: "/nonexistent/tunneler.conf", Environ: []string{}}
 			return hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
@@ -183,7 +187,7 @@ func TestEnroll(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "# mine\nLOG_LEVEL=debug\nTUNNELER_ID=laptop\nCONTROLLER_ADDR="+c.addr+
 		"\nCONTROL_PLANE_ADDRS=127.0.0.1:8444,[::1]:8444\nCONTROLLER_CA_PATH="+dir+"/host/controller-ca.crt\nTRUST_DOMAIN=mycorp.internal\n"+
-		"SPIFFE_ENDPOINT_SOCKET=unix://"+dir+"/api.sock\nSTATE_DIR="+dir+"/state\nCONNECTOR_ADDR=10.0.0.7:9443\nENROLLED_AS=uid:1234\nENROLLED_BINARY="+self+"\n", string(text))
+		"SPIFFE_ENDPOINT_SOCKET=unix://"+dir+"/api.sock\nSTATE_DIR="+dir+"/state\nHOST_DIR="+dir+"/host\nCONNECTOR_ADDR=10.0.0.7:9443\nENROLLED_AS=uid:1234\nENROLLED_BINARY="+self+"\n", string(text))
 
 	bundle := filepath.Join(dir, "host", "bundle.pem")
 	require.NoError(t, os.Remove(bundle))

@@ -7,12 +7,14 @@
 // and does not know the run command of either program (their app packages do).
 //
 // Main types, in reading order: Program (what differs between the two), Commands,
-// conf (the dotenv file that enroll writes), controllers (where the controller may be),
-// move (one run of set-controller), hostStatus (what status prints).
+// EnrollInstalled and BringOnline (enrollment for an installed unit, for the installer
+// too), conf (the dotenv file that enroll writes), controllers (where the controller may
+// be), move (one run of set-controller), hostStatus (what status prints).
 //
 // The commands run in the caller's goroutine and end with its context.
 //
-// Invariants: enroll never writes a token; a value that came from a peer reaches
+// Invariants: enroll never writes a token, and reads one only where it can do what
+// follows; a value that came from a peer reaches
 // the conf file only if it cannot be read back as anything else; lines of the
 // operator stay as they are. What an operator configured is tried before what a peer
 // named; a host moves only to a controller of the bootstrap CA it was enrolled with,

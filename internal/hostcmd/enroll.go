@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,9 +21,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
-// maxConf bounds what is read as an existing conf file.
-const maxConf = 1 << 20
-
 // enrollment is one run of enroll.
 type enrollment struct {
 	program Program
@@ -35,6 +30,12 @@ type enrollment struct {
 	tokenFile, conf, unit, binary string
 	runAs                         int
 	newHost, ephemeral, once      bool
+
+	noSystemd, noStart bool
+	start              bool // unit, once the host is enrolled
+	onlineTimeout      time.Duration
+	token              *enrollclient.Token // nil: to be read
+	enrolled           func()              // what to call when the host is enrolled, before its unit is started
 
 	sealed     string
 	identities []string
@@ -56,6 +57,13 @@ func enrollCommand(p Program) *cobra.Command {
 		Long: fmt.Sprintf(`Enroll makes a key for this host, has it certified and writes %[1]s. It can be
 repeated after any failure, with the same token or the same request.
 
+Where %[2]s is installed, the host is enrolled for this unit, which is then
+enabled and started with the SPIRE agent, and enroll ends when the program is ready
+and the controller lists it as ONLINE. That needs root. Without systemd, with
+--no-systemd, or with a HOST_DIR or conf file of your own the host is enrolled for a
+program that you start yourself, and enroll says how. All of this is checked before a
+token is read.
+
 With --request there is no secret: it shows a code and a fingerprint and waits for
 an operator to approve. With --sealed it opens a token that was sealed to a key of
 this host. Otherwise it takes a token from --token-file, $ENROLLMENT_TOKEN or the
@@ -63,8 +71,9 @@ systemd credential enrollment-token.
 
 A host that is enrolled already keeps its key and takes a second role.
 
-Exit codes: 0 enrolled, 1 failed, 2 wrong usage, 3 refused by the controller or denied
-by an operator, 4 nobody decided in time.`, p.Conf),
+Exit codes: 0 enrolled, and ONLINE where a unit was started, 1 failed, 2 wrong usage or
+a host that cannot start the unit (nothing was sent), 3 refused by the controller or
+denied by an operator, 4 nobody decided in time, 5 enrolled, but not ONLINE in time.`, p.Conf, p.unit()),
 		Example: fmt.Sprintf(`  %[1]s enroll --request --id %[2]s-local-01 --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt
 
   %[1]s enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
@@ -82,7 +91,10 @@ by an operator, 4 nobody decided in time.`, p.Conf),
 	fs := cmd.Flags()
 	fs.StringVar(&e.tokenFile, "token-file", "", "`file` with the enrollment token, - is standard input (default $"+enrollclient.TokenEnv+", or systemd's credential)")
 	fs.StringVar(&e.conf, "conf", p.Conf, "conf `file` to write; empty writes none")
-	fs.StringVar(&e.unit, "systemd-unit", "", "`unit` the program will run as; empty where it does not run under systemd")
+	fs.StringVar(&e.unit, "systemd-unit", "", "`unit` to enroll for and to start (default "+p.unit()+", where it is installed)")
+	fs.BoolVar(&e.noSystemd, "no-systemd", false, "enroll for a program that you start yourself, also where the unit is installed")
+	fs.BoolVar(&e.noStart, "no-start", false, "enroll for the unit, installed or not, and start nothing")
+	fs.DurationVar(&e.onlineTimeout, "online-timeout", DefaultOnlineTimeout, "how long to wait until a started unit is ONLINE")
 	fs.IntVar(&e.runAs, "run-as", os.Getuid(), "numeric `user` the program will run as, where it does not run under systemd")
 	fs.StringVar(&e.binary, "binary", "", "`path` of the program that will run (default this one)")
 	fs.BoolVar(&e.newHost, "new-host", false, "put an existing enrollment of this host aside and make a new key")
@@ -90,6 +102,8 @@ by an operator, 4 nobody decided in time.`, p.Conf),
 	fs.BoolVar(&e.once, "once", false, "do nothing, and read no token, where the conf file says that this id was enrolled here; for what runs at each start")
 	e.registerRequest(cmd)
 	cmd.MarkFlagsMutuallyExclusive("once", "new-host")
+	cmd.MarkFlagsMutuallyExclusive("no-systemd", "no-start")
+	cmd.MarkFlagsMutuallyExclusive("no-systemd", "systemd-unit")
 	fs.Lookup("run-as").DefValue = "your own" // in the manual too, whoever builds it
 	cmd.PreRunE = func(*cobra.Command, []string) (err error) {
 		if e.set, err = l.Load(fs); err != nil {
@@ -119,42 +133,18 @@ func hide(cmd *cobra.Command, names ...string) {
 func (e *enrollment) run(ctx context.Context) error {
 	if e.once {
 		done, err := e.done()
-		if err != nil || done {
+		if err != nil {
 			return err
 		}
-	}
-	anchors, err := bootstrap.LoadAnchors(e.set.ControllerCAPath)
-	if err != nil {
-		return err
-	}
-	var token enrollclient.Token
-	if !e.ask {
-		token, err = enrollclient.TokenSource{
-			File: e.tokenFile, Sealed: e.sealed, Identities: e.identities, Stdin: e.stdin, Getenv: os.Getenv, Warn: e.say,
-		}.Read()
-		if err != nil {
-			return cli.UsageError(err)
+		if done {
+			e.say("enrolled already: nothing to do")
+			return nil
 		}
 	}
-	client, err := enrollclient.New(enrollclient.Config{
-		Address: e.set.ControllerAddr, Anchors: anchors, TrustDomain: e.td, Progress: e.say, Timeout: e.timeLimit(),
-	})
-	if err != nil {
-		return cli.UsageError(err)
-	}
-	req, err := e.request(token)
-	if err != nil {
+	if err := e.findUnit(ctx); err != nil {
 		return err
 	}
-	var got enrollclient.Result
-	if e.ask {
-		got, err = e.await(ctx, client, req)
-	} else {
-		got, err = client.Enroll(ctx, req)
-	}
-	if errors.Is(err, enrollclient.ErrRefused) {
-		return cli.CodedError(exitDenied, err) // nothing is bound to the host's key, unlike after other failures
-	}
+	got, err := e.obtain(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,32 +157,55 @@ func (e *enrollment) run(ctx context.Context) error {
 		}
 	}
 	e.lookAtConnectorAddr(ctx, got.Reply)
-	return e.report(got)
+	if e.enrolled != nil {
+		e.enrolled()
+	}
+	if err := e.report(got); err != nil || !e.start {
+		return err
+	}
+	return e.bringOnline(ctx, got)
 }
 
-// done says whether this role was enrolled before. The conf file is written last,
-// and only enrollment knows the control plane.
-func (e *enrollment) done() (bool, error) {
-	dir := hostagent.Dir{Root: e.set.HostDir}
-	if _, err := os.Stat(dir.HostFile()); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	text, err := atomicfile.Read(e.conf, maxConf)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
+// obtain spends the token, or waits for an operator.
+func (e *enrollment) obtain(ctx context.Context) (got enrollclient.Result, err error) {
+	anchors, err := bootstrap.LoadAnchors(e.set.ControllerCAPath)
 	if err != nil {
-		return false, err
+		return got, err
 	}
-	var id, control bool
-	for line := range strings.Lines(string(text)) {
-		id = id || strings.TrimSpace(line) == e.program.idKey()+"="+e.set.id(e.program.Kind)
-		control = control || keyOf(line) == "CONTROL_PLANE_ADDRS"
+	var token enrollclient.Token
+	switch {
+	case e.token != nil:
+		token = *e.token
+	case !e.ask:
+		token, err = enrollclient.TokenSource{
+			File: e.tokenFile, Sealed: e.sealed, Identities: e.identities, Stdin: e.stdin, Getenv: os.Getenv, Warn: e.say,
+		}.Read()
+		if err != nil {
+			return got, cli.UsageError(err)
+		}
 	}
-	if id && control {
-		e.say("enrolled already: nothing to do")
+	client, err := enrollclient.New(enrollclient.Config{
+		Address: e.set.ControllerAddr, Anchors: anchors, TrustDomain: e.td, Progress: e.say, Timeout: e.timeLimit(),
+	})
+	if err != nil {
+		return got, cli.UsageError(err)
 	}
-	return id && control, nil
+	req, err := e.request(token)
+	if err != nil {
+		return got, err
+	}
+	if e.ask {
+		got, err = e.await(ctx, client, req)
+	} else {
+		got, err = client.Enroll(ctx, req)
+	}
+	if errors.Is(err, enrollclient.ErrRefused) { // nothing is bound to the host's key, unlike after other failures
+		if done, _ := e.done(); done {
+			err = fmt.Errorf("%w; this host is enrolled as %s already: `%s doctor` says how it is", err, req.Workload, e.program.Name)
+		}
+		err = cli.CodedError(exitDenied, err)
+	}
+	return got, err
 }
 
 func (e *enrollment) request(token enrollclient.Token) (enrollclient.Request, error) {
@@ -215,90 +228,6 @@ func (e *enrollment) request(token enrollclient.Token) (enrollclient.Request, er
 		},
 		Dir: hostagent.Dir{Root: e.set.HostDir}, CA: ca, Ephemeral: e.ephemeral, NewHost: e.newHost,
 	}, nil
-}
-
-// writeConf sets what enrollment knows in the conf file and leaves the rest.
-func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
-	if e.conf == "" {
-		return nil
-	}
-	text, err := atomicfile.Read(e.conf, maxConf)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	control := reply.GetControlPlaneAddresses()
-	if len(control) == 0 { // those that it told are not for us
-		control = beside(e.set.ControllerAddr, nil)
-	}
-	entries := []entry{
-		{"CONTROLLER_ADDR", e.set.ControllerAddr},
-		{"CONTROL_PLANE_ADDRS", strings.Join(control, ",")},
-		{"CONNECTOR_ID", e.set.ConnectorID},
-		{"CONTROLLER_CA_PATH", hostagent.Dir{Root: e.set.HostDir}.ControllerCA()},
-		{"TRUST_DOMAIN", e.td.Name()},
-		{"SPIFFE_ENDPOINT_SOCKET", e.set.SpiffeSocket},
-		{"STATE_DIR", e.set.StateDir},
-	}
-	if e.program.Kind == identity.KindTunneler {
-		entries = append(entries, entry{"TUNNELER_ID", e.set.TunnelerID}, entry{"CONNECTOR_ADDR", e.set.ConnectorAddr})
-	} else {
-		entries = append(entries, entry{"CONNECTOR_PRIVATE_IP", e.set.ConnectorPrivateIP})
-	}
-	entries = append(entries, e.selectors()...)
-	merged, err := mergeConf(string(text), entries)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(e.conf), 0o755); err != nil {
-		return err
-	}
-	return atomicfile.Write(e.conf, []byte(merged), 0o644)
-}
-
-// selectors note as what SPIRE knows the program, for doctor. A path or unit that the
-// file cannot hold is left out: it is no reason to fail an enrollment.
-func (e *enrollment) selectors() (out []entry) {
-	as := "systemd:" + e.unit
-	if e.unit == "" {
-		as = fmt.Sprintf("uid:%d", e.runAs)
-	}
-	path, _ := executable(e.binary) // found before the token was spent
-	for _, s := range []entry{{"ENROLLED_AS", as}, {"ENROLLED_BINARY", path}} {
-		if plain.MatchString(s.value) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// report tells what was done and what to do next.
-func (e *enrollment) report(got enrollclient.Result) error {
-	if e.out.String() == cli.OutputJSON {
-		return e.event(enrolledEvent{
-			Event: "enrolled", SPIFFEID: got.SPIFFEID, HostID: string(got.HostID), HostDir: e.set.HostDir, Conf: e.conf, SecondRole: got.SecondOne,
-		})
-	}
-	host := "host " + string(got.HostID)
-	if got.SecondOne {
-		host += " (enrolled before, its key is kept)"
-	}
-	lines := []string{
-		fmt.Sprintf("enrolled %s on %s", got.SPIFFEID, host),
-		"  host files  " + e.set.HostDir,
-	}
-	if e.conf != "" {
-		lines = append(lines, "  conf file   "+e.conf)
-	}
-	lines = append(lines, "next:")
-	if e.unit != "" {
-		lines = append(lines, "  systemctl enable --now spire-agent.service "+e.unit)
-	} else {
-		lines = append(lines,
-			fmt.Sprintf("  %s agent run --host-dir %s --spiffe-endpoint-socket %s", e.program.Name, e.set.HostDir, e.set.SpiffeSocket),
-			fmt.Sprintf("  %s run --config %s", e.program.Name, e.conf))
-	}
-	_, err := fmt.Fprintln(e.stdout, strings.Join(lines, "\n"))
-	return err
 }
 
 func (e *enrollment) say(text string) { _, _ = fmt.Fprintf(e.stderr, "%s: %s\n", e.program.Name, text) }

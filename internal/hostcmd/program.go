@@ -39,7 +39,12 @@ type Program struct {
 	Directory func(stateDir string, uid int, d *zerotrustv1.Directory) error
 	// Run makes a reader of the configuration of the run command.
 	Run func() RunSettings
+	// Systemd is that of this host; a test has another.
+	Systemd func() Systemd
 }
+
+// unit is the one that a package or the installer brings.
+func (p Program) unit() string { return p.Name + ".service" }
 
 // idKey is CONNECTOR_ID or TUNNELER_ID.
 func (p Program) idKey() string { return strings.ToUpper(string(p.Kind)) + "_ID" }

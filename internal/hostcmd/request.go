@@ -19,6 +19,7 @@ import (
 const (
 	exitDenied    = 3
 	exitUndecided = 4
+	exitNotOnline = 5
 )
 
 const (
@@ -52,22 +53,13 @@ func (e *enrollment) timeLimit() time.Duration {
 	}
 }
 
-// pendingEvent and enrolledEvent are what -o json prints, one a line.
+// pendingEvent, and those in report.go, are what -o json prints, one a line.
 type pendingEvent struct {
 	Event       string    `json:"event"`
 	Workload    string    `json:"workload"`
 	Code        string    `json:"code"`
 	Fingerprint string    `json:"fingerprint"`
 	ExpiresAt   time.Time `json:"expires_at"`
-}
-
-type enrolledEvent struct {
-	Event      string `json:"event"`
-	SPIFFEID   string `json:"spiffe_id"`
-	HostID     string `json:"host_id"`
-	HostDir    string `json:"host_dir"`
-	Conf       string `json:"conf,omitempty"`
-	SecondRole bool   `json:"second_role"`
 }
 
 func (e *enrollment) event(v any) error { return json.NewEncoder(e.stdout).Encode(v) }

@@ -87,7 +87,7 @@ Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.
 // howToStart names the unit where there is one.
 func howToStart(p Program, fs *pflag.FlagSet) string {
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
-		unit := p.Name + ".service"
+		unit := p.unit()
 		return fmt.Sprintf("start it with `systemctl start %s` and look at `journalctl -u %s`; `%s doctor` looks for the cause", unit, unit, p.Name)
 	}
 	how := p.Name + " run"

@@ -1,0 +1,150 @@
+package hostcmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+)
+
+// maxConf bounds what is read as an existing conf file.
+const maxConf = 1 << 20
+
+// done says whether this role was enrolled before. The conf file is written last,
+// and only enrollment knows the control plane.
+func (e *enrollment) done() (bool, error) {
+	dir := hostagent.Dir{Root: e.set.HostDir}
+	if _, err := os.Stat(dir.HostFile()); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	text, err := e.confText()
+	if err != nil {
+		return false, err
+	}
+	var id, control bool
+	for line := range strings.Lines(text) {
+		id = id || strings.TrimSpace(line) == e.program.idKey()+"="+e.set.id(e.program.Kind)
+		control = control || keyOf(line) == "CONTROL_PLANE_ADDRS"
+	}
+	return id && control, nil
+}
+
+// confText is the conf file as it is, empty if there is none.
+func (e *enrollment) confText() (string, error) {
+	text, err := atomicfile.Read(e.conf, maxConf)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
+}
+
+// writeConf sets what enrollment knows in the conf file and leaves the rest.
+func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
+	if e.conf == "" {
+		return nil
+	}
+	text, err := e.confText()
+	if err != nil {
+		return err
+	}
+	merged, err := mergeConf(text, e.entries(reply.GetControlPlaneAddresses()))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(e.conf), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(e.conf, []byte(merged), 0o644)
+}
+
+// entries are what enrollment knows; control is empty if the controller named no
+// control plane that this host may take from it.
+func (e *enrollment) entries(control []string) []entry {
+	if len(control) == 0 {
+		control = beside(e.set.ControllerAddr, nil)
+	}
+	out := []entry{
+		{"CONTROLLER_ADDR", e.set.ControllerAddr},
+		{"CONTROL_PLANE_ADDRS", strings.Join(control, ",")},
+		{"CONNECTOR_ID", e.set.ConnectorID},
+		{"CONTROLLER_CA_PATH", hostagent.Dir{Root: e.set.HostDir}.ControllerCA()},
+		{"TRUST_DOMAIN", e.td.Name()},
+		{"SPIFFE_ENDPOINT_SOCKET", e.set.SpiffeSocket},
+		{"STATE_DIR", e.set.StateDir},
+	}
+	if e.set.HostDir != DefaultHostDir {
+		out = append(out, entry{"HOST_DIR", e.set.HostDir}) // for status and doctor
+	}
+	if e.program.Kind == identity.KindTunneler {
+		out = append(out, entry{"TUNNELER_ID", e.set.TunnelerID}, entry{"CONNECTOR_ADDR", e.set.ConnectorAddr})
+	} else {
+		out = append(out, entry{"CONNECTOR_PRIVATE_IP", e.set.ConnectorPrivateIP})
+	}
+	return append(out, e.selectors()...)
+}
+
+// selectors note as what SPIRE knows the program, for doctor. A path or unit that the
+// file cannot hold is left out: it is no reason to fail an enrollment.
+func (e *enrollment) selectors() (out []entry) {
+	as := "systemd:" + e.unit
+	if e.unit == "" {
+		as = fmt.Sprintf("uid:%d", e.runAs)
+	}
+	path, _ := executable(e.binary) // found before the token was spent
+	for _, s := range []entry{{"ENROLLED_AS", as}, {"ENROLLED_BINARY", path}} {
+		if plain.MatchString(s.value) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// tryConf reads the conf file, as it will be, the way the unit's program will read it:
+// a fault that would keep the program from starting is found before a token is spent.
+func (e *enrollment) tryConf() error {
+	text, err := e.confText()
+	if err != nil {
+		return err
+	}
+	merged, err := mergeConf(text, e.entries(nil))
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "enroll-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, filepath.Base(e.conf))
+	if err := os.WriteFile(path, []byte(merged), 0o600); err != nil {
+		return err
+	}
+	if _, err := loadRunning(e.program, path); err != nil {
+		return fmt.Errorf("%s would keep %s from starting: %w", e.conf, e.unit, err)
+	}
+	return nil
+}
+
+// loadRunning reads the configuration of the program that runs with this conf file,
+// empty for the default one.
+func loadRunning(p Program, conf string) (Running, error) {
+	set, fs := p.Run(), pflag.NewFlagSet(p.Name, pflag.ContinueOnError)
+	set.Flags(fs)
+	if conf != "" {
+		if err := fs.Set("config", conf); err != nil {
+			return Running{}, err
+		}
+	}
+	cfg, err := set.Load(fs)
+	cfg.StateDir = StateOf(cfg.StateDir, p.State, fs)
+	return cfg, err
+}
