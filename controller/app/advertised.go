@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // lookEvery is how often the address of the default route is asked for. It costs two
@@ -152,7 +153,7 @@ func (a *advertised) check(context.Context) error {
 	case !a.follows() || !a.away:
 		return nil
 	case a.learned.IsValid():
-		return fmt.Errorf("the default route is gone; hosts are told %s as before: set public_address if that is not for a moment", a.learned)
+		return health.Degraded(fmt.Errorf("the default route is gone; hosts are told %s as before: set public_address if that is not for a moment", a.learned))
 	default:
 		return errNoAddress
 	}

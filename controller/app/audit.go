@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,11 +32,12 @@ type auditing struct {
 	release   func() // gives SIGHUP back
 }
 
-// The names of the readiness checks. An exporter that is stuck has none: the
+// The names of the readiness checks. An exporter that is stuck only degrades: the
 // events wait in the database, and a receiver that is down must not take us down.
 const (
 	checkSequenced = "audit_log"
 	checkVerified  = "audit_verified"
+	checkExport    = "audit_export"
 )
 
 func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*auditing, error) {
@@ -57,7 +60,12 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 		return nil, err
 	}
 	a.release = release
-	a.export = export.New(export.Config{Store: c.store, Head: a.sequencer, Sinks: sinks, Log: log})
+	a.export = export.New(export.Config{Store: c.store, Head: a.sequencer, Sinks: sinks, Log: log, Now: now})
+	if len(sinks) > 0 {
+		checks.Register(checkExport, func(context.Context) error { return health.Degraded(a.export.Stuck()) })
+		checks.Explain(checkExport, func() string { return "no event waits for a receiver: " + strings.Join(slices.Sorted(maps.Keys(sinks)), ", ") })
+	}
+	exportExports(c.metrics, a.export.States)
 	return a, nil
 }
 
@@ -90,12 +98,20 @@ func (c *controller) policyPublished(ctx context.Context, s *policy.Snapshot) er
 	return c.auditing.trail.Record(ctx, c.store, e)
 }
 
+// The names of the sinks, which are those of their positions in the database.
+const (
+	sinkFile    = "file"
+	sinkStdout  = "stdout"
+	sinkSyslog  = "syslog"
+	sinkWebhook = "webhook"
+)
+
 // newSinks makes the sinks of the configuration. Their names are those of their
 // positions in the database: another target continues where the last one was.
 func newSinks(cfg config.AuditExport, now func() time.Time) (sinks map[string]export.Sink, release func(), err error) {
 	sinks, release = map[string]export.Sink{}, func() {}
 	if cfg.Syslog != "" {
-		if sinks["syslog"], err = export.NewSyslog(cfg.Syslog); err != nil {
+		if sinks[sinkSyslog], err = export.NewSyslog(cfg.Syslog); err != nil {
 			return nil, nil, fmt.Errorf("audit.export.syslog: %w", err)
 		}
 	}
@@ -109,16 +125,16 @@ func newSinks(cfg config.AuditExport, now func() time.Time) (sinks map[string]ex
 		if err != nil {
 			return nil, nil, fmt.Errorf("audit.export.webhook.secret_path: %w", err)
 		}
-		sinks["webhook"] = export.NewWebhook(cfg.Webhook.URL, secret, nil, now)
+		sinks[sinkWebhook] = export.NewWebhook(cfg.Webhook.URL, secret, nil, now)
 	}
 	if cfg.Stdout {
-		sinks["stdout"] = export.NewOutput(os.Stdout)
+		sinks[sinkStdout] = export.NewOutput(os.Stdout)
 	}
 	if cfg.File != "" {
 		hup := make(chan os.Signal, 1)
 		signal.Notify(hup, syscall.SIGHUP)
 		release = func() { signal.Stop(hup) }
-		sinks["file"] = export.NewFile(cfg.File, hup)
+		sinks[sinkFile] = export.NewFile(cfg.File, hup)
 	}
 	return sinks, release, nil
 }

@@ -101,8 +101,11 @@ func (st controllerStatus) page(w io.Writer) error {
 	}
 	for _, c := range st.Checks {
 		mark := paint.Good("ok   ")
-		if !c.OK {
+		switch {
+		case c.Failing():
 			mark = paint.Bad("FAILS")
+		case c.Degraded:
+			mark = paint.Warn("WARNS")
 		}
 		fmt.Fprintf(&b, "  %s %-14s  %s\n", mark, health.OneLine(c.Name), health.OneLine(c.Detail))
 	}
@@ -227,7 +230,7 @@ func (x *checkup) program(ctx context.Context) []doctor.Finding {
 	out := doctor.Good("the controller answers at %s", x.status.HealthAddr)
 	for _, c := range x.status.Checks {
 		if !c.OK {
-			out = append(out, doctor.Bad(doctor.Fault, "docs/health.md says what this check means; the log has the cause", "%s: %s", c.Name, c.Detail)...)
+			out = append(out, doctor.Bad(doctor.LevelOf(c), "docs/health.md says what this check means; the log has the cause", "%s: %s", c.Name, c.Detail)...)
 		}
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
@@ -31,6 +32,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
+// Announce is announce.
+var Announce = announce
+
 // ExportAll exports what serve does, of a controller to which nothing has happened.
 func ExportAll(r *metrics.Registry) {
 	p := policy.NewPublisher(spiffeid.TrustDomain{}, nil, zap.NewNop(), time.Now)
@@ -39,6 +43,7 @@ func ExportAll(r *metrics.Registry) {
 	installResults(r)
 	followPolicy(r, p)
 	streamsOpened(r)
+	exportExports(r, func() []export.State { return []export.State{{Sink: "file"}} })
 	exportConnections(r, map[string]*sourcelimit.Listener{"enrollment": sourcelimit.NewListener(nil, sourcelimit.Caps{})})
 	r.Identity(&mtls.Source{})
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })

@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
@@ -23,6 +24,22 @@ func storeLatency(r *metrics.Registry) func(operation string, took time.Duration
 
 func streamsOpened(r *metrics.Registry) func() {
 	return r.Count("control_streams_total", "Control streams of connectors that were opened.")
+}
+
+// exportExports has 0 for a sink that is not configured.
+func exportExports(r *metrics.Registry, states func() []export.State) {
+	r.Gauges(metrics.Spread{
+		Name: "audit_export_waiting_seconds", Help: "How long events have waited for this receiver of the audit log; 0 while none does.",
+		Label: "sink", Values: []string{sinkFile, sinkStdout, sinkSyslog, sinkWebhook},
+	}, func(set func(sink string, seconds float64)) {
+		for _, s := range states() {
+			waited := 0.0
+			if !s.WaitingSince.IsZero() {
+				waited = time.Since(s.WaitingSince).Seconds()
+			}
+			set(s.Sink, waited)
+		}
+	})
 }
 
 func exportConnections(r *metrics.Registry, listeners map[string]*sourcelimit.Listener) {

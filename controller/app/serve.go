@@ -29,7 +29,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
@@ -296,11 +295,20 @@ func (c *controller) run(ctx context.Context) error {
 	for _, component := range c.components(enrollment, plane) {
 		g.Go(func() error { return component.Run(gctx) })
 	}
-	c.log.Info("controller ready", zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),
-		zap.Stringer("control", c.lis.control.Addr()), zap.Stringer("admin", c.admin.Addr()), zap.String("ca", c.ca.CertificatePath()))
+	announced := make(chan struct{})
+	g.Go(func() error { return announce(gctx, c.health.Checks(), c.log, c.whereReady(), announced) })
+	g.Go(func() error { return c.notify(gctx, announced) })
 	err = g.Wait()
 	c.log.Info("controller stopped")
 	return cause(ctx, err)
+}
+
+// whereReady are the fields of the line that says so.
+func (c *controller) whereReady() []zap.Field {
+	return []zap.Field{
+		zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),
+		zap.Stringer("control", c.lis.control.Addr()), zap.Stringer("admin", c.admin.Addr()), zap.String("ca", c.ca.CertificatePath()),
+	}
 }
 
 // beginPolicy makes the first snapshot before the first stream: whoever it does not
@@ -332,16 +340,9 @@ func (c *controller) components(enrollment, plane *control.Server) []component {
 		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.rotation, c.enroll, c.feed, c.series,
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
-		running(c.notify),
 	}
 	for _, run := range append(c.auditing.runs(), c.besides...) {
 		out = append(out, running(run))
 	}
 	return out
-}
-
-// notify tells systemd; the controller is ready once all its listeners serve.
-func (c *controller) notify(ctx context.Context) error {
-	c.health.Live().Register("policy", c.policy.Alive)
-	return notify.Run(ctx, notify.Config{Alive: c.health.Alive, Status: c.health.Summary, Log: c.log.Named("notify")})
 }

@@ -75,8 +75,10 @@ func (x *examination) identity(context.Context) []Finding {
 	case x.program.SVID == nil || strings.Contains(c.Detail, "no identity issued"):
 		return Bad(Fault, "if the agent answers, SPIRE has no entry for this process: compare unit, user and binary with those of the enrollment, "+
 			"and ask an operator whether this host was revoked (`grpccontroller "+string(x.Kind)+"s list`)", "%s", c.Detail)
+	case c.Degraded:
+		return Bad(Warning, "the SVID in use is good until it expires; look at the agent", "%s", c.Detail)
 	default:
-		return Bad(Fault, "the SVID in use is good until it expires; look at the agent", "%s", c.Detail)
+		return Bad(Fault, "look at the agent, and at clock below", "%s", c.Detail)
 	}
 }
 
@@ -100,18 +102,27 @@ func (x *examination) readiness(context.Context) (out []Finding) {
 		return Unseen("the program does not run")
 	}
 	for _, c := range x.program.Checks {
-		if !c.OK && c.Name != identityCheck {
-			do := advice[c.Name]
-			if do == "" {
-				do = "look at the program's log"
-			}
-			out = append(out, Bad(Fault, do, "%s: %s", c.Name, c.Detail)...)
+		if c.OK || c.Name == identityCheck {
+			continue
 		}
+		do := advice[c.Name]
+		if do == "" {
+			do = "look at the program's log"
+		}
+		out = append(out, Bad(LevelOf(c), do, "%s: %s", c.Name, c.Detail)...)
 	}
 	if len(out) == 0 {
 		return Good("no other check of /readyz fails")
 	}
 	return out
+}
+
+// LevelOf is how bad a check of /readyz is that is not OK.
+func LevelOf(c health.Check) Level {
+	if c.Degraded {
+		return Warning
+	}
+	return Fault
 }
 
 func (x *examination) checkOf(name string) (health.Check, bool) {

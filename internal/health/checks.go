@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 )
 
 // errUnset is the state of a declared check before its first result.
@@ -24,19 +26,40 @@ const maxDetail = 512
 // probeTimeout bounds the registered checks of one report, together.
 const probeTimeout = 2 * time.Second
 
-// Check is the state of one check.
+// Check is the state of one check: OK, degraded, or failing.
 type Check struct {
-	Name   string    `json:"name"`
-	OK     bool      `json:"ok"`
-	Detail string    `json:"detail,omitempty"` // why it is not OK, or how it is while it is
-	Since  time.Time `json:"since"`            // when OK last changed, UTC
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Degraded: it is not OK, and the program still does all of its work.
+	Degraded bool      `json:"degraded,omitempty"`
+	Detail   string    `json:"detail,omitempty"` // why it is not OK, or how it is while it is
+	Since    time.Time `json:"since"`            // when the state last changed, UTC
 }
+
+// Failing says that the program does not do its work.
+func (c Check) Failing() bool { return !c.OK && !c.Degraded }
 
 // Report is the state of all checks, by name.
 type Report struct {
-	Ready  bool    `json:"ready"`
-	Checks []Check `json:"checks"`
+	Ready bool `json:"ready"` // none is failing
+	// Degraded: a check is.
+	Degraded bool    `json:"degraded,omitempty"`
+	Checks   []Check `json:"checks"`
 }
+
+// Degraded makes the result of a check that is not OK while the program does all of
+// its work: somebody should look at it, and nobody should be sent elsewhere. It is nil
+// for nil.
+func Degraded(err error) error {
+	if err == nil {
+		return nil
+	}
+	return degraded{err}
+}
+
+type degraded struct{ error }
+
+func (d degraded) Unwrap() error { return d.error }
 
 // Checks is a registry of named checks. The zero value is empty and usable.
 type Checks struct {
@@ -60,8 +83,8 @@ func (c *Checks) Declare(names ...string) {
 	}
 }
 
-// Set pushes a result: nil is OK, else the error's text is the detail. It adds
-// the check if nobody declared it.
+// Set pushes a result: nil is OK, else the error's text is the detail; see Degraded.
+// It adds the check if nobody declared it.
 func (c *Checks) Set(name string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +126,8 @@ func (c *Checks) Report(ctx context.Context) Report {
 }
 
 // Failing returns why the first of the named checks fails, nil when none does. It
-// runs no probe but theirs; one that nobody declared fails.
+// runs no probe but theirs; one that is degraded does not fail, one that nobody
+// declared does.
 func (c *Checks) Failing(ctx context.Context, names ...string) error {
 	c.mu.Lock()
 	probes := maps.Clone(c.probes)
@@ -115,20 +139,23 @@ func (c *Checks) Failing(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		if state, ok := c.states[name]; !ok {
 			return fmt.Errorf("%s: %w", name, errUnset)
-		} else if !state.OK {
+		} else if state.Failing() {
 			return fmt.Errorf("%s: %s", name, state.Detail)
 		}
 	}
 	return nil
 }
 
-func (c *Checks) run(ctx context.Context, probes map[string]func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+func (c *Checks) run(asked context.Context, probes map[string]func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(asked, probeTimeout)
 	defer cancel()
 	var g errgroup.Group
 	for name, probe := range probes {
 		g.Go(func() error {
-			c.Set(name, probe(ctx))
+			// Whoever asked and hung up has no say in what the others are told.
+			if err := probe(ctx); asked.Err() == nil {
+				c.Set(name, err)
+			}
 			return nil
 		})
 	}
@@ -140,7 +167,8 @@ func (c *Checks) snapshot() Report {
 	r := Report{Ready: len(c.states) > 0, Checks: make([]Check, 0, len(c.states))}
 	for _, name := range slices.Sorted(maps.Keys(c.states)) {
 		check := c.states[name]
-		r.Ready = r.Ready && check.OK
+		r.Ready = r.Ready && !check.Failing()
+		r.Degraded = r.Degraded || check.Degraded
 		r.Checks = append(r.Checks, check)
 	}
 	says := maps.Clone(c.says)
@@ -156,11 +184,13 @@ func (c *Checks) snapshot() Report {
 // set needs the lock.
 func (c *Checks) set(name string, err error) {
 	old, known := c.states[name]
-	check := Check{Name: name, OK: err == nil, Since: old.Since}
+	_, light := errors.AsType[degraded](err)
+	check := Check{Name: name, OK: err == nil, Degraded: light, Since: old.Since}
 	if err != nil {
-		check.Detail = OneLine(err.Error())
+		hint := clockskew.Hint(err.Error(), c.now())
+		check.Detail = oneLine(err.Error(), maxDetail-len(hint)) + hint
 	}
-	if !known || old.OK != check.OK {
+	if !known || old.OK != check.OK || old.Degraded != check.Degraded {
 		check.Since = c.now().UTC()
 	}
 	if c.states == nil {
@@ -178,7 +208,9 @@ func (c *Checks) now() time.Time {
 
 // OneLine bounds a text and takes out what a terminal or a log would obey: parts of
 // it come from peers, in the messages of their errors.
-func OneLine(text string) string {
+func OneLine(text string) string { return oneLine(text, maxDetail) }
+
+func oneLine(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return ' '
@@ -186,12 +218,54 @@ func OneLine(text string) string {
 		return r
 	}, text[:min(len(text), 4*maxDetail)])
 	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= maxDetail {
+	if len(text) <= most {
 		return text
 	}
-	cut := maxDetail - len("…")
+	cut := most - len("…")
 	for !utf8.RuneStart(text[cut]) {
 		cut--
 	}
 	return text[:cut] + "…"
+}
+
+// followEvery is how often the registered probes run while nobody asks, so that
+// Check.Since is when a state changed and not when it was asked for.
+const followEvery = 5 * time.Second
+
+// Follow runs the registered probes until ctx ends.
+func (c *Checks) Follow(ctx context.Context) {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			c.Report(ctx)
+		}
+	}
+}
+
+// WaitReady returns once a report is ready, or ctx ends. Each report that is not goes to
+// notYet, which may be nil.
+func (c *Checks) WaitReady(ctx context.Context, every time.Duration, notYet func(Report)) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		r := c.Report(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.Ready {
+			return nil
+		}
+		if notYet != nil {
+			notYet(r)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
 }

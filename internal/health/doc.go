@@ -13,6 +13,9 @@
 // call. Server.Run owns all goroutines of the server and joins them when its
 // context ends; Server.Close is for a server that never ran.
 //
+// A check is OK, degraded (the program does all of its work, and somebody should look)
+// or failing; only a failing one makes the program not ready.
+//
 // Invariants: a detail is one printable line of bounded length, whoever wrote it;
 // a check that was declared and never set is a failed check; without
 // any check nothing is ready; /livez depends only on the checks of Live, which ask

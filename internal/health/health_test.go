@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -49,6 +50,112 @@ func TestChecks(t *testing.T) {
 		{Name: "control stream", OK: true, Since: start.Add(time.Second)},
 		{Name: "identity", Detail: "still no SVID", Since: start.Add(time.Minute)},
 	}}, c.Report(t.Context())), "since is when it failed first")
+}
+
+func TestADegradedCheckIsSaidAndKeepsTheProgramReady(t *testing.T) {
+	t.Parallel()
+	now := start
+	s := newServer(t)
+	c := s.Checks()
+	c.Now = func() time.Time { return now }
+	url := run(t, s)
+	c.Set("listener", nil)
+	c.Set("state_dir", health.Degraded(errors.New("disk full")))
+	status, body := get(t, url+"/readyz", "")
+	require.Equal(t, 200, status, "it serves")
+	require.Equal(t, "[+] listener: ok (since 2026-01-02T03:04:05Z)\n[~] state_dir: degraded: disk full (since 2026-01-02T03:04:05Z)\nready, degraded\n", body)
+	require.Equal(t, "ready, degraded: state_dir: disk full", s.Summary(t.Context()))
+	require.NoError(t, c.Failing(t.Context(), "state_dir"), "a listener that needs it serves")
+	r, err := health.Fetch(t.Context(), s.Addr().String())
+	require.NoError(t, err)
+	require.True(t, r.Ready)
+	require.True(t, r.Degraded)
+	require.True(t, r.Checks[1].Degraded)
+	require.False(t, r.Checks[1].OK)
+
+	now = start.Add(time.Minute)
+	c.Set("state_dir", errors.New("gone"))
+	require.Equal(t, now, c.Report(t.Context()).Checks[1].Since, "worse than degraded is another state")
+	c.Set("listener", health.Degraded(errors.New("slow")))
+	status, body = get(t, url+"/readyz", "")
+	require.Equal(t, 503, status)
+	require.Contains(t, body, "[-] state_dir: gone")
+	require.Equal(t, "not ready: state_dir: gone", s.Summary(t.Context()))
+	require.NoError(t, health.Degraded(nil))
+}
+
+// TestSinceIsWhenTheStateChangedAndNotWhenSomebodyAsked: a probe that only ran for a
+// report would date a fault of the night to the first look in the morning.
+func TestSinceIsWhenTheStateChangedAndNotWhenSomebodyAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		s := newServer(t)
+		c := s.Checks()
+		c.Register("store", func(context.Context) error {
+			if broken.Load() {
+				return errors.New("locked")
+			}
+			return nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { c.Follow(ctx); close(done) }()
+		<-time.After(time.Minute)
+		broken.Store(true)
+		broke := time.Now()
+		<-time.After(8 * time.Hour)
+		r := c.Report(t.Context())
+		require.False(t, r.Ready)
+		require.WithinRange(t, r.Checks[0].Since, broke, broke.Add(5*time.Second))
+		cancel()
+		<-done
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestWhoeverHangsUpChangesNothingForOthers(t *testing.T) {
+	t.Parallel()
+	var c health.Checks
+	c.Register("store", func(ctx context.Context) error { return ctx.Err() })
+	require.True(t, c.Report(t.Context()).Ready)
+	since := c.Report(t.Context()).Checks[0].Since
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Report(gone)
+	require.NoError(t, c.Failing(t.Context(), "store"))
+	require.Equal(t, since, c.Report(t.Context()).Checks[0].Since)
+}
+
+func TestWaitReadyTellsWhyNotYet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c health.Checks
+		c.Set("entries", errors.New("not yet"))
+		var why []string
+		begun := time.Now()
+		go func() {
+			<-time.After(3 * time.Second)
+			c.Set("entries", health.Degraded(errors.New("slow")))
+		}()
+		require.NoError(t, c.WaitReady(t.Context(), time.Second, func(r health.Report) { why = append(why, r.Summary()) }))
+		require.GreaterOrEqual(t, time.Since(begun), 3*time.Second)
+		require.NotEmpty(t, why)
+		require.Equal(t, "not ready: entries: not yet", why[0])
+		c.Set("entries", errors.New("gone"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorIs(t, c.WaitReady(ctx, time.Second, nil), context.DeadlineExceeded)
+	})
+}
+
+func TestACertificateOutOfItsTimeNamesTheClock(t *testing.T) {
+	t.Parallel()
+	var c health.Checks
+	c.Set("control_stream", errors.New("rpc error: "+strings.Repeat("long ", 200)+"tls: x509: certificate has expired or is not yet valid"))
+	detail := c.Report(t.Context()).Checks[0].Detail
+	require.Contains(t, detail, "by the clock of this host it is")
+	require.LessOrEqual(t, len(detail), 512)
 }
 
 func TestRegisteredProbe(t *testing.T) {

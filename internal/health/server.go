@@ -96,7 +96,7 @@ func (s *Server) Alive(ctx context.Context) error {
 }
 
 // Summary is the state of all checks in one line.
-func (s *Server) Summary(ctx context.Context) string { return s.checks.Report(ctx).summary() }
+func (s *Server) Summary(ctx context.Context) string { return s.checks.Report(ctx).Summary() }
 
 // Handle mounts another handler, such as "GET /metrics", also while Run serves.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
@@ -119,6 +119,10 @@ func (s *Server) Run(ctx context.Context) error {
 	sourcelimit.Web(srv)
 	s.log.Info("health endpoints listening", zap.Stringer("address", s.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		s.checks.Follow(gctx)
+		return nil
+	})
 	g.Go(func() error {
 		if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve health endpoints: %w", err)
@@ -179,18 +183,24 @@ func (s *Server) writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body) // the client has gone; nothing to do about it
 }
 
-// summary names what is not ready.
-func (r Report) summary() string {
-	var failed []string
+// Summary names in one line what is not ready, or else what is degraded.
+func (r Report) Summary() string {
+	var failing, light []string
 	for _, c := range r.Checks {
-		if !c.OK {
-			failed = append(failed, c.Name+": "+c.Detail)
+		switch {
+		case c.Failing():
+			failing = append(failing, c.Name+": "+c.Detail)
+		case c.Degraded:
+			light = append(light, c.Name+": "+c.Detail)
 		}
 	}
-	if len(failed) == 0 {
-		return "ready"
+	switch {
+	case len(failing) > 0:
+		return "not ready: " + strings.Join(failing, "; ")
+	case len(light) > 0:
+		return "ready, degraded: " + strings.Join(light, "; ")
 	}
-	return "not ready: " + strings.Join(failed, "; ")
+	return "ready"
 }
 
 // text is the report for a person with curl.
@@ -198,13 +208,21 @@ func (r Report) text() string {
 	var b strings.Builder
 	for _, c := range r.Checks {
 		mark, detail := "[-]", c.Detail
-		if c.OK {
+		switch {
+		case c.OK:
 			mark, detail = "[+]", strings.TrimSuffix("ok, "+c.Detail, ", ")
+		case c.Degraded:
+			mark, detail = "[~]", "degraded: "+c.Detail
 		}
 		fmt.Fprintf(&b, "%s %s: %s (since %s)\n", mark, c.Name, detail, c.Since.Format(time.RFC3339))
 	}
-	if r.Ready {
-		return b.String() + "ready\n"
+	switch {
+	case !r.Ready:
+		b.WriteString("not ready\n")
+	case r.Degraded:
+		b.WriteString("ready, degraded\n")
+	default:
+		b.WriteString("ready\n")
 	}
-	return b.String() + "not ready\n"
+	return b.String()
 }

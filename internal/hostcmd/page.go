@@ -145,8 +145,11 @@ func (p *page) checks(all []health.Check) {
 	}
 	for _, c := range all {
 		mark := p.paint.Good("ok   ")
-		if !c.OK {
+		switch {
+		case c.Failing():
 			mark = p.paint.Bad("FAILS")
+		case c.Degraded:
+			mark = p.paint.Warn("WARNS")
 		}
 		fmt.Fprintf(&p.text, "  %s %-*s  %s\n", mark, width, health.OneLine(c.Name), health.OneLine(c.Detail))
 	}

@@ -25,8 +25,9 @@ type Document struct {
 	SPIFFEID string `json:"spiffe_id"`
 
 	// Ready and Checks are what /readyz says.
-	Ready  bool           `json:"ready"`
-	Checks []health.Check `json:"checks"`
+	Ready    bool           `json:"ready"`
+	Degraded bool           `json:"degraded,omitempty"`
+	Checks   []health.Check `json:"checks"`
 
 	// SVID in use, and the key ids of the authorities that peers are verified with.
 	SVID               *SVID    `json:"svid,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // runFile says where a program that was given port 0 is, while it runs.
@@ -96,7 +97,7 @@ func (k *Kept) write() error {
 	return err
 }
 
-// Ready is the readiness check: it fails, naming the file, while something is in
+// Ready is the readiness check: it is degraded, naming the file, while something is in
 // memory only. What the program itself wrote is tried again here.
 func (k *Kept) Ready(context.Context) error {
 	k.mu.Lock()
@@ -111,7 +112,7 @@ func (k *Kept) Ready(context.Context) error {
 	if reasons == nil {
 		return nil
 	}
-	return fmt.Errorf("degraded: everything works, and a restart loses what cannot be written to %s: %w", k.dir, reasons)
+	return health.Degraded(fmt.Errorf("everything works, and a restart loses what cannot be written to %s: %w", k.dir, reasons))
 }
 
 // Explain says what is kept where, for /readyz.

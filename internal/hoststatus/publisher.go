@@ -42,7 +42,7 @@ func (p *Publisher) Fill(fill func(*Document)) { p.fill.Store(&fill) }
 func (p *Publisher) document() Document {
 	d := p.fixed
 	report := p.server.Checks().Report(context.Background()) // which bounds itself
-	d.Ready, d.Checks = report.Ready, report.Checks
+	d.Ready, d.Degraded, d.Checks = report.Ready, report.Degraded, report.Checks
 	if fill := p.fill.Load(); fill != nil {
 		(*fill)(&d)
 	}

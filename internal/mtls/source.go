@@ -222,19 +222,6 @@ func (s *Source) Fault() error {
 	return s.fault
 }
 
-// Ready is the readiness check of an identity: it fails when the SVID has
-// expired, and reports a Workload API that does not answer.
-func (s *Source) Ready(context.Context) error {
-	st := s.Status()
-	if !time.Now().Before(st.NotAfter) {
-		return fmt.Errorf("X509-SVID of %s expired at %s: %w", s.id, st.NotAfter.Format(time.RFC3339), s.Fault())
-	}
-	if fault := s.Fault(); fault != nil {
-		return fmt.Errorf("X509-SVID valid until %s but the Workload API fails: %w", st.NotAfter.Format(time.RFC3339), fault)
-	}
-	return nil
-}
-
 // SVIDStatus describes the SVID in use.
 type SVIDStatus struct {
 	Serial      string // hexadecimal

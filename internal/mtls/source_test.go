@@ -232,7 +232,7 @@ func TestSourceKeepsItsSVID(t *testing.T) {
 			eventually(t, "the fault is reported", func() bool { return status.Code(s.Fault()) == status.Code(fault) })
 			eventually(t, "the watch is started again", func() bool { return agent.seen() >= 3 })
 			require.Equal(t, first.Certificates[0].Raw, leafOf(t, s).Raw)
-			require.ErrorContains(t, s.Ready(t.Context()), "Workload API fails", "degraded")
+			require.ErrorContains(t, s.Ready(t.Context()), "but the Workload API fails")
 
 			second := ca.SVID(t, connectorID)
 			agent.issue(t, ca, second)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
@@ -182,9 +183,9 @@ func (d *door) ready() error {
 	case answers != "", !wanted:
 		return nil
 	case st.LastError == nil:
-		return fmt.Errorf("dialing CONNECTOR_ADDR %s", d.cfg.ConnectorAddr)
+		return health.Degraded(fmt.Errorf("dialing CONNECTOR_ADDR %s", d.cfg.ConnectorAddr))
 	default:
-		return fmt.Errorf("degraded: no connector that the directory lists answers at CONNECTOR_ADDR %s: %w", d.cfg.ConnectorAddr, st.LastError)
+		return health.Degraded(fmt.Errorf("no connector that the directory lists answers at CONNECTOR_ADDR %s: %w", d.cfg.ConnectorAddr, st.LastError))
 	}
 }
 

@@ -142,7 +142,7 @@ func TestConnectorAddr(t *testing.T) {
 		w.book.turn(at("a", a.addr))
 		w.connected(t, "a", a.addr) // at once, not after the head start
 		w.ready(t)
-		require.ErrorContains(t, w.manager.AddrReady(t.Context()), "degraded: no connector that the directory lists answers at CONNECTOR_ADDR 127.0.0.1:1: ")
+		require.ErrorContains(t, w.manager.AddrReady(t.Context()), "no connector that the directory lists answers at CONNECTOR_ADDR 127.0.0.1:1: ")
 	})
 	t.Run("delays nobody for longer than its head start", func(t *testing.T) {
 		t.Parallel()

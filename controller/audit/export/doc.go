@@ -4,9 +4,10 @@
 // It does not record or sequence events (controller/audit does) and decides
 // nothing about them. Only what has its place in the log is exported.
 //
-// Main types, in reading order: Config, Exporter, Record (the line), Sink.
+// Main types, in reading order: Config, Exporter, State (of a sink), Record (the line), Sink.
 //
-// New opens nothing. Run blocks, owns a goroutine for each sink and joins them.
+// New opens nothing. Run blocks, owns a goroutine for each sink and joins them. States
+// and Stuck may be called at any time.
 //
 // Invariants: each sink has its own position in the database, moved after the
 // delivery, so an event is delivered at least once and in order; a sink that is

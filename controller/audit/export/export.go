@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -12,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // Store is what an Exporter reads, and where it keeps its positions.
@@ -87,20 +91,76 @@ type Config struct {
 	Store Store
 	Head  Head
 	Sinks map[string]Sink // by the name of their position
-	// Result hears of each attempt of a sink; may be nil.
-	Result func(sink string, err error)
-	Log    *zap.Logger
+	Log   *zap.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// State is how one sink is.
+type State struct {
+	Sink string
+	// WaitingSince is since when events wait that were not delivered, zero while none does.
+	WaitingSince time.Time
+	// Err is why the last attempt failed; nil while the first one lasts.
+	Err error
 }
 
 // Exporter delivers to all sinks.
-type Exporter struct{ cfg Config }
+type Exporter struct {
+	cfg Config
+
+	mu     sync.Mutex
+	states map[string]State
+}
 
 // New returns an Exporter.
 func New(cfg Config) *Exporter {
-	if cfg.Result == nil {
-		cfg.Result = func(string, error) {}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	return &Exporter{cfg: cfg}
+	return &Exporter{cfg: cfg, states: map[string]State{}}
+}
+
+// States are how the sinks are, by name.
+func (e *Exporter) States() (out []State) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(e.cfg.Sinks)) {
+		s := e.states[name]
+		s.Sink = name
+		out = append(out, s)
+	}
+	return out
+}
+
+// stuckAfter is how long events may wait before that is a fault: a receiver that
+// restarts is none.
+const stuckAfter = time.Minute
+
+// Stuck names the sinks that events have waited for too long, nil if there is none.
+func (e *Exporter) Stuck() error {
+	var errs []error
+	now := e.cfg.Now()
+	for _, s := range e.States() {
+		if s.WaitingSince.IsZero() || now.Sub(s.WaitingSince) < stuckAfter {
+			continue
+		}
+		why := s.Err
+		if why == nil {
+			why = errors.New("it does not answer")
+		}
+		errs = append(errs, fmt.Errorf("nothing was delivered to %s since %s: %w", s.Sink, s.WaitingSince.UTC().Format(time.RFC3339), why))
+	}
+	return errors.Join(errs...)
+}
+
+// note keeps what happened to a sink.
+func (e *Exporter) note(sink string, change func(*State)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.states[sink]
+	change(&s)
+	e.states[sink] = s
 }
 
 const (
@@ -114,7 +174,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for name, sink := range e.cfg.Sinks {
 		g.Go(func() error {
-			r := &runner{cfg: e.cfg, name: name, sink: sink, position: -1, log: e.cfg.Log.With(zap.String("sink", name))}
+			r := &runner{exporter: e, cfg: e.cfg, name: name, sink: sink, position: -1, log: e.cfg.Log.With(zap.String("sink", name))}
 			return errors.Join(r.run(gctx), sink.Close())
 		})
 	}
@@ -123,11 +183,12 @@ func (e *Exporter) Run(ctx context.Context) error {
 
 // runner is one sink.
 type runner struct {
+	exporter *Exporter
 	cfg      Config
 	name     string
 	sink     Sink
 	position int64 // -1 until it was read
-	failed   bool
+	failing  logging.Reminder
 	log      *zap.Logger
 }
 
@@ -176,14 +237,22 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 func (r *runner) report(err error) {
-	r.cfg.Result(r.name, err)
-	if err != nil && !r.failed {
-		r.log.Warn("audit export failed, retrying", zap.Int64("position", r.position), zap.Error(err))
+	r.exporter.note(r.name, func(s *State) {
+		if s.Err = err; err == nil {
+			s.WaitingSince = time.Time{}
+		} else if s.WaitingSince.IsZero() {
+			s.WaitingSince = r.cfg.Now()
+		}
+	})
+	if err == nil {
+		if r.failing.Over() {
+			r.log.Info("audit export works again", zap.Int64("position", r.position))
+		}
+		return
 	}
-	if err == nil && r.failed {
-		r.log.Info("audit export works again", zap.Int64("position", r.position))
+	if due, attempts := r.failing.Due(r.cfg.Now()); due {
+		r.log.Warn("audit export failed, retrying", zap.Int64("position", r.position), zap.Int("attempts", attempts), zap.Error(err))
 	}
-	r.failed = err != nil
 }
 
 // batch delivers one batch. The position moves after the delivery: killed in
@@ -199,6 +268,11 @@ func (r *runner) batch(ctx context.Context) (delivered bool, err error) {
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
+	r.exporter.note(r.name, func(s *State) {
+		if s.WaitingSince.IsZero() {
+			s.WaitingSince = r.cfg.Now()
+		}
+	})
 	b := Batch{First: rows[0].Index}
 	for _, row := range rows {
 		line, err := Encode(row)

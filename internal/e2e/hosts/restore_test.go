@@ -66,7 +66,7 @@ func TestAControllerIsRestoredByTheDocument(t *testing.T) {
 	gw.Run("systemctl", "restart", connector.unit)
 	s.eventually(func() bool {
 		last := readyz()
-		return strings.Contains(last, "[-] state_dir: degraded") && strings.Contains(last, "[+] policy") && strings.Contains(last, "[+] control_stream")
+		return strings.Contains(last, "[~] state_dir: degraded") && strings.Contains(last, "[+] policy") && strings.Contains(last, "[+] control_stream")
 	}, readyz)
 	s.finds(gw, []string{"grpcconnector"}, "readiness", "state_dir")
 }

@@ -22,7 +22,8 @@ import (
 // atWork is a controller with a connector and a tunneler, to which this and that
 // happens.
 func atWork(t *testing.T, w *watch) {
-	s := newSite(t, w)
+	begun := time.Now()
+	s := newSite(t, w, "--audit-export-file", filepath.Join(t.TempDir(), "not-mounted", "audit.jsonl"))
 	s.boot()
 	gateway, gatewayAt := s.join("connector", "gateway")
 	laptop, _ := s.join("tunneler", "laptop")
@@ -76,6 +77,7 @@ func atWork(t *testing.T, w *watch) {
 	since = time.Now()
 	s.fires("ZeroTrustAuditRefused", at(gatewayAt), func() { s.rollBack(gateway) })
 	s.alerted("ZeroTrustAuditRefused", here, since)
+	s.alerted("ZeroTrustAuditExportStuck", at(s.Run.Health, "sink", "file"), begun)
 }
 
 // holdTheDatabase keeps the controller from writing, for longer than it takes a

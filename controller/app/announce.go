@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+)
+
+const (
+	// readyEvery is how often a controller that starts looks whether it is ready.
+	readyEvery = 200 * time.Millisecond
+	// readyWithin is how long a healthy one may take: the first round of the reconciler
+	// and of the audit log. One that takes longer lacks something.
+	readyWithin = 10 * time.Second
+)
+
+// announce says in the log that the controller is ready once /readyz does, and until
+// then, if it takes long, why it is not. It closes told when there is nothing more to
+// wait for: a controller that lacks something serves all the same, and the service
+// manager must not kill it for that.
+func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, ready []zap.Field, told chan<- struct{}) error {
+	begun := time.Now()
+	var waiting logging.Reminder
+	tell := sync.OnceFunc(func() { close(told) })
+	err := checks.WaitReady(ctx, readyEvery, func(r health.Report) {
+		now := time.Now()
+		if now.Sub(begun) < readyWithin {
+			return
+		}
+		tell()
+		if due, _ := waiting.Due(now); due {
+			log.Warn("the controller serves, and is not ready: `grpccontroller doctor` says what to do", zap.String("reason", r.Summary()))
+		}
+	})
+	if err == nil {
+		log.Info("controller ready", ready...)
+		tell()
+	}
+	return nil // ctx has ended otherwise
+}
+
+// notify tells systemd, once announced is closed.
+func (c *controller) notify(ctx context.Context, announced <-chan struct{}) error {
+	select {
+	case <-announced:
+	case <-ctx.Done():
+		return nil
+	}
+	c.health.Live().Register("policy", c.policy.Alive)
+	return notify.Run(ctx, notify.Config{Alive: c.health.Alive, Status: c.health.Summary, Log: c.log.Named("notify")})
+}
