@@ -50,6 +50,8 @@ const (
 	SignOut = "session.sign-out"
 	StepUp  = "session.step-up"
 
+	DeviceApprove = "device.approve" // a person signed a command line in
+	DeviceDeny    = "device.deny"
 	SessionRevoke = "session.revoke"
 	PersonCreate  = "person.create"
 	PersonUpdate  = "person.update"

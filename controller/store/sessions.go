@@ -73,7 +73,7 @@ func (a authRows) DeleteSessions(ctx context.Context, personID, except string) e
 
 // DropSessions implements auth.SessionsTx.
 func (a authRows) DropSessions(ctx context.Context, expiredBefore, seenBefore time.Time) error {
-	return a.exec(ctx, `DELETE FROM sessions WHERE expires_at < ? OR last_seen_at < ?`, micros(expiredBefore), micros(seenBefore))
+	return a.exec(ctx, `DELETE FROM sessions WHERE expires_at < ? OR last_seen_at < ? AND method != 'device'`, micros(expiredBefore), micros(seenBefore))
 }
 
 // Failures implements auth.FailuresTx.

@@ -38,14 +38,17 @@ type KeyList struct {
 	Total         int    `json:"total"`
 }
 
-// AccessTokenRequest is the form of POST /oauth/token (RFC 6749, section 4.4.2).
+// AccessTokenRequest is the form of POST /oauth/token (RFC 6749, section 4.4.2, and RFC
+// 8628 section 3.4).
 type AccessTokenRequest struct {
-	GrantType string `json:"grant_type" enum:"client_credentials"`
+	GrantType string `json:"grant_type" enum:"client_credentials,urn:ietf:params:oauth:grant-type:device_code"`
 	// ClientID and ClientSecret are an API key's id and the key; absent with HTTP Basic.
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
 	// Scope is a list of permissions, separated by spaces; absent is all of the key's.
 	Scope string `json:"scope,omitempty"`
+	// DeviceCode is that of a command line.
+	DeviceCode string `json:"device_code,omitempty"`
 }
 
 // AccessToken is the reply of POST /oauth/token (RFC 6749 section 5.1).
@@ -53,5 +56,5 @@ type AccessToken struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"` // Bearer
 	ExpiresIn   int    `json:"expires_in"` // seconds
-	Scope       string `json:"scope"`
+	Scope       string `json:"scope,omitempty"`
 }

@@ -13,7 +13,7 @@ type Problem struct {
 	RequestID string `json:"request_id"`
 	// Field is the body field or query parameter that is at fault.
 	Field string `json:"field,omitempty"`
-	// Error is a code of RFC 6749 section 5.2, of POST /oauth/token only.
+	// Error is a code of RFC 6749 section 5.2, of the /oauth paths only.
 	Error string `json:"error,omitempty"`
 	// Resource is the id of what the request with this Idempotency-Key made.
 	Resource string `json:"resource,omitempty"`

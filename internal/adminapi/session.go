@@ -68,10 +68,10 @@ type Session struct {
 	ID          string    `json:"id"`
 	PersonID    string    `json:"person_id"`
 	PersonEmail string    `json:"person_email"`
-	Method      string    `json:"method"` // password, oidc or setup
+	Method      string    `json:"method"` // password, oidc, setup or device (a command line)
 	Source      string    `json:"source"`
-	UserAgent   string    `json:"user_agent"`
-	Current     bool      `json:"current"` // of this request
+	UserAgent   string    `json:"user_agent"` // of a command line the name of its host; neither is verified
+	Current     bool      `json:"current"`    // of this request
 	CreatedAt   time.Time `json:"created_at"`
 	LastSeenAt  time.Time `json:"last_seen_at"`
 	ExpiresAt   time.Time `json:"expires_at"` // if it is not used again

@@ -30,6 +30,9 @@ func (s *Server) meOperations() []operation {
 		method: http.MethodGet, path: "/me/sessions", tag: "me", summary: "List the own sessions, newest first",
 		permission: auth.Self, query: pageParams(), replies: listReplies(adminapi.SessionList{}), problems: conflict, handle: s.mySessions,
 	}, {
+		method: http.MethodDelete, path: "/me/sessions", tag: "me", summary: "Sign out everywhere: all browsers, this one too, and all command lines",
+		permission: auth.Self, replies: done, problems: conflict, handle: s.endMySessions,
+	}, {
 		method: http.MethodDelete, path: "/me/sessions/:id", tag: "me", summary: "End one of the own sessions",
 		permission: auth.Self, replies: done, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.endMySession,
 	}}
@@ -101,6 +104,19 @@ func (s *Server) mySessions(c *gin.Context) error {
 		return err
 	}
 	return s.listSessions(c, a.Person.ID, a.Session.ID)
+}
+
+func (s *Server) endMySessions(c *gin.Context) error {
+	a, err := active(c)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Identity.Sessions.EndAll(c.Request.Context(), a, by(c)); err != nil {
+		return err
+	}
+	s.setCookie(c, cookie{name: sessionCookie})
+	c.Status(http.StatusNoContent)
+	return nil
 }
 
 func (s *Server) endMySession(c *gin.Context) error {

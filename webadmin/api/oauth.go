@@ -16,7 +16,7 @@ import (
 func (s *Server) oauthOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/oauth/token", tag: "keys", summary: "Get an access token for an API key",
-		description: "OAuth 2.0 client credentials (RFC 6749 section 4.4), form-encoded: grant_type=client_credentials, client_id is the key's id and client_secret the key, in the body or by HTTP Basic; scope may ask for less. Problems have the field error of section 5.2.",
+		description: "OAuth 2.0 client credentials (RFC 6749 section 4.4), form-encoded: grant_type=client_credentials, client_id is the key's id and client_secret the key, in the body or by HTTP Basic; scope may ask for less. A command line sends the grant_type of RFC 8628, client_id=grpccontroller-cli and its device_code instead. Problems have the field error of section 5.2.",
 		public:      true, request: adminapi.AccessTokenRequest{}, form: true, replies: map[int]any{http.StatusOK: adminapi.AccessToken{}}, problems: []int{http.StatusForbidden}, handle: s.issueToken,
 	}}
 }
@@ -35,8 +35,15 @@ func (s *Server) issueToken(c *gin.Context) error {
 	} else {
 		id, secret = form.Get("client_id"), form.Get("client_secret")
 	}
-	if form.Get("grant_type") != "client_credentials" {
-		return oauthProblem(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials")
+	switch form.Get("grant_type") {
+	case "client_credentials":
+	case adminapi.DeviceCodeGrant:
+		if id != adminapi.CLIClientID || secret != "" {
+			return oauthProblem(http.StatusBadRequest, "invalid_client", "client_id must be "+adminapi.CLIClientID+", without a secret")
+		}
+		return s.redeemDevice(c, form.Get("device_code"))
+	default:
+		return oauthProblem(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials or "+adminapi.DeviceCodeGrant)
 	}
 	var scope []auth.Permission
 	for _, p := range strings.Fields(form.Get("scope")) {

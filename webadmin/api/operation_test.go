@@ -83,6 +83,7 @@ func publicRoutes() []string {
 	return []string{
 		"GET /openapi.json",
 		"GET /setup", "POST /setup", "POST /session", "GET /session/oidc/start", "GET /session/oidc/callback", "POST /oauth/token", "POST /claims/:code",
+		"POST /oauth/device_authorization", "POST /oauth/revoke",
 	}
 }
 
@@ -158,7 +159,7 @@ func TestAsksToSignInAgainWhereARowSaysSo(t *testing.T) {
 	}
 	for _, must := range []string{
 		"POST /tokens", "POST /requests/:id/approve", "POST /ca/rotations", "POST /ca/rotations/resume", "POST /ca/rotations/abort", "POST /keys",
-		"POST /people", "PATCH /people/:id", "DELETE /people/:id", "POST /people/:id/reset", "POST /me/totp", "DELETE /me/totp",
+		"POST /people", "PATCH /people/:id", "DELETE /people/:id", "POST /people/:id/reset", "POST /me/totp", "DELETE /me/totp", "POST /device/approve",
 	} {
 		require.Contains(t, asked, must)
 	}

@@ -27,6 +27,7 @@ func (s *Server) operations() []operation {
 		s.peopleOperations(),
 		s.keyOperations(),
 		s.oauthOperations(),
+		s.deviceOperations(),
 	)
 }
 

@@ -177,11 +177,16 @@ func texts(ps []auth.Permission) []string {
 
 // listSessions renders a page of the sessions of one person, or of all for "".
 func (s *Server) listSessions(c *gin.Context, personID, current string) error {
-	page, err := parsePage("sessions", queryOf(c))
+	all, err := s.cfg.Identity.Sessions.List(c.Request.Context(), personID)
 	if err != nil {
 		return err
 	}
-	all, err := s.cfg.Identity.Sessions.List(c.Request.Context(), personID)
+	return s.renderSessions(c, "sessions", all, current)
+}
+
+// renderSessions renders a page of these.
+func (s *Server) renderSessions(c *gin.Context, name string, all []auth.Session, current string) error {
+	page, err := parsePage(name, queryOf(c))
 	if err != nil {
 		return err
 	}
@@ -232,6 +237,7 @@ func identityProblem(err error) *problemError {
 		{auth.ErrPersonNotFound, http.StatusNotFound, adminapi.TypeNotFound},
 		{auth.ErrSessionNotFound, http.StatusNotFound, adminapi.TypeNotFound},
 		{auth.ErrKeyNotFound, http.StatusNotFound, adminapi.TypeNotFound},
+		{auth.ErrDeviceCode, http.StatusNotFound, adminapi.TypeNotFound},
 		{auth.ErrLastOwner, http.StatusConflict, adminapi.TypeLastOwner},
 		{auth.ErrOwnRole, http.StatusConflict, adminapi.TypePerson},
 		{auth.ErrFederated, http.StatusConflict, adminapi.TypePerson},

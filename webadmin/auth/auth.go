@@ -35,6 +35,7 @@ type Auth struct {
 	People   *People
 	Account  *Account
 	Keys     *Keys
+	Devices  *Devices
 }
 
 // New returns an Auth; it makes what is missing only when it is asked for.
@@ -52,6 +53,7 @@ func New(c Config) (*Auth, error) {
 	sessions := &Sessions{core: k}
 	return &Auth{
 		Sessions: sessions, People: &People{core: k, sessions: sessions}, Account: &Account{core: k, sessions: sessions}, Keys: keys,
+		Devices: newDevices(k),
 	}, nil
 }
 

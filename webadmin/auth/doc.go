@@ -1,6 +1,6 @@
 // Package auth says who calls the admin API: a person with a session, or a program
-// with an API key or an access token that it got for one. It also keeps who these
-// are: people with their passwords, second factors, setup links and sessions, keys
+// with an API key, an access token that it got for one, or the token of a command line
+// that a person signed in. It also keeps who these are: people with their passwords, second factors, setup links and sessions, keys
 // and the keys that sign access tokens.
 //
 // It does not decide which permission a route needs (its row in webadmin/api does),
@@ -9,7 +9,7 @@
 //
 // Main types, in reading order: Permission, Role, Principal; Auth and its parts
 // Sessions (SignIn, Authenticate, StepUp), People (setup links, Create, Update),
-// Account (what people change of themselves), Keys (Authenticate, Exchange);
+// Account (what people change of themselves), Keys (Authenticate, Exchange), Devices (the device flow); Declare;
 // Person, Session, Key, Store; EnsureBootstrapKey.
 //
 // Everything is safe for concurrent use and starts no goroutine.

@@ -39,7 +39,8 @@ func NewKeys(store Store, now func() time.Time) *Keys {
 // usedEvery is how exactly the last use of a key is kept.
 const usedEvery = time.Minute
 
-// Authenticate returns who holds bearer, an API key or an access token. Errors:
+// Authenticate returns who holds bearer: an API key, an access token or the token of a
+// command line that a person signed in. Errors:
 // *RefusedError; any other error means that the store could not be asked.
 //
 // The comparison cannot be timed: the store compares SHA-256 values, of which a
@@ -50,12 +51,23 @@ func (k *Keys) Authenticate(ctx context.Context, bearer string) (Principal, erro
 		return Principal{}, &RefusedError{Reason: "no API key"}
 	case strings.Count(bearer, ".") == 2:
 		return k.byAccessToken(ctx, bearer)
+	case strings.HasPrefix(bearer, loginPrefix):
+		return k.byLogin(ctx, bearer)
 	}
 	key, err := k.bySecret(ctx, bearer)
 	if err != nil {
 		return Principal{}, err
 	}
 	return key.principal(), nil
+}
+
+// byLogin knows a command line that a person signed in, as far as its session lives.
+func (k *Keys) byLogin(ctx context.Context, text string) (Principal, error) {
+	if secret.Check(loginPrefix, text) != nil {
+		return Principal{}, &RefusedError{Reason: "malformed login"}
+	}
+	a, err := k.live(ctx, secret.Hash(text), false)
+	return a.Principal, err
 }
 
 func (k *Keys) bySecret(ctx context.Context, text string) (Key, error) {

@@ -38,6 +38,10 @@ func (p Permission) Known() bool { return slices.Contains(Permissions(), p) }
 // that manages people could make itself any of them.
 func (p Permission) Grantable() bool { return p.Known() && p != Self && p != PeopleManage }
 
+// forLogin says whether a command line that a person signed in has it. A token of
+// hours in a file must not become a password, a person or a key of a year.
+func (p Permission) forLogin() bool { return p.Grantable() && p != KeysManage }
+
 // Role is what a person is.
 type Role string
 

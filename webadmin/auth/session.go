@@ -33,6 +33,8 @@ const (
 	ByPassword Method = "password"
 	ByOIDC     Method = "oidc"
 	BySetup    Method = "setup"
+	// ByDevice is a command line, which has a token and no cookie.
+	ByDevice Method = "device"
 )
 
 // Session is somebody signed in at one browser. Its secret is the cookie, of
@@ -49,8 +51,12 @@ type Session struct {
 	StepUpUntil time.Time
 }
 
-// IdleExpiresAt is when the session ends if it is not used again.
+// IdleExpiresAt is when the session ends if it is not used again. A command line is
+// not used for hours; it does not idle out.
 func (s Session) IdleExpiresAt() time.Time {
+	if s.Method == ByDevice {
+		return s.ExpiresAt
+	}
 	if idle := s.LastSeenAt.Add(SessionIdle); idle.Before(s.ExpiresAt) {
 		return idle
 	}

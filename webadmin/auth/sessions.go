@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -45,15 +46,20 @@ func (s *Sessions) Authenticate(ctx context.Context, cookie string, passive bool
 	if secret.Check(sessionPrefix, cookie) != nil { // noise costs no look-up
 		return Active{}, &RefusedError{Reason: "malformed session"}
 	}
-	rows := s.Store.AuthRows()
-	sess, err := rows.SessionByHash(ctx, secret.Hash(cookie))
+	return s.live(ctx, secret.Hash(cookie), passive)
+}
+
+// live returns the session of this hash if it has not ended.
+func (k *core) live(ctx context.Context, hash []byte, passive bool) (Active, error) {
+	rows := k.Store.AuthRows()
+	sess, err := rows.SessionByHash(ctx, hash)
 	if errors.Is(err, ErrSessionNotFound) {
 		return Active{}, &RefusedError{Reason: "unknown session"}
 	}
 	if err != nil {
 		return Active{}, err
 	}
-	now := s.now()
+	now := k.now()
 	if !sess.Live(now) {
 		return Active{}, &RefusedError{Reason: "expired session", Actor: "person:" + sess.PersonID}
 	}
@@ -66,7 +72,7 @@ func (s *Sessions) Authenticate(ctx context.Context, cookie string, passive bool
 	}
 	if !passive && now.Sub(sess.LastSeenAt) >= touchEvery {
 		if err := rows.TouchSession(ctx, sess.ID, now); err != nil {
-			s.Log.Warn("use of a session not recorded", zap.String("session_id", sess.ID), zap.Error(err))
+			k.Log.Warn("use of a session not recorded", zap.String("session_id", sess.ID), zap.Error(err))
 		}
 		sess.LastSeenAt = now
 	}
@@ -74,10 +80,43 @@ func (s *Sessions) Authenticate(ctx context.Context, cookie string, passive bool
 }
 
 func principalOf(p Person, s Session) Principal {
+	may := p.Role.Permissions()
+	if s.Method == ByDevice {
+		may = slices.DeleteFunc(may, func(p Permission) bool { return !p.forLogin() })
+	}
 	return Principal{
-		Actor: p.Actor(), Kind: KindPerson, Name: p.Name, Role: p.Role, Permissions: p.Role.Permissions(),
+		Actor: p.Actor(), Kind: KindPerson, Name: p.Name, Role: p.Role, Permissions: may,
 		SessionID: s.ID, StepUpUntil: s.StepUpUntil,
 	}
+}
+
+// EndAll signs a person out everywhere: browsers and command lines.
+func (s *Sessions) EndAll(ctx context.Context, a Active, by By) error {
+	return s.Store.AuthTx(ctx, func(tx Tx) error {
+		if err := tx.DeleteSessions(ctx, a.Person.ID, ""); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, by, audit.Event{Action: audit.SignOut, Target: "person/" + a.Person.ID, Reason: "everywhere"})
+	})
+}
+
+// Logins returns the command lines that are signed in, of everybody.
+func (s *Sessions) Logins(ctx context.Context) ([]Session, error) {
+	all, err := s.List(ctx, "")
+	return slices.DeleteFunc(all, func(it Session) bool { return it.Method != ByDevice }), err
+}
+
+// RevokeLogin ends the session of a command line, whosever it is. Errors:
+// ErrSessionNotFound, also for a session of a browser.
+func (s *Sessions) RevokeLogin(ctx context.Context, id string, by By) error {
+	sess, err := s.Store.AuthRows().SessionByID(ctx, id)
+	if err == nil && sess.Method != ByDevice {
+		err = ErrSessionNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return s.Revoke(ctx, "", id, by)
 }
 
 // SignOut ends a session.

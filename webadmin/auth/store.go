@@ -60,7 +60,8 @@ type SessionsTx interface {
 	DeleteSession(ctx context.Context, id string) error
 	// DeleteSessions ends those of a person except one, which may be "".
 	DeleteSessions(ctx context.Context, personID, except string) error
-	// DropSessions forgets those that ended by themselves before these times.
+	// DropSessions forgets those that ended by themselves before these times. Those of
+	// command lines do not end by not being used.
 	DropSessions(ctx context.Context, expiredBefore, seenBefore time.Time) error
 }
 

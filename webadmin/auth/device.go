@@ -1,0 +1,414 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+)
+
+// A command line signs in by the device flow (RFC 8628): it asks, a person who is
+// signed in at a browser approves, and it fetches its token.
+const (
+	// AskLife is how long an ask waits for its person.
+	AskLife = 10 * time.Minute
+	// DeviceInterval is how often a command line may ask whether it was approved.
+	DeviceInterval = 5 * time.Second
+	// LoginLife is how long the token is good, whatever its use.
+	LoginLife = 8 * time.Hour
+
+	longestInterval = time.Minute
+	deviceCode      = "ztd_" // begins the code with which the command line asks
+	loginPrefix     = "ztp_" // begins the token: what a person let a program do
+)
+
+// Nobody knows who asks, so what asks take is bounded: an address may ask asksBurst
+// times, then once per askEvery, which is less than maxAsks in AskLife. When
+// several addresses fill it, the one that has most loses its oldest ask.
+const (
+	maxAsks   = 256
+	asksBurst = 20
+	askEvery  = 10 * time.Second
+	// A person may try guessesBurst codes, then one per guessEvery. With maxAsks codes of
+	// 34 bits at once, a guess is right once in a hundred million.
+	guessesBurst = 10
+	guessEvery   = 6 * time.Second
+)
+
+// Errors of signing a command line in.
+var (
+	// ErrDeviceCode is for the person at the browser.
+	ErrDeviceCode = errors.New("no command line waits with this code: it was used, has expired (after 10 minutes), or has a typing mistake")
+	// The others are for the command line (RFC 8628 section 3.5).
+	ErrDevicePending  = errors.New("nobody has decided yet")
+	ErrDeviceSlowDown = errors.New("asked too often; wait five seconds longer each time")
+	ErrDeviceDenied   = errors.New("the sign-in was denied, or ended before it began")
+	ErrDeviceExpired  = errors.New("the code has expired, was used, or is unknown")
+)
+
+// DeviceAsk is a command line that waits. Host is what it says of itself.
+type DeviceAsk struct {
+	Host    string
+	Source  string // address that it asked from
+	AskedAt time.Time
+	EndsAt  time.Time
+}
+
+// DeviceCodes are what a command line gets: one code for itself and one for its person.
+type DeviceCodes struct {
+	DeviceCode, UserCode string
+}
+
+// Login is a command line that is signed in.
+type Login struct {
+	Token   string
+	Session Session
+	Person  Person
+}
+
+// Devices signs command lines in. What waits is in memory only: a restart makes it
+// begin again, and nobody without a credential writes to the database.
+type Devices struct {
+	*core
+	asks    *sourcelimit.Limiter
+	guesses *sourcelimit.Keyed[string]
+
+	mu      sync.Mutex
+	waiting map[string]*waiting // by the hash of the device code
+}
+
+func newDevices(k *core) *Devices {
+	return &Devices{
+		core: k, asks: sourcelimit.New(askEvery, asksBurst, k.Now), guesses: sourcelimit.NewIdentities(guessEvery, guessesBurst, k.Now),
+		waiting: map[string]*waiting{},
+	}
+}
+
+// waiting is an ask from its beginning to its token.
+type waiting struct {
+	DeviceAsk
+	hash     string
+	userCode string
+	state    decision
+	session  string // of the person who approved it, once approved
+	interval time.Duration
+	polledAt time.Time
+}
+
+type decision int
+
+const (
+	undecided decision = iota
+	deciding
+	approved
+	denied
+)
+
+// hostClaim is what a host can be called.
+var hostClaim = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// Ask begins. host may be empty. Errors: *FieldError, *TooManyError.
+func (d *Devices) Ask(host, source string) (DeviceCodes, error) {
+	if host != "" && !hostClaim.MatchString(host) {
+		return DeviceCodes{}, fieldError("host_name", "must be a host name of at most 63 characters")
+	}
+	addr, _ := netip.ParseAddr(source)
+	if !d.asks.Allow(addr) {
+		return DeviceCodes{}, &TooManyError{RetryAfter: askEvery}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	d.forget(now)
+	if len(d.waiting) >= maxAsks {
+		d.makeRoom()
+	}
+	codes := DeviceCodes{DeviceCode: secret.New(deviceCode), UserCode: d.unusedCode()}
+	w := &waiting{
+		DeviceAsk: DeviceAsk{Host: host, Source: source, AskedAt: now, EndsAt: now.Add(AskLife)},
+		hash:      string(secret.Hash(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
+	}
+	d.waiting[w.hash] = w
+	return codes, nil
+}
+
+// forget drops what has expired.
+func (d *Devices) forget(now time.Time) {
+	for hash, w := range d.waiting {
+		if !now.Before(w.EndsAt) {
+			delete(d.waiting, hash)
+		}
+	}
+}
+
+// makeRoom drops the oldest ask of the address that has most.
+func (d *Devices) makeRoom() {
+	n := map[netip.Prefix]int{}
+	oldest := map[netip.Prefix]*waiting{}
+	var most netip.Prefix
+	for _, w := range d.waiting {
+		addr, _ := netip.ParseAddr(w.Source)
+		b := sourcelimit.Bucket(addr)
+		n[b]++
+		if o := oldest[b]; o == nil || w.AskedAt.Before(o.AskedAt) {
+			oldest[b] = w
+		}
+		if n[b] > n[most] {
+			most = b
+		}
+	}
+	delete(d.waiting, oldest[most].hash)
+}
+
+// userAlphabet has no vowels, so that no code is a word, and no letters that look
+// alike (RFC 8628 section 6.1).
+const userAlphabet = "BCDFGHJKLMNPQRSTVWXZ"
+
+func (d *Devices) unusedCode() string {
+	for {
+		code := newUserCode()
+		if d.byUserCode(code) == nil {
+			return code
+		}
+	}
+}
+
+// newUserCode draws eight letters, 34 bits.
+func newUserCode() string {
+	var b [1]byte
+	code := make([]byte, 0, 9)
+	for len(code) < 9 {
+		if len(code) == 4 {
+			code = append(code, '-')
+		}
+		_, _ = rand.Read(b[:])                                   // crypto/rand.Read never fails; it aborts the program instead
+		if int(b[0]) < 256/len(userAlphabet)*len(userAlphabet) { // every letter as likely as the others
+			code = append(code, userAlphabet[int(b[0])%len(userAlphabet)])
+		}
+	}
+	return string(code)
+}
+
+// parseUserCode reads what a person typed: in any case, with or without the hyphen.
+func parseUserCode(typed string) string {
+	var code []byte
+	for _, r := range strings.ToUpper(typed) {
+		if r == ' ' || r == '-' {
+			continue
+		}
+		letter := strings.IndexRune(userAlphabet, r)
+		if letter < 0 || len(code) == 9 {
+			return ""
+		}
+		if len(code) == 4 {
+			code = append(code, '-')
+		}
+		code = append(code, userAlphabet[letter])
+	}
+	return string(code)
+}
+
+func (d *Devices) byUserCode(code string) *waiting {
+	for _, w := range d.waiting {
+		if w.userCode == code {
+			return w
+		}
+	}
+	return nil
+}
+
+// guess finds an undecided ask by what a person typed, and counts the attempt.
+// The caller holds the lock.
+func (d *Devices) guess(p Person, typed string) (*waiting, error) {
+	if !d.guesses.AllowKey(p.ID) {
+		return nil, &TooManyError{RetryAfter: guessEvery}
+	}
+	w := d.byUserCode(parseUserCode(typed))
+	if w == nil || w.state != undecided || !d.now().Before(w.EndsAt) {
+		return nil, ErrDeviceCode
+	}
+	return w, nil
+}
+
+// Look says who waits with this code. Errors: ErrDeviceCode, *TooManyError.
+func (d *Devices) Look(a Active, typed string) (DeviceAsk, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w, err := d.guess(a.Person, typed)
+	if err != nil {
+		return DeviceAsk{}, err
+	}
+	return w.DeviceAsk, nil
+}
+
+// Approve signs the command line in as the person. Errors: ErrDeviceCode,
+// *TooManyError, ErrSessionNotFound if the person was signed out meanwhile.
+func (d *Devices) Approve(ctx context.Context, a Active, typed string, by By) (Session, error) {
+	w, err := d.decide(a, typed)
+	if err != nil {
+		return Session{}, err
+	}
+	sess, err := d.open(ctx, a, w.DeviceAsk, by)
+	if err != nil {
+		d.settle(w, undecided, "")
+		return Session{}, err
+	}
+	d.settle(w, approved, sess.ID)
+	return sess, nil
+}
+
+// Deny sends the command line away. Errors: ErrDeviceCode, *TooManyError.
+func (d *Devices) Deny(ctx context.Context, a Active, typed string, by By) error {
+	w, err := d.decide(a, typed)
+	if err != nil {
+		return err
+	}
+	d.settle(w, denied, "")
+	return d.record(ctx, d.Store.AuthRows(), by, audit.Event{Action: audit.DeviceDeny, Target: "device", After: describeAsk(w.DeviceAsk)})
+}
+
+// decide takes an ask out of the hands of all other decisions.
+func (d *Devices) decide(a Active, typed string) (*waiting, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w, err := d.guess(a.Person, typed)
+	if err == nil {
+		w.state = deciding
+	}
+	return w, err
+}
+
+func (d *Devices) settle(w *waiting, s decision, session string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.state, w.session = s, session
+}
+
+// open makes the session of the command line. Whatever ends the sessions of a person
+// ends it too, also before the command line has its token: nobody knows the secret of
+// this row until Redeem gives it another.
+func (d *Devices) open(ctx context.Context, a Active, ask DeviceAsk, by By) (Session, error) {
+	now := d.now()
+	sess := Session{
+		ID: newID("ses_"), PersonID: a.Person.ID, Method: ByDevice, Source: ask.Source, UserAgent: ask.Host,
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(LoginLife), StepUpUntil: now.Add(LoginLife),
+	}
+	return sess, d.Store.AuthTx(ctx, func(tx Tx) error {
+		if _, err := tx.SessionByID(ctx, a.Session.ID); err != nil {
+			return err
+		}
+		if err := tx.DropSessions(ctx, now.Add(-time.Hour), now.Add(-SessionIdle-time.Hour)); err != nil {
+			return err
+		}
+		if err := tx.InsertSession(ctx, sess, secret.Hash(secret.New(loginPrefix))); err != nil {
+			return err
+		}
+		return d.record(ctx, tx, by, audit.Event{Action: audit.DeviceApprove, Target: "session/" + sess.ID, After: describeAsk(ask)})
+	})
+}
+
+// describeAsk is an ask in the audit log.
+func describeAsk(a DeviceAsk) string {
+	return audit.State(struct {
+		Host    string    `json:"host_unverified,omitempty"`
+		Source  string    `json:"source"`
+		AskedAt time.Time `json:"asked_at"`
+	}{a.Host, a.Source, a.AskedAt})
+}
+
+// Redeem gives the command line its token, once. Errors: ErrDevicePending,
+// ErrDeviceSlowDown, ErrDeviceDenied, ErrDeviceExpired.
+func (d *Devices) Redeem(ctx context.Context, code string, by By) (Login, error) {
+	w, err := d.poll(code)
+	if err != nil {
+		return Login{}, err
+	}
+	l, err := d.begin(ctx, w, by)
+	switch {
+	case errors.Is(err, ErrSessionNotFound), errors.Is(err, ErrPersonNotFound):
+		return Login{}, ErrDeviceDenied
+	case err != nil: // the store could not be asked: the next poll may
+		d.mu.Lock()
+		d.waiting[w.hash] = w
+		d.mu.Unlock()
+	}
+	return l, err
+}
+
+// poll takes an approved ask away. Nothing of it reaches the database.
+func (d *Devices) poll(code string) (*waiting, error) {
+	if secret.Check(deviceCode, code) != nil {
+		return nil, ErrDeviceExpired
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	w := d.waiting[string(secret.Hash(code))]
+	if w == nil || !now.Before(w.EndsAt) {
+		return nil, ErrDeviceExpired
+	}
+	early := now.Sub(w.polledAt) < w.interval
+	w.polledAt = now
+	switch {
+	case early:
+		w.interval = min(w.interval+DeviceInterval, longestInterval)
+		return nil, ErrDeviceSlowDown
+	case w.state == denied:
+		delete(d.waiting, w.hash)
+		return nil, ErrDeviceDenied
+	case w.state != approved:
+		return nil, ErrDevicePending
+	}
+	delete(d.waiting, w.hash)
+	return w, nil
+}
+
+func (d *Devices) begin(ctx context.Context, w *waiting, by By) (l Login, err error) {
+	l.Token = secret.New(loginPrefix)
+	return l, d.Store.AuthTx(ctx, func(tx Tx) error {
+		if l.Session, err = tx.SessionByID(ctx, w.session); err != nil {
+			return err
+		}
+		if l.Person, err = tx.Person(ctx, l.Session.PersonID); err != nil {
+			return err
+		}
+		if err := tx.RenewSession(ctx, w.session, secret.Hash(l.Token), l.Session.ExpiresAt); err != nil {
+			return err
+		}
+		by.Actor = l.Person.Actor()
+		return d.record(ctx, tx, by, audit.Event{Action: audit.SignIn, Target: "session/" + w.session, Reason: string(ByDevice)})
+	})
+}
+
+// Revoke ends the login of this token, by whoever has it (RFC 7009). It says whether
+// there was one.
+func (d *Devices) Revoke(ctx context.Context, token string, by By) (bool, error) {
+	known := secret.Check(loginPrefix, token) == nil
+	if !known { // noise costs no look-up
+		return false, nil
+	}
+	found := false
+	err := d.Store.AuthTx(ctx, func(tx Tx) error {
+		sess, err := tx.SessionByHash(ctx, secret.Hash(token))
+		if errors.Is(err, ErrSessionNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found, by.Actor = true, "person:"+sess.PersonID
+		if err := tx.DeleteSession(ctx, sess.ID); err != nil {
+			return err
+		}
+		return d.record(ctx, tx, by, audit.Event{Action: audit.SignOut, Target: "session/" + sess.ID, Reason: string(ByDevice)})
+	})
+	return found, err
+}
