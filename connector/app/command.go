@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
@@ -41,6 +42,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 			})
 		},
 	})...)
+	root.AddCommand(hostinstall.Command(identity.KindConnector))
 	return root
 }
 
