@@ -19,7 +19,7 @@ import (
 // caller is who an authenticated request comes from.
 type caller struct {
 	auth.Principal
-	from string // address, without the port
+	from string // address, without the port; of a local caller its user and process
 }
 
 func callerOf(c *gin.Context) caller {
@@ -36,6 +36,12 @@ func callerOf(c *gin.Context) caller {
 func (s *Server) authenticate(c *gin.Context) {
 	o, _ := s.operationOf(c)
 	if c.FullPath() == "" {
+		return
+	}
+	if l := localOf(c.Request.Context()); l != nil && l.Owner {
+		if !o.public {
+			setCaller(c, auth.Local())
+		}
 		return
 	}
 	byCookie := len(c.Request.Header.Values("Authorization")) == 0
@@ -122,6 +128,9 @@ func (s *Server) unauthenticated(c *gin.Context, err error) {
 // principal says who the caller of an open stream is by now, which keeps no idle
 // session alive. Errors: *auth.RefusedError; others mean that it cannot be known.
 func (s *Server) principal(ctx context.Context, c *gin.Context) (auth.Principal, error) {
+	if l := localOf(ctx); l != nil && l.Owner {
+		return auth.Local(), nil
+	}
 	secret := s.cookie(c, sessionCookie)
 	if len(c.Request.Header.Values("Authorization")) > 0 || secret == "" {
 		return s.cfg.Auth.Authenticate(ctx, bearer(c.Request.Header))

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -63,7 +65,20 @@ func (s *Server) URL() string {
 	case s.cfg.PublicURL != "":
 		return strings.TrimSuffix(s.cfg.PublicURL, "/")
 	case s.cfg.TLS != nil:
-		return "https://" + s.Addr().String()
+		return "https://" + Reachable(s.Addr().String())
 	}
-	return "http://" + s.Addr().String()
+	return "http://" + Reachable(s.Addr().String())
+}
+
+// Reachable is the address at which this host calls a listener that is bound to
+// hostPort: 0.0.0.0 and :: are every address to listen at, and none to call.
+func Reachable(hostPort string) string {
+	host, port, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return hostPort
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
 }

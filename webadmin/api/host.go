@@ -40,6 +40,10 @@ func (s *Server) ownHosts() map[string]bool {
 // that makes its name resolve to 127.0.0.1 (DNS rebinding) is of the same origin
 // as what it then reads, and only this tells the two apart.
 func (s *Server) checkHost(c *gin.Context) {
+	if l := localOf(c.Request.Context()); l != nil {
+		s.admitLocal(c, l)
+		return
+	}
 	if s.hosts == nil || s.hosts[hostname(c.Request.Host)] {
 		return
 	}

@@ -152,8 +152,12 @@ func (s *Server) boundRequest(c *gin.Context) {
 	c.Next()
 }
 
-// remoteIP is the address of the socket, without the port.
+// remoteIP is the address of the socket, without the port. A caller by the local admin
+// socket has none: it is told by its user and process.
 func remoteIP(c *gin.Context) string {
+	if l := localOf(c.Request.Context()); l != nil {
+		return l.Peer.String()
+	}
 	host, _, err := net.SplitHostPort(c.Request.RemoteAddr)
 	if err != nil {
 		return ""

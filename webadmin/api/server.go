@@ -15,7 +15,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -23,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
@@ -122,6 +122,10 @@ type Config struct {
 	// Caps of the connections; an authenticated one counts for its caller. The zero
 	// value is for some hundred people.
 	Caps sourcelimit.Caps
+	// Local is the local admin socket, nil without one. LocalCaps are those of its
+	// connections; the zero value is for some programs.
+	Local     *adminsocket.Listener
+	LocalCaps sourcelimit.Caps
 	// PublicURL is how people reach the dashboard, such as
 	// "https://controller.example.com"; empty is the listener's address.
 	PublicURL string
@@ -176,7 +180,8 @@ type Server struct {
 	claims   *failures // openings of claim links
 	engine   *gin.Engine
 	listener *sourcelimit.Listener
-	hosts    map[string]bool // nil takes any
+	local    *sourcelimit.Listener // nil without a local admin socket
+	hosts    map[string]bool       // nil takes any
 	// stopping is closed when Run is about to end: streams end then.
 	stopping chan struct{}
 	timeouts timeouts
@@ -206,6 +211,9 @@ func New(c Config) (*Server, error) {
 		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
 		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, check: checkEvery, slowReader: slowReader},
 	}
+	if c.Local != nil {
+		s.local = sourcelimit.NewListener(c.Local, localCapsOf(c))
+	}
 	s.hosts = s.ownHosts()
 	s.table = tableOf(s.operations())
 	s.engine = s.newEngine()
@@ -220,6 +228,15 @@ func capsOf(c Config) sourcelimit.Caps {
 	caps := c.Caps
 	if caps == (sourcelimit.Caps{}) {
 		caps = sourcelimit.Caps{Most: 1024, Anonymous: 512, AnonymousFrom: 256}
+	}
+	caps.PerIdentity = perCaller
+	return caps
+}
+
+func localCapsOf(c Config) sourcelimit.Caps {
+	caps := c.LocalCaps
+	if caps == (sourcelimit.Caps{}) {
+		caps = sourcelimit.Caps{Most: 128, Anonymous: 32, AnonymousFrom: 16}
 	}
 	caps.PerIdentity = perCaller
 	return caps
@@ -250,46 +267,16 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Connections are those of the listener.
 func (s *Server) Connections() *sourcelimit.Listener { return s.listener }
 
+// LocalConnections are those of the local admin socket, nil without one.
+func (s *Server) LocalConnections() *sourcelimit.Listener { return s.local }
+
 // Handler is the API without the listener.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Close frees the listener of a server that will not run.
-func (s *Server) Close() error { return s.listener.Close() }
-
-// Run serves until ctx ends, then lets requests in flight finish. It returns nil
-// unless serving failed.
-func (s *Server) Run(ctx context.Context) error {
-	srv := &http.Server{
-		Handler:           s.engine,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       s.timeouts.read,
-		WriteTimeout:      s.timeouts.write,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          zap.NewStdLog(s.log),
+// Close frees the listeners of a server that will not run.
+func (s *Server) Close() error {
+	if s.local == nil {
+		return s.listener.Close()
 	}
-	sourcelimit.Web(srv)
-	var listener net.Listener = s.listener
-	if s.cfg.TLS != nil {
-		listener = tls.NewListener(listener, s.cfg.TLS)
-	}
-	srv.RegisterOnShutdown(func() { close(s.stopping) })
-	s.log.Info("admin API listening", zap.Stringer("address", s.Addr()))
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve admin API: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-gctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTimeout)
-		defer cancel()
-		if srv.Shutdown(drain) != nil {
-			_ = srv.Close() // cuts what did not drain
-		}
-		return nil
-	})
-	return g.Wait()
+	return errors.Join(s.listener.Close(), s.local.Close())
 }

@@ -90,14 +90,15 @@ type Kind string
 const (
 	KindPerson Kind = "person"
 	KindKey    Kind = "key"
+	KindLocal  Kind = "local"
 )
 
 // Principal is an authenticated caller of the admin API.
 type Principal struct {
-	Actor string // as in the audit log: "person:<id>" or "key:<id>"
+	Actor string // as in the audit log: "person:<id>", "key:<id>" or LocalActor
 	Kind  Kind
 	Name  string // for people to read
-	// Role is empty for a key.
+	// Role is that of a person, else empty.
 	Role        Role
 	Permissions []Permission
 	// SessionID is public and not the cookie; empty for a key.
@@ -112,7 +113,21 @@ func (p Principal) May(need Permission) bool {
 }
 
 // SteppedUp says whether the caller re-authenticated lately. A key always has: it
-// is the only factor a program has, and is shown at every request.
+// is the only factor a program has, and is shown at every request. So has a local
+// caller, whom the kernel names at every connection.
 func (p Principal) SteppedUp(now time.Time) bool {
-	return p.Kind == KindKey || now.Before(p.StepUpUntil)
+	return p.Kind == KindKey || p.Kind == KindLocal || now.Before(p.StepUpUntil)
+}
+
+// LocalActor is root of the controller's own host, or the controller's own user, in the
+// audit log: the source of the event has its user and process.
+const LocalActor = "local/root"
+
+// Local is whoever owns the controller's host: they could read and change all that it
+// has. They may do what an owner may, except what a person does with their own account.
+func Local() Principal {
+	return Principal{
+		Actor: LocalActor, Kind: KindLocal, Name: "root on the controller's host",
+		Permissions: slices.DeleteFunc(Owner.Permissions(), func(p Permission) bool { return p == Self }),
+	}
 }

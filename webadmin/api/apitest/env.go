@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -128,6 +129,14 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Cleanup(func() { _ = srv.Close() }) // Run has closed it already
 	e.Server, e.URL = srv, "http://"+srv.Addr().String()
 	return e
+}
+
+// Socket is an option of New: the API also listens at a local admin socket, to which
+// every user may connect. It returns its path.
+func Socket(t testing.TB) (option func(*api.Config), path string) {
+	t.Helper()
+	l, path := adminsockettest.Listen(t)
+	return func(c *api.Config) { c.Local = l }, path
 }
 
 // AddKey stores k and returns its secret.

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+)
+
+// Run serves until ctx ends, then lets requests in flight finish. It returns nil
+// unless serving failed.
+func (s *Server) Run(ctx context.Context) error {
+	var listener net.Listener = s.listener
+	if s.cfg.TLS != nil {
+		listener = tls.NewListener(listener, s.cfg.TLS)
+	}
+	web := s.webServer(s.engine)
+	web.RegisterOnShutdown(func() { close(s.stopping) })
+	s.log.Info("admin API listening", zap.Stringer("address", s.Addr()))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serve(gctx, web, listener) })
+	if s.local != nil {
+		s.log.Info("local admin socket listening", zap.Stringer("path", s.local.Addr()))
+		local := s.localServer()
+		g.Go(func() error { return serve(gctx, local, s.local) })
+	}
+	return g.Wait()
+}
+
+// webServer serves a handler within the limits of this API.
+func (s *Server) webServer(handler http.Handler) *http.Server {
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       s.timeouts.read,
+		WriteTimeout:      s.timeouts.write,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          zap.NewStdLog(s.log),
+	}
+	sourcelimit.Web(srv)
+	return srv
+}
+
+// serve runs one server until ctx ends.
+func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve admin API: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTimeout)
+		defer cancel()
+		if srv.Shutdown(drain) != nil {
+			_ = srv.Close() // cuts what did not drain
+		}
+		return nil
+	})
+	return g.Wait()
+}
