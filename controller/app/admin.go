@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,13 +11,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // newAdmin makes the admin API and what feeds it; it needs the whole domain.
-func (c *controller) newAdmin(now func() time.Time) error {
+func (c *controller) newAdmin(ctx context.Context, now func() time.Time) error {
 	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	c.store.OnCommit(c.feed.Committed)
 	commands := installer{
@@ -25,7 +27,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	}
 	c.series = series.New(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
-		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
+		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
 		TrustDomain: c.td, Version: cli.Version().Version, Install: commands.commands, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
@@ -37,8 +39,12 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	if run != nil {
 		c.besides = append(c.besides, run)
 	}
+	// serve holds the lock of the data directory: a socket that is there is nobody's.
+	if cfg.Local, err = adminsocket.Listen(ctx, c.paths.adminSocket()); err != nil {
+		return err
+	}
 	if c.admin, err = api.New(cfg); err != nil {
-		return fmt.Errorf("listen.admin: %w", err)
+		return errors.Join(fmt.Errorf("listen.admin: %w", err), cfg.Local.Close())
 	}
 	return nil
 }
@@ -66,7 +72,7 @@ func (c *controller) adminSettings(started time.Time) adminapi.Settings {
 		OutageBudget: outageBudget(c.cfg),
 		Groups: []adminapi.SettingGroup{
 			group("listen", "enrollment", c.lis.enrollment.Addr().String(), "control", c.lis.control.Addr().String(),
-				"admin", c.cfg.Listen.Admin, "health", c.cfg.Listen.Health),
+				"admin", c.cfg.Listen.Admin, "admin_socket", c.paths.adminSocket(), "health", c.cfg.Listen.Health),
 			group("svid_ttl", "controller", c.cfg.SVIDTTL.Controller.String(), "connector", c.cfg.SVIDTTL.Connector.String(),
 				"tunneler", c.cfg.SVIDTTL.Tunneler.String()),
 			group("spire", spire...),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,8 +15,11 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -27,15 +29,20 @@ import (
 func adminCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "admin", Short: "Get back in, on the controller's own host"}
 	var email string
+	var yes bool
 	reset := cli.OnDataDir(&cobra.Command{
 		Use:   "reset-owner",
 		Short: "Take password, second factor and sessions from an owner and print a setup link",
 		Long: `Take password, second factor and sessions from an owner and print a setup link,
 which works once, for 24 hours. With no owner at all the link makes the first one.
-It works on the data directory, whether or not the controller runs, and is audited.`,
+It works on the data directory, whether or not the controller runs, asks first, and
+is audited as ` + auth.LocalActor + ` with your user and process.`,
 		Example: `  sudo grpccontroller admin reset-owner
-  sudo grpccontroller admin reset-owner --email ada@example.com`,
+  sudo grpccontroller admin reset-owner --email ada@example.com --yes`,
 	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
+		if err := admincmd.Confirm(cmd.Context(), cmd, yes, "Reset an owner of this controller?", resetMeans); err != nil {
+			return err
+		}
 		return onHost(cmd.Context(), cfg, func(a *auth.Auth, by auth.By) error {
 			code, owner, err := a.People.ResetOwner(cmd.Context(), strings.ToLower(email), by)
 			if err != nil {
@@ -45,9 +52,12 @@ It works on the data directory, whether or not the controller runs, and is audit
 		})
 	})
 	reset.Flags().StringVar(&email, "email", "", "`address` of the owner, if there are several")
+	admincmd.RegisterYes(reset, &yes)
 	cmd.AddCommand(reset)
 	return cmd
 }
+
+const resetMeans = "Their password, second factor and sessions end now, and whoever has the link that is printed becomes that owner."
 
 func explainReset(err error) error {
 	if f, ok := errors.AsType[*auth.FieldError](err); ok {
@@ -59,9 +69,9 @@ func explainReset(err error) error {
 func printLink(w io.Writer, cfg config.Config, code, owner string) error {
 	base := cfg.Admin.PublicURL
 	if base == "" {
-		base = "http://" + cfg.Listen.Admin
+		base = "http://" + api.Reachable(cfg.Listen.Admin)
 		if cfg.Admin.TLS() {
-			base = "https://" + cfg.Listen.Admin
+			base = "https://" + api.Reachable(cfg.Listen.Admin)
 		}
 	}
 	who := "the first owner"
@@ -166,5 +176,5 @@ func onHost(ctx context.Context, cfg config.Config, fn func(a *auth.Auth, by aut
 	if err != nil {
 		return err
 	}
-	return fn(a, auth.By{Actor: "local:uid-" + strconv.Itoa(os.Getuid())})
+	return fn(a, auth.By{Actor: auth.LocalActor, Source: adminsocket.Self().String()})
 }

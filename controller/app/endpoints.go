@@ -22,7 +22,7 @@ type listeners struct {
 
 // budget divides the descriptors of the process among its listeners, so that none
 // takes what another one needs, whatever is open on it.
-type budget struct{ enrollment, control, admin, health sourcelimit.Caps }
+type budget struct{ enrollment, control, admin, local, health sourcelimit.Caps }
 
 func newBudget() (budget, error) {
 	all, err := sourcelimit.Descriptors()
@@ -30,6 +30,7 @@ func newBudget() (budget, error) {
 		enrollment: control.EnrollmentCaps(sourcelimit.Share(all, 15, 4096, 2048)),
 		control:    sourcelimit.Share(all, 65, all, 2048),
 		admin:      sourcelimit.Share(all, 10, 1024, 512),
+		local:      sourcelimit.Share(all, 2, 128, 32),
 		health:     sourcelimit.Share(all, 5, 64, 64),
 	}, err
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 )
 
 // paths is the layout of a data directory.
@@ -30,6 +32,12 @@ func (p paths) spireServer() string  { return p.in("spire", "server") }
 func (p paths) serverSocket() string { return p.in("spire", "server.sock") }
 func (p paths) host() string         { return p.in("spire", "agent") }
 func (p paths) agentSocket() string  { return p.in("spire", "agent.sock") }
+
+// adminSocket is the local admin socket: in the directory that systemd made for the
+// unit, else here.
+func (p paths) adminSocket() string {
+	return adminsocket.Path(string(p), os.Getenv("RUNTIME_DIRECTORY"))
+}
 
 // makeDataDir makes the directory for its owner only and says whether it can be
 // written, before anything is started.

@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
@@ -93,6 +94,9 @@ func serve(ctx context.Context, cfg config.Config, log *zap.Logger) (err error) 
 		return err
 	}
 	if err := makeDataDir(cfg.DataDir); err != nil {
+		return err
+	}
+	if err := adminsocket.Check(c.paths.adminSocket()); err != nil {
 		return err
 	}
 	unlock, err := lockDataDir(c.paths)
@@ -194,7 +198,7 @@ func (c *controller) moved() {
 }
 
 // build makes the domain and its transports.
-func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
+func (c *controller) build(ctx context.Context, stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
 	now := time.Now
 	ttl := map[identity.Kind]time.Duration{
 		identity.KindConnector: c.cfg.SVIDTTL.Connector, identity.KindTunneler: c.cfg.SVIDTTL.Tunneler,
@@ -222,7 +226,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)
-	if err := c.newAdmin(now); err != nil {
+	if err := c.newAdmin(ctx, now); err != nil {
 		return nil, nil, err
 	}
 	if enrollment, plane, err = c.servers(stopping); err != nil {
@@ -230,7 +234,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	}
 	c.explain(checks)
 	exportConnections(c.metrics, map[string]*sourcelimit.Listener{
-		"enrollment": c.lis.enrollment, "control": c.lis.control, "admin": c.admin.Connections(), "health": c.health.Connections(),
+		"enrollment": c.lis.enrollment, "control": c.lis.control, "admin": c.admin.Connections(), "local": c.admin.LocalConnections(), "health": c.health.Connections(),
 	})
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store})
 	return enrollment, plane, nil
@@ -279,7 +283,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 // run serves until ctx ends.
 func (c *controller) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	enrollment, plane, err := c.build(gctx.Done()) //nolint:contextcheck // binds at once
+	enrollment, plane, err := c.build(ctx, gctx.Done()) //nolint:contextcheck // binds at once
 	if err != nil {
 		return err
 	}

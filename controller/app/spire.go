@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/embedded"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
 
 // startTimeout is how long SPIRE may take until the controller has its own SVID.
@@ -195,6 +196,7 @@ type runFile struct {
 	Enrollment  string `json:"enrollment"`
 	Control     string `json:"control"`
 	Admin       string `json:"admin"`
+	AdminSocket string `json:"admin_socket"`
 	Health      string `json:"health"`
 	SPIREServer string `json:"spire_server"`
 	CA          string `json:"ca"`
@@ -205,7 +207,7 @@ func (c *controller) writeRunFile() error {
 	at := c.reachedAt.endpoints()
 	text, err := json.MarshalIndent(runFile{
 		TrustDomain: c.td.Name(), Enrollment: c.reachedAt.enrollAt(), Control: strings.Join(at.ControlPlane, ","),
-		Admin: c.adminAddress(), Health: c.health.Addr().String(), SPIREServer: at.SPIREServer,
+		Admin: c.adminAddress(), AdminSocket: c.paths.adminSocket(), Health: c.health.Addr().String(), SPIREServer: at.SPIREServer,
 		CA: c.ca.CertificatePath(), APIKeyFile: c.paths.apiKey(),
 	}, "", "  ")
 	if err != nil {
@@ -219,5 +221,5 @@ func (c *controller) adminAddress() string {
 	if c.cfg.Admin.TLS() {
 		return c.admin.URL()
 	}
-	return c.admin.Addr().String()
+	return api.Reachable(c.admin.Addr().String())
 }

@@ -214,11 +214,15 @@ func (s *Service) contest(ctx context.Context, tx Tx, r Redemption, t Token, war
 	if err := tx.ContestHost(ctx, t.HostID, h.ContestedAt); err != nil {
 		return err
 	}
+	from := ""
+	if r.Source.IsValid() { // it is not where the caller came by the local admin socket
+		from = r.Source.String()
+	}
 	s.cfg.Log.Warn(warning,
-		zap.String("host_id", string(t.HostID)), zap.Stringer("workload", t.Workload), zap.String("caller_addr", r.Source.String()))
+		zap.String("host_id", string(t.HostID)), zap.Stringer("workload", t.Workload), zap.String("caller_addr", from))
 	return s.cfg.Audit.Record(ctx, tx, audit.Event{
 		Actor: "token/" + t.ID, Action: audit.HostContest, Target: "host/" + string(t.HostID), Outcome: audit.Success,
-		Reason: t.Workload.String(), RequestID: r.RequestID, Source: r.Source.String(),
+		Reason: t.Workload.String(), RequestID: r.RequestID, Source: from,
 		Before: before, After: h.AuditState(),
 	})
 }

@@ -3,6 +3,8 @@ package adminclient
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,31 +31,57 @@ const (
 // Client calls one admin API.
 type Client struct {
 	base *url.URL
-	err  error // of New, returned by every call
-	key  string
+	err  error  // of New, returned by every call
+	key  string // empty at a local admin socket
 	http *http.Client
+}
+
+// Target says which API a Client calls, and as whom.
+type Target struct {
+	// Socket is the path of a local admin socket, where the kernel says who calls.
+	// Without it the API is at URL, such as "https://controller.example.com", and Key
+	// says who calls.
+	Socket   string
+	URL, Key string
+	// Roots verify the server; nil are those of this host.
+	Roots *x509.CertPool
 }
 
 // New returns a client of the API at baseURL, such as "http://127.0.0.1:8080".
 // A wrong address is an error of the first call.
-func New(baseURL, key string) *Client {
-	base, err := parseBase(baseURL)
-	return &Client{base: base, err: err, key: key, http: &http.Client{
-		Timeout: callTimeout,
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			TLSHandshakeTimeout: dialTimeout,
-			IdleConnTimeout:     30 * time.Second,
-			// No proxy: an environment variable must not decide who sees the key.
-		},
+func New(baseURL, key string) *Client { return To(Target{URL: baseURL, Key: key}) }
+
+// To returns a client of a target. A wrong address is an error of the first call.
+func To(t Target) *Client {
+	dial := (&net.Dialer{Timeout: dialTimeout}).DialContext
+	transport := &http.Transport{
+		DialContext:         dial,
+		TLSClientConfig:     &tls.Config{RootCAs: t.Roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: dialTimeout,
+		IdleConnTimeout:     30 * time.Second,
+		// No proxy: an environment variable must not decide who sees the key.
+	}
+	c := &Client{key: t.Key}
+	if t.Socket != "" {
+		c.key, c.base = "", &url.URL{Scheme: "http", Host: "localhost"}
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", t.Socket) }
+	} else {
+		c.base, c.err = parseBase(t.URL)
+	}
+	c.http = &http.Client{
+		Timeout: callTimeout, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	return c
 }
 
 func parseBase(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return nil, errors.New("the admin API's address must be a URL such as http://127.0.0.1:8080")
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.Unmap().IsUnspecified() {
+		return nil, fmt.Errorf("%s://%s is every address that a server listens at, and none to call it by: name the controller's host", u.Scheme, u.Host)
 	}
 	switch {
 	case u.Scheme == "https":
@@ -126,7 +154,9 @@ func (c *Client) request(ctx context.Context, method string, path *url.URL, in a
 	if strings.ContainsFunc(c.key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("the API key has a character that no key has") // net/http's error would quote it
 	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
 	return req, nil
 }
 

@@ -54,10 +54,7 @@ func bench(ctx context.Context, bin string, runs int) (err error) {
 		_, stopErr := c.Stop()
 		err = errors.Join(err, stopErr)
 	}()
-	api, err := c.Client()
-	if err != nil {
-		return err
-	}
+	api := c.Client()
 	floor, err := newFloor(ctx, c, dir)
 	if err != nil {
 		return err

@@ -82,10 +82,7 @@ func (d *demo) checkSpentToken(ctx context.Context) error {
 }
 
 func (d *demo) checkRotations(ctx context.Context) error {
-	api, err := d.controller.Client()
-	if err != nil {
-		return err
-	}
+	api := d.controller.Client()
 	hosts := []*world.Host{d.connector, d.tunneler}
 	seen := make([]history, len(hosts))
 	return world.Eventually(ctx, swapsWithin, "rotations", func(ctx context.Context) error {

@@ -89,9 +89,6 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.controller.Start(ctx); err != nil {
 		return err
 	}
-	if err := d.controller.MakeKey(ctx); err != nil { // so that somebody may sign in meanwhile
-		return err
-	}
 	d.connector = d.controller.NewHost(filepath.Join(d.dir, "host-a"), "connector", "connector-local-01")
 	d.tunneler = d.controller.NewHost(filepath.Join(d.dir, "host-b"), "tunneler", "tunneler-local-01")
 	for _, h := range []*world.Host{d.connector, d.tunneler} {
@@ -107,10 +104,7 @@ func (d *demo) start(ctx context.Context) error {
 			return err
 		}
 	}
-	api, err := d.controller.Client()
-	if err != nil {
-		return err
-	}
+	api := d.controller.Client()
 	step("waiting for both to be ONLINE")
 	for _, h := range []*world.Host{d.connector, d.tunneler} {
 		if err := world.Eventually(ctx, 30*time.Second, h.ID+" ONLINE", func(ctx context.Context) error { return h.Online(ctx, api) }); err != nil {

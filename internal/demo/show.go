@@ -41,10 +41,7 @@ func (d *demo) show(ctx context.Context) error {
 	if !live {
 		every = 10 * time.Second
 	}
-	api, err := d.controller.Client()
-	if err != nil {
-		return err
-	}
+	api := d.controller.Client()
 	hosts := []*world.Host{d.connector, d.tunneler}
 	seen := make([]history, len(hosts))
 	tick := time.NewTicker(every)
@@ -87,10 +84,6 @@ func row(h *world.Host, s world.Seen, past history) []string {
 
 // draw writes the table and what one can do next.
 func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
-	key, err := d.controller.Key()
-	if err != nil {
-		key = err.Error()
-	}
 	var b strings.Builder
 	if live {
 		b.WriteString("\x1b[H\x1b[2J") // home and clear
@@ -104,10 +97,10 @@ func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
 	}
 	fmt.Fprintf(&b, `
 dashboard   %s
-admin API   curl -H "Authorization: Bearer %s" http://%s/api/admin/connectors
-try         %s/grpccontroller connectors list --data-dir %s --api-key-file %s
+admin API   curl --unix-socket %s http://localhost/api/admin/connectors
+try         %s/grpccontroller connectors list --data-dir %s
 logs        %s
 stop        Ctrl-C (removes everything)
-`, dashboard, key, d.controller.Run.Admin, d.bin, d.controller.Dir, d.controller.KeyFile(), d.dir)
+`, dashboard, d.controller.Run.AdminSocket, d.bin, d.controller.Dir, d.dir)
 	_, _ = io.WriteString(w, b.String())
 }

@@ -40,7 +40,7 @@ func TestAnAgentOfTheReleaseBeforeKeepsWorking(t *testing.T) {
 	}
 
 	was := s.seen(connector).SVID.Serial
-	s.cli("ca", "rotate")
+	s.cli("ca", "rotate", "--yes")
 	s.eventually(soon, "an SVID of the new authority", func(ctx context.Context) error {
 		seen, err := connector.Seen(ctx, s.api)
 		if err == nil && seen.SVID.Serial == was {

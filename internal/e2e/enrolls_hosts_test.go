@@ -79,10 +79,11 @@ func TestTwoHostsEnrollAndComeOnline(t *testing.T) {
 		requireOneKey(t, h.Dir, filepath.Join(h.HostDir(), "host.key"))
 		requireNowhere(t, h.Dir, s.secrets...)
 	}
-	// The controller keeps the hash of a token; the API key is in its own file only.
-	requireNowhere(t, s.Dir, s.secrets[1:]...)
-	requireOnlyIn(t, s.Dir, s.secrets[0], s.Run.APIKeyFile)
-	for _, file := range []string{s.Run.APIKeyFile, filepath.Join(s.Dir, "bootstrap", "ca.key"), filepath.Join(s.Dir, "controller.db")} {
+	// The controller keeps the hash of a token; the setup link is in its own file only.
+	requireNowhere(t, s.Dir, s.secrets...)
+	link := filepath.Join(s.Dir, "setup-link")
+	requireOnlyIn(t, s.Dir, s.SetupLink(), link)
+	for _, file := range []string{link, s.Run.AdminSocket, filepath.Join(s.Dir, "bootstrap", "ca.key"), filepath.Join(s.Dir, "controller.db")} {
 		requirePrivate(t, file)
 	}
 }
@@ -172,7 +173,7 @@ func requirePrivate(t *testing.T, file string) {
 	t.Helper()
 	info, err := os.Stat(file)
 	require.NoError(t, err)
-	require.Equal(t, fs.FileMode(0o600), info.Mode(), file)
+	require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), file)
 }
 
 func requireNowhere(t *testing.T, dir string, secrets ...string) {

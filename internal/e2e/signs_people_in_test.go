@@ -63,10 +63,11 @@ func TestTheFirstOwnerAndTheWayBackIn(t *testing.T) {
 		require.Zero(t, r.Code, r.Stderr)
 		return r.Stdout
 	}
+	s.cli("connectors", "list") // as before there was an owner, without a key
 	host("key", "create", "--name", "operator", "--scope", "all", "--out", keyFile)
-	s.cli("connectors", "list")
+	s.cli("connectors", "list", "--api-url", "http://"+s.Run.Admin, "--api-key-file", keyFile)
 
-	link := host("admin", "reset-owner")
+	link := host("admin", "reset-owner", "--yes")
 	require.Contains(t, link, "ada@example.com")
 	status, _ = ask(http.MethodGet, "/session", nil, "")
 	require.Equal(t, http.StatusUnauthorized, status, "the sessions of that owner ended while the controller runs")

@@ -229,7 +229,8 @@ func TestStatusAndDoctorOfTheController(t *testing.T) {
 	require.Equal(t, []string{"data_dir"}, s.controllerDoctor().level("fault"))
 	require.NoError(t, os.Chmod(s.Dir, 0o700))
 	require.Equal(t, []string{"conf"}, s.controllerDoctor("--policy-age", "-1s").level("fault"))
-	require.Equal(t, []string{"admin_certificate"}, s.controllerDoctor("--admin-tls-cert", s.Run.APIKeyFile, "--admin-tls-key", s.Run.APIKeyFile).level("fault"))
+	noPEM := filepath.Join(s.Dir, "setup-link")
+	require.Equal(t, []string{"admin_certificate"}, s.controllerDoctor("--admin-tls-cert", noPEM, "--admin-tls-key", noPEM).level("fault"))
 
 	taken := s.Run.Enrollment
 	_, err = s.Stop()

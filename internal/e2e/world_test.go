@@ -85,9 +85,6 @@ func (s *system) start() {
 // connect takes what a started controller says of itself.
 func (s *system) connect() {
 	s.t.Helper()
-	key, err := s.Key()
-	require.NoError(s.t, err)
-	s.secrets = append(s.secrets, key)
 	s.Connect()
 	s.api = s.API
 	if s.spire == nil {

@@ -106,10 +106,10 @@ func TestCLIRotates(t *testing.T) {
 		code int
 		want string
 	}{
-		"a bad deadline":            {[]string{"rotate", "--deadline", "1s"}, 2, "--deadline: must be at least 10s"},
-		"a bad policy":              {[]string{"rotate", "--offline", "x"}, 2, "--offline: must be"},
+		"a bad deadline":            {[]string{"rotate", "--yes", "--deadline", "1s"}, 2, "--deadline: must be at least 10s"},
+		"a bad policy":              {[]string{"rotate", "--yes", "--offline", "x"}, 2, "--offline: must be"},
 		"an emergency nobody meant": {[]string{"rotate", "--emergency"}, 2, "add --yes"},
-		"nothing to resume":         {[]string{"resume"}, 1, "no rotation is unfinished"},
+		"nothing to resume":         {[]string{"resume", "--yes"}, 1, "no rotation is unfinished"},
 		"nothing to abort":          {[]string{"abort"}, 1, "no rotation is unfinished"},
 	} {
 		r := runCLI(append(append([]string{"ca"}, tc.args...), "--data-dir", dir)...)
@@ -118,7 +118,7 @@ func TestCLIRotates(t *testing.T) {
 		require.Equal(t, 1, strings.Count(r.errOut, "\n"), r.errOut)
 	}
 
-	require.Equal(t, 0, runCLI("ca", "rotate", "--detach", "--data-dir", dir).code)
+	require.Equal(t, 0, runCLI("ca", "rotate", "--yes", "--detach", "--data-dir", dir).code)
 	require.Contains(t, runCLI("ca", "status", "--data-dir", dir).out, "preparing")
 	require.Contains(t, runCLI("ca", "abort", "--data-dir", dir).out, "aborted in phase preparing")
 
@@ -129,7 +129,7 @@ func TestCLIRotates(t *testing.T) {
 		cancel()
 		require.NoError(t, <-done)
 	}()
-	r = runCLI("ca", "rotate", "-o", "json", "--data-dir", dir)
+	r = runCLI("ca", "rotate", "--yes", "-o", "json", "--data-dir", dir)
 	require.Equal(t, 0, r.code, r.errOut)
 	var rotated adminapi.Rotation
 	require.NoError(t, json.Unmarshal([]byte(r.out), &rotated))

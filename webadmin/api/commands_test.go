@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // cliResult is what one run of the command line did.
@@ -38,10 +39,11 @@ func runCLI(args ...string) cliResult {
 // startForCLI runs an API and returns its data directory.
 func startForCLI(t *testing.T) (*apitest.Env, string) {
 	t.Helper()
-	e := apitest.Start(t)
+	local, socket := apitest.Socket(t)
+	e := apitest.Start(t, local)
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "bootstrap-api-key"), e.Key+"\n")
-	writeFile(t, filepath.Join(dir, "run.json"), `{"admin":"`+e.Server.Addr().String()+`","enrollment":"127.0.0.1:1"}`)
+	writeFile(t, filepath.Join(dir, "key"), e.Key+"\n")
+	writeFile(t, filepath.Join(dir, "run.json"), `{"admin":"`+e.Server.Addr().String()+`","admin_socket":"`+socket+`","enrollment":"127.0.0.1:1"}`)
 	return e, dir
 }
 
@@ -185,8 +187,9 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 	closed := "http://" + l.Addr().String()
 	require.NoError(t, l.Close())
 
-	key := filepath.Join(dir, "bootstrap-api-key")
-	empty, wrong, badRun := filepath.Join(dir, "empty"), filepath.Join(dir, "wrong"), t.TempDir()
+	key := filepath.Join(dir, "key")
+	empty, wrong, badRun, stale := filepath.Join(dir, "empty"), filepath.Join(dir, "wrong"), t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(stale, "run.json"), `{"admin":"127.0.0.1:1","admin_socket":"`+stale+`/admin.sock"}`)
 	writeFile(t, empty, "\n")
 	writeFile(t, wrong, "zta_wrong")
 	writeFile(t, filepath.Join(badRun, "run.json"), "{}")
@@ -194,14 +197,19 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing listens":      {[]string{"--api-url", closed, "--api-key-file", key}, "is grpccontroller serve running?"},
-		"no key file":          {[]string{"--api-url", e.URL, "--api-key-file", dir + "/none"}, "no API key file at " + dir + "/none"},
-		"a directory as key":   {[]string{"--api-url", e.URL, "--api-key-file", dir}, "is a directory"},
-		"an empty key file":    {[]string{"--api-url", e.URL, "--api-key-file", empty}, "holds no API key"},
-		"a wrong key":          {[]string{"--api-url", e.URL, "--api-key-file", wrong}, "--api-key-file"},
-		"no run.json":          {[]string{"--data-dir", t.TempDir()}, "is grpccontroller serve running with this data directory?"},
-		"a run.json of others": {[]string{"--data-dir", badRun}, "--api-url"},
-		"clear text":           {[]string{"--api-url", "http://192.0.2.1:8080", "--api-key-file", key}, "clear text"},
+		"nothing listens":       {[]string{"--api-url", closed, "--api-key-file", key}, "is grpccontroller serve running?"},
+		"no key file":           {[]string{"--api-url", e.URL, "--api-key-file", dir + "/none"}, "no API key file at " + dir + "/none"},
+		"a directory as key":    {[]string{"--api-url", e.URL, "--api-key-file", dir}, "is a directory"},
+		"an empty key file":     {[]string{"--api-url", e.URL, "--api-key-file", empty}, "holds no API key"},
+		"a wrong key":           {[]string{"--api-url", e.URL, "--api-key-file", wrong}, "--api-key-file"},
+		"no run.json":           {[]string{"--data-dir", t.TempDir()}, "is grpccontroller serve running with this data directory?"},
+		"a run.json of others":  {[]string{"--data-dir", badRun}, "--api-url"},
+		"a dead controller":     {[]string{"--data-dir", stale}, "no controller listens at " + stale + "/admin.sock"},
+		"no key for an address": {[]string{"--api-url", e.URL}, "name its file with --api-key-file"},
+		"a bind address":        {[]string{"--api-url", "http://0.0.0.0:8080", "--api-key-file", key}, "name the controller's host"},
+		"a bind address of v6":  {[]string{"--api-url", "https://[::]:8080", "--api-key-file", key}, "name the controller's host"},
+		"a CA that is none":     {[]string{"--api-url", e.URL, "--api-key-file", key, "--api-ca", key}, "holds no certificate"},
+		"clear text":            {[]string{"--api-url", "http://192.0.2.1:8080", "--api-key-file", key}, "clear text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,7 +228,41 @@ func TestCLIPrecedenceOfFlagDataDirAndEnvironment(t *testing.T) {
 	t.Setenv(admincmd.KeyFileEnv, filepath.Join(dir, "none"))
 	require.Contains(t, runCLI("token", "list").errOut, filepath.Join(dir, "none"), "the environment is used")
 	require.Equal(t, 0, runCLI("token", "list", "--data-dir", dir).code, "--data-dir wins over the environment")
-	require.Contains(t, runCLI("token", "list", "--data-dir", dir, "--api-url", "http://127.0.0.1:1").errOut, "127.0.0.1:1", "--api-url wins over --data-dir")
+	require.Contains(t, runCLI("token", "list", "--data-dir", dir, "--api-url", "http://127.0.0.1:1", "--api-key-file", dir+"/key").errOut, "127.0.0.1:1", "--api-url wins over --data-dir")
+	require.Contains(t, runCLI("token", "list", "--data-dir", dir, "--api-key-file", dir+"/none").errOut, dir+"/none", "whoever names a key means to use it")
+	require.Equal(t, 0, runCLI("token", "list", "--data-dir", dir, "--api-key-file", dir+"/key").code)
+	t.Setenv(admincmd.KeyFileEnv, "")
+	require.Contains(t, runCLI("token", "list").errOut, "name its file with --api-key-file", "an address needs a key")
+	t.Setenv(admincmd.URLEnv, "")
+	t.Setenv("GRPCCONTROLLER_DATA_DIR", dir)
+	require.Equal(t, 0, runCLI("token", "list").code, "the controller's own variable, as in its container")
+}
+
+// TestCLIAsksBeforeARotationAtTheSocket: there no key and no sign-in says that the
+// caller means it.
+func TestCLIAsksBeforeARotationAtTheSocket(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	for _, args := range [][]string{{"ca", "rotate"}, {"ca", "rotate", "--emergency"}, {"ca", "resume"}} {
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, 2, r.code, args)
+		require.Contains(t, r.errOut, "add --yes")
+	}
+	report, err := e.Rotations.Report(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, report.Rotation)
+	r := runCLI("ca", "rotate", "--detach", "--yes", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	report, err = e.Rotations.Report(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, auth.LocalActor, report.Rotation.Actor)
+}
+
+func TestCLIWithAKeyRotatesUnasked(t *testing.T) {
+	t.Parallel()
+	_, dir := startForCLI(t)
+	r := runCLI("ca", "rotate", "--detach", "--data-dir", dir, "--api-key-file", dir+"/key")
+	require.Equal(t, 0, r.code, r.errOut)
 }
 
 func TestCLIHostsList(t *testing.T) {

@@ -55,7 +55,7 @@ nothing: the controller goes on, also after a restart. It exits with 0 only when
 the old authority is gone, from SPIRE and from the bundle of every online peer but
 those that it went on without and names.`,
 		Example: `  grpccontroller ca rotate --dry-run
-  grpccontroller ca rotate --deadline 10m
+  grpccontroller ca rotate --deadline 10m --yes
 
   # The key was stolen: all authorities whose keys lie beside it go as well, each
   # within 15 s, whoever is not ready
@@ -68,10 +68,8 @@ those that it went on without and names.`,
 				}
 				return out.Write(cmd.OutOrStdout(), p, func(w io.Writer) error { return writePreview(w, p) })
 			}
-			if req.Emergency {
-				if err := confirm(ctx, cmd, yes, "Revoke all authorities of this SPIRE server without waiting for anybody?", emergencyMeans); err != nil {
-					return err
-				}
+			if err := c.confirmRotation(ctx, cmd, yes, req.Emergency); err != nil {
+				return err
 			}
 			r, err := api.Rotate(ctx, req)
 			if err != nil {
@@ -87,20 +85,38 @@ those that it went on without and names.`,
 	fs.StringVar(&req.Offline, "offline", "", "`what` to do about members that are OFFLINE: proceed (they heal, the default) or wait")
 	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all, waiting 15 s at most for each")
 	registerFollow(cmd, &out, &detach)
-	registerYes(cmd, &yes)
+	RegisterYes(cmd, &yes)
 	return cmd
 }
+
+// confirmRotation asks before an emergency, and before any rotation at the local admin
+// socket: there neither a key with the permission nor a fresh sign-in stands between a
+// slip and the whole trust domain.
+func (c *connection) confirmRotation(ctx context.Context, cmd *cobra.Command, yes, emergency bool) error {
+	switch {
+	case emergency:
+		return Confirm(ctx, cmd, yes, "Revoke all authorities of this SPIRE server without waiting for anybody?", emergencyMeans)
+	case c.local():
+		return Confirm(ctx, cmd, yes, "Replace the certificate authority of the trust domain?", rotationMeans)
+	}
+	return nil
+}
+
+const rotationMeans = "Every SVID is issued anew, and once its successor is active the old authority does not come back. Nobody is disconnected."
 
 const emergencyMeans = "Each is revoked 15 s after its taint at the latest; then it is shown who still trusts one, for 2 min at most. Whoever has not replaced its SVID by then loses its connections,\nand is back when its host has fetched the new bundle or its SVID is half through its life."
 
 func caResume(c *connection) *cobra.Command {
 	var out cli.Output
-	var detach bool
+	var yes, detach bool
 	cmd := &cobra.Command{
 		Use:     "resume",
 		Short:   "Go on with a paused rotation and follow it",
 		Example: "  grpccontroller ca resume",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			if err := c.confirmRotation(ctx, cmd, yes, false); err != nil {
+				return err
+			}
 			r, err := api.ResumeRotation(ctx)
 			if err != nil {
 				return err
@@ -109,6 +125,7 @@ func caResume(c *connection) *cobra.Command {
 		}),
 	}
 	registerFollow(cmd, &out, &detach)
+	RegisterYes(cmd, &yes)
 	return cmd
 }
 

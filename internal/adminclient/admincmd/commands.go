@@ -28,7 +28,7 @@ func (c *connection) run(f func(ctx context.Context, api *adminclient.Client, cm
 		if err := c.resolve(); err != nil {
 			return err
 		}
-		api := adminclient.New(c.url, c.key)
+		api := adminclient.To(c.target)
 		defer api.Close()
 		return c.explain(cmd, f(cmd.Context(), api, cmd, args))
 	}

@@ -16,13 +16,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
-func registerYes(cmd *cobra.Command, yes *bool) {
+// RegisterYes adds --yes, for Confirm.
+func RegisterYes(cmd *cobra.Command, yes *bool) {
 	cmd.Flags().BoolVarP(yes, "yes", "y", false, "do not ask")
 }
 
-// confirm asks on a terminal. Without one there is nobody to ask, and a script
+// Confirm asks on a terminal. Without one there is nobody to ask, and a script
 // must have said --yes.
-func confirm(ctx context.Context, cmd *cobra.Command, yes bool, question, consequences string) error {
+func Confirm(ctx context.Context, cmd *cobra.Command, yes bool, question, consequences string) error {
 	if yes {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package admincmd
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,57 +12,101 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 )
 
-// Where the API and the key are when nothing is said.
+// Where the API and the key are when no flag says it.
 const (
-	DefaultURL     = "http://127.0.0.1:8080"
-	DefaultKeyFile = "/var/lib/grpccontroller/bootstrap-api-key"
-	URLEnv         = "GRPCCONTROLLER_API_URL"
-	KeyFileEnv     = "GRPCCONTROLLER_API_KEY_FILE"
+	DefaultURL = "http://127.0.0.1:8080" // of a key without an address
+	URLEnv     = "GRPCCONTROLLER_API_URL"
+	KeyFileEnv = "GRPCCONTROLLER_API_KEY_FILE"
+	CAFileEnv  = "GRPCCONTROLLER_API_CA_FILE"
+	dataDirEnv = "GRPCCONTROLLER_DATA_DIR"
 
-	keyFileName = "bootstrap-api-key"
 	runFileName = "run.json"
 	maxFile     = 64 << 10
 )
 
-// connection is which API to call and with which key.
+// connection is which API to call and as whom: by the local admin socket of a
+// controller on this host, or by its address with a key.
 type connection struct {
-	urlFlag, keyFileFlag, dataDir string
+	urlFlag, keyFileFlag, caFlag, dataDir string
 
-	url, keyFile, key string // resolved
+	target  adminclient.Target // resolved
+	keyFile string             // of target.Key
 }
 
 func (c *connection) register(fs *pflag.FlagSet) {
-	fs.StringVar(&c.urlFlag, "api-url", "", "`URL` of the admin API (env "+URLEnv+"; default "+DefaultURL+")")
-	fs.StringVar(&c.keyFileFlag, "api-key-file", "", "`file` with the API key (env "+KeyFileEnv+"; default "+DefaultKeyFile+")")
-	fs.StringVar(&c.dataDir, "data-dir", "", "`directory` of a running controller, to find both in")
+	fs.StringVar(&c.urlFlag, "api-url", "", "`URL` of the admin API of a controller elsewhere (env "+URLEnv+"; default: the one on this host)")
+	fs.StringVar(&c.keyFileFlag, "api-key-file", "", "`file` with the API key (env "+KeyFileEnv+"); root needs none on the controller's host")
+	fs.StringVar(&c.caFlag, "api-ca", "", "`file` with the CA of the admin API's certificate (env "+CAFileEnv+"; default: those of this host)")
+	fs.StringVar(&c.dataDir, "data-dir", "", "`directory` of a controller that runs on this host, to find it by")
 }
 
-// resolve finds address and key: the flag that names it, else --data-dir, else
-// the environment, else the default.
+// at is where the API is, for messages.
+func (c *connection) at() string {
+	if c.target.Socket != "" {
+		return c.target.Socket
+	}
+	return c.target.URL
+}
+
+// local says whether the local admin socket is used.
+func (c *connection) local() bool { return c.target.Socket != "" }
+
+// resolve finds the API: a flag that names it, else --data-dir, else the environment,
+// else the socket of the controller on this host. Whoever names a key means to use it,
+// so with one the socket is not.
 func (c *connection) resolve() error {
-	var err error
-	switch {
+	keyFile := orDefault(c.keyFileFlag, os.Getenv(KeyFileEnv))
+	switch url := os.Getenv(URLEnv); {
 	case c.urlFlag != "":
-		c.url = c.urlFlag
+		return c.remote(c.urlFlag, keyFile)
 	case c.dataDir != "":
-		if c.url, err = urlFromRunFile(c.dataDir); err != nil {
-			return err
-		}
-	default:
-		c.url = orDefault(os.Getenv(URLEnv), DefaultURL)
+		return c.byDataDir(c.dataDir, c.keyFileFlag)
+	case url != "":
+		return c.remote(url, keyFile)
+	case os.Getenv(dataDirEnv) != "":
+		return c.byDataDir(os.Getenv(dataDirEnv), keyFile)
+	case keyFile != "":
+		return c.remote(DefaultURL, keyFile)
 	}
-	switch {
-	case c.keyFileFlag != "":
-		c.keyFile = c.keyFileFlag
-	case c.dataDir != "":
-		c.keyFile = filepath.Join(c.dataDir, keyFileName)
-	default:
-		c.keyFile = orDefault(os.Getenv(KeyFileEnv), DefaultKeyFile)
+	socket, err := adminsocket.Default()
+	if err != nil {
+		return fmt.Errorf("no controller runs on this host (no socket at %w): start it, find another one by --data-dir, "+
+			"or name one elsewhere with --api-url and --api-key-file", err)
 	}
-	c.key, err = readKey(c.keyFile)
+	c.target = adminclient.Target{Socket: socket}
+	return nil
+}
+
+// remote is an API that is called with a key.
+func (c *connection) remote(url, keyFile string) (err error) {
+	c.target.URL, c.keyFile = url, keyFile
+	if c.target.Key, err = readKey(keyFile); err != nil {
+		return err
+	}
+	c.target.Roots, err = readRoots(orDefault(c.caFlag, os.Getenv(CAFileEnv)))
 	return err
+}
+
+// byDataDir is the controller that runs with this data directory.
+func (c *connection) byDataDir(dir, keyFile string) error {
+	run, err := readRunFile(dir)
+	if err != nil {
+		return err
+	}
+	if keyFile == "" && run.AdminSocket != "" {
+		c.target = adminclient.Target{Socket: run.AdminSocket}
+		return nil
+	}
+	url := run.Admin
+	if !strings.Contains(url, "://") {
+		url = "http://" + url
+	}
+	return c.remote(url, keyFile)
 }
 
 func orDefault(s, def string) string {
@@ -71,33 +116,39 @@ func orDefault(s, def string) string {
 	return s
 }
 
-func urlFromRunFile(dir string) (string, error) {
-	path := filepath.Join(dir, runFileName)
-	b, err := readFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("no %s in %s: is grpccontroller serve running with this data directory?", runFileName, dir)
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the admin API: %w", err)
-	}
-	var run struct {
-		Admin string `json:"admin"`
-	}
-	if json.Unmarshal(b, &run) != nil || run.Admin == "" {
-		return "", fmt.Errorf("%s does not say where the admin API is; name it with --api-url", path)
-	}
-	if strings.Contains(run.Admin, "://") {
-		return run.Admin, nil
-	}
-	return "http://" + run.Admin, nil
+// runFile is what a running controller says of itself.
+type runFile struct {
+	Admin       string `json:"admin"`
+	AdminSocket string `json:"admin_socket"`
 }
 
-func readKey(path string) (string, error) {
+func readRunFile(dir string) (run runFile, err error) {
+	path := filepath.Join(dir, runFileName)
 	b, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("no API key file at %s: name one with --api-key-file, or make one on the controller's host with "+
-			"`grpccontroller key create --out FILE` (the key of the first start ends when the first owner signs in, or after 24 hours)", path)
+		return run, fmt.Errorf("no %s in %s: is grpccontroller serve running with this data directory?", runFileName, dir)
+	case errors.Is(err, fs.ErrPermission):
+		return run, fmt.Errorf("this user may not look into the data directory %s: use sudo, or --api-url and --api-key-file", dir)
+	case err != nil:
+		return run, fmt.Errorf("find the admin API: %w", err)
+	}
+	if json.Unmarshal(b, &run) != nil || run.Admin == "" {
+		return run, fmt.Errorf("%s does not say where the admin API is; name it with --api-url", path)
+	}
+	return run, nil
+}
+
+func readKey(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("the admin API at an address needs an API key: name its file with --api-key-file, or make one on the controller's host with " +
+			"`grpccontroller key create --out FILE`")
+	}
+	b, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("no API key file at %s: name another with --api-key-file, or make one on the controller's host with "+
+			"`grpccontroller key create --out FILE`", path)
 	case errors.Is(err, fs.ErrPermission):
 		return "", fmt.Errorf("this user may not read the API key file %s: use sudo or name another with --api-key-file", path)
 	case err != nil:
@@ -108,6 +159,22 @@ func readKey(path string) (string, error) {
 		return "", fmt.Errorf("%s holds no API key; name the right file with --api-key-file", path)
 	}
 	return key, nil
+}
+
+// readRoots reads a private CA; nil without a file.
+func readRoots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("CA of the admin API (--api-ca): %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM; name the right file with --api-ca", path)
+	}
+	return roots, nil
 }
 
 // readFile reads a file that should be small and may be anything.

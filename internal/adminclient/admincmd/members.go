@@ -114,7 +114,7 @@ func revokeCommand(
 		Example: fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			if err := confirm(ctx, cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
+			if err := Confirm(ctx, cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
 				return err
 			}
 			if err := revoke(api, ctx, args[0]); err != nil {
@@ -124,6 +124,6 @@ func revokeCommand(
 			return err
 		}),
 	}
-	registerYes(cmd, &yes)
+	RegisterYes(cmd, &yes)
 	return cmd
 }

@@ -178,7 +178,7 @@ func requestsDeny(c *connection) *cobra.Command {
 				return err
 			}
 			const consequences = "Its command ends with an error. The host can ask again."
-			if err := confirm(ctx, cmd, yes, "Deny "+r.Kind+" "+quote(r.ID)+" from "+r.Source+"?", consequences); err != nil {
+			if err := Confirm(ctx, cmd, yes, "Deny "+r.Kind+" "+quote(r.ID)+" from "+r.Source+"?", consequences); err != nil {
 				return err
 			}
 			if _, err := api.DenyRequest(ctx, r.RequestID); err != nil {
@@ -188,6 +188,6 @@ func requestsDeny(c *connection) *cobra.Command {
 			return err
 		}),
 	}
-	registerYes(cmd, &yes)
+	RegisterYes(cmd, &yes)
 	return cmd
 }

@@ -213,7 +213,7 @@ func tokenRevoke(c *connection) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			const consequences = "Nobody can enroll with this token any more. A host that has enrolled with it stays enrolled."
-			if err := confirm(ctx, cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
+			if err := Confirm(ctx, cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
 				return err
 			}
 			if err := api.RevokeToken(ctx, args[0]); err != nil {
@@ -223,6 +223,6 @@ func tokenRevoke(c *connection) *cobra.Command {
 			return err
 		}),
 	}
-	registerYes(cmd, &yes)
+	RegisterYes(cmd, &yes)
 	return cmd
 }

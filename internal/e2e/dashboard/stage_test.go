@@ -160,7 +160,7 @@ func (s *stage) online(ctx context.Context, q cue) (any, error) {
 	}
 }
 
-// client asks with a key of its own: the bootstrap key died with the first owner.
+// client asks with a key of its own, which the dashboard lists.
 func (s *stage) client(ctx context.Context) (*adminclient.Client, error) {
 	if s.api != nil {
 		return s.api, nil

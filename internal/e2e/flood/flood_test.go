@@ -166,8 +166,7 @@ func newSite(t *testing.T, n size) *site {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	s := &site{Controller: world.NewController(bin, filepath.Join(dir, "c"), "--log-level", "info"), dir: dir}
 	crowd.EnrollAll(t, s.Controller, map[identity.Kind]int{identity.KindConnector: 1, identity.KindTunneler: honest + n.poisoned})
-	s.api, err = s.Client()
-	require.NoError(t, err)
+	s.api = s.Client()
 	s.signer = crowd.NewSigner(t, s.Controller)
 	s.relay, s.at = gateway(t, s.Controller, s.signer)
 	return s

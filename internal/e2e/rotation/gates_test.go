@@ -36,7 +36,7 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 
 	t.Log("no rotation can be aborted or resumed yet")
 	require.Equal(t, 1, s.cli("ca", "abort").Code)
-	require.Equal(t, 1, s.cli("ca", "resume").Code)
+	require.Equal(t, 1, s.cli("ca", "resume", "--yes").Code)
 
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
 	_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
@@ -71,7 +71,7 @@ func TestADeadlineGoesOnWithoutThem(t *testing.T) {
 	s := newSystem(t)
 	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
 	start := time.Now()
-	res := s.cli("ca", "rotate", "--deadline", "10s", "-o", "json")
+	res := s.cli("ca", "rotate", "--yes", "--deadline", "10s", "-o", "json")
 	require.Zero(t, res.Code, res.Stderr)
 	r := decode[adminapi.Rotation](t, res.Stdout)
 	require.Contains(t, r.Dropped, tunnelerName)
@@ -95,7 +95,7 @@ func TestADeadlineAborts(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	require.NoError(t, s.connector.Program.Signal(syscall.SIGSTOP))
-	res := s.cli("ca", "rotate", "--deadline", "10s", "--on-deadline", "abort", "--offline", "wait")
+	res := s.cli("ca", "rotate", "--yes", "--deadline", "10s", "--on-deadline", "abort", "--offline", "wait")
 	require.Equal(t, 1, res.Code)
 	require.Contains(t, res.Stderr, "was aborted (deadline reached, held up by "+connectorName)
 	require.Equal(t, "prepared", s.ca().Automatic.Phase)

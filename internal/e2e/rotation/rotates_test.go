@@ -16,12 +16,12 @@ func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
 	connector, tunneler := s.Seen(s.connector), s.Seen(s.tunneler)
 	for round := range 2 {
 		before := s.active()
-		res := s.cli("ca", "rotate", "-o", "json")
+		res := s.cli("ca", "rotate", "--yes", "-o", "json")
 		require.Zero(t, res.Code, res.Stderr)
 		require.Contains(t, res.Stderr, "through")
 		r := decode[adminapi.Rotation](t, res.Stdout)
 		require.Equal(t, []string{before}, r.Replaces)
-		require.Equal(t, "key:bootstrap", r.StartedBy)
+		require.Equal(t, "local/root", r.StartedBy)
 		t.Logf("rotation %d: %s\n%s", round+1, phases(r), res.Stderr)
 
 		after := s.active()

@@ -81,7 +81,7 @@ func (s *crowded) rotateUnderLoad(before map[string]world.Seen, stale *mtlstest.
 	t := s.t
 	t.Helper()
 	old, begin := s.active(), time.Now()
-	res := s.cli("ca", "rotate", "--detach")
+	res := s.cli("ca", "rotate", "--yes", "--detach")
 	require.Zero(t, res.Code, res.Stderr)
 	r := s.untilDone() // seen 50 ms after it; ca rotate looks once a second
 	require.Empty(t, r.Dropped)

@@ -24,8 +24,6 @@ type Controller struct {
 	Run   RunFile
 	flags []string
 	where []string // prefix of its command
-
-	keyFile string // of MakeKey
 }
 
 // RunFile is the controller's run.json.
@@ -34,10 +32,10 @@ type RunFile struct {
 	Enrollment  string `json:"enrollment"`
 	Control     string `json:"control"`
 	Admin       string `json:"admin"`
+	AdminSocket string `json:"admin_socket"`
 	Health      string `json:"health"`
 	SPIREServer string `json:"spire_server"`
 	CA          string `json:"ca"`
-	APIKeyFile  string `json:"api_key_file"`
 }
 
 // startTimeout is generous: two cores may be busy compiling.
@@ -158,45 +156,15 @@ func Readyz(ctx context.Context, addr string) error {
 	return nil
 }
 
-// Key is the API key that Client uses.
-func (c *Controller) Key() (string, error) {
-	b, err := os.ReadFile(c.KeyFile())
-	return strings.TrimSpace(string(b)), err
-}
-
-// KeyFile holds the key of Key: that of MakeKey, or the one made at first start.
-func (c *Controller) KeyFile() string {
-	if c.keyFile != "" {
-		return c.keyFile
-	}
-	return c.Run.APIKeyFile
-}
-
-// MakeKey makes an API key to use from now on. The one made at first start dies
-// when the first owner signs in.
-func (c *Controller) MakeKey(ctx context.Context) error {
-	file := filepath.Join(c.Dir, "key-of-"+filepath.Base(os.Args[0]))
-	r, err := c.CLI(ctx, "key", "create", "--name", "made beside the tests", "--scope", "all", "--out", file)
-	if err != nil {
-		return err
-	}
-	if r.Code != 0 {
-		return fmt.Errorf("key create: exit %d: %s", r.Code, r.Stderr)
-	}
-	c.keyFile = file
-	return nil
-}
-
 // SetupLink is where the first owner signs up; empty once there is one.
 func (c *Controller) SetupLink() string {
 	b, _ := os.ReadFile(filepath.Join(c.Dir, "setup-link"))
 	return strings.TrimSpace(string(b))
 }
 
-// Client calls the admin API.
-func (c *Controller) Client() (*adminclient.Client, error) {
-	key, err := c.Key()
-	return adminclient.New("http://"+c.Run.Admin, key), err
+// Client calls the admin API by the local admin socket, as the command line does.
+func (c *Controller) Client() *adminclient.Client {
+	return adminclient.To(adminclient.Target{Socket: c.Run.AdminSocket})
 }
 
 // CLI runs a grpccontroller command against this controller.
