@@ -121,12 +121,12 @@ printf '%3d s  %-55s passes\n' $((SECONDS - begin)) "no mutant"
 # One worker a core, each with a copy and its share of the patches.
 workers=$(nproc)
 : >"$tmp/bad"
+for ((i = 1; i < workers && i < ${#patches[@]}; i++)); do cp -a "$tmp/0" "$tmp/$i"; done # before any is changed
 pids=()
 for ((i = 0; i < workers; i++)); do
 	mine=()
 	for ((j = i; j < ${#patches[@]}; j += workers)); do mine+=("${patches[j]}"); done
 	[[ ${#mine[@]} -gt 0 ]] || continue
-	[[ $i -eq 0 ]] || cp -a "$tmp/0" "$tmp/$i"
 	(work "$tmp/$i" "${mine[@]}") &
 	pids+=($!)
 done
