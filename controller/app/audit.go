@@ -63,7 +63,9 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 	a.export = export.New(export.Config{Store: c.store, Head: a.sequencer, Sinks: sinks, Log: log, Now: now})
 	if len(sinks) > 0 {
 		checks.Register(checkExport, func(context.Context) error { return health.Degraded(a.export.Stuck()) })
-		checks.Explain(checkExport, func() string { return "no event waits for a receiver: " + strings.Join(slices.Sorted(maps.Keys(sinks)), ", ") })
+		checks.Explain(checkExport, func() string {
+			return "no event waits for a receiver: " + strings.Join(slices.Sorted(maps.Keys(sinks)), ", ")
+		})
 	}
 	exportExports(c.metrics, a.export.States)
 	return a, nil

@@ -144,7 +144,7 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	}
 	agent, err := hostagent.New(hostagent.Config{
 		Dir: dir, SocketPath: c.paths.agentSocket(), AgentBinary: program, LogLevel: c.cfg.Log.Level, Logger: c.log, Fetch: c.ownBundle,
-		MetricsPort: c.cfg.SPIRE.AgentMetrics,
+		MetricsPort: c.cfg.SPIRE.AgentMetrics, // no Units: selfhost.Entry names user and program
 	})
 	if err != nil {
 		return nil, err

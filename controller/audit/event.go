@@ -159,7 +159,11 @@ func (l *Log) record(ctx context.Context, s Store, e Event) error {
 	case l.appended <- struct{}{}:
 	default:
 	}
-	l.log.Info("audit event",
+	level := zap.InfoLevel
+	if e.Action == SVIDRotate { // every few seconds, for ever, and nobody did it
+		level = zap.DebugLevel
+	}
+	l.log.Log(level, "audit event",
 		zap.String("action", e.Action), zap.String("outcome", string(e.Outcome)), zap.String("reason", e.Reason),
 		zap.String("actor", e.Actor), zap.String("target", e.Target),
 		zap.String("request_id", e.RequestID), zap.String("caller_addr", e.Source), logging.Trace(ctx))

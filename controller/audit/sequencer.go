@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -95,7 +96,7 @@ type Sequencer struct {
 	// Of Run only.
 	epoch   int64 // 0 while another one sequences
 	renewAt time.Time
-	failed  string // the last fault that was logged
+	failing logging.Condition
 
 	mu   sync.Mutex
 	head SignedCheckpoint
@@ -263,14 +264,11 @@ func (s *Sequencer) report(ctx context.Context, err error) {
 	if s.cfg.Result != nil {
 		s.cfg.Result(err)
 	}
-	text := ""
 	if err != nil {
-		text = err.Error()
+		s.failing.Fails(s.cfg.Log, zap.WarnLevel, "audit log not sequenced, retrying", err)
+		return
 	}
-	if text != s.failed && err != nil {
-		s.cfg.Log.Error("audit log not sequenced, retrying", zap.Error(err))
-	}
-	s.failed = text
+	s.failing.Over(s.cfg.Log, "audit log sequenced again")
 }
 
 // release lets another controller begin at once.

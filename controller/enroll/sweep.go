@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 const sweepEvery = time.Minute
@@ -14,9 +16,14 @@ const sweepEvery = time.Minute
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	var failing logging.Condition
 	for {
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("expired enrollment secrets were not erased; trying again", zap.Error(err))
+		switch err := s.Sweep(ctx); {
+		case ctx.Err() != nil:
+		case err != nil:
+			failing.Fails(s.cfg.Log, zap.WarnLevel, "expired enrollment secrets were not erased; trying again", err)
+		default:
+			failing.Over(s.cfg.Log, "")
 		}
 		select {
 		case <-tick.C:

@@ -12,6 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // Roster tells who went ONLINE or OFFLINE; fleet.Roster is it.
@@ -35,6 +36,8 @@ type Feed struct {
 	Deadlines Deadlines
 	Now       func() time.Time
 	Log       *zap.Logger
+
+	failing logging.Condition
 }
 
 // Run publishes what time changes, until ctx ends.
@@ -69,10 +72,11 @@ func (f *Feed) expire(ctx context.Context, since time.Time) time.Time {
 	requests, failed := f.Deadlines.ExpiredRequests(ctx, since, now)
 	if err := errors.Join(err, failed); err != nil {
 		if ctx.Err() == nil {
-			f.Log.Warn("what has expired not looked for, retrying", zap.Error(err))
+			f.failing.Fails(f.Log, zap.WarnLevel, "what has expired not looked for, retrying", err)
 		}
 		return since
 	}
+	f.failing.Over(f.Log, "")
 	for _, id := range tokens {
 		f.Hub.Publish(Token, id, "expired")
 	}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 const (
@@ -134,14 +135,19 @@ func NewAgentWatch(cfg AgentWatchConfig) *AgentWatch { return &AgentWatch{cfg} }
 func (w *AgentWatch) Run(ctx context.Context) error {
 	t := time.NewTicker(agentsEvery)
 	defer t.Stop()
+	var failing logging.Condition
 	for {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			return nil
 		}
-		if err := w.Read(ctx); err != nil && ctx.Err() == nil {
-			w.cfg.Log.Warn("agents not looked at for clones, the next reading will", zap.Error(err))
+		switch err := w.Read(ctx); {
+		case ctx.Err() != nil:
+		case err != nil:
+			failing.Fails(w.cfg.Log, zap.WarnLevel, "agents not looked at for clones, the next reading will", err)
+		default:
+			failing.Over(w.cfg.Log, "")
 		}
 	}
 }

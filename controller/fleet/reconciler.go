@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // reconcileEvery is how soon drift between the store and SPIRE is repaired when
@@ -58,17 +59,21 @@ func (r *Reconciler) Kick() {
 // one that banned an agent is repeated each second until the ban has held.
 func (r *Reconciler) Run(ctx context.Context) error {
 	var watchUntil time.Time
+	var differs logging.Condition
 	for {
 		banned, err := r.Pass(ctx)
 		if ctx.Err() == nil {
 			r.cfg.Result(err)
+		}
+		if err == nil {
+			differs.Over(r.cfg.Log, "spire is as the store again")
 		}
 		if banned > 0 {
 			watchUntil = time.Now().Add(banHolds)
 		}
 		wait := reconcileEvery
 		if err != nil && ctx.Err() == nil {
-			r.cfg.Log.Warn("spire differs from the store, retrying", zap.Error(err))
+			differs.Fails(r.cfg.Log, zap.WarnLevel, "spire differs from the store, retrying", err)
 			wait = time.Second
 		} else if time.Now().Before(watchUntil) {
 			wait = time.Second

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
@@ -98,14 +99,16 @@ func (p *Publisher) Kick() {
 func (p *Publisher) Run(ctx context.Context) error {
 	t := time.NewTicker(refreshEvery)
 	defer t.Stop()
+	var failing logging.Condition
 	for {
 		if err := p.Refresh(ctx); err != nil && ctx.Err() == nil {
-			p.log.Warn("policy snapshot not made, retrying", zap.Error(err))
+			failing.Fails(p.log, zap.WarnLevel, "policy snapshot not made, retrying", err)
 			if !p.rest(ctx, time.After(time.Second)) {
 				return nil
 			}
 			continue
 		}
+		failing.Over(p.log, "policy snapshot made again")
 		if !p.rest(ctx, t.C) {
 			return nil
 		}

@@ -314,7 +314,9 @@ func TestEachFaultIsFound(t *testing.T) {
 		"no identity": {func(h *host) {
 			h.doc.SVID, h.doc.Checks[0] = nil, health.Check{Name: "identity", Detail: "waiting for the first X509-SVID"}
 		}, "identity", fault, "waiting for the first", "SPIRE has no entry for this process"},
-		"an identity that is not renewed":          {func(h *host) { h.doc.Checks[0] = health.Check{Name: "identity", Degraded: true, Detail: "Workload API fails"} }, "identity", warning, "Workload API fails", "good until it expires"},
+		"an identity that is not renewed": {func(h *host) {
+			h.doc.Checks[0] = health.Check{Name: "identity", Degraded: true, Detail: "Workload API fails"}
+		}, "identity", warning, "Workload API fails", "good until it expires"},
 		"an identity that has expired":             {func(h *host) { h.doc.Checks[0] = health.Check{Name: "identity", Detail: "the X509-SVID expired at"} }, "identity", fault, "expired at", "clock below"},
 		"a check that is degraded":                 {func(h *host) { h.doc.Checks[1] = health.Check{Name: "state_dir", Degraded: true, Detail: "disk full"} }, "readiness", warning, "state_dir: disk full", "free space"},
 		"no control stream":                        {func(h *host) { h.doc.Checks[1] = health.Check{Name: "control_stream", Detail: "not connected"} }, "readiness", fault, "control_stream: not connected", "see port, trust and clock"},

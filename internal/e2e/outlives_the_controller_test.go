@@ -45,7 +45,7 @@ func TestSessionsOutliveTheController(t *testing.T) {
 	aboutTwoMinutes(t)
 	s, server := externalWorld(t, "--svid-ttl-connector", shortestTTL.String(), "--svid-ttl-tunneler", shortestTTL.String())
 	s.start()
-	connector := s.fixedConnector("a", "c-01")
+	connector := s.fixedConnector("a", "c-01", "LOG_LEVEL=debug") // which has each re-proof
 	stays, returns := s.join("b", "tunneler", "t-stays"), s.join("c", "tunneler", "t-returns")
 	_, err := returns.Program.Stop()
 	require.NoError(t, err)
@@ -178,10 +178,10 @@ func (s *system) printsTheBudget(connector, tunneler *world.Host) {
 }
 
 // fixedConnector is a connector that listens where it did before a restart.
-func (s *system) fixedConnector(name, id string) *world.Host {
+func (s *system) fixedConnector(name, id string, env ...string) *world.Host {
 	s.t.Helper()
 	h := s.host(name, "connector", id)
-	h.Env = []string{"LISTEN_ADDR=" + freeAddress(s.t)}
+	h.Env = append(env, "LISTEN_ADDR="+freeAddress(s.t))
 	s.enroll(h)
 	require.NoError(s.t, h.Start())
 	s.online(h)

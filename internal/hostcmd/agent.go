@@ -11,6 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -57,7 +58,7 @@ say, or where the host was enrolled; all of them are tried in this order.`,
 		}
 		agent, err := hostagent.New(hostagent.Config{
 			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: fetch,
-			MetricsPort: set.MetricsPort,
+			MetricsPort: set.MetricsPort, Units: agentconf.SystemdRuns(),
 		})
 		if err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
@@ -27,7 +26,7 @@ type Client struct{ party }
 
 // NewClient returns a Client.
 func NewClient(own Identity, log *zap.Logger) *Client {
-	return &Client{party{own: own, log: log, hot: logging.Hot(log)}}
+	return &Client{party{own: own, log: log}}
 }
 
 // Tell has fn told of each proof that is refused, before the first Around; fn must not

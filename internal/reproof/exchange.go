@@ -65,7 +65,6 @@ type Status struct {
 type party struct {
 	own Identity
 	log *zap.Logger
-	hot *zap.Logger // of what each peer does every few minutes
 
 	refusedProof func(Refusal) // nil: nobody wants to know
 
@@ -253,7 +252,7 @@ func (e *exchange) decide(chain []*x509.Certificate, err error) error {
 	e.conn.Proved(chain)
 	e.guard.proved(chain[0])
 	st := mtls.Describe(chain[0])
-	e.hot.Info("re-proof accepted", zap.Stringer("spiffe_id", e.conn.Peer()), zap.String("serial", st.Serial),
+	e.log.Debug("re-proof accepted", zap.Stringer("spiffe_id", e.conn.Peer()), zap.String("serial", st.Serial),
 		zap.String("authority_id", st.AuthorityID), zap.Time("not_after", st.NotAfter))
 	return e.send(acceptedFrame(st.NotAfter))
 }

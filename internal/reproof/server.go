@@ -13,7 +13,6 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
@@ -47,7 +46,7 @@ type Server struct {
 // NewServer returns a Server. Its part of the listener are Options and Register.
 func NewServer(cfg ServerConfig) *Server {
 	return &Server{
-		party: party{own: cfg.Identity, log: cfg.Log, hot: logging.Hot(cfg.Log), refusedProof: cfg.Refused},
+		party: party{own: cfg.Identity, log: cfg.Log, refusedProof: cfg.Refused},
 		conns: cfg.Conns, stopping: cfg.Stopping, guards: map[*mtls.Conn]*guard{},
 	}
 }

@@ -38,7 +38,10 @@ type Config struct {
 	AgentBinary string
 	LogLevel    string // of the agent; empty means info
 	MetricsPort int    // loopback port of the agent's Prometheus metrics; 0 means none
-	Logger      *zap.Logger
+	// Units has systemd units attested, over D-Bus. Where systemd does not run, or this
+	// user may not ask it, the agent would log an error for each process that asks.
+	Units  bool
+	Logger *zap.Logger
 
 	// Fetch gets the current bundle over the bootstrap trust. It is also the probe
 	// of the controller.
@@ -172,7 +175,7 @@ func (s *Supervisor) writeAgentConf() error {
 	conf := agentconf.Agent{
 		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
 		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
-		LogLevel: s.cfg.LogLevel, Systemd: agentconf.SystemdRuns(), SyncInterval: syncInterval,
+		LogLevel: s.cfg.LogLevel, Systemd: s.cfg.Units, SyncInterval: syncInterval,
 		MetricsPort: s.cfg.MetricsPort,
 	}
 	switch {

@@ -383,3 +383,19 @@ func TestASupervisorWhoseRoundHangsIsNotAlive(t *testing.T) {
 	f.world.mu.Unlock()
 	require.Eventually(t, func() bool { return f.Alive(t.Context()) == nil }, patience, time.Millisecond)
 }
+
+// TestUnitsAreAttestedOnlyWhereTheHostSaysSo: the agent inside of the controller may
+// not ask D-Bus, and logged an error for each process that asked it.
+func TestUnitsAreAttestedOnlyWhereTheHostSaysSo(t *testing.T) {
+	t.Parallel()
+	for name, units := range map[string]bool{"of a host": true, "of the controller": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, func(_ *hostagent.Host, c *hostagent.Config, _ *world) { c.Units = units })
+			text, err := os.ReadFile(f.dir.AgentConf())
+			require.NoError(t, err)
+			require.Contains(t, string(text), `WorkloadAttestor "unix"`)
+			require.Equal(t, units, strings.Contains(string(text), `WorkloadAttestor "systemd"`))
+		})
+	}
+}

@@ -105,7 +105,7 @@ func (p *Process) start(ctx context.Context) *child {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		cmd := p.command(ctx)
-		out, errs := newLines(p.log, zap.InfoLevel), newLines(p.log, zap.WarnLevel)
+		out, errs := newLines(p.log, zap.InfoLevel, p.repeats), newLines(p.log, zap.WarnLevel, p.repeats)
 		cmd.Stdout, cmd.Stderr = out, errs
 		if err := cmd.Start(); err != nil {
 			c.exited <- "not started"

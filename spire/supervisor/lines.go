@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // maxLine bounds what one line of a child may hold in memory; the rest of a
@@ -18,13 +21,16 @@ const maxLine = 64 << 10
 
 // lines turns a child's output into log entries. One goroutine writes to it.
 type lines struct {
-	log   *zap.Logger
-	plain zapcore.Level // for lines that are not JSON
-	buf   []byte
-	cut   bool // the current line is longer than maxLine
+	log    *zap.Logger
+	plain  zapcore.Level // for lines that are not JSON
+	repeat *repeats
+	buf    []byte
+	cut    bool // the current line is longer than maxLine
 }
 
-func newLines(log *zap.Logger, plain zapcore.Level) *lines { return &lines{log: log, plain: plain} }
+func newLines(log *zap.Logger, plain zapcore.Level, repeat *repeats) *lines {
+	return &lines{log: log, plain: plain, repeat: repeat}
+}
 
 // Write never fails: a child must not die from our log.
 func (l *lines) Write(b []byte) (int, error) {
@@ -64,7 +70,21 @@ func (l *lines) flush() {
 	if cut {
 		entry = append(entry, zap.Bool("truncated", true))
 	}
-	l.log.Log(l.plain, line, entry...)
+	l.emit(l.plain, line, "", entry)
+}
+
+// emit writes a line unless an equal one was written a moment ago.
+func (l *lines) emit(level zapcore.Level, msg, about string, entry []zap.Field) {
+	if level >= zap.InfoLevel {
+		due, times := l.repeat.due(level, msg, about)
+		if !due {
+			return
+		}
+		if times > 1 {
+			entry = append(entry, zap.Int("times", times))
+		}
+	}
+	l.log.Log(level, msg, entry...)
 }
 
 // structured re-emits a line of SPIRE's JSON log. Its time is dropped: it is
@@ -76,10 +96,44 @@ func (l *lines) structured(fields map[string]any) {
 	delete(fields, "msg")
 	delete(fields, "time")
 	entry := make([]zap.Field, 0, len(fields))
+	var about strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		entry = append(entry, zap.Any(fieldName(key), fields[key]))
+		about.WriteString(aboutWhat(key, fields[key]))
 	}
-	l.log.Log(zapLevel(level), msg, entry...)
+	at := zapLevel(level)
+	if routine[msg] && fields["status"] != "error" {
+		at = zap.DebugLevel
+	}
+	l.emit(at, msg, about.String(), entry)
+}
+
+// aboutWhat is what of a field tells one condition from another.
+func aboutWhat(key string, value any) string {
+	switch v := value.(type) {
+	case float64: // a process id, a port
+		return ""
+	case string:
+		if incidental[key] {
+			return ""
+		}
+		if key == "error" || key == "status_message" {
+			v = logging.WithoutNumbers(v)
+		}
+		return key + "=" + v + " "
+	default:
+		return fmt.Sprintf("%s=%v ", key, v)
+	}
+}
+
+// routine are the lines that SPIRE writes at the level info for each ordinary request
+// of each host; its metrics count them. The first is that of every call of its API: two
+// each host each two seconds.
+var routine = map[string]bool{"API accessed": true, "Renewing agent SVID": true}
+
+// incidental are the fields that differ between two lines about the same thing.
+var incidental = map[string]bool{
+	"request_id": true, "caller_addr": true, "address": true, "expires_at": true, "expiration": true, "serial_num": true,
 }
 
 // fieldName keeps a child from writing the keys of our own log format.

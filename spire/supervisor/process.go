@@ -38,6 +38,7 @@ type Config struct {
 type Process struct {
 	cfg      Config
 	log      *zap.Logger
+	repeats  *repeats // over all lives of the child
 	requests chan request
 	stopped  chan struct{} // closed when Run ends
 
@@ -70,6 +71,7 @@ func New(cfg Config) (*Process, error) {
 	return &Process{
 		cfg:      cfg,
 		log:      cfg.Logger.Named(cfg.Name),
+		repeats:  &repeats{},
 		requests: make(chan request),
 		stopped:  make(chan struct{}),
 		status:   Status{State: StateStopped, Since: time.Now()},

@@ -238,6 +238,20 @@ func TestPassesTheLogOn(t *testing.T) {
 	require.Equal(t, "agent spiffe://a/spire/agent/join_token/[hidden] attested", hidden[0].Message)
 }
 
+// TestALineThatRepeatsIsWrittenAFewTimes: 14 errors a minute about the same thing, and
+// two lines for each request of each host, are no news.
+func TestALineThatRepeatsIsWrittenAFewTimes(t *testing.T) {
+	t.Parallel()
+	_, logs, _ := run(t, "grumble", nil)
+	eventually(t, "the last words", func() bool { return logs.FilterMessage("the end").Len() == 1 })
+	require.Equal(t, 3, logs.FilterMessage("Failed to collect all selectors for PID").Len(), "one condition, whatever the process")
+	require.Equal(t, 20, logs.FilterMessage("Agent banned").Len(), "each about another agent")
+	accessed := logs.FilterMessage("API accessed")
+	require.Equal(t, 3, accessed.FilterField(zap.String("status_message", "agent is banned")).Len())
+	require.Equal(t, 3, accessed.FilterLevelExact(zap.InfoLevel).Len())
+	require.Equal(t, 1000, accessed.FilterLevelExact(zap.DebugLevel).Len(), "ordinary requests are for debugging")
+}
+
 // Not parallel: it sets a variable that must not arrive.
 func TestGivesTheChildAMinimalEnvironment(t *testing.T) {
 	t.Setenv("ENROLLMENT_TOKEN", "ztc_secret")

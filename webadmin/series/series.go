@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // Source is asked for each point; fleet.Fleet is it.
@@ -57,11 +58,16 @@ func New(s Source, log *zap.Logger, now func() time.Time) *Series {
 func (s *Series) Run(ctx context.Context) error {
 	t := time.NewTicker(Fine.Step)
 	defer t.Stop()
+	var failing logging.Condition
 	for {
 		select {
 		case <-t.C:
-			if err := s.Sample(ctx); err != nil && ctx.Err() == nil {
-				s.log.Warn("a point of the charts is missing", zap.Error(err))
+			switch err := s.Sample(ctx); {
+			case ctx.Err() != nil:
+			case err != nil:
+				failing.Fails(s.log, zap.WarnLevel, "points of the charts are missing", err)
+			default:
+				failing.Over(s.log, "")
 			}
 		case <-ctx.Done():
 			return nil

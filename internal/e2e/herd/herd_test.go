@@ -46,7 +46,7 @@ func TestAThousandConnectorsReturnSpreadOutAfterAControllerRestart(t *testing.T)
 	crowd.Enroll(t, c.Controller, identity.KindConnector, many)
 	c.Connect()
 
-	relays := startAll(t, c.Controller)
+	relays := startAll(t, c.Controller, many)
 	allOnline(t, c.API)
 
 	c.Kill()
@@ -87,8 +87,8 @@ func knocking(t *testing.T, addr string, d time.Duration) []time.Duration {
 	}
 }
 
-// startAll runs the relays until the end of the test.
-func startAll(t *testing.T, c *world.Controller) []*relay.Relay {
+// startAll runs n relays until the end of the test.
+func startAll(t *testing.T, c *world.Controller, n int) []*relay.Relay {
 	t.Helper()
 	signer := crowd.NewSigner(t, c)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -97,8 +97,8 @@ func startAll(t *testing.T, c *world.Controller) []*relay.Relay {
 		cancel()
 		require.NoError(t, g.Wait())
 	})
-	relays := make([]*relay.Relay, many)
-	for i := range many {
+	relays := make([]*relay.Relay, n)
+	for i := range n {
 		id := crowd.ID(identity.KindConnector, i)
 		own := signer.Identity(t, identity.Workload{Kind: identity.KindConnector, ID: id})
 		lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

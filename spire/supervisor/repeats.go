@@ -1,0 +1,58 @@
+package supervisor
+
+import (
+	"sync"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+)
+
+const (
+	// maxRepeats bounds how many different lines of a child are remembered.
+	maxRepeats = 512
+	// forgetAfter ends a condition of which nothing was heard: the next line is a new one.
+	forgetAfter = 2 * logging.ReminderMost
+	// seldom is how many equal lines in a row are all written: a child that was started
+	// three times by an operator is no condition.
+	seldom = 3
+)
+
+// repeats tells a condition that a child complains of again and again from news. It
+// outlives the child, which may die of the condition. It is safe for concurrent use.
+type repeats struct {
+	mu    sync.Mutex
+	known map[string]*repeated
+}
+
+// repeated is one line and its equals.
+type repeated struct {
+	reminder logging.Reminder
+	last     time.Time
+}
+
+// due says whether to write a line now, and how often an equal one came before it.
+func (r *repeats) due(level zapcore.Level, msg, about string) (due bool, times int) {
+	key := level.String() + " " + logging.WithoutNumbers(msg) + " " + about
+	if len(key) > maxKey {
+		key = key[:maxKey]
+	}
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one := r.known[key]
+	if one == nil || now.Sub(one.last) > forgetAfter {
+		if len(r.known) >= maxRepeats || r.known == nil {
+			r.known = map[string]*repeated{} // what goes on is written once more
+		}
+		one = &repeated{}
+		r.known[key] = one
+	}
+	one.last = now
+	due, times = one.reminder.Due(now)
+	return due || times <= seldom, times
+}
+
+// maxKey bounds what is compared of a line.
+const maxKey = 1024
