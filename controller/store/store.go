@@ -44,11 +44,12 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", file, err)
 	}
 	db.SetMaxOpenConns(4)
+	t := &timed{DB: db, file: file}
 	if err := migrate(ctx, db); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("open store %s: %w", file, err)
+		return nil, fmt.Errorf("open store %s: %w", file, t.explain(err))
 	}
-	return &Store{db: &timed{DB: db}, committed: func([]audit.Event) {}}, nil
+	return &Store{db: t, committed: func([]audit.Event) {}}, nil
 }
 
 // private creates the file with mode 0600, for SQLite would use the umask.
@@ -97,6 +98,7 @@ func (s *Store) FleetTx(ctx context.Context, fn func(fleet.Tx) error) error {
 func (s *Store) tx(ctx context.Context, fn func(*Tx) error) (err error) {
 	ctx, span := tracing.Start(ctx, "store.transaction")
 	defer func() { span.End(err) }()
+	defer func() { err = s.db.explain(err) }()
 	t, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)

@@ -20,6 +20,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile/atomicfiletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,6 +44,40 @@ func open(t *testing.T, file string) *store.Store {
 	s, err := store.Open(t.Context(), file)
 	require.NoError(t, err)
 	return s
+}
+
+// TestAFullDiskIsSaidWithThePath: SQLite alone says "database or disk is full".
+func TestAFullDiskIsSaidWithThePath(t *testing.T) {
+	t.Parallel()
+	tiny := filepath.Join(atomicfiletest.SmallDisk(t, "128k"), "controller.db")
+	_, err := store.Open(t.Context(), tiny)
+	require.ErrorIs(t, err, atomicfile.ErrDiskFull)
+	require.ErrorContains(t, err, tiny)
+
+	dir := atomicfiletest.SmallDisk(t, "4m")
+	file := filepath.Join(dir, "controller.db")
+	s := open(t, file)
+	defer func() { require.NoError(t, s.Close()) }()
+	ballast, err := os.Create(filepath.Join(dir, "ballast"))
+	require.NoError(t, err)
+	_, err = ballast.Write(make([]byte, 8<<20))
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NoError(t, ballast.Close())
+	event := audit.Event{Time: time.Now(), Action: "x", Reason: strings.Repeat("r", 1000)}
+	err = s.EnrollTx(t.Context(), func(tx enroll.Tx) error {
+		var err error
+		for i := 0; i < 8000 && err == nil; i++ {
+			err = tx.AppendAudit(t.Context(), event)
+		}
+		return err
+	})
+	require.ErrorIs(t, err, atomicfile.ErrDiskFull)
+	require.ErrorContains(t, err, "disk full: "+file+" cannot be written")
+	for err = nil; err == nil; { // outside of a transaction
+		err = s.AppendAudit(t.Context(), event)
+	}
+	require.ErrorIs(t, err, atomicfile.ErrDiskFull)
+	require.ErrorContains(t, err, file)
 }
 
 // TestEveryOperationIsTimed: a database that is slow is seen where it is slow.

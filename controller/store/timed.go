@@ -3,8 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
@@ -24,6 +29,7 @@ func Operations() []string { return []string{OpBegin, OpCommit, OpQuery, OpExec}
 type timed struct {
 	*sql.DB
 
+	file    string // for errors
 	observe func(operation string, took time.Duration)
 }
 
@@ -82,5 +88,14 @@ func (d *timed) ExecContext(ctx context.Context, query string, args ...any) (sql
 	end := d.begin(ctx, OpExec)
 	out, err := d.DB.ExecContext(ctx, query, args...)
 	end(err)
-	return out, err
+	return out, d.explain(err)
+}
+
+// explain says that the disk is full, and where.
+func (d *timed) explain(err error) error {
+	full, ok := errors.AsType[*sqlite.Error](err)
+	if ok && full.Code()&0xff == sqlite3.SQLITE_FULL && !errors.Is(err, atomicfile.ErrDiskFull) {
+		return atomicfile.Full(d.file, err)
+	}
+	return atomicfile.Explain(d.file, err)
 }

@@ -7,27 +7,66 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // ErrTooLarge is returned by Read.
 var ErrTooLarge = errors.New("file is larger than expected")
 
+// ErrDiskFull is in an error of Write, Create and Explain.
+var ErrDiskFull = errors.New("disk full")
+
 // Write replaces path with data. When it returns nil both the data and the name
 // are on the disk.
 func Write(path string, data []byte, mode fs.FileMode) error {
+	return place(path, data, mode, os.Rename)
+}
+
+// Create is Write for a path where nothing is yet: otherwise it changes nothing and
+// returns fs.ErrExist.
+func Create(path string, data []byte, mode fs.FileMode) error {
+	return place(path, data, mode, func(tmp, path string) error {
+		if err := os.Link(tmp, path); err != nil {
+			return err
+		}
+		return os.Remove(tmp)
+	})
+}
+
+// place writes a temporary file beside path and has it moved there.
+func place(path string, data []byte, mode fs.FileMode, move func(tmp, path string) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return err
+		return Explain(path, err)
 	}
 	if err := fill(tmp, data, mode); err != nil {
 		_ = os.Remove(tmp.Name())
-		return fmt.Errorf("write %s: %w", path, err)
+		return Explain(path, fmt.Errorf("write %s: %w", path, err))
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	if err := move(tmp.Name(), path); err != nil {
 		_ = os.Remove(tmp.Name())
-		return err
+		return Explain(path, err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// Explain says "disk full" and where, if that is why path could not be written.
+func Explain(path string, err error) error {
+	if errors.Is(err, ErrDiskFull) {
+		return err
+	}
+	for _, why := range []error{syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, why) {
+			return Full(path, why)
+		}
+	}
+	return err
+}
+
+// Full is the error of a path that could not be written because of why, which only the
+// caller knows to mean that the disk is full.
+func Full(path string, why error) error {
+	return fmt.Errorf("%w: %s cannot be written (%w): make room there", ErrDiskFull, path, why)
 }
 
 // fill closes f in every case.

@@ -4,5 +4,5 @@
 // It does not create directories and does not lock: two writers of one path both
 // succeed and the last rename wins.
 //
-// Functions: Write, Read. Both are safe for concurrent use.
+// Functions: Write, Create, Read; Explain and Full for those who write otherwise. All are safe for concurrent use.
 package atomicfile

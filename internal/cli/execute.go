@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
@@ -69,6 +70,8 @@ func Execute(root *cobra.Command, p Process) int {
 		code = coded.code
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		text = "interrupted"
+	case (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && !errors.Is(err, atomicfile.ErrDiskFull):
+		text = "disk full: " + text // what does not write by atomicfile; the text has the path
 	}
 	_, _ = fmt.Fprintf(p.Stderr, "%s: %s\n", root.Name(), text) // no other place to report to
 	return code

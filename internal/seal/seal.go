@@ -8,10 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 )
 
 // version begins everything sealed, so that another algorithm can follow.
@@ -99,23 +100,7 @@ func read(path string) ([]byte, error) {
 // create makes the file appear whole or not at all; a link never replaces a file
 // that came in between.
 func create(path string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
 	var key [chacha20poly1305.KeySize]byte
 	_, _ = rand.Read(key[:])
-	_, err = tmp.Write(key[:])
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(tmp.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return atomicfile.Create(path, key[:], 0o600)
 }

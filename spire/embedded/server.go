@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
@@ -34,7 +35,7 @@ func New(ctx context.Context, program string, conf agentconf.Server, log *zap.Lo
 	}
 	file := filepath.Join(filepath.Dir(conf.DataDir), "server.conf")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, fmt.Errorf("spire-server configuration: %w", err)
+		return nil, fmt.Errorf("spire-server configuration: %w", atomicfile.Explain(file, err))
 	}
 	p, err := supervisor.New(supervisor.Config{
 		Name: "spire_server", Path: program, Args: []string{"run", "-config", file}, Logger: log,

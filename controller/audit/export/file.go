@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 )
 
 // File appends to a file. It is opened anew when it was renamed or removed, and
@@ -31,7 +33,7 @@ func (s *File) Deliver(_ context.Context, b Batch) error {
 	if s.f == nil {
 		f, err := os.OpenFile(s.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
-			return err
+			return atomicfile.Explain(s.path, err)
 		}
 		s.f = f
 	}
@@ -61,7 +63,7 @@ func (s *File) moved() bool {
 
 func (s *File) fault(err error) error {
 	s.drop()
-	return err
+	return atomicfile.Explain(s.path, err)
 }
 
 func (s *File) drop() {

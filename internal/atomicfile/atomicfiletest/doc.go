@@ -1,0 +1,2 @@
+// Package atomicfiletest gives tests a disk that is soon full.
+package atomicfiletest
