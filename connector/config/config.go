@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"net/netip"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
@@ -20,7 +19,7 @@ type Config struct {
 	hostcmd.RunConfig
 	ConnectorID string `conf:"connector_id" usage:"id of this connector, as enrolled"`
 	PrivateIP   string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector (default: the one towards the controller)"`
-	ListenAddr  string `conf:"listen_addr" usage:"address for tunnelers, host:port"`
+	ListenAddr  string `conf:"listen_addr" usage:"address for tunnelers, host:port" is:"listener"`
 }
 
 // Default is what no source sets.
@@ -30,7 +29,7 @@ func Default() Config {
 
 // Loader reads the configuration from flags, environment and conf file.
 func Loader() *settings.Loader[Config] {
-	return settings.New(settings.Spec{Format: settings.Dotenv, File: File}, Default())
+	return settings.New(settings.Spec{Format: settings.EnvFile, File: File}, Default())
 }
 
 // Validate returns all faults as settings.Faults.
@@ -41,14 +40,17 @@ func (c *Config) Validate() error {
 	} else if err := identity.ValidateID(c.ConnectorID); err != nil {
 		f.Add("connector_id", "%v", err)
 	}
-	if _, err := netip.ParseAddr(c.PrivateIP); c.PrivateIP != "" && err != nil {
-		f.Add("connector_private_ip", "must be an IP address, is %q", c.PrivateIP)
-	}
-	if _, port, err := net.SplitHostPort(c.ListenAddr); err != nil || port == "" {
-		f.Add("listen_addr", "must be host:port, is %q", c.ListenAddr)
-	}
+	f.Require(c.PrivateIP == "" || isHostIP(c.PrivateIP), "connector_private_ip", "must be an IP address of this host, is %q", c.PrivateIP)
+	f.Require(settings.IsListener(c.ListenAddr), "listen_addr", "must be host:port, is %q", c.ListenAddr)
+	f.Apart(settings.Listener{Key: "LISTEN_ADDR", Address: c.ListenAddr}, settings.Listener{Key: "HEALTH_ADDR", Address: c.HealthAddr})
 	c.Check(&f)
 	return f.Err()
+}
+
+// isHostIP: tunnelers are told to dial it.
+func isHostIP(s string) bool {
+	ip, err := netip.ParseAddr(s)
+	return err == nil && !ip.IsUnspecified() && !ip.IsMulticast() && ip.Zone() == ""
 }
 
 // SPIFFEID is who the program is once it has its identity; empty when the id or the

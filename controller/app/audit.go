@@ -16,7 +16,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
@@ -118,12 +117,7 @@ func newSinks(cfg config.AuditExport, now func() time.Time) (sinks map[string]ex
 		}
 	}
 	if cfg.Webhook.URL != "" {
-		secret, err := atomicfile.Read(cfg.Webhook.SecretPath, 4<<10)
-		if trimmed := strings.TrimSpace(string(secret)); err == nil && len(trimmed) < 16 {
-			err = export.ErrSecret
-		} else {
-			secret = []byte(trimmed)
-		}
+		secret, err := webhookSecret(cfg.Webhook.SecretPath)
 		if err != nil {
 			return nil, nil, fmt.Errorf("audit.export.webhook.secret_path: %w", err)
 		}

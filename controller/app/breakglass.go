@@ -98,6 +98,9 @@ dashboard. The commands find a key by --api-key-file or GRPCCONTROLLER_API_KEY_F
 	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		n.Permissions = permissions(scopes)
 		return onHost(cmd.Context(), cfg, func(a *auth.Auth, by auth.By) error {
+			if _, err := os.Lstat(out); err == nil { // before there is a key that nobody has
+				return fmt.Errorf("%s exists already, and may hold another key: remove it, or name another file", out)
+			}
 			key, text, err := a.Keys.Create(cmd.Context(), n, by)
 			if err != nil {
 				return err
@@ -106,8 +109,8 @@ dashboard. The commands find a key by --api-key-file or GRPCCONTROLLER_API_KEY_F
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 				return err
 			}
-			if err := atomicfile.Write(out, []byte(text+"\n"), 0o600); err != nil {
-				return err
+			if err := atomicfile.Create(out, []byte(text+"\n"), 0o600); err != nil {
+				return fmt.Errorf("%w: the key %s is of no use, revoke it", err, key.ID)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s in %s, until %s\n", key.ID, out, key.ExpiresAt.Format(time.RFC3339))
 			return err

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +43,13 @@ entries, and tells connectors and tunnelers who may meet whom.`,
 	return root
 }
 
-func loader() *settings.Loader[config.Config] { return settings.New(config.Spec(), config.Default()) }
+// loader knows the variables of the commands that call the API: docs tell to export
+// them, and then every command runs with them.
+func loader() *settings.Loader[config.Config] {
+	spec := config.Spec()
+	spec.Others = admincmd.Variables()
+	return settings.New(spec, config.Default())
+}
 
 func serveCommand() *cobra.Command {
 	l := loader()
@@ -73,7 +80,7 @@ func checkConfigCommand() *cobra.Command {
 		Use: "check-config", Short: "Check the configuration and print what it means",
 		Example: `  grpccontroller check-config --config /etc/grpccontroller/controller.yaml`,
 	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		if err := checkDeclared(cfg.Declared); err != nil {
+		if err := errors.Join(checkDeclared(cfg.Declared), checkFiles(cfg)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), `configuration is good

@@ -11,8 +11,8 @@ import (
 // Admin is the admin API and dashboard: TLS of its listener and sign-in.
 type Admin struct {
 	PublicURL      string `conf:"public_url" usage:"URL at which people reach the dashboard, such as https://controller.example.com"`
-	TLSCert        string `conf:"tls_cert" usage:"certificate chain (PEM) of the admin listener, read again when it changes"`
-	TLSKey         string `conf:"tls_key" usage:"its private key (PEM)"`
+	TLSCert        string `conf:"tls_cert" usage:"certificate chain (PEM) of the admin listener, read again when it changes" is:"path"`
+	TLSKey         string `conf:"tls_key" usage:"its private key (PEM)" is:"path"`
 	InsecureListen bool   `conf:"insecure_listen" usage:"allow an admin listener beyond loopback without TLS, behind a proxy that has it"`
 	ACME           ACME   `conf:"acme"`
 	OIDC           OIDC   `conf:"oidc"`
@@ -30,7 +30,7 @@ type OIDC struct {
 	Issuer           string    `conf:"issuer" usage:"issuer URL of the OpenID provider; empty is none"`
 	Name             string    `conf:"name" usage:"what people call the provider, on the sign-in page"`
 	ClientID         string    `conf:"client_id" usage:"client id that the provider gave"`
-	ClientSecretPath string    `conf:"client_secret_path" usage:"file with the client secret"`
+	ClientSecretPath string    `conf:"client_secret_path" usage:"file with the client secret" is:"path"`
 	Scopes           []string  `conf:"scopes" usage:"scopes to ask for beside openid"`
 	GroupsClaim      string    `conf:"groups_claim" usage:"claim that has the groups"`
 	Roles            OIDCRoles `conf:"roles"`

@@ -16,7 +16,7 @@ type Audit struct {
 
 // AuditExport says where audit events go beside the database, as JSON lines.
 type AuditExport struct {
-	File    string       `conf:"file" usage:"append audit events to this file"`
+	File    string       `conf:"file" usage:"append audit events to this file" is:"path"`
 	Stdout  bool         `conf:"stdout" usage:"write audit events to standard output"`
 	Syslog  string       `conf:"syslog" usage:"send audit events to udp://host:port, tcp://host:port or unix:///path (RFC 5424)"`
 	Webhook AuditWebhook `conf:"webhook"`
@@ -25,7 +25,7 @@ type AuditExport struct {
 // AuditWebhook posts audit events, signed.
 type AuditWebhook struct {
 	URL        string `conf:"url" usage:"post audit events to this https URL"`
-	SecretPath string `conf:"secret_path" usage:"file with the secret that signs them, at least 16 bytes"`
+	SecretPath string `conf:"secret_path" usage:"file with the secret that signs them, at least 16 bytes" is:"path"`
 }
 
 func (a Audit) validate() error {
@@ -55,7 +55,7 @@ func isWebhook(s string) bool {
 	if port == "" {
 		port = "80"
 	}
-	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(net.JoinHostPort(u.Hostname(), port))
+	return u.Scheme == "https" || u.Scheme == "http" && settings.IsLoopback(net.JoinHostPort(u.Hostname(), port))
 }
 
 // redacted keeps a password out of the error.

@@ -34,10 +34,10 @@ const (
 type Config struct {
 	TrustDomain   string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	ControllerID  string         `conf:"controller_id" usage:"id of this controller, part of its SPIFFE ID"`
-	DataDir       string         `conf:"data_dir" usage:"directory for everything this controller keeps"`
+	DataDir       string         `conf:"data_dir" usage:"directory for everything this controller keeps" is:"path"`
 	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route, IPv4 or else IPv6; without one it is not ready)"`
-	InstallDir    string         `conf:"install_dir" usage:"what /install/ of the enrollment listener serves: scripts and programs for new hosts"`
-	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced"`
+	InstallDir    string         `conf:"install_dir" usage:"what /install/ of the enrollment listener serves: scripts and programs for new hosts" is:"path"`
+	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced" is:"path"`
 	Listen        Listen         `conf:"listen"`
 	Admin         Admin          `conf:"admin"`
 	Declared      Declared       `conf:"declared"`
@@ -52,10 +52,10 @@ type Config struct {
 
 // Listen are the listeners, host:port; port 0 picks a free one.
 type Listen struct {
-	Enrollment string `conf:"enrollment" usage:"enrollment listener"`
-	Control    string `conf:"control" usage:"control-plane listener"`
-	Admin      string `conf:"admin" usage:"admin API and dashboard; beyond loopback it needs admin.tls_cert or admin.acme"`
-	Health     string `conf:"health" usage:"health listener, loopback only"`
+	Enrollment string `conf:"enrollment" usage:"enrollment listener" is:"listener"`
+	Control    string `conf:"control" usage:"control-plane listener" is:"listener"`
+	Admin      string `conf:"admin" usage:"admin API and dashboard; beyond loopback it needs admin.tls_cert or admin.acme" is:"listener"`
+	Health     string `conf:"health" usage:"health listener, loopback only" is:"listener"`
 	// HealthRemote is for a container, whose loopback no probe reaches.
 	HealthRemote bool `conf:"health_remote" usage:"allow listen.health beyond loopback: without any authentication, for a container on a network that is closed"`
 }
@@ -63,9 +63,9 @@ type Listen struct {
 // SPIRE says which SPIRE issues the identities.
 type SPIRE struct {
 	Mode             string        `conf:"mode" usage:"embedded: run spire-server and spire-agent; external: use the operator's spire-server"`
-	ServerListen     string        `conf:"server_listen" usage:"embedded spire-server's listener"`
+	ServerListen     string        `conf:"server_listen" usage:"embedded spire-server's listener" is:"listener"`
 	ServerAddress    string        `conf:"server_address" usage:"host:port at which hosts reach spire-server (embedded: public_address and its port)"`
-	ServerSocket     string        `conf:"server_socket" usage:"external: admin socket of spire-server"`
+	ServerSocket     string        `conf:"server_socket" usage:"external: admin socket of spire-server" is:"path"`
 	AttestationLimit bool          `conf:"attestation_limit" usage:"embedded: at most one attestation a second per address; off for sites behind NAT"`
 	CATTL            time.Duration `conf:"ca_ttl" usage:"embedded: life of a certificate authority"`
 	AgentTTL         time.Duration `conf:"agent_ttl" usage:"embedded: life of an agent's SVID"`
@@ -118,7 +118,7 @@ func Default() Config {
 func Spec() settings.Spec {
 	return settings.Spec{
 		Format: settings.YAML, File: "/etc/grpccontroller/controller.yaml",
-		FileEnv: "GRPCCONTROLLER_CONFIG", EnvPrefix: "GRPCCONTROLLER_",
+		FileEnv: "GRPCCONTROLLER_CONFIG", EnvPrefix: "GRPCCONTROLLER_", UnitFile: "/etc/grpccontroller/controller.conf",
 	}
 }
 
@@ -139,9 +139,10 @@ func (c Config) Validate() error {
 		f.Require(filepath.IsAbs(p), "ca_bundle_paths", "must be absolute paths, has %q", p)
 	}
 	f.In("listen", c.Listen.validate())
+	f.Apart(c.listeners()...)
 	f.In("admin", c.Admin.validate())
 	// Without TLS a password would cross the network readable.
-	f.Require(isLoopback(c.Listen.Admin) || c.Admin.TLS() || c.Admin.InsecureListen, "listen.admin",
+	f.Require(settings.IsLoopback(c.Listen.Admin) || c.Admin.TLS() || c.Admin.InsecureListen, "listen.admin",
 		"must be a loopback address such as 127.0.0.1:8080 unless admin.tls_cert, admin.acme.domains or admin.insecure_listen is set, is %q", c.Listen.Admin)
 	f.In("declared", c.Declared.validate())
 	f.In("spire", c.SPIRE.validate())
@@ -153,6 +154,20 @@ func (c Config) Validate() error {
 	f.In("tracing", c.Tracing.Validate())
 	f.In("log", c.Log.Validate())
 	return f.Err()
+}
+
+// listeners are all that one controller opens.
+func (c Config) listeners() []settings.Listener {
+	out := []settings.Listener{
+		{Key: "listen.enrollment", Address: c.Listen.Enrollment}, {Key: "listen.control", Address: c.Listen.Control},
+		{Key: "listen.admin", Address: c.Listen.Admin}, {Key: "listen.health", Address: c.Listen.Health},
+	}
+	metrics := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+	if c.SPIRE.Mode == Embedded {
+		out = append(out, settings.Listener{Key: "spire.server_listen", Address: c.SPIRE.ServerListen},
+			settings.Listener{Key: "spire.server_metrics_port", Address: metrics(c.SPIRE.ServerMetrics)})
+	}
+	return append(out, settings.Listener{Key: "spire.agent_metrics_port", Address: metrics(c.SPIRE.AgentMetrics)})
 }
 
 // A restart of the controller must not end sessions, and who was revoked during
@@ -167,9 +182,9 @@ func (l Listen) validate() error {
 	for _, at := range []struct{ key, addr string }{
 		{"enrollment", l.Enrollment}, {"control", l.Control}, {"admin", l.Admin}, {"health", l.Health},
 	} {
-		f.Require(isHostPort(at.addr), at.key, "must be host:port, is %q", at.addr)
+		f.Require(settings.IsListener(at.addr), at.key, "must be host:port, is %q", at.addr)
 	}
-	f.Require(l.HealthRemote || isLoopback(l.Health), "health", "must be a loopback address such as 127.0.0.1:9464 unless health_remote is set, is %q", l.Health)
+	f.Require(l.HealthRemote || settings.IsLoopback(l.Health), "health", "must be a loopback address such as 127.0.0.1:9464 unless health_remote is set, is %q", l.Health)
 	return f.Err()
 }
 
@@ -196,8 +211,6 @@ func (s SPIRE) validate() error {
 	for key, port := range map[string]int{"server_metrics_port": s.ServerMetrics, "agent_metrics_port": s.AgentMetrics} {
 		f.Require(agentconf.CheckMetricsPort(port) == nil, key, "must be a port, or 0 for none, is %d", port)
 	}
-	f.Require(s.Mode == External || s.ServerMetrics == 0 || s.ServerMetrics != s.AgentMetrics, "agent_metrics_port",
-		"must not be that of server_metrics_port, is %d", s.AgentMetrics)
 	return f.Err()
 }
 
@@ -213,15 +226,6 @@ func (t SVIDTTL) validate(caTTL time.Duration) error {
 	return f.Err()
 }
 
-func isHostPort(s string) bool {
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err == nil
-}
-
 // isReachable says whether hosts could dial it: a listener may leave out its host
 // or its port, an address may not.
 func isReachable(s string) bool {
@@ -233,15 +237,6 @@ func isReachable(s string) bool {
 func isIPPort(s string) bool {
 	_, err := netip.ParseAddrPort(s)
 	return err == nil
-}
-
-func isLoopback(s string) bool {
-	host, _, err := net.SplitHostPort(s)
-	if err != nil || host == "localhost" {
-		return err == nil
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // hostName is what can be in a URL, a certificate and a command.

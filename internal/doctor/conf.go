@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 )
@@ -25,6 +26,12 @@ func (x *examination) conf(context.Context) []Finding {
 		return Bad(Fault, "correct these keys, then look again with `"+x.Program+" check-config --config "+x.Conf+"`", "%s: %v", x.Conf, x.ConfFault)
 	case info.Mode().Perm()&0o002 != 0:
 		return Bad(Fault, "chmod 0644 "+x.Conf, "%s can be changed by every user", x.Conf)
+	}
+	// systemd passes over lines that it does not understand, and nobody else reads this one.
+	if text, err := os.ReadFile(x.AgentConf); err == nil {
+		if err := envfile.Check(string(text)); err != nil {
+			return Bad(Fault, "correct the line, then `systemctl restart "+agentUnitName+"`", "%s: %v", x.AgentConf, err)
+		}
 	}
 	return Good("%s is readable and valid: %s %s in %s", x.Conf, x.Kind, x.ID, x.TrustDomain)
 }

@@ -68,6 +68,7 @@ type Host struct {
 	// follows is as complete as that allows.
 	Conf      string
 	ConfFault error
+	AgentConf string // of the SPIRE agent's supervisor; may be missing
 
 	ID               string
 	TrustDomain      string

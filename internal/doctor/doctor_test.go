@@ -273,9 +273,13 @@ func TestEachFaultIsFound(t *testing.T) {
 		"no conf file":        {func(h *host) { require.NoError(h.t, os.Remove(h.Conf)) }, "conf", fault, "does not exist", "enroll this host"},
 		"a wrong conf file":   {func(h *host) { h.ConfFault = errors.New("LISTEN_ADDR: must be host:port") }, "conf", fault, "LISTEN_ADDR", "check-config --config "},
 		"a conf file for all": {func(h *host) { require.NoError(h.t, os.Chmod(h.Conf, 0o666)) }, "conf", fault, "can be changed by every user", "chmod 0644"},
-		"no unit":             {func(h *host) { delete(h.units, "grpcconnector.service") }, "unit", fault, "does not exist", "install it"},
-		"a masked unit":       {func(h *host) { h.unit("grpcconnector.service", "LoadState=masked") }, "unit", fault, "is masked", "systemctl unmask grpcconnector.service"},
-		"a broken unit":       {func(h *host) { h.unit("grpcconnector.service", "LoadState=bad-setting") }, "unit", fault, "bad-setting", "systemctl status grpcconnector.service"},
+		"a line in the agent's conf that systemd drops": {func(h *host) {
+			h.AgentConf = filepath.Join(h.t.TempDir(), "agent.conf")
+			require.NoError(h.t, os.WriteFile(h.AgentConf, []byte("# x\nexport LOG_LEVEL=debug\n"), 0o600))
+		}, "conf", fault, "agent.conf: line 2 begins with `export`", "systemctl restart spire-agent"},
+		"no unit":       {func(h *host) { delete(h.units, "grpcconnector.service") }, "unit", fault, "does not exist", "install it"},
+		"a masked unit": {func(h *host) { h.unit("grpcconnector.service", "LoadState=masked") }, "unit", fault, "is masked", "systemctl unmask grpcconnector.service"},
+		"a broken unit": {func(h *host) { h.unit("grpcconnector.service", "LoadState=bad-setting") }, "unit", fault, "bad-setting", "systemctl status grpcconnector.service"},
 		"a unit that crashes": {func(h *host) {
 			h.unit("grpcconnector.service", "ActiveState=activating", "SubState=auto-restart", "Result=exit-code", "NRestarts=7")
 		}, "unit", fault, "result exit-code, restarts 7", "journalctl -u grpcconnector.service"},

@@ -24,17 +24,17 @@ func TestTwoHostsEnrollAndComeOnline(t *testing.T) {
 	for _, h := range []*world.Host{connector, tunneler} {
 		// What an operator wrote into the conf file before stays there.
 		require.NoError(t, os.MkdirAll(h.Dir, 0o700))
-		own := "# ports of this host\nHEALTH_ADDR=127.0.0.1:0\n"
-		if h.Kind == "connector" {
-			own += "LISTEN_ADDR=127.0.0.1:0\n"
-		}
-		require.NoError(t, os.WriteFile(h.ConfFile(), []byte(own), 0o644))
+		require.NoError(t, os.WriteFile(h.ConfFile(), []byte("# of this host\nLOG_LEVEL=debug\n"), 0o644))
 		s.enroll(h)
 		require.NoError(t, h.StartAgent())
-		// run gets nothing but the conf file: no variable, another directory.
+		// run gets nothing but the conf file and free ports: no variable, another directory.
+		args := []string{"run", "--config", h.ConfFile(), "--health-addr", "127.0.0.1:0"}
+		if h.Kind == "connector" {
+			args = append(args, "--listen-addr", "127.0.0.1:0")
+		}
 		var err error
 		h.Program, err = world.Start(world.Spec{
-			Name: "grpc" + h.Kind, Dir: h.Dir, Path: filepath.Join(s.Bin, "grpc"+h.Kind), Args: []string{"run", "--config", h.ConfFile()},
+			Name: "grpc" + h.Kind, Dir: h.Dir, Path: filepath.Join(s.Bin, "grpc"+h.Kind), Args: args,
 		})
 		require.NoError(t, err)
 	}
@@ -75,7 +75,7 @@ func TestTwoHostsEnrollAndComeOnline(t *testing.T) {
 	for _, h := range []*world.Host{connector, tunneler} {
 		conf, err := os.ReadFile(h.ConfFile())
 		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(string(conf), "# ports of this host\n"), "%s", conf)
+		require.True(t, strings.HasPrefix(string(conf), "# of this host\nLOG_LEVEL=debug\n"), "%s", conf)
 		requireOneKey(t, h.Dir, filepath.Join(h.HostDir(), "host.key"))
 		requireNowhere(t, h.Dir, s.secrets...)
 	}

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -141,7 +142,7 @@ func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome
 		},
 		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {
-			spec := settings.Spec{Format: settings.Dotenv, File: "/nonexistent/tunneler.conf", Environ: []string{}}
+			spec := settings.Spec{Format: settings.EnvFile, File: "/nonexistent/tunneler.conf", Environ: []string{}}
 			return hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
 				return hostcmd.Running{RunConfig: r.RunConfig, ID: r.TunnelerID}
 			})
@@ -194,6 +195,41 @@ func TestEnroll(t *testing.T) {
 	got = run("", "refresh-bundle", "--host-dir", filepath.Join(dir, "host"))
 	require.Zero(t, got.code, got.stderr)
 	require.FileExists(t, bundle)
+}
+
+// TestEnrollSpendsNoTokenForAConfFileThatItCannotEdit: systemd would read a line more or
+// less than the operator sees.
+func TestEnrollSpendsNoTokenForAConfFileThatItCannotEdit(t *testing.T) {
+	t.Parallel()
+	c := startController(t)
+	for text, want := range map[string]string{
+		"LOG_LEVEL=info\nexport STATE_DIR=/x\n": "line 2 begins with `export`",
+		"LOG_LEVEL=info # quiet\n":              "line 1 has a comment behind the value",
+		"STATE_DIR=\"/x\n":                      "line 1 begins a quoted value that has no end",
+	} {
+		args, dir := enrollArgs(t, c)
+		conf := filepath.Join(dir, "tunneler.conf")
+		require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
+		got := run(token+"\n", args...)
+		require.Equal(t, 2, got.code, got.stderr)
+		require.Contains(t, got.stderr, conf+" cannot be edited: "+want)
+		require.Nil(t, c.got, "the token was sent")
+		after, err := os.ReadFile(conf)
+		require.NoError(t, err)
+		require.Equal(t, text, string(after))
+	}
+}
+
+func TestEnrollWritesPathsWithBlanksSoThatSystemdReadsThem(t *testing.T) {
+	t.Parallel()
+	c := startController(t)
+	args, dir := enrollArgs(t, c)
+	got := run(token+"\n", append(args, "--state-dir", filepath.Join(dir, `my "state"`))...)
+	require.Zero(t, got.code, got.stderr)
+	text, err := os.ReadFile(filepath.Join(dir, "tunneler.conf"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), `STATE_DIR="`+dir+`/my \"state\""`+"\n")
+	require.Equal(t, filepath.Join(dir, `my "state"`), envfile.Value(string(text), "STATE_DIR"))
 }
 
 func TestEnrollOnceSpendsOneTokenHoweverOftenItRuns(t *testing.T) {

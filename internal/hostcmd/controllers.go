@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -59,21 +59,10 @@ func controllerIn(path string, dir hostagent.Dir) (string, error) {
 		return "", nil
 	case err != nil:
 		return "", err
-	case valueOf(string(text), "CONTROLLER_CA_PATH") != dir.ControllerCA():
+	case envfile.Value(string(text), "CONTROLLER_CA_PATH") != dir.ControllerCA():
 		return "", nil
 	}
-	return valueOf(string(text), "CONTROLLER_ADDR"), nil
-}
-
-// valueOf is the value of a key in a dotenv text, empty if it has none. The last line
-// counts, as for systemd.
-func valueOf(text, key string) (value string) {
-	for line := range strings.Lines(text) {
-		if keyOf(line) == key {
-			value = strings.Trim(strings.TrimSpace(keyPattern.ReplaceAllString(line, "")), `"'`)
-		}
-	}
-	return value
+	return envfile.Value(string(text), "CONTROLLER_ADDR"), nil
 }
 
 // FetchBundle asks the controller that answered last, and the next ones where it does

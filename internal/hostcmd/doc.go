@@ -8,8 +8,7 @@
 //
 // Main types, in reading order: Program (what differs between the two), Commands,
 // EnrollInstalled and BringOnline (enrollment for an installed unit, for the installer
-// too), conf (the dotenv file that enroll writes), controllers (where the controller may
-// be), move (one run of set-controller), hostStatus (what status prints).
+// too), controllers (where the controller may be), move (one run of set-controller), hostStatus (what status prints).
 //
 // The commands run in the caller's goroutine and end with its context.
 //

@@ -72,7 +72,7 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
 func hostToExamine(p Program, cfg Running, fault error) doctor.Host {
 	socket, _ := mtls.SocketPath(cfg.SpiffeSocket) // empty is skipped, the conf check has the fault
 	return doctor.Host{
-		Program: p.Name, Version: cli.Version().Version, Kind: p.Kind, Conf: p.Conf, ConfFault: fault,
+		Program: p.Name, Version: cli.Version().Version, Kind: p.Kind, Conf: p.Conf, ConfFault: fault, AgentConf: agentConf,
 		ID: cfg.ID, TrustDomain: cfg.TrustDomain, ControllerAddr: cfg.ControllerAddr, ControlPlane: cfg.ControlPlane(),
 		ControllerCAPath: cfg.ControllerCAPath, ConnectorAddr: cfg.ConnectorAddr, StateDir: cfg.StateDir, Socket: socket,
 		Dir: hostagent.Dir{Root: cfg.HostDir}, EnrolledAs: cfg.EnrolledAs, EnrolledBinary: cfg.EnrolledBinary,

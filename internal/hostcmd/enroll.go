@@ -144,6 +144,9 @@ func (e *enrollment) run(ctx context.Context) error {
 	if err := e.findUnit(ctx); err != nil {
 		return err
 	}
+	if err := e.checkConf(); err != nil {
+		return err
+	}
 	got, err := e.obtain(ctx)
 	if err != nil {
 		return err

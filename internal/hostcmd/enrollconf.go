@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -30,21 +32,29 @@ func (e *enrollment) done() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var id, control bool
-	for line := range strings.Lines(text) {
-		id = id || strings.TrimSpace(line) == e.program.idKey()+"="+e.set.id(e.program.Kind)
-		control = control || keyOf(line) == "CONTROL_PLANE_ADDRS"
-	}
-	return id && control, nil
+	return envfile.Value(text, e.program.idKey()) == e.set.id(e.program.Kind) && envfile.Value(text, "CONTROL_PLANE_ADDRS") != "", nil
 }
 
 // confText is the conf file as it is, empty if there is none.
 func (e *enrollment) confText() (string, error) {
 	text, err := atomicfile.Read(e.conf, maxConf)
-	if errors.Is(err, fs.ErrNotExist) {
+	if e.conf == "" || errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	return string(text), err
+}
+
+// checkConf finds what would keep the conf file from being edited before a token is
+// spent.
+func (e *enrollment) checkConf() error {
+	text, err := e.confText()
+	if err != nil {
+		return err
+	}
+	if err := envfile.Check(text); err != nil {
+		return cli.UsageError(fmt.Errorf("%s cannot be edited: %w: correct it first", e.conf, err))
+	}
+	return nil
 }
 
 // writeConf sets what enrollment knows in the conf file and leaves the rest.
@@ -56,7 +66,7 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 	if err != nil {
 		return err
 	}
-	merged, err := mergeConf(text, e.entries(reply.GetControlPlaneAddresses()))
+	merged, err := envfile.Merge(text, e.entries(reply.GetControlPlaneAddresses()))
 	if err != nil {
 		return err
 	}
@@ -68,40 +78,40 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 
 // entries are what enrollment knows; control is empty if the controller named no
 // control plane that this host may take from it.
-func (e *enrollment) entries(control []string) []entry {
+func (e *enrollment) entries(control []string) []envfile.Entry {
 	if len(control) == 0 {
 		control = beside(e.set.ControllerAddr, nil)
 	}
-	out := []entry{
-		{"CONTROLLER_ADDR", e.set.ControllerAddr},
-		{"CONTROL_PLANE_ADDRS", strings.Join(control, ",")},
-		{"CONNECTOR_ID", e.set.ConnectorID},
-		{"CONTROLLER_CA_PATH", hostagent.Dir{Root: e.set.HostDir}.ControllerCA()},
-		{"TRUST_DOMAIN", e.td.Name()},
-		{"SPIFFE_ENDPOINT_SOCKET", e.set.SpiffeSocket},
-		{"STATE_DIR", e.set.StateDir},
+	out := []envfile.Entry{
+		{Key: "CONTROLLER_ADDR", Value: e.set.ControllerAddr},
+		{Key: "CONTROL_PLANE_ADDRS", Value: strings.Join(control, ",")},
+		{Key: "CONNECTOR_ID", Value: e.set.ConnectorID},
+		{Key: "CONTROLLER_CA_PATH", Value: hostagent.Dir{Root: e.set.HostDir}.ControllerCA()},
+		{Key: "TRUST_DOMAIN", Value: e.td.Name()},
+		{Key: "SPIFFE_ENDPOINT_SOCKET", Value: e.set.SpiffeSocket},
+		{Key: "STATE_DIR", Value: e.set.StateDir},
 	}
 	if e.set.HostDir != DefaultHostDir {
-		out = append(out, entry{"HOST_DIR", e.set.HostDir}) // for status and doctor
+		out = append(out, envfile.Entry{Key: "HOST_DIR", Value: e.set.HostDir}) // for status and doctor
 	}
 	if e.program.Kind == identity.KindTunneler {
-		out = append(out, entry{"TUNNELER_ID", e.set.TunnelerID}, entry{"CONNECTOR_ADDR", e.set.ConnectorAddr})
+		out = append(out, envfile.Entry{Key: "TUNNELER_ID", Value: e.set.TunnelerID}, envfile.Entry{Key: "CONNECTOR_ADDR", Value: e.set.ConnectorAddr})
 	} else {
-		out = append(out, entry{"CONNECTOR_PRIVATE_IP", e.set.ConnectorPrivateIP})
+		out = append(out, envfile.Entry{Key: "CONNECTOR_PRIVATE_IP", Value: e.set.ConnectorPrivateIP})
 	}
 	return append(out, e.selectors()...)
 }
 
 // selectors note as what SPIRE knows the program, for doctor. A path or unit that the
 // file cannot hold is left out: it is no reason to fail an enrollment.
-func (e *enrollment) selectors() (out []entry) {
+func (e *enrollment) selectors() (out []envfile.Entry) {
 	as := "systemd:" + e.unit
 	if e.unit == "" {
 		as = fmt.Sprintf("uid:%d", e.runAs)
 	}
 	path, _ := executable(e.binary) // found before the token was spent
-	for _, s := range []entry{{"ENROLLED_AS", as}, {"ENROLLED_BINARY", path}} {
-		if plain.MatchString(s.value) {
+	for _, s := range []envfile.Entry{{Key: "ENROLLED_AS", Value: as}, {Key: "ENROLLED_BINARY", Value: path}} {
+		if _, err := envfile.Quote(s.Value); err == nil {
 			out = append(out, s)
 		}
 	}
@@ -115,7 +125,7 @@ func (e *enrollment) tryConf() error {
 	if err != nil {
 		return err
 	}
-	merged, err := mergeConf(text, e.entries(nil))
+	merged, err := envfile.Merge(text, e.entries(nil))
 	if err != nil {
 		return err
 	}

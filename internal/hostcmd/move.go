@@ -13,17 +13,18 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
 // write replaces each file in one rename. A conf file is last: it is what a person
 // looks at, and a repeated run mends what was not written.
 func (m *move) write(to target, host hostagent.Host, files []confFile) error {
-	entries := []entry{{"CONTROLLER_ADDR", to.enrollment}, {"CONTROL_PLANE_ADDRS", strings.Join(to.control, ",")}}
+	entries := []envfile.Entry{{Key: "CONTROLLER_ADDR", Value: to.enrollment}, {Key: "CONTROL_PLANE_ADDRS", Value: strings.Join(to.control, ",")}}
 	merged := make([]string, len(files))
 	for i, f := range files {
 		var err error
-		if merged[i], err = mergeConf(f.text, entries); err != nil {
+		if merged[i], err = envfile.Merge(f.text, entries); err != nil {
 			return fmt.Errorf("%s: %w; nothing was changed", f.path, err)
 		}
 	}
@@ -83,7 +84,7 @@ func (m *move) restart(ctx context.Context, files []confFile) error {
 	units := []string{agentUnit}
 	var others []string
 	for _, f := range files {
-		as := valueOf(f.text, "ENROLLED_AS")
+		as := envfile.Value(f.text, "ENROLLED_AS")
 		if unit, ok := strings.CutPrefix(as, "systemd:"); ok && unit != "" && !slices.Contains(units, unit) {
 			units = append(units, unit)
 		} else if !ok {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
@@ -67,7 +66,7 @@ func AgentCommands(name string) []*cobra.Command {
 // agentSettings are the keys of the commands on an enrolled host. The trust domain is
 // in host.json.
 type agentSettings struct {
-	HostDir        string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle"`
+	HostDir        string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle" is:"path"`
 	ControllerAddr string         `conf:"controller_addr" usage:"enrollment listener of the controller, host:port (default that of the conf files, or where the host was enrolled)"`
 	ProgramConfs   []string       `conf:"program_confs" usage:"conf files of the host's programs, for their CONTROLLER_ADDR (default: those in /etc/grpcconnector and /etc/grpctunneler)"`
 	SpiffeSocket   string         `conf:"spiffe_endpoint_socket" usage:"Workload API that the SPIRE agent serves"`
@@ -96,9 +95,7 @@ func (s *agentSettings) Validate() error {
 	if s.ControllerAddr != "" {
 		RequireAddress(&f, "controller_addr", s.ControllerAddr)
 	}
-	if _, err := mtls.SocketPath(s.SpiffeSocket); err != nil {
-		f.Add("spiffe_endpoint_socket", "%v", err)
-	}
+	CheckSocket(&f, "spiffe_endpoint_socket", s.SpiffeSocket)
 	f.Require(agentconf.CheckMetricsPort(s.MetricsPort) == nil, "agent_metrics_port", "must be a port, or 0 for none, is %d", s.MetricsPort)
 	f.In("log", s.Log.Validate())
 	return f.Err()
@@ -107,16 +104,16 @@ func (s *agentSettings) Validate() error {
 // enrollSettings are the keys of enroll. They have the names they have in the
 // conf file that enroll writes.
 type enrollSettings struct {
-	HostDir            string `conf:"host_dir" usage:"directory for the host's key, certificate and bundle"`
+	HostDir            string `conf:"host_dir" usage:"directory for the host's key, certificate and bundle" is:"path"`
 	ControllerAddr     string `conf:"controller_addr" usage:"enrollment listener of the controller, host:port"`
-	ControllerCAPath   string `conf:"controller_ca_path" usage:"the controller's ca.crt (PEM)"`
+	ControllerCAPath   string `conf:"controller_ca_path" usage:"the controller's ca.crt (PEM)" is:"path"`
 	ConnectorID        string `conf:"connector_id" usage:"id of the connector (at a tunneler: of the one to use)"`
 	TunnelerID         string `conf:"tunneler_id" usage:"id of the tunneler"`
 	TrustDomain        string `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket       string `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
 	ConnectorAddr      string `conf:"connector_addr" usage:"one more address of a connector, host:port, tried before those of the directory; written to the conf file"`
 	ConnectorPrivateIP string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector; written to the conf file"`
-	StateDir           string `conf:"state_dir" usage:"state directory of the program; written to the conf file"`
+	StateDir           string `conf:"state_dir" usage:"state directory of the program; written to the conf file" is:"path"`
 }
 
 func defaultEnrollSettings() enrollSettings {
@@ -151,8 +148,11 @@ func (s enrollSettings) check(p Program) (spiffeid.TrustDomain, error) {
 	} else if err := identity.ValidateID(s.id(p.Kind)); err != nil {
 		f.Add(p.idKey(), "%v", err)
 	}
-	if _, err := mtls.SocketPath(s.SpiffeSocket); err != nil {
-		f.Add("SPIFFE_ENDPOINT_SOCKET", "%v", err)
+	CheckSocket(&f, "SPIFFE_ENDPOINT_SOCKET", s.SpiffeSocket)
+	for _, a := range []struct{ key, addr string }{{"CONTROLLER_ADDR", s.ControllerAddr}, {"CONNECTOR_ADDR", s.ConnectorAddr}} {
+		if a.addr != "" {
+			RequireAddress(&f, a.key, a.addr)
+		}
 	}
 	td, err := spiffeid.TrustDomainFromString(s.TrustDomain)
 	if err != nil {
@@ -182,7 +182,7 @@ func executable(given string) (string, error) {
 // have no file of their own: the conf file is what enroll writes, and belongs to
 // run.
 func loader[T any](defaults T, cmd *cobra.Command) *settings.Loader[T] {
-	l := settings.New(settings.Spec{Format: settings.Dotenv}, defaults)
+	l := settings.New(settings.Spec{Format: settings.EnvFile}, defaults)
 	l.Flags(cmd.Flags())
 	_ = cmd.Flags().MarkHidden("config") // it is defined, one line above
 	return l

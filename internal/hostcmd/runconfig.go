@@ -4,6 +4,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 )
 
 // controlPlanePort is where a controller's control plane is when only its
@@ -22,12 +25,12 @@ const controlPlanePort = "8444"
 type RunConfig struct {
 	ControllerAddr    string         `conf:"controller_addr" usage:"enrollment listener of the controller, host:port"`
 	ControlPlaneAddrs []string       `conf:"control_plane_addrs" usage:"control plane of the controllers, host:port each (default port 8444 of CONTROLLER_ADDR)"`
-	ControllerCAPath  string         `conf:"controller_ca_path" usage:"the controller's ca.crt; used by enroll, not by run"`
+	ControllerCAPath  string         `conf:"controller_ca_path" usage:"the controller's ca.crt; used by enroll, not by run" is:"path"`
 	TrustDomain       string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket      string         `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
-	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run"`
-	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart (the unit gives /var/lib/ and the name of the program); without one it is in memory only"`
-	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port"`
+	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run" is:"path"`
+	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart (the unit gives /var/lib/ and the name of the program); without one it is in memory only" is:"path"`
+	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port" is:"listener"`
 	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER as which SPIRE knows the program; written by enroll, used by doctor"`
 	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary as which SPIRE knows the program; written by enroll, used by doctor"`
 	HealthRemote      bool           `conf:"health_remote" usage:"allow health_addr beyond loopback: without any authentication, for a container on a network that is closed"`
@@ -61,19 +64,30 @@ func (c *RunConfig) Check(f *settings.Faults) {
 	if _, err := spiffeid.TrustDomainFromString(c.TrustDomain); err != nil {
 		f.Add("trust_domain", "%v", err)
 	}
-	if _, err := mtls.SocketPath(c.SpiffeSocket); err != nil {
-		f.Add("spiffe_endpoint_socket", "%v", err)
-	}
+	CheckSocket(f, "spiffe_endpoint_socket", c.SpiffeSocket)
+	f.Require(filepath.IsAbs(c.HostDir), "host_dir", "must be an absolute path, is %q", c.HostDir)
+	f.Require(c.ControllerCAPath == "" || filepath.IsAbs(c.ControllerCAPath), "controller_ca_path", "must be an absolute path, is %q", c.ControllerCAPath)
 	f.Require(c.StateDir == "" || filepath.IsAbs(c.StateDir), "state_dir", "must be an absolute path, is %q", c.StateDir)
-	RequireAddress(f, "health_addr", c.HealthAddr)
+	f.Require(settings.IsListener(c.HealthAddr), "health_addr", "must be host:port, is %q", c.HealthAddr)
+	f.Require(c.HealthRemote || !settings.IsListener(c.HealthAddr) || settings.IsLoopback(c.HealthAddr), "health_addr",
+		"must be a loopback address such as 127.0.0.1:9465 unless HEALTH_REMOTE is set, is %q", c.HealthAddr)
 	f.In("log", c.Log.Validate())
 }
 
-// RequireAddress notes a fault unless value is host:port. The host may be empty
-// only for a listener, which is not asked here.
+// RequireAddress notes a fault unless value is an address to dial.
 func RequireAddress(f *settings.Faults, path, value string) {
-	host, port, err := net.SplitHostPort(value)
-	f.Require(err == nil && host != "" && port != "", path, "must be host:port, is %q", value)
+	f.Require(wire.HostPort(value) && !strings.ContainsAny(value, ", "), path, "must be host:port with one host and a port of 1 to 65535, is %q", value)
+}
+
+// CheckSocket notes a fault unless value names a socket that a program can dial.
+func CheckSocket(f *settings.Faults, path, value string) {
+	socket, err := mtls.SocketPath(value)
+	if err == nil {
+		err = agentconf.CheckSocketPath(socket)
+	}
+	if err != nil {
+		f.Add(path, "%v", err)
+	}
 }
 
 // ControlPlane returns the configured addresses or the default one.

@@ -16,8 +16,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -30,6 +30,7 @@ const (
 	dialTimeout    = 3 * time.Second
 	restartTimeout = time.Minute
 	agentUnit      = "spire-agent.service"
+	agentConf      = "/etc/grpc-spire-agent/agent.conf"
 )
 
 // move is one run of set-controller.
@@ -102,10 +103,6 @@ func (m *move) run(ctx context.Context, addr string) error {
 	for _, a := range m.control {
 		RequireAddress(&f, "--control-plane-addrs", a)
 	}
-	for _, a := range append([]string{addr}, m.control...) {
-		f.Require(wire.HostPort(a) && !strings.Contains(a, ","), "ADDR", "%q is no host:port, with one host and a port of 1 to 65535", a)
-		f.Require(plain.MatchString(a), "ADDR", "%q has characters that a conf file cannot hold", a)
-	}
 	f.Require(filepath.IsAbs(m.dir.Root), "--host-dir", "must be an absolute path, is %q", m.dir.Root)
 	if err := f.Err(); err != nil {
 		return cli.UsageError(err)
@@ -146,7 +143,7 @@ func (m *move) files() (out []confFile, err error) {
 			continue
 		case err != nil:
 			return nil, err
-		case i > 0 && valueOf(string(text), "CONTROLLER_CA_PATH") != m.dir.ControllerCA():
+		case i > 0 && envfile.Value(string(text), "CONTROLLER_CA_PATH") != m.dir.ControllerCA():
 			continue // of another host directory
 		}
 		out = append(out, confFile{path, string(text)})
@@ -161,7 +158,7 @@ func (m *move) target(ctx context.Context, addr string, host hostagent.Host, fil
 		if len(to.control) == 0 {
 			var before []string
 			if len(files) > 0 {
-				before = strings.Split(valueOf(files[0].text, "CONTROL_PLANE_ADDRS"), ",")
+				before = strings.Split(envfile.Value(files[0].text, "CONTROL_PLANE_ADDRS"), ",")
 			}
 			to.control = beside(addr, before)
 		}

@@ -191,7 +191,7 @@ func TestSetController(t *testing.T) {
 		"a port where nobody answers":         {[]string{"127.0.0.1:1"}, 1, "nothing was changed"},
 		"what does not speak TLS":             {[]string{hangingUp(t)}, 1, "nothing was changed"},
 		"an address without a host":           {[]string{":8443"}, 2, "host:port"},
-		"a second line in the address":        {[]string{"ctl\nX=1:8443", "--no-check"}, 2, "characters"},
+		"a second line in the address":        {[]string{"ctl\nX=1:8443", "--no-check"}, 2, "host:port"},
 		"a control plane that is no address":  {[]string{stranger.addr, "--control-plane-addrs", "x"}, 2, "host:port"},
 		"no address":                          {nil, 2, "accepts 1 arg"},
 		"a host directory that is not a path": {[]string{stranger.addr, "--host-dir", "x"}, 2, "absolute"},

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -93,7 +93,7 @@ func (i *Installer) placeConf(p *plan) error {
 	if err := i.settings(p, pack{i.role.program}, i.role.conf); err != nil || len(p.edits) == 0 {
 		return err
 	}
-	text, err := hostcmd.MergeConf(p.conf, p.edits)
+	text, err := envfile.Merge(p.conf, p.edits)
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (i *Installer) healthy(ctx context.Context, conf string) bool {
 
 // ready asks the program itself.
 func (i *Installer) ready(ctx context.Context, conf string) error {
-	return i.host.System.Ready(ctx, or(hostcmd.ConfValue(conf, "HEALTH_ADDR"), i.role.health))
+	return i.host.System.Ready(ctx, or(envfile.Value(conf, "HEALTH_ADDR"), i.role.health))
 }
 
 // waitReady: SPIRE needs a few seconds to give the first identity.

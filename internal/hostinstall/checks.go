@@ -19,7 +19,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
@@ -230,7 +230,10 @@ func (i *Installer) trustDomain() (string, error) {
 func (i *Installer) checkPaths(f *faults, conf, agent string) {
 	for _, c := range [][2]string{{i.role.conf, conf}, {agentConf, agent}} {
 		file, text := c[0], c[1]
-		if at := hostcmd.ConfValue(text, "SPIFFE_ENDPOINT_SOCKET"); at != "" {
+		if err := envfile.Check(text); err != nil {
+			f.add("%s: %v", file, err)
+		}
+		if at := envfile.Value(text, "SPIFFE_ENDPOINT_SOCKET"); at != "" {
 			path, err := mtls.SocketPath(at)
 			if err != nil {
 				f.add("%s: SPIFFE_ENDPOINT_SOCKET: %v", file, err)
@@ -239,7 +242,7 @@ func (i *Installer) checkPaths(f *faults, conf, agent string) {
 			}
 		}
 		for _, key := range []string{"STATE_DIR", "HOST_DIR"} {
-			if dir := hostcmd.ConfValue(text, key); dir != "" && (!filepath.IsAbs(dir) || strings.ContainsAny(dir, " \t\"'")) {
+			if dir := envfile.Value(text, key); dir != "" && (!filepath.IsAbs(dir) || strings.ContainsAny(dir, " \t\"'")) {
 				f.add("%s: %s: must be an absolute path without spaces and quotes, is %q", file, key, dir)
 			}
 		}
@@ -253,7 +256,7 @@ func (i *Installer) checkPorts(ctx context.Context, f *faults, conf string) {
 		return
 	}
 	for _, p := range []struct{ key, addr string }{{"LISTEN_ADDR", i.role.listen}, {"HEALTH_ADDR", i.role.health}} {
-		addr := or(hostcmd.ConfValue(conf, p.key), p.addr)
+		addr := or(envfile.Value(conf, p.key), p.addr)
 		if p.addr == "" || addr == "" {
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -37,7 +37,7 @@ type plan struct {
 	pin          bool                // keep the controller's release key
 	enroll       bool
 	move         bool            // to another address of the controller
-	edits        []hostcmd.Entry // of the conf file
+	edits        []envfile.Entry // of the conf file
 	token        string
 	roleChanged  bool
 	agentChanged bool
@@ -185,12 +185,12 @@ func (i *Installer) checkEnrollment(p *plan, f *faults) {
 	if td != "" && td != i.vars.TrustDomain {
 		f.add("the SPIRE agent of this host is enrolled in trust domain %q, not %q: check TRUST_DOMAIN; a host has one trust domain", td, i.vars.TrustDomain)
 	}
-	p.enrolled = i.host.exists(hostDir+"/host.crt") && hostcmd.ConfValue(p.conf, "CONTROL_PLANE_ADDRS") != ""
+	p.enrolled = i.host.exists(hostDir+"/host.crt") && envfile.Value(p.conf, "CONTROL_PLANE_ADDRS") != ""
 	if i.opt.Force {
 		return
 	}
 	for _, e := range i.given() {
-		old := hostcmd.ConfValue(p.conf, e.Key)
+		old := envfile.Value(p.conf, e.Key)
 		switch {
 		case old == "" && (!p.enrolled || !keepsIdentity(e.Key)), e.Value == "", old == e.Value:
 		case p.enrolled && e.Key == "CONTROLLER_ADDR":
@@ -207,12 +207,12 @@ func (i *Installer) checkEnrollment(p *plan, f *faults) {
 func keepsIdentity(key string) bool { return key == "CONNECTOR_ADDR" || key == "CONNECTOR_PRIVATE_IP" }
 
 // given are the variables that a conf file has, too.
-func (i *Installer) given() []hostcmd.Entry {
-	out := []hostcmd.Entry{{Key: i.role.idKey(), Value: i.id()}, {Key: "CONTROLLER_ADDR", Value: i.vars.ControllerAddr}, {Key: "TRUST_DOMAIN", Value: i.vars.TrustDomain}}
+func (i *Installer) given() []envfile.Entry {
+	out := []envfile.Entry{{Key: i.role.idKey(), Value: i.id()}, {Key: "CONTROLLER_ADDR", Value: i.vars.ControllerAddr}, {Key: "TRUST_DOMAIN", Value: i.vars.TrustDomain}}
 	if i.role.kind == identity.KindTunneler {
-		return append(out, hostcmd.Entry{Key: "CONNECTOR_ADDR", Value: i.vars.ConnectorAddr})
+		return append(out, envfile.Entry{Key: "CONNECTOR_ADDR", Value: i.vars.ConnectorAddr})
 	}
-	return append(out, hostcmd.Entry{Key: "CONNECTOR_PRIVATE_IP", Value: i.vars.ConnectorPrivateIP})
+	return append(out, envfile.Entry{Key: "CONNECTOR_PRIVATE_IP", Value: i.vars.ConnectorPrivateIP})
 }
 
 // fetch downloads what is offered and fills in what of it the host lacks.

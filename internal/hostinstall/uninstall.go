@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 )
 
 // uninstall removes the role, and with the last role what all roles of a host share.
@@ -41,7 +41,7 @@ func (i *Installer) uninstall(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("not all is removed: %w", err)
 	}
-	if id := hostcmd.ConfValue(conf, i.role.idKey()); id != "" {
+	if id := envfile.Value(conf, i.role.idKey()); id != "" {
 		i.say("The controller still knows it. On the controller, end its access:\n      grpccontroller %ss revoke %s", i.role.kind, id)
 	}
 	if i.opt.DryRun {

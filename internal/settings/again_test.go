@@ -41,7 +41,7 @@ func TestAgainReadsTheFileOfAUnitAsItIsNow(t *testing.T) {
 			if c.before == "LOG_LEVEL=info\n" {
 				environ = append(environ, "LOG_LEVEL=info")
 			}
-			again := settings.New(settings.Spec{Format: settings.Dotenv, Environ: environ}, verbose{Level: "default"}).Again(nil)
+			again := settings.New(settings.Spec{Format: settings.EnvFile, Environ: environ}, verbose{Level: "default"}).Again(nil)
 			require.NoError(t, os.WriteFile(file, []byte(c.then), 0o600))
 			got, err := again()
 			if c.fault != "" {
@@ -56,7 +56,7 @@ func TestAgainReadsTheFileOfAUnitAsItIsNow(t *testing.T) {
 	t.Run("a file that is gone is a fault", func(t *testing.T) {
 		t.Parallel()
 		environ := []string{settings.EnvironmentFile + "=" + filepath.Join(t.TempDir(), "none")}
-		_, err := settings.New(settings.Spec{Format: settings.Dotenv, Environ: environ}, verbose{}).Again(nil)()
+		_, err := settings.New(settings.Spec{Format: settings.EnvFile, Environ: environ}, verbose{}).Again(nil)()
 		require.Error(t, err)
 	})
 }

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
@@ -74,6 +75,33 @@ func (s *sources) readFlags(fs *pflag.FlagSet) {
 		if !ok || !given.Changed {
 			return "", nil
 		}
-		return f.key, posflag.FlagVal(fs, given)
+		return f.key, s.fromFlag(f, posflag.FlagVal(fs, given))
 	}), fmt.Sprintf("flags of %s", fs.Name()))
+}
+
+// fromFlag makes a path absolute: who types one means it from where he is. A service
+// has no such place, so what a file or the environment says must be absolute.
+func (s *sources) fromFlag(f field, value any) any {
+	if f.role != rolePath {
+		return value
+	}
+	absolute := func(path string) string {
+		if path == "" || path[0] == '$' { // of a systemd credential, filled in later
+			return path
+		}
+		abs, err := filepath.Abs(path)
+		s.faults.Require(err == nil, "--"+f.flag(), "%v", err)
+		return abs
+	}
+	switch value := value.(type) {
+	case string:
+		return absolute(value)
+	case []string:
+		out := make([]string, len(value))
+		for i, path := range value {
+			out[i] = absolute(path)
+		}
+		return out
+	}
+	return value
 }

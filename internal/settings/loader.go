@@ -18,10 +18,10 @@ type Format int
 const (
 	// YAML is a nested file, one section a level.
 	YAML Format = iota
-	// Dotenv is a file of KEY=VALUE lines, which systemd, Docker and a shell read
-	// too. Keys are written as in the environment; a key without a value counts
-	// as absent. $NAME in a value means an earlier key of the same file.
-	Dotenv
+	// EnvFile is a file of KEY=VALUE lines, read as systemd reads EnvironmentFile=; see
+	// internal/envfile. Keys are written as in the environment; a key without a value
+	// counts as absent.
+	EnvFile
 )
 
 // Spec says where the values of a program may come from.
@@ -36,12 +36,19 @@ type Spec struct {
 	// EnvPrefix begins the environment variable of each key. With a prefix, an
 	// unknown variable that begins with it is a fault.
 	EnvPrefix string
+	// Others are variables with the prefix that are no keys: something else reads them.
+	Others []string
+	// UnitFile is the environment file of the program's unit, where it is another file
+	// than the configuration. A command that runs without a unit reads it too, so that
+	// it sees what the unit sees. It may be missing.
+	UnitFile string
 	// Environ is the environment; nil means os.Environ().
 	Environ []string
 }
 
 // Loader reads configurations of type T, a struct whose fields are tagged
-// `conf:"key" usage:"text"`. A nested struct is a section; its tag comes before
+// `conf:"key" usage:"text"`, and `is:"path"` or `is:"listener"` where the value names
+// one. A nested struct is a section; its tag comes before
 // the keys inside, an embedded struct without a tag adds no section. Fields
 // without the tag are left alone. Values are strings, bools, ints, float64s,
 // time.Durations and slices of strings.
@@ -65,7 +72,9 @@ func New[T any](spec Spec, defaults T) *Loader[T] {
 // Flags may be nil; they must have been registered by Flags and parsed.
 func (l *Loader[T]) Load(flags *pflag.FlagSet) (T, error) {
 	s := &sources{spec: l.spec, fields: l.fields, values: koanf.New(".")}
-	readable := s.readFile(s.path(flags))
+	path, explicit := s.path(flags)
+	readable := s.readFile(path, explicit)
+	s.readUnit(path, explicit)
 	s.readEnv()
 	s.readFlags(flags)
 
@@ -126,7 +135,7 @@ func toStrings(v reflect.Value) []string {
 
 // nameOf is the key as the user of this format writes it.
 func (s Spec) nameOf(f field) string {
-	if s.Format == Dotenv {
+	if s.Format == EnvFile {
 		return f.env("")
 	}
 	return f.key

@@ -13,8 +13,15 @@ type field struct {
 	key   string // "spire.server_address"
 	index []int  // as reflect.Value.FieldByIndex wants it
 	kind  kind
+	role  string // what the value names, empty for anything else
 	usage string
 }
+
+// The values of the tag "is".
+const (
+	rolePath     = "path"     // a file or directory: one that a flag gives may be relative
+	roleListener = "listener" // where to listen: a file may not say port 0
+)
 
 func (f field) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(f.key) }
 
@@ -62,7 +69,7 @@ func collect(t reflect.Type, section string, index []int) []field {
 		if !ok {
 			panic(fmt.Sprintf("settings: key %q has the unsupported type %s", key, sf.Type))
 		}
-		out = append(out, field{key: key, index: at, kind: k, usage: sf.Tag.Get("usage")})
+		out = append(out, field{key: key, index: at, kind: k, role: sf.Tag.Get("is"), usage: sf.Tag.Get("usage")})
 	}
 	return out
 }

@@ -77,7 +77,7 @@ func loadCentral(t testing.TB, text string, environ, args []string) (central, er
 
 func loadHost(t testing.TB, text string, environ ...string) (host, error) {
 	t.Helper()
-	spec := settings.Spec{Format: settings.Dotenv, File: write(t, "connector.conf", text), Environ: append(environ, "HOME=/root")}
+	spec := settings.Spec{Format: settings.EnvFile, File: write(t, "connector.conf", text), Environ: append(environ, "HOME=/root")}
 	return settings.New(spec, host{Heartbeat: 10 * time.Second}).Load(nil)
 }
 
@@ -207,11 +207,11 @@ func TestFile(t *testing.T) {
 	})
 }
 
-func TestDotenv(t *testing.T) {
+func TestEnvFile(t *testing.T) {
 	t.Parallel()
 	t.Run("reads a file that systemd reads too", func(t *testing.T) {
 		t.Parallel()
-		h, err := loadHost(t, "# comment\nexport CONTROLLER_ADDR=\"file:8443\"\nCONNECTOR_ID=\nNAMES=a, b\nHEARTBEAT=5s\n")
+		h, err := loadHost(t, "# comment\nCONTROLLER_ADDR=\"file:8443\"\nCONNECTOR_ID=\nNAMES=a, \\\n b\nHEARTBEAT=5s\n; NAMES=c\n")
 		require.NoError(t, err)
 		require.Equal(t, host{ControllerAddr: "file:8443", Names: []string{"a", "b"}, Heartbeat: 5 * time.Second}, h)
 	})
@@ -227,7 +227,9 @@ func TestDotenv(t *testing.T) {
 		"a bad duration":           {"CONTROLLER_ADDR=a\nHEARTBEAT=5", `HEARTBEAT: must be a duration such as 30s or 1h30m, is "5" in `},
 		"a missing required key":   {"", "CONTROLLER_ADDR: is missing"},
 		"a line without a value":   {"CONTROLLER_ADDR=a\nztc_secret\nNAMES=x", "line 2 is not KEY=VALUE"},
-		"a quotation without end":  {"CONTROLLER_ADDR=\"ztc_secret", "a quoted value has no end"},
+		"a quotation without end":  {"CONTROLLER_ADDR=\"ztc_secret", "line 1 begins a quoted value that has no end"},
+		"a comment behind a value": {"CONTROLLER_ADDR=a\nNAMES=b # ztc_secret", "line 2 has a comment behind the value"},
+		"an export":                {"export CONTROLLER_ADDR=ztc_secret", "line 1 begins with `export`"},
 		"a key that is not a name": {"CONTROLLER_ADDR=a\nztc_secret-KEY=1", "line 2 is not KEY=VALUE"},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
@@ -255,6 +257,93 @@ func TestKubernetesServiceLinks(t *testing.T) {
 	var faults settings.Faults
 	require.ErrorAs(t, err, &faults)
 	require.Len(t, faults, len(links), "outside a pod they are mistakes")
+}
+
+// placed has a key of each role.
+type placed struct {
+	Dir    string `conf:"dir" usage:"directory" is:"path"`
+	Listen string `conf:"listen" usage:"listener" is:"listener"`
+}
+
+func loadPlaced(t *testing.T, spec settings.Spec, args ...string) (placed, error) {
+	t.Helper()
+	l := settings.New(spec, placed{})
+	fs := pflag.NewFlagSet("p", pflag.ContinueOnError)
+	l.Flags(fs)
+	require.NoError(t, fs.Parse(args))
+	return l.Load(fs)
+}
+
+func TestOnlyAFlagMayNameAPathFromHere(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	spec := settings.Spec{Environ: []string{"DIR=./data"}}
+	for args, want := range map[string]string{"--dir=./data": filepath.Join(here, "data"), "--dir=/data": "/data", "--dir=": "", "--listen=x": "./data"} {
+		got, err := loadPlaced(t, spec, args)
+		require.NoError(t, err)
+		require.Equal(t, want, got.Dir, args)
+	}
+}
+
+func TestAFileMayNotSayPort0(t *testing.T) {
+	t.Parallel()
+	unit := write(t, "unit.conf", "LISTEN=:0\n")
+	for name, c := range map[string]struct {
+		spec settings.Spec
+		args []string
+		bad  bool
+	}{
+		"a flag":                          {settings.Spec{Environ: []string{}}, []string{"--listen=:0"}, false},
+		"a variable":                      {settings.Spec{Environ: []string{"LISTEN=:0"}}, nil, false},
+		"a YAML file":                     {settings.Spec{Environ: []string{}, File: write(t, "c.yaml", "listen: 127.0.0.1:0\n")}, nil, true},
+		"a conf file":                     {settings.Spec{Environ: []string{}, Format: settings.EnvFile, File: unit}, nil, true},
+		"the file of the unit, in it":     {settings.Spec{Environ: []string{"LISTEN=:0", settings.EnvironmentFile + "=" + unit}}, nil, true},
+		"the file of the unit, out of it": {settings.Spec{Environ: []string{}, UnitFile: unit}, nil, true},
+		"another port":                    {settings.Spec{Environ: []string{}, File: write(t, "d.yaml", "listen: 127.0.0.1:8000\n")}, nil, false},
+	} {
+		_, err := loadPlaced(t, c.spec, c.args...)
+		if c.bad {
+			require.ErrorContains(t, err, "must have a port of 1 to 65535", name)
+		} else {
+			require.NoError(t, err, name)
+		}
+	}
+}
+
+// TestTheFileOfTheUnit: systemd passes over lines that it does not understand, and a
+// person who asks `check-config` has not the unit's environment.
+func TestTheFileOfTheUnit(t *testing.T) {
+	t.Parallel()
+	good, bad := write(t, "good.conf", "DIR=/unit\nLISTEN=:1\n"), write(t, "bad.conf", "DIR=/unit\nexport LISTEN=:1\n")
+	in := func(file string, more ...string) settings.Spec {
+		return settings.Spec{Environ: append([]string{settings.EnvironmentFile + "=" + file}, more...), UnitFile: "/nonexistent/elsewhere"}
+	}
+	got, err := loadPlaced(t, settings.Spec{Environ: []string{"LISTEN=:2"}, UnitFile: good})
+	require.NoError(t, err)
+	require.Equal(t, placed{Dir: "/unit", Listen: ":2"}, got, "own variables win over the file's")
+	got, err = loadPlaced(t, settings.Spec{Environ: []string{}, UnitFile: good}, "--config="+write(t, "c.yaml", "dir: /mine\n"))
+	require.NoError(t, err)
+	require.Equal(t, placed{Dir: "/mine"}, got, "another program than the unit's")
+	got, err = loadPlaced(t, in(good, "DIR=/systemd"))
+	require.NoError(t, err)
+	require.Equal(t, placed{Dir: "/systemd"}, got, "systemd has read it already")
+	for name, spec := range map[string]settings.Spec{"in the unit": in(bad), "by hand": {Environ: []string{}, UnitFile: bad}} {
+		_, err = loadPlaced(t, spec)
+		require.ErrorContains(t, err, bad+": line 2 begins with `export`", name)
+	}
+	_, err = loadPlaced(t, in("/nonexistent/unit.conf"))
+	require.NoError(t, err, "only root may read it, and systemd did")
+}
+
+func TestVariablesOfOthersAreKnown(t *testing.T) {
+	t.Parallel()
+	spec := settings.Spec{EnvPrefix: "P_", Others: []string{"P_API_URL"}, Environ: []string{"P_API_URL=x"}}
+	_, err := loadPlaced(t, spec)
+	require.NoError(t, err)
+	spec.Environ = append(spec.Environ, "P_API_URI=x")
+	_, err = loadPlaced(t, spec)
+	require.ErrorContains(t, err, "P_API_URI: unknown environment variable")
 }
 
 func TestFaults(t *testing.T) {
@@ -325,7 +414,7 @@ func FuzzYAML(f *testing.F) {
 	})
 }
 
-func FuzzDotenv(f *testing.F) {
+func FuzzEnvFile(f *testing.F) {
 	f.Add("CONTROLLER_ADDR=\"a\nb\" # c\nNAMES: x,$CONTROLLER_ADDR\n")
 	f.Add("export export=1\n=\n\\\n")
 	f.Fuzz(func(t *testing.T, text string) {

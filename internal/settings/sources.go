@@ -4,16 +4,17 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/dotenv"
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 )
 
 // sources is one Load in progress: values so far, typed, and faults so far.
@@ -36,29 +37,54 @@ func (s *sources) readFile(path string, explicit bool) bool {
 	if path == "" {
 		return true
 	}
-	var parser koanf.Parser = yaml.Parser()
-	if s.spec.Format == Dotenv {
-		parser = dotenv.Parser()
-	}
-	k := koanf.New(".")
-	err := k.Load(file.Provider(path), parser)
+	raw, err := file.Provider(path).ReadBytes()
 	var onDisk *fs.PathError
 	switch {
-	case err == nil:
 	case errors.Is(err, fs.ErrNotExist) && !explicit:
 		return true
 	case errors.As(err, &onDisk):
 		s.faults.Add(path, "%v", onDisk.Err)
 		return false
-	case s.spec.Format == Dotenv: // the parser quotes the rest of the file, tokens and all
-		s.faults.Add(path, "%s", dotenvFault(path))
+	case err != nil:
+		s.faults.Add(path, "%v", err)
 		return false
-	default:
+	}
+	var content map[string]any
+	if s.spec.Format == EnvFile {
+		if !s.understood(path, string(raw)) {
+			return false
+		}
+		content = variables(string(raw))
+	} else if content, err = yaml.Parser().Unmarshal(raw); err != nil {
+		s.faults.Add(path, "%v", err)
+		return false
+	}
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(content, ""), nil); err != nil {
 		s.faults.Add(path, "%v", err)
 		return false
 	}
 	s.takeFile(path, k)
 	return true
+}
+
+// understood reports the lines that systemd and we would not read alike.
+func (s *sources) understood(path, text string) bool {
+	_, faults := envfile.Parse(text)
+	for _, f := range faults {
+		s.faults.Add(path, "%s", f)
+	}
+	return len(faults) == 0
+}
+
+// variables are the keys of an environment file with their values.
+func variables(text string) map[string]any {
+	out := map[string]any{}
+	all, _ := envfile.Parse(text)
+	for _, v := range all {
+		out[v.Key] = v.Value
+	}
+	return out
 }
 
 func (s *sources) takeFile(path string, k *koanf.Koanf) {
@@ -91,7 +117,7 @@ func (s *sources) takeFile(path string, k *koanf.Koanf) {
 // take converts one value of the file; an absent value leaves the key alone.
 func (s *sources) take(f field, v any, origin string, typed map[string]any) {
 	convert := func() (any, error) { return f.kind.fromYAML(v) }
-	if text, ok := v.(string); ok && s.spec.Format == Dotenv {
+	if text, ok := v.(string); ok && s.spec.Format == EnvFile {
 		convert = func() (any, error) { return f.kind.fromText(text) }
 		if text == "" {
 			return
@@ -105,7 +131,17 @@ func (s *sources) take(f field, v any, origin string, typed map[string]any) {
 		s.faults.Add(s.spec.nameOf(f), "%v in %s", err, origin)
 		return
 	}
+	s.refuseAnyPort(f, value, origin)
 	typed[f.key] = value
+}
+
+// refuseAnyPort: a listener that a file puts on port 0 would be somewhere else after
+// each start. Tests say it by a flag or a variable.
+func (s *sources) refuseAnyPort(f field, value any, origin string) {
+	text, _ := value.(string)
+	if _, port, err := net.SplitHostPort(text); err == nil && f.role == roleListener && strings.Trim(port, "0") == "" && port != "" {
+		s.faults.Add(s.spec.nameOf(f), "must have a port of 1 to 65535 in %s, is %q (0, any free port, is for a flag or a variable alone)", origin, text)
+	}
 }
 
 // readEnv takes the variables of the keys. An empty variable counts as unset:
@@ -136,7 +172,7 @@ func (s *sources) readEnv() {
 // refuseVariable makes a mistyped variable a fault. Without a prefix no variable
 // can be told from another program's.
 func (s *sources) refuseVariable(name, text string) {
-	if s.spec.EnvPrefix == "" || name == s.spec.FileEnv || s.isServiceLink(name, text) {
+	if s.spec.EnvPrefix == "" || name == s.spec.FileEnv || slices.Contains(s.spec.Others, name) || s.isServiceLink(name, text) {
 		return
 	}
 	s.faults.Add(clip(name), "unknown environment variable")
@@ -156,7 +192,7 @@ func (s *sources) isServiceLink(name, text string) bool {
 	return inPod && (linkHost.MatchString(name) || strings.HasSuffix(name, "_PORT") && linkURL.MatchString(text))
 }
 
-// validate runs the struct's own rules. Their paths are keys; a dotenv user
+// validate runs the struct's own rules. Their paths are keys; a user of the environment
 // knows them under another name.
 func (s *sources) validate(rules func() error) {
 	var own Faults
@@ -193,22 +229,4 @@ func dottedKeys(m map[string]any, format Format) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-var assignment = regexp.MustCompile(`^\s*(#.*|(export\s+)?[\pL\pN_.]+\s*[=:].*)?$`)
-
-// dotenvFault says where a dotenv file is wrong without quoting it.
-func dotenvFault(path string) string {
-	b, err := file.Provider(path).ReadBytes()
-	if err != nil {
-		return "unreadable"
-	}
-	n := 0
-	for line := range strings.Lines(string(b)) {
-		n++
-		if !assignment.MatchString(strings.TrimRight(line, "\r\n")) {
-			return "line " + strconv.Itoa(n) + " is not KEY=VALUE"
-		}
-	}
-	return "a quoted value has no end"
 }

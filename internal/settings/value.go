@@ -31,7 +31,7 @@ func (k kind) must() string {
 	}[k]
 }
 
-// fromText reads a value of the environment or a dotenv file.
+// fromText reads a value of the environment or an environment file.
 func (k kind) fromText(s string) (any, error) {
 	var v any
 	var err error

@@ -13,7 +13,7 @@ import (
 )
 
 func load(path string) (config.Config, error) {
-	return settings.New(settings.Spec{Format: settings.Dotenv, File: path, Environ: []string{}}, config.Default()).Load(nil)
+	return settings.New(settings.Spec{Format: settings.EnvFile, File: path, Environ: []string{}}, config.Default()).Load(nil)
 }
 
 func TestGoodFiles(t *testing.T) {

@@ -29,6 +29,9 @@ const (
 	maxFile     = 64 << 10
 )
 
+// Variables are those of the environment that the commands read.
+func Variables() []string { return []string{URLEnv, KeyFileEnv, CAFileEnv} }
+
 // connection is which API to call and as whom: by the local admin socket of a
 // controller on this host, or by its address with a key.
 type connection struct {

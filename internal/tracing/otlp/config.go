@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Endpoint    string  `conf:"endpoint" usage:"host:port of an OpenTelemetry collector (OTLP over gRPC); empty: no traces"`
 	Insecure    bool    `conf:"insecure" usage:"no TLS to the collector"`
-	CAPath      string  `conf:"ca_path" usage:"CAs of the collector's certificate (PEM; default: those of the system)"`
+	CAPath      string  `conf:"ca_path" usage:"CAs of the collector's certificate (PEM; default: those of the system)" is:"path"`
 	SampleRatio float64 `conf:"sample_ratio" usage:"share of the requests that are traced, 0 to 1"`
 }
 

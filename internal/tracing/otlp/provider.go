@@ -71,6 +71,12 @@ func Open(ctx context.Context, c Config, of Resource, log *zap.Logger) (*Provide
 	)}, nil
 }
 
+// CheckFiles returns an error where a file that the configuration names is of no use.
+func (c Config) CheckFiles() error {
+	_, err := c.security()
+	return err
+}
+
 func (c Config) security() (otlptracegrpc.Option, error) {
 	if c.Insecure {
 		return otlptracegrpc.WithInsecure(), nil
