@@ -265,7 +265,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	bootstrapTLS := c.ca.ServerConfig()
 	bootstrapTLS.ClientCAs = c.hostCAs
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}

@@ -34,6 +34,11 @@ type Bundles interface {
 	Bundle(ctx context.Context) ([]*x509.Certificate, error)
 }
 
+// Hosts knows the hosts that are enrolled, and who is on them; store.Store is it.
+type Hosts interface {
+	HostStanding(ctx context.Context, id identity.HostID) (known bool, live []identity.Workload, err error)
+}
+
 // Snapshots gives the newest policy.
 type Snapshots interface {
 	Current() *policy.Snapshot
@@ -55,6 +60,7 @@ type Enrollment struct {
 	Redeemer    Redeemer
 	Requests    Requests
 	Bundles     Bundles
+	Hosts       Hosts // nil: no host is told about itself
 	Policy      Snapshots
 	// Endpoints says what they are now.
 	Endpoints func() Endpoints
@@ -174,9 +180,38 @@ func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundle
 	if err != nil {
 		return nil, toStatus(ctx, err, e.Log)
 	}
+	standing, err := e.standing(ctx)
+	if err != nil {
+		return nil, toStatus(ctx, err, e.Log)
+	}
 	return &zerotrustv1.FetchBundleResponse{
-		Bundle: bundle, ControlPlaneAddresses: e.Endpoints().ControlPlane, ControllerTime: timestamppb.Now(),
+		Bundle: bundle, ControlPlaneAddresses: e.Endpoints().ControlPlane, ControllerTime: timestamppb.Now(), Host: standing,
 	}, nil
+}
+
+// standing tells a host about itself, nil for a caller that proved to be none.
+func (e *Enrollment) standing(ctx context.Context) (*zerotrustv1.HostStanding, error) {
+	_, cert := hostPeer(ctx)
+	if cert == nil || e.Hosts == nil {
+		return nil, nil //nolint:nilnil // who asks without a certificate is told nothing
+	}
+	id, err := identity.HostFromCertificate(cert, e.TrustDomain)
+	if err != nil {
+		return nil, nil //nolint:nilnil // as above; the handshake refuses such a certificate
+	}
+	known, live, err := e.Hosts.HostStanding(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := &zerotrustv1.HostStanding{Known: known}
+	for _, w := range live {
+		member, err := w.SPIFFEID(e.TrustDomain)
+		if err != nil {
+			return nil, err
+		}
+		out.SpiffeIds = append(out.SpiffeIds, member.String())
+	}
+	return out, nil
 }
 
 func (e *Enrollment) bundle(ctx context.Context) (*zerotrustv1.BundleInfo, error) {

@@ -139,7 +139,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	w.advertise(control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}})
 	endpoints := func() control.Endpoints { return *w.endpoints.Load() }
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
-		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: endpoints,
+		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Hosts: w.store, Policy: w.policy, Endpoints: endpoints,
 		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: log,
 	}, log)
 	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports}

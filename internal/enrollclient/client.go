@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -28,6 +29,8 @@ const (
 	// attemptTimeout bounds one try. The controller holds its reply back until the
 	// SPIRE server serves the new entry.
 	attemptTimeout = 20 * time.Second
+	// clockTimeout bounds the question what time it is.
+	clockTimeout = 5 * time.Second
 	// maxWait between two tries: somebody is watching.
 	maxWait = 5 * time.Second
 	// maxReply bounds what the listener can make us hold.
@@ -43,6 +46,9 @@ type Config struct {
 	Address     string
 	Anchors     *x509.CertPool
 	TrustDomain spiffeid.TrustDomain
+	// Host is shown to the controller by FetchOffer, which then says how this host stands
+	// with it. Optional.
+	Host *tls.Certificate
 	// Timeout defaults to DefaultTimeout.
 	Timeout time.Duration
 	// Progress is told what a person who waits wants to know. Optional.
@@ -91,18 +97,72 @@ func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
 func (c *Client) FetchOffer(ctx context.Context) (Offer, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	var reply *zerotrustv1.FetchBundleResponse
-	from, err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
-		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
-		return err
-	})
-	if err != nil {
-		return Offer{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, err)
+	asked := time.Now()
+	reply, from, err := c.fetch(ctx, c.cfg.Host)
+	var untrusted *UntrustedError
+	turnedAway := c.cfg.Host != nil && errors.As(err, &untrusted) && untrusted.Ours
+	if turnedAway { // the bundle is for everybody
+		asked = time.Now()
+		reply, from, err = c.fetch(ctx, nil)
 	}
+	if err != nil {
+		return Offer{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, clockskew.Suspect(err, time.Now()))
+	}
+	answered := time.Now()
 	refused := acceptableServer(reply.GetBundle(), from)
 	bundle, err := parseBundle(reply.GetBundle())
 	bundle.Refused = refused
+	bundle.Standing, bundle.Members = standing(reply.GetHost()), reply.GetHost().GetSpiffeIds()
+	if turnedAway {
+		bundle.Standing = hostagent.StandingUnknown
+	}
+	if theirs := reply.GetControllerTime(); theirs.CheckValid() == nil {
+		ahead := clockskew.Between(asked, answered, theirs.AsTime())
+		bundle.Clock = &ahead
+	}
 	return Offer{Bundle: bundle, ControlPlane: controlclient.Acceptable(reply.GetControlPlaneAddresses(), from)}, err
+}
+
+func (c *Client) fetch(ctx context.Context, host *tls.Certificate) (reply *zerotrustv1.FetchBundleResponse, from net.Addr, err error) {
+	from, err = c.call(host, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
+		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
+		return err
+	})
+	return reply, from, err
+}
+
+func standing(said *zerotrustv1.HostStanding) hostagent.Standing {
+	switch {
+	case said == nil:
+		return hostagent.StandingUnsaid
+	case !said.GetKnown():
+		return hostagent.StandingUnknown
+	case len(said.GetSpiffeIds()) == 0:
+		return hostagent.StandingRevoked
+	default:
+		return hostagent.StandingActive
+	}
+}
+
+// CheckClock compares the clock of this host with the controller's, over the verified
+// connection, and returns a *clockskew.Error where they differ so much that nothing
+// would work: for whoever is about to enroll. A controller that does not answer, or does
+// not tell its time, is no fault of the clock, unless its certificate is out of its time.
+func (c *Client) CheckClock(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
+	defer cancel()
+	asked := time.Now()
+	reply, _, err := c.fetch(ctx, nil)
+	if err != nil {
+		if suspect := clockskew.Suspect(err, time.Now()); suspect.Error() != err.Error() {
+			return suspect
+		}
+		return nil
+	}
+	if theirs := reply.GetControllerTime(); theirs.CheckValid() == nil {
+		return clockskew.Between(asked, time.Now(), theirs.AsTime()).Err()
+	}
+	return nil
 }
 
 // ErrNoTime is returned for a controller that does not tell its time.
@@ -111,11 +171,7 @@ var ErrNoTime = errors.New("the controller does not say what time it is")
 // ControllerTime asks once for the controller's clock. It is as trustworthy as the
 // controller: the connection is verified.
 func (c *Client) ControllerTime(ctx context.Context) (time.Time, error) {
-	var reply *zerotrustv1.FetchBundleResponse
-	_, err := c.call(nil, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
-		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
-		return err
-	})
+	reply, _, err := c.fetch(ctx, nil)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask %s for the time: %w", c.cfg.Address, err)
 	}

@@ -47,6 +47,9 @@ func (c *Client) Enroll(ctx context.Context, r Request) (Result, error) {
 	if err := r.Token.check(r.Workload.Kind); err != nil {
 		return Result{}, err
 	}
+	if err := c.CheckClock(ctx); err != nil {
+		return Result{}, fmt.Errorf("nothing was sent, the token is not spent: %w", err)
+	}
 	h, err := c.prepare(r)
 	if err != nil {
 		return Result{}, err

@@ -42,6 +42,9 @@ type Pending struct {
 // failure; the same key goes on with the same request. Errors: ErrDenied,
 // ErrUndecided, ErrTaken, ErrRefused.
 func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pending)) (Result, error) {
+	if err := c.CheckClock(ctx); err != nil {
+		return Result{}, fmt.Errorf("nothing was requested: %w", err)
+	}
 	h, err := c.prepare(r)
 	if err != nil {
 		return Result{}, err

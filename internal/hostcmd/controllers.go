@@ -2,6 +2,8 @@ package hostcmd
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"slices"
@@ -81,7 +83,7 @@ func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error)
 	}
 	faults := []error{}
 	for range c.known {
-		client, err := clientAt(c.known[c.next], host)
+		client, err := clientAt(c.known[c.next], host, c.dir)
 		if err == nil {
 			var bundle hostagent.Bundle
 			if bundle, err = client.FetchBundle(ctx); err == nil {
@@ -97,14 +99,39 @@ func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error)
 	if len(faults) == 0 {
 		return hostagent.Bundle{}, errors.New("this host knows no controller: run set-controller, or set CONTROLLER_ADDR")
 	}
+	if slices.ContainsFunc(faults, another) {
+		faults = append(faults, hostagent.ErrNotWanted)
+	}
 	return hostagent.Bundle{}, errors.Join(faults...)
 }
 
-// clientAt calls a controller of the host's bootstrap CA.
-func clientAt(addr string, host hostagent.Host) (*enrollclient.Client, error) {
+// another says that somebody else's controller answered: this host's is gone, or has
+// another CA.
+func another(err error) bool {
+	untrusted, ok := errors.AsType[*enrollclient.UntrustedError](err)
+	if !ok || untrusted.Ours {
+		return false
+	}
+	_, ok = errors.AsType[x509.UnknownAuthorityError](untrusted.Err)
+	return ok
+}
+
+// clientAt calls a controller of the host's bootstrap CA, and shows it the host
+// certificate where there is one that this user may use.
+func clientAt(addr string, host hostagent.Host, dir hostagent.Dir) (*enrollclient.Client, error) {
 	anchors, err := bootstrap.LoadAnchors(host.ControllerCAPath)
 	if err != nil {
 		return nil, err
 	}
-	return enrollclient.New(enrollclient.Config{Address: addr, Anchors: anchors, TrustDomain: host.TrustDomain})
+	return enrollclient.New(enrollclient.Config{Address: addr, Anchors: anchors, TrustDomain: host.TrustDomain, Host: shown(dir)})
+}
+
+// shown is the host certificate with its key, nil where it cannot be used: everybody
+// gets the bundle.
+func shown(dir hostagent.Dir) *tls.Certificate {
+	pair, err := tls.LoadX509KeyPair(dir.Certificate(), dir.Key())
+	if err != nil {
+		return nil
+	}
+	return &pair
 }

@@ -164,7 +164,7 @@ func (m *move) target(ctx context.Context, addr string, host hostagent.Host, fil
 		}
 		return to, nil
 	}
-	client, err := clientAt(addr, host)
+	client, err := clientAt(addr, host, m.dir)
 	if err != nil {
 		return to, err
 	}

@@ -23,6 +23,7 @@ type Observation struct {
 	Deaths    int       // deaths of agent processes since Run began
 	Moved     bool      // the SPIRE server's address has changed since the last round
 	Orphaned  bool      // the authority of the agent's own SVID is not trusted any more
+	Refused   bool      // the controller has revoked this host, or does not know it
 }
 
 // Reason says why the agent is restarted; empty means that it is not.
@@ -54,6 +55,7 @@ type Decider struct {
 	moved          bool
 	unhealthySince time.Time // zero while healthy
 	orphanedSince  time.Time // zero while the agent's authority is trusted
+	refused        bool      // in the round before
 	deaths         int       // at the last restart
 	restarted      time.Time // zero before the first
 	pause          time.Duration
@@ -87,7 +89,9 @@ func (d *Decider) Decide(o Observation) Reason {
 func (d *Decider) note(o Observation) {
 	slept := !d.last.IsZero() && o.At.Sub(d.last) > 3*d.Interval+slowRound
 	d.last = o.At
-	d.absent = d.absent || slept || !o.Reachable
+	// A host that is wanted again was as good as absent.
+	d.absent = d.absent || slept || !o.Reachable || d.refused && !o.Refused
+	d.refused = o.Refused
 	d.moved = d.moved || o.Moved
 	switch {
 	case !o.Orphaned:
@@ -111,6 +115,9 @@ func (d *Decider) reason(o Observation) Reason {
 	}
 	since := o.At.Sub(d.restarted)
 	switch {
+	case o.Refused:
+		// SPIRE refuses its agent whatever we do, and it starts by itself every few minutes.
+		return NoReason
 	case d.moved:
 		return ServerMoved
 	case d.absent && (d.restarted.IsZero() || since >= 3*d.Interval):

@@ -31,6 +31,11 @@ func dying(deaths int) hostagent.Observation {
 	return hostagent.Observation{Reachable: true, Exited: true, Deaths: deaths}
 }
 
+func unwanted(o hostagent.Observation) hostagent.Observation {
+	o.Refused = true
+	return o
+}
+
 func moved() hostagent.Observation {
 	o := fine
 	o.Moved = true
@@ -95,6 +100,12 @@ func TestDecider(t *testing.T) {
 		"does not restart an orphaned agent at every round": {steps: []step{
 			see(orphan()), see(orphan()).because(hostagent.AuthorityGone), see(orphan()), see(orphan()), see(orphan()).because(hostagent.AuthorityGone),
 		}},
+		"leaves the agent of a host that is not wanted alone, whatever its deaths": {steps: join(
+			repeat(3, see(fine)), repeat(50, see(unwanted(dying(7)))), repeat(50, see(unwanted(sick))),
+		)},
+		"restarts the agent of a host that is wanted again": {steps: join(
+			repeat(50, see(unwanted(dying(7)))), []step{see(dying(7)).because(hostagent.NetworkReturned), see(fine)},
+		)},
 		"forgets a short illness": {steps: []step{see(sick), see(sick), see(fine), see(sick), see(sick), see(fine)}},
 		"restarts an agent that stays unhealthy ever more seldom": {steps: join(
 			repeat(3, see(sick)), []step{see(sick).because(hostagent.Unhealthy)}, // at 30 s

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,12 +23,14 @@ import (
 // observe runs one round of probes. A bundle that was fetched is on disk when it
 // returns, so that also an agent which restarts by itself starts from it.
 func (s *Supervisor) observe(ctx context.Context) Observation {
-	moved, fetchErr := s.fetch(ctx)
+	said, moved, fetchErr := s.fetch(ctx)
 	dialErr := s.dial(ctx)
 	healthErr := s.health(ctx)
 	child := s.process.Status()
 	s.noteRound(fetchErr, dialErr, healthErr)
+	s.tell(said, fetchErr)
 	return Observation{
+		Refused:   s.unwanted(said.Standing, fetchErr),
 		At:        s.cfg.Now(),
 		Reachable: fetchErr == nil && dialErr == nil,
 		Healthy:   healthErr == nil,
@@ -64,16 +67,36 @@ func (s *Supervisor) orphaned() bool {
 	})
 }
 
+// surelyRefused rounds in a row are no slip of a controller that is just starting.
+const surelyRefused = 3
+
+// unwanted counts the rounds in which the controller did not want this host, and has the
+// agent started seldom while it does not.
+func (s *Supervisor) unwanted(standing Standing, fetchErr error) bool {
+	switch {
+	case standing.Err() != nil:
+		s.refusals++
+	case fetchErr == nil: // wanted, or a controller that does not say
+		s.refusals = 0
+	}
+	refused := s.refusals >= surelyRefused
+	s.futile.Store(refused)
+	return refused
+}
+
 // fetch takes over what the controller says.
-func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
+func (s *Supervisor) fetch(ctx context.Context) (b Bundle, moved bool, err error) {
 	within, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
-	b, err := s.cfg.Fetch(within)
+	b, err = s.cfg.Fetch(within)
+	if errors.Is(err, ErrNotWanted) {
+		b.Standing = StandingUnknown
+	}
 	if err != nil {
-		return false, fmt.Errorf("fetch bundle: %w", err)
+		return b, false, fmt.Errorf("fetch bundle: %w", err)
 	}
 	if err := s.replaceBundle(b); err != nil {
-		return false, fmt.Errorf("fetch bundle: %w", err)
+		return b, false, fmt.Errorf("fetch bundle: %w", err)
 	}
 	s.authorities = b.Authorities
 	if b.Refused != s.refused && b.Refused != "" {
@@ -81,7 +104,8 @@ func (s *Supervisor) fetch(ctx context.Context) (moved bool, err error) {
 			zap.String("refused", b.Refused), zap.String("kept", s.host.SPIREServerAddress))
 	}
 	s.refused = b.Refused
-	return s.follow(ctx, b.ServerAddress)
+	moved, err = s.follow(ctx, b.ServerAddress)
+	return b, moved, err
 }
 
 func (s *Supervisor) replaceBundle(b Bundle) error {

@@ -21,6 +21,7 @@ type Status struct {
 	Restarts      int       // by us; Agent.Restarts counts deaths
 	LastRestart   time.Time
 	LastReason    Reason
+	Standing      Standing // of the host, as the controller said it last
 }
 
 // Status returns the current snapshot.
@@ -37,6 +38,9 @@ func (s *Supervisor) Status() Status {
 // renewed as long as the agent can.
 func (s *Supervisor) Reason() string {
 	st := s.Status()
+	if err := st.Standing.Err(); err != nil {
+		return err.Error() // whatever else is wrong follows from it
+	}
 	switch {
 	case st.Agent.State != supervisor.StateReady && st.Agent.LastExit != "":
 		return fmt.Sprintf("SPIRE agent is %s, last exit: %s", st.Agent.State, st.Agent.LastExit)

@@ -9,12 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
@@ -29,6 +32,11 @@ type Bundle struct {
 	// Refused is an address that the controller told and no host takes from it: a
 	// loopback one over the network, for example.
 	Refused string
+	// Standing is what the controller says of this host, Members who is enrolled on it.
+	Standing Standing
+	Members  []string // SPIFFE IDs
+	// Clock is how far this host's clock is ahead of the controller's, nil if it did not say.
+	Clock *clockskew.Ahead
 }
 
 // Config describes the host. Zero durations mean the defaults.
@@ -63,8 +71,13 @@ type Supervisor struct {
 	authorities []*x509.Certificate
 	refused     string
 	doubted     string // address of a SPIRE server that was not followed
+	refusals    int    // rounds in a row in which the controller did not want this host
+	notice      Notice // as it was written last
+	telling     logging.Condition
 	decider     Decider
 	process     *supervisor.Process
+
+	futile atomic.Bool // another start of the agent is of no use
 
 	mu     sync.Mutex
 	status Status
@@ -97,6 +110,7 @@ func New(cfg Config) (*Supervisor, error) {
 	s.process, err = supervisor.New(supervisor.Config{
 		Name: "spire_agent", Path: cfg.AgentBinary, Args: []string{"run", "-config", cfg.Dir.AgentConf()},
 		Logger: cfg.Logger, Ready: func(ctx context.Context) error { return probe.Serving(ctx, cfg.SocketPath) },
+		Futile: s.futile.Load,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("host agent: %w", err)

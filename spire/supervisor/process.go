@@ -28,6 +28,10 @@ type Config struct {
 	// means ready when started.
 	Ready func(ctx context.Context) error
 
+	// Futile says, after a death, that another start is of no use for now: then the next
+	// one waits for half a minute, and up to five minutes. Nil means never.
+	Futile func() bool
+
 	StopTimeout time.Duration // from SIGTERM to SIGKILL; default 10 s
 	MinBackoff  time.Duration // first pause after a death; default 250 ms
 	MaxBackoff  time.Duration // longest pause; default 10 s
@@ -102,6 +106,7 @@ func (p *Process) Run(ctx context.Context) error {
 	pause.InitialInterval, pause.MaxInterval = p.cfg.MinBackoff, p.cfg.MaxBackoff
 	pause.Multiplier, pause.RandomizationFactor = 2, 0.1
 	pause.Reset()
+	var futile time.Duration
 	var asked *request // a Restart that waits for the next start
 	for ctx.Err() == nil {
 		life := p.live(ctx, asked)
@@ -112,9 +117,26 @@ func (p *Process) Run(ctx context.Context) error {
 		case life.stable:
 			pause.Reset()
 		}
-		asked = p.rest(ctx, pause.NextBackOff())
+		asked = p.rest(ctx, p.pause(pause, &futile))
 	}
 	return nil
+}
+
+// Pauses before a start that is of no use: doubled from the first to the most.
+const (
+	futileFirst = 30 * time.Second
+	futileMost  = 5 * time.Minute
+)
+
+// pause is how long to wait after a death; futile is the pause before it.
+func (p *Process) pause(usual *backoff.ExponentialBackOff, futile *time.Duration) time.Duration {
+	next := usual.NextBackOff()
+	if p.cfg.Futile == nil || !p.cfg.Futile() {
+		*futile = 0
+		return next
+	}
+	*futile = min(max(2**futile, futileFirst), futileMost)
+	return max(*futile, next)
 }
 
 // rest waits until the next start is due, or until Restart asks for it now.

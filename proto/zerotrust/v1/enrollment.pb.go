@@ -391,8 +391,11 @@ type FetchBundleResponse struct {
 	ControlPlaneAddresses []string               `protobuf:"bytes,2,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
 	// Clock of the controller, for a host that looks for the fault of its own.
 	ControllerTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=controller_time,json=controllerTime,proto3" json:"controller_time,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the controller knows of the host whose certificate the caller showed; absent
+	// for a caller without one.
+	Host          *HostStanding `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FetchBundleResponse) Reset() {
@@ -446,6 +449,69 @@ func (x *FetchBundleResponse) GetControllerTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *FetchBundleResponse) GetHost() *HostStanding {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
+// HostStanding is how a host stands with the controller.
+type HostStanding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False: the controller has no such host, though its certificate is good.
+	Known bool `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`
+	// SPIFFE IDs that are enrolled on the host and not revoked; none is left on a host
+	// that was revoked.
+	SpiffeIds     []string `protobuf:"bytes,2,rep,name=spiffe_ids,json=spiffeIds,proto3" json:"spiffe_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostStanding) Reset() {
+	*x = HostStanding{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostStanding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostStanding) ProtoMessage() {}
+
+func (x *HostStanding) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostStanding.ProtoReflect.Descriptor instead.
+func (*HostStanding) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *HostStanding) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *HostStanding) GetSpiffeIds() []string {
+	if x != nil {
+		return x.SpiffeIds
+	}
+	return nil
+}
+
 type RequestEnrollmentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  WorkloadKind           `protobuf:"varint,1,opt,name=kind,proto3,enum=zerotrust.v1.WorkloadKind" json:"kind,omitempty"`
@@ -465,7 +531,7 @@ type RequestEnrollmentRequest struct {
 
 func (x *RequestEnrollmentRequest) Reset() {
 	*x = RequestEnrollmentRequest{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +543,7 @@ func (x *RequestEnrollmentRequest) String() string {
 func (*RequestEnrollmentRequest) ProtoMessage() {}
 
 func (x *RequestEnrollmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +556,7 @@ func (x *RequestEnrollmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestEnrollmentRequest.ProtoReflect.Descriptor instead.
 func (*RequestEnrollmentRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{6}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RequestEnrollmentRequest) GetKind() WorkloadKind {
@@ -549,7 +615,7 @@ type RequestEnrollmentResponse struct {
 
 func (x *RequestEnrollmentResponse) Reset() {
 	*x = RequestEnrollmentResponse{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +627,7 @@ func (x *RequestEnrollmentResponse) String() string {
 func (*RequestEnrollmentResponse) ProtoMessage() {}
 
 func (x *RequestEnrollmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +640,7 @@ func (x *RequestEnrollmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestEnrollmentResponse.ProtoReflect.Descriptor instead.
 func (*RequestEnrollmentResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{7}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RequestEnrollmentResponse) GetRequestId() string {
@@ -617,7 +683,7 @@ type AwaitEnrollmentRequest struct {
 
 func (x *AwaitEnrollmentRequest) Reset() {
 	*x = AwaitEnrollmentRequest{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +695,7 @@ func (x *AwaitEnrollmentRequest) String() string {
 func (*AwaitEnrollmentRequest) ProtoMessage() {}
 
 func (x *AwaitEnrollmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +708,7 @@ func (x *AwaitEnrollmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitEnrollmentRequest.ProtoReflect.Descriptor instead.
 func (*AwaitEnrollmentRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{8}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AwaitEnrollmentRequest) GetRequestId() string {
@@ -672,7 +738,7 @@ type AwaitEnrollmentResponse struct {
 
 func (x *AwaitEnrollmentResponse) Reset() {
 	*x = AwaitEnrollmentResponse{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +750,7 @@ func (x *AwaitEnrollmentResponse) String() string {
 func (*AwaitEnrollmentResponse) ProtoMessage() {}
 
 func (x *AwaitEnrollmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +763,7 @@ func (x *AwaitEnrollmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitEnrollmentResponse.ProtoReflect.Descriptor instead.
 func (*AwaitEnrollmentResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{9}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AwaitEnrollmentResponse) GetStep() isAwaitEnrollmentResponse_Step {
@@ -775,11 +841,16 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"BundleInfo\x12)\n" +
 	"\x10x509_authorities\x18\x01 \x03(\fR\x0fx509Authorities\x120\n" +
 	"\x14spire_server_address\x18\x02 \x01(\tR\x12spireServerAddress\"\x14\n" +
-	"\x12FetchBundleRequest\"\xc4\x01\n" +
+	"\x12FetchBundleRequest\"\xf4\x01\n" +
 	"\x13FetchBundleResponse\x120\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x18.zerotrust.v1.BundleInfoR\x06bundle\x126\n" +
 	"\x17control_plane_addresses\x18\x02 \x03(\tR\x15controlPlaneAddresses\x12C\n" +
-	"\x0fcontroller_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0econtrollerTime\"\xcd\x01\n" +
+	"\x0fcontroller_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0econtrollerTime\x12.\n" +
+	"\x04host\x18\x04 \x01(\v2\x1a.zerotrust.v1.HostStandingR\x04host\"C\n" +
+	"\fHostStanding\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\bR\x05known\x12\x1d\n" +
+	"\n" +
+	"spiffe_ids\x18\x02 \x03(\tR\tspiffeIds\"\xcd\x01\n" +
 	"\x18RequestEnrollmentRequest\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.zerotrust.v1.WorkloadKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x10\n" +
@@ -820,7 +891,7 @@ func file_zerotrust_v1_enrollment_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_enrollment_proto_rawDescData
 }
 
-var file_zerotrust_v1_enrollment_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_zerotrust_v1_enrollment_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_zerotrust_v1_enrollment_proto_goTypes = []any{
 	(*EnrollRequest)(nil),             // 0: zerotrust.v1.EnrollRequest
 	(*HostFacts)(nil),                 // 1: zerotrust.v1.HostFacts
@@ -828,40 +899,42 @@ var file_zerotrust_v1_enrollment_proto_goTypes = []any{
 	(*BundleInfo)(nil),                // 3: zerotrust.v1.BundleInfo
 	(*FetchBundleRequest)(nil),        // 4: zerotrust.v1.FetchBundleRequest
 	(*FetchBundleResponse)(nil),       // 5: zerotrust.v1.FetchBundleResponse
-	(*RequestEnrollmentRequest)(nil),  // 6: zerotrust.v1.RequestEnrollmentRequest
-	(*RequestEnrollmentResponse)(nil), // 7: zerotrust.v1.RequestEnrollmentResponse
-	(*AwaitEnrollmentRequest)(nil),    // 8: zerotrust.v1.AwaitEnrollmentRequest
-	(*AwaitEnrollmentResponse)(nil),   // 9: zerotrust.v1.AwaitEnrollmentResponse
-	(WorkloadKind)(0),                 // 10: zerotrust.v1.WorkloadKind
-	(*Directory)(nil),                 // 11: zerotrust.v1.Directory
-	(*timestamppb.Timestamp)(nil),     // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),       // 13: google.protobuf.Duration
+	(*HostStanding)(nil),              // 6: zerotrust.v1.HostStanding
+	(*RequestEnrollmentRequest)(nil),  // 7: zerotrust.v1.RequestEnrollmentRequest
+	(*RequestEnrollmentResponse)(nil), // 8: zerotrust.v1.RequestEnrollmentResponse
+	(*AwaitEnrollmentRequest)(nil),    // 9: zerotrust.v1.AwaitEnrollmentRequest
+	(*AwaitEnrollmentResponse)(nil),   // 10: zerotrust.v1.AwaitEnrollmentResponse
+	(WorkloadKind)(0),                 // 11: zerotrust.v1.WorkloadKind
+	(*Directory)(nil),                 // 12: zerotrust.v1.Directory
+	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),       // 14: google.protobuf.Duration
 }
 var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
-	10, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	11, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
 	1,  // 1: zerotrust.v1.EnrollRequest.host:type_name -> zerotrust.v1.HostFacts
 	3,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	11, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
+	12, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
 	3,  // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	12, // 5: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
-	10, // 6: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	1,  // 7: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
-	12, // 8: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
-	13, // 9: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
-	2,  // 10: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
-	0,  // 11: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
-	6,  // 12: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
-	8,  // 13: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
-	4,  // 14: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
-	2,  // 15: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
-	7,  // 16: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
-	9,  // 17: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
-	5,  // 18: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 5: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
+	6,  // 6: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
+	11, // 7: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	1,  // 8: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
+	13, // 9: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
+	14, // 10: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
+	2,  // 11: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
+	0,  // 12: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
+	7,  // 13: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
+	9,  // 14: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
+	4,  // 15: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
+	2,  // 16: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
+	8,  // 17: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
+	10, // 18: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
+	5,  // 19: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
+	16, // [16:20] is the sub-list for method output_type
+	12, // [12:16] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_enrollment_proto_init() }
@@ -870,7 +943,7 @@ func file_zerotrust_v1_enrollment_proto_init() {
 		return
 	}
 	file_zerotrust_v1_identity_proto_init()
-	file_zerotrust_v1_enrollment_proto_msgTypes[9].OneofWrappers = []any{
+	file_zerotrust_v1_enrollment_proto_msgTypes[10].OneofWrappers = []any{
 		(*AwaitEnrollmentResponse_Challenge)(nil),
 		(*AwaitEnrollmentResponse_Enrolled)(nil),
 	}
@@ -880,7 +953,7 @@ func file_zerotrust_v1_enrollment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_enrollment_proto_rawDesc), len(file_zerotrust_v1_enrollment_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

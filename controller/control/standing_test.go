@@ -1,0 +1,47 @@
+package control_test
+
+import (
+	"crypto/tls"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// TestAHostIsToldHowItStands: about itself, by its certificate, and nobody about others.
+func TestAHostIsToldHowItStands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stands := func(cert *tls.Certificate) *zerotrustv1.HostStanding {
+		got, err := w.enrollmentClient(t, cert).FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{})
+		require.NoError(t, err)
+		require.NotEmpty(t, got.GetBundle().GetX509Authorities(), "the bundle is for everybody")
+		return got.GetHost()
+	}
+	key := enrolltest.NewKey(t)
+	_, secret := w.token(t, connector("c-01"))
+	got, err := w.enrollmentClient(t, nil).Enroll(patient(t), request(secret, "c-01", key))
+	require.NoError(t, err)
+	host := &tls.Certificate{Certificate: [][]byte{got.GetHostCertificate()}, PrivateKey: key.Private}
+	_, secret = w.token(t, tunneler("t-01"))
+	second := request(secret, "t-01", key)
+	second.Kind = zerotrustv1.WorkloadKind_WORKLOAD_KIND_TUNNELER
+	_, err = w.enrollmentClient(t, host).Enroll(patient(t), second)
+	require.NoError(t, err)
+
+	require.Nil(t, stands(nil), "a stranger is told about no host")
+	require.True(t, stands(host).GetKnown())
+	require.Equal(t, []string{"spiffe://mycorp.internal/connector/c-01", "spiffe://mycorp.internal/tunneler/t-01"}, stands(host).GetSpiffeIds())
+	require.NoError(t, w.fleet.Revoke(t.Context(), fleet.Revocation{Workload: tunneler("t-01"), Actor: "key:test"}))
+	require.Equal(t, []string{"spiffe://mycorp.internal/connector/c-01"}, stands(host).GetSpiffeIds())
+	require.NoError(t, w.fleet.Revoke(t.Context(), fleet.Revocation{Workload: connector("c-01"), Actor: "key:test"}))
+	require.True(t, stands(host).GetKnown())
+	require.Empty(t, stands(host).GetSpiffeIds(), "revoked")
+
+	other := w.hostCertificate(t).tls()
+	require.NotNil(t, stands(other))
+	require.False(t, stands(other).GetKnown(), "a good certificate of a host that this database does not have")
+}

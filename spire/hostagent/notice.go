@@ -1,0 +1,136 @@
+package hostagent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
+)
+
+// Standing is what the controller says of a host that proves who it is.
+type Standing string
+
+// The standings. A controller that was not reached, or of an older release, says none.
+const (
+	StandingUnsaid  Standing = ""
+	StandingActive  Standing = "active"
+	StandingRevoked Standing = "revoked" // nobody is enrolled on it any more
+	StandingUnknown Standing = "unknown" // the controller has no such host
+)
+
+// EnrollAnew is what to do about a host that is not wanted.
+const EnrollAnew = "enroll this host anew with a new token and --new-host"
+
+// ErrNotWanted is wrapped by an error of Config.Fetch that means StandingUnknown: the
+// controller does not take this host's certificate, or is another one.
+var ErrNotWanted = errors.New("the controller does not know this host")
+
+// Err says what a standing means for the host, nil for one that is fine or not known.
+func (s Standing) Err() error {
+	switch s {
+	case StandingRevoked:
+		return errors.New("the controller has revoked this host: " + EnrollAnew)
+	case StandingUnknown:
+		return errors.New("the controller does not know this host (it may be a new one, or restored from a backup): " + EnrollAnew)
+	case StandingUnsaid, StandingActive:
+	}
+	return nil
+}
+
+// Notice is what the supervisor tells the programs of its host, which cannot see what it
+// sees. It holds no secret; every user of the host may read it.
+type Notice struct {
+	At       time.Time `json:"at"`
+	Standing Standing  `json:"standing,omitempty"`
+	// Members are the SPIFFE IDs that are enrolled on the host.
+	Members []string `json:"members,omitempty"`
+	// Clock is what is wrong with the clock of this host, empty if nothing is known to be.
+	Clock string `json:"clock,omitempty"`
+	// Agent is why the agent does not serve, empty while it does.
+	Agent string `json:"agent,omitempty"`
+}
+
+const (
+	noticeFile = "host-notice.json"
+	maxNotice  = 64 << 10
+	// noticeAge is how old a notice may get: it is written again before that.
+	noticeAge = 10 * time.Minute
+)
+
+// NoticePath is where the notice is, beside the socket of the Workload API.
+func NoticePath(socket string) string { return filepath.Join(filepath.Dir(socket), noticeFile) }
+
+// ReadNotice reads what the supervisor of the agent at this socket says. One that it has
+// not written for long, because it does not run any more, is an error.
+func ReadNotice(socket string, now time.Time) (Notice, error) {
+	var n Notice
+	raw, err := atomicfile.Read(NoticePath(socket), maxNotice)
+	if err != nil {
+		return n, err
+	}
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return Notice{}, fmt.Errorf("%s: %w", NoticePath(socket), err)
+	}
+	// A clock that was moved does not make it old: then it is what tells so.
+	if n.Clock == "" && now.Sub(n.At).Abs() > 2*noticeAge && now.Sub(n.At).Abs() < 24*time.Hour {
+		return Notice{}, fmt.Errorf("%s is of %s: the supervisor of the agent does not run", NoticePath(socket), n.At.UTC().Format(time.RFC3339))
+	}
+	return n, nil
+}
+
+// tell writes the notice when there is news, and sometimes without.
+func (s *Supervisor) tell(b Bundle, fetchErr error) {
+	old := s.notice
+	if fetchErr != nil && b.Standing == StandingUnsaid { // what was said stays true
+		b.Standing, b.Members = old.Standing, old.Members
+	}
+	s.mu.Lock()
+	s.status.Standing = b.Standing
+	s.mu.Unlock()
+	n := Notice{At: s.cfg.Now().UTC(), Standing: b.Standing, Members: b.Members, Agent: s.Reason(), Clock: clockFault(b, fetchErr, s.cfg.Now())}
+	same := old
+	same.At = n.At
+	if reflect.DeepEqual(same, n) && n.At.Sub(old.At) < noticeAge {
+		return
+	}
+	if n.Standing != old.Standing && n.Standing.Err() != nil {
+		s.log.Error("this host is not wanted any more, its agent is started only every few minutes", zap.Error(n.Standing.Err()))
+	}
+	if n.Clock != "" && old.Clock == "" {
+		s.log.Error("the clock is wrong", zap.String("reason", n.Clock))
+	}
+	raw, err := json.Marshal(n)
+	if err == nil {
+		err = atomicfile.Write(NoticePath(s.cfg.SocketPath), raw, 0o644)
+	}
+	if err != nil {
+		s.telling.Fails(s.log, zap.WarnLevel, "notice for the programs of this host not written", err)
+		return
+	}
+	s.telling.Over(s.log, "")
+	s.notice = n
+}
+
+// clockFault says what is wrong with the clock, measured or by a certificate.
+func clockFault(b Bundle, fetchErr error, now time.Time) string {
+	if b.Clock != nil {
+		if err := b.Clock.Err(); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	if fetchErr == nil {
+		return ""
+	}
+	if suspect := clockskew.Suspect(fetchErr, now); suspect.Error() != fetchErr.Error() {
+		return suspect.Error()
+	}
+	return ""
+}

@@ -1,0 +1,121 @@
+package hostagent_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+)
+
+func notice(t *testing.T, f *fixture) hostagent.Notice {
+	t.Helper()
+	n, err := hostagent.ReadNotice(filepath.Join(f.dir.Root, "public", "api.sock"), time.Now())
+	require.NoError(t, err)
+	return n
+}
+
+// TestARevokedHostSaysSoFirstAndStartsItsAgentSeldom: 125 starts and 2,179 lines in
+// twenty minutes, of which none said it.
+func TestARevokedHostSaysSoFirstAndStartsItsAgentSeldom(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		say  func(*world)
+		want string
+	}{
+		"revoked":                     {func(w *world) { w.bundle.Standing = hostagent.StandingRevoked }, "has revoked this host"},
+		"not known to the controller": {func(w *world) { w.bundle.Standing = hostagent.StandingUnknown }, "does not know this host"},
+		"of another controller":       {func(w *world) { w.err = fmt.Errorf("handshake: %w", hostagent.ErrNotWanted) }, "does not know this host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, func(_ *hostagent.Host, _ *hostagent.Config, w *world) {
+				w.bundle.Standing, w.bundle.Members = hostagent.StandingActive, []string{"spiffe://a/connector/c"}
+			})
+			f.world.rounds(t, 3)
+			n := notice(t, f)
+			require.Equal(t, hostagent.StandingActive, n.Standing)
+			require.Equal(t, []string{"spiffe://a/connector/c"}, n.Members)
+			require.Empty(t, n.Agent)
+
+			f.world.change(tc.say)
+			f.world.rounds(t, 5)
+			require.Contains(t, f.Reason(), tc.want)
+			require.Contains(t, f.Reason(), "enroll this host anew with a new token and --new-host")
+			require.Contains(t, notice(t, f).Agent, tc.want)
+
+			// Its agent dies, as a banned one does, and is not started again and again.
+			kill(t, f)
+			f.world.rounds(t, 30)
+			require.Len(t, f.starts(t), 1)
+
+			f.world.change(func(w *world) { w.err, w.bundle.Standing = nil, hostagent.StandingActive })
+			f.waitStarts(t, 2)
+			require.Equal(t, hostagent.StandingActive, notice(t, f).Standing)
+		})
+	}
+}
+
+func TestOneAnswerIsNotEnoughToGiveUpAHost(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *hostagent.Host, c *hostagent.Config, _ *world) { c.ProbeInterval = time.Hour })
+	f.world.change(func(w *world) { w.bundle.Standing = hostagent.StandingUnknown })
+	kill(t, f)
+	f.waitStarts(t, 2)
+}
+
+func TestAWrongClockIsToldToThePrograms(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{24 * time.Hour, -24 * time.Hour, 90 * time.Second, -90 * time.Second} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			f := start(t, nil)
+			f.world.change(func(w *world) { skew := clockskew.Ahead(ahead); w.bundle.Clock = &skew })
+			f.world.rounds(t, 3)
+			require.Contains(t, notice(t, f).Clock, "the clock of this host is "+ahead.Abs().String())
+			f.world.change(func(w *world) { skew := clockskew.Ahead(time.Second); w.bundle.Clock = &skew })
+			f.world.rounds(t, 3)
+			require.Empty(t, notice(t, f).Clock)
+		})
+	}
+}
+
+func TestANoticeThatCannotBeTrustedIsNone(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, text := range map[string]string{
+		"no JSON": "hello", "of an hour ago": `{"at":"` + now.Add(-time.Hour).Format(time.RFC3339) + `"}`,
+		"far too long": `{"agent":"` + string(make([]byte, 1<<20)) + `"}`,
+	} {
+		socket := filepath.Join(t.TempDir(), "api.sock")
+		require.NoError(t, os.WriteFile(hostagent.NoticePath(socket), []byte(text), 0o600))
+		_, err := hostagent.ReadNotice(socket, now)
+		require.Error(t, err, name)
+	}
+	_, err := hostagent.ReadNotice(filepath.Join(t.TempDir(), "api.sock"), now)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func FuzzReadNotice(f *testing.F) {
+	f.Add([]byte(`{"at":"2026-01-01T00:00:00Z","standing":"revoked"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		socket := filepath.Join(t.TempDir(), "api.sock")
+		require.NoError(t, os.WriteFile(hostagent.NoticePath(socket), raw, 0o600))
+		_, _ = hostagent.ReadNotice(socket, time.Now())
+	})
+}
+
+// kill kills the fake agent and waits until it is seen dead.
+func kill(t *testing.T, f *fixture) {
+	t.Helper()
+	deaths := f.Status().Agent.Restarts
+	eventually(t, "an agent", func() bool { return f.Status().Agent.PID != 0 })
+	require.NoError(t, syscall.Kill(f.Status().Agent.PID, syscall.SIGKILL))
+	eventually(t, "its death", func() bool { return f.Status().Agent.Restarts > deaths })
+}
