@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
@@ -103,6 +104,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	if err != nil {
 		return err
 	}
+	hostcmd.AgentChecks(checks, socket, id.String())
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {
 		return nil

@@ -98,6 +98,9 @@ type Means struct {
 	Ask func(ctx context.Context) (hoststatus.Document, error)
 	// ControllerTime asks the controller for its clock, over verified TLS.
 	ControllerTime func(ctx context.Context) (time.Time, error)
+	// Standing asks the controller how this host stands with it, by its certificate, and
+	// who is enrolled on it. Nil, or an error, leaves it at what the agent's supervisor was told.
+	Standing func(ctx context.Context) (standing hostagent.Standing, members []string, err error)
 	// Token reads the enrollment token that was given, nil for none.
 	Token func() (text string, err error)
 }
@@ -113,6 +116,8 @@ type examination struct {
 	resolved   map[string][]string
 	closed     map[string]bool // addresses
 	trusted    bool            // the controller, by a handshake
+	untimely   string          // a certificate of the controller that is out of its time
+	revoked    bool            // by the controller: much else follows from that
 }
 
 // Check is one thing to look at.
@@ -125,6 +130,7 @@ type Check struct {
 // what an earlier one found.
 func (x *examination) checks() []Check {
 	return []Check{
+		{"enrollment", x.enrolled},
 		{"conf", x.conf},
 		{"unit", x.unit},
 		{"agent_unit", x.agentUnit},
@@ -159,7 +165,16 @@ func Run(ctx context.Context, h Host) Report {
 	x := &examination{Host: h, unresolved: map[string]bool{}, resolved: map[string][]string{}, closed: map[string]bool{}}
 	x.td, _ = spiffeid.TrustDomainFromString(h.TrustDomain) // the conf check has the fault
 	x.enrollment, _ = h.Dir.ReadHost()                      // the host certificate's check has the fault
-	return Examine(ctx, Report{Program: h.Program, ID: h.ID}, x.checks())
+	checks := x.checks()
+	r := Examine(ctx, Report{Program: h.Program, ID: h.ID}, checks[:1])
+	rest := checks[1:]
+	if x.revoked {
+		rest = slices.DeleteFunc(rest, func(c Check) bool { return follows[c.Name] })
+	}
+	healthy := r.Healthy
+	r = Examine(ctx, r, rest)
+	r.Healthy = r.Healthy && healthy
+	return r
 }
 
 // Examine completes the report by these checks, one after the other.

@@ -232,6 +232,7 @@ func TestAHealthyHostHasNoFault(t *testing.T) {
 	h := newHost(t)
 	token := secret.New(identity.KindConnector.TokenPrefix())
 	h.Token = func() (string, error) { return token + "\n", nil }
+	h.stands(hostagent.StandingActive, member)
 	r := h.examine()
 	require.True(t, r.Healthy)
 	var seen []string
@@ -334,8 +335,8 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a listener whose certificate has expired": {func(h *host) { h.ControllerAddr = h.listener("enroll."+td.Name(), mtlstest.Expired()) }, "trust", fault, "is valid from", "restart the controller"},
 		"a controller of another trust domain":     {func(h *host) { h.ControllerAddr = h.listener("enroll.other.internal") }, "trust", fault, "is for enroll.other.internal, and not for enroll.mycorp.internal", "TRUST_DOMAIN"},
 		"a listener without TLS":                   {func(h *host) { h.ControllerAddr = hello(h.t) }, "trust", fault, "does not speak TLS", "8443"},
-		"a clock that is 30 s ahead":               {func(h *host) { h.Now = in(30 * time.Second) }, "clock", warning, "ahead of that of the controller", "timedatectl"},
-		"a clock that is 5 min behind":             {func(h *host) { h.Now = in(-5 * time.Minute) }, "clock", fault, "behind that of the controller", "timedatectl"},
+		"a clock that is 30 s ahead":               {func(h *host) { h.Now = in(30 * time.Second) }, "clock", warning, "ahead of the controller's", "timedatectl"},
+		"a clock that is 5 min behind":             {func(h *host) { h.Now = in(-5 * time.Minute) }, "clock", fault, "behind the controller's", "timedatectl"},
 		"no verified connection":                   {func(h *host) { h.ControllerAddr = nobodyListens(h.t) }, "clock", skipped, "no verified connection", ""},
 		"no token":                                 {func(*host) {}, "token", skipped, "--token-file", ""},
 		"a token with a typing mistake":            {func(h *host) { h.given(swap(secret.New("ztc_"))) }, "token", fault, "has a typing mistake", "copy it again"},

@@ -46,7 +46,7 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 		return hidden
 	}
 	if err != nil || len(certs) == 0 {
-		return Bad(Fault, again, "%s holds no certificate: %v", x.Dir.Certificate(), err)
+		return Bad(Fault, again, "%s holds no certificate%s", x.Dir.Certificate(), because(err))
 	}
 	key, err := os.Stat(x.Dir.Key())
 	switch {
@@ -56,6 +56,14 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 		return Bad(Fault, "chmod 0600 "+x.Dir.Key()+"; if somebody read it, enroll again with --new-host", "other users may read the host key (%v)", key.Mode())
 	}
 	return x.verifyHost(certs[0], again)
+}
+
+// because is the reason of an error, empty for none.
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
 }
 
 func (x *examination) verifyHost(c *x509.Certificate, again string) []Finding {
@@ -82,7 +90,7 @@ func (x *examination) bundle(context.Context) []Finding {
 		return hidden
 	}
 	if err != nil || len(certs) == 0 {
-		return Bad(Fault, refresh, "%s holds no authority: %v", x.Dir.Bundle(), err)
+		return Bad(Fault, refresh, "%s holds no authority%s", x.Dir.Bundle(), because(err))
 	}
 	good := 0
 	for _, c := range certs {
@@ -95,7 +103,8 @@ func (x *examination) bundle(context.Context) []Finding {
 		age = "written " + x.Now().Sub(info.ModTime()).Round(time.Minute).String() + " ago"
 	}
 	if good == 0 {
-		return Bad(Fault, refresh, "all %d authorities in %s have expired, or are not valid yet; it was %s", len(certs), x.Dir.Bundle(), age)
+		return Bad(Fault, refresh+"; if the clock of this host is wrong (see clock), set it first",
+			"all %d authorities in %s have expired, or are not valid yet, by the clock of this host (%s); it was %s", len(certs), x.Dir.Bundle(), moment(x.Now()), age)
 	}
 	return Good("%s has %d authorities, valid now: %d, %s", x.Dir.Bundle(), len(certs), good, age)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 )
@@ -87,6 +88,8 @@ const revoked = "; if it says `not enrolled, or revoked`, ask an operator, and e
 
 // advice for the other checks of /readyz.
 var advice = map[string]string{
+	"host":           "ask an operator; to use it again, a new token and `enroll --new-host`",
+	"clock":          clockskew.Advice,
 	"control_stream": "see port, trust and clock below; `journalctl` has each attempt" + revoked,
 	"directory":      "see port, trust and clock below; sessions go on with the directory kept on disk" + revoked,
 	"policy":         "tunnelers are refused until a controller has been reached: see control_stream",

@@ -14,17 +14,13 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
-// Differences between two clocks that matter: a certificate begins five minutes
-// before it is issued, and re-proofs have 30 seconds.
-const (
-	skewWarning = 10 * time.Second
-	skewFault   = 60 * time.Second
-	maxPEM      = 1 << 20
-)
+const maxPEM = 1 << 20
 
 // compareCA tells how an operator can compare.
 const compareCA = "compare with `grpccontroller bootstrap-ca | openssl x509 -noout -fingerprint -sha256` on the controller, and set CONTROLLER_CA_PATH to that certificate"
@@ -44,6 +40,7 @@ func (x *examination) trust(ctx context.Context) []Finding {
 	}
 	for _, c := range authorities {
 		if now := x.Now(); now.After(c.NotAfter) || now.Before(c.NotBefore) {
+			x.untimely = fmt.Sprintf("the CA of the controller is valid from %s to %s", day(c.NotBefore), day(c.NotAfter))
 			return Bad(Fault, "if the clock of this host is right (see clock), the CA was replaced: "+compareCA,
 				"the CA in %s, %s, is valid from %s to %s only", x.ControllerCAPath, fingerprint(c), day(c.NotBefore), day(c.NotAfter))
 		}
@@ -82,6 +79,7 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 		return Bad(Fault, "check TRUST_DOMAIN ("+x.TrustDomain+") and the port of CONTROLLER_ADDR; the controller may be one of another trust domain",
 			"the certificate of %s is for %s, and not for %s", x.ControllerAddr, names(leaf), identity.EnrollServerName(x.td))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		x.untimely = fmt.Sprintf("the certificate of the controller is valid from %s to %s", moment(leaf.NotBefore), moment(leaf.NotAfter))
 		return Bad(Fault, "if the clock of this host is right (see clock), restart the controller, which renews it",
 			"the certificate of %s, %s, is valid from %s to %s, and here it is %s", x.ControllerAddr, fingerprint(leaf), moment(leaf.NotBefore), moment(leaf.NotAfter), moment(x.Now()))
 	}
@@ -93,6 +91,12 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 // the way can move it.
 func (x *examination) clock(ctx context.Context) []Finding {
 	if !x.trusted {
+		if x.untimely != "" {
+			return Bad(Fault, clockskew.Advice, "%s, and here it is %s: if that is wrong, it is the clock of this host", x.untimely, moment(x.Now()))
+		}
+		if n, err := hostagent.ReadNotice(x.Socket, x.Now()); err == nil && n.Clock != "" {
+			return Bad(Fault, clockskew.Advice, "%s", n.Clock)
+		}
 		return Unseen("there is no verified connection to a controller; here it is %s: compare that with another clock", moment(x.Now()))
 	}
 	before := x.Now()
@@ -104,19 +108,14 @@ func (x *examination) clock(ctx context.Context) []Finding {
 	case err != nil:
 		return Unseen("%v; here it is %s", err, moment(x.Now()))
 	}
-	const do = "start a time service on both (systemd-timesyncd, chrony): `timedatectl set-ntp true`; certificates are refused when clocks differ"
-	skew := before.Add(took / 2).Sub(theirs).Round(time.Millisecond)
-	text, direction := skew.Abs(), "ahead of"
-	if skew < 0 {
-		direction = "behind"
-	}
+	ahead := clockskew.Between(before, before.Add(took), theirs)
 	switch {
-	case skew.Abs() > skewFault:
-		return Bad(Fault, do, "the clock of this host is %s %s that of the controller", text, direction)
-	case skew.Abs() > skewWarning:
-		return Bad(Warning, do, "the clock of this host is %s %s that of the controller", text, direction)
+	case ahead.Err() != nil:
+		return Bad(Fault, clockskew.Advice, "%s", ahead)
+	case ahead.Abs() > clockskew.Warning:
+		return Bad(Warning, clockskew.Advice, "%s", ahead)
 	}
-	return Good("the clocks of this host and of the controller differ by %s", text)
+	return Good("%s", ahead)
 }
 
 // readCertificates returns the certificates of a PEM file, whatever else is in it.

@@ -83,8 +83,29 @@ func hostToExamine(p Program, cfg Running, fault error) doctor.Host {
 				return d, err
 			},
 			ControllerTime: func(ctx context.Context) (time.Time, error) { return controllerTime(ctx, cfg) },
+			Standing: func(ctx context.Context) (hostagent.Standing, []string, error) {
+				return standing(ctx, cfg, hostagent.Dir{Root: cfg.HostDir})
+			},
 		},
 	}
+}
+
+// standing shows the controller the host certificate, which only root may use.
+func standing(ctx context.Context, cfg Running, dir hostagent.Dir) (hostagent.Standing, []string, error) {
+	host, err := dir.ReadHost()
+	if err != nil {
+		return hostagent.StandingUnsaid, nil, err
+	}
+	addr := cfg.ControllerAddr
+	if addr == "" {
+		addr = host.ControllerAddress
+	}
+	client, err := clientAt(addr, host, dir)
+	if err != nil {
+		return hostagent.StandingUnsaid, nil, err
+	}
+	offer, err := client.FetchOffer(ctx)
+	return offer.Bundle.Standing, offer.Bundle.Members, err
 }
 
 func controllerTime(ctx context.Context, cfg Running) (time.Time, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
@@ -91,6 +92,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	if err != nil {
 		return err
 	}
+	hostcmd.AgentChecks(checks, socket, id.String())
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {
 		return nil
