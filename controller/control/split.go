@@ -49,6 +49,7 @@ func (s *split) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, e
 		return nil, nil, err
 	}
 	known()
+	c.EndHandshake() // the web server may take its time to take the connection
 	if state := t.ConnectionState(); state.NegotiatedProtocol == protoGRPC {
 		return t, credentials.TLSInfo{State: state, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}, nil
 	}

@@ -145,8 +145,9 @@ func Identity(info credentials.AuthInfo) string {
 	return state.PeerCertificates[0].URIs[0].String()
 }
 
-// Credentials are those of a listener that sourcelimit limits: an authenticated
-// connection moves to its identity, and the frames of each are counted.
+// Credentials are those of a listener that sourcelimit limits: the addresses take turns
+// in their handshakes, an authenticated connection moves to its identity, and the frames
+// of each are counted.
 func Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
 	return &limited{of, sourcelimit.NewIdentities(handshakeEvery, handshakeBurst, time.Now)}
 }
@@ -164,11 +165,16 @@ func (l *limited) Clone() credentials.TransportCredentials {
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (l *limited) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	c := sourcelimit.LimitedOf(raw)
+	if c != nil {
+		c.BeginHandshake()
+		defer c.EndHandshake()
+	}
 	secured, info, err := l.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, id := sourcelimit.LimitedOf(raw), Identity(info)
+	id := Identity(info)
 	if id != "" && !l.handshakes.AllowKey(id) {
 		if c != nil {
 			c.Flood()

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,9 +23,17 @@ type Caps struct {
 	PerIdentity int
 }
 
+// How often one address may connect. A thousand hosts behind one address are back within
+// a few seconds; a flood is not let in to make others wait.
+const (
+	connectEvery = 5 * time.Millisecond
+	connectBurst = 500
+)
+
 // Why a connection was closed. Reasons lists them.
 const (
-	// ReasonAddress: its address had too many that were not authenticated.
+	// ReasonAddress: its address had too many that were not authenticated, or connects
+	// too often.
 	ReasonAddress = "address"
 	// ReasonTotal: the listener had too many, and it was of the address with most.
 	ReasonTotal = "total"
@@ -43,7 +52,9 @@ func Reasons() []string { return []string{ReasonAddress, ReasonFlood, ReasonTota
 type Listener struct {
 	net.Listener
 
-	caps Caps
+	caps     Caps
+	arrivals *Limiter
+	turns    *turns
 
 	mu        sync.Mutex
 	open      map[*Conn]struct{}
@@ -56,7 +67,7 @@ type Listener struct {
 // NewListener limits l.
 func NewListener(l net.Listener, caps Caps) *Listener {
 	return &Listener{
-		Listener: l, caps: caps, open: map[*Conn]struct{}{}, anonymous: map[netip.Prefix]map[*Conn]struct{}{},
+		Listener: l, caps: caps, arrivals: New(connectEvery, connectBurst, time.Now), turns: newTurns(runtime.GOMAXPROCS(0)), open: map[*Conn]struct{}{}, anonymous: map[netip.Prefix]map[*Conn]struct{}{},
 		byPeer: map[string]int{}, closed: map[string]uint64{},
 	}
 }
@@ -78,6 +89,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		c := &Conn{Conn: raw, of: l, source: sourceOf(raw), since: time.Now()}
 		c.used.Store(c.since.UnixNano())
+		if !l.arrivals.AllowKey(c.source) {
+			l.refuse(c)
+			continue
+		}
 		evicted, ok := l.enter(c)
 		if evicted != nil {
 			evicted.reset()
@@ -87,6 +102,16 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		c.reset()
 	}
+}
+
+// refuse closes a connection that is one too many of its address in this second. That
+// costs a fraction of what a handshake would: it keeps the queue of the kernel short,
+// in which everybody waits.
+func (l *Listener) refuse(c *Conn) {
+	l.mu.Lock()
+	l.closed[ReasonAddress]++
+	l.mu.Unlock()
+	c.reset()
 }
 
 // sourceOf is the address that a connection counts for: all whose address does not
@@ -241,6 +266,8 @@ type Conn struct {
 	since  time.Time
 	used   atomic.Int64 // when something was read or written last, Unix ns
 
+	shaking atomic.Bool // between BeginHandshake and EndHandshake
+
 	counted  bool   // by its listener, under whose mu this is
 	identity string // so too
 }
@@ -265,14 +292,18 @@ func (c *Conn) Since() time.Time { return c.since }
 
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
+	resume := c.pause()
 	n, err := c.Conn.Read(p)
+	resume()
 	c.touch(n)
 	return n, err
 }
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (int, error) {
+	resume := c.pause()
 	n, err := c.Conn.Write(p)
+	resume()
 	c.touch(n)
 	return n, err
 }
