@@ -44,7 +44,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", file, err)
 	}
 	db.SetMaxOpenConns(4)
-	t := &timed{DB: db, file: file}
+	t := &timed{DB: db, file: file, writing: make(chan struct{}, 1)}
 	if err := migrate(ctx, db); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open store %s: %w", file, t.explain(err))
@@ -99,10 +99,11 @@ func (s *Store) tx(ctx context.Context, fn func(*Tx) error) (err error) {
 	ctx, span := tracing.Start(ctx, "store.transaction")
 	defer func() { span.End(err) }()
 	defer func() { err = s.db.explain(err) }()
-	t, err := s.db.BeginTx(ctx, nil)
+	t, done, err := s.db.beginTx(ctx)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
+	defer done()
 	own := &Tx{sql: t}
 	if err := fn(own); err != nil {
 		return errors.Join(err, rollback(t))

@@ -9,10 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -288,4 +290,35 @@ func TestARestoredBackupGoesOnAfterAllRevisions(t *testing.T) {
 	require.Less(t, revision(s), last)
 	require.NoError(t, s.BeginPolicy(t.Context(), start.Add(time.Minute)))
 	require.Greater(t, revision(s), last)
+}
+
+// TestWritersThatWaitHoldUpNoReader: while one writes, any number may wait.
+func TestWritersThatWaitHoldUpNoReader(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "controller.db"))
+	defer func() { require.NoError(t, s.Close()) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var waiting sync.WaitGroup
+	require.NoError(t, s.EnrollTx(ctx, func(enroll.Tx) error {
+		for range 8 {
+			began := make(chan struct{})
+			waiting.Go(func() {
+				close(began)
+				assert.NoError(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) }))
+			})
+			<-began
+		}
+		_, err := s.PolicyRevision(ctx)
+		require.NoError(t, err, "a reader")
+		given, giveUp := context.WithCancel(ctx)
+		giveUp()
+		require.ErrorIs(t, s.EnrollTx(given, func(enroll.Tx) error { return nil }), context.Canceled, "a writer that gave up")
+		require.ErrorIs(t, s.AppendAudit(given, audit.Event{Action: "test"}), context.Canceled)
+		return nil
+	}))
+	waiting.Wait()
+	revision, err := s.PolicyRevision(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 1+8, revision)
 }

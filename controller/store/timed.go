@@ -29,8 +29,22 @@ func Operations() []string { return []string{OpBegin, OpCommit, OpQuery, OpExec}
 type timed struct {
 	*sql.DB
 
-	file    string // for errors
+	file string // for errors
+	// writing is held by the one writer that SQLite lets in. The others queue here, in
+	// the order in which they came and without a connection: SQLite's own wait is a
+	// poll that has no order, and would hold back the reads behind it.
+	writing chan struct{}
 	observe func(operation string, took time.Duration)
+}
+
+// write waits until the caller is the writer. It has to call done.
+func (d *timed) write(ctx context.Context) (done func(), err error) {
+	select {
+	case d.writing <- struct{}{}:
+		return func() { <-d.writing }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Observe has fn told how long each operation takes. Call it before the store is
@@ -51,12 +65,18 @@ func (d *timed) begin(ctx context.Context, operation string) (end func(error)) {
 	}
 }
 
-// BeginTx hides that of sql.DB.
-func (d *timed) BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+// beginTx begins the transaction of a writer, which calls done when it has ended.
+func (d *timed) beginTx(ctx context.Context) (t *sql.Tx, done func(), err error) {
 	end := d.begin(ctx, OpBegin)
-	t, err := d.DB.BeginTx(ctx, o)
-	end(err)
-	return t, err
+	defer func() { end(err) }()
+	if done, err = d.write(ctx); err != nil {
+		return nil, nil, err
+	}
+	if t, err = d.DB.BeginTx(ctx, nil); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return t, done, nil
 }
 
 // commit ends a transaction.
@@ -86,6 +106,12 @@ func (d *timed) QueryRowContext(ctx context.Context, query string, args ...any) 
 // ExecContext hides that of sql.DB.
 func (d *timed) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	end := d.begin(ctx, OpExec)
+	done, err := d.write(ctx)
+	if err != nil {
+		end(err)
+		return nil, err
+	}
+	defer done()
 	out, err := d.DB.ExecContext(ctx, query, args...)
 	end(err)
 	return out, d.explain(err)

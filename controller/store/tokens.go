@@ -51,6 +51,12 @@ func (s *Store) ExpiredTokens(ctx context.Context, after, until time.Time) ([]st
 		micros(after), micros(until))
 }
 
+// TokenKnown implements enroll.Store.
+func (s *Store) TokenKnown(ctx context.Context, hash []byte) (known bool, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tokens WHERE hash = ?)`, hash).Scan(&known)
+	return known, err
+}
+
 // TokenByHash implements enroll.Tx.
 func (t *Tx) TokenByHash(ctx context.Context, hash []byte) (enroll.Token, error) {
 	return t.token(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = ?`, hash)
