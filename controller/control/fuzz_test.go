@@ -67,6 +67,7 @@ var errNoStore = errors.New("no store in this test")
 
 type noStore struct{ enroll.Store }
 
+func (noStore) TokenKnown(context.Context, []byte) (bool, error)      { return true, nil }
 func (noStore) EnrollTx(context.Context, func(enroll.Tx) error) error { return errNoStore }
 
 type addr string

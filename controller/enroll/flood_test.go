@@ -1,6 +1,7 @@
 package enroll_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -98,4 +99,23 @@ func TestASecondKeyIsSeenInAFlood(t *testing.T) {
 	require.Equal(t, "token was claimed by another key", last[0].Reason)
 	require.Equal(t, audit.HostContest, last[1].Action, "once for a host, and at once")
 	require.Less(t, len(events), 20)
+}
+
+// TestGuessesWaitForNoWriter: a flood of them neither waits for a transaction nor holds
+// one up.
+func TestGuessesWaitForNoWriter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := enrolltest.NewKey(t)
+	guess := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := w.Redeem(ctx, redemption("ztc_nobodys", connector, key))
+		return err
+	}
+	require.ErrorIs(t, guess(), enroll.ErrRefused, "the first of a minute is a row in the log")
+	require.NoError(t, w.store.EnrollTx(t.Context(), func(enroll.Tx) error {
+		require.ErrorIs(t, guess(), enroll.ErrRefused)
+		return nil
+	}))
 }

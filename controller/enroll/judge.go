@@ -187,6 +187,16 @@ func (s *Service) ask(ctx context.Context, asked attestations, agent spiffeid.ID
 // refuse records why, and marks the host that holds the token as contested when
 // somebody with the right secret but another key tries it.
 func (s *Service) refuse(ctx context.Context, tx Tx, r Redemption, t Token, why string) error {
+	if err := s.recordRefusal(ctx, tx, r, t, why); err != nil {
+		return err
+	}
+	if why != whyContested {
+		return nil
+	}
+	return s.contest(ctx, tx, r, t, "host contested: its enrollment token was tried with a second key; revoke it unless you know why")
+}
+
+func (s *Service) recordRefusal(ctx context.Context, to audit.Store, r Redemption, t Token, why string) error {
 	ev := audit.Event{
 		Action: audit.Enroll, Target: r.Workload.String(), Outcome: audit.Denied, Reason: why,
 		RequestID: r.RequestID, Source: r.Source.String(),
@@ -194,13 +204,7 @@ func (s *Service) refuse(ctx context.Context, tx Tx, r Redemption, t Token, why 
 	if t.ID != "" {
 		ev.Actor = "token/" + t.ID
 	}
-	if err := s.cfg.Audit.Record(ctx, tx, ev); err != nil {
-		return err
-	}
-	if why != whyContested {
-		return nil
-	}
-	return s.contest(ctx, tx, r, t, "host contested: its enrollment token was tried with a second key; revoke it unless you know why")
+	return s.cfg.Audit.Record(ctx, to, ev)
 }
 
 // contest marks the host that holds a token which somebody else has too.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
@@ -94,7 +95,7 @@ type Enrollment struct {
 	JoinToken       string // for an ephemeral host
 }
 
-// Redeem spends a token. Everything that decides is in one transaction; the rest
+// Redeem spends a token. Everything that lets a host in is in one transaction; the rest
 // is idempotent, so a host whose reply was lost (or a controller that was killed
 // in between) goes on where it stopped. Errors: *FieldError, ErrRefused.
 func (s *Service) Redeem(ctx context.Context, r Redemption) (Enrollment, error) {
@@ -145,9 +146,32 @@ type claimed struct {
 // contested host are part of the same transaction.
 func (s *Service) claim(ctx context.Context, r Redemption, key hostKey) (claimed, error) {
 	ctx, span := tracing.Start(ctx, "enroll.claim")
-	out, err := s.claimUntilKnown(ctx, r, key)
+	var out claimed
+	err := s.refuseStranger(ctx, r)
+	if err == nil {
+		out, err = s.claimUntilKnown(ctx, r, key)
+	}
 	span.End(err)
 	return out, err
+}
+
+// refuseStranger refuses a secret that is no token's before there is a transaction:
+// anybody can send one, and a transaction holds back whoever has a token.
+func (s *Service) refuseStranger(ctx context.Context, r Redemption) error {
+	if r.tokenID != "" {
+		return nil
+	}
+	known, err := s.cfg.Store.TokenKnown(ctx, secret.Hash(r.Secret))
+	if err != nil {
+		return fmt.Errorf("look up enrollment token: %w", err)
+	}
+	if known {
+		return nil
+	}
+	if err := s.recordRefusal(ctx, s.cfg.Store, r, Token{}, whyUnknown); err != nil {
+		return err
+	}
+	return fmt.Errorf("redeem enrollment token: %w", &refusedError{whyUnknown})
 }
 
 // claimUntilKnown asks SPIRE, outside of a transaction, what the decision needs.

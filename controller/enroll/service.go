@@ -23,6 +23,8 @@ type Store interface {
 	audit.Store
 	EnrollTx(ctx context.Context, fn func(Tx) error) error
 	Tokens(ctx context.Context) ([]Token, error)
+	// TokenKnown says whether there is, or was, a token with this hash.
+	TokenKnown(ctx context.Context, hash []byte) (bool, error)
 	// Requests are newest first.
 	Requests(ctx context.Context) ([]Request, error)
 	// Request returns ErrRequestNotFound.
