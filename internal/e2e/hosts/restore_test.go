@@ -68,7 +68,7 @@ func TestAControllerIsRestoredByTheDocument(t *testing.T) {
 		last := readyz()
 		return strings.Contains(last, "[~] state_dir: degraded") && strings.Contains(last, "[+] policy") && strings.Contains(last, "[+] control_stream")
 	}, readyz)
-	s.finds(gw, []string{"grpcconnector"}, "readiness", "state_dir")
+	s.finds(gw, []string{"grpcconnector"}, "state_dir")
 }
 
 // witnessedRecords is 0 while nothing is witnessed.
