@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +41,8 @@ type controllerStatus struct {
 	Addresses *runFile       `json:"addresses,omitempty"`
 	Ready     bool           `json:"ready"`
 	Checks    []health.Check `json:"checks"`
+
+	config *config.Config // of the controller that runs
 }
 
 func statusCommand() *cobra.Command {
@@ -72,6 +77,7 @@ func readStatus(ctx context.Context, cfg config.Config) controllerStatus {
 	if raw, err := atomicfile.Read(paths(cfg.DataDir).runFile(), maxRunFile); err == nil {
 		var at runFile
 		if json.Unmarshal(raw, &at) == nil {
+			st.config, at.Config = at.Config, nil
 			st.Addresses, st.HealthAddr = &at, at.Health
 		}
 	}
@@ -132,6 +138,9 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := l.Load(cmd.Flags()) // a fault in it is a finding
 		x := checkup{cfg: cfg, fault: err, systemctl: doctor.Systemctl()}
+		if !asksWhatIf(cmd.Flags()) {
+			x.judgeRunning(cmd.Context())
+		}
 		r := doctor.Examine(cmd.Context(), doctor.Report{Program: "grpccontroller", ID: cfg.ControllerID}, x.checks())
 		if err := out.Write(cmd.OutOrStdout(), r, r.Write); err != nil {
 			return err
@@ -149,8 +158,56 @@ type checkup struct {
 	cfg       config.Config
 	fault     error
 	systemctl string
+	differs   []string // keys of the running controller that are not those of cfg as read
 
 	status controllerStatus
+}
+
+// asksWhatIf says that the command line has keys of its own, which are to be judged.
+func asksWhatIf(fs *pflag.FlagSet) (asks bool) {
+	fs.Visit(func(f *pflag.Flag) {
+		asks = asks || f.Name != "config" && f.Name != "data-dir" && f.Name != "output"
+	})
+	return asks
+}
+
+// judgeRunning takes over the configuration of the controller that runs on the data
+// directory. Its flags are not in the configuration file, and that may have changed.
+func (x *checkup) judgeRunning(ctx context.Context) {
+	at := readStatus(ctx, x.cfg)
+	if !at.Running || at.config == nil {
+		return
+	}
+	x.differs, x.cfg = differences(x.cfg, *at.config), *at.config
+}
+
+// differences names the keys in which two configurations differ.
+func differences(a, b config.Config) []string {
+	one, other := map[string]string{}, map[string]string{}
+	flatten(reflect.ValueOf(a), "", one)
+	flatten(reflect.ValueOf(b), "", other)
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(one)) {
+		if one[key] != other[key] {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// flatten adds the values of a configuration by their keys.
+func flatten(v reflect.Value, prefix string, into map[string]string) {
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("conf")
+		if key == "" {
+			continue
+		}
+		if f := v.Field(i); f.Kind() == reflect.Struct {
+			flatten(f, prefix+key+".", into)
+		} else {
+			into[prefix+key] = fmt.Sprint(f.Interface())
+		}
+	}
 }
 
 func (x *checkup) checks() []doctor.Check {
@@ -170,6 +227,10 @@ func (x *checkup) checks() []doctor.Check {
 func (x *checkup) conf(context.Context) []doctor.Finding {
 	if x.fault != nil {
 		return doctor.Bad(doctor.Fault, "correct these keys, then look again with `grpccontroller check-config`", "%v", x.fault)
+	}
+	if len(x.differs) > 0 {
+		return doctor.Good("the configuration is valid; what follows is about the controller that runs, which has other values, by flags or since its start: %s",
+			strings.Join(x.differs, ", "))
 	}
 	return doctor.Good("the configuration is valid: %s in %s, SPIRE is %s", x.cfg.ControllerID, x.cfg.TrustDomain, x.cfg.SPIRE.Mode)
 }
@@ -201,16 +262,16 @@ func (x *checkup) spire(ctx context.Context) (out []doctor.Finding) {
 		programs = programs[1:]
 	}
 	for _, p := range programs {
-		path, err := binary.Find(p[0], p[1])
+		path := doctor.UnitVariable(ctx, x.systemctl, controllerUnit, p[1])
+		var err error
+		if path == "" || os.Getenv(p[1]) != "" {
+			path, err = binary.Find(p[0], p[1])
+		}
 		if err == nil {
 			err = binary.RequireVersion(ctx, path, p[2])
 		}
 		if err != nil {
-			level := doctor.Fault
-			if x.systemctl != "" && os.Getenv(p[1]) == "" {
-				level = doctor.Warning // the unit sets the variable
-			}
-			out = append(out, doctor.Bad(level, "install it, or set "+p[1]+" as the unit does", "%v", err)...)
+			out = append(out, doctor.Bad(doctor.Fault, "install it, or set "+p[1]+" to its path", "%v", err)...)
 			continue
 		}
 		out = append(out, doctor.Good("%s is %s or newer", path, p[2])...)

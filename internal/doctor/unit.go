@@ -93,6 +93,24 @@ func Show(ctx context.Context, systemctl, unit string) (map[string]string, error
 	return properties, nil
 }
 
+// UnitVariable is the value that a unit gives to a variable of the environment; empty if
+// it gives none, or there is no such unit. A value with quotes is not understood.
+func UnitVariable(ctx context.Context, systemctl, unit, name string) string {
+	if systemctl == "" {
+		return ""
+	}
+	out, err := exec.CommandContext(ctx, systemctl, "show", "--no-pager", "--value", "--property=Environment", "--", unit).Output() //nolint:gosec // a fixed program, and a unit after --
+	if err != nil {
+		return ""
+	}
+	for _, pair := range strings.Fields(string(out)) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // Systemctl is the program, empty on a host that does not run systemd.
 func Systemctl() string {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
