@@ -208,6 +208,20 @@ func (w *Wired) Unproven() (control, session uint64) { return w.c.auditing.colle
 // Policy is what is in force.
 func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }
 
+// Moved is what happens when the controller is found elsewhere, and woken who has to
+// tell its peers.
+func (w *Wired) Moved() (woken bool) {
+	changed, unsubscribe := w.c.policy.Subscribe()
+	defer unsubscribe()
+	w.c.moved()
+	select {
+	case <-changed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Wait returns when all has ended, which the context of Wire asks for.
 func (w *Wired) Wait() error { return w.stop() }
 

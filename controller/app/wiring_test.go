@@ -63,6 +63,14 @@ func TestPolicyRevisionsOutgrowThoseOfARestoredBackup(t *testing.T) {
 	require.GreaterOrEqual(t, w.Policy().Revision, uint64(before))
 }
 
+// TestPeersHearWhereTheControllerHasMovedTo: streams send the addresses when the policy
+// wakes them.
+func TestPeersHearWhereTheControllerHasMovedTo(t *testing.T) {
+	t.Parallel()
+	w, _ := wire(t)
+	require.True(t, w.Moved())
+}
+
 func TestAChangeOfMembersReachesPolicyAndSPIRE(t *testing.T) {
 	t.Parallel()
 	w, spire := wire(t)
