@@ -23,13 +23,13 @@ func (c *controller) newAdmin(ctx context.Context, now func() time.Time) error {
 	c.store.OnCommit(c.feed.Committed)
 	commands := installer{
 		trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(),
-		ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Certificate().Raw}),
+		ca: c.caPEM(),
 	}
 	c.series = series.New(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
 		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: commands.commands, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
+		TrustDomain: c.td, Version: cli.Version().Version, Install: commands.commands, Enrollment: commands.enrollment, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)
@@ -47,6 +47,11 @@ func (c *controller) newAdmin(ctx context.Context, now func() time.Time) error {
 		return errors.Join(fmt.Errorf("listen.admin: %w", err), cfg.Local.Close())
 	}
 	return nil
+}
+
+// caPEM is the bootstrap CA as hosts have it.
+func (c *controller) caPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Certificate().Raw})
 }
 
 // adminSettings is what of the configuration is worth knowing. It has no secret and

@@ -120,6 +120,11 @@ func PublicAddress(ctx context.Context, cfg config.Config) []doctor.Finding {
 // LookEvery is lookEvery.
 const LookEvery = lookEvery
 
+// Enrollment is what a host needs that asks to be enrolled.
+func Enrollment(td spiffeid.TrustDomain, enrollAt string, ca []byte, scripts bool) adminapi.Enrollment {
+	return installer{trustDomain: td, enrollAt: func() string { return enrollAt }, ca: ca, scripts: scripts}.enrollment()
+}
+
 // InstallCommands are those of a controller with an install tree, or without.
 func InstallCommands(td spiffeid.TrustDomain, enrollAt string, ca []byte, scripts bool) func(enroll.Token, string) []adminapi.InstallCommand {
 	return installer{trustDomain: td, enrollAt: func() string { return enrollAt }, ca: ca, scripts: scripts}.commands

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/pem"
 	"os"
@@ -83,6 +84,12 @@ func TestInstallCommandsBestFirst(t *testing.T) {
 				require.NotContains(t, command.Command, "/path/to")
 				require.NotContains(t, command.Command, "-k ")
 				require.Contains(t, command.Command, string(o.ca))
+				if strings.Contains(command.Command, "curl") {
+					require.Empty(t, command.Requires)
+				} else {
+					require.Contains(t, command.Requires, "the packages grpc-spire-agent and grpcconnector")
+					require.Equal(t, !o.scripts, strings.Contains(command.Requires, "no install tree"))
+				}
 			}
 		})
 	}
@@ -92,10 +99,12 @@ func TestInstallCommandsBestFirst(t *testing.T) {
 func TestInstallCommandAsAgreed(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
-	want := `d=$(mktemp -d) && cat >"$d/ca.crt" <<'CA' &&
+	want := `(as_root() { if [ "$(id -u)" = 0 ]; then env "$@"; else sudo "$@"; fi; }
+d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT HUP INT TERM && cat >"$d/ca.crt" <<'CA' &&
 ` + string(o.ca) + `CA
-curl -fsSL --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to "enroll.mycorp.internal:8443:10.0.0.1:8443" -o "$d/setup.sh" "https://enroll.mycorp.internal:8443/install/setup.sh" &&
-sudo CONTROLLER_ADDR="10.0.0.1:8443" CONNECTOR_ID="gw" TRUST_DOMAIN="mycorp.internal" CONTROLLER_CA_PATH="$d/ca.crt" bash "$d/setup.sh"`
+curl -fsSL --noproxy '*' --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to "enroll.mycorp.internal:8443:10.0.0.1:8443" -o "$d/setup.sh" "https://enroll.mycorp.internal:8443/install/setup.sh" &&
+as_root CONTROLLER_ADDR="10.0.0.1:8443" CONNECTOR_ID="gw" TRUST_DOMAIN="mycorp.internal" CONTROLLER_CA_PATH="$d/ca.crt" bash "$d/setup.sh"
+)`
 	require.Empty(t, cmp.Diff(want, o.commands()[0].Command))
 	o.kind, o.id = identity.KindTunneler, "laptop-7"
 	tunneler := o.commands()[0].Command
@@ -131,10 +140,12 @@ func TestInstallCommandsRun(t *testing.T) {
 			o := newOperator(t)
 			change(&o)
 			for _, c := range o.commands() {
-				t.Run(c.Form, func(t *testing.T) {
-					t.Parallel()
-					o.pastes(t, c)
-				})
+				for _, as := range [][2]string{{"bash", "1000"}, {"bash", "0"}, {"sh", "1000"}} {
+					t.Run(c.Form+" in "+as[0]+" as user "+as[1], func(t *testing.T) {
+						t.Parallel()
+						o.pastes(t, as[0], as[1], c)
+					})
+				}
 			}
 		})
 	}
@@ -152,6 +163,9 @@ printf 'note script\n' >"$out"
 printf '%s\n' "$@" >"$BOX/sudo.args"
 exec env "$@"
 `
+	fakeID = `#!/bin/bash
+cat "$BOX/uid"
+`
 	// note NAME ARGS... is every program that is run as root.
 	fakeNote = `#!/bin/bash
 printf '%s\n' "$@" >"$BOX/program.args"
@@ -164,13 +178,15 @@ cat >"$BOX/stdin"
 `
 )
 
-func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
+func (o operator) pastes(t *testing.T, shell, uid string, c adminapi.InstallCommand) {
 	t.Helper()
 	box := t.TempDir()
-	bin := filepath.Join(box, "bin")
+	bin, tmp := filepath.Join(box, "bin"), filepath.Join(box, "tmp")
 	require.NoError(t, os.Mkdir(bin, 0o700))
+	require.NoError(t, os.Mkdir(tmp, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(box, "uid"), []byte(uid+"\n"), 0o600))
 	for name, text := range map[string]string{
-		"curl": fakeCurl, "sudo": fakeSudo, "note": fakeNote, "grpcconnector": "#!/bin/bash\nexec note \"$@\"\n", "grpctunneler": "#!/bin/bash\nexec note \"$@\"\n",
+		"curl": fakeCurl, "sudo": fakeSudo, "id": fakeID, "note": fakeNote, "grpcconnector": "#!/bin/bash\nexec note \"$@\"\n", "grpctunneler": "#!/bin/bash\nexec note \"$@\"\n",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700))
 	}
@@ -178,12 +194,18 @@ func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, args := range [][]string{{"-n", "-c", c.Command}, {"-c", c.Command}} {
-		cmd := exec.CommandContext(ctx, "bash", args...)
-		cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "BOX=" + box, "TMPDIR=" + box}
+		cmd := exec.CommandContext(ctx, shell, args...)
+		cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "BOX=" + box, "TMPDIR=" + tmp}
 		cmd.Stdin = strings.NewReader(typed)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
 		require.Empty(t, string(out))
+	}
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left, "something is left in the temporary directory")
+	if uid == "0" {
+		require.NoFileExists(t, filepath.Join(box, "sudo.args"), "root needs no sudo")
 	}
 	require.NoFileExists(t, filepath.Join(box, "broken"), "nothing breaks out of the quoting")
 	read := func(name string) string {
@@ -202,6 +224,7 @@ func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
 		require.Equal(t, string(o.ca), read("curl.ca"))
 		args := strings.Split(read("curl.args"), "\n")
 		name := map[identity.Kind]string{identity.KindConnector: "setup.sh", identity.KindTunneler: "tunneler-setup.sh"}[o.kind]
+		require.Contains(t, read("curl.args"), "--noproxy\n*\n")
 		require.True(t, slices.Contains(args, "https://enroll.mycorp.internal:8443/install/"+name), args)
 		require.Contains(t, read("curl.args"), "enroll.mycorp.internal:8443:"+o.enrollAt+"\n")
 		require.NotContains(t, read("curl.args"), secret)
@@ -222,12 +245,39 @@ func (o operator) pastes(t *testing.T, c adminapi.InstallCommand) {
 	require.Equal(t, stdin, read("stdin"))
 	if c.Form == "environment" {
 		require.NotEmpty(t, c.Warning)
-	} else {
+	} else if uid != "0" {
 		require.NotContains(t, read("sudo.args"), secret, "a list of processes shows no token")
 	}
 	if c.Form == "stdin" || c.Form == "file" || c.Form == "claim" {
 		require.NotContains(t, c.Command, secret)
 	}
+}
+
+func TestAHostThatAsksPastesOneCommand(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	require.Empty(t, app.Enrollment(td, "", o.ca, true).RequestCommands, "a command without an address could only be wrong")
+	e := app.Enrollment(td, o.enrollAt, o.ca, true)
+	require.Len(t, e.RequestCommands, 2)
+	for _, r := range e.RequestCommands {
+		require.Contains(t, r.Requires, "the packages grpc-spire-agent and grpc"+r.Kind)
+		require.Contains(t, r.Command, `--request --id "$(hostname -s)"`)
+		require.Contains(t, r.Command, string(o.ca))
+	}
+	openssl := exec.CommandContext(t.Context(), "openssl", "x509", "-noout", "-fingerprint", "-sha256")
+	openssl.Stdin = bytes.NewReader(o.ca)
+	out, err := openssl.Output()
+	require.NoError(t, err)
+	require.Equal(t, "sha256 Fingerprint="+e.CAFingerprint+"\n", string(out))
+	require.Contains(t, e.FetchCommand, `--noproxy '*' --insecure -o ca.crt "https://10.0.0.1:8443/ca.crt"`)
+}
+
+func TestALinkLeadsToTheSameCommandAsAPlainToken(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	plain := o.commands()[0].Command
+	o.delivery = enroll.ByClaim
+	require.Equal(t, plain, o.commands()[0].Command)
 }
 
 func TestCheckConfigTellsOfTheTree(t *testing.T) {

@@ -46,8 +46,8 @@ func openInstalls(dir, keyFile string, log *zap.Logger) (installs, error) {
 	return i, nil
 }
 
-func (i installs) service(result func(string)) (*install.Service, error) {
-	return install.New(install.Config{Tree: i.tree, Key: i.key, Result: result, Log: i.log})
+func (i installs) service(ca []byte, result func(string)) (*install.Service, error) {
+	return install.New(install.Config{Tree: i.tree, Key: i.key, CA: ca, Result: result, Log: i.log})
 }
 
 // describeTree says for a human what new hosts are installed from.

@@ -106,13 +106,18 @@ func least(ttl time.Duration) time.Duration { return ttl/2 + grace }
 func most(ttl time.Duration) time.Duration  { return ttl + grace }
 
 func bootstrapCACommand() *cobra.Command {
-	return cli.Configured(&cobra.Command{
+	var only bool
+	cmd := cli.Configured(&cobra.Command{
 		Use:   "bootstrap-ca",
 		Short: "Print the bootstrap CA certificate, making the CA if there is none",
 		Long: `Print the certificate (PEM) that hosts need as CONTROLLER_CA_PATH. With an
 external SPIRE it also goes into ca_bundle_paths of its x509pop attestor, before
-the controller starts for the first time.`,
-		Example: `  grpccontroller bootstrap-ca --data-dir /var/lib/grpccontroller > ca.crt`,
+the controller starts for the first time.
+
+Hosts and browsers can fetch it as /ca.crt from the enrollment listener and the
+dashboard. --fingerprint prints what to compare it with.`,
+		Example: `  grpccontroller bootstrap-ca --data-dir /var/lib/grpccontroller > ca.crt
+  grpccontroller bootstrap-ca --fingerprint      # as openssl x509 -noout -fingerprint -sha256 -in ca.crt`,
 	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 		if err != nil {
@@ -125,6 +130,13 @@ the controller starts for the first time.`,
 		if err != nil {
 			return err
 		}
-		return pem.Encode(cmd.OutOrStdout(), &pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
+		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
+		if only {
+			text = []byte("sha256 Fingerprint=" + fingerprint(text) + "\n")
+		}
+		_, err = cmd.OutOrStdout().Write(text)
+		return err
 	})
+	cmd.Flags().BoolVar(&only, "fingerprint", false, "print the SHA-256 fingerprint of the certificate alone")
+	return cmd
 }

@@ -20,6 +20,10 @@ import (
 // Prefix is where everything is.
 const Prefix = "/install/"
 
+// CAPath is where the bootstrap CA is, for a host that has nothing of this controller
+// yet: it believes what it gets only by its fingerprint.
+const CAPath = "/ca.crt"
+
 // How a request can end.
 const (
 	served   = "served"    // the whole of it, a part that was asked for, or "not modified"
@@ -49,6 +53,8 @@ const (
 type Config struct {
 	Tree *Tree // nil: there is none
 	Key  *Key
+	// CA is the bootstrap CA (PEM).
+	CA []byte
 	// Result is told how each request ended, one of Results. Optional.
 	Result func(result string)
 	Log    *zap.Logger
@@ -88,6 +94,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Result = func(string) {}
 	}
 	s := &Service{cfg: cfg, entries: map[string]entry{}, inside: sourcelimit.NewTurnstile(maxDownloads, maxDownloadsFrom)}
+	s.add(CAPath, cfg.CA)
 	if cfg.Tree == nil {
 		return s, nil
 	}
@@ -99,10 +106,15 @@ func New(cfg Config) (*Service, error) {
 		s.entries[Prefix+p] = entry{contentType: contentType(p), etag: quoted(f.sum), file: f}
 	}
 	for p, text := range map[string][]byte{sumsFile: cfg.Tree.sums, sigFile: signature, publicFile: cfg.Key.Public()} {
-		sum := sha256.Sum256(text)
-		s.entries[Prefix+p] = entry{contentType: contentType(p), etag: quoted(hex.EncodeToString(sum[:])), text: text}
+		s.add(Prefix+p, text)
 	}
 	return s, nil
+}
+
+// add serves a text that is in memory.
+func (s *Service) add(target string, text []byte) {
+	sum := sha256.Sum256(text)
+	s.entries[target] = entry{contentType: contentType(target), etag: quoted(hex.EncodeToString(sum[:])), text: text}
 }
 
 func quoted(sum string) string { return `"` + sum + `"` }
@@ -112,6 +124,8 @@ func contentType(p string) string {
 	switch path.Ext(p) {
 	case ".gz":
 		return "application/gzip"
+	case ".crt":
+		return "application/x-pem-file"
 	case ".sig":
 		return "application/octet-stream"
 	default:

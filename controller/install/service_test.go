@@ -280,6 +280,25 @@ func TestWithoutATreeSaysWhereOneIs(t *testing.T) {
 	require.Equal(t, "not_found", w.last())
 }
 
+func TestServesTheBootstrapCAWithOrWithoutATree(t *testing.T) {
+	t.Parallel()
+	tree, err := install.OpenTree(installtest.Tree(t))
+	require.NoError(t, err)
+	for _, tree := range []*install.Tree{nil, tree} {
+		w := &world{}
+		w.Service, err = install.New(install.Config{Tree: tree, Key: key(t), CA: []byte("the CA"), Result: w.result, Log: zap.NewNop()})
+		require.NoError(t, err)
+		got := w.do(t, http.MethodGet, install.CAPath)
+		require.Equal(t, http.StatusOK, got.Code)
+		require.Equal(t, "the CA", got.Body.String())
+		require.Equal(t, "application/x-pem-file", got.Header().Get("Content-Type"))
+		for _, target := range []string{"/install/ca.crt", "/ca.crt/", "//ca.crt", "/ca.crt?x"} {
+			require.Equal(t, http.StatusNotFound, w.do(t, http.MethodGet, target).Code, target)
+		}
+		require.Equal(t, http.StatusMethodNotAllowed, w.do(t, http.MethodPost, install.CAPath).Code)
+	}
+}
+
 func FuzzTarget(f *testing.F) {
 	w := newWorld(f)
 	known := map[string]string{}

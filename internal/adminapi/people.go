@@ -46,6 +46,8 @@ type PersonChange struct {
 type InvitedPerson struct {
 	Person Person `json:"person"`
 	// SetupURL works once, until ExpiresAt. It is for that person only.
-	SetupURL  string    `json:"setup_url"`
-	ExpiresAt time.Time `json:"expires_at"`
+	SetupURL string `json:"setup_url"`
+	// LinkWarning says who cannot open the link.
+	LinkWarning string    `json:"link_warning,omitempty"`
+	ExpiresAt   time.Time `json:"expires_at"`
 }

@@ -44,7 +44,7 @@ type RequestList struct {
 
 // Approval approves a request: POST /requests/:id/approve.
 type Approval struct {
-	// Fingerprint is all of it, its last group as the host's screen shows it. Case,
+	// Fingerprint is all of it, or its last group, as the host's screen shows it. Case,
 	// spaces and dashes do not count.
 	Fingerprint string `json:"fingerprint"`
 	// ID, if given, must be the id that the host asks for.

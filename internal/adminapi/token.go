@@ -27,6 +27,8 @@ type TokenRequest struct {
 type InstallCommand struct {
 	Form    string `json:"form" enum:"stdin,environment,program,file,sealed,claim"`
 	Command string `json:"command"`
+	// Requires says what has to be on the host first, and how it gets there.
+	Requires string `json:"requires,omitempty"`
 	// Warning says what the form leaves behind.
 	Warning string `json:"warning,omitempty"`
 }
@@ -41,10 +43,12 @@ type CreatedToken struct {
 	SealedToken string `json:"sealed_token,omitempty"`
 	Recipient   string `json:"recipient,omitempty"` // SHA256:… or age1…
 	// ClaimURL opens once; the code is in its fragment, which browsers do not send.
-	ClaimURL  string    `json:"claim_url,omitempty"`
-	Kind      string    `json:"kind" enum:"connector,tunneler"`
-	ID        string    `json:"id"`
-	ExpiresAt time.Time `json:"expires_at"`
+	ClaimURL string `json:"claim_url,omitempty"`
+	// LinkWarning says who cannot open the link.
+	LinkWarning string    `json:"link_warning,omitempty"`
+	Kind        string    `json:"kind" enum:"connector,tunneler"`
+	ID          string    `json:"id"`
+	ExpiresAt   time.Time `json:"expires_at"`
 	// InstallCommand is the first of InstallCommands.
 	InstallCommand  string           `json:"install_command"`
 	InstallCommands []InstallCommand `json:"install_commands"`

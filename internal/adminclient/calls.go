@@ -30,6 +30,13 @@ func (c *Client) RevokeToken(ctx context.Context, tokenID string) error {
 	return c.remove(ctx, "tokens", tokenID)
 }
 
+// Enrollment is what a host needs before it is enrolled.
+func (c *Client) Enrollment(ctx context.Context) (adminapi.Enrollment, error) {
+	var out adminapi.Enrollment
+	err := c.call(ctx, http.MethodGet, route("enrollment"), nil, &out)
+	return out, err
+}
+
 // Requests lists the hosts that ask to be enrolled without a token, newest first;
 // state "" is any.
 func (c *Client) Requests(ctx context.Context, state string) ([]adminapi.Request, error) {

@@ -87,15 +87,18 @@ func SplitFingerprint(fingerprint string) (first, last string) {
 	return fingerprint[:max(at, 0)], fingerprint[at+1:]
 }
 
-// SameFingerprint compares a fingerprint with what a person typed: case, spaces
-// and dashes do not count, O is read as 0, I and L as 1.
+// SameFingerprint compares a fingerprint, or its last group, with what a person typed:
+// case, spaces and dashes do not count, O is read as 0, I and L as 1. A person who
+// enters the last group has seen the others beside it.
 func SameFingerprint(fingerprint, typed string) bool {
-	plain := strings.ReplaceAll(fingerprint, "-", "")
 	if len(typed) > 2*len(fingerprint) {
 		return false
 	}
-	read := strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(typed))
-	return subtle.ConstantTimeCompare([]byte(plain), []byte(read)) == 1
+	plain := strings.ReplaceAll(fingerprint, "-", "")
+	_, last := SplitFingerprint(fingerprint)
+	read := strings.NewReplacer("-", "", " ", "", "\t", "", "\r", "", "\n", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(typed))
+	same := func(a string) bool { return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(read)) == 1 }
+	return same(plain) || same(last)
 }
 
 // message is a label and fields, each with its length.

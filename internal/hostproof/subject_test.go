@@ -56,12 +56,13 @@ func TestWhateverAnAttackerSwapsShowsAnotherFingerprint(t *testing.T) {
 func TestSameFingerprint(t *testing.T) {
 	t.Parallel()
 	const fp = "0123-4567-89AB-CDEF-GHJK-MNPQ"
-	for _, typed := range []string{fp, strings.ToLower(fp), "0123456789ABCDEFGHJKMNPQ", " o123 4567 89ab cdef ghjk mnpq", "OL23-4567-89AB-CDEF-GHJK-MNPQ"} {
+	for _, typed := range []string{fp, strings.ToLower(fp), "0123456789ABCDEFGHJKMNPQ", " o123 4567 89ab cdef ghjk mnpq", "OL23-4567-89AB-CDEF-GHJK-MNPQ", "MNPQ", " mn-pq\n"} {
 		require.True(t, hostproof.SameFingerprint(fp, typed), typed)
 	}
-	for _, typed := range []string{"", "MNPQ", "0123-4567-89AB-CDEF-GHJK", fp + "0", "0123-4567-89AB-CDEF-GHJK-MNPR", strings.Repeat(fp, 3)} {
+	for _, typed := range []string{"", "-", "MNP", "MNPR", "GHJK", "GHJK-MNPQ", "0123-4567-89AB-CDEF-GHJK", fp + "0", "0123-4567-89AB-CDEF-GHJK-MNPR", strings.Repeat(fp, 3)} {
 		require.False(t, hostproof.SameFingerprint(fp, typed), typed)
 	}
+	require.False(t, hostproof.SameFingerprint("", ""))
 	first, last := hostproof.SplitFingerprint(fp)
 	require.Equal(t, "0123-4567-89AB-CDEF-GHJK", first)
 	require.Equal(t, "MNPQ", last)

@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -30,7 +29,7 @@ func (s *Server) openClaim(c *gin.Context) error {
 	if _, err := bind(c, &adminapi.ClaimOpening{}); err != nil {
 		return err
 	}
-	t, token, err := s.cfg.Claims.OpenClaim(c.Request.Context(), enroll.Opening{Code: c.Param("code"), RequestID: requestID(c), From: remoteIP(c)})
+	t, token, err := s.cfg.Claims.OpenClaim(c.Request.Context(), enroll.Opening{Code: pastedCode(c.Param("code")), RequestID: requestID(c), From: remoteIP(c)})
 	if err != nil {
 		return err
 	}
@@ -49,14 +48,4 @@ func (s *Server) openClaim(c *gin.Context) error {
 
 // claimURL has the code in its fragment: it is in no request line, no proxy's log
 // and no Referer.
-func (s *Server) claimURL(code string) string {
-	base := strings.TrimSuffix(s.cfg.PublicURL, "/")
-	switch {
-	case base != "":
-	case s.cfg.TLS != nil:
-		base = "https://" + s.Addr().String()
-	default:
-		base = "http://" + s.Addr().String()
-	}
-	return base + "/claim#" + code
-}
+func (s *Server) claimURL(code string) string { return s.URL() + "/claim#" + code }

@@ -59,6 +59,27 @@ func (s *Server) setCookie(c *gin.Context, k cookie) {
 // browser sends and no proxy logs.
 func (s *Server) SetupURL(code string) string { return s.URL() + "/setup#code=" + code }
 
+// pastedCode is the code in what somebody pasted, which may be a whole link.
+func pastedCode(text string) string {
+	_, fragment, link := strings.Cut(text, "#")
+	if link {
+		text = fragment
+	}
+	return strings.TrimPrefix(strings.TrimSpace(text), "code=")
+}
+
+// linkWarning says who cannot open a link that this server makes; empty if anybody can
+// who reaches it.
+func (s *Server) linkWarning() string {
+	if s.cfg.PublicURL != "" {
+		return ""
+	}
+	if at, ok := s.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() && !at.IP.IsUnspecified() {
+		return ""
+	}
+	return "the link opens on the controller's own machine only: set admin.public_url to the address at which others reach this dashboard, and make the link again"
+}
+
 // URL is how people reach this server.
 func (s *Server) URL() string {
 	switch {

@@ -35,6 +35,7 @@ func (s *Server) issueToken(c *gin.Context) error {
 	} else {
 		id, secret = form.Get("client_id"), form.Get("client_secret")
 	}
+	id, secret = strings.TrimSpace(id), strings.TrimSpace(secret) // a file that holds one ends with a newline
 	switch form.Get("grant_type") {
 	case "client_credentials":
 	case adminapi.DeviceCodeGrant:

@@ -23,7 +23,7 @@ func (s *Server) requestOperations() []operation {
 		permission: auth.FleetRead, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound}, handle: s.getRequest,
 	}, {
 		method: http.MethodPost, path: "/requests/:id/approve", tag: "requests", summary: "Let the host in",
-		description: "The last group of the fingerprint is on the host's own screen only. A third wrong one denies the request.",
+		description: "All of the fingerprint, or its last group, which is on the host's own screen only. A third wrong one denies the request.",
 		permission:  auth.RequestsDecide, stepUp: true, params: one, request: adminapi.Approval{},
 		replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound, http.StatusConflict},
 		replayable: true, handle: s.approveRequest,
@@ -87,7 +87,7 @@ func (s *Server) approveRequest(c *gin.Context) error {
 		return err
 	}
 	if in.Fingerprint == "" {
-		return invalid("fingerprint", "is missing: the whole of it, its last group from the host's own screen")
+		return invalid("fingerprint", "is missing: all of it, or its last group, from the host's own screen")
 	}
 	if given["id"] {
 		r, err := s.cfg.Requests.Request(c.Request.Context(), c.Param("id"))

@@ -111,7 +111,7 @@ func TestAClaimLinkNeedsNoKeyAndOpensOnce(t *testing.T) {
 	requireProblem(t, send(t, e, stranger("claims/ztl_code", `{"x":1}`)), http.StatusBadRequest)
 	requireProblem(t, send(t, e, stranger("claims/ztl_code", ``)), http.StatusBadRequest)
 	require.Empty(t, e.Requests.Openings(), "a link preview or a form of another site opens nothing")
-	w := send(t, e, stranger("claims/ztl_code", `{}`))
+	w := send(t, e, stranger("claims/code=ztl_code", `{}`)) // as it stands in a link
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Equal(t, "ztc_claimed", decode[adminapi.ClaimedToken](t, w).Token)
 	require.Equal(t, "192.0.2.1", e.Requests.Openings()[0].From)
@@ -133,6 +133,11 @@ func TestAClaimLinkNeedsNoKeyAndOpensOnce(t *testing.T) {
 func TestCLIDecidesOnRequests(t *testing.T) {
 	t.Parallel()
 	e, dir := startForCLI(t)
+	require.Contains(t, runCLI("requests", "list", "--data-dir", dir).out, "requests command --kind connector")
+	ask := runCLI("requests", "command", "--kind", "connector", "--data-dir", dir)
+	require.Equal(t, "enroll --request\n", ask.out)
+	require.Contains(t, ask.errOut, "the package.", "what the command needs comes first")
+	require.Equal(t, 2, runCLI("requests", "command", "--kind", "relay", "--data-dir", dir).code)
 	first, second := pendingRequest(e, "req_b"), pendingRequest(e, "req_c")
 	first.Facts.Hostname = "\x1b[2Jbox"
 	e.Requests.Put(first, second)

@@ -17,6 +17,7 @@ func (s *Server) operations() []operation {
 		s.tokenOperations(),
 		s.requestOperations(),
 		s.claimOperations(),
+		s.enrollmentOperations(),
 		s.memberOperations(),
 		s.hostOperations(),
 		s.caOperations(),
@@ -42,7 +43,7 @@ func (s *Server) newEngine() *gin.Engine {
 	// the table has no row, and authorize refuses it.
 	e.Use(s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
 		s.authenticate, s.authorize, s.checkQuery, s.once)
-	e.NoRoute(newDashboard(ui.Files()).serve, s.handle(noRoute))
+	e.NoRoute(s.serveCA, newDashboard(ui.Files()).serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))
 	for _, o := range s.table {
 		e.Handle(o.method, o.route(), s.handle(o.handle))

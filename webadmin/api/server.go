@@ -160,6 +160,8 @@ type Config struct {
 	// Install renders the commands that enroll a host with a new token, the best
 	// first. handed is what Create handed over.
 	Install func(t enroll.Token, handed string) []adminapi.InstallCommand
+	// Enrollment is what a host needs before it is enrolled.
+	Enrollment func() adminapi.Enrollment
 	// Audit records a refused caller; nil only logs it. It is called at most as
 	// often as failures allow, so refusals cannot fill a disk.
 	Audit func(ctx context.Context, e audit.Event) error

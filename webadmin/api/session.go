@@ -76,6 +76,7 @@ func (s *Server) setup(c *gin.Context) error {
 	if _, err := bind(c, &in); err != nil {
 		return err
 	}
+	in.Code = pastedCode(in.Code)
 	begun, err := s.cfg.Identity.People.Redeem(c.Request.Context(), auth.Setup(in), s.from(c))
 	if err != nil {
 		return err

@@ -111,7 +111,7 @@ func TestFirstRun(t *testing.T) {
 	require.Equal(t, adminapi.TypeSetupLink, p.Type)
 	p = requireProblem(t, b.do(http.MethodPost, "/setup", `{"code":"`+code+`","name":"Ada","email":"ada@example.com","password":"short"}`), http.StatusBadRequest)
 	require.Equal(t, "password", p.Field)
-	w := b.do(http.MethodPost, "/setup", `{"code":"`+code+`","name":"Ada","email":"ada@example.com","password":"correct horse battery"}`)
+	w := b.do(http.MethodPost, "/setup", `{"code":" code=`+code+`\n","name":"Ada","email":"ada@example.com","password":"correct horse battery"}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	got := decode[adminapi.CurrentSession](t, b.do(http.MethodGet, "/session", ""))
 	require.Equal(t, "owner", got.Person.Role)
@@ -475,6 +475,8 @@ func TestOAuthClientCredentials(t *testing.T) {
 	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {k.ID}, "client_secret": {text}, "scope": {"fleet:read"}}
 	at := decode[adminapi.AccessToken](t, ask(good, nil))
 	require.Equal(t, 600, at.ExpiresIn)
+	fromFile := url.Values{"grant_type": {"client_credentials"}, "client_id": {k.ID}, "client_secret": {text + "\n"}}
+	require.Equal(t, 600, decode[adminapi.AccessToken](t, ask(fromFile, nil)).ExpiresIn, "the newline at the end of a file is no part of it")
 	require.Equal(t, "fleet:read", at.Scope)
 	use := func() *httptest.ResponseRecorder {
 		return send(t, e, request{method: http.MethodGet, path: "/api/admin/connectors", header: map[string][]string{"Authorization": {"Bearer " + at.AccessToken}}})

@@ -58,7 +58,7 @@ func (s *Server) renderCreated(t enroll.Token, handed string) adminapi.CreatedTo
 	case enroll.Sealed:
 		out.SealedToken = handed
 	case enroll.ByClaim:
-		out.ClaimURL = s.claimURL(handed)
+		out.ClaimURL, out.LinkWarning = s.claimURL(handed), s.linkWarning()
 	default:
 		out.Token = handed
 	}

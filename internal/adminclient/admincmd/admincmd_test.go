@@ -90,6 +90,22 @@ func TestAHostCannotAddAColumn(t *testing.T) {
 	}
 }
 
+func TestWhatACommandNeedsIsSaidBeforeIt(t *testing.T) {
+	t.Parallel()
+	created := adminapi.CreatedToken{
+		ClaimURL: "http://127.0.0.1/claim#x", LinkWarning: "only here", InstallCommand: "paste me",
+		InstallCommands: []adminapi.InstallCommand{{Command: "paste me", Requires: "the program must be there"}},
+	}
+	var out bytes.Buffer
+	require.NoError(t, admincmd.WriteCreated(&out, created))
+	require.Regexp(t, `(?s)Warning   only here\n.*First: the program must be there\.\n.*paste me`, out.String())
+
+	created.LinkWarning, created.InstallCommands[0].Requires = "", ""
+	out.Reset()
+	require.NoError(t, admincmd.WriteCreated(&out, created))
+	require.NotRegexp(t, `First:|Warning`, out.String())
+}
+
 // TestAnEmptyValueIsNotNoValue: "--seal-to $(ssh-keyscan …)" of a host that is off must
 // not hand the token out in clear.
 func TestAnEmptyValueIsNotNoValue(t *testing.T) {

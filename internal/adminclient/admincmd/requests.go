@@ -20,7 +20,7 @@ import (
 
 func requestsCommand() *cobra.Command {
 	return group("requests", "Decide on hosts that ask to be enrolled without a token", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{requestsList(c), requestsApprove(c), requestsDeny(c)}
+		return []*cobra.Command{requestsList(c), requestsApprove(c), requestsDeny(c), requestsAsk(c)}
 	})
 }
 
@@ -40,7 +40,13 @@ func requestsList(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return out.Write(cmd.OutOrStdout(), got, func(w io.Writer) error { return writeTable(w, requestTable(got, time.Now())) })
+			return out.Write(cmd.OutOrStdout(), got, func(w io.Writer) error {
+				if len(got) == 0 {
+					_, err := fmt.Fprintln(w, "No host asks. `grpccontroller requests command --kind connector` prints the command with which one does.")
+					return err
+				}
+				return writeTable(w, requestTable(got, time.Now()))
+			})
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "show decided and expired ones too")
@@ -111,7 +117,7 @@ func requestsApprove(c *connection) *cobra.Command {
 			})
 		}),
 	}
-	cmd.Flags().StringVar(&a.Fingerprint, "fingerprint", "", "the whole `fingerprint` as the host's screen shows it (asked for on a terminal)")
+	cmd.Flags().StringVar(&a.Fingerprint, "fingerprint", "", "the `fingerprint` as the host's screen shows it, all of it or its last group (asked for on a terminal)")
 	cmd.Flags().BoolVar(&a.Replace, "replace", false, "revoke the live host of this id")
 	out.Register(cmd.Flags())
 	return cmd
@@ -159,7 +165,7 @@ func askFingerprint(ctx context.Context, cmd *cobra.Command, r adminapi.Request)
 		if last == "" {
 			return "", errDeclined
 		}
-		return r.FingerprintStart + "-" + last, nil
+		return last, nil // or all of it
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -189,5 +195,36 @@ func requestsDeny(c *connection) *cobra.Command {
 		}),
 	}
 	RegisterYes(cmd, &yes)
+	return cmd
+}
+
+func requestsAsk(c *connection) *cobra.Command {
+	var kind string
+	cmd := &cobra.Command{
+		Use:   "command --kind connector|tunneler",
+		Short: "Print the command with which a host asks for an approval",
+		Long: `Print the command with which a host asks to be enrolled without a token, to be
+pasted there as it is. It carries the controller's CA; the id is the host's own name.`,
+		Example: "  grpccontroller requests command --kind connector",
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			got, err := api.Enrollment(ctx)
+			if err != nil {
+				return err
+			}
+			if got.Address == "" {
+				return errors.New("the controller does not know at which address hosts reach it: set public_address")
+			}
+			for _, r := range got.RequestCommands {
+				if r.Kind == kind {
+					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s.\n\n", r.Requires)
+					_, err := fmt.Fprintln(cmd.OutOrStdout(), r.Command)
+					return err
+				}
+			}
+			return cli.UsageError(fmt.Errorf("--kind must be connector or tunneler, is %s", quote(kind)))
+		}),
+	}
+	cmd.Flags().StringVar(&kind, "kind", "", "`kind`: connector or tunneler")
+	_ = cmd.MarkFlagRequired("kind")
 	return cmd
 }

@@ -143,6 +143,12 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 	if t.Token != "" && !strings.Contains(t.InstallCommand, t.Token) {
 		run = p.Bold("Run this on the new host, it asks for the token:")
 	}
+	if len(t.InstallCommands) > 0 && t.InstallCommands[0].Requires != "" {
+		run = p.Warn("First: ") + t.InstallCommands[0].Requires + ".\n\n" + run
+	}
+	if t.LinkWarning != "" {
+		first += "\n" + p.Warn("Warning") + "   " + t.LinkWarning
+	}
 	if t.InstallCommand == "" {
 		run = p.Warn("There is no command to paste: ") + "the controller does not know at which address hosts reach it. Set public_address."
 	}

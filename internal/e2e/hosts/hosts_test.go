@@ -1,6 +1,9 @@
 package hosts_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/hosts"
 )
@@ -25,7 +29,7 @@ const (
 // losses and partitions do, TestSetup tells: the units are the same.
 func TestHosts(t *testing.T) {
 	s := newSite(t)
-	gw, lap := s.network.Boot("gateway"), s.network.Boot("laptop")
+	gw, lap := s.network.Boot("gateway"), s.network.Boot(laptopID)
 	fresh := files(lap)
 
 	tell := func(name string, f func(t *testing.T)) {
@@ -35,10 +39,10 @@ func TestHosts(t *testing.T) {
 	}
 	tell("a connector and a tunneler from the packages become ONLINE", func(t *testing.T) {
 		install(t, gw, "grpc-spire-agent", "grpcconnector")
-		s.enroll(gw, connector, gatewayID)
+		s.paste(gw, connector, gatewayID, "", s.issue(connector, gatewayID).command(t, "program"))
 		s.online(gw, connector, gatewayID)
 		install(t, lap, "grpc-spire-agent", "grpctunneler")
-		s.enroll(lap, tunneler, laptopID)
+		s.asks(lap, tunneler, laptopID)
 		s.online(lap, tunneler, laptopID)
 		status := func() string { return property(gw, connector.unit, "StatusText") }
 		s.eventually(func() bool { return status() == "ready" }, status)
@@ -46,7 +50,9 @@ func TestHosts(t *testing.T) {
 	tell("a second role reuses the host's identity", func(t *testing.T) {
 		before := hostID(t, gw)
 		install(t, gw, "grpctunneler")
-		require.Contains(t, s.enroll(gw, tunneler, secondID), "its key is kept")
+		sealed := s.issue(tunneler, secondID, "--seal-to", sshKey(t, gw))
+		require.Empty(t, sealed.Token)
+		require.Contains(t, s.paste(gw, tunneler, secondID, "", sealed.command(t, "sealed")), "its key is kept")
 		s.online(gw, tunneler, secondID)
 		require.Equal(t, before, hostID(t, gw))
 		require.Equal(t, "1\n", gw.Run("pgrep", "-c", "-x", "spire-agent"))
@@ -92,10 +98,27 @@ func TestHosts(t *testing.T) {
 		install(t, lap, "grpctunneler")
 		lap.Run("systemctl", "enable", "--now", tunneler.unit)
 		s.online(lap, tunneler, laptopID)
+		another := s.issue(tunneler, "laptop-02")
+		lap.Write("/run/enrollment-token", another.Token+"\n")
+		s.paste(lap, tunneler, "laptop-02", "", another.command(t, "file"))
+		lap.Run("rm", "/run/enrollment-token")
 		lap.Run("dpkg", "--purge", "grpctunneler", "grpc-spire-agent")
 		require.Empty(t, lines(files(lap)).minus(lines(fresh)))
 		require.NotContains(t, lap.Run("cat", "/etc/passwd"), "spire-agent")
 	})
+}
+
+// sshKey gives a host an SSH key of its own, as sshd does, and returns the public half.
+func sshKey(t *testing.T, b *hosts.Box) string {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	block, err := ssh.MarshalPrivateKey(private, "")
+	require.NoError(t, err)
+	b.Write("/etc/ssh/ssh_host_ed25519_key", string(pem.EncodeToMemory(block)))
+	signer, err := ssh.NewSignerFromKey(private)
+	require.NoError(t, err)
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 }
 
 // strangers are a process outside any unit, one of another unit, and one of

@@ -29,12 +29,18 @@ func pasted(t *testing.T, document, section string) (blocks []string) {
 // TestAControllerIsRestoredByTheDocument: the commands of docs/audit.md, on installed
 // hosts, where nobody sets STATE_DIR for them.
 func TestAControllerIsRestoredByTheDocument(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, "install_dir: /nonexistent") // other commands are printed then
 	gw, lap := s.network.Boot("gateway"), s.network.Boot("laptop")
+	lap.Write("/etc/sudoers.d/quiet", "Defaults !syslog\n")
 	install(t, gw, "grpc-spire-agent", "grpcconnector")
-	s.enroll(gw, connector, gatewayID)
+	link := s.issue(connector, gatewayID, "--claim")
+	_, code, _ := strings.Cut(link.ClaimURL, "#")
+	opened := s.controller.Run("curl", "-fsS", "-H", "Content-Type: application/json", "-d", "{}", "http://127.0.0.1:8080/api/admin/claims/"+code)
+	var claimed issued
+	require.NoError(t, json.Unmarshal([]byte(opened), &claimed), opened)
+	s.paste(gw, connector, gatewayID, claimed.Token+"\n", link.command(t, "claim"))
 	install(t, lap, "grpc-spire-agent", "grpctunneler")
-	s.enroll(lap, tunneler, laptopID)
+	s.paste(lap, tunneler, laptopID, "", s.issue(tunneler, laptopID).command(t, "environment"))
 	s.online(gw, connector, gatewayID)
 	s.online(lap, tunneler, laptopID)
 	commands := pasted(t, "docs/audit.md", "Restoring a backup on purpose")

@@ -63,6 +63,7 @@ func TestSetup(t *testing.T) {
 		require.Empty(t, seen(), "a process had the token in its arguments or environment")
 		s.online(gw, tunneler, secondID)
 		require.NotContains(t, out+gw.Run("journalctl", "--no-pager", "-o", "export"), token.Token)
+		require.Empty(t, gw.Run("find", "/tmp", "-name", "tmp.*"), "something is left in the temporary directory")
 		require.Empty(t, holding(gw, token.Token), "the token is in a file")
 		require.Equal(t, before, hostID(t, gw))
 		require.Equal(t, "1\n", gw.Run("pgrep", "-c", "-x", "spire-agent"))
@@ -96,7 +97,10 @@ func TestSetup(t *testing.T) {
 	tell("-f enrolls the host anew", func(t *testing.T) {
 		before := hostID(t, lap)
 		token := s.issue(tunneler, laptopID, "--replace")
-		out, err := lap.Feed(token.Token+"\n", "bash", "-c", token.command(t, "stdin")+" -f")
+		// The one command that has the token in it, with an option for the script.
+		command, whole := strings.CutSuffix(token.command(t, "environment"), " bash\n)")
+		require.True(t, whole)
+		out, err := lap.Try("bash", "-c", command+" bash -s -- -f\n)")
 		require.NoError(t, err, out)
 		s.online(lap, tunneler, laptopID)
 		require.NotEqual(t, before, hostID(t, lap))
@@ -138,6 +142,7 @@ func TestSetup(t *testing.T) {
 // issued is what `token create` prints.
 type issued struct {
 	Token           string `json:"token"`
+	ClaimURL        string `json:"claim_url"`
 	InstallCommands []struct {
 		Form    string `json:"form"`
 		Command string `json:"command"`

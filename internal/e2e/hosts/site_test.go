@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -72,12 +73,12 @@ type site struct {
 	ca         string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, more ...string) *site {
 	t.Helper()
 	s := &site{t: t, network: hosts.New(t)}
 	s.controller = s.network.Boot("controller")
 	install(t, s.controller, "grpccontroller")
-	s.controller.Write("/etc/grpccontroller/controller.yaml", "public_address: "+s.controller.IP+"\n")
+	s.controller.Write("/etc/grpccontroller/controller.yaml", "public_address: "+s.controller.IP+"\n"+strings.Join(more, "\n")+"\n")
 	s.controller.Run("systemctl", "enable", "--now", "grpccontroller.service")
 	s.ca = s.controller.Run("cat", "/var/lib/grpccontroller/bootstrap/ca.crt")
 	return s
@@ -89,15 +90,43 @@ func (s *site) token(r role, id string) string {
 	return strings.TrimSpace(s.controller.Run("grpccontroller", "token", "create", "--kind", r.kind, "--id", id, "--quiet"))
 }
 
-// enroll enrolls a host that has the packages; the command starts the units.
-func (s *site) enroll(b *hosts.Box, r role, id string) string {
+// paste runs a command that the controller printed on a host that has the packages; it
+// ends when the host is ONLINE, and leaves nothing.
+func (s *site) paste(b *hosts.Box, r role, id, stdin, command string) string {
 	s.t.Helper()
-	b.Write("/etc/"+r.program+"/ca.crt", s.ca)
-	out, err := b.Feed(s.token(r, id), r.program, "enroll", "--controller-addr", s.controller.IP+":8443",
-		"--controller-ca-path", "/etc/"+r.program+"/ca.crt", "--"+r.kind+"-id", id, "--token-file", "-")
+	require.NotEmpty(s.t, command)
+	out, err := b.Feed(stdin, "bash", "-c", command)
 	require.NoError(s.t, err, out)
 	require.Contains(s.t, out, r.kind+"/"+id+" is ONLINE")
+	require.Contains(s.t, out, r.program+" doctor")
+	for _, unit := range []string{r.unit, "spire-agent.service"} {
+		require.Equal(s.t, "enabled\n", b.Run("systemctl", "is-enabled", unit))
+	}
+	require.Empty(s.t, b.Run("find", "/tmp", "-name", "tmp.*"), "something is left in the temporary directory")
 	return out
+}
+
+// asks enrolls a host by the command of an empty Approvals page, and an operator who
+// reads the last group of the fingerprint on the host's screen.
+func (s *site) asks(b *hosts.Box, r role, id string) {
+	s.t.Helper()
+	command := s.controller.Run("sh", "-c", "grpccontroller requests command --kind "+r.kind+" 2>/dev/null")
+	const screen = "/root/screen"
+	done := make(chan string, 1)
+	go func() {
+		out, _ := b.Try("bash", "-c", "exec >"+screen+" 2>&1\n"+command)
+		done <- out
+	}()
+	shown := regexp.MustCompile(`(?s)code\s+(\S+).*fingerprint\s+\S+-(\S+)\n`)
+	var seen []string
+	s.eventually(func() bool {
+		text, _ := b.Try("cat", screen)
+		seen = shown.FindStringSubmatch(text)
+		return seen != nil
+	}, func() string { return id + " shows no fingerprint" })
+	s.controller.Run("grpccontroller", "requests", "approve", seen[1], "--fingerprint", seen[2])
+	<-done
+	require.Contains(s.t, b.Run("cat", screen), r.kind+"/"+id+" is ONLINE")
 }
 
 // online waits until the program says that it is ready and the controller that it

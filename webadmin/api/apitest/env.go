@@ -57,6 +57,9 @@ type Env struct {
 // Actor is who Env.Key belongs to.
 const Actor = "key:bootstrap"
 
+// CA is what the API says that the bootstrap CA is.
+const CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
 // Start runs an admin API on a free port until the test ends.
 func Start(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
@@ -109,6 +112,12 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 				return []adminapi.InstallCommand{{Form: "stdin", Command: "install " + tok.Workload.ID}}
 			}
 			return []adminapi.InstallCommand{{Form: "stdin", Command: "install " + tok.Workload.ID + " " + handed}}
+		},
+		Enrollment: func() adminapi.Enrollment {
+			return adminapi.Enrollment{
+				Address: "10.0.0.1:8443", TrustDomain: "mycorp.internal", CA: CA, CAFingerprint: "AB:CD", FetchCommand: "curl ca.crt",
+				RequestCommands: []adminapi.RequestCommand{{Kind: "connector", Command: "enroll --request", Requires: "the package"}},
+			}
 		},
 		OutageBudget: adminapi.OutageBudget{
 			PolicyAge: "24h0m0s", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m0s", Most: "5m30s"}},

@@ -519,6 +519,8 @@ async function answer(w, method, path, q, body) {
     case 'POST /requests':
       one(w.requests, b).state = c === 'approve' ? 'approved' : 'denied'
       return one(w.requests, b)
+    case 'GET /enrollment':
+      return enrollment()
     case 'GET /ca':
       return w.ca()
     case 'POST /ca':
@@ -580,7 +582,8 @@ async function answer(w, method, path, q, body) {
 
 const script = (kind) => (kind === 'tunneler' ? 'tunneler-setup.sh' : 'setup.sh')
 
-const anchor = `d=$(mktemp -d) && cat >"$d/ca.crt" <<'CA' &&
+const anchor = `(as_root() { if [ "$(id -u)" = 0 ]; then env "$@"; else sudo "$@"; fi; }
+d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT HUP INT TERM && cat >"$d/ca.crt" <<'CA' &&
 -----BEGIN CERTIFICATE-----
 MIIBkTCCATegAwIBAgIQAJ9dYzY1Xh0mM9b0cT3ykzAKBggqhkjOPQQDAjAqMSgw
 -----END CERTIFICATE-----
@@ -588,16 +591,17 @@ CA
 `
 
 const curl = (kind) =>
-  `curl -fsSL --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to "enroll.corp.example:8443:controller.corp.example:8443" -o "$d/${script(kind)}" "https://enroll.corp.example:8443/install/${script(kind)}" &&\n`
+  `curl -fsSL --noproxy '*' --proto '=https' --cacert "$d/ca.crt" --capath "$d" --connect-to "enroll.corp.example:8443:controller.corp.example:8443" -o "$d/${script(kind)}" "https://enroll.corp.example:8443/install/${script(kind)}" &&\n`
 
-const sudo = (kind, id) =>
-  `sudo CONTROLLER_ADDR="controller.corp.example:8443" ${kind.toUpperCase()}_ID="${id}" TRUST_DOMAIN="corp.example" CONTROLLER_CA_PATH="$d/ca.crt"`
+const asRoot = (kind, id) =>
+  `as_root CONTROLLER_ADDR="controller.corp.example:8443" ${kind.toUpperCase()}_ID="${id}" TRUST_DOMAIN="corp.example" CONTROLLER_CA_PATH="$d/ca.crt"`
 
 const commands = (kind, id, secret) => [
-  { form: 'stdin', command: `${anchor}${curl(kind)}${sudo(kind, id)} bash "$d/${script(kind)}"` },
+  { form: 'stdin', command: `${anchor}${curl(kind)}${asRoot(kind, id)} bash "$d/${script(kind)}"\n)` },
   {
     form: 'program',
-    command: `${anchor}${sudo(kind, id)} \\\n  grpc${kind} enroll --token-file - <<'TOKEN'\n${secret}\nTOKEN`,
+    requires: requires(kind),
+    command: `${anchor}${asRoot(kind, id)} \\\n  grpc${kind} enroll --token-file - <<'TOKEN'\n${secret}\nTOKEN\n)`,
   },
 ]
 
@@ -605,6 +609,36 @@ const handed = (kind, id, secret) => {
   const all = commands(kind, id, secret)
   return { install_command: all[0].command, install_commands: all }
 }
+
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIBnTCCAUOgAwIBAgIRAPyVYp0UnQ7nW7GIX6s4BbswCgYIKoZIzj0EAwIwKTEn
+MCUGA1UEAxMeYm9vdHN0cmFwIENBIG9mIG15Y29ycC5pbnRlcm5hbA==
+-----END CERTIFICATE-----
+`
+
+const requires = (kind) =>
+  `grpc${kind} must be installed on the host, with the packages grpc-spire-agent and grpc${kind}`
+
+const enrollment = () => ({
+  address: 'controller.corp.example:8443',
+  trust_domain: 'mycorp.internal',
+  ca: certificate,
+  ca_fingerprint: Array.from({ length: 32 }, (_, i) =>
+    ((i * 37 + 11) % 256).toString(16).padStart(2, '0').toUpperCase(),
+  ).join(':'),
+  fetch_command: `curl -fsS --noproxy '*' --insecure -o ca.crt "https://controller.corp.example:8443/ca.crt" &&
+openssl x509 -in ca.crt -noout -fingerprint -sha256`,
+  request_commands: ['connector', 'tunneler'].map((kind) => ({
+    kind,
+    requires: requires(kind),
+    command: `(as_root() { if [ "$(id -u)" = 0 ]; then env "$@"; else sudo "$@"; fi; }
+d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT HUP INT TERM && cat >"$d/ca.crt" <<'CA' &&
+${certificate}CA
+as_root CONTROLLER_ADDR="controller.corp.example:8443" TRUST_DOMAIN="mycorp.internal" CONTROLLER_CA_PATH="$d/ca.crt" \\
+  grpc${kind} enroll --request --id "$(hostname -s)"
+)`,
+  })),
+})
 
 function createToken(w, body) {
   if (!/^[a-z0-9-]{1,63}$/.test(body.id))
@@ -634,6 +668,10 @@ function createToken(w, body) {
   return {
     token_id: t.token_id,
     token: body.delivery ? undefined : secret,
+    link_warning:
+      body.delivery === 'claim'
+        ? "the link opens on the controller's own machine only: set admin.public_url to the address at which others reach this dashboard, and make the link again"
+        : undefined,
     claim_url: body.delivery === 'claim' ? `https://controller.corp.example/claim#${hex(16)}` : undefined,
     kind: body.kind,
     id: body.id,

@@ -201,6 +201,12 @@ export const requests = (query: ListQuery) =>
       data(client.GET('/api/admin/requests', { params: { query: query as Query<'/api/admin/requests'> } })),
   })
 
+/** What a host needs before it is enrolled. */
+export const enrollment = queryOptions({
+  queryKey: ['enrollment'],
+  queryFn: () => data(client.GET('/api/admin/enrollment')),
+})
+
 export const audit = (query: AuditQuery) =>
   queryOptions({
     queryKey: ['audit', query],

@@ -298,6 +298,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/enrollment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a host needs before it is enrolled: address, CA, commands
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["getEnrollment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/events": {
         parameters: {
             query?: never;
@@ -776,7 +796,7 @@ export interface paths {
         put?: never;
         /**
          * Let the host in
-         * @description The last group of the fingerprint is on the host's own screen only. A third wrong one denies the request.
+         * @description All of the fingerprint, or its last group, which is on the host's own screen only. A third wrong one denies the request.
          *
          *     Needs the permission `requests:decide`. A person must have signed in again within the last five minutes.
          */
@@ -1159,7 +1179,7 @@ export interface components {
         };
         /** @description Approval approves a request: POST /requests/:id/approve. */
         Approval: {
-            /** @description Fingerprint is all of it, its last group as the host's screen shows it. Case, spaces and dashes do not count. */
+            /** @description Fingerprint is all of it, or its last group, as the host's screen shows it. Case, spaces and dashes do not count. */
             fingerprint: string;
             /** @description ID, if given, must be the id that the host asks for. */
             id?: string;
@@ -1358,6 +1378,8 @@ export interface components {
             install_commands: components["schemas"]["InstallCommand"][];
             /** @enum {string} */
             kind: "connector" | "tunneler";
+            /** @description LinkWarning says who cannot open the link. */
+            link_warning?: string;
             /** @description SHA256:… or age1… */
             recipient?: string;
             /** @description SealedToken is armored age text that only the recipient's key opens. */
@@ -1395,6 +1417,19 @@ export interface components {
             client_id: "grpccontroller-cli";
             /** @description HostName is what the command line's host says it is called, for the person who approves. */
             host_name?: string;
+        };
+        /** @description Enrollment is what a host needs of this controller before it is enrolled. Nothing of it is secret. */
+        Enrollment: {
+            /** @description Address of the enrollment listener, host:port as hosts reach it; empty while the controller does not know it. */
+            address: string;
+            /** @description CA is the bootstrap CA (PEM), which hosts have as CONTROLLER_CA_PATH; CAFingerprint is SHA-256 over the certificate, as openssl prints it. */
+            ca: string;
+            ca_fingerprint: string;
+            /** @description FetchCommand fetches the CA on a host that has nothing of this controller yet, and prints its fingerprint, to compare with CAFingerprint. */
+            fetch_command?: string;
+            /** @description RequestCommands ask to be enrolled without a token, one for each kind. */
+            request_commands: components["schemas"]["RequestCommand"][];
+            trust_domain: string;
         };
         /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, token, request, rotation, audit, person or key; or reset, when events were lost and all is to be asked again. */
         Event: {
@@ -1477,6 +1512,8 @@ export interface components {
             command: string;
             /** @enum {string} */
             form: "stdin" | "environment" | "program" | "file" | "sealed" | "claim";
+            /** @description Requires says what has to be on the host first, and how it gets there. */
+            requires?: string;
             /** @description Warning says what the form leaves behind. */
             warning?: string;
         };
@@ -1484,6 +1521,8 @@ export interface components {
         InvitedPerson: {
             /** Format: date-time */
             expires_at: string;
+            /** @description LinkWarning says who cannot open the link. */
+            link_warning?: string;
             person: components["schemas"]["Person"];
             /** @description SetupURL works once, until ExpiresAt. It is for that person only. */
             setup_url: string;
@@ -1659,6 +1698,14 @@ export interface components {
             token_id?: string;
             uid: number;
             version: string;
+        };
+        /** @description RequestCommand makes a host ask for an approval. The id is the host's own name. */
+        RequestCommand: {
+            command: string;
+            /** @enum {string} */
+            kind: "connector" | "tunneler";
+            /** @description Requires says what has to be on the host first, and how it gets there. */
+            requires: string;
         };
         /** @description RequestList is one page of GET /requests. Total counts all pages. */
         RequestList: {
@@ -3538,6 +3585,89 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEnrollment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrollment"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

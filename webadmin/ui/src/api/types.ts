@@ -32,6 +32,7 @@ export type Delivery = 'plain' | 'sealed' | 'claim'
 export type CreatedToken = S['CreatedToken']
 export type InstallCommand = S['InstallCommand']
 export type EnrollRequest = S['Request']
+export type Enrollment = S['Enrollment']
 export type Approval = S['Approval']
 
 export type CA = S['CA']

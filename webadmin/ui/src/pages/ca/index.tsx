@@ -2,10 +2,10 @@ import { Alert, Badge, Button, SimpleGrid, Stack, Text } from '@mantine/core'
 import { IconRefresh } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ca } from '@/api/queries'
+import { ca, enrollment } from '@/api/queries'
 import type { Authority, CA } from '@/api/types'
 import { useCan } from '@/app/session'
-import { Mono } from '@/ui/Copy'
+import { Command, Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
@@ -132,7 +132,45 @@ function Content({ ca: c }: { ca: CA }) {
             ]}
           />
         </Section>
+        <Bootstrap />
       </SimpleGrid>
     </Stack>
+  )
+}
+
+/** The other CA, which hosts know this controller by. */
+function Bootstrap() {
+  const { data, error, refetch } = useQuery(enrollment)
+  return (
+    <Section
+      title="Bootstrap CA"
+      aside={
+        <a href="/ca.crt" download="ca.crt">
+          Download ca.crt
+        </a>
+      }
+    >
+      <Text size="sm" c="dimmed" mb="sm">
+        Hosts know this controller by it when they enroll. It is no secret; what counts is that they have the right one,
+        so compare the fingerprint.
+      </Text>
+      {error && <Failure error={error} retry={() => refetch()} />}
+      {data && (
+        <Stack gap="sm">
+          <Facts
+            of={[
+              ['SHA-256', <Mono key="sha" value={data.ca_fingerprint} label="fingerprint" />],
+              ['Hosts enroll at', data.address ? <span className="mono">{data.address}</span> : 'not known yet'],
+            ]}
+          />
+          {data.fetch_command && (
+            <>
+              <Text size="sm">A host without it fetches it with this, and prints its fingerprint:</Text>
+              <Command value={data.fetch_command} label="command" />
+            </>
+          )}
+        </Stack>
+      )}
+    </Section>
   )
 }

@@ -4,14 +4,12 @@ import { useState } from 'react'
 import { useClaim } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
 import { Commands } from '@/pages/enroll/Commands'
+import { codeOfLink } from '@/ui/code'
 import { Failure } from '@/ui/Failure'
 import { Countdown } from '@/ui/time'
 
 export function Page() {
-  const [code] = useState(() => {
-    const fragment = window.location.hash.slice(1)
-    return new URLSearchParams(fragment).get('code') ?? decodeURIComponent(fragment)
-  })
+  const [code] = useState(codeOfLink)
   const claim = useClaim()
   if (!code) {
     return (

@@ -9,6 +9,7 @@ const names: Record<string, string> = {
   program: 'Installed',
   file: 'In a file',
   sealed: 'Sealed',
+  claim: 'By the link',
 }
 
 type CommandsProps = { commands?: InstallCommand[]; first: string; token?: string }
@@ -32,6 +33,11 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
           onChange={setForm}
           style={{ alignSelf: 'flex-start' }}
         />
+      )}
+      {chosen?.requires && (
+        <Text size="sm">
+          <b>First:</b> {chosen.requires}.
+        </Text>
       )}
       {command ? (
         <Command value={command} label="command" />

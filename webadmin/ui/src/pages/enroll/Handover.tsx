@@ -20,6 +20,11 @@ export function Handover({ created }: { created: CreatedToken }) {
         {created.claim_url && (
           <>
             <Command value={created.claim_url} label="link" />
+            {created.link_warning && (
+              <Text size="sm" c="var(--warn)">
+                Careful: {created.link_warning}.
+              </Text>
+            )}
             <Text size="sm" c="dimmed">
               It can be opened once. When it was opened, this page says from where: if that was not who you sent it to,
               revoke the token.

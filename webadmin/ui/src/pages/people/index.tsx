@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Stack } from '@mantine/core'
+import { Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { IconPlus, IconUsers } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -114,7 +114,14 @@ export function Page() {
       )}
       {link && (
         <Once title="One-time setup link" value={link.setup_url} label="setup link" close={() => setLink(null)}>
-          Send it to the person over a way you trust: whoever opens it first chooses the password.
+          <Text size="sm">
+            Send it to the person over a way you trust: whoever opens it first chooses the password.
+          </Text>
+          {link.link_warning && (
+            <Text size="sm" c="var(--warn)">
+              Careful: {link.link_warning}.
+            </Text>
+          )}
         </Once>
       )}
     </>

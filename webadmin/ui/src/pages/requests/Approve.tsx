@@ -17,7 +17,7 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
     approve
       .mutateAsync({
         id: r.request_id,
-        body: { fingerprint: `${r.fingerprint_start}-${last.trim()}`, id: r.id, replace: replace || undefined },
+        body: { fingerprint: last.trim(), id: r.id, replace: replace || undefined },
       })
       .then(() => {
         say.done(`Approved ${r.kind} ${r.id}. It comes online within moments.`)
@@ -40,7 +40,7 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
           <Fingerprint code={r.code} start={r.fingerprint_start} />
           <TextInput
             label="Last group of the fingerprint"
-            description="It is on the host's screen only. If the groups before it differ from these, deny the request."
+            description="It is on the host's screen only; the whole fingerprint will do too. If the groups before it differ from these, deny the request."
             required
             autoComplete="off"
             spellCheck={false}

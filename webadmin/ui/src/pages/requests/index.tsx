@@ -12,6 +12,7 @@ import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { Ago, Countdown } from '@/ui/time'
 import { Approve } from './Approve'
+import { Ask } from './Ask'
 import { Deny } from './Deny'
 import { Fingerprint } from './Fingerprint'
 
@@ -52,12 +53,16 @@ export function Page() {
         {waiting.error && <Failure error={waiting.error} retry={() => waiting.refetch()} />}
         {waiting.isPending && <Loading />}
         {waiting.data?.requests.length === 0 && (
-          <div className="surface">
-            <Empty icon={IconChecklist} title="Nobody is waiting">
-              Run <code>grpcconnector enroll --request</code> or <code>grpctunneler enroll --request</code> on a host.
-              It shows a short code and a fingerprint, and appears here until it expires.
-            </Empty>
-          </div>
+          <>
+            <div className="surface">
+              <Empty icon={IconChecklist} title="Nobody is waiting">
+                A host that asks shows a short code and a fingerprint, and appears here until the request expires.
+              </Empty>
+            </div>
+            <Section title="Let a host ask">
+              <Ask />
+            </Section>
+          </>
         )}
         <SimpleGrid cols={{ base: 1, lg: 2 }}>
           {waiting.data?.requests.map((r) => (

@@ -4,13 +4,8 @@ import { useState } from 'react'
 import { Navigate } from 'react-router'
 import { session, setup, useSetUp } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
+import { codeIn, codeOfLink } from '@/ui/code'
 import { Failure } from '@/ui/Failure'
-
-/** The code of the link that the controller printed; a fragment never leaves the browser. */
-function codeOfLink(): string {
-  const fragment = window.location.hash.slice(1)
-  return new URLSearchParams(fragment).get('code') ?? decodeURIComponent(fragment)
-}
 
 export function Page() {
   const who = useQuery(session)
@@ -40,7 +35,7 @@ export function Page() {
           e.preventDefault()
           if (differ) return
           setUp.mutate({
-            code: code.trim(),
+            code: codeIn(code),
             password,
             name: needed ? name : undefined,
             email: needed ? email : undefined,
@@ -51,7 +46,7 @@ export function Page() {
           {first.error && <Failure error={first.error} retry={() => first.refetch()} />}
           <TextInput
             label="Setup code"
-            description={invited ? undefined : 'The part of the link after "#"'}
+            description={invited ? undefined : 'The link that was printed, or its part after "#"'}
             required
             autoComplete="off"
             spellCheck={false}

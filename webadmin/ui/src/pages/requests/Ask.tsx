@@ -1,0 +1,49 @@
+import { SegmentedControl, Stack, Text } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { enrollment } from '@/api/queries'
+import type { Kind } from '@/api/types'
+import { Command } from '@/ui/Copy'
+import { Failure } from '@/ui/Failure'
+import { Loading } from '@/ui/Page'
+
+const kinds: { value: Kind; label: string }[] = [
+  { value: 'connector', label: 'A connector' },
+  { value: 'tunneler', label: 'A tunneler' },
+]
+
+/** The command with which a host asks to be let in. */
+export function Ask() {
+  const [kind, setKind] = useState<Kind>('connector')
+  const { data, error, refetch } = useQuery(enrollment)
+  if (error) return <Failure error={error} retry={() => refetch()} />
+  if (!data) return <Loading lines={3} />
+  const ask = data.request_commands.find((r) => r.kind === kind)
+  if (!ask) {
+    return (
+      <Text size="sm" c="var(--warn)">
+        There is no command to paste: the controller does not know at which address hosts reach it. Set public_address.
+      </Text>
+    )
+  }
+  return (
+    <Stack gap="xs">
+      <SegmentedControl
+        size="xs"
+        aria-label="What the host will be"
+        data={kinds}
+        value={kind}
+        onChange={(v) => setKind(v as Kind)}
+        style={{ alignSelf: 'flex-start' }}
+      />
+      <Text size="sm">
+        <b>First:</b> {ask.requires}.
+      </Text>
+      <Text size="sm">
+        Then paste this there. The id is the host's own name; to choose another one, change what stands after{' '}
+        <code>--id</code>.
+      </Text>
+      <Command value={ask.command} label="command" />
+    </Stack>
+  )
+}
