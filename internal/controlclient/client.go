@@ -277,7 +277,7 @@ func (c *Client) ended(addr string, err error) {
 		c.status.Connected, c.status.Since = false, time.Now()
 		c.learned.ConfirmedAt = time.Now().Round(0) // until now the peer stood behind them
 	}
-	c.status.LastError = err
+	c.status.LastError = Plain(err)
 	if c.said[addr] == reason {
 		return
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
@@ -228,12 +227,13 @@ func (c *Client) call(host *tls.Certificate, rpc func(zerotrustv1.EnrollmentServ
 		if cause := creds.cause(); cause != nil && status.Code(err) == codes.Unavailable {
 			return nil, cause
 		}
-		return nil, err
+		return nil, controlclient.Plain(err)
 	}
 	return creds.from(), nil
 }
 
-func (c *Client) dial(creds credentials.TransportCredentials, more ...grpc.DialOption) (*grpc.ClientConn, error) {
+func (c *Client) dial(creds *handshakes, more ...grpc.DialOption) (*grpc.ClientConn, error) {
+	more = append(more, grpc.WithContextDialer(creds.dial))
 	return grpc.NewClient("passthrough:///"+c.cfg.Address, append(append(more, c.dials...),
 		grpc.WithTransportCredentials(creds), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))...)

@@ -42,6 +42,8 @@ type failure struct {
 	err      error
 	listener *x509.Certificate // of the newest handshake that succeeded
 	from     net.Addr          // of its other end
+	// unreachable is why the last dial failed.
+	unreachable error
 }
 
 func newCredentials(c *tls.Config) *handshakes {
@@ -69,6 +71,22 @@ func (h *handshakes) ClientHandshake(ctx context.Context, authority string, raw 
 		h.shared.mu.Unlock()
 	}
 	return &watchedConn{Conn: conn, shared: h.shared}, info, nil
+}
+
+// dial connects, and remembers why it could not.
+func (h *handshakes) dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	h.shared.unreachable = err
+	return conn, err
+}
+
+// unreachable is why the last dial failed, nil if it did not.
+func (h *handshakes) unreachable() error {
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	return h.shared.unreachable
 }
 
 // listener is the certificate of who we are connected to.

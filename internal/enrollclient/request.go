@@ -107,13 +107,16 @@ func (a *asking) once(ctx context.Context) (*zerotrustv1.EnrollResponse, error) 
 		if cause := creds.cause(); cause != nil {
 			return nil, cause
 		}
-		return nil, err
+		if cause := creds.unreachable(); cause != nil {
+			err = status.Error(codes.Unavailable, cause.Error())
+		}
+		return nil, controlclient.Plain(err)
 	}
 	reply, err := a.ask(ctx, zerotrustv1.NewEnrollmentServiceClient(conn), creds.listener())
 	if cause := creds.cause(); err != nil && cause != nil && status.Code(err) == codes.Unavailable {
 		return nil, cause
 	}
-	return acceptable(reply, creds.from()), err
+	return acceptable(reply, creds.from()), controlclient.Plain(err)
 }
 
 // connect completes the handshake: what is signed holds the listener's certificate.

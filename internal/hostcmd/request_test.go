@@ -84,6 +84,7 @@ func TestRequestEndsWithAnExitCodeOfItsOwn(t *testing.T) {
 		"denied":               {status.Error(codes.FailedPrecondition, "x"), nil, 3, "an operator denied"},
 		"nobody decided":       {status.Error(codes.DeadlineExceeded, "x"), nil, 4, "nobody decided in time"},
 		"gave up":              {status.Error(codes.Unavailable, "x"), []string{"--timeout", "3s"}, 4, "gave up after 3s"},
+		"nobody answers":       {nil, []string{"--controller-addr", "127.0.0.1:1", "--timeout", "1s"}, 4, "nothing listens there"},
 		"another command":      {status.Error(codes.Aborted, "x"), nil, 1, "awaited by another command"},
 		"refused":              {status.Error(codes.PermissionDenied, "x"), nil, 1, "--new-host"},
 		"with a token too":     {nil, []string{"--token-file", "-"}, 2, "none of the others"},
@@ -98,6 +99,7 @@ func TestRequestEndsWithAnExitCodeOfItsOwn(t *testing.T) {
 			got := run("", append(append(without(args, "--token-file"), "--request"), tc.args...)...)
 			require.Equal(t, tc.code, got.code, got.stderr)
 			require.Contains(t, got.stderr, tc.want)
+			require.NotRegexp(t, `rpc error|desc =|transport:`, got.stderr)
 			require.NoFileExists(t, filepath.Join(dir, "host", "host.crt"))
 		})
 	}

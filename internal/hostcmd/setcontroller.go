@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ Exit codes: 0 moved, 1 failed (a message says what was changed), 2 wrong usage,
 		Args: cobra.ExactArgs(1),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&m.dir.Root, "host-dir", DefaultHostDir, "directory of the host's key, certificate and bundle")
+	fs.StringVar(&m.dir.Root, "host-dir", DefaultHostDir, "directory of the host's key, certificate and bundle; $HOST_DIR counts too")
 	if conf != "" {
 		fs.StringVar(&m.conf, "conf", conf, "conf `file` of this program")
 	}
@@ -88,6 +89,9 @@ Exit codes: 0 moved, 1 failed (a message says what was changed), 2 wrong usage,
 	fs.BoolVar(&m.noRestart, "no-restart", false, "restart nothing, and say what has to be")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		m.out, m.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		if dir := os.Getenv("HOST_DIR"); dir != "" && !fs.Changed("host-dir") {
+			m.dir.Root = dir // as all other commands take it
+		}
 		m.confs = roleConfs()
 		return m.run(cmd.Context(), args[0])
 	}

@@ -263,3 +263,20 @@ func TestTheHostAgentFollowsTheConf(t *testing.T) {
 		})
 	}
 }
+
+// TestSetControllerTakesTheHostDirOfTheEnvironment is not parallel: it sets one.
+func TestSetControllerTakesTheHostDirOfTheEnvironment(t *testing.T) {
+	h := enrolled(t)
+	t.Setenv("HOST_DIR", h.dir.Root)
+	out := run("", "set-controller", h.from.addr, "--conf", h.conf, "--no-restart")
+	require.Zero(t, out.code, out.stderr)
+	require.Contains(t, out.stdout, h.dir.HostFile())
+	out = run("", "set-controller", h.from.addr, "--conf", h.conf, "--no-restart", "--host-dir", t.TempDir())
+	require.Equal(t, 1, out.code, "a flag outranks it")
+	require.Contains(t, out.stderr, "is this host enrolled?")
+
+	out = run("", "set-controller", "127.0.0.1:1", "--conf", h.conf, "--no-restart")
+	require.Equal(t, 1, out.code)
+	require.Contains(t, out.stderr, "nothing listens there")
+	require.NotRegexp(t, `rpc error|desc =|transport:`, out.stderr)
+}
