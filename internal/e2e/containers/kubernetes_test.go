@@ -3,6 +3,7 @@ package containers_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,33 @@ func TestAPodOfTheManifestsBecomesOnline(t *testing.T) {
 	e.play("cluster", append(config, ca, file("connector-token", "token", "spent"), connector)...)
 	c.online("connector-01")
 	require.Contains(t, e.must("logs", "grpcconnector-0-enroll"), "enrolled already")
+
+	// Without a claim: SPIRE's own join token, and no key on any disk.
+	e.must("pod", "rm", "--force", "grpcconnector-0")
+	e.play("cluster", append(ephemeral(t, connector, config, "connector-02"), ca, file("connector-token", "token", c.token("connector-02")), connector)...)
+	c.online("connector-02")
+	require.Contains(t, e.must("logs", "grpcconnector-0-agent"), "/spire/agent/join_token/")
+}
+
+// ephemeral changes the pod as its manifest says for a host without a disk, and returns
+// what it reads.
+func ephemeral(t *testing.T, p *corev1.Pod, config []any, id string) (out []any) {
+	t.Helper()
+	enroll := p.Spec.InitContainers[0].Args
+	once := slices.Index(enroll, "--once")
+	require.Positive(t, once)
+	enroll[once] = "--ephemeral"
+	claim := slices.IndexFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
+	require.NotEqual(t, -1, claim)
+	p.Spec.Volumes[claim].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}
+	for _, object := range config {
+		values, ok := object.(*corev1.ConfigMap)
+		require.True(t, ok)
+		values = values.DeepCopy()
+		values.Data["CONNECTOR_ID"] = id
+		out = append(out, values)
+	}
+	return out
 }
 
 // workload is the set of a kustomization, and what its pods read.
