@@ -7,8 +7,8 @@
 // and does not know the run command of either program (their app packages do).
 //
 // Main types, in reading order: Program (what differs between the two), Commands,
-// EnrollInstalled and BringOnline (enrollment for an installed unit, for the installer
-// too), controllers (where the controller may be), move (one run of set-controller), hostStatus (what status prints).
+// BringOnline (starts an installed unit, for the installer too), controllers (where the
+// controller may be), move (one run of set-controller), hostStatus (what status prints).
 //
 // The commands run in the caller's goroutine and end with its context.
 //

@@ -34,8 +34,6 @@ type enrollment struct {
 	noSystemd, noStart bool
 	start              bool // unit, once the host is enrolled
 	onlineTimeout      time.Duration
-	token              *enrollclient.Token // nil: to be read
-	enrolled           func()              // what to call when the host is enrolled, before its unit is started
 
 	sealed     string
 	identities []string
@@ -160,9 +158,6 @@ func (e *enrollment) run(ctx context.Context) error {
 		}
 	}
 	e.lookAtConnectorAddr(ctx, got.Reply)
-	if e.enrolled != nil {
-		e.enrolled()
-	}
 	if err := e.report(got); err != nil || !e.start {
 		return err
 	}
@@ -176,10 +171,7 @@ func (e *enrollment) obtain(ctx context.Context) (got enrollclient.Result, err e
 		return got, err
 	}
 	var token enrollclient.Token
-	switch {
-	case e.token != nil:
-		token = *e.token
-	case !e.ask:
+	if !e.ask {
 		token, err = enrollclient.TokenSource{
 			File: e.tokenFile, Sealed: e.sealed, Identities: e.identities, Stdin: e.stdin, Getenv: os.Getenv, Warn: e.say,
 		}.Read()
