@@ -52,7 +52,7 @@ var (
 	ErrPersonNotFound  = errors.New("no such person")
 	ErrSessionNotFound = errors.New("no such session")
 	ErrLinkNotFound    = errors.New("no such setup link")
-	ErrLinkRefused     = errors.New("this setup link is not valid: it was used, has expired, or was replaced by a newer one")
+	ErrLinkRefused     = errors.New("this setup link is not valid: it was used, has expired, or was replaced by a newer one; ask for a new link")
 	ErrEmailTaken      = errors.New("another person signs in with this e-mail address")
 	ErrLastOwner       = errors.New("this is the last owner with a password; make somebody else owner first")
 	ErrOwnRole         = errors.New("nobody changes, disables, deletes or resets himself; another owner does")

@@ -56,7 +56,7 @@ async function problemOf(response: Response): Promise<Problem> {
   }
   return {
     type: 'about:blank',
-    title: response.statusText || `status ${response.status}`,
+    title: `Something between this browser and the controller answered in its place (status ${response.status}). Is a proxy misconfigured?`,
     status: response.status,
     request_id: requestID,
   }
