@@ -237,6 +237,18 @@ func TestClientWait(t *testing.T) {
 	})
 }
 
+func TestStatusIsInPlainEnglish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _, stop := start(t, controlclient.Config{Addresses: []string{"a:1"}}, func(context.Context, int, func()) error {
+			return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+		})
+		synctest.Wait()
+		require.EqualError(t, c.Status().LastError, "not enrolled, or revoked")
+		stop()
+	})
+}
+
 func TestClientStatus(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

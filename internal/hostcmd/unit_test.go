@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,11 +24,14 @@ const testUnit = "grpctunneler.service"
 // tunneler answers once systemctl has restarted it, and is ready when that was long
 // enough ago.
 type managed struct {
-	t      *testing.T
-	dir    string
-	sd     hostcmd.Systemd
-	ready  time.Duration // after the restart
-	health string
+	t     *testing.T
+	dir   string
+	sd    hostcmd.Systemd
+	ready time.Duration // after the restart
+	// lingers is how long after the restart the old program, which is ready, still answers.
+	lingers  time.Duration
+	answered atomic.Bool // by the new one
+	health   string
 }
 
 func newManaged(t *testing.T) *managed {
@@ -80,7 +84,8 @@ func (m *managed) restartedAt() time.Time {
 // ServeHTTP is the tunneler's health listener.
 func (m *managed) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	d := hoststatus.Document{Program: "grpctunneler", ID: "laptop", Ready: true}
-	if at := m.restartedAt(); !at.IsZero() {
+	if at := m.restartedAt(); !at.IsZero() && time.Since(at) >= m.lingers {
+		m.answered.Store(true)
 		d.StartedAt = time.Now()
 		d.Ready = time.Since(at) >= m.ready
 	} // else it is the one of before, and ready
@@ -99,7 +104,7 @@ func (m *managed) enrollForUnit(c *controller, conf string) (args []string, dir 
 func TestEnrollStartsTheInstalledUnitAndWaitsUntilItIsOnline(t *testing.T) {
 	t.Parallel()
 	c, m := startController(t), newManaged(t)
-	m.ready = 1500 * time.Millisecond
+	m.ready, m.lingers = 1500*time.Millisecond, 600*time.Millisecond
 	args, dir := m.enrollForUnit(c, "")
 	got := runOn(m.systemd, token+"\n", args...)
 	require.Zero(t, got.code, got.stderr)
@@ -119,9 +124,11 @@ func TestEnrollStartsTheInstalledUnitAndWaitsUntilItIsOnline(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "ENROLLED_AS=systemd:"+testUnit+"\n")
 
+	require.True(t, m.answered.Load(), "the old program was believed")
+
 	// The agent of an enrolled host keeps its identity, and is not restarted.
 	require.NoError(t, os.Remove(filepath.Join(m.dir, "calls")))
-	m.ready = 0
+	m.ready, m.lingers = 0, 0
 	got = runOn(m.systemd, token+"\n", append(args, "-o", "json")...)
 	require.Zero(t, got.code, got.stderr)
 	require.Contains(t, m.calls(), "start --no-block -- spire-agent.service")
