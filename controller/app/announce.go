@@ -24,7 +24,7 @@ const (
 // then, if it takes long, why it is not. It closes told when there is nothing more to
 // wait for: a controller that lacks something serves all the same, and the service
 // manager must not kill it for that.
-func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, ready []zap.Field, told chan<- struct{}) error {
+func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say func(), told chan<- struct{}) error {
 	begun := time.Now()
 	var waiting logging.Reminder
 	tell := sync.OnceFunc(func() { close(told) })
@@ -39,7 +39,7 @@ func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, ready
 		}
 	})
 	if err == nil {
-		log.Info("controller ready", ready...)
+		say()
 		tell()
 	}
 	return nil // ctx has ended otherwise

@@ -42,7 +42,9 @@ func TestControllerReadyIsSaidWhenReadyzSaysSo(t *testing.T) {
 				})
 				told := make(chan struct{})
 				ended := make(chan error, 1)
-				go func() { ended <- app.Announce(t.Context(), &checks, zap.New(core), nil, told) }()
+				go func() {
+					ended <- app.Announce(t.Context(), &checks, zap.New(core), func() { zap.New(core).Info("controller ready") }, told)
+				}()
 				<-told
 				require.InDelta(t, tc.told.Seconds(), time.Since(begun).Seconds(), 1)
 				require.NoError(t, <-ended)
@@ -66,6 +68,6 @@ func TestAControllerThatIsStoppedEarlyIsNeverCalledReady(t *testing.T) {
 	cancel()
 	var checks health.Checks
 	checks.Set("identity", errors.New("none"))
-	require.NoError(t, app.Announce(ctx, &checks, zap.New(core), nil, make(chan struct{})))
+	require.NoError(t, app.Announce(ctx, &checks, zap.New(core), func() { zap.New(core).Info("controller ready") }, make(chan struct{})))
 	require.Zero(t, logs.Len())
 }

@@ -45,7 +45,9 @@ func examine(t *testing.T, args ...string) (all []doctor.Finding, of func(check 
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetArgs(append([]string{"doctor", "-o", "json"}, args...))
+	conf := filepath.Join(t.TempDir(), "controller.yaml")
+	require.NoError(t, os.WriteFile(conf, nil, 0o600))
+	root.SetArgs(append([]string{"doctor", "-o", "json", "--config", conf}, args...))
 	_ = root.ExecuteContext(t.Context()) // faults of this machine are no matter
 	var r doctor.Report
 	require.NoError(t, json.Unmarshal(out.Bytes(), &r), out.String())

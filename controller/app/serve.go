@@ -75,6 +75,7 @@ type controller struct {
 	identity   *auth.Auth
 	besides    []func(context.Context) error // run beside the admin listener
 	feed       *events.Feed
+	setup      string // link of the first owner; empty once there is one
 	series     *series.Series
 }
 
@@ -300,19 +301,18 @@ func (c *controller) run(ctx context.Context) error {
 		g.Go(func() error { return component.Run(gctx) })
 	}
 	announced := make(chan struct{})
-	g.Go(func() error { return announce(gctx, c.health.Checks(), c.log, c.whereReady(), announced) })
+	g.Go(func() error { return announce(gctx, c.health.Checks(), c.log, c.sayReady, announced) })
 	g.Go(func() error { return c.notify(gctx, announced) })
 	err = g.Wait()
 	c.log.Info("controller stopped")
 	return cause(ctx, err)
 }
 
-// whereReady are the fields of the line that says so.
-func (c *controller) whereReady() []zap.Field {
-	return []zap.Field{
-		zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),
-		zap.Stringer("control", c.lis.control.Addr()), zap.Stringer("admin", c.admin.Addr()), zap.String("ca", c.ca.CertificatePath()),
-	}
+// sayReady has the setup link last, where a person who started it looks.
+func (c *controller) sayReady() {
+	c.log.Info("controller ready", zap.Stringer("spiffe_id", c.source.ID()), zap.Stringer("enrollment", c.lis.enrollment.Addr()),
+		zap.Stringer("control", c.lis.control.Addr()), zap.Stringer("admin", c.admin.Addr()), zap.String("ca", c.ca.CertificatePath()))
+	c.showSetup(os.Stderr)
 }
 
 // beginPolicy makes the first snapshot before the first stream: whoever it does not

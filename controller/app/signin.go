@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -116,10 +117,18 @@ func (c *controller) offerSetup(ctx context.Context) error {
 		return fmt.Errorf("write setup link: %w", err)
 	}
 	c.log.Info("nobody owns this controller yet: open the setup link within 24 hours", zap.String("file", c.paths.setupLink()))
-	if isatty.IsTerminal(os.Stderr.Fd()) {
-		_, _ = fmt.Fprintf(os.Stderr, "\n  Set up the first owner (once, within 24 hours):\n  %s\n\n", link)
-	}
+	c.setup = link
 	return nil
+}
+
+// showSetup shows the link of the first owner on a terminal, apart from the log.
+func (c *controller) showSetup(w *os.File) {
+	if c.setup == "" || !isatty.IsTerminal(w.Fd()) {
+		return
+	}
+	paint := cli.NewPaint(w)
+	rule := strings.Repeat("-", 72)
+	_, _ = fmt.Fprintf(w, "\n%s\n  Set up the first owner (once, within 24 hours):\n\n    %s\n%s\n\n", rule, paint.Bold(c.setup), rule)
 }
 
 // dropFirstKeys removes the files of what an owner's sign-in made useless.

@@ -2,8 +2,10 @@ package logging
 
 import (
 	"io"
+	"slices"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -12,6 +14,7 @@ import (
 
 // The formats of a log line.
 const (
+	FormatAuto    = "auto" // console on a terminal, JSON elsewhere
 	FormatJSON    = "json"
 	FormatConsole = "console"
 )
@@ -19,18 +22,18 @@ const (
 // Config is the log section of a program's configuration.
 type Config struct {
 	Level  string `conf:"level" usage:"least log level: debug, info, warn or error"`
-	Format string `conf:"format" usage:"log format: json or console"`
+	Format string `conf:"format" usage:"log format: json, console, or auto (console on a terminal, json elsewhere)"`
 }
 
-// DefaultConfig logs from Info on, as JSON.
-func DefaultConfig() Config { return Config{Level: "info", Format: FormatJSON} }
+// DefaultConfig logs from Info on: for a person on a terminal, and as JSON elsewhere.
+func DefaultConfig() Config { return Config{Level: "info", Format: FormatAuto} }
 
 // Validate returns settings.Faults with the paths "level" and "format".
 func (c Config) Validate() error {
 	var f settings.Faults
 	_, ok := levelOf(c.Level)
 	f.Require(ok, "level", "must be debug, info, warn or error, is %q", c.Level)
-	f.Require(c.Format == FormatJSON || c.Format == FormatConsole, "format", "must be json or console, is %q", c.Format)
+	f.Require(slices.Contains([]string{FormatAuto, FormatJSON, FormatConsole}, c.Format), "format", "must be json, console or auto, is %q", c.Format)
 	return f.Err()
 }
 
@@ -56,12 +59,17 @@ func New(c Config, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
 	level := zap.NewAtomicLevelAt(l)
 	out := zapcore.Lock(zapcore.AddSync(w))
 	encoder := zapcore.NewJSONEncoder(encoderConfig())
-	if c.Format == FormatConsole {
+	if c.Format == FormatConsole || c.Format == FormatAuto && isTerminal(w) {
 		encoder = zapcore.NewConsoleEncoder(encoderConfig())
 	}
 	log := zap.New(zapcore.NewCore(encoder, out, level),
 		zap.ErrorOutput(out), zap.AddStacktrace(zapcore.DPanicLevel)) // an Error line says what to do; where it was written helps nobody
 	return log, level, nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(interface{ Fd() uintptr })
+	return ok && isatty.IsTerminal(f.Fd())
 }
 
 func encoderConfig() zapcore.EncoderConfig {
