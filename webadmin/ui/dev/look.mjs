@@ -137,6 +137,21 @@ const scenes = [
   ],
   ['keys', '/keys'],
   ['keys-new', '/keys', null, click('Create key')],
+  ['device', '/device'],
+  ...[
+    ['device-decide', 'BCDF-GHJK'],
+    ['device-elsewhere', 'FFFF-FFFF'],
+    ['device-wrong', 'BBBB-BBBB'],
+  ].map(([name, code]) => [
+    name,
+    '/device',
+    null,
+    async (p) => {
+      await p.getByRole('textbox', { name: 'Code that the command line shows' }).fill(code)
+      await click('Continue')(p)
+      await p.getByRole('alert').waitFor()
+    },
+  ]),
   ['account', '/account'],
   [
     'account-totp',

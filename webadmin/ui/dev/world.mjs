@@ -269,6 +269,18 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
     events,
     people,
     sessions,
+    logins: empty
+      ? []
+      : [
+          {
+            ...sessions[0],
+            id: 's9',
+            method: 'device',
+            current: false,
+            user_agent: 'adas-laptop',
+            expires_at: ahead(27_000),
+          },
+        ],
     keys,
   }
   w.rotate = () => {
@@ -556,6 +568,26 @@ async function answer(w, method, path, q, body) {
           expires_at: ahead(7.7e6),
         },
         secret: `zta_${hex(20)}`,
+      }
+    case 'GET /logins':
+      return page(w.logins, q, 'sessions')
+    case 'DELETE /logins':
+      w.logins = w.logins.filter((s) => s.id !== b)
+      return {}
+    case 'POST /device':
+      if (body.user_code === 'BBBB-BBBB')
+        throw new Problem(
+          404,
+          'not-found',
+          'no command line waits with this code: it was used, has expired, or has a typing mistake',
+        )
+      return {
+        host_name: 'adas-laptop',
+        source: body.user_code === 'FFFF-FFFF' ? '203.0.113.9' : '192.0.2.14',
+        your_source: '192.0.2.14',
+        asked_at: ago(20),
+        expires_at: ahead(580),
+        token_expires_in: 28_800,
       }
     case 'DELETE /keys':
       one(w.keys, b).revoked_at = ago(0)

@@ -243,12 +243,46 @@ const acts = {
     await ada.look('not-found')
   },
 
+  'a command line signs in': async () => {
+    const oauth = async (path, form) =>
+      (
+        await fetch(`${stage.dashboard}/api/admin/oauth/${path}`, {
+          method: 'POST',
+          body: new URLSearchParams({ client_id: 'grpccontroller-cli', ...form }),
+        })
+      ).json()
+    const ask = await oauth('device_authorization', { host_name: 'adas-laptop' })
+    assert.equal(ask.verification_uri, `${stage.dashboard}/device`)
+    await ada.open('/device')
+    await ada.fill('Code that the command line shows', 'BBBB-BBBB')
+    await ada.click('Continue')
+    await ada.sees('no command line waits with this code')
+    await ada.fill('Code that the command line shows', ask.user_code.toLowerCase())
+    await ada.click('Continue')
+    await ada.sees('Only approve what you started yourself')
+    await ada.sees('adas-laptop')
+    await ada.look('device', { small: true })
+    await ada.click('I started it: approve')
+    await ada.sees('The command line is signed in')
+    const token = await oauth('token', {
+      grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+      device_code: ask.device_code,
+    })
+    await stage.secret('the token of a command line', token.access_token)
+    await stage.secret('the code of a command line', ask.device_code)
+    const who = await fetch(`${stage.dashboard}/api/admin/whoami`, {
+      headers: { Authorization: `Bearer ${token.access_token}` },
+    })
+    assert.equal((await who.json()).name, owner.name)
+  },
+
   'people and keys are managed': async () => {
     await ada.open('/people')
     await ada.sees('grace@mycorp.internal')
     await ada.look('people')
     await ada.open('/keys')
     await ada.sees('monitoring')
+    await ada.sees('command line on adas-laptop')
     await ada.look('keys')
   },
 

@@ -239,6 +239,12 @@ export const allSessions = queryOptions({
   queryFn: () => data(client.GET('/api/admin/sessions', { params: { query: { page_size: 500 } } })),
 })
 
+/** The command lines that are signed in. */
+export const logins = queryOptions({
+  queryKey: ['logins'],
+  queryFn: () => data(client.GET('/api/admin/logins', { params: { query: { page_size: 500 } } })),
+})
+
 /** A change, after which the named resources are read again. */
 function useChange<V, R>(change: (v: V) => Promise<R>, ...resources: string[]) {
   const queries = useQueryClient()
@@ -338,6 +344,32 @@ export const useEndMySession = () =>
   )
 export const useEndSession = () =>
   useChange((id: string) => data(client.DELETE('/api/admin/sessions/{id}', { params: { path: { id } } })), 'sessions')
+
+export const useSignOutEverywhere = () => {
+  const queries = useQueryClient()
+  return useIdentityChange(async () => {
+    hush()
+    await queries.cancelQueries()
+    await data(client.DELETE('/api/admin/me/sessions'))
+  })
+}
+
+export const useLookAtDevice = () =>
+  useChange((user_code: string) => data(client.POST('/api/admin/device/look', { body: { user_code } })))
+export const useApproveDevice = () =>
+  useChange(
+    (user_code: string) => data(client.POST('/api/admin/device/approve', { body: { user_code } })),
+    'sessions',
+    'logins',
+  )
+export const useDenyDevice = () =>
+  useChange((user_code: string) => data(client.POST('/api/admin/device/deny', { body: { user_code } })))
+export const useEndLogin = () =>
+  useChange(
+    (id: string) => data(client.DELETE('/api/admin/logins/{id}', { params: { path: { id } } })),
+    'logins',
+    'sessions',
+  )
 
 export const useAddPerson = () =>
   useChange((body: t.PersonRequest) => data(client.POST('/api/admin/people', { body })), 'people')

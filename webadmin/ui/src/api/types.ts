@@ -53,6 +53,7 @@ export type InvitedPerson = S['InvitedPerson']
 export type SessionInfo = S['CurrentSession']
 export type SessionRecord = S['Session']
 export type APIKey = S['Key']
+export type WaitingDevice = S['WaitingDevice']
 export type KeyRequest = S['KeyRequest']
 export type CreatedKey = S['CreatedKey']
 

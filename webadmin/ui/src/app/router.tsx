@@ -36,6 +36,7 @@ export const router = createBrowserRouter([
           { path: 'audit', lazy: lazy(() => import('@/pages/audit')) },
           { path: 'people', lazy: lazy(() => import('@/pages/people')) },
           { path: 'keys', lazy: lazy(() => import('@/pages/keys')) },
+          { path: 'device', lazy: lazy(() => import('@/pages/device')) },
           { path: 'account', lazy: lazy(() => import('@/pages/account')) },
           { path: 'settings', lazy: lazy(() => import('@/pages/settings')) },
           { path: '*', element: <NotFound /> },

@@ -24,7 +24,8 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
       header: 'Browser',
       cell: ({ row: { original: s } }) => (
         <span title={s.user_agent}>
-          {browser(s.user_agent)} {s.current && <Badge ml={6}>this one</Badge>}
+          {s.method === 'device' ? `command line on ${s.user_agent || 'a host'}` : browser(s.user_agent)}{' '}
+          {s.current && <Badge ml={6}>this one</Badge>}
         </span>
       ),
     },

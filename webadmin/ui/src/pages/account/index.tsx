@@ -1,6 +1,6 @@
-import { SimpleGrid, Stack } from '@mantine/core'
+import { Button, SimpleGrid, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { mySessions, useEndMySession } from '@/api/queries'
+import { mySessions, useEndMySession, useSignOutEverywhere } from '@/api/queries'
 import { useSession } from '@/app/session'
 import { Failure } from '@/ui/Failure'
 import { Facts, PageHead, Section } from '@/ui/Page'
@@ -14,6 +14,7 @@ export function Page() {
   const s = useSession()
   const sessions = useQuery(mySessions)
   const end = useEndMySession()
+  const everywhere = useSignOutEverywhere()
   if (!s) return null
   const { person } = s
   return (
@@ -36,7 +37,20 @@ export function Page() {
           {!person.oidc && <SecondFactor on={person.totp} left={person.recovery_codes_left} />}
           {!person.oidc && <Password />}
         </SimpleGrid>
-        <Section title="My sessions" flush>
+        <Section
+          title="My sessions"
+          flush
+          aside={
+            <Button
+              size="compact-sm"
+              variant="default"
+              loading={everywhere.isPending}
+              onClick={() => everywhere.mutate(undefined, { onError: say.failure })}
+            >
+              Sign out everywhere
+            </Button>
+          }
+        >
           {sessions.error ? (
             <Failure error={sessions.error} retry={() => sessions.refetch()} />
           ) : (

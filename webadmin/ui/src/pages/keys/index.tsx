@@ -2,14 +2,15 @@ import { Badge, Button, Group, Text } from '@mantine/core'
 import { IconKey, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { keys, useRevokeKey } from '@/api/queries'
+import { keys, logins, useEndLogin, useRevokeKey } from '@/api/queries'
 import type { APIKey, CreatedKey } from '@/api/types'
 import { Confirm } from '@/ui/Confirm'
 import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Once } from '@/ui/Once'
-import { Empty, PageHead } from '@/ui/Page'
+import { Empty, PageHead, Section } from '@/ui/Page'
+import { Sessions } from '@/ui/Sessions'
 import { say } from '@/ui/say'
 import { Ago, Countdown } from '@/ui/time'
 import { CreateKey } from './CreateKey'
@@ -86,7 +87,7 @@ export function Page() {
         about="For programs. A key has only the permissions that it was given, and ends by itself."
         actions={create}
       />
-      <div className="surface">
+      <div className="surface" style={{ marginBottom: 'var(--mantine-spacing-md)' }}>
         {error ? (
           <Failure error={error} retry={() => refetch()} />
         ) : (
@@ -104,6 +105,7 @@ export function Page() {
           />
         )}
       </div>
+      <CommandLines />
       {creating && (
         <CreateKey
           close={() => setCreating(false)}
@@ -143,5 +145,27 @@ export function Page() {
         </Confirm>
       )}
     </>
+  )
+}
+
+/** Command lines that people signed in: they hold a token, as programs hold a key. */
+function CommandLines() {
+  const list = useQuery(logins)
+  const end = useEndLogin()
+  return (
+    <Section title="Command lines that people signed in" flush>
+      {list.error ? (
+        <Failure error={list.error} retry={() => list.refetch()} />
+      ) : (
+        <Sessions
+          label="Command lines"
+          whose
+          sessions={list.data?.sessions}
+          end={(s) =>
+            end.mutate(s.id, { onSuccess: () => say.done('The command line is signed out.'), onError: say.failure })
+          }
+        />
+      )}
+    </Section>
   )
 }
