@@ -90,7 +90,11 @@ func parseBase(s string) (*url.URL, error) {
 	case !isLoopback(u.Hostname()):
 		return nil, fmt.Errorf("http://%s would send the API key in clear text over the network; use https:// or an SSH tunnel to a loopback address", u.Host)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	host := strings.ToLower(u.Host)
+	if u.Port() == map[string]string{"https": "443", "http": "80"}[u.Scheme] {
+		host = strings.TrimSuffix(host, ":"+u.Port())
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host}, nil
 }
 
 func isLoopback(host string) bool {
@@ -111,6 +115,11 @@ func (c *Client) call(ctx context.Context, method string, path *url.URL, in, out
 	if err != nil {
 		return err
 	}
+	return c.send(req, out)
+}
+
+// send sends a request that is made and reads its reply.
+func (c *Client) send(req *http.Request, out any) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return err

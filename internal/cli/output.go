@@ -73,7 +73,7 @@ func (t Table) Write(w io.Writer) error {
 	for _, row := range append([][]string{t.Header}, t.Rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = printable(cell)
+			cells[i] = Printable(cell)
 		}
 		if _, err := fmt.Fprintln(tw, strings.Join(cells, "\t")); err != nil {
 			return err
@@ -87,7 +87,8 @@ func (t Table) Write(w io.Writer) error {
 	return err
 }
 
-func printable(s string) string {
+// Printable is what a cell of a Table shows of s.
+func Printable(s string) string {
 	before := ' '
 	s = strings.Map(func(r rune) rune {
 		if r == ' ' && before == ' ' || !standsAlone(r) {

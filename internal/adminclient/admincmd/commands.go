@@ -10,7 +10,10 @@ import (
 
 // Commands returns the commands for a program's root.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), caCommand(), auditCommand()}
+	return []*cobra.Command{
+		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), caCommand(), auditCommand(),
+		loginCommand(), logoutCommand(), whoAmICommand(),
+	}
 }
 
 // group is a command that only has others, which share one connection.

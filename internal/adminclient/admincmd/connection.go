@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -39,6 +40,7 @@ type connection struct {
 
 	target  adminclient.Target // resolved
 	keyFile string             // of target.Key
+	login   bool               // target.Key is that of a login
 }
 
 func (c *connection) register(fs *pflag.FlagSet) {
@@ -60,8 +62,8 @@ func (c *connection) at() string {
 func (c *connection) local() bool { return c.target.Socket != "" }
 
 // resolve finds the API: a flag that names it, else --data-dir, else the environment,
-// else the socket of the controller on this host. Whoever names a key means to use it,
-// so with one the socket is not.
+// else the last login, else the socket of the controller on this host. Whoever names a
+// key means to use it, so with one neither a login nor the socket is.
 func (c *connection) resolve() error {
 	keyFile := orDefault(c.keyFileFlag, os.Getenv(KeyFileEnv))
 	switch url := os.Getenv(URLEnv); {
@@ -76,17 +78,72 @@ func (c *connection) resolve() error {
 	case keyFile != "":
 		return c.remote(DefaultURL, keyFile)
 	}
+	if found, err := c.lastLogin(); found || err != nil {
+		return err
+	}
 	socket, err := adminsocket.Default()
 	if err != nil {
 		return fmt.Errorf("no controller runs on this host (no socket at %w): start it, find another one by --data-dir, "+
-			"or name one elsewhere with --api-url and --api-key-file", err)
+			"or sign in to one elsewhere with `grpccontroller login URL`", err)
 	}
 	c.target = adminclient.Target{Socket: socket}
 	return nil
 }
 
-// remote is an API that is called with a key.
+// lastLogin is the controller to which this user signed in last. Where that cannot be
+// known, as without a home directory, there is none.
+func (c *connection) lastLogin() (found bool, err error) {
+	all, err := ownLogins()
+	if err != nil {
+		return false, nil //nolint:nilerr // a service without a home has no login
+	}
+	origin, err := all.last()
+	if err != nil || origin == "" {
+		return false, err
+	}
+	found, err = c.byLogin(origin)
+	if err == nil && !found {
+		err = fmt.Errorf("the login at %s is gone: `grpccontroller login %[1]s` again, or name a controller with --api-url", origin)
+	}
+	return found, err
+}
+
+// byLogin uses the login at an address, if there is one.
+func (c *connection) byLogin(address string) (found bool, err error) {
+	origin, err := adminclient.Origin(address)
+	if err != nil {
+		return false, err
+	}
+	all, err := ownLogins()
+	if err != nil {
+		return false, nil //nolint:nilerr // a service without a home has no login
+	}
+	it, err := all.of(origin)
+	if errors.Is(err, errNoLogin) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !time.Now().Before(it.ExpiresAt) {
+		return true, fmt.Errorf("the login at %s has expired: `grpccontroller login %[1]s` again", origin)
+	}
+	c.target.URL, c.target.Key, c.login = origin, it.Token, true
+	if ca := orDefault(c.caFlag, os.Getenv(CAFileEnv)); ca != "" {
+		c.target.Roots, err = readRoots(ca)
+		return true, err
+	}
+	c.target.Roots, err = parseRoots([]byte(it.CA), "the login at "+origin)
+	return true, err
+}
+
+// remote is an API that is called with a key, or with a login there.
 func (c *connection) remote(url, keyFile string) (err error) {
+	if keyFile == "" {
+		if found, err := c.byLogin(url); found || err != nil {
+			return err
+		}
+	}
 	c.target.URL, c.keyFile = url, keyFile
 	if c.target.Key, err = readKey(keyFile); err != nil {
 		return err
@@ -144,8 +201,8 @@ func readRunFile(dir string) (run runFile, err error) {
 
 func readKey(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("the admin API at an address needs an API key: name its file with --api-key-file, or make one on the controller's host with " +
-			"`grpccontroller key create --out FILE`")
+		return "", errors.New("the admin API at an address needs to know who calls: sign in with `grpccontroller login URL`, or name the file of an API key with " +
+			"--api-key-file (`grpccontroller key create --out FILE` makes one on the controller's host)")
 	}
 	b, err := readFile(path)
 	switch {
@@ -173,9 +230,17 @@ func readRoots(path string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("CA of the admin API (--api-ca): %w", err)
 	}
+	return parseRoots(b, path)
+}
+
+// parseRoots reads a private CA in PEM; nil without one. name says where it was.
+func parseRoots(pem []byte, name string) (*x509.CertPool, error) {
+	if len(pem) == 0 {
+		return nil, nil
+	}
 	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(b) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM; name the right file with --api-ca", path)
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM; name the right file", name)
 	}
 	return roots, nil
 }

@@ -47,6 +47,8 @@ func (c *connection) explain(cmd *cobra.Command, err error) error {
 func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) error {
 	told := *e // status and request id stay
 	switch {
+	case c.login && e.Status == http.StatusUnauthorized:
+		told.Detail = fmt.Sprintf("the login at %s has ended: `grpccontroller login %[1]s` again", c.at())
 	case !c.local() && (e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests):
 		told.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or is of another controller; "+
 			"name the right file with --api-key-file", c.at(), c.keyFile)

@@ -21,7 +21,7 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
       : []),
     {
       id: 'device',
-      header: 'Browser',
+      header: 'Where',
       cell: ({ row: { original: s } }) => (
         <span title={s.user_agent}>
           {s.method === 'device' ? `command line on ${s.user_agent || 'a host'}` : browser(s.user_agent)}{' '}

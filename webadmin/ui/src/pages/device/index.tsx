@@ -109,7 +109,6 @@ function Decide({ code, device: d, done }: DecideProps) {
         {error && <Failure error={error} />}
         <Group>
           <Button
-            color={elsewhere ? 'red' : undefined}
             loading={approve.isPending}
             disabled={deny.isPending}
             onClick={() => approve.mutate(code, { onSuccess: () => done('approved') })}
