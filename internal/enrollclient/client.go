@@ -184,7 +184,7 @@ func (c *Client) ControllerTime(ctx context.Context) (time.Time, error) {
 func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (*zerotrustv1.EnrollResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	wait := controlclient.NewBackoff(nil)
+	wait, retries := controlclient.NewBackoff(nil), c.retelling("no answer yet, retrying with the same key")
 	for {
 		reply, err := c.tryEnroll(ctx, req, host)
 		if err == nil {
@@ -193,7 +193,7 @@ func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, hos
 		if final, ok := finalError(err); ok {
 			return nil, final
 		}
-		c.cfg.Progress(fmt.Sprintf("no answer yet, retrying with the same key: %v", err))
+		retries.because(err)
 		select {
 		case <-time.After(min(wait.Next(), maxWait)):
 		case <-ctx.Done():

@@ -11,3 +11,8 @@ import (
 func (c *Client) DialWith(dial func(ctx context.Context, address string) (net.Conn, error)) {
 	c.dials = append(c.dials, grpc.WithContextDialer(dial))
 }
+
+// Retelling is what tells about retries.
+func Retelling(what string, progress func(string)) func(error) {
+	return (&retelling{progress: progress, what: what}).because
+}

@@ -56,7 +56,7 @@ func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pen
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	a := &asking{client: c, request: r, host: h, csr: csr, show: show}
-	wait := controlclient.NewBackoff(nil)
+	wait, retries := controlclient.NewBackoff(nil), c.retelling("the controller is away, asking again with the same key")
 	for {
 		reply, err := a.once(ctx)
 		if err == nil {
@@ -68,7 +68,7 @@ func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pen
 		if final, ok := finalRequestError(err); ok {
 			return Result{}, final
 		}
-		c.cfg.Progress(fmt.Sprintf("the controller is away, asking again with the same key: %v", err))
+		retries.because(err)
 		select {
 		case <-time.After(min(wait.Next(), maxWait)):
 		case <-ctx.Done():
