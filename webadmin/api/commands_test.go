@@ -205,7 +205,7 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 		"no run.json":           {[]string{"--data-dir", t.TempDir()}, "is grpccontroller serve running with this data directory?"},
 		"a run.json of others":  {[]string{"--data-dir", badRun}, "--api-url"},
 		"a dead controller":     {[]string{"--data-dir", stale}, "no controller listens at " + stale + "/admin.sock"},
-		"no key for an address": {[]string{"--api-url", e.URL}, "name its file with --api-key-file"},
+		"no key for an address": {[]string{"--api-url", e.URL}, "name the file of an API key with --api-key-file"},
 		"a bind address":        {[]string{"--api-url", "http://0.0.0.0:8080", "--api-key-file", key}, "name the controller's host"},
 		"a bind address of v6":  {[]string{"--api-url", "https://[::]:8080", "--api-key-file", key}, "name the controller's host"},
 		"a CA that is none":     {[]string{"--api-url", e.URL, "--api-key-file", key, "--api-ca", key}, "holds no certificate"},
@@ -232,7 +232,7 @@ func TestCLIPrecedenceOfFlagDataDirAndEnvironment(t *testing.T) {
 	require.Contains(t, runCLI("token", "list", "--data-dir", dir, "--api-key-file", dir+"/none").errOut, dir+"/none", "whoever names a key means to use it")
 	require.Equal(t, 0, runCLI("token", "list", "--data-dir", dir, "--api-key-file", dir+"/key").code)
 	t.Setenv(admincmd.KeyFileEnv, "")
-	require.Contains(t, runCLI("token", "list").errOut, "name its file with --api-key-file", "an address needs a key")
+	require.Contains(t, runCLI("token", "list").errOut, "name the file of an API key with --api-key-file", "an address needs a key")
 	t.Setenv(admincmd.URLEnv, "")
 	t.Setenv("GRPCCONTROLLER_DATA_DIR", dir)
 	require.Equal(t, 0, runCLI("token", "list").code, "the controller's own variable, as in its container")
