@@ -21,7 +21,7 @@ func (p paths) in(elem ...string) string {
 func (p paths) bootstrap() string    { return p.in("bootstrap") }
 func (p paths) database() string     { return p.in("controller.db") }
 func (p paths) audit() string        { return p.in("audit") }
-func (p paths) apiKey() string       { return p.in("bootstrap-api-key") }
+func (p paths) firstKey() string     { return p.in("bootstrap-api-key") } // of earlier releases
 func (p paths) setupLink() string    { return p.in("setup-link") }
 func (p paths) sealKey() string      { return p.in("seal.key") }
 func (p paths) releaseKey() string   { return p.in("release.key") }

@@ -152,19 +152,6 @@ func (c *controller) open(ctx context.Context) (err error) {
 	if c.installs, err = openInstalls(c.cfg.InstallDir, c.paths.releaseKey(), c.log.Named("install")); err != nil {
 		return err
 	}
-	made, err := auth.EnsureBootstrapKey(ctx, c.store.AuthRows(), c.paths.apiKey())
-	if err != nil {
-		return err
-	}
-	switch made {
-	case auth.BootstrapCreated:
-		// Where the key is, not what it is: a log is read by more people than a file
-		// of mode 0600.
-		c.log.Info("admin api key created, read it from its file and keep it safe", zap.String("file", c.paths.apiKey()))
-	case auth.BootstrapFileGone:
-		c.log.Info("admin api key is valid but its file was taken away", zap.String("file", c.paths.apiKey()))
-	case auth.BootstrapKept, auth.BootstrapDead:
-	}
 	if c.health, err = health.New(health.Config{Listen: c.cfg.Listen.Health, AllowRemote: c.cfg.Listen.HealthRemote, Caps: c.budget.health, Log: c.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once
 		return fmt.Errorf("listen.health: %w", err)
 	}
@@ -294,7 +281,7 @@ func (c *controller) run(ctx context.Context) error {
 	if err := c.declare(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.offerSetup(ctx), c.writeRunFile()); err != nil {
+	if err := errors.Join(c.retireFirstKey(ctx), c.offerSetup(ctx), c.writeRunFile()); err != nil {
 		return err
 	}
 	for _, component := range c.components(enrollment, plane) {

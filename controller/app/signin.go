@@ -35,7 +35,7 @@ func (c *controller) signIn(a *api.Config, now func() time.Time) (run func(conte
 		return nil, err
 	}
 	a.Identity, err = auth.New(auth.Config{
-		Store: c.store, Seal: box, Audit: c.audit, Log: c.log, Now: now, Product: c.td.Name(), OwnerSignedIn: c.dropFirstKeys,
+		Store: c.store, Seal: box, Audit: c.audit, Log: c.log, Now: now, Product: c.td.Name(), OwnerSignedIn: c.dropSetupLink,
 	})
 	if err != nil {
 		return nil, err
@@ -131,13 +131,21 @@ func (c *controller) showSetup(w *os.File) {
 	_, _ = fmt.Fprintf(w, "\n%s\n  Set up the first owner (once, within 24 hours):\n\n    %s\n%s\n\n", rule, paint.Bold(c.setup), rule)
 }
 
-// dropFirstKeys removes the files of what an owner's sign-in made useless.
-func (c *controller) dropFirstKeys() {
-	for _, path := range []string{c.paths.setupLink(), c.paths.apiKey()} {
-		if err := removeIfThere(path); err != nil {
-			c.log.Warn("file of a dead secret not removed", zap.String("file", path), zap.Error(err))
-		}
+// dropSetupLink removes the file of the link that an owner's sign-in made useless.
+func (c *controller) dropSetupLink() {
+	if err := removeIfThere(c.paths.setupLink()); err != nil {
+		c.log.Warn("file of a dead secret not removed", zap.String("file", c.paths.setupLink()), zap.Error(err))
 	}
+}
+
+// retireFirstKey ends the API key that an earlier release left in the data directory.
+func (c *controller) retireFirstKey(ctx context.Context) error {
+	retired, err := c.identity.Keys.RetireFirstKey(ctx, c.paths.firstKey())
+	if err == nil && retired {
+		c.log.Info("the API key of the first start was revoked and its file removed: root and the controller's own user need none at the local admin socket, "+
+			"and others one that `grpccontroller key create` makes", zap.String("file", c.paths.firstKey()), zap.String("socket", c.paths.adminSocket()))
+	}
+	return err
 }
 
 func removeIfThere(path string) error {

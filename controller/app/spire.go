@@ -200,7 +200,6 @@ type runFile struct {
 	Health      string `json:"health"`
 	SPIREServer string `json:"spire_server"`
 	CA          string `json:"ca"`
-	APIKeyFile  string `json:"api_key_file"`
 	// Config is what runs, which flags may have made other than the configuration file:
 	// doctor judges it. It names files of secrets and holds none.
 	Config *config.Config `json:"config,omitempty"`
@@ -211,7 +210,7 @@ func (c *controller) writeRunFile() error {
 	text, err := json.MarshalIndent(runFile{
 		TrustDomain: c.td.Name(), Enrollment: c.reachedAt.enrollAt(), Control: strings.Join(at.ControlPlane, ","),
 		Admin: c.adminAddress(), AdminSocket: c.paths.adminSocket(), Health: c.health.Addr().String(), SPIREServer: at.SPIREServer,
-		CA: c.ca.CertificatePath(), APIKeyFile: c.paths.apiKey(), Config: &c.cfg,
+		CA: c.ca.CertificatePath(), Config: &c.cfg,
 	}, "", "  ")
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ var ErrState = errors.New("audit: state is not JSON of at most 24 KiB")
 // Event is one record of the audit log.
 type Event struct {
 	Time      time.Time
-	Actor     string // who: "key:bootstrap", "host:<id>", "" for an unknown caller
+	Actor     string // who: "key:<id>", "host:<id>", "local/root", "" for an unknown caller
 	Action    string
 	Target    string // on what: "connector/<id>", "token/<id>"
 	Outcome   Outcome

@@ -17,13 +17,19 @@ import (
 )
 
 // TestTheFirstOwnerAndTheWayBackIn is the life of a controller's sign-in on one
-// running controller: setup link, end of the bootstrap key, a key for programs,
-// break-glass.
+// running controller, whose data directory is of a release that kept an API key in a
+// file: setup link, the local admin socket, a key for programs, break-glass.
 func TestTheFirstOwnerAndTheWayBackIn(t *testing.T) {
 	t.Parallel()
-	s := newWorld(t)
+	s := prepareWorld(t)
+	old := filepath.Join(s.Dir, "bootstrap-api-key")
+	require.NoError(t, os.MkdirAll(s.Dir, 0o700))
+	require.NoError(t, os.WriteFile(old, []byte("zta_00000000000000000000000000000000000000\n"), 0o600))
+	s.start()
+	require.NoFileExists(t, old)
+	require.Equal(t, 1, strings.Count(s.Tail(1000), "the API key of the first start was revoked"))
 	s.secrets = append(s.secrets, "correct horse battery", "another horse battery")
-	keyFile, linkFile := filepath.Join(s.Dir, "bootstrap-api-key"), filepath.Join(s.Dir, "setup-link")
+	keyFile, linkFile := filepath.Join(s.Dir, "api-key"), filepath.Join(s.Dir, "setup-link")
 	text, err := os.ReadFile(linkFile)
 	require.NoError(t, err)
 	info, err := os.Stat(linkFile)
@@ -53,7 +59,6 @@ func TestTheFirstOwnerAndTheWayBackIn(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "owner", session.Person.Role)
 	require.NoFileExists(t, linkFile)
-	require.NoFileExists(t, keyFile, "the bootstrap key died with the first owner")
 	status, _ = ask(http.MethodPost, "/tokens", adminapi.TokenRequest{Kind: "connector", ID: "a"}, session.CSRFToken)
 	require.Equal(t, http.StatusCreated, status)
 

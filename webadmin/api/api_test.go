@@ -26,7 +26,7 @@ type request struct {
 	remote             string
 }
 
-// send asks the handler as the holder of the bootstrap key.
+// send asks the handler as the holder of a key for everything.
 func send(t testing.TB, e *apitest.Env, r request) *httptest.ResponseRecorder {
 	t.Helper()
 	req := httptest.NewRequestWithContext(context.Background(), r.method, r.path, strings.NewReader(r.body))

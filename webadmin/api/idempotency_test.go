@@ -237,7 +237,7 @@ func TestNoReplyIsKeptUnlessItsRowSaysSo(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
 	_, hash := auth.NewKey()
-	require.NoError(t, e.Identity.Store.AuthRows().InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID}, hash))
+	require.NoError(t, e.Identity.Store.AuthRows().InsertKey(t.Context(), auth.Key{ID: "all", Permissions: apitest.Grantable()}, hash))
 	w := send(t, e, keyed("/keys", `{"name":"ci","scopes":["fleet:read"]}`, "k1"))
 	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
 	made := decode[adminapi.CreatedKey](t, w)

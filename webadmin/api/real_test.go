@@ -86,7 +86,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	})
 	secret, hash := auth.NewKey()
 	require.NoError(t, r.store.AuthTx(t.Context(), func(tx auth.Tx) error {
-		return tx.InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID, CreatedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}, hash)
+		return tx.InsertKey(t.Context(), auth.Key{ID: "all", Permissions: apitest.Grantable(), CreatedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}, hash)
 	}))
 	r.Key, r.people = secret, people
 	return r

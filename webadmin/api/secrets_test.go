@@ -26,7 +26,7 @@ func TestNoSecretIsInTheAuditLog(t *testing.T) {
 	require.NoError(t, err)
 	b := newBrowser(t, r.Env)
 	const password = "staple battery horse"
-	secrets := map[string]string{"the bootstrap key": r.Key, "a setup code": code, "a password": password}
+	secrets := map[string]string{"a key for everything": r.Key, "a setup code": code, "a password": password}
 	require.Equal(t, http.StatusOK, b.do(http.MethodPost, "/setup", `{"code":"`+code+`","name":"Ada","email":"ada@example.com","password":"`+password+`"}`).Code)
 	requireProblem(t, b.do(http.MethodPost, "/setup", `{"code":"`+code+`","name":"Eve","email":"eve@example.com","password":"`+password+`"}`), http.StatusForbidden)
 	secrets["a session"], secrets["its CSRF token"] = b.cookies["zt_session"], b.csrf

@@ -58,9 +58,6 @@ func (k *Keys) Exchange(ctx context.Context, keyID, text string, scope []Permiss
 	if err == nil && key.ID != keyID {
 		err = &RefusedError{Reason: "key of another client id", Actor: keyActor + key.ID}
 	}
-	if err == nil && key.ID == BootstrapID {
-		err = &RefusedError{Reason: "the bootstrap key gets no access token", Actor: keyActor + key.ID}
-	}
 	if err != nil {
 		// Only refusals are limited: a key cannot be guessed, and other programs behind
 		// the same address must not be able to keep this one out.

@@ -24,8 +24,8 @@ type Config struct {
 	Product string
 	// SigningKeyLife is how long one key signs access tokens; 0 is the default.
 	SigningKeyLife time.Duration
-	// OwnerSignedIn is called after an owner signed in, when the bootstrap key and
-	// the setup link are dead; may be nil.
+	// OwnerSignedIn is called after an owner signed in, when the setup link is dead;
+	// may be nil.
 	OwnerSignedIn func()
 }
 

@@ -10,7 +10,7 @@
 // Main types, in reading order: Permission, Role, Principal; Auth and its parts
 // Sessions (SignIn, Authenticate, StepUp), People (setup links, Create, Update),
 // Account (what people change of themselves), Keys (Authenticate, Exchange), Devices (the device flow); Declare;
-// Person, Session, Key, Store; EnsureBootstrapKey.
+// Person, Session, Key, Store.
 //
 // Everything is safe for concurrent use and starts no goroutine.
 //

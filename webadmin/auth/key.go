@@ -9,9 +9,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 )
 
-// Lives of API keys. The bootstrap key is for the first day only.
+// Lives of API keys.
 const (
-	BootstrapLife  = 24 * time.Hour
 	DefaultKeyLife = 90 * 24 * time.Hour
 	LongestKeyLife = 365 * 24 * time.Hour
 	shortestKey    = time.Minute
@@ -19,9 +18,8 @@ const (
 
 // Key is an API key without its secret.
 type Key struct {
-	ID   string
-	Name string
-	// Permissions are ignored for the bootstrap key: see KeyPermissions.
+	ID          string
+	Name        string
 	Permissions []Permission
 	CreatedBy   string
 	CreatedAt   time.Time
@@ -31,12 +29,8 @@ type Key struct {
 }
 
 // KeyPermissions are what the holder of k may do: what k was given, as far as a
-// key may have it at all. The bootstrap key is known by its id and has every
-// permission but Self, so that it grows with the product until it dies.
+// key may have it at all.
 func (k Key) KeyPermissions() []Permission {
-	if k.ID == BootstrapID {
-		return slices.DeleteFunc(Permissions(), func(p Permission) bool { return p == Self })
-	}
 	return slices.DeleteFunc(slices.Clone(k.Permissions), func(p Permission) bool { return !p.Grantable() })
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,11 +134,10 @@ func TestExchangeRefuses(t *testing.T) {
 	e := authtest.New(t, nil)
 	k, text := newKey(t, e, auth.FleetRead)
 	other, _ := newKey(t, e, auth.CARotate)
-	bootstrap, hash := auth.NewKey()
-	require.NoError(t, e.Store.AuthRows().InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID}, hash))
+	unknown, _ := auth.NewKey()
 	for name, tc := range map[string]struct{ id, secret string }{
-		"no secret": {k.ID, ""}, "a wrong secret": {k.ID, bootstrap}, "another key's id": {other.ID, text}, "no id": {"", text},
-		"the bootstrap key": {auth.BootstrapID, bootstrap}, "an access token": {k.ID, exchange(t, e, k, text)},
+		"no secret": {k.ID, ""}, "a wrong secret": {k.ID, unknown}, "another key's id": {other.ID, text}, "no id": {"", text},
+		"an access token": {k.ID, exchange(t, e, k, text)},
 	} {
 		var refused *auth.RefusedError
 		_, err := e.Keys.Exchange(t.Context(), tc.id, tc.secret, nil, by)
@@ -150,11 +151,11 @@ func TestExchangeRefuses(t *testing.T) {
 	source := by
 	source.Source = "203.0.113.7"
 	for range 20 {
-		_, err := e.Keys.Exchange(t.Context(), k.ID, bootstrap, nil, source)
+		_, err := e.Keys.Exchange(t.Context(), k.ID, unknown, nil, source)
 		require.Error(t, err)
 	}
 	var many *auth.TooManyError
-	_, err := e.Keys.Exchange(t.Context(), k.ID, bootstrap, nil, source)
+	_, err := e.Keys.Exchange(t.Context(), k.ID, unknown, nil, source)
 	require.ErrorAs(t, err, &many)
 	_, err = e.Keys.Exchange(t.Context(), k.ID, text, nil, source)
 	require.NoError(t, err, "one program of an address does not keep another out")
@@ -411,25 +412,55 @@ func embedded(t testing.TB, key ed25519.PrivateKey, claims map[string]any) strin
 	return text
 }
 
-func TestTheBootstrapKeyLivesForADay(t *testing.T) {
+// TestAnUpgradeRetiresTheFirstKey: releases before the local admin socket left a key for
+// everything in a file.
+func TestAnUpgradeRetiresTheFirstKey(t *testing.T) {
 	t.Parallel()
-	e := authtest.New(t, time.Now)
-	path := t.TempDir() + "/bootstrap-api-key"
-	made, err := auth.EnsureBootstrapKey(t.Context(), e.Store.AuthRows(), path)
+	e := authtest.New(t, nil)
+	text, hash := auth.NewKey()
+	childText, childHash := auth.NewKey()
+	rows := e.Store.AuthRows()
+	require.NoError(t, rows.InsertKey(t.Context(), auth.Key{ID: auth.FirstKeyID, CreatedAt: e.Clock.Now(), ExpiresAt: e.Clock.Now().Add(time.Hour)}, hash))
+	require.NoError(t, rows.InsertKey(t.Context(), auth.Key{ID: "key_made", CreatedBy: "key:" + auth.FirstKeyID, Permissions: []auth.Permission{auth.FleetRead}}, childHash))
+	p, err := e.Keys.Authenticate(t.Context(), text)
 	require.NoError(t, err)
-	require.Equal(t, auth.BootstrapCreated, made)
-	k, err := e.Store.AuthRows().KeyByID(t.Context(), auth.BootstrapID)
+	require.Empty(t, p.Permissions, "even before it is retired")
+
+	path := filepath.Join(t.TempDir(), "bootstrap-api-key")
+	require.NoError(t, os.WriteFile(path, []byte(text+"\n"), 0o600))
+	retired, err := e.Keys.RetireFirstKey(t.Context(), path)
 	require.NoError(t, err)
-	require.Equal(t, k.CreatedAt.Add(24*time.Hour), k.ExpiresAt)
-	require.NoError(t, e.Keys.Revoke(t.Context(), auth.BootstrapID, by))
-	made, err = auth.EnsureBootstrapKey(t.Context(), e.Store.AuthRows(), path)
-	require.NoError(t, err)
-	require.Equal(t, auth.BootstrapDead, made)
+	require.True(t, retired)
 	require.NoFileExists(t, path)
-	made, err = auth.EnsureBootstrapKey(t.Context(), e.Store.AuthRows(), path)
+	requireKeyRefused(t, e, text, "revoked API key")
+	requireKeyRefused(t, e, childText, "revoked API key")
+	revoked := e.Events(t, audit.KeyRevoke)
+	require.Len(t, revoked, 2)
+	require.Equal(t, []string{"key/bootstrap", "controller"}, []string{revoked[0].Target, revoked[0].Actor})
+	require.NotContains(t, revoked[0].Before, "revoked_at")
+	require.Contains(t, revoked[0].After, `"revoked_at":"2030-01-02T03:04:05Z"`)
+
+	retired, err = e.Keys.RetireFirstKey(t.Context(), path)
 	require.NoError(t, err)
-	require.Equal(t, auth.BootstrapDead, made, "and is never made again")
+	require.False(t, retired, "it is said once")
+	require.Len(t, e.Events(t, audit.KeyRevoke), 2)
+
+	require.NoError(t, os.WriteFile(path, []byte(text+"\n"), 0o600))
+	retired, err = e.Keys.RetireFirstKey(t.Context(), path)
+	require.NoError(t, err)
+	require.True(t, retired, "a file that came back, as from a backup")
 	require.NoFileExists(t, path)
+}
+
+func TestANewControllerHasNoFirstKey(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	retired, err := e.Keys.RetireFirstKey(t.Context(), filepath.Join(t.TempDir(), "bootstrap-api-key"))
+	require.NoError(t, err)
+	require.False(t, retired)
+	keys, err := e.Keys.List(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, keys)
 }
 
 func FuzzBearer(f *testing.F) {

@@ -20,14 +20,12 @@ func owner(code string) auth.Setup {
 	return auth.Setup{Code: code, Name: "Ada", Email: ada, Password: authtest.Password}
 }
 
-func TestTheFirstOwnerComesByTheLinkAndEndsTheBootstrapKey(t *testing.T) {
+func TestTheFirstOwnerComesByTheLink(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
 	called := 0
 	e.Config.OwnerSignedIn = func() { called++ }
 	e.Again(t)
-	key, hash := auth.NewKey()
-	require.NoError(t, e.Store.AuthRows().InsertKey(t.Context(), auth.Key{ID: auth.BootstrapID, CreatedAt: e.Clock.Now()}, hash))
 	needed, err := e.People.SetupNeeded(t.Context())
 	require.NoError(t, err)
 	require.True(t, needed)
@@ -36,26 +34,14 @@ func TestTheFirstOwnerComesByTheLinkAndEndsTheBootstrapKey(t *testing.T) {
 	require.Regexp(t, `^ztl_[a-z2-7]{39}$`, code)
 	_, err = e.Store.AuthRows().LinkByHash(t.Context(), secret.Hash(code))
 	require.NoError(t, err, "only its hash is kept")
-	_, err = e.Keys.Authenticate(t.Context(), key)
-	require.NoError(t, err, "good until then")
 
 	e.Add(t, "op@example.com", auth.Operator)
-	_, err = e.Keys.Authenticate(t.Context(), key)
-	require.NoError(t, err, "an operator is no owner")
-	require.Zero(t, called)
+	require.Zero(t, called, "an operator is no owner")
 
 	in, err := e.People.Redeem(t.Context(), owner(code), from("192.0.2.1"))
 	require.NoError(t, err)
 	require.Equal(t, auth.Owner, e.Active(t, in).Principal.Role)
 	require.Equal(t, 1, called)
-	var refused *auth.RefusedError
-	_, err = e.Keys.Authenticate(t.Context(), key)
-	require.ErrorAs(t, err, &refused)
-	require.Equal(t, "revoked API key", refused.Reason)
-	revoked := e.Events(t, audit.KeyRevoke)[0]
-	require.Equal(t, "key/bootstrap", revoked.Target)
-	require.NotContains(t, revoked.Before, "revoked_at")
-	require.Contains(t, revoked.After, `"revoked_at":"2030-01-02T03:04:05Z"`)
 
 	needed, err = e.People.SetupNeeded(t.Context())
 	require.NoError(t, err)

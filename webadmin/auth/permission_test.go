@@ -44,6 +44,7 @@ func TestStepUpEndsForPeopleAndIsNotAskedOfKeys(t *testing.T) {
 	person.StepUpUntil = now.Add(time.Nanosecond)
 	require.True(t, person.SteppedUp(now))
 	require.True(t, auth.Principal{Kind: auth.KindKey}.SteppedUp(now))
+	require.True(t, auth.Local().SteppedUp(now))
 	require.False(t, auth.Principal{}.SteppedUp(now), "an unknown kind is no key")
 }
 
@@ -51,7 +52,5 @@ func TestAKeyCarriesOnlyWhatAKeyMayHave(t *testing.T) {
 	t.Parallel()
 	k := auth.Key{ID: "k1", Permissions: []auth.Permission{auth.FleetRead, auth.Self, auth.PeopleManage, "made:up", ""}}
 	require.Equal(t, []auth.Permission{auth.FleetRead}, k.KeyPermissions())
-	bootstrap := auth.Key{ID: auth.BootstrapID}.KeyPermissions()
-	require.Len(t, bootstrap, len(auth.Permissions())-1)
-	require.NotContains(t, bootstrap, auth.Self)
+	require.Empty(t, auth.Key{ID: auth.FirstKeyID}.KeyPermissions(), "that of earlier releases, whose id was enough")
 }

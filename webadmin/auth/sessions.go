@@ -200,24 +200,7 @@ func (s *Sessions) begin(ctx context.Context, tx Tx, p *Person, m Method, from F
 	if err := s.record(ctx, tx, by, audit.Event{Action: audit.SignIn, Target: "session/" + sess.ID, Reason: string(m)}); err != nil {
 		return SignedIn{}, err
 	}
-	if p.Role == Owner {
-		if err := s.endBootstrap(ctx, tx, by); err != nil {
-			return SignedIn{}, err
-		}
-	}
 	return SignedIn{Person: *p, Session: sess, Secret: text}, nil
-}
-
-// endBootstrap revokes the bootstrap key: with an owner there is no need for it.
-func (k *core) endBootstrap(ctx context.Context, tx Tx, by By) error {
-	key, err := tx.KeyByID(ctx, BootstrapID)
-	if errors.Is(err, ErrKeyNotFound) || err == nil && !key.RevokedAt.IsZero() {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return k.revoke(ctx, tx, key, by, "an owner signed in")
 }
 
 // began tells the outside what a sign-in ended.

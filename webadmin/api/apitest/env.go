@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ type Env struct {
 }
 
 // Actor is who Env.Key belongs to.
-const Actor = "key:bootstrap"
+const Actor = "key:all"
 
 // CA is what the API says that the bootstrap CA is.
 const CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -102,7 +103,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e.Events, e.Replays = events.NewHub(clock.Now), &Replays{}
 	e.Series = series.New(e.Fleet, zap.NewNop(), clock.Now)
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
-	e.Key = e.AddKey(t, auth.Key{ID: auth.BootstrapID})
+	e.Key = e.AddKey(t, auth.Key{ID: "all", Permissions: Grantable()})
 	e.Identity = authtest.New(t, clock.Now)
 	c := api.Config{
 		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
@@ -146,6 +147,11 @@ func Socket(t testing.TB) (option func(*api.Config), path string) {
 	t.Helper()
 	l, path := adminsockettest.Listen(t)
 	return func(c *api.Config) { c.Local = l }, path
+}
+
+// Grantable are the permissions that a key can have.
+func Grantable() []auth.Permission {
+	return slices.DeleteFunc(auth.Permissions(), func(p auth.Permission) bool { return !p.Grantable() })
 }
 
 // AddKey stores k and returns its secret.
