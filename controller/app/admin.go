@@ -18,7 +18,7 @@ import (
 )
 
 // newAdmin makes the admin API and what feeds it; it needs the whole domain.
-func (c *controller) newAdmin(ctx context.Context, now func() time.Time) error {
+func (c *controller) newAdmin(now func() time.Time) error {
 	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	c.store.OnCommit(c.feed.Committed)
 	commands := installer{
@@ -40,7 +40,7 @@ func (c *controller) newAdmin(ctx context.Context, now func() time.Time) error {
 		c.besides = append(c.besides, run)
 	}
 	// serve holds the lock of the data directory: a socket that is there is nobody's.
-	if cfg.Local, err = adminsocket.Listen(ctx, c.paths.adminSocket()); err != nil {
+	if cfg.Local, err = adminsocket.Listen(c.paths.adminSocket()); err != nil {
 		return err
 	}
 	if c.admin, err = api.New(cfg); err != nil {

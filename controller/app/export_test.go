@@ -158,7 +158,7 @@ func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spi
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	enrollment, plane, err := c.build(ctx, gctx.Done())
+	enrollment, plane, err := c.build(gctx.Done())
 	if err != nil {
 		return nil, err
 	}

@@ -186,7 +186,7 @@ func (c *controller) moved() {
 }
 
 // build makes the domain and its transports.
-func (c *controller) build(ctx context.Context, stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
+func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
 	now := time.Now
 	ttl := map[identity.Kind]time.Duration{
 		identity.KindConnector: c.cfg.SVIDTTL.Connector, identity.KindTunneler: c.cfg.SVIDTTL.Tunneler,
@@ -214,7 +214,7 @@ func (c *controller) build(ctx context.Context, stopping <-chan struct{}) (enrol
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)
-	if err := c.newAdmin(ctx, now); err != nil {
+	if err := c.newAdmin(now); err != nil {
 		return nil, nil, err
 	}
 	if enrollment, plane, err = c.servers(stopping); err != nil {
@@ -271,7 +271,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 // run serves until ctx ends.
 func (c *controller) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	enrollment, plane, err := c.build(ctx, gctx.Done()) //nolint:contextcheck // binds at once
+	enrollment, plane, err := c.build(gctx.Done()) //nolint:contextcheck // binds at once
 	if err != nil {
 		return err
 	}

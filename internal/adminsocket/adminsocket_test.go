@@ -96,7 +96,7 @@ func TestDefaultIsTheFirstThatIsThereOrCannotBeLookedFor(t *testing.T) {
 func TestListenIsForItsOwnUserAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(adminsockettest.Dir(t), "admin.sock")
-	l, err := adminsocket.Listen(t.Context(), path)
+	l, err := adminsocket.Listen(path)
 	require.NoError(t, err)
 	info, err := os.Lstat(path)
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestListenReplacesWhatADeadControllerLeft(t *testing.T) {
 	require.NoError(t, err)
 	dead.SetUnlinkOnClose(false) // as after SIGKILL
 	require.NoError(t, dead.Close())
-	l, err := adminsocket.Listen(t.Context(), path)
+	l, err := adminsocket.Listen(path)
 	require.NoError(t, err)
 	accepted := acceptOne(l)
 	adminsockettest.Dial(t, path)
@@ -137,7 +137,7 @@ func TestListenLeavesAloneWhatIsInUseOrNoSocket(t *testing.T) {
 		"a relative path":            {"admin.sock", "not absolute"},
 	} {
 		t.Run(name, func(t *testing.T) { // one after the other: the first has one listener
-			_, err := adminsocket.Listen(t.Context(), c.path)
+			_, err := adminsocket.Listen(c.path)
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -208,7 +208,7 @@ func TestRootOfAnotherUserNamespaceIsNoOwner(t *testing.T) {
 	program, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
 	copied := filepath.Join(adminsockettest.Dir(t), "program")
-	require.NoError(t, os.WriteFile(copied, program, 0o755)) //nolint:gosec // another user runs it
+	require.NoError(t, os.WriteFile(copied, program, 0o755))
 	const outside = 4242
 	cmd := exec.CommandContext(t.Context(), copied)
 	cmd.Dir, cmd.Env = "/", append(os.Environ(), connectTo+"="+path)

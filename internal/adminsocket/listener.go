@@ -23,7 +23,7 @@ type Listener struct {
 // earlier controller left behind is replaced, so the caller must hold the lock of the
 // data directory: without it, two controllers that start at once would take it from
 // each other.
-func Listen(ctx context.Context, path string) (*Listener, error) {
+func Listen(path string) (*Listener, error) {
 	if err := Check(path); err != nil {
 		return nil, err
 	}
@@ -31,10 +31,10 @@ func Listen(ctx context.Context, path string) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := removeStale(ctx, path); err != nil {
+	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("local admin socket: %w", err)
 	}
@@ -51,7 +51,7 @@ func Listen(ctx context.Context, path string) (*Listener, error) {
 const dialTimeout = time.Second
 
 // removeStale removes a socket at which nothing listens.
-func removeStale(ctx context.Context, path string) error {
+func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -62,7 +62,7 @@ func removeStale(ctx context.Context, path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("%s is not a socket, and the local admin socket must be there: move it away and start again", path)
 	}
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", path)
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "unix", path)
 	switch {
 	case err == nil:
 		_ = conn.Close()

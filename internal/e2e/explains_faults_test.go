@@ -123,6 +123,7 @@ func TestAStartThatCannotSucceedSaysWhatToCheck(t *testing.T) {
 	require.Contains(t, s.fails(1, "grpccontroller", nil, s.serve("--data-dir", "/proc/grpccontroller")...), "data_dir")
 	require.Contains(t, s.fails(1, "grpccontroller", nil, s.serve("--data-dir", s.Dir)...), "in use by another grpccontroller")
 	require.NoError(t, s.Ready(t.Context()), "the first one goes on")
+	s.cli("connectors", "list") // and keeps its local admin socket
 	require.Contains(t, s.fails(1, "grpccontroller", nil, s.serve("--data-dir", filepath.Join(s.dir, strings.Repeat("long", 30)))...), "bytes")
 
 	old := filepath.Join(s.dir, "old-spire")

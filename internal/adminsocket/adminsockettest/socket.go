@@ -30,7 +30,7 @@ func Dir(tb testing.TB) string {
 func Listen(tb testing.TB) (l *adminsocket.Listener, path string) {
 	tb.Helper()
 	path = filepath.Join(Dir(tb), "admin.sock")
-	l, err := adminsocket.Listen(tb.Context(), path)
+	l, err := adminsocket.Listen(path)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = l.Close() })
 	require.NoError(tb, os.Chmod(path, 0o666)) //nolint:gosec // that is what it is for

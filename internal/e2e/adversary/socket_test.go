@@ -70,10 +70,10 @@ func TestLoopbackIsNotTheSocket(t *testing.T) {
 func TestASecondControllerDoesNotTakeTheSocket(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(adminsockettest.Dir(t), "admin.sock")
-	first, err := adminsocket.Listen(t.Context(), path)
+	first, err := adminsocket.Listen(path)
 	require.NoError(t, err)
 	defer func() { _ = first.Close() }()
-	_, err = adminsocket.Listen(t.Context(), path)
+	_, err = adminsocket.Listen(path)
 	require.ErrorContains(t, err, "another program listens")
 	adminsockettest.Dial(t, path)
 }

@@ -64,6 +64,10 @@ func TestHosts(t *testing.T) {
 		exposure(t, gw, "grpcconnector.service", 15)
 		exposure(t, gw, "grpctunneler.service", 15)
 		exposure(t, gw, "spire-agent.service", 20)
+		require.Equal(t, "700 directory\n600 socket\n", s.controller.Run("stat", "-c", "%a %F", "/run/grpccontroller", "/run/grpccontroller/admin.sock"))
+		out, err := s.controller.Try(asNobody("grpccontroller", "connectors", "list")...)
+		require.Error(t, err)
+		require.Contains(t, out, "only root and the controller's own user may use /run/grpccontroller/admin.sock")
 	})
 	all := func() {
 		s.online(gw, connector, gatewayID)
