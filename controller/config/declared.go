@@ -18,12 +18,12 @@ type Declared struct {
 type DeclaredOwner struct {
 	Email        string `conf:"email" usage:"e-mail address of an owner that every start makes sure of; empty declares none"`
 	Name         string `conf:"name" usage:"name of that owner"`
-	PasswordPath string `conf:"password_path" usage:"file with the password of that owner; another password in it replaces the one before at the next start"`
+	PasswordPath string `conf:"password_path" usage:"file with the password of that owner; another password in it replaces the one before at the next start" is:"path"`
 }
 
 // DeclaredKey is an API key that does not expire.
 type DeclaredKey struct {
-	Path   string   `conf:"path" usage:"file with an API key (of grpccontroller key generate) that every start makes sure of; another key in it replaces the one before"`
+	Path   string   `conf:"path" usage:"file with an API key (of grpccontroller key generate) that every start makes sure of; another key in it replaces the one before" is:"path"`
 	Name   string   `conf:"name" usage:"name of that key"`
 	Scopes []string `conf:"scopes" usage:"permissions of that key, such as fleet:read,tokens:write; or all"`
 }
