@@ -33,7 +33,7 @@ const phone = { width: 390, height: 844 }
 const expected = (m) =>
   (/status of 40[13]/.test(m.text()) && /\/(session|tokens)$/.test(m.location().url)) ||
   (/status of 4(09|22|00|03)/.test(m.text()) && /\/approve$/.test(m.location().url)) ||
-  (/status of 40[34]/.test(m.text()) && /\/claims\//.test(m.location().url))
+  (/status of 40[34]/.test(m.text()) && /\/(claims|device)\//.test(m.location().url))
 
 /**
  * A person at a browser. Whatever the browser complains of (errors, refusals by the
