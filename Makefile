@@ -30,7 +30,7 @@ TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide
 # namespace of its own, the longest first. Those that need both cores run alone.
 E2E_FIRST  := ./internal/e2e ./internal/e2e/rotation ./internal/e2e/observability
 E2E_CORES  := /(dashboard|flood|herd)$$
-E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_CORES)|/hosts$$')
+E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_CORES)|/hosts(/|$$)')
 E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_CORES)')
 
 .PHONY: help
@@ -190,7 +190,7 @@ images: build spire ## Build the container images by podman or docker ($ENGINE),
 
 .PHONY: test-hosts
 test-hosts: packages ## Boot Debian hosts with systemd, install the packages on them, break them (as root)
-	@scripts/require.sh systemd-nspawn mmdebstrap ip nft rpm man zsh fish qemu-aarch64-static
+	@scripts/require.sh systemd-nspawn mmdebstrap ip nft rpm man zsh fish qemu-aarch64-static lintian rpmlint
 	go test -count 1 -timeout 20m ./internal/e2e/hosts/...
 
 .PHONY: test-containers

@@ -45,10 +45,25 @@ for program in grpccontroller grpcconnector grpctunneler host-agent; do
 	done
 done
 gzip -9n "$STAGE"/man/*.8
-cp LICENSE "$STAGE/doc/copyright"
+cp deploy/packages/copyright LICENSE "$STAGE/doc/"
 spire=$(awk '$1 == "github.com/spiffe/spire" { print $2; exit }' spire/release/go.mod)
 sed "s/@SPIRE_VERSION@/$spire/" deploy/packages/NOTICE >"$STAGE/doc/NOTICE"
 scripts/installtree.sh "$STAGE/install"
+
+# A package's changelog is the commit that it was built from; git has the others.
+maintainer=$(sed -n 's/^maintainer: //p' deploy/packages/grpccontroller.yaml)
+change="Built from commit ${COMMIT:-$(git rev-parse HEAD)}."
+cat >"$STAGE/doc/changelog.yaml" <<EOF
+- semver: $PACKAGE_VERSION-1
+  date: $(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+  packager: $maintainer
+  changes: [{note: "$change"}]
+EOF
+for package in grpccontroller grpcconnector grpctunneler grpc-spire-agent; do
+	printf '%s (%s) unstable; urgency=medium\n\n  * %s\n\n -- %s  %s\n' "$package" "$PACKAGE_VERSION" "$change" "$maintainer" \
+		"$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$STAGE/doc/changelog.$package.gz"
+	sed "s/@PACKAGE@/$package/" deploy/packages/lintian-overrides >"$STAGE/doc/$package.overrides"
+done
 
 # scripts PACKAGE UNIT UNITS STATE USER fills in the maintainer scripts.
 scripts() {
@@ -72,9 +87,22 @@ esac
 rm -f "$out"/*_"$ARCH".deb "$out"/*."$rpmarch".rpm
 find "$STAGE" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 for package in grpccontroller grpcconnector grpctunneler grpc-spire-agent; do
-	sed -e "s|[$]{STAGE}|$STAGE|g" -e "s|\${ARCH}|$ARCH|g" -e "s|\${PACKAGE_VERSION}|$PACKAGE_VERSION|g" \
-		"deploy/packages/$package.yaml" >"$STAGE/$package.yaml"
 	for format in deb rpm; do
+		# Control files of Debian know no licence, and rpm alone marks documentation.
+		doc="" license="" changelog=""
+		[[ $format == deb ]] || doc=doc license=Apache-2.0 changelog=$STAGE/doc/changelog.yaml
+		sed -e "s|[$]{STAGE}|$STAGE|g" -e "s|\${ARCH}|$ARCH|g" -e "s|\${PACKAGE_VERSION}|$PACKAGE_VERSION|g" \
+			-e "s|\${DOC}|$doc|g" -e "s|\${LICENSE}|$license|g" -e "s|\${CHANGELOG}|$changelog|g" \
+			"deploy/packages/$package.yaml" | while IFS= read -r line; do
+			# nfpm finds the files of a pattern, but not as documentation.
+			if [[ $line == '  # @MAN@ '* ]]; then
+				for page in "$STAGE/man/${line##* }"*.8.gz; do
+					echo "  - {src: $page, dst: /usr/share/man/man8/${page##*/}, type: '$doc', file_info: {mode: 0644, owner: root, group: root}}"
+				done
+			else
+				echo "$line"
+			fi
+		done >"$STAGE/$package.yaml"
 		go tool -modfile=internal/tools/nfpm.mod nfpm package --packager "$format" --config "$STAGE/$package.yaml" --target "$out/" >"$STAGE/log" 2>&1 || {
 			cat "$STAGE/log" >&2
 			exit 1
