@@ -18,7 +18,7 @@ func pasted(t *testing.T, document, section string) (blocks []string) {
 	_, text, found := strings.Cut(string(raw), "\n## "+section+"\n")
 	require.True(t, found, "%s has no section %q", document, section)
 	text, _, _ = strings.Cut(text, "\n## ")
-	for i, part := range strings.Split(text, "\n```\n") {
+	for i, part := range strings.Split(strings.ReplaceAll(text, "\n```sh\n", "\n```\n"), "\n```\n") {
 		if i%2 == 1 {
 			blocks = append(blocks, part)
 		}
