@@ -159,8 +159,10 @@ func (c Config) Validate() error {
 // listeners are all that one controller opens.
 func (c Config) listeners() []settings.Listener {
 	out := []settings.Listener{
-		{Key: "listen.enrollment", Address: c.Listen.Enrollment}, {Key: "listen.control", Address: c.Listen.Control},
-		{Key: "listen.admin", Address: c.Listen.Admin}, {Key: "listen.health", Address: c.Listen.Health},
+		{Key: "listen.enrollment", Address: c.Listen.Enrollment},
+		{Key: "listen.control", Address: c.Listen.Control},
+		{Key: "listen.admin", Address: c.Listen.Admin},
+		{Key: "listen.health", Address: c.Listen.Health},
 	}
 	metrics := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 	if c.SPIRE.Mode == Embedded {

@@ -32,7 +32,8 @@ var pasted = []paste{
 	{"docs/install.md: grpccontroller token create", nil, `ztc_`},
 	{
 		"docs/enrollment.md: grpccontroller token create --kind connector --id gw-2 --seal-to",
-		map[string]string{"$(ssh-keyscan -t ed25519 gw-2 | cut -d' ' -f2-)": hostKey}, `BEGIN AGE ENCRYPTED FILE`,
+		map[string]string{"$(ssh-keyscan -t ed25519 gw-2 | cut -d' ' -f2-)": hostKey},
+		`BEGIN AGE ENCRYPTED FILE`,
 	},
 	{"docs/sign-in.md: sudo grpccontroller key create", map[string]string{"/root/": "$HOME/"}, `key_\S+ in \S+/api-key, until (.|\n)*STATUS`},
 	{
@@ -77,7 +78,7 @@ func textOf(t *testing.T, p paste) string {
 func shell(t *testing.T, home, script string) string {
 	t.Helper()
 	tools := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(tools, "sudo"), []byte(sudo), 0o755)) //nolint:gosec // a program
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "sudo"), []byte(sudo), 0o755))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c",
@@ -92,7 +93,7 @@ func shell(t *testing.T, home, script string) string {
 func TestREADMEByHandCanBePasted(t *testing.T) {
 	t.Parallel()
 	out := shell(t, t.TempDir(), textOf(t, pasted[0]))
-	require.Regexp(t, regexp.MustCompile(pasted[0].want), out)
+	require.Regexp(t, pasted[0].want, out)
 }
 
 func TestTheCommandsOfTheDocumentsCanBePasted(t *testing.T) {
@@ -108,7 +109,7 @@ func TestTheCommandsOfTheDocumentsCanBePasted(t *testing.T) {
 		_, part, found := strings.Cut(out, "<<<"+p.block+"\n")
 		require.True(t, found, out)
 		part, _, _ = strings.Cut(part, ">>>")
-		require.Regexp(t, regexp.MustCompile(p.want), part, p.block)
+		require.Regexp(t, p.want, part, p.block)
 	}
 }
 
@@ -130,7 +131,7 @@ func TestTheFlagsInTheDocumentsExist(t *testing.T) {
 			command := call[1] + call[2]
 			if help[command] == "" {
 				words := append(strings.Fields(call[2]), "--help")
-				out, err := exec.CommandContext(t.Context(), filepath.Join(top, "bin", call[1]), words...).CombinedOutput() //nolint:gosec // our own program
+				out, err := exec.CommandContext(t.Context(), filepath.Join(top, "bin", call[1]), words...).CombinedOutput()
 				require.NoError(t, err, "%s: %s: %s", b.name, command, out)
 				help[command] = string(out)
 			}

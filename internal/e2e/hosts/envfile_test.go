@@ -16,7 +16,7 @@ import (
 // test of internal/envfile.
 func TestSystemdReadsConfFilesAsTheTableSays(t *testing.T) {
 	b := hosts.New(t).Boot("conf")
-	b.Write("/run/systemd/system/case@.service", `[Service]
+	b.Write("/etc/systemd/system/case@.service", `[Service]
 Type=oneshot
 EnvironmentFile=/root/conf/%i
 ExecStart=/usr/bin/env -0

@@ -27,7 +27,7 @@ func TestLintianAndRpmlintFindNoError(t *testing.T) {
 		require.Len(t, found, 4, "run make packages")
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			out, err := exec.CommandContext(t.Context(), c.lint[0], append(c.lint[1:], found...)...).CombinedOutput() //nolint:gosec // our own files
+			out, err := exec.CommandContext(t.Context(), c.lint[0], append(c.lint[1:], found...)...).CombinedOutput()
 			require.NoError(t, err, "%s", out)
 		})
 	}
