@@ -30,6 +30,7 @@ const alone = "README.md: export PATH="
 var pasted = []paste{
 	{alone, nil, `(?s)connector-local-01 +ONLINE.*tunneler-local-01 +ONLINE`},
 	{"docs/install.md: grpccontroller token create", nil, `ztc_`},
+	{"docs/install.md: curl -fsS --noproxy '*' --insecure -o ca.crt", map[string]string{"10.0.0.1": "127.0.0.1"}, `(?i)sha256 fingerprint=`},
 	{
 		"docs/enrollment.md: grpccontroller token create --kind connector --id gw-2 --seal-to",
 		map[string]string{"$(ssh-keyscan -t ed25519 gw-2 | cut -d' ' -f2-)": hostKey},
@@ -56,6 +57,7 @@ const sudo = "#!/bin/sh\nexec env \"$@\"\n"
 // has it installed, with its data where it is by default.
 const controller = `
 export PATH="$PWD/bin:$PATH" GRPCCONTROLLER_DATA_DIR="$HOME/controller"
+cd "$HOME"
 grpccontroller serve --public-address 127.0.0.1 2>"$HOME/controller.log" &
 until grpccontroller connectors list >/dev/null 2>&1; do kill -0 $! || { cat "$HOME/controller.log"; exit 1; }; sleep 0.2; done
 `
