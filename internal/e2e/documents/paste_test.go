@@ -2,6 +2,7 @@ package documents_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,14 +102,14 @@ func TestREADMEByHandCanBePasted(t *testing.T) {
 func TestTheCommandsOfTheDocumentsCanBePasted(t *testing.T) {
 	t.Parallel()
 	script, home := controller, t.TempDir()
-	for _, p := range pasted[1:] {
+	for i, p := range pasted[1:] {
 		// In the same shell, so that what a block exports is there for the next one.
-		script += "{\necho '<<<" + p.block + "'\n" + textOf(t, p) + "\necho '>>>'\n} >\"$HOME/last\"\ncat \"$HOME/last\"\n"
+		script += fmt.Sprintf("{\necho '<<<%d'\n", i) + textOf(t, p) + "\necho '>>>'\n} >\"$HOME/last\"\ncat \"$HOME/last\"\n"
 		script += `grep '^key_' "$HOME/last" >>"$HOME/created" || true` + "\n"
 	}
 	out := shell(t, home, script)
-	for _, p := range pasted[1:] {
-		_, part, found := strings.Cut(out, "<<<"+p.block+"\n")
+	for i, p := range pasted[1:] {
+		_, part, found := strings.Cut(out, fmt.Sprintf("<<<%d\n", i))
 		require.True(t, found, out)
 		part, _, _ = strings.Cut(part, ">>>")
 		require.Regexp(t, p.want, part, p.block)
