@@ -2,6 +2,7 @@ package adminsocket_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -225,4 +226,18 @@ func TestRootOfAnotherUserNamespaceIsNoOwner(t *testing.T) {
 	c := <-accepted
 	require.Equal(t, uint32(outside), c.Peer.UID)
 	require.False(t, c.Owner)
+}
+
+func TestOpenSaysWhetherThisUserMayConnect(t *testing.T) {
+	t.Parallel()
+	_, path := adminsockettest.Listen(t)
+	require.True(t, adminsocket.Open(path))
+	require.False(t, adminsocket.Open(path+"x"))
+	require.NoError(t, os.Chmod(path, 0o600))
+	adminsockettest.As(t, 4242, func() error {
+		if adminsocket.Open(path) {
+			return errors.New("another user may")
+		}
+		return nil
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -52,6 +54,10 @@ func Check(path string) error {
 // controller in DataDir, such as that of a container. One that this user may not look
 // for counts as there, so that the user is told so. Error: fs.ErrNotExist.
 func Default() (string, error) { return first(Runtime, filepath.Join(DataDir, fileName)) }
+
+// Open says whether this user may connect to the socket at path, as far as its mode
+// says.
+func Open(path string) bool { return unix.Access(path, unix.W_OK) == nil }
 
 func first(paths ...string) (string, error) {
 	for _, path := range paths {

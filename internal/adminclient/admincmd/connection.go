@@ -62,8 +62,8 @@ func (c *connection) at() string {
 func (c *connection) local() bool { return c.target.Socket != "" }
 
 // resolve finds the API: a flag that names it, else --data-dir, else the environment,
-// else the last login, else the socket of the controller on this host. Whoever names a
-// key means to use it, so with one neither a login nor the socket is.
+// else the socket of the controller on this host, for whom it is open, else the last
+// login. Whoever names a key means to use it, so with one neither socket nor login is.
 func (c *connection) resolve() error {
 	keyFile := orDefault(c.keyFileFlag, os.Getenv(KeyFileEnv))
 	switch url := os.Getenv(URLEnv); {
@@ -78,13 +78,20 @@ func (c *connection) resolve() error {
 	case keyFile != "":
 		return c.remote(DefaultURL, keyFile)
 	}
-	if found, err := c.lastLogin(); found || err != nil {
-		return err
+	return c.unnamed(adminsocket.Default())
+}
+
+// unnamed is for a command that is told nothing: the socket of a controller on this
+// host, unless this user may not open it and has a login.
+func (c *connection) unnamed(socket string, none error) error {
+	if none != nil || !adminsocket.Open(socket) {
+		if found, err := c.lastLogin(); found || err != nil {
+			return err
+		}
 	}
-	socket, err := adminsocket.Default()
-	if err != nil {
+	if none != nil {
 		return fmt.Errorf("no controller runs on this host (no socket at %w): start it, find another one by --data-dir, "+
-			"or sign in to one elsewhere with `grpccontroller login URL`", err)
+			"or sign in to one elsewhere with `grpccontroller login URL`", none)
 	}
 	c.target = adminclient.Target{Socket: socket}
 	return nil

@@ -45,3 +45,11 @@ func Flow(ctx context.Context, out io.Writer, api device) (token adminapi.Access
 	token, err = f.run(ctx, api)
 	return token, waited, err
 }
+
+// Unnamed says where a command goes that is told nothing, on a host whose controller has
+// this socket, or none.
+func Unnamed(socket string, none error) (at string, err error) {
+	var c connection
+	err = c.unnamed(socket, none)
+	return c.at(), err
+}

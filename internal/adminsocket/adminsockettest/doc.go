@@ -4,7 +4,7 @@
 //
 // It does not test anything itself and is never part of a program.
 //
-// Main types, in reading order: Listen, DialAs, Ask.
+// Main types, in reading order: Listen, As, DialAs, Ask.
 //
 // Everything ends with the test. DialAs needs root and skips the test without.
 package adminsockettest

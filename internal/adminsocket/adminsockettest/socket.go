@@ -48,7 +48,7 @@ func NeedRoot(tb testing.TB) {
 // DialAs connects to the socket at path as another user.
 func DialAs(tb testing.TB, path string, uid uint32) (conn net.Conn) {
 	tb.Helper()
-	as(tb, uid, func() (err error) {
+	As(tb, uid, func() (err error) {
 		conn, err = (&net.Dialer{}).DialContext(tb.Context(), "unix", path)
 		return err
 	})
@@ -56,9 +56,9 @@ func DialAs(tb testing.TB, path string, uid uint32) (conn net.Conn) {
 	return conn
 }
 
-// as runs fn as another user, without capabilities. The kernel has the user of a
+// As runs fn as another user, without capabilities. The kernel has the user of a
 // thread, so one thread is enough; it ends at once.
-func as(tb testing.TB, uid uint32, fn func() error) {
+func As(tb testing.TB, uid uint32, fn func() error) {
 	tb.Helper()
 	NeedRoot(tb)
 	done := make(chan error)
@@ -94,7 +94,7 @@ func Ask(tb testing.TB, conn net.Conn, path string, headers http.Header) int {
 // AskAs is Ask by another user, to whom the connection was handed.
 func AskAs(tb testing.TB, conn net.Conn, uid uint32, path string) (status int) {
 	tb.Helper()
-	as(tb, uid, func() (err error) {
+	As(tb, uid, func() (err error) {
 		status, err = ask(tb.Context(), conn, path, nil)
 		return err
 	})

@@ -1,0 +1,40 @@
+package admincmd_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+)
+
+// TestTheSocketComesBeforeALogin: root needs nothing on the controller's host, not even
+// that a login of long ago, at a controller elsewhere, is forgotten.
+func TestTheSocketComesBeforeALogin(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", dir)
+	_, socket := adminsockettest.Listen(t)
+	at, err := admincmd.Unnamed("", fs.ErrNotExist)
+	require.ErrorContains(t, err, "no controller runs on this host", at)
+	at, err = admincmd.Unnamed(socket+"x", nil)
+	require.NoError(t, err, "calling it says that it is closed")
+	require.Equal(t, socket+"x", at)
+
+	logins := filepath.Join(dir, "grpccontroller", "logins")
+	require.NoError(t, os.MkdirAll(logins, 0o700))
+	const origin = "https://controller.example.com"
+	require.NoError(t, os.WriteFile(filepath.Join(logins, "last"), []byte(origin+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(logins, "https%3A%2F%2Fcontroller.example.com.json"),
+		[]byte(`{"url":"`+origin+`","token":"`+loginToken+`","expires_at":"2020-01-01T00:00:00Z"}`), 0o600))
+	at, err = admincmd.Unnamed(socket, nil)
+	require.NoError(t, err)
+	require.Equal(t, socket, at)
+	_, err = admincmd.Unnamed(socket+"x", nil)
+	require.ErrorContains(t, err, "has expired", "whom the socket does not let in")
+	_, err = admincmd.Unnamed("", fs.ErrNotExist)
+	require.ErrorContains(t, err, "has expired")
+}
