@@ -35,14 +35,15 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
   grpcconnector doctor`,
 	}
 	root.AddCommand(runCommand(), checkCommand(), witnessCommand())
-	root.AddCommand(hostcmd.Commands(hostcmd.Program{
+	p := hostcmd.Program{
 		Name: program, Kind: identity.KindConnector, Conf: config.File, State: config.State, Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
 			})
 		},
-	})...)
-	root.AddCommand(hostinstall.Command(identity.KindConnector))
+	}
+	root.AddCommand(hostcmd.Commands(p)...)
+	root.AddCommand(hostinstall.Command(p))
 	return root
 }
 

@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,7 @@ curl() {
 get() {`+get+`
 }
 get VERSION`)
-			cmd.Env = append(os.Environ(), "WORK="+dir, "CONTROLLER_ADDR=c:8443", "CONTROLLER_CA_PATH=ca", "TRUST_DOMAIN=td")
+			cmd.Env = append(os.Environ(), "WORK="+dir, "CONTROLLER_ADDR=c:8443", "CA=ca", "TRUST_DOMAIN=td")
 			out, err := cmd.CombinedOutput()
 			if c.fault == "" {
 				require.NoError(t, err, "%s", out)
@@ -52,5 +53,37 @@ get VERSION`)
 			require.Error(t, err)
 			require.Contains(t, string(out), c.fault)
 		})
+	}
+}
+
+// TestTheScriptsFetchAProgramAndStartIt: what they do beyond that belongs in it.
+func TestTheScriptsFetchAProgramAndStartIt(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"setup.sh", "tunneler-setup.sh"} {
+		script, err := os.ReadFile("../../scripts/" + name)
+		require.NoError(t, err)
+		require.LessOrEqual(t, strings.Count(string(script), "\n"), 80, name)
+	}
+}
+
+// TestAScriptThatWasCutOffFailsAndRunsNothing: it is read from a pipe, by a shell that
+// would run each line of it as it comes.
+func TestAScriptThatWasCutOffFailsAndRunsNothing(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("../../scripts/setup.sh")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	begin := bytes.Index(script, []byte("\n{")) + len("\n{ ")
+	lengths := []int{len(script) - 2}
+	for n := begin; n < len(script); n += 211 {
+		lengths = append(lengths, n)
+	}
+	for _, n := range lengths {
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", "PATH= exec /bin/bash -s -- --help") // which would print it
+		cmd.Dir, cmd.Stdin = dir, strings.NewReader(string(script[:n]))
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err, "%d bytes are enough: %s", n, out)
+		require.NotContains(t, string(out), "asks for the enrollment token")
+		require.Regexp(t, `unexpected`, string(out))
 	}
 }

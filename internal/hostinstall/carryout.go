@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -140,7 +141,7 @@ func (i *Installer) enroll(ctx context.Context, p *plan) error {
 	i.begin("Enrolling %s/%s", i.role.kind, i.id())
 	args := []string{
 		"enroll", "--controller-addr", i.vars.ControllerAddr, "--controller-ca-path", absolute(i.vars.ControllerCAPath), "--" + string(i.role.kind) + "-id", i.id(),
-		"--trust-domain", i.vars.TrustDomain, "--systemd-unit", i.role.unit, "--conf", i.role.conf, "--token-file", "-",
+		"--trust-domain", i.vars.TrustDomain, "--systemd-unit", i.role.unit, "--no-start", "--conf", i.role.conf, "--token-file", "-",
 	}
 	if i.role.kind == identity.KindConnector && i.vars.ConnectorPrivateIP != "" {
 		args = append(args, "--connector-private-ip", i.vars.ConnectorPrivateIP)
@@ -236,58 +237,26 @@ func (i *Installer) placed(pk pack) (out []string) {
 	return out
 }
 
+// start starts what is there now, and waits until it is ready: SPIRE needs a few
+// seconds to give the first identity.
 func (i *Installer) start(ctx context.Context, p *plan) error {
 	i.begin("Starting %s", i.role.unit)
-	if p.agentActive && (p.agentChanged || p.newHost) {
-		if err := i.host.run(ctx, "systemctl", "restart", agentUnit); err != nil {
-			return err
-		}
+	seconds, _ := strconv.Atoi(i.vars.ReadyTimeout) // checked at the beginning
+	err := i.cfg.BringOnline(ctx, hostcmd.Start{
+		RestartAgent:   p.agentActive && (p.agentChanged || p.newHost),
+		RestartProgram: p.roleActive && (p.roleChanged || p.enroll || p.move || len(p.edits) > 0),
+		Timeout:        max(time.Duration(seconds)*time.Second, time.Millisecond), // 0 has another meaning there
+		Say:            func(text string) { i.say("%s", text) },
+	})
+	if errors.Is(err, hostcmd.ErrNotOnline) {
+		return tell("%v", err)
 	}
-	if err := i.host.run(ctx, "systemctl", "--quiet", "enable", "--now", agentUnit, i.role.unit); err != nil {
-		return err
-	}
-	if p.roleActive && (p.roleChanged || p.enroll || len(p.edits) > 0) {
-		return i.host.run(ctx, "systemctl", "restart", i.role.unit)
-	}
-	return nil
+	return err
 }
 
 func (i *Installer) healthy(ctx context.Context, conf string) bool {
 	return i.property(ctx, i.role.unit, "ActiveState") == "active" && i.property(ctx, agentUnit, "ActiveState") == "active" &&
-		i.host.run(ctx, "systemctl", "--quiet", "is-enabled", i.role.unit, agentUnit) == nil && i.ready(ctx, conf) == nil
-}
-
-// ready asks the program itself.
-func (i *Installer) ready(ctx context.Context, conf string) error {
-	return i.host.System.Ready(ctx, or(envfile.Value(conf, "HEALTH_ADDR"), i.role.health))
-}
-
-// waitReady: SPIRE needs a few seconds to give the first identity.
-func (i *Installer) waitReady(ctx context.Context) error {
-	i.begin("Waiting until %s is ready", i.role.program)
-	conf, err := i.host.read(i.role.conf)
-	if err != nil {
-		return err
-	}
-	seconds, _ := strconv.Atoi(i.vars.ReadyTimeout) // checked at the beginning
-	patience, begin, told := time.Duration(seconds)*time.Second, time.Now(), time.Duration(0)
-	for {
-		why := i.ready(ctx, conf)
-		if why == nil {
-			return nil
-		}
-		passed := time.Since(begin)
-		if passed >= patience {
-			return tell("%s is not ready after %s s: %v", i.role.program, i.vars.ReadyTimeout, why)
-		}
-		if passed >= told+5*time.Second {
-			told = passed.Truncate(time.Second)
-			i.say("%d s: %v", int(told.Seconds()), why)
-		}
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return err
-		}
-	}
+		i.host.run(ctx, "systemctl", "--quiet", "is-enabled", i.role.unit, agentUnit) == nil && i.host.System.Ready(ctx, or(envfile.Value(conf, "HEALTH_ADDR"), i.role.health)) == nil
 }
 
 // show is the plan for people.

@@ -87,7 +87,7 @@ func (c *Changes) MakeDirs(dir string) error {
 	if err := os.Mkdir(c.host.at(dir), 0o755); err != nil {
 		return err
 	}
-	return os.Chmod(c.host.at(dir), 0o755)
+	return os.Chmod(c.host.at(dir), 0o755) //nolint:gosec // programs and settings that everybody may read
 }
 
 func (c *Changes) removeEmpty(dir string) error {

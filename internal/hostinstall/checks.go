@@ -142,9 +142,8 @@ func (i *Installer) checkPackage(ctx context.Context, f *faults) {
 	}
 	v := i.vars
 	f.add(`%[1]s comes from a package (%[2]s) on this host, which installs, upgrades and removes it. To enroll:
-      %[1]s enroll --controller-addr %[3]s --controller-ca-path %[4]s --%[5]s-id %[6]s --trust-domain %[7]s --systemd-unit %[8]s --token-file -
-      systemctl enable --now %[9]s %[8]s`, i.role.program, tool, or(v.ControllerAddr, "HOST:8443"), or(v.ControllerCAPath, "ca.crt"), i.role.kind,
-		or(i.id(), "ID"), v.TrustDomain, i.role.unit, agentUnit)
+      %[1]s enroll --controller-addr %[3]s --controller-ca-path %[4]s --%[5]s-id %[6]s --trust-domain %[7]s --token-file -`, i.role.program, tool, or(v.ControllerAddr, "HOST:8443"), or(v.ControllerCAPath, "ca.crt"), i.role.kind,
+		or(i.id(), "ID"), v.TrustDomain)
 }
 
 func or(value, otherwise string) string {

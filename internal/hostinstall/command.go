@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
@@ -30,9 +29,10 @@ type Variables struct {
 	ReadyTimeout       string `conf:"ready_timeout" usage:"seconds to wait until the program is ready"`
 }
 
-// Command is `install` of the program of a role.
-func Command(kind identity.Kind) *cobra.Command {
-	cfg, r := Config{Kind: kind}, roleOf(kind)
+// Command is `install` of a program.
+func Command(p hostcmd.Program) *cobra.Command {
+	r, kind := roleOf(p.Kind), p.Kind
+	cfg := Config{Kind: kind, BringOnline: func(ctx context.Context, s hostcmd.Start) error { return hostcmd.BringOnline(ctx, p, s) }}
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install this program on this host, enroll it and start it; bring it up to date; remove it",

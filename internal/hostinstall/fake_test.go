@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -111,7 +112,7 @@ func (h *fakeHost) run(spoil ...func(*hostinstall.Config)) (string, int) {
 		s(&cfg)
 	}
 	h.calls, h.backwards = nil, false
-	cfg.Shield = func() { h.backwards = true }
+	cfg.Shield, cfg.BringOnline = func() { h.backwards = true }, h.bringOnline
 	root := &cobra.Command{Use: "grpcconnector", RunE: func(cmd *cobra.Command, _ []string) error { return hostinstall.New(cfg).Run(cmd.Context()) }}
 	code := cli.Execute(root, cli.Process{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out})
 	require.NotContains(h.t, out.String(), goodToken, "the token is shown")
@@ -328,6 +329,24 @@ func (h *fakeHost) Listen(_ context.Context, addr string) error { return h.taken
 func (h *fakeHost) Ready(context.Context, string) error {
 	if h.onReady != nil {
 		return h.onReady()
+	}
+	return nil
+}
+
+// bringOnline plays hostcmd.BringOnline.
+func (h *fakeHost) bringOnline(ctx context.Context, s hostcmd.Start) error {
+	if _, err := h.Run(ctx, hostinstall.Call{Name: "systemctl", Args: []string{"--quiet", "enable", "spire-agent.service", "grpcconnector.service"}}); err != nil {
+		return err
+	}
+	for unit, restart := range map[string]bool{"spire-agent.service": s.RestartAgent, "grpcconnector.service": s.RestartProgram} {
+		if restart {
+			if _, err := h.Run(ctx, hostinstall.Call{Name: "systemctl", Args: []string{"restart", unit}}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := h.Ready(ctx, ""); err != nil {
+		return fmt.Errorf("%w after %s: %w", hostcmd.ErrNotOnline, s.Timeout, err)
 	}
 	return nil
 }

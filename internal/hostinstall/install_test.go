@@ -169,7 +169,7 @@ func TestAnUpgradeThatDoesNotBecomeReadyIsUndone(t *testing.T) {
 	}
 	out, code := h.run(noToken)
 	require.Equal(t, 1, code, out)
-	require.Contains(t, out, "grpcconnector is not ready after 0 s: a: broke. Everything is as it was.")
+	require.Contains(t, out, "not ONLINE yet after 1ms: a: broke. Everything is as it was.")
 	require.Contains(t, out, "grpcconnector doctor")
 	require.Empty(t, cmp.Diff(before, h.tree()))
 	require.Contains(t, h.calls, "systemctl try-restart grpcconnector.service")

@@ -13,6 +13,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	// Fetched is a directory with what setup.sh downloaded; may be empty.
 	Fetched  string
 	Out, Err io.Writer
+	// BringOnline starts the units and waits until the program is ready:
+	// hostcmd.BringOnline, for the program.
+	BringOnline func(ctx context.Context, s hostcmd.Start) error
 	// Shield is called before a rollback, which no signal may end.
 	Shield func()
 }

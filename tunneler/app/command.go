@@ -34,15 +34,16 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
   grpctunneler doctor`,
 	}
 	root.AddCommand(runCommand(), checkCommand())
-	root.AddCommand(hostcmd.Commands(hostcmd.Program{
+	p := hostcmd.Program{
 		Name: program, Kind: identity.KindTunneler, Conf: config.File, State: config.State, Directory: directory.StoreFor,
 		Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}
 			})
 		},
-	})...)
-	root.AddCommand(hostinstall.Command(identity.KindTunneler))
+	}
+	root.AddCommand(hostcmd.Commands(p)...)
+	root.AddCommand(hostinstall.Command(p))
 	return root
 }
 

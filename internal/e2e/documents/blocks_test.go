@@ -69,7 +69,7 @@ var elsewhere = map[string]string{
 	"docs/install.md: sudo dpkg":                             "replaces an installation on a host with systemd; internal/e2e/hosts does, on booted ones",
 	"docs/install.md: openssl dgst":                          "installs on a host with systemd; internal/e2e/hosts does the same with the tree of a controller",
 	"docs/install.md: sudo grpcconnector set-controller":     "moves an installed host; TestAControllerThatMovedKeepsItsHosts of internal/e2e moves one",
-	"docs/install.md: curl … https://enroll":                 "… stands for the options of the line above it; internal/e2e/hosts uninstalls",
+	"docs/install.md: sudo grpcconnector install":            "removes an installation; internal/e2e/hosts does, on booted hosts",
 	"docs/logs.md: sudo systemctl reload":                    "needs an installed unit; internal/e2e/hosts reloads all of them",
 	"docs/packages.md: dpkg -i":                              "installs packages on a host with systemd; internal/e2e/hosts does, on booted ones",
 	"docs/packages.md: cd deploy && mkdir -m 0700":           "needs a container engine; internal/e2e/containers does it with podman",

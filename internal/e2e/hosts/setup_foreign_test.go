@@ -62,7 +62,7 @@ func TestSetupLeavesWhatIsNotItsOwn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.t, c.shop.t = t, t
+			c.t, c.shop.T = t, t
 			c.box.Run("bash", "-ec", tc.before)
 			before := disk(c.box)
 			out, code := c.run(variables())

@@ -1,7 +1,6 @@
 package hosts_test
 
 import (
-	"archive/tar"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/hosts"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 )
 
 // goodToken has the form of one; only a controller would know that it is not.
@@ -22,7 +22,7 @@ const goodToken = "ztc_u333byr3gwr5sxzhzvvj7x3a32z4jutpducrmja"
 // customer is a host that runs setup.sh against a shop.
 type customer struct {
 	t    *testing.T
-	shop *shop
+	shop *hostinstalltest.Shop
 	box  *hosts.Box
 }
 
@@ -31,7 +31,9 @@ func newCustomer(t *testing.T) *customer {
 	network := hosts.New(t)
 	c := &customer{t: t, shop: newShop(t, network), box: network.Boot("customer")}
 	c.box.Write("/root/setup.sh", scriptText(t, "setup.sh"))
-	c.box.Write("/root/ca.crt", string(c.shop.ca.PEM()))
+	c.box.Copy("../../../bin/grpcconnector", installer)
+	c.box.Run("chmod", "755", installer)
+	c.box.Write("/root/ca.crt", string(c.shop.CA.PEM()))
 	return c
 }
 
@@ -78,8 +80,8 @@ func TestSetupRefusesAndTouchesNothing(t *testing.T) {
 	fresh := disk(c.box)
 	refuses := func(name string, code int, f func() []string, options []string, want ...string) {
 		t.Run(name, func(t *testing.T) {
-			c.t, c.shop.t = t, t
-			c.shop.restock("exit 3")
+			c.t, c.shop.T = t, t
+			c.shop.Restock(installs("exit 3"))
 			out, got := c.run(f(), options...)
 			require.Equal(t, code, got, out)
 			for _, w := range want {
@@ -93,11 +95,13 @@ func TestSetupRefusesAndTouchesNothing(t *testing.T) {
 	usual := func(spoil func()) func() []string { return func() []string { spoil(); return variables() } }
 
 	refuses("without any variable, naming all", 2, given(), nil,
-		"CONTROLLER_ADDR: is missing", "CONNECTOR_ID: is missing", "CONTROLLER_CA_PATH: is missing", "ENROLLMENT_TOKEN: is missing")
-	refuses("with wrong variables, naming all", 2, given("CONTROLLER_ADDR=ctl", "CONNECTOR_ID=A b", "CONTROLLER_CA_PATH=/nonexistent", "TRUST_DOMAIN=A!",
-		"CONNECTOR_PRIVATE_IP=here", "READY_TIMEOUT=soon", "ENROLLMENT_TOKEN=ztt_"+goodToken[4:]), nil,
-		"CONTROLLER_ADDR: must be host:port", "CONNECTOR_ID: must be 1 to 63", "CONTROLLER_CA_PATH: /nonexistent", "TRUST_DOMAIN: must be",
+		"CONTROLLER_ADDR: is missing", "CONNECTOR_ID: is missing", "CONTROLLER_CA_PATH: is missing")
+	refuses("with wrong variables for the download, naming all", 2, given("CONTROLLER_ADDR=ctl", "CONNECTOR_ID=A b", "CONTROLLER_CA_PATH=/nonexistent", "TRUST_DOMAIN=A!"), nil,
+		"CONTROLLER_ADDR: must be host:port", "CONNECTOR_ID: must be 1 to 63", "CONTROLLER_CA_PATH: /nonexistent", "TRUST_DOMAIN: must be")
+	refuses("with other wrong variables, naming all", 2, given(variables("CONNECTOR_PRIVATE_IP=here", "READY_TIMEOUT=soon", "ENROLLMENT_TOKEN=ztt_"+goodToken[4:])...), nil,
 		"CONNECTOR_PRIVATE_IP: must be", "READY_TIMEOUT: must be", "begins with ztc_")
+	refuses("without a token", 2, given(variables("ENROLLMENT_TOKEN=")...), nil, "ENROLLMENT_TOKEN: is missing")
+	refuses("with a token that has a typing mistake", 2, given(variables("ENROLLMENT_TOKEN="+strings.Replace(goodToken, "u333", "u334", 1))...), nil, "has a typing mistake")
 	for name, addr := range map[string]string{
 		"a port too high": "ctl:65536", "port 0": "ctl:0", "a path": "ctl:8443/x", "an option": "--help:1", "an IPv6 address without brackets": "::1:8443",
 	} {
@@ -112,7 +116,7 @@ func TestSetupRefusesAndTouchesNothing(t *testing.T) {
 		"-subj", "/CN=leaf", "-addext", "basicConstraints=critical,CA:FALSE")
 	refuses("with a leaf as the CA", 2, given(variables("CONTROLLER_CA_PATH=/root/leaf.pem")...), nil, "is not a CA's")
 	c.box.Run("openssl", "req", "-x509", "-key", "/root/other.key", "-out", "/root/other-ca.pem", "-subj", "/CN=other", "-days", "2")
-	old := c.shop.ca.Certificate(t, &x509.Certificate{IsCA: true, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
+	old := c.shop.CA.Certificate(t, &x509.Certificate{IsCA: true, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
 	c.box.Write("/root/expired.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.Certificate[0]})))
 	refuses("with an expired CA", 2, given(variables("CONTROLLER_CA_PATH=/root/expired.pem")...), nil, "has expired")
 	refuses("with another CA", 1, given(variables("CONTROLLER_CA_PATH=/root/other-ca.pem")...), nil, "is not that of /root/other-ca.pem")
@@ -124,76 +128,30 @@ func TestSetupRefusesAndTouchesNothing(t *testing.T) {
 	refuses("with nobody at the address", 1, given(variables("CONTROLLER_ADDR=10.77.0.250:1")...), nil, "no connection to 10.77.0.250:1")
 	refuses("with a token file that is missing", 2, given(append(variables("ENROLLMENT_TOKEN_FILE=/nonexistent"), "ENROLLMENT_TOKEN=")...), nil,
 		"ENROLLMENT_TOKEN_FILE: /nonexistent")
-	c.box.Run("sh", "-c", "mkdir /root/few; for c in bash uname stat rm mktemp sort sha256sum install; do ln -s /usr/bin/$c /root/few/$c; done")
+	c.box.Run("sh", "-c", "mkdir /root/few; for c in bash uname stat rm mktemp sort sha256sum install grep; do ln -s /usr/bin/$c /root/few/$c; done")
 	refuses("without programs, naming all", 2, given(variables("PATH=/root/few", "CONNECTOR_ID=")...), nil,
 		"missing programs: curl tar gzip openssl systemctl", "apt-get install", "CONNECTOR_ID: is missing")
 
-	spoilt := map[string]struct {
-		spoil func(*shop)
-		want  string
-	}{
-		"a controller without anything to install": {func(s *shop) { s.files = nil }, "has no SHA256SUMS to install"},
-		"a changed archive":                        {func(s *shop) { s.put(connectorTar, connectorFiles("exit 4")...) }, "is not the file that the signed checksums name"},
-		"an archive cut short": {func(s *shop) {
-			s.files[shopPath(agentTar)] = s.files[shopPath(agentTar)][:100]
-		}, "is not the file that the signed checksums name"},
-		"changed checksums": {func(s *shop) { s.files["SHA256SUMS"] = append(s.files["SHA256SUMS"], '\n') }, "the signature of the checksums is wrong"},
-		"checksums that name the archive twice": {func(s *shop) {
-			s.files["SHA256SUMS"] = append(s.files["SHA256SUMS"], s.files["SHA256SUMS"]...)
-			s.files["SHA256SUMS.sig"] = s.signature(s.files["SHA256SUMS"])
-		}, "is not the file that the signed checksums name"},
-		"checksums without the archive": {func(s *shop) {
-			archive := s.files[shopPath(connectorTar)]
-			delete(s.files, shopPath(connectorTar))
-			s.sign()
-			s.files[shopPath(connectorTar)] = archive
-		}, "is not the file that the signed checksums name"},
-		"an empty signature":     {func(s *shop) { s.files["SHA256SUMS.sig"] = nil }, "the signature of the checksums is wrong"},
-		"a broken key":           {func(s *shop) { s.files["release.pub"] = []byte("x") }, "release key cannot be read"},
-		"a key of somebody else": {func(s *shop) { s.files["release.pub"] = publicPEM(s.t, newSigner(s.t)) }, "the signature of the checksums is wrong"},
-		"no archive at all":      {func(s *shop) { s.files[shopPath(connectorTar)] = []byte("x"); s.sign() }, "is not an archive"},
-		"an archive without the program": {func(s *shop) {
-			s.put(connectorTar, connectorFiles("")[1:]...)
-			s.sign()
-		}, "lacks the program or its unit"},
-	}
-	for name, e := range map[string]entry{
-		"a path upwards":      {name: "usr/../../etc/cron.d/x", text: "x"},
-		"an absolute path":    {name: "/etc/cron.d/x", text: "x"},
-		"a path too many":     {name: "etc/cron.d/x", text: "x"},
-		"a file in a place":   {name: "usr/share/doc/grpcconnector/a/b", text: "x"},
-		"another's program":   {name: "usr/bin/sudo", text: "x"},
-		"a symbolic link":     {name: "usr/share/man/man8/grpcconnector.8.gz", kind: tar.TypeSymlink, link: "/etc/shadow"},
-		"a hard link":         {name: "usr/share/man/man8/grpcconnector.8.gz", kind: tar.TypeLink, link: "usr/bin/grpcconnector"},
-		"a device":            {name: "usr/share/man/man8/grpcconnector.8.gz", kind: tar.TypeChar},
-		"a linked directory":  {name: "usr/bin", kind: tar.TypeSymlink, link: "/root"},
-		"a name with newline": {name: "usr/share/doc/grpcconnector/a\nb", text: "x"},
-	} {
-		spoilt["an archive with "+name] = struct {
-			spoil func(*shop)
-			want  string
-		}{func(s *shop) { s.put(connectorTar, append([]entry{e}, connectorFiles("")...)...); s.sign() }, "which has no place here"}
-	}
-	for name, tc := range spoilt {
-		refuses("from "+name, 1, usual(func() { tc.spoil(c.shop) }), nil, tc.want)
+	for name, tc := range hostinstalltest.Spoilt() {
+		refuses("from a controller with "+name, 1, usual(func() { tc.Spoil(c.shop) }), nil, tc.Want)
 	}
 	refuses("a dry run, and needs no token", 0, given(variables("ENROLLMENT_TOKEN=")...), []string{"--dry-run"},
 		"create  /usr/bin/grpcconnector", "enroll  connector/gw", "Nothing was changed.")
-	refuses("the versions", 0, given(variables()...), []string{"--version"}, "installed   nothing", "controller  "+shopVersion)
+	refuses("the versions", 0, given(variables()...), []string{"--version"}, "installed   nothing", "controller  "+hostinstalltest.Version)
 	refuses("the help", 0, given(), []string{"--help"}, "CONTROLLER_CA_PATH", "--accept-release-key")
 	refuses("an uninstallation of nothing", 0, given(), []string{"--uninstall"}, "Done.")
 	refuses("an enrollment that is refused", 1, given(variables()...), nil, "the host is not enrolled", "Everything is as it was.")
 
 	t.Run("a script that was cut off runs nothing", func(t *testing.T) {
-		c.t, c.shop.t = t, t
-		asked := c.shop.requests.Load()
+		c.t, c.shop.T = t, t
+		asked := c.shop.Requests.Load()
 		text := scriptText(t, "setup.sh")
-		last := strings.LastIndex(text, "\n{ main")
+		first := strings.Index(text, "\n{ ") + len("\n{ ")
 		out := c.box.Run("bash", "-c", fmt.Sprintf(`cd /root; export %s
-			for n in $(seq 0 997 %d) $(seq %d %d); do head -c $n setup.sh | bash >out 2>&1 && [ -s out ] && echo "$n bytes say: $(cat out)"; done; true`,
-			strings.Join(variables(), " "), last, last, len(text)-2))
+			for n in $(seq %d 97 %d) %d; do head -c $n setup.sh | bash >out 2>&1 && echo "$n bytes are enough: $(cat out)"; done; true`,
+			strings.Join(variables(), " "), first, len(text)-2, len(text)-2))
 		require.Empty(t, out)
-		require.Equal(t, asked, c.shop.requests.Load(), "it asked the controller")
+		require.Equal(t, asked, c.shop.Requests.Load(), "it asked the controller")
 		c.untouched(fresh)
 	})
 }

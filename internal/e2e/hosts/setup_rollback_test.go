@@ -7,13 +7,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 )
 
 // What the connector's enroll does in the shop, beside refusing.
 const (
 	enrolls = `cat >/dev/null; cd /var/lib/spire-agent; [[ -e host.key ]] || echo $RANDOM >host.key
 echo '{"trust_domain": "mycorp.internal"}' >host.json; touch host.crt
-printf 'CONNECTOR_ID=gw\nCONTROL_PLANE_ADDRS=x\n' >>/etc/grpcconnector/connector.conf`
+printf 'CONNECTOR_ID=gw\nCONTROL_PLANE_ADDRS=ctl:8444\n' >>/etc/grpcconnector/connector.conf`
 	losesTheReply = `cat >/dev/null; echo key >/var/lib/spire-agent/host.key; exit 1`
 	isKilled      = `cat >/dev/null; echo key >/var/lib/spire-agent/host.key; kill -TERM $PPID; exit 1`
 	refusesTheKey = `cat >/dev/null; echo key >/var/lib/spire-agent/host.key; echo x >>/etc/grpcconnector/connector.conf; exit 3`
@@ -21,15 +23,19 @@ printf 'CONNECTOR_ID=gw\nCONTROL_PLANE_ADDRS=x\n' >>/etc/grpcconnector/connector
 )
 
 // newPatient is a customer whose connector is ready unless /root/unready exists. The
-// n-th command that the script calls fails if /root/fail says n.
+// n-th command that the installation calls fails if /root/fail says n; that its n-th
+// change of a file fails is a test of internal/hostinstall.
 func newPatient(t *testing.T) *customer {
 	t.Helper()
 	c := newCustomer(t)
-	c.box.Write("/etc/systemd/system/health.socket", "[Socket]\nListenStream=127.0.0.1:9465\nAccept=yes\n")
+	// It comes and goes with the connector, whose unit wants it: before, its port is free.
+	c.box.Write("/etc/systemd/system/health.socket", "[Unit]\nPartOf=grpcconnector.service\n[Socket]\nListenStream=127.0.0.1:9465\nAccept=yes\n")
 	c.box.Write("/etc/systemd/system/health@.service", "[Service]\nStandardInput=socket\nExecStart=/bin/bash /root/health\n")
-	c.box.Write("/root/health", `while IFS= read -r line && [[ $line != $'\r' ]]; do :; done
-[[ -e /root/unready ]] && s=503 || s=200
-printf 'HTTP/1.1 %s x\r\nContent-Length: 12\r\nConnection: close\r\n\r\n[-] a: broke' $s
+	c.box.Write("/root/health", `IFS= read -r request; while IFS= read -r line && [[ $line != $'\r' ]]; do :; done
+[[ -e /root/unready ]] && ready=false status=503 || ready=true status=200
+body='[-] a: broke'
+[[ $request != *' /status '* ]] || status=200 body='{"program": "grpcconnector", "id": "gw", "started_at": "'$(date -u +%FT%T.%NZ)'", "ready": '$ready', "checks": [{"name": "a", "ok": '$ready', "detail": "broke"}]}'
+printf 'HTTP/1.1 %s x\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' $status ${#body} "$body"
 `)
 	// Only what changes something counts.
 	c.box.Write("/root/broken", `#!/bin/bash
@@ -38,8 +44,8 @@ n=$(($(</root/count) + 1)); echo $n >/root/count
 [[ $n != "$(</root/fail)" ]] || exit 1
 exec "/usr/bin/${0##*/}" "$@"
 `)
-	c.box.Run("sh", "-c", `mkdir /root/shim; chmod 755 /root/broken; for c in mv ln install cp chown systemctl systemd-sysusers systemd-tmpfiles; do
-		ln -s ../broken /root/shim/$c; done; systemctl start health.socket`)
+	c.box.Run("sh", "-c", `mkdir /root/shim; chmod 755 /root/broken; for c in systemctl systemd-sysusers systemd-tmpfiles; do
+		ln -s ../broken /root/shim/$c; done; systemctl daemon-reload`)
 	return c
 }
 
@@ -60,11 +66,11 @@ func (c *customer) breaks(step int, vars []string, check func(out string, code i
 		count, err := strconv.Atoi(strings.TrimSpace(c.box.Run("cat", "/root/count")))
 		require.NoError(c.t, err)
 		if count < n {
-			require.Greater(c.t, n, 15, "so few commands?")
+			require.Greater(c.t, n, 3, "so few commands?")
 			c.t.Logf("%d commands, of which failed every %d.", count, step)
 			return
 		}
-		check(fmt.Sprintf("command %d of the script failed: %s", n, out), code)
+		check(fmt.Sprintf("command %d failed: %s", n, out), code)
 	}
 }
 
@@ -75,27 +81,25 @@ func TestSetupRollsBack(t *testing.T) {
 	c.box.Run("sh", "-c", "mkdir /root/accounts && cp -a /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /root/accounts")
 	tell := func(name string, enroll string, f func(t *testing.T)) {
 		if !t.Run(name, func(t *testing.T) {
-			c.t, c.shop.t = t, t
-			c.shop.restock(running + enroll)
+			c.t, c.shop.T = t, t
+			c.shop.Restock(installs(running + enroll))
 			f(t)
 		}) {
 			t.FailNow()
 		}
 	}
-	fails := func(want ...string) string {
+	refused := func(want string) {
 		out, code := c.run(variables())
-		require.Equal(c.t, 1, code, out)
-		for _, w := range want {
-			require.Contains(c.t, out, w)
-		}
-		return out
+		require.Equal(c.t, 2, code, out)
+		require.Contains(c.t, out, want)
+		require.NotContains(c.t, out, "Enrolling", "the token was spent")
 	}
 	tell("whichever step before the enrollment fails", refusesTheKey, func(*testing.T) {
 		c.breaks(1, variables(), func(out string, code int) {
 			require.NotZero(c.t, code, out)
 			if strings.Contains(out, "the host is NOT as it was") { // a step of the way back failed
 				require.Contains(c.t, out, "the host is not enrolled")
-				c.run(nil, "--uninstall")
+				c.run(variables(), "--uninstall")
 				c.box.Run("sh", "-c", "cp -a /root/accounts/* /etc")
 				require.Empty(c.t, lines(disk(c.box)).minus(lines(fresh)), out)
 				return
@@ -105,19 +109,22 @@ func TestSetupRollsBack(t *testing.T) {
 		c.untouched(fresh)
 	})
 	tell("when the disk is full", refusesTheKey, func(*testing.T) {
-		files := agentFiles()
-		files[1].text += strings.Repeat("#", 2<<20)
-		c.shop.put(agentTar, files...)
-		c.shop.sign()
+		files := hostinstalltest.AgentFiles()
+		files[1].Text += strings.Repeat("#", 2<<20)
+		c.shop.Put(hostinstalltest.AgentTar, files...)
+		c.shop.Sign()
 		c.box.Run("sh", "-c", "mkdir /usr/lib/grpc-spire-agent && mount -t tmpfs -o size=1m tmpfs /usr/lib/grpc-spire-agent")
 		before := disk(c.box)
-		fails("No space left on device", "this failed: Placing", "Everything is as it was.")
+		refused("no space: the file system of /usr/lib/grpc-spire-agent has 1.0 MiB free")
 		c.untouched(before)
 		c.box.Run("sh", "-c", "umount /usr/lib/grpc-spire-agent && rmdir /usr/lib/grpc-spire-agent")
 	})
 	tell("when the directory of the units is read-only", refusesTheKey, func(*testing.T) {
 		c.box.Run("sh", "-c", "mount --bind /etc/systemd/system /etc/systemd/system && mount -o remount,bind,ro /etc/systemd/system")
-		fails("Read-only file system", "Everything is as it was.")
+		refused("cannot write in /etc/systemd/system: read-only file system")
+		out, code := c.run(variables(), "--dry-run")
+		require.Equal(c.t, 2, code, out)
+		require.Contains(c.t, out, "read-only file system")
 		c.box.Run("umount", "/etc/systemd/system")
 		c.untouched(fresh)
 	})
@@ -146,25 +153,14 @@ func TestSetupRollsBack(t *testing.T) {
 		require.Contains(t, out, "nothing to do")
 		require.Equal(t, before, disk(c.box)+c.box.Run("systemctl", "show", "-p", "InvocationID", "grpcconnector", "spire-agent"))
 	})
-	upgrade := func(enroll string) {
-		newer := func(files []entry) []entry {
-			for i := range files {
-				files[i].text = strings.ReplaceAll(files[i].text, shopVersion, "v1.10.0") + "# newer\n"
-			}
-			return files
-		}
-		c.shop.put(connectorTar, newer(connectorFiles(running+enroll))...)
-		c.shop.put(agentTar, newer(agentFiles())...)
-		c.shop.files["VERSION"] = []byte("v1.10.0\n")
-		c.shop.sign()
-	}
+	upgrade := func(enroll string) { c.shop.Upgrade(installs(running+enroll), "v1.10.0") }
 	tell("an upgrade, whichever step fails", enrolls, func(t *testing.T) {
 		upgrade(enrolls)
 		before := disk(c.box)
-		c.breaks(3, variables("ENROLLMENT_TOKEN="), func(out string, code int) {
+		c.breaks(1, variables("ENROLLMENT_TOKEN="), func(out string, code int) {
 			if code == 0 { // what failed did not matter
 				require.Contains(t, out, "is installed, enrolled and ready")
-				c.shop.restock(running + enrolls)
+				c.shop.Restock(installs(running + enrolls))
 				c.box.Run("sh", "-c", "rm /usr/bin/grpcconnector /usr/lib/grpc-spire-agent/host-agent")
 				c.run(variables("ENROLLMENT_TOKEN="))
 				upgrade(enrolls)
@@ -179,10 +175,10 @@ func TestSetupRollsBack(t *testing.T) {
 		require.Zero(t, code, out)
 		before := disk(c.box)
 		upgrade(enrolls)
-		c.systemctl(`[[ $1$2 != --quietenable ]] || touch /root/unready; exec /usr/bin/systemctl "$@"`)
+		c.systemctl(`[[ $1 != enable ]] || touch /root/unready; exec /usr/bin/systemctl "$@"`)
 		out, code = c.run(variables("ENROLLMENT_TOKEN=", "READY_TIMEOUT=1", "PATH=/root/other:/usr/sbin:/usr/bin"))
 		require.Equal(t, 1, code, out)
-		require.Contains(t, out, "grpcconnector is not ready after 1 s: a: broke")
+		require.Contains(t, out, "not ONLINE yet after 1s: a: broke")
 		require.Contains(t, out, "grpcconnector doctor")
 		c.box.Run("rm", "/root/unready")
 		c.untouched(before)
@@ -192,7 +188,7 @@ func TestSetupRollsBack(t *testing.T) {
 		out, code := c.run(variables("ENROLLMENT_TOKEN="))
 		require.Zero(t, code, out)
 		before := disk(c.box)
-		c.shop.restock(running + enrolls)
+		c.shop.Restock(installs(running + enrolls))
 		out, code = c.run(variables("ENROLLMENT_TOKEN="))
 		require.Zero(t, code, out)
 		require.Contains(t, out, "grpcconnector v1.10.0 on this host is newer, and stays")
@@ -233,7 +229,7 @@ func TestSetupRollsBack(t *testing.T) {
 		require.Empty(t, lines(disk(c.box)).minus(lines(fresh)))
 	})
 	tell("a start that fails keeps the identity", enrolls, func(t *testing.T) {
-		c.systemctl(`[[ $1$2 != --quietenable ]] && exec /usr/bin/systemctl "$@"`)
+		c.systemctl(`[[ $1 != enable ]] && exec /usr/bin/systemctl "$@"`)
 		out, code := c.run(variables("PATH=/root/other:/usr/sbin:/usr/bin"))
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "this failed: Starting grpcconnector.service")
