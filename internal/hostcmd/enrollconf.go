@@ -70,10 +70,28 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(e.conf), 0o755); err != nil {
+	if err := makeOpen(filepath.Dir(e.conf)); err != nil {
 		return err
 	}
 	return atomicfile.Write(e.conf, []byte(merged), 0o644)
+}
+
+// makeOpen makes the directories that are missing, open to the program's own user also
+// where root has a narrow umask.
+func makeOpen(dir string) error {
+	err := os.Mkdir(dir, 0o755) //nolint:gosec // settings that everybody may read
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeOpen(filepath.Dir(dir)); err == nil {
+			err = os.Mkdir(dir, 0o755) //nolint:gosec // likewise
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return os.Chmod(dir, 0o755) //nolint:gosec // likewise
 }
 
 // entries are what enrollment knows; control is empty if the controller named no
