@@ -15,7 +15,7 @@ import (
 const (
 	enrolls = `cat >/dev/null; cd /var/lib/spire-agent; [[ -e host.key ]] || echo $RANDOM >host.key
 echo '{"trust_domain": "mycorp.internal"}' >host.json; touch host.crt
-printf 'CONNECTOR_ID=gw\nCONTROL_PLANE_ADDRS=ctl:8444\n' >>/etc/grpcconnector/connector.conf`
+all="$*"; id=${all#*--connector-id }; printf "CONNECTOR_ID=${id%% *}\nCONTROL_PLANE_ADDRS=ctl:8444\n" >>/etc/grpcconnector/connector.conf`
 	losesTheReply = `cat >/dev/null; echo key >/var/lib/spire-agent/host.key; exit 1`
 	isKilled      = `cat >/dev/null; echo key >/var/lib/spire-agent/host.key; kill -TERM $PPID; exit 1`
 	refusesTheKey = `cat >/dev/null; echo key >/var/lib/spire-agent/host.key; echo x >>/etc/grpcconnector/connector.conf; exit 3`
@@ -33,8 +33,8 @@ func newPatient(t *testing.T) *customer {
 	c.box.Write("/etc/systemd/system/health@.service", "[Service]\nStandardInput=socket\nExecStart=/bin/bash /root/health\n")
 	c.box.Write("/root/health", `IFS= read -r request; while IFS= read -r line && [[ $line != $'\r' ]]; do :; done
 [[ -e /root/unready ]] && ready=false status=503 || ready=true status=200
-body='[-] a: broke'
-[[ $request != *' /status '* ]] || status=200 body='{"program": "grpcconnector", "id": "gw", "started_at": "'$(date -u +%FT%T.%NZ)'", "ready": '$ready', "checks": [{"name": "a", "ok": '$ready', "detail": "broke"}]}'
+body='[-] a: broke' id=$(sed -n 's/^CONNECTOR_ID=//p' /etc/grpcconnector/connector.conf | tail -n 1)
+[[ $request != *' /status '* ]] || status=200 body='{"program": "grpcconnector", "id": "'$id'", "started_at": "'$(date -u +%FT%T.%NZ)'", "ready": '$ready', "checks": [{"name": "a", "ok": '$ready', "detail": "broke"}]}'
 printf 'HTTP/1.1 %s x\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' $status ${#body} "$body"
 `)
 	// Only what changes something counts.
