@@ -29,7 +29,7 @@ type DeclaredKey struct {
 }
 
 func defaultDeclared() Declared {
-	return Declared{Owner: DeclaredOwner{Name: "Owner"}, APIKey: DeclaredKey{Name: "declared"}}
+	return Declared{Owner: DeclaredOwner{Name: "Owner"}, APIKey: DeclaredKey{Name: "automation"}}
 }
 
 func (d Declared) validate() error {

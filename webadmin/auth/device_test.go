@@ -344,3 +344,17 @@ func FuzzUserCode(f *testing.F) {
 		}
 	})
 }
+
+// TestASessionThatEndedApprovesNothing: also if it ended while its request was on the way.
+func TestASessionThatEndedApprovesNothing(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	in := e.Add(t, ada, auth.Owner)
+	a, codes := e.Active(t, in), askFor(t, e)
+	require.NoError(t, e.Sessions.SignOut(t.Context(), a, auth.By{Actor: a.Principal.Actor}))
+	_, err := e.Devices.Approve(t.Context(), a, codes.UserCode, auth.By{Actor: a.Principal.Actor})
+	require.ErrorIs(t, err, auth.ErrSessionNotFound)
+	_, err = redeem(e, codes)
+	require.ErrorIs(t, err, auth.ErrDevicePending, "somebody else still may")
+	require.NoError(t, approve(t, e, e.Add(t, "b@example.com", auth.Owner), codes))
+}
