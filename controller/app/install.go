@@ -76,7 +76,7 @@ func (i installer) commands(t enroll.Token, handed string) []adminapi.InstallCom
 	}
 	return append([]adminapi.InstallCommand{
 		{Form: formStdin, Command: i.script(w)},
-		{Form: formEnvironment, Command: i.piped(w, handed), Warning: inHistory},
+		{Form: formEnvironment, Command: i.script(w, variable(enrollclient.TokenEnv, handed)), Warning: inHistory},
 	}, program...)
 }
 
@@ -125,15 +125,12 @@ func (i installer) requires(k identity.Kind) string {
 	return text + "; this controller has no install tree (install_dir) for a command that installs them too"
 }
 
-// script fetches the script and runs it; it asks for the token.
-func (i installer) script(w identity.Workload) string {
+// script fetches the script and runs it, which asks for the token if it is not among
+// the variables. It is no pipe, for a shell that gets nothing through one, because there
+// is no curl or no such file, ends as if all were well.
+func (i installer) script(w identity.Workload, more ...string) string {
 	name := scriptOf(w.Kind)
-	return i.paste(i.curl(name, `-o "$d/`+name+`" `) + " &&\n" + i.asRoot(w) + ` bash "$d/` + name + `"`)
-}
-
-// piped is one step, and has the token in it.
-func (i installer) piped(w identity.Workload, token string) string {
-	return i.paste(i.curl(scriptOf(w.Kind), "") + " |\n  " + i.asRoot(w, variable(enrollclient.TokenEnv, token)) + " bash")
+	return i.paste(i.curl(name, `-o "$d/`+name+`" `) + " &&\n" + i.asRoot(w, more...) + ` bash "$d/` + name + `"`)
 }
 
 // enroll is for a host that has the program.

@@ -235,9 +235,6 @@ func (o operator) pastes(t *testing.T, shell, uid string, c adminapi.InstallComm
 	switch c.Form {
 	case "environment":
 		token = secret
-		if script {
-			stdin = "" // the script was there
-		}
 	case "program", "sealed":
 		stdin = strings.TrimSuffix(o.handed, "\n") + "\n"
 	}
@@ -251,6 +248,34 @@ func (o operator) pastes(t *testing.T, shell, uid string, c adminapi.InstallComm
 	if c.Form == "stdin" || c.Form == "file" || c.Form == "claim" {
 		require.NotContains(t, c.Command, secret)
 	}
+}
+
+// TestACommandWhoseScriptDoesNotArriveFails: a shell that reads nothing from a pipe
+// would end as if all were well.
+func TestACommandWhoseScriptDoesNotArriveFails(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	scripts := 0
+	for _, c := range o.commands() {
+		if !strings.Contains(c.Command, "curl") {
+			continue
+		}
+		scripts++
+		for name, curl := range map[string]string{"without curl": "exit 127", "for a file that is not there": "exit 22", "cut off": "echo '{ note' ; exit 18"} {
+			t.Run(c.Form+" "+name, func(t *testing.T) {
+				t.Parallel()
+				box := t.TempDir()
+				for program, text := range map[string]string{"curl": "#!/bin/bash\n" + curl + "\n", "sudo": fakeSudo, "id": "#!/bin/bash\necho 1000\n", "note": fakeNote} {
+					require.NoError(t, os.WriteFile(filepath.Join(box, program), []byte(text), 0o700))
+				}
+				cmd := exec.CommandContext(t.Context(), "bash", "-c", c.Command)
+				cmd.Env = []string{"PATH=" + box + ":" + os.Getenv("PATH"), "BOX=" + box}
+				require.Error(t, cmd.Run())
+				require.NoFileExists(t, filepath.Join(box, "sudo.args"))
+			})
+		}
+	}
+	require.Equal(t, 2, scripts)
 }
 
 func TestAHostThatAsksPastesOneCommand(t *testing.T) {

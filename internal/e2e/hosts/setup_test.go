@@ -98,9 +98,9 @@ func TestSetup(t *testing.T) {
 		before := hostID(t, lap)
 		token := s.issue(tunneler, laptopID, "--replace")
 		// The one command that has the token in it, with an option for the script.
-		command, whole := strings.CutSuffix(token.command(t, "environment"), " bash\n)")
+		command, whole := strings.CutSuffix(token.command(t, "environment"), "\n)")
 		require.True(t, whole)
-		out, err := lap.Try("bash", "-c", command+" bash -s -- -f\n)")
+		out, err := lap.Try("bash", "-c", command+" -f\n)")
 		require.NoError(t, err, out)
 		s.online(lap, tunneler, laptopID)
 		require.NotEqual(t, before, hostID(t, lap))
