@@ -31,7 +31,8 @@ address in any browser, sign in there, type the code and approve. The token is g
 for 8 hours, may what your role may (but not manage people and API keys), and ends
 with your sessions. It is kept with mode 0600 in
 $XDG_CONFIG_HOME/grpccontroller/logins (~/.config without the variable), and commands
-without an address use the last login.`,
+without an address use the last login, unless the local admin socket of a controller
+is open to their user.`,
 		Example: `  grpccontroller login https://controller.example.com
   grpccontroller login https://controller.example.com --ca ./ca.crt`,
 		Args: cobra.ExactArgs(1),
