@@ -32,7 +32,7 @@ const (
 	lateComment   = "has a comment behind the value, which systemd takes as part of the value: give it a line of its own, or quote a value that holds a #"
 	continued     = "is a comment that ends in a backslash, which some releases of systemd continue on the next line: remove the backslash"
 	nothingMore   = "ends in a backslash, and no line follows"
-	unreadable    = "has a value with a character that systemd does not accept"
+	unreadable    = "has a value with a control character, or with bytes that are no text"
 )
 
 var (
@@ -199,7 +199,8 @@ func (p *parser) bare() (value, wrong string) {
 	return string(out[:counts]), wrong
 }
 
-// acceptable is false where systemd drops the variable or refuses the whole file.
+// acceptable is false for control characters, which nobody means, and for what is no
+// UTF-8, for which systemd refuses the whole file.
 func acceptable(value string) bool {
 	for _, r := range value {
 		switch {

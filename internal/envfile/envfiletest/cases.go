@@ -51,7 +51,7 @@ func Cases() []Case {
 		{"a byte order mark", "\ufeffA=1\nB=2\n", vars{"B": "2"}, "line 1 is not KEY=VALUE"},
 		{"a comment that ends in a backslash", "B=2\n# path C:\\\n\nA=1\n", vars{"A": "1", "B": "2"}, "line 2 is a comment that ends in a backslash"},
 		{"a backslash at the end", "A=1\\", vars{"A": "1"}, "line 1 ends in a backslash, and no line follows"},
-		{"a control character", "A=\"a\x07b\"\nB=2\n", vars{"B": "2"}, "line 1 has a value with a character"},
-		{"a carriage return inside quotes", "A=\"a\r\n\"\nB=2\n", vars{"B": "2"}, "line 1 has a value with a character"},
+		{"a control character", "A=\"a\x07b\"\nB=2\n", vars{"A": "a\x07b", "B": "2"}, "line 1 has a value with a control character"},
+		{"a carriage return inside quotes", "A=\"a\r\n\"\nB=2\n", vars{"A": "a\r\n", "B": "2"}, "line 1 has a value with a control character"},
 	}
 }
