@@ -79,10 +79,10 @@ func (e *enrollment) writeConf(reply *zerotrustv1.EnrollResponse) error {
 // makeOpen makes the directories that are missing, open to the program's own user also
 // where root has a narrow umask.
 func makeOpen(dir string) error {
-	err := os.Mkdir(dir, 0o755) //nolint:gosec // settings that everybody may read
+	err := os.Mkdir(dir, 0o755)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeOpen(filepath.Dir(dir)); err == nil {
-			err = os.Mkdir(dir, 0o755) //nolint:gosec // likewise
+			err = os.Mkdir(dir, 0o755)
 		}
 	}
 	switch {
@@ -91,7 +91,7 @@ func makeOpen(dir string) error {
 	case err != nil:
 		return err
 	}
-	return os.Chmod(dir, 0o755) //nolint:gosec // likewise
+	return os.Chmod(dir, 0o755) //nolint:gosec // settings that everybody may read
 }
 
 // entries are what enrollment knows; control is empty if the controller named no
