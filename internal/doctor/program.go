@@ -47,7 +47,7 @@ func (x *examination) workload(context.Context) []Finding {
 		if p.Unit != "" {
 			runs = "as " + p.Unit
 		}
-		return Bad(Fault, fmt.Sprintf("stop it (pid %d) and `systemctl enable --now %s`; to keep it as it is, enroll again with a new token and --systemd-unit", p.PID, unit),
+		return Bad(Fault, fmt.Sprintf("stop it (pid %d) and `systemctl enable --now %s`; to keep it as it is, enroll again with a new token and --systemd-unit or --no-systemd", p.PID, unit),
 			"enrolled to run as %s, and runs %s: SPIRE gives it no identity", unit, runs)
 	}
 	if uid, ok := strings.CutPrefix(x.EnrolledAs, "uid:"); ok && uid != strconv.Itoa(p.UID) {

@@ -21,7 +21,7 @@ func (x *examination) unit(ctx context.Context) []Finding {
 	case byUID:
 		return Unseen("enrolled to run as user %s outside of systemd", uid)
 	case x.Systemctl == "" && x.EnrolledAs != "":
-		return Bad(Fault, "enroll again with --run-as instead of --systemd-unit: without systemd SPIRE cannot attest a unit",
+		return Bad(Fault, "enroll again with a new token and --no-systemd: without systemd SPIRE cannot attest a unit",
 			"enrolled to run as %s, and this host does not run systemd", x.unitName())
 	case x.Systemctl == "":
 		return Unseen("this host does not run systemd; whatever starts `%s run` has to keep it running", x.Program)
