@@ -289,7 +289,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a unit that starts":       {func(h *host) { h.unit("grpcconnector.service", "ActiveState=activating", "SubState=start") }, "unit", warning, "still starting", "journalctl"},
 		"a unit that restarted":    {func(h *host) { h.unit("grpcconnector.service", "NRestarts=12") }, "unit", warning, "after 12 restarts", "journalctl"},
 		"a disabled unit":          {func(h *host) { h.unit("grpcconnector.service", "UnitFileState=disabled") }, "unit", warning, "after a reboot", "systemctl enable grpcconnector.service"},
-		"no systemd":               {func(h *host) { h.Systemctl = "" }, "unit", fault, "does not run systemd", "--run-as"},
+		"no systemd":               {func(h *host) { h.Systemctl = "" }, "unit", fault, "does not run systemd", "--no-systemd"},
 		"an agent that is stopped": {func(h *host) { h.unit("spire-agent.service", "ActiveState=inactive", "SubState=dead") }, "agent_unit", fault, "spire-agent.service is inactive", "systemctl enable --now spire-agent.service"},
 		"an agent of a host that never enrolled": {
 			func(h *host) {

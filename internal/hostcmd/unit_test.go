@@ -140,9 +140,9 @@ func TestEnrollSaysBeforeItSendsAnythingThatItCannotStartTheUnit(t *testing.T) {
 	t.Parallel()
 	loaded := "LoadState=loaded"
 	for name, tc := range map[string]struct {
-		break_ func(*managed)
-		conf   string
-		want   string
+		spoil func(*managed)
+		conf  string
+		want  string
 	}{
 		"when the unit is not installed": {
 			func(m *managed) { require.NoError(t, os.Remove(filepath.Join(m.dir, "units", testUnit))) }, "",
@@ -166,7 +166,7 @@ func TestEnrollSaysBeforeItSendsAnythingThatItCannotStartTheUnit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, m := startController(t), newManaged(t)
-			tc.break_(m)
+			tc.spoil(m)
 			args, dir := m.enrollForUnit(c, tc.conf)
 			got := runOn(m.systemd, token+"\n", args...)
 			require.Equal(t, 2, got.code, got.stderr)
@@ -236,8 +236,8 @@ func TestEnrollForAProgramThatSomebodyStartsByHandStartsNothing(t *testing.T) {
 func TestAUnitThatDoesNotBecomeOnlineKeepsTheEnrollment(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		break_ func(*managed)
-		want   string
+		spoil func(*managed)
+		want  string
 	}{
 		"in time": {func(m *managed) { m.ready = time.Hour }, "not ONLINE yet after 1s: identity: waiting for the first X509-SVID"},
 		"because it ends again and again": {func(m *managed) {
@@ -251,7 +251,7 @@ func TestAUnitThatDoesNotBecomeOnlineKeepsTheEnrollment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, m := startController(t), newManaged(t)
-			tc.break_(m)
+			tc.spoil(m)
 			args, dir := m.enrollForUnit(c, "")
 			got := runOn(m.systemd, token+"\n", append(args, "--online-timeout", "1s")...)
 			require.Equal(t, 5, got.code, got.stderr)
