@@ -201,10 +201,11 @@ func TestEnrollForAProgramThatSomebodyStartsByHandStartsNothing(t *testing.T) {
 		unit      string
 		next      string
 	}{
-		"because of --no-systemd":          {[]string{"--no-systemd"}, "there", "", "", "grpctunneler run --config "},
-		"because of a HOST_DIR of its own": {nil, "there", "HOST_DIR is not that of " + testUnit, "", "grpctunneler run --config "},
-		"because systemd does not run":     {nil, "", "systemd does not run on this host", "", "grpctunneler run --config "},
-		"because of --no-start":            {[]string{"--no-start"}, "", "", testUnit, "systemctl enable --now spire-agent.service " + testUnit},
+		"because of --no-systemd":                         {[]string{"--no-systemd"}, "there", "", "", "grpctunneler run --config "},
+		"because of a HOST_DIR of its own":                {nil, "there", "HOST_DIR is not that of " + testUnit, "", "grpctunneler run --config "},
+		"because of a HOST_DIR, and nothing is installed": {nil, "there", "", "", "grpctunneler run --config "},
+		"because systemd does not run":                    {nil, "", "systemd does not run on this host", "", "grpctunneler run --config "},
+		"because of --no-start":                           {[]string{"--no-start"}, "", "", testUnit, "systemctl enable --now spire-agent.service " + testUnit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,10 +213,14 @@ func TestEnrollForAProgramThatSomebodyStartsByHandStartsNothing(t *testing.T) {
 			if tc.systemctl == "" {
 				m.sd.Systemctl = ""
 			}
+			if tc.want == "" {
+				require.NoError(t, os.Remove(filepath.Join(m.dir, "units", testUnit)))
+			}
 			args, dir := enrollArgs(t, c)
 			got := runOn(m.systemd, token+"\n", append(args, tc.more...)...)
 			require.Zero(t, got.code, got.stderr)
 			require.Contains(t, got.stderr, tc.want)
+			require.Equal(t, tc.want != "", strings.Contains(got.stderr, "enrolling user"), got.stderr)
 			require.Equal(t, tc.unit, c.got.GetHost().GetSystemdUnit())
 			require.Contains(t, got.stdout, tc.next)
 			require.Empty(t, m.calls())
