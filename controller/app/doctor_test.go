@@ -22,7 +22,7 @@ import (
 func runningController(t *testing.T, change func(*config.Config)) (dir string, checks *health.Checks) {
 	t.Helper()
 	dir = t.TempDir()
-	require.NoError(t, os.Chmod(dir, 0o700)) //nolint:gosec // closed to others
+	require.NoError(t, os.Chmod(dir, 0o700))
 	s, err := health.New(health.Config{Listen: "127.0.0.1:0", Log: zap.NewNop()})
 	require.NoError(t, err)
 	s.Checks().Set("store", nil)

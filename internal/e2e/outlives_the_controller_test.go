@@ -181,7 +181,7 @@ func (s *system) printsTheBudget(connector, tunneler *world.Host) {
 func (s *system) fixedConnector(name, id string, env ...string) *world.Host {
 	s.t.Helper()
 	h := s.host(name, "connector", id)
-	h.Env = append(env, "LISTEN_ADDR="+freeAddress(s.t))
+	h.Env = append(append(h.Env, env...), "LISTEN_ADDR="+freeAddress(s.t))
 	s.enroll(h)
 	require.NoError(s.t, h.Start())
 	s.online(h)
