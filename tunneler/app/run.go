@@ -92,6 +92,11 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	if err != nil {
 		return err
 	}
+	release, err := hostcmd.Alone(socket, id.String())
+	if err != nil {
+		return err
+	}
+	defer release()
 	hostcmd.AgentChecks(checks, socket, id.String())
 	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: cfg.SpiffeSocket, ID: id, Log: log.Named("identity")})
 	if ctx.Err() != nil {

@@ -1,0 +1,58 @@
+package hostcmd
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Alone keeps a second program from running as the same member of this host, beside the
+// same agent, until release is called: the two would push each other out, and look to
+// the controller like two machines with one key, of which it revokes both where clones
+// are quarantined.
+//
+// It is a name in the abstract Unix namespace, which the kernel frees with the process,
+// however that ends, and which a container does not share. Another user, who could take
+// the name to keep this program from starting, keeps nobody: SPIRE does not attest them
+// alike, so they are not the same member.
+func Alone(socket, spiffeID string) (release func(), err error) {
+	sum := sha256.Sum256([]byte(socket + "\x00" + spiffeID))
+	name := "@grpccontroller/" + hex.EncodeToString(sum[:16])
+	lis, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", name)
+	if err == nil {
+		return func() { _ = lis.Close() }, nil
+	}
+	none := func() {}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return none, nil //nolint:nilerr // a kernel or a sandbox without such names
+	}
+	holder, err := holderOf(name)
+	if err != nil || int(holder.Uid) != os.Geteuid() {
+		return none, nil //nolint:nilerr // gone meanwhile, or somebody else
+	}
+	return none, fmt.Errorf("%s runs on this host already, as process %d: stop that one first; a second one needs a token and an id of its own", spiffeID, holder.Pid)
+}
+
+func holderOf(name string) (*unix.Ucred, error) {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "unix", name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	raw, err := conn.(*net.UnixConn).SyscallConn() //nolint:forcetypeassert // network unix
+	if err != nil {
+		return nil, err
+	}
+	var cred *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) { cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	return cred, errors.Join(err, failed)
+}

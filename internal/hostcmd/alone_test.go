@@ -1,0 +1,36 @@
+package hostcmd_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+)
+
+// TestASecondProgramOfOneMemberDoesNotStart: the controller called its host cloned, and
+// revoked it under quarantine.
+func TestASecondProgramOfOneMemberDoesNotStart(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	const me, other = "spiffe://a/tunneler/me", "spiffe://a/tunneler/other"
+	release, err := hostcmd.Alone(socket, me)
+	require.NoError(t, err)
+	_, err = hostcmd.Alone(socket, me)
+	require.ErrorContains(t, err, fmt.Sprintf("%s runs on this host already, as process %d: stop that one first", me, os.Getpid()))
+
+	second, err := hostcmd.Alone(socket, other)
+	require.NoError(t, err, "another member of the host")
+	second()
+	elsewhere, err := hostcmd.Alone(filepath.Join(t.TempDir(), "api.sock"), me)
+	require.NoError(t, err, "beside another agent it is another host, as in a test")
+	elsewhere()
+
+	release()
+	again, err := hostcmd.Alone(socket, me)
+	require.NoError(t, err, "a restart")
+	again()
+}
