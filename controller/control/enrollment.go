@@ -197,7 +197,7 @@ func (e *Enrollment) standing(ctx context.Context) (*zerotrustv1.HostStanding, e
 	}
 	id, err := identity.HostFromCertificate(cert, e.TrustDomain)
 	if err != nil {
-		return nil, nil //nolint:nilnil // as above; the handshake refuses such a certificate
+		return nil, nil //nolint:nilnil,nilerr // as above; the handshake refuses such a certificate
 	}
 	known, live, err := e.Hosts.HostStanding(ctx, id)
 	if err != nil {

@@ -32,7 +32,7 @@ func Alone(socket, spiffeID string) (release func(), err error) {
 	}
 	none := func() {}
 	if !errors.Is(err, syscall.EADDRINUSE) {
-		return none, nil //nolint:nilerr // a kernel or a sandbox without such names
+		return none, nil // a kernel or a sandbox without such names
 	}
 	holder, err := holderOf(name)
 	if err != nil || int(holder.Uid) != os.Geteuid() {

@@ -27,11 +27,17 @@ func TestWhatTheSupervisorOfTheAgentSaysIsInReadyz(t *testing.T) {
 		"it says nothing":     {ready: true},
 		"the host is revoked": {active, hostagent.Notice{Standing: hostagent.StandingRevoked}, hostcmd.CheckHost, "has revoked this host: enroll this host anew", false},
 		"the host is unknown": {active, hostagent.Notice{Standing: hostagent.StandingUnknown}, hostcmd.CheckHost, "does not know this host", false},
-		"this member is revoked, the other not": {active, hostagent.Notice{Standing: hostagent.StandingActive, Members: []string{other}},
-			hostcmd.CheckHost, "has revoked " + me, false},
+		"this member is revoked, the other not": {
+			active,
+			hostagent.Notice{Standing: hostagent.StandingActive, Members: []string{other}},
+			hostcmd.CheckHost, "has revoked " + me, false,
+		},
 		"a second role that the notice does not have yet": {hostagent.Notice{}, hostagent.Notice{Standing: hostagent.StandingActive, Members: []string{other}}, "", "", true},
-		"the clock is a day ahead": {active, hostagent.Notice{Standing: hostagent.StandingActive, Members: []string{me}, Clock: "the clock of this host is 24h0m0s ahead"},
-			hostcmd.CheckClock, "the clock of this host is 24h0m0s ahead", true},
+		"the clock is a day ahead": {
+			active,
+			hostagent.Notice{Standing: hostagent.StandingActive, Members: []string{me}, Clock: "the clock of this host is 24h0m0s ahead"},
+			hostcmd.CheckClock, "the clock of this host is 24h0m0s ahead", true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

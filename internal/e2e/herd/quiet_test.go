@@ -43,15 +43,15 @@ func TestAControllerAtWorkIsQuiet(t *testing.T) {
 		return err
 	}))
 
-	from := size(t, c.Process.Log)
+	from := size(t, c.Log)
 	select {
 	case <-time.After(watched): // a count over a time
 	case <-t.Context().Done():
 	}
-	lines := linesFrom(t, c.Process.Log, from)
+	lines := linesFrom(t, c.Log, from)
 	most := int(10*watched.Minutes()) - 1 // 10 a minute are for a hundred hosts
 	require.LessOrEqual(t, len(lines), most, "%s", strings.Join(lines, "\n"))
-	for _, line := range linesFrom(t, c.Process.Log, 0) {
+	for _, line := range linesFrom(t, c.Log, 0) {
 		var l struct {
 			Level string `json:"level"`
 		}

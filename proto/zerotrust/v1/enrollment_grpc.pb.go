@@ -59,7 +59,8 @@ type EnrollmentServiceClient interface {
 	// FetchBundle returns the current trust bundle and addresses, so that a host
 	// that was away for longer than the lives of its authorities finds back.
 	//
-	// Callers: anybody who can reach the listener; what it returns is public.
+	// Callers: anybody who can reach the listener; what it returns is public, but
+	// for how a host stands, which only the holder of its certificate is told.
 	FetchBundle(ctx context.Context, in *FetchBundleRequest, opts ...grpc.CallOption) (*FetchBundleResponse, error)
 }
 
@@ -148,7 +149,8 @@ type EnrollmentServiceServer interface {
 	// FetchBundle returns the current trust bundle and addresses, so that a host
 	// that was away for longer than the lives of its authorities finds back.
 	//
-	// Callers: anybody who can reach the listener; what it returns is public.
+	// Callers: anybody who can reach the listener; what it returns is public, but
+	// for how a host stands, which only the holder of its certificate is told.
 	FetchBundle(context.Context, *FetchBundleRequest) (*FetchBundleResponse, error)
 	mustEmbedUnimplementedEnrollmentServiceServer()
 }
