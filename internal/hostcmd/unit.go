@@ -54,11 +54,11 @@ func (e *enrollment) findUnit(ctx context.Context) error {
 	}
 	if !given {
 		if own := e.ownPlace(); own != "" {
-			if p, err := doctor.Show(ctx, sd.Systemctl, e.program.unit()); err != nil || p["LoadState"] == "not-found" {
-				return nil // nothing that somebody could mean instead
+			// A word only where there is a unit that somebody could have meant.
+			if p, err := doctor.Show(ctx, sd.Systemctl, e.program.unit()); err == nil && p["LoadState"] != "not-found" {
+				e.say(fmt.Sprintf("%s is not that of %s: enrolling user %d, for a program that you start yourself (--systemd-unit %s enrolls for the unit)",
+					own, e.program.unit(), e.runAs, e.program.unit()))
 			}
-			e.say(fmt.Sprintf("%s is not that of %s: enrolling user %d, for a program that you start yourself (--systemd-unit %s enrolls for the unit)",
-				own, e.program.unit(), e.runAs, e.program.unit()))
 			return nil
 		}
 		e.unit = e.program.unit()
