@@ -111,8 +111,11 @@ func (l *lines) structured(fields map[string]any) {
 // aboutWhat is what of a field tells one condition from another.
 func aboutWhat(key string, value any) string {
 	switch v := value.(type) {
-	case float64: // a process id, a port
-		return ""
+	case float64:
+		if key == "pid" { // which process is refused an identity is news
+			return fmt.Sprintf("pid=%v ", v)
+		}
+		return "" // a port, a count
 	case string:
 		if incidental[key] {
 			return ""

@@ -59,11 +59,12 @@ func play(role, file string) int {
 		return 0
 	case "grumble":
 		for i := range 1000 {
-			fmt.Printf(`{"level":"error","msg":"Failed to collect all selectors for PID","pid":%d,"error":"no D-Bus for %d"}`+"\n", i, i)
+			fmt.Printf(`{"level":"error","msg":"Failed to collect all selectors for PID","pid":7,"port":%d,"error":"no D-Bus for %d"}`+"\n", i, i)
 			fmt.Printf(`{"level":"info","msg":"API accessed","status":"success","request_id":"%d","method":"SyncAuthorizedEntries"}`+"\n", i)
 			fmt.Printf(`{"level":"info","msg":"API accessed","status":"error","status_message":"agent is banned","request_id":"%d"}`+"\n", i)
 		}
 		for i := range 20 {
+			fmt.Printf(`{"level":"error","msg":"No identity issued","pid":%d,"registered":false}`+"\n", i)
 			fmt.Printf(`{"level":"info","msg":"Agent banned","agent_id":"spiffe://a/host-%d"}`+"\n", i)
 		}
 		fmt.Println("the end")
