@@ -73,11 +73,11 @@ func atWork(t *testing.T, w *watch) {
 	s.rests("ZeroTrustConnectorOffline", here)
 	s.rests("ZeroTrustTunnelersVanished", here)
 
+	s.alerted("ZeroTrustAuditExportStuck", at(s.Run.Health, "sink", "file"), begun)
 	s.witnessed(gateway)
 	since = time.Now()
 	s.fires("ZeroTrustAuditRefused", at(gatewayAt), func() { s.rollBack(gateway) })
 	s.alerted("ZeroTrustAuditRefused", here, since)
-	s.alerted("ZeroTrustAuditExportStuck", at(s.Run.Health, "sink", "file"), begun)
 }
 
 // holdTheDatabase keeps the controller from writing, for longer than it takes a
