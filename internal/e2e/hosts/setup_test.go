@@ -94,6 +94,24 @@ func TestSetup(t *testing.T) {
 			all()
 		}
 	})
+	tell("another address of the controller keeps the identity, and needs no token", func(t *testing.T) {
+		before, names := hostID(t, lap), lap.Run("sh", "-c", "cat /etc/hosts 2>/dev/null; true")
+		lap.Write("/etc/hosts", names+s.controller.IP+" ctl\n")
+		for _, at := range []string{"ctl", s.controller.IP} { // there and back
+			command := strings.Replace(seed(s, "tunneler-setup.sh", "TUNNELER_ID", laptopID, ""), `ADDR="`+s.controller.IP, `ADDR="`+at, 1)
+			out, err := lap.Try("bash", "-c", command)
+			require.NoError(t, err, out)
+			require.Contains(t, out, "it keeps its identity")
+			require.Contains(t, lap.Run("cat", "/etc/grpctunneler/tunneler.conf"), "\nCONTROLLER_ADDR="+at+":8443\n")
+			s.online(lap, tunneler, laptopID)
+			require.Equal(t, before, hostID(t, lap))
+		}
+		if names == "" {
+			lap.Run("rm", "/etc/hosts")
+		} else {
+			lap.Write("/etc/hosts", names)
+		}
+	})
 	tell("-f enrolls the host anew", func(t *testing.T) {
 		before := hostID(t, lap)
 		token := s.issue(tunneler, laptopID, "--replace")
