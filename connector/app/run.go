@@ -104,7 +104,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	if err != nil {
 		return err
 	}
-	release, err := hostcmd.Alone(socket, id.String())
+	release, err := hostcmd.Alone(ctx, socket, id.String())
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (d *timed) beginTx(ctx context.Context) (t *sql.Tx, done func(), err error)
 	if done, err = d.write(ctx); err != nil {
 		return nil, nil, err
 	}
-	if t, err = d.DB.BeginTx(ctx, nil); err != nil {
+	if t, err = d.BeginTx(ctx, nil); err != nil {
 		done()
 		return nil, nil, err
 	}

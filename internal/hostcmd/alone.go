@@ -23,10 +23,10 @@ import (
 // however that ends, and which a container does not share. Another user, who could take
 // the name to keep this program from starting, keeps nobody: SPIRE does not attest them
 // alike, so they are not the same member.
-func Alone(socket, spiffeID string) (release func(), err error) {
+func Alone(ctx context.Context, socket, spiffeID string) (release func(), err error) {
 	sum := sha256.Sum256([]byte(socket + "\x00" + spiffeID))
 	name := "@grpccontroller/" + hex.EncodeToString(sum[:16])
-	lis, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", name)
+	lis, err := (&net.ListenConfig{}).Listen(ctx, "unix", name)
 	if err == nil {
 		return func() { _ = lis.Close() }, nil
 	}
@@ -34,15 +34,15 @@ func Alone(socket, spiffeID string) (release func(), err error) {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return none, nil // a kernel or a sandbox without such names
 	}
-	holder, err := holderOf(name)
+	holder, err := holderOf(ctx, name)
 	if err != nil || int(holder.Uid) != os.Geteuid() {
 		return none, nil //nolint:nilerr // gone meanwhile, or somebody else
 	}
 	return none, fmt.Errorf("%s runs on this host already, as process %d: stop that one first; a second one needs a token and an id of its own", spiffeID, holder.Pid)
 }
 
-func holderOf(name string) (*unix.Ucred, error) {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "unix", name)
+func holderOf(ctx context.Context, name string) (*unix.Ucred, error) {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", name)
 	if err != nil {
 		return nil, err
 	}

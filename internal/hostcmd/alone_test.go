@@ -17,20 +17,20 @@ func TestASecondProgramOfOneMemberDoesNotStart(t *testing.T) {
 	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "api.sock")
 	const me, other = "spiffe://a/tunneler/me", "spiffe://a/tunneler/other"
-	release, err := hostcmd.Alone(socket, me)
+	release, err := hostcmd.Alone(t.Context(), socket, me)
 	require.NoError(t, err)
-	_, err = hostcmd.Alone(socket, me)
+	_, err = hostcmd.Alone(t.Context(), socket, me)
 	require.ErrorContains(t, err, fmt.Sprintf("%s runs on this host already, as process %d: stop that one first", me, os.Getpid()))
 
-	second, err := hostcmd.Alone(socket, other)
+	second, err := hostcmd.Alone(t.Context(), socket, other)
 	require.NoError(t, err, "another member of the host")
 	second()
-	elsewhere, err := hostcmd.Alone(filepath.Join(t.TempDir(), "api.sock"), me)
+	elsewhere, err := hostcmd.Alone(t.Context(), filepath.Join(t.TempDir(), "api.sock"), me)
 	require.NoError(t, err, "beside another agent it is another host, as in a test")
 	elsewhere()
 
 	release()
-	again, err := hostcmd.Alone(socket, me)
+	again, err := hostcmd.Alone(t.Context(), socket, me)
 	require.NoError(t, err, "a restart")
 	again()
 }

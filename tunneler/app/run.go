@@ -92,7 +92,7 @@ func connect(ctx context.Context, cfg config.Config, to surroundings) error {
 	if err != nil {
 		return err
 	}
-	release, err := hostcmd.Alone(socket, id.String())
+	release, err := hostcmd.Alone(ctx, socket, id.String())
 	if err != nil {
 		return err
 	}
