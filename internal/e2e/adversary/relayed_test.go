@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -245,23 +246,24 @@ func TestAStalledHandshakeHoldsUpNobody(t *testing.T) {
 	g := w.gateway(t)
 	ctx := patient(t)
 	began := time.Now()
+	stalls := []func(net.Conn){
+		func(net.Conn) {}, // says nothing
+		func(c net.Conn) { _, _ = c.Write([]byte{22, 3, 1, 2, 0, 1}) }, // begins a hello
+		func(c net.Conn) { // withholds its certificate
+			config := mtls.ClientConfig(w.svid(t, tunnelerID), anyKind)
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			go func() { _ = tls.Client(c, config).HandshakeContext(ctx) }()
+		},
+	}
 	for _, addr := range []net.Addr{g.addr, w.plane.Addr()} {
-		for _, stall := range []func(net.Conn){
-			func(net.Conn) {}, // says nothing
-			func(c net.Conn) { _, _ = c.Write([]byte{22, 3, 1, 2, 0, 1}) }, // begins a hello
-			func(c net.Conn) { // withholds its certificate
-				config := mtls.ClientConfig(w.svid(t, tunnelerID), anyKind)
-				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-					<-ctx.Done()
-					return nil, ctx.Err()
-				}
-				go func() { _ = tls.Client(c, config).HandshakeContext(ctx) }()
-			},
-		} {
+		for i := range max(len(stalls), runtime.GOMAXPROCS(0)) { // as many as may compute at once
 			c, err := (&net.Dialer{}).DialContext(ctx, addr.Network(), addr.String())
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = c.Close() })
-			stall(c)
+			stalls[i%len(stalls)](c)
 		}
 	}
 	require.NoError(t, g.attach(t).beat())
