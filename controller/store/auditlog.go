@@ -15,6 +15,11 @@ import (
 
 // AcquireSequencer implements audit.SequencerStore.
 func (s *Store) AcquireSequencer(ctx context.Context, l audit.Lease) (epoch int64, ok bool, err error) {
+	done, err := s.db.write(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	defer done()
 	err = s.db.QueryRowContext(ctx, `UPDATE audit_sequencer SET epoch = epoch + 1, holder = ?, lease_until = ?
 		WHERE id = 1 AND (holder = ? OR lease_until <= ?) RETURNING epoch`,
 		l.Holder, micros(l.Until), l.Holder, micros(l.Now)).Scan(&epoch)

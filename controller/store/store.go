@@ -104,6 +104,7 @@ func (s *Store) tx(ctx context.Context, fn func(*Tx) error) (err error) {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	defer done()
+	defer func() { _ = rollback(t) }() // of a panic, which a handler may survive; it changes nothing after a commit
 	own := &Tx{sql: t}
 	if err := fn(own); err != nil {
 		return errors.Join(err, rollback(t))

@@ -322,3 +322,14 @@ func TestWritersThatWaitHoldUpNoReader(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1+8, revision)
 }
+
+// TestATransactionThatPanicsHoldsUpNoWriter: a web server survives the panic of a handler.
+func TestATransactionThatPanicsHoldsUpNoWriter(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "controller.db"))
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Panics(t, func() { _ = s.EnrollTx(t.Context(), func(enroll.Tx) error { panic("a fault") }) })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	require.NoError(t, s.EnrollTx(ctx, func(tx enroll.Tx) error { return tx.BumpPolicy(ctx) }))
+}
