@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,19 +27,45 @@ import (
 func Alone(ctx context.Context, socket, spiffeID string) (release func(), err error) {
 	sum := sha256.Sum256([]byte(socket + "\x00" + spiffeID))
 	name := "@grpccontroller/" + hex.EncodeToString(sum[:16])
+	none := func() {}
 	lis, err := (&net.ListenConfig{}).Listen(ctx, "unix", name)
 	if err == nil {
-		return func() { _ = lis.Close() }, nil
+		return hold(lis), nil
 	}
-	none := func() {}
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return none, nil // a kernel or a sandbox without such names
 	}
 	holder, err := holderOf(ctx, name)
+	if errors.Is(err, syscall.ECONNREFUSED) { // it has ended since
+		if lis, err = (&net.ListenConfig{}).Listen(ctx, "unix", name); err == nil {
+			return hold(lis), nil
+		}
+		holder, err = holderOf(ctx, name)
+	}
 	if err != nil || int(holder.Uid) != os.Geteuid() {
 		return none, nil //nolint:nilerr // gone meanwhile, or somebody else
 	}
 	return none, fmt.Errorf("%s runs on this host already, as process %d: stop that one first; a second one needs a token and an id of its own", spiffeID, holder.Pid)
+}
+
+// hold keeps the name of lis until release. It accepts who asks for the holder: a queue
+// that nobody empties is full one day, and then nobody can ask.
+func hold(lis net.Listener) (release func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	return sync.OnceFunc(func() {
+		_ = lis.Close()
+		<-ended
+	})
 }
 
 func holderOf(ctx context.Context, name string) (*unix.Ucred, error) {
