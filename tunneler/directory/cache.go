@@ -1,11 +1,13 @@
 package directory
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -24,11 +26,11 @@ const (
 // Store keeps d in stateDir. The running tunneler calls it after every change,
 // and enrollment with the first directory.
 func Store(stateDir string, d *zerotrustv1.Directory) error {
-	raw, err := protojson.MarshalOptions{Multiline: true}.Marshal(d)
+	raw, err := encode(d)
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(stateDir, cacheFile), append(raw, '\n'), 0o600)
+	return atomicfile.Write(filepath.Join(stateDir, cacheFile), raw, 0o600)
 }
 
 // StoreFor is Store for a state directory that another user's program will use:
@@ -37,13 +39,76 @@ func StoreFor(stateDir string, uid int, d *zerotrustv1.Directory) error {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return err
 	}
-	if err := Store(stateDir, d); err != nil {
+	if uid == os.Getuid() {
+		return Store(stateDir, d)
+	}
+	return give(stateDir, uid, d)
+}
+
+// give writes in a directory that uid may own already: no link that this user makes, at
+// any moment, leads to a file of somebody else.
+func give(stateDir string, uid int, d *zerotrustv1.Directory) (err error) {
+	raw, err := encode(d)
+	if err != nil {
 		return err
 	}
-	if uid == os.Getuid() {
-		return nil
+	dir, err := os.OpenFile(filepath.Clean(stateDir), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("state directory %s is a symbolic link or no directory: name the directory itself: %w", stateDir, err)
 	}
-	return errors.Join(os.Chown(stateDir, uid, -1), os.Chown(filepath.Join(stateDir, cacheFile), uid, -1))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	root, err := openSame(stateDir, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := place(root, raw, uid); err != nil {
+		return atomicfile.Explain(filepath.Join(stateDir, cacheFile), err)
+	}
+	return errors.Join(dir.Sync(), dir.Chown(uid, -1))
+}
+
+// openSame opens stateDir as a root, and makes sure that it is dir.
+func openSame(stateDir string, dir *os.File) (*os.Root, error) {
+	root, err := os.OpenRoot(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	here, err := dir.Stat()
+	there, err2 := root.Stat(".")
+	if err = errors.Join(err, err2); err == nil && !os.SameFile(here, there) {
+		err = fmt.Errorf("state directory %s was exchanged meanwhile: look who may write above it", stateDir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
+}
+
+// place gives the file away before it has its name, by its descriptor.
+func place(root *os.Root, raw []byte, uid int) error {
+	tmp := "." + cacheFile + "." + rand.Text()
+	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	err = errors.Join(err, f.Chmod(0o600), f.Chown(uid, -1), f.Sync(), f.Close())
+	if err == nil {
+		err = root.Rename(tmp, cacheFile)
+	}
+	if err != nil {
+		_ = root.Remove(tmp)
+	}
+	return err
+}
+
+func encode(d *zerotrustv1.Directory) ([]byte, error) {
+	raw, err := protojson.MarshalOptions{Multiline: true}.Marshal(d)
+	return append(raw, '\n'), err
 }
 
 // load returns nil when there is no file. The file's time of change is when a
