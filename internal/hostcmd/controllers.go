@@ -100,13 +100,17 @@ func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error)
 		return hostagent.Bundle{}, errors.New("this host knows no controller: run set-controller, or set CONTROLLER_ADDR")
 	}
 	if slices.ContainsFunc(faults, another) {
-		faults = append(faults, hostagent.ErrNotWanted)
+		faults = append(faults, errAnother)
 	}
 	return hostagent.Bundle{}, errors.Join(faults...)
 }
 
-// another says that somebody else's controller answered: this host's is gone, or has
-// another CA.
+// errAnother is a hint for people. It says nothing of how the host stands: whoever is on
+// the path can answer with a certificate of another CA.
+var errAnother = errors.New("another CA answers: either something on the path intercepts TLS, or the controller is a new one; " +
+	"only if an operator says that it is a new one, " + hostagent.EnrollAnew)
+
+// another says that somebody answered with a certificate of another CA.
 func another(err error) bool {
 	untrusted, ok := errors.AsType[*enrollclient.UntrustedError](err)
 	if !ok || untrusted.Ours {

@@ -280,3 +280,23 @@ func TestSetControllerTakesTheHostDirOfTheEnvironment(t *testing.T) {
 	require.Contains(t, out.stderr, "nothing listens there")
 	require.NotRegexp(t, `rpc error|desc =|transport:`, out.stderr)
 }
+
+// TestAnotherCAOnThePathIsNoAnswerOfTheController: it may be a firewall that inspects TLS.
+func TestAnotherCAOnThePathIsNoAnswerOfTheController(t *testing.T) {
+	t.Parallel()
+	h := enrolled(t)
+	stranger := startController(t)
+	before := files(t, h.dir.Bundle(), h.dir.HostFile())
+	out := run("", "refresh-bundle", "--host-dir", h.dir.Root, "--controller-addr", stranger.addr, "--program-confs", "/nonexistent")
+	require.Zero(t, out.code, "the controller of its own answers too: %s", out.stderr)
+
+	host, err := h.dir.ReadHost()
+	require.NoError(t, err)
+	host.ControllerAddress = stranger.addr
+	require.NoError(t, h.dir.WriteHost(host))
+	out = run("", "refresh-bundle", "--host-dir", h.dir.Root, "--program-confs", "/nonexistent")
+	require.Equal(t, 1, out.code)
+	require.Contains(t, out.stderr, "something on the path intercepts TLS")
+	require.NotContains(t, out.stderr, "does not know this host")
+	require.Equal(t, before[0], files(t, h.dir.Bundle())[0])
+}

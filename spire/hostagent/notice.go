@@ -28,10 +28,6 @@ const (
 // EnrollAnew is what to do about a host that is not wanted.
 const EnrollAnew = "enroll this host anew with a new token and --new-host"
 
-// ErrNotWanted is wrapped by an error of Config.Fetch that means StandingUnknown: the
-// controller does not take this host's certificate, or is another one.
-var ErrNotWanted = errors.New("the controller does not know this host")
-
 // Err says what a standing means for the host, nil for one that is fine or not known.
 func (s Standing) Err() error {
 	switch s {

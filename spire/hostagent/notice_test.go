@@ -1,7 +1,8 @@
 package hostagent_test
 
 import (
-	"fmt"
+	"crypto/tls"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -31,7 +32,6 @@ func TestARevokedHostSaysSoFirstAndStartsItsAgentSeldom(t *testing.T) {
 	}{
 		"revoked":                     {func(w *world) { w.bundle.Standing = hostagent.StandingRevoked }, "has revoked this host"},
 		"not known to the controller": {func(w *world) { w.bundle.Standing = hostagent.StandingUnknown }, "does not know this host"},
-		"of another controller":       {func(w *world) { w.err = fmt.Errorf("handshake: %w", hostagent.ErrNotWanted) }, "does not know this host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,6 +100,37 @@ func TestANoticeThatCannotBeTrustedIsNone(t *testing.T) {
 	}
 	_, err := hostagent.ReadNotice(filepath.Join(t.TempDir(), "api.sock"), now)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestANoticeFromTheFutureStands: the clock of the host was moved back since.
+func TestANoticeFromTheFutureStands(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	for _, ahead := range []time.Duration{-15 * time.Minute, time.Hour, 25 * time.Hour} {
+		text := `{"at":"` + now.Add(ahead).Format(time.RFC3339) + `","clock":"a day behind"}`
+		require.NoError(t, os.WriteFile(hostagent.NoticePath(socket), []byte(text), 0o600))
+		n, err := hostagent.ReadNotice(socket, now)
+		require.NoError(t, err, ahead)
+		require.Equal(t, "a day behind", n.Clock)
+	}
+}
+
+// TestWhoIsOnThePathCannotMakeAHostUnwanted: a certificate of another CA is no answer of
+// the controller.
+func TestWhoIsOnThePathCannotMakeAHostUnwanted(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *hostagent.Host, _ *hostagent.Config, w *world) {
+		w.bundle.Standing, w.bundle.Members = hostagent.StandingActive, []string{"spiffe://a/connector/c"}
+	})
+	f.world.rounds(t, 3)
+	f.world.change(func(w *world) {
+		w.err = &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+	})
+	f.world.rounds(t, 5)
+	require.Empty(t, f.Reason())
+	require.Equal(t, hostagent.StandingActive, f.Status().Standing)
+	require.Equal(t, hostagent.StandingActive, notice(t, f).Standing)
 }
 
 func FuzzReadNotice(f *testing.F) {

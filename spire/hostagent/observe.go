@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -89,9 +88,6 @@ func (s *Supervisor) fetch(ctx context.Context) (b Bundle, moved bool, err error
 	within, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
 	b, err = s.cfg.Fetch(within)
-	if errors.Is(err, ErrNotWanted) {
-		b.Standing = StandingUnknown
-	}
 	if err != nil {
 		return b, false, fmt.Errorf("fetch bundle: %w", err)
 	}
