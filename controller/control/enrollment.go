@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc/credentials"
@@ -76,7 +77,11 @@ type Enrollment struct {
 
 	listener func(*tls.ClientHelloInfo) (*tls.Certificate, error) // set by NewEnrollmentServer
 	awaiting *sourcelimit.Turnstile                               // so too
+	unsaid   logging.Condition                                    // no host is told how it stands
 }
+
+// standingTimeout leaves time for an answer before the host gives up, which is after 5 s.
+const standingTimeout = 2 * time.Second
 
 // How an Enroll can end, beside the refusals of enroll.Refusals.
 const (
@@ -180,13 +185,25 @@ func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundle
 	if err != nil {
 		return nil, toStatus(ctx, err, e.Log)
 	}
-	standing, err := e.standing(ctx)
-	if err != nil {
-		return nil, toStatus(ctx, err, e.Log)
-	}
 	return &zerotrustv1.FetchBundleResponse{
-		Bundle: bundle, ControlPlaneAddresses: e.Endpoints().ControlPlane, ControllerTime: timestamppb.Now(), Host: standing,
+		Bundle: bundle, ControlPlaneAddresses: e.Endpoints().ControlPlane, ControllerTime: timestamppb.Now(), Host: e.standingOrNil(ctx),
 	}, nil
+}
+
+// standingOrNil says nothing while the database fails: a host needs its bundle more, and
+// without one it takes the controller for gone and restarts its agent later.
+func (e *Enrollment) standingOrNil(ctx context.Context) *zerotrustv1.HostStanding {
+	within, cancel := context.WithTimeout(ctx, standingTimeout)
+	defer cancel()
+	standing, err := e.standing(within)
+	switch {
+	case ctx.Err() != nil: // the caller has gone
+	case err != nil:
+		e.unsaid.Fails(e.Log, zap.WarnLevel, "hosts are not told how they stand, the database does not answer", err)
+	case standing != nil:
+		e.unsaid.Over(e.Log, "hosts are told again how they stand")
+	}
+	return standing
 }
 
 // standing tells a host about itself, nil for a caller that proved to be none.

@@ -45,3 +45,32 @@ func TestAHostIsToldHowItStands(t *testing.T) {
 	require.NotNil(t, stands(other))
 	require.False(t, stands(other).GetKnown(), "a good certificate of a host that this database does not have")
 }
+
+// TestAHostGetsItsBundleWhileTheDatabaseFails: without an answer it would take the
+// controller for gone, and start its agent anew at the next one.
+func TestAHostGetsItsBundleWhileTheDatabaseFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := enrolltest.NewKey(t)
+	_, secret := w.token(t, connector("c-01"))
+	enrolled, err := w.enrollmentClient(t, nil).Enroll(patient(t), request(secret, "c-01", key))
+	require.NoError(t, err)
+	host := &tls.Certificate{Certificate: [][]byte{enrolled.GetHostCertificate()}, PrivateKey: key.Private}
+	api := w.enrollmentClient(t, host)
+
+	w.hostsFail.Store(true)
+	for range 2 {
+		got, err := api.FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{})
+		require.NoError(t, err)
+		require.NotEmpty(t, got.GetBundle().GetX509Authorities())
+		require.NotNil(t, got.GetControllerTime())
+		require.Nil(t, got.GetHost(), "nothing is said, and surely not that it is unknown")
+	}
+	require.Equal(t, 1, w.logs.FilterMessageSnippet("hosts are not told how they stand").Len(), "it is said once")
+
+	w.hostsFail.Store(false)
+	got, err := api.FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{})
+	require.NoError(t, err)
+	require.True(t, got.GetHost().GetKnown())
+	require.Equal(t, 1, w.logs.FilterMessageSnippet("hosts are told again").Len())
+}

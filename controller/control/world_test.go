@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -79,8 +80,10 @@ type world struct {
 	installs     results // of downloads
 	controlPlane *control.ControlPlane
 	directory    *control.Directory
-	reports      lateReports // of the control listener itself
-	unready      atomic.Bool // what gRPC health answers by
+	reports      lateReports            // of the control listener itself
+	unready      atomic.Bool            // what gRPC health answers by
+	hostsFail    atomic.Bool            // the database does, when a host is looked up
+	logs         *observer.ObservedLogs // of EnrollmentService
 
 	shutDown func()     // tells both servers to stop
 	stopped  chan error // gets what each returned
@@ -138,9 +141,11 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
 	w.advertise(control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}})
 	endpoints := func() control.Endpoints { return *w.endpoints.Load() }
+	core, logs := observer.New(zap.InfoLevel)
+	w.logs = logs
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
-		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Hosts: w.store, Policy: w.policy, Endpoints: endpoints,
-		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: log,
+		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Hosts: hosts{w.store, &w.hostsFail}, Policy: w.policy, Endpoints: endpoints,
+		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: zap.New(core),
 	}, log)
 	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports}
 	w.directory = &control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}
@@ -158,6 +163,20 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		require.NoError(t, w.store.Close())
 	})
 	return w
+}
+
+// hosts is a store that can fail.
+type hosts struct {
+	control.Hosts
+
+	fail *atomic.Bool
+}
+
+func (h hosts) HostStanding(ctx context.Context, id identity.HostID) (known bool, live []identity.Workload, err error) {
+	if h.fail.Load() {
+		return false, nil, errors.New("database disk image is malformed")
+	}
+	return h.Hosts.HostStanding(ctx, id)
 }
 
 func (w *world) advertise(e control.Endpoints) { w.endpoints.Store(&e) }
