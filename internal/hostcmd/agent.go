@@ -115,7 +115,7 @@ func refresh(ctx context.Context, dir hostagent.Dir, from *controllers) (int, er
 	if err != nil {
 		return 0, err
 	}
-	if err := dir.WriteBundle(bundle.Authorities); err != nil {
+	if err := keepingOwner(dir.Bundle(), func() error { return dir.WriteBundle(bundle.Authorities) }); err != nil {
 		return 0, fmt.Errorf("trust bundle: %w", err)
 	}
 	host, err := dir.ReadHost()
@@ -123,5 +123,5 @@ func refresh(ctx context.Context, dir hostagent.Dir, from *controllers) (int, er
 		return len(bundle.Authorities), err
 	}
 	host.SPIREServerAddress = bundle.ServerAddress
-	return len(bundle.Authorities), dir.WriteHost(host)
+	return len(bundle.Authorities), keepingOwner(dir.HostFile(), func() error { return dir.WriteHost(host) })
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -299,4 +300,30 @@ func TestAnotherCAOnThePathIsNoAnswerOfTheController(t *testing.T) {
 	require.Contains(t, out.stderr, "something on the path intercepts TLS")
 	require.NotContains(t, out.stderr, "does not know this host")
 	require.Equal(t, before[0], files(t, h.dir.Bundle())[0])
+}
+
+// TestRefreshBundleAsRootLeavesTheFilesToTheAgent: spire-agent's user reads them.
+func TestRefreshBundleAsRootLeavesTheFilesToTheAgent(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root changes owners")
+	}
+	h := enrolled(t)
+	next := start(t, &controller{t: t, ca: h.from.ca, spire: "127.0.0.1:9999"})
+	owned := []string{h.dir.Bundle(), h.dir.HostFile()}
+	for _, path := range owned {
+		require.NoError(t, os.Chown(path, 4242, 4243))
+	}
+	out := run("", "refresh-bundle", "--host-dir", h.dir.Root, "--controller-addr", next.addr, "--program-confs", "/nonexistent")
+	require.Zero(t, out.code, out.stderr)
+	host, err := h.dir.ReadHost()
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:9999", host.SPIREServerAddress, "both were written anew")
+	for _, path := range owned {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		st, ok := info.Sys().(*syscall.Stat_t)
+		require.True(t, ok)
+		require.Equal(t, []uint32{4242, 4243}, []uint32{st.Uid, st.Gid}, path)
+	}
 }
