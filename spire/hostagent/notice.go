@@ -74,8 +74,8 @@ func ReadNotice(socket string, now time.Time) (Notice, error) {
 	if err := json.Unmarshal(raw, &n); err != nil {
 		return Notice{}, fmt.Errorf("%s: %w", NoticePath(socket), err)
 	}
-	// A clock that was moved does not make it old: then it is what tells so.
-	if n.Clock == "" && now.Sub(n.At).Abs() > 2*noticeAge && now.Sub(n.At).Abs() < 24*time.Hour {
+	// One from the future is of a clock that was moved back since, and may be what tells so.
+	if now.Sub(n.At) > 2*noticeAge {
 		return Notice{}, fmt.Errorf("%s is of %s: the supervisor of the agent does not run", NoticePath(socket), n.At.UTC().Format(time.RFC3339))
 	}
 	return n, nil

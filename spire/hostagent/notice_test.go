@@ -90,8 +90,11 @@ func TestANoticeThatCannotBeTrustedIsNone(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for name, text := range map[string]string{
-		"no JSON": "hello", "of an hour ago": `{"at":"` + now.Add(-time.Hour).Format(time.RFC3339) + `"}`,
-		"far too long": `{"agent":"` + string(make([]byte, 1<<20)) + `"}`,
+		"no JSON": "hello", "of no time": `{"standing":"revoked"}`,
+		"of half an hour ago":                    `{"at":"` + now.Add(-30*time.Minute).Format(time.RFC3339) + `"}`,
+		"of yesterday":                           `{"at":"` + now.Add(-25*time.Hour).Format(time.RFC3339) + `"}`,
+		"of an hour ago, when the clock was bad": `{"at":"` + now.Add(-time.Hour).Format(time.RFC3339) + `","clock":"a day ahead"}`,
+		"far too long":                           `{"agent":"` + string(make([]byte, 1<<20)) + `"}`,
 	} {
 		socket := filepath.Join(t.TempDir(), "api.sock")
 		require.NoError(t, os.WriteFile(hostagent.NoticePath(socket), []byte(text), 0o600))
