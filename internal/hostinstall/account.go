@@ -10,10 +10,6 @@ import (
 	"syscall"
 )
 
-// bystanders are files that the tools that make and remove a user leave beside those
-// that they change.
-var bystanders = []string{"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock"}
-
 // account makes the user of the SPIRE agent and its directory, as the package does.
 func (i *Installer) account(ctx context.Context) error {
 	if i.host.ask(ctx, "getent", "passwd", agentUser) == "" {
@@ -36,18 +32,14 @@ func (i *Installer) account(ctx context.Context) error {
 }
 
 func (i *Installer) makeUser(ctx context.Context) error {
-	beside := map[string]*aside{}
-	for _, path := range bystanders {
-		a, err := i.setAside(path)
-		if err != nil {
-			return err
-		}
-		beside[path] = a
+	backups, err := i.host.accountBackups()
+	if err != nil {
+		return err
 	}
 	if err := i.changes.MakeDirs(filepath.Dir(madeFile)); err != nil {
 		return err
 	}
-	i.changes.Undo("remove the user "+agentUser, func(ctx context.Context) error { return i.removeUser(ctx, beside) })
+	i.changes.Undo("remove the user "+agentUser, func(ctx context.Context) error { return i.removeUser(ctx, backups) })
 	var made strings.Builder
 	if !i.host.exists(hostDir) {
 		made.WriteString("path " + hostDir + "\n")
@@ -55,7 +47,9 @@ func (i *Installer) makeUser(ctx context.Context) error {
 	if i.host.ask(ctx, "getent", "group", agentUser) == "" {
 		made.WriteString("group\n")
 	}
-	if err := i.host.run(ctx, "systemd-sysusers", "/usr/lib/sysusers.d/"+agentPackage+".conf"); err != nil {
+	if err := backups.during(func() error {
+		return i.host.run(ctx, "systemd-sysusers", "/usr/lib/sysusers.d/"+agentPackage+".conf")
+	}); err != nil {
 		return err
 	}
 	made.WriteString("user " + i.uidOfAgent(ctx) + "\n")
@@ -70,49 +64,12 @@ func (i *Installer) uidOfAgent(ctx context.Context) string {
 	return ""
 }
 
-// aside is a small file as it was, nil content where there was none.
-type aside struct {
-	content  []byte
-	mode     fs.FileMode
-	uid, gid int
-}
-
-func (i *Installer) setAside(path string) (*aside, error) {
-	info, err := os.Lstat(i.host.at(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // there was none
-	}
-	if err != nil {
-		return nil, err
-	}
-	content, err := os.ReadFile(i.host.at(path))
-	a := &aside{content: content, mode: info.Mode().Perm()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		a.uid, a.gid = int(st.Uid), int(st.Gid)
-	}
-	return a, err
-}
-
-func (i *Installer) restore(path string, a *aside) error {
-	if a == nil {
-		return remove(i.host.at(path))
-	}
-	to := i.host.at(path)
-	if err := write(to+newSuffix, strings.NewReader(string(a.content)), a.mode); err != nil {
-		return err
-	}
-	return errors.Join(os.Lchown(to+newSuffix, a.uid, a.gid), os.Rename(to+newSuffix, to))
-}
-
-func (i *Installer) removeUser(ctx context.Context, beside map[string]*aside) error {
-	var faults []error
+func (i *Installer) removeUser(ctx context.Context, backups *accountBackups) error {
+	var fault error
 	if i.uidOfAgent(ctx) != "" {
-		faults = append(faults, i.host.run(ctx, "userdel", agentUser))
+		fault = backups.during(func() error { return i.host.run(ctx, "userdel", agentUser) })
 	}
-	for _, path := range bystanders {
-		faults = append(faults, i.restore(path, beside[path]))
-	}
-	return errors.Join(faults...)
+	return errors.Join(fault, backups.restore())
 }
 
 // removeHostDir never removes a key that the controller may know. Root owns it until

@@ -42,6 +42,8 @@ type fakeHost struct {
 	enroll   func(args []string, token string) int
 	move     func(addr string) int
 	calls    []string
+	// meanwhile is what somebody else does while a program runs, once it is done.
+	meanwhile map[string]func()
 
 	notRoot  bool
 	space    uint64
@@ -69,6 +71,7 @@ func newFakeHost(t *testing.T) *fakeHost {
 	h.write("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n")
 	h.write("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
 	h.write("/etc/passwd-", "root:x:0:0:root:/root:/bin/bash\n")
+	h.write("/etc/.pwd.lock", "")
 	h.write("/root/ca.crt", string(h.shop.CA.PEM()))
 	h.addr = l.Addr().String()
 	return h
@@ -183,6 +186,11 @@ func (h *fakeHost) Run(_ context.Context, c hostinstall.Call) (string, error) {
 		}
 	}
 	out, code := h.command(c)
+	for _, name := range append([]string{c.Name}, c.Args...) {
+		if f := h.meanwhile[name]; f != nil {
+			f()
+		}
+	}
 	if code != 0 {
 		return out, &hostinstall.CommandError{Call: c, Code: code}
 	}
@@ -197,7 +205,7 @@ func (h *fakeHost) command(c hostinstall.Call) (string, int) {
 		return h.getent(c.Args[0], c.Args[1])
 	case "systemd-sysusers":
 		h.write("/etc/passwd-", h.read("/etc/passwd"))
-		h.write("/etc/.pwd.lock", "")
+		h.write("/etc/group-", h.read("/etc/group"))
 		h.write("/etc/passwd", h.read("/etc/passwd")+"spire-agent:x:997:997::/var/lib/spire-agent:/usr/sbin/nologin\n")
 		h.write("/etc/group", h.read("/etc/group")+"spire-agent:x:997:\n")
 	case "userdel":
