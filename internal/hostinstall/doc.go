@@ -12,7 +12,8 @@
 // is undone), controller (what is offered), archive.
 //
 // A run works in the caller's goroutine and ends with its context; what it began is
-// undone then, too. One run at a time has the host: it locks /etc.
+// undone then, too. One run at a time has the host: it locks /run/grpc-setup.lock,
+// before it looks at the host and until all is done or undone.
 //
 // Invariants: whatever can be wrong is looked at before anything is changed, and all
 // faults are told at once; how to undo a change is noted before the change is made; the

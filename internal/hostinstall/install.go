@@ -46,10 +46,6 @@ func (i *Installer) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := i.lock(); err != nil {
-		return err
-	}
-	defer func() { _ = i.locked.Close() }()
 	if err := i.workDir(); err != nil {
 		return err
 	}

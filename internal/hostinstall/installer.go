@@ -73,6 +73,11 @@ func New(cfg Config) *Installer {
 
 // Run does what the options say. Exit codes are in the errors, for cli.Execute.
 func (i *Installer) Run(ctx context.Context) error {
+	defer func() {
+		if i.locked != nil {
+			_ = i.locked.Close()
+		}
+	}()
 	switch {
 	case i.opt.Uninstall:
 		return i.uninstall(ctx)
@@ -175,19 +180,26 @@ func (f *faults) err() error {
 	return &refusal{*f}
 }
 
-// lock: two runs on one host would undo each other's work. It is the lock that a
-// process holds until it ends.
+// lockFile is root's alone. Any user may open /etc, and so hold a lock on it.
+const lockFile = "/run/grpc-setup.lock"
+
+// lock: two runs on one host would undo each other's work. It holds until the run has
+// ended, the way back included.
 func (i *Installer) lock() error {
-	etc, err := os.Open(i.host.at("/etc"))
+	f, err := os.OpenFile(i.host.at(lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := syscall.Flock(int(etc.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = etc.Close()
+	err = errors.Join(f.Chmod(0o600), syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
+	if err == nil {
+		i.locked = f
+		return nil
+	}
+	_ = f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return &refusal{[]string{"another setup runs on this host: wait until it has ended"}}
 	}
-	i.locked = etc
-	return nil
+	return err
 }
 
 // workDir makes a directory that is nobody else's; it is gone at the end.

@@ -15,6 +15,9 @@ func (i *Installer) look(ctx context.Context) (*plan, error) {
 	i.checkVariables(&f)
 	i.checkMachine(&f, "systemctl", "systemd-sysusers", "systemd-tmpfiles", "userdel", "getent")
 	if len(f) == 0 { // only where the programs that are asked are there
+		if err := i.lock(); err != nil { // nobody changes what is looked at from here on
+			return nil, err
+		}
 		i.checkPackage(ctx, &f)
 		i.checkAgent(ctx, &f)
 		p.agentPackage = i.packaged(ctx, agentPackage)

@@ -165,12 +165,8 @@ func wrongHosts() map[string]wrong {
 		"a directory where the program belongs": host("/usr/bin/grpcconnector is a directory", 2, func(h *fakeHost) { require.NoError(h.t, os.Mkdir(h.at("/usr/bin/grpcconnector"), 0o755)) }),
 		"a file where a directory belongs":      host("/usr/lib/grpc-spire-agent is in the way", 2, func(h *fakeHost) { h.write("/usr/lib/grpc-spire-agent", "x") }),
 		"a link that leads nowhere":             host("/usr/lib/grpc-spire-agent is in the way", 2, func(h *fakeHost) { require.NoError(h.t, os.Symlink("/none", h.at("/usr/lib/grpc-spire-agent"))) }),
-		"another setup": host("another setup runs on this host", 2, func(h *fakeHost) {
-			etc, err := os.Open(h.at("/etc"))
-			require.NoError(h.t, err)
-			h.t.Cleanup(func() { _ = etc.Close() })
-			require.NoError(h.t, syscall.Flock(int(etc.Fd()), syscall.LOCK_EX))
-		}),
+		"another setup":                         host("another setup runs on this host", 2, func(h *fakeHost) { h.t.Cleanup(h.hold(lockFile)) }),
+		"a link for the lock":                   host("too many levels of symbolic links", 1, func(h *fakeHost) { require.NoError(h.t, os.Symlink("/root/ca.crt", h.at(lockFile))) }),
 		"another release key": host("run this again with --accept-release-key", 1, func(h *fakeHost) {
 			h.write("/etc/grpc-spire-agent/release.pub", string(hostinstalltest.PublicPEM(h.t, hostinstalltest.NewSigner(h.t))))
 		}),

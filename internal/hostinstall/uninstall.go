@@ -24,7 +24,6 @@ func (i *Installer) uninstall(ctx context.Context) error {
 	if err := i.lock(); err != nil {
 		return i.failed(ctx, err)
 	}
-	defer func() { _ = i.locked.Close() }()
 	conf, err := i.host.read(i.role.conf)
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func TestSetupLeavesWhatIsNotItsOwn(t *testing.T) {
 			`rm -r /etc/grpc-spire-agent`, "run this again with --accept-release-key", 1,
 		},
 		"another setup that runs": {
-			`systemd-run --quiet --unit=other flock /etc sleep 60 && while flock -n /etc true; do sleep 0.05; done`,
+			`systemd-run --quiet --unit=other flock /run/grpc-setup.lock sleep 60 && while flock -n /run/grpc-setup.lock true; do sleep 0.05; done`,
 			`systemctl stop other`, "another setup runs on this host", 2,
 		},
 	} {
