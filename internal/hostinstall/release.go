@@ -85,38 +85,6 @@ func parseKey(text []byte) (*ecdsa.PublicKey, string, error) {
 	return public, hex.EncodeToString(sum[:]), nil
 }
 
-var (
-	versionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$`)
-	numbered       = regexp.MustCompile(`^v?[0-9]+\.[0-9]`)
-	parts          = regexp.MustCompile(`[0-9]+|[^0-9]+`)
-)
+var versionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$`)
 
 func plainVersion(v string) bool { return versionPattern.MatchString(v) }
-
-// supersedes says whether the offered version should take the place of the one that is
-// there. Where there is no order between two versions, the offered one is right.
-func supersedes(offered, there string) bool {
-	if !numbered.MatchString(offered) || !numbered.MatchString(there) {
-		return true
-	}
-	return !older(offered, there)
-}
-
-// older compares numbers as numbers and the rest as text: v1.9.0 before v1.10.0 before
-// v1.10.0-3-gabc, which git names after the tag that it comes after.
-func older(a, b string) bool {
-	as, bs := parts.FindAllString(strings.TrimPrefix(a, "v"), -1), parts.FindAllString(strings.TrimPrefix(b, "v"), -1)
-	for i := range min(len(as), len(bs)) {
-		x, y := strings.TrimLeft(as[i], "0"), strings.TrimLeft(bs[i], "0")
-		if as[i] == bs[i] || x == y && x != as[i] {
-			continue
-		}
-		if isNumber(as[i]) && isNumber(bs[i]) && len(x) != len(y) {
-			return len(x) < len(y)
-		}
-		return x < y
-	}
-	return len(as) < len(bs)
-}
-
-func isNumber(s string) bool { return s[0] >= '0' && s[0] <= '9' }

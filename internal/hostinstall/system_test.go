@@ -82,11 +82,22 @@ func TestReadyIsWhatTheProgramSays(t *testing.T) {
 
 func TestAnOlderReleaseSupersedesNothing(t *testing.T) {
 	t.Parallel()
-	order := []string{"v0.9", "v1.2.9", "v1.2.10", "v1.10.0", "v1.10.0-3-gabc", "v1.10.0-12-gabc", "v1.11.0", "v10.0.0"}
+	order := []string{
+		"v0.9", "v1.2.9", "v1.2.10", "v1.10.0-alpha", "v1.10.0-rc1", "v1.10.0-rc1-3-gabc", "v1.10.0-rc2-1-g0123abc-dirty", "v1.10.0-rc10", "v1.10.0-rc10.1", "v1.10.0",
+		"v1.10.0-3-gabc", "v1.10.0-12-gabc-dirty", "v1.10.1-rc1", "v1.11.0", "v10.0.0", "v18446744073709551616.0.0", "v18446744073709551617.0.0",
+	}
 	for n, a := range order {
 		for m, b := range order {
 			require.Equal(t, n >= m, hostinstall.Supersedes(a, b), "%s over %s", a, b)
 		}
+	}
+	for _, suffix := range []string{"rc1", "-rc1", "~rc1", ".beta", "-1", "-g1", "-3-gxyz", "-dirty", "-3-gabc-rc1"} {
+		require.True(t, hostinstall.Supersedes("v1.2.3", "v1.2.3"+suffix), suffix)
+		require.False(t, hostinstall.Supersedes("v1.2.3"+suffix, "v1.2.3"), suffix)
+	}
+	for _, pair := range [][2]string{{"v1.2.3", "1.2.3"}, {"v1.2.3", "v01.2.3"}, {"v1.2.3-3-gabc", "v1.2.3-3-gdef"}, {"v1.2.3-3-gabc", "v1.2.3-3-gabc-dirty"}} {
+		require.True(t, hostinstall.Supersedes(pair[0], pair[1]), "%s has no order", pair)
+		require.True(t, hostinstall.Supersedes(pair[1], pair[0]), "%s has no order", pair)
 	}
 	for _, there := range []string{"", "788f529", "devel", "788f529-dirty"} {
 		require.True(t, hostinstall.Supersedes("v1.0.0", there), "%q has no order", there)
