@@ -64,7 +64,7 @@ func (i installer) commands(t enroll.Token, handed string) []adminapi.InstallCom
 		}}
 	case t.Delivery == enroll.ByClaim:
 		return []adminapi.InstallCommand{installed(formClaim, i.enroll(w, "--token-file -"),
-			"open the link first, then paste the token that it shows and end with ctrl-d")}
+			"open the link first, then paste the token that it shows and press Enter")}
 	}
 	program := []adminapi.InstallCommand{
 		installed(formProgram, i.enroll(w, "--token-file -"+here("TOKEN", handed)), ""),

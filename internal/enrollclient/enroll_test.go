@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -454,12 +456,21 @@ func TestTokenSource(t *testing.T) {
 			require.NotContains(t, got.String()+got.GoString(), "ztc_")
 		})
 	}
+	t.Run("waits for no end of the input after the first line", func(t *testing.T) {
+		t.Parallel()
+		open := iotest.ErrReader(errors.New("it waits for more"))
+		got, err := enrollclient.TokenSource{File: "-", Stdin: io.MultiReader(strings.NewReader("\nztc_stdin\r\n"), open)}.Read()
+		require.NoError(t, err)
+		want, err := enrollclient.NewToken("ztc_stdin")
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
 	t.Run("says where it looked", func(t *testing.T) {
 		t.Parallel()
 		_, err := enrollclient.TokenSource{Getenv: func(string) string { return "" }}.Read()
 		require.ErrorIs(t, err, enrollclient.ErrNoToken)
 	})
-	for name, text := range map[string]string{"empty": " \n", "two words": "a b", "two lines": "a\nb", "a whole file": strings.Repeat("x", 10_000), "binary": "a\x00b"} {
+	for name, text := range map[string]string{"empty": " \n", "two words": "a b", "a second word in the first line": "a b\nc", "a whole file": strings.Repeat("x", 10_000), "binary": "a\x00b"} {
 		t.Run("refuses input that is "+name, func(t *testing.T) {
 			t.Parallel()
 			_, err := enrollclient.TokenSource{File: "-", Stdin: strings.NewReader(text)}.Read()

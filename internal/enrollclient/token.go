@@ -131,9 +131,9 @@ func readTokenFile(path string) (Token, error) {
 }
 
 func readToken(r io.Reader) (Token, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxToken+3)) // with a line ending
+	line, err := secret.ReadLine(r, maxToken+3) // with a line ending
 	if err != nil {
 		return Token{}, fmt.Errorf("enrollment token: %w", err)
 	}
-	return NewToken(string(raw))
+	return NewToken(line)
 }

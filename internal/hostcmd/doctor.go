@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -38,7 +39,7 @@ whether it has it (%s status).
 Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
 		Example: fmt.Sprintf(`  sudo %[1]s doctor
   %[1]s doctor -o json | jq -r '.findings[] | select(.level == "fault") | .do'
-  %[1]s doctor --token-file -      # paste the token, end with ctrl-d`, p.Name),
+  %[1]s doctor --token-file -      # paste the token, press Enter`, p.Name),
 	}
 	var out cli.Output
 	var tokenFile string
@@ -129,8 +130,7 @@ func tokenOf(file string, stdin io.Reader) func() (string, error) {
 	switch {
 	case file == "-":
 		return func() (string, error) {
-			raw, err := io.ReadAll(io.LimitReader(stdin, maxTokenFile))
-			return string(raw), err
+			return secret.ReadLine(stdin, maxTokenFile)
 		}
 	case file != "":
 		return func() (string, error) {
@@ -139,8 +139,7 @@ func tokenOf(file string, stdin io.Reader) func() (string, error) {
 				return "", err
 			}
 			defer func() { _ = f.Close() }()
-			raw, err := io.ReadAll(io.LimitReader(f, maxTokenFile))
-			return string(raw), err
+			return secret.ReadLine(f, maxTokenFile)
 		}
 	case os.Getenv(enrollclient.TokenEnv) != "":
 		return func() (string, error) { return os.Getenv(enrollclient.TokenEnv), nil }

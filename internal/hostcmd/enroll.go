@@ -75,7 +75,7 @@ denied by an operator, 4 nobody decided in time, 5 enrolled, but not ONLINE in t
 		Example: fmt.Sprintf(`  %[1]s enroll --request --id %[2]s-local-01 --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt
 
   %[1]s enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \
-      --%[2]s-id %[2]s-local-01 --token-file -      # paste the token, end with ctrl-d
+      --%[2]s-id %[2]s-local-01 --token-file -      # paste the token, press Enter
 
   CONTROLLER_ADDR=127.0.0.1:8443 CONTROLLER_CA_PATH=ca.crt %[3]s_ID=%[2]s-local-01 \
       ENROLLMENT_TOKEN=... %[1]s enroll`, p.Name, p.Kind, strings.ToUpper(string(p.Kind))),

@@ -2,11 +2,13 @@ package hostinstall_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -48,6 +50,17 @@ func TestInstallsEnrollsAndStarts(t *testing.T) {
 	require.Equal(t, "path /var/lib/spire-agent\ngroup\nuser 997\n", h.read("/var/lib/misc/grpc-spire-agent.made"))
 	require.True(t, h.active["grpcconnector.service"] && h.active["spire-agent.service"])
 	require.NotRegexp(t, `before-setup|by-setup`, strings.Join(h.tree(), "\n"))
+}
+
+// TestATokenEndsWithItsLine: ssh without -n keeps the other end of a pipe open.
+func TestATokenEndsWithItsLine(t *testing.T) {
+	t.Parallel()
+	h := newFakeHost(t)
+	h.enroll = h.enrolls
+	out, code := h.run(noToken, func(c *hostinstall.Config) {
+		c.Stdin = io.MultiReader(strings.NewReader("\n"+goodToken+"\r\n"), iotest.ErrReader(errors.New("it waits for more")))
+	})
+	require.Zero(t, code, out)
 }
 
 func TestTheSameCommandAgainChangesNothingAndNeedsNoToken(t *testing.T) {

@@ -74,11 +74,10 @@ func (s tokenSource) find() (string, error) {
 }
 
 func firstLine(r io.Reader) (string, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxToken))
+	line, err := secret.ReadLine(r, maxToken)
 	if err != nil {
 		return "", fmt.Errorf("ENROLLMENT_TOKEN: %w", err)
 	}
-	line, _, _ := strings.Cut(strings.TrimLeft(string(raw), "\r\n"), "\n")
 	return line, nil
 }
 

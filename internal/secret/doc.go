@@ -5,6 +5,6 @@
 // It does not know what a secret is good for (enroll and auth do) and stores
 // nothing; only a Hash is ever stored.
 //
-// Main functions, in reading order: New, Check, Hash. All are pure or draw
-// randomness; safe for concurrent use.
+// Main functions, in reading order: New, Check, ReadLine, Hash. All but
+// ReadLine are pure or draw randomness; safe for concurrent use.
 package secret

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"strings"
 )
 
@@ -48,6 +49,28 @@ func Check(prefix, s string) error {
 		return ErrChecksum
 	}
 	return nil
+}
+
+// ReadLine reads the first line that is not empty, at most limit bytes in all, and
+// leaves what follows: whoever wrote the secret may keep the other end open.
+func ReadLine(r io.Reader, limit int) (string, error) {
+	var line []byte
+	var b [1]byte
+	for range limit {
+		_, err := io.ReadFull(r, b[:])
+		switch {
+		case errors.Is(err, io.EOF):
+			return string(line), nil
+		case err != nil:
+			return "", err
+		case len(line) == 0 && (b[0] == '\n' || b[0] == '\r'):
+		case b[0] == '\n':
+			return string(line), nil
+		default:
+			line = append(line, b[0])
+		}
+	}
+	return string(line), nil
 }
 
 // Hash is what is stored of a secret. A plain SHA-256 is enough for 160 random

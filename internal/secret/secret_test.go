@@ -1,7 +1,11 @@
 package secret_test
 
 import (
+	"errors"
+	"io"
+	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,4 +45,31 @@ func TestCheck(t *testing.T) {
 			require.NotContains(t, err.Error(), s[10:30], "an error never quotes the secret")
 		})
 	}
+}
+
+func TestReadLine(t *testing.T) {
+	t.Parallel()
+	open := iotest.ErrReader(errors.New("it waits for more"))
+	for name, c := range map[string]struct {
+		text string
+		then io.Reader
+		want string
+	}{
+		"ends at the first newline":   {"token\n", open, "token"},
+		"passes empty lines over":     {"\n\r\n\ntoken\nrest", open, "token"},
+		"needs no newline at the end": {"token", strings.NewReader(""), "token"},
+		"leaves a carriage return":    {"token\r\n", open, "token\r"},
+		"reads no more than it may":   {strings.Repeat("x", 20), open, strings.Repeat("x", 20)},
+		"is limited in empty lines":   {strings.Repeat("\n", 20), open, ""},
+		"finds nothing":               {"", strings.NewReader(""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := secret.ReadLine(io.MultiReader(strings.NewReader(c.text), c.then), 20)
+			require.NoError(t, err)
+			require.Equal(t, c.want, got)
+		})
+	}
+	_, err := secret.ReadLine(io.MultiReader(strings.NewReader("tok"), open), 20)
+	require.ErrorContains(t, err, "it waits for more", "half a token is none")
 }
