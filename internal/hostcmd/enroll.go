@@ -71,7 +71,8 @@ A host that is enrolled already keeps its key and takes a second role.
 
 Exit codes: 0 enrolled, and ONLINE where a unit was started, 1 failed, 2 wrong usage or
 a host that cannot start the unit (nothing was sent), 3 refused by the controller or
-denied by an operator, 4 nobody decided in time, 5 enrolled, but not ONLINE in time.`, p.Conf, p.unit()),
+denied by an operator, 4 nobody decided in time, 5 enrolled, but not started,
+or not ONLINE in time.`, p.Conf, p.unit()),
 		Example: fmt.Sprintf(`  %[1]s enroll --request --id %[2]s-local-01 --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt
 
   %[1]s enroll --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt \

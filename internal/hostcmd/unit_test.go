@@ -241,17 +241,18 @@ func TestEnrollForAProgramThatSomebodyStartsByHandStartsNothing(t *testing.T) {
 func TestAUnitThatDoesNotBecomeOnlineKeepsTheEnrollment(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		spoil func(*managed)
-		want  string
+		spoil   func(*managed)
+		want    string
+		started bool
 	}{
-		"in time": {func(m *managed) { m.ready = time.Hour }, "not ONLINE yet after 1s: identity: waiting for the first X509-SVID"},
+		"in time": {func(m *managed) { m.ready = time.Hour }, "not ONLINE yet after 1s: identity: waiting for the first X509-SVID", true},
 		"because it ends again and again": {func(m *managed) {
 			m.health = "127.0.0.1:1"
 			m.unit(testUnit+".then", "LoadState=loaded", "ActiveState=activating", "SubState=auto-restart", "NRestarts=3")
-		}, testUnit + " is activating (auto-restart), and ends again and again"},
+		}, testUnit + " is activating (auto-restart), and ends again and again", true},
 		"because systemctl does not start it": {func(m *managed) {
 			require.NoError(m.t, os.WriteFile(filepath.Join(m.dir, "refuses-restart"), nil, 0o600))
-		}, "Failed to restart"},
+		}, "Failed to restart", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -262,6 +263,8 @@ func TestAUnitThatDoesNotBecomeOnlineKeepsTheEnrollment(t *testing.T) {
 			require.Equal(t, 5, got.code, got.stderr)
 			require.Contains(t, got.stderr, tc.want)
 			require.Contains(t, got.stderr, "The token is spent, the host keeps its identity")
+			require.Equal(t, tc.started, strings.Contains(got.stderr, testUnit+" goes on trying"), got.stderr)
+			require.Equal(t, !tc.started, strings.Contains(got.stderr, "systemctl enable --now spire-agent.service "+testUnit), got.stderr)
 			require.Contains(t, got.stderr, "grpctunneler doctor")
 			require.Contains(t, got.stdout, "enrolled spiffe://")
 			require.NotContains(t, got.stdout, "ONLINE")
