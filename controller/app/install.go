@@ -37,7 +37,7 @@ const (
 	formClaim       = "claim"
 )
 
-const inHistory = "the token stays in the shell's history and, with sudo, in sudo's log"
+const inHistory = "the token stays in the shell's history and, with sudo, in sudo's log; all users can see it among sudo's arguments (ps) until the command ends"
 
 // tokenFile is in memory only, and gone after a reboot.
 const tokenFile = "/run/enrollment-token"

@@ -38,6 +38,7 @@ func TestInstallsEnrollsAndStarts(t *testing.T) {
 	out, code := h.run()
 	require.Zero(t, code, out)
 	require.Contains(t, out, "connector/gw is installed, enrolled and ready")
+	require.Contains(t, out, "all users can see it among sudo's arguments (ps)")
 	for path, mode := range map[string]fs.FileMode{
 		"/usr/bin/grpcconnector": 0o755, "/usr/lib/grpc-spire-agent/host-agent": 0o755, "/usr/lib/grpc-spire-agent/spire-agent": 0o755,
 		"/etc/systemd/system/grpcconnector.service": 0o644, "/etc/grpcconnector/connector.conf": 0o644, "/etc/grpc-spire-agent/agent.conf": 0o644,

@@ -55,7 +55,7 @@ func (i *Installer) look(ctx context.Context) (*plan, error) {
 func (i *Installer) readToken(ask bool) (string, error) {
 	s := tokenSource{text: i.cfg.Token, file: i.vars.TokenFile, stdin: i.cfg.Stdin}
 	if s.text != "" {
-		i.warn("note: a token on the command line stays in the shell's history and, with sudo, in sudo's log; without ENROLLMENT_TOKEN it is asked for")
+		i.warn("note: a token on the command line stays in the shell's history and, with sudo, in sudo's log, and until the end all users can see it among sudo's arguments (ps); without ENROLLMENT_TOKEN it is asked for")
 	}
 	if ask {
 		s.ask = i.cfg.Ask

@@ -114,6 +114,7 @@ func TestTheScriptStartsTheProgramThatItFetched(t *testing.T) {
 			require.Contains(t, s.said(t, "said"), " -f --accept-release-key\n")
 			require.Contains(t, s.said(t, "said"), "CONNECTOR_ID=gw\n")
 			require.NotContains(t, s.said(t, "said")+out, goodToken)
+			require.Equal(t, len(c.vars) > 0, strings.Contains(out, "all users can see it among sudo's arguments (ps)"), out)
 			require.Equal(t, c.want, s.said(t, "token"))
 			require.Equal(t, c.stdin, s.said(t, "stdin"))
 		})
