@@ -51,6 +51,14 @@ func (k *Keyed[K]) AllowKey(key K) bool {
 	return k.of(key, now).AllowN(now, 1)
 }
 
+// GiveBack takes back what AllowKey counted once, for what was then not done.
+func (k *Keyed[K]) GiveBack(key K) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	k.of(key, now).AllowN(now, -1)
+}
+
 func (k *Keyed[K]) of(key K, now time.Time) *rate.Limiter {
 	if r := k.byKey[key]; r != nil {
 		return r

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,12 +32,15 @@ const (
 )
 
 // Nobody knows who asks, so what asks take is bounded: an address may ask asksBurst
-// times, then once per askEvery, which is less than maxAsks in AskLife. When
-// several addresses fill it, the one that has most loses its oldest ask.
+// times, then once per askEvery, which is less than maxAsks in AskLife, and an IPv6
+// network networkShare times as often. When several networks fill it, the one that
+// has most loses its oldest ask that nobody looks at.
 const (
 	maxAsks   = 256
 	asksBurst = 20
 	askEvery  = 10 * time.Second
+	// networkShare is how many addresses of a network may ask as often as they like.
+	networkShare = 5
 	// A person may try guessesBurst codes, then one per guessEvery. With maxAsks codes of
 	// 34 bits at once, a guess is right once in a hundred million.
 	guessesBurst = 10
@@ -78,8 +82,9 @@ type Login struct {
 // begin again, and nobody without a credential writes to the database.
 type Devices struct {
 	*core
-	asks    *sourcelimit.Limiter
-	guesses *sourcelimit.Keyed[string]
+	asks     *sourcelimit.Limiter
+	networks *sourcelimit.Keyed[netip.Prefix]
+	guesses  *sourcelimit.Keyed[string]
 
 	mu      sync.Mutex
 	waiting map[string]*waiting // by the hash of the device code
@@ -88,13 +93,17 @@ type Devices struct {
 func newDevices(k *core) *Devices {
 	return &Devices{
 		core: k, asks: sourcelimit.New(askEvery, asksBurst, k.Now), guesses: sourcelimit.NewIdentities(guessEvery, guessesBurst, k.Now),
-		waiting: map[string]*waiting{},
+		networks: sourcelimit.NewKeyed[netip.Prefix](askEvery/networkShare, asksBurst*networkShare, k.Now),
+		waiting:  map[string]*waiting{},
 	}
 }
 
 // waiting is an ask from its beginning to its token.
 type waiting struct {
 	DeviceAsk
+	address  netip.Prefix
+	network  netip.Prefix
+	looked   bool // a person has typed its code
 	hash     string
 	userCode string
 	state    decision
@@ -121,20 +130,21 @@ func (d *Devices) Ask(host, source string) (DeviceCodes, error) {
 		return DeviceCodes{}, fieldError("host_name", "must be a host name of at most 63 characters")
 	}
 	addr, _ := netip.ParseAddr(source)
-	if !d.asks.Allow(addr) {
+	if !d.allow(addr) {
 		return DeviceCodes{}, &TooManyError{RetryAfter: askEvery}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
 	d.forget(now)
-	if len(d.waiting) >= maxAsks {
-		d.makeRoom()
+	if len(d.waiting) >= maxAsks && !d.makeRoom() {
+		return DeviceCodes{}, &TooManyError{RetryAfter: askEvery}
 	}
 	codes := DeviceCodes{DeviceCode: secret.New(deviceCode), UserCode: d.unusedCode()}
 	w := &waiting{
 		DeviceAsk: DeviceAsk{Host: host, Source: source, AskedAt: now, EndsAt: now.Add(AskLife)},
-		hash:      string(secret.Hash(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
+		address:   sourcelimit.Bucket(addr), network: network(addr),
+		hash: string(secret.Hash(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
 	}
 	d.waiting[w.hash] = w
 	return codes, nil
@@ -149,23 +159,57 @@ func (d *Devices) forget(now time.Time) {
 	}
 }
 
-// makeRoom drops the oldest ask of the address that has most.
-func (d *Devices) makeRoom() {
-	n := map[netip.Prefix]int{}
-	oldest := map[netip.Prefix]*waiting{}
-	var most netip.Prefix
+// network is the address, or the /48 that an IPv6 site may have whole (RFC 6177).
+func network(a netip.Addr) netip.Prefix {
+	p := sourcelimit.Bucket(a)
+	if p.Addr().Is6() {
+		p, _ = p.Addr().Prefix(48) // is within the length
+	}
+	return p
+}
+
+// allow counts an ask. A network is counted first, so that one with many addresses
+// does not use up how many of them are told apart, and an address that asks too often
+// takes nothing from its neighbours.
+func (d *Devices) allow(a netip.Addr) bool {
+	if !d.networks.AllowKey(network(a)) {
+		return false
+	}
+	if d.asks.Allow(a) {
+		return true
+	}
+	d.networks.GiveBack(network(a))
+	return false
+}
+
+// free says whether an ask may make room: no person has it in hand.
+func (w *waiting) free() bool { return w.state == denied || w.state == undecided && !w.looked }
+
+// makeRoom drops the oldest free ask of the network that has most of these, and there
+// of the address that has most. It says whether there was one.
+func (d *Devices) makeRoom() bool {
+	networks, addresses := map[netip.Prefix]int{}, map[netip.Prefix]int{}
 	for _, w := range d.waiting {
-		addr, _ := netip.ParseAddr(w.Source)
-		b := sourcelimit.Bucket(addr)
-		n[b]++
-		if o := oldest[b]; o == nil || w.AskedAt.Before(o.AskedAt) {
-			oldest[b] = w
-		}
-		if n[b] > n[most] {
-			most = b
+		if w.free() {
+			networks[w.network]++
+			addresses[w.address]++
 		}
 	}
-	delete(d.waiting, oldest[most].hash)
+	var out *waiting
+	for _, w := range d.waiting {
+		if w.free() && (out == nil || cmp.Or(
+			cmp.Compare(networks[out.network], networks[w.network]),
+			cmp.Compare(addresses[out.address], addresses[w.address]),
+			w.AskedAt.Compare(out.AskedAt),
+		) < 0) {
+			out = w
+		}
+	}
+	if out == nil {
+		return false
+	}
+	delete(d.waiting, out.hash)
+	return true
 }
 
 // userAlphabet has no vowels, so that no code is a word, and no letters that look
@@ -246,6 +290,7 @@ func (d *Devices) Look(a Active, typed string) (DeviceAsk, error) {
 	if err != nil {
 		return DeviceAsk{}, err
 	}
+	w.looked = true
 	return w.DeviceAsk, nil
 }
 

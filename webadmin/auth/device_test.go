@@ -316,6 +316,90 @@ func TestAFloodOfAsksTakesBoundedMemoryAndKeepsNobodyOut(t *testing.T) {
 	require.Empty(t, e.Events(t, audit.AdminSignIn), "and nothing of it was written")
 }
 
+// TestANetworkOfManyAddressesKeepsNobodyOut: an IPv6 site has 65536 times a /64.
+func TestANetworkOfManyAddressesKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	var honest []auth.DeviceCodes
+	for n := range 20 { // they are the oldest
+		codes, err := e.Devices.Ask("laptop", fmt.Sprintf("192.0.2.%d", n))
+		require.NoError(t, err)
+		honest = append(honest, codes)
+	}
+	for n := range 1500 {
+		e.Clock.Advance(300 * time.Millisecond)
+		_, _ = e.Devices.Ask("x", fmt.Sprintf("2001:db8:1:%x::1", n))
+	}
+	require.Equal(t, 256, e.Devices.Waiting())
+	in := e.Add(t, ada, auth.Owner)
+	for n, codes := range honest {
+		require.NoError(t, approve(t, e, in, codes), "ask %d", n)
+		_, err := redeem(e, codes)
+		require.NoError(t, err, "ask %d", n)
+		e.Clock.Advance(6 * time.Second) // a person may type so many codes
+	}
+}
+
+// TestAFloodOfANetworkUsesUpNoAddresses: 4096 are told apart, and the others share.
+func TestAFloodOfANetworkUsesUpNoAddresses(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	for n := range 5000 {
+		_, _ = e.Devices.Ask("x", fmt.Sprintf("2001:db8:1:%x::1", n))
+	}
+	for n := range 30 {
+		_, err := e.Devices.Ask("laptop", fmt.Sprintf("192.0.2.%d", n))
+		require.NoError(t, err, n)
+	}
+}
+
+// TestAnAddressTakesNothingFromItsNetwork: neighbours may share a /48.
+func TestAnAddressTakesNothingFromItsNetwork(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	in := e.Add(t, ada, auth.Owner)
+	mine, err := e.Devices.Ask("laptop", "2001:db8:1:1::1")
+	require.NoError(t, err)
+	e.Clock.Advance(time.Second) // it is the oldest
+	for n := range 1000 {
+		_, err := e.Devices.Ask("x", fmt.Sprintf("2001:db8:1:2::%x", n))
+		require.Equal(t, n < 20, err == nil, n)
+	}
+	_, err = e.Devices.Ask("laptop", "2001:db8:1:3::1")
+	require.NoError(t, err)
+	for n := range 240 { // others fill it: of this network, the address that has most loses
+		_, err = e.Devices.Ask("x", fmt.Sprintf("198.51.100.%d", n))
+		require.NoError(t, err)
+	}
+	require.NoError(t, approve(t, e, in, mine))
+}
+
+// TestAnAskInHandMakesNoRoom: somebody reads, decides or has approved it.
+func TestAnAskInHandMakesNoRoom(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	in := e.Add(t, ada, auth.Owner)
+	approved, read, free := askFor(t, e), askFor(t, e), askFor(t, e)
+	require.NoError(t, approve(t, e, in, approved))
+	_, err := e.Devices.Look(e.Active(t, in), read.UserCode)
+	require.NoError(t, err)
+	for range 8 { // they are of an address that has most
+		askFor(t, e)
+	}
+	e.Clock.Advance(time.Second)
+	for n := range 600 {
+		_, err := e.Devices.Ask("x", fmt.Sprintf("198.51.%d.%d", n/250, n%250))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 256, e.Devices.Waiting())
+	require.ErrorIs(t, approve(t, e, in, free), auth.ErrDeviceCode)
+	require.NoError(t, approve(t, e, in, read))
+	_, err = redeem(e, approved)
+	require.NoError(t, err)
+	_, err = redeem(e, read)
+	require.NoError(t, err)
+}
+
 func TestRefusesAHostNameThatCouldSaySomethingElse(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
