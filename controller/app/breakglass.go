@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -140,7 +141,11 @@ as declared.api_key.path. This needs no controller: run it where your secrets ar
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
 				return err
 			}
-			return atomicfile.Write(out, []byte(text+"\n"), 0o600)
+			err := atomicfile.Create(out, []byte(text+"\n"), 0o600)
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%s exists already, and may hold another key: remove it, or name another file", out)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "`file` to write the key to (mode 0600) instead of printing it")

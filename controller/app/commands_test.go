@@ -53,6 +53,21 @@ func TestADataDirectoryMayBeNamedFromHere(t *testing.T) {
 	require.Contains(t, stderr, "data_dir: must be an absolute path")
 }
 
+func TestAGeneratedKeyReplacesNoFile(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "key")
+	code, _, stderr := command("key", "generate", "--out", out)
+	require.Zero(t, code, stderr)
+	first, err := os.ReadFile(out)
+	require.NoError(t, err)
+	code, _, stderr = command("key", "generate", "--out", out)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, out+" exists already, and may hold another key")
+	now, err := os.ReadFile(out)
+	require.NoError(t, err)
+	require.Equal(t, string(first), string(now), "the declared key in use")
+}
+
 func TestAKeyReplacesNoFile(t *testing.T) {
 	t.Parallel()
 	dir := evidence(t)
