@@ -122,7 +122,7 @@ func logoutCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			it, err := all.of(origin)
+			it, err := all.read(origin)
 			if origin == "" || errors.Is(err, errNoLogin) {
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), "This command line is not signed in there.")
 				return err

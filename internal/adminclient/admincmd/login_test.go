@@ -300,6 +300,22 @@ func TestLoginNeedsAnAddressThatCanBeCalled(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist, "nothing was kept")
 }
 
+func TestALoginThatOthersCouldReadIsEndedToo(t *testing.T) {
+	c, files := startController(t), alone(t)
+	code, _, errOut := run("login", c.URL, "--ca", c.ca(t))
+	require.Zero(t, code, errOut)
+	entries, err := os.ReadDir(files)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(filepath.Join(files, entries[0].Name()), 0o644))
+	code, out, errOut := run("logout")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "Signed out at "+c.URL)
+	require.Equal(t, []string{loginToken}, c.revoked, "it is the token that has to end first")
+	entries, err = os.ReadDir(files)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
 func TestALogoutThatIsNotHeardSaysSo(t *testing.T) {
 	c, files := startController(t), alone(t)
 	code, _, errOut := run("login", c.URL, "--ca", c.ca(t))

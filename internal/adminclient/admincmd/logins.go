@@ -83,9 +83,19 @@ func (l logins) of(origin string) (it login, err error) {
 		return it, fmt.Errorf("login at %s: %w", origin, err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return it, fmt.Errorf("other users may read or change the login in %s (mode %04o): sign in again with `grpccontroller login %s`", path, info.Mode().Perm(), origin)
+		return it, fmt.Errorf("other users may read or change the login in %s (mode %04o): end it with `grpccontroller logout %[3]s`, and sign in again with `grpccontroller login %[3]s`",
+			path, info.Mode().Perm(), origin)
 	}
+	return l.read(origin)
+}
+
+// read is of, whoever else may read the file: such a login can still be ended.
+func (l logins) read(origin string) (it login, err error) {
+	path := l.file(origin)
 	b, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return it, errNoLogin
+	}
 	if err != nil {
 		return it, fmt.Errorf("login at %s: %w", origin, err)
 	}
