@@ -18,6 +18,8 @@ const (
 	// readyWithin is how long a healthy one may take: the first round of the reconciler
 	// and of the audit log. One that takes longer lacks something.
 	readyWithin = 10 * time.Second
+	// unreadyEvery is how often a controller looks that was not ready in that time.
+	unreadyEvery = 5 * time.Second
 )
 
 // announce says in the log that the controller is ready once /readyz does, and until
@@ -28,16 +30,23 @@ func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say f
 	begun := time.Now()
 	var waiting logging.Reminder
 	tell := sync.OnceFunc(func() { close(told) })
-	err := checks.WaitReady(ctx, readyEvery, func(r health.Report) {
+	soon, later := context.WithCancel(ctx)
+	defer later()
+	notYet := func(r health.Report) {
 		now := time.Now()
 		if now.Sub(begun) < readyWithin {
 			return
 		}
+		later()
 		tell()
 		if due, _ := waiting.Due(now); due {
 			log.Warn("the controller serves, and is not ready: `grpccontroller doctor` says what to do", zap.String("reason", r.Summary()))
 		}
-	})
+	}
+	err := checks.WaitReady(soon, readyEvery, notYet)
+	if err != nil && ctx.Err() == nil {
+		err = checks.WaitReady(ctx, unreadyEvery, notYet)
+	}
 	if err == nil {
 		say()
 		tell()

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +35,9 @@ func TestControllerReadyIsSaidWhenReadyzSaysSo(t *testing.T) {
 				core, logs := observer.New(zap.InfoLevel)
 				var checks health.Checks
 				begun := time.Now()
+				var probes atomic.Int64
 				checks.Register("spire_entries", func(context.Context) error {
+					probes.Add(1)
 					if time.Since(begun) < tc.readyAfter {
 						return errors.New("not yet those of the domain")
 					}
@@ -49,6 +52,8 @@ func TestControllerReadyIsSaidWhenReadyzSaysSo(t *testing.T) {
 				require.InDelta(t, tc.told.Seconds(), time.Since(begun).Seconds(), 1)
 				require.NoError(t, <-ended)
 				require.GreaterOrEqual(t, time.Since(begun), tc.readyAfter)
+				require.LessOrEqual(t, time.Since(begun), tc.readyAfter+5*time.Second)
+				require.LessOrEqual(t, probes.Load(), int64(55+tc.readyAfter/(5*time.Second)), "one that is not ready for long does not wear itself out")
 				require.True(t, checks.Report(t.Context()).Ready)
 				require.Equal(t, 1, logs.FilterMessage("controller ready").Len())
 				warned := logs.FilterMessageSnippet("is not ready")
