@@ -1,6 +1,7 @@
 package admincmd_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,4 +38,20 @@ func TestTheSocketComesBeforeALogin(t *testing.T) {
 	require.ErrorContains(t, err, "has expired", "whom the socket does not let in")
 	_, err = admincmd.Unnamed("", fs.ErrNotExist)
 	require.ErrorContains(t, err, "has expired")
+}
+
+// TestAnotherUsersHomeHoldsNoLogin: su and sudo -u may leave $HOME as it was.
+func TestAnotherUsersHomeHoldsNoLogin(t *testing.T) {
+	adminsockettest.NeedRoot(t)
+	home := filepath.Join(t.TempDir(), "root")
+	require.NoError(t, os.MkdirAll(filepath.Join(home, "grpccontroller", "logins"), 0o700))
+	t.Setenv("XDG_CONFIG_HOME", home)
+	_, socket := adminsockettest.Listen(t)
+	adminsockettest.As(t, 65534, func() error {
+		at, err := admincmd.Unnamed(socket, nil)
+		if err == nil && at != socket {
+			return errors.New("goes to " + at)
+		}
+		return err
+	})
 }

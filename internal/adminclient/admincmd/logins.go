@@ -63,7 +63,8 @@ func (l logins) keep(it login) error {
 // last is the address of the login that was kept last; empty without one.
 func (l logins) last() (string, error) {
 	b, err := readFile(filepath.Join(l.dir, lastLogin))
-	if errors.Is(err, fs.ErrNotExist) {
+	// What another user's $HOME holds (su, sudo -u) is no login of this one.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return "", nil
 	}
 	return strings.TrimSpace(string(b)), err
