@@ -48,8 +48,8 @@ func TestAnotherUsersHomeHoldsNoLogin(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", home)
 	_, socket := adminsockettest.Listen(t)
 	adminsockettest.As(t, 65534, func() error {
-		at, err := admincmd.Unnamed(socket, nil)
-		if err == nil && at != socket {
+		at, err := admincmd.Unnamed(socket+"x", nil) // which lets this user in no more than root's does
+		if err == nil && at != socket+"x" {
 			return errors.New("goes to " + at)
 		}
 		return err
