@@ -90,6 +90,9 @@ func readDeclaredFile(path string) (string, error) {
 	case info.Mode().Perm()&0o022 != 0:
 		return "", fmt.Errorf("%s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
 	}
+	if err := onlyOwnersPlace(path); err != nil {
+		return "", err
+	}
 	raw, err := atomicfile.Read(path, maxSecret)
 	if errors.Is(err, fs.ErrPermission) {
 		return "", fmt.Errorf("the controller's user may not read %s", path)
@@ -105,6 +108,51 @@ func readDeclaredFile(path string) (string, error) {
 		return "", fmt.Errorf("%s has more than one line", path)
 	}
 	return text, nil
+}
+
+// mostLinks is how many symbolic links Linux follows for one path.
+const mostLinks = 40
+
+// onlyOwnersPlace refuses a file that others could replace: each directory on the way
+// to it, and to what its links lead to, is one that only its owner can write, or a
+// sticky one, as /tmp and the volume of a Kubernetes Secret are.
+func onlyOwnersPlace(path string) error {
+	at, rest := "/", strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		if name == "" || name == "." {
+			continue
+		}
+		dir, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		if dir.Mode().Perm()&0o022 != 0 && dir.Mode()&fs.ModeSticky == 0 {
+			return fmt.Errorf("%s is a directory that others can write (mode %04o), so they could put another file in place of %s: chmod go-w %[1]s", at, dir.Mode().Perm(), path)
+		}
+		next := filepath.Join(at, name) // of "..": no link is in at
+		info, err := os.Lstat(next)
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		to, err := os.Readlink(next)
+		if err != nil {
+			return err
+		}
+		if links++; links > mostLinks {
+			return fmt.Errorf("%s leads through too many symbolic links", path)
+		}
+		if filepath.IsAbs(to) {
+			at = "/"
+		}
+		rest = append(strings.Split(to, "/"), rest...)
+	}
+	return nil
 }
 
 // exposed says whether every user of this host can read the file: it and all

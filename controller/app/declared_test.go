@@ -15,7 +15,9 @@ import (
 // secretFile writes a file of this mode and returns its path.
 func secretFile(t *testing.T, name, content string, mode os.FileMode) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755)) // whatever the umask of who runs this
+	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 	require.NoError(t, os.Chmod(path, mode))
 	return path
@@ -73,6 +75,54 @@ func TestAWrongDeclaredFileIsNamedWithItsKey(t *testing.T) {
 		require.ErrorContains(t, err, c.want, name)
 		require.NotContains(t, err.Error(), c.content, name)
 	}
+}
+
+// TestADeclaredSecretIsWhereNobodyElseCanReplaceIt: whoever can write a directory can
+// put another file in place of one that he cannot write.
+func TestADeclaredSecretIsWhereNobodyElseCanReplaceIt(t *testing.T) {
+	t.Parallel()
+	read := func(path string) error {
+		_, err := app.ReadDeclared(config.Declared{Owner: config.DeclaredOwner{Email: "ada@example.com", Name: "Ada", PasswordPath: path}})
+		return err
+	}
+	tree := func(mode os.FileMode) (dir, file string) { // dir/below/password
+		dir = t.TempDir()
+		file = filepath.Join(dir, "below", "password")
+		require.NoError(t, os.Mkdir(filepath.Dir(file), 0o700))
+		require.NoError(t, os.WriteFile(file, []byte("correct horse battery\n"), 0o600))
+		require.NoError(t, os.Chmod(dir, mode))
+		return dir, file
+	}
+	for _, mode := range []os.FileMode{0o777, 0o775, 0o722, 0o720, 0o702, 0o775 | os.ModeSetgid} {
+		dir, file := tree(mode)
+		refused := dir + " is a directory that others can write"
+		require.ErrorContains(t, read(file), "declared.owner.password_path: "+refused, mode)
+
+		_, link := tree(0o700) // a link to it, one through a link, and one beside it
+		require.NoError(t, os.Remove(link))
+		require.NoError(t, os.Symlink(file, link))
+		require.ErrorContains(t, read(link), refused, mode)
+		require.ErrorContains(t, read(filepath.Dir(file)+"/../below/password"), refused, mode)
+		_, good := tree(0o755)
+		require.NoError(t, os.Symlink(filepath.Dir(good), filepath.Join(dir, "link")))
+		require.ErrorContains(t, read(filepath.Join(dir, "link", "password")), refused, "the link can be replaced")
+	}
+	for _, mode := range []os.FileMode{0o700, 0o500, 0o550, 0o755, 0o777 | os.ModeSticky, 0o777 | os.ModeSticky | os.ModeSetgid} {
+		dir, file := tree(mode)
+		require.NoError(t, read(file), mode)
+		require.NoError(t, os.Chmod(dir, 0o700)) // so that it can be removed
+	}
+
+	// The volume of a Kubernetes Secret.
+	volume, _ := tree(0o777 | os.ModeSticky)
+	data := filepath.Join(volume, "..2026_11_29_02_00_00.123")
+	require.NoError(t, os.Mkdir(data, 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(data, "owner-password"), []byte("correct horse battery\n"), 0o400))
+	require.NoError(t, os.Symlink(filepath.Base(data), filepath.Join(volume, "..data")))
+	require.NoError(t, os.Symlink("..data/owner-password", filepath.Join(volume, "owner-password")))
+	require.NoError(t, read(filepath.Join(volume, "owner-password")))
+	require.NoError(t, os.Chmod(data, 0o770))
+	require.ErrorContains(t, read(filepath.Join(volume, "owner-password")), data+" is a directory that others can write")
 }
 
 // TestWhoElseCanReadADeclaredFile: mode 0444 below a directory that is closed is how
