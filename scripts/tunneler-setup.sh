@@ -12,7 +12,7 @@ PROGRAM=grpc$ROLE OTHER=grpctunneler SCRIPT=setup.sh ID_NAME=${ROLE^^}_ID
 PINNED=/etc/grpc-spire-agent/release.pub WORK='' FAULTS=() HERE=no
 USAGE="$SCRIPT - install $PROGRAM on this host, enroll it and start it
   sudo CONTROLLER_ADDR=ctl.example.com:8443 $ID_NAME=my-$ROLE CONTROLLER_CA_PATH=ca.crt bash $SCRIPT [OPTION]
-It asks for the enrollment token, or takes it from standard input, ENROLLMENT_TOKEN_FILE or, where all users can see it (ps), ENROLLMENT_TOKEN.
+It asks for the enrollment token, or takes it from standard input, ENROLLMENT_TOKEN_FILE or ENROLLMENT_TOKEN.
 Options: -f, --uninstall, --dry-run, --version, --accept-release-key; \`$PROGRAM install --help\` explains them."
 fail() { printf '%s: %s\n' "$SCRIPT" "$1" >&2; exit "${2:-1}"; }
 must() { if [[ -z ${!1-} ]]; then FAULTS+=("$1: is missing: $3"); elif [[ ! ${!1} =~ $2 ]]; then FAULTS+=("$1: must be $3, is \"${!1}\""); fi; }
