@@ -264,21 +264,24 @@ func TestKeepsTheControllersAddressOfAMove(t *testing.T) {
 
 func TestRefusesABadAnswerOfTheController(t *testing.T) {
 	t.Parallel()
-	f := start(t, nil)
-	before, err := os.ReadFile(f.dir.Bundle())
-	require.NoError(t, err)
 	for name, bad := range map[string]func(*hostagent.Bundle){
 		"no authorities": func(b *hostagent.Bundle) { b.Authorities = nil },
 		"no port":        func(b *hostagent.Bundle) { b.ServerAddress = "a" },
 		"an injection":   func(b *hostagent.Bundle) { b.ServerAddress = "a b\":1" },
 	} {
-		f.world.change(func(w *world) { bad(&w.bundle) })
-		eventually(t, name, func() bool { return f.Status().FetchError != nil })
-		after, err := os.ReadFile(f.dir.Bundle())
-		require.NoError(t, err)
-		require.Equal(t, string(before), string(after))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, nil)
+			before, err := os.ReadFile(f.dir.Bundle())
+			require.NoError(t, err)
+			f.world.change(func(w *world) { bad(&w.bundle) })
+			eventually(t, "a fault", func() bool { return f.Status().FetchError != nil })
+			after, err := os.ReadFile(f.dir.Bundle())
+			require.NoError(t, err)
+			require.Equal(t, string(before), string(after))
+			require.Len(t, f.starts(t), 1)
+		})
 	}
-	require.Len(t, f.starts(t), 1)
 }
 
 // TestKeepsItsServerWhileTheControllerNamesNone: a controller without an address of
