@@ -83,14 +83,12 @@ func splitAddress(address string) (host string, port int, err error) {
 		return "", 0, err
 	}
 	port, err = strconv.Atoi(text)
-	if err != nil || host == "" || strings.ContainsFunc(host, strangeInHost) || port < 1 || port > 65535 {
+	if err != nil || host == "" || strings.Trim(host, inHosts) != "" || port < 1 || port > 65535 {
 		return "", 0, fmt.Errorf("%q is not host:port", address)
 	}
 	return host, port, nil
 }
 
-// strangeInHost says whether no IP address and no name has this character. The host is
-// written into agent.conf.
-func strangeInHost(c rune) bool {
-	return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(".-_:%", c))
-}
+// inHosts are the characters of IP addresses and of names. The host is written into
+// agent.conf.
+const inHosts = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%"
