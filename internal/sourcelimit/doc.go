@@ -7,7 +7,8 @@
 // connection without room is closed.
 //
 // Main types, in reading order: Limiter and Keyed (how often), Turnstile (how many
-// inside), Listener and Conn (connections, by address until the peer is known), Frames
+// inside), Listener and Conn (connections, by address until the peer is known, and whose
+// handshakes compute in which order: turns.go), Frames
 // (HTTP/2 floods, above TLS), Web (the same for net/http), Descriptors and Share (what
 // listeners divide among themselves), Bucket.
 //
