@@ -296,10 +296,10 @@ func (s *site) attack(t *testing.T, n size) (stop func() flood.Done) {
 			Silent: per * 3 / 4, Shaken: per / 4, Refresh: 10 * time.Millisecond, Resets: n.resets / n.attackers, Calls: n.calls, Callers: 4,
 		})
 		require.NoError(t, err)
-		a := &attacker{cmd: exec.CommandContext(t.Context(), self)}
+		a := &attacker{cmd: exec.CommandContext(t.Context(), "nice", "-n", "19", self)}
 		a.cmd.Env = append(world.Environment(), attackEnv+"="+string(arg))
 		a.cmd.Stdout, a.cmd.Stderr = &a.out, os.Stderr
-		a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		a.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 		a.in, err = a.cmd.StdinPipe()
 		require.NoError(t, err)
 		require.NoError(t, a.cmd.Start())
