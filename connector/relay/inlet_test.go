@@ -60,7 +60,7 @@ func TestATunnelerIsCutForWhatNobodyMayRelay(t *testing.T) {
 				return m.GetRefusals() != nil
 			}).GetRefusals().GetRefusals()
 			require.Equal(t, laptopID, refused[0].GetSpiffeId())
-			require.Equal(t, "the tunneler sent what it must not", refused[0].GetReason())
+			require.Equal(t, "the tunneler broke the session protocol", refused[0].GetReason())
 			require.NoError(t, honest.beat())
 			require.NoError(t, w.relay.ControlReady(t.Context()))
 			require.Empty(t, controller.streams, "the control stream is the first one")

@@ -73,10 +73,10 @@ func newPolicy(cfg policyConfig) *policy {
 	kept, err := loadSnapshot(p.path, cfg.Self)
 	switch {
 	case err != nil:
-		cfg.Log.Warn("kept policy not used", zap.Error(err))
+		cfg.Log.Warn("stored policy not used", zap.Error(err))
 	case kept.Revision > 0:
 		p.snap, p.confirmed, p.admitted = kept, kept.ConfirmedAt, kept.admitted()
-		cfg.Log.Info("kept policy loaded", zap.Uint64("revision", kept.Revision), zap.Time("confirmed_at", kept.ConfirmedAt))
+		cfg.Log.Info("stored policy loaded", zap.Uint64("revision", kept.Revision), zap.Time("confirmed_at", kept.ConfirmedAt))
 	}
 	return p
 }
@@ -238,7 +238,7 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 			wait = min(wait, max(left, 0)+time.Millisecond)
 			if left <= 0 {
 				if !told && errors.Is(why, errPolicyOld) {
-					p.cfg.Log.Warn("sessions end and are refused until a controller is back", zap.Error(why))
+					p.cfg.Log.Warn("policy too old: sessions are closed and refused until a controller confirms it", zap.Error(why))
 				}
 				expired()
 				wait = confirmEvery
@@ -294,7 +294,7 @@ func (p *policy) save() {
 	p.cfg.Saved(policyFile, err)
 	if err != nil {
 		if !p.unsaved {
-			p.cfg.Log.Warn("policy not kept, a restart without a controller will refuse all tunnelers", zap.Error(err))
+			p.cfg.Log.Warn("policy not stored: after a restart without a controller all tunnelers are refused", zap.Error(err))
 		}
 		p.mu.Lock()
 		p.dirty = true
@@ -325,7 +325,7 @@ func (p *policy) tunnelers(in []*zerotrustv1.PolicyTunneler) []admission {
 		out = append(out, a)
 	}
 	if left > 0 {
-		p.cfg.Log.Warn("policy names what is not a tunneler, left out", zap.Int("left_out", left), zap.NamedError("last", fault))
+		p.cfg.Log.Warn("policy entries that are not tunnelers ignored", zap.Int("left_out", left), zap.NamedError("last", fault))
 	}
 	return out
 }
@@ -334,7 +334,7 @@ func (p *policy) tunnelers(in []*zerotrustv1.PolicyTunneler) []admission {
 func (p *policy) addresses(in []string) []string {
 	kept, left := wire.Addresses(in)
 	if left > 0 {
-		p.cfg.Log.Warn("control-plane addresses left out, expected at most 16 of the form host:port", zap.Int("left_out", left))
+		p.cfg.Log.Warn("control-plane addresses ignored: expected at most 16 of the form host:port", zap.Int("left_out", left))
 	}
 	return kept
 }

@@ -211,7 +211,7 @@ func (r *Relay) Explain() Explanation {
 func (r *Relay) Alive(ctx context.Context) error {
 	_ = r.Status()
 	if err := r.policy.pulse.Check(ctx); err != nil {
-		return fmt.Errorf("keeper of the policy: %w", err)
+		return fmt.Errorf("policy loop: %w", err)
 	}
 	return nil
 }

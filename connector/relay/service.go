@@ -152,7 +152,7 @@ func (v *service) misbehaved(ctx context.Context, s *session, err error) {
 	default: // the tunneler left, or its connection did
 		return
 	}
-	logging.For(ctx, v.log).Warn("tunneler sent what it must not, cut", zap.Error(err))
+	logging.For(ctx, v.log).Warn("tunneler broke the session protocol, session closed", zap.Error(err))
 	v.refused.add(s.caller.id.String(), s.remote, errMisbehaved)
 }
 

@@ -89,7 +89,7 @@ func TestSessionRefuses(t *testing.T) {
 		s, err := w.open(t, w.ca.Identity(w.ca.SVID(t, laptopID)), "laptop")
 		require.NoError(t, err)
 		require.NoError(t, s.say(false))
-		requireStatus(t, s.ends(t), codes.InvalidArgument, "begins with a heartbeat")
+		requireStatus(t, s.ends(t), codes.InvalidArgument, "must be a heartbeat")
 	})
 	t.Run("an SVID that was issued to the id's former holder", func(t *testing.T) {
 		t.Parallel()

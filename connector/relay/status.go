@@ -17,7 +17,7 @@ var (
 
 // errMisbehaved is what the audit log says of a session that was cut for what the
 // tunneler sent on it.
-var errMisbehaved = errors.New("the tunneler sent what it must not")
+var errMisbehaved = errors.New("the tunneler broke the session protocol")
 
 // What a session ends with, as the tunneler sees it.
 var (
@@ -29,9 +29,9 @@ var (
 	statusStopping  = status.Error(codes.Unavailable, "the connector is stopping")
 	statusIdle      = status.Error(codes.DeadlineExceeded, "no heartbeat in time")
 	statusWrongID   = status.Error(codes.PermissionDenied, "tunneler_id is not the id in the caller's SVID")
-	statusEmpty     = status.Error(codes.InvalidArgument, "a session begins with a heartbeat")
+	statusEmpty     = status.Error(codes.InvalidArgument, "the first message of a session must be a heartbeat")
 	statusFlood     = status.Error(codes.ResourceExhausted, "too many messages")
-	statusNoCaller  = status.Error(codes.Internal, "no caller")
+	statusNoCaller  = status.Error(codes.Internal, "the connection has no authenticated caller")
 )
 
 // disordered is what a tunneler gets that numbers its messages wrongly.

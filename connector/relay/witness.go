@@ -19,7 +19,7 @@ import (
 
 // errSilent is the failure of a controller that changes the policy and shows no
 // audit log of it.
-var errSilent = errors.New("newer policy came without a newer checkpoint of the audit log")
+var errSilent = errors.New("newer policy arrived without a newer checkpoint of the audit log")
 
 type witnessConfig struct {
 	Self     string // SPIFFE ID, for the file
@@ -184,7 +184,7 @@ func (w *auditWitness) refuse(o witness.Offer, err error) {
 func (w *auditWitness) fail(err error) {
 	w.failure = err
 	w.file.Failure, w.file.FailedAt = err.Error(), w.now().UTC()
-	w.cfg.Log.Error("audit log of the controller is not the one that was witnessed, newer policy is refused: see docs/audit.md",
+	w.cfg.Log.Error("audit log of the controller does not extend the witnessed one, newer policy is refused: see docs/audit.md",
 		zap.Int64("witnessed", w.kept.Checkpoint.Size), zap.Error(err))
 	w.cfg.Observe(err)
 }
@@ -197,7 +197,7 @@ func (w *auditWitness) save() {
 	err := w.file.Save(w.path)
 	w.cfg.Saved(witness.FileName, err)
 	if err != nil && !w.unsaved {
-		w.cfg.Log.Warn("witnessed checkpoint not kept, it is in memory and tried again with the next one", zap.Error(err))
+		w.cfg.Log.Warn("witnessed checkpoint not stored, kept in memory and retried with the next one", zap.Error(err))
 	}
 	w.unsaved, w.onDisk = err != nil, w.onDisk || err == nil
 }

@@ -145,7 +145,7 @@ func (w *AgentWatch) Run(ctx context.Context) error {
 		switch err := w.Read(ctx); {
 		case ctx.Err() != nil:
 		case err != nil:
-			failing.Fails(w.cfg.Log, zap.WarnLevel, "agents not looked at for clones, the next reading will", err)
+			failing.Fails(w.cfg.Log, zap.WarnLevel, "agents not checked for clones, retrying at the next interval", err)
 		default:
 			failing.Over(w.cfg.Log, "")
 		}
@@ -210,7 +210,7 @@ func (f *Fleet) hearAgain(ctx context.Context, id identity.HostID) error {
 	for _, m := range live {
 		f.clones.ask(m.Workload)
 	}
-	f.cfg.Log.Warn("serial of the agent changes too often, asking the host which agent it runs", zap.String("host_id", string(id)))
+	f.cfg.Log.Warn("SVID serial of the agent changes too often, asking the host which agent it runs", zap.String("host_id", string(id)))
 	return err
 }
 

@@ -67,7 +67,7 @@ func (c Clone) evidence() string {
 		text += fmt.Sprintf(", %s (instance %q, boot %q)", s.Address, s.InstanceID, s.BootID)
 	}
 	if c.Signal == TwoAgents {
-		text += ", and an agent of unknown address"
+		text += ", and a second agent at an unknown address"
 	}
 	return text
 }
@@ -81,7 +81,7 @@ func (f *Fleet) arrived(ctx context.Context, m Member, h Hello) error {
 	}
 	quarantined, err := f.cloned(ctx, m.HostID, c)
 	if err != nil {
-		return fmt.Errorf("note cloned host %s: %w", m.HostID, err)
+		return fmt.Errorf("record cloned host %s: %w", m.HostID, err)
 	}
 	f.clones.settle(m.HostID)
 	if quarantined {
@@ -122,7 +122,7 @@ func (f *Fleet) cloned(ctx context.Context, id identity.HostID, c Clone) (quaran
 		return false, err
 	}
 	if first {
-		f.cfg.Log.Error("host is cloned: two machines use its key; revoke its members and enroll the true one anew",
+		f.cfg.Log.Error("host is cloned: two machines use its key; revoke its members and enroll the right machine again",
 			zap.String("host_id", string(id)), zap.String("member", c.Member), zap.String("signal", string(c.Signal)),
 			zap.Strings("addresses", c.Addresses()), zap.Bool("quarantined", len(gone) > 0))
 	}

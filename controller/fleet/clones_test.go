@@ -333,7 +333,7 @@ func TestASerialThatTheHostsOwnAgentCannotHaveMadeIsAClone(t *testing.T) {
 	require.Equal(t, []string{"192.0.2.1:1"}, got.Clone.Addresses())
 	events := w.clonedEvents(t)
 	require.Len(t, events, 1)
-	require.Contains(t, events[0].Reason, "an agent of unknown address")
+	require.Contains(t, events[0].Reason, "a second agent at an unknown address")
 }
 
 func TestSerialsThatOneHostExplainsAreNoClone(t *testing.T) {

@@ -66,7 +66,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.cfg.Result(err)
 		}
 		if err == nil {
-			differs.Over(r.cfg.Log, "spire is as the store again")
+			differs.Over(r.cfg.Log, "spire matches the store again")
 		}
 		if banned > 0 {
 			watchUntil = time.Now().Add(banHolds)

@@ -236,6 +236,6 @@ func (r *Roster) flush(ctx context.Context, s Store, log *zap.Logger) {
 		return
 	}
 	if err := s.SaveSeen(ctx, batch); err != nil {
-		log.Warn("last-seen times not stored, a later heartbeat brings them again", zap.Int("members", len(batch)), zap.Error(err))
+		log.Warn("last-seen times not stored, retrying with a later heartbeat", zap.Int("members", len(batch)), zap.Error(err))
 	}
 }

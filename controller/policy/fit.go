@@ -63,7 +63,7 @@ func (s *Snapshot) complain(log *zap.Logger) {
 	if s.LeftOut.Tunnelers+s.LeftOut.Connectors == 0 {
 		return
 	}
-	log.Error("policy is larger than one message, those who enrolled last are left out and refused: revoke who is gone for good",
+	log.Error("policy does not fit one message: the newest members are left out and refused; revoke members that are gone for good",
 		zap.Uint64("revision", s.Revision), zap.Int("tunnelers_left_out", s.LeftOut.Tunnelers), zap.Int("tunnelers", len(s.Tunnelers)),
 		zap.Int("connectors_left_out", s.LeftOut.Connectors), zap.Int("connectors", len(s.Connectors)))
 }

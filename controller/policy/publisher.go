@@ -102,13 +102,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 	var failing logging.Condition
 	for {
 		if err := p.Refresh(ctx); err != nil && ctx.Err() == nil {
-			failing.Fails(p.log, zap.WarnLevel, "policy snapshot not made, retrying", err)
+			failing.Fails(p.log, zap.WarnLevel, "policy snapshot not built, retrying", err)
 			if !p.rest(ctx, time.After(time.Second)) {
 				return nil
 			}
 			continue
 		}
-		failing.Over(p.log, "policy snapshot made again")
+		failing.Over(p.log, "policy snapshot built again")
 		if !p.rest(ctx, t.C) {
 			return nil
 		}

@@ -92,7 +92,7 @@ func (m *Manager) missing(r Rotation, members []fleet.Member, online map[identit
 		switch {
 		case online[it.Workload]:
 		case young && lastHeard(it).Before(m.born) && stopped.Sub(lastHeard(it)) <= lastSeenSpread:
-			out = append(out, Holdout{it.String(), "not heard of since the controller started"})
+			out = append(out, Holdout{it.String(), "has not connected since the controller started"})
 		case r.Options.Offline == WaitOffline && !it.LastSeenAt.IsZero(): // who never came has no trust to lose
 			out = append(out, Holdout{it.String(), "is OFFLINE"})
 		}

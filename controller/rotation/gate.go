@@ -83,7 +83,7 @@ func mayActivate(r Rotation, id string, c crowd) Gate {
 		why := ""
 		switch {
 		case len(p.Trusts) == 0:
-			why = "has not said which authorities it trusts"
+			why = "has not reported which authorities it trusts"
 		case !slices.Contains(p.Trusts, id):
 			why = "does not trust the new authority yet"
 		}
@@ -103,9 +103,9 @@ func mayRevoke(r Rotation, id string, c crowd, agentTTL time.Duration) Gate {
 		why := ""
 		switch p.SVID.AuthorityID {
 		case "":
-			why = "has not said which authority signed its SVID"
+			why = "has not reported which authority signed its SVID"
 		case id:
-			why = "its SVID is still of the old authority"
+			why = "its SVID is still signed by the old authority"
 		}
 		g.check(r, p.String(), via(p, why))
 	}
@@ -130,7 +130,7 @@ func mayEnd(r Rotation, revoked []string, c crowd) Gate {
 		why := ""
 		switch {
 		case len(p.Trusts) == 0:
-			why = "has not said which authorities it trusts"
+			why = "has not reported which authorities it trusts"
 		case slices.ContainsFunc(p.Trusts, func(id string) bool { return slices.Contains(revoked, id) }):
 			why = "still trusts the revoked authority"
 		}

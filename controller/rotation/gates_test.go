@@ -50,7 +50,7 @@ func TestNothingIsRevokedThatAPeerRestsOn(t *testing.T) {
 		s.pass(10 * time.Minute)
 		require.Equal(t, rotation.Tainted, s.rotation().Phase)
 		require.Equal(t, []string{"tunneler/t-02"}, s.gate().Names())
-		require.Contains(t, s.gate().Holdouts[0].Why, "still of the old authority")
+		require.Contains(t, s.gate().Holdouts[0].Why, "still signed by the old authority")
 		s.world.Online("t-02", false)
 		s.pass(time.Second)
 		s.requireDone()

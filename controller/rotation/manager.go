@@ -136,7 +136,7 @@ func (m *Manager) warn(err error) {
 		text = err.Error()
 	}
 	if text != "" && text != m.lastWarn {
-		m.cfg.Log.Warn("rotation does not advance, retrying", zap.Error(err))
+		m.cfg.Log.Warn("rotation step failed, retrying", zap.Error(err))
 	}
 	m.lastWarn = text
 }
@@ -173,7 +173,7 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 	}
 	mv := plan(r.Replace, a, m.cfg.Now())
 	if mv.call == callStuck {
-		return true, m.halt(ctx, r, Overtaken, fmt.Sprintf("SPIRE holds %s no longer as its old authority and cannot revoke it; it is trusted until it expires", mv.id))
+		return true, m.halt(ctx, r, Overtaken, fmt.Sprintf("SPIRE no longer lists %s as its old authority and cannot revoke it; it is trusted until it expires", mv.id))
 	}
 	if activated := a.Active.ID != r.Replace[0]; activated && mv.call != callNone && r.Signer != a.Active.ID {
 		if r, err = m.noteActivation(ctx, r, a.Active.ID, mv); err != nil {
@@ -210,7 +210,7 @@ func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) 
 	}
 	c, err := m.crowd(ctx, r, mv)
 	if err != nil {
-		return Gate{}, fmt.Errorf("who holds it up: %w", err)
+		return Gate{}, fmt.Errorf("check which members block the rotation: %w", err)
 	}
 	var g Gate
 	switch mv.call {
@@ -249,9 +249,9 @@ func (m *Manager) closed(ctx context.Context, r Rotation, mv move, g Gate) (move
 	case r.Options.OnExpiry != StopForHoldouts || r.Options.Deadline == 0: // distrustLimit is nobody's wish
 		return true, m.drop(ctx, r, g)
 	case r.retreat():
-		return true, m.halt(ctx, r, Aborted, "deadline reached, held up by "+names)
+		return true, m.halt(ctx, r, Aborted, "deadline reached, blocked by "+names)
 	default:
-		return true, m.halt(ctx, r, Paused, "deadline reached, too late to abort, held up by "+names)
+		return true, m.halt(ctx, r, Paused, "deadline reached, too late to abort, blocked by "+names)
 	}
 }
 
@@ -279,7 +279,7 @@ func (m *Manager) do(ctx context.Context, r Rotation, mv move) (moved bool, err 
 		return false, err
 	}
 	if plan(r.Replace, after, m.cfg.Now()) != mv {
-		m.cfg.Log.Info("spire did what it reported as failed", zap.String("phase", string(r.Phase)), zap.Error(err))
+		m.cfg.Log.Info("spire reported an error but completed the step", zap.String("phase", string(r.Phase)), zap.Error(err))
 		m.refusals = 0
 		return true, nil
 	}
@@ -287,6 +287,6 @@ func (m *Manager) do(ctx context.Context, r Rotation, mv move) (moved bool, err 
 		return false, err
 	}
 	m.refusals = 0
-	m.cfg.Log.Error("spire refuses the next step of the rotation, look at its log, then use ca resume", zap.Error(err))
+	m.cfg.Log.Error("spire refuses the next step of the rotation: check its log, then run grpccontroller ca resume", zap.Error(err))
 	return true, m.halt(ctx, r, Paused, "SPIRE refuses the next step: see the controller's log")
 }

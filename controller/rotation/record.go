@@ -51,7 +51,7 @@ func (m *Manager) enter(ctx context.Context, r Rotation, p Phase, authority stri
 func (m *Manager) noteActivation(ctx context.Context, r Rotation, signer string, mv move) (Rotation, error) {
 	agents, err := m.cfg.Agents.Agents(ctx)
 	if err != nil {
-		return r, fmt.Errorf("note the agents: %w", err)
+		return r, fmt.Errorf("record the agents: %w", err)
 	}
 	serials := make(map[string]string, len(agents))
 	for _, a := range agents {
@@ -111,7 +111,7 @@ func haltAction(s State) string {
 // drop goes on without the holdouts, by name.
 func (m *Manager) drop(ctx context.Context, r Rotation, g Gate) error {
 	names := g.Names()
-	m.cfg.Log.Warn("rotation goes on without those that hold it up", zap.Strings("dropped", names))
+	m.cfg.Log.Warn("rotation continues without the members that block it", zap.Strings("dropped", names))
 	_, err := m.update(ctx, r, audit.Event{Action: audit.RotationDrop, Reason: strings.Join(names, " ")}, func(r *Rotation) {
 		r.Dropped = append(r.Dropped, names...)
 	})

@@ -137,7 +137,7 @@ func rehearse(replace []string, a Authorities, now time.Time) []string {
 			out = append(out, "taint "+mv.id+", which makes agents replace what it signed")
 			a.Bundle[a.index(mv.id)].Tainted = true
 		case callRevoke:
-			out = append(out, "revoke "+mv.id+" once nothing rests on it")
+			out = append(out, "revoke "+mv.id+" once no SVID or agent depends on it")
 			a.Bundle = slices.Delete(a.Bundle, a.index(mv.id), a.index(mv.id)+1)
 		case callNone:
 			return append(out, "wait until no online peer trusts "+strings.Join(replace, " or ")+" any more")

@@ -40,13 +40,13 @@ const MinDeadline = 10 * time.Second
 func (o Options) validate() error {
 	switch {
 	case o.Deadline != 0 && o.Deadline < MinDeadline:
-		return &OptionError{"deadline", fmt.Errorf("must be at least %s, which SVIDs need to be issued again", MinDeadline)}
+		return &OptionError{"deadline", fmt.Errorf("must be at least %s: issuing SVIDs again takes that long", MinDeadline)}
 	case o.Offline != WaitOffline && o.Offline != ProceedOffline:
 		return &OptionError{"offline", fmt.Errorf("must be %q or %q", WaitOffline, ProceedOffline)}
 	case o.OnExpiry != DropHoldouts && o.OnExpiry != StopForHoldouts:
 		return &OptionError{"on_deadline", fmt.Errorf("must be %q or %q", DropHoldouts, StopForHoldouts)}
 	case o.Emergency && (o.Deadline != 0 || o.Offline == WaitOffline):
-		return &OptionError{"emergency", errors.New("waits for nobody: deadline and offline do not go with it")}
+		return &OptionError{"emergency", errors.New("does not wait for members: leave out deadline and offline")}
 	}
 	return nil
 }

@@ -8,11 +8,11 @@ import (
 
 // Errors of the methods of Manager.
 var (
-	ErrNone     = errors.New("no rotation is unfinished")
-	ErrRunning  = errors.New("a rotation is unfinished; see ca status, or finish it by ca resume or ca abort")
-	ErrTooLate  = errors.New("the new authority is active, and SPIRE cannot undo that: the way out is forward, by ca resume; a new rotation afterwards replaces it again")
+	ErrNone     = errors.New("no rotation is in progress")
+	ErrRunning  = errors.New("a rotation is in progress: see ca status, or finish it with ca resume or ca abort")
+	ErrTooLate  = errors.New("the new authority is already active and SPIRE cannot undo that: finish with ca resume; a second rotation can then replace it")
 	ErrNotStuck = errors.New("the rotation is running; there is nothing to resume")
-	ErrUpstream = errors.New("SPIRE has an UpstreamAuthority: its root is rotated there, and spire-server localauthority x509 taintUpstream and revokeUpstream do the rest")
+	ErrUpstream = errors.New("SPIRE has an UpstreamAuthority: rotate its root there, then run spire-server localauthority x509 taintUpstream and revokeUpstream")
 )
 
 // State of a rotation.

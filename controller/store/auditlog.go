@@ -100,7 +100,7 @@ func (t *Tx) PlaceAudit(ctx context.Context, seq, index int64) error {
 		return err
 	}
 	if n, err := r.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(err, fmt.Errorf("audit event %d has an index already", seq))
+		return errors.Join(err, fmt.Errorf("audit event %d already has an index", seq))
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func table(k identity.Kind) (string, error) {
 	case identity.KindTunneler:
 		return "tunnelers", nil
 	default:
-		return "", fmt.Errorf("%q are not kept", k)
+		return "", fmt.Errorf("kind %q is not stored", k)
 	}
 }
 

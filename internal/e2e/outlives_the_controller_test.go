@@ -67,7 +67,7 @@ func TestSessionsOutliveTheController(t *testing.T) {
 	stays.Program.Kill()
 	require.NoError(t, stays.StartProgram())
 	s.opened(connector, begin, stays, returns, late)
-	require.ErrorContains(t, s.unready(late), "using the directory kept on disk")
+	require.ErrorContains(t, s.unready(late), "using the directory stored on disk")
 
 	t.Log("also by a connector that restarts, with the policy that it kept")
 	begin = time.Now()

@@ -30,7 +30,7 @@ func (e *enrollment) lookAtConnectorAddr(ctx context.Context, reply *zerotrustv1
 		return e.set.ConnectorID != "" && c.GetId() != e.set.ConnectorID
 	})
 	if len(listed) == 0 {
-		e.say(fmt.Sprintf("the directory names no connector yet that could answer at CONNECTOR_ADDR %s; `%s doctor` looks again once it runs", addr, e.program.Name))
+		e.say(fmt.Sprintf("the directory lists no connector yet to dial at CONNECTOR_ADDR %s; run `%s doctor` once the program runs", addr, e.program.Name))
 		return
 	}
 	bundle, err := bundleOf(e.td, reply.GetBundle())
@@ -38,7 +38,7 @@ func (e *enrollment) lookAtConnectorAddr(ctx context.Context, reply *zerotrustv1
 		err = answersAt(ctx, addr, bundle, listed)
 	}
 	if err != nil {
-		e.say(fmt.Sprintf("warning: no connector that the directory lists answers at CONNECTOR_ADDR %s: %v: correct it in %s; the other addresses of the directory are used meanwhile", addr, err, e.conf))
+		e.say(fmt.Sprintf("warning: no connector of the directory answers at CONNECTOR_ADDR %s: %v: correct it in %s; the other addresses of the directory are used meanwhile", addr, err, e.conf))
 	}
 }
 

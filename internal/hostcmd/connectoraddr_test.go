@@ -76,7 +76,7 @@ func TestEnrollSaysWhoAnswersAtConnectorAddr(t *testing.T) {
 			says: "certificate signed by unknown authority",
 		},
 		"nobody":                         {at: func(*testing.T, *mtlstest.CA) string { return "127.0.0.1:1" }, says: "connection refused"},
-		"somebody, and nobody is listed": {at: func(*testing.T, *mtlstest.CA) string { return "127.0.0.1:1" }, nobody: true, says: "the directory names no connector yet"},
+		"somebody, and nobody is listed": {at: func(*testing.T, *mtlstest.CA) string { return "127.0.0.1:1" }, nobody: true, says: "the directory lists no connector yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

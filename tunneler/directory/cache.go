@@ -54,7 +54,7 @@ func give(stateDir string, uid int, d *zerotrustv1.Directory) (err error) {
 	}
 	dir, err := os.OpenFile(filepath.Clean(stateDir), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
-		return fmt.Errorf("state directory %s is a symbolic link or no directory: name the directory itself: %w", stateDir, err)
+		return fmt.Errorf("state directory %s is a symbolic link or not a directory: give the path of the directory itself: %w", stateDir, err)
 	}
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func openSame(stateDir string, dir *os.File) (*os.Root, error) {
 	here, err := dir.Stat()
 	there, err2 := root.Stat(".")
 	if err = errors.Join(err, err2); err == nil && !os.SameFile(here, there) {
-		err = fmt.Errorf("state directory %s was exchanged meanwhile: look who may write above it", stateDir)
+		err = fmt.Errorf("state directory %s was replaced while in use: check which users can write to its parent directories", stateDir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, root.Close())

@@ -87,7 +87,7 @@ func addresses(in []string) []string {
 }
 
 // ErrNoConnector is returned when the directory names nobody.
-var ErrNoConnector = errors.New("the directory names no connector: enroll one, or ask for access")
+var ErrNoConnector = errors.New("the directory lists no connector: enroll one, or ask an operator for access")
 
 // Choose picks the connectors to keep a session with: all, or the one that the
 // operator configured by its id. No address limits them: whom to trust at one is
@@ -101,7 +101,7 @@ func Choose(d Directory, id string) ([]Connector, error) {
 	}
 	i := slices.IndexFunc(d.Connectors, func(c Connector) bool { return c.ID == id })
 	if i < 0 {
-		return nil, fmt.Errorf("the directory names no connector %q: check CONNECTOR_ID, known are %s", id, d.names())
+		return nil, fmt.Errorf("the directory lists no connector %q: check CONNECTOR_ID; it lists %s", id, d.names())
 	}
 	return d.Connectors[i : i+1], nil
 }

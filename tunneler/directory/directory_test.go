@@ -48,8 +48,8 @@ func TestChoose(t *testing.T) {
 	}{
 		"all without a wish":       {d: two, want: two.Connectors},
 		"the named one":            {d: two, id: "b", want: []directory.Connector{b}},
-		"nobody for an unknown id": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID, known are a"},
-		"nobody of an empty one":   {id: "a", fails: "names no connector"},
+		"nobody for an unknown id": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID; it lists a"},
+		"nobody of an empty one":   {id: "a", fails: "lists no connector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,7 +186,7 @@ func TestWatcher(t *testing.T) {
 		require.Equal(t, os.FileMode(0o600), info.Mode())
 		again := start(t, ca, "127.0.0.1:1", dir)
 		require.Equal(t, "b", changed(t, again).Connectors[0].ID)
-		require.ErrorContains(t, again.Ready(t.Context()), "kept on disk (revision 3)")
+		require.ErrorContains(t, again.Ready(t.Context()), "stored on disk (revision 3)")
 	})
 	t.Run("ignores an older directory of a controller, not one older than the disk's", func(t *testing.T) {
 		t.Parallel()

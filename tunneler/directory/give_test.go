@@ -54,7 +54,7 @@ func TestAStateDirectoryThatIsALinkIsNotGivenAway(t *testing.T) {
 	etc, link := t.TempDir(), filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.Symlink(etc, link))
 	for _, path := range []string{link, link + "/", link + "/."} {
-		require.ErrorContains(t, directory.StoreFor(path, runAs, &zerotrustv1.Directory{}), "is a symbolic link or no directory", path)
+		require.ErrorContains(t, directory.StoreFor(path, runAs, &zerotrustv1.Directory{}), "is a symbolic link or not a directory", path)
 	}
 	require.Zero(t, ownerOf(t, etc))
 	entries, err := os.ReadDir(etc)

@@ -121,7 +121,7 @@ func (w *Watcher) loadKept() (confirmedAt time.Time) {
 	}
 	kept, confirmedAt, err := load(w.cfg.StateDir)
 	if err != nil {
-		w.cfg.Log.Warn("kept directory not used", zap.Error(err))
+		w.cfg.Log.Warn("stored directory not used", zap.Error(err))
 		return time.Time{}
 	}
 	if kept != nil {
@@ -168,7 +168,7 @@ func (w *Watcher) save() {
 	w.cfg.Saved(cacheFile, err)
 	if err != nil {
 		if !w.warned {
-			w.cfg.Log.Warn("directory not kept, a restart without a controller will have none", zap.Error(err))
+			w.cfg.Log.Warn("directory not stored: after a restart without a controller there is no directory", zap.Error(err))
 		}
 		w.warned = true
 		return
@@ -232,7 +232,7 @@ func (w *Watcher) Ready(context.Context) error {
 	case live:
 		return reason
 	case revision > 0:
-		return fmt.Errorf("using the directory kept on disk (revision %d): %w", revision, reason)
+		return fmt.Errorf("using the directory stored on disk (revision %d): %w", revision, reason)
 	default:
 		return fmt.Errorf("no directory yet: %w", reason)
 	}
@@ -293,7 +293,7 @@ func (w *Watcher) confirm() {
 func (w *Watcher) take(d *zerotrustv1.Directory, live bool) {
 	parsed, err := parse(d, w.cfg.TrustDomain)
 	if err != nil {
-		w.cfg.Log.Warn("directory names what is not a connector, left out", zap.Error(err))
+		w.cfg.Log.Warn("directory entries that are not connectors ignored", zap.Error(err))
 	}
 	w.mu.Lock()
 	if w.live && parsed.Revision < w.current.Revision {

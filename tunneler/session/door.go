@@ -185,7 +185,7 @@ func (d *door) ready() error {
 	case st.LastError == nil:
 		return health.Degraded(fmt.Errorf("dialing CONNECTOR_ADDR %s", d.cfg.ConnectorAddr))
 	default:
-		return health.Degraded(fmt.Errorf("no connector that the directory lists answers at CONNECTOR_ADDR %s: %w", d.cfg.ConnectorAddr, st.LastError))
+		return health.Degraded(fmt.Errorf("no connector of the directory answers at CONNECTOR_ADDR %s: %w", d.cfg.ConnectorAddr, st.LastError))
 	}
 }
 
@@ -193,7 +193,7 @@ func (d *door) explain() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.answers == "" {
-		return "the directory names no connector that could answer at " + d.cfg.ConnectorAddr
+		return "the directory lists no connector to dial at " + d.cfg.ConnectorAddr
 	}
 	return fmt.Sprintf("connector %s answers at %s", d.answers, d.cfg.ConnectorAddr)
 }

@@ -142,7 +142,7 @@ func TestConnectorAddr(t *testing.T) {
 		w.book.turn(at("a", a.addr))
 		w.connected(t, "a", a.addr) // at once, not after the head start
 		w.ready(t)
-		require.ErrorContains(t, w.manager.AddrReady(t.Context()), "no connector that the directory lists answers at CONNECTOR_ADDR 127.0.0.1:1: ")
+		require.ErrorContains(t, w.manager.AddrReady(t.Context()), "no connector of the directory answers at CONNECTOR_ADDR 127.0.0.1:1: ")
 	})
 	t.Run("delays nobody for longer than its head start", func(t *testing.T) {
 		t.Parallel()
@@ -208,7 +208,7 @@ func TestConnectorAddrIsNoWayAroundTheDirectory(t *testing.T) {
 	}{
 		"an enrolled connector that the directory does not list": {connectorSVID(t, ca, "b"), "", `peer is spiffe://mycorp.internal/connector/b, which the directory does not list`},
 		"a listed connector that CONNECTOR_ID does not name":     {connectorSVID(t, ca, "c"), "a", `CONNECTOR_ID is a`},
-		"a former holder of a listed id":                         {connectorSVID(t, ca, "a", mtlstest.Since(time.Now().Add(-time.Hour))), "", "former, revoked holder"},
+		"a former holder of a listed id":                         {connectorSVID(t, ca, "a", mtlstest.Since(time.Now().Add(-time.Hour))), "", "held the connector's id before and was revoked"},
 		"a tunneler":                                             {ca.SVID(t, "spiffe://mycorp.internal/tunneler/a"), "", "does not list"},
 		"a controller":                                           {ca.SVID(t, "spiffe://mycorp.internal/controller/a"), "", "does not list"},
 		"another trust domain":                                   {ca.SVID(t, "spiffe://other.internal/connector/a"), "", ""},
@@ -229,7 +229,7 @@ func TestConnectorAddrIsNoWayAroundTheDirectory(t *testing.T) {
 			var err error
 			require.Eventually(t, func() bool {
 				err = w.manager.AddrReady(t.Context())
-				return err != nil && strings.Contains(err.Error(), "no connector that the directory lists answers at CONNECTOR_ADDR "+evil.addr)
+				return err != nil && strings.Contains(err.Error(), "no connector of the directory answers at CONNECTOR_ADDR "+evil.addr)
 			}, soon, time.Millisecond)
 			require.ErrorContains(t, err, c.says)
 			require.Empty(t, evil.beats)

@@ -160,7 +160,7 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 			s.dial(c.Addresses)
 			continue
 		} else if ok {
-			m.cfg.Log.Info("connector was enrolled anew", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
+			m.cfg.Log.Info("connector was enrolled again", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
 			s.stop()
 		}
 		if err := m.start(ctx, g, c); err != nil {

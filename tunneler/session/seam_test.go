@@ -89,7 +89,7 @@ func TestTheEndStateIsEnoughToLeaveAFormerHolder(t *testing.T) {
 	old.end(t)
 	require.Eventually(t, func() bool {
 		err := m.Ready(t.Context())
-		return err != nil && strings.Contains(err.Error(), "former")
+		return err != nil && strings.Contains(err.Error(), "was revoked")
 	}, soon, time.Millisecond)
 	require.Empty(t, old.beats, "not one heartbeat more")
 }

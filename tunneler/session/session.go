@@ -35,7 +35,7 @@ var errUnanswered = errors.New("the connector did not acknowledge our heartbeats
 var errHeld = errors.New("the session with this connector is open on another connection")
 
 // errGone ends a session whose connector is wanted no more.
-var errGone = errors.New("the connector left the directory, or was enrolled anew")
+var errGone = errors.New("the connector left the directory, or was enrolled again")
 
 // Session is the link to one connector. It is carried by one stream at a time: of its
 // own client, which dials the connector's addresses, or of the door.
@@ -210,7 +210,7 @@ func (s *Session) info(since time.Time) Info {
 
 // errFormer ends a session with a host that held the connector's id before: it has
 // the right SPIFFE ID until its last SVID expires, and would keep us.
-var errFormer = errors.New("this is a former, revoked holder of the connector's id")
+var errFormer = errors.New("this host held the connector's id before and was revoked")
 
 // opened is a Session stream on which nothing was said yet: the connector takes it for
 // a session with the first heartbeat.

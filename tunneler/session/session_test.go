@@ -236,7 +236,7 @@ func TestFormerHolder(t *testing.T) {
 		old.end(t)
 		require.Eventually(t, func() bool {
 			err := w.manager.Ready(t.Context())
-			return err != nil && strings.Contains(err.Error(), "former")
+			return err != nil && strings.Contains(err.Error(), "was revoked")
 		}, soon, time.Millisecond)
 		require.Empty(t, old.beats, "not one heartbeat more")
 	})
@@ -374,7 +374,7 @@ func TestManager(t *testing.T) {
 			err := w.manager.Ready(t.Context())
 			return err != nil && err.Error() != directory.ErrNoConnector.Error()
 		}, soon, time.Millisecond)
-		require.ErrorContains(t, w.manager.Ready(t.Context()), "check CONNECTOR_ID, known are a, b")
+		require.ErrorContains(t, w.manager.Ready(t.Context()), "check CONNECTOR_ID; it lists a, b")
 	})
 }
 

@@ -109,8 +109,8 @@ func TestCLIRotates(t *testing.T) {
 		"a bad deadline":            {[]string{"rotate", "--yes", "--deadline", "1s"}, 2, "--deadline: must be at least 10s"},
 		"a bad policy":              {[]string{"rotate", "--yes", "--offline", "x"}, 2, "--offline: must be"},
 		"an emergency nobody meant": {[]string{"rotate", "--emergency"}, 2, "add --yes"},
-		"nothing to resume":         {[]string{"resume", "--yes"}, 1, "no rotation is unfinished"},
-		"nothing to abort":          {[]string{"abort"}, 1, "no rotation is unfinished"},
+		"nothing to resume":         {[]string{"resume", "--yes"}, 1, "no rotation is in progress"},
+		"nothing to abort":          {[]string{"abort"}, 1, "no rotation is in progress"},
 	} {
 		r := runCLI(append(append([]string{"ca"}, tc.args...), "--data-dir", dir)...)
 		require.Equal(t, tc.code, r.code, name)

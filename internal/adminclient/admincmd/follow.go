@@ -92,7 +92,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// progressLine is "  4 s  prepared, 2 of 3 through, held up by tunneler/t-1 (…)".
+// progressLine is "  4 s  prepared, 2 of 3 through, blocked by tunneler/t-1 (…)".
 func progressLine(r adminapi.Rotation, now time.Time) string {
 	line := fmt.Sprintf("%4.0f s  %s", now.Sub(r.StartedAt).Seconds(), r.Phase)
 	if r.State == adminapi.RotationPaused {
@@ -115,13 +115,13 @@ func withoutTimes(line string) string {
 }
 
 func gateText(g *adminapi.Gate) string {
-	text := fmt.Sprintf("%d of %d through", g.Through, g.Total)
+	text := fmt.Sprintf("%d of %d done", g.Through, g.Total)
 	for i, h := range g.HeldUpBy {
 		switch i {
 		case mostNames:
 			return text + fmt.Sprintf(" and %d more", len(g.HeldUpBy)-mostNames)
 		case 0:
-			text += ", held up by "
+			text += ", blocked by "
 		default:
 			text += ", "
 		}

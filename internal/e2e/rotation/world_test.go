@@ -93,7 +93,7 @@ func (s *system) untilDone() adminapi.Rotation {
 // heldUp waits for a phase in which somebody holds the rotation up.
 func (s *system) heldUp(phase, by string) adminapi.Rotation {
 	s.t.Helper()
-	return s.until(phase+" held up by "+by, func(r adminapi.Rotation) bool {
+	return s.until(phase+" blocked by "+by, func(r adminapi.Rotation) bool {
 		if r.Phase != phase || r.Gate == nil {
 			return false
 		}
