@@ -153,7 +153,7 @@ func (a *advertised) check(context.Context) error {
 	case !a.follows() || !a.away:
 		return nil
 	case a.learned.IsValid():
-		return health.Degraded(fmt.Errorf("the default route is gone; hosts are told %s as before: set public_address if that is not for a moment", a.learned))
+		return health.Degraded(fmt.Errorf("the default route is gone; hosts still get the address %s: set public_address if the route does not come back", a.learned))
 	default:
 		return errNoAddress
 	}

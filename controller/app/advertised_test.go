@@ -105,7 +105,7 @@ func TestAdvertisedFollowsTheRoute(t *testing.T) {
 
 		t.Log("while the route is away, nobody is told anything else")
 		later("", 2, "192.0.2.8:8443")
-		require.ErrorContains(t, a.Check(ctx), "hosts are told 192.0.2.8 as before")
+		require.ErrorContains(t, a.Check(ctx), "hosts still get the address 192.0.2.8")
 		later("192.0.2.8", 2, "192.0.2.8:8443")
 		require.NoError(t, a.Check(ctx))
 		later("2001:db8::7", 3, "[2001:db8::7]:8443")
@@ -137,7 +137,7 @@ func TestDoctorFaultsALoopbackThatNobodyConfigured(t *testing.T) {
 			require.Len(t, found, c.faults)
 			for _, f := range found {
 				require.Equal(t, doctor.Fault, f.Level)
-				require.Contains(t, f.Found, "nobody configured")
+				require.Contains(t, f.Found, "not configured")
 				require.Contains(t, f.Do, "set public_address")
 			}
 		})

@@ -40,7 +40,7 @@ func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say f
 		later()
 		tell()
 		if due, _ := waiting.Due(now); due {
-			log.Warn("the controller serves, and is not ready: `grpccontroller doctor` says what to do", zap.String("reason", r.Summary()))
+			log.Warn("the controller is running but not ready: `grpccontroller doctor` says what to do", zap.String("reason", r.Summary()))
 		}
 	}
 	err := checks.WaitReady(soon, readyEvery, notYet)

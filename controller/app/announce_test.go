@@ -53,10 +53,10 @@ func TestControllerReadyIsSaidWhenReadyzSaysSo(t *testing.T) {
 				require.NoError(t, <-ended)
 				require.GreaterOrEqual(t, time.Since(begun), tc.readyAfter)
 				require.LessOrEqual(t, time.Since(begun), tc.readyAfter+5*time.Second)
-				require.LessOrEqual(t, probes.Load(), int64(55+tc.readyAfter/(5*time.Second)), "one that is not ready for long does not wear itself out")
+				require.LessOrEqual(t, probes.Load(), int64(55+tc.readyAfter/(5*time.Second)), "one that running but not ready for long does not wear itself out")
 				require.True(t, checks.Report(t.Context()).Ready)
 				require.Equal(t, 1, logs.FilterMessage("controller ready").Len())
-				warned := logs.FilterMessageSnippet("is not ready")
+				warned := logs.FilterMessageSnippet("running but not ready")
 				require.Equal(t, tc.warned, warned.Len())
 				for _, w := range warned.All() {
 					require.Equal(t, "not ready: spire_entries: not yet those of the domain", w.ContextMap()["reason"])

@@ -63,7 +63,7 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 	if len(sinks) > 0 {
 		checks.Register(checkExport, func(context.Context) error { return health.Degraded(a.export.Stuck()) })
 		checks.Explain(checkExport, func() string {
-			return "no event waits for a receiver: " + strings.Join(slices.Sorted(maps.Keys(sinks)), ", ")
+			return "all events are delivered to: " + strings.Join(slices.Sorted(maps.Keys(sinks)), ", ")
 		})
 	}
 	exportExports(c.metrics, a.export.States)

@@ -45,29 +45,29 @@ func auditVerifyCommand() *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Prove offline that the audit log is what was recorded, and name the first bad record",
-		Long: `Read the database, hash every event anew and compare the result with the stored
-hashes, with every signed checkpoint and, with --witness, with what a connector
-keeps. The controller may run or not; nothing is changed.
+		Short: "Verify the audit log offline and name the first bad record",
+		Long: `Read the database, hash every event again and compare the result with the stored
+hashes, with every signed checkpoint and, with --witness, with the checkpoint that a
+connector keeps. The controller may run or not; nothing is changed.
 
-Only a witness can tell that a whole database was put back to an earlier day, for
-such a database is in itself intact. Copy the file from a connector's state
-directory, by another way than through the controller:
+Only a witness shows that the whole database was replaced with an older copy, because
+an older copy is consistent in itself. Copy the file from a connector's state
+directory, without going through the controller:
   /var/lib/grpcconnector/` + witness.FileName + `
 
-What it does not find: a record that was never written; a change in the last
-second, before the record was signed; and a record that somebody who can write to
-the database puts in, which the running controller signs like its own.
+It does not find a record that was never written, a change in the last second
+before the record was signed, or a record that somebody with write access to the
+database inserts: the running controller signs it like its own.
 
 Exit codes: 0 the log is intact, 1 it was tampered with, 2 it could not be verified:
-the database, key or witness file is missing, damaged or of another controller.`,
+the database, key or witness file is missing, damaged or from another controller.`,
 		Example: `  grpccontroller audit verify
   grpccontroller audit verify --witness ./audit-witness.json
   grpccontroller audit verify --database ./evidence.db --verifier-key "$(cat checkpoint.pub)" -o json`,
 		RunE: f.run,
 	}
 	cmd.Flags().StringVar(&f.database, "database", "", "database `file` (default: controller.db in the data directory)")
-	cmd.Flags().StringVar(&f.witness, "witness", "", "`file` that a connector keeps")
+	cmd.Flags().StringVar(&f.witness, "witness", "", "witness `file` of a connector (audit-witness.json)")
 	cmd.Flags().StringVar(&f.key, "verifier-key", "", "public `key` of the log (default: audit/checkpoint.pub in the data directory)")
 	f.out.Register(cmd.Flags())
 	return cmd
@@ -150,7 +150,7 @@ func writeVerification(w io.Writer, v auditVerification) error {
 		_, err = fmt.Fprintf(w, "witness      %s confirms the first %d records, of %s\n", v.Witness.Connector, v.Witness.Size, v.Witness.At.Format(time.RFC3339))
 	}
 	if err == nil && v.Witness == nil {
-		_, err = fmt.Fprintln(w, "witness      none given: an older copy of the whole database would look like this too")
+		_, err = fmt.Fprintln(w, "witness      not given: an older copy of the whole database would pass too")
 	}
 	return err
 }

@@ -28,16 +28,16 @@ import (
 // runs. Whoever can write there owns the controller anyway; here it is audited.
 
 func adminCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "admin", Short: "Get back in, on the controller's own host"}
+	cmd := &cobra.Command{Use: "admin", Short: "Regain access, on the controller's own host"}
 	var email string
 	var yes bool
 	reset := cli.OnDataDir(&cobra.Command{
 		Use:   "reset-owner",
-		Short: "Take password, second factor and sessions from an owner and print a setup link",
-		Long: `Take password, second factor and sessions from an owner and print a setup link,
-which works once, for 24 hours. With no owner at all the link makes the first one.
-It works on the data directory, whether or not the controller runs, asks first, and
-is audited as ` + auth.LocalActor + ` with your user and process.`,
+		Short: "Reset the password, second factor and sessions of an owner and print a setup link",
+		Long: `Reset the password, second factor and sessions of an owner and print a setup link.
+The link works once, within 24 hours; without any owner it creates the first one.
+The command works on the data directory, whether or not the controller runs, asks for
+confirmation, and is audited as ` + auth.LocalActor + ` with your user and process.`,
 		Example: `  sudo grpccontroller admin reset-owner
   sudo grpccontroller admin reset-owner --email ada@example.com --yes`,
 	}, loader(), func(cmd *cobra.Command, cfg config.Config) error {
@@ -58,7 +58,7 @@ is audited as ` + auth.LocalActor + ` with your user and process.`,
 	return cmd
 }
 
-const resetMeans = "Their password, second factor and sessions end now, and whoever has the link that is printed becomes that owner."
+const resetMeans = "Password, second factor and sessions of the owner end now. Anybody with the printed link can sign in as this owner."
 
 func explainReset(err error) error {
 	if f, ok := errors.AsType[*auth.FieldError](err); ok {
@@ -84,7 +84,7 @@ func printLink(w io.Writer, cfg config.Config, code, owner string) error {
 }
 
 func keyCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "key", Short: "Make API keys for programs, on the controller's own host"}
+	cmd := &cobra.Command{Use: "key", Short: "Create API keys for programs, on the controller's own host"}
 	var n auth.NewAPIKey
 	var scopes []string
 	var out string
@@ -111,7 +111,7 @@ dashboard. The commands find a key by --api-key-file or GRPCCONTROLLER_API_KEY_F
 				return err
 			}
 			if err := atomicfile.Create(out, []byte(text+"\n"), 0o600); err != nil {
-				return fmt.Errorf("%w: the key %s is of no use, revoke it", err, key.ID)
+				return fmt.Errorf("%w: the key %s was created but not saved, revoke it", err, key.ID)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s in %s, until %s\n", key.ID, out, key.ExpiresAt.Format(time.RFC3339))
 			return err
@@ -119,7 +119,7 @@ dashboard. The commands find a key by --api-key-file or GRPCCONTROLLER_API_KEY_F
 	})
 	create.Flags().StringVar(&n.Name, "name", "", "`name` of the key, for people")
 	create.Flags().StringSliceVar(&scopes, "scope", nil, "`permissions` such as fleet:read,tokens:write; or all")
-	create.Flags().DurationVar(&n.Life, "ttl", auth.DefaultKeyLife, "life of the key, at most a year")
+	create.Flags().DurationVar(&n.Life, "ttl", auth.DefaultKeyLife, "lifetime of the key, at most a year")
 	create.Flags().StringVar(&out, "out", "", "`file` to write the key to (mode 0600) instead of printing it")
 	cmd.AddCommand(create, generateKeyCommand())
 	return cmd
@@ -130,9 +130,9 @@ func generateKeyCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "generate",
-		Short: "Make the text of an API key for declared.api_key.path",
-		Long: `Make the text of an API key and print it. It opens nothing until a controller has it
-as declared.api_key.path. This needs no controller: run it where your secrets are made.`,
+		Short: "Generate an API key for declared.api_key.path",
+		Long: `Generate an API key and print it. The key is not valid until a controller has it
+as declared.api_key.path. This needs no controller: run it where you create secrets.`,
 		Example: `  grpccontroller key generate --out ./secrets/api-key`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -173,7 +173,7 @@ func permissions(scopes []string) []auth.Permission {
 func onHost(ctx context.Context, cfg config.Config, fn func(a *auth.Auth, by auth.By) error) (err error) {
 	db := paths(cfg.DataDir).database()
 	if _, err := os.Stat(db); err != nil {
-		return fmt.Errorf("no controller lives in %s: %w: set --data-dir, and run this as the controller's user", cfg.DataDir, err)
+		return fmt.Errorf("no controller data in %s: %w: set --data-dir, and run this as the controller's user", cfg.DataDir, err)
 	}
 	s, err := store.Open(ctx, db)
 	if err != nil {

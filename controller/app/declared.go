@@ -190,7 +190,7 @@ func (c *controller) declare(ctx context.Context) error {
 		return err
 	}
 	for _, it := range left {
-		c.log.Warn("declared before and not any more, but still valid: remove it in the dashboard, or declare it again", zap.String("what", it))
+		c.log.Warn("no longer declared, but still valid: remove it in the dashboard, or declare it again", zap.String("what", it))
 	}
 	return nil
 }
@@ -198,14 +198,14 @@ func (c *controller) declare(ctx context.Context) error {
 // declarations is the doctor's look at what is declared.
 func (x *checkup) declarations(ctx context.Context) []doctor.Finding {
 	if x.fault != nil {
-		return doctor.Unseen("the configuration has to be corrected first")
+		return doctor.Unseen("correct the configuration first")
 	}
 	d := x.cfg.Declared
 	out := describeDeclared(d)
 	s, err := store.OpenReadOnly(ctx, paths(x.cfg.DataDir).database())
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return doctor.Unseen("what was declared is in the data directory: run doctor as root to look at it")
+		return doctor.Unseen("what was declared is in the data directory, which this user cannot read: run doctor as root")
 	case errors.Is(err, fs.ErrNotExist):
 		return doctor.Good("declared: %s", out)
 	case err != nil:
@@ -224,7 +224,7 @@ func (x *checkup) declarations(ctx context.Context) []doctor.Finding {
 		return doctor.Unseen("%v", err)
 	}
 	if len(left) > 0 {
-		return doctor.Bad(doctor.Warning, "remove it in the dashboard (People, API keys), or declare it again", "%s was declared before and is not any more, but is still valid", strings.Join(left, " and "))
+		return doctor.Bad(doctor.Warning, "remove it in the dashboard (People, API keys), or declare it again", "%s is no longer declared, but still valid", strings.Join(left, " and "))
 	}
 	return doctor.Good("declared: %s", out)
 }

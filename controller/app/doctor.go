@@ -50,8 +50,8 @@ func statusCommand() *cobra.Command {
 	cmd := cli.OnDataDir(&cobra.Command{
 		Use:   "status",
 		Short: "Say whether the running controller is ready, and why not",
-		Long: `Status asks the controller on this host. It needs no root; who may read the data
-directory also sees where it listens.
+		Long: `Status asks the controller on this host. It needs no root; users who can read the data
+directory also see the listen addresses.
 
 Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.`,
 		Example: "  grpccontroller status\n  grpccontroller status -o json | jq .checks",
@@ -124,10 +124,10 @@ func doctorCommand() *cobra.Command {
 	l := loader()
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what keeps this controller from working, and say what to do",
-		Long: `Doctor looks at the configuration, the unit, the data directory, SPIRE's programs, the
-ports, the certificate of the admin listener, and at what the running controller says
-of itself. It changes nothing. What only root can see is skipped for other users.
+		Short: "Find faults of this controller and say what to do",
+		Long: `Doctor checks the configuration, the unit, the data directory, SPIRE's programs, the
+ports, the certificate of the admin listener, and what the running controller reports.
+It changes nothing. Checks that need root are skipped for other users.
 
 Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`,
 		Example: "  sudo grpccontroller doctor\n  grpccontroller doctor -o json",
@@ -226,10 +226,10 @@ func (x *checkup) checks() []doctor.Check {
 
 func (x *checkup) conf(context.Context) []doctor.Finding {
 	if x.fault != nil {
-		return doctor.Bad(doctor.Fault, "correct these keys, then look again with `grpccontroller check-config`", "%v", x.fault)
+		return doctor.Bad(doctor.Fault, "correct these keys, then run `grpccontroller check-config`", "%v", x.fault)
 	}
 	if len(x.differs) > 0 {
-		return doctor.Good("the configuration is valid; what follows is about the controller that runs, which has other values, by flags or since its start: %s",
+		return doctor.Good("the configuration is valid, but the running controller uses other values, from flags or from its start, and so do the checks below: %s",
 			strings.Join(x.differs, ", "))
 	}
 	return doctor.Good("the configuration is valid: %s in %s, SPIRE is %s", x.cfg.ControllerID, x.cfg.TrustDomain, x.cfg.SPIRE.Mode)
@@ -248,7 +248,7 @@ func (x *checkup) dataDir(context.Context) []doctor.Finding {
 	out := doctor.Directory(x.cfg.DataDir, unknown)
 	info, err := os.Stat(x.cfg.DataDir)
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		return doctor.Bad(doctor.Fault, "chmod 0700 "+x.cfg.DataDir, "other users may look into %s (%v): keys are in it", x.cfg.DataDir, info.Mode())
+		return doctor.Bad(doctor.Fault, "chmod 0700 "+x.cfg.DataDir, "other users can read %s (%v), which holds keys", x.cfg.DataDir, info.Mode())
 	}
 	return out
 }
@@ -305,32 +305,32 @@ func (x *checkup) ports(ctx context.Context) (out []doctor.Finding) {
 		} {
 			lis, err := listenOn(ctx, key, addr)
 			if err != nil {
-				out = append(out, doctor.Bad(doctor.Fault, "`ss -ltnp` shows who has it; stop that, or choose another "+key, "%v", err)...)
+				out = append(out, doctor.Bad(doctor.Fault, "`ss -ltnp` shows the process that uses it: stop it, or choose another "+key, "%v", err)...)
 				continue
 			}
 			_ = lis.Close()
 		}
 		if len(out) == 0 {
-			return doctor.Good("the ports are free for the controller that does not run")
+			return doctor.Good("the ports are free; the controller does not run")
 		}
 		return out
 	}
 	if x.status.Addresses == nil {
-		return doctor.Unseen("where it listens is in the data directory: run doctor as root to look at it")
+		return doctor.Unseen("the listen addresses are in the data directory, which this user cannot read: run doctor as root")
 	}
 	at := x.status.Addresses
 	for _, l := range [][2]string{{"enrollment", at.Enrollment}, {"control", at.Control}, {"SPIRE server", at.SPIREServer}} {
 		if l[1] == "" {
-			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: the controller knows no address that it could tell hosts", l[0])...)
+			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: the controller has no address to advertise to hosts", l[0])...)
 			continue
 		}
 		conn, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, "tcp", l[1])
 		if err != nil {
-			out = append(out, doctor.Bad(doctor.Fault, "hosts are told this address: check public_address and the firewall", "%s: %v", l[0], err)...)
+			out = append(out, doctor.Bad(doctor.Fault, "hosts get this address: check public_address and the firewall", "%s: %v", l[0], err)...)
 			continue
 		}
 		_ = conn.Close()
-		out = append(out, doctor.Good("%s: %s accepts connections, as hosts are told", l[0], l[1])...)
+		out = append(out, doctor.Good("%s: %s, the address that hosts get, accepts connections", l[0], l[1])...)
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func TestDoctorJudgesTheControllerThatRuns(t *testing.T) {
 	_, of := examine(t, "--data-dir", dir)
 	require.Contains(t, of("admin_certificate"), "fault: ")
 	require.Contains(t, of("public_address"), "192.0.2.7")
-	require.Contains(t, of("conf"), "ok: the configuration is valid; what follows is about the controller that runs")
+	require.Contains(t, of("conf"), "ok: the configuration is valid, but the running controller uses other values")
 	require.Contains(t, of("conf"), "admin.tls_cert, admin.tls_key, public_address")
 	require.Contains(t, of("program"), "warning: audit_export: ")
 
@@ -91,6 +91,6 @@ func TestDoctorHasTheConfigurationFileWhereNoControllerRuns(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "run.json"), raw, 0o600))
 	_, of := examine(t, "--data-dir", dir)
-	require.NotContains(t, of("conf"), "that runs")
+	require.NotContains(t, of("conf"), "the running controller")
 	require.Contains(t, of("program"), "fault: the controller does not answer")
 }

@@ -46,7 +46,7 @@ func (a *advertised) unconfigured(told runFile) (out []doctor.Finding) {
 		{"enrollment", told.Enrollment, a.enrollAt()}, {"control", told.Control, strings.Join(meant.ControlPlane, ",")}, {"SPIRE server", told.SPIREServer, meant.SPIREServer},
 	} {
 		if onLoopback(l.told) && !onLoopback(l.meant) {
-			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: hosts are told %s, which nobody configured and which is the host itself", l.key, l.told)...)
+			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: hosts get the loopback address %s, which is not configured", l.key, l.told)...)
 		}
 	}
 	return out

@@ -52,7 +52,7 @@ func listen(ctx context.Context, l config.Listen, b budget) (listeners, error) {
 func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {
 	lis, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: is another controller running, or is this no address of this host?", key, err)
+		return nil, fmt.Errorf("%s: %w: is another controller running, or is this not an address of this host?", key, err)
 	}
 	return lis, nil
 }

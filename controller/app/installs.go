@@ -32,13 +32,13 @@ func openInstalls(dir, keyFile string, log *zap.Logger) (installs, error) {
 		return i, err
 	}
 	if i.key.Made {
-		log.Info("release key created, hosts that know another one will refuse it", zap.String("file", keyFile), zap.String("fingerprint", i.key.Fingerprint()))
+		log.Info("release key created; hosts that trust another release key will refuse it", zap.String("file", keyFile), zap.String("fingerprint", i.key.Fingerprint()))
 	}
 	switch i.tree, err = install.OpenTree(dir); {
 	case errors.Is(err, install.ErrNoTree):
 		log.Info("no install tree, hosts are installed by package", zap.String("install_dir", dir))
 	case err != nil:
-		log.Error("install tree is not fit to be served, see install_dir", zap.Error(err))
+		log.Error("install tree cannot be served: check install_dir", zap.Error(err))
 	default:
 		log.Info("install tree read", zap.String("install_dir", dir), zap.String("version", i.tree.Version()),
 			zap.Strings("platforms", i.tree.Platforms()), zap.Int("files", i.tree.Files()))

@@ -18,7 +18,7 @@ import (
 
 func storeLatency(r *metrics.Registry) func(operation string, took time.Duration) {
 	return r.Durations(metrics.Spread{
-		Name: "store_seconds", Help: "How long the database took, by operation.", Label: "operation", Values: store.Operations(),
+		Name: "store_seconds", Help: "Duration of database operations, by operation.", Label: "operation", Values: store.Operations(),
 	}, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5).Observe
 }
 
@@ -29,7 +29,7 @@ func streamsOpened(r *metrics.Registry) func() {
 // exportExports has 0 for a sink that is not configured.
 func exportExports(r *metrics.Registry, states func() []export.State) {
 	r.Gauges(metrics.Spread{
-		Name: "audit_export_waiting_seconds", Help: "How long events have waited for this receiver of the audit log; 0 while none does.",
+		Name: "audit_export_waiting_seconds", Help: "Age of the oldest event that this receiver of the audit log has not accepted; 0 if it has accepted all.",
 		Label: "sink", Values: []string{sinkFile, sinkStdout, sinkSyslog, sinkWebhook},
 	}, func(set func(sink string, seconds float64)) {
 		for _, s := range states() {
@@ -123,23 +123,23 @@ func exportDomain(r *metrics.Registry, d domain) {
 		r.Gauge("members_enrolled", "Members that are enrolled and not revoked.", of,
 			func() float64 { return float64(k.enrolled(d.Policy.Current())) })
 		r.Gauge("members_online", "Members that are ONLINE.", of, func() float64 { return float64(len(k.online(d.Roster.Headcount()))) })
-		r.Ages("heartbeat_age_seconds", "How long ago the ONLINE members were heard of; quantile 1 is the longest.", of,
+		r.Ages("heartbeat_age_seconds", "Time since the last heartbeat of the ONLINE members; quantile 1 is the longest.", of,
 			func() []time.Duration { return k.online(d.Roster.Headcount()) })
 	}
 	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(d.Roster.Headcount().Sessions) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
-	r.Gauge("policy_left_out", "Enrolled members that have no place in the policy, which is too large.", nil, func() float64 {
+	r.Gauge("policy_left_out", "Enrolled members left out of the policy because it is too large.", nil, func() float64 {
 		left := d.Policy.Current().LeftOut
 		return float64(left.Tunnelers + left.Connectors)
 	})
-	r.Gauge("policy_lag_revisions", "How many revisions the ONLINE connector that lags most is behind.", nil,
+	r.Gauge("policy_lag_revisions", "Revisions by which the slowest ONLINE connector is behind.", nil,
 		func() float64 { return lag(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Reproofs(metrics.LinkControl, d.Reproofs)
 	for link, read := range map[string]func() uint64{
 		metrics.LinkControl: func() uint64 { n, _ := d.Unproven(); return n },
 		metrics.LinkSession: func() uint64 { _, n := d.Unproven(); return n },
 	} {
-		r.Counter("reproofs_reported_total", "Proofs that members refused, as they report.", metrics.Labels{"link": link}, read)
+		r.Counter("reproofs_reported_total", "Proofs of peers that members refused, as the members report.", metrics.Labels{"link": link}, read)
 	}
 	exportTrouble(r, d.Store)
 }

@@ -22,15 +22,15 @@ func Root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "grpccontroller",
 		Short: "Controller of a self-hosted zero-trust access plane on SPIRE",
-		Long: `grpccontroller enrolls hosts by one-time tokens, keeps SPIRE's registration
-entries, and tells connectors and tunnelers who may meet whom.`,
+		Long: `grpccontroller enrolls hosts with one-time tokens, manages SPIRE's registration
+entries, and distributes the policy: which tunneler may use which connector.`,
 		Example: `  # Start everything on one machine, SPIRE included
   grpccontroller serve --data-dir /var/lib/grpccontroller
 
-  # Let a connector in
+  # Enroll a connector
   grpccontroller token create --kind connector --id connector-local-01
 
-  # See who is ONLINE
+  # List the connectors that are ONLINE
   grpccontroller connectors list`,
 	}
 	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), keyCommand(), statusCommand(), doctorCommand())
@@ -109,7 +109,7 @@ func bootstrapCACommand() *cobra.Command {
 	var only bool
 	cmd := cli.Configured(&cobra.Command{
 		Use:   "bootstrap-ca",
-		Short: "Print the bootstrap CA certificate, making the CA if there is none",
+		Short: "Print the bootstrap CA certificate, creating the CA if it does not exist",
 		Long: `Print the certificate (PEM) that hosts need as CONTROLLER_CA_PATH. With an
 external SPIRE it also goes into ca_bundle_paths of its x509pop attestor, before
 the controller starts for the first time.

@@ -181,7 +181,7 @@ func (c *controller) advertise(ctx context.Context, checks *health.Checks) {
 func (c *controller) moved() {
 	c.policy.Resend()
 	if err := c.writeRunFile(); err != nil {
-		c.log.Warn("run file not written, the command line has old addresses", zap.Error(err))
+		c.log.Warn("run file not written: commands on this host may use old addresses", zap.Error(err))
 	}
 }
 

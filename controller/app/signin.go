@@ -116,7 +116,7 @@ func (c *controller) offerSetup(ctx context.Context) error {
 	if err := atomicfile.Write(c.paths.setupLink(), []byte(link+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write setup link: %w", err)
 	}
-	c.log.Info("nobody owns this controller yet: open the setup link within 24 hours", zap.String("file", c.paths.setupLink()))
+	c.log.Info("this controller has no owner yet: open the setup link within 24 hours", zap.String("file", c.paths.setupLink()))
 	c.setup = link
 	return nil
 }
@@ -134,7 +134,7 @@ func (c *controller) showSetup(w *os.File) {
 // dropSetupLink removes the file of the link that an owner's sign-in made useless.
 func (c *controller) dropSetupLink() {
 	if err := removeIfThere(c.paths.setupLink()); err != nil {
-		c.log.Warn("file of a dead secret not removed", zap.String("file", c.paths.setupLink()), zap.Error(err))
+		c.log.Warn("file of a used setup link not removed", zap.String("file", c.paths.setupLink()), zap.Error(err))
 	}
 }
 
@@ -142,8 +142,8 @@ func (c *controller) dropSetupLink() {
 func (c *controller) retireFirstKey(ctx context.Context) error {
 	retired, err := c.identity.Keys.RetireFirstKey(ctx, c.paths.firstKey())
 	if err == nil && retired {
-		c.log.Info("the API key of the first start was revoked and its file removed: root and the controller's own user need none at the local admin socket, "+
-			"and others one that `grpccontroller key create` makes", zap.String("file", c.paths.firstKey()), zap.String("socket", c.paths.adminSocket()))
+		c.log.Info("the API key of the first start was revoked and its file removed: at the local admin socket, root and the controller's own user need no key; "+
+			"for others create one with `grpccontroller key create`", zap.String("file", c.paths.firstKey()), zap.String("socket", c.paths.adminSocket()))
 	}
 	return err
 }

@@ -23,9 +23,9 @@ func (c *controller) openTracing(ctx context.Context) (err error) {
 }
 
 func exportTraces(r *metrics.Registry, counts func() otlp.Counts) {
-	r.Counter("spans_exported_total", "Spans that the collector took.", nil, func() uint64 { return counts().Exported })
-	r.Counter("spans_dropped_total", "Spans that were dropped, by why.", metrics.Labels{"reason": "overflow"},
+	r.Counter("spans_exported_total", "Spans that the collector accepted.", nil, func() uint64 { return counts().Exported })
+	r.Counter("spans_dropped_total", "Spans that were dropped, by reason.", metrics.Labels{"reason": "overflow"},
 		func() uint64 { return counts().Overflow })
-	r.Counter("spans_dropped_total", "Spans that were dropped, by why.", metrics.Labels{"reason": "failed"},
+	r.Counter("spans_dropped_total", "Spans that were dropped, by reason.", metrics.Labels{"reason": "failed"},
 		func() uint64 { return counts().Failed })
 }

@@ -18,7 +18,7 @@ type trouble interface {
 
 func exportTrouble(r *metrics.Registry, s trouble) {
 	r.Gauges(metrics.Spread{
-		Name: "hosts_marked", Help: "Hosts that are not revoked and whose token or key is in somebody else's hands too.",
+		Name: "hosts_marked", Help: "Hosts that are not revoked and whose token or key was also used elsewhere.",
 		Label: "mark", Values: []string{"contested", "cloned"},
 	}, func(set func(mark string, n float64)) {
 		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
@@ -27,7 +27,7 @@ func exportTrouble(r *metrics.Registry, s trouble) {
 		set("contested", known(contested, err))
 		set("cloned", known(cloned, err))
 	})
-	r.Gauge("audit_disputed", "Connectors that refuse the audit log, or did when they last said.", nil, func() float64 {
+	r.Gauge("audit_disputed", "Connectors that refused the audit log in their last report.", nil, func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
 		defer cancel()
 		return known(s.AuditDisputed(ctx))

@@ -62,7 +62,7 @@ func loadSigner(dir, origin string) (*Signer, error) {
 	}
 	key, err := ReadVerifierKey(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is gone but its key is there: restore it from a backup", verifierFile)
+		return nil, fmt.Errorf("%s is missing but its key exists: restore it from a backup", verifierFile)
 	}
 	if err != nil {
 		return nil, err

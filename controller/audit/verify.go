@@ -195,9 +195,9 @@ func (w *walk) page(ctx context.Context) error {
 
 func (w *walk) missing(next Row) {
 	at := w.edge.size
-	text := fmt.Sprintf("it is not there, nor any up to record %d", next.Index-1)
+	text := fmt.Sprintf("it is missing, and so are all up to record %d", next.Index-1)
 	if next.Index == at+1 {
-		text = "it is not there"
+		text = "it is missing"
 	}
 	if w.last.Action != "" {
 		text += fmt.Sprintf("; the one before is of %s", w.last.Time.Format(time.RFC3339Nano))
@@ -222,7 +222,7 @@ func (w *walk) record(ctx context.Context, row Row, stored map[int64]tlog.Hash) 
 		case there && have == h:
 			continue
 		case i > 0 || !there:
-			w.problem(Changed, row, "a stored hash of the log above it is not what its records give")
+			w.problem(Changed, row, "a stored hash above it does not match its records")
 		default:
 			return false, w.differs(ctx, row, leaf)
 		}
@@ -240,7 +240,7 @@ func (w *walk) differs(ctx context.Context, row Row, leaf tlog.Hash) error {
 	}
 	if at >= 0 {
 		if level, n := tlog.SplitStoredHashIndex(at); level == 0 && n != row.Index {
-			w.problem(Reordered, row, "what stands there was recorded as %d", n)
+			w.problem(Reordered, row, "the record there was recorded as %d", n)
 			return nil
 		}
 	}
@@ -266,7 +266,7 @@ func (w *walk) checkpoint(ctx context.Context) (ok bool, err error) {
 	}
 	if w.kept.Checkpoint.Size == w.edge.size && w.kept.Checkpoint.Root != w.edge.root() {
 		w.report.Problem = &Problem{Kind: RolledBack, Index: w.kept.Checkpoint.Size - 1, Detail: fmt.Sprintf(
-			"%s witnessed other records up to this one at %s: the log was rolled back and written anew, or rewritten",
+			"%s witnessed other records up to this one at %s: the log was rolled back and continued, or rewritten",
 			w.v.Witness.Connector, w.v.Witness.WitnessedAt.UTC().Format(time.RFC3339))}
 		w.report.Problem.Time, w.report.Problem.Action = w.last.Time, w.last.Action
 		return false, nil

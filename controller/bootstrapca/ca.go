@@ -81,7 +81,7 @@ func (ca *CA) loadKey() error {
 
 func (ca *CA) makeKey(file string) error {
 	if _, err := os.Stat(ca.CertificatePath()); err == nil {
-		return fmt.Errorf("%s is gone but its certificate is there: restore it from a backup", file)
+		return fmt.Errorf("%s is missing but its certificate exists: restore it from a backup", file)
 	}
 	key, err := keyfile.Make(file)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 type Admin struct {
 	PublicURL      string `conf:"public_url" usage:"URL at which people reach the dashboard, such as https://controller.example.com"`
 	TLSCert        string `conf:"tls_cert" usage:"certificate chain (PEM) of the admin listener, read again when it changes" is:"path"`
-	TLSKey         string `conf:"tls_key" usage:"its private key (PEM)" is:"path"`
-	InsecureListen bool   `conf:"insecure_listen" usage:"allow an admin listener beyond loopback without TLS, behind a proxy that has it"`
+	TLSKey         string `conf:"tls_key" usage:"private key of admin.tls_cert (PEM)" is:"path"`
+	InsecureListen bool   `conf:"insecure_listen" usage:"allow an admin listener beyond loopback without TLS, behind a proxy that terminates TLS"`
 	ACME           ACME   `conf:"acme"`
 	OIDC           OIDC   `conf:"oidc"`
 }
@@ -27,12 +27,12 @@ type ACME struct {
 
 // OIDC is sign-in with an OpenID provider.
 type OIDC struct {
-	Issuer           string    `conf:"issuer" usage:"issuer URL of the OpenID provider; empty is none"`
-	Name             string    `conf:"name" usage:"what people call the provider, on the sign-in page"`
-	ClientID         string    `conf:"client_id" usage:"client id that the provider gave"`
+	Issuer           string    `conf:"issuer" usage:"issuer URL of the OpenID provider; empty turns it off"`
+	Name             string    `conf:"name" usage:"name of the provider on the sign-in page"`
+	ClientID         string    `conf:"client_id" usage:"client id at the provider"`
 	ClientSecretPath string    `conf:"client_secret_path" usage:"file with the client secret" is:"path"`
-	Scopes           []string  `conf:"scopes" usage:"scopes to ask for beside openid"`
-	GroupsClaim      string    `conf:"groups_claim" usage:"claim that has the groups"`
+	Scopes           []string  `conf:"scopes" usage:"scopes to request in addition to openid"`
+	GroupsClaim      string    `conf:"groups_claim" usage:"claim with the groups"`
 	Roles            OIDCRoles `conf:"roles"`
 }
 
@@ -54,11 +54,11 @@ func (a Admin) TLS() bool { return a.TLSCert != "" || len(a.ACME.Domains) > 0 }
 func (a Admin) validate() error {
 	var f settings.Faults
 	f.Require(a.PublicURL == "" || isOrigin(a.PublicURL), "public_url", "must be a URL without a path such as https://controller.example.com, is %q", a.PublicURL)
-	f.Require((a.TLSCert == "") == (a.TLSKey == ""), "tls_key", "goes with tls_cert: set both or none")
+	f.Require((a.TLSCert == "") == (a.TLSKey == ""), "tls_key", "needs tls_cert: set both or neither")
 	for _, p := range []struct{ key, path string }{{"tls_cert", a.TLSCert}, {"tls_key", a.TLSKey}} {
 		f.Require(p.path == "" || isFilePath(p.path), p.key, notFilePath, p.path)
 	}
-	f.Require(a.TLSCert == "" || len(a.ACME.Domains) == 0, "acme.domains", "is instead of tls_cert: set one of them")
+	f.Require(a.TLSCert == "" || len(a.ACME.Domains) == 0, "acme.domains", "excludes tls_cert: set one of them")
 	for _, d := range a.ACME.Domains {
 		f.Require(isDomain(d), "acme.domains", "must be domain names, has %q", d)
 	}
@@ -77,7 +77,7 @@ func (o OIDC) validate() error {
 	f.Require(o.ClientID != "", "client_id", "is missing")
 	f.Require(isFilePath(o.ClientSecretPath), "client_secret_path", notFilePath, o.ClientSecretPath)
 	f.Require(o.GroupsClaim != "", "groups_claim", "is missing")
-	f.Require(len(o.Roles.Owner)+len(o.Roles.Admin)+len(o.Roles.Operator)+len(o.Roles.Auditor) > 0, "roles", "name no group, so nobody could sign in")
+	f.Require(len(o.Roles.Owner)+len(o.Roles.Admin)+len(o.Roles.Operator)+len(o.Roles.Auditor) > 0, "roles", "name no group: without one nobody can sign in")
 	return f.Err()
 }
 

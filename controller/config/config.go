@@ -36,7 +36,7 @@ type Config struct {
 	ControllerID  string         `conf:"controller_id" usage:"id of this controller, part of its SPIFFE ID"`
 	DataDir       string         `conf:"data_dir" usage:"directory for everything this controller keeps" is:"path"`
 	PublicAddress string         `conf:"public_address" usage:"host name or IP at which hosts reach this controller (default: the address of the default route, IPv4 or else IPv6; without one it is not ready)"`
-	InstallDir    string         `conf:"install_dir" usage:"what /install/ of the enrollment listener serves: scripts and programs for new hosts" is:"path"`
+	InstallDir    string         `conf:"install_dir" usage:"directory that the enrollment listener serves at /install/: scripts and programs for new hosts" is:"path"`
 	CABundlePaths []string       `conf:"ca_bundle_paths" usage:"further bootstrap CAs (PEM) whose hosts may attest, while the CA is being replaced" is:"path"`
 	Listen        Listen         `conf:"listen"`
 	Admin         Admin          `conf:"admin"`
@@ -57,7 +57,7 @@ type Listen struct {
 	Admin      string `conf:"admin" usage:"admin API and dashboard; beyond loopback it needs admin.tls_cert or admin.acme" is:"listener"`
 	Health     string `conf:"health" usage:"health listener, loopback only" is:"listener"`
 	// HealthRemote is for a container, whose loopback no probe reaches.
-	HealthRemote bool `conf:"health_remote" usage:"allow listen.health beyond loopback: without any authentication, for a container on a network that is closed"`
+	HealthRemote bool `conf:"health_remote" usage:"allow listen.health beyond loopback: it has no authentication, so only for a container on a closed network"`
 }
 
 // SPIRE says which SPIRE issues the identities.
@@ -67,8 +67,8 @@ type SPIRE struct {
 	ServerAddress    string        `conf:"server_address" usage:"host:port at which hosts reach spire-server (embedded: public_address and its port)"`
 	ServerSocket     string        `conf:"server_socket" usage:"external: admin socket of spire-server" is:"path"`
 	AttestationLimit bool          `conf:"attestation_limit" usage:"embedded: at most one attestation a second per address; off for sites behind NAT"`
-	CATTL            time.Duration `conf:"ca_ttl" usage:"embedded: life of a certificate authority"`
-	AgentTTL         time.Duration `conf:"agent_ttl" usage:"embedded: life of an agent's SVID"`
+	CATTL            time.Duration `conf:"ca_ttl" usage:"embedded: lifetime of a certificate authority"`
+	AgentTTL         time.Duration `conf:"agent_ttl" usage:"embedded: lifetime of an agent's SVID"`
 	ServerMetrics    int           `conf:"server_metrics_port" usage:"embedded: loopback port of spire-server's Prometheus metrics; 0: none"`
 	AgentMetrics     int           `conf:"agent_metrics_port" usage:"loopback port of the Prometheus metrics of this controller's own spire-agent; 0: none"`
 	CacheReload      time.Duration `conf:"cache_reload_interval" usage:"external: experimental.cache_reload_interval of spire-server"`
@@ -88,9 +88,9 @@ func (s SPIRE) EntrySettle() time.Duration {
 
 // SVIDTTL are the lives of X509-SVIDs by kind; SPIRE renews at half of it.
 type SVIDTTL struct {
-	Connector  time.Duration `conf:"connector" usage:"life of a connector's SVID"`
-	Tunneler   time.Duration `conf:"tunneler" usage:"life of a tunneler's SVID"`
-	Controller time.Duration `conf:"controller" usage:"life of the controller's SVID"`
+	Connector  time.Duration `conf:"connector" usage:"lifetime of a connector's SVID"`
+	Tunneler   time.Duration `conf:"tunneler" usage:"lifetime of a tunneler's SVID"`
+	Controller time.Duration `conf:"controller" usage:"lifetime of the controller's SVID"`
 }
 
 // Default is the configuration of a controller that nobody configured.

@@ -16,14 +16,14 @@ type Declared struct {
 
 // DeclaredOwner is an owner who signs in with a password.
 type DeclaredOwner struct {
-	Email        string `conf:"email" usage:"e-mail address of an owner that every start makes sure of; empty declares none"`
+	Email        string `conf:"email" usage:"e-mail address of an owner that every start creates or updates; empty for none"`
 	Name         string `conf:"name" usage:"name of that owner"`
-	PasswordPath string `conf:"password_path" usage:"file with the password of that owner; another password in it replaces the one before at the next start" is:"path"`
+	PasswordPath string `conf:"password_path" usage:"file with the password of that owner; a changed password takes effect at the next start" is:"path"`
 }
 
 // DeclaredKey is an API key that does not expire.
 type DeclaredKey struct {
-	Path   string   `conf:"path" usage:"file with an API key (of grpccontroller key generate) that every start makes sure of; another key in it replaces the one before" is:"path"`
+	Path   string   `conf:"path" usage:"file with an API key (from grpccontroller key generate) that every start creates; a changed key replaces the old one" is:"path"`
 	Name   string   `conf:"name" usage:"name of that key"`
 	Scopes []string `conf:"scopes" usage:"permissions of that key, such as fleet:read,tokens:write; or all"`
 }
@@ -34,8 +34,8 @@ func defaultDeclared() Declared {
 
 func (d Declared) validate() error {
 	var f settings.Faults
-	f.Require((d.Owner.Email == "") == (d.Owner.PasswordPath == ""), "owner.password_path", "goes with owner.email: set both or none")
-	f.Require((d.APIKey.Path == "") == (len(d.APIKey.Scopes) == 0), "api_key.scopes", "goes with api_key.path: set both or none")
+	f.Require((d.Owner.Email == "") == (d.Owner.PasswordPath == ""), "owner.password_path", "needs owner.email: set both or neither")
+	f.Require((d.APIKey.Path == "") == (len(d.APIKey.Scopes) == 0), "api_key.scopes", "needs api_key.path: set both or neither")
 	for _, p := range []struct{ key, path string }{{"owner.password_path", d.Owner.PasswordPath}, {"api_key.path", d.APIKey.Path}} {
 		f.Require(p.path == "" || isFilePath(p.path), p.key, notFilePath, p.path)
 	}

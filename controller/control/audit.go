@@ -112,7 +112,7 @@ func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitnes
 	w := &t.witness
 	switch {
 	case !w.waiting:
-		return status.Error(codes.InvalidArgument, "an answer to no checkpoint")
+		return status.Error(codes.InvalidArgument, "an answer without a checkpoint")
 	case a.GetSize() > 1<<48:
 		return status.Error(codes.InvalidArgument, "audit_witness: no size")
 	}
@@ -122,7 +122,7 @@ func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitnes
 		w.next = now.Add(offerAgain)
 	}
 	if err := w.log.Witnessed(ctx, t.c.ID, w.size, wire.Clip(a.GetFailure(), wire.MaxReason)); err != nil {
-		t.log.Warn("witness not noted", zap.Error(err))
+		t.log.Warn("audit witness not recorded", zap.Error(err))
 	}
 	return nil
 }

@@ -139,9 +139,9 @@ func TestCheckpointsAreOfferedOneAtATime(t *testing.T) {
 	eventually(t, "both answers", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.answers) == 2 })
 	require.Equal(t, []int64{5, 7}, l.from)
 
-	t.Run("an answer to no checkpoint ends the stream", func(t *testing.T) {
+	t.Run("an answer without a checkpoint ends the stream", func(t *testing.T) {
 		s.say(answer(9, ""))
-		s.endsWith(t, codes.InvalidArgument, "no checkpoint")
+		s.endsWith(t, codes.InvalidArgument, "without a checkpoint")
 	})
 }
 

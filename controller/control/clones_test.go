@@ -127,8 +127,8 @@ func TestAMemberIsHeardAgain(t *testing.T) {
 		}
 		require.NoError(t, reading.Read(t.Context()))
 	}
-	c.endsWith(t, codes.Aborted, "another hello")
-	ends(t, d, codes.Aborted, "another hello")
+	c.endsWith(t, codes.Aborted, "a new hello")
+	ends(t, d, codes.Aborted, "a new hello")
 	w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-01", InstanceId: "b", BootId: "boot", AgentStart: "9@100"})
 	all, err := w.fleet.Tunnelers(t.Context())
 	require.NoError(t, err)

@@ -77,7 +77,7 @@ func TestAPolicyJustOverTheCapStillGoesOut(t *testing.T) {
 	published := policy.NewPublisher(td, crowd{connectors: 1200, tunnelers: 45000}, zap.New(core), time.Now)
 	require.NoError(t, published.Refresh(t.Context()))
 	now := published.Current()
-	require.Equal(t, 1, logs.FilterMessageSnippet("policy is larger than one message").Len())
+	require.Equal(t, 1, logs.FilterMessageSnippet("policy does not fit one message").Len())
 	require.Positive(t, now.LeftOut.Tunnelers)
 	require.Positive(t, now.LeftOut.Connectors)
 	require.True(t, now.Names(tunneler(long(0)), time.Now()), "its own streams to the controller go on")

@@ -10,7 +10,7 @@ import (
 // How a stream ends that a newer one, or another hello, is to follow.
 var (
 	errReplaced  = status.Error(codes.Aborted, "replaced by a newer stream of this member")
-	errHearAgain = status.Error(codes.Aborted, "the controller wants another hello")
+	errHearAgain = status.Error(codes.Aborted, "the controller asks for a new hello")
 )
 
 // streams knows the one current stream of each member of a kind. Its zero value

@@ -142,7 +142,7 @@ func (s *Service) reopened(ctx context.Context, tx Tx, o Opening, t *Token) erro
 	if t.ReopenedAt.IsZero() {
 		t.ReopenedAt, t.ReopenedFrom = now, o.From
 	}
-	s.cfg.Log.Warn("a claim link was opened twice; two have had it",
+	s.cfg.Log.Warn("a claim link was opened twice: two parties have had the token",
 		zap.String("token_id", t.ID), zap.Stringer("workload", t.Workload), zap.String("caller_addr", o.From), zap.String("opened_from", t.OpenedFrom))
 	if t.State(now) == Pending {
 		before := t.auditState(now)

@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 				_, err := w.Redeem(t.Context(), redemption(second, connector, enrolltest.NewKey(t)))
 				require.NoError(t, err)
 			},
-			reason: "id is live and the token does not replace",
+			reason: "id is live and the token is not one that replaces",
 		},
 		"a key that belongs to another host": {
 			change: func(t *testing.T, w *world, _ enroll.Token, r *enroll.Redemption) {
@@ -221,7 +221,7 @@ func TestRefusals(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, w.fleet.Revoke(t.Context(), fleet.Revocation{Workload: connector}))
 			},
-			reason: "what the token enrolled is revoked",
+			reason: "the member that the token enrolled is revoked",
 		},
 		"a host certificate of another key": {
 			change: func(t *testing.T, w *world, _ enroll.Token, r *enroll.Redemption) {

@@ -24,10 +24,10 @@ const (
 	whySource    = "token is not for this source address"
 	whyContested = "token was claimed by another key"
 	whySpent     = "token is spent and its host has attested"
-	whyLive      = "id is live and the token does not replace"
+	whyLive      = "id is live and the token is not one that replaces"
 	whyHost      = "host certificate is unknown, revoked or of another key"
 	whyKeyReused = "key belongs to a host that enrolled before"
-	whyGone      = "what the token enrolled is revoked"
+	whyGone      = "the member that the token enrolled is revoked"
 	whyRequest   = "unknown request"
 	whyProof     = "not signed by the key of the request, or for another connection"
 )

@@ -72,7 +72,7 @@ func (f *Feed) expire(ctx context.Context, since time.Time) time.Time {
 	requests, failed := f.Deadlines.ExpiredRequests(ctx, since, now)
 	if err := errors.Join(err, failed); err != nil {
 		if ctx.Err() == nil {
-			f.failing.Fails(f.Log, zap.WarnLevel, "what has expired not looked for, retrying", err)
+			f.failing.Fails(f.Log, zap.WarnLevel, "expired tokens and requests not looked up, retrying", err)
 		}
 		return since
 	}

@@ -214,7 +214,7 @@ func (f *Fleet) hearAgain(ctx context.Context, id identity.HostID) error {
 	return err
 }
 
-// HearAgain is closed when the controller wants another hello of w, on a new
+// HearAgain is closed when the controller asks for a new hello of w, on a new
 // connection. Ask for it before the hello is admitted, or a wish in between is
 // missed.
 func (f *Fleet) HearAgain(w identity.Workload) <-chan struct{} { return f.clones.hearAgain(w) }

@@ -145,22 +145,22 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) (result string) 
 	e, ok := s.entries[r.RequestURI]
 	switch {
 	case s.cfg.Tree == nil && strings.HasPrefix(r.RequestURI, Prefix):
-		return say(w, http.StatusNotFound, noTree, "this controller has nothing to install: the package grpccontroller has the install tree, "+
-			"scripts/installtree.sh makes it, install_dir names it")
+		return say(w, http.StatusNotFound, noTree, "this controller has no install tree: install the package grpccontroller, "+
+			"or run scripts/installtree.sh and set install_dir")
 	case !ok:
 		return say(w, http.StatusNotFound, notFound, "there is no such file")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		return say(w, http.StatusMethodNotAllowed, refused, "only GET and HEAD")
 	case r.ContentLength != 0:
-		return say(w, http.StatusBadRequest, refused, "no request body, please")
+		return say(w, http.StatusBadRequest, refused, "a request body is not allowed")
 	}
 	// An address that does not parse is the zero one: all of those count as one.
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	leave, ok := s.inside.Enter(from.Addr())
 	if !ok {
 		header.Set("Retry-After", "5")
-		return say(w, http.StatusServiceUnavailable, busy, "too many downloads at once, try again in some seconds")
+		return say(w, http.StatusServiceUnavailable, busy, "too many downloads at once, try again in a few seconds")
 	}
 	defer leave()
 	return s.send(w, r, e)
@@ -171,7 +171,7 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, e entry) (result 
 	if e.text == nil {
 		f, ok := s.cfg.Tree.reopen(e.file)
 		if !ok {
-			s.cfg.Log.Error("file of the install tree was not served: it is not the one that was read at start, restart the controller to take it",
+			s.cfg.Log.Error("file of the install tree not served: it changed since the start; restart the controller to serve it",
 				zap.String("path", e.file.path))
 			w.Header().Set("Retry-After", "60")
 			return say(w, http.StatusServiceUnavailable, changed, "the install tree was changed: the controller must be restarted")

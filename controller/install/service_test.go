@@ -273,7 +273,7 @@ func TestWithoutATreeSaysWhereOneIs(t *testing.T) {
 	for _, target := range []string{"/install/setup.sh", "/install/SHA256SUMS", "/install/release.pub", "/install/"} {
 		got := w.do(t, http.MethodGet, target)
 		require.Equal(t, http.StatusNotFound, got.Code)
-		require.Contains(t, got.Body.String(), "the package grpccontroller has the install tree")
+		require.Contains(t, got.Body.String(), "install the package grpccontroller")
 		require.Equal(t, "no_tree", w.last())
 	}
 	w.do(t, http.MethodGet, "/")

@@ -78,7 +78,7 @@ func TestAuditLogRolledBackOrChangedIsNamed(t *testing.T) {
 		}
 		return nil
 	})
-	s.logged(connector.Program, "audit log of the controller is not the one that was witnessed")
+	s.logged(connector.Program, "audit log of the controller does not extend the witnessed one")
 	show, err := world.Run(t.Context(), connector.Spec("witness", "witness", "show", "--config", connector.ConfFile()), "")
 	require.NoError(t, err)
 	require.Contains(t, show.Stdout, "REFUSED")

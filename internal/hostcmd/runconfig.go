@@ -33,7 +33,7 @@ type RunConfig struct {
 	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port" is:"listener"`
 	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER as which SPIRE knows the program; written by enroll, used by doctor"`
 	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary as which SPIRE knows the program; written by enroll, used by doctor"`
-	HealthRemote      bool           `conf:"health_remote" usage:"allow health_addr beyond loopback: without any authentication, for a container on a network that is closed"`
+	HealthRemote      bool           `conf:"health_remote" usage:"allow health_addr beyond loopback: it has no authentication, so only for a container on a closed network"`
 	Log               logging.Config `conf:"log"`
 }
 

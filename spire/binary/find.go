@@ -19,7 +19,7 @@ var ErrNotFound = errors.New("program not found")
 func Find(name, envVar string, dirs ...string) (string, error) {
 	if path := os.Getenv(envVar); path != "" {
 		if err := executable(path); err != nil {
-			return "", fmt.Errorf("%s=%s: %w; point it at %s or unset it", envVar, path, err, name)
+			return "", fmt.Errorf("%s=%s: %w; set it to the path of %s or unset it", envVar, path, err, name)
 		}
 		return filepath.Abs(path)
 	}

@@ -26,7 +26,7 @@ const (
 )
 
 // EnrollAnew is what to do about a host that is not wanted.
-const EnrollAnew = "enroll this host anew with a new token and --new-host"
+const EnrollAnew = "enroll this host again with a new token and --new-host"
 
 // Err says what a standing means for the host, nil for one that is fine or not known.
 func (s Standing) Err() error {
@@ -97,7 +97,7 @@ func (s *Supervisor) tell(b Bundle, fetchErr error) {
 		return
 	}
 	if n.Standing != old.Standing && n.Standing.Err() != nil {
-		s.log.Error("this host is not wanted any more, its agent is started only every few minutes", zap.Error(n.Standing.Err()))
+		s.log.Error("this host is revoked or unknown to the controller: its agent is started only every few minutes", zap.Error(n.Standing.Err()))
 	}
 	if n.Clock != "" && old.Clock == "" {
 		s.log.Error("the clock is wrong", zap.String("reason", n.Clock))

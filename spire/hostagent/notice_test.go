@@ -47,7 +47,7 @@ func TestARevokedHostSaysSoFirstAndStartsItsAgentSeldom(t *testing.T) {
 			f.world.change(tc.say)
 			f.world.rounds(t, 5)
 			require.Contains(t, f.Reason(), tc.want)
-			require.Contains(t, f.Reason(), "enroll this host anew with a new token and --new-host")
+			require.Contains(t, f.Reason(), "enroll this host again with a new token and --new-host")
 			require.Contains(t, notice(t, f).Agent, tc.want)
 
 			// Its agent dies, as a banned one does, and is not started again and again.

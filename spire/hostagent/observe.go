@@ -96,7 +96,7 @@ func (s *Supervisor) fetch(ctx context.Context) (b Bundle, moved bool, err error
 	}
 	s.authorities = b.Authorities
 	if b.Refused != s.refused && b.Refused != "" {
-		s.log.Warn("the controller tells an address of the SPIRE server that no host takes from it, public_address is to be set there",
+		s.log.Warn("the controller advertises an address of the SPIRE server that hosts cannot use: set public_address on the controller",
 			zap.String("refused", b.Refused), zap.String("kept", s.host.SPIREServerAddress))
 	}
 	s.refused = b.Refused
@@ -134,7 +134,7 @@ func (s *Supervisor) follow(ctx context.Context, address string) (moved bool, er
 	if fault := s.dialTo(ctx, address); fault != nil && s.dial(ctx) == nil {
 		if s.doubted != address {
 			s.doubted = address
-			s.log.Warn("the controller names a SPIRE server where nobody answers, so this host stays where it is",
+			s.log.Warn("no SPIRE server answers at the address that the controller advertises: this host keeps its address",
 				zap.String("named", address), zap.String("server", s.host.SPIREServerAddress), zap.Error(fault))
 		}
 		return false, nil

@@ -96,7 +96,7 @@ func (c *Client) CreateJoinToken(ctx context.Context, ttl time.Duration) (string
 	}
 	id, err := identity.JoinTokenAgentID(c.td, t.GetValue())
 	if err != nil {
-		return "", spiffeid.ID{}, errors.New("create join token: SPIRE made one that fits in no SPIFFE ID")
+		return "", spiffeid.ID{}, errors.New("create join token: SPIRE returned one that does not fit in a SPIFFE ID")
 	}
 	return t.GetValue(), id, nil
 }

@@ -152,7 +152,7 @@ func (c *Client) update(ctx context.Context, want *types.Entry) error {
 // DeleteEntry deletes an entry of ours; one that is gone is no error.
 func (c *Client) DeleteEntry(ctx context.Context, id string) error {
 	if !entryIDPattern.MatchString(id) {
-		return fmt.Errorf("delete entry %q: %w: its ID is none of ours", id, ErrInvalidEntry)
+		return fmt.Errorf("delete entry %q: %w: its ID is not one of this controller's", id, ErrInvalidEntry)
 	}
 	if err := c.delete(ctx, id); err != nil {
 		return fmt.Errorf("delete entry %q: %w", id, err)

@@ -90,11 +90,11 @@ func TestSaysWhetherTheAuditLogIsIntact(t *testing.T) {
 	e := apitest.New(t)
 	e.Trail.Head = audit.SignedCheckpoint{Size: 7, Time: e.Clock.Now(), Note: "note"}
 	e.Trail.State = audit.CheckState{State: audit.CheckBad, At: e.Clock.Now(), Duration: time.Second, Report: audit.Report{
-		Size: 7, Problem: &audit.Problem{Kind: audit.Deleted, Index: 3, Detail: "it is not there"},
+		Size: 7, Problem: &audit.Problem{Kind: audit.Deleted, Index: 3, Detail: "it is missing"},
 	}}
 	e.Trail.Others = []audit.Witness{{Connector: "c-01", Size: 6, At: e.Clock.Now(), Failure: "rolled back"}}
 	require.JSONEq(t, `{"state":"bad","checked_at":"2030-01-02T03:04:05Z","seconds":1,"records":7,"running":false,
-		"problem":{"kind":"deleted","index":3,"detail":"it is not there"},
+		"problem":{"kind":"deleted","index":3,"detail":"it is missing"},
 		"checkpoint":{"size":7,"time":"2030-01-02T03:04:05Z","note":"note","verifier_key":"verifier key"},
 		"witnesses":[{"connector_id":"c-01","size":6,"at":"2030-01-02T03:04:05Z","failure":"rolled back"}]}`,
 		get(t, e, "/api/admin/audit/verification").Body.String())
