@@ -36,7 +36,8 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 	}
 	root.AddCommand(runCommand(), checkCommand(), witnessCommand())
 	p := hostcmd.Program{
-		Name: program, Kind: identity.KindConnector, Conf: config.File, State: config.State, Run: func() hostcmd.RunSettings {
+		Name: program, Kind: identity.KindConnector, Conf: config.File, State: config.State, Forget: forget,
+		Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
 			})

@@ -121,7 +121,7 @@ func connect(ctx context.Context, cfg config.Config, listener net.Listener, to s
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: td, Version: cli.Version().Version, Identity: source, Listener: listener,
 		ControlAddresses: cfg.ControlAddresses(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Saved: to.kept.Note, AgentSocket: socket,
-		Failing: func(ctx context.Context) error { return checks.Failing(ctx, checkIdentity, checkPolicy) },
+		Failing: func(ctx context.Context) error { return checks.Failing(ctx, checkIdentity) },
 		Events:  countEvents(to.metrics), Log: log.Named("relay"),
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
@@ -83,10 +84,11 @@ func witnessReset() *cobra.Command {
 	cmd := cli.Configured(&cobra.Command{
 		Use:   "reset",
 		Short: "Forget what was witnessed, after a restore that you know of",
-		Long: `Move the witness file away, so that the connector takes the controller's log as it
-is now for the true one. Do that on each connector after you restored the
-controller's database from a backup on purpose, and only then: whoever asks you to
-do it otherwise may be hiding something. The old file stays beside it as evidence.`,
+		Long: `Move the witness file away and drop the policy that is kept, so that the connector
+takes the controller's log and its policy as they are now. Do that on each connector
+after you restored the controller's database from a backup on purpose, and only then:
+whoever asks you to do it otherwise may be hiding something. The old witness file stays
+beside it as evidence.`,
 		Example: "  sudo grpcconnector witness reset --yes",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		path, err := witnessPath(cmd, cfg)
@@ -96,16 +98,33 @@ do it otherwise may be hiding something. The old file stays beside it as evidenc
 		if !yes {
 			return cli.UsageError(errors.New("this makes the connector believe another log: say --yes if the controller was restored on purpose"))
 		}
-		kept, err := witness.Retire(path, time.Now())
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("nothing to reset: there is no %s", path)
-		}
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "witness reset; what was witnessed is kept in %s\na running connector follows with the next checkpoint, within 10 s\n", kept)
-		return err
+		return reset(cmd.OutOrStdout(), path)
 	})
 	cmd.Flags().BoolVar(&yes, "yes", false, "the controller was restored on purpose")
 	return cmd
+}
+
+// reset moves the witness file away first: a policy of a log that is not believed is
+// not taken, so the other order could leave the connector without any.
+func reset(w io.Writer, path string) error {
+	kept, err := witness.Retire(path, time.Now())
+	none := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !none {
+		return err
+	}
+	dropped, err := relay.DropPolicy(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("the kept policy was not dropped: %w: run the command again as root", err)
+	}
+	var text string
+	switch {
+	case none && !dropped:
+		return fmt.Errorf("nothing to reset: there is no %s and no kept policy beside it", path)
+	case none:
+		text = "kept policy dropped; there was no witness file"
+	default:
+		text = "witness reset; what was witnessed is kept in " + kept
+	}
+	_, err = fmt.Fprintln(w, text+"\na running connector that refused its controller follows within 10 s")
+	return err
 }

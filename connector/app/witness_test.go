@@ -102,6 +102,30 @@ func TestWitnessReset(t *testing.T) {
 	require.ErrorContains(t, err, "nothing witnessed yet")
 }
 
+// TestWitnessResetDropsTheKeptPolicy: one of before the restore would be held against the
+// controller for as long as it may be used.
+func TestWitnessResetDropsTheKeptPolicy(t *testing.T) {
+	t.Parallel()
+	for name, witnessed := range map[string]bool{"with a witness file": true, "without one": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			policy := filepath.Join(dir, "policy.json")
+			require.NoError(t, os.WriteFile(policy, []byte("{}"), 0o600))
+			if witnessed {
+				require.NoError(t, witnessFile(t).Save(filepath.Join(dir, witness.FileName)))
+			}
+			cmd := prepared(t, dir, "reset")
+			_, err := cmd()
+			require.ErrorContains(t, err, "say --yes")
+			require.FileExists(t, policy)
+			_, err = prepared(t, dir, "reset", "--yes")()
+			require.NoError(t, err)
+			require.NoFileExists(t, policy)
+		})
+	}
+}
+
 func TestWitnessCommandsRefuse(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -36,7 +36,7 @@ func (r *Relay) serveControl(ctx context.Context, conn *grpc.ClientConn, establi
 	if err != nil {
 		return err
 	}
-	defer r.policy.unlinked()
+	defer r.streamEnded()
 	var cause error
 	gone := make(chan struct{})
 	go func() { //nolint:contextcheck // the stream carries its own
@@ -141,6 +141,7 @@ func (r *Relay) sendHeartbeat(stream controlStream) error {
 	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{Heartbeat: &zerotrustv1.ConnectorHeartbeat{
 		ConnectorId: r.cfg.ID, Svid: svidStatus(r.cfg.Identity.Status()),
 		BundleAuthorityIds: wire.ClipAuthorities(r.cfg.Identity.AuthorityIDs()), AppliedPolicyRevision: r.policy.revision(),
+		Refusal: r.refusalText(),
 	}}})
 }
 
@@ -187,7 +188,7 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		switch m := msg.GetMessage().(type) {
 		case *zerotrustv1.ConnectResponse_Policy:
 			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context()))
-			r.apply(m.Policy)
+			r.take(m.Policy)
 			established()
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
 			r.judge(m.AuditCheckpoint)
@@ -197,20 +198,32 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 	}
 }
 
-// apply makes a policy effective: first for those who come, then for those who
-// are here.
-//
-// While the audit log is not the one we witnessed, the controller has no say: what
-// is applied stays, and ages as if there were no controller.
-func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
+// take is for a policy that has just come.
+func (r *Relay) take(p *zerotrustv1.PolicySnapshot) {
+	r.applying.Lock()
+	defer r.applying.Unlock()
 	r.latest = p
+	r.apply(p)
+}
+
+// apply makes a policy effective: first for those who come, then for those who
+// are here. It needs the lock applying.
+//
+// While the audit log is not the one we witnessed, the controller can only take away
+// (see deny): what is applied stays, and ages as if there were no controller.
+func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 	newer := p.GetRevision() > r.policy.revision()
 	if err := r.witness.ready(); err != nil {
 		r.policy.unlinked()
 		r.log.Error("policy refused", zap.Uint64("revision", p.GetRevision()), zap.Uint64("applied_revision", r.policy.revision()), zap.Error(err))
+		r.tell()
 		return
 	}
+	refused := r.policy.refusal()
 	changed := r.policy.apply(p)
+	if (r.policy.refusal() == nil) != (refused == nil) {
+		r.tell()
+	}
 	if newer && changed {
 		r.witness.owes(r.policy.unlinked)
 	}
@@ -221,10 +234,7 @@ func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 	if known := r.policy.learned().Addresses; len(known) > 0 {
 		r.control.Learn(known)
 	}
-	select {
-	case r.applied <- struct{}{}:
-	default:
-	}
+	r.tell()
 	r.log.Info("policy applied", zap.Uint64("revision", p.GetRevision()), zap.Int("tunnelers", len(p.GetTunnelers())))
 }
 
@@ -240,8 +250,9 @@ func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
 	switch {
 	case answer.GetFailure() != "":
 		r.policy.unlinked()
-	case recovered && r.latest != nil:
-		r.apply(r.latest)
+		r.tell()
+	case recovered:
+		r.retake()
 	}
 }
 

@@ -12,7 +12,7 @@
 // New binds nothing and starts nothing; Run blocks, owns every goroutine and has
 // joined them all when it returns: it ends the sessions first and the control
 // stream last, so that the controller hears how they ended. Locks are taken in
-// the order connection, sessions, outbox; policy's lock is never held with another.
+// the order applying, connection, sessions, outbox; policy's lock is never held with another.
 //
 // Invariants: no policy, an old one and one without the caller's SPIFFE ID all
 // refuse; a policy that becomes too old ends the open sessions too, for whoever was

@@ -29,7 +29,9 @@ type policyConfig struct {
 	MaxAge   time.Duration // of a policy that does not say
 	// SaveAgain is how soon what could not be written is tried again.
 	SaveAgain time.Duration
-	Log       *zap.Logger
+	// Retake is called by the keeper when a policy that was refused may be good now.
+	Retake func()
+	Log    *zap.Logger
 }
 
 // caller is what the policy is asked about.
@@ -58,8 +60,12 @@ type policy struct {
 	linked    bool
 	confirmed time.Time // wall clock: a host that slept has aged
 	dirty     bool
+	refused   error // why the last policy of a controller was not applied
 
 	unsaved bool // of the keeper: the last write failed, which was logged
+	// onDisk, of the keeper, says that the file is there, or was when it was looked at
+	// last: if it is gone then, an operator took it away. See noticeReset.
+	onDisk bool
 }
 
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
@@ -75,6 +81,7 @@ func newPolicy(cfg policyConfig) *policy {
 	case err != nil:
 		cfg.Log.Warn("stored policy not used", zap.Error(err))
 	case kept.Revision > 0:
+		p.onDisk = true
 		p.snap, p.confirmed, p.admitted = kept, kept.ConfirmedAt, kept.admitted()
 		cfg.Log.Info("stored policy loaded", zap.Uint64("revision", kept.Revision), zap.Time("confirmed_at", kept.ConfirmedAt))
 	}
@@ -97,7 +104,7 @@ func (p *policy) admit(c caller) error {
 	return nil
 }
 
-// usable is the readiness check.
+// usable says whether sessions can be admitted.
 func (p *policy) usable() error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -143,8 +150,8 @@ func (p *policy) remaining() time.Duration {
 }
 
 // apply takes a snapshot of the control stream and says whether it differs from
-// the applied one. An older one is ignored, unless the applied one has outlived
-// its age. The same revision again is how a controller stands behind a policy
+// the applied one. An older one is refused, unless the applied one has outlived
+// its age; see refuse. The same revision again is how a controller stands behind a policy
 // that nobody had to change.
 func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
 	issued, ok := wire.Time(in.GetIssuedAt())
@@ -159,11 +166,11 @@ func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.remaining() > 0 && next.Revision < p.snap.Revision {
-		p.cfg.Log.Warn("older policy ignored", zap.Uint64("revision", next.Revision), zap.Uint64("applied_revision", p.snap.Revision))
+		p.refuse(next.Revision)
 		return false
 	}
 	changed = !p.snap.same(next)
-	p.snap, p.admitted = next, next.admitted()
+	p.snap, p.admitted, p.refused = next, next.admitted(), nil
 	if changed || !p.linked {
 		p.linked = true
 		p.confirm()
@@ -194,6 +201,11 @@ func (p *policy) unlinked() {
 func (p *policy) confirm() {
 	p.confirmed = time.Now().Round(0)
 	p.dirty = true
+	p.kick()
+}
+
+// kick wakes the keeper.
+func (p *policy) kick() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -231,7 +243,7 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 	for told := false; ; {
 		p.save()
 		p.mu.Lock()
-		left, linked, why, unsaved := p.remaining(), p.linked, p.missing(), p.dirty
+		left, linked, why, unsaved, refused := p.remaining(), p.linked, p.missing(), p.dirty, p.refused != nil
 		p.mu.Unlock()
 		wait := confirmEvery
 		if !linked {
@@ -242,9 +254,12 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 				}
 				expired()
 				wait = confirmEvery
+				if refused {
+					p.cfg.Retake()
+				}
 			}
 		}
-		if unsaved {
+		if unsaved || refused {
 			wait = min(wait, p.cfg.SaveAgain)
 		}
 		told = left <= 0
@@ -283,6 +298,9 @@ func (p *policy) reconfirm() {
 
 // save runs in the keeper only; a failed write is tried again.
 func (p *policy) save() {
+	if p.noticeReset() {
+		return
+	}
 	p.mu.Lock()
 	snap, dirty := p.snap, p.dirty
 	snap.ConfirmedAt, p.dirty = p.confirmed, false
@@ -300,7 +318,7 @@ func (p *policy) save() {
 		p.dirty = true
 		p.mu.Unlock()
 	}
-	p.unsaved = err != nil
+	p.unsaved, p.onDisk = err != nil, p.onDisk || err == nil
 }
 
 // errNoTime is of an admission from a moment that no calendar has.

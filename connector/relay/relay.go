@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,8 +59,8 @@ type Config struct {
 	StateDir string
 	// Saved hears whether a file of StateDir could be written, each time. Optional.
 	Saved func(file string, err error)
-	// Failing is why a session would be of no use now, for gRPC health; see
-	// grpchealth.Config. Optional.
+	// Failing is why a session would be of no use now, beside a policy that is not
+	// usable, for gRPC health; see grpchealth.Config. Optional.
 	Failing func(context.Context) error
 	Timing  Timing
 	Events  Events
@@ -109,7 +111,8 @@ type Relay struct {
 	policy   *policy
 	witness  *auditWitness
 	refused  *refusals
-	latest   *zerotrustv1.PolicySnapshot    // applied or refused; of the receiver only
+	applying sync.Mutex                     // held while a policy is applied; the first of all locks
+	latest   *zerotrustv1.PolicySnapshot    // of the open stream, applied or refused; under applying
 	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
 	outbox   *outbox
 	sessions *sessions
@@ -139,7 +142,7 @@ func New(cfg Config) (*Relay, error) {
 		cfg.Saved = func(string, error) {}
 	}
 	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
-	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("policy")})
+	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Retake: r.retake, Log: cfg.Log.Named("policy")})
 	r.witness = newAuditWitness(witnessConfig{
 		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
 	})
@@ -216,8 +219,21 @@ func (r *Relay) Alive(ctx context.Context) error {
 	return nil
 }
 
-// PolicyReady is the readiness check of the policy.
-func (r *Relay) PolicyReady(context.Context) error { return r.policy.usable() }
+// PolicyReady is the readiness check of the policy: there is one that may be used, and
+// it is what the controller says now.
+func (r *Relay) PolicyReady(context.Context) error {
+	return cmp.Or(r.policy.usable(), r.policy.refusal())
+}
+
+// failing is why a session would be of no use now.
+func (r *Relay) failing(ctx context.Context) error {
+	if r.cfg.Failing != nil {
+		if err := r.cfg.Failing(ctx); err != nil {
+			return err
+		}
+	}
+	return r.policy.usable()
+}
 
 // AuditReady is the readiness check of the controller's audit log, as this
 // connector witnesses it.

@@ -39,7 +39,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...) //nolint:contextcheck // an RPC has a context of its own
 	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
 	checks := grpchealth.New(grpchealth.Config{
-		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.cfg.Failing, Admit: sessions.admit, Stopping: ctx.Done(),
+		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.failing, Admit: sessions.admit, Stopping: ctx.Done(),
 	})
 	register(server, sessions, proofs, checks)
 

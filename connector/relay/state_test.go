@@ -55,6 +55,11 @@ func blocked(t *testing.T) (dir string, free func()) {
 	}
 }
 
+func exists(dir, file string) bool {
+	_, err := os.Stat(filepath.Join(dir, file))
+	return err == nil
+}
+
 // TestAConnectorWorksWithoutItsStateDirectory: it says so, serves, and writes what it
 // has once it can.
 func TestAConnectorWorksWithoutItsStateDirectory(t *testing.T) {

@@ -92,7 +92,7 @@ var advice = map[string]string{
 	"clock":          clockskew.Advice,
 	"control_stream": "see port, trust and clock below; `journalctl` has each attempt" + revoked,
 	"directory":      "see port, trust and clock below; sessions go on with the directory kept on disk" + revoked,
-	"policy":         "tunnelers are refused until a controller has been reached: see control_stream",
+	"policy":         "without a policy tunnelers are refused until a controller has been reached: see control_stream; if it is refused, do what it says",
 	"listener":       "look at the program's log: its listener has ended",
 	"audit_witness":  "the controller's audit log is not the one that was witnessed: talk to an operator, then see `grpcconnector witness show`",
 	"connector_addr": "correct CONNECTOR_ADDR in the conf file, or leave it out: the controller's directory has the addresses; the other sessions go on",

@@ -123,6 +123,13 @@ type outcome struct {
 	code           int
 	stdout, stderr string
 	state          string // the state directory that was given the first directory
+	forgot         []forgotten
+}
+
+// forgotten is a state directory whose program was to forget its controller.
+type forgotten struct {
+	dir   string
+	other bool
 }
 
 // run executes the program's commands with the token on standard input.
@@ -139,6 +146,10 @@ func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome
 				out.state = stateDir
 			}
 			return nil
+		},
+		Forget: func(stateDir string, other bool) error {
+			out.forgot = append(out.forgot, forgotten{stateDir, other})
+			return os.Remove(filepath.Join(stateDir, "kept"))
 		},
 		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {

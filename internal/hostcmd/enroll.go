@@ -146,8 +146,12 @@ func (e *enrollment) run(ctx context.Context) error {
 	if err := e.checkConf(); err != nil {
 		return err
 	}
+	kept := e.keptState()
 	got, err := e.obtain(ctx)
 	if err != nil {
+		return err
+	}
+	if err := e.forget(kept); err != nil {
 		return err
 	}
 	if err := e.writeConf(got.Reply); err != nil {

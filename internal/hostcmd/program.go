@@ -36,6 +36,10 @@ type Program struct {
 	// Directory takes the first directory of a tunneler, for the state directory
 	// of a program that will run as uid. Optional.
 	Directory func(stateDir string, uid int, d *zerotrustv1.Directory) error
+	// Forget drops what the program keeps of its controller in its state directory,
+	// when this host is enrolled: policy or directory, and what it witnessed too if
+	// another controller enrolled it. Denials stay. Optional.
+	Forget func(stateDir string, otherController bool) error
 	// Run makes a reader of the configuration of the run command.
 	Run func() RunSettings
 	// Systemd is that of this host; a test has another.

@@ -35,7 +35,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 	}
 	root.AddCommand(runCommand(), checkCommand())
 	p := hostcmd.Program{
-		Name: program, Kind: identity.KindTunneler, Conf: config.File, State: config.State, Directory: directory.StoreFor,
+		Name: program, Kind: identity.KindTunneler, Conf: config.File, State: config.State, Directory: directory.StoreFor, Forget: directory.Drop,
 		Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}

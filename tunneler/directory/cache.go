@@ -33,6 +33,16 @@ func Store(stateDir string, d *zerotrustv1.Directory) error {
 	return atomicfile.Write(filepath.Join(stateDir, cacheFile), raw, 0o600)
 }
 
+// Drop removes the directory that is kept in stateDir, when the host is enrolled anew;
+// whose controller it was does not matter. Denials stay.
+func Drop(stateDir string, _ bool) error {
+	err := os.Remove(filepath.Join(stateDir, cacheFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	return err
+}
+
 // StoreFor is Store for a state directory that another user's program will use:
 // it makes the directory and gives both to that user.
 func StoreFor(stateDir string, uid int, d *zerotrustv1.Directory) error {

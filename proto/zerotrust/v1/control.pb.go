@@ -195,8 +195,11 @@ type ConnectorHello struct {
 	AgentStart string `protobuf:"bytes,8,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
 	// Size of the audit log that it witnessed last; 0 for none.
 	AuditWitnessedSize uint64 `protobuf:"varint,20,opt,name=audit_witnessed_size,json=auditWitnessedSize,proto3" json:"audit_witnessed_size,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// The newest denials that it keeps, for a controller that was restored from a
+	// backup and does not know them. At most 256 are read.
+	Denials       []*Denial `protobuf:"bytes,21,rep,name=denials,proto3" json:"denials,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectorHello) Reset() {
@@ -292,6 +295,118 @@ func (x *ConnectorHello) GetAuditWitnessedSize() uint64 {
 	return 0
 }
 
+func (x *ConnectorHello) GetDenials() []*Denial {
+	if x != nil {
+		return x.Denials
+	}
+	return nil
+}
+
+// Denial is a revocation that only takes away: an X509-SVID of this SPIFFE ID whose
+// notBefore is earlier is refused, whoever names it. It counts whatever revision of
+// the policy is applied and whatever the witness of the audit log thinks of the
+// controller, and is kept across restarts and controllers for 8 days, which no SVID
+// of before that time outlives.
+type Denial struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A connector or tunneler of the trust domain.
+	SpiffeId      string                 `protobuf:"bytes,1,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
+	SvidNotBefore *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=svid_not_before,json=svidNotBefore,proto3" json:"svid_not_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Denial) Reset() {
+	*x = Denial{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Denial) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Denial) ProtoMessage() {}
+
+func (x *Denial) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Denial.ProtoReflect.Descriptor instead.
+func (*Denial) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Denial) GetSpiffeId() string {
+	if x != nil {
+		return x.SpiffeId
+	}
+	return ""
+}
+
+func (x *Denial) GetSvidNotBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SvidNotBefore
+	}
+	return nil
+}
+
+// Denials come before the policy or directory of the same change, and in full at the
+// begin of a stream. An entry that is not understood is left out.
+type Denials struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 256.
+	Denials       []*Denial `protobuf:"bytes,1,rep,name=denials,proto3" json:"denials,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Denials) Reset() {
+	*x = Denials{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Denials) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Denials) ProtoMessage() {}
+
+func (x *Denials) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Denials.ProtoReflect.Descriptor instead.
+func (*Denials) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Denials) GetDenials() []*Denial {
+	if x != nil {
+		return x.Denials
+	}
+	return nil
+}
+
 // AuditWitness is what the connector thinks of the last AuditCheckpoint. It is a
 // report, for people: the connector acts on its judgement by itself.
 type AuditWitness struct {
@@ -306,7 +421,7 @@ type AuditWitness struct {
 
 func (x *AuditWitness) Reset() {
 	*x = AuditWitness{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -318,7 +433,7 @@ func (x *AuditWitness) String() string {
 func (*AuditWitness) ProtoMessage() {}
 
 func (x *AuditWitness) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -331,7 +446,7 @@ func (x *AuditWitness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditWitness.ProtoReflect.Descriptor instead.
 func (*AuditWitness) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AuditWitness) GetSize() uint64 {
@@ -362,7 +477,7 @@ type SessionRefusals struct {
 
 func (x *SessionRefusals) Reset() {
 	*x = SessionRefusals{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +489,7 @@ func (x *SessionRefusals) String() string {
 func (*SessionRefusals) ProtoMessage() {}
 
 func (x *SessionRefusals) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +502,7 @@ func (x *SessionRefusals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRefusals.ProtoReflect.Descriptor instead.
 func (*SessionRefusals) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SessionRefusals) GetRefusals() []*SessionRefusal {
@@ -421,7 +536,7 @@ type SessionRefusal struct {
 
 func (x *SessionRefusal) Reset() {
 	*x = SessionRefusal{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +548,7 @@ func (x *SessionRefusal) String() string {
 func (*SessionRefusal) ProtoMessage() {}
 
 func (x *SessionRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +561,7 @@ func (x *SessionRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRefusal.ProtoReflect.Descriptor instead.
 func (*SessionRefusal) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SessionRefusal) GetSpiffeId() string {
@@ -505,7 +620,7 @@ type ProofRefusals struct {
 
 func (x *ProofRefusals) Reset() {
 	*x = ProofRefusals{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -517,7 +632,7 @@ func (x *ProofRefusals) String() string {
 func (*ProofRefusals) ProtoMessage() {}
 
 func (x *ProofRefusals) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -530,7 +645,7 @@ func (x *ProofRefusals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofRefusals.ProtoReflect.Descriptor instead.
 func (*ProofRefusals) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ProofRefusals) GetRefusals() []*ProofRefusal {
@@ -567,7 +682,7 @@ type ProofRefusal struct {
 
 func (x *ProofRefusal) Reset() {
 	*x = ProofRefusal{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +694,7 @@ func (x *ProofRefusal) String() string {
 func (*ProofRefusal) ProtoMessage() {}
 
 func (x *ProofRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +707,7 @@ func (x *ProofRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofRefusal.ProtoReflect.Descriptor instead.
 func (*ProofRefusal) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProofRefusal) GetSpiffeId() string {
@@ -659,13 +774,16 @@ type ConnectorHeartbeat struct {
 	// Subject key ids of the authorities in the bundle it trusts, hexadecimal.
 	BundleAuthorityIds    []string `protobuf:"bytes,3,rep,name=bundle_authority_ids,json=bundleAuthorityIds,proto3" json:"bundle_authority_ids,omitempty"`
 	AppliedPolicyRevision uint64   `protobuf:"varint,4,opt,name=applied_policy_revision,json=appliedPolicyRevision,proto3" json:"applied_policy_revision,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Why it refuses what this controller sends now; empty if it does not. A report,
+	// for people: at most 256 bytes.
+	Refusal       string `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectorHeartbeat) Reset() {
 	*x = ConnectorHeartbeat{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +795,7 @@ func (x *ConnectorHeartbeat) String() string {
 func (*ConnectorHeartbeat) ProtoMessage() {}
 
 func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +808,7 @@ func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorHeartbeat.ProtoReflect.Descriptor instead.
 func (*ConnectorHeartbeat) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ConnectorHeartbeat) GetConnectorId() string {
@@ -721,6 +839,13 @@ func (x *ConnectorHeartbeat) GetAppliedPolicyRevision() uint64 {
 	return 0
 }
 
+func (x *ConnectorHeartbeat) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
 // TunnelerReport is one message for one tunneler, however many are attached. What a
 // tunneler may not say to its connector is left out here by the controller, and the
 // stream goes on: the connector is not to blame for it.
@@ -743,7 +868,7 @@ type TunnelerReport struct {
 
 func (x *TunnelerReport) Reset() {
 	*x = TunnelerReport{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +880,7 @@ func (x *TunnelerReport) String() string {
 func (*TunnelerReport) ProtoMessage() {}
 
 func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +893,7 @@ func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TunnelerReport.ProtoReflect.Descriptor instead.
 func (*TunnelerReport) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TunnelerReport) GetTunnelerId() string {
@@ -826,6 +951,7 @@ type ConnectResponse struct {
 	//
 	//	*ConnectResponse_Policy
 	//	*ConnectResponse_Goodbye
+	//	*ConnectResponse_Denials
 	//	*ConnectResponse_AuditCheckpoint
 	Message       isConnectResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
@@ -834,7 +960,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +972,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +985,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
@@ -882,6 +1008,15 @@ func (x *ConnectResponse) GetGoodbye() *Goodbye {
 	if x != nil {
 		if x, ok := x.Message.(*ConnectResponse_Goodbye); ok {
 			return x.Goodbye
+		}
+	}
+	return nil
+}
+
+func (x *ConnectResponse) GetDenials() *Denials {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectResponse_Denials); ok {
+			return x.Denials
 		}
 	}
 	return nil
@@ -910,6 +1045,11 @@ type ConnectResponse_Goodbye struct {
 	Goodbye *Goodbye `protobuf:"bytes,2,opt,name=goodbye,proto3,oneof"`
 }
 
+type ConnectResponse_Denials struct {
+	// What is revoked, sent with each revocation and in full at the begin.
+	Denials *Denials `protobuf:"bytes,3,opt,name=denials,proto3,oneof"`
+}
+
 type ConnectResponse_AuditCheckpoint struct {
 	// Sent after the policy and whenever the log has grown; the next one not before
 	// this one was answered.
@@ -919,6 +1059,8 @@ type ConnectResponse_AuditCheckpoint struct {
 func (*ConnectResponse_Policy) isConnectResponse_Message() {}
 
 func (*ConnectResponse_Goodbye) isConnectResponse_Message() {}
+
+func (*ConnectResponse_Denials) isConnectResponse_Message() {}
 
 func (*ConnectResponse_AuditCheckpoint) isConnectResponse_Message() {}
 
@@ -942,7 +1084,7 @@ type AuditCheckpoint struct {
 
 func (x *AuditCheckpoint) Reset() {
 	*x = AuditCheckpoint{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1096,7 @@ func (x *AuditCheckpoint) String() string {
 func (*AuditCheckpoint) ProtoMessage() {}
 
 func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1109,7 @@ func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditCheckpoint.ProtoReflect.Descriptor instead.
 func (*AuditCheckpoint) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AuditCheckpoint) GetVerifierKey() string {
@@ -1021,7 +1163,7 @@ type PolicySnapshot struct {
 
 func (x *PolicySnapshot) Reset() {
 	*x = PolicySnapshot{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1175,7 @@ func (x *PolicySnapshot) String() string {
 func (*PolicySnapshot) ProtoMessage() {}
 
 func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1188,7 @@ func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicySnapshot.ProtoReflect.Descriptor instead.
 func (*PolicySnapshot) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PolicySnapshot) GetRevision() uint64 {
@@ -1097,7 +1239,7 @@ type PolicyTunneler struct {
 
 func (x *PolicyTunneler) Reset() {
 	*x = PolicyTunneler{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1251,7 @@ func (x *PolicyTunneler) String() string {
 func (*PolicyTunneler) ProtoMessage() {}
 
 func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1264,7 @@ func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTunneler.ProtoReflect.Descriptor instead.
 func (*PolicyTunneler) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PolicyTunneler) GetSpiffeId() string {
@@ -1150,7 +1292,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1304,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1317,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -1207,7 +1349,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1361,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1374,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchRequest) GetTunnelerId() string {
@@ -1279,7 +1421,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1433,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1446,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReportRequest) GetProofs() *ProofRefusals {
@@ -1322,7 +1464,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1476,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,19 +1489,22 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 type WatchResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Directory     *Directory             `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent in a message of denials alone.
+	Directory *Directory `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
+	// Revoked connectors, as those of the control stream.
+	Denials       *Denials `protobuf:"bytes,2,opt,name=denials,proto3" json:"denials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1516,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,12 +1529,19 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchResponse) GetDirectory() *Directory {
 	if x != nil {
 		return x.Directory
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetDenials() *Denials {
+	if x != nil {
+		return x.Denials
 	}
 	return nil
 }
@@ -1406,7 +1558,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
 	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
 	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
-	"\amessage\"\xd2\x02\n" +
+	"\amessage\"\x82\x03\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
@@ -1419,7 +1571,13 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x04svid\x18\a \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x12\x1f\n" +
 	"\vagent_start\x18\b \x01(\tR\n" +
 	"agentStart\x120\n" +
-	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\"<\n" +
+	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\x12.\n" +
+	"\adenials\x18\x15 \x03(\v2\x14.zerotrust.v1.DenialR\adenials\"i\n" +
+	"\x06Denial\x12\x1b\n" +
+	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
+	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\"9\n" +
+	"\aDenials\x12.\n" +
+	"\adenials\x18\x01 \x03(\v2\x14.zerotrust.v1.DenialR\adenials\"<\n" +
 	"\fAuditWitness\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x18\n" +
 	"\afailure\x18\x02 \x01(\tR\afailure\"_\n" +
@@ -1444,12 +1602,13 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x06dialed\x18\x05 \x01(\bR\x06dialed\x12\x14\n" +
 	"\x05count\x18\x06 \x01(\x04R\x05count\x125\n" +
 	"\bfirst_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\afirstAt\x123\n" +
-	"\alast_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\xcf\x01\n" +
+	"\alast_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\xe9\x01\n" +
 	"\x12ConnectorHeartbeat\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12,\n" +
 	"\x04svid\x18\x02 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
 	"\x14bundle_authority_ids\x18\x03 \x03(\tR\x12bundleAuthorityIds\x126\n" +
-	"\x17applied_policy_revision\x18\x04 \x01(\x04R\x15appliedPolicyRevision\"\xb8\x02\n" +
+	"\x17applied_policy_revision\x18\x04 \x01(\x04R\x15appliedPolicyRevision\x12\x18\n" +
+	"\arefusal\x18\x05 \x01(\tR\arefusal\"\xb8\x02\n" +
 	"\x0eTunnelerReport\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
@@ -1458,10 +1617,11 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
-	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xd3\x01\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\x86\x02\n" +
 	"\x0fConnectResponse\x126\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1c.zerotrust.v1.PolicySnapshotH\x00R\x06policy\x121\n" +
-	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x12J\n" +
+	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x121\n" +
+	"\adenials\x18\x03 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x12J\n" +
 	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpointB\t\n" +
 	"\amessage\"{\n" +
 	"\x0fAuditCheckpoint\x12!\n" +
@@ -1493,9 +1653,10 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"agentStart\"D\n" +
 	"\rReportRequest\x123\n" +
 	"\x06proofs\x18\x01 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsR\x06proofs\"\x10\n" +
-	"\x0eReportResponse\"F\n" +
+	"\x0eReportResponse\"w\n" +
 	"\rWatchResponse\x125\n" +
-	"\tdirectory\x18\x01 \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory2a\n" +
+	"\tdirectory\x18\x01 \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory\x12/\n" +
+	"\adenials\x18\x02 \x01(\v2\x15.zerotrust.v1.DenialsR\adenials2a\n" +
 	"\x13ControlPlaneService\x12J\n" +
 	"\aConnect\x12\x1c.zerotrust.v1.ConnectRequest\x1a\x1d.zerotrust.v1.ConnectResponse(\x010\x012\x9b\x01\n" +
 	"\x10DirectoryService\x12B\n" +
@@ -1514,69 +1675,76 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
-	(*AuditWitness)(nil),          // 2: zerotrust.v1.AuditWitness
-	(*SessionRefusals)(nil),       // 3: zerotrust.v1.SessionRefusals
-	(*SessionRefusal)(nil),        // 4: zerotrust.v1.SessionRefusal
-	(*ProofRefusals)(nil),         // 5: zerotrust.v1.ProofRefusals
-	(*ProofRefusal)(nil),          // 6: zerotrust.v1.ProofRefusal
-	(*ConnectorHeartbeat)(nil),    // 7: zerotrust.v1.ConnectorHeartbeat
-	(*TunnelerReport)(nil),        // 8: zerotrust.v1.TunnelerReport
-	(*ConnectResponse)(nil),       // 9: zerotrust.v1.ConnectResponse
-	(*AuditCheckpoint)(nil),       // 10: zerotrust.v1.AuditCheckpoint
-	(*PolicySnapshot)(nil),        // 11: zerotrust.v1.PolicySnapshot
-	(*PolicyTunneler)(nil),        // 12: zerotrust.v1.PolicyTunneler
-	(*Goodbye)(nil),               // 13: zerotrust.v1.Goodbye
-	(*WatchRequest)(nil),          // 14: zerotrust.v1.WatchRequest
-	(*ReportRequest)(nil),         // 15: zerotrust.v1.ReportRequest
-	(*ReportResponse)(nil),        // 16: zerotrust.v1.ReportResponse
-	(*WatchResponse)(nil),         // 17: zerotrust.v1.WatchResponse
-	(*SVIDStatus)(nil),            // 18: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*Directory)(nil),             // 21: zerotrust.v1.Directory
+	(*Denial)(nil),                // 2: zerotrust.v1.Denial
+	(*Denials)(nil),               // 3: zerotrust.v1.Denials
+	(*AuditWitness)(nil),          // 4: zerotrust.v1.AuditWitness
+	(*SessionRefusals)(nil),       // 5: zerotrust.v1.SessionRefusals
+	(*SessionRefusal)(nil),        // 6: zerotrust.v1.SessionRefusal
+	(*ProofRefusals)(nil),         // 7: zerotrust.v1.ProofRefusals
+	(*ProofRefusal)(nil),          // 8: zerotrust.v1.ProofRefusal
+	(*ConnectorHeartbeat)(nil),    // 9: zerotrust.v1.ConnectorHeartbeat
+	(*TunnelerReport)(nil),        // 10: zerotrust.v1.TunnelerReport
+	(*ConnectResponse)(nil),       // 11: zerotrust.v1.ConnectResponse
+	(*AuditCheckpoint)(nil),       // 12: zerotrust.v1.AuditCheckpoint
+	(*PolicySnapshot)(nil),        // 13: zerotrust.v1.PolicySnapshot
+	(*PolicyTunneler)(nil),        // 14: zerotrust.v1.PolicyTunneler
+	(*Goodbye)(nil),               // 15: zerotrust.v1.Goodbye
+	(*WatchRequest)(nil),          // 16: zerotrust.v1.WatchRequest
+	(*ReportRequest)(nil),         // 17: zerotrust.v1.ReportRequest
+	(*ReportResponse)(nil),        // 18: zerotrust.v1.ReportResponse
+	(*WatchResponse)(nil),         // 19: zerotrust.v1.WatchResponse
+	(*SVIDStatus)(nil),            // 20: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
+	(*Directory)(nil),             // 23: zerotrust.v1.Directory
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
-	7,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
-	8,  // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
-	2,  // 3: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
-	3,  // 4: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
-	5,  // 5: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	18, // 6: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	4,  // 7: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	19, // 8: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	19, // 9: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	6,  // 10: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	19, // 11: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	19, // 12: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	18, // 13: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	18, // 14: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	19, // 15: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	11, // 16: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
-	13, // 17: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	10, // 18: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	19, // 19: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
-	12, // 20: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
-	20, // 21: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
-	19, // 22: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	20, // 23: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	5,  // 24: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	21, // 25: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
-	0,  // 26: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	14, // 27: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	15, // 28: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	9,  // 29: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	17, // 30: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	16, // 31: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	29, // [29:32] is the sub-list for method output_type
-	26, // [26:29] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	9,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
+	10, // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
+	4,  // 3: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
+	5,  // 4: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
+	7,  // 5: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	20, // 6: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	2,  // 7: zerotrust.v1.ConnectorHello.denials:type_name -> zerotrust.v1.Denial
+	21, // 8: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	2,  // 9: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
+	6,  // 10: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	21, // 11: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	21, // 12: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	8,  // 13: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	21, // 14: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	21, // 15: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	20, // 16: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	20, // 17: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	21, // 18: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	13, // 19: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
+	15, // 20: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	3,  // 21: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
+	12, // 22: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	21, // 23: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
+	14, // 24: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
+	22, // 25: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
+	21, // 26: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	22, // 27: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	7,  // 28: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	23, // 29: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
+	3,  // 30: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	0,  // 31: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	16, // 32: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	17, // 33: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	11, // 34: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	19, // 35: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	18, // 36: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	34, // [34:37] is the sub-list for method output_type
+	31, // [31:34] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -1593,9 +1761,10 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectRequest_Refusals)(nil),
 		(*ConnectRequest_Proofs)(nil),
 	}
-	file_zerotrust_v1_control_proto_msgTypes[9].OneofWrappers = []any{
+	file_zerotrust_v1_control_proto_msgTypes[11].OneofWrappers = []any{
 		(*ConnectResponse_Policy)(nil),
 		(*ConnectResponse_Goodbye)(nil),
+		(*ConnectResponse_Denials)(nil),
 		(*ConnectResponse_AuditCheckpoint)(nil),
 	}
 	type x struct{}
@@ -1604,7 +1773,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

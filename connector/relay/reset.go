@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
+)
+
+// errOlder is of a controller whose policy is older than the applied one: it was
+// restored from a backup, or is another controller.
+var errOlder = errors.New("the controller's policy is older than the one in use")
+
+// refuse needs the lock. What is applied stays and ages as if there were no
+// controller, until an operator of this host says that the older one is right.
+func (p *policy) refuse(revision uint64) {
+	first := p.refused == nil
+	p.refused = fmt.Errorf("%w (revision %d, in use is %d): if the controller was restored or installed anew on purpose, "+
+		"run `grpcconnector witness reset --yes` on this host as root", errOlder, revision, p.snap.Revision)
+	if first {
+		p.cfg.Log.Error("older policy refused", zap.Uint64("revision", revision), zap.Uint64("applied_revision", p.snap.Revision), zap.Error(p.refused))
+	}
+	if p.linked {
+		p.linked = false
+		p.confirm()
+	}
+	p.kick()
+}
+
+// refusal is why the last policy of a controller was not applied; nil if it was.
+func (p *policy) refusal() error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.refused
+}
+
+// noticeReset forgets the policy when an operator took its file away, and takes the
+// one that the controller has sent meanwhile. It runs in the keeper only: a file that
+// was taken away is not written again, also not by a program that is about to end.
+func (p *policy) noticeReset() bool {
+	if !p.onDisk {
+		return false
+	}
+	if _, err := os.Lstat(p.path); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	p.cfg.Log.Warn("kept policy was reset by an operator", zap.String("file", p.path))
+	p.onDisk = false
+	p.mu.Lock()
+	p.snap, p.admitted, p.confirmed = snapshot{}, nil, time.Time{}
+	p.linked, p.dirty, p.refused = false, false, nil
+	p.mu.Unlock()
+	p.cfg.Retake()
+	return true
+}
+
+// DropPolicy removes the policy that a connector keeps in its state directory. A
+// connector that runs notices that within 10 s while it refuses its controller's
+// policy, and with the next write otherwise. Denials stay.
+func DropPolicy(stateDir string) (dropped bool, err error) {
+	err = os.Remove(filepath.Join(stateDir, policyFile))
+	if absent(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// retake applies the policy that the open stream brought last, after what made us
+// refuse it is over.
+func (r *Relay) retake() {
+	r.applying.Lock()
+	defer r.applying.Unlock()
+	if r.latest != nil {
+		r.apply(r.latest)
+	}
+	r.sweep()
+}
+
+// streamEnded forgets what the ended stream brought: the next one brings its own.
+func (r *Relay) streamEnded() {
+	r.applying.Lock()
+	defer r.applying.Unlock()
+	r.latest = nil
+	r.policy.unlinked()
+}
+
+// Refusal is why this connector refuses what its controller sends; nil if it takes it.
+func (r *Relay) Refusal() error {
+	if err := r.witness.ready(); err != nil {
+		return err
+	}
+	return r.policy.refusal()
+}
+
+// refusalText is Refusal for the heartbeat.
+func (r *Relay) refusalText() string {
+	if err := r.Refusal(); err != nil {
+		return wire.Clip(err.Error(), wire.MaxReason)
+	}
+	return ""
+}
+
+// tell has a heartbeat sent now: the controller wants to know what we applied, or why
+// we did not.
+func (r *Relay) tell() {
+	select {
+	case r.applied <- struct{}{}:
+	default:
+	}
+}
