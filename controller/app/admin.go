@@ -19,8 +19,7 @@ import (
 
 // newAdmin makes the admin API and what feeds it; it needs the whole domain.
 func (c *controller) newAdmin(now func() time.Time) error {
-	c.feed = &events.Feed{Hub: events.NewHub(now), Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
-	c.store.OnCommit(c.feed.Committed)
+	c.feed = &events.Feed{Hub: events.NewHub(now), Changes: c.store, Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	commands := installer{
 		trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(),
 		ca: c.caPEM(),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -329,6 +330,7 @@ func (f running) Run(ctx context.Context) error { return f(ctx) }
 func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
 		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.rotation, c.enroll, c.feed, c.series,
+		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
 	}

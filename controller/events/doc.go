@@ -3,8 +3,8 @@
 //
 // It does not say what a thing is now (whoever hears of a change asks for it again),
 // keep evidence (audit does) or know HTTP (webadmin/api does). What changes the store
-// is heard of by its audit events after their commit, so no part of the domain
-// knows this package; what time changes is looked for by Run.
+// is read from its change log (controller/changelog), so no part of the domain knows
+// this package; what time changes is looked for by Run.
 //
 // Main types, in reading order: Event, Hub (Publish, Subscribe), Subscription, Feed
 // (where events come from).

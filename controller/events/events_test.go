@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,6 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -127,107 +130,98 @@ func TestPublishNeverWaitsForAReader(t *testing.T) {
 	require.Len(t, got, 1600)
 }
 
-func TestCommitsAreTranslated(t *testing.T) {
+func TestTheFeedTellsWhatTheLogSays(t *testing.T) {
 	t.Parallel()
 	f := &events.Feed{Hub: events.NewHub(time.Now)}
 	s := subscribe(t, f.Hub, "a", "")
-	for _, tc := range []struct {
-		event audit.Event
-		want  []string
-	}{
-		{
-			audit.Event{Action: audit.TokenCreate, Actor: "key:bootstrap", Target: "token/tok_1", Outcome: audit.Success},
-			[]string{"token tok_1 token.create", "audit  token.create"},
-		},
-		{
-			audit.Event{Action: audit.Enroll, Actor: "token/tok_1", Target: "connector/c", Reason: "host/h", Outcome: audit.Success},
-			[]string{"connector c enroll", "token tok_1 enroll", "host h enroll", "audit  enroll"},
-		},
-		{
-			audit.Event{Action: audit.Enroll, Actor: "token/tok_1", Target: "connector/c", Reason: "host/h request/req_1", Outcome: audit.Success},
-			[]string{"connector c enroll", "token tok_1 enroll", "host h enroll", "request req_1 enroll", "audit  enroll"},
-		},
-		{
-			audit.Event{Action: audit.RequestApprove, Actor: "person:p", Target: "request/req_1", Reason: "connector/c F token/tok_1", Outcome: audit.Success},
-			[]string{"request req_1 request.approve", "token tok_1 request.approve", "audit  request.approve"},
-		},
-		{
-			audit.Event{Action: audit.RequestApprove, Target: "request/req_1", Reason: "wrong fingerprint for connector/c", Outcome: audit.Denied},
-			[]string{"request req_1 request.approve", "audit  request.approve"},
-		},
-		{
-			audit.Event{Action: audit.ClaimRefuse, Actor: "token/tok_1", Target: "token/tok_1", Reason: "claim link was opened before", Outcome: audit.Denied},
-			[]string{"token tok_1 claim.refused", "audit  claim.refused"},
-		},
-		{audit.Event{Action: audit.ClaimRefuse, Target: "claim", Outcome: audit.Denied}, []string{"audit  claim.refused"}},
-		{
-			audit.Event{Action: audit.Enroll, Target: "connector/c", Reason: "spent token", Outcome: audit.Denied},
-			[]string{"audit  enroll"},
-		},
-		{
-			audit.Event{Action: audit.MemberRevoke, Actor: "person:p", Target: "tunneler/t", Reason: "host/h", Outcome: audit.Success},
-			[]string{"tunneler t member.revoke", "host h member.revoke", "audit  member.revoke"},
-		},
-		{
-			audit.Event{Action: audit.RotationPhase, Target: "rotation/r", Reason: "host/x", Outcome: audit.Success},
-			[]string{"rotation r ca.rotation.phase", "audit  ca.rotation.phase"},
-		},
-		{
-			audit.Event{Action: audit.AdminSignIn, Target: "route GET /x", Outcome: audit.Success},
-			[]string{"audit  admin.authenticate"},
-		},
-		{audit.Event{Action: "x", Target: "audit/x", Outcome: audit.Success}, []string{"audit  x"}},
-	} {
-		f.Committed([]audit.Event{tc.event})
-		got, _ := read(t, s)
-		require.Equal(t, tc.want, got)
+	require.NoError(t, f.Apply(t.Context(), []changelog.Change{
+		{Kind: changelog.Token, ID: "tok_1", Op: changelog.Created},
+		{Kind: changelog.Policy, ID: "7", Op: changelog.Changed},
+		{Kind: changelog.Network, ID: "default", Op: changelog.Changed},
+		{Kind: "added by a later version", ID: "x", Op: changelog.Changed},
+		{Kind: changelog.Audit, Op: audit.SessionRevoke},
+	}))
+	require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Person, ID: "p", Op: changelog.Deleted}}))
+	got, _ := read(t, s)
+	require.Equal(t, []string{"token tok_1 created", "audit  " + audit.SessionRevoke, "person p deleted"}, got)
+	for _, kind := range events.Kinds() {
+		require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Kind(kind), ID: "x", Op: "y"}}))
+		got, _ = read(t, s)
+		require.Equal(t, []string{string(kind) + " x y"}, got)
 	}
 }
 
-// roster tells of one flip.
-type roster struct{}
+func TestAFeedThatLostItsPlaceTellsItsReaders(t *testing.T) {
+	t.Parallel()
+	f := &events.Feed{Hub: events.NewHub(time.Now)}
+	s := subscribe(t, f.Hub, "a", "")
+	f.Hub.Publish(events.Token, "1", "x")
+	_, id := read(t, s)
+	require.NoError(t, f.Sync(t.Context()))
+	<-s.More()
+	_, _, err := s.Read()
+	require.ErrorIs(t, err, events.ErrLost)
+	_, _, err = subscribe(t, f.Hub, "b", id).Read()
+	require.ErrorIs(t, err, events.ErrLost, "an id of before")
+	late := subscribe(t, f.Hub, "c", "")
+	f.Hub.Publish(events.Token, "2", "x")
+	for _, reader := range []*events.Subscription{s, late} {
+		got, _ := read(t, reader)
+		require.Equal(t, []string{"token 2 x"}, got)
+	}
+}
 
-func (roster) Watch(ctx context.Context, tell func(identity.Workload, fleet.Status)) error {
+// roster tells of one flip when it is closed.
+type roster chan struct{}
+
+func (r roster) Watch(ctx context.Context, tell func(identity.Workload, fleet.Status)) error {
+	<-r
 	tell(identity.Workload{Kind: identity.KindTunneler, ID: "t"}, fleet.Offline)
 	<-ctx.Done()
 	return nil
 }
 
-// tokens expires one token once.
-type tokens struct{ once sync.Once }
+// tokens expires one token each time.
+type tokens struct{}
 
-func (t *tokens) ExpiredTokens(_ context.Context, after, until time.Time) (ids []string, err error) {
+func (tokens) ExpiredTokens(_ context.Context, after, until time.Time) ([]string, error) {
 	if after.After(until) {
 		return nil, fmt.Errorf("%s is after %s", after, until)
 	}
-	t.once.Do(func() { ids = []string{"tok_1"} })
-	return ids, nil
+	return []string{"tok_1"}, nil
 }
 
 // ExpiredRequests expires one request each time.
-func (t *tokens) ExpiredRequests(context.Context, time.Time, time.Time) ([]string, error) {
+func (tokens) ExpiredRequests(context.Context, time.Time, time.Time) ([]string, error) {
 	return []string{"req_1"}, nil
 }
 
 func TestTheFeedTellsWhatTimeChanges(t *testing.T) {
 	t.Parallel()
-	f := &events.Feed{Hub: events.NewHub(time.Now), Roster: roster{}, Deadlines: &tokens{}, Now: time.Now, Log: zap.NewNop()}
+	log, flips := &changelogtest.Log{}, make(roster)
+	f := &events.Feed{Hub: events.NewHub(time.Now), Changes: log, Roster: flips, Deadlines: tokens{}, Now: time.Now, Log: zap.NewNop()}
 	s := subscribe(t, f.Hub, "a", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
-	var got []string
 	deadline := time.After(20 * time.Second)
-	for len(got) < 3 {
+	missing := map[string]bool{"host h created": true, "tunneler t OFFLINE": true, "token tok_1 expired": true, "request req_1 expired": true}
+	for len(missing) > 0 {
 		select {
 		case <-s.More():
-			news, _ := read(t, s)
-			got = append(got, news...)
+			news, _, err := s.Read()
+			if errors.Is(err, events.ErrLost) { // its first look at the log
+				log.Add(changelog.Change{Kind: changelog.Host, ID: "h", Op: changelog.Created})
+				log.Wake()
+				close(flips)
+			}
+			for _, e := range news {
+				delete(missing, fmt.Sprintf("%s %s %s", e.Kind, e.ID, e.Change))
+			}
 		case <-deadline:
-			require.Fail(t, "not told", "%v", got)
+			require.Fail(t, "not told", "%v", missing)
 		}
 	}
-	require.Equal(t, []string{"tunneler t OFFLINE", "token tok_1 expired", "request req_1 expired"}, got[:3])
 	cancel()
 	require.NoError(t, <-done)
 }

@@ -3,13 +3,13 @@ package events
 import (
 	"context"
 	"errors"
-	"strings"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
@@ -32,6 +32,7 @@ const lookEvery = time.Second
 // Feed fills a Hub.
 type Feed struct {
 	Hub       *Hub
+	Changes   changelog.Log
 	Roster    Roster
 	Deadlines Deadlines
 	Now       func() time.Time
@@ -40,9 +41,11 @@ type Feed struct {
 	failing logging.Condition
 }
 
-// Run publishes what time changes, until ctx ends.
+// Run publishes what commits, sessions and time change, until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	changes := changelog.NewFollower(changelog.Config{Name: "events", Log: f.Changes, Reader: f, Now: f.Now, Logger: f.Log})
+	g.Go(func() error { return changes.Run(ctx) })
 	g.Go(func() error {
 		return f.Roster.Watch(ctx, func(w identity.Workload, s fleet.Status) {
 			f.Hub.Publish(Kind(w.Kind), w.ID, string(s))
@@ -86,46 +89,23 @@ func (f *Feed) expire(ctx context.Context, since time.Time) time.Time {
 	return now
 }
 
-// Committed publishes what a transaction changed, as its audit events tell. It
-// never blocks.
-func (f *Feed) Committed(all []audit.Event) {
-	for _, e := range all {
-		if changed(e) {
-			f.publish(e)
-		}
-		f.Hub.Publish(Audit, "", e.Action)
-	}
+// Sync implements changelog.Reader. Readers of the Hub ask for everything when they
+// begin; those that have begun are told to do so again.
+func (f *Feed) Sync(context.Context) error {
+	f.Hub.Lose()
+	return nil
 }
 
-// changed says whether anything is different now. A wrong fingerprint and a second
-// opening of a claim link are refused, but noted.
-func changed(e audit.Event) bool {
-	return e.Outcome == audit.Success || e.Action == audit.RequestApprove || e.Action == audit.ClaimRefuse
-}
-
-// publish tells of everything that an event changed: the target, and for an
-// enrollment the token, the host and the request too.
-func (f *Feed) publish(e audit.Event) {
-	names := []string{e.Target}
-	switch {
-	case e.Action == audit.Enroll || e.Action == audit.MemberRevoke:
-		names = append(append(names, e.Actor), strings.Fields(e.Reason)...)
-	case e.Action == audit.RequestApprove && e.Outcome == audit.Success: // its reason ends with the token
-		names = append(names, e.Reason[strings.LastIndexByte(e.Reason, ' ')+1:])
-	}
-	for _, name := range names {
-		kind, id, ok := strings.Cut(name, "/")
-		if ok && isThing(Kind(kind)) {
-			f.Hub.Publish(Kind(kind), id, e.Action)
+// Apply implements changelog.Reader. It never fails.
+func (f *Feed) Apply(_ context.Context, changes []changelog.Change) error {
+	for _, c := range changes {
+		// What a policy and a network are, nothing that reads events shows.
+		if kind := Kind(c.Kind); slices.Contains(Kinds(), kind) {
+			f.Hub.Publish(kind, c.ID, string(c.Op))
 		}
 	}
+	return nil
 }
 
-func isThing(k Kind) bool {
-	for _, known := range Kinds() {
-		if k == known && k != Audit {
-			return true
-		}
-	}
-	return false
-}
+// Settled implements changelog.Reader.
+func (f *Feed) Settled(context.Context) error { return nil }

@@ -82,12 +82,25 @@ func (h *Hub) Publish(kind Kind, id, change string) {
 	defer h.mu.Unlock()
 	h.ring[h.next%Ring] = Event{Kind: kind, ID: id, Change: change, At: h.now().UTC()}
 	h.next++
+	h.wake()
+}
+
+// wake needs h.mu.
+func (h *Hub) wake() {
 	for s := range h.subs {
 		select {
 		case s.more <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// Lose has every reader that has begun, and every id that was given, be told ErrLost.
+func (h *Hub) Lose() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next += Ring + 1
+	h.wake()
 }
 
 // Subscription is one reader.

@@ -6,28 +6,20 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 )
 
 // AppendAudit implements audit.Store: the event of a change is part of it.
 func (t *Tx) AppendAudit(ctx context.Context, e audit.Event) error {
-	t.audited = append(t.audited, e)
+	t.changed(changelog.Audit, "", changelog.Op(e.Action))
 	return appendAudit(ctx, t.sql, e)
 }
 
 // AppendAudit implements audit.Store for events that change nothing, such as a
 // refused caller of the admin API.
 func (s *Store) AppendAudit(ctx context.Context, e audit.Event) error {
-	if err := appendAudit(ctx, s.db, e); err != nil {
-		return err
-	}
-	s.committed([]audit.Event{e})
-	return nil
+	return s.tx(ctx, func(t *Tx) error { return t.AppendAudit(ctx, e) })
 }
-
-// OnCommit has fn told of the audit events of each transaction, after its commit:
-// whoever hears of a change can read it. fn must not block. It is called before the
-// store is used by others, and once.
-func (s *Store) OnCommit(fn func([]audit.Event)) { s.committed = fn }
 
 type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -82,23 +83,20 @@ func (t *Tx) HostKeyKnown(ctx context.Context, keyHash []byte) (known bool, err 
 // PutHost implements enroll.Tx. Of a host that exists only the agent id and the
 // certificate change, so that a mark set meanwhile (contested, revoked) stays.
 func (t *Tx) PutHost(ctx context.Context, h fleet.Host) error {
-	_, err := t.sql.ExecContext(ctx, `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?)
+	return t.write(ctx, host(h.ID, changelog.Created), `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?)
 		ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, certificate = excluded.certificate`,
 		string(h.ID), h.AgentID.String(), h.KeyHash, nonNil(h.Certificate), h.Ephemeral, h.Hostname,
 		micros(h.EnrolledAt), micros(h.ContestedAt), micros(h.RevokedAt))
-	return err
 }
 
 // RevokeHost implements fleet.Tx.
 func (t *Tx) RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), string(id))
-	return err
+	return t.write(ctx, host(id, changelog.Revoked), `UPDATE hosts SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), string(id))
 }
 
 // ContestHost implements fleet.Tx.
 func (t *Tx) ContestHost(ctx context.Context, id identity.HostID, at time.Time) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE hosts SET contested_at = ? WHERE id = ? AND contested_at = 0`, micros(at), string(id))
-	return err
+	return t.write(ctx, host(id, changelog.Changed), `UPDATE hosts SET contested_at = ? WHERE id = ? AND contested_at = 0`, micros(at), string(id))
 }
 
 // MarkCloned implements fleet.Tx.
@@ -107,12 +105,9 @@ func (t *Tx) MarkCloned(ctx context.Context, id identity.HostID, at time.Time, c
 	if err != nil {
 		return false, err
 	}
-	r, err := t.sql.ExecContext(ctx, `UPDATE hosts SET cloned_at = ?, clone = ? WHERE id = ? AND cloned_at = 0`, micros(at), string(text), string(id))
-	if err != nil {
-		return false, err
-	}
-	n, err := r.RowsAffected()
-	return n > 0, err
+	before := len(t.changes)
+	err = t.write(ctx, host(id, changelog.Changed), `UPDATE hosts SET cloned_at = ?, clone = ? WHERE id = ? AND cloned_at = 0`, micros(at), string(text), string(id))
+	return len(t.changes) > before, err
 }
 
 // nonNil keeps an empty BLOB from becoming NULL.

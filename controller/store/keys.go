@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -27,6 +28,10 @@ func scanKey(s scanner) (auth.Key, error) {
 	return k, err
 }
 
+func apiKey(id string, op changelog.Op) changelog.Change {
+	return changelog.Change{Kind: changelog.Key, ID: id, Op: op}
+}
+
 // KeyByHash implements auth.KeysTx.
 func (a authRows) KeyByHash(ctx context.Context, hash []byte) (auth.Key, error) {
 	return scanKey(a.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE hash = ?`, nonNil(hash)))
@@ -44,7 +49,7 @@ func (a authRows) Keys(ctx context.Context) ([]auth.Key, error) {
 
 // InsertKey implements auth.KeysTx.
 func (a authRows) InsertKey(ctx context.Context, k auth.Key, hash []byte) error {
-	return a.exec(ctx, `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	return a.write(ctx, apiKey(k.ID, changelog.Created), `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		hash, k.ID, k.Name, scopeOf(k.Permissions), k.CreatedBy, micros(k.CreatedAt), micros(k.ExpiresAt), micros(k.LastUsedAt), micros(k.RevokedAt))
 }
 
@@ -59,12 +64,12 @@ func scopeOf(permissions []auth.Permission) string {
 
 // UpdateKey implements auth.KeysTx.
 func (a authRows) UpdateKey(ctx context.Context, id, name string, permissions []auth.Permission) error {
-	return a.exec(ctx, `UPDATE api_keys SET name = ?, scope = ? WHERE id = ?`, name, scopeOf(permissions), id)
+	return a.write(ctx, apiKey(id, changelog.Changed), `UPDATE api_keys SET name = ?, scope = ? WHERE id = ?`, name, scopeOf(permissions), id)
 }
 
 // RevokeKey implements auth.KeysTx.
 func (a authRows) RevokeKey(ctx context.Context, id string, at time.Time) error {
-	return a.exec(ctx, `UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), id)
+	return a.write(ctx, apiKey(id, changelog.Revoked), `UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), id)
 }
 
 // UseKey implements auth.KeysTx.

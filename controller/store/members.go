@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -113,11 +114,10 @@ func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `INSERT OR REPLACE INTO `+tab+ //nolint:gosec // one of two constants
+	return t.write(ctx, member(m.Workload, changelog.Created), `INSERT OR REPLACE INTO `+tab+
 		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		m.ID, string(m.HostID), string(selectors), m.Version,
 		micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt), micros(m.LastSeenAt))
-	return err
 }
 
 // RevokeMember implements fleet.Tx.
@@ -126,8 +126,7 @@ func (t *Tx) RevokeMember(ctx context.Context, w identity.Workload, at time.Time
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), w.ID) //nolint:gosec // one of two constants
-	return err
+	return t.write(ctx, member(w, changelog.Revoked), `UPDATE `+tab+` SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), w.ID)
 }
 
 // FirstSeen implements fleet.Tx.
@@ -136,8 +135,7 @@ func (t *Tx) FirstSeen(ctx context.Context, w identity.Workload, at time.Time) e
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET first_seen_at = ? WHERE id = ? AND first_seen_at = 0`, micros(at), w.ID) //nolint:gosec // one of two constants
-	return err
+	return t.write(ctx, member(w, changelog.Changed), `UPDATE `+tab+` SET first_seen_at = ? WHERE id = ? AND first_seen_at = 0`, micros(at), w.ID)
 }
 
 // SaveHello implements fleet.Tx. The order of the addresses is the connector's
@@ -151,51 +149,65 @@ func (t *Tx) SaveHello(ctx context.Context, h fleet.Hello) (changed bool, err er
 	if err := t.sql.QueryRowContext(ctx, `SELECT addresses FROM connectors WHERE id = ?`, h.ID).Scan(&before); err != nil {
 		return false, err
 	}
-	_, err = t.sql.ExecContext(ctx, `UPDATE connectors SET version = ?, private_ip = ?, addresses = ? WHERE id = ?`,
-		h.Version, h.PrivateIP, string(addresses), h.ID)
+	// Most hellos say what the one before said: those are no change.
+	w := identity.Workload{Kind: identity.KindConnector, ID: h.ID}
+	err = t.write(ctx, member(w, changelog.Changed), `UPDATE connectors SET version = ?, private_ip = ?, addresses = ?
+		WHERE id = ? AND (version <> ? OR private_ip <> ? OR addresses <> ?)`,
+		h.Version, h.PrivateIP, string(addresses), h.ID, h.Version, h.PrivateIP, string(addresses))
 	return before != string(addresses), err
+}
+
+// What connectors and tunnelers are read from, in the order of scanConnector and
+// scanTunneler.
+const (
+	connectorsWhere = `SELECT ` + memberColumns + `, m.private_ip, m.addresses, m.network_id, h.contested_at <> 0, h.clone
+		FROM connectors m JOIN hosts h ON h.id = m.host_id `
+	tunnelersWhere = `SELECT ` + memberColumns + `, m.connector_id, h.contested_at <> 0, h.clone
+		FROM tunnelers m JOIN hosts h ON h.id = m.host_id `
+)
+
+func scanConnector(row scanner) (fleet.Connector, error) {
+	var r memberRow
+	var c fleet.Connector
+	var addresses string
+	var clone string
+	if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &c.NetworkID, &c.Contested, &clone)...); err != nil {
+		return c, err
+	}
+	var err error
+	if c.Clone, err = parseClone(clone); err != nil {
+		return c, fmt.Errorf("clone of connector/%s: %w", r.m.ID, err)
+	}
+	if err := json.Unmarshal([]byte(addresses), &c.Addresses); err != nil {
+		return c, fmt.Errorf("addresses of connector/%s: %w", r.m.ID, err)
+	}
+	c.Member, err = r.member(identity.KindConnector)
+	return c, err
+}
+
+func scanTunneler(row scanner) (fleet.Tunneler, error) {
+	var r memberRow
+	var t fleet.Tunneler
+	var clone string
+	if err := row.Scan(r.dest(&t.ConnectorID, &t.Contested, &clone)...); err != nil {
+		return t, err
+	}
+	var err error
+	if t.Clone, err = parseClone(clone); err != nil {
+		return t, fmt.Errorf("clone of tunneler/%s: %w", r.m.ID, err)
+	}
+	t.Member, err = r.member(identity.KindTunneler)
+	return t, err
 }
 
 // Connectors implements fleet.Store.
 func (s *Store) Connectors(ctx context.Context) ([]fleet.Connector, error) {
-	return collect(ctx, s.db, func(row scanner) (fleet.Connector, error) {
-		var r memberRow
-		var c fleet.Connector
-		var addresses string
-		var clone string
-		if err := row.Scan(r.dest(&c.PrivateIP, &addresses, &c.NetworkID, &c.Contested, &clone)...); err != nil {
-			return c, err
-		}
-		var err error
-		if c.Clone, err = parseClone(clone); err != nil {
-			return c, fmt.Errorf("clone of connector/%s: %w", r.m.ID, err)
-		}
-		if err := json.Unmarshal([]byte(addresses), &c.Addresses); err != nil {
-			return c, fmt.Errorf("addresses of connector/%s: %w", r.m.ID, err)
-		}
-		c.Member, err = r.member(identity.KindConnector)
-		return c, err
-	}, `SELECT `+memberColumns+`, m.private_ip, m.addresses, m.network_id, h.contested_at <> 0, h.clone
-		FROM connectors m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
+	return collect(ctx, s.db, scanConnector, connectorsWhere+`ORDER BY m.id`)
 }
 
 // Tunnelers implements fleet.Store.
 func (s *Store) Tunnelers(ctx context.Context) ([]fleet.Tunneler, error) {
-	return collect(ctx, s.db, func(row scanner) (fleet.Tunneler, error) {
-		var r memberRow
-		var t fleet.Tunneler
-		var clone string
-		if err := row.Scan(r.dest(&t.ConnectorID, &t.Contested, &clone)...); err != nil {
-			return t, err
-		}
-		var err error
-		if t.Clone, err = parseClone(clone); err != nil {
-			return t, fmt.Errorf("clone of tunneler/%s: %w", r.m.ID, err)
-		}
-		t.Member, err = r.member(identity.KindTunneler)
-		return t, err
-	}, `SELECT `+memberColumns+`, m.connector_id, h.contested_at <> 0, h.clone
-		FROM tunnelers m JOIN hosts h ON h.id = m.host_id ORDER BY m.id`)
+	return collect(ctx, s.db, scanTunneler, tunnelersWhere+`ORDER BY m.id`)
 }
 
 // SaveSeen implements fleet.Store. Times only grow, and a member that is not

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -15,19 +16,23 @@ type database interface {
 	execer
 }
 
-// authRows implements auth.Tx. Its audit events are told of like all others.
+// authRows implements auth.Tx. within runs a change and the row of the change log in
+// one transaction.
 type authRows struct {
 	database
 	audit.Store
+	within func(ctx context.Context, fn func(*Tx) error) error
 }
 
 // AuthTx implements auth.Store.
 func (s *Store) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
-	return s.tx(ctx, func(t *Tx) error { return fn(authRows{t.sql, t}) })
+	return s.tx(ctx, func(t *Tx) error {
+		return fn(authRows{t.sql, t, func(_ context.Context, fn func(*Tx) error) error { return fn(t) }})
+	})
 }
 
 // AuthRows implements auth.Store.
-func (s *Store) AuthRows() auth.Tx { return authRows{s.db, s} }
+func (s *Store) AuthRows() auth.Tx { return authRows{s.db, s, s.tx} }
 
 func (a authRows) exec(ctx context.Context, query string, args ...any) error {
 	_, err := a.ExecContext(ctx, query, args...)
@@ -46,6 +51,15 @@ func scanPerson(s scanner) (auth.Person, error) {
 	}
 	p.CreatedAt, p.LastSignInAt, p.DisabledAt = moment(created), moment(signedIn), moment(disabled)
 	return p, err
+}
+
+// write is exec with its row in the change log.
+func (a authRows) write(ctx context.Context, c changelog.Change, query string, args ...any) error {
+	return a.within(ctx, func(t *Tx) error { return t.write(ctx, c, query, args...) })
+}
+
+func person(id string, op changelog.Op) changelog.Change {
+	return changelog.Change{Kind: changelog.Person, ID: id, Op: op}
 }
 
 // Person implements auth.PeopleTx.
@@ -70,7 +84,7 @@ func (a authRows) People(ctx context.Context) ([]auth.Person, error) {
 
 // PutPerson implements auth.PeopleTx.
 func (a authRows) PutPerson(ctx context.Context, p auth.Person) error {
-	return a.exec(ctx, `INSERT INTO people (`+personColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	return a.write(ctx, person(p.ID, changelog.Changed), `INSERT INTO people (`+personColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name, role = excluded.role, password_hash = excluded.password_hash,
 		totp_seed = excluded.totp_seed, totp_pending = excluded.totp_pending, totp_step = excluded.totp_step,
 		last_sign_in_at = excluded.last_sign_in_at, disabled_at = excluded.disabled_at`,
@@ -80,7 +94,7 @@ func (a authRows) PutPerson(ctx context.Context, p auth.Person) error {
 
 // DeletePerson implements auth.PeopleTx; the rest goes by foreign keys.
 func (a authRows) DeletePerson(ctx context.Context, id string) error {
-	return a.exec(ctx, `DELETE FROM people WHERE id = ?`, id)
+	return a.write(ctx, person(id, changelog.Deleted), `DELETE FROM people WHERE id = ?`, id)
 }
 
 // SetRecoveryCodes implements auth.PeopleTx.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 )
 
@@ -52,10 +53,7 @@ func (s *Store) Request(ctx context.Context, id string) (enroll.Request, error) 
 // ExpiredRequests lists the ids of the requests that nobody decided until they
 // expired, after one time and up to another.
 func (s *Store) ExpiredRequests(ctx context.Context, after, until time.Time) ([]string, error) {
-	return collect(ctx, s.db, func(row scanner) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
-	},
+	return collect(ctx, s.db, scanID,
 		`SELECT id FROM requests WHERE expires_at > ? AND expires_at <= ? AND decision = ''`, micros(after), micros(until))
 }
 
@@ -83,26 +81,29 @@ func (t *Tx) InsertRequest(ctx context.Context, r enroll.Request) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `INSERT INTO requests (id, code, kind, workload, facts, ephemeral, csr, host_cert, key_hash, fingerprint,
+	return t.write(ctx, changelog.Change{Kind: changelog.Request, ID: r.ID, Op: changelog.Created}, `INSERT INTO requests (id, code, kind, workload, facts, ephemeral, csr, host_cert, key_hash, fingerprint,
 		mismatches, source, net, created_at, expires_at, decision, decided_at, decided_by, token_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.ID, r.Code, string(r.Workload.Kind), r.Workload.ID, string(facts), r.Ephemeral, nonNil(r.CSR), nonNil(r.HostCertificate),
 		nonNil(r.KeyHash), r.Fingerprint, r.Mismatches, r.Source, r.Net, micros(r.CreatedAt), micros(r.ExpiresAt),
 		string(r.Decision), micros(r.DecidedAt), r.DecidedBy, r.TokenID)
-	return err
 }
 
 // UpdateRequest implements enroll.RequestTx.
 func (t *Tx) UpdateRequest(ctx context.Context, r enroll.Request) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE requests SET mismatches = ?, decision = ?, decided_at = ?, decided_by = ?, token_id = ? WHERE id = ?`,
+	return t.write(ctx, changelog.Change{Kind: changelog.Request, ID: r.ID, Op: changelog.Changed},
+		`UPDATE requests SET mismatches = ?, decision = ?, decided_at = ?, decided_by = ?, token_id = ? WHERE id = ?`,
 		r.Mismatches, string(r.Decision), micros(r.DecidedAt), r.DecidedBy, r.TokenID, r.ID)
-	return err
 }
 
 // PurgeRequests implements enroll.RequestTx.
 func (t *Tx) PurgeRequests(ctx context.Context, expired, decided time.Time) error {
-	_, err := t.sql.ExecContext(ctx, `DELETE FROM requests WHERE decision IN ('', 'withdrawn') AND expires_at < ? OR decision != '' AND decided_at < ?`,
+	gone, err := collect(ctx, t.sql, scanID,
+		`DELETE FROM requests WHERE decision IN ('', 'withdrawn') AND expires_at < ? OR decision <> '' AND decided_at < ? RETURNING id`,
 		micros(expired), micros(decided))
+	for _, id := range gone {
+		t.changed(changelog.Request, id, changelog.Deleted)
+	}
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 )
 
@@ -82,8 +83,7 @@ func (t *Tx) PutRotation(ctx context.Context, r rotation.Rotation) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, `INSERT INTO rotations (`+rotationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
+	return t.write(ctx, changelog.Change{Kind: changelog.Rotation, ID: r.ID, Op: changelog.Changed}, `INSERT INTO rotations (`+rotationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, phase = excluded.phase, ended_at = excluded.ended_at, details = excluded.details`,
 		r.ID, string(r.State), string(r.Phase), r.Actor, micros(r.StartedAt), micros(r.EndedAt), string(text))
-	return err
 }

@@ -59,6 +59,13 @@ CREATE TABLE audit_witnesses (
     failure   TEXT NOT NULL
 );
 
+CREATE TABLE changes (
+    seq  INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    id   TEXT NOT NULL,
+    op   TEXT NOT NULL
+);
+
 CREATE TABLE claims (
     hash     BLOB PRIMARY KEY,
     token_id TEXT NOT NULL UNIQUE REFERENCES tokens (id),
@@ -192,6 +199,8 @@ CREATE INDEX requests_created ON requests (created_at);
 CREATE INDEX requests_key ON requests (key_hash, created_at);
 
 CREATE INDEX requests_pending ON requests (expires_at) WHERE decision = '';
+
+CREATE INDEX requests_token ON requests (token_id);
 
 CREATE TABLE rotations (
     id         TEXT PRIMARY KEY,

@@ -15,9 +15,10 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // registers the driver "sqlite"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
@@ -26,8 +27,8 @@ var migrations embed.FS
 
 // Store is the SQL database of one controller.
 type Store struct {
-	db        *timed
-	committed func([]audit.Event)
+	db   *timed
+	news topic.Topic[struct{}] // woken after each commit that changed something
 }
 
 // Open opens, or creates, the SQLite database in file and migrates it to the
@@ -49,7 +50,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("open store %s: %w", file, t.explain(err))
 	}
-	return &Store{db: t, committed: func([]audit.Event) {}}, nil
+	return &Store{db: t}, nil
 }
 
 // private creates the file with mode 0600, for SQLite would use the umask.
@@ -109,11 +110,14 @@ func (s *Store) tx(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err := fn(own); err != nil {
 		return errors.Join(err, rollback(t))
 	}
+	if err := own.writeChanges(ctx); err != nil {
+		return errors.Join(fmt.Errorf("write change log: %w", err), rollback(t))
+	}
 	if err := s.db.commit(ctx, t); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	if len(own.audited) > 0 {
-		s.committed(own.audited)
+	if len(own.changes) > 0 {
+		s.news.Wake()
 	}
 	return nil
 }
@@ -128,7 +132,7 @@ func rollback(t *sql.Tx) error {
 // Tx is a running transaction. It implements enroll.Tx and fleet.Tx.
 type Tx struct {
 	sql     *sql.Tx
-	audited []audit.Event // for OnCommit
+	changes []changelog.Change // written right before the commit
 }
 
 // querier is what reads need of a database or a transaction.

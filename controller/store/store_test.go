@@ -109,6 +109,8 @@ func TestEveryOperationIsTimed(t *testing.T) {
 	require.NoError(t, err)
 	expect("a read of one", store.OpQuery)
 	require.NoError(t, s.AppendAudit(t.Context(), audit.Event{Action: "test"}))
+	expect("an event with its row in the change log", store.OpBegin, store.OpCommit)
+	require.NoError(t, s.AuthRows().UseKey(t.Context(), "key", time.Now()))
 	expect("a write", store.OpExec)
 }
 

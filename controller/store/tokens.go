@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 )
 
@@ -43,10 +45,7 @@ func (s *Store) Tokens(ctx context.Context) ([]enroll.Token, error) {
 // ExpiredTokens lists the ids of the tokens that expired unused after one time and
 // up to another.
 func (s *Store) ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error) {
-	return collect(ctx, s.db, func(row scanner) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
-	},
+	return collect(ctx, s.db, scanID,
 		`SELECT id FROM tokens WHERE expires_at > ? AND expires_at <= ? AND claimed_at = 0 AND revoked_at = 0`,
 		micros(after), micros(until))
 }
@@ -81,27 +80,48 @@ func (t *Tx) InsertToken(ctx context.Context, tok enroll.Token, hash []byte) err
 	if tok.Source.IsValid() {
 		source = tok.Source.String()
 	}
-	_, err := t.sql.ExecContext(ctx, `INSERT INTO tokens (hash, `+tokenColumns+`)
+	return t.write(ctx, changelog.Change{Kind: changelog.Token, ID: tok.ID, Op: changelog.Created}, `INSERT INTO tokens (hash, `+tokenColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		hash, tok.ID, string(tok.Workload.Kind), tok.Workload.ID, tok.Replace, source, tok.CreatedBy,
 		micros(tok.CreatedAt), micros(tok.ExpiresAt), micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID),
 		string(tok.Delivery), tok.Recipient, micros(tok.OpenedAt), tok.OpenedFrom, micros(tok.ReopenedAt), tok.ReopenedFrom)
-	return err
 }
 
 // UpdateToken implements enroll.Tx.
 func (t *Tx) UpdateToken(ctx context.Context, tok enroll.Token) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE tokens SET claimed_at = ?, revoked_at = ?, key_hash = ?, host_id = ?,
+	op := changelog.Changed
+	if !tok.RevokedAt.IsZero() {
+		op = changelog.Revoked
+	}
+	err := t.write(ctx, changelog.Change{Kind: changelog.Token, ID: tok.ID, Op: op}, `UPDATE tokens SET claimed_at = ?, revoked_at = ?, key_hash = ?, host_id = ?,
 		opened_at = ?, opened_from = ?, reopened_at = ?, reopened_from = ? WHERE id = ?`,
 		micros(tok.ClaimedAt), micros(tok.RevokedAt), nonNil(tok.KeyHash), string(tok.HostID),
 		micros(tok.OpenedAt), tok.OpenedFrom, micros(tok.ReopenedAt), tok.ReopenedFrom, tok.ID)
+	if err != nil {
+		return err
+	}
+	// A request shows whether the token of its approval was redeemed.
+	requests, err := collect(ctx, t.sql, scanID, `SELECT id FROM requests WHERE token_id = ?`, tok.ID)
+	for _, id := range requests {
+		t.changed(changelog.Request, id, changelog.Changed)
+	}
 	return err
 }
 
 // BumpPolicy implements fleet.Tx.
 func (t *Tx) BumpPolicy(ctx context.Context) error {
-	_, err := t.sql.ExecContext(ctx, `UPDATE meta SET value = value + 1 WHERE name = 'policy_revision'`)
-	return err
+	return t.setPolicy(ctx, `UPDATE meta SET value = value + 1 WHERE name = 'policy_revision' RETURNING value`)
+}
+
+// setPolicy writes the next revision as query says. The change log has it behind all
+// that its transaction changed: whoever has read so far has what it stands for.
+func (t *Tx) setPolicy(ctx context.Context, query string, args ...any) error {
+	var revision uint64
+	if err := t.sql.QueryRowContext(ctx, query, args...).Scan(&revision); err != nil {
+		return err
+	}
+	t.changed(changelog.Policy, strconv.FormatUint(revision, 10), changelog.Changed)
+	return nil
 }
 
 // BeginPolicy makes the next revision greater than all that a controller gave before
@@ -110,8 +130,9 @@ func (t *Tx) BumpPolicy(ctx context.Context) error {
 // at the milliseconds since 1970 therefore, and grow more slowly than time.
 func (s *Store) BeginPolicy(ctx context.Context, at time.Time) error {
 	return s.tx(ctx, func(t *Tx) error {
-		_, err := t.sql.ExecContext(ctx, `UPDATE meta SET value = max(value + 1, ?) WHERE name = 'policy_revision'`, at.UnixMilli())
-		return err
+		least := at.UnixMilli()
+		return t.setPolicy(ctx, `UPDATE meta SET value = CASE WHEN value + 1 > ? THEN value + 1 ELSE ? END
+			WHERE name = 'policy_revision' RETURNING value`, least, least)
 	})
 }
 

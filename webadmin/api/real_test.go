@@ -60,7 +60,6 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	log := audit.New(zap.NewNop(), now)
 	fl := fleet.New(fleet.Config{Store: r.store, Roster: r.roster, Changed: &enrolltest.Changes{}, Audit: log, Now: now})
 	hub := events.NewHub(now)
-	r.store.OnCommit((&events.Feed{Hub: hub}).Committed)
 	ca := rotationtest.NewSPIRE(now, 24*time.Hour)
 	world := rotationtest.NewWorld(now, ca)
 	r.enroll(t, clock.Now(), members)

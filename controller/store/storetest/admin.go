@@ -1,17 +1,14 @@
 package storetest
 
 import (
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
 
@@ -88,32 +85,6 @@ func expiring(t *testing.T, open func(string) Store) {
 	got, err := s.ExpiredTokens(t.Context(), start(), until)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"within", "at the end"}, got)
-}
-
-func commits(t *testing.T, open func(string) Store) {
-	s := fresh(t, open)
-	var told []string
-	s.OnCommit(func(all []audit.Event) {
-		for _, e := range all {
-			told = append(told, e.Target)
-		}
-		known, err := s.AuditSince(t.Context(), time.Time{})
-		require.NoError(t, err)
-		require.Equal(t, all[len(all)-1].Target, known[len(known)-1].Target, "it was told before it could be read")
-	})
-	put := func(tx enroll.Tx, target string) error {
-		return tx.AppendAudit(t.Context(), audit.Event{Time: start(), Target: target})
-	}
-	within(t, s, func(tx enroll.Tx) error { return errors.Join(put(tx, "1"), put(tx, "2")) })
-	failed := errors.New("no")
-	require.ErrorIs(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return errors.Join(put(tx, "rolled back"), failed) }), failed)
-	within(t, s, func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) })
-	require.NoError(t, s.AppendAudit(t.Context(), audit.Event{Time: start(), Target: "3"}))
-	require.NoError(t, s.AuthTx(t.Context(), func(tx auth.Tx) error {
-		return tx.AppendAudit(t.Context(), audit.Event{Time: start(), Target: "person/4"})
-	}))
-	require.NoError(t, s.AuthRows().AppendAudit(t.Context(), audit.Event{Time: start(), Target: "key/5"}))
-	require.Equal(t, []string{"1", "2", "3", "person/4", "key/5"}, told)
 }
 
 func requests(t *testing.T, open func(string) Store) {

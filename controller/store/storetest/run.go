@@ -9,6 +9,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
@@ -32,8 +33,11 @@ type Store interface {
 	export.Store
 	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
 	replay.Store
-	// OnCommit is called before all else.
-	OnCommit(fn func([]audit.Event))
+	changelog.Log
+	PruneChanges(ctx context.Context, keep uint64) error
+	ConnectorsByID(ctx context.Context, ids []string) ([]fleet.Connector, error)
+	TunnelersByID(ctx context.Context, ids []string) ([]fleet.Tunneler, error)
+	BeginPolicy(ctx context.Context, at time.Time) error
 	MarkedHosts(ctx context.Context) (contested, cloned int, err error)
 	AuditDisputed(ctx context.Context) (int, error)
 	ExpiredRequests(ctx context.Context, after, until time.Time) ([]string, error)
@@ -73,7 +77,11 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"networks":                              networks,
 		"requests that expire":                  expiringRequests,
 		"tokens that expire":                    expiring,
-		"commits are told of":                   commits,
+		"each change is in the change log":      changesOf,
+		"the change log has no holes":           changesInOrder,
+		"the change log is pruned":              prunedChanges,
+		"commits wake those who follow":         commitsWake,
+		"members are read by id":                membersByID,
 		"requests with a key":                   requests,
 		"rotations":                             rotations,
 		"one rotation is unfinished at a time":  oneRotation,

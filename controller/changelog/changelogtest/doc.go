@@ -1,0 +1,4 @@
+// Package changelogtest has a change log in memory, for tests of what follows one.
+//
+// Main type: Log.
+package changelogtest

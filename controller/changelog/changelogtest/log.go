@@ -1,0 +1,71 @@
+package changelogtest
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
+)
+
+// Log implements changelog.Log. Its zero value is one to which nothing was written.
+type Log struct {
+	news topic.Topic[struct{}]
+
+	mu       sync.Mutex
+	position uint64
+	changes  []changelog.Change
+	fail     error
+}
+
+// Add writes changes and wakes nobody.
+func (l *Log) Add(changes ...changelog.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range changes {
+		l.position++
+		c.Seq = l.position
+		l.changes = append(l.changes, c)
+	}
+}
+
+// Wake wakes those that have subscribed.
+func (l *Log) Wake() { l.news.Wake() }
+
+// Prune deletes all but the newest changes.
+func (l *Log) Prune(keep int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = slices.Clone(l.changes[max(0, len(l.changes)-keep):])
+}
+
+// Fail has every read return err; nil ends it.
+func (l *Log) Fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
+}
+
+// ChangePosition implements changelog.Log.
+func (l *Log) ChangePosition(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.position, l.fail
+}
+
+// Changes implements changelog.Log.
+func (l *Log) Changes(_ context.Context, after uint64, limit int) ([]changelog.Change, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []changelog.Change
+	for _, c := range l.changes {
+		if c.Seq > after && len(out) < limit {
+			out = append(out, c)
+		}
+	}
+	return out, l.fail
+}
+
+// SubscribeChanges implements changelog.Log.
+func (l *Log) SubscribeChanges() (<-chan struct{}, func()) { return l.news.Subscribe() }

@@ -1,0 +1,15 @@
+// Package topic is how one part of a program tells any number of others that
+// something is new.
+//
+// It does not queue: a subscriber that is slow gets one wake-up for many changes and
+// reads what is true then. Whoever must not miss a step reads a log by position
+// (controller/changelog) and takes the wake-up as a hint.
+//
+// Main type: Topic.
+//
+// Topic is safe for concurrent use, starts no goroutine and never blocks. Its zero
+// value is ready.
+//
+// Invariant: a subscriber that was woken and calls Get sees the value that it was
+// woken for or a newer one.
+package topic
