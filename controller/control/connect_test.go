@@ -445,6 +445,7 @@ func TestDirectory(t *testing.T) {
 	require.Len(t, first.GetConnectors(), 2)
 	require.Equal(t, "spiffe://mycorp.internal/connector/c-01", first.GetConnectors()[0].GetSpiffeId())
 	require.Empty(t, first.GetConnectors()[0].GetAddresses())
+	require.Equal(t, fleet.DefaultNetwork, first.GetConnectors()[0].GetNetworkId())
 	require.Equal(t, []string{"203.0.113.1:8444"}, first.GetControlPlaneAddresses())
 
 	c := w.open(t, connector("c-01"))

@@ -30,7 +30,7 @@ func directoryToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.Directory {
 	d := &zerotrustv1.Directory{Revision: s.Revision, ControlPlaneAddresses: e.ControlPlane}
 	for _, c := range s.Connectors {
 		d.Connectors = append(d.Connectors, &zerotrustv1.DirectoryConnector{
-			Id: c.ID, SpiffeId: c.SPIFFEID.String(), Addresses: c.Addresses,
+			Id: c.ID, SpiffeId: c.SPIFFEID.String(), NetworkId: c.NetworkID, Addresses: c.Addresses,
 			SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)),
 		})
 	}

@@ -215,7 +215,7 @@ func (p *Publisher) make(ctx context.Context) (*Snapshot, error) {
 			return nil, err
 		}
 		if ok {
-			s.Connectors = append(s.Connectors, Connector{ID: c.ID, SPIFFEID: id, Addresses: c.Addresses, SVIDNotBefore: c.SVIDNotBefore()})
+			s.Connectors = append(s.Connectors, Connector{ID: c.ID, SPIFFEID: id, NetworkID: c.NetworkID, Addresses: c.Addresses, SVIDNotBefore: c.SVIDNotBefore()})
 		}
 	}
 	for _, t := range tunnelers {

@@ -96,7 +96,7 @@ func TestSnapshot(t *testing.T) {
 	s := &memory{
 		revision: 7,
 		connectors: []fleet.Connector{
-			{Member: member(identity.KindConnector, "c-01", enrolled), Addresses: []string{"c-01:9443"}, PrivateIP: "10.0.0.7"},
+			{Member: member(identity.KindConnector, "c-01", enrolled), NetworkID: "plant", Addresses: []string{"c-01:9443"}, PrivateIP: "10.0.0.7"},
 			{Member: revokedConnector, Addresses: []string{"old:9443"}},
 		},
 		tunnelers: []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", enrolled)}, {Member: revoked}},
@@ -115,7 +115,7 @@ func TestSnapshot(t *testing.T) {
 			Revision: 7, IssuedAt: now,
 			Tunnelers: []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
 			Connectors: []policy.Connector{{
-				ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), Addresses: []string{"c-01:9443"},
+				ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), NetworkID: "plant", Addresses: []string{"c-01:9443"},
 				SVIDNotBefore: enrolled.Add(-10 * time.Second),
 			}},
 		}

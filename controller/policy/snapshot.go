@@ -34,6 +34,7 @@ type Tunneler struct {
 type Connector struct {
 	ID        string
 	SPIFFEID  spiffeid.ID
+	NetworkID string
 	Addresses []string
 	// SVIDNotBefore is as a Tunneler's.
 	SVIDNotBefore time.Time

@@ -25,6 +25,7 @@ type Directory struct {
 type Connector struct {
 	ID        string
 	SPIFFEID  spiffeid.ID
+	NetworkID string   // of the network that it belongs to
 	Addresses []string // host:port, in order of preference
 	// SVIDNotBefore: an SVID with an earlier notBefore is of a former, revoked
 	// holder of the id.
@@ -35,7 +36,7 @@ type Connector struct {
 // anew may come back at the same address: only SVIDNotBefore tells its holder from
 // the former one, for whoever missed what was in between.
 func (c Connector) equal(o Connector) bool {
-	return c.SPIFFEID == o.SPIFFEID && slices.Equal(c.Addresses, o.Addresses) && c.SVIDNotBefore.Equal(o.SVIDNotBefore)
+	return c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && slices.Equal(c.Addresses, o.Addresses) && c.SVIDNotBefore.Equal(o.SVIDNotBefore)
 }
 
 // maxFaults bounds how many entries an error of parse describes.
@@ -77,7 +78,10 @@ func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain)
 	if !ok {
 		return Connector{}, fmt.Errorf("connector %q: svid_not_before is not a time", in.GetId())
 	}
-	return Connector{ID: in.GetId(), SPIFFEID: id, Addresses: addresses(in.GetAddresses()), SVIDNotBefore: earliest}, nil
+	return Connector{
+		ID: in.GetId(), SPIFFEID: id, NetworkID: wire.Clip(in.GetNetworkId(), wire.MaxLabel),
+		Addresses: addresses(in.GetAddresses()), SVIDNotBefore: earliest,
+	}, nil
 }
 
 // addresses drops what cannot be dialed.
@@ -89,8 +93,9 @@ func addresses(in []string) []string {
 // ErrNoConnector is returned when the directory names nobody.
 var ErrNoConnector = errors.New("the directory lists no connector: enroll one, or ask an operator for access")
 
-// Choose picks the connectors to keep a session with: all, or the one that the
-// operator configured by its id. No address limits them: whom to trust at one is
+// Choose picks the connectors that a session may be kept with: all, or the one that
+// the operator configured by its id. Which of them are used is package mesh's
+// decision. No address limits them: whom to trust at one is
 // always the directory's word.
 func Choose(d Directory, id string) ([]Connector, error) {
 	if len(d.Connectors) == 0 {

@@ -176,7 +176,9 @@ func TestWatcher(t *testing.T) {
 		require.Eventually(t, func() bool { return w.Ready(t.Context()) == nil }, soon, time.Millisecond)
 		f.next <- &zerotrustv1.Directory{Revision: 2}
 		require.Empty(t, changed(t, w).Connectors)
-		f.next <- &zerotrustv1.Directory{Revision: 3, Connectors: []*zerotrustv1.DirectoryConnector{entry("b", "no port", "10.0.0.2:9443")}}
+		b := entry("b", "no port", "10.0.0.2:9443")
+		b.NetworkId = "plant"
+		f.next <- &zerotrustv1.Directory{Revision: 3, Connectors: []*zerotrustv1.DirectoryConnector{b}}
 		require.Equal(t, []string{"10.0.0.2:9443"}, changed(t, w).Connectors[0].Addresses)
 		f.stop()
 		require.Eventually(t, func() bool { return w.Ready(t.Context()) != nil }, soon, time.Millisecond)
@@ -185,7 +187,9 @@ func TestWatcher(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode())
 		again := start(t, ca, "127.0.0.1:1", dir)
-		require.Equal(t, "b", changed(t, again).Connectors[0].ID)
+		kept := changed(t, again).Connectors[0]
+		require.Equal(t, "b", kept.ID)
+		require.Equal(t, "plant", kept.NetworkID)
 		require.ErrorContains(t, again.Ready(t.Context()), "stored on disk (revision 3)")
 	})
 	t.Run("ignores an older directory of a controller, not one older than the disk's", func(t *testing.T) {
