@@ -7,9 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
@@ -37,7 +38,7 @@ func Store(stateDir string, d *zerotrustv1.Directory) error {
 // whose controller it was does not matter. Denials stay.
 func Drop(stateDir string, _ bool) error {
 	err := os.Remove(filepath.Join(stateDir, cacheFile))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
 	return err
@@ -46,10 +47,10 @@ func Drop(stateDir string, _ bool) error {
 // StoreFor is Store for a state directory that another user's program will use:
 // it makes the directory and gives both to that user.
 func StoreFor(stateDir string, uid int, d *zerotrustv1.Directory) error {
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return err
-	}
 	if uid == os.Getuid() {
+		if err := os.MkdirAll(stateDir, 0o700); err != nil {
+			return err
+		}
 		return Store(stateDir, d)
 	}
 	return give(stateDir, uid, d)
@@ -62,10 +63,7 @@ func give(stateDir string, uid int, d *zerotrustv1.Directory) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := os.OpenFile(filepath.Clean(stateDir), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
-		return fmt.Errorf("state directory %s is a symbolic link or not a directory: give the path of the directory itself: %w", stateDir, err)
-	}
+	dir, err := openDir(stateDir)
 	if err != nil {
 		return err
 	}
@@ -79,6 +77,46 @@ func give(stateDir string, uid int, d *zerotrustv1.Directory) (err error) {
 		return atomicfile.Explain(filepath.Join(stateDir, cacheFile), err)
 	}
 	return errors.Join(dir.Sync(), dir.Chown(uid, -1))
+}
+
+// openDir makes and opens a directory and follows no link on the way to it, for whoever
+// may write in one of the directories above could lead root to another place.
+func openDir(path string) (*os.File, error) {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.Open("/")
+	at := "/"
+	for _, name := range strings.Split(strings.Trim(whole, "/"), "/") {
+		if err != nil {
+			return nil, err
+		}
+		at = filepath.Join(at, name)
+		next, fault := openBelow(dir, name, at)
+		if errors.Is(fault, unix.ELOOP) || errors.Is(fault, unix.ENOTDIR) {
+			fault = fmt.Errorf("state directory %s: %s is a symbolic link or not a directory: give a path without symbolic links: %w", path, at, fault)
+		}
+		err = errors.Join(fault, dir.Close())
+		dir = next
+	}
+	return dir, err
+}
+
+// openBelow opens a directory in dir, and makes it if it is not there.
+func openBelow(dir *os.File, name, path string) (*os.File, error) {
+	for made := false; ; made = true {
+		fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil //nolint:gosec // a descriptor is not negative
+		}
+		if !errors.Is(err, unix.ENOENT) || made {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		if err := unix.Mkdirat(int(dir.Fd()), name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+			return nil, &fs.PathError{Op: "mkdir", Path: path, Err: err}
+		}
+	}
 }
 
 // openSame opens stateDir as a root, and makes sure that it is dir.

@@ -62,6 +62,26 @@ func TestAStateDirectoryThatIsALinkIsNotGivenAway(t *testing.T) {
 	require.Empty(t, entries)
 }
 
+// TestNoLinkOnTheWayToTheStateDirectoryIsFollowed: the user may write in a directory
+// above it and make the link before root enrolls.
+func TestNoLinkOnTheWayToTheStateDirectoryIsFollowed(t *testing.T) {
+	t.Parallel()
+	onlyRoot(t)
+	etc, home := t.TempDir(), t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(etc, "state"), 0o700))
+	require.NoError(t, os.Symlink(etc, filepath.Join(home, "link")))
+	for _, below := range []string{"link/state", "link/new", "link/new/state"} {
+		err := directory.StoreFor(filepath.Join(home, below), runAs, &zerotrustv1.Directory{})
+		require.ErrorContains(t, err, filepath.Join(home, "link")+" is a symbolic link or not a directory", below)
+		require.ErrorContains(t, err, "give a path without symbolic links", below)
+	}
+	require.Zero(t, ownerOf(t, filepath.Join(etc, "state")))
+	require.NoDirExists(t, filepath.Join(etc, "new"), "nothing is made behind the link")
+	entries, err := os.ReadDir(filepath.Join(etc, "state"))
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
 // TestAUserWhoSwapsTheFileForALinkGetsNoFileOfRoot: the user owns the state directory
 // since the first enrollment, and swaps for as long as root enrolls.
 func TestAUserWhoSwapsTheFileForALinkGetsNoFileOfRoot(t *testing.T) {
