@@ -22,7 +22,7 @@ const (
 // right. A supervisor that says nothing, because another agent runs here, fails none.
 func AgentChecks(checks *health.Checks, socket, spiffeID string) {
 	var member atomic.Bool // it was one of the host's
-	read := func() (hostagent.Notice, error) { return hostagent.ReadNotice(socket, time.Now()) }
+	read := hostagent.NewNotices(socket, time.Now).Read
 	checks.Register(CheckHost, func(context.Context) error {
 		n, err := read()
 		if err != nil {

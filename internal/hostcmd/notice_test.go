@@ -25,7 +25,7 @@ func TestWhatTheSupervisorOfTheAgentSaysIsInReadyz(t *testing.T) {
 	}{
 		"all is well":         {before: active, now: active, ready: true},
 		"it says nothing":     {ready: true},
-		"the host is revoked": {active, hostagent.Notice{Standing: hostagent.StandingRevoked}, hostcmd.CheckHost, "has revoked this host: enroll this host anew", false},
+		"the host is revoked": {active, hostagent.Notice{Standing: hostagent.StandingRevoked}, hostcmd.CheckHost, "has revoked this host: enroll this host again", false},
 		"the host is unknown": {active, hostagent.Notice{Standing: hostagent.StandingUnknown}, hostcmd.CheckHost, "does not know this host", false},
 		"this member is revoked, the other not": {
 			active,

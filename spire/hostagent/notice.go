@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -76,9 +77,49 @@ func ReadNotice(socket string, now time.Time) (Notice, error) {
 	}
 	// One from the future is of a clock that was moved back since, and may be what tells so.
 	if now.Sub(n.At) > 2*noticeAge {
-		return Notice{}, fmt.Errorf("%s is of %s: the supervisor of the agent does not run", NoticePath(socket), n.At.UTC().Format(time.RFC3339))
+		return Notice{}, tooOld(socket, n)
 	}
 	return n, nil
+}
+
+// Notices reads the notices of one supervisor for a program that runs for long. One from
+// the future counts as of when it was seen first, so that it gets old too if the
+// supervisor does not run any more. It is safe for concurrent use.
+type Notices struct {
+	socket string
+	now    func() time.Time
+
+	mu   sync.Mutex
+	at   time.Time // of the notice from the future that was seen last
+	seen time.Time
+}
+
+// NewNotices returns Notices of the supervisor of the agent at this socket. now should
+// have a monotonic reading, as time.Now has: the clock may be moved meanwhile.
+func NewNotices(socket string, now func() time.Time) *Notices {
+	return &Notices{socket: socket, now: now}
+}
+
+// Read is ReadNotice for now.
+func (r *Notices) Read() (Notice, error) {
+	now := r.now()
+	n, err := ReadNotice(r.socket, now)
+	if err != nil || !n.At.After(now) {
+		return n, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !n.At.Equal(r.at) {
+		r.at, r.seen = n.At, now
+	}
+	if now.Sub(r.seen) > 2*noticeAge {
+		return Notice{}, tooOld(r.socket, n)
+	}
+	return n, nil
+}
+
+func tooOld(socket string, n Notice) error {
+	return fmt.Errorf("%s is of %s: the supervisor of the agent does not run", NoticePath(socket), n.At.UTC().Format(time.RFC3339))
 }
 
 // tell writes the notice when there is news, and sometimes without.
@@ -93,7 +134,10 @@ func (s *Supervisor) tell(b Bundle, fetchErr error) {
 	n := Notice{At: s.cfg.Now().UTC(), Standing: b.Standing, Members: b.Members, Agent: s.Reason(), Clock: clockFault(b, fetchErr, s.cfg.Now())}
 	same := old
 	same.At = n.At
-	if reflect.DeepEqual(same, n) && n.At.Sub(old.At) < noticeAge {
+	// After the clock was moved back, what was written is of the future, where it never gets
+	// old: it is written again.
+	age := n.At.Sub(old.At)
+	if reflect.DeepEqual(same, n) && age >= 0 && age < noticeAge {
 		return
 	}
 	if n.Standing != old.Standing && n.Standing.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -117,6 +118,50 @@ func TestANoticeFromTheFutureStands(t *testing.T) {
 		require.NoError(t, err, ahead)
 		require.Equal(t, "a day behind", n.Clock)
 	}
+}
+
+// TestANoticeFromTheFutureGetsOldToo: its supervisor died when the clock was days ahead.
+func TestANoticeFromTheFutureGetsOldToo(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	say := func(ahead time.Duration) {
+		text := `{"at":"` + now.Add(ahead).Format(time.RFC3339) + `","standing":"revoked"}`
+		require.NoError(t, os.WriteFile(hostagent.NoticePath(socket), []byte(text), 0o600))
+	}
+	notices := hostagent.NewNotices(socket, func() time.Time { return now })
+	say(25 * time.Hour)
+	for range 4 { // up to twenty minutes
+		_, err := notices.Read()
+		require.NoError(t, err)
+		now = now.Add(6 * time.Minute)
+	}
+	_, err := notices.Read()
+	require.ErrorContains(t, err, "does not run")
+	say(25 * time.Hour) // another one: the supervisor runs
+	n, err := notices.Read()
+	require.NoError(t, err)
+	require.Equal(t, hostagent.StandingRevoked, n.Standing)
+	now = now.Add(19 * time.Minute)
+	_, err = notices.Read()
+	require.NoError(t, err)
+	now = now.Add(2 * time.Minute)
+	_, err = notices.Read()
+	require.ErrorContains(t, err, "does not run")
+}
+
+// TestANoticeIsWrittenAgainAfterTheClockWasMovedBack: the one before is of the future.
+func TestANoticeIsWrittenAgainAfterTheClockWasMovedBack(t *testing.T) {
+	t.Parallel()
+	var back atomic.Int64
+	f := start(t, func(_ *hostagent.Host, c *hostagent.Config, _ *world) {
+		c.Now = func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }
+	})
+	f.world.rounds(t, 3)
+	require.WithinDuration(t, time.Now(), notice(t, f).At, time.Minute)
+	back.Store(int64(15 * time.Minute))
+	f.world.rounds(t, 3)
+	require.WithinDuration(t, time.Now().Add(-15*time.Minute), notice(t, f).At, time.Minute)
 }
 
 // TestWhoIsOnThePathCannotMakeAHostUnwanted: a certificate of another CA is no answer of
