@@ -85,3 +85,22 @@ func TestSurvivesAServerThatIsNotTheAdminAPI(t *testing.T) {
 	}
 	require.Zero(t, elsewhere.Load(), "the key must not follow a redirect")
 }
+
+// TestAnIDIsNeverAnotherPath: what a person gives as an id must not walk to another call.
+func TestAnIDIsNeverAnotherPath(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Value
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.URL.EscapedPath())
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(srv.Close)
+	c := adminclient.New(srv.URL, "zta_key")
+	t.Cleanup(c.Close)
+	for id, want := range map[string]string{
+		"..": "%2E%2E", ".": "%2E", "../keys/k": "%2E%2E%2Fkeys%2Fk", "a?b=c#d": "a%3Fb=c%23d", "%2e%2e": "%252e%252e",
+	} {
+		require.NoError(t, c.RevokeToken(t.Context(), id), id)
+		require.Equal(t, adminapi.Base+"/tokens/"+want, asked.Load(), id)
+	}
+}

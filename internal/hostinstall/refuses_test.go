@@ -182,6 +182,7 @@ func wrongControllers() map[string]wrong {
 			h.write("/root/ca.crt", otherCA(h.t))
 		}, nil, "is not that of ", 1},
 		"a version that is none":                                            {func(h *fakeHost) { h.shop.Files["VERSION"] = []byte("$(id)\n"); h.shop.Sign() }, nil, "which is none", 1},
+		"a version that the signed checksums do not name": {func(h *fakeHost) { h.shop.Files["VERSION"] = []byte("v0.0.1\n") }, nil, "VERSION is not the file that the signed checksums name", 1},
 		"an enrollment that is refused":                                     {func(h *fakeHost) { h.enroll = func([]string, string) int { return 3 } }, nil, "the host is not enrolled. Everything is as it was.", 1},
 		"an enrollment with an answer that got lost, before there is a key": {func(h *fakeHost) { h.enroll = func([]string, string) int { return 1 } }, nil, "Everything is as it was.", 1},
 	}

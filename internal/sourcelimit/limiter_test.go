@@ -44,6 +44,26 @@ func TestManyAddressesFillNoMemoryAndAreNoWayAround(t *testing.T) {
 	require.Equal(t, sourcelimit.MaxSources+2, allowed)
 }
 
+// TestAFullLimiterLooksForRoomOnceASecond: a look costs the time of all keys, and a
+// flood of new addresses must not buy one each.
+func TestAFullLimiterLooksForRoomOnceASecond(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	l := sourcelimit.New(time.Millisecond, 1, func() time.Time { return now })
+	fill := func(first byte, n int) {
+		for i := range n {
+			l.Allow(netip.AddrFrom4([4]byte{first, byte(i >> 16), byte(i >> 8), byte(i)}))
+		}
+	}
+	fill(10, sourcelimit.MaxSources+1) // it is full, and has looked
+	now = now.Add(500 * time.Millisecond)
+	fill(11, 100)
+	require.Equal(t, sourcelimit.MaxSources, l.Size(), "all have recovered, and nobody looks yet")
+	now = now.Add(500 * time.Millisecond)
+	fill(12, 100)
+	require.Equal(t, 100, l.Size())
+}
+
 func TestTurnstileCountsWhoIsInside(t *testing.T) {
 	t.Parallel()
 	turnstile := sourcelimit.NewTurnstile(3, 2)
