@@ -44,6 +44,9 @@ func (s *Service) Approve(ctx context.Context, v Verdict) (Request, error) {
 			ID: newTokenID(), Workload: q.Workload, Replace: v.Replace, Delivery: ByRequest,
 			CreatedBy: v.Actor, CreatedAt: now, ExpiresAt: now.Add(DefaultTTL),
 		}
+		if err := t.endWithMaker(ctx, tx); err != nil {
+			return nil, err
+		}
 		// Nobody knows this secret, not even we: the host redeems by its key.
 		if err := s.insert(ctx, tx, t, secret.New(q.Workload.Kind.TokenPrefix())); err != nil {
 			return nil, err

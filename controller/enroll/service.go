@@ -41,6 +41,9 @@ type Tx interface {
 	TokenByHash(ctx context.Context, hash []byte) (Token, error)
 	TokenByID(ctx context.Context, id string) (Token, error)
 	InsertToken(ctx context.Context, t Token, hash []byte) error
+	// MakerEnds is when the API key ends that is this actor; zero for one that does not
+	// end, and for whoever is no key. A key that is dead by now is an error.
+	MakerEnds(ctx context.Context, actor string, now time.Time) (time.Time, error)
 	// UpdateToken writes the claim and the revocation of t, and who opened its link.
 	UpdateToken(ctx context.Context, t Token) error
 	// HostKeyKnown says whether a host with this key hash exists, revoked or not.
@@ -161,8 +164,8 @@ func (e *FieldError) Unwrap() error { return e.Err }
 
 // Create makes a token and returns it with what is to be handed over: by its
 // Delivery the secret, the secret sealed to the recipient, or the code of a claim
-// link. None of them is stored in clear or can be shown again. Errors: *FieldError,
-// ErrLiveMember.
+// link. None of them is stored in clear or can be shown again. A token that an API key
+// makes ends no later than the key. Errors: *FieldError, ErrLiveMember.
 func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, error) {
 	if err := r.validate(); err != nil {
 		return Token{}, "", err
@@ -178,6 +181,9 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 		return Token{}, "", err
 	}
 	err = s.cfg.Store.EnrollTx(ctx, func(tx Tx) error {
+		if err := t.endWithMaker(ctx, tx); err != nil {
+			return err
+		}
 		if err := s.insert(ctx, tx, t, token); err != nil {
 			return err
 		}

@@ -72,6 +72,38 @@ func (a authRows) RevokeKey(ctx context.Context, id string, at time.Time) error 
 	return a.write(ctx, apiKey(id, changelog.Revoked), `UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, micros(at), id)
 }
 
+// RevokeTokensBy implements auth.KeysTx.
+func (a authRows) RevokeTokensBy(ctx context.Context, actor string, at time.Time) (ids []string, err error) {
+	return ids, a.within(ctx, func(t *Tx) error {
+		pending, err := collect(ctx, t.sql, scanToken, `SELECT `+tokenColumns+` FROM tokens
+			WHERE created_by = ? AND claimed_at = 0 AND revoked_at = 0 AND expires_at > ? ORDER BY id`, actor, micros(at))
+		if err != nil {
+			return err
+		}
+		for _, tok := range pending {
+			tok.RevokedAt = at
+			if err := errors.Join(t.UpdateToken(ctx, tok), t.EraseClaim(ctx, tok.ID)); err != nil {
+				return err
+			}
+			ids = append(ids, tok.ID)
+		}
+		return nil
+	})
+}
+
+// MakerEnds implements enroll.Tx.
+func (t *Tx) MakerEnds(ctx context.Context, actor string, now time.Time) (time.Time, error) {
+	id, byKey := strings.CutPrefix(actor, auth.KeyActor)
+	if !byKey {
+		return time.Time{}, nil
+	}
+	key, err := scanKey(t.sql.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = ?`, id))
+	if errors.Is(err, auth.ErrKeyNotFound) || err == nil && key.State(now) != "active" {
+		return time.Time{}, &auth.RefusedError{Reason: "the API key ended meanwhile", Actor: actor}
+	}
+	return key.ExpiresAt, err
+}
+
 // UseKey implements auth.KeysTx.
 func (a authRows) UseKey(ctx context.Context, id string, at time.Time) error {
 	return a.exec(ctx, `UPDATE api_keys SET last_used_at = ? WHERE id = ? AND last_used_at < ?`, micros(at), id, micros(at))

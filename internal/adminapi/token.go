@@ -49,6 +49,8 @@ type CreatedToken struct {
 	Kind        string    `json:"kind" enum:"connector,tunneler"`
 	ID          string    `json:"id"`
 	ExpiresAt   time.Time `json:"expires_at"`
+	// ExpiryNote says that the token ends sooner than was asked, and why.
+	ExpiryNote string `json:"expiry_note,omitempty"`
 	// InstallCommand is the first of InstallCommands.
 	InstallCommand  string           `json:"install_command"`
 	InstallCommands []InstallCommand `json:"install_commands"`

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -15,7 +16,7 @@ func (s *Server) tokenOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/tokens", tag: "tokens", summary: "Create an enrollment token",
 		description: "By `delivery` the reply has the token itself (`plain`), text that only the recipient's key opens (`sealed`), " +
-			"or a link that opens once (`claim`). None of them can be shown again.",
+			"or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.",
 		permission: auth.TokensWrite, stepUp: true, request: adminapi.TokenRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []int{http.StatusConflict}, handle: s.createToken,
 	}, {
@@ -44,7 +45,11 @@ func (s *Server) createToken(c *gin.Context) error {
 		return err
 	}
 	made(c, t.ID)
-	c.JSON(http.StatusCreated, s.renderCreated(t, handed))
+	out := s.renderCreated(t, handed)
+	if t.ExpiresAt.Sub(t.CreatedAt) < cmp.Or(req.TTL, enroll.DefaultTTL) {
+		out.ExpiryNote = "It expires with the API key that made it."
+	}
+	c.JSON(http.StatusCreated, out)
 	return nil
 }
 

@@ -58,8 +58,10 @@ func (k Key) principal() Principal {
 	return Principal{Actor: keyActor + k.ID, Kind: KindKey, Name: k.Name, Permissions: k.KeyPermissions()}
 }
 
-// keyActor begins the name that a key has as an actor.
-const keyActor = "key:"
+// KeyActor begins the name that a key has as an actor.
+const KeyActor = "key:"
+
+const keyActor = KeyActor
 
 // ErrKeyNotFound is returned by a store that has no such key.
 var ErrKeyNotFound = errors.New("no such API key")

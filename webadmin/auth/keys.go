@@ -201,8 +201,8 @@ func (k *Keys) boundByParent(ctx context.Context, tx Tx, child *Key, asked bool)
 // List returns all keys, dead ones too, the newest first.
 func (k *Keys) List(ctx context.Context) ([]Key, error) { return k.Store.AuthRows().Keys(ctx) }
 
-// Revoke ends a key at once, with every access token that it got and every key that
-// it made. Errors: ErrKeyNotFound, ErrDeclaredKey.
+// Revoke ends a key at once, with every access token that it got, every key that it made,
+// and every enrollment token of these that waits for its host. Errors: ErrKeyNotFound, ErrDeclaredKey.
 func (k *Keys) Revoke(ctx context.Context, id string, by By) error {
 	return k.Store.AuthTx(ctx, func(tx Tx) error {
 		key, err := tx.KeyByID(ctx, id)
@@ -258,9 +258,22 @@ func (k *core) revokeOne(ctx context.Context, tx Tx, key Key, by By, reason stri
 	if err := tx.RevokeKey(ctx, key.ID, key.RevokedAt); err != nil {
 		return err
 	}
-	return k.record(ctx, tx, by, audit.Event{
+	if err := k.record(ctx, tx, by, audit.Event{
 		Action: audit.KeyRevoke, Target: "key/" + key.ID, Reason: reason, Before: before, After: describeKey(key),
-	})
+	}); err != nil {
+		return err
+	}
+	tokens, err := tx.RevokeTokensBy(ctx, keyActor+key.ID, key.RevokedAt)
+	if err != nil {
+		return err
+	}
+	for _, id := range tokens {
+		e := audit.Event{Action: audit.TokenRevoke, Target: "token/" + id, Reason: "made by " + keyActor + key.ID}
+		if err := k.record(ctx, tx, by, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // describeKey is a key in the audit log.

@@ -98,6 +98,9 @@ type KeysTx interface {
 	RevokeKey(ctx context.Context, id string, at time.Time) error
 	// UpdateKey gives a key another name and other permissions.
 	UpdateKey(ctx context.Context, id, name string, permissions []Permission) error
+	// RevokeTokensBy revokes the pending enrollment tokens that an actor made, and
+	// returns their ids.
+	RevokeTokensBy(ctx context.Context, actor string, at time.Time) ([]string, error)
 	// UseKey only moves LastUsedAt forward.
 	UseKey(ctx context.Context, id string, at time.Time) error
 }

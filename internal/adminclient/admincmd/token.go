@@ -149,6 +149,9 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 	if t.LinkWarning != "" {
 		first += "\n" + p.Warn("Warning") + "   " + t.LinkWarning
 	}
+	if t.ExpiryNote != "" {
+		first += "\n" + p.Warn("Note") + "      " + t.ExpiryNote
+	}
 	if t.InstallCommand == "" {
 		run = p.Warn("There is no command to paste: ") + "the controller does not know at which address hosts reach it. Set public_address."
 	}

@@ -1372,6 +1372,8 @@ export interface components {
             delivery: "plain" | "sealed" | "claim";
             /** Format: date-time */
             expires_at: string;
+            /** @description ExpiryNote says that the token ends sooner than was asked, and why. */
+            expiry_note?: string;
             id: string;
             /** @description InstallCommand is the first of InstallCommands. */
             install_command: string;
