@@ -57,6 +57,7 @@ func TestHosts(t *testing.T) {
 		require.Equal(t, before, hostID(t, gw))
 		require.Equal(t, "1\n", gw.Run("pgrep", "-c", "-x", "spire-agent"))
 	})
+	tell("nothing on healthy hosts calls for attention", func(*testing.T) { healthy(s, gw, lap) })
 	tell("whoever is not the unit gets no SVID", func(t *testing.T) { strangers(t, s, gw) })
 	tell("status and doctor tell what is wrong with a unit", func(t *testing.T) { doctored(t, s, gw) })
 	tell("the units are locked down", func(t *testing.T) {
