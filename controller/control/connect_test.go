@@ -143,7 +143,7 @@ func TestConnectRefuses(t *testing.T) {
 			eventually(t, "OFFLINE", func() bool { return w.status("c-01") == fleet.Offline })
 			require.Equal(t, fleet.Offline, w.status("victim"))
 			require.True(t, w.roster.Connector("victim", time.Time{}).LastSeen.IsZero(), "the victim was never seen")
-			_, by := w.roster.Tunneler("t-01", time.Time{})
+			_, by, _ := w.roster.Tunneler("t-01", time.Time{})
 			require.Empty(t, by)
 		})
 	}
@@ -402,13 +402,13 @@ func TestTunnelerReports(t *testing.T) {
 			Svid: &zerotrustv1.SVIDStatus{Serial: strings.Repeat("é", 60), AuthorityId: "aa\x07"},
 		}),
 	)
-	eventually(t, "the known tunneler", func() bool { p, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == fleet.Online })
+	eventually(t, "the known tunneler", func() bool { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == fleet.Online })
 	for _, id := range []string{"made-up", "revoked", "c-02", ""} {
-		p, by := w.roster.Tunneler(id, time.Time{})
+		p, by, _ := w.roster.Tunneler(id, time.Time{})
 		require.Equal(t, fleet.Offline, p.Status, id)
 		require.Empty(t, by, id)
 	}
-	p, by := w.roster.Tunneler("t-01", time.Time{})
+	p, by, _ := w.roster.Tunneler("t-01", time.Time{})
 	require.Equal(t, "c-01", by)
 	p.LastSeen = time.Time{}
 	require.Empty(t, cmp.Diff(fleet.Presence{
@@ -421,10 +421,10 @@ func TestTunnelerReports(t *testing.T) {
 	detached := &zerotrustv1.TunnelerReport{TunnelerId: "t-01", Detached: true}
 	other.say(report(detached), heartbeat("c-02", 7))
 	eventually(t, "the heartbeat behind it", func() bool { return w.roster.Connector("c-02", time.Time{}).PolicyRevision == 7 })
-	p, _ = w.roster.Tunneler("t-01", time.Time{})
+	p, _, _ = w.roster.Tunneler("t-01", time.Time{})
 	require.Equal(t, fleet.Online, p.Status)
 	s.say(report(detached))
-	eventually(t, "the detach", func() bool { p, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == fleet.Offline })
+	eventually(t, "the detach", func() bool { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == fleet.Offline })
 }
 
 func TestDirectory(t *testing.T) {
@@ -526,14 +526,14 @@ func TestARelayIsNotPunishedForWhatItRelays(t *testing.T) {
 			if id == "" {
 				r.TunnelerId, id = "bad", "bad"
 			}
-			before, _ := w.roster.Tunneler("good", time.Time{})
+			before, _, _ := w.roster.Tunneler("good", time.Time{})
 			s.say(report(r), report(&zerotrustv1.TunnelerReport{TunnelerId: "good", SessionStartedAt: timestamppb.Now()}), heartbeat("c-01", 1))
 			eventually(t, "the report after it", func() bool {
-				p, _ := w.roster.Tunneler("good", time.Time{})
+				p, _, _ := w.roster.Tunneler("good", time.Time{})
 				return p.Status == fleet.Online && p.LastSeen.After(before.LastSeen)
 			})
 			require.Equal(t, fleet.Online, w.status("c-01"))
-			p, _ := w.roster.Tunneler(id, time.Time{})
+			p, _, _ := w.roster.Tunneler(id, time.Time{})
 			require.Equal(t, id == "bad", p.Status == fleet.Online, "who is attached is ONLINE, whatever it says")
 			require.False(t, p.Since.After(time.Now()))
 			require.True(t, wire.Printable(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID))

@@ -213,7 +213,7 @@ func FuzzHello(f *testing.F) {
 			func(_ any, in grpc.ServerStream) error { return plane.Connect(&inner{script: s, ctx: in.Context()}) })
 		require.Contains(t, []codes.Code{codes.OK, codes.InvalidArgument, codes.PermissionDenied}, status.Code(err), err)
 		require.Equal(t, fleet.Offline, roster.Connector("c-01", time.Time{}).Status)
-		p, _ := roster.Tunneler("t-01", time.Time{})
+		p, _, _ := roster.Tunneler("t-01", time.Time{})
 		require.False(t, strings.ContainsFunc(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID, func(c rune) bool { return !unicode.IsPrint(c) }))
 		require.True(t, roster.Connector("c-02", time.Time{}).LastSeen.IsZero())
 	})

@@ -128,7 +128,7 @@ func TestRosterKnowsWhatWasProved(t *testing.T) {
 		t.Parallel()
 		w, who := newWorld(t), tunneler("t-01")
 		w.member(t, who)
-		of := func() fleet.Presence { p, _ := w.roster.Tunneler("t-01", time.Time{}); return p }
+		of := func() fleet.Presence { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p }
 		p := w.peer(t, who, holdWatch("t-01"))
 		eventually(t, "the handshake's SVID", func() bool { return of().SVIDVerified })
 		want := p.rotate(t, w, who)

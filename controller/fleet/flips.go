@@ -74,12 +74,13 @@ func (r *Roster) flips(all bool) map[identity.Workload]Status {
 
 // status needs r.mu.
 func (r *Roster) status(w identity.Workload) Status {
-	a := r.tunnelers[w.ID]
 	if w.Kind == identity.KindConnector {
-		a = r.connectors[w.ID]
+		return r.presence(r.connectors[w.ID], time.Time{}).Status
 	}
-	p, _ := r.presence(a, time.Time{})
-	return p.Status
+	if s := r.settled(w.ID); s != nil {
+		return s.presence().Status
+	}
+	return Offline
 }
 
 // kick has Watch look at a member, unless it is known to be so. It needs r.mu.

@@ -20,7 +20,7 @@ func (r *Roster) Headcount() (out Headcount) {
 	defer r.mu.Unlock()
 	now := r.now()
 	for _, a := range r.connectors {
-		p, _ := r.presence(a, a.LastSeen)
+		p := r.presence(a, a.LastSeen)
 		if p.Status != Online {
 			continue
 		}
@@ -30,14 +30,10 @@ func (r *Roster) Headcount() (out Headcount) {
 			out.OldestPolicy = p.PolicyRevision
 		}
 	}
-	for _, a := range r.tunnelers {
-		if p, _ := r.presence(a, a.LastSeen); p.Status == Online {
-			out.Tunnelers = append(out.Tunnelers, now.Sub(p.LastSeen))
-		}
-	}
-	for _, s := range r.sessions {
-		if p, _ := r.presence(&attendance{Presence: s.Presence}, s.LastSeen); p.Status == Online {
-			out.Sessions++
+	for id := range r.tunnelers {
+		if s := r.settled(id); len(s.open) > 0 {
+			out.Tunnelers = append(out.Tunnelers, now.Sub(s.lastSeen))
+			out.Sessions += len(s.open)
 		}
 	}
 	return out

@@ -39,7 +39,9 @@ func TestHeadcount(t *testing.T) {
 
 	r.ConnectorDown("c-01", one)
 	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Detached: true})
-	want("who left is not in it", fleet.Headcount{Connectors: []time.Duration{0}, Sessions: 1, OldestPolicy: 9})
+	want("a connector that left, and a session that ended while the other lives", fleet.Headcount{
+		Connectors: []time.Duration{0}, Tunnelers: []time.Duration{5 * time.Second}, Sessions: 1, OldestPolicy: 9,
+	})
 	c.Advance(31 * time.Second)
 	want("nor who was not heard of", fleet.Headcount{})
 }

@@ -74,10 +74,10 @@ func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
 	}
 	all := slices.Clone(r.tunnelers)
 	for i := range all {
-		p, by := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
-		all[i].Presence = p
-		if by != "" {
-			all[i].ConnectorID = by
+		p, current, sessions := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
+		all[i].Presence, all[i].Sessions = p, sessions
+		if current != "" {
+			all[i].ConnectorID = current
 		}
 	}
 	return all, nil

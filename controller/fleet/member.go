@@ -69,11 +69,14 @@ type Connector struct {
 // Tunneler is an enrolled tunneler.
 type Tunneler struct {
 	Member
-	// ConnectorID is the connector that reported it last.
+	// ConnectorID is the connector of its session that was heard of last; it does not
+	// change while that session lives, and remains when none is left.
 	ConnectorID string
-	Contested   bool
-	Clone       *Clone
-	Presence    Presence
+	// Sessions are all that are open, by connector.
+	Sessions  []Session
+	Contested bool
+	Clone     *Clone
+	Presence  Presence
 }
 
 // Status is what an operator sees of a member.

@@ -21,15 +21,6 @@ type Peer struct {
 	Trusts []string
 }
 
-// session is a tunneler at a connector.
-type session struct{ tunneler, connector string }
-
-// reported is the newest report of a session.
-type reported struct {
-	Peer
-	Presence
-}
-
 // ConnectorTrusts notes which authorities a connector has in its bundle.
 func (r *Roster) ConnectorTrusts(id string, authorities []string) {
 	r.mu.Lock()
@@ -43,19 +34,17 @@ func (r *Roster) Peers() []Peer {
 	defer r.mu.Unlock()
 	var out []Peer
 	for id, a := range r.connectors {
-		if p, _ := r.presence(a, a.LastSeen); p.Status == Online {
+		if p := r.presence(a, a.LastSeen); p.Status == Online {
 			w := identity.Workload{Kind: identity.KindConnector, ID: id}
 			out = append(out, Peer{Workload: w, SVID: p.SVID, Trusts: r.trusts[id]})
 		}
 	}
-	for _, s := range r.sessions {
-		p, _ := r.presence(&attendance{Presence: s.Presence}, s.LastSeen)
-		if p.Status != Online {
-			continue
-		}
-		out = append(out, s.Peer)
-		if seen, ok := r.proofs[s.ID]; ok {
-			out = append(out, Peer{Workload: s.Workload, Via: "directory stream", SVID: seen.svid, Trusts: s.Trusts})
+	for id := range r.tunnelers {
+		for _, one := range r.settled(id).open {
+			out = append(out, one.Peer)
+			if seen, ok := r.proofs[id]; ok {
+				out = append(out, Peer{Workload: one.Workload, Via: "directory stream", SVID: seen.svid, Trusts: one.Trusts})
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b Peer) int {
@@ -63,31 +52,4 @@ func (r *Roster) Peers() []Peer {
 	})
 	// A tunneler has one directory stream, however many sessions it has.
 	return slices.CompactFunc(out, func(a, b Peer) bool { return a.Workload == b.Workload && a.Via == b.Via })
-}
-
-// noteSession needs r.mu.
-func (r *Roster) noteSession(connector string, p Report) {
-	key := session{p.TunnelerID, connector}
-	if p.Detached {
-		delete(r.sessions, key)
-		return
-	}
-	w := identity.Workload{Kind: identity.KindTunneler, ID: p.TunnelerID}
-	r.sessions[key] = reported{
-		Peer:     Peer{Workload: w, Via: "session at connector/" + connector, SVID: p.SVID, Trusts: p.Trusts},
-		Presence: Presence{Since: p.Since, LastSeen: r.now()},
-	}
-}
-
-// forgetPeer needs r.mu.
-func (r *Roster) forgetPeer(w identity.Workload) {
-	if w.Kind == identity.KindConnector {
-		delete(r.trusts, w.ID)
-		return
-	}
-	for key := range r.sessions {
-		if key.tunneler == w.ID {
-			delete(r.sessions, key)
-		}
-	}
 }

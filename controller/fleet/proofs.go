@@ -16,7 +16,7 @@ func (r *Roster) ConnectorProved(id string, stream uint64, svid SVID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.connectors[id]; a != nil && a.stream == stream {
-		r.noteSVID(&a.Presence, svid)
+		r.noteSVID(&a.SVID, svid)
 		a.SVIDVerified = true
 	}
 }

@@ -26,10 +26,9 @@ type Roster struct {
 	mu         sync.Mutex
 	nextStream uint64
 	connectors map[string]*attendance
-	tunnelers  map[string]*attendance // the newest report wins
-	sessions   map[session]reported   // every one of them
-	trusts     map[string][]string    // authority ids in the bundle of each connector
-	proofs     map[string]proof       // of tunnelers with a directory stream
+	tunnelers  map[string]*sessions
+	trusts     map[string][]string // authority ids in the bundle of each connector
+	proofs     map[string]proof    // of tunnelers with a directory stream
 	dirty      map[identity.Workload]Seen
 	activity   Activity
 	online     map[identity.Workload]bool // as Watch has told
@@ -40,14 +39,13 @@ type Roster struct {
 type attendance struct {
 	Presence
 	stream uint64 // which control stream it is of
-	by     string // reporting connector of a tunneler
 }
 
 // NewRoster returns an empty roster.
 func NewRoster(now func() time.Time) *Roster {
 	return &Roster{
-		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*attendance{},
-		sessions: map[session]reported{}, trusts: map[string][]string{},
+		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*sessions{},
+		trusts: map[string][]string{},
 		proofs: map[string]proof{}, dirty: map[identity.Workload]Seen{},
 		online: map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
 	}
@@ -79,7 +77,7 @@ func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uin
 	}
 	a.LastSeen, a.PolicyRevision = r.now(), revision
 	if !a.SVIDVerified {
-		r.noteSVID(&a.Presence, svid)
+		r.noteSVID(&a.SVID, svid)
 	}
 	r.activity.Heartbeats++
 	w := identity.Workload{Kind: identity.KindConnector, ID: id}
@@ -110,42 +108,17 @@ type Report struct {
 	Detached   bool
 }
 
-// TunnelerReport notes a report. A detach by a connector other than the one that
-// reported last changes nothing: the tunneler has moved on.
-func (r *Roster) TunnelerReport(connectorID string, p Report) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.noteSession(connectorID, p)
-	a := r.tunnelers[p.TunnelerID]
-	w := identity.Workload{Kind: identity.KindTunneler, ID: p.TunnelerID}
-	if p.Detached {
-		if a != nil && a.by == connectorID {
-			a.Since = time.Time{}
-			r.kick(w, Offline)
-		}
-		return
-	}
-	next := &attendance{by: connectorID, Presence: Presence{Since: p.Since, LastSeen: r.now(), RemoteAddr: p.RemoteAddr}}
-	if a != nil {
-		next.SVID = a.SVID
-	}
-	r.noteSVID(&next.Presence, p.SVID)
-	r.tunnelers[p.TunnelerID] = next
-	r.activity.Heartbeats++
-	r.touch(w.Kind, w.ID, p.Version, connectorID)
-	r.kick(w, Online)
-}
-
 // Forget drops a member that was revoked.
 func (r *Roster) Forget(w identity.Workload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w.Kind == identity.KindConnector {
 		delete(r.connectors, w.ID)
+		delete(r.trusts, w.ID)
+		r.endSessionsAt(w.ID)
 	} else {
 		delete(r.tunnelers, w.ID)
 	}
-	r.forgetPeer(w)
 	delete(r.dirty, w)
 	r.kick(w, Offline)
 }
@@ -155,39 +128,27 @@ func (r *Roster) Forget(w identity.Workload) {
 func (r *Roster) Connector(id string, stored time.Time) Presence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p, _ := r.presence(r.connectors[id], stored)
-	return p
+	return r.presence(r.connectors[id], stored)
 }
 
-// Tunneler returns the presence of a tunneler and who reported it.
-func (r *Roster) Tunneler(id string, stored time.Time) (Presence, string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	p, by := r.presence(r.tunnelers[id], stored)
-	if seen, ok := r.proofs[id]; ok {
-		p.SVID, p.SVIDVerified = seen.svid, true
-	}
-	return p, by
-}
-
-func (r *Roster) presence(a *attendance, stored time.Time) (Presence, string) {
+func (r *Roster) presence(a *attendance, stored time.Time) Presence {
 	if a == nil {
-		return Presence{Status: Offline, LastSeen: stored}, ""
+		return Presence{Status: Offline, LastSeen: stored}
 	}
 	p := a.Presence
 	if p.Since.IsZero() || r.now().Sub(p.LastSeen) > OfflineAfter {
-		return Presence{Status: Offline, LastSeen: p.LastSeen, SVID: p.SVID}, a.by
+		return Presence{Status: Offline, LastSeen: p.LastSeen, SVID: p.SVID}
 	}
 	p.Status = Online
-	return p, a.by
+	return p
 }
 
-// noteSVID replaces the SVID that p uses and counts it when it is another one.
-func (r *Roster) noteSVID(p *Presence, svid SVID) {
-	if p.SVID.Serial != "" && svid.Serial != "" && p.SVID.Serial != svid.Serial {
+// noteSVID replaces the SVID in use and counts it when it is another one.
+func (r *Roster) noteSVID(in *SVID, svid SVID) {
+	if in.Serial != "" && svid.Serial != "" && in.Serial != svid.Serial {
 		r.activity.Rotations++
 	}
-	p.SVID = svid
+	*in = svid
 }
 
 // touch marks a last-seen time for the next flush. An empty version keeps the

@@ -73,7 +73,7 @@ func TestRosterFollowsTunnelers(t *testing.T) {
 	c := newClock()
 	r := fleet.NewRoster(c.Now)
 	status := func() (fleet.Status, string) {
-		p, by := r.Tunneler("t-01", time.Time{})
+		p, by, _ := r.Tunneler("t-01", time.Time{})
 		return p.Status, by
 	}
 	expect := func(want fleet.Status, by string) {
@@ -87,9 +87,11 @@ func TestRosterFollowsTunnelers(t *testing.T) {
 	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Since: c.Now(), RemoteAddr: "a"})
 	expect(fleet.Online, "c-01")
 	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Since: c.Now(), RemoteAddr: "b"})
+	expect(fleet.Online, "c-01") // it has both, and does not jump
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Detached: true})
 	expect(fleet.Online, "c-02")
 	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Detached: true})
-	expect(fleet.Online, "c-02") // it has moved on
+	expect(fleet.Online, "c-02") // a second end of the same session
 	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Detached: true})
 	expect(fleet.Offline, "c-02")
 	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Since: c.Now()})
@@ -149,8 +151,8 @@ func TestRosterFlushes(t *testing.T) {
 	r.Forget(connector("gone"))
 	require.Empty(t, cmp.Diff([]fleet.Seen{
 		{Workload: connector("c-01"), At: beat, Version: "v1"},
-		{Workload: tunneler("t-01"), At: c.Now(), Version: "v2", Connector: "c-02"},
-	}, flush(&seenStore{})), "101 heartbeats are one row, the newest reporter is kept, who was revoked is not written")
+		{Workload: tunneler("t-01"), At: c.Now(), Version: "v2", Connector: "c-01"},
+	}, flush(&seenStore{})), "101 heartbeats are one row, the connector of the first session is kept, who was revoked is not written")
 	require.Empty(t, flush(&seenStore{}), "written once")
 
 	t.Log("a store that fails costs the batch, and the next heartbeat brings it again")
@@ -172,7 +174,7 @@ func TestRosterIsSafe(t *testing.T) {
 				r.ConnectorBeat("c-01", n, fleet.SVID{}, 1)
 				r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Since: time.Now()})
 				_ = r.Connector("c-01", time.Time{})
-				_, _ = r.Tunneler("t-01", time.Time{})
+				_, _, _ = r.Tunneler("t-01", time.Time{})
 				r.ConnectorDown("c-01", n)
 			}
 		})

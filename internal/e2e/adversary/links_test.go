@@ -169,7 +169,7 @@ func TestALateEndOfAnOldSessionLeavesTheNewOne(t *testing.T) {
 	w.clock.advance(time.Second)
 	require.NoError(t, newer.beat())
 	eventually(t, "the newer session is reported on", func() bool {
-		p, by := w.roster.Tunneler(tunneler.ID, time.Time{})
+		p, by, _ := w.roster.Tunneler(tunneler.ID, time.Time{})
 		return p.Status == fleet.Online && by == connector.ID && p.LastSeen.Equal(w.clock.Now())
 	})
 }

@@ -83,7 +83,7 @@ func TestARelayIsNotCutForWhatATunnelerSays(t *testing.T) {
 	s.relays(t, &zerotrustv1.TunnelerReport{TunnelerId: tunneler.ID, BundleAuthorityIds: authorities})
 	s.relays(t, &zerotrustv1.TunnelerReport{TunnelerId: victim.ID, Version: "v1", SessionStartedAt: timestamppb.Now()})
 	eventually(t, "the honest tunneler is ONLINE", func() bool {
-		p, by := w.roster.Tunneler(victim.ID, time.Time{})
+		p, by, _ := w.roster.Tunneler(victim.ID, time.Time{})
 		return p.Status == fleet.Online && by == connector.ID
 	})
 	s.beat(t)
@@ -100,7 +100,7 @@ func TestATunnelerSpeaksForNobodyElse(t *testing.T) {
 	g := w.gateway(t)
 	n := g.attach(t)
 	require.Equal(t, codes.PermissionDenied, status.Code(n.says(&zerotrustv1.TunnelerHeartbeat{TunnelerId: victim.ID, Version: "v1"})))
-	p, _ := w.roster.Tunneler(victim.ID, time.Time{})
+	p, _, _ := w.roster.Tunneler(victim.ID, time.Time{})
 	require.Equal(t, fleet.Offline, p.Status)
 }
 
@@ -131,8 +131,8 @@ func TestARelaysWordYieldsToAProof(t *testing.T) {
 	require.NoError(t, err)
 	s := w.open(t)
 	s.relays(t, &zerotrustv1.TunnelerReport{TunnelerId: tunneler.ID, Svid: &zerotrustv1.SVIDStatus{Serial: "badc0de"}, SessionStartedAt: timestamppb.Now()})
-	eventually(t, "the report", func() bool { _, by := w.roster.Tunneler(tunneler.ID, time.Time{}); return by == connector.ID })
-	p, _ := w.roster.Tunneler(tunneler.ID, time.Time{})
+	eventually(t, "the report", func() bool { _, by, _ := w.roster.Tunneler(tunneler.ID, time.Time{}); return by == connector.ID })
+	p, _, _ := w.roster.Tunneler(tunneler.ID, time.Time{})
 	require.Equal(t, own.Status().Serial, p.SVID.Serial)
 	require.True(t, p.SVIDVerified)
 }

@@ -181,7 +181,7 @@ func (w *world) beat(t testing.TB) {
 }
 
 func (w *world) online(tunneler string) bool {
-	p, by := w.roster.Tunneler(tunneler, time.Time{})
+	p, by, _ := w.roster.Tunneler(tunneler, time.Time{})
 	return p.Status == fleet.Online && by == gateway
 }
 

@@ -1,0 +1,198 @@
+package fleet
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Session is an open session of a tunneler at a connector, as that connector
+// reported it last.
+type Session struct {
+	ConnectorID string
+	Since       time.Time
+	LastSeen    time.Time
+	Version     string
+	RemoteAddr  string
+}
+
+// sessions are those of one tunneler, by connector. The tunneler is ONLINE while
+// one of them lives: it was not reported as ended, and was reported within
+// OfflineAfter. All methods need the lock of the Roster.
+type sessions struct {
+	open map[string]*reported
+	// current is the connector that the tunneler is shown at. It changes only when
+	// the session there ends, or when that connector has no control stream and
+	// another one with a session has: with several sessions, the newest report would
+	// make the tunneler jump at each heartbeat.
+	current string
+	up      func(connector string) bool // has a control stream
+	// Of the newest report of any session, and of the current one; they outlive it.
+	lastSeen time.Time
+	svid     SVID
+}
+
+// reported is the newest report of a session.
+type reported struct {
+	Peer
+	Session
+}
+
+// settle removes the sessions that fell silent. Each reader and each change calls
+// it first, so that all of them see the same.
+func (s *sessions) settle(now time.Time) {
+	for connector, one := range s.open {
+		if now.Sub(one.LastSeen) > OfflineAfter {
+			delete(s.open, connector)
+		}
+	}
+	s.choose()
+}
+
+// choose replaces the current session, if it ended, with the one heard of last; one
+// at a connector with a control stream comes first, and replaces one without. With no
+// open session the last connector remains.
+func (s *sessions) choose() {
+	best := s.open[s.current]
+	if best != nil && s.up(s.current) {
+		return
+	}
+	for _, one := range s.open {
+		if s.better(one, best) {
+			best = one
+		}
+	}
+	if best != nil && best.ConnectorID != s.current {
+		s.current, s.svid = best.ConnectorID, best.SVID
+	}
+}
+
+// better says that one is to be shown rather than than, which may be nil.
+func (s *sessions) better(one, than *reported) bool {
+	if than == nil {
+		return true
+	}
+	if up := s.up(one.ConnectorID); up != s.up(than.ConnectorID) {
+		return up
+	}
+	// The current one is not given up for one that is no better.
+	return than.ConnectorID != s.current && (one.ConnectorID == s.current || compareSessions(one.Session, than.Session) > 0)
+}
+
+// compareSessions orders by the last report; the rest only makes it total.
+func compareSessions(a, b Session) int {
+	return cmp.Or(a.LastSeen.Compare(b.LastSeen), a.Since.Compare(b.Since), cmp.Compare(b.ConnectorID, a.ConnectorID))
+}
+
+// end removes the session at a connector.
+func (s *sessions) end(connector string) {
+	delete(s.open, connector)
+	s.choose()
+}
+
+// note replaces the report of a session.
+func (s *sessions) note(connector string, p Report, now time.Time) {
+	version := p.Version
+	if before := s.open[connector]; before != nil && version == "" {
+		version = before.Version
+	}
+	s.open[connector] = &reported{
+		Peer: Peer{
+			Workload: identity.Workload{Kind: identity.KindTunneler, ID: p.TunnelerID},
+			Via:      "session at connector/" + connector, SVID: p.SVID, Trusts: p.Trusts,
+		},
+		Session: Session{ConnectorID: connector, Since: p.Since, LastSeen: now, Version: version, RemoteAddr: p.RemoteAddr},
+	}
+	s.lastSeen = now
+	s.choose()
+}
+
+func (s *sessions) presence() Presence {
+	p := Presence{Status: Offline, LastSeen: s.lastSeen, SVID: s.svid}
+	if one := s.open[s.current]; one != nil {
+		p.Status, p.Since, p.RemoteAddr = Online, one.Since, one.RemoteAddr
+	}
+	return p
+}
+
+func (s *sessions) list() []Session {
+	out := make([]Session, 0, len(s.open))
+	for _, one := range s.open {
+		out = append(out, one.Session)
+	}
+	slices.SortFunc(out, func(a, b Session) int { return cmp.Compare(a.ConnectorID, b.ConnectorID) })
+	return out
+}
+
+// settled returns the sessions of a tunneler as they are now, nil for one that was
+// never reported. It needs r.mu.
+func (r *Roster) settled(id string) *sessions {
+	s := r.tunnelers[id]
+	if s != nil {
+		s.settle(r.now())
+	}
+	return s
+}
+
+// TunnelerReport notes a report. A session at one connector says nothing of one at
+// another: a tunneler may have both.
+func (r *Roster) TunnelerReport(connectorID string, p Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := identity.Workload{Kind: identity.KindTunneler, ID: p.TunnelerID}
+	s := r.settled(w.ID)
+	if p.Detached {
+		if s != nil {
+			s.end(connectorID)
+			r.kick(w, s.presence().Status)
+		}
+		return
+	}
+	if s == nil {
+		s = &sessions{open: map[string]*reported{}, up: r.streaming}
+		r.tunnelers[w.ID] = s
+	}
+	s.note(connectorID, p, r.now())
+	if s.current == connectorID {
+		r.noteSVID(&s.svid, p.SVID)
+	}
+	r.activity.Heartbeats++
+	r.touch(w.Kind, w.ID, p.Version, s.current)
+	r.kick(w, Online)
+}
+
+// Tunneler returns the presence of a tunneler, the connector it is shown at and its
+// open sessions by connector; stored is its last-seen time from before this program
+// started.
+func (r *Roster) Tunneler(id string, stored time.Time) (Presence, string, []Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, current, open := Presence{Status: Offline, LastSeen: stored}, "", []Session(nil)
+	if s := r.settled(id); s != nil {
+		p, current, open = s.presence(), s.current, s.list()
+	}
+	if seen, ok := r.proofs[id]; ok {
+		p.SVID, p.SVIDVerified = seen.svid, true
+	}
+	return p, current, open
+}
+
+// streaming says that a connector has a control stream. It needs r.mu.
+func (r *Roster) streaming(connector string) bool {
+	a := r.connectors[connector]
+	return a != nil && !a.Since.IsZero()
+}
+
+// endSessionsAt drops what a revoked connector reported: its word counts no more.
+// It needs r.mu.
+func (r *Roster) endSessionsAt(connector string) {
+	for id, s := range r.tunnelers {
+		s.settle(r.now())
+		if s.open[connector] != nil {
+			s.end(connector)
+			r.kick(identity.Workload{Kind: identity.KindTunneler, ID: id}, s.presence().Status)
+		}
+	}
+}
