@@ -204,7 +204,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		TrustDomain: c.td, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own},
 		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set(checkEntries, err) },
 	})
-	changed := changes{c.roster, c.policy, c.reconciler}
+	changed := changes{c.roster, c.reconciler}
 	c.fleet = fleet.New(fleet.Config{
 		Store: c.store, Roster: c.roster, Changed: changed, Audit: c.audit, Now: now,
 		Clones: fleet.ClonePolicy(c.cfg.Clones), Log: c.log.Named("fleet"),
@@ -229,10 +229,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	return enrollment, plane, nil
 }
 
-// changes tells everything that follows the store.
+// changes tells what does not follow the change log.
 type changes struct {
 	roster     *fleet.Roster
-	policy     *policy.Publisher
 	reconciler *fleet.Reconciler
 }
 
@@ -241,7 +240,6 @@ func (c changes) MembersChanged(revoked []fleet.Member) {
 	for _, m := range revoked {
 		c.roster.Forget(m.Workload)
 	}
-	c.policy.Kick()
 	c.reconciler.Kick()
 }
 

@@ -488,7 +488,6 @@ func TestANewHolderCutsTheFormer(t *testing.T) {
 		}
 		return tx.BumpPolicy(t.Context())
 	}))
-	w.policy.Kick()
 	former.endsWith(t, codes.PermissionDenied, "not enrolled, or revoked")
 }
 

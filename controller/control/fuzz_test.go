@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
@@ -168,7 +169,7 @@ func everybody(f *testing.F) *policy.Publisher {
 	return p
 }
 
-type members struct{}
+type members struct{ changelogtest.Still }
 
 func (members) PolicyRevision(context.Context) (uint64, error) { return 7, nil }
 

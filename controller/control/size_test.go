@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
@@ -24,7 +25,11 @@ import (
 
 // crowd are more members than one message holds, with the longest names, the one
 // that enrolled last first.
-type crowd struct{ connectors, tunnelers int }
+type crowd struct {
+	changelogtest.Still
+
+	connectors, tunnelers int
+}
 
 func (crowd) PolicyRevision(context.Context) (uint64, error) { return 1 << 63, nil }
 

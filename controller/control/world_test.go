@@ -217,7 +217,6 @@ func (w *world) MembersChanged(revoked []fleet.Member) {
 	for _, m := range revoked {
 		w.roster.Forget(m.Workload)
 	}
-	w.policy.Kick()
 }
 
 type bundles struct{ authority *x509.Certificate }

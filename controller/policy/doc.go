@@ -4,7 +4,8 @@
 // It does not store anything (store does, behind Store), send anything (control
 // does) or change the fleet (fleet does).
 //
-// Main types, in reading order: Snapshot, Publisher.
+// Main types, in reading order: Snapshot, Publisher, reader (what it has in memory of
+// the fleet, by the change log).
 //
 // Publisher is safe for concurrent use. Run blocks; snapshots are immutable once
 // published and are shared by all readers.

@@ -120,11 +120,9 @@ func TestPublisherTellsOfRevocations(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	long := member(identity.KindTunneler, "long-gone", now.Add(-time.Hour))
 	long.RevokedAt = now.Add(-time.Minute)
-	s := &memory{
-		revision:   7,
-		connectors: []fleet.Connector{{Member: member(identity.KindConnector, "c-01", now)}},
-		tunnelers:  []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", now)}, {Member: long}},
-	}
+	s := newMemory(7)
+	s.connectors = []fleet.Connector{{Member: member(identity.KindConnector, "c-01", now)}}
+	s.tunnelers = []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", now)}, {Member: long}}
 	p := policy.NewPublisher(td, s, zap.NewNop(), func() time.Time { return now })
 	type told struct {
 		revision uint64

@@ -3,6 +3,8 @@ package policy_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,6 +17,8 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -27,40 +31,104 @@ var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 
 const patience = 20 * time.Second
 
-// memory is a store whose rows and revision change together, as in a transaction.
+// memory is a store whose rows, revision and change log change together, as in a
+// transaction.
 type memory struct {
+	*changelogtest.Log
+
 	mu         sync.Mutex
 	revision   uint64
 	connectors []fleet.Connector
 	tunnelers  []fleet.Tunneler
 	fail       error
-	reads      int
+	whole      int // reads of the whole fleet
+	asked      []string
+}
+
+func newMemory(revision uint64) *memory {
+	return &memory{Log: &changelogtest.Log{}, revision: revision}
 }
 
 func (m *memory) PolicyRevision(context.Context) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.reads++
+	m.whole++
 	return m.revision, m.fail
 }
 
 func (m *memory) Connectors(context.Context) ([]fleet.Connector, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]fleet.Connector(nil), m.connectors...), nil
+	return append([]fleet.Connector(nil), m.connectors...), m.fail
 }
 
 func (m *memory) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]fleet.Tunneler(nil), m.tunnelers...), nil
+	return append([]fleet.Tunneler(nil), m.tunnelers...), m.fail
 }
 
+func (m *memory) ConnectorsByID(_ context.Context, ids []string) (out []fleet.Connector, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, ids...)
+	for _, c := range m.connectors {
+		if slices.Contains(ids, c.ID) {
+			out = append(out, c)
+		}
+	}
+	return out, m.fail
+}
+
+func (m *memory) TunnelersByID(_ context.Context, ids []string) (out []fleet.Tunneler, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, ids...)
+	for _, t := range m.tunnelers {
+		if slices.Contains(ids, t.ID) {
+			out = append(out, t)
+		}
+	}
+	return out, m.fail
+}
+
+// change commits what fn does; the log names the members that are not as before, and
+// nobody is woken.
 func (m *memory) change(fn func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	before := m.rows()
 	m.revision++
 	fn()
+	after := m.rows()
+	for w, text := range after {
+		if before[w] != text {
+			m.Add(changelog.Change{Kind: changelog.Kind(w.Kind), ID: w.ID, Op: changelog.Changed})
+		}
+		delete(before, w)
+	}
+	for w := range before {
+		m.Add(changelog.Change{Kind: changelog.Kind(w.Kind), ID: w.ID, Op: changelog.Deleted})
+	}
+	m.Add(changelog.Change{Kind: changelog.Policy, ID: strconv.FormatUint(m.revision, 10), Op: changelog.Changed})
+}
+
+func (m *memory) rows() map[identity.Workload]string {
+	out := map[identity.Workload]string{}
+	for _, c := range m.connectors {
+		out[c.Workload] = fmt.Sprint(c.EnrolledAt, c.RevokedAt, c.Version, c.Addresses)
+	}
+	for _, t := range m.tunnelers {
+		out[t.Workload] = fmt.Sprint(t.EnrolledAt, t.RevokedAt, t.Version)
+	}
+	return out
+}
+
+// failing has every read fail with err.
+func (m *memory) failing(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
 }
 
 func member(k identity.Kind, id string, enrolled time.Time) fleet.Member {
@@ -93,14 +161,12 @@ func TestSnapshot(t *testing.T) {
 	revoked.RevokedAt = now
 	revokedConnector := member(identity.KindConnector, "revoked", enrolled)
 	revokedConnector.RevokedAt = now
-	s := &memory{
-		revision: 7,
-		connectors: []fleet.Connector{
-			{Member: member(identity.KindConnector, "c-01", enrolled), NetworkID: "plant", Addresses: []string{"c-01:9443"}, PrivateIP: "10.0.0.7"},
-			{Member: revokedConnector, Addresses: []string{"old:9443"}},
-		},
-		tunnelers: []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", enrolled)}, {Member: revoked}},
+	s := newMemory(7)
+	s.connectors = []fleet.Connector{
+		{Member: member(identity.KindConnector, "c-01", enrolled), NetworkID: "plant", Addresses: []string{"c-01:9443"}, PrivateIP: "10.0.0.7"},
+		{Member: revokedConnector, Addresses: []string{"old:9443"}},
 	}
+	s.tunnelers = []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", enrolled)}, {Member: revoked}}
 	p := policy.NewPublisher(td, s, zap.NewNop(), func() time.Time { return now })
 
 	t.Run("names nobody before the first refresh", func(t *testing.T) {
@@ -113,6 +179,7 @@ func TestSnapshot(t *testing.T) {
 	t.Run("holds what is live and nothing else", func(t *testing.T) {
 		want := &policy.Snapshot{
 			Revision: 7, IssuedAt: now,
+			Changed:   []identity.Workload{{Kind: identity.KindConnector, ID: "c-01"}, {Kind: identity.KindTunneler, ID: "t-01"}},
 			Tunnelers: []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
 			Connectors: []policy.Connector{{
 				ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), NetworkID: "plant", Addresses: []string{"c-01:9443"},
@@ -156,7 +223,7 @@ func TestSnapshot(t *testing.T) {
 func TestRefreshPublishesOnlyNews(t *testing.T) {
 	t.Parallel()
 	c := &clock{now: time.Now()}
-	s := &memory{revision: 1}
+	s := newMemory(1)
 	p := policy.NewPublisher(td, s, zap.NewNop(), c.Now)
 	changed, unsubscribe := p.Subscribe()
 	told := func() bool {
@@ -180,7 +247,7 @@ func TestRefreshPublishesOnlyNews(t *testing.T) {
 	require.Equal(t, first.Revision, p.Current().Revision)
 	require.Greater(t, p.Current().IssuedAt, first.IssuedAt)
 
-	s.change(func() {})
+	s.change(func() { s.tunnelers = []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", c.Now())}} })
 	s.fail = errors.New("disk full")
 	require.ErrorIs(t, p.Refresh(t.Context()), s.fail)
 	require.False(t, told(), "what cannot be read is not published")
@@ -199,7 +266,7 @@ func TestRefreshPublishesOnlyNews(t *testing.T) {
 // older than its revision says; a subscriber that is slow ends with the last one.
 func TestRevisionsOnlyGrow(t *testing.T) {
 	t.Parallel()
-	s := &memory{revision: 1}
+	s := newMemory(1)
 	p := policy.NewPublisher(td, s, zap.NewNop(), time.Now)
 	const writers, changes = 8, 50
 	stop := make(chan struct{})
@@ -249,7 +316,8 @@ func TestRevisionsOnlyGrow(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	s := &memory{revision: 1, fail: errors.New("starting")}
+	s := newMemory(1)
+	s.fail = errors.New("starting")
 	p := policy.NewPublisher(td, s, zap.NewNop(), time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -257,23 +325,24 @@ func TestRun(t *testing.T) {
 	reads := func() int {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.reads
+		return s.whole
 	}
 	require.Eventually(t, func() bool { return reads() > 0 }, patience, time.Millisecond, "a snapshot at start")
 	s.change(func() { s.fail = nil })
 	require.Eventually(t, func() bool { return p.Current().Revision == 2 }, patience, time.Millisecond, "a failure is retried within a second")
 	s.change(func() {})
 	for range 10 {
-		p.Kick() // never blocks
+		s.Wake() // never blocks
 	}
-	require.Eventually(t, func() bool { return p.Current().Revision == 3 }, patience, time.Millisecond, "a kick is a snapshot now")
+	require.Eventually(t, func() bool { return p.Current().Revision == 3 }, patience, time.Millisecond, "a wake-up is a snapshot now")
 	cancel()
 	require.NoError(t, <-done)
 }
 
 func TestAPublisherIsAliveWhileItsStoreFailsAndNotWhileItHangs(t *testing.T) {
 	t.Parallel()
-	store := &memory{fail: errors.New("connection refused")}
+	store := newMemory(1)
+	store.fail = errors.New("connection refused")
 	p := policy.NewPublisher(td, store, zap.NewNop(), time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -284,7 +353,6 @@ func TestAPublisherIsAliveWhileItsStoreFailsAndNotWhileItHangs(t *testing.T) {
 	require.NoError(t, p.Alive(long), "between two tries it answers")
 
 	store.mu.Lock() // a query that does not come back
-	p.Kick()
 	hung := func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
@@ -293,4 +361,44 @@ func TestAPublisherIsAliveWhileItsStoreFailsAndNotWhileItHangs(t *testing.T) {
 	require.Eventually(t, hung, patience, time.Millisecond)
 	store.mu.Unlock()
 	require.NoError(t, p.Alive(long))
+}
+
+// TestAChangeReadsOnlyWhatChanged: the cost of a change is not that of the fleet, and
+// the snapshot says who it is about.
+func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
+	t.Parallel()
+	c := &clock{now: time.Now()}
+	s := newMemory(1)
+	for i := range 100 {
+		s.tunnelers = append(s.tunnelers, fleet.Tunneler{Member: member(identity.KindTunneler, fmt.Sprintf("t-%03d", i), c.Now())})
+	}
+	s.connectors = []fleet.Connector{{Member: member(identity.KindConnector, "c-01", c.Now())}, {Member: member(identity.KindConnector, "c-02", c.Now())}}
+	p := policy.NewPublisher(td, s, zap.NewNop(), c.Now)
+	require.NoError(t, p.Refresh(t.Context()))
+	require.Zero(t, p.Current().Since)
+	require.Len(t, p.Current().Changed, 102)
+	whole := s.whole
+	s.change(func() {
+		s.tunnelers[7].RevokedAt = c.Now()
+		s.connectors[1].Addresses = []string{"new:9443"}
+		s.tunnelers[8].Version = "v2" // not in the policy
+	})
+	require.NoError(t, p.Refresh(t.Context()))
+	require.ElementsMatch(t, []string{"t-007", "t-008", "c-02"}, s.asked)
+	require.Equal(t, whole, s.whole, "the whole fleet was read")
+	now := p.Current()
+	require.Equal(t, [2]uint64{1, 2}, [2]uint64{now.Since, now.Revision})
+	require.Equal(t, []identity.Workload{{Kind: identity.KindConnector, ID: "c-02"}, {Kind: identity.KindTunneler, ID: "t-007"}}, now.Changed)
+	require.False(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-007"}, c.Now()))
+	require.True(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-008"}, c.Now()))
+
+	// What the log did not say is found by the comparison.
+	s.tunnelers = s.tunnelers[1:]
+	s.revision++
+	require.NoError(t, p.Refresh(t.Context()))
+	require.Equal(t, uint64(2), p.Current().Revision)
+	c.Advance(10 * time.Minute)
+	require.NoError(t, p.Refresh(t.Context()))
+	require.Equal(t, []identity.Workload{{Kind: identity.KindTunneler, ID: "t-000"}}, p.Current().Changed)
+	require.Equal(t, uint64(3), p.Current().Revision)
 }

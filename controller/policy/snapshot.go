@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -18,9 +19,12 @@ type Snapshot struct {
 	Connectors []Connector
 	// LeftOut counts who is enrolled and has no place in one message.
 	LeftOut struct{ Tunnelers, Connectors int }
+	// Changed are the members that are not as in the snapshot of revision Since, the one
+	// before: added, changed or gone. Of the first one (Since is 0) they are all.
+	Since   uint64
+	Changed []identity.Workload
 
-	live    map[identity.Workload]time.Time // to the earliest notBefore of its SVID
-	revoked map[identity.Workload]time.Time // to when
+	all members // also those who have no place in one message
 }
 
 // Tunneler is one that may open a session.
@@ -43,19 +47,24 @@ type Connector struct {
 // Names says whether a stream of w, authenticated by an SVID with this notBefore,
 // may stay open.
 func (s *Snapshot) Names(w identity.Workload, svidNotBefore time.Time) bool {
-	earliest, ok := s.live[w]
+	earliest, ok := s.all.find(w)
 	// A certificate carries whole seconds.
 	return ok && !svidNotBefore.Before(earliest.Truncate(time.Second))
 }
 
-// revokedSince lists when those were revoked whom the snapshot before still named,
-// the earliest first.
-func (s *Snapshot) revokedSince(before *Snapshot) (out []time.Time) {
-	for w := range before.live {
-		if at, ok := s.revoked[w]; ok {
-			out = append(out, at)
+// find returns the earliest notBefore of the SVID of a member that is live.
+func (m members) find(w identity.Workload) (svidNotBefore time.Time, ok bool) {
+	switch w.Kind { //nolint:exhaustive // nobody else is a member
+	case identity.KindConnector:
+		at, ok := slices.BinarySearchFunc(m.connectors, w.ID, func(c Connector, id string) int { return strings.Compare(c.ID, id) })
+		if ok {
+			return m.connectors[at].SVIDNotBefore, true
+		}
+	case identity.KindTunneler:
+		at, ok := slices.BinarySearchFunc(m.tunnelers, w.ID, func(t Tunneler, id string) int { return strings.Compare(t.id(), id) })
+		if ok {
+			return m.tunnelers[at].SVIDNotBefore, true
 		}
 	}
-	slices.SortFunc(out, time.Time.Compare)
-	return out
+	return time.Time{}, false
 }

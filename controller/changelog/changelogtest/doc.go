@@ -1,4 +1,4 @@
 // Package changelogtest has a change log in memory, for tests of what follows one.
 //
-// Main type: Log.
+// Main types: Log, Still.
 package changelogtest

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
@@ -35,7 +36,7 @@ const soon = 10 * time.Second
 const gateway, honest, hostile = "gw", "honest", "hostile"
 
 // members are enrolled for ever.
-type members struct{}
+type members struct{ changelogtest.Still }
 
 func (members) PolicyRevision(context.Context) (uint64, error) { return 7, nil }
 

@@ -1,0 +1,27 @@
+package changelogtest
+
+import (
+	"context"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+)
+
+// Still is the log of a store in which nothing ever changes, and what its readers ask
+// for after a change.
+type Still struct{}
+
+// ChangePosition implements changelog.Log.
+func (Still) ChangePosition(context.Context) (uint64, error) { return 0, nil }
+
+// Changes implements changelog.Log.
+func (Still) Changes(context.Context, uint64, int) ([]changelog.Change, error) { return nil, nil }
+
+// SubscribeChanges implements changelog.Log.
+func (Still) SubscribeChanges() (<-chan struct{}, func()) { return nil, func() {} }
+
+// ConnectorsByID implements policy.Store.
+func (Still) ConnectorsByID(context.Context, []string) ([]fleet.Connector, error) { return nil, nil }
+
+// TunnelersByID implements policy.Store.
+func (Still) TunnelersByID(context.Context, []string) ([]fleet.Tunneler, error) { return nil, nil }

@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// reader implements changelog.Reader: the fleet as the policy sees it, in memory. What
+// it has is at least as new as its revision: the log has a revision behind all that it
+// stands for, and rows are read after it.
+type reader struct {
+	td      spiffeid.TrustDomain
+	store   Store
+	settled func(ctx context.Context) error
+
+	revision uint64
+	members  members
+	// Since the last snapshot:
+	changed map[identity.Workload]struct{}
+	revoked []time.Time
+}
+
+// members are all that are live, each list by id. The lists are replaced, never
+// changed: snapshots share them.
+type members struct {
+	connectors []Connector
+	tunnelers  []Tunneler
+}
+
+// Sync implements changelog.Reader.
+func (r *reader) Sync(ctx context.Context) error {
+	// The revision is read first: rows may be newer than it says, never older.
+	revision, err := r.store.PolicyRevision(ctx)
+	if err != nil {
+		return fmt.Errorf("policy revision: %w", err)
+	}
+	connectors, err := r.store.Connectors(ctx)
+	if err != nil {
+		return err
+	}
+	tunnelers, err := r.store.Tunnelers(ctx)
+	if err != nil {
+		return err
+	}
+	had := ids{map[string]struct{}{}, map[string]struct{}{}} // also those that are not there any more
+	for _, c := range r.members.connectors {
+		had.connectors[c.ID] = struct{}{}
+	}
+	for _, t := range r.members.tunnelers {
+		had.tunnelers[t.id()] = struct{}{}
+	}
+	return r.take(revision, had, connectors, tunnelers)
+}
+
+// ids are those of members that may have changed.
+type ids struct{ connectors, tunnelers map[string]struct{} }
+
+// Apply implements changelog.Reader.
+func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
+	asked, revision := ids{map[string]struct{}{}, map[string]struct{}{}}, uint64(0)
+	for _, c := range changes {
+		switch c.Kind { //nolint:exhaustive // the policy depends on nothing else
+		case changelog.Connector:
+			asked.connectors[c.ID] = struct{}{}
+		case changelog.Tunneler:
+			asked.tunnelers[c.ID] = struct{}{}
+		case changelog.Policy:
+			n, err := strconv.ParseUint(c.ID, 10, 64)
+			if err != nil {
+				return fmt.Errorf("policy revision in the change log: %w", err)
+			}
+			revision = max(revision, n)
+		}
+	}
+	var connectors []fleet.Connector
+	var tunnelers []fleet.Tunneler
+	var err error
+	if len(asked.connectors) > 0 {
+		if connectors, err = r.store.ConnectorsByID(ctx, slices.Sorted(maps.Keys(asked.connectors))); err != nil {
+			return err
+		}
+	}
+	if len(asked.tunnelers) > 0 {
+		if tunnelers, err = r.store.TunnelersByID(ctx, slices.Sorted(maps.Keys(asked.tunnelers))); err != nil {
+			return err
+		}
+	}
+	return r.take(revision, asked, connectors, tunnelers)
+}
+
+// Settled implements changelog.Reader.
+func (r *reader) Settled(ctx context.Context) error { return r.settled(ctx) }
+
+// take replaces the members that were asked for by the rows that were found.
+func (r *reader) take(revision uint64, asked ids, connectors []fleet.Connector, tunnelers []fleet.Tunneler) error {
+	newConnectors, newTunnelers := absent[Connector](asked.connectors), absent[Tunneler](asked.tunnelers)
+	revoked := map[identity.Workload]time.Time{}
+	for _, c := range connectors {
+		newConnectors[c.ID] = nil
+		if !c.Live() {
+			revoked[c.Workload] = c.RevokedAt
+			continue
+		}
+		id, err := c.SPIFFEID(r.td)
+		if err != nil {
+			return err
+		}
+		newConnectors[c.ID] = &Connector{ID: c.ID, SPIFFEID: id, NetworkID: c.NetworkID, Addresses: c.Addresses, SVIDNotBefore: c.SVIDNotBefore()}
+	}
+	for _, t := range tunnelers {
+		newTunnelers[t.ID] = nil
+		if !t.Live() {
+			revoked[t.Workload] = t.RevokedAt
+			continue
+		}
+		id, err := t.SPIFFEID(r.td)
+		if err != nil {
+			return err
+		}
+		newTunnelers[t.ID] = &Tunneler{SPIFFEID: id, SVIDNotBefore: t.SVIDNotBefore()}
+	}
+	var goneC, goneT []string
+	r.members.connectors, goneC = merge(r.members.connectors, newConnectors, Connector.id, Connector.equal, r.note(identity.KindConnector))
+	r.members.tunnelers, goneT = merge(r.members.tunnelers, newTunnelers, Tunneler.id, Tunneler.equal, r.note(identity.KindTunneler))
+	for kind, gone := range map[identity.Kind][]string{identity.KindConnector: goneC, identity.KindTunneler: goneT} {
+		for _, id := range gone {
+			if at, ok := revoked[identity.Workload{Kind: kind, ID: id}]; ok {
+				r.revoked = append(r.revoked, at)
+			}
+		}
+	}
+	r.revision = max(r.revision, revision)
+	return nil
+}
+
+// note keeps which members of a kind are not as in the last snapshot.
+func (r *reader) note(kind identity.Kind) func(id string) {
+	return func(id string) {
+		if r.changed == nil {
+			r.changed = map[identity.Workload]struct{}{}
+		}
+		r.changed[identity.Workload{Kind: kind, ID: id}] = struct{}{}
+	}
+}
+
+// takeRevoked returns the times of the revocations since the last call, the earliest
+// first.
+func (r *reader) takeRevoked() []time.Time {
+	out := r.revoked
+	r.revoked = nil
+	slices.SortFunc(out, time.Time.Compare)
+	return out
+}
+
+// snapshot is the policy now, and how it differs from the last one.
+func (r *reader) snapshot(now time.Time, last *Snapshot) *Snapshot {
+	s := &Snapshot{
+		Revision: r.revision, IssuedAt: now, Connectors: r.members.connectors, Tunnelers: r.members.tunnelers,
+		Since: last.Revision, Changed: slices.SortedFunc(maps.Keys(r.changed), compareWorkloads), all: r.members,
+	}
+	r.changed = nil
+	s.fit()
+	return s
+}
+
+func absent[T any](names map[string]struct{}) map[string]*T {
+	out := make(map[string]*T, len(names))
+	for name := range names {
+		out[name] = nil
+	}
+	return out
+}
