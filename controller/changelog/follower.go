@@ -85,7 +85,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 // follows says that a page is not empty and goes on after a position without a hole.
 func follows(at uint64, page []Change) bool {
 	for i, c := range page {
-		if c.Seq != at+1+uint64(i) { //nolint:gosec // not negative
+		if c.Seq != at+1+uint64(i) {
 			return false
 		}
 	}

@@ -250,7 +250,7 @@ func TestALogThatIsNotTheOneBeforeIsReadAnew(t *testing.T) {
 		w.add("a", "b")
 		require.NoError(t, w.follower.CatchUp(t.Context()))
 		w.reader.heard()
-		*w.log, w.ids = changelogtest.Log{}, nil //nolint:govet // the lock is free
+		*w.log, w.ids = changelogtest.Log{}, nil
 		w.add("c")
 		require.NoError(t, w.follower.CatchUp(t.Context()))
 		require.Equal(t, []string{"sync", "settled"}, w.reader.heard())

@@ -72,7 +72,7 @@ func (w *world) enrollmentClient(t *testing.T, cert *tls.Certificate) zerotrustv
 
 func (w *world) token(t *testing.T, who identity.Workload) (id, secret string) {
 	t.Helper()
-	tok, secret, err := w.enroll.Create(t.Context(), enroll.TokenRequest{Workload: who, Actor: "key:test"})
+	tok, secret, err := w.enroll.Create(t.Context(), enroll.TokenRequest{Workload: who, Actor: "person:test"})
 	require.NoError(t, err)
 	return tok.ID, secret
 }

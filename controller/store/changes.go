@@ -60,7 +60,7 @@ func (t *Tx) writeChanges(ctx context.Context) error {
 			args = append(args, seq, string(c.Kind), c.ID, string(c.Op))
 		}
 		places := strings.Repeat(", (?, ?, ?, ?)", len(some))[2:]
-		if _, err := t.sql.ExecContext(ctx, `INSERT INTO changes (seq, kind, id, op) VALUES `+places, args...); err != nil {
+		if _, err := t.sql.ExecContext(ctx, `INSERT INTO changes (seq, kind, id, op) VALUES `+places, args...); err != nil { //nolint:gosec // only placeholders
 			return err
 		}
 	}
@@ -94,7 +94,8 @@ func (s *Store) ChangePosition(ctx context.Context) (position uint64, err error)
 // Changes implements changelog.Log.
 func (s *Store) Changes(ctx context.Context, after uint64, limit int) ([]changelog.Change, error) {
 	return collect(ctx, s.db, func(row scanner) (c changelog.Change, err error) {
-		return c, row.Scan(&c.Seq, &c.Kind, &c.ID, &c.Op)
+		err = row.Scan(&c.Seq, &c.Kind, &c.ID, &c.Op)
+		return c, err
 	}, `SELECT seq, kind, id, op FROM changes WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 }
 
@@ -114,6 +115,9 @@ func (s *Store) PruneChanges(ctx context.Context, keep uint64) error {
 	return nil
 }
 
-func scanID(row scanner) (id string, err error) { return id, row.Scan(&id) }
+func scanID(row scanner) (id string, err error) {
+	err = row.Scan(&id)
+	return id, err
+}
 
 var _ changelog.Log = (*Store)(nil)

@@ -98,7 +98,7 @@ func TestAConnectorThatWasEnrolledAnewIsAnother(t *testing.T) {
 	w.anew(t)
 	eventually(t, "the session with the former holder has ended", func() bool {
 		err := l.Ready(t.Context())
-		return err != nil && strings.Contains(err.Error(), "former")
+		return err != nil && strings.Contains(err.Error(), "held the connector's id before")
 	})
 }
 
