@@ -51,7 +51,7 @@ func fitting[T any](all []T, size func(T) int, older func(a, b T) int) (kept []T
 func (t Tunneler) size() int { return perEntry + len(t.SPIFFEID.String()) }
 
 func (c Connector) size() int {
-	n := perEntry + len(c.ID) + len(c.SPIFFEID.String())
+	n := perEntry + len(c.ID) + len(c.SPIFFEID.String()) + perText + len(c.NetworkID)
 	for _, a := range c.Addresses {
 		n += perText + len(a)
 	}

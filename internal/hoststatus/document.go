@@ -100,6 +100,9 @@ type Session struct {
 	Failure   string    `json:"failure,omitempty"`
 	// AnsweredAt is when a connector last acknowledged a message (tunneler).
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
+	// Network of the connector, and why this one is used of those in it (tunneler).
+	Network string `json:"network,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // Outage is how long sessions live on.
@@ -118,6 +121,7 @@ func (d *Document) bound() {
 	d.Sessions = append([]Session{}, d.Sessions[:min(len(d.Sessions), MaxSessions)]...)
 	for i := range d.Sessions {
 		d.Sessions[i].Failure = health.OneLine(d.Sessions[i].Failure)
+		d.Sessions[i].Reason = health.OneLine(d.Sessions[i].Reason)
 	}
 	if d.Controller != nil {
 		d.Controller.Failure = health.OneLine(d.Controller.Failure)

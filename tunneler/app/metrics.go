@@ -19,7 +19,7 @@ func export(r *metrics.Registry, d func() directory.Status, s func() session.Sta
 	r.Connected(streamDirectory, func() bool { return d().Connected })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d().Revision) })
 	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(s().Open) })
-	r.Gauge("sessions_wanted", "Connectors to keep a session with.", nil, func() float64 { return float64(s().Wanted) })
+	r.Gauge("sessions_wanted", "Connectors to keep a session with, at most two of each network.", nil, func() float64 { return float64(s().Wanted) })
 	r.Reproofs(metrics.LinkControl, func() reproof.Status { return d().Reproofs })
 	r.Reproofs(metrics.LinkSession, func() reproof.Status { return s().Reproofs })
 }

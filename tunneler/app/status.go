@@ -35,6 +35,7 @@ func describe(to surroundings, source *mtls.Source, watcher *directory.Watcher, 
 		for _, s := range sessions.Sessions(time.Time{}) {
 			d.Sessions = append(d.Sessions, hoststatus.Session{
 				Peer: s.ConnectorID, Connected: s.Connected, Address: s.Address, Since: s.Since.UTC(), Failure: s.Failure, AnsweredAt: s.Answered.UTC(),
+				Network: s.Network, Reason: s.Why,
 			})
 		}
 	})

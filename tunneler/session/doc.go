@@ -1,12 +1,11 @@
 // Package session keeps the tunneler's sessions: one stream to each connector it
-// may use, with a heartbeat every 10 s that the connector forwards to the
-// controller.
+// uses, with a heartbeat every 10 s that the connector forwards to the controller.
 //
-// It does not find out which connectors there are (directory does) and carries no
-// flows.
+// It does not find out which connectors there are (directory does) nor decide which of
+// them to use (mesh does: at most two of each network), and carries no flows.
 //
-// Main types, in reading order: Config, Manager (starts and stops sessions as the
-// directory changes), Session (one connector), door (CONNECTOR_ADDR), Counts (how well it carries).
+// Main types, in reading order: Config, Manager (starts and stops sessions as mesh
+// decides), Measure (the latency of a connector without a session), Session (one connector), door (CONNECTOR_ADDR), Counts (how well it carries).
 //
 // Manager is safe for concurrent use. Run blocks, owns the goroutine of every
 // session and has joined them all when it returns.

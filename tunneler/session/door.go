@@ -120,7 +120,7 @@ func (d *door) serve(ctx context.Context, conn *grpc.ClientConn, established fun
 	if err != nil {
 		return err
 	}
-	s := d.manager.session(stream.link.Peer())
+	s := d.manager.adopt(ctx, stream.link.Peer())
 	if s == nil {
 		return errGone // since the handshake
 	}
@@ -213,7 +213,10 @@ func (m *Manager) ExplainAddr() string { return m.door.explain() }
 // listed accepts at the door whom the directory lists, and of those only the one that
 // CONNECTOR_ID names, where it does.
 func (m *Manager) listed(id spiffeid.ID) error {
-	if m.session(id) != nil {
+	m.mu.Lock()
+	_, ok := m.candidates[id]
+	m.mu.Unlock()
+	if ok {
 		return nil
 	}
 	if m.cfg.ConnectorID != "" {

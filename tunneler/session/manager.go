@@ -13,10 +13,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
 )
 
 // Identity is the part of mtls.Source that the sessions need.
@@ -60,20 +62,27 @@ type Config struct {
 	// Probe is how often a session is probed between its heartbeats, to measure how
 	// well it carries; zero is never. The controller hears nothing of it.
 	Probe time.Duration
-	Log   *zap.Logger
+	// Measure is by TCP and TLS by default.
+	Measure Measure
+	Log     *zap.Logger
 
 	reproof *reproof.Client // one for all sessions
 }
 
-// Manager keeps a session with every connector it should.
+// Manager keeps sessions with at most two connectors of each network.
 type Manager struct {
-	cfg   Config
-	pulse notify.Pulse // asks Run's loop whether it lives
-	door  *door        // nil without ConnectorAddr
+	cfg       Config
+	pulse     notify.Pulse // asks Run's loop whether it lives
+	door      *door        // nil without ConnectorAddr
+	results   chan measured
+	adoptions chan adoption
 
-	mu       sync.Mutex
-	sessions map[spiffeid.ID]*running
-	fault    error // why the directory gives us nobody
+	mu         sync.Mutex
+	mesh       *mesh.Mesh
+	candidates map[spiffeid.ID]directory.Connector // that a session may be kept with
+	ids        map[string]spiffeid.ID              // of the candidates
+	sessions   map[spiffeid.ID]*running
+	fault      error // why the directory gives us nobody
 }
 
 type running struct {
@@ -93,7 +102,13 @@ func New(cfg Config) (*Manager, error) {
 		cfg.HeadStart = 2 * time.Second
 	}
 	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(cfg.Directory.Unproven)
-	m := &Manager{cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}}
+	if cfg.Measure == nil {
+		cfg.Measure = handshake(cfg.Identity)
+	}
+	m := &Manager{
+		cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}, results: make(chan measured), adoptions: make(chan adoption),
+		mesh: mesh.New(cfg.ID, controlclient.FullJitter),
+	}
 	if cfg.ConnectorAddr == "" {
 		return m, nil
 	}
@@ -108,29 +123,62 @@ func (m *Manager) Run(ctx context.Context) error {
 	if m.door != nil {
 		g.Go(func() error { return m.door.run(gctx) })
 	}
-	g.Go(func() error {
-		for {
-			if err := m.reconcile(gctx, g); err != nil {
-				return err
-			}
-			if !m.rest(gctx) {
-				return nil
-			}
-		}
-	})
+	g.Go(func() error { return m.follow(gctx, g) })
 	return g.Wait()
 }
 
-// rest returns when the directory has changed; false is the end of ctx.
-func (m *Manager) rest(ctx context.Context) bool {
-	for {
-		select {
-		case <-m.pulse:
-		case <-m.cfg.Directory.Changed():
-			return true
-		case <-ctx.Done():
-			return false
+// follow keeps the sessions as the directory and package mesh say until ctx ends.
+func (m *Manager) follow(ctx context.Context, g *errgroup.Group) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	turn := time.NewTimer(controlclient.FullJitter(measureEvery))
+	defer turn.Stop()
+	m.read()
+	for last := time.Now(); ; {
+		if err := m.reconcile(ctx, g); err != nil {
+			return err
 		}
+		for waiting := true; waiting; {
+			select {
+			case <-m.pulse:
+			case <-m.cfg.Directory.Changed():
+				m.read()
+				waiting = false
+			case now := <-look.C:
+				waiting = !m.spares() || now.Sub(last) > stalled
+				last = now
+			case a := <-m.adoptions:
+				m.pin(a.id)
+				if err := m.reconcile(ctx, g); err != nil {
+					return err
+				}
+				close(a.done)
+			case <-turn.C:
+				if !m.measure(ctx, g) {
+					turn.Reset(measureEvery)
+				}
+			case r := <-m.results:
+				m.learn(r)
+				turn.Reset(measureEvery*4/5 + controlclient.FullJitter(measureEvery*2/5))
+				waiting = false
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+func (m *Manager) spares() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mesh.Spares()
+}
+
+func (m *Manager) pin(id spiffeid.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.candidates[id]; ok {
+		m.mesh.Pin(c.ID)
 	}
 }
 
@@ -144,38 +192,87 @@ func (m *Manager) Alive(ctx context.Context) error {
 	return nil
 }
 
-// reconcile makes the sessions equal to the directory.
-func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
-	wanted, err := directory.Choose(m.cfg.Directory.Current(), m.cfg.ConnectorID)
+// read takes the newest directory.
+func (m *Manager) read() {
+	usable, err := directory.Choose(m.cfg.Directory.Current(), m.cfg.ConnectorID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && (m.fault == nil || m.fault.Error() != err.Error()) {
 		m.cfg.Log.Warn("no connector to use", zap.Error(err))
 	}
 	m.fault = err
-	keep := map[spiffeid.ID]bool{}
-	for _, c := range wanted {
-		keep[c.SPIFFEID] = true
-		if s, ok := m.sessions[c.SPIFFEID]; ok && s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore) {
-			s.dial(c.Addresses)
-			continue
-		} else if ok {
-			m.cfg.Log.Info("connector was enrolled again", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
-			s.stop()
-		}
-		if err := m.start(ctx, g, c); err != nil {
-			return err
-		}
+	m.candidates, m.ids = make(map[spiffeid.ID]directory.Connector, len(usable)), make(map[string]spiffeid.ID, len(usable))
+	candidates := make([]mesh.Candidate, 0, len(usable))
+	for _, c := range usable {
+		m.candidates[c.SPIFFEID], m.ids[c.ID] = c, c.SPIFFEID
+		candidates = append(candidates, mesh.Candidate{ID: c.ID, Network: c.NetworkID, Dialable: len(c.Addresses) > 0})
 	}
-	for id, s := range m.sessions {
-		if !keep[id] {
-			s.stop()
-			delete(m.sessions, id)
-			m.cfg.Log.Info("connector left the directory", zap.Stringer("connector_spiffe_id", id))
+	m.mesh.Set(time.Now(), candidates)
+}
+
+// reconcile makes the sessions those that package mesh wants.
+func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	links := make(map[string]mesh.Link, len(m.sessions))
+	for _, s := range m.sessions {
+		links[s.connector.ID] = s.state(now)
+	}
+	choices := m.mesh.Decide(now, links)
+	keep := make(map[spiffeid.ID]bool, len(choices))
+	for _, choice := range choices {
+		keep[m.ids[choice.ID]] = true
+	}
+	m.leave(keep) // first: never more than two of one network
+	for _, choice := range choices {
+		if err := m.use(ctx, g, choice); err != nil {
+			return err
 		}
 	}
 	if m.door != nil {
 		m.door.open(len(m.sessions) > 0)
+	}
+	return nil
+}
+
+// leave ends the sessions that are not to be kept. It needs the lock.
+func (m *Manager) leave(keep map[spiffeid.ID]bool) {
+	for id, s := range m.sessions {
+		if keep[id] {
+			continue
+		}
+		s.stop()
+		delete(m.sessions, id)
+		said := "connector left the directory"
+		if _, listed := m.candidates[id]; listed {
+			said = "connector is not used any more: another one of its network is"
+		}
+		m.cfg.Log.Info(said, zap.Stringer("connector_spiffe_id", id))
+	}
+}
+
+// use keeps a session with a connector. It needs the lock.
+func (m *Manager) use(ctx context.Context, g *errgroup.Group, choice mesh.Choice) error {
+	c := m.candidates[m.ids[choice.ID]]
+	s, ok := m.sessions[c.SPIFFEID]
+	if ok && !s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore) {
+		m.cfg.Log.Info("connector was enrolled again", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
+		s.stop()
+		ok = false
+	}
+	if ok {
+		s.dial(c.Addresses)
+	} else if err := m.start(ctx, g, c); err != nil {
+		return err
+	}
+	s = m.sessions[c.SPIFFEID]
+	s.spare.Store(m.mesh.Spare(choice.ID))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.choice != choice {
+		s.choice = choice
+		m.cfg.Log.Info("connector is used", zap.Stringer("connector_spiffe_id", c.SPIFFEID), zap.String("network", choice.Network), zap.String("reason", choice.Why))
 	}
 	return nil
 }
@@ -275,6 +372,10 @@ func (m *Manager) Explain() string {
 		if !s.Answered.IsZero() {
 			text += fmt.Sprintf(", last answer %s ago", time.Since(s.Answered).Round(time.Second))
 		}
+		if s.Latency > 0 {
+			text += fmt.Sprintf(" in %s", s.Latency.Round(100*time.Microsecond))
+		}
+		text += fmt.Sprintf(", used because %s", s.Why)
 	}
 	return fmt.Sprintf("open: %d of %d%s", open, len(all), text)
 }

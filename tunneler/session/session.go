@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
 )
 
 // missedBeats is how many heartbeats in a row may find that nothing was answered
@@ -35,7 +36,7 @@ var errUnanswered = errors.New("the connector did not acknowledge our heartbeats
 var errHeld = errors.New("the session with this connector is open on another connection")
 
 // errGone ends a session whose connector is wanted no more.
-var errGone = errors.New("the connector left the directory, or was enrolled again")
+var errGone = errors.New("the connector left the directory, was enrolled again, or another one is used in its place")
 
 // Session is the link to one connector. It is carried by one stream at a time: of its
 // own client, which dials the connector's addresses, or of the door.
@@ -55,6 +56,10 @@ type Session struct {
 	door      *controlclient.Client
 	// withheld: CONNECTOR_ADDR is tried before the own addresses.
 	withheld bool
+	dialed   time.Time // when the own client was given addresses last
+
+	choice mesh.Choice
+	spare  atomic.Bool // another connector could be used in its place
 }
 
 func newSession(cfg Config, c directory.Connector, left func()) (*Session, error) {
@@ -103,7 +108,11 @@ func (s *Session) withhold(yes bool) {
 func (s *Session) apply() {
 	if s.withheld || s.door != nil {
 		s.client.SetAddresses(nil)
+		s.dialed = time.Time{}
 		return
+	}
+	if s.dialed.IsZero() {
+		s.dialed = time.Now()
 	}
 	s.client.SetAddresses(s.addresses)
 }
@@ -182,6 +191,11 @@ type Info struct {
 	Address string    `json:"address,omitempty"`
 	Since   time.Time `json:"since"`
 	Failure string    `json:"failure,omitempty"`
+	// Network of the connector, and why this one is used of those that are in it.
+	Network string `json:"network,omitempty"`
+	Why     string `json:"why,omitempty"`
+	// Latency is the shortest of the last answers' times; zero before the first.
+	Latency time.Duration `json:"latency_ns,omitempty"`
 	// Answered is when the connector acknowledged a message last.
 	Answered time.Time `json:"answered_at,omitzero"`
 	// Socket is our end of the newest connection.
@@ -194,7 +208,11 @@ type Info struct {
 
 func (s *Session) info(since time.Time) Info {
 	st := s.status()
+	s.mu.Lock()
+	choice := s.choice
+	s.mu.Unlock()
 	out := Info{
+		Network: choice.Network, Why: choice.Why, Latency: s.tally.latency(),
 		ConnectorID: s.connector.ID, Connected: st.Connected, Address: st.Address, Since: st.Since,
 		Answered: s.tally.answered(), Counts: s.tally.since(since),
 	}
@@ -309,6 +327,8 @@ func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, gone <-ch
 	defer tick.Stop()
 	probe, stopProbes := ticks(s.cfg.Probe)
 	defer stopProbes()
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
 	missed, acknowledged := 0, s.tally.acknowledged()
 	for hb := s.heartbeat(); ; hb = s.heartbeat() {
 		if err := s.send(stream, hb); err != nil {
@@ -317,10 +337,14 @@ func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, gone <-ch
 		for waiting := true; waiting; {
 			select {
 			case <-probe:
-				if s.tally.pending() >= window {
+				if err := s.ask(stream); err != nil {
+					return err
+				}
+			case <-ping.C:
+				if !s.spare.Load() {
 					continue
 				}
-				if err := s.send(stream, nil); err != nil {
+				if err := s.ask(stream); err != nil {
 					return err
 				}
 			case <-tick.C:
@@ -351,6 +375,14 @@ func ticks(every time.Duration) (c <-chan time.Time, stop func()) {
 	}
 	t := time.NewTicker(every)
 	return t.C, t.Stop
+}
+
+// ask sends a probe, unless too many messages wait for their answers already.
+func (s *Session) ask(stream zerotrustv1.TunnelService_SessionClient) error {
+	if s.tally.pending() >= window {
+		return nil
+	}
+	return s.send(stream, nil)
 }
 
 // send sends the next message, a probe without a heartbeat.

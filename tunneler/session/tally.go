@@ -43,8 +43,9 @@ type tally struct {
 	answer, silence peaks
 	// Of the stream that is open.
 	out, in, acks sequence.Counter
-	unanswered    []time.Time // when the messages after acks.Last() were sent
-	heard         time.Time   // the last acknowledgement, zero before it
+	unanswered    []time.Time      // when the messages after acks.Last() were sent
+	heard         time.Time        // the last acknowledgement, zero before it
+	recent        [8]time.Duration // the last answers' times, zero before them
 }
 
 // open begins a stream: both sides count from 1 again.
@@ -54,6 +55,7 @@ func (t *tally) open() {
 	t.counts.Streams++
 	t.out, t.in, t.acks = sequence.Counter{}, sequence.Counter{}, sequence.Counter{}
 	t.unanswered, t.heard = nil, time.Time{}
+	t.recent = [8]time.Duration{}
 }
 
 // close ends the stream; what was not acknowledged by now never will be.
@@ -82,7 +84,9 @@ func (t *tally) take(m *zerotrustv1.SessionResponse) error {
 		return fmt.Errorf("the connector's messages are out of sequence: %w", err)
 	}
 	now := t.now()
-	t.answer.note(now, now.Sub(t.unanswered[0]))
+	took := now.Sub(t.unanswered[0])
+	t.answer.note(now, took)
+	t.recent[acknowledged(m)%uint64(len(t.recent))] = max(took, 1)
 	if !t.heard.IsZero() {
 		t.silence.note(now, now.Sub(t.heard))
 	}
@@ -91,10 +95,36 @@ func (t *tally) take(m *zerotrustv1.SessionResponse) error {
 	return nil
 }
 
+func acknowledged(m *zerotrustv1.SessionResponse) uint64 { return m.GetAck().GetAcknowledges() }
+
+// oldest is when the oldest message was sent that waits for its acknowledgement, zero
+// if there is none.
+func (t *tally) oldest() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.unanswered) == 0 {
+		return time.Time{}
+	}
+	return t.unanswered[0]
+}
+
+// latency is the shortest of the last answers' times: the others had to wait for
+// something besides the network.
+func (t *tally) latency() (least time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range t.recent {
+		if d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	return least
+}
+
 // check needs the lock. An acknowledgement that it lets through is that of the
 // oldest message without one.
 func (t *tally) check(m *zerotrustv1.SessionResponse) error {
-	acknowledged, sent := m.GetAck().GetAcknowledges(), t.out.Last()
+	acknowledged, sent := acknowledged(m), t.out.Last()
 	if acknowledged > sent {
 		return &UnsentError{Acknowledged: acknowledged, Sent: sent}
 	}

@@ -1,0 +1,122 @@
+package mesh
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// replace puts others in the place of those that are down.
+func (m *Mesh) replace(now time.Time, n *network, links map[string]Link) {
+	need := !slices.ContainsFunc(n.chosen, func(p *peer) bool { return links[p.ID].State == Up })
+	for _, p := range slices.Clone(n.chosen) {
+		l := links[p.ID]
+		if l.State != Down {
+			continue
+		}
+		if now.Before(n.fillAfter) {
+			return
+		}
+		next := n.next(now, need)
+		if next == nil {
+			return // p tries again by itself
+		}
+		if m.pinned == p.ID {
+			m.pinned = ""
+		}
+		n.drop(p)
+		p.coolTill = now.Add(m.cool(p.failures))
+		p.failures++
+		n.choose(next, fmt.Sprintf("in place of %s, which is down: %s", p.ID, l.Why))
+		n.fillAfter = now.Add(m.spacing(n.streak))
+		n.streak++
+	}
+}
+
+// cool is at least half of its ceiling, so that a fleet does not return at once.
+func (m *Mesh) cool(failures int) time.Duration {
+	ceiling := min(minCool<<min(failures, 8), maxCool)
+	return ceiling + m.jitter(ceiling/2)
+}
+
+// spacing lets both sessions of a network be replaced at once.
+func (m *Mesh) spacing(streak int) time.Duration {
+	if streak < PerNetwork-1 {
+		return 0
+	}
+	ceiling := min(minSpacing<<min(streak-PerNetwork+1, 8), maxSpacing)
+	return ceiling/2 + m.jitter(ceiling/2)
+}
+
+// pin makes the pinned connector one of the chosen ones, in the place of the last.
+func (m *Mesh) pin(n *network, now time.Time) {
+	p := m.peers[m.pinned]
+	if p == nil || p.chosen || m.networks[p.Network] != n {
+		return
+	}
+	if len(n.chosen) >= PerNetwork {
+		n.drop(n.chosen[len(n.chosen)-1])
+		n.moveAfter = m.nextMove(now)
+	}
+	n.choose(p, "CONNECTOR_ADDR leads to it")
+}
+
+// fill chooses while there is room. Connectors without an address come last: they may
+// tell one, or CONNECTOR_ADDR may lead to them.
+func (m *Mesh) fill(n *network, now time.Time) {
+	for len(n.chosen) < PerNetwork {
+		p := n.next(now, false)
+		if p == nil {
+			i := slices.IndexFunc(n.peers, func(p *peer) bool { return !p.chosen })
+			if i < 0 {
+				return
+			}
+			p = n.peers[i]
+		}
+		why := "it comes first by the hash of both ids"
+		if len(n.peers) <= PerNetwork {
+			why = "the network has no more"
+		}
+		n.choose(p, why)
+	}
+}
+
+// move leaves the slowest of the chosen for one that is clearly faster.
+func (m *Mesh) move(now time.Time, n *network, links map[string]Link) {
+	if now.Before(n.moveAfter) {
+		return
+	}
+	slow := m.slowest(n, func(p *peer) bool { return links[p.ID].State == Up })
+	fast := n.fastest(now)
+	if slow == nil || fast == nil || !clearlyFaster(fast.latency, slow.latency) {
+		return
+	}
+	why := fmt.Sprintf("in place of %s: it answers in %s, not %s", slow.ID, fast.latency.Round(time.Millisecond), slow.latency.Round(time.Millisecond))
+	n.drop(slow)
+	n.choose(fast, why)
+	n.moveAfter = m.nextMove(now)
+}
+
+// slowest of the chosen ones whose latency is known and which may be left.
+func (m *Mesh) slowest(n *network, use func(*peer) bool) (slow *peer) {
+	for _, p := range n.chosen {
+		if p.ID != m.pinned && p.latency > 0 && use(p) && (slow == nil || p.latency > slow.latency) {
+			slow = p
+		}
+	}
+	return slow
+}
+
+// fastest of those that were found faster often enough.
+func (n *network) fastest(now time.Time) (fast *peer) {
+	for _, p := range n.peers {
+		if !p.chosen && p.faster >= measurements && !now.Before(p.coolTill) && (fast == nil || p.latency < fast.latency) {
+			fast = p
+		}
+	}
+	return fast
+}
+
+func clearlyFaster(a, b time.Duration) bool {
+	return b-a >= minGain && a <= b*(100-minGainPercent)/100
+}

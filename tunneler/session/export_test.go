@@ -1,0 +1,4 @@
+package session
+
+// Handshake is the Measure of a real tunneler.
+var Handshake = handshake
