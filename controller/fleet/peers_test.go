@@ -48,3 +48,58 @@ func TestPeersAreTheOpenLinksOfOnlineMembers(t *testing.T) {
 	r.Forget(tunneler)
 	require.Empty(t, r.Peers())
 }
+
+func TestLinksOfOneMemberAreThoseThatPeersListsOfIt(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	r := fleet.NewRoster(c.Now)
+	connector := identity.Workload{Kind: identity.KindConnector, ID: "c-01"}
+	tunneler := identity.Workload{Kind: identity.KindTunneler, ID: "t-01"}
+	require.Empty(t, r.PeersOf(connector))
+	require.Empty(t, r.PeersOf(tunneler))
+	r.ConnectorUp(fleet.Hello{ID: "c-01"}, "192.0.2.1:1", fleet.SVID{})
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Since: c.Now()})
+	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Since: c.Now()})
+	r.TunnelerProved("t-01", 1, fleet.SVID{AuthorityID: "ca-1"})
+	require.Len(t, r.PeersOf(tunneler), 3)
+	require.Equal(t, r.Peers(), append(r.PeersOf(connector), r.PeersOf(tunneler)...))
+	c.Advance(fleet.OfflineAfter + time.Second)
+	require.Empty(t, r.PeersOf(tunneler), "it fell silent")
+	require.Empty(t, r.PeersOf(connector))
+}
+
+func TestSubscribersOfPeersHearOfChangesAndOfNoHeartbeatWithoutOne(t *testing.T) {
+	t.Parallel()
+	r := fleet.NewRoster(newClock().Now)
+	changed, unsubscribe := r.SubscribePeers()
+	defer unsubscribe()
+	hears := func(what string, want bool) {
+		t.Helper()
+		select {
+		case <-changed:
+			require.True(t, want, what)
+		default:
+			require.False(t, want, what)
+		}
+	}
+	one, two := []string{"ca-1"}, []string{"ca-1", "ca-2"}
+	stream := r.ConnectorUp(fleet.Hello{ID: "c-01"}, "192.0.2.1:1", fleet.SVID{})
+	hears("a new stream", true)
+	r.ConnectorBeat("c-01", stream, fleet.SVID{AuthorityID: "ca-1"}, 1)
+	hears("a heartbeat with another SVID", true)
+	r.ConnectorTrusts("c-01", one)
+	hears("another bundle", true)
+	r.ConnectorTrusts("c-01", one)
+	r.ConnectorBeat("c-01", stream, fleet.SVID{AuthorityID: "ca-1"}, 2)
+	hears("a heartbeat with nothing new", false)
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Trusts: one})
+	hears("a new session", true)
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Trusts: one})
+	hears("the same report again", false)
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Trusts: two})
+	hears("a tunneler with another bundle", true)
+	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Detached: true})
+	hears("the end of a session", true)
+	r.ConnectorDown("c-01", stream)
+	hears("the end of a stream", true)
+}

@@ -28,6 +28,7 @@ func (r *Roster) TunnelerProved(id string, stream uint64, svid SVID) {
 	defer r.mu.Unlock()
 	if stream >= r.proofs[id].stream {
 		r.proofs[id] = proof{stream, svid}
+		r.links.Wake()
 	}
 }
 
@@ -38,5 +39,6 @@ func (r *Roster) TunnelerUnproved(id string, stream uint64) {
 	defer r.mu.Unlock()
 	if r.proofs[id].stream == stream {
 		delete(r.proofs, id)
+		r.links.Wake()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // Seen is a last-seen time to be stored. Connector is set for a tunneler.
@@ -34,6 +35,7 @@ type Roster struct {
 	online     map[identity.Workload]bool // as Watch has told
 	touched    map[identity.Workload]struct{}
 	moved      chan struct{}
+	links      topic.Topic[struct{}] // woken when Peers may have changed
 }
 
 type attendance struct {
@@ -61,6 +63,7 @@ func (r *Roster) ConnectorUp(h Hello, remoteAddr string, svid SVID) (stream uint
 	r.connectors[h.ID] = &attendance{stream: r.nextStream, Presence: Presence{
 		Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: h.InstanceID, BootID: h.BootID, SVID: svid,
 	}}
+	r.links.Wake()
 	r.touch(identity.KindConnector, h.ID, h.Version, "")
 	r.kick(identity.Workload{Kind: identity.KindConnector, ID: h.ID}, Online)
 	return r.nextStream
@@ -92,6 +95,7 @@ func (r *Roster) ConnectorDown(id string, stream uint64) {
 	defer r.mu.Unlock()
 	if a := r.connectors[id]; a != nil && a.stream == stream {
 		a.Since = time.Time{}
+		r.links.Wake()
 		r.kick(identity.Workload{Kind: identity.KindConnector, ID: id}, Offline)
 	}
 }
@@ -120,6 +124,7 @@ func (r *Roster) Forget(w identity.Workload) {
 		delete(r.tunnelers, w.ID)
 	}
 	delete(r.dirty, w)
+	r.links.Wake()
 	r.kick(w, Offline)
 }
 
@@ -147,6 +152,9 @@ func (r *Roster) presence(a *attendance, stored time.Time) Presence {
 func (r *Roster) noteSVID(in *SVID, svid SVID) {
 	if in.Serial != "" && svid.Serial != "" && in.Serial != svid.Serial {
 		r.activity.Rotations++
+	}
+	if in.AuthorityID != svid.AuthorityID {
+		r.links.Wake()
 	}
 	*in = svid
 }

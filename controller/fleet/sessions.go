@@ -146,6 +146,7 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	if p.Detached {
 		if s != nil {
 			s.end(connectorID)
+			r.links.Wake()
 			r.kick(w, s.presence().Status)
 		}
 		return
@@ -153,6 +154,9 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	if s == nil {
 		s = &sessions{open: map[string]*reported{}, up: r.streaming}
 		r.tunnelers[w.ID] = s
+	}
+	if was := s.open[connectorID]; was == nil || was.SVID.AuthorityID != p.SVID.AuthorityID || !slices.Equal(was.Trusts, p.Trusts) {
+		r.links.Wake()
 	}
 	s.note(connectorID, p, r.now())
 	if s.current == connectorID {

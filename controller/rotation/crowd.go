@@ -2,7 +2,7 @@ package rotation
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,11 +22,18 @@ type Members interface {
 // Online lists the open links of the members that are ONLINE; fleet.Roster is it.
 type Online interface {
 	Peers() []fleet.Peer
+	// PeersOf lists those of one member.
+	PeersOf(w identity.Workload) []fleet.Peer
+	// SubscribePeers returns a channel that gets a value after a link has opened or
+	// ended, or what is known of one has changed.
+	SubscribePeers() (changed <-chan struct{}, unsubscribe func())
 }
 
 // Agents lists the attested agents; registrar.Client is it.
 type Agents interface {
 	Agents(ctx context.Context) ([]fleet.Agent, error)
+	// Agent returns fleet.ErrNotFound for one that is not attested.
+	Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error)
 }
 
 const (
@@ -82,27 +89,42 @@ func (m *Manager) members(ctx context.Context) ([]fleet.Member, error) {
 	return out, nil
 }
 
-// missing are the members that are OFFLINE and count: by policy, or because the
-// controller has only just started and they were here when it stopped.
-func (m *Manager) missing(r Rotation, members []fleet.Member, online map[identity.Workload]bool) []Holdout {
-	stopped := m.lastAlive(members)
-	young := m.cfg.Now().Sub(m.born) < returnLimit
-	var out []Holdout
+// missing are the members that are OFFLINE and count.
+func (m *Manager) missing(r Rotation, members []fleet.Member, online map[identity.Workload]bool) []missing {
+	m.lastAlive(members)
+	var out []missing
 	for _, it := range members {
-		switch {
-		case online[it.Workload]:
-		case young && lastHeard(it).Before(m.born) && stopped.Sub(lastHeard(it)) <= lastSeenSpread:
-			out = append(out, Holdout{it.String(), "has not connected since the controller started"})
-		case r.Options.Offline == WaitOffline && !it.LastSeenAt.IsZero(): // who never came has no trust to lose
-			out = append(out, Holdout{it.String(), "is OFFLINE"})
+		if online[it.Workload] {
+			continue
+		}
+		if why := m.whyMissing(r, it); why != "" {
+			out = append(out, missing{it, why})
 		}
 	}
 	return out
 }
 
+// whyMissing says why a member that is OFFLINE counts: by policy, or because the
+// controller has only just started and the member was here when it stopped. "" is
+// that it does not.
+func (m *Manager) whyMissing(r Rotation, it fleet.Member) string {
+	m.mu.Lock()
+	stopped := m.stopped
+	m.mu.Unlock()
+	young := m.cfg.Now().Sub(m.born) < returnLimit
+	switch {
+	case young && lastHeard(it).Before(m.born) && stopped.Sub(lastHeard(it)) <= lastSeenSpread:
+		return "has not connected since the controller started"
+	case r.Options.Offline == WaitOffline && !it.LastSeenAt.IsZero(): // who never came has no trust to lose
+		return "is OFFLINE"
+	default:
+		return ""
+	}
+}
+
 // lastAlive is about when the controller stopped: the newest last-seen time from
 // before this start. It is looked up once, for those who are back are seen anew.
-func (m *Manager) lastAlive(members []fleet.Member) time.Time {
+func (m *Manager) lastAlive(members []fleet.Member) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stopped.IsZero() {
@@ -112,7 +134,6 @@ func (m *Manager) lastAlive(members []fleet.Member) time.Time {
 			}
 		}
 	}
-	return m.stopped
 }
 
 // lastHeard is the stored last-seen time. That is some seconds old when the
@@ -141,31 +162,38 @@ func (m *Manager) agents(ctx context.Context, r Rotation, members []fleet.Member
 	for _, h := range hosts {
 		byAgent[h.AgentID] = h
 	}
+	residents := map[identity.HostID][]identity.Workload{}
+	for _, it := range members {
+		if it.HostID != "" {
+			residents[it.HostID] = append(residents[it.HostID], it.Workload)
+		}
+	}
 	everybody := r.Options.Offline == WaitOffline || m.cfg.Now().Sub(r.PhaseSince) < taintReaches
 	var out []agent
 	for _, a := range all {
 		host, ours := byAgent[a.ID]
-		names, live := residents(host.ID, members, online)
+		on := residents[host.ID]
+		live := slices.ContainsFunc(on, func(w identity.Workload) bool { return online[w] })
 		switch {
-		case a.Banned || !a.ExpiresAt.After(m.cfg.Now()):
+		case !m.lives(a):
 		case a.ID == m.cfg.OwnAgent:
-			out = append(out, agent{a, "agent/controller", " of this controller"})
+			out = append(out, agent{Agent: a, name: "agent/controller", of: " of this controller", always: true})
 		case !ours:
-			out = append(out, agent{a, "agent" + strings.TrimPrefix(a.ID.Path(), "/spire/agent"), ""})
-		case live || everybody && len(names) > 0:
-			out = append(out, agent{a, "agent/" + string(host.ID), fmt.Sprintf(" of %s", strings.Join(names, " and "))})
+			out = append(out, agent{Agent: a, name: "agent" + strings.TrimPrefix(a.ID.Path(), "/spire/agent"), always: true})
+		case live || everybody && len(on) > 0:
+			out = append(out, agent{Agent: a, name: "agent/" + string(host.ID), of: " of " + joined(on), members: on})
 		}
 	}
 	return out, nil
 }
 
-// residents are the members on a host, and whether one of them is ONLINE.
-func residents(host identity.HostID, members []fleet.Member, online map[identity.Workload]bool) (names []string, live bool) {
-	for _, it := range members {
-		if it.HostID == host && host != "" {
-			names = append(names, it.String())
-			live = live || online[it.Workload]
-		}
+// lives says that SPIRE would accept the agent.
+func (m *Manager) lives(a fleet.Agent) bool { return !a.Banned && a.ExpiresAt.After(m.cfg.Now()) }
+
+func joined(on []identity.Workload) string {
+	names := make([]string, len(on))
+	for i, w := range on {
+		names[i] = w.String()
 	}
-	return names, live
+	return strings.Join(names, " and ")
 }

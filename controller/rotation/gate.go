@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // Gate is what a phase waits for: how many of the peers and agents are through,
@@ -17,7 +18,8 @@ type Gate struct {
 	// Since is when the wait began, Deadline when it ends; zero is never.
 	Since, Deadline time.Time
 
-	last string // name that was checked last
+	last    string // name that was checked last
+	dropped map[string]bool
 }
 
 // Open says that nobody holds the rotation up.
@@ -33,8 +35,10 @@ type Holdout struct {
 // Names lists the holdouts without repeating one.
 func (g Gate) Names() []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, h := range g.Holdouts {
-		if !slices.Contains(out, h.Name) {
+		if !seen[h.Name] {
+			seen[h.Name] = true
 			out = append(out, h.Name)
 		}
 	}
@@ -44,12 +48,18 @@ func (g Gate) Names() []string {
 // check counts one and notes why it is not through; "" is through. Links of the
 // same peer come one after the other: they count once, and the worst counts.
 func (g *Gate) check(r Rotation, name, why string) {
+	if g.dropped == nil {
+		g.dropped = make(map[string]bool, len(r.Dropped))
+		for _, it := range r.Dropped {
+			g.dropped[it] = true
+		}
+	}
 	again := name == g.last
 	g.last = name
 	if !again {
 		g.Total++
 	}
-	if why == "" || r.dropped(name) || again && g.holds(name) {
+	if why == "" || g.dropped[name] || again && g.holds(name) {
 		g.Through = g.Total - len(g.Holdouts)
 		return
 	}
@@ -64,8 +74,14 @@ func (g *Gate) holds(name string) bool {
 // crowd is everybody who counts at a gate.
 type crowd struct {
 	peers   []fleet.Peer
-	missing []Holdout // members that count although they are OFFLINE
+	missing []missing // members that count although they are OFFLINE
 	agents  []agent
+}
+
+// missing is a member that is OFFLINE and counts.
+type missing struct {
+	fleet.Member
+	why string
 }
 
 // agent is a SPIRE agent that counts.
@@ -73,73 +89,79 @@ type agent struct {
 	fleet.Agent
 	name string
 	of   string // its members, for people
+	// members are those on its host. It counts while one is ONLINE or always is set.
+	members []identity.Workload
+	always  bool
+}
+
+// rule says why a peer or an agent is not through a gate; "" is through. It is the
+// same for a look at everybody and for one at a single holdout.
+type rule struct {
+	peer  func(fleet.Peer) string
+	agent func(agent) string
+}
+
+// examine looks at everybody.
+func (u rule) examine(r Rotation, c crowd) Gate {
+	var g Gate
+	for _, p := range c.peers {
+		g.check(r, p.String(), via(p, u.peer(p)))
+	}
+	for _, m := range c.missing {
+		g.check(r, m.String(), m.why)
+	}
+	for _, a := range c.agents {
+		g.check(r, a.name, u.agent(a))
+	}
+	return g
 }
 
 // mayActivate: everybody has the new authority in its bundle. Who had not would
 // refuse every peer with a new SVID from then on.
-func mayActivate(r Rotation, id string, c crowd) Gate {
-	var g Gate
-	for _, p := range c.peers {
-		why := ""
+func mayActivate(id string) rule {
+	return rule{peer: func(p fleet.Peer) string {
 		switch {
 		case len(p.Trusts) == 0:
-			why = "has not reported which authorities it trusts"
+			return "has not reported which authorities it trusts"
 		case !slices.Contains(p.Trusts, id):
-			why = "does not trust the new authority yet"
+			return "does not trust the new authority yet"
 		}
-		g.check(r, p.String(), via(p, why))
-	}
-	for _, m := range c.missing {
-		g.check(r, m.Name, m.Why)
-	}
-	return g
+		return ""
+	}}
 }
 
 // mayRevoke: nothing rests on the old authority any more, neither a last proof of
 // an identity nor an agent, which would have to bootstrap again.
-func mayRevoke(r Rotation, id string, c crowd, agentTTL time.Duration) Gate {
-	var g Gate
-	for _, p := range c.peers {
-		why := ""
+func mayRevoke(r Rotation, id string, agentTTL time.Duration) rule {
+	peer := func(p fleet.Peer) string {
 		switch p.SVID.AuthorityID {
 		case "":
-			why = "has not reported which authority signed its SVID"
+			return "has not reported which authority signed its SVID"
 		case id:
-			why = "its SVID is still signed by the old authority"
+			return "its SVID is still signed by the old authority"
 		}
-		g.check(r, p.String(), via(p, why))
+		return ""
 	}
-	for _, m := range c.missing {
-		g.check(r, m.Name, m.Why)
-	}
-	for _, a := range c.agents {
-		why := ""
-		if !r.renewed(a.Agent, agentTTL) {
-			why = fmt.Sprintf("the agent%s has not attested under the new authority", a.of)
+	return rule{peer: peer, agent: func(a agent) string {
+		if r.renewed(a.Agent, agentTTL) {
+			return ""
 		}
-		g.check(r, a.name, why)
-	}
-	return g
+		return fmt.Sprintf("the agent%s has not attested under the new authority", a.of)
+	}}
 }
 
 // mayEnd: nobody has a revoked authority in its bundle any more. Who has accepts
 // what that authority signed, whatever SPIRE says.
-func mayEnd(r Rotation, revoked []string, c crowd) Gate {
-	var g Gate
-	for _, p := range c.peers {
-		why := ""
+func mayEnd(revoked []string) rule {
+	return rule{peer: func(p fleet.Peer) string {
 		switch {
 		case len(p.Trusts) == 0:
-			why = "has not reported which authorities it trusts"
+			return "has not reported which authorities it trusts"
 		case slices.ContainsFunc(p.Trusts, func(id string) bool { return slices.Contains(revoked, id) }):
-			why = "still trusts the revoked authority"
+			return "still trusts the revoked authority"
 		}
-		g.check(r, p.String(), via(p, why))
-	}
-	for _, m := range c.missing {
-		g.check(r, m.Name, m.Why)
-	}
-	return g
+		return ""
+	}}
 }
 
 // renewed says that the agent's SVID was issued after the new authority became

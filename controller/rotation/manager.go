@@ -49,8 +49,6 @@ type Config struct {
 }
 
 const (
-	// lookEvery is how often a closed gate is looked at.
-	lookEvery = 250 * time.Millisecond
 	// retryAfter is the pause after an error.
 	retryAfter = time.Second
 	// taintReaches is when an agent that runs has heard of a taint: ours ask every
@@ -81,8 +79,9 @@ type Manager struct {
 	mu      sync.Mutex
 	stopped time.Time // see lastAlive
 
-	refusals int    // of Run only
-	lastWarn string // of Run only
+	held     *holdup // of Run only; nil: look at everybody
+	refusals int     // of Run only
+	lastWarn string  // of Run only
 }
 
 // New returns a Manager. What it says of members that are not back yet counts
@@ -108,6 +107,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	if members, err := m.members(ctx); err == nil {
 		m.lastAlive(members)
 	}
+	changed, unsubscribe := m.cfg.Online.SubscribePeers()
+	defer unsubscribe()
 	for {
 		wait, err := m.advance(ctx)
 		if ctx.Err() == nil {
@@ -116,15 +117,36 @@ func (m *Manager) Run(ctx context.Context) error {
 		if err != nil {
 			wait = retryAfter
 		}
-		var timer <-chan time.Time
-		if wait > 0 {
-			timer = time.After(wait)
-		}
-		select {
-		case <-timer:
-		case <-m.kick:
-		case <-ctx.Done():
+		if !m.rest(ctx, wait, err == nil && wait > 0, changed) {
 			return nil
+		}
+	}
+}
+
+// rest waits for the next look: after wait unless that is zero, when somebody wakes
+// us and, where a gate is closed, when a member's link changes. It returns false when
+// ctx ended.
+func (m *Manager) rest(ctx context.Context, wait time.Duration, closed bool, changed <-chan struct{}) bool {
+	var timer, pause <-chan time.Time
+	if wait > 0 {
+		timer = time.After(wait)
+	}
+	var links <-chan struct{}
+	if closed {
+		pause = time.After(lookPause)
+	}
+	for {
+		select {
+		case <-pause:
+			links = changed
+		case <-links:
+			return true
+		case <-timer:
+			return true
+		case <-m.kick:
+			return true
+		case <-ctx.Done():
+			return false
 		}
 	}
 }
@@ -157,7 +179,7 @@ func (m *Manager) advance(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		if err == nil && !moved {
-			return lookEvery, nil
+			return m.nextLook(), nil
 		}
 	}
 }
@@ -185,11 +207,15 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 			return false, err
 		}
 	}
-	g, err := m.gate(ctx, r, mv, a)
+	if closed, err := m.stillClosed(ctx, r, mv, a); closed || err != nil {
+		return false, err
+	}
+	g, c, err := m.gate(ctx, r, mv, a)
 	if err != nil {
 		return false, err
 	}
 	if !g.Open() {
+		m.held = m.newHoldup(r, mv, g, c)
 		return m.closed(ctx, r, mv, g)
 	}
 	if mv.call == callNone {
@@ -204,23 +230,15 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 }
 
 // gate evaluates what the move has to wait for; a is what it was derived from.
-func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) (Gate, error) {
+func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) (Gate, crowd, error) {
 	if !mv.call.waits(r.Options) {
-		return Gate{}, nil
+		return Gate{}, crowd{}, nil
 	}
 	c, err := m.crowd(ctx, r, mv)
 	if err != nil {
-		return Gate{}, fmt.Errorf("check which members block the rotation: %w", err)
+		return Gate{}, crowd{}, fmt.Errorf("check which members block the rotation: %w", err)
 	}
-	var g Gate
-	switch mv.call {
-	case callActivate:
-		g = mayActivate(r, mv.id, c)
-	case callRevoke:
-		g = mayRevoke(r, mv.id, c, m.cfg.AgentTTL)
-	default:
-		g = mayEnd(r, a.withdrawn(r.Replace), c)
-	}
+	g := m.rule(r, mv, a).examine(r, c)
 	// While this program was down nobody could get through.
 	g.Since = r.PhaseSince
 	if m.born.After(g.Since) {
@@ -230,9 +248,21 @@ func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) 
 		g.Deadline = g.Since.Add(limit)
 	}
 	if r.Options.Emergency && mv.call == callRevoke && !m.cfg.Now().Before(g.Deadline) {
-		return Gate{}, nil
+		return Gate{}, crowd{}, nil
 	}
-	return g, nil
+	return g, c, nil
+}
+
+// rule is what the move has to wait for.
+func (m *Manager) rule(r Rotation, mv move, a Authorities) rule {
+	switch mv.call {
+	case callActivate:
+		return mayActivate(mv.id)
+	case callRevoke:
+		return mayRevoke(r, mv.id, m.cfg.AgentTTL)
+	default:
+		return mayEnd(a.withdrawn(r.Replace))
+	}
 }
 
 // closed waits, until the deadline.

@@ -44,7 +44,7 @@ func (m *Manager) Report(ctx context.Context) (Report, error) {
 	}
 	if known && !r.Finished() {
 		mv := plan(r.Replace, out.Authorities, m.cfg.Now())
-		if g, err := m.gate(ctx, r, mv, out.Authorities); err != nil {
+		if g, _, err := m.gate(ctx, r, mv, out.Authorities); err != nil {
 			return out, err
 		} else if g.Total > 0 {
 			out.Gate = &g
@@ -66,9 +66,9 @@ func (m *Manager) automatic(ctx context.Context, a Authorities) (*Automatic, err
 		return nil, err
 	}
 	if a.Prepared.ID != "" {
-		return &Automatic{Prepared, a.Prepared.ID, mayActivate(Rotation{}, a.Prepared.ID, c)}, nil
+		return &Automatic{Prepared, a.Prepared.ID, mayActivate(a.Prepared.ID).examine(Rotation{}, c)}, nil
 	}
-	return &Automatic{Active, old.ID, mayRevoke(Rotation{}, old.ID, c, 0)}, nil
+	return &Automatic{Active, old.ID, mayRevoke(Rotation{}, old.ID, 0).examine(Rotation{}, c)}, nil
 }
 
 // Preview is what Start would do.
@@ -111,11 +111,11 @@ func (m *Manager) Preview(ctx context.Context, o Options) (Preview, error) {
 			out.Gate.check(r, p.String(), "")
 		}
 		for _, h := range c.missing {
-			out.Gate.check(r, h.Name, h.Why)
+			out.Gate.check(r, h.String(), h.why)
 		}
 		return out, nil
 	}
-	out.Gate = mayActivate(r, out.Reuse, c)
+	out.Gate = mayActivate(out.Reuse).examine(r, c)
 	return out, nil
 }
 

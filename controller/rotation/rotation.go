@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -105,8 +104,6 @@ func (r Rotation) Finished() bool { return !r.EndedAt.IsZero() }
 func (r Rotation) retreat() bool {
 	return r.ActivatedAt.IsZero() && (r.Phase == Preparing || r.Phase == Prepared)
 }
-
-func (r Rotation) dropped(name string) bool { return slices.Contains(r.Dropped, name) }
 
 // in says that this is the phase, and for this authority.
 func (r Rotation) in(p Phase, authority string) bool {

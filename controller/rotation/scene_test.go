@@ -38,6 +38,8 @@ type scene struct {
 	store  *rotationtest.Store
 	faults *rotationtest.Faults
 	m      *rotation.Manager
+
+	bootWith func() *rotation.Manager // nil: a controller of world
 }
 
 // newScene has a connector and two tunnelers, all of them ONLINE.
@@ -55,6 +57,10 @@ func newScene(t *testing.T) *scene {
 
 // boot starts the controller anew: what it had in memory is gone.
 func (s *scene) boot() {
+	if s.bootWith != nil {
+		s.m = s.bootWith()
+		return
+	}
 	s.m = rotation.New(rotation.Config{
 		SPIRE: s.faults, Store: s.faults, Members: s.world, Online: s.world, Agents: s.world, Self: s.world.Self,
 		Audit: audit.New(zap.NewNop(), now), Log: zap.NewNop(), Now: now,

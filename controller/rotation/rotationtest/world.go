@@ -12,6 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // World is a fleet whose members follow the server as agents make them: its
@@ -26,6 +27,8 @@ type World struct {
 	self    *member       // the controller; not enrolled
 	sync    time.Duration // how often agents ask for the bundle; zero is at once
 	agents  int           // serial numbers given
+
+	changed topic.Topic[struct{}]
 }
 
 type member struct {
@@ -91,6 +94,11 @@ func (w *World) Cling(id string, clings bool) {
 // Stick makes a member follow the server no more, or again.
 func (w *World) Stick(id string, stuck bool) { w.change(id, func(m *member) { m.stuck = stuck }) }
 
+// Untrust makes a member trust only the first authority of the bundle.
+func (w *World) Untrust(id string) {
+	w.change(id, func(m *member) { m.peer.Trusts = m.peer.Trusts[:1] })
+}
+
 // Online makes a member ONLINE or OFFLINE.
 func (w *World) Online(id string, online bool) {
 	w.change(id, func(m *member) { m.online, m.LastSeenAt = online, w.now() })
@@ -109,6 +117,7 @@ func (w *World) change(id string, f func(*member)) {
 			f(m)
 		}
 	}
+	w.changed.Wake()
 }
 
 // follow needs mu.
@@ -151,6 +160,28 @@ func (w *World) Peers() []fleet.Peer {
 		}
 	}
 	return out
+}
+
+// PeersOf implements rotation.Online.
+func (w *World) PeersOf(it identity.Workload) []fleet.Peer {
+	return slices.DeleteFunc(w.Peers(), func(p fleet.Peer) bool { return p.Workload != it })
+}
+
+// SubscribePeers implements rotation.Online. What members do by themselves tells
+// nobody; what a test does to one does.
+func (w *World) SubscribePeers() (changed <-chan struct{}, unsubscribe func()) {
+	return w.changed.Subscribe()
+}
+
+// Agent implements rotation.Agents.
+func (w *World) Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error) {
+	all, err := w.Agents(ctx)
+	for _, a := range all {
+		if a.ID == id {
+			return a, err
+		}
+	}
+	return fleet.Agent{}, fleet.ErrNotFound
 }
 
 // Trusting names who is ONLINE and had one of these in its bundle when it was last

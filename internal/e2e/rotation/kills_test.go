@@ -99,6 +99,12 @@ type alone struct{}
 
 func (alone) Peers() []fleet.Peer { return nil }
 
+func (alone) PeersOf(identity.Workload) []fleet.Peer { return nil }
+
+func (alone) SubscribePeers() (changed <-chan struct{}, unsubscribe func()) {
+	return nil, func() {}
+}
+
 // manager is the driver as the controller has it, on a real spire-server.
 func manager(socket, file string, around func(rotation.SPIRE, rotation.Store) (rotation.SPIRE, rotation.Store)) (*rotation.Manager, *store.Store, func(), error) {
 	db, err := store.Open(context.Background(), file)
