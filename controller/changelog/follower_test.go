@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -129,6 +130,22 @@ func TestAFollowerReadsEverythingOnceAndThenOnlyWhatChanged(t *testing.T) {
 	w.now = w.now.Add(10 * time.Minute)
 	require.NoError(t, w.follower.CatchUp(t.Context()))
 	require.Equal(t, []string{"sync", "settled"}, w.reader.heard(), "the comparison")
+}
+
+// TestAChangeDuringASyncIsNotLost: whether the sync has read it or not, it comes again.
+func TestAChangeDuringASyncIsNotLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.add("a")
+	w.reader.truth = func() []string {
+		read := slices.Clone(w.ids)
+		w.add("late")
+		return read
+	}
+	require.NoError(t, w.follower.CatchUp(t.Context()))
+	require.NoError(t, w.follower.CatchUp(t.Context()))
+	require.Equal(t, []string{"sync", "settled", "apply 2-2", "settled"}, w.reader.heard())
+	w.knowsAll(t)
 }
 
 // TestAFollowerThatIsKilledBetweenAnyTwoSteps: whichever call fails, and whether or not

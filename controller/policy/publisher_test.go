@@ -116,7 +116,7 @@ func (m *memory) change(fn func()) {
 func (m *memory) rows() map[identity.Workload]string {
 	out := map[identity.Workload]string{}
 	for _, c := range m.connectors {
-		out[c.Workload] = fmt.Sprint(c.EnrolledAt, c.RevokedAt, c.Version, c.Addresses)
+		out[c.Workload] = fmt.Sprint(c.EnrolledAt, c.RevokedAt, c.Version, c.Addresses, c.NetworkID)
 	}
 	for _, t := range m.tunnelers {
 		out[t.Workload] = fmt.Sprint(t.EnrolledAt, t.RevokedAt, t.Version)

@@ -4,17 +4,7 @@ import "github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
 
 // SubscribeBundle is Subscribe for the bundle of our trust domain: a value after
 // each change of the authorities in it.
-func (s *Source) SubscribeBundle() (<-chan struct{}, func()) {
-	w := make(chan struct{}, 1)
-	s.mu.Lock()
-	s.trusting[w] = struct{}{}
-	s.mu.Unlock()
-	return w, func() {
-		s.mu.Lock()
-		delete(s.trusting, w)
-		s.mu.Unlock()
-	}
-}
+func (s *Source) SubscribeBundle() (<-chan struct{}, func()) { return s.trusting.Subscribe() }
 
 // swapBundles says whether the bundle of our trust domain is another one now. It
 // needs s.mu.
@@ -32,11 +22,6 @@ func (s *Source) swapBundles(next *x509bundle.Set) (swapped bool) {
 		}
 	}
 	s.swaps.Bundle++
-	for w := range s.trusting {
-		select {
-		case w <- struct{}{}:
-		default:
-		}
-	}
+	s.trusting.Wake()
 	return true
 }

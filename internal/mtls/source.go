@@ -17,6 +17,8 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // watchCap bounds every wait for the Workload API. go-spiffe's own back-off is
@@ -50,14 +52,14 @@ type Source struct {
 	done   chan struct{}
 	ready  chan struct{}
 
-	mu       sync.RWMutex
-	svid     *x509svid.SVID
-	bundles  *x509bundle.Set
-	fault    error
-	closing  bool
-	swaps    Swaps
-	watchers map[chan struct{}]struct{} // of the SVID
-	trusting map[chan struct{}]struct{} // of the bundle
+	mu      sync.RWMutex
+	svid    *x509svid.SVID
+	bundles *x509bundle.Set
+	fault   error
+	closing bool
+	swaps   Swaps
+
+	watchers, trusting topic.Topic[struct{}] // of the SVID, of the bundle
 }
 
 // Open waits for the Workload API socket and for the first SVID of cfg.ID. The
@@ -79,7 +81,7 @@ func Open(ctx context.Context, cfg SourceConfig) (*Source, error) {
 	s := &Source{
 		id: cfg.ID, log: cfg.Log, client: client, cancel: cancel,
 		done: make(chan struct{}), ready: make(chan struct{}),
-		fault: ErrNoSVID, watchers: map[chan struct{}]struct{}{}, trusting: map[chan struct{}]struct{}{},
+		fault: ErrNoSVID,
 	}
 	go s.watch(watchCtx)
 	select {
@@ -138,12 +140,7 @@ func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 	}
 	if swapped {
 		s.swaps.SVID++
-		for w := range s.watchers {
-			select {
-			case w <- struct{}{}:
-			default:
-			}
-		}
+		s.watchers.Wake()
 	}
 	fault := s.fault
 	s.mu.Unlock()
@@ -199,17 +196,7 @@ func (s *Source) GetX509BundleForTrustDomain(td spiffeid.TrustDomain) (*x509bund
 
 // Subscribe returns a channel that gets a value after each swap (a slow reader
 // misses intermediate ones, never the last) and a function that ends it.
-func (s *Source) Subscribe() (<-chan struct{}, func()) {
-	w := make(chan struct{}, 1)
-	s.mu.Lock()
-	s.watchers[w] = struct{}{}
-	s.mu.Unlock()
-	return w, func() {
-		s.mu.Lock()
-		delete(s.watchers, w)
-		s.mu.Unlock()
-	}
-}
+func (s *Source) Subscribe() (<-chan struct{}, func()) { return s.watchers.Subscribe() }
 
 // ID is the configured SPIFFE ID.
 func (s *Source) ID() spiffeid.ID { return s.id }

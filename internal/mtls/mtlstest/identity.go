@@ -10,21 +10,22 @@ import (
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // Identity stands in for mtls.Source: an SVID and a bundle that the test swaps.
 // It implements mtls.Identity.
 type Identity struct {
-	mu       sync.Mutex
-	svid     *x509svid.SVID
-	bundles  *x509bundle.Set
-	watchers map[chan struct{}]struct{}
-	trusting map[chan struct{}]struct{}
+	mu      sync.Mutex
+	svid    *x509svid.SVID
+	bundles *x509bundle.Set
+
+	watchers, trusting topic.Topic[struct{}]
 }
 
 // Identity shows svid and trusts this CA.
 func (c *CA) Identity(svid *x509svid.SVID) *Identity {
-	return &Identity{svid: svid, bundles: x509bundle.NewSet(c.Bundle()), watchers: map[chan struct{}]struct{}{}, trusting: map[chan struct{}]struct{}{}}
+	return &Identity{svid: svid, bundles: x509bundle.NewSet(c.Bundle())}
 }
 
 // Swap replaces the SVID as a rotation does.
@@ -32,12 +33,7 @@ func (i *Identity) Swap(svid *x509svid.SVID) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.svid = svid
-	for w := range i.watchers {
-		select {
-		case w <- struct{}{}:
-		default:
-		}
-	}
+	i.watchers.Wake()
 }
 
 // Trust makes these the only bundles.
@@ -45,12 +41,7 @@ func (i *Identity) Trust(bundles ...*x509bundle.Bundle) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.bundles = x509bundle.NewSet(bundles...)
-	for w := range i.trusting {
-		select {
-		case w <- struct{}{}:
-		default:
-		}
-	}
+	i.trusting.Wake()
 }
 
 // GetX509SVID implements x509svid.Source.
@@ -71,30 +62,10 @@ func (i *Identity) GetX509BundleForTrustDomain(td spiffeid.TrustDomain) (*x509bu
 }
 
 // Subscribe does what mtls.Source.Subscribe does.
-func (i *Identity) Subscribe() (<-chan struct{}, func()) {
-	w := make(chan struct{}, 1)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.watchers[w] = struct{}{}
-	return w, func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		delete(i.watchers, w)
-	}
-}
+func (i *Identity) Subscribe() (<-chan struct{}, func()) { return i.watchers.Subscribe() }
 
 // SubscribeBundle does what mtls.Source.SubscribeBundle does.
-func (i *Identity) SubscribeBundle() (<-chan struct{}, func()) {
-	w := make(chan struct{}, 1)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.trusting[w] = struct{}{}
-	return w, func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		delete(i.trusting, w)
-	}
-}
+func (i *Identity) SubscribeBundle() (<-chan struct{}, func()) { return i.trusting.Subscribe() }
 
 // Status does what mtls.Source.Status does.
 func (i *Identity) Status() mtls.SVIDStatus {
