@@ -111,6 +111,16 @@ func TestDecide(t *testing.T) {
 		require.Equal(t, moved, m.Decide(now.Add(time.Second), links), "the first one died a second ago")
 		require.Contains(t, ids(m.Decide(now.Add(2*time.Minute), links)), was[0].ID)
 	})
+	t.Run("returns to it at once when none works", func(t *testing.T) {
+		t.Parallel()
+		m, was := settled(fleet("plant", 3)...)
+		links := up(was, time.Millisecond)
+		links[was[0].ID] = dead
+		moved := m.Decide(begin.Add(time.Second), links)
+		m.Decide(begin.Add(2*time.Second), up(moved, time.Millisecond))
+		got := m.Decide(begin.Add(3*time.Second), map[string]mesh.Link{moved[0].ID: dead, moved[1].ID: dead})
+		require.Contains(t, ids(got), was[0].ID)
+	})
 	t.Run("tries those that went down again when none works, ever more slowly", func(t *testing.T) {
 		t.Parallel()
 		m, chosen := settled(fleet("plant", 6)...)
@@ -250,19 +260,24 @@ func TestTunnelersSpread(t *testing.T) {
 // TestProbesAreRare: each connector once a minute at most, and whoever looks good first.
 func TestProbesAreRare(t *testing.T) {
 	t.Parallel()
-	m, was := settled(fleet("plant", 1000)...)
-	last := map[string]time.Time{}
-	for now := begin; now.Before(begin.Add(time.Hour)); now = now.Add(time.Second) {
-		id := other(m, now)
-		require.NotContains(t, ids(was), id, "it has a session")
-		if at, ok := last[id]; ok && id != "" {
-			require.GreaterOrEqual(t, now.Sub(at), mesh.ProbeAgain)
+	for _, size := range []int{3, 5, 1000} {
+		m, was := settled(fleet("plant", size)...)
+		last := map[string]time.Time{}
+		for now := begin; now.Before(begin.Add(time.Hour)); now = now.Add(time.Second) {
+			id := other(m, now)
+			if id == "" {
+				continue
+			}
+			require.NotContains(t, ids(was), id, "it has a session")
+			if at, ok := last[id]; ok {
+				require.GreaterOrEqual(t, now.Sub(at), mesh.ProbeAgain)
+			}
+			last[id] = now
 		}
-		last[id] = now
+		require.Len(t, last, size-mesh.PerNetwork)
 	}
-	require.Len(t, last, 998)
 
-	m, _ = settled()
+	m, _ := settled()
 	good := other(m, begin)
 	other(m, begin)
 	m.Measured(good, time.Millisecond)
