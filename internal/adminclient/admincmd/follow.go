@@ -92,7 +92,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// progressLine is "  4 s  prepared, 2 of 3 through, blocked by tunneler/t-1 (…)".
+// progressLine is "  4 s  prepared, 2 of 3 done, blocked by tunneler/t-1 (…)".
 func progressLine(r adminapi.Rotation, now time.Time) string {
 	line := fmt.Sprintf("%4.0f s  %s", now.Sub(r.StartedAt).Seconds(), r.Phase)
 	if r.State == adminapi.RotationPaused {

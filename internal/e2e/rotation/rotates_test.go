@@ -18,7 +18,7 @@ func TestRotatesTwiceWhileEverybodyStaysConnected(t *testing.T) {
 		before := s.active()
 		res := s.cli("ca", "rotate", "--yes", "-o", "json")
 		require.Zero(t, res.Code, res.Stderr)
-		require.Contains(t, res.Stderr, "through")
+		require.Contains(t, res.Stderr, " done, blocked by ")
 		r := decode[adminapi.Rotation](t, res.Stdout)
 		require.Equal(t, []string{before}, r.Replaces)
 		require.Equal(t, "local/root", r.StartedBy)
