@@ -190,6 +190,8 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context()))
 			r.take(m.Policy)
 			established()
+		case *zerotrustv1.ConnectResponse_Denials:
+			r.deny(m.Denials)
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
 			r.judge(m.AuditCheckpoint)
 		case *zerotrustv1.ConnectResponse_Goodbye:
@@ -236,6 +238,14 @@ func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
 	}
 	r.tell()
 	r.log.Info("policy applied", zap.Uint64("revision", p.GetRevision()), zap.Int("tunnelers", len(p.GetTunnelers())))
+}
+
+// deny takes revocations at once, also of a controller whose policy or audit log is
+// refused: they only take away, so there is nothing that such a controller could win.
+func (r *Relay) deny(d *zerotrustv1.Denials) {
+	if r.denied.Take(d) {
+		r.sweep()
+	}
 }
 
 // judge judges a checkpoint and answers. A failure that has ended lets the policy

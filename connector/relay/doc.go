@@ -7,7 +7,8 @@
 //
 // Main types, in reading order: Config, Relay; inside, in the order of a message:
 // service (the sessions' gRPC side), sessions (who is attached), outbox (what the
-// controller has not heard yet), policy (who may attach).
+// controller has not heard yet), policy (who may attach), beside it the
+// denials (who may not, whatever the policy says).
 //
 // New binds nothing and starts nothing; Run blocks, owns every goroutine and has
 // joined them all when it returns: it ends the sessions first and the control
@@ -15,7 +16,8 @@
 // the order applying, connection, sessions, outbox; policy's lock is never held with another.
 //
 // Invariants: no policy, an old one and one without the caller's SPIFFE ID all
-// refuse; a policy that becomes too old ends the open sessions too, for whoever was
+// refuse; a denial counts whatever policy, revision and witness say, and ends only by
+// its time (internal/denial); a policy that becomes too old ends the open sessions too, for whoever was
 // revoked since may have one of them; a session registers itself before it is admitted and a new policy is
 // set before the sessions are swept, so that no session slips between; only the
 // newest session of a tunneler reports; a session's messages are numbered, each is

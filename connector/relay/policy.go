@@ -31,6 +31,8 @@ type policyConfig struct {
 	SaveAgain time.Duration
 	// Retake is called by the keeper when a policy that was refused may be good now.
 	Retake func()
+	// Denies is asked after the policy: it only takes away.
+	Denies func(id spiffeid.ID, svidNotBefore time.Time) bool
 	Log    *zap.Logger
 }
 
@@ -91,7 +93,13 @@ func newPolicy(cfg policyConfig) *policy {
 // admit is the one place that decides whether a tunneler may have a session. An
 // SVID from before the time the policy names was issued to a former holder of the
 // id: a revoked host that keeps its SVID must not come back under its successor.
+//
+// A denial counts whatever the policy says: it may be one that was kept because what
+// the controller sends is refused.
 func (p *policy) admit(c caller) error {
+	if p.cfg.Denies(c.id, c.svidNotBefore) {
+		return errNotNamed
+	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.remaining() <= 0 {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -109,6 +110,7 @@ type Relay struct {
 	self     spiffeid.ID
 	instance string
 	policy   *policy
+	denied   *denial.Kept
 	witness  *auditWitness
 	refused  *refusals
 	applying sync.Mutex                     // held while a policy is applied; the first of all locks
@@ -142,7 +144,10 @@ func New(cfg Config) (*Relay, error) {
 		cfg.Saved = func(string, error) {}
 	}
 	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
-	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Retake: r.retake, Log: cfg.Log.Named("policy")})
+	r.denied = denial.Open(denial.Config{
+		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
+	})
+	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Retake: r.retake, Denies: r.denied.Denies, Log: cfg.Log.Named("policy")})
 	r.witness = newAuditWitness(witnessConfig{
 		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
 	})
@@ -184,6 +189,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return r.control.Run(controlCtx) })
 	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
+	g.Go(func() error { return r.denied.Run(controlCtx) })
 	return g.Wait()
 }
 

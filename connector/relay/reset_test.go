@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -84,7 +85,7 @@ func TestARunningConnectorNoticesThatItsPolicyWasReset(t *testing.T) {
 		require.True(t, dropped)
 		s.applied(t, 5)
 		require.NoError(t, w.relay.PolicyReady(t.Context()))
-		require.Error(t, session.ends(t), "whom only the former policy named is cut")
+		requireStatus(t, session.ends(t), codes.PermissionDenied, "revoked") // whom only the former policy named
 		w.attach(t, "phone")
 		require.Eventually(t, func() bool { return exists(dir, "policy.json") }, soon, time.Millisecond)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
 )
 
@@ -223,6 +224,7 @@ func (t SVIDTTL) validate(caTTL time.Duration) error {
 		d   time.Duration
 	}{{"connector", t.Connector}, {"tunneler", t.Tunneler}, {"controller", t.Controller}} {
 		f.Require(ttl.d >= 30*time.Second, ttl.key, "must be at least 30s, is %s", ttl.d)
+		f.Require(ttl.d <= wire.MaxSVIDTTL, ttl.key, "must be at most %s, is %s: a revocation is remembered a little longer than that", wire.MaxSVIDTTL, ttl.d)
 		f.Require(ttl.d <= caTTL, ttl.key, "must not be longer than spire.ca_ttl (%s), is %s", caTTL, ttl.d)
 	}
 	return f.Err()

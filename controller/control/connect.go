@@ -124,6 +124,9 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
 	t.witness = witnessing{log: s.Audit, size: hello.Witnessed}
+	t.denials = denying{td: c.conn.Peer().TrustDomain(), send: func(d *zerotrustv1.Denials) error {
+		return stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: d}})
+	}}
 	err = t.run(ctx, in, changed)
 	log.Info("control stream ended", zap.Error(err))
 	return err
@@ -169,11 +172,16 @@ type conversation struct {
 	sent    uint64   // revision of the policy that was sent last
 	told    []string // the addresses that went with it
 	witness witnessing
+	denials denying
 
 	complaints *rate.Limiter // about what is relayed
 }
 
 func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
+	// Denials before all: they need no log.
+	if err := t.denials.update(t.s.Policy.Current()); err != nil {
+		return err
+	}
 	// The log before the policy: whoever does not know this log takes no policy of it.
 	if err := t.offer(ctx, changed, time.Now()); err != nil {
 		return err
@@ -228,6 +236,9 @@ func (t *conversation) sendPolicy() error {
 	snapshot := t.s.Policy.Current()
 	if !snapshot.Names(t.c.Workload, t.c.svid.NotBefore) {
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+	}
+	if err := t.denials.update(snapshot); err != nil {
+		return err
 	}
 	at := t.s.Endpoints()
 	if snapshot.Revision == t.sent && slices.Equal(at.ControlPlane, t.told) {

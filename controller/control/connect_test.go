@@ -437,9 +437,14 @@ func TestDirectory(t *testing.T) {
 	require.NoError(t, err)
 	next := func() *zerotrustv1.Directory {
 		t.Helper()
-		m, err := d.Recv()
-		require.NoError(t, err)
-		return m.GetDirectory()
+		for {
+			m, err := d.Recv()
+			require.NoError(t, err)
+			if m.GetDirectory() != nil {
+				return m.GetDirectory()
+			}
+			require.NotEmpty(t, m.GetDenials().GetDenials())
+		}
 	}
 	first := next()
 	require.Len(t, first.GetConnectors(), 2)

@@ -66,10 +66,16 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	defer c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })()
 	log.Info("directory stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	defer log.Info("directory stream ended")
+	denials := denying{td: c.conn.Peer().TrustDomain(), send: func(d *zerotrustv1.Denials) error {
+		return stream.Send(&zerotrustv1.WatchResponse{Denials: d})
+	}}
 	for {
 		snapshot := d.Policy.Current()
 		if !snapshot.Names(c.Workload, c.svid.NotBefore) {
 			return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+		}
+		if err := denials.update(snapshot); err != nil {
+			return err
 		}
 		if err := stream.Send(&zerotrustv1.WatchResponse{Directory: directoryToProto(snapshot, d.Endpoints())}); err != nil {
 			return err

@@ -301,10 +301,13 @@ func (s stream) say(messages ...*zerotrustv1.ConnectRequest) {
 	}
 }
 
-// policy returns the next message, which must be a policy.
+// policy returns the next message but denials, which must be a policy.
 func (s stream) policy(t *testing.T) *zerotrustv1.PolicySnapshot {
 	t.Helper()
 	m, err := s.Recv()
+	for err == nil && m.GetDenials() != nil {
+		m, err = s.Recv()
+	}
 	require.NoError(t, err)
 	require.NotNil(t, m.GetPolicy())
 	return m.GetPolicy()

@@ -40,6 +40,8 @@ type Tx interface {
 	LiveMembersOf(ctx context.Context, id identity.HostID) ([]Member, error)
 	RevokeMember(ctx context.Context, w identity.Workload, at time.Time) error
 	RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error
+	// Deny keeps a denial until it is over; of two for one workload the later time.
+	Deny(ctx context.Context, d Denial, now time.Time) error
 	// ContestHost keeps the first time.
 	ContestHost(ctx context.Context, id identity.HostID, at time.Time) error
 	// MarkCloned keeps the first finding and reports whether this is it.
@@ -224,6 +226,9 @@ func (f *Fleet) retire(ctx context.Context, tx Tx, m Member, by audit.Event) err
 // member lives there.
 func Retire(ctx context.Context, tx Tx, m Member, at time.Time) error {
 	if err := tx.RevokeMember(ctx, m.Workload, at); err != nil {
+		return err
+	}
+	if err := tx.Deny(ctx, denialOf(m, at), at); err != nil {
 		return err
 	}
 	others, err := tx.LiveMembersOf(ctx, m.HostID)

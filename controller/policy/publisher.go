@@ -23,6 +23,8 @@ type Store interface {
 	// ones too.
 	ConnectorsByID(ctx context.Context, ids []string) ([]fleet.Connector, error)
 	TunnelersByID(ctx context.Context, ids []string) ([]fleet.Tunneler, error)
+	// Denials lists those with a time after since, the newest last.
+	Denials(ctx context.Context, since time.Time) ([]fleet.Denial, error)
 }
 
 const (
@@ -53,7 +55,7 @@ type Publisher struct {
 // NewPublisher returns a Publisher whose first snapshot names nobody.
 func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now func() time.Time) *Publisher {
 	p := &Publisher{log: log, now: now}
-	p.reader = &reader{td: td, store: store, settled: p.settled}
+	p.reader = &reader{td: td, store: store, now: now, settled: p.settled}
 	p.follower = changelog.NewFollower(changelog.Config{
 		Name: "publisher of the policy", Log: store, Reader: p.reader, SyncEvery: compareEvery, Now: now, Logger: log,
 	})

@@ -40,6 +40,7 @@ type memory struct {
 	revision   uint64
 	connectors []fleet.Connector
 	tunnelers  []fleet.Tunneler
+	denials    []fleet.Denial
 	fail       error
 	whole      int // reads of the whole fleet
 	asked      []string
@@ -90,6 +91,12 @@ func (m *memory) TunnelersByID(_ context.Context, ids []string) (out []fleet.Tun
 		}
 	}
 	return out, m.fail
+}
+
+func (m *memory) Denials(context.Context, time.Time) ([]fleet.Denial, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]fleet.Denial(nil), m.denials...), nil
 }
 
 // change commits what fn does; the log names the members that are not as before, and

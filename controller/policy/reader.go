@@ -21,8 +21,10 @@ import (
 type reader struct {
 	td      spiffeid.TrustDomain
 	store   Store
+	now     func() time.Time
 	settled func(ctx context.Context) error
 
+	denials  []fleet.Denial // replaced, never changed
 	revision uint64
 	members  members
 	// Since the last snapshot:
@@ -50,6 +52,9 @@ func (r *reader) Sync(ctx context.Context) error {
 	}
 	tunnelers, err := r.store.Tunnelers(ctx)
 	if err != nil {
+		return err
+	}
+	if err := r.readDenials(ctx); err != nil {
 		return err
 	}
 	had := ids{map[string]struct{}{}, map[string]struct{}{}} // also those that are not there any more
@@ -82,6 +87,11 @@ func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
 			revision = max(revision, n)
 		}
 	}
+	if revision > 0 { // a revocation is a new revision
+		if err := r.readDenials(ctx); err != nil {
+			return err
+		}
+	}
 	var connectors []fleet.Connector
 	var tunnelers []fleet.Tunneler
 	var err error
@@ -96,6 +106,11 @@ func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
 		}
 	}
 	return r.take(revision, asked, connectors, tunnelers)
+}
+
+func (r *reader) readDenials(ctx context.Context) (err error) {
+	r.denials, err = r.store.Denials(ctx, r.now().Add(-fleet.DenialLife))
+	return err
 }
 
 // Settled implements changelog.Reader.
@@ -165,7 +180,7 @@ func (r *reader) takeRevoked() []time.Time {
 // snapshot is the policy now, and how it differs from the last one.
 func (r *reader) snapshot(now time.Time, last *Snapshot) *Snapshot {
 	s := &Snapshot{
-		Revision: r.revision, IssuedAt: now, Connectors: r.members.connectors, Tunnelers: r.members.tunnelers,
+		Revision: r.revision, IssuedAt: now, Connectors: r.members.connectors, Tunnelers: r.members.tunnelers, Denials: r.denials,
 		Since: last.Revision, Changed: slices.SortedFunc(maps.Keys(r.changed), compareWorkloads), all: r.members,
 	}
 	r.changed = nil

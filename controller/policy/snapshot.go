@@ -7,6 +7,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -17,6 +18,8 @@ type Snapshot struct {
 	IssuedAt   time.Time
 	Tunnelers  []Tunneler
 	Connectors []Connector
+	// Denials are the revocations that members still keep, the newest last.
+	Denials []fleet.Denial
 	// LeftOut counts who is enrolled and has no place in one message.
 	LeftOut struct{ Tunnelers, Connectors int }
 	// Changed are the members that are not as in the snapshot of revision Since, the one

@@ -98,6 +98,14 @@ CREATE TABLE connectors (
 
 CREATE INDEX connectors_host ON connectors (host_id);
 
+CREATE TABLE denials (
+    seq             INTEGER PRIMARY KEY AUTOINCREMENT, -- a later one is newer
+    kind            TEXT NOT NULL,
+    workload        TEXT NOT NULL,
+    svid_not_before INTEGER NOT NULL,
+    UNIQUE (kind, workload)
+);
+
 CREATE TRIGGER hosts_inserted AFTER INSERT ON hosts BEGIN
     UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
 END;

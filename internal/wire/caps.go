@@ -1,5 +1,7 @@
 package wire
 
+import "time"
+
 // Caps on one message, by who sends it. Each sender's largest message fits its
 // receiver's cap, and what a tunneler says still fits when its connector passes it
 // on: a message that an honest program relays must never end that program's stream.
@@ -40,3 +42,7 @@ const (
 	// MaxReason is for texts that people read.
 	MaxReason = 256
 )
+
+// MaxSVIDTTL is the longest life of an X509-SVID that a controller may be configured
+// with. Denials are kept for longer.
+const MaxSVIDTTL = 7 * 24 * time.Hour

@@ -71,6 +71,7 @@ type fakeController struct {
 	addr    string
 	own     *mtlstest.Identity
 	next    chan *zerotrustv1.Directory
+	denied  chan *zerotrustv1.Denials
 	got     chan *zerotrustv1.WatchRequest
 	reports chan *zerotrustv1.ProofRefusals
 	stop    func()
@@ -85,6 +86,10 @@ func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1
 				return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 			}
 			if err := stream.Send(&zerotrustv1.WatchResponse{Directory: d}); err != nil {
+				return err
+			}
+		case d := <-f.denied:
+			if err := stream.Send(&zerotrustv1.WatchResponse{Denials: d}); err != nil {
 				return err
 			}
 		case <-stream.Context().Done():
@@ -106,7 +111,7 @@ func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController
 	own := ca.Identity(ca.SVID(t, svid))
 	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeController{
-		addr: l.Addr().String(), own: own, next: make(chan *zerotrustv1.Directory, 8), got: make(chan *zerotrustv1.WatchRequest, 64),
+		addr: l.Addr().String(), own: own, next: make(chan *zerotrustv1.Directory, 8), denied: make(chan *zerotrustv1.Denials, 8), got: make(chan *zerotrustv1.WatchRequest, 64),
 		reports: make(chan *zerotrustv1.ProofRefusals, 64),
 	}
 	zerotrustv1.RegisterDirectoryServiceServer(server, f)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -65,6 +66,7 @@ type Watcher struct {
 	client   *controlclient.Client
 	prover   *reproof.Client
 	unproven reproof.Reports
+	denied   *denial.Kept
 	unkick   func()
 	changed  chan struct{}
 
@@ -74,8 +76,9 @@ type Watcher struct {
 	mu      sync.Mutex
 	raw     *zerotrustv1.Directory // as received or loaded
 	current Directory
-	live    bool // current came from a controller, not from the disk
-	unsaved bool // raw could not be written to the disk
+	refused uint64 // revision of an older directory that was refused last; 0 if it was taken
+	live    bool   // current came from a controller, not from the disk
+	unsaved bool   // raw could not be written to the disk
 }
 
 // New loads the directory that an earlier run or the enrollment kept.
@@ -91,6 +94,9 @@ func New(cfg Config) (*Watcher, error) {
 	}
 	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	w.prover.Tell(w.unproven.Add)
+	w.denied = denial.Open(denial.Config{
+		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.SaveAgain, Log: cfg.Log.Named("denials"),
+	})
 	keptAt := w.loadKept()
 	kick, unkick := cfg.Identity.Subscribe()
 	w.unkick = unkick
@@ -136,6 +142,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.client.Run(ctx) })
 	g.Go(func() error { return w.saveAgain(ctx) })
+	g.Go(func() error { return w.denied.Run(ctx) })
 	return g.Wait()
 }
 
@@ -218,9 +225,13 @@ func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 // Ready is the readiness check: a directory from disk is usable, and reported.
 func (w *Watcher) Ready(context.Context) error {
 	w.mu.Lock()
-	revision, live := w.current.Revision, w.live
+	revision, live, refused := w.current.Revision, w.live, w.refused
 	w.mu.Unlock()
 	st := w.client.Status()
+	if refused > 0 {
+		return fmt.Errorf("the controller's directory is older than the one in use (revision %d, in use is %d): "+
+			"if the controller was restored on purpose, restart grpctunneler on this host as root", refused, revision)
+	}
 	if st.Connected {
 		return nil
 	}
@@ -256,6 +267,12 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		}
 		if err != nil {
 			return err
+		}
+		if denials := msg.GetDenials(); denials != nil {
+			w.deny(denials)
+			if msg.GetDirectory() == nil {
+				continue
+			}
 		}
 		d := msg.GetDirectory()
 		if d != nil {
@@ -295,12 +312,15 @@ func (w *Watcher) take(d *zerotrustv1.Directory, live bool) {
 	if err != nil {
 		w.cfg.Log.Warn("directory entries that are not connectors ignored", zap.Error(err))
 	}
+	parsed.Connectors = w.without(parsed.Connectors)
 	w.mu.Lock()
 	if w.live && parsed.Revision < w.current.Revision {
+		w.refused = parsed.Revision
 		w.mu.Unlock()
-		w.cfg.Log.Warn("older directory ignored", zap.Uint64("revision", parsed.Revision))
+		w.cfg.Log.Warn("older directory refused", zap.Uint64("revision", parsed.Revision))
 		return
 	}
+	w.refused = 0
 	same := w.raw != nil && proto.Equal(w.raw, d)
 	moved := !slices.EqualFunc(w.current.Connectors, parsed.Connectors, Connector.equal)
 	w.raw, w.current, w.live = d, parsed, live

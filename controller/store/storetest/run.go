@@ -75,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"the policy revision":                   revision,
 		"the fleet revision":                    fleetRevision,
 		"networks":                              networks,
+		"denials last as long as an SVID":       denials,
 		"requests that expire":                  expiringRequests,
 		"tokens that expire":                    expiring,
 		"each change is in the change log":      changesOf,

@@ -252,6 +252,9 @@ func (w *world) openAs(t *testing.T, instance string) *controlStream {
 		Hello: &zerotrustv1.ConnectorHello{ConnectorId: connector.ID, Version: "v1", InstanceId: instance, BootId: "b"},
 	}}))
 	m, err := s.Recv()
+	for err == nil && m.GetDenials() != nil {
+		m, err = s.Recv()
+	}
 	require.NoError(t, err)
 	require.NotNil(t, m.GetPolicy())
 	return &controlStream{s, <-opened}

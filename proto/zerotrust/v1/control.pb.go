@@ -195,11 +195,8 @@ type ConnectorHello struct {
 	AgentStart string `protobuf:"bytes,8,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
 	// Size of the audit log that it witnessed last; 0 for none.
 	AuditWitnessedSize uint64 `protobuf:"varint,20,opt,name=audit_witnessed_size,json=auditWitnessedSize,proto3" json:"audit_witnessed_size,omitempty"`
-	// The newest denials that it keeps, for a controller that was restored from a
-	// backup and does not know them. At most 256 are read.
-	Denials       []*Denial `protobuf:"bytes,21,rep,name=denials,proto3" json:"denials,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ConnectorHello) Reset() {
@@ -293,13 +290,6 @@ func (x *ConnectorHello) GetAuditWitnessedSize() uint64 {
 		return x.AuditWitnessedSize
 	}
 	return 0
-}
-
-func (x *ConnectorHello) GetDenials() []*Denial {
-	if x != nil {
-		return x.Denials
-	}
-	return nil
 }
 
 // Denial is a revocation that only takes away: an X509-SVID of this SPIFFE ID whose
@@ -1558,7 +1548,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
 	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
 	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
-	"\amessage\"\x82\x03\n" +
+	"\amessage\"\xd2\x02\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
@@ -1571,8 +1561,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x04svid\x18\a \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x12\x1f\n" +
 	"\vagent_start\x18\b \x01(\tR\n" +
 	"agentStart\x120\n" +
-	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\x12.\n" +
-	"\adenials\x18\x15 \x03(\v2\x14.zerotrust.v1.DenialR\adenials\"i\n" +
+	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\"i\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
 	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\"9\n" +
@@ -1710,41 +1699,40 @@ var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	5,  // 4: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
 	7,  // 5: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
 	20, // 6: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	2,  // 7: zerotrust.v1.ConnectorHello.denials:type_name -> zerotrust.v1.Denial
-	21, // 8: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
-	2,  // 9: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
-	6,  // 10: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	21, // 11: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	21, // 12: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	8,  // 13: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	21, // 14: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	21, // 15: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	20, // 16: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	20, // 17: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	21, // 18: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	13, // 19: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
-	15, // 20: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	3,  // 21: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	12, // 22: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	21, // 23: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
-	14, // 24: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
-	22, // 25: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
-	21, // 26: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	22, // 27: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	7,  // 28: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	23, // 29: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
-	3,  // 30: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	0,  // 31: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	16, // 32: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	17, // 33: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	11, // 34: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	19, // 35: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	18, // 36: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	34, // [34:37] is the sub-list for method output_type
-	31, // [31:34] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	21, // 7: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	2,  // 8: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
+	6,  // 9: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	21, // 10: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	21, // 11: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	8,  // 12: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	21, // 13: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	21, // 14: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	20, // 15: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	20, // 16: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	21, // 17: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	13, // 18: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
+	15, // 19: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	3,  // 20: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
+	12, // 21: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	21, // 22: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
+	14, // 23: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
+	22, // 24: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
+	21, // 25: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	22, // 26: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	7,  // 27: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	23, // 28: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
+	3,  // 29: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	0,  // 30: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	16, // 31: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	17, // 32: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	11, // 33: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	19, // 34: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	18, // 35: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	33, // [33:36] is the sub-list for method output_type
+	30, // [30:33] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
