@@ -21,7 +21,7 @@ func newLinks(t testing.TB, n int, now func() time.Time) *links {
 	spire := rotationtest.NewSPIRE(now, 24*time.Hour)
 	world := rotationtest.NewWorld(now, spire)
 	l := &links{scene: &scene{spire: spire, world: world, store: &rotationtest.Store{}}, roster: fleet.NewRoster(now)}
-	l.scene.t, _ = t.(*testing.T)
+	l.t, _ = t.(*testing.T)
 	var stored nobody
 	for i := range n {
 		w := identity.Workload{Kind: identity.KindTunneler, ID: fmt.Sprintf("t-%06d", i)}

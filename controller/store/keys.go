@@ -74,7 +74,7 @@ func (a authRows) RevokeKey(ctx context.Context, id string, at time.Time) error 
 
 // RevokeTokensBy implements auth.KeysTx.
 func (a authRows) RevokeTokensBy(ctx context.Context, actor string, at time.Time) (ids []string, err error) {
-	return ids, a.within(ctx, func(t *Tx) error {
+	err = a.within(ctx, func(t *Tx) error {
 		pending, err := collect(ctx, t.sql, scanToken, `SELECT `+tokenColumns+` FROM tokens
 			WHERE created_by = ? AND claimed_at = 0 AND revoked_at = 0 AND expires_at > ? ORDER BY id`, actor, micros(at))
 		if err != nil {
@@ -89,6 +89,7 @@ func (a authRows) RevokeTokensBy(ctx context.Context, actor string, at time.Time
 		}
 		return nil
 	})
+	return ids, err
 }
 
 // MakerEnds implements enroll.Tx.

@@ -108,7 +108,7 @@ func openBelow(dir *os.File, name, path string) (*os.File, error) {
 	for made := false; ; made = true {
 		fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err == nil {
-			return os.NewFile(uintptr(fd), path), nil //nolint:gosec // a descriptor is not negative
+			return os.NewFile(uintptr(fd), path), nil
 		}
 		if !errors.Is(err, unix.ENOENT) || made {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
