@@ -73,7 +73,7 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 // runs lists what has to run.
 func (a *auditing) runs() []func(context.Context) error {
 	return []func(context.Context) error{
-		a.collector.Run, a.sequencer.Run, a.check.Run,
+		a.collector.Run, a.sequencer.Run, a.check.Run, a.witnesses.Run,
 		func(ctx context.Context) error {
 			defer a.release()
 			return a.export.Run(ctx)

@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +26,8 @@ type Witness struct {
 type WitnessStore interface {
 	Hashes
 	Store
-	PutWitness(ctx context.Context, w Witness) error
+	// PutWitnesses inserts or replaces by connector, in one transaction.
+	PutWitnesses(ctx context.Context, all []Witness) error
 	Witnesses(ctx context.Context) ([]Witness, error)
 }
 
@@ -43,13 +46,14 @@ type Witnesses struct {
 	proofs map[int64][][]byte // to the head of size proofsTo, by the size they begin at
 	to     int64
 	known  map[string]Witness
+	dirty  map[string]Witness // known and not stored
 }
 
 // NewWitnesses returns Witnesses that offer the head.
 func NewWitnesses(store WitnessStore, seq *Sequencer, trail *Log) *Witnesses {
 	return &Witnesses{
 		store: store, head: seq.Head, verify: seq.cfg.Signer.VerifierKey, trail: trail, log: seq.cfg.Log, now: seq.cfg.Now,
-		proofs: map[int64][][]byte{}, known: map[string]Witness{},
+		proofs: map[int64][][]byte{}, known: map[string]Witness{}, dirty: map[string]Witness{},
 	}
 }
 
@@ -106,8 +110,12 @@ func (w *Witnesses) Witnessed(ctx context.Context, connector string, size int64,
 	w.mu.Lock()
 	was, known := w.known[connector]
 	w.known[connector] = now
+	same := known && was.Size == size && was.Failure == failure
+	if !same {
+		w.dirty[connector] = now
+	}
 	w.mu.Unlock()
-	if known && was.Size == size && was.Failure == failure {
+	if same {
 		return nil
 	}
 	if failure != "" && failure != was.Failure {
@@ -115,15 +123,61 @@ func (w *Witnesses) Witnessed(ctx context.Context, connector string, size int64,
 			zap.String("connector_id", connector), zap.Int64("witnessed", size), zap.String("reason", failure))
 	}
 	if known && size < was.Size {
-		err := w.trail.Record(ctx, w.store, Event{
+		return w.trail.Record(ctx, w.store, Event{
 			Actor: "connector/" + connector, Action: WitnessReset, Target: "audit", Outcome: Success,
 			Reason: fmt.Sprintf("it had witnessed %d records, now %d", was.Size, size),
 		})
-		if err != nil {
-			return err
+	}
+	return nil
+}
+
+// storeEvery is how often answers are stored: one commit for all of a second.
+const storeEvery = time.Second
+
+// Run stores what connectors answered each second, and once more when ctx ends.
+// What a SIGKILL loses, each connector answers again to the first checkpoint of its next stream.
+func (w *Witnesses) Run(ctx context.Context) error {
+	t := time.NewTicker(storeEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			w.flush(ctx)
+		case <-ctx.Done():
+			return w.last(context.WithoutCancel(ctx))
 		}
 	}
-	return w.store.PutWitness(ctx, now)
+}
+
+// last stores what is left; a database that hangs does not hold up the end.
+func (w *Witnesses) last(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	w.flush(ctx)
+	return nil
+}
+
+// flush keeps for the next time what the store does not take.
+func (w *Witnesses) flush(ctx context.Context) {
+	w.mu.Lock()
+	batch := slices.Collect(maps.Values(w.dirty))
+	clear(w.dirty)
+	w.mu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	err := w.store.PutWitnesses(ctx, batch)
+	if err == nil {
+		return
+	}
+	w.log.Warn("answers of witnesses not stored, retrying", zap.Int("connectors", len(batch)), zap.Error(err))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, it := range batch {
+		if _, newer := w.dirty[it.Connector]; !newer {
+			w.dirty[it.Connector] = it
+		}
+	}
 }
 
 // List lists the witnesses by connector.

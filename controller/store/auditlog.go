@@ -226,12 +226,19 @@ func (s *Store) Checkpoints(ctx context.Context, above int64, limit int) ([]audi
 	return collect(ctx, s.db, scanCheckpoint, `SELECT size, time, note FROM audit_checkpoints WHERE size > ? ORDER BY size LIMIT ?`, above, limit)
 }
 
-// PutWitness implements audit.WitnessStore.
-func (s *Store) PutWitness(ctx context.Context, w audit.Witness) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO audit_witnesses (connector, size, at, failure) VALUES (?, ?, ?, ?)
-		ON CONFLICT (connector) DO UPDATE SET size = excluded.size, at = excluded.at, failure = excluded.failure`,
-		w.Connector, w.Size, micros(w.At), w.Failure)
-	return err
+// PutWitnesses implements audit.WitnessStore.
+func (s *Store) PutWitnesses(ctx context.Context, all []audit.Witness) error {
+	return s.tx(ctx, func(t *Tx) error {
+		for _, w := range all {
+			_, err := t.sql.ExecContext(ctx, `INSERT INTO audit_witnesses (connector, size, at, failure) VALUES (?, ?, ?, ?)
+				ON CONFLICT (connector) DO UPDATE SET size = excluded.size, at = excluded.at, failure = excluded.failure`,
+				w.Connector, w.Size, micros(w.At), w.Failure)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Witnesses implements audit.WitnessStore.

@@ -147,7 +147,7 @@ func auditPositions(t *testing.T, open func(string) Store) {
 	require.NoError(t, err)
 	require.Zero(t, got)
 	for _, w := range []audit.Witness{{Connector: "b", Size: 1, At: start()}, {Connector: "a", Size: 1, At: start()}, {Connector: "b", Size: 2, At: start(), Failure: "x"}} {
-		require.NoError(t, s.PutWitness(t.Context(), w))
+		require.NoError(t, s.PutWitnesses(t.Context(), []audit.Witness{w}))
 	}
 	all, err := s.Witnesses(t.Context())
 	require.NoError(t, err)

@@ -1,0 +1,80 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+)
+
+// answers counts the commits that Witnesses makes.
+type answers struct {
+	audit.WitnessStore
+	commits int
+	err     error
+	stored  map[string]audit.Witness
+}
+
+func (a *answers) PutWitnesses(_ context.Context, all []audit.Witness) error {
+	if a.err != nil {
+		return a.err
+	}
+	a.commits++
+	for _, w := range all {
+		a.stored[w.Connector] = w
+	}
+	return nil
+}
+
+func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &answers{stored: map[string]audit.Witness{}}
+		seq := audit.NewSequencer(audit.SequencerConfig{Signer: &audit.Signer{}, Log: zap.NewNop(), Now: time.Now})
+		w := audit.NewWitnesses(store, seq, audit.New(zap.NewNop(), time.Now))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		say := func(size int64) {
+			for i := range 100 {
+				require.NoError(t, w.Witnessed(ctx, fmt.Sprintf("c-%03d", i), size, ""))
+			}
+		}
+		pass := func(d time.Duration) {
+			<-time.After(d)
+			synctest.Wait()
+		}
+		say(1)
+		say(2)
+		require.Zero(t, store.commits)
+		pass(1100 * time.Millisecond)
+		require.Equal(t, 1, store.commits)
+		require.Len(t, store.stored, 100)
+		require.EqualValues(t, 2, store.stored["c-000"].Size)
+		say(2)
+		pass(3 * time.Second)
+		require.Equal(t, 1, store.commits, "nothing new")
+
+		store.err = errors.New("disk full")
+		say(3)
+		pass(time.Second)
+		require.NoError(t, w.Witnessed(ctx, "c-000", 4, "forked"))
+		store.err = nil
+		pass(time.Second)
+		require.EqualValues(t, 3, store.stored["c-099"].Size, "kept until the store takes it")
+		require.EqualValues(t, 4, store.stored["c-000"].Size, "the newer answer counts")
+		require.Equal(t, "forked", store.stored["c-000"].Failure)
+
+		say(5)
+		cancel()
+		require.NoError(t, <-done)
+		require.EqualValues(t, 5, store.stored["c-050"].Size, "and once more at the end")
+	})
+}
