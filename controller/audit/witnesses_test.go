@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,16 @@ import (
 // answers counts the commits that Witnesses makes.
 type answers struct {
 	audit.WitnessStore
+
+	mu      sync.Mutex
 	commits int
 	err     error
 	stored  map[string]audit.Witness
 }
 
 func (a *answers) PutWitnesses(_ context.Context, all []audit.Witness) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.err != nil {
 		return a.err
 	}
@@ -31,6 +36,12 @@ func (a *answers) PutWitnesses(_ context.Context, all []audit.Witness) error {
 		a.stored[w.Connector] = w
 	}
 	return nil
+}
+
+func (a *answers) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
 }
 
 func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
@@ -62,11 +73,11 @@ func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
 		pass(3 * time.Second)
 		require.Equal(t, 1, store.commits, "nothing new")
 
-		store.err = errors.New("disk full")
+		store.fail(errors.New("disk full"))
 		say(3)
 		pass(time.Second)
 		require.NoError(t, w.Witnessed(ctx, "c-000", 4, "forked"))
-		store.err = nil
+		store.fail(nil)
 		pass(time.Second)
 		require.EqualValues(t, 3, store.stored["c-099"].Size, "kept until the store takes it")
 		require.EqualValues(t, 4, store.stored["c-000"].Size, "the newer answer counts")
