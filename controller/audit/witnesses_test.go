@@ -44,6 +44,18 @@ func (a *answers) fail(err error) {
 	a.err = err
 }
 
+func (a *answers) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.commits
+}
+
+func (a *answers) of(connector string) audit.Witness {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stored[connector]
+}
+
 func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -64,14 +76,14 @@ func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
 		}
 		say(1)
 		say(2)
-		require.Zero(t, store.commits)
+		require.Zero(t, store.count())
 		pass(1100 * time.Millisecond)
-		require.Equal(t, 1, store.commits)
-		require.Len(t, store.stored, 100)
-		require.EqualValues(t, 2, store.stored["c-000"].Size)
+		require.Equal(t, 1, store.count())
+		require.EqualValues(t, 2, store.of("c-099").Size)
+		require.EqualValues(t, 2, store.of("c-000").Size)
 		say(2)
 		pass(3 * time.Second)
-		require.Equal(t, 1, store.commits, "nothing new")
+		require.Equal(t, 1, store.count(), "nothing new")
 
 		store.fail(errors.New("disk full"))
 		say(3)
@@ -79,13 +91,13 @@ func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
 		require.NoError(t, w.Witnessed(ctx, "c-000", 4, "forked"))
 		store.fail(nil)
 		pass(time.Second)
-		require.EqualValues(t, 3, store.stored["c-099"].Size, "kept until the store takes it")
-		require.EqualValues(t, 4, store.stored["c-000"].Size, "the newer answer counts")
-		require.Equal(t, "forked", store.stored["c-000"].Failure)
+		require.EqualValues(t, 3, store.of("c-099").Size, "kept until the store takes it")
+		require.EqualValues(t, 4, store.of("c-000").Size, "the newer answer counts")
+		require.Equal(t, "forked", store.of("c-000").Failure)
 
 		say(5)
 		cancel()
 		require.NoError(t, <-done)
-		require.EqualValues(t, 5, store.stored["c-050"].Size, "and once more at the end")
+		require.EqualValues(t, 5, store.of("c-050").Size, "and once more at the end")
 	})
 }
