@@ -30,7 +30,7 @@ get() {
 	case $code:$status in
 	0:*) ;;
 	60:*' 9' | 60:*' 10') fail "a certificate of $CONTROLLER_ADDR is not valid at the time of this host's clock, $(date -u '+%F %R') UTC: set the clock, or ask for a new ca.crt" ;;
-	60:* | 51:* | 77:*) fail "the controller at $CONTROLLER_ADDR is not that of $CA and trust domain $TRUST_DOMAIN: check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN" ;;
+	60:* | 51:* | 77:*) fail "the controller at $CONTROLLER_ADDR is not the one of $CA and trust domain $TRUST_DOMAIN: check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN" ;;
 	6:* | 7:* | 28:*) fail "no connection to $CONTROLLER_ADDR: check CONTROLLER_ADDR and its name in the DNS, that the controller runs, and the firewalls between" ;;
 	22:503*) fail "the controller at $CONTROLLER_ADDR is busy with other downloads: run the command again later" ;;
 	22:*) fail "the controller at $CONTROLLER_ADDR has no $1 to install: its package brings it" ;;
@@ -63,7 +63,7 @@ WORK=$(mktemp -d -t grpc-setup.XXXXXXXXXX) FILE=$ARCH/$PROGRAM.tar.gz WANT=''
 for file in SHA256SUMS SHA256SUMS.sig release.pub "$FILE"; do get "$file"; done
 offered=$(fingerprint "$WORK/release.pub") || fail "the controller's release key cannot be read: nothing is installed"
 if [[ -e $PINNED && " $* " != *' --accept-release-key '* ]]; then
-	known=$(fingerprint $PINNED) || fail "$PINNED cannot be read: remove it to take the controller's key anew"
+	known=$(fingerprint $PINNED) || fail "$PINNED cannot be read: remove it to accept the controller's key again"
 	[[ $known == "$offered" ]] || fail "the controller has another release key ($offered) than $PINNED ($known). If its operator confirms the new one, run this again with --accept-release-key"
 fi
 openssl dgst -sha256 -verify "$WORK/release.pub" -signature "$WORK/SHA256SUMS.sig" "$WORK/SHA256SUMS" >/dev/null 2>&1 ||
@@ -75,6 +75,6 @@ chmod 0700 "$WORK/$PROGRAM"
 "$WORK/$PROGRAM" version >/dev/null || fail "the program does not run in $WORK: if no program may there (noexec), set TMPDIR to another directory"
 [[ -n ${BASH_SOURCE[0]-}${BASH_EXECUTION_STRING-} ]] || exec </dev/null # standard input was this script
 [[ -n $TOKEN ]] || exec "$WORK/$PROGRAM" install --fetched "$WORK" "$@"
-echo "$SCRIPT: note: a token on the command line stays in the shell's history and, with sudo, in sudo's log, and until the end all users can see it among sudo's arguments (ps); without ENROLLMENT_TOKEN it is asked for" >&2
+echo "$SCRIPT: note: a token on the command line stays in the shell's history and, with sudo, in sudo's log, and all users can see it among sudo's arguments (ps) until the command ends; without ENROLLMENT_TOKEN it is asked for" >&2
 exec "$WORK/$PROGRAM" install --fetched "$WORK" --enrollment-token-file /dev/fd/3 "$@" 3< <(printf '%s\n' "$TOKEN")
 }

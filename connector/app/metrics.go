@@ -25,7 +25,7 @@ func countEvents(r *metrics.Registry) relay.Events {
 			Label: "reason", Values: relay.RefusalReasons(),
 		}).Add,
 		SessionEnded: r.Events(metrics.Spread{
-			Name: "sessions_ended_total", Help: "Sessions that were admitted and are over, by reason.",
+			Name: "sessions_ended_total", Help: "Sessions that were admitted and have ended, by reason.",
 			Label: "reason", Values: relay.EndReasons(),
 		}).Add,
 		ControlEnded: r.Reconnects(streamControl),
@@ -36,9 +36,9 @@ func exportRelay(r *metrics.Registry, status func() relay.Status) {
 	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(status().Sessions) })
 	r.Connected(streamControl, func() bool { return status().ControlUp })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(status().PolicyRevision) })
-	r.Time("policy_confirmed_timestamp_seconds", "When a controller last stood behind the policy, in seconds since 1970.", nil,
+	r.Time("policy_confirmed_timestamp_seconds", "When a controller last confirmed the policy, in seconds since 1970.", nil,
 		func() time.Time { return status().PolicyConfirmed })
-	r.Gauge("audit_refused", "1 while the controller's audit log is not the one that was witnessed.", nil, func() float64 {
+	r.Gauge("audit_refused", "1 while the controller's audit log does not extend the witnessed one.", nil, func() float64 {
 		if status().AuditRefused {
 			return 1
 		}

@@ -20,7 +20,7 @@ import (
 func witnessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "witness",
-		Short: "Show or reset what this connector witnesses of the controller's audit log",
+		Short: "Show or reset the checkpoint of the controller's audit log that this connector keeps",
 		Long: `A connector keeps the newest signed checkpoint of the controller's audit log, and
 accepts only a log that extends it. When the controller shows another one (its
 database was restored from a backup, or somebody rewrote it) the connector keeps
@@ -83,12 +83,12 @@ func witnessReset() *cobra.Command {
 	var yes bool
 	cmd := cli.Configured(&cobra.Command{
 		Use:   "reset",
-		Short: "Forget what was witnessed, after a restore that you know of",
-		Long: `Move the witness file away and drop the policy that is kept, so that the connector
-takes the controller's log and its policy as they are now. Do that on each connector
-after you restored the controller's database from a backup on purpose, and only then:
-whoever asks you to do it otherwise may be hiding something. The old witness file stays
-beside it as evidence.`,
+		Short: "Forget the witnessed checkpoint, after a restore that you know of",
+		Long: `Set the witness file aside and delete the stored policy, so that the connector accepts
+the controller's log and its policy as they are now. Do this on each connector after
+you restored the controller's database from a backup on purpose, and only then:
+anybody who asks you to do it otherwise may be hiding something. The old witness file
+stays beside it as evidence.`,
 		Example: "  sudo grpcconnector witness reset --yes",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		path, err := witnessPath(cmd, cfg)
@@ -96,11 +96,11 @@ beside it as evidence.`,
 			return err
 		}
 		if !yes {
-			return cli.UsageError(errors.New("this makes the connector believe another log: say --yes if the controller was restored on purpose"))
+			return cli.UsageError(errors.New("this makes the connector accept a different log: add --yes if the controller was restored on purpose"))
 		}
 		return reset(cmd.OutOrStdout(), path)
 	})
-	cmd.Flags().BoolVar(&yes, "yes", false, "the controller was restored on purpose")
+	cmd.Flags().BoolVar(&yes, "yes", false, "confirm that the controller was restored on purpose")
 	return cmd
 }
 

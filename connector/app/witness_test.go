@@ -82,7 +82,7 @@ func TestWitnessReset(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = witnessed(t, dir, "reset")
-	require.ErrorContains(t, err, "say --yes")
+	require.ErrorContains(t, err, "add --yes")
 	require.FileExists(t, path)
 
 	out, err := witnessed(t, dir, "reset", "--yes")
@@ -117,7 +117,7 @@ func TestWitnessResetDropsTheKeptPolicy(t *testing.T) {
 			}
 			cmd := prepared(t, dir, "reset")
 			_, err := cmd()
-			require.ErrorContains(t, err, "say --yes")
+			require.ErrorContains(t, err, "add --yes")
 			require.FileExists(t, policy)
 			_, err = prepared(t, dir, "reset", "--yes")()
 			require.NoError(t, err)

@@ -49,7 +49,7 @@ func statusCommand() *cobra.Command {
 	var out cli.Output
 	cmd := cli.OnDataDir(&cobra.Command{
 		Use:   "status",
-		Short: "Say whether the running controller is ready, and why not",
+		Short: "Show whether the running controller is ready, and why not",
 		Long: `Status asks the controller on this host. It needs no root; users who can read the data
 directory also see the listen addresses.
 

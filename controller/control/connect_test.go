@@ -188,9 +188,9 @@ func TestAdmission(t *testing.T) {
 		opts []mtlstest.Option
 		text string
 	}{
-		"a tunneler cannot open a control stream":         {connect, tunneler("t-01"), "t-01", nil, "may not call this method"},
-		"not even with a connector's id":                  {connect, tunneler("c-01"), "c-01", nil, "may not call this method"},
-		"a connector cannot watch the directory":          {watch, connector("c-01"), "c-01", nil, "may not call this method"},
+		"a tunneler cannot open a control stream":         {connect, tunneler("t-01"), "t-01", nil, "is not allowed to call this method"},
+		"not even with a connector's id":                  {connect, tunneler("c-01"), "c-01", nil, "is not allowed to call this method"},
+		"a connector cannot watch the directory":          {watch, connector("c-01"), "c-01", nil, "is not allowed to call this method"},
 		"a connector that was never enrolled":             {connect, connector("unknown"), "unknown", nil, "not enrolled, or revoked"},
 		"a tunneler that was never enrolled":              {watch, tunneler("unknown"), "unknown", nil, "not enrolled, or revoked"},
 		"a connector with the id of an enrolled tunneler": {connect, connector("t-01"), "t-01", nil, "not enrolled, or revoked"},

@@ -18,7 +18,7 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
-// without lists the methods that have no authorization row, and the rows that
+// without lists the methods that have no authorization rule, and the rows that
 // have no method.
 func without(services map[string]grpc.ServiceInfo, rules rpcauth.Rules) []string {
 	var out []string

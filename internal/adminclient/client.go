@@ -81,7 +81,7 @@ func parseBase(s string) (*url.URL, error) {
 		return nil, errors.New("the admin API's address must be a URL such as http://127.0.0.1:8080")
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.Unmap().IsUnspecified() {
-		return nil, fmt.Errorf("%s://%s is every address that a server listens at, and none to call it by: name the controller's host", u.Scheme, u.Host)
+		return nil, fmt.Errorf("%s://%s is an address to listen at, not to connect to: use the name or address of the controller's host", u.Scheme, u.Host)
 	}
 	switch {
 	case u.Scheme == "https":
@@ -161,7 +161,7 @@ func (c *Client) request(ctx context.Context, method string, path *url.URL, in a
 	}
 	req.Header.Set("Accept", "application/json, "+adminapi.ProblemContentType)
 	if strings.ContainsFunc(c.key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the API key has a character that no key has") // net/http's error would quote it
+		return nil, errors.New("the API key contains a character that API keys never have") // net/http's error would quote it
 	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)

@@ -60,7 +60,7 @@ func removeStale(path string) error {
 		return fmt.Errorf("local admin socket: %w", err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is not a socket, and the local admin socket must be there: move it away and start again", path)
+		return fmt.Errorf("%s is not a socket, and the local admin socket must have this path: move the file away and start again", path)
 	}
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "unix", path)
 	switch {

@@ -43,7 +43,7 @@ const overflowFile = "/proc/sys/kernel/overflowuid"
 func owners() (Owners, error) {
 	text, err := os.ReadFile(overflowFile)
 	if err != nil {
-		return Owners{}, fmt.Errorf("the local admin socket cannot tell strangers from its own user without %s: mount /proc: %w", overflowFile, err)
+		return Owners{}, fmt.Errorf("the local admin socket cannot check the user of a caller without %s: mount /proc: %w", overflowFile, err)
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 )
 
 // Advice is what to do about a clock that is wrong.
-const Advice = "start a time service on both machines (systemd-timesyncd, chrony), for example `timedatectl set-ntp true`: certificates are refused where clocks differ"
+const Advice = "start a time service on both machines (systemd-timesyncd, chrony), for example `timedatectl set-ntp true`: certificates are refused if the clocks differ"
 
 // Ahead is how far the clock of this host is ahead of the controller's; negative is
 // behind.
@@ -81,7 +81,7 @@ func Hint(text string, now time.Time) string {
 	if !complains || strings.Contains(text, "clock") {
 		return ""
 	}
-	return fmt.Sprintf("; by the clock of this host it is %s: is that right, and is the clock of the other side?", moment(now))
+	return fmt.Sprintf("; by the clock of this host it is %s: check the clocks of this host and of the peer", moment(now))
 }
 
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -30,15 +30,15 @@ var rpcFault = regexp.MustCompile(`rpc error: code = \w+ desc = `)
 
 // advice is what to look at, by what the network said. The first that matches counts.
 var advice = []struct{ said, do string }{
-	{"connection refused", "nothing listens there: does the program run, and is the port right?"},
-	{"no such host", "this name is not known: is it spelled right, and does DNS answer?"},
+	{"connection refused", "nothing listens there: is the program running, and is the port right?"},
+	{"no such host", "this name does not resolve: is it spelled right, and does DNS answer?"},
 	{"server misbehaving", "DNS does not answer"},
-	{"no route to host", "there is no way to that network from here"},
-	{"network is unreachable", "there is no way to that network from here"},
+	{"no route to host", "there is no route to that network"},
+	{"network is unreachable", "there is no route to that network"},
 	{"timeout", "nothing answers there: is the address right, or does a firewall drop it?"},
 	{"deadline exceeded", "nothing answers there: is the address right, or does a firewall drop it?"},
-	{"first record does not look like a TLS handshake", "what answers there speaks no TLS: is the port right?"},
-	{"reset by peer", "the connection was cut: is it a proxy, or is the program restarting?"},
+	{"first record does not look like a TLS handshake", "the program that answers there does not speak TLS: is the port right?"},
+	{"reset by peer", "the connection was cut: is there a proxy in between, or is the program restarting?"},
 	{"broken pipe", "the connection was cut: is the program restarting?"},
 	{"EOF", "the connection was closed: is the program restarting?"},
 }

@@ -52,8 +52,8 @@ func TestErrorsOfCallsAreInPlainEnglish(t *testing.T) {
 		err  error
 		want string
 	}{
-		"nothing listens":          {ask(t, "127.0.0.1:1"), "connection refused: nothing listens there: does the program run, and is the port right?"},
-		"another protocol":         {ask(t, l.Addr().String()), "speaks no TLS: is the port right?"},
+		"nothing listens":          {ask(t, "127.0.0.1:1"), "connection refused: nothing listens there: is the program running, and is the port right?"},
+		"another protocol":         {ask(t, l.Addr().String()), "does not speak TLS: is the port right?"},
 		"a name that is not known": {ask(t, "no-such-name.invalid:8443"), "no-such-name.invalid"},
 		"a silent peer":            {status.Error(codes.DeadlineExceeded, "context deadline exceeded"), "there was no answer in time"},
 		"a busy peer":              {status.Error(codes.ResourceExhausted, "too many"), "the other side is busy: too many"},

@@ -19,9 +19,9 @@ func (x *examination) conf(context.Context) []Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return Bad(Fault, "enroll this host, which writes it (`"+x.Program+" enroll --help`), or name another file with --config", "%s does not exist", x.Conf)
 	case err != nil:
-		return Bad(Fault, "let every user read it (chmod 0644) and enter its directory (chmod 0755): no secret is in it", "%v", err)
+		return Bad(Fault, "let every user read it (chmod 0644) and enter its directory (chmod 0755): it holds no secret", "%v", err)
 	case errors.Is(x.ConfFault, fs.ErrPermission):
-		return Bad(Fault, "let every user read it (chmod 0644): no secret is in it", "%v", x.ConfFault)
+		return Bad(Fault, "let every user read it (chmod 0644): it holds no secret", "%v", x.ConfFault)
 	case x.ConfFault != nil:
 		return Bad(Fault, "correct these keys, then look again with `"+x.Program+" check-config --config "+x.Conf+"`", "%s: %v", x.Conf, x.ConfFault)
 	case info.Mode().Perm()&0o002 != 0:
@@ -40,7 +40,7 @@ func (x *examination) conf(context.Context) []Finding {
 // can spend it.
 func (x *examination) token(context.Context) []Finding {
 	if x.Token == nil {
-		return Unseen("no token was given: --token-file FILE looks at the form of one, and does not send it")
+		return Unseen("no token was given: --token-file FILE checks the form of a token without sending it")
 	}
 	text, err := x.Token()
 	if err != nil {
@@ -56,7 +56,7 @@ func (x *examination) token(context.Context) []Finding {
 		// The error quotes the prefix that was expected, never the token.
 		return Bad(Fault, "copy it again, all of it and nothing else", "the token %v", err)
 	}
-	return Good("the token has the right form and checksum; whether it is spent or expired only the controller knows")
+	return Good("the token has the right form and checksum; only the controller knows whether it is spent or expired")
 }
 
 // leftover looks for a token that nobody needs any more where the unit that enrolls

@@ -284,7 +284,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a unit that crashes": {func(h *host) {
 			h.unit("grpcconnector.service", "ActiveState=activating", "SubState=auto-restart", "Result=exit-code", "NRestarts=7")
 		}, "unit", fault, "result exit-code, restarts 7", "journalctl -u grpcconnector.service"},
-		"a unit that failed":       {func(h *host) { h.unit("grpcconnector.service", "ActiveState=failed", "SubState=failed") }, "unit", fault, "ends again and again", "journalctl"},
+		"a unit that failed":       {func(h *host) { h.unit("grpcconnector.service", "ActiveState=failed", "SubState=failed") }, "unit", fault, "keeps exiting", "journalctl"},
 		"a unit that is stopped":   {func(h *host) { h.unit("grpcconnector.service", "ActiveState=inactive", "SubState=dead") }, "unit", fault, "is inactive (dead)", "systemctl enable --now grpcconnector.service"},
 		"a unit that starts":       {func(h *host) { h.unit("grpcconnector.service", "ActiveState=activating", "SubState=start") }, "unit", warning, "still starting", "journalctl"},
 		"a unit that restarted":    {func(h *host) { h.unit("grpcconnector.service", "NRestarts=12") }, "unit", warning, "after 12 restarts", "journalctl"},
@@ -294,21 +294,21 @@ func TestEachFaultIsFound(t *testing.T) {
 		"an agent of a host that never enrolled": {
 			func(h *host) {
 				h.unit("spire-agent.service", "ActiveState=inactive", "SubState=dead", "ConditionResult=no")
-			}, "agent_unit", fault, "a condition of it does not hold", "enroll this host",
+			}, "agent_unit", fault, "one of its conditions is not met", "enroll this host",
 		},
 		"a program that does not run":    {func(h *host) { h.asking = errors.New("connection refused") }, "program", fault, "does not answer", "systemctl enable --now grpcconnector.service"},
-		"another program at its address": {func(h *host) { h.asking = fmt.Errorf("%w: x", hoststatus.ErrOther) }, "program", fault, "not of this program", "HEALTH_ADDR"},
+		"another program at its address": {func(h *host) { h.asking = fmt.Errorf("%w: x", hoststatus.ErrOther) }, "program", fault, "another program answers", "HEALTH_ADDR"},
 		"an old program that still runs": {func(h *host) { h.doc.Version = "v0" }, "program", warning, "version v0 runs (pid 42), and v1", "systemctl restart"},
 		"no socket":                      {func(h *host) { h.agent.Stop() }, "socket", fault, "does not exist", "systemctl enable --now spire-agent.service"},
 		"a file that is no socket":       {func(h *host) { h.Socket = h.write("file", "", 0o777) }, "socket", fault, "is not a socket", "SPIFFE_ENDPOINT_SOCKET"},
 		"a socket that is closed to the program": {func(h *host) {
 			h.doc.Process.UID = 54321
 			require.NoError(h.t, os.Chmod(h.Socket, 0o700))
-		}, "socket", fault, "the program's user may not write to", "chmod 0777"},
+		}, "socket", fault, "the program's user cannot write to", "chmod 0777"},
 		"a directory that is closed to the program": {func(h *host) {
 			h.asking = errors.New("does not run: its unit has a user of its own")
 			require.NoError(h.t, os.Chmod(h.path("public"), 0o700))
-		}, "socket", fault, "may not enter", "RuntimeDirectoryMode=0755"},
+		}, "socket", fault, "cannot enter", "RuntimeDirectoryMode=0755"},
 		"an agent that hangs": {func(h *host) { h.Socket = silentSocket(h.t, h.dir) }, "socket", fault, "does not answer", "journalctl -u spire-agent.service"},
 		"the wrong unit":      {func(h *host) { h.doc.Process.Unit = "session-3.scope" }, "workload", fault, "enrolled to run as grpcconnector.service, and runs as session-3.scope", "stop it (pid 42)"},
 		"no unit at all":      {func(h *host) { h.doc.Process.Unit = "" }, "workload", fault, "outside of any unit", "systemctl enable --now grpcconnector.service"},
@@ -318,10 +318,10 @@ func TestEachFaultIsFound(t *testing.T) {
 		"an old conf file":    {func(h *host) { h.EnrolledAs = "" }, "workload", skipped, "ENROLLED_AS", ""},
 		"no identity": {func(h *host) {
 			h.doc.SVID, h.doc.Checks[0] = nil, health.Check{Name: "identity", Detail: "waiting for the first X509-SVID"}
-		}, "identity", fault, "waiting for the first", "SPIRE has no entry for this process"},
+		}, "identity", fault, "waiting for the first", "SPIRE has no registration entry for this process"},
 		"an identity that is not renewed": {func(h *host) {
 			h.doc.Checks[0] = health.Check{Name: "identity", Degraded: true, Detail: "Workload API fails"}
-		}, "identity", warning, "Workload API fails", "good until it expires"},
+		}, "identity", warning, "Workload API fails", "valid until it expires"},
 		"an identity that has expired":             {func(h *host) { h.doc.Checks[0] = health.Check{Name: "identity", Detail: "the X509-SVID expired at"} }, "identity", fault, "expired at", "clock below"},
 		"a check that is degraded":                 {func(h *host) { h.doc.Checks[1] = health.Check{Name: "state_dir", Degraded: true, Detail: "disk full"} }, "readiness", warning, "state_dir: disk full", "free space"},
 		"no control stream":                        {func(h *host) { h.doc.Checks[1] = health.Check{Name: "control_stream", Detail: "not connected"} }, "readiness", fault, "control_stream: not connected", "see port, trust and clock"},
@@ -351,7 +351,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a host certificate of another CA":         {func(h *host) { other := newHost(h.t); h.copy(other, "host/host.crt"); h.copy(other, "host/host.json") }, "host_certificate", fault, "unknown authority", "--new-host"},
 		"a bundle of long ago":                     {func(h *host) { h.Now = in(48 * time.Hour) }, "bundle", fault, "have expired", "refresh-bundle"},
 		"an empty bundle":                          {func(h *host) { h.write("host/bundle.pem", "", 0o644) }, "bundle", fault, "holds no authority", "refresh-bundle"},
-		"no state directory":                       {func(h *host) { h.doc.StateDir = "" }, "state_dir", warning, "nothing is kept", "STATE_DIR"},
+		"no state directory":                       {func(h *host) { h.doc.StateDir = "" }, "state_dir", warning, "nothing is stored on disk", "STATE_DIR"},
 		"a state directory that is gone":           {func(h *host) { require.NoError(h.t, os.RemoveAll(h.StateDir)) }, "state_dir", warning, "does not exist", "start the program"},
 		"a state directory of another user":        {func(h *host) { h.doc.Process.UID = 54321 }, "state_dir", fault, "cannot write to it", "chown it to user 54321"},
 		"a file as state directory":                {func(h *host) { h.doc.StateDir = h.Conf }, "state_dir", fault, "is not a directory", "the configured path"},

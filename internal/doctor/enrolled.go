@@ -23,7 +23,7 @@ var follows = map[string]bool{
 // comes first: of a host that was revoked nothing else is worth looking at.
 func (x *examination) enrolled(ctx context.Context) []Finding {
 	standing, members, how := x.standing(ctx)
-	anew := "if that was not meant, ask an operator why; to use it again: a new token, then `" + x.Program + " enroll --new-host`"
+	anew := "if this is a mistake, ask an operator why; to use the host again, get a new token and run `" + x.Program + " enroll --new-host`"
 	switch standing {
 	case hostagent.StandingRevoked, hostagent.StandingUnknown:
 		x.revoked = true
@@ -38,11 +38,11 @@ func (x *examination) enrolled(ctx context.Context) []Finding {
 	}
 	me, err := identity.Workload{Kind: x.Kind, ID: x.ID}.SPIFFEID(x.td)
 	if err != nil || slices.Contains(members, me.String()) {
-		return Good("the controller knows this host, and who is enrolled on it: %s", strings.Join(members, ", "))
+		return Good("the controller knows this host and its members: %s", strings.Join(members, ", "))
 	}
 	x.revoked = true
-	return Bad(Fault, "if that was not meant, ask an operator why; to use it again: a new token, then `"+x.Program+" enroll`",
-		"revoked: enroll anew: %s is not among those enrolled on this host, %s (%s)", me, strings.Join(members, ", "), how)
+	return Bad(Fault, "if this is a mistake, ask an operator why; to use the host again, get a new token and run `"+x.Program+" enroll`",
+		"revoked: enroll anew: %s is not enrolled on this host, only %s (%s)", me, strings.Join(members, ", "), how)
 }
 
 // standing is what the controller says now, or else what it told the agent's supervisor.
@@ -71,5 +71,5 @@ func (x *examination) saidByTheProgram(ctx context.Context, anew string) []Findi
 			return Bad(Fault, anew, "revoked: enroll anew (the controller told the program so: %s)", c.Detail)
 		}
 	}
-	return Unseen("nobody could ask the controller: run doctor as root, which may show it the host certificate")
+	return Unseen("the controller could not be asked: run doctor as root, which can use the host certificate")
 }

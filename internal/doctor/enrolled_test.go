@@ -41,7 +41,7 @@ func TestARevokedHostIsToldFirstAndNothingThatFollowsFromIt(t *testing.T) {
 	}{
 		"the controller says so":          {func(h *host) { h.stands(hostagent.StandingRevoked) }, "revoked: enroll anew (the controller says so)", "enroll --new-host"},
 		"the controller does not know it": {func(h *host) { h.stands(hostagent.StandingUnknown) }, "not known to the controller: enroll anew", "enroll --new-host"},
-		"only the other member is left":   {func(h *host) { h.stands(hostagent.StandingActive, "spiffe://mycorp.internal/tunneler/t") }, "revoked: enroll anew: " + member + " is not among", "grpcconnector enroll`"},
+		"only the other member is left":   {func(h *host) { h.stands(hostagent.StandingActive, "spiffe://mycorp.internal/tunneler/t") }, "revoked: enroll anew: " + member + " is not enrolled on", "grpcconnector enroll`"},
 		"for a user who is not root": {func(h *host) {
 			h.Standing = func(context.Context) (hostagent.Standing, []string, error) {
 				return "", nil, os.ErrPermission

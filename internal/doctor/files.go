@@ -53,7 +53,7 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 	case err != nil:
 		return Bad(Fault, again, "%v", err)
 	case key.Mode().Perm()&0o077 != 0:
-		return Bad(Fault, "chmod 0600 "+x.Dir.Key()+"; if somebody read it, enroll again with --new-host", "other users may read the host key (%v)", key.Mode())
+		return Bad(Fault, "chmod 0600 "+x.Dir.Key()+"; if another user may have read it, enroll again with --new-host", "other users may read the host key (%v)", key.Mode())
 	}
 	return x.verifyHost(certs[0], again)
 }
@@ -117,9 +117,9 @@ func (x *examination) stateDir(context.Context) []Finding {
 	}
 	if dir == "" {
 		if x.program == nil {
-			return Unseen("the conf file names no STATE_DIR, and the unit has not made one")
+			return Unseen("the conf file sets no STATE_DIR, and the unit has not created one")
 		}
-		return Bad(Warning, "set STATE_DIR, or use the unit, which does", "nothing is kept: after a restart without a controller it is of no use")
+		return Bad(Warning, "set STATE_DIR, or use the unit, which sets it", "nothing is stored on disk: after a restart the program needs a controller")
 	}
 	uid := nobody
 	if x.program != nil {
@@ -127,8 +127,8 @@ func (x *examination) stateDir(context.Context) []Finding {
 	}
 	out := Directory(dir, uid)
 	if x.StateDir != "" && x.StateDir != dir {
-		out = append(out, Bad(Warning, "set STATE_DIR in "+x.Conf+", where every command finds it",
-			"the program keeps its state in %s, and commands on this host look in %s", dir, x.StateDir)...)
+		out = append(out, Bad(Warning, "set STATE_DIR in "+x.Conf+", so that commands find it too",
+			"the program keeps its state in %s, but commands on this host look in %s", dir, x.StateDir)...)
 	}
 	return out
 }
@@ -146,7 +146,7 @@ func Directory(dir string, uid int) []Finding {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Bad(Warning, "start the program, which makes it", "%s does not exist", dir)
+		return Bad(Warning, "start the program, which creates it", "%s does not exist", dir)
 	case err != nil:
 		return Bad(Fault, "check the configured path", "%v", err)
 	case !info.IsDir():
@@ -159,7 +159,7 @@ func Directory(dir string, uid int) []Finding {
 }
 
 func enough(dir string, free uint64, noInodes bool) []Finding {
-	const do = "free space on this file system: what is not written is lost with the next restart"
+	const do = "free space on this file system: state that cannot be written is lost with the next restart"
 	switch {
 	case noInodes:
 		return Bad(Fault, do, "no inode is left for %s", dir)

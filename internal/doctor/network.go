@@ -40,7 +40,7 @@ func (x *examination) dns(ctx context.Context) (out []Finding) {
 		}
 	}
 	if len(names) == 0 {
-		return Good("all addresses are numbers, there is nothing to resolve")
+		return Good("all addresses are IP addresses, there is nothing to resolve")
 	}
 	for _, name := range names {
 		within, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -69,7 +69,7 @@ func (x *examination) ports(ctx context.Context) (out []Finding) {
 			continue
 		}
 		if t.name == spireServer && !x.mayBeThere(t.addr) {
-			out = append(out, Bad(Fault, "set public_address on the controller; the agent of this host takes over what it says within 10 s",
+			out = append(out, Bad(Fault, "set public_address on the controller; the agent of this host uses it within 10 s",
 				"%s: %s is an address of this host itself, and the controller is at %s", t.name, t.addr, x.ControllerAddr)...)
 			continue
 		}
@@ -103,12 +103,12 @@ func (x *examination) dial(ctx context.Context, t target) []Finding {
 	}
 	x.closed[t.addr] = true
 	if t.guessed {
-		return Bad(Warning, "run doctor as root, which knows the address", "%s: %s, which is only the usual port: %v", t.name, t.addr, err)
+		return Bad(Warning, "run doctor as root, which can read the address", "%s: %s, which is only the usual port: %v", t.name, t.addr, err)
 	}
 	do := "a firewall drops it, or the machine is off: the port has to be open from this host"
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		do = "the machine answers and nothing listens there: is the program running, and is this its port?"
+		do = "the machine answers but nothing listens there: is the program running, and is this its port?"
 	case errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH):
 		do = "there is no route from this host: check its network, and the address"
 	}

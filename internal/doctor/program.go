@@ -20,7 +20,7 @@ func (x *examination) running(ctx context.Context) []Finding {
 	d, err := x.Ask(ctx)
 	switch {
 	case errors.Is(err, hoststatus.ErrOther):
-		return Bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "the health address is not of this program: %v", err)
+		return Bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "another program answers at the health address: %v", err)
 	case err != nil:
 		return Bad(Fault, x.byUnit("systemctl enable --now "+x.unitName()+", then `journalctl -u "+x.unitName()+" -n 30`",
 			"start `"+x.Program+" run --config "+x.Conf+"`"), "the program does not answer at its health address: %v", err)
@@ -70,16 +70,16 @@ func (x *examination) identity(context.Context) []Finding {
 	c, known := x.checkOf(identityCheck)
 	switch {
 	case !known:
-		return Unseen("the program does not run, and only it gets the identity")
+		return Unseen("the program does not run, and SPIRE gives the identity only to the program")
 	case c.OK:
 		return Good("the program has its identity: %s", c.Detail)
 	case x.program.SVID == nil || strings.Contains(c.Detail, "no identity issued"):
-		return Bad(Fault, "if the agent answers, SPIRE has no entry for this process: compare unit, user and binary with those of the enrollment, "+
+		return Bad(Fault, "if the agent answers, SPIRE has no registration entry for this process: compare unit, user and binary with those of the enrollment, "+
 			"and ask an operator whether this host was revoked (`grpccontroller "+string(x.Kind)+"s list`)", "%s", c.Detail)
 	case c.Degraded:
-		return Bad(Warning, "the SVID in use is good until it expires; look at the agent", "%s", c.Detail)
+		return Bad(Warning, "the SVID in use is valid until it expires; check the agent", "%s", c.Detail)
 	default:
-		return Bad(Fault, "look at the agent, and at clock below", "%s", c.Detail)
+		return Bad(Fault, "check the agent, and see clock below", "%s", c.Detail)
 	}
 }
 
@@ -88,14 +88,14 @@ const revoked = "; if it says `not enrolled, or revoked`, ask an operator, and e
 
 // advice for the other checks of /readyz.
 var advice = map[string]string{
-	"host":           "ask an operator; to use it again, a new token and `enroll --new-host`",
+	"host":           "ask an operator; to use the host again, get a new token and run `enroll --new-host`",
 	"clock":          clockskew.Advice,
 	"control_stream": "see port, trust and clock below; `journalctl` has each attempt" + revoked,
-	"directory":      "see port, trust and clock below; sessions go on with the directory kept on disk" + revoked,
-	"policy":         "without a policy tunnelers are refused until a controller has been reached: see control_stream; if it is refused, do what it says",
-	"listener":       "look at the program's log: its listener has ended",
-	"audit_witness":  "the controller's audit log is not the one that was witnessed: talk to an operator, then see `grpcconnector witness show`",
-	"connector_addr": "correct CONNECTOR_ADDR in the conf file, or leave it out: the controller's directory has the addresses; the other sessions go on",
+	"directory":      "see port, trust and clock below; sessions continue with the directory stored on disk" + revoked,
+	"policy":         "without a policy tunnelers are refused until the connector reaches a controller: see control_stream; if it is refused, do what it says",
+	"listener":       "see the program's log: its listener has ended",
+	"audit_witness":  "the controller's audit log does not extend the witnessed one: ask an operator, then run `grpcconnector witness show`",
+	"connector_addr": "correct CONNECTOR_ADDR in the conf file, or remove it: the controller's directory has the addresses; the other sessions continue",
 	"state_dir":      "see state_dir below: free space, or make the file system writable; it is written again within 10 s",
 	"session":        "is the connector ONLINE, is its address reachable from here (port), and does a policy name this tunneler?",
 }

@@ -32,7 +32,7 @@ func (x *examination) socket(ctx context.Context) []Finding {
 		info, err := os.Stat(dir)
 		if err == nil && !may(info, user, 0o1) {
 			return Bad(Fault, "chmod o+x "+dir+"; the directory of the agent's unit is made with RuntimeDirectoryMode=0755",
-				"the program's user may not enter %s (%v)", dir, info.Mode())
+				"the program's user cannot enter %s (%v)", dir, info.Mode())
 		}
 	}
 	info, err := os.Lstat(x.Socket)
@@ -40,14 +40,14 @@ func (x *examination) socket(ctx context.Context) []Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return Bad(Fault, start+"; if it runs, SPIFFE_ENDPOINT_SOCKET names the wrong file", "%s does not exist: the agent does not run, or has not attested", x.Socket)
 	case errors.Is(err, fs.ErrPermission):
-		return Bad(Fault, "open the directories above it to every user (chmod 0755): SPIRE decides by attestation who gets an identity", "%v", err)
+		return Bad(Fault, "open the directories above it to every user (chmod 0755): SPIRE decides by attestation which process gets an identity", "%v", err)
 	case err != nil:
 		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%v", err)
 	case info.Mode().Type() != fs.ModeSocket:
 		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%s is not a socket", x.Socket)
 	case !may(info, user, 0o2):
-		return Bad(Fault, "chmod 0777 "+x.Socket+", or restart the agent, which makes it so: SPIRE decides by attestation who gets an identity",
-			"the program's user may not write to %s (%v)", x.Socket, info.Mode())
+		return Bad(Fault, "chmod 0777 "+x.Socket+", or restart the agent, which sets it: SPIRE decides by attestation which process gets an identity",
+			"the program's user cannot write to %s (%v)", x.Socket, info.Mode())
 	}
 	within, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -55,7 +55,7 @@ func (x *examination) socket(ctx context.Context) []Finding {
 	case err == nil:
 		return Good("the agent answers on %s", x.Socket)
 	case os.Geteuid() != 0 && !may(info, os.Geteuid(), 0o2):
-		return Unseen("this user may not ask the agent: %v", err)
+		return Unseen("this user cannot reach the agent's socket: %v", err)
 	default:
 		return Bad(Fault, start, "the agent does not answer: %v", err)
 	}

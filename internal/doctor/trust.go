@@ -68,7 +68,7 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 	case errors.As(err, &record):
 		return Bad(Fault, "check the port of CONTROLLER_ADDR, usually 8443", "%s does not speak TLS", x.ControllerAddr)
 	case !errors.As(err, &verification) || len(verification.UnverifiedCertificates) == 0:
-		return Bad(Fault, "is this the enrollment listener (CONTROLLER_ADDR), and does nothing between here and there end TLS?",
+		return Bad(Fault, "check that CONTROLLER_ADDR is the enrollment listener, and that no proxy in between terminates TLS",
 			"the TLS handshake with %s failed: %v", x.ControllerAddr, err)
 	}
 	leaf := verification.UnverifiedCertificates[0]
@@ -97,7 +97,7 @@ func (x *examination) clock(ctx context.Context) []Finding {
 		if n, err := hostagent.ReadNotice(x.Socket, x.Now()); err == nil && n.Clock != "" {
 			return Bad(Fault, clockskew.Advice, "%s", n.Clock)
 		}
-		return Unseen("there is no verified connection to a controller; here it is %s: compare that with another clock", moment(x.Now()))
+		return Unseen("no verified connection to a controller; by the clock of this host it is %s: compare it with another clock", moment(x.Now()))
 	}
 	before := x.Now()
 	theirs, err := x.ControllerTime(ctx)

@@ -60,11 +60,11 @@ func Unit(ctx context.Context, systemctl, unit string) []Finding {
 	restarts, _ := strconv.Atoi(p["NRestarts"])
 	switch {
 	case p["SubState"] == "auto-restart" || p["ActiveState"] == "failed":
-		return Bad(Fault, journal, "%s ends again and again: %s, result %s, restarts %d", unit, state, p["Result"], restarts)
+		return Bad(Fault, journal, "%s keeps exiting: %s, result %s, restarts %d", unit, state, p["Result"], restarts)
 	case p["ActiveState"] == "activating":
 		return Bad(Warning, journal, "%s is still starting: %s", unit, state)
 	case p["ActiveState"] != "active" && p["ConditionResult"] == "no":
-		return Bad(Fault, "enroll this host: the unit starts once there is something to run", "%s is %s because a condition of it does not hold", unit, state)
+		return Bad(Fault, "enroll this host: the unit starts once the host is enrolled", "%s is %s because one of its conditions is not met", unit, state)
 	case p["ActiveState"] != "active":
 		return Bad(Fault, "systemctl enable --now "+unit, "%s is %s", unit, state)
 	case restarts > manyRestarts:

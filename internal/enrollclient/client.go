@@ -197,7 +197,7 @@ func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, hos
 		select {
 		case <-time.After(min(wait.Next(), maxWait)):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no answer from %s within %s, nothing is lost, run the same command again: %w", c.cfg.Address, c.cfg.Timeout, err)
+			return nil, fmt.Errorf("no answer from %s within %s: run the same command again, the token is not lost: %w", c.cfg.Address, c.cfg.Timeout, err)
 		}
 	}
 }

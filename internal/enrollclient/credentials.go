@@ -22,7 +22,7 @@ type UntrustedError struct {
 // Error says what to check.
 func (e *UntrustedError) Error() string {
 	if e.Ours {
-		return fmt.Sprintf("the controller refused this host's certificate (%v): if the host was revoked or the controller is a new one, enroll with --new-host", e.Err)
+		return fmt.Sprintf("the controller refused this host's certificate (%v): if the host was revoked or the controller was replaced, enroll with --new-host", e.Err)
 	}
 	return fmt.Sprintf("the listener is not the controller of this bootstrap CA (%v): check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN", e.Err)
 }

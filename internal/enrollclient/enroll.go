@@ -146,7 +146,7 @@ func (c *Client) archive(d hostagent.Dir) error {
 			return fmt.Errorf("put the old host aside: %w", err)
 		}
 	}
-	c.cfg.Progress("the files of the old host end in " + suffix)
+	c.cfg.Progress("the files of the old host are kept with the suffix " + suffix)
 	return nil
 }
 
@@ -173,7 +173,7 @@ func kindToProto(k identity.Kind) zerotrustv1.WorkloadKind {
 }
 
 // errNoServer is about a controller without an address of its own.
-var errNoServer = errors.New("it names no address of the SPIRE server that could be another host's: " +
+var errNoServer = errors.New("it gives no address of the SPIRE server that this host can use: " +
 	"set public_address on the controller, then run the same command again")
 
 // acceptable takes out of a reply the addresses that who is at from may not tell.

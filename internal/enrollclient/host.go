@@ -43,7 +43,7 @@ func openHost(d hostagent.Dir, td spiffeid.TrustDomain, ephemeral bool) (*host, 
 	}
 	if ephemeral {
 		if enrolled {
-			return nil, fmt.Errorf("%s holds a host that is enrolled for good: use another --host-dir for --ephemeral, or --new-host", d.Root)
+			return nil, fmt.Errorf("%s holds a permanent enrollment: use another --host-dir for --ephemeral, or --new-host", d.Root)
 		}
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		return &host{dir: d, ephemeral: true, key: key}, err

@@ -27,7 +27,7 @@ import (
 var (
 	ErrDenied    = errors.New("an operator denied the request")
 	ErrUndecided = errors.New("nobody decided in time; run the same command again to ask again")
-	ErrTaken     = errors.New("this host's request is awaited by another command now")
+	ErrTaken     = errors.New("another command waits for this host's request now")
 )
 
 // Pending is a request that an operator has to decide.
@@ -56,7 +56,7 @@ func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pen
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	a := &asking{client: c, request: r, host: h, csr: csr, show: show}
-	wait, retries := controlclient.NewBackoff(nil), c.retelling("the controller is away, asking again with the same key")
+	wait, retries := controlclient.NewBackoff(nil), c.retelling("the controller does not answer, asking again with the same key")
 	for {
 		reply, err := a.once(ctx)
 		if err == nil {
@@ -222,7 +222,7 @@ func finalRequestError(err error) (shown error, final bool) { //nolint:revive //
 		return ErrTaken, true
 	case codes.PermissionDenied:
 		return fmt.Errorf("the controller does not let this host ask (%s): if the host was enrolled before or was revoked, add --new-host; "+
-			"if this is about the listener's certificate, somebody may be in between", st.Message()), true
+			"if this is about the listener's certificate, the connection may be intercepted", st.Message()), true
 	case codes.Unimplemented:
 		return errors.New("this controller is too old for --request; ask for an enrollment token"), true
 	default:

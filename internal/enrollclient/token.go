@@ -86,7 +86,7 @@ func (s TokenSource) Read() (Token, error) {
 		return readTokenFile(s.File)
 	}
 	if v := s.Getenv(TokenEnv); v != "" {
-		s.Warn(TokenEnv + " on a command line stays in the shell's history and, with sudo, in sudo's log, and until the end all users can see it among sudo's arguments (ps); --token-file - leaves no trace, --request needs no token")
+		s.Warn(TokenEnv + " on a command line stays in the shell's history and, with sudo, in sudo's log, and all users can see it among sudo's arguments (ps) until the command ends; --token-file - leaves no trace, --request needs no token")
 		return NewToken(v)
 	}
 	if dir := s.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {

@@ -32,7 +32,7 @@ const (
 	lateComment   = "has a comment behind the value, which systemd takes as part of the value: give it a line of its own, or quote a value that holds a #"
 	continued     = "is a comment that ends in a backslash, which some releases of systemd continue on the next line: remove the backslash"
 	nothingMore   = "ends in a backslash, and no line follows"
-	unreadable    = "has a value with a control character, or with bytes that are no text"
+	unreadable    = "has a value with a control character, or with bytes that are not text"
 )
 
 var (

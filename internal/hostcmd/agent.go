@@ -20,12 +20,12 @@ func agentRunCommand(name string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the SPIRE agent of this host and keep it healthy",
-		Long: `Run starts spire-agent from the files of an enrolled host, and brings it back after
-every absence. One agent serves all programs of the host. SIGHUP reads LOG_LEVEL
+		Long: `Run starts spire-agent from the files of an enrolled host, and restarts it whenever it
+stops. One agent serves all programs of the host. SIGHUP reads LOG_LEVEL
 again.
 
-The controller is at CONTROLLER_ADDR, or where the conf files of the host's programs
-say, or where the host was enrolled; all of them are tried in this order.`,
+The address of the controller is CONTROLLER_ADDR, the one in the conf files of the host's
+programs, or the one from the enrollment; all of them are tried in this order.`,
 		Example: fmt.Sprintf("  %[1]s run\n  %[1]s run --host-dir /srv/host --spiffe-endpoint-socket unix:///srv/host/api.sock", name),
 	}
 	var set agentSettings

@@ -45,7 +45,7 @@ func Alone(ctx context.Context, socket, spiffeID string) (release func(), err er
 	if err != nil || int(holder.Uid) != os.Geteuid() {
 		return none, nil //nolint:nilerr // gone meanwhile, or somebody else
 	}
-	return none, fmt.Errorf("%s runs on this host already, as process %d: stop that one first; a second one needs a token and an id of its own", spiffeID, holder.Pid)
+	return none, fmt.Errorf("%s already runs on this host, as process %d: stop it first; a second one needs its own token and id", spiffeID, holder.Pid)
 }
 
 // hold keeps the name of lis until release. It accepts who asks for the holder: a queue

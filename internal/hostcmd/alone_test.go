@@ -25,7 +25,7 @@ func TestASecondProgramOfOneMemberDoesNotStart(t *testing.T) {
 			t.Fatalf("let in at try %d", i)
 		}
 	}
-	require.ErrorContains(t, err, fmt.Sprintf("%s runs on this host already, as process %d: stop that one first", me, os.Getpid()))
+	require.ErrorContains(t, err, fmt.Sprintf("%s already runs on this host, as process %d: stop it first", me, os.Getpid()))
 
 	second, err := hostcmd.Alone(t.Context(), socket, other)
 	require.NoError(t, err, "another member of the host")

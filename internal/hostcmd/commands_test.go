@@ -292,7 +292,7 @@ func TestEnrollFails(t *testing.T) {
 		"with a bad trust domain":       {stdin: token, args: []string{"--trust-domain=A_B!"}, code: 2, want: "TRUST_DOMAIN: "},
 		"under another trust domain":    {stdin: token, args: []string{"--trust-domain=other.internal"}, code: 1, want: "TRUST_DOMAIN"},
 		"with a binary that is missing": {stdin: token, args: []string{"--binary=/nonexistent"}, code: 1, want: "--binary"},
-		"with nobody at the address":    {stdin: token, args: []string{"--controller-addr=127.0.0.1:1", "--timeout=1s"}, code: 1, want: "nothing listens there: does the program run"},
+		"with nobody at the address":    {stdin: token, args: []string{"--controller-addr=127.0.0.1:1", "--timeout=1s"}, code: 1, want: "nothing listens there: is the program running"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -72,7 +72,7 @@ func answersAt(ctx context.Context, addr string, bundle *x509bundle.Bundle, list
 		return nil
 	})
 	if err == nil && svid.NotBefore.Before(entry(id).GetSvidNotBefore().AsTime()) {
-		err = fmt.Errorf("it is a former, revoked holder of %s", id)
+		err = fmt.Errorf("it held the id of %s before and was revoked", id)
 	}
 	return err
 }

@@ -108,7 +108,7 @@ func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error)
 // errAnother is a hint for people. It says nothing of how the host stands: whoever is on
 // the path can answer with a certificate of another CA.
 var errAnother = errors.New("another CA answers: either something on the path intercepts TLS, or the controller is a new one; " +
-	"only if an operator says that it is a new one, " + hostagent.EnrollAnew)
+	"only if an operator confirms that it is new, " + hostagent.EnrollAnew)
 
 // another says that somebody answered with a certificate of another CA.
 func another(err error) bool {

@@ -27,13 +27,13 @@ const maxTokenFile = 4 << 10
 func doctorCommand(p Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what keeps this host from working, and say what to do",
-		Long: fmt.Sprintf(`Doctor looks at the conf file, the units, the agent's socket, the running program,
+		Short: "Find faults of this host and say what to do",
+		Long: fmt.Sprintf(`Doctor checks the conf file, the units, the agent's socket, the running program,
 names, ports, the controller's certificate, the clock, the files of the host and, if
-one is given, at the form of an enrollment token. It changes nothing and sends no
-token. What only root can see is skipped for other users.
+one is given, the form of an enrollment token. It changes nothing and sends no
+token. Checks that need root are skipped for other users.
 
-An identity is given to the program and to nobody else, so doctor asks the program
+SPIRE gives the identity only to the program, so doctor asks the program
 whether it has it (%s status).
 
 Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
@@ -46,7 +46,7 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`, p.Name),
 	set := p.Run()
 	fs := cmd.Flags()
 	registerReader(fs, set)
-	fs.StringVar(&tokenFile, "token-file", "", "`file` with an enrollment token to look at, - is standard input; it is not sent (default $"+enrollclient.TokenEnv+")")
+	fs.StringVar(&tokenFile, "token-file", "", "`file` with an enrollment token to check, - is standard input; it is not sent (default $"+enrollclient.TokenEnv+")")
 	out.Register(fs)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := set.Load(fs) // a fault in it is a finding

@@ -52,7 +52,7 @@ func enrollCommand(p Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enroll",
 		Short: "Enroll this host once, with an enrollment token or an operator's approval",
-		Long: fmt.Sprintf(`Enroll makes a key for this host, has it certified and writes %[1]s. It can be
+		Long: fmt.Sprintf(`Enroll creates a key for this host, gets a certificate for it and writes %[1]s. It can be
 repeated after any failure, with the same token or the same request.
 
 Where %[2]s is installed, the host is enrolled for this unit, which is then
@@ -71,7 +71,7 @@ A host that is enrolled already keeps its key and takes a second role.
 
 Exit codes: 0 enrolled, and ONLINE where a unit was started, 1 failed, 2 wrong usage or
 a host that cannot start the unit (nothing was sent), 3 refused by the controller or
-denied by an operator, 4 nobody decided in time, 5 enrolled, but not started,
+denied by an operator, 4 no decision in time, 5 enrolled, but not started,
 or not ONLINE in time.`, p.Conf, p.unit()),
 		Example: fmt.Sprintf(`  %[1]s enroll --request --id %[2]s-local-01 --controller-addr ctl.example.com:8443 --controller-ca-path ca.crt
 
@@ -96,9 +96,9 @@ or not ONLINE in time.`, p.Conf, p.unit()),
 	fs.DurationVar(&e.onlineTimeout, "online-timeout", DefaultOnlineTimeout, "how long to wait until a started unit is ONLINE")
 	fs.IntVar(&e.runAs, "run-as", os.Getuid(), "numeric `user` the program will run as, where it does not run under systemd")
 	fs.StringVar(&e.binary, "binary", "", "`path` of the program that will run (default this one)")
-	fs.BoolVar(&e.newHost, "new-host", false, "put an existing enrollment of this host aside and make a new key")
-	fs.BoolVar(&e.ephemeral, "ephemeral", false, "for a host without a disk: key in memory, a new token is needed after each absence")
-	fs.BoolVar(&e.once, "once", false, "do nothing, and read no token, where the conf file says that this id was enrolled here; for what runs at each start")
+	fs.BoolVar(&e.newHost, "new-host", false, "set an existing enrollment of this host aside and create a new key")
+	fs.BoolVar(&e.ephemeral, "ephemeral", false, "for a host without a disk: the key is in memory, and each restart needs a new token")
+	fs.BoolVar(&e.once, "once", false, "do nothing, and read no token, if the conf file says that this id was enrolled here; for commands that run at each start")
 	e.registerRequest(cmd)
 	cmd.MarkFlagsMutuallyExclusive("once", "new-host")
 	cmd.MarkFlagsMutuallyExclusive("no-systemd", "no-start")
@@ -159,7 +159,7 @@ func (e *enrollment) run(ctx context.Context) error {
 	}
 	if d := e.program.Directory; d != nil && e.set.StateDir != "" {
 		if err := d(e.set.StateDir, e.runAs, got.Reply.GetDirectory()); err != nil {
-			e.say(fmt.Sprintf("the first directory is not kept, so the first start needs a controller: %v", err))
+			e.say(fmt.Sprintf("the directory could not be stored, so the first start needs a controller: %v", err))
 		}
 	}
 	e.lookAtConnectorAddr(ctx, got.Reply)
@@ -201,7 +201,7 @@ func (e *enrollment) obtain(ctx context.Context) (got enrollclient.Result, err e
 	}
 	if errors.Is(err, enrollclient.ErrRefused) { // nothing is bound to the host's key, unlike after other failures
 		if done, _ := e.done(); done {
-			err = fmt.Errorf("%w; this host is enrolled as %s already: `%s doctor` says how it is", err, req.Workload, e.program.Name)
+			err = fmt.Errorf("%w; this host is already enrolled as %s: run `%s doctor`", err, req.Workload, e.program.Name)
 		}
 		err = cli.CodedError(exitDenied, err)
 	}

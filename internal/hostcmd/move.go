@@ -107,7 +107,7 @@ func (m *move) restart(ctx context.Context, files []confFile) error {
 			return fmt.Errorf("the host is moved, but %s did not restart: %w: %s: look at `journalctl -u %s`", unit, err, strings.TrimSpace(said.String()), unit)
 		}
 	}
-	_, err := fmt.Fprintf(m.out, "restarted, where it ran: %s\n`%s doctor` looks whether all is well\n", strings.Join(units, ", "), m.name)
+	_, err := fmt.Fprintf(m.out, "restarted, where it ran: %s\nrun `%s doctor` to check it\n", strings.Join(units, ", "), m.name)
 	if err == nil && len(others) > 0 {
 		_, err = fmt.Fprintf(m.out, "restart now: %s\n", strings.Join(others, ", "))
 	}

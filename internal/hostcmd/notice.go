@@ -34,7 +34,7 @@ func AgentChecks(checks *health.Checks, socket, spiffeID string) {
 		if slices.Contains(n.Members, spiffeID) {
 			member.Store(true)
 		} else if member.Load() && n.Standing == hostagent.StandingActive {
-			return errors.New("the controller has revoked " + spiffeID + "; this host stays enrolled for others: enroll again with a new token")
+			return errors.New("the controller has revoked " + spiffeID + "; its other members stay enrolled: enroll this one again with a new token")
 		}
 		return nil
 	})
@@ -42,7 +42,7 @@ func AgentChecks(checks *health.Checks, socket, spiffeID string) {
 		if n, err := read(); err == nil && n.Standing == hostagent.StandingActive {
 			return "the controller knows this host"
 		}
-		return "the agent's supervisor says nothing else"
+		return "the agent's supervisor reports no problem"
 	})
 	checks.Register(CheckClock, func(context.Context) error {
 		if n, err := read(); err == nil && n.Clock != "" {

@@ -180,7 +180,7 @@ func (b *bringing) unitState(ctx context.Context, asked error) (reason string, h
 	n := restartsOf(p)
 	b.restarts = min(b.restarts, n) // a restart by systemctl begins to count anew
 	if n-b.restarts >= crashLoop {
-		return fmt.Sprintf("%s, and ends again and again", state), true
+		return fmt.Sprintf("%s, and keeps exiting", state), true
 	}
 	if p["ActiveState"] == "active" {
 		return health.OneLine(state + ", and does not answer: " + asked.Error()), false

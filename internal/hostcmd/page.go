@@ -52,7 +52,7 @@ func (st hostStatus) page(w io.Writer, p Program, now time.Time) error {
 func (p *page) host(st hostStatus) {
 	id := st.HostID
 	if id == "" {
-		id = "(who may read the host's files sees its id)"
+		id = "(visible to users who can read the host's files)"
 	}
 	agent := "agent up"
 	if !st.Agent.Up {
@@ -85,7 +85,7 @@ func (p *page) program(of Program, d hoststatus.Document) {
 	case d.Directory != nil:
 		from := "from the controller"
 		if d.Directory.FromDisk {
-			from = "kept on disk by an earlier run"
+			from = "stored on disk by an earlier run"
 		}
 		p.line("directory", "revision %d, %s", d.Directory.Revision, from)
 	case of.Kind == identity.KindConnector:

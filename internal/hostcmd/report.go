@@ -75,7 +75,7 @@ func (e *enrollment) bringOnline(ctx context.Context, got enrollclient.Result) e
 	case errors.Is(err, ErrNotOnline):
 		return cli.CodedError(exitNotOnline, fmt.Errorf("%w\nThe token is spent, the host keeps its identity and %s goes on trying. To look further:\n  %s", err, e.unit, further))
 	case err != nil:
-		return cli.CodedError(exitNotOnline, fmt.Errorf("the host is enrolled, but not started: %w\nThe token is spent, the host keeps its identity. To start it, once that is mended:\n  systemctl enable --now %s %s\nTo look further:\n  %s",
+		return cli.CodedError(exitNotOnline, fmt.Errorf("the host is enrolled, but not started: %w\nThe token is spent, the host keeps its identity. To start it, once that is fixed:\n  systemctl enable --now %s %s\nTo look further:\n  %s",
 			err, agentUnit, e.unit, further))
 	case e.out.String() == cli.OutputJSON:
 		return e.event(onlineEvent{Event: "online", Unit: e.unit})

@@ -33,7 +33,7 @@ const (
 func (e *enrollment) registerRequest(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&e.id, "id", "", fmt.Sprintf("short for --%s-id", e.program.Kind))
-	fs.BoolVar(&e.ask, "request", false, "ask without a token: an operator compares a fingerprint and approves")
+	fs.BoolVar(&e.ask, "request", false, "enroll without a token: an operator compares a fingerprint and approves")
 	fs.StringVar(&e.sealed, "sealed", "", "`file` with an enrollment token sealed to a key of this host, - is standard input")
 	fs.StringArrayVar(&e.identities, "identity", nil, "private key `file` to open --sealed with, SSH or age (default the host's SSH keys)")
 	fs.DurationVar(&e.timeout, "timeout", 0, "how long to try, or with --request to wait (default 1m, with --request 16m)")
@@ -85,7 +85,7 @@ func (e *enrollment) await(ctx context.Context, client *enrollclient.Client, req
 	case errors.Is(err, enrollclient.ErrUndecided):
 		err = cli.CodedError(exitUndecided, err)
 	case errors.Is(err, context.Canceled):
-		e.say("the request stays until it expires; the same command goes on waiting for it")
+		e.say("the request stays until it expires; the same command continues to wait for it")
 	}
 	return got, err
 }
@@ -111,10 +111,10 @@ An operator has to approve it until %s, in the dashboard under
   grpccontroller requests approve %s
 
 The operator sees the same fingerprint without its last group and has to enter that
-one: %s. Tell it only to somebody you know. If the rest differs, the request
-must be denied: somebody is between this host and the controller.
+one: %s. Give it only to somebody you know. If the rest differs, the request
+must be denied: the connection to the controller was intercepted.
 
-Waiting; ctrl-c stops, and the same command goes on.
+Waiting. Ctrl-C stops waiting; the same command continues.
 `, workload, paint.Bold(printable(p.Code)), paint.Bold(p.Fingerprint), p.ExpiresAt.Local().Format("15:04"), printable(p.Code), paint.Bold(last))
 }
 

@@ -85,7 +85,7 @@ func TestRequestEndsWithAnExitCodeOfItsOwn(t *testing.T) {
 		"nobody decided":       {status.Error(codes.DeadlineExceeded, "x"), nil, 4, "nobody decided in time"},
 		"gave up":              {status.Error(codes.Unavailable, "x"), []string{"--timeout", "3s"}, 4, "gave up after 3s"},
 		"nobody answers":       {nil, []string{"--controller-addr", "127.0.0.1:1", "--timeout", "1s"}, 4, "nothing listens there"},
-		"another command":      {status.Error(codes.Aborted, "x"), nil, 1, "awaited by another command"},
+		"another command":      {status.Error(codes.Aborted, "x"), nil, 1, "another command waits for"},
 		"refused":              {status.Error(codes.PermissionDenied, "x"), nil, 1, "--new-host"},
 		"with a token too":     {nil, []string{"--token-file", "-"}, 2, "none of the others"},
 		"with a sealed one":    {nil, []string{"--sealed", "-"}, 2, "none of the others"},

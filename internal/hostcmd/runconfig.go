@@ -29,10 +29,10 @@ type RunConfig struct {
 	TrustDomain       string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket      string         `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
 	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run" is:"path"`
-	StateDir          string         `conf:"state_dir" usage:"directory for what should survive a restart (the unit gives /var/lib/ and the name of the program); without one it is in memory only" is:"path"`
+	StateDir          string         `conf:"state_dir" usage:"directory for state that survives a restart (the unit uses /var/lib/ and the name of the program); without it, state is in memory only" is:"path"`
 	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port" is:"listener"`
-	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER as which SPIRE knows the program; written by enroll, used by doctor"`
-	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary as which SPIRE knows the program; written by enroll, used by doctor"`
+	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER that SPIRE attests the program by; written by enroll, used by doctor"`
+	EnrolledBinary    string         `conf:"enrolled_binary" usage:"binary that SPIRE attests the program by; written by enroll, used by doctor"`
 	HealthRemote      bool           `conf:"health_remote" usage:"allow health_addr beyond loopback: it has no authentication, so only for a container on a closed network"`
 	Log               logging.Config `conf:"log"`
 }

@@ -62,14 +62,14 @@ func setControllerCommand(name, conf string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set-controller ADDR",
 		Short: "Move this host to another address of its controller",
-		Long: `Set-controller tells an enrolled host that its controller is at ADDR now, host:port
+		Long: `Set-controller changes the controller's address of an enrolled host to ADDR, host:port
 (port 8443 where it is missing): in the conf files of all programs of the host and in
 host.json. Key, certificate and identity stay, and no token is needed.
 
-It first asks the enrollment listener at ADDR, which has to prove that it is the
+It first connects to the enrollment listener at ADDR, which must prove that it is the
 controller of the CA that this host was enrolled with. If it is not, nothing is
 changed. The addresses of the control plane and of the SPIRE server are those that
-this controller names, as far as something answers there, or else the same ports at
+this controller advertises, if they answer, or else the same ports at
 ADDR. What runs under systemd is restarted. Run it as root.
 
 Exit codes: 0 moved, 1 failed (a message says what was changed), 2 wrong usage,
@@ -84,9 +84,9 @@ Exit codes: 0 moved, 1 failed (a message says what was changed), 2 wrong usage,
 	if conf != "" {
 		fs.StringVar(&m.conf, "conf", conf, "conf `file` of this program")
 	}
-	fs.StringSliceVar(&m.control, "control-plane-addrs", nil, "control plane, host:port each (default what the controller says)")
+	fs.StringSliceVar(&m.control, "control-plane-addrs", nil, "control plane, host:port each (default: as the controller advertises)")
 	fs.BoolVar(&m.noCheck, "no-check", false, "write ADDR without asking whether this host's controller is there")
-	fs.BoolVar(&m.noRestart, "no-restart", false, "restart nothing, and say what has to be")
+	fs.BoolVar(&m.noRestart, "no-restart", false, "restart nothing, and print what has to be restarted")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		m.out, m.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		if dir := os.Getenv("HOST_DIR"); dir != "" && !fs.Changed("host-dir") {
@@ -212,7 +212,7 @@ func (m *move) answering(ctx context.Context, what string, named, asked []string
 	if len(named) == 0 {
 		named = asked
 	}
-	m.say("%s: nothing answers yet; %s is written all the same", what, strings.Join(named, ", "))
+	m.say("%s: nothing answers yet; %s is written anyway", what, strings.Join(named, ", "))
 	return named
 }
 

@@ -47,9 +47,9 @@ type agentStatus struct {
 func statusCommand(p Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say what the running program is doing",
-		Long: fmt.Sprintf(`Status asks the %s of this host who it is, how long its identity lasts, whom it is
-connected to since when, and whether it is ready. It needs no root.
+		Short: "Show the state of the running program",
+		Long: fmt.Sprintf(`Status asks the %s of this host for its identity and when that expires, its connections
+and since when they are open, and whether it is ready. It needs no root.
 
 Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.`, p.Name),
 		Example: fmt.Sprintf(`  %[1]s status
@@ -126,7 +126,7 @@ func ask(ctx context.Context, p Program, cfg Running) (d hoststatus.Document, ad
 		return d, addr, err
 	}
 	if d.ID != cfg.ID {
-		return d, addr, fmt.Errorf("%w: %s %.64q, and the conf file is of %q", hoststatus.ErrOther, p.Kind, d.ID, cfg.ID)
+		return d, addr, fmt.Errorf("%w: %s %.64q, and the conf file is for %q", hoststatus.ErrOther, p.Kind, d.ID, cfg.ID)
 	}
 	return d, addr, nil
 }

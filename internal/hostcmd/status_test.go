@@ -124,7 +124,7 @@ func TestStatusFails(t *testing.T) {
 		conf, _ := startProgram(t, "grpctunneler", func(*hoststatus.Document) {})
 		got := run("", "status", "--config", conf, "--tunneler-id", "desktop")
 		require.Equal(t, 1, got.code)
-		require.Contains(t, got.stderr, `tunneler "laptop", and the conf file is of "desktop"`)
+		require.Contains(t, got.stderr, `tunneler "laptop", and the conf file is for "desktop"`)
 	})
 	t.Run("without a conf file", func(t *testing.T) {
 		t.Parallel()
@@ -156,7 +156,7 @@ func TestDoctorReports(t *testing.T) {
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stdout, "ok       conf              "+conf+" is readable and valid")
 	require.Contains(t, got.stdout, "FAULT    port              enrollment listener of the controller: dial tcp 127.0.0.1:1")
-	require.Contains(t, got.stdout, "do: the machine answers and nothing listens there")
+	require.Contains(t, got.stdout, "do: the machine answers but nothing listens there")
 	require.Contains(t, got.stdout, "ok       token")
 	require.NotContains(t, got.stdout+got.stderr, unknownToken)
 	require.Regexp(t, `faults found: \d`, got.stderr)

@@ -46,17 +46,17 @@ func (e *enrollment) findUnit(ctx context.Context) error {
 	sd, given := e.program.systemd(), e.unit != ""
 	if sd.Systemctl == "" {
 		if given {
-			return notSent("--systemd-unit %s: systemd does not run on this host: --no-start enrolls for the unit all the same, "+
+			return notSent("--systemd-unit %s: systemd does not run on this host: --no-start enrolls for the unit anyway, "+
 				"--no-systemd for a program that you start yourself", e.unit)
 		}
-		e.say(fmt.Sprintf("systemd does not run on this host: enrolling user %d, who has to start `%s run` and the SPIRE agent", e.runAs, e.program.Name))
+		e.say(fmt.Sprintf("systemd does not run on this host: enrolling for user %d, which has to start `%s run` and the SPIRE agent", e.runAs, e.program.Name))
 		return nil
 	}
 	if !given {
 		if own := e.ownPlace(); own != "" {
 			// A word only where there is a unit that somebody could have meant.
 			if p, err := doctor.Show(ctx, sd.Systemctl, e.program.unit()); err == nil && p["LoadState"] != "not-found" {
-				e.say(fmt.Sprintf("%s is not that of %s: enrolling user %d, for a program that you start yourself (--systemd-unit %s enrolls for the unit)",
+				e.say(fmt.Sprintf("%s is not the one of %s: enrolling for user %d and a program that you start yourself (--systemd-unit %s enrolls for the unit)",
 					own, e.program.unit(), e.runAs, e.program.unit()))
 			}
 			return nil

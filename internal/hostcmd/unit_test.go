@@ -202,7 +202,7 @@ func TestEnrollForAProgramThatSomebodyStartsByHandStartsNothing(t *testing.T) {
 		next      string
 	}{
 		"because of --no-systemd":                         {[]string{"--no-systemd"}, "there", "", "", "grpctunneler run --config "},
-		"because of a HOST_DIR of its own":                {nil, "there", "HOST_DIR is not that of " + testUnit, "", "grpctunneler run --config "},
+		"because of a HOST_DIR of its own":                {nil, "there", "HOST_DIR is not the one of " + testUnit, "", "grpctunneler run --config "},
 		"because of a HOST_DIR, and nothing is installed": {nil, "there", "", "", "grpctunneler run --config "},
 		"because systemd does not run":                    {nil, "", "systemd does not run on this host", "", "grpctunneler run --config "},
 		"because of --no-start":                           {[]string{"--no-start"}, "", "", testUnit, "systemctl enable --now spire-agent.service " + testUnit},
@@ -220,7 +220,7 @@ func TestEnrollForAProgramThatSomebodyStartsByHandStartsNothing(t *testing.T) {
 			got := runOn(m.systemd, token+"\n", append(args, tc.more...)...)
 			require.Zero(t, got.code, got.stderr)
 			require.Contains(t, got.stderr, tc.want)
-			require.Equal(t, tc.want != "", strings.Contains(got.stderr, "enrolling user"), got.stderr)
+			require.Equal(t, tc.want != "", strings.Contains(got.stderr, "enrolling for user"), got.stderr)
 			require.Equal(t, tc.unit, c.got.GetHost().GetSystemdUnit())
 			require.Contains(t, got.stdout, tc.next)
 			require.Empty(t, m.calls())
@@ -246,10 +246,10 @@ func TestAUnitThatDoesNotBecomeOnlineKeepsTheEnrollment(t *testing.T) {
 		started bool
 	}{
 		"in time": {func(m *managed) { m.ready = time.Hour }, "not ONLINE yet after 1s: identity: waiting for the first X509-SVID", true},
-		"because it ends again and again": {func(m *managed) {
+		"because it keeps exiting": {func(m *managed) {
 			m.health = "127.0.0.1:1"
 			m.unit(testUnit+".then", "LoadState=loaded", "ActiveState=activating", "SubState=auto-restart", "NRestarts=3")
-		}, testUnit + " is activating (auto-restart), and ends again and again", true},
+		}, testUnit + " is activating (auto-restart), and keeps exiting", true},
 		"because systemctl does not start it": {func(m *managed) {
 			require.NoError(m.t, os.WriteFile(filepath.Join(m.dir, "refuses-restart"), nil, 0o600))
 		}, "Failed to restart", false},

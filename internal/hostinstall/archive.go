@@ -82,7 +82,7 @@ func (a archive) each(f func(path string, r io.Reader) error) error {
 		}
 		path := "/" + strings.TrimSuffix(h.Name, "/")
 		if !plainName.MatchString(h.Name) || strings.Contains(path+"/", "/../") || h.Typeflag != tar.TypeDir && (h.Typeflag != tar.TypeReg || !a.pack.holds(path)) {
-			return fmt.Errorf("%s.tar.gz holds %q, which has no place here", a.pack.name, h.Name)
+			return fmt.Errorf("%s.tar.gz holds the unexpected file %q", a.pack.name, h.Name)
 		}
 		if h.Typeflag == tar.TypeDir {
 			continue

@@ -169,11 +169,11 @@ func (i *Installer) enroll(ctx context.Context, p *plan) error {
 		// Refused before or by the controller: nothing is bound to the key.
 		i.keepKey = false
 		if hadKey && !i.host.exists(hostDir+"/host.crt") {
-			i.say("%s/host.key is of an earlier try: it goes with that token; for another one, %s install --uninstall first", hostDir, i.role.program)
+			i.say("%s/host.key is from an earlier try and works only with that token; to use another token, first run %s install --uninstall", hostDir, i.role.program)
 		}
 		return tell("the host is not enrolled")
 	default:
-		return tell("the host is not enrolled, or nobody knows whether it is")
+		return tell("the host is not enrolled, or the answer of the controller was lost")
 	}
 	i.keepKey = false
 	i.keep(p)

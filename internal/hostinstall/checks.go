@@ -161,7 +161,7 @@ var ours = regexp.MustCompile(`^(host\..*|bundle\.pem.*|controller-ca\.crt.*|age
 func (i *Installer) checkAgent(ctx context.Context, f *faults) {
 	load := i.property(ctx, agentUnit, "LoadState")
 	if load != "not-found" && !strings.Contains(i.property(ctx, agentUnit, "ExecStart"), "path="+agentProgram+" ;") {
-		f.add("another %s is on this host (%s: %s) and is not touched: rename or remove it, or use another host",
+		f.add("another %s is on this host (%s: %s) and is left alone: rename or remove it, or use another host",
 			agentUnit, load, i.property(ctx, agentUnit, "FragmentPath"))
 	}
 	i.checkOwners(ctx, f)

@@ -25,7 +25,7 @@ type Variables struct {
 	TrustDomain        string `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	ConnectorAddr      string `conf:"connector_addr" usage:"one more address of a connector, host:port, tried before those that the controller names"`
 	ConnectorPrivateIP string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector (default the one towards the controller)"`
-	TokenFile          string `conf:"enrollment_token_file" usage:"file with the enrollment token (default standard input, or it is asked for)"`
+	TokenFile          string `conf:"enrollment_token_file" usage:"file with the enrollment token (default: standard input or a prompt)"`
 	ReadyTimeout       string `conf:"ready_timeout" usage:"seconds to wait until the program is ready"`
 }
 
@@ -35,18 +35,18 @@ func Command(p hostcmd.Program) *cobra.Command {
 	cfg := Config{Kind: kind, BringOnline: func(ctx context.Context, s hostcmd.Start) error { return hostcmd.BringOnline(ctx, p, s) }}
 	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Install this program on this host, enroll it and start it; bring it up to date; remove it",
+		Short: "Install, enroll and start this program on this host; upgrade or remove it",
 		Long: fmt.Sprintf(`Install puts %[1]s and the SPIRE agent on this host, from the controller and
 verified by its release key, enrolls the host with an enrollment token, starts both and
 waits until %[1]s is ready. The scripts that the controller serves fetch this
 program and run this command.
 
-Whatever can be wrong is looked at before anything is changed. What fails before the
-enrollment is undone. On a host that has it already, the same command brings it up to
-date, without a token.
+All checks run before anything is changed. If a step before the enrollment fails, the
+changes are undone. On a host that is already installed, the same command upgrades it,
+without a token.
 
-The token comes from the variable ENROLLMENT_TOKEN, the file that
-ENROLLMENT_TOKEN_FILE names, standard input, or it is asked for.
+The token comes from the variable ENROLLMENT_TOKEN, from the file that
+ENROLLMENT_TOKEN_FILE names, from standard input, or from a prompt.
 
 Exit codes: 0 done, 1 failed, and everything is as it was unless it says otherwise,
 2 wrong usage or a host that it must not change, nothing was touched.`, r.program),
@@ -60,11 +60,11 @@ Exit codes: 0 done, 1 failed, and everything is as it was unless it says otherwi
 	if r.listen == "" {
 		hidden = []string{"config", "connector-id", "connector-private-ip", "fetched"}
 	}
-	fs.BoolVarP(&cfg.Options.Force, "overwrite", "f", false, "keep the conf file as CONF.TIME.bak and enroll anew, with a new token")
+	fs.BoolVarP(&cfg.Options.Force, "overwrite", "f", false, "keep the conf file as CONF.TIME.bak and enroll again, with a new token")
 	fs.BoolVar(&cfg.Options.Uninstall, "uninstall", false, "stop and remove the program, its conf and its state")
-	fs.BoolVar(&cfg.Options.DryRun, "dry-run", false, "say what would be done, and do nothing")
-	fs.BoolVar(&cfg.Options.Version, "version", false, "print what is installed, and what the controller has")
-	fs.BoolVar(&cfg.Options.AcceptKey, "accept-release-key", false, "take the controller's new release key for the one seen first")
+	fs.BoolVar(&cfg.Options.DryRun, "dry-run", false, "print what would be done, and do nothing")
+	fs.BoolVar(&cfg.Options.Version, "version", false, "print the installed version and the controller's version")
+	fs.BoolVar(&cfg.Options.AcceptKey, "accept-release-key", false, "accept the controller's new release key in place of the known one")
 	fs.StringVar(&cfg.Fetched, "fetched", "", "`directory` of the script with what it fetched, which is removed at the end")
 	for _, name := range hidden {
 		_ = fs.MarkHidden(name) // it is defined above

@@ -199,7 +199,7 @@ func (c *controller) explain(path string, err error) error {
 		return fmt.Errorf("a certificate of the controller at %s is not valid at the time that this host's clock says, %s: set the clock, or ask for a new ca.crt",
 			c.address, time.Now().UTC().Format("2006-01-02 15:04 UTC"))
 	case errors.As(err, &trust):
-		return fmt.Errorf("the controller at %s is not that of %s and trust domain %s: check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN", c.address, c.ca, c.td)
+		return fmt.Errorf("the controller at %s is not the one of %s and trust domain %s: check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN", c.address, c.ca, c.td)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("the name in CONTROLLER_ADDR (%s) is unknown: check it, and this host's DNS", c.address)
 	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):

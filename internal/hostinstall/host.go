@@ -110,7 +110,7 @@ func (h Host) nearest(dir string) (string, error) {
 		case err == nil && info.IsDir():
 			return dir, nil
 		case err == nil:
-			return "", fmt.Errorf("%s is in the way: it is no directory", dir)
+			return "", fmt.Errorf("%s is in the way: it is not a directory", dir)
 		case !os.IsNotExist(err):
 			return "", err
 		case h.exists(dir):

@@ -155,7 +155,7 @@ func (i *Installer) checkKey(offer *release) (pin bool, err error) {
 	_, known, err := parseKey([]byte(text))
 	switch {
 	case err != nil:
-		return false, tell("%s cannot be read: remove it to take the controller's key anew", pinnedKey)
+		return false, tell("%s cannot be read: remove it to accept the controller's key again", pinnedKey)
 	case known == offer.print:
 		return false, nil
 	case !i.opt.AcceptKey:

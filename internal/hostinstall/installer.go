@@ -130,7 +130,7 @@ func (i *Installer) failed(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		text = "interrupted: " + i.step
 	default:
-		text = fmt.Sprintf("this failed: %s: %v", i.step, err)
+		text = fmt.Sprintf("failed: %s: %v", i.step, err)
 	}
 	if i.changes.Empty() {
 		if i.hint != "" {

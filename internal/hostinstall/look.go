@@ -55,7 +55,7 @@ func (i *Installer) look(ctx context.Context) (*plan, error) {
 func (i *Installer) readToken(ask bool) (string, error) {
 	s := tokenSource{text: i.cfg.Token, file: i.vars.TokenFile, stdin: i.cfg.Stdin}
 	if s.text != "" {
-		i.warn("note: a token on the command line stays in the shell's history and, with sudo, in sudo's log, and until the end all users can see it among sudo's arguments (ps); without ENROLLMENT_TOKEN it is asked for")
+		i.warn("note: a token on the command line stays in the shell's history and, with sudo, in sudo's log, and all users can see it among sudo's arguments (ps) until the command ends; without ENROLLMENT_TOKEN it is asked for")
 	}
 	if ask {
 		s.ask = i.cfg.Ask
@@ -87,7 +87,7 @@ func (i *Installer) checkEnrollment(p *plan, f *faults) {
 		case p.enrolled && keepsIdentity(e.Key):
 			p.edits = append(p.edits, e)
 		default:
-			f.add("%s says %s=%s, and here it is %q: use that, or -f to keep the file as a backup and enroll anew", i.role.conf, e.Key, old, e.Value)
+			f.add("%s says %s=%s, and here it is %q: use that value, or -f to back up the file and enroll again", i.role.conf, e.Key, old, e.Value)
 		}
 	}
 }

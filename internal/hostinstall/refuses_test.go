@@ -140,7 +140,7 @@ func wrongHosts() map[string]wrong {
 		}),
 		"another trust domain": host(`is enrolled in trust domain "other.internal"`, 2, func(h *fakeHost) { h.write("/var/lib/spire-agent/host.json", `{"trust_domain": "other.internal"}`) }),
 		"a broken host.json":   host("host.json cannot be read", 2, func(h *fakeHost) { h.write("/var/lib/spire-agent/host.json", "{") }),
-		"a conf for another id": host(`says CONNECTOR_ID=other, and here it is "gw": use that, or -f`, 2, func(h *fakeHost) {
+		"a conf for another id": host(`says CONNECTOR_ID=other, and here it is "gw": use that value, or -f`, 2, func(h *fakeHost) {
 			h.write("/etc/grpcconnector/connector.conf", "CONNECTOR_ID=other\n")
 		}),
 		"a conf for another controller": host("says CONTROLLER_ADDR=other:8443", 2, func(h *fakeHost) { h.write("/etc/grpcconnector/connector.conf", "CONTROLLER_ADDR=other:8443\n") }),
@@ -180,9 +180,9 @@ func wrongControllers() map[string]wrong {
 		"a trust domain of others": {nil, vars(func(v *hostinstall.Variables) { v.TrustDomain = "other.internal" }), "check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN", 1},
 		"a CA of another controller": {func(h *fakeHost) {
 			h.write("/root/ca.crt", otherCA(h.t))
-		}, nil, "is not that of ", 1},
-		"a version that is none":                                            {func(h *fakeHost) { h.shop.Files["VERSION"] = []byte("$(id)\n"); h.shop.Sign() }, nil, "which is none", 1},
-		"a version that the signed checksums do not name": {func(h *fakeHost) { h.shop.Files["VERSION"] = []byte("v0.0.1\n") }, nil, "VERSION is not the file that the signed checksums name", 1},
+		}, nil, "is not the one of ", 1},
+		"a version that is none":                                            {func(h *fakeHost) { h.shop.Files["VERSION"] = []byte("$(id)\n"); h.shop.Sign() }, nil, "is not a version", 1},
+		"a version that the signed checksums do not name":                   {func(h *fakeHost) { h.shop.Files["VERSION"] = []byte("v0.0.1\n") }, nil, "VERSION is not the file that the signed checksums name", 1},
 		"an enrollment that is refused":                                     {func(h *fakeHost) { h.enroll = func([]string, string) int { return 3 } }, nil, "the host is not enrolled. Everything is as it was.", 1},
 		"an enrollment with an answer that got lost, before there is a key": {func(h *fakeHost) { h.enroll = func([]string, string) int { return 1 } }, nil, "Everything is as it was.", 1},
 	}

@@ -46,7 +46,7 @@ func (c *controller) offer(ctx context.Context) (*release, error) {
 		return nil, errors.New("VERSION is not the file that the signed checksums name: nothing is installed")
 	}
 	if r.version = strings.TrimSpace(string(files["VERSION"])); !plainVersion(r.version) {
-		return nil, fmt.Errorf("the controller's version is %.64q, which is none", r.version)
+		return nil, fmt.Errorf("the controller's version %.64q is not a version", r.version)
 	}
 	return r, nil
 }
@@ -71,7 +71,7 @@ func sumsOf(text []byte) map[string]string {
 func parseKey(text []byte) (*ecdsa.PublicKey, string, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, "", errors.New("is no public key in PEM")
+		return nil, "", errors.New("is not a public key in PEM")
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
@@ -79,7 +79,7 @@ func parseKey(text []byte) (*ecdsa.PublicKey, string, error) {
 	}
 	public, ok := key.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, "", errors.New("is no ECDSA key")
+		return nil, "", errors.New("is not an ECDSA key")
 	}
 	sum := sha256.Sum256(block.Bytes)
 	return public, hex.EncodeToString(sum[:]), nil

@@ -21,7 +21,7 @@ func (i *Installer) show(p *plan) {
 	case !i.host.exists(i.role.conf):
 		i.say("create  %s", i.role.conf)
 	case i.opt.Force:
-		i.say("back up %s, and write it anew", i.role.conf)
+		i.say("back up %s, and write a new one", i.role.conf)
 	}
 	for _, e := range p.edits {
 		i.say("set     %s=%s in %s; the host keeps its identity", e.Key, e.Value, i.role.conf)

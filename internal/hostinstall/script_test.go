@@ -126,7 +126,7 @@ func TestTheScriptStartsTheProgramThatItFetched(t *testing.T) {
 func TestTheScriptFailsAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, f := range hostinstalltest.Spoilt() {
-		if f.Want == "which has no place here" || strings.Contains(f.Want, hostinstalltest.AgentTar) || name == "an archive cut short" {
+		if f.Want == "the unexpected file" || strings.Contains(f.Want, hostinstalltest.AgentTar) || name == "an archive cut short" {
 			continue // the program looks at that
 		}
 		t.Run("a controller with "+name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestTheScriptFailsAndLeavesNothing(t *testing.T) {
 		"a port too high":             {[]string{"CONTROLLER_ADDR=ctl:65536"}, nil, "CONTROLLER_ADDR: must be host:port", 2},
 		"no curl":                     {[]string{"PATH=/nonexistent"}, nil, "missing programs: curl", 2},
 		"nobody at the address":       {[]string{"CONTROLLER_ADDR=127.0.0.1:1"}, nil, "no connection to 127.0.0.1:1", 1},
-		"another trust domain":        {[]string{"TRUST_DOMAIN=other.internal"}, nil, "is not that of", 1},
+		"another trust domain":        {[]string{"TRUST_DOMAIN=other.internal"}, nil, "is not the one of", 1},
 		"a directory for the CA":      {[]string{"CONTROLLER_CA_PATH=/"}, nil, "is not a file that can be read", 2},
 		"the script's text as the CA": {[]string{"CONTROLLER_CA_PATH=/etc/passwd"}, nil, "holds no certificate in PEM", 2},
 	} {

@@ -23,7 +23,7 @@ func (i *Installer) checkTargets(p *plan) error {
 			continue
 		}
 		if info, err := os.Lstat(i.host.at(path)); err == nil && info.IsDir() && size > 0 {
-			f.add("%s is a directory, and a file of that name has to be placed: move it away", path)
+			f.add("%s is a directory, but a file of that name has to be installed: move it away", path)
 		}
 		if err := i.host.System.Writable(i.host.at(dir)); err != nil {
 			reasons[err.Error()] = append(reasons[err.Error()], dir)

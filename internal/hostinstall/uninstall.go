@@ -41,7 +41,7 @@ func (i *Installer) uninstall(ctx context.Context) error {
 		return fmt.Errorf("not all is removed: %w", err)
 	}
 	if id := envfile.Value(conf, i.role.idKey()); id != "" {
-		i.say("The controller still knows it. On the controller, end its access:\n      grpccontroller %ss revoke %s", i.role.kind, id)
+		i.say("It is still enrolled at the controller. On the controller, revoke it:\n      grpccontroller %ss revoke %s", i.role.kind, id)
 	}
 	if i.opt.DryRun {
 		i.say("Nothing was changed.")

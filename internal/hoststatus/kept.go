@@ -40,7 +40,7 @@ func NewKept(stateDir string, log *zap.Logger) *Kept {
 	k := &Kept{dir: stateDir, log: log, faults: map[string]error{}}
 	if stateDir != "" {
 		if err := os.MkdirAll(stateDir, 0o700); err != nil {
-			log.Warn("state directory not usable, what should survive a restart is in memory only: check STATE_DIR", zap.Error(err))
+			log.Warn("state directory not usable, state is in memory only and lost at a restart: check STATE_DIR", zap.Error(err))
 		}
 	}
 	return k
@@ -77,7 +77,7 @@ func (k *Kept) Addresses(at map[string]any) (forget func()) {
 		err = k.write()
 	}
 	if err != nil {
-		k.log.Warn("where this program listens is not written down", zap.Error(err))
+		k.log.Warn("listen addresses not written to the state directory", zap.Error(err))
 	}
 	return func() {
 		k.mu.Lock()
@@ -112,7 +112,7 @@ func (k *Kept) Ready(context.Context) error {
 	if reasons == nil {
 		return nil
 	}
-	return health.Degraded(fmt.Errorf("everything works, and a restart loses what cannot be written to %s: %w", k.dir, reasons))
+	return health.Degraded(fmt.Errorf("everything works, but a restart loses the state that cannot be written to %s: %w", k.dir, reasons))
 }
 
 // Explain says what is kept where, for /readyz.

@@ -21,7 +21,7 @@ const (
 
 // Config is the log section of a program's configuration.
 type Config struct {
-	Level  string `conf:"level" usage:"least log level: debug, info, warn or error"`
+	Level  string `conf:"level" usage:"lowest log level: debug, info, warn or error"`
 	Format string `conf:"format" usage:"log format: json, console, or auto (console on a terminal, json elsewhere)"`
 }
 

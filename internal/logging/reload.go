@@ -28,7 +28,7 @@ func reload(level zap.AtomicLevel, read func() (Config, error), log *zap.Logger)
 	}
 	before := level.Level()
 	if err != nil {
-		log.Error("log level kept, the configuration cannot be read: correct it and send SIGHUP again",
+		log.Error("log level not changed, the configuration cannot be read: correct it and send SIGHUP again",
 			zap.Stringer("log_level", before), zap.Error(err))
 		return
 	}

@@ -22,13 +22,13 @@ type Identity interface {
 func (r *Registry) Identity(id Identity) {
 	r.Time("svid_not_after_timestamp_seconds", "When the X509-SVID in use expires, in seconds since 1970.", nil,
 		func() time.Time { return id.Status().NotAfter })
-	r.Time("svid_not_before_timestamp_seconds", "When the life of the X509-SVID in use began, in seconds since 1970.", nil,
+	r.Time("svid_not_before_timestamp_seconds", "When the X509-SVID in use became valid, in seconds since 1970.", nil,
 		func() time.Time { return id.Status().NotBefore })
 	r.Counter("svid_swaps_total", "X509-SVIDs taken into use, the first included.", nil, func() uint64 { return id.Swaps().SVID })
 	r.Counter("bundle_swaps_total", "Trust bundles taken into use, the first included.", nil, func() uint64 { return id.Swaps().Bundle })
 	r.Gauge("bundle_authorities", "X.509 authorities in the trust bundle in use that have not expired.", nil,
 		func() float64 { n, _ := valid(id.Authorities(), time.Now()); return float64(n) })
-	r.Time("bundle_not_before_timestamp_seconds", "When the life began of the authority in the trust bundle that lasts longest, in seconds since 1970.", nil,
+	r.Time("bundle_not_before_timestamp_seconds", "When the authority of the trust bundle that expires last became valid, in seconds since 1970.", nil,
 		func() time.Time { _, last := valid(id.Authorities(), time.Now()); return last.NotBefore })
 	r.Time("bundle_not_after_timestamp_seconds", "When the last authority in the trust bundle expires, in seconds since 1970.", nil,
 		func() time.Time { _, last := valid(id.Authorities(), time.Now()); return last.NotAfter })
@@ -60,7 +60,7 @@ func (r *Registry) Connections(listener string, l *sourcelimit.Listener) {
 		r.Gauge("connections", "Connections that are open, by listener.", Labels{"listener": listener, "state": state}, func() float64 { return float64(read()) })
 	}
 	for _, reason := range sourcelimit.Reasons() {
-		r.Counter("connections_limited_total", "Connections that were closed for a limit, by listener.", Labels{"listener": listener, "reason": reason},
+		r.Counter("connections_limited_total", "Connections that were closed because of a limit, by listener.", Labels{"listener": listener, "reason": reason},
 			func() uint64 { return l.Closed(reason) })
 	}
 }

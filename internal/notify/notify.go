@@ -72,7 +72,7 @@ func (s *session) round(ctx context.Context) {
 		if err == nil {
 			s.send(daemon.SdNotifyWatchdog)
 		} else if !s.hung && !errors.Is(err, context.Canceled) {
-			s.cfg.Log.Error("a main loop does not answer, the watchdog restarts this program if it goes on", zap.Error(err))
+			s.cfg.Log.Error("a main loop does not answer; the watchdog restarts this program if it stays so", zap.Error(err))
 		}
 		s.hung = err != nil
 	}
@@ -85,7 +85,7 @@ func (s *session) round(ctx context.Context) {
 func (s *session) send(state string) bool {
 	sent, err := daemon.SdNotify(false, state)
 	if err != nil {
-		s.cfg.Log.Warn("service manager not told", zap.String("state", state), zap.Error(err))
+		s.cfg.Log.Warn("service manager not notified", zap.String("state", state), zap.Error(err))
 	}
 	return sent || err != nil
 }

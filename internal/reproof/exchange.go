@@ -241,7 +241,7 @@ func (e *exchange) decide(chain []*x509.Certificate, err error) error {
 		e.retry = time.After(retryEvery)
 		if first {
 			e.held.Add(1)
-			e.log.Info("re-proof kept until it verifies", zap.Stringer("spiffe_id", e.conn.Peer()), zap.Error(err))
+			e.log.Info("re-proof held until it verifies", zap.Stringer("spiffe_id", e.conn.Peer()), zap.Error(err))
 		}
 		return nil
 	}

@@ -27,7 +27,7 @@ const (
 var (
 	ErrNotReproved   = errors.New("not re-proved")
 	ErrNoStream      = errors.New("no re-proof stream")
-	ErrAuthorityGone = errors.New("last proved under an authority that is not trusted any more")
+	ErrAuthorityGone = errors.New("last proved under an authority that is no longer trusted")
 )
 
 // guard cuts a connection when its time has come. It is a timer, so it works

@@ -40,7 +40,7 @@ func (r *refusals) note(ctx context.Context, method, why string) error {
 	} else {
 		r.unlogged.Add(1)
 	}
-	return status.Error(codes.PermissionDenied, "this identity may not call this method")
+	return status.Error(codes.PermissionDenied, "this identity is not allowed to call this method")
 }
 
 // keyOf is who calls: an identity, else an address.

@@ -59,7 +59,7 @@ func (r Rules) Interceptors(log *zap.Logger) (grpc.UnaryServerInterceptor, grpc.
 func (r Rules) authorize(ctx context.Context, method string, refused *refusals) (context.Context, error) {
 	rule, ok := r[method]
 	if !ok {
-		return nil, refused.note(ctx, method, "no authorization row")
+		return nil, refused.note(ctx, method, "no authorization rule")
 	}
 	if rule.Public {
 		return ctx, nil

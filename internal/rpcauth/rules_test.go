@@ -109,7 +109,7 @@ func TestRules(t *testing.T) {
 				}
 				require.Nil(t, seen[i], "the handler was reached")
 				require.Equal(t, codes.PermissionDenied, status.Code(errs[i]))
-				require.Equal(t, "this identity may not call this method", status.Convert(errs[i]).Message(), "one answer for all")
+				require.Equal(t, "this identity is not allowed to call this method", status.Convert(errs[i]).Message(), "one answer for all")
 			}
 			if c.allow {
 				require.Zero(t, logs.Len())

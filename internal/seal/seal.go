@@ -20,7 +20,7 @@ const version = 1
 
 // ErrNotOpened is returned for what was not sealed by this key for this purpose,
 // or was changed since.
-var ErrNotOpened = errors.New("sealed value does not open: it was changed, or the key file is another")
+var ErrNotOpened = errors.New("sealed value does not open: it was changed, or the key file is a different one")
 
 // Box seals and opens values.
 type Box struct {

@@ -42,7 +42,7 @@ func Check(prefix, s string) error {
 	want := len(prefix) + alphabet.EncodedLen(randomBytes) + checksumLen
 	switch {
 	case !strings.HasPrefix(s, prefix):
-		return fmt.Errorf("%w, it would begin with %q", ErrPrefix, prefix)
+		return fmt.Errorf("%w, it must begin with %q", ErrPrefix, prefix)
 	case len(s) != want:
 		return fmt.Errorf("%w: %d characters, expected %d", ErrLength, len(s), want)
 	case checksum(s[:want-checksumLen]) != s[want-checksumLen:]:

@@ -27,7 +27,7 @@ const (
 // Errors of Open and LoadIdentities.
 var (
 	ErrNotSealed   = errors.New("this is not a sealed enrollment token: expected text that begins with " + armor.Header)
-	ErrOtherKey    = errors.New("this enrollment token is sealed to a key that is not here: name the private key with --identity, or ask for a token sealed to this host's key")
+	ErrOtherKey    = errors.New("this enrollment token is sealed to a key that this host does not have: name the private key with --identity, or ask for a token sealed to this host's key")
 	ErrNoIdentity  = errors.New("no private key to open the sealed token with: no SSH key of this host can be read in /etc/ssh; run as root, or name a key with --identity")
 	errPassphrase  = errors.New("is protected by a passphrase; use a host key, or an age identity file")
 	errNotIdentity = errors.New("is neither an SSH private key nor an age identity file")

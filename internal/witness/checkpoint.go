@@ -25,7 +25,7 @@ var (
 	ErrSignature = errors.New("not signed by the key of this log")
 	ErrOtherKey  = errors.New("signed under another key than the one that was witnessed")
 	ErrSmaller   = errors.New("the log is shorter than it was: it was rolled back")
-	ErrFork      = errors.New("the log has another content than it had: it was rewritten")
+	ErrFork      = errors.New("the log does not have the witnessed content: it was rewritten")
 	ErrProof     = errors.New("no proof that the log only grew: it was rewritten")
 )
 

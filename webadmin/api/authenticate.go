@@ -183,7 +183,7 @@ func (s *Server) authorize(c *gin.Context) {
 	switch {
 	case known && o.public:
 	case !known || o.permission == "":
-		s.recordRefusal(c, who.Actor, "the route has no authorization row")
+		s.recordRefusal(c, who.Actor, "the route has no authorization rule")
 		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "nobody may use this route"))
 	case !who.May(o.permission):
 		s.recordRefusal(c, who.Actor, "no permission "+string(o.permission))

@@ -197,7 +197,7 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing listens":       {[]string{"--api-url", closed, "--api-key-file", key}, "is grpccontroller serve running?"},
+		"nothing listens":       {[]string{"--api-url", closed, "--api-key-file", key}, "is `grpccontroller serve` running?"},
 		"no key file":           {[]string{"--api-url", e.URL, "--api-key-file", dir + "/none"}, "no API key file at " + dir + "/none"},
 		"a directory as key":    {[]string{"--api-url", e.URL, "--api-key-file", dir}, "is a directory"},
 		"an empty key file":     {[]string{"--api-url", e.URL, "--api-key-file", empty}, "holds no API key"},
@@ -206,8 +206,8 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 		"a run.json of others":  {[]string{"--data-dir", badRun}, "--api-url"},
 		"a dead controller":     {[]string{"--data-dir", stale}, "no controller listens at " + stale + "/admin.sock"},
 		"no key for an address": {[]string{"--api-url", e.URL}, "name the file of an API key with --api-key-file"},
-		"a bind address":        {[]string{"--api-url", "http://0.0.0.0:8080", "--api-key-file", key}, "name the controller's host"},
-		"a bind address of v6":  {[]string{"--api-url", "https://[::]:8080", "--api-key-file", key}, "name the controller's host"},
+		"a bind address":        {[]string{"--api-url", "http://0.0.0.0:8080", "--api-key-file", key}, "use the name or address of the controller's host"},
+		"a bind address of v6":  {[]string{"--api-url", "https://[::]:8080", "--api-key-file", key}, "use the name or address of the controller's host"},
 		"a CA that is none":     {[]string{"--api-url", e.URL, "--api-key-file", key, "--api-ca", key}, "holds no certificate"},
 		"clear text":            {[]string{"--api-url", "http://192.0.2.1:8080", "--api-key-file", key}, "clear text"},
 	} {

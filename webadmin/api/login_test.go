@@ -56,6 +56,6 @@ func TestACommandLineSignsInWorksAndSignsOut(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, b.do(http.MethodDelete, "/me/sessions", "").Code)
 	r = runCLI("connectors", "list")
 	require.Equal(t, 1, r.code)
-	require.Contains(t, r.errOut, "the login at "+e.URL+" has ended: `grpccontroller login "+e.URL+"` again")
+	require.Contains(t, r.errOut, "the login at "+e.URL+" has ended: run `grpccontroller login "+e.URL+"` again")
 	require.Equal(t, 0, runCLI("logout").code)
 }

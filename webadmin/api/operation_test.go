@@ -96,7 +96,7 @@ func TestRefusesARouteThatHasNoRow(t *testing.T) {
 		e.Server.DropRow(http.MethodGet, "/api/admin/status")
 		w := ask(t, e, api.Operation{Method: http.MethodGet, Route: "/api/admin/status"}, all)
 		require.Equal(t, adminapi.TypeForbidden, requireProblem(t, w, http.StatusForbidden).Type)
-		require.Equal(t, "the route has no authorization row", e.Refused()[0].Reason)
+		require.Equal(t, "the route has no authorization rule", e.Refused()[0].Reason)
 	})
 	t.Run("because it was registered beside the table", func(t *testing.T) {
 		t.Parallel()

@@ -62,7 +62,7 @@ func auditExport(c *connection) *cobra.Command {
 }
 
 func registerFilter(fs *pflag.FlagSet, f *adminclient.AuditFilter) {
-	const star = " (a * at the end matches any rest)"
+	const star = " (a * at the end matches any text)"
 	fs.StringVar(&f.Actor, "actor", "", "only events of this `actor`"+star)
 	fs.StringVar(&f.Action, "action", "", "only this `action`"+star)
 	fs.StringVar(&f.Target, "target", "", "only events on this `target`"+star)

@@ -24,7 +24,7 @@ func caStatus(c *connection) *cobra.Command {
 	var out cli.Output
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show authorities, the rotation that runs and the outage budget",
+		Short: "Show the authorities, the current rotation and the outage budget",
 		Example: `  grpccontroller ca status
   grpccontroller ca status -o json`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
@@ -45,20 +45,20 @@ func caRotate(c *connection) *cobra.Command {
 	var yes, detach bool
 	cmd := &cobra.Command{
 		Use:   "rotate",
-		Short: "Replace the certificate authority while everybody stays connected",
+		Short: "Replace the certificate authority without disconnecting members",
 		Long: `Replace the active authority: prepare a new one, wait until every online peer
-trusts it, activate it, make SPIRE issue all SVIDs anew, wait until nothing rests
+trusts it, activate it, make SPIRE issue all SVIDs again, wait until no SVID depends
 on the old one, revoke it, wait until no online peer trusts it any more.
 
-The command follows the rotation and shows who holds it up. Interrupting it stops
-nothing: the controller goes on, also after a restart. It exits with 0 only when
-the old authority is gone, from SPIRE and from the bundle of every online peer but
-those that it went on without and names.`,
+The command follows the rotation and shows the members that block it. Interrupting it
+does not stop the rotation: the controller continues, also after a restart. It exits
+with 0 only when the old authority is gone from SPIRE and from the bundle of every
+online peer, except those that it names as skipped.`,
 		Example: `  grpccontroller ca rotate --dry-run
   grpccontroller ca rotate --deadline 10m --yes
 
-  # The key was stolen: all authorities whose keys lie beside it go as well, each
-  # within 15 s, whoever is not ready
+  # The key was stolen: replace all authorities of this SPIRE server, each within 15 s,
+  # without waiting for members that are not ready
   grpccontroller ca rotate --emergency --yes`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			if req.DryRun {
@@ -80,10 +80,10 @@ those that it went on without and names.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&req.DryRun, "dry-run", false, "change nothing, show what would be done")
-	fs.StringVar(&req.Deadline, "deadline", "", "`duration` that each wait may last, at least 10s (default: for ever, the last one 2m)")
-	fs.StringVar(&req.OnDeadline, "on-deadline", "", "`what` to do then: drop (go on without the holdouts, the default) or abort")
-	fs.StringVar(&req.Offline, "offline", "", "`what` to do about members that are OFFLINE: proceed (they heal, the default) or wait")
-	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all, waiting 15 s at most for each")
+	fs.StringVar(&req.Deadline, "deadline", "", "longest `duration` of each wait, at least 10s (default: no limit, 2m for the last wait)")
+	fs.StringVar(&req.OnDeadline, "on-deadline", "", "`what` to do at the deadline: drop (continue without the members that block, the default) or abort")
+	fs.StringVar(&req.Offline, "offline", "", "`what` to do about members that are OFFLINE: proceed (they recover when they are back, the default) or wait")
+	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all authorities, waiting at most 15 s for each")
 	registerFollow(cmd, &out, &detach)
 	RegisterYes(cmd, &yes)
 	return cmd
@@ -95,23 +95,23 @@ those that it went on without and names.`,
 func (c *connection) confirmRotation(ctx context.Context, cmd *cobra.Command, yes, emergency bool) error {
 	switch {
 	case emergency:
-		return Confirm(ctx, cmd, yes, "Revoke all authorities of this SPIRE server without waiting for anybody?", emergencyMeans)
+		return Confirm(ctx, cmd, yes, "Revoke all authorities of this SPIRE server without waiting for members?", emergencyMeans)
 	case c.local():
 		return Confirm(ctx, cmd, yes, "Replace the certificate authority of the trust domain?", rotationMeans)
 	}
 	return nil
 }
 
-const rotationMeans = "Every SVID is issued anew, and once its successor is active the old authority does not come back. Nobody is disconnected."
+const rotationMeans = "Every SVID is issued again. Once the new authority is active, the old one cannot be restored. No member is disconnected."
 
-const emergencyMeans = "Each is revoked 15 s after its taint at the latest; then it is shown who still trusts one, for 2 min at most. Whoever has not replaced its SVID by then loses its connections,\nand is back when its host has fetched the new bundle or its SVID is half through its life."
+const emergencyMeans = "Each authority is revoked at most 15 s after its taint; then the members that still trust one are shown, for at most 2 min. A member that has not replaced its SVID by then loses its connections,\nand is back when its host has fetched the new bundle or half the lifetime of its SVID has passed."
 
 func caResume(c *connection) *cobra.Command {
 	var out cli.Output
 	var yes, detach bool
 	cmd := &cobra.Command{
 		Use:     "resume",
-		Short:   "Go on with a paused rotation and follow it",
+		Short:   "Continue a paused rotation and follow it",
 		Example: "  grpccontroller ca resume",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			if err := c.confirmRotation(ctx, cmd, yes, false); err != nil {
@@ -133,8 +133,8 @@ func caAbort(c *connection) *cobra.Command {
 	var out cli.Output
 	cmd := &cobra.Command{
 		Use:   "abort",
-		Short: "End a rotation whose new authority is not active yet",
-		Long: `End a rotation whose new authority is not active yet. An authority that was
+		Short: "Abort a rotation whose new authority is not active yet",
+		Long: `Abort a rotation whose new authority is not active yet. An authority that was
 prepared stays in the bundle; SPIRE or the next rotation uses it.
 
 Afterwards it is too late: SPIRE cannot make an old authority active again.`,

@@ -29,7 +29,7 @@ func Confirm(ctx context.Context, cmd *cobra.Command, yes bool, question, conseq
 	}
 	in, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !isatty.IsTerminal(in.Fd()) {
-		return cli.UsageError(errors.New("standard input is no terminal to ask at: add --yes"))
+		return cli.UsageError(errors.New("standard input is not a terminal: add --yes to confirm"))
 	}
 	return ask(ctx, in, cmd.ErrOrStderr(), question+"\n"+consequences)
 }
@@ -39,7 +39,7 @@ var errDeclined = errors.New("nothing was changed")
 // ask reads one line. An interrupt ends it although the read goes on: a terminal
 // cannot be made to stop reading, and the process ends with the command.
 func ask(ctx context.Context, in io.Reader, out io.Writer, text string) error {
-	if _, err := fmt.Fprintf(out, "%s\nType yes to go on: ", text); err != nil {
+	if _, err := fmt.Fprintf(out, "%s\nType yes to continue: ", text); err != nil {
 		return err
 	}
 	answer := make(chan string, 1)

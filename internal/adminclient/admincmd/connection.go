@@ -47,7 +47,7 @@ func (c *connection) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.urlFlag, "api-url", "", "`URL` of the admin API of a controller elsewhere (env "+URLEnv+"; default: the one on this host)")
 	fs.StringVar(&c.keyFileFlag, "api-key-file", "", "`file` with the API key (env "+KeyFileEnv+"); root needs none on the controller's host")
 	fs.StringVar(&c.caFlag, "api-ca", "", "`file` with the CA of the admin API's certificate (env "+CAFileEnv+"; default: those of this host)")
-	fs.StringVar(&c.dataDir, "data-dir", "", "`directory` of a controller that runs on this host, to find it by")
+	fs.StringVar(&c.dataDir, "data-dir", "", "data `directory` of the controller on this host, to find its admin socket")
 }
 
 // at is where the API is, for messages.
@@ -90,8 +90,8 @@ func (c *connection) unnamed(socket string, none error) error {
 		}
 	}
 	if none != nil {
-		return fmt.Errorf("no controller runs on this host (no socket at %w): start it, find another one by --data-dir, "+
-			"or sign in to one elsewhere with `grpccontroller login URL`", none)
+		return fmt.Errorf("no controller runs on this host (no socket at %w): start it, set --data-dir if it uses another directory, "+
+			"or sign in to a controller elsewhere with `grpccontroller login URL`", none)
 	}
 	c.target = adminclient.Target{Socket: socket}
 	return nil
@@ -110,7 +110,7 @@ func (c *connection) lastLogin() (found bool, err error) {
 	}
 	found, err = c.byLogin(origin)
 	if err == nil && !found {
-		err = fmt.Errorf("the login at %s is gone: `grpccontroller login %[1]s` again, or name a controller with --api-url", origin)
+		err = fmt.Errorf("the login at %s is gone: run `grpccontroller login %[1]s` again, or name a controller with --api-url", origin)
 	}
 	return found, err
 }
@@ -133,7 +133,7 @@ func (c *connection) byLogin(address string) (found bool, err error) {
 		return false, err
 	}
 	if !time.Now().Before(it.ExpiresAt) {
-		return true, fmt.Errorf("the login at %s has expired: `grpccontroller login %[1]s` again", origin)
+		return true, fmt.Errorf("the login at %s has expired: run `grpccontroller login %[1]s` again", origin)
 	}
 	c.target.URL, c.target.Key, c.login = origin, it.Token, true
 	if ca := orDefault(c.caFlag, os.Getenv(CAFileEnv)); ca != "" {
@@ -196,7 +196,7 @@ func readRunFile(dir string) (run runFile, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return run, fmt.Errorf("no %s in %s: is grpccontroller serve running with this data directory?", runFileName, dir)
 	case errors.Is(err, fs.ErrPermission):
-		return run, fmt.Errorf("this user may not look into the data directory %s: use sudo, or --api-url and --api-key-file", dir)
+		return run, fmt.Errorf("this user cannot read the data directory %s: use sudo, or --api-url and --api-key-file", dir)
 	case err != nil:
 		return run, fmt.Errorf("find the admin API: %w", err)
 	}
@@ -208,7 +208,7 @@ func readRunFile(dir string) (run runFile, err error) {
 
 func readKey(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("the admin API at an address needs to know who calls: sign in with `grpccontroller login URL`, or name the file of an API key with " +
+		return "", errors.New("the admin API at a network address needs a sign-in or an API key: run `grpccontroller login URL`, or name the file of an API key with " +
 			"--api-key-file (`grpccontroller key create --out FILE` makes one on the controller's host)")
 	}
 	b, err := readFile(path)

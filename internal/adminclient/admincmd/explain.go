@@ -29,13 +29,13 @@ func (c *connection) explain(cmd *cobra.Command, err error) error {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case c.local() && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)):
-		return fmt.Errorf("no controller listens at %s: is grpccontroller serve running?", c.at())
+		return fmt.Errorf("no controller listens at %s: is `grpccontroller serve` running?", c.at())
 	case c.local() && errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("only root and the controller's own user may use %s: use sudo, or --api-url and --api-key-file", c.at())
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nothing listens at %s: is grpccontroller serve running? (--api-url or --data-dir say where)", c.at())
+		return fmt.Errorf("nothing listens at %s: is `grpccontroller serve` running? (set --api-url or --data-dir if it is elsewhere)", c.at())
 	case errors.As(err, &dns):
-		return fmt.Errorf("the host of %s is not known: check --api-url", c.at())
+		return fmt.Errorf("the host name of %s does not resolve: check --api-url", c.at())
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return fmt.Errorf("this host does not know the CA that signed the certificate of %s: name it with --api-ca FILE", c.at())
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
@@ -48,9 +48,9 @@ func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) er
 	told := *e // status and request id stay
 	switch {
 	case c.login && e.Status == http.StatusUnauthorized:
-		told.Detail = fmt.Sprintf("the login at %s has ended: `grpccontroller login %[1]s` again", c.at())
+		told.Detail = fmt.Sprintf("the login at %s has ended: run `grpccontroller login %[1]s` again", c.at())
 	case !c.local() && (e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests):
-		told.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or is of another controller; "+
+		told.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or belongs to another controller; "+
 			"name the right file with --api-key-file", c.at(), c.keyFile)
 	case e.Type == adminapi.TypeLiveMember:
 		told.Detail = "this id is enrolled and live: add --replace, and redeeming the new token revokes it"

@@ -45,7 +45,7 @@ func (c *connection) follow(ctx context.Context, api *adminclient.Client, cmd *c
 		return err
 	}
 	if r.State == adminapi.RotationPaused {
-		return fmt.Errorf("rotation %s is paused%s: grpccontroller ca resume goes on", r.ID, because(r.Reason))
+		return fmt.Errorf("rotation %s is paused%s: grpccontroller ca resume continues it", r.ID, because(r.Reason))
 	}
 	return fmt.Errorf("rotation %s was %s%s", r.ID, r.State, because(r.Reason))
 }
@@ -60,7 +60,7 @@ func (c *connection) watch(ctx context.Context, api *adminclient.Client, w io.Wr
 		if refused, ok := errors.AsType[*adminclient.Error](err); ok && refused.Status < 500 || ctx.Err() != nil {
 			return r, err
 		}
-		line := "the controller does not answer; it goes on by itself when it is back"
+		line := "the controller does not answer; the rotation continues when it is back"
 		switch {
 		case err != nil && time.Since(heard) > silenceLimit:
 			return r, err
@@ -138,7 +138,7 @@ func writeRotation(w io.Writer, r adminapi.Rotation) error {
 		}
 	}
 	if len(r.Dropped) > 0 {
-		text += "went on without " + strings.Join(r.Dropped, ", ") + "\n"
+		text += "continued without " + strings.Join(r.Dropped, ", ") + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err

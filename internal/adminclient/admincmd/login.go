@@ -25,10 +25,10 @@ func loginCommand() *cobra.Command {
 	var open bool
 	cmd := &cobra.Command{
 		Use:   "login URL",
-		Short: "Sign this command line in to a controller elsewhere, by a browser",
+		Short: "Sign this command line in to a controller elsewhere, with a browser",
 		Long: `Sign in to a controller elsewhere. It prints an address and a code: open the
 address in any browser, sign in there, type the code and approve. The token is good
-for 8 hours, may what your role may (but not manage people and API keys), and ends
+for 8 hours, has the permissions of your role (except managing people and API keys), and ends
 with your sessions. It is kept with mode 0600 in
 $XDG_CONFIG_HOME/grpccontroller/logins (~/.config without the variable), and commands
 without an address use the last login, unless the local admin socket of a controller
@@ -93,7 +93,7 @@ func (c *connection) greet(cmd *cobra.Command, it login) error {
 // explainLogin is explain before there is a key.
 func (c *connection) explainLogin(err error) error {
 	if e, ok := errors.AsType[*adminclient.Error](err); ok && e.Status == http.StatusNotFound {
-		return fmt.Errorf("the controller at %s knows no login: it is older than this command", c.target.URL)
+		return fmt.Errorf("the controller at %s does not support login: it is older than this command", c.target.URL)
 	}
 	if _, ok := errors.AsType[*adminclient.Error](err); ok {
 		return err
@@ -105,7 +105,7 @@ func (c *connection) explainLogin(err error) error {
 func logoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "logout [URL]",
-		Short:   "End a login, the last one if no URL is given",
+		Short:   "End a login, by default the last one",
 		Example: "  grpccontroller logout\n  grpccontroller logout https://controller.example.com",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,7 +145,7 @@ func end(cmd *cobra.Command, it login) error {
 	api := adminclient.To(adminclient.Target{URL: it.URL, Roots: roots})
 	defer api.Close()
 	if err := api.RevokeLogin(cmd.Context(), it.Token); err != nil {
-		return fmt.Errorf("the login is gone from this host, but %s did not hear it (%w): end it in the dashboard (My account), or it ends on %s",
+		return fmt.Errorf("the login is gone from this host, but %s was not told (%w): end it in the dashboard (My account), or it ends on %s",
 			it.URL, err, it.ExpiresAt.Local().Format("2006-01-02 15:04 MST"))
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Signed out at %s.\n", it.URL)
@@ -157,7 +157,7 @@ func whoAmICommand() *cobra.Command {
 	var out cli.Output
 	cmd := &cobra.Command{
 		Use:     "whoami",
-		Short:   "Say as whom commands act, where, and what they may do",
+		Short:   "Show the controller, the identity and the permissions that commands use",
 		Example: "  grpccontroller whoami\n  grpccontroller whoami -o json",
 		Args:    cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
@@ -247,7 +247,7 @@ func (f flow) poll(ctx context.Context, api device, code string, interval time.D
 		case ctx.Err() != nil:
 			return token, ctx.Err()
 		case !f.now().Before(end), answered && refused.Problem.Error == adminapi.ErrorExpired:
-			return token, errors.New("nobody approved in time, or the controller was started anew: run the command again")
+			return token, errors.New("nobody approved in time, or the controller was restarted: run the command again")
 		case answered && refused.Problem.Error == adminapi.ErrorDenied:
 			return token, errors.New("the sign-in was denied in the browser")
 		case answered && refused.Problem.Error == adminapi.ErrorPending:

@@ -255,14 +255,14 @@ func TestALoginThatIsNotRightIsNotSent(t *testing.T) {
 		mode    os.FileMode
 		want    string
 	}{
-		"readable by others":       {good, 0o644, "other users may read or change the login"},
-		"of another controller":    {changed("url", "https://evil.example"), 0o600, "holds no login at " + c.URL},
-		"expired":                  {changed("expires_at", "2020-01-01T00:00:00Z"), 0o600, "has expired"},
-		"without a token":          {changed("token", ""), 0o600, "holds no login"},
-		"damaged":                  {good[:20], 0o600, "holds no login"},
-		"with a CA that is none":   {changed("ca", "x"), 0o600, "holds no certificate"},
-		"without its CA":           {changed("ca", ""), 0o600, "--api-ca"},
-		"a token that is a header": {changed("token", "a\r\nX: y"), 0o600, "no key has"},
+		"readable by others":            {good, 0o644, "other users may read or change the login"},
+		"belongs to another controller": {changed("url", "https://evil.example"), 0o600, "holds no login at " + c.URL},
+		"expired":                       {changed("expires_at", "2020-01-01T00:00:00Z"), 0o600, "has expired"},
+		"without a token":               {changed("token", ""), 0o600, "holds no login"},
+		"damaged":                       {good[:20], 0o600, "holds no login"},
+		"with a CA that is none":        {changed("ca", "x"), 0o600, "holds no certificate"},
+		"without its CA":                {changed("ca", ""), 0o600, "--api-ca"},
+		"a token that is a header":      {changed("token", "a\r\nX: y"), 0o600, "API keys never have"},
 	} {
 		require.NoError(t, os.WriteFile(path, it.content, 0o600))
 		require.NoError(t, os.Chmod(path, it.mode))

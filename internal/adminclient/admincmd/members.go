@@ -105,8 +105,8 @@ func revokeCommand(
 	c *connection, kind string, revoke func(*adminclient.Client, context.Context, string) error, cut string,
 ) *cobra.Command {
 	var yes bool
-	consequences := cut + "\nIf nothing else lives on its host, the host's SPIRE agent is banned.\n" +
-		"This cannot be undone: the host must enroll again with a new token.\nWhere the controller cannot be heard, access ends when its X509-SVID expires."
+	consequences := cut + "\nIf no other member runs on its host, the host's SPIRE agent is banned.\n" +
+		"This cannot be undone: the host must enroll again with a new token.\nConnectors that cannot reach the controller grant access until its X509-SVID expires."
 	cmd := &cobra.Command{
 		Use:     "revoke ID",
 		Short:   "End the access of a " + kind,

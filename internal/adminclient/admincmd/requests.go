@@ -19,7 +19,7 @@ import (
 )
 
 func requestsCommand() *cobra.Command {
-	return group("requests", "Decide on hosts that ask to be enrolled without a token", func(c *connection) []*cobra.Command {
+	return group("requests", "Approve or deny hosts that ask to be enrolled without a token", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{requestsList(c), requestsApprove(c), requestsDeny(c), requestsAsk(c)}
 	})
 }
@@ -42,7 +42,7 @@ func requestsList(c *connection) *cobra.Command {
 			}
 			return out.Write(cmd.OutOrStdout(), got, func(w io.Writer) error {
 				if len(got) == 0 {
-					_, err := fmt.Fprintln(w, "No host asks. `grpccontroller requests command --kind connector` prints the command with which one does.")
+					_, err := fmt.Fprintln(w, "No host waits for approval. `grpccontroller requests command --kind connector` prints the command to run on a host.")
 					return err
 				}
 				return writeTable(w, requestTable(got, time.Now()))
@@ -79,19 +79,19 @@ func requestNote(r adminapi.Request) string {
 	}
 }
 
-const approveLong = `Let a host in that asks without a token.
+const approveLong = `Approve a host that asks to be enrolled without a token.
 
 The host shows its code and its fingerprint. Compare the fingerprint with the one
 here, and enter its last group, which only the host's own screen shows: read it
-there, or hear it from somebody you know. Never take it from a message that asks you
-to approve. If any group differs, deny the request: somebody is in between.`
+there, or let somebody you know read it to you. Never take it from a message that asks you
+to approve. If any group differs, deny the request: the connection was intercepted.`
 
 func requestsApprove(c *connection) *cobra.Command {
 	var a adminapi.Approval
 	var out cli.Output
 	cmd := &cobra.Command{
 		Use:   "approve CODE",
-		Short: "Let a host in, by the fingerprint on its screen",
+		Short: "Approve a host by the fingerprint on its screen",
 		Long:  approveLong,
 		Example: `  grpccontroller requests approve BCDF-GHJK
   grpccontroller requests approve BCDF-GHJK --fingerprint SS37-VSM8-WDMY-JJ01-AVNH-KC9R`,
@@ -112,7 +112,7 @@ func requestsApprove(c *connection) *cobra.Command {
 				return err
 			}
 			return out.Write(cmd.OutOrStdout(), got, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "approved: %s %s is let in as soon as it fetches the decision\n", got.Kind, got.ID)
+				_, err := fmt.Fprintf(w, "approved: %s %s is enrolled as soon as it fetches the decision\n", got.Kind, got.ID)
 				return err
 			})
 		}),
@@ -142,7 +142,7 @@ func findRequest(ctx context.Context, api *adminclient.Client, code string) (adm
 func askFingerprint(ctx context.Context, cmd *cobra.Command, r adminapi.Request) (string, error) {
 	in, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !isatty.IsTerminal(in.Fd()) {
-		return "", cli.UsageError(errors.New("standard input is no terminal to ask at: give --fingerprint"))
+		return "", cli.UsageError(errors.New("standard input is not a terminal: give --fingerprint"))
 	}
 	t := cli.Table{Header: []string{"KIND", "ID", "HOSTNAME", "FROM", "ASKED", "PROGRAM"}, Rows: [][]string{{
 		r.Kind, r.ID, reported(r.Hostname), r.Source, relative(r.CreatedAt, time.Now()), reported(r.BinaryPath),
@@ -175,7 +175,7 @@ func requestsDeny(c *connection) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "deny CODE",
-		Short:   "Refuse the request of a host; it may ask again",
+		Short:   "Deny the request of a host; the host can ask again",
 		Example: "  grpccontroller requests deny BCDF-GHJK",
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
@@ -202,9 +202,9 @@ func requestsAsk(c *connection) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
 		Use:   "command --kind connector|tunneler",
-		Short: "Print the command with which a host asks for an approval",
-		Long: `Print the command with which a host asks to be enrolled without a token, to be
-pasted there as it is. It carries the controller's CA; the id is the host's own name.`,
+		Short: "Print the command that asks for approval, to run on a host",
+		Long: `Print the command that asks for enrollment without a token. Paste it on the host
+as it is. It contains the controller's CA; the id is the host's own name.`,
 		Example: "  grpccontroller requests command --kind connector",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			got, err := api.Enrollment(ctx)

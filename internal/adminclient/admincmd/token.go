@@ -31,12 +31,12 @@ func tokenCreate(c *connection) *cobra.Command {
 		Short: "Create a one-time enrollment token",
 		Long: `Create a one-time enrollment token for one connector or tunneler.
 
-The token is shown this once; the controller keeps only its hash. Whoever has it
+The token is shown once; the controller keeps only its hash. Anybody who has it
 can enroll as that id until it is redeemed, revoked or expired.
 
-Better than a token that somebody carries: let the host ask ("enroll --request" on
+Safer than passing a token around: let the host ask ("enroll --request" on
 the host, then "requests approve" here), or seal the token to a key of the host with
---seal-to. A --claim link opens once and tells if somebody was faster.`,
+--seal-to. A --claim link opens once and shows if somebody else opened it first.`,
 		Example: `  # the command to run on the new host
   grpccontroller token create --kind connector --id connector-local-01
 
@@ -46,7 +46,7 @@ the host, then "requests approve" here), or seal the token to a key of the host 
   # only the host's own SSH key opens it; it can travel by chat
   grpccontroller token create --kind connector --id gw-2 --seal-to "$(ssh-keyscan -t ed25519 gw-2 | cut -d' ' -f2-)"
 
-  # the host is lost: its successor takes the id over
+  # the host is lost: a new host takes over its id
   grpccontroller token create --kind connector --id connector-local-01 --replace`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			if err := noneEmpty(cmd); err != nil {
@@ -71,10 +71,10 @@ the host, then "requests approve" here), or seal the token to a key of the host 
 	fs.StringVar(&req.ID, "id", "", "`id` that the host will have: a-z, 0-9 and -")
 	fs.StringVar(&req.TTL, "ttl", "", "`duration` until the token expires, 1m to 24h (default 10m)")
 	fs.BoolVar(&req.Replace, "replace", false, "redeeming the token revokes the live host of this id")
-	fs.StringVar(&req.SourceCIDR, "source-cidr", "", "`network` from which alone the token can be redeemed")
+	fs.StringVar(&req.SourceCIDR, "source-cidr", "", "only `network` from which the token can be redeemed")
 	fs.BoolVarP(&quiet, "quiet", "q", false, "print the token, sealed token or link alone")
 	fs.StringVar(&sealTo, "seal-to", "", "public `key` of the host (age1…, ssh-ed25519 …, ssh-rsa …) or a file with one; only its private key opens the token")
-	fs.BoolVar(&claim, "claim", false, "hand out a link that opens once in place of the token")
+	fs.BoolVar(&claim, "claim", false, "print a link that opens once instead of the token")
 	out.Register(fs)
 	_ = cmd.MarkFlagRequired("kind")
 	_ = cmd.MarkFlagRequired("id")
@@ -132,12 +132,12 @@ func publicKey(given string) (string, error) {
 
 func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 	p := cli.NewPaint(w)
-	first, note := p.Bold("Token")+"     "+t.Token, "The token is shown this once."
+	first, note := p.Bold("Token")+"     "+t.Token, "The token is shown only once."
 	switch {
 	case t.SealedToken != "":
 		first, note = p.Bold("Sealed to")+" "+t.Recipient, "Only that key opens it."
 	case t.ClaimURL != "":
-		first, note = p.Bold("Link")+"      "+t.ClaimURL, "The link opens once. Who finds it opened must tell you: token list shows when and from where."
+		first, note = p.Bold("Link")+"      "+t.ClaimURL, "The link opens once. If it is already open when the recipient tries it, revoke the token: token list shows when and from where it was opened."
 	}
 	run := p.Bold("Run this on the new host:")
 	if t.Token != "" && !strings.Contains(t.InstallCommand, t.Token) {
@@ -161,7 +161,7 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 		p.Bold("Expires"), relative(t.ExpiresAt, time.Now()), t.ExpiresAt.Format(time.RFC3339),
 		p.Bold("Token ID"), t.TokenID,
 		run, t.InstallCommand,
-		p.Dim(note+" grpccontroller token revoke "+t.TokenID+" takes it back."))
+		p.Dim(note+" grpccontroller token revoke "+t.TokenID+" revokes it."))
 	return err
 }
 
@@ -221,7 +221,7 @@ func tokenRevoke(c *connection) *cobra.Command {
 		Example: "  grpccontroller token revoke tok_0123456789abcdef",
 		Args:    cobra.ExactArgs(1),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			const consequences = "Nobody can enroll with this token any more. A host that has enrolled with it stays enrolled."
+			const consequences = "This token can no longer be redeemed. A host that has enrolled with it stays enrolled."
 			if err := Confirm(ctx, cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
 				return err
 			}

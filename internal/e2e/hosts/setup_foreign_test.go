@@ -50,7 +50,7 @@ func TestSetupLeavesWhatIsNotItsOwn(t *testing.T) {
 		},
 		"a conf file for another id": {
 			`mkdir /etc/grpcconnector && echo CONNECTOR_ID=other >/etc/grpcconnector/connector.conf`, `rm -r /etc/grpcconnector`,
-			`says CONNECTOR_ID=other, and here it is "gw": use that, or -f`, 2,
+			`says CONNECTOR_ID=other, and here it is "gw": use that value, or -f`, 2,
 		},
 		"another release key that was kept": {
 			`mkdir /etc/grpc-spire-agent && openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout -out /etc/grpc-spire-agent/release.pub`,

@@ -119,11 +119,11 @@ func TestSetupRefusesAndTouchesNothing(t *testing.T) {
 	old := c.shop.CA.Certificate(t, &x509.Certificate{IsCA: true, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
 	c.box.Write("/root/expired.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.Certificate[0]})))
 	refuses("with an expired CA", 2, given(variables("CONTROLLER_CA_PATH=/root/expired.pem")...), nil, "has expired")
-	refuses("with another CA", 1, given(variables("CONTROLLER_CA_PATH=/root/other-ca.pem")...), nil, "is not that of /root/other-ca.pem")
+	refuses("with another CA", 1, given(variables("CONTROLLER_CA_PATH=/root/other-ca.pem")...), nil, "is not the one of /root/other-ca.pem")
 	c.box.Run("sh", "-c", "cp /root/ca.crt /usr/local/share/ca-certificates/shop.crt && update-ca-certificates")
 	fresh = disk(c.box)
 	refuses("with another CA, though this host trusts the controller's for everything else", 1, given(variables("CONTROLLER_CA_PATH=/root/other-ca.pem")...), nil,
-		"is not that of /root/other-ca.pem")
+		"is not the one of /root/other-ca.pem")
 	refuses("with another trust domain", 1, given(variables("TRUST_DOMAIN=other.internal")...), nil, "check CONTROLLER_ADDR, CONTROLLER_CA_PATH and TRUST_DOMAIN")
 	refuses("with nobody at the address", 1, given(variables("CONTROLLER_ADDR=10.77.0.250:1")...), nil, "no connection to 10.77.0.250:1")
 	refuses("with a token file that is missing", 2, given(append(variables("ENROLLMENT_TOKEN_FILE=/nonexistent"), "ENROLLMENT_TOKEN=")...), nil,

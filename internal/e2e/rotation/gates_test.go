@@ -77,7 +77,7 @@ func TestADeadlineGoesOnWithoutThem(t *testing.T) {
 	require.Contains(t, r.Dropped, tunnelerName)
 	require.Contains(t, res.Stderr, "blocked by "+tunnelerName)
 	require.GreaterOrEqual(t, time.Since(start), 10*time.Second)
-	t.Logf("%s, went on without %v", phases(r), r.Dropped)
+	t.Logf("%s, continued without %v", phases(r), r.Dropped)
 	require.Len(t, trusted(s.ca()), 1)
 
 	t.Log("who was dropped heals by itself")

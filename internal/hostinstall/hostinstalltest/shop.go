@@ -245,7 +245,7 @@ func Spoilt() map[string]Fault {
 			// The rest is as it was: the script takes the program out of it before it is looked at.
 			s.Put(ConnectorTar, append([]Entry{e}, s.connector()...)...)
 			s.Sign()
-		}, "which has no place here"}
+		}, "the unexpected file"}
 	}
 	return out
 }

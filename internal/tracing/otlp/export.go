@@ -51,7 +51,7 @@ func (x *export) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan)
 	}
 	switch {
 	case err != nil && !x.failing:
-		x.log.Warn("traces not exported, spans are dropped until the collector takes them", zap.Error(err))
+		x.log.Warn("traces not exported, spans are dropped until the collector accepts them", zap.Error(err))
 	case err == nil && x.failing:
 		x.log.Info("traces exported again", zap.Int64("dropped", x.failed.Load()+x.overflow.Load()))
 	}
