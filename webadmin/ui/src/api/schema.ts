@@ -1055,7 +1055,7 @@ export interface paths {
         put?: never;
         /**
          * Create an enrollment token
-         * @description By `delivery` the reply has the token itself (`plain`), text that only the recipient's key opens (`sealed`), or a link that opens once (`claim`). None of them can be shown again.
+         * @description By `delivery` the reply has the token itself (`plain`), text that only the recipient's key opens (`sealed`), or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.
          *
          *     Needs the permission `tokens:write`. A person must have signed in again within the last five minutes.
          */
