@@ -1,10 +1,10 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -32,13 +32,16 @@ const (
 )
 
 // Nobody knows who asks, so what asks take is bounded: an address may ask asksBurst
-// times, then once per askEvery, which is less than maxAsks in AskLife, and an IPv6
-// network networkShare times as often. When several networks fill it, the one that
-// has most loses its oldest ask that nobody looks at.
+// times, then once per askEvery, and an IPv6 network networkShare times as often. No ask
+// takes the place of another one that waits: a network has perNetwork places, and one
+// while more than roomy are taken, so that many networks are necessary to take them all.
+// Whoever comes then is told to wait; a place is free after AskLife at the latest.
 const (
-	maxAsks   = 256
-	asksBurst = 20
-	askEvery  = 10 * time.Second
+	maxAsks    = 256
+	roomy      = 192
+	perNetwork = asksBurst
+	asksBurst  = 20
+	askEvery   = 10 * time.Second
 	// networkShare is how many addresses of a network may ask as often as they like.
 	networkShare = 5
 	// A person may try guessesBurst codes, then one per guessEvery. With maxAsks codes of
@@ -101,9 +104,7 @@ func newDevices(k *core) *Devices {
 // waiting is an ask from its beginning to its token.
 type waiting struct {
 	DeviceAsk
-	address  netip.Prefix
 	network  netip.Prefix
-	looked   bool // a person has typed its code
 	hash     string
 	userCode string
 	state    decision
@@ -137,14 +138,14 @@ func (d *Devices) Ask(host, source string) (DeviceCodes, error) {
 	defer d.mu.Unlock()
 	now := d.now()
 	d.forget(now)
-	if len(d.waiting) >= maxAsks && !d.makeRoom() {
+	if !d.room(network(addr)) {
 		return DeviceCodes{}, &TooManyError{RetryAfter: askEvery}
 	}
 	codes := DeviceCodes{DeviceCode: secret.New(deviceCode), UserCode: d.unusedCode()}
 	w := &waiting{
 		DeviceAsk: DeviceAsk{Host: host, Source: source, AskedAt: now, EndsAt: now.Add(AskLife)},
-		address:   sourcelimit.Bucket(addr), network: network(addr),
-		hash: string(secret.Hash(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
+		network:   network(addr),
+		hash:      string(secret.Hash(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
 	}
 	d.waiting[w.hash] = w
 	return codes, nil
@@ -182,34 +183,19 @@ func (d *Devices) allow(a netip.Addr) bool {
 	return false
 }
 
-// free says whether an ask may make room: no person has it in hand.
-func (w *waiting) free() bool { return w.state == denied || w.state == undecided && !w.looked }
-
-// makeRoom drops the oldest free ask of the network that has most of these, and there
-// of the address that has most. It says whether there was one.
-func (d *Devices) makeRoom() bool {
-	networks, addresses := map[netip.Prefix]int{}, map[netip.Prefix]int{}
+// room says whether one more ask of a network may wait. Those that were denied need no
+// place: their command lines learn the same if they are unknown.
+func (d *Devices) room(from netip.Prefix) bool {
+	if len(d.waiting) >= roomy {
+		maps.DeleteFunc(d.waiting, func(_ string, w *waiting) bool { return w.state == denied })
+	}
+	mine := 0
 	for _, w := range d.waiting {
-		if w.free() {
-			networks[w.network]++
-			addresses[w.address]++
+		if w.network == from {
+			mine++
 		}
 	}
-	var out *waiting
-	for _, w := range d.waiting {
-		if w.free() && (out == nil || cmp.Or(
-			cmp.Compare(networks[out.network], networks[w.network]),
-			cmp.Compare(addresses[out.address], addresses[w.address]),
-			w.AskedAt.Compare(out.AskedAt),
-		) < 0) {
-			out = w
-		}
-	}
-	if out == nil {
-		return false
-	}
-	delete(d.waiting, out.hash)
-	return true
+	return mine == 0 && len(d.waiting) < maxAsks || mine < perNetwork && len(d.waiting) < roomy
 }
 
 // userAlphabet has no vowels, so that no code is a word, and no letters that look
@@ -290,7 +276,6 @@ func (d *Devices) Look(a Active, typed string) (DeviceAsk, error) {
 	if err != nil {
 		return DeviceAsk{}, err
 	}
-	w.looked = true
 	return w.DeviceAsk, nil
 }
 

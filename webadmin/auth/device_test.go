@@ -285,8 +285,8 @@ func TestAPersonGuessesSlowly(t *testing.T) {
 	require.NoError(t, err, "others are not held up")
 }
 
-// TestAFloodOfAsksTakesBoundedMemoryAndKeepsNobodyOut: who asks is unknown.
-func TestAFloodOfAsksTakesBoundedMemoryAndKeepsNobodyOut(t *testing.T) {
+// TestAFloodOfAsksTakesBoundedMemoryAndNoPlaceOfAnother: who asks is unknown.
+func TestAFloodOfAsksTakesBoundedMemoryAndNoPlaceOfAnother(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
 	in := e.Add(t, ada, auth.Owner)
@@ -300,44 +300,88 @@ func TestAFloodOfAsksTakesBoundedMemoryAndKeepsNobodyOut(t *testing.T) {
 	}
 	require.Equal(t, 80, refused)
 	mine := askFor(t, e)
-	for n := range 50 { // from many networks, each with more asks than mine
+	taken := 0
+	for n := range 50 { // from many networks
 		for range 20 {
-			_, err := e.Devices.Ask("x", fmt.Sprintf("198.51.100.%d", n))
-			require.NoError(t, err)
+			if _, err := e.Devices.Ask("x", fmt.Sprintf("198.51.100.%d", n)); err == nil {
+				taken++
+			}
 		}
 	}
-	require.Equal(t, 256, e.Devices.Waiting())
-	require.NoError(t, approve(t, e, in, mine), "the flood has pushed out itself only")
-	_, err := redeem(e, mine)
-	require.NoError(t, err)
+	require.Equal(t, 192-21+41, taken, "as many as there is room, then one for each network that has none")
+	late := askWith(t, e, "203.0.113.1") // whoever has no ask still gets a place
+	for _, codes := range []auth.DeviceCodes{mine, late} {
+		require.NoError(t, approve(t, e, in, codes))
+		_, err := redeem(e, codes)
+		require.NoError(t, err)
+	}
 	e.Clock.Advance(auth.AskLife)
 	askFor(t, e)
 	require.Equal(t, 1, e.Devices.Waiting(), "what has expired is forgotten")
 	require.Empty(t, e.Events(t, audit.AdminSignIn), "and nothing of it was written")
 }
 
-// TestANetworkOfManyAddressesKeepsNobodyOut: an IPv6 site has 65536 times a /64.
-func TestANetworkOfManyAddressesKeepsNobodyOut(t *testing.T) {
+func askWith(t testing.TB, e *authtest.Env, source string) auth.DeviceCodes {
+	t.Helper()
+	codes, err := e.Devices.Ask("laptop", source)
+	require.NoError(t, err, source)
+	return codes
+}
+
+// TestNoNumberOfNetworksPushesAWaitingAskOut: a holder of an IPv6 /32 has 65536 /48s.
+func TestNoNumberOfNetworksPushesAWaitingAskOut(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
+	in := e.Add(t, ada, auth.Owner)
 	var honest []auth.DeviceCodes
 	for n := range 20 { // they are the oldest
-		codes, err := e.Devices.Ask("laptop", fmt.Sprintf("192.0.2.%d", n))
-		require.NoError(t, err)
-		honest = append(honest, codes)
+		honest = append(honest, askWith(t, e, fmt.Sprintf("192.0.2.%d", n)))
 	}
-	for n := range 1500 {
-		e.Clock.Advance(300 * time.Millisecond)
-		_, _ = e.Devices.Ask("x", fmt.Sprintf("2001:db8:1:%x::1", n))
+	e.Clock.Advance(time.Second)
+	for n := range 600 {
+		_, err := e.Devices.Ask("x", fmt.Sprintf("2001:db8:%x:1::1", n))
+		require.Equal(t, n < 236, err == nil, n)
 	}
 	require.Equal(t, 256, e.Devices.Waiting())
-	in := e.Add(t, ada, auth.Owner)
+	var many *auth.TooManyError
+	_, err := e.Devices.Ask("laptop", "203.0.113.1")
+	require.ErrorAs(t, err, &many, "the newcomer waits")
 	for n, codes := range honest {
 		require.NoError(t, approve(t, e, in, codes), "ask %d", n)
 		_, err := redeem(e, codes)
 		require.NoError(t, err, "ask %d", n)
 		e.Clock.Advance(6 * time.Second) // a person may type so many codes
 	}
+	askWith(t, e, "203.0.113.1")
+}
+
+// TestANetworkOfManyAddressesTakesTwentyPlaces: an IPv6 site has 65536 times a /64.
+func TestANetworkOfManyAddressesTakesTwentyPlaces(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	for n := range 1500 {
+		e.Clock.Advance(300 * time.Millisecond)
+		_, _ = e.Devices.Ask("x", fmt.Sprintf("2001:db8:1:%x::1", n))
+	}
+	require.Equal(t, 20, e.Devices.Waiting())
+	askFor(t, e)
+}
+
+// TestAnAskThatWasDeniedKeepsNoPlace, even if its command line never asks again.
+func TestAnAskThatWasDeniedKeepsNoPlace(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	in := e.Add(t, ada, auth.Owner)
+	first := askFor(t, e)
+	for n := range 255 {
+		askWith(t, e, fmt.Sprintf("198.51.100.%d", n))
+	}
+	_, err := e.Devices.Ask("x", "203.0.113.1")
+	require.Error(t, err)
+	a := e.Active(t, in)
+	require.NoError(t, e.Devices.Deny(t.Context(), a, first.UserCode, auth.By{Actor: a.Principal.Actor}))
+	askWith(t, e, "203.0.113.1")
+	require.Equal(t, 256, e.Devices.Waiting())
 }
 
 // TestAFloodOfANetworkUsesUpNoAddresses: 4096 are told apart, and the others share.
@@ -353,51 +397,24 @@ func TestAFloodOfANetworkUsesUpNoAddresses(t *testing.T) {
 	}
 }
 
-// TestAnAddressTakesNothingFromItsNetwork: neighbours may share a /48.
+// TestAnAddressTakesNothingFromItsNetwork: neighbours may share a /48, and what one of
+// them asks too often is not counted for all.
 func TestAnAddressTakesNothingFromItsNetwork(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
-	in := e.Add(t, ada, auth.Owner)
-	mine, err := e.Devices.Ask("laptop", "2001:db8:1:1::1")
-	require.NoError(t, err)
-	e.Clock.Advance(time.Second) // it is the oldest
-	for n := range 1000 {
-		_, err := e.Devices.Ask("x", fmt.Sprintf("2001:db8:1:2::%x", n))
-		require.Equal(t, n < 20, err == nil, n)
+	ask := func() error {
+		_, err := e.Devices.Ask("x", "2001:db8:1:2::1")
+		return err
 	}
-	_, err = e.Devices.Ask("laptop", "2001:db8:1:3::1")
-	require.NoError(t, err)
-	for n := range 240 { // others fill it: of this network, the address that has most loses
-		_, err = e.Devices.Ask("x", fmt.Sprintf("198.51.100.%d", n))
-		require.NoError(t, err)
+	for n := range 30 {
+		require.Equal(t, n < 20, ask() == nil, n)
 	}
-	require.NoError(t, approve(t, e, in, mine))
-}
-
-// TestAnAskInHandMakesNoRoom: somebody reads, decides or has approved it.
-func TestAnAskInHandMakesNoRoom(t *testing.T) {
-	t.Parallel()
-	e := authtest.New(t, nil)
-	in := e.Add(t, ada, auth.Owner)
-	approved, read, free := askFor(t, e), askFor(t, e), askFor(t, e)
-	require.NoError(t, approve(t, e, in, approved))
-	_, err := e.Devices.Look(e.Active(t, in), read.UserCode)
-	require.NoError(t, err)
-	for range 8 { // they are of an address that has most
-		askFor(t, e)
+	e.Clock.Advance(auth.AskLife - time.Second)
+	for range 200 {
+		require.Error(t, ask(), "the network has its twenty places taken")
 	}
 	e.Clock.Advance(time.Second)
-	for n := range 600 {
-		_, err := e.Devices.Ask("x", fmt.Sprintf("198.51.%d.%d", n/250, n%250))
-		require.NoError(t, err)
-	}
-	require.Equal(t, 256, e.Devices.Waiting())
-	require.ErrorIs(t, approve(t, e, in, free), auth.ErrDeviceCode)
-	require.NoError(t, approve(t, e, in, read))
-	_, err = redeem(e, approved)
-	require.NoError(t, err)
-	_, err = redeem(e, read)
-	require.NoError(t, err)
+	askWith(t, e, "2001:db8:1:3::1")
 }
 
 func TestRefusesAHostNameThatCouldSaySomethingElse(t *testing.T) {
