@@ -63,9 +63,20 @@ func hold(lis net.Listener) (release func()) {
 		}
 	}()
 	return sync.OnceFunc(func() {
+		shut(lis)
 		_ = lis.Close()
 		<-ended
 	})
+}
+
+// shut has lis answer nobody any more, also where a child that was started at this moment
+// has its descriptor until it runs another program: whoever asks then finds no holder.
+func shut(lis net.Listener) {
+	if u, ok := lis.(*net.UnixListener); ok {
+		if raw, err := u.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+		}
+	}
 }
 
 func holderOf(ctx context.Context, name string) (*unix.Ucred, error) {

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 )
@@ -38,4 +41,46 @@ func TestASecondProgramOfOneMemberDoesNotStart(t *testing.T) {
 	again, err := hostcmd.Alone(t.Context(), socket, me)
 	require.NoError(t, err, "a restart")
 	again()
+}
+
+// TestAChildThatIsBeingStartedHoldsNoName: it has a copy of each descriptor until it runs
+// another program. Here the copy stays.
+func TestAChildThatIsBeingStartedHoldsNoName(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	before := listening(t)
+	release, err := hostcmd.Alone(t.Context(), socket, "spiffe://a/tunneler/me")
+	require.NoError(t, err)
+	copies := 0
+	for fd := range listening(t) {
+		if before[fd] {
+			continue
+		}
+		if copied, err := unix.Dup(fd); err == nil { // another test may have closed its own
+			copies++
+			defer func() { _ = unix.Close(copied) }()
+		}
+	}
+	require.Positive(t, copies)
+	release()
+	again, err := hostcmd.Alone(t.Context(), socket, "spiffe://a/tunneler/me")
+	require.NoError(t, err)
+	again()
+}
+
+// listening are the descriptors of this process that are Unix sockets with an abstract name.
+func listening(t *testing.T) map[int]bool {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	out := map[int]bool{}
+	for _, f := range open {
+		fd, err := strconv.Atoi(f.Name())
+		require.NoError(t, err)
+		name, err := unix.Getsockname(fd)
+		if at, ok := name.(*unix.SockaddrUnix); err == nil && ok && strings.HasPrefix(at.Name, "@grpccontroller/") {
+			out[fd] = true
+		}
+	}
+	return out
 }
