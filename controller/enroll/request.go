@@ -38,7 +38,7 @@ var (
 	// ErrRequestDenied, ErrRequestExpired and ErrRequestTaken are told to the host
 	// that waits.
 	ErrRequestDenied  = errors.New("an operator denied this enrollment request")
-	ErrRequestExpired = errors.New("nobody decided this enrollment request in time")
+	ErrRequestExpired = errors.New("this enrollment request was not decided in time")
 	ErrRequestTaken   = errors.New("the same host waits on another connection now")
 )
 

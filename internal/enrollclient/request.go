@@ -26,7 +26,7 @@ import (
 // Ends of a request that is not approved.
 var (
 	ErrDenied    = errors.New("an operator denied the request")
-	ErrUndecided = errors.New("nobody decided in time; run the same command again to ask again")
+	ErrUndecided = errors.New("the request was not decided in time; run the same command again to ask again")
 	ErrTaken     = errors.New("another command waits for this host's request now")
 )
 

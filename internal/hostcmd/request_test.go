@@ -82,7 +82,7 @@ func TestRequestEndsWithAnExitCodeOfItsOwn(t *testing.T) {
 		want   string
 	}{
 		"denied":               {status.Error(codes.FailedPrecondition, "x"), nil, 3, "an operator denied"},
-		"nobody decided":       {status.Error(codes.DeadlineExceeded, "x"), nil, 4, "nobody decided in time"},
+		"nobody decided":       {status.Error(codes.DeadlineExceeded, "x"), nil, 4, "the request was not decided in time"},
 		"gave up":              {status.Error(codes.Unavailable, "x"), []string{"--timeout", "3s"}, 4, "gave up after 3s"},
 		"nobody answers":       {nil, []string{"--controller-addr", "127.0.0.1:1", "--timeout", "1s"}, 4, "nothing listens there"},
 		"another command":      {status.Error(codes.Aborted, "x"), nil, 1, "another command waits for"},

@@ -184,7 +184,7 @@ func (s *Server) authorize(c *gin.Context) {
 	case known && o.public:
 	case !known || o.permission == "":
 		s.recordRefusal(c, who.Actor, "the route has no authorization rule")
-		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "nobody may use this route"))
+		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "this route is closed"))
 	case !who.May(o.permission):
 		s.recordRefusal(c, who.Actor, "no permission "+string(o.permission))
 		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "this needs the permission "+string(o.permission)+", which this caller does not have"))

@@ -19,7 +19,7 @@ func (s *Server) keyOperations() []operation {
 		permission: auth.KeysManage, query: pageParams(), replies: listReplies(adminapi.KeyList{}), handle: s.listKeys,
 	}, {
 		method: http.MethodPost, path: "/keys", tag: "keys", summary: "Create an API key",
-		description: "The reply is the only one with the secret. Nobody gives a key more than they may do themselves. A key that another key makes ends with it, at the latest: when that one expires or is revoked.",
+		description: "The reply is the only one with the secret. A key gets no permission that its maker does not have. A key that another key makes ends with it, at the latest: when that one expires or is revoked.",
 		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
 	}, {

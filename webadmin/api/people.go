@@ -23,7 +23,7 @@ func (s *Server) peopleOperations() []operation {
 		problems: []int{http.StatusConflict}, handle: s.createPerson,
 	}, {
 		method: http.MethodPatch, path: "/people/:id", tag: "people", summary: "Change name or role, disable or enable",
-		description: "Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). Nobody changes his own role, and the last owner with a password stays.",
+		description: "Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). You cannot change your own role, and the last owner with a password stays.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonChange{},
 		replies: map[int]any{http.StatusOK: adminapi.Person{}}, problems: problems, handle: s.changePerson,
 	}, {

@@ -35,7 +35,7 @@ func (s *Server) sessionOperations() []operation {
 		permission: auth.Self, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusConflict}, handle: s.signOut,
 	}, {
 		method: http.MethodPost, path: "/session/step-up", tag: "sign-in", summary: "Re-authenticate, for what needs a fresh sign-in",
-		description: "It counts for five minutes and changes the session's cookie and CSRF token. Whoever signed in with the identity provider goes to /session/oidc/start?step_up=true instead.",
+		description: "It counts for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.",
 		permission:  auth.Self, request: adminapi.StepUpRequest{}, replies: current, problems: []int{http.StatusConflict}, handle: s.stepUp,
 	}}
 }

@@ -55,7 +55,7 @@ var (
 	// ErrDeviceCode is for the person at the browser.
 	ErrDeviceCode = errors.New("no command line waits with this code: it was used, has expired (after 10 minutes), or has a typing mistake")
 	// The others are for the command line (RFC 8628 section 3.5).
-	ErrDevicePending  = errors.New("nobody has decided yet")
+	ErrDevicePending  = errors.New("the sign-in has not been approved yet")
 	ErrDeviceSlowDown = errors.New("asked too often; wait five seconds longer each time")
 	ErrDeviceDenied   = errors.New("the sign-in was denied, or ended before it began")
 	ErrDeviceExpired  = errors.New("the code has expired, was used, or is unknown")

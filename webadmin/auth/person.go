@@ -55,7 +55,7 @@ var (
 	ErrLinkRefused     = errors.New("this setup link is not valid: it was used, has expired, or was replaced by a newer one; ask for a new link")
 	ErrEmailTaken      = errors.New("another person signs in with this e-mail address")
 	ErrLastOwner       = errors.New("this is the last owner with a password; make somebody else owner first")
-	ErrOwnRole         = errors.New("nobody changes, disables, deletes or resets himself; another owner does")
+	ErrOwnRole         = errors.New("you cannot change your own account; ask another owner")
 	ErrFederated       = errors.New("this person is managed by the identity provider")
 	ErrTOTPState       = errors.New("the second factor is not in the state that this needs")
 	ErrTOTPRequired    = errors.New("the code of the second factor is needed")

@@ -247,7 +247,7 @@ func (f flow) poll(ctx context.Context, api device, code string, interval time.D
 		case ctx.Err() != nil:
 			return token, ctx.Err()
 		case !f.now().Before(end), answered && refused.Problem.Error == adminapi.ErrorExpired:
-			return token, errors.New("nobody approved in time, or the controller was restarted: run the command again")
+			return token, errors.New("the sign-in was not approved in time, or the controller was restarted: run the command again")
 		case answered && refused.Problem.Error == adminapi.ErrorDenied:
 			return token, errors.New("the sign-in was denied in the browser")
 		case answered && refused.Problem.Error == adminapi.ErrorPending:

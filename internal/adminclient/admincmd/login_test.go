@@ -76,7 +76,7 @@ func TestALoginThatComesToNothingSaysWhy(t *testing.T) {
 		want   string
 	}{
 		"denied":  {oauth(400, adminapi.ErrorDenied), "denied in the browser"},
-		"expired": {oauth(400, adminapi.ErrorExpired), "nobody approved in time"},
+		"expired": {oauth(400, adminapi.ErrorExpired), "the sign-in was not approved in time"},
 		"refused": {oauth(400, "invalid_client"), ""},
 	} {
 		_, waited, err := admincmd.Flow(t.Context(), &bytes.Buffer{}, &device{begin: codes(), answers: []error{c.answer}})
@@ -89,12 +89,12 @@ func TestALoginThatComesToNothingSaysWhy(t *testing.T) {
 	}
 	d := &device{begin: codes(), answers: never}
 	_, _, err := admincmd.Flow(t.Context(), &bytes.Buffer{}, d)
-	require.ErrorContains(t, err, "nobody approved in time")
+	require.ErrorContains(t, err, "the sign-in was not approved in time")
 	require.Equal(t, 120, d.polls, "ten minutes at five seconds, whatever the controller says")
 	d = &device{begin: codes(), answers: never}
 	d.begin.Interval, d.begin.ExpiresIn = -1, 1<<40
 	_, waited, err := admincmd.Flow(t.Context(), &bytes.Buffer{}, d)
-	require.ErrorContains(t, err, "nobody approved in time")
+	require.ErrorContains(t, err, "the sign-in was not approved in time")
 	require.Equal(t, time.Second, waited[0], "a controller makes no command line a flood")
 }
 

@@ -161,7 +161,7 @@ const acts = {
 
   'a host that asks is approved by what its screen shows': async () => {
     await ada.open('/requests')
-    await ada.sees('Nobody is waiting')
+    await ada.sees('No host is waiting')
     await ada.look('requests-empty')
     const screen = await stage.request('connector', 'connector-lab-01')
     await ada.sees(screen.code) // by itself

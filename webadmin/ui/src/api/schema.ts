@@ -395,7 +395,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The reply is the only one with the secret. Nobody gives a key more than they may do themselves. A key that another key makes ends with it, at the latest: when that one expires or is revoked.
+         * @description The reply is the only one with the secret. A key gets no permission that its maker does not have. A key that another key makes ends with it, at the latest: when that one expires or is revoked.
          *
          *     Needs the permission `keys:manage`. A person must have signed in again within the last five minutes.
          */
@@ -718,7 +718,7 @@ export interface paths {
         head?: never;
         /**
          * Change name or role, disable or enable
-         * @description Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). Nobody changes his own role, and the last owner with a password stays.
+         * @description Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). You cannot change your own role, and the last owner with a password stays.
          *
          *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
@@ -928,7 +928,7 @@ export interface paths {
         put?: never;
         /**
          * Re-authenticate, for what needs a fresh sign-in
-         * @description It counts for five minutes and changes the session's cookie and CSRF token. Whoever signed in with the identity provider goes to /session/oidc/start?step_up=true instead.
+         * @description It counts for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.
          *
          *     Needs the permission `self`.
          */

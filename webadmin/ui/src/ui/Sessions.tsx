@@ -59,7 +59,7 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
       skeletons={3}
       empty={
         <Empty icon={IconDeviceDesktop} title="No session">
-          Nobody is signed in.
+          No session is open.
         </Empty>
       }
     />

@@ -42,12 +42,12 @@ function Holdouts({ of }: { of: Holdout[] }) {
   return (
     <div>
       <Text size="xs" c="dimmed" mb={4}>
-        Held up by {of.length.toLocaleString()}
+        Blocked by {of.length.toLocaleString()}
       </Text>
       <section
         ref={box}
         tabIndex={0}
-        aria-label="Held up by"
+        aria-label="Blocked by"
         style={{
           maxHeight: line * 7,
           overflowY: 'auto',

@@ -51,9 +51,12 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
             ['Started', <Ago key="at" at={r.started_at} />],
             ['Started by', <Actor key="by" of={r.started_by} />],
             ...(r.ended_at ? [['Ended', <Ago key="end" at={r.ended_at} />] as [string, React.ReactNode]] : []),
-            ['Those who are offline', r.offline === 'wait' ? 'are waited for' : 'are not waited for'],
+            [
+              'Members that are offline',
+              r.offline === 'wait' ? 'the rotation waits for them' : 'the rotation does not wait for them',
+            ],
             ['Each wait lasts', r.deadline ? `${r.deadline} at most, then ${r.on_deadline}` : 'until all are ready'],
-            ...(r.dropped.length ? [['Gone on without', r.dropped.join(', ')] as [string, string]] : []),
+            ...(r.dropped.length ? [['Continued without', r.dropped.join(', ')] as [string, string]] : []),
           ]}
         />
         {active && <Control rotation={r} />}
@@ -122,7 +125,7 @@ function Control({ rotation: r }: { rotation: Rotation }) {
             of={[
               'the authority that is active stays active;',
               'an authority that was prepared remains prepared, and the next rotation uses it;',
-              'nobody loses a stream. Once an old authority is tainted it is too late, and the API says so.',
+              'no stream is dropped. Once an old authority is tainted it is too late, and the API says so.',
             ]}
           />
         </Confirm>

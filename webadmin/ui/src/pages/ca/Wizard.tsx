@@ -65,7 +65,11 @@ function Options({ options: o, change, next, close }: OptionsProps) {
             <Radio value="abort" label="Abort the rotation" disabled={!o.deadline || o.emergency} />
           </Stack>
         </Radio.Group>
-        <Radio.Group label="Those who are offline now" value={o.offline} onChange={(v) => change({ ...o, offline: v })}>
+        <Radio.Group
+          label="Members that are offline now"
+          value={o.offline}
+          onChange={(v) => change({ ...o, offline: v })}
+        >
           <Stack gap={6} mt={6}>
             <Radio
               value="proceed"
@@ -77,7 +81,7 @@ function Options({ options: o, change, next, close }: OptionsProps) {
         </Radio.Group>
         <Checkbox
           label="Emergency: the authority's key was stolen"
-          description="Nobody is waited for beyond the seconds that agents need to hear of it; who is late is cut and has to come back. All authorities of the server are replaced, a prepared one too."
+          description="The rotation waits only the seconds that agents need to get the new bundle; members that are late are disconnected and reconnect. All authorities of the server are replaced, a prepared one too."
           checked={!!o.emergency}
           onChange={(e) => change({ ...o, emergency: e.currentTarget.checked || undefined })}
         />
@@ -111,7 +115,7 @@ function Start({ options, preview: p, back, close }: StartProps) {
       {options.emergency && (
         <Alert color="red" title="Emergency">
           <Text size="sm" c="var(--mantine-color-text)">
-            Streams may drop: nobody is waited for beyond the seconds that agents need to hear of it.
+            Streams may drop: the rotation waits only the seconds that agents need to get the new bundle.
           </Text>
         </Alert>
       )}

@@ -97,7 +97,7 @@ function Content({ ca: c }: { ca: CA }) {
         <Section title="SPIRE's own rotation">
           <Stack>
             <Text size="sm">
-              SPIRE is rotating by itself, as it does before an authority expires; it waits for nobody. Phase:{' '}
+              SPIRE is rotating by itself, as it does before an authority expires; it does not wait for members. Phase:{' '}
               {c.automatic.phase}, authority <span className="mono">{c.automatic.authority}</span>.
             </Text>
             <GateView gate={c.automatic.gate} label="Who already has it" />

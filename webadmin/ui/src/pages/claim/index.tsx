@@ -45,7 +45,7 @@ export function Page() {
       <Stack>
         <Alert color="yellow" icon={<IconEyeOff size={18} />} title="It can be shown once">
           <Text size="sm" c="var(--mantine-color-text)">
-            Be at the host's terminal before you go on. Whoever opens the link first gets the token; the operator sees
+            Be at the host's terminal before you go on. The first to open the link gets the token; the operator sees
             that it was opened, when and from where. If it says that the link was used and that was not you, tell the
             operator at once.
           </Text>

@@ -81,8 +81,8 @@ function Decide({ code, device: d, done }: DecideProps) {
           title="Only approve what you started yourself"
         >
           <Text size="sm" c="var(--mantine-color-text)">
-            Whoever runs this command line gets your rights. If somebody sent you this page or the code, by mail, chat
-            or telephone, it is an attack: deny it.
+            The person who runs this command line gets your rights. If somebody sent you this page or the code, by mail,
+            chat or telephone, it is an attack: deny it.
             {elsewhere && ' It asked from another address than yours.'}
           </Text>
         </Alert>

@@ -14,7 +14,7 @@ const deliveries: { value: Delivery; label: string; about: string }[] = [
   {
     value: 'sealed',
     label: 'Seal it to the host',
-    about: "It is encrypted to the host's SSH or age public key. Only that host can open it, whoever carries it.",
+    about: "It is encrypted to the host's SSH or age public key. Only that host can open it.",
   },
   {
     value: 'claim',

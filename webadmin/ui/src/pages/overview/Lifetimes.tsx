@@ -32,7 +32,7 @@ export function Lifetimes() {
       {!error && (c.isPending || t.isPending) && <Loading lines={6} />}
       {none && (
         <Text size="sm" c="dimmed">
-          Nobody is online.
+          No connector or tunneler is online.
         </Text>
       )}
       <Group gap="xl" align="flex-start" grow preventGrowOverflow={false}>

@@ -55,7 +55,7 @@ export function Page() {
         {waiting.data?.requests.length === 0 && (
           <>
             <div className="surface">
-              <Empty icon={IconChecklist} title="Nobody is waiting">
+              <Empty icon={IconChecklist} title="No host is waiting">
                 A host that asks shows a short code and a fingerprint, and appears here until the request expires.
               </Empty>
             </div>

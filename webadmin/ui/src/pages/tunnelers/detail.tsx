@@ -69,7 +69,7 @@ export function Page() {
                   ),
                 ],
                 ['Session age', <Since key="session" at={t.session_since} none="no session is open" />],
-                ['Reported by', t.reported_by ? <span className="mono">{t.reported_by}</span> : 'nobody yet'],
+                ['Reported by', t.reported_by ? <span className="mono">{t.reported_by}</span> : 'no connector yet'],
                 ['Last seen', <Ago key="seen" at={t.last_seen} />],
                 [
                   'Remote address',
