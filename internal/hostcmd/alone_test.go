@@ -58,7 +58,7 @@ func TestAChildThatIsBeingStartedHoldsNoName(t *testing.T) {
 		}
 		if copied, err := unix.Dup(fd); err == nil { // another test may have closed its own
 			copies++
-			defer func() { _ = unix.Close(copied) }()
+			t.Cleanup(func() { _ = unix.Close(copied) })
 		}
 	}
 	require.Positive(t, copies)
