@@ -108,7 +108,7 @@ func TestASignalChangesTheLevelOfEachProgram(t *testing.T) {
 	} {
 		for _, step := range []struct{ text, says string }{
 			{fmt.Sprintf(p.text, "debug"), `"before":"info","log_level":"debug"`},
-			{"no setting at all", `"msg":"log level kept`},
+			{"no setting at all", `"msg":"log level not changed`},
 			{fmt.Sprintf(p.text, "warn"), `"before":"debug","log_level":"warn"`},
 		} {
 			require.NoError(t, os.WriteFile(p.file, []byte(step.text), 0o600))
