@@ -232,7 +232,7 @@ func TestSetupRollsBack(t *testing.T) {
 		c.systemctl(`[[ $1 != enable ]] && exec /usr/bin/systemctl "$@"`)
 		out, code := c.run(variables("PATH=/root/other:/usr/sbin:/usr/bin"))
 		require.Equal(t, 1, code, out)
-		require.Contains(t, out, "this failed: Starting grpcconnector.service")
+		require.Contains(t, out, "failed: Starting grpcconnector.service")
 		require.Contains(t, out, "journalctl -u grpcconnector.service")
 		require.NotContains(t, out, "Rolling back")
 		out, code = c.run(variables("ENROLLMENT_TOKEN="))
