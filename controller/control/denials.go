@@ -1,11 +1,15 @@
 package control
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 )
@@ -21,10 +25,8 @@ type denying struct {
 
 func (d *denying) update(s *policy.Snapshot) error {
 	out := &zerotrustv1.Denials{}
-	for _, e := range s.Denials {
-		if e.Seq <= d.sent {
-			continue
-		}
+	first, _ := slices.BinarySearchFunc(s.Denials, d.sent+1, func(e fleet.Denial, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	for _, e := range s.Denials[first:] {
 		id, err := e.Workload.SPIFFEID(d.td)
 		if err != nil {
 			return err

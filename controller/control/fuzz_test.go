@@ -177,7 +177,7 @@ func (members) Connectors(context.Context) ([]fleet.Connector, error) {
 	return []fleet.Connector{{Member: fleet.Member{Workload: connector("c-01")}}}, nil
 }
 
-func (members) Denials(context.Context, time.Time) ([]fleet.Denial, error) { return nil, nil }
+func (members) Denials(context.Context, uint64, time.Time) ([]fleet.Denial, error) { return nil, nil }
 
 func (members) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
 	return []fleet.Tunneler{{Member: fleet.Member{Workload: tunneler("t-01")}}}, nil

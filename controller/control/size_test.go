@@ -45,7 +45,7 @@ func (c crowd) Connectors(context.Context) (out []fleet.Connector, err error) {
 	return out, nil
 }
 
-func (crowd) Denials(context.Context, time.Time) ([]fleet.Denial, error) { return nil, nil }
+func (crowd) Denials(context.Context, uint64, time.Time) ([]fleet.Denial, error) { return nil, nil }
 
 func (c crowd) Tunnelers(context.Context) (out []fleet.Tunneler, err error) {
 	for i := range c.tunnelers {

@@ -23,8 +23,8 @@ type Store interface {
 	// ones too.
 	ConnectorsByID(ctx context.Context, ids []string) ([]fleet.Connector, error)
 	TunnelersByID(ctx context.Context, ids []string) ([]fleet.Tunneler, error)
-	// Denials lists those with a time after since, the newest last.
-	Denials(ctx context.Context, since time.Time) ([]fleet.Denial, error)
+	// Denials lists those with a Seq after this one and a time after since, by Seq.
+	Denials(ctx context.Context, after uint64, since time.Time) ([]fleet.Denial, error)
 }
 
 const (

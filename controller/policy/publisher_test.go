@@ -44,6 +44,7 @@ type memory struct {
 	fail       error
 	whole      int // reads of the whole fleet
 	asked      []string
+	denied     int // denials that were read
 }
 
 func newMemory(revision uint64) *memory {
@@ -93,10 +94,16 @@ func (m *memory) TunnelersByID(_ context.Context, ids []string) (out []fleet.Tun
 	return out, m.fail
 }
 
-func (m *memory) Denials(context.Context, time.Time) ([]fleet.Denial, error) {
+func (m *memory) Denials(_ context.Context, after uint64, _ time.Time) (out []fleet.Denial, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]fleet.Denial(nil), m.denials...), nil
+	for _, d := range m.denials {
+		if d.Seq > after {
+			out = append(out, d)
+		}
+	}
+	m.denied += len(out)
+	return out, m.fail
 }
 
 // change commits what fn does; the log names the members that are not as before, and
@@ -380,19 +387,26 @@ func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
 		s.tunnelers = append(s.tunnelers, fleet.Tunneler{Member: member(identity.KindTunneler, fmt.Sprintf("t-%03d", i), c.Now())})
 	}
 	s.connectors = []fleet.Connector{{Member: member(identity.KindConnector, "c-01", c.Now())}, {Member: member(identity.KindConnector, "c-02", c.Now())}}
+	for i := range 100 {
+		s.denials = append(s.denials, fleet.Denial{Seq: uint64(i + 1), Workload: s.tunnelers[i].Workload, SVIDNotBefore: c.Now()})
+	}
 	p := policy.NewPublisher(td, s, zap.NewNop(), c.Now)
 	require.NoError(t, p.Refresh(t.Context()))
 	require.Zero(t, p.Current().Since)
 	require.Len(t, p.Current().Changed, 102)
-	whole := s.whole
+	first, whole, denied := p.Current(), s.whole, s.denied
 	s.change(func() {
 		s.tunnelers[7].RevokedAt = c.Now()
+		s.denials = append(s.denials, fleet.Denial{Seq: 101, Workload: s.tunnelers[7].Workload, SVIDNotBefore: c.Now()})
 		s.connectors[1].Addresses = []string{"new:9443"}
 		s.tunnelers[8].Version = "v2" // not in the policy
 	})
 	require.NoError(t, p.Refresh(t.Context()))
 	require.ElementsMatch(t, []string{"t-007", "t-008", "c-02"}, s.asked)
 	require.Equal(t, whole, s.whole, "the whole fleet was read")
+	require.Equal(t, denied+1, s.denied, "all denials were read")
+	require.Len(t, p.Current().Denials, 101)
+	require.Len(t, first.Denials, 100, "a snapshot does not change")
 	now := p.Current()
 	require.Equal(t, [2]uint64{1, 2}, [2]uint64{now.Since, now.Revision})
 	require.Equal(t, []identity.Workload{{Kind: identity.KindConnector, ID: "c-02"}, {Kind: identity.KindTunneler, ID: "t-007"}}, now.Changed)

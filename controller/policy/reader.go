@@ -24,7 +24,7 @@ type reader struct {
 	now     func() time.Time
 	settled func(ctx context.Context) error
 
-	denials  []fleet.Denial // replaced, never changed
+	denials  []fleet.Denial // by Seq; snapshots share them, so they are only appended to, or replaced
 	revision uint64
 	members  members
 	// Since the last snapshot:
@@ -54,7 +54,7 @@ func (r *reader) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.readDenials(ctx); err != nil {
+	if r.denials, err = r.readDenials(ctx, 0); err != nil {
 		return err
 	}
 	had := ids{map[string]struct{}{}, map[string]struct{}{}} // also those that are not there any more
@@ -88,7 +88,7 @@ func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
 		}
 	}
 	if revision > 0 { // a revocation is a new revision
-		if err := r.readDenials(ctx); err != nil {
+		if err := r.readNewDenials(ctx); err != nil {
 			return err
 		}
 	}
@@ -108,9 +108,20 @@ func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
 	return r.take(revision, asked, connectors, tunnelers)
 }
 
-func (r *reader) readDenials(ctx context.Context) (err error) {
-	r.denials, err = r.store.Denials(ctx, r.now().Add(-fleet.DenialLife))
+// readNewDenials appends what is new. What has ended since, and what a later denial
+// replaces, goes at the next Sync.
+func (r *reader) readNewDenials(ctx context.Context) error {
+	var last uint64
+	if n := len(r.denials); n > 0 {
+		last = r.denials[n-1].Seq
+	}
+	more, err := r.readDenials(ctx, last)
+	r.denials = append(r.denials, more...)
 	return err
+}
+
+func (r *reader) readDenials(ctx context.Context, after uint64) ([]fleet.Denial, error) {
+	return r.store.Denials(ctx, after, r.now().Add(-fleet.DenialLife))
 }
 
 // Settled implements changelog.Reader.

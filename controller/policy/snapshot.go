@@ -18,7 +18,7 @@ type Snapshot struct {
 	IssuedAt   time.Time
 	Tunnelers  []Tunneler
 	Connectors []Connector
-	// Denials are the revocations that members still keep, the newest last.
+	// Denials are the revocations that members still keep, by Seq.
 	Denials []fleet.Denial
 	// LeftOut counts who is enrolled and has no place in one message.
 	LeftOut struct{ Tunnelers, Connectors int }

@@ -26,13 +26,13 @@ func (t *Tx) Deny(ctx context.Context, d fleet.Denial, now time.Time) error {
 	return err
 }
 
-// Denials implements policy.Store: those with a time after since, the newest last.
-func (s *Store) Denials(ctx context.Context, since time.Time) ([]fleet.Denial, error) {
+// Denials implements policy.Store.
+func (s *Store) Denials(ctx context.Context, after uint64, since time.Time) ([]fleet.Denial, error) {
 	return collect(ctx, s.db, func(row scanner) (fleet.Denial, error) {
 		var d fleet.Denial
 		var before int64
 		err := row.Scan(&d.Seq, &d.Workload.Kind, &d.Workload.ID, &before)
 		d.SVIDNotBefore = moment(before)
 		return d, err
-	}, `SELECT seq, kind, workload, svid_not_before FROM denials WHERE svid_not_before > ? ORDER BY seq`, micros(since))
+	}, `SELECT seq, kind, workload, svid_not_before FROM denials WHERE seq > ? AND svid_not_before > ? ORDER BY seq`, after, micros(since))
 }

@@ -18,7 +18,7 @@ func denials(t *testing.T, open func(string) Store) {
 		})
 	}
 	list := func(since time.Time) (ids []string, last uint64) {
-		all, err := s.Denials(t.Context(), since)
+		all, err := s.Denials(t.Context(), 0, since)
 		require.NoError(t, err)
 		for _, d := range all {
 			require.Greater(t, d.Seq, last)
@@ -40,6 +40,10 @@ func denials(t *testing.T, open func(string) Store) {
 	got, last := list(at)
 	require.Equal(t, []string{"tunneler/a " + at.Add(time.Minute).Format(time.RFC3339)}, got)
 	require.Greater(t, last, before)
+	more, err := s.Denials(t.Context(), before, time.Unix(0, 0))
+	require.NoError(t, err)
+	require.Len(t, more, 1, "only what is new")
+	require.Equal(t, last, more[0].Seq)
 
 	much := at.Add(fleet.DenialLife + 2*time.Minute)
 	deny(much, much, "c")

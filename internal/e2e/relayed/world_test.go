@@ -44,7 +44,7 @@ func (members) Connectors(context.Context) ([]fleet.Connector, error) {
 	return []fleet.Connector{{Member: member(identity.KindConnector, gateway)}}, nil
 }
 
-func (members) Denials(context.Context, time.Time) ([]fleet.Denial, error) { return nil, nil }
+func (members) Denials(context.Context, uint64, time.Time) ([]fleet.Denial, error) { return nil, nil }
 
 func (members) Tunnelers(context.Context) (out []fleet.Tunneler, err error) {
 	for _, id := range []string{honest, hostile} {
