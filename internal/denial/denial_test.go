@@ -84,6 +84,7 @@ func TestNoNumberOfDenialsPushesOneOut(t *testing.T) {
 		require.True(t, l.Denies(id(fmt.Sprintf("n%d", i)), now.Add(-time.Hour-2*time.Second)))
 	}
 	require.False(t, l.Denies(id("nobody"), now), "new SVIDs are good")
+	require.True(t, l.Denies(id("nobody"), now.Add(-time.Hour-2*time.Second)), "the list does not grow: what has no room denies everybody's")
 }
 
 func message(at time.Time, ids ...string) *zerotrustv1.Denials {
