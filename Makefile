@@ -127,6 +127,9 @@ lint: generate-check scripts-check ui-lint ## Lint Go, proto, shell and TypeScri
 	$(BUF) lint
 	cd internal/e2e/containers && go tool -modfile=$(CURDIR)/$(TOOLS) golangci-lint run && go test -count 1 -run '^TestThe(Containerfile|ComposeFile|Manifests)' ./...
 	find . -name '*.sh' -not -path '*/node_modules/*' -print0 | xargs -0 shellcheck .ci/run .ci/newcomer
+	@for p in internal/e2e/adversary/testdata/mutants/*.patch; do \
+	  git apply --check "$$p" || { echo "$$p no longer applies: make it again for the code as it is now" >&2; exit 1; }; \
+	done
 
 .PHONY: vet
 vet:
