@@ -1223,6 +1223,9 @@ type PolicyTunneler struct {
 	// An SVID whose notBefore is earlier belongs to a former, revoked holder of
 	// the id: its session is refused, and cut where it is open.
 	SvidNotBefore *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=svid_not_before,json=svidNotBefore,proto3" json:"svid_not_before,omitempty"`
+	// Id of the host that holds the id now. An SVID that names another host in its DNS
+	// name belongs to a former holder, whenever it was issued.
+	HostId        string `protobuf:"bytes,3,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1269,6 +1272,13 @@ func (x *PolicyTunneler) GetSvidNotBefore() *timestamppb.Timestamp {
 		return x.SvidNotBefore
 	}
 	return nil
+}
+
+func (x *PolicyTunneler) GetHostId() string {
+	if x != nil {
+		return x.HostId
+	}
+	return ""
 }
 
 // Goodbye says why a stream ends and when to come back.
@@ -1623,10 +1633,11 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12:\n" +
 	"\ttunnelers\x18\x03 \x03(\v2\x1c.zerotrust.v1.PolicyTunnelerR\ttunnelers\x126\n" +
 	"\x17control_plane_addresses\x18\x04 \x03(\tR\x15controlPlaneAddresses\x122\n" +
-	"\amax_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"q\n" +
+	"\amax_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\x8a\x01\n" +
 	"\x0ePolicyTunneler\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
-	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\"]\n" +
+	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\x12\x17\n" +
+	"\ahost_id\x18\x03 \x01(\tR\x06hostId\"]\n" +
 	"\aGoodbye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +

@@ -216,7 +216,10 @@ type DirectoryConnector struct {
 	SvidNotBefore *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=svid_not_before,json=svidNotBefore,proto3" json:"svid_not_before,omitempty"`
 	// Id of the network that it belongs to. A tunneler keeps sessions to at most two
 	// connectors of one network.
-	NetworkId     string `protobuf:"bytes,5,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	NetworkId string `protobuf:"bytes,5,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// Id of the host that holds the id now. An SVID that names another host in its DNS
+	// name belongs to a former holder, whenever it was issued.
+	HostId        string `protobuf:"bytes,6,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +289,13 @@ func (x *DirectoryConnector) GetNetworkId() string {
 	return ""
 }
 
+func (x *DirectoryConnector) GetHostId() string {
+	if x != nil {
+		return x.HostId
+	}
+	return ""
+}
+
 var File_zerotrust_v1_identity_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_identity_proto_rawDesc = "" +
@@ -301,14 +311,15 @@ const file_zerotrust_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"connectors\x18\x02 \x03(\v2 .zerotrust.v1.DirectoryConnectorR\n" +
 	"connectors\x126\n" +
-	"\x17control_plane_addresses\x18\x03 \x03(\tR\x15controlPlaneAddresses\"\xc2\x01\n" +
+	"\x17control_plane_addresses\x18\x03 \x03(\tR\x15controlPlaneAddresses\"\xdb\x01\n" +
 	"\x12DirectoryConnector\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tspiffe_id\x18\x02 \x01(\tR\bspiffeId\x12\x1c\n" +
 	"\taddresses\x18\x03 \x03(\tR\taddresses\x12B\n" +
 	"\x0fsvid_not_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\x12\x1d\n" +
 	"\n" +
-	"network_id\x18\x05 \x01(\tR\tnetworkId*f\n" +
+	"network_id\x18\x05 \x01(\tR\tnetworkId\x12\x17\n" +
+	"\ahost_id\x18\x06 \x01(\tR\x06hostId*f\n" +
 	"\fWorkloadKind\x12\x1d\n" +
 	"\x19WORKLOAD_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17WORKLOAD_KIND_CONNECTOR\x10\x01\x12\x1a\n" +
