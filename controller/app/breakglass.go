@@ -134,7 +134,6 @@ func generateKeyCommand() *cobra.Command {
 		Long: `Generate an API key and print it. The key is not valid until a controller has it
 as declared.api_key.path. This needs no controller: run it where you create secrets.`,
 		Example: `  grpccontroller key generate --out ./secrets/api-key`,
-		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, _ := auth.NewKey()
 			if out == "" {

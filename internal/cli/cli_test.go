@@ -28,12 +28,20 @@ func newRoot(run func(cmd *cobra.Command, args []string) error) *cobra.Command {
 	enroll.Flags().String("token", "", "enrollment token")
 	strict := &cobra.Command{Use: "strict", RunE: run}
 	strict.Flags().Int("n", 0, "number")
+	strict.Flags().String("kind", "", "kind")
 	_ = strict.MarkFlagRequired("n")
+	_ = strict.MarkFlagRequired("kind")
+	revoke := &cobra.Command{
+		Use: "revoke ID [REASON]", Args: cli.Arguments("ID", "[REASON]"), RunE: run,
+		Example: "  # a connector\n  grpcconnector revoke connector-local-01\n  grpcconnector revoke b lost",
+	}
 	agent := &cobra.Command{Use: "agent", Short: "Agent commands"}
 	agent.AddCommand(&cobra.Command{Use: "run", RunE: run})
-	root.AddCommand(enroll, strict, agent)
+	root.AddCommand(enroll, strict, agent, revoke)
 	return root
 }
+
+const usageOfRevoke = "Usage:   grpcconnector revoke ID [REASON] [flags]\nExample: grpcconnector revoke connector-local-01\n"
 
 func fails(err error) func(*cobra.Command, []string) error {
 	return func(*cobra.Command, []string) error { return err }
@@ -68,21 +76,43 @@ func TestExitCodes(t *testing.T) {
 			args: []string{"enroll", "--tokn=x"}, code: 2,
 			stderr: "grpcconnector: unknown flag: --tokn (see grpcconnector enroll --help)\n",
 		},
-		"a missing flag": {
+		"missing flags": {
 			args: []string{"strict"}, code: 2,
-			stderr: "grpcconnector: required flag(s) \"n\" not set (see grpcconnector strict --help)\n",
+			stderr: "grpcconnector: --kind and --n are missing (see grpcconnector strict --help)\nUsage:   grpcconnector strict [flags]\n",
+		},
+		"a missing flag": {
+			args: []string{"strict", "--kind=x"}, code: 2,
+			stderr: "grpcconnector: --n is missing (see grpcconnector strict --help)\nUsage:   grpcconnector strict [flags]\n",
 		},
 		"an argument too many": {
 			args: []string{"enroll", "x"}, code: 2,
-			stderr: "grpcconnector: unknown command \"x\" for \"grpcconnector enroll\" (see grpcconnector enroll --help)\n",
+			stderr: "grpcconnector: the command takes no argument, but was given 1 (see grpcconnector enroll --help)\nUsage:   grpcconnector enroll [flags]\n",
 		},
+		"an argument too many for a command that takes some": {
+			args: []string{"revoke", "a", "b", "c"}, code: 2,
+			stderr: "grpcconnector: the command takes only ID [REASON], but was given 3 (see grpcconnector revoke --help)\n" + usageOfRevoke,
+		},
+		"a missing argument": {
+			args: []string{"revoke"}, code: 2,
+			stderr: "grpcconnector: the argument ID is missing (see grpcconnector revoke --help)\n" + usageOfRevoke,
+		},
+		"an argument of a variable that is not set": {
+			args: []string{"revoke", ""}, code: 2,
+			stderr: "grpcconnector: the argument ID is empty (see grpcconnector revoke --help)\n" + usageOfRevoke,
+		},
+		"a blank argument that may be left out": {
+			args: []string{"revoke", "a", " "}, code: 2,
+			stderr: "grpcconnector: the argument REASON is empty (see grpcconnector revoke --help)\n" + usageOfRevoke,
+		},
+		"without the argument that may be left out": {args: []string{"revoke", "a"}, code: 0},
+		"with all arguments":                        {args: []string{"revoke", "a", "b"}, code: 0},
 		"an unknown command": {
 			args: []string{"frobnicate"}, code: 2,
 			stderr: "grpcconnector: unknown command \"frobnicate\" for \"grpcconnector\" (see grpcconnector --help)\n",
 		},
 		"an unknown command of a group": {
 			args: []string{"agent", "rum"}, code: 2,
-			stderr: "grpcconnector: unknown command \"rum\" for \"grpcconnector agent\" (see grpcconnector agent --help)\n",
+			stderr: "grpcconnector: unknown command \"rum\" for \"grpcconnector agent\", which has run (see grpcconnector agent --help)\n",
 		},
 		"a command of a group": {args: []string{"agent", "run"}, code: 0},
 		"a canceled context without a signal": {

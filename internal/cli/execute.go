@@ -66,6 +66,9 @@ func Execute(root *cobra.Command, p Process) int {
 	case errors.As(err, &usage) || !*started:
 		code = ExitUsage
 		text += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
+		if usage != nil {
+			text += usage.hint
+		}
 	case errors.As(err, &coded):
 		code = coded.code
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
@@ -98,7 +101,15 @@ func prepare(root *cobra.Command, p Process) *bool {
 // group prints its help for a command that does not exist, with exit code 0.
 func tighten(c *cobra.Command, started *bool) {
 	if c.Args == nil && c.HasParent() && c.Runnable() && !c.HasSubCommands() {
-		c.Args = cobra.NoArgs
+		c.Args = Arguments()
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return err
+			}
+			return required(cmd)
+		}
 	}
 	if !c.Runnable() && c.HasParent() && c.HasSubCommands() {
 		c.RunE = runGroup
@@ -121,7 +132,13 @@ func runGroup(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	return UsageError(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+	var has []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			has = append(has, c.Name())
+		}
+	}
+	return UsageError(fmt.Errorf("unknown command %q for %q, which has %s", args[0], cmd.CommandPath(), strings.Join(has, ", ")))
 }
 
 func walk(c *cobra.Command, visit func(*cobra.Command)) {
@@ -131,7 +148,10 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-type usageError struct{ err error }
+type usageError struct {
+	err  error
+	hint string // lines that follow the error
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }

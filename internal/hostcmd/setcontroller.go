@@ -77,7 +77,7 @@ Exit codes: 0 moved, 1 failed (a message says what was changed), 2 wrong usage,
 		Example: fmt.Sprintf(`  sudo %[1]s set-controller ctl2.example.com
   sudo %[1]s set-controller 192.0.2.7:8443 --control-plane-addrs 192.0.2.7:8444
   sudo %[1]s set-controller ctl2.example.com:8443 --no-check      # before it is there`, name),
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments("ADDR"),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&m.dir.Root, "host-dir", DefaultHostDir, "directory of the host's key, certificate and bundle; $HOST_DIR counts too")

@@ -194,7 +194,7 @@ func TestSetController(t *testing.T) {
 		"an address without a host":           {[]string{":8443"}, 2, "host:port"},
 		"a second line in the address":        {[]string{"ctl\nX=1:8443", "--no-check"}, 2, "host:port"},
 		"a control plane that is no address":  {[]string{stranger.addr, "--control-plane-addrs", "x"}, 2, "host:port"},
-		"no address":                          {nil, 2, "accepts 1 arg"},
+		"no address":                          {nil, 2, "the argument ADDR is missing"},
 		"a host directory that is not a path": {[]string{stranger.addr, "--host-dir", "x"}, 2, "absolute"},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {

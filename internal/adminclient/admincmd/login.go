@@ -35,7 +35,7 @@ without an address use the last login, unless the local admin socket of a contro
 is open to their user.`,
 		Example: `  grpccontroller login https://controller.example.com
   grpccontroller login https://controller.example.com --ca ./ca.crt`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, err := ownLogins()
 			if err != nil {
@@ -107,7 +107,7 @@ func logoutCommand() *cobra.Command {
 		Use:     "logout [URL]",
 		Short:   "End a login, by default the last one",
 		Example: "  grpccontroller logout\n  grpccontroller logout https://controller.example.com",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    cli.Arguments("[URL]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, err := ownLogins()
 			if err != nil {
@@ -159,7 +159,6 @@ func whoAmICommand() *cobra.Command {
 		Use:     "whoami",
 		Short:   "Show the controller, the identity and the permissions that commands use",
 		Example: "  grpccontroller whoami\n  grpccontroller whoami -o json",
-		Args:    cobra.NoArgs,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			who, err := api.WhoAmI(ctx)
 			if err != nil {

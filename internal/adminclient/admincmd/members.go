@@ -112,7 +112,7 @@ func revokeCommand(
 		Short:   "End the access of a " + kind,
 		Long:    "End the access of a " + kind + ".\n\n" + consequences,
 		Example: fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Arguments("ID"),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			if err := Confirm(ctx, cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
 				return err

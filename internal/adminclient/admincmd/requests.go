@@ -95,7 +95,7 @@ func requestsApprove(c *connection) *cobra.Command {
 		Long:  approveLong,
 		Example: `  grpccontroller requests approve BCDF-GHJK
   grpccontroller requests approve BCDF-GHJK --fingerprint SS37-VSM8-WDMY-JJ01-AVNH-KC9R`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments("CODE"),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			r, err := findRequest(ctx, api, args[0])
 			if err != nil {
@@ -177,7 +177,7 @@ func requestsDeny(c *connection) *cobra.Command {
 		Use:     "deny CODE",
 		Short:   "Deny the request of a host; the host can ask again",
 		Example: "  grpccontroller requests deny BCDF-GHJK",
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Arguments("CODE"),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			r, err := findRequest(ctx, api, args[0])
 			if err != nil {

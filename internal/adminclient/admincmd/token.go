@@ -219,7 +219,7 @@ func tokenRevoke(c *connection) *cobra.Command {
 		Use:     "revoke TOKEN_ID",
 		Short:   "Make a pending enrollment token unusable",
 		Example: "  grpccontroller token revoke tok_0123456789abcdef",
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Arguments("TOKEN_ID"),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			const consequences = "This token can no longer be redeemed. A host that has enrolled with it stays enrolled."
 			if err := Confirm(ctx, cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
