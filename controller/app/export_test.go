@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -48,7 +49,7 @@ func ExportAll(r *metrics.Registry) {
 	r.Identity(&mtls.Source{})
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{
-		Policy: p, Roster: fleet.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
+		Policy: p, Roster: presence.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
 		Unproven: func() (control, session uint64) { return 0, 0 }, Store: Untroubled{},
 	})
 }
@@ -71,7 +72,7 @@ func (Untroubled) Rotation(context.Context) (rotation.Rotation, error) {
 func Trouble(r *metrics.Registry, s trouble) { exportTrouble(r, s) }
 
 // Lag is the policy lag between a snapshot and a headcount.
-func Lag(s *policy.Snapshot, h fleet.Headcount) float64 { return lag(s, h) }
+func Lag(s *policy.Snapshot, h presence.Headcount) float64 { return lag(s, h) }
 
 // Advertised is advertised, whose listeners are at these addresses.
 type Advertised struct{ *advertised }

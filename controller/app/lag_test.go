@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 )
 
 func TestPolicyLag(t *testing.T) {
@@ -20,7 +20,7 @@ func TestPolicyLag(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.InDelta(t, float64(tc.want), app.Lag(&policy.Snapshot{Revision: tc.current}, fleet.Headcount{OldestPolicy: tc.oldest}), 0)
+			require.InDelta(t, float64(tc.want), app.Lag(&policy.Snapshot{Revision: tc.current}, presence.Headcount{OldestPolicy: tc.oldest}), 0)
 		})
 	}
 }

@@ -5,9 +5,9 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -74,27 +74,27 @@ func followPolicy(r *metrics.Registry, p *policy.Publisher) *policy.Propagation 
 // attending is the roster, and tells the propagation of a policy what connectors
 // say of it.
 type attending struct {
-	*fleet.Roster
+	*presence.Roster
 
 	spread *policy.Propagation
 	opened func()
 }
 
-// ConnectorUp hides that of fleet.Roster.
-func (a attending) ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) (stream uint64) {
-	stream = a.Roster.ConnectorUp(h, remoteAddr, svid)
-	a.spread.Up(h.ID, stream)
+// ConnectorUp hides that of presence.Roster.
+func (a attending) ConnectorUp(who presence.Arrival, remoteAddr string, svid presence.SVID) (stream uint64) {
+	stream = a.Roster.ConnectorUp(who, remoteAddr, svid)
+	a.spread.Up(who.ID, stream)
 	a.opened()
 	return stream
 }
 
-// ConnectorBeat hides that of fleet.Roster.
-func (a attending) ConnectorBeat(id string, stream uint64, svid fleet.SVID, revision uint64) {
+// ConnectorBeat hides that of presence.Roster.
+func (a attending) ConnectorBeat(id string, stream uint64, svid presence.SVID, revision uint64) {
 	a.Roster.ConnectorBeat(id, stream, svid, revision)
 	a.spread.Applied(id, stream, revision)
 }
 
-// ConnectorDown hides that of fleet.Roster.
+// ConnectorDown hides that of presence.Roster.
 func (a attending) ConnectorDown(id string, stream uint64) {
 	a.Roster.ConnectorDown(id, stream)
 	a.spread.Down(id, stream)
@@ -103,7 +103,7 @@ func (a attending) ConnectorDown(id string, stream uint64) {
 // domain is what a scrape of the controller looks at.
 type domain struct {
 	Policy interface{ Current() *policy.Snapshot }
-	Roster interface{ Headcount() fleet.Headcount }
+	Roster interface{ Headcount() presence.Headcount }
 	// Reproofs of the control listener.
 	Reproofs func() reproof.Status
 	// Unproven counts the refused proofs that members report.
@@ -114,10 +114,10 @@ type domain struct {
 func exportDomain(r *metrics.Registry, d domain) {
 	for kind, k := range map[string]struct {
 		enrolled func(*policy.Snapshot) int
-		online   func(fleet.Headcount) []time.Duration
+		online   func(presence.Headcount) []time.Duration
 	}{
-		"connector": {func(s *policy.Snapshot) int { return len(s.Connectors) }, func(h fleet.Headcount) []time.Duration { return h.Connectors }},
-		"tunneler":  {func(s *policy.Snapshot) int { return len(s.Tunnelers) }, func(h fleet.Headcount) []time.Duration { return h.Tunnelers }},
+		"connector": {func(s *policy.Snapshot) int { return len(s.Connectors) }, func(h presence.Headcount) []time.Duration { return h.Connectors }},
+		"tunneler":  {func(s *policy.Snapshot) int { return len(s.Tunnelers) }, func(h presence.Headcount) []time.Duration { return h.Tunnelers }},
 	} {
 		of := metrics.Labels{"kind": kind}
 		r.Gauge("members_enrolled", "Members that are enrolled and not revoked.", of,
@@ -146,7 +146,7 @@ func exportDomain(r *metrics.Registry, d domain) {
 
 // lag is 0 without connectors. A connector may already apply what is newer than
 // the snapshot that was asked for first.
-func lag(s *policy.Snapshot, h fleet.Headcount) float64 {
+func lag(s *policy.Snapshot, h presence.Headcount) float64 {
 	if h.OldestPolicy == 0 || h.OldestPolicy >= s.Revision {
 		return 0
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -36,11 +36,11 @@ func (c *controller) lastRotation(ctx context.Context) (ended time.Time, unfinis
 
 // asPeer is the controller as its peers see it: it must trust a new authority
 // before anybody uses it, and must not use the old one when it goes.
-func (c *controller) asPeer() fleet.Peer {
+func (c *controller) asPeer() presence.Peer {
 	st := c.source.Status()
-	return fleet.Peer{
+	return presence.Peer{
 		Workload: identity.Workload{Kind: identity.KindController, ID: c.cfg.ControllerID},
-		SVID:     fleet.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter},
+		SVID:     presence.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter},
 		Trusts:   c.source.AuthorityIDs(),
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
@@ -65,7 +66,7 @@ type controller struct {
 
 	audit      *audit.Log
 	auditing   *auditing
-	roster     *fleet.Roster
+	roster     *presence.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
 	reconciler *fleet.Reconciler
@@ -197,7 +198,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		return nil, nil, err
 	}
 	c.audit = c.auditing.trail
-	c.roster = fleet.NewRoster(now)
+	c.roster = presence.NewRoster(now)
 	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
 	c.policy.OnPublish(c.policyPublished)
 	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
@@ -231,7 +232,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 
 // changes tells what does not follow the change log.
 type changes struct {
-	roster     *fleet.Roster
+	roster     *presence.Roster
 	reconciler *fleet.Reconciler
 }
 

@@ -16,7 +16,7 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
@@ -52,13 +52,13 @@ type Recording struct {
 }
 
 // ConnectorProved implements Attendance.
-func (r Recording) ConnectorProved(id string, stream uint64, svid fleet.SVID) {
+func (r Recording) ConnectorProved(id string, stream uint64, svid presence.SVID) {
 	r.Reports.SVID(audit.SVID{Member: "connector/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
 	r.Attendance.ConnectorProved(id, stream, svid)
 }
 
 // TunnelerProved implements Attendance.
-func (r Recording) TunnelerProved(id string, stream uint64, svid fleet.SVID) {
+func (r Recording) TunnelerProved(id string, stream uint64, svid presence.SVID) {
 	r.Reports.SVID(audit.SVID{Member: "tunneler/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
 	r.Attendance.TunnelerProved(id, stream, svid)
 }

@@ -16,6 +16,7 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -31,16 +32,16 @@ type Admitter interface {
 	HearAgain(w identity.Workload) <-chan struct{}
 }
 
-// Attendance notes who is here; fleet.Roster is it.
+// Attendance notes who is here; presence.Roster is it.
 type Attendance interface {
-	ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) (stream uint64)
-	ConnectorBeat(id string, stream uint64, svid fleet.SVID, revision uint64)
-	ConnectorProved(id string, stream uint64, svid fleet.SVID)
+	ConnectorUp(a presence.Arrival, remoteAddr string, svid presence.SVID) (stream uint64)
+	ConnectorBeat(id string, stream uint64, svid presence.SVID, revision uint64)
+	ConnectorProved(id string, stream uint64, svid presence.SVID)
 	ConnectorDown(id string, stream uint64)
 	// ConnectorTrusts notes what a connector says it has in its bundle.
 	ConnectorTrusts(id string, authorities []string)
-	TunnelerReport(connectorID string, r fleet.Report)
-	TunnelerProved(id string, stream uint64, svid fleet.SVID)
+	TunnelerReport(connectorID string, r presence.Report)
+	TunnelerProved(id string, stream uint64, svid presence.SVID)
 	TunnelerUnproved(id string, stream uint64)
 }
 
@@ -115,7 +116,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 		return toStatus(ctx, err, s.Log)
 	}
 	var number uint64
-	replaced, release := s.streams.replace(c.ID, func() { number = s.Roster.ConnectorUp(hello, c.addr, svidOf(c.svid)) })
+	replaced, release := s.streams.replace(c.ID, func() { number = s.Roster.ConnectorUp(arrival(hello), c.addr, svidOf(c.svid)) })
 	defer release()
 	defer s.Roster.ConnectorDown(c.ID, number)
 	defer c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, number, svidOf(st)) })()
@@ -301,7 +302,7 @@ func (t *conversation) report(r *zerotrustv1.TunnelerReport) {
 	if fault != nil {
 		t.complain("report of a tunneler clipped", zap.String("tunneler_id", w.ID), zap.Error(fault))
 	}
-	out := fleet.Report{
+	out := presence.Report{
 		TunnelerID: w.ID, Version: r.GetVersion(), SVID: svidFromProto(r.GetSvid()), Since: now,
 		RemoteAddr: r.GetRemoteAddress(), Detached: r.GetDetached(), Trusts: r.GetBundleAuthorityIds(),
 	}

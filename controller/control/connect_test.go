@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -48,7 +49,7 @@ func TestConnect(t *testing.T) {
 		return w.roster.Connector("c-01", time.Time{}).PolicyRevision == first.GetRevision()
 	})
 	p := w.roster.Connector("c-01", time.Time{})
-	require.Equal(t, fleet.Online, p.Status)
+	require.Equal(t, presence.Online, p.Status)
 	require.Equal(t, "instance", p.InstanceID)
 	require.Contains(t, p.RemoteAddr, "127.0.0.1:")
 
@@ -75,7 +76,7 @@ func TestConnect(t *testing.T) {
 	t.Log("a connector that closes its side is OFFLINE at once")
 	require.NoError(t, s.CloseSend())
 	s.endsWith(t, codes.Unknown, "EOF") // the client library's word for a clean end
-	eventually(t, "OFFLINE", func() bool { return w.status("c-01") == fleet.Offline })
+	eventually(t, "OFFLINE", func() bool { return w.status("c-01") == presence.Offline })
 	all, err := w.fleet.Connectors(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"c-01.example:9443", "10.0.0.7:9443"}, all[0].Addresses, "in the connector's order of preference")
@@ -140,8 +141,8 @@ func TestConnectRefuses(t *testing.T) {
 			s := w.open(t, connector("c-01"))
 			s.say(c.say...)
 			s.endsWith(t, c.code, c.text)
-			eventually(t, "OFFLINE", func() bool { return w.status("c-01") == fleet.Offline })
-			require.Equal(t, fleet.Offline, w.status("victim"))
+			eventually(t, "OFFLINE", func() bool { return w.status("c-01") == presence.Offline })
+			require.Equal(t, presence.Offline, w.status("victim"))
 			require.True(t, w.roster.Connector("victim", time.Time{}).LastSeen.IsZero(), "the victim was never seen")
 			_, by, _ := w.roster.Tunneler("t-01", time.Time{})
 			require.Empty(t, by)
@@ -206,7 +207,7 @@ func TestAdmission(t *testing.T) {
 			err := c.rpc(t, c.who, c.id, c.opts...)
 			require.Equal(t, codes.PermissionDenied, status.Code(err), err)
 			require.Contains(t, status.Convert(err).Message(), c.text)
-			require.Equal(t, fleet.Offline, w.status(c.id))
+			require.Equal(t, presence.Offline, w.status(c.id))
 		})
 	}
 	t.Run("the new holder of an id is admitted", func(t *testing.T) {
@@ -296,7 +297,7 @@ func TestRevokeCutsOpenStreams(t *testing.T) {
 		start := time.Now()
 		s.endsWith(t, codes.PermissionDenied, "not enrolled, or revoked")
 		took[i] = time.Since(start)
-		require.Equal(t, fleet.Offline, w.status("c-"+strconv.Itoa(i)))
+		require.Equal(t, presence.Offline, w.status("c-"+strconv.Itoa(i)))
 	}
 	slices.Sort(took)
 	require.Less(t, took[n/2], 100*time.Millisecond, "%v", took)
@@ -317,7 +318,7 @@ func TestANewerStreamReplacesTheOlder(t *testing.T) {
 	first := newer.policy(t)
 	older.endsWith(t, codes.Aborted, "replaced by a newer stream")
 
-	require.Equal(t, fleet.Online, w.status("c-01"), "the late end of the older stream changes nothing")
+	require.Equal(t, presence.Online, w.status("c-01"), "the late end of the older stream changes nothing")
 	require.Equal(t, "newer", w.roster.Connector("c-01", time.Time{}).InstanceID)
 	newer.say(heartbeat("c-01", first.GetRevision()))
 	eventually(t, "heartbeats of the newer stream count", func() bool {
@@ -325,7 +326,7 @@ func TestANewerStreamReplacesTheOlder(t *testing.T) {
 	})
 	require.NoError(t, newer.CloseSend())
 	newer.end()
-	eventually(t, "OFFLINE", func() bool { return w.status("c-01") == fleet.Offline })
+	eventually(t, "OFFLINE", func() bool { return w.status("c-01") == presence.Offline })
 }
 
 // slowRoster holds the first ConnectorUp until the second has been noted, or for
@@ -337,7 +338,7 @@ type slowRoster struct {
 	second chan struct{}
 }
 
-func (r *slowRoster) ConnectorUp(h fleet.Hello, addr string, svid fleet.SVID) uint64 {
+func (r *slowRoster) ConnectorUp(a presence.Arrival, addr string, svid presence.SVID) uint64 {
 	r.mu.Lock()
 	r.calls++
 	call := r.calls
@@ -347,10 +348,10 @@ func (r *slowRoster) ConnectorUp(h fleet.Hello, addr string, svid fleet.SVID) ui
 		case <-r.second:
 		case <-time.After(500 * time.Millisecond):
 		}
-		return r.Attendance.ConnectorUp(h, addr, svid)
+		return r.Attendance.ConnectorUp(a, addr, svid)
 	}
 	defer close(r.second)
-	return r.Attendance.ConnectorUp(h, addr, svid)
+	return r.Attendance.ConnectorUp(a, addr, svid)
 }
 
 // TestTwoStreamsAtOnce: of two streams that open at the same moment the one that
@@ -371,7 +372,7 @@ func TestTwoStreamsAtOnce(t *testing.T) {
 	winner.say(heartbeat("c-01", 4711))
 	eventually(t, "heartbeats of the stream that stays count", func() bool {
 		p := w.roster.Connector("c-01", time.Time{})
-		return p.Status == fleet.Online && p.PolicyRevision == 4711
+		return p.Status == presence.Online && p.PolicyRevision == 4711
 	})
 	require.NoError(t, winner.CloseSend())
 	require.Equal(t, 1-loser, <-ended)
@@ -402,29 +403,29 @@ func TestTunnelerReports(t *testing.T) {
 			Svid: &zerotrustv1.SVIDStatus{Serial: strings.Repeat("é", 60), AuthorityId: "aa\x07"},
 		}),
 	)
-	eventually(t, "the known tunneler", func() bool { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == fleet.Online })
+	eventually(t, "the known tunneler", func() bool { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == presence.Online })
 	for _, id := range []string{"made-up", "revoked", "c-02", ""} {
 		p, by, _ := w.roster.Tunneler(id, time.Time{})
-		require.Equal(t, fleet.Offline, p.Status, id)
+		require.Equal(t, presence.Offline, p.Status, id)
 		require.Empty(t, by, id)
 	}
 	p, by, _ := w.roster.Tunneler("t-01", time.Time{})
 	require.Equal(t, "c-01", by)
 	p.LastSeen = time.Time{}
-	require.Empty(t, cmp.Diff(fleet.Presence{
-		Status: fleet.Online, Since: since, RemoteAddr: "[2J192.0.2.9:1", // nothing that a terminal obeys
-		SVID: fleet.SVID{}, // neither was a number
+	require.Empty(t, cmp.Diff(presence.State{
+		Status: presence.Online, Since: since, RemoteAddr: "[2J192.0.2.9:1", // nothing that a terminal obeys
+		SVID: presence.SVID{}, // neither was a number
 	}, p))
-	require.Equal(t, fleet.Online, w.status("c-01"), "made-up reports do not end the stream")
+	require.Equal(t, presence.Online, w.status("c-01"), "made-up reports do not end the stream")
 
 	t.Log("another connector cannot detach it; the one that reported it can")
 	detached := &zerotrustv1.TunnelerReport{TunnelerId: "t-01", Detached: true}
 	other.say(report(detached), heartbeat("c-02", 7))
 	eventually(t, "the heartbeat behind it", func() bool { return w.roster.Connector("c-02", time.Time{}).PolicyRevision == 7 })
 	p, _, _ = w.roster.Tunneler("t-01", time.Time{})
-	require.Equal(t, fleet.Online, p.Status)
+	require.Equal(t, presence.Online, p.Status)
 	s.say(report(detached))
-	eventually(t, "the detach", func() bool { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == fleet.Offline })
+	eventually(t, "the detach", func() bool { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p.Status == presence.Offline })
 }
 
 func TestDirectory(t *testing.T) {
@@ -534,11 +535,11 @@ func TestARelayIsNotPunishedForWhatItRelays(t *testing.T) {
 			s.say(report(r), report(&zerotrustv1.TunnelerReport{TunnelerId: "good", SessionStartedAt: timestamppb.Now()}), heartbeat("c-01", 1))
 			eventually(t, "the report after it", func() bool {
 				p, _, _ := w.roster.Tunneler("good", time.Time{})
-				return p.Status == fleet.Online && p.LastSeen.After(before.LastSeen)
+				return p.Status == presence.Online && p.LastSeen.After(before.LastSeen)
 			})
-			require.Equal(t, fleet.Online, w.status("c-01"))
+			require.Equal(t, presence.Online, w.status("c-01"))
 			p, _, _ := w.roster.Tunneler(id, time.Time{})
-			require.Equal(t, id == "bad", p.Status == fleet.Online, "who is attached is ONLINE, whatever it says")
+			require.Equal(t, id == "bad", p.Status == presence.Online, "who is attached is ONLINE, whatever it says")
 			require.False(t, p.Since.After(time.Now()))
 			require.True(t, wire.Printable(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID))
 			for _, peer := range w.roster.Peers() {

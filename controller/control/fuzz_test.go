@@ -27,6 +27,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -209,13 +210,13 @@ func FuzzHello(f *testing.F) {
 				s.says = append(s.says, &m)
 			}
 		}
-		roster := fleet.NewRoster(time.Now)
+		roster := presence.NewRoster(time.Now)
 		plane := &control.ControlPlane{Fleet: gate{t: t}, Roster: roster, Policy: current, Endpoints: somewhere, Log: zap.NewNop()}
 		_, intercept := control.ControlRules.Interceptors(zap.NewNop())
 		err := intercept(nil, s, &grpc.StreamServerInfo{FullMethod: zerotrustv1.ControlPlaneService_Connect_FullMethodName},
 			func(_ any, in grpc.ServerStream) error { return plane.Connect(&inner{script: s, ctx: in.Context()}) })
 		require.Contains(t, []codes.Code{codes.OK, codes.InvalidArgument, codes.PermissionDenied}, status.Code(err), err)
-		require.Equal(t, fleet.Offline, roster.Connector("c-01", time.Time{}).Status)
+		require.Equal(t, presence.Offline, roster.Connector("c-01", time.Time{}).Status)
 		p, _, _ := roster.Tunneler("t-01", time.Time{})
 		require.False(t, strings.ContainsFunc(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID, func(c rune) bool { return !unicode.IsPrint(c) }))
 		require.True(t, roster.Connector("c-02", time.Time{}).LastSeen.IsZero())

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
@@ -63,4 +64,9 @@ func validateHello(h fleet.Hello) error {
 		}
 	}
 	return nil
+}
+
+// arrival is what of a hello the roster keeps.
+func arrival(h fleet.Hello) presence.Arrival {
+	return presence.Arrival{ID: h.ID, Version: h.Version, InstanceID: h.InstanceID, BootID: h.BootID}
 }

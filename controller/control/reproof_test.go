@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -55,12 +55,12 @@ func (w *world) peer(t *testing.T, who identity.Workload, use func(context.Conte
 }
 
 // rotate swaps the SVID and returns what the controller should then know of it.
-func (p *peerOf) rotate(t *testing.T, w *world, who identity.Workload) fleet.SVID {
+func (p *peerOf) rotate(t *testing.T, w *world, who identity.Workload) presence.SVID {
 	t.Helper()
 	next := w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String())
 	p.own.Swap(next)
 	st := mtls.Describe(next.Certificates[0])
-	return fleet.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}
+	return presence.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}
 }
 
 func (p *peerOf) requireCut(t *testing.T) {
@@ -128,7 +128,7 @@ func TestRosterKnowsWhatWasProved(t *testing.T) {
 		t.Parallel()
 		w, who := newWorld(t), tunneler("t-01")
 		w.member(t, who)
-		of := func() fleet.Presence { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p }
+		of := func() presence.State { p, _, _ := w.roster.Tunneler("t-01", time.Time{}); return p }
 		p := w.peer(t, who, holdWatch("t-01"))
 		eventually(t, "the handshake's SVID", func() bool { return of().SVIDVerified })
 		want := p.rotate(t, w, who)

@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -97,7 +98,7 @@ func TestAPolicyJustOverTheCapStillGoesOut(t *testing.T) {
 		return &inner{script: &script{ctx: ctx, says: []*zerotrustv1.ConnectRequest{hello("c-01")}}, ctx: ctx}, cancel
 	}
 	_, intercept := control.ControlRules.Interceptors(zap.NewNop())
-	roster := fleet.NewRoster(time.Now)
+	roster := presence.NewRoster(time.Now)
 	endpoints := func() control.Endpoints { return control.Endpoints{ControlPlane: []string{"controller:8444"}} }
 
 	in, end := begin("spiffe://mycorp.internal/connector/c-01")

@@ -8,8 +8,8 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
@@ -54,13 +54,13 @@ func policyToProto(s *policy.Snapshot, e Endpoints, maxAge time.Duration) *zerot
 }
 
 // svidOf is what we verified ourselves.
-func svidOf(st mtls.SVIDStatus) fleet.SVID {
-	return fleet.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}
+func svidOf(st mtls.SVIDStatus) presence.SVID {
+	return presence.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}
 }
 
 // svidFromProto reads a report. It is shown to people and decides nothing.
-func svidFromProto(s *zerotrustv1.SVIDStatus) fleet.SVID {
-	out := fleet.SVID{Serial: clip(s.GetSerial()), AuthorityID: clip(s.GetAuthorityId())}
+func svidFromProto(s *zerotrustv1.SVIDStatus) presence.SVID {
+	out := presence.SVID{Serial: clip(s.GetSerial()), AuthorityID: clip(s.GetAuthorityId())}
 	if s.GetNotAfter().IsValid() {
 		out.NotAfter = s.GetNotAfter().AsTime()
 	}

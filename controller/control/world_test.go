@@ -34,6 +34,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -67,7 +68,7 @@ type world struct {
 	caDir      string
 	ca         *bootstrapca.CA
 	store      *store.Store
-	roster     *fleet.Roster
+	roster     *presence.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
 	endpoints  atomic.Pointer[control.Endpoints]
@@ -123,7 +124,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	w.ca, err = bootstrapca.Open(w.caDir, td, time.Now)
 	require.NoError(t, err)
 	log := zap.NewNop()
-	w.roster = fleet.NewRoster(time.Now)
+	w.roster = presence.NewRoster(time.Now)
 	w.policy = policy.NewPublisher(td, w.store, log, time.Now)
 	trail := audit.New(log, time.Now)
 	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: w.roster, Changed: w, Audit: trail, Now: time.Now})
@@ -349,7 +350,7 @@ func report(r *zerotrustv1.TunnelerReport) *zerotrustv1.ConnectRequest {
 	return &zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Tunneler{Tunneler: r}}
 }
 
-func (w *world) status(id string) fleet.Status { return w.roster.Connector(id, time.Time{}).Status }
+func (w *world) status(id string) presence.Status { return w.roster.Connector(id, time.Time{}).Status }
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()

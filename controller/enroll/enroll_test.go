@@ -24,6 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -83,7 +84,7 @@ func newWorld(t *testing.T) *world {
 		TrustDomain: td, Store: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w.changes, Audit: log, Log: zap.NewNop(), Now: w.clock.Now,
 		SVIDTTL: map[identity.Kind]time.Duration{identity.KindConnector: 5 * time.Minute, identity.KindTunneler: 30 * time.Minute},
 	})
-	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: fleet.NewRoster(w.clock.Now), Changed: w.changes, Audit: log, Now: w.clock.Now})
+	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: presence.NewRoster(w.clock.Now), Changed: w.changes, Audit: log, Now: w.clock.Now})
 	return w
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -174,9 +174,9 @@ func TestAFeedThatLostItsPlaceTellsItsReaders(t *testing.T) {
 // roster tells of one flip when it is closed.
 type roster chan struct{}
 
-func (r roster) Watch(ctx context.Context, tell func(identity.Workload, fleet.Status)) error {
+func (r roster) Watch(ctx context.Context, tell func(identity.Workload, presence.Status)) error {
 	<-r
-	tell(identity.Workload{Kind: identity.KindTunneler, ID: "t"}, fleet.Offline)
+	tell(identity.Workload{Kind: identity.KindTunneler, ID: "t"}, presence.Offline)
 	<-ctx.Done()
 	return nil
 }

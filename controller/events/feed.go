@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
-// Roster tells who went ONLINE or OFFLINE; fleet.Roster is it.
+// Roster tells who went ONLINE or OFFLINE; presence.Roster is it.
 type Roster interface {
-	Watch(ctx context.Context, tell func(w identity.Workload, s fleet.Status)) error
+	Watch(ctx context.Context, tell func(w identity.Workload, s presence.Status)) error
 }
 
 // Deadlines says what time has ended.
@@ -47,7 +47,7 @@ func (f *Feed) Run(ctx context.Context) error {
 	changes := changelog.NewFollower(changelog.Config{Name: "events", Log: f.Changes, Reader: f, Now: f.Now, Logger: f.Log})
 	g.Go(func() error { return changes.Run(ctx) })
 	g.Go(func() error {
-		return f.Roster.Watch(ctx, func(w identity.Workload, s fleet.Status) {
+		return f.Roster.Watch(ctx, func(w identity.Workload, s presence.Status) {
 			f.Hub.Publish(Kind(w.Kind), w.ID, string(s))
 		})
 	})

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -26,8 +27,6 @@ type Store interface {
 	// than last-seen times.
 	FleetRevision(ctx context.Context) (uint64, error)
 	Networks(ctx context.Context) ([]Network, error)
-	// SaveSeen writes last-seen times in one transaction.
-	SaveSeen(ctx context.Context, seen []Seen) error
 }
 
 // Tx is the part of a store transaction that the fleet needs.
@@ -53,6 +52,15 @@ type Tx interface {
 	FirstSeen(ctx context.Context, w identity.Workload, at time.Time) error
 	// BumpPolicy makes the next snapshot newer than all before.
 	BumpPolicy(ctx context.Context) error
+}
+
+// Roster says who is here; presence.Roster is it.
+type Roster interface {
+	// Connector and Tunneler return what is known of a member; stored is its last-seen
+	// time from before this program started.
+	Connector(id string, stored time.Time) presence.State
+	Tunneler(id string, stored time.Time) (p presence.State, connector string, open []presence.Session)
+	Activity() presence.Activity
 }
 
 // Changed is told after a commit that members came, went or moved.
@@ -82,7 +90,7 @@ type Hello struct {
 // Config configures New.
 type Config struct {
 	Store   Store
-	Roster  *Roster
+	Roster  Roster
 	Changed Changed
 	Audit   *audit.Log
 	Now     func() time.Time

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -207,19 +208,19 @@ func TestListsHavePresence(t *testing.T) {
 	w.enroll(t, connector("c-01"), tunneler("t-01"))
 	w.enroll(t, connector("c-02"))
 	seen := w.clock.Now().Add(-time.Hour)
-	require.NoError(t, w.store.SaveSeen(t.Context(), []fleet.Seen{{Workload: connector("c-02"), At: seen}, {Workload: tunneler("t-01"), At: seen, Connector: "c-02"}}))
-	w.roster.ConnectorUp(fleet.Hello{ID: "c-01"}, "192.0.2.1:1", fleet.SVID{})
+	require.NoError(t, w.store.SaveSeen(t.Context(), []presence.Seen{{Workload: connector("c-02"), At: seen}, {Workload: tunneler("t-01"), At: seen, Connector: "c-02"}}))
+	w.roster.ConnectorUp(presence.Arrival{ID: "c-01"}, "192.0.2.1:1", presence.SVID{})
 
 	connectors, err := w.Connectors(t.Context())
 	require.NoError(t, err)
 	require.Len(t, connectors, 2)
-	require.Equal(t, fleet.Online, connectors[0].Presence.Status)
-	require.Equal(t, fleet.Presence{Status: fleet.Offline, LastSeen: seen}, connectors[1].Presence)
+	require.Equal(t, presence.Online, connectors[0].Presence.Status)
+	require.Equal(t, presence.State{Status: presence.Offline, LastSeen: seen}, connectors[1].Presence)
 	tunnelers, err := w.Tunnelers(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, fleet.Presence{Status: fleet.Offline, LastSeen: seen}, tunnelers[0].Presence)
+	require.Equal(t, presence.State{Status: presence.Offline, LastSeen: seen}, tunnelers[0].Presence)
 	require.Equal(t, "c-02", tunnelers[0].ConnectorID, "the stored one")
-	w.roster.TunnelerReport("c-01", fleet.Report{TunnelerID: "t-01", Since: w.clock.Now()})
+	w.roster.TunnelerReport("c-01", presence.Report{TunnelerID: "t-01", Since: w.clock.Now()})
 	tunnelers, err = w.Tunnelers(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "c-01", tunnelers[0].ConnectorID, "the one that reports it now")

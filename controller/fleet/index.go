@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 )
 
 // index keeps what lists read of the store in memory: to read ten thousand rows
@@ -93,4 +95,4 @@ func (f *Fleet) Hosts(ctx context.Context) ([]Host, error) {
 func (f *Fleet) Networks(ctx context.Context) ([]Network, error) { return f.cfg.Store.Networks(ctx) }
 
 // Activity is what the roster has noted since the program started.
-func (f *Fleet) Activity() Activity { return f.cfg.Roster.Activity() }
+func (f *Fleet) Activity() presence.Activity { return f.cfg.Roster.Activity() }

@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -64,7 +65,7 @@ type world struct {
 	store   *store.Store
 	spire   *enrolltest.SPIRE
 	changes *enrolltest.Changes
-	roster  *fleet.Roster
+	roster  *presence.Roster
 	clock   *clock
 }
 
@@ -75,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
-	w.roster = fleet.NewRoster(w.clock.Now)
+	w.roster = presence.NewRoster(w.clock.Now)
 	w.Fleet = fleet.New(w.config())
 	return w
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -63,7 +64,7 @@ type Connector struct {
 	Contested bool
 	Clone     *Clone
 	NetworkID string
-	Presence  Presence
+	Presence  presence.State
 }
 
 // Tunneler is an enrolled tunneler.
@@ -73,46 +74,8 @@ type Tunneler struct {
 	// change while that session lives, and remains when none is left.
 	ConnectorID string
 	// Sessions are all that are open, by connector.
-	Sessions  []Session
+	Sessions  []presence.Session
 	Contested bool
 	Clone     *Clone
-	Presence  Presence
-}
-
-// Status is what an operator sees of a member.
-type Status string
-
-// A member is ONLINE while its control stream (connector) or a session of it
-// (tunneler, as reported by a connector) is open and was heard of within
-// OfflineAfter.
-const (
-	Online  Status = "ONLINE"
-	Offline Status = "OFFLINE"
-)
-
-// OfflineAfter is three heartbeats.
-const OfflineAfter = 30 * time.Second
-
-// Presence is what is known of a member at this moment. It is in memory only.
-type Presence struct {
-	Status Status
-	// Since is when the open stream or session started; zero when OFFLINE.
-	Since      time.Time
-	LastSeen   time.Time
-	RemoteAddr string
-	InstanceID string
-	BootID     string
-	SVID       SVID
-	// SVIDVerified says that this controller verified SVID itself, on a connection
-	// that is open; else it is what was reported.
-	SVIDVerified bool
-	// PolicyRevision is what a connector says it has applied.
-	PolicyRevision uint64
-}
-
-// SVID describes the X509-SVID that a member uses.
-type SVID struct {
-	Serial      string
-	AuthorityID string
-	NotAfter    time.Time
+	Presence  presence.State
 }

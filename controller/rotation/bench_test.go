@@ -10,6 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -20,7 +21,7 @@ func newLinks(t testing.TB, n int, now func() time.Time) *links {
 	t.Helper()
 	spire := rotationtest.NewSPIRE(now, 24*time.Hour)
 	world := rotationtest.NewWorld(now, spire)
-	l := &links{scene: &scene{spire: spire, world: world, store: &rotationtest.Store{}}, roster: fleet.NewRoster(now)}
+	l := &links{scene: &scene{spire: spire, world: world, store: &rotationtest.Store{}}, roster: presence.NewRoster(now)}
 	l.t, _ = t.(*testing.T)
 	var stored nobody
 	for i := range n {

@@ -9,6 +9,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -19,11 +20,11 @@ type Members interface {
 	Hosts(ctx context.Context) ([]fleet.Host, error)
 }
 
-// Online lists the open links of the members that are ONLINE; fleet.Roster is it.
+// Online lists the open links of the members that are ONLINE; presence.Roster is it.
 type Online interface {
-	Peers() []fleet.Peer
+	Peers() []presence.Peer
 	// PeersOf lists those of one member.
-	PeersOf(w identity.Workload) []fleet.Peer
+	PeersOf(w identity.Workload) []presence.Peer
 	// SubscribePeers returns a channel that gets a value after a link has opened or
 	// ended, or what is known of one has changed.
 	SubscribePeers() (changed <-chan struct{}, unsubscribe func())
@@ -43,7 +44,7 @@ const (
 	returnLimit = 60 * time.Second
 	// lastSeenSpread is how far apart the stored last-seen times of members can be
 	// that were all ONLINE: a heartbeat, its flush and some patience.
-	lastSeenSpread = fleet.OfflineAfter + 5*time.Second
+	lastSeenSpread = presence.OfflineAfter + 5*time.Second
 )
 
 // crowd lists everybody who counts for a move. Agents are listed only where they

@@ -2,7 +2,7 @@
 // everybody stays connected: prepare, wait, activate, taint, wait, revoke, wait.
 //
 // It does not talk to SPIRE (spire/rotation does, behind SPIRE), know who is
-// ONLINE (fleet.Roster does) or store anything (controller/store does, behind
+// ONLINE (presence.Roster does) or store anything (controller/store does, behind
 // Store). Re-issuing SVIDs is SPIRE's work alone.
 //
 // Main types, in reading order: Authorities (what SPIRE says), Rotation (what was

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -73,7 +74,7 @@ func (g *Gate) holds(name string) bool {
 
 // crowd is everybody who counts at a gate.
 type crowd struct {
-	peers   []fleet.Peer
+	peers   []presence.Peer
 	missing []missing // members that count although they are OFFLINE
 	agents  []agent
 }
@@ -97,7 +98,7 @@ type agent struct {
 // rule says why a peer or an agent is not through a gate; "" is through. It is the
 // same for a look at everybody and for one at a single holdout.
 type rule struct {
-	peer  func(fleet.Peer) string
+	peer  func(presence.Peer) string
 	agent func(agent) string
 }
 
@@ -119,7 +120,7 @@ func (u rule) examine(r Rotation, c crowd) Gate {
 // mayActivate: everybody has the new authority in its bundle. Who had not would
 // refuse every peer with a new SVID from then on.
 func mayActivate(id string) rule {
-	return rule{peer: func(p fleet.Peer) string {
+	return rule{peer: func(p presence.Peer) string {
 		switch {
 		case len(p.Trusts) == 0:
 			return "has not reported which authorities it trusts"
@@ -133,7 +134,7 @@ func mayActivate(id string) rule {
 // mayRevoke: nothing rests on the old authority any more, neither a last proof of
 // an identity nor an agent, which would have to bootstrap again.
 func mayRevoke(r Rotation, id string, agentTTL time.Duration) rule {
-	peer := func(p fleet.Peer) string {
+	peer := func(p presence.Peer) string {
 		switch p.SVID.AuthorityID {
 		case "":
 			return "has not reported which authority signed its SVID"
@@ -153,7 +154,7 @@ func mayRevoke(r Rotation, id string, agentTTL time.Duration) rule {
 // mayEnd: nobody has a revoked authority in its bundle any more. Who has accepts
 // what that authority signed, whatever SPIRE says.
 func mayEnd(revoked []string) rule {
-	return rule{peer: func(p fleet.Peer) string {
+	return rule{peer: func(p presence.Peer) string {
 		switch {
 		case len(p.Trusts) == 0:
 			return "has not reported which authorities it trusts"
@@ -177,7 +178,7 @@ func (r Rotation) renewed(a fleet.Agent, ttl time.Duration) bool {
 	return !known || before != a.SerialNumber || ttl > 0 && issued.After(r.ActivatedAt.Add(time.Second))
 }
 
-func via(p fleet.Peer, why string) string {
+func via(p presence.Peer, why string) string {
 	if why != "" && p.Via != "" {
 		why += ", " + p.Via
 	}

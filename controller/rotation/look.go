@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -94,7 +95,7 @@ func (m *Manager) stillClosed(ctx context.Context, r Rotation, mv move, a Author
 	}
 	u := m.rule(r, mv, a)
 	for ; len(h.peers) > 0; h.peers = h.peers[1:] {
-		if slices.ContainsFunc(m.linksOf(h.peers[0]), func(p fleet.Peer) bool { return u.peer(p) != "" }) {
+		if slices.ContainsFunc(m.linksOf(h.peers[0]), func(p presence.Peer) bool { return u.peer(p) != "" }) {
 			return true, nil
 		}
 	}
@@ -115,9 +116,9 @@ func (m *Manager) stillClosed(ctx context.Context, r Rotation, mv move, a Author
 	return false, nil
 }
 
-func (m *Manager) linksOf(w identity.Workload) []fleet.Peer {
+func (m *Manager) linksOf(w identity.Workload) []presence.Peer {
 	if self := m.cfg.Self(); self.Workload == w {
-		return []fleet.Peer{self}
+		return []presence.Peer{self}
 	}
 	return m.cfg.Online.PeersOf(w)
 }

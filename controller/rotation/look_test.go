@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -65,7 +66,7 @@ func TestAGateThatWaitsForAnAgentOpensWhenItsHostIsGone(t *testing.T) {
 // links is a controller with a real roster and n tunnelers at one connector.
 type links struct {
 	*scene
-	roster *fleet.Roster
+	roster *presence.Roster
 	names  []string
 }
 
@@ -79,7 +80,7 @@ func (n nobody) Tunnelers(context.Context) ([]fleet.Tunneler, error) { return n.
 func (nobody) Hosts(context.Context) ([]fleet.Host, error) { return nil, nil }
 
 func (l *links) report(connector, tunneler string, trusts ...string) {
-	l.roster.TunnelerReport(connector, fleet.Report{TunnelerID: tunneler, Trusts: trusts, Since: now(), SVID: fleet.SVID{AuthorityID: "ca-1"}})
+	l.roster.TunnelerReport(connector, presence.Report{TunnelerID: tunneler, Trusts: trusts, Since: now(), SVID: presence.SVID{AuthorityID: "ca-1"}})
 }
 
 func TestAGateWaitsForEachOfTheSessionsOfATunnelerAndIsToldOfTheirEnd(t *testing.T) {
@@ -100,7 +101,7 @@ func TestAGateWaitsForEachOfTheSessionsOfATunnelerAndIsToldOfTheirEnd(t *testing
 		l.pass(2 * time.Second)
 		require.Equal(t, []string{"prepare ca-2"}, l.spire.Calls())
 		l.pass(900 * time.Millisecond) // between two polls
-		l.roster.TunnelerReport("c-02", fleet.Report{TunnelerID: "t-01", Detached: true})
+		l.roster.TunnelerReport("c-02", presence.Report{TunnelerID: "t-01", Detached: true})
 		l.pass(60 * time.Millisecond)
 		require.Contains(t, l.spire.Calls(), "activate ca-2", "a change is looked at before the next poll")
 	})

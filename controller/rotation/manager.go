@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 )
 
 // Store is where rotations are kept.
@@ -39,7 +39,7 @@ type Config struct {
 	Online  Online
 	Agents  Agents
 	// Self is the controller as a peer, OwnAgent its agent.
-	Self     func() fleet.Peer
+	Self     func() presence.Peer
 	OwnAgent spiffeid.ID
 	// AgentTTL is the life of agent SVIDs; zero where it is not known.
 	AgentTTL time.Duration

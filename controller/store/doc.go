@@ -3,7 +3,7 @@
 //
 // It decides nothing. The rules are in enroll, fleet and policy, which declare
 // the small interfaces that Store and Tx implement. Who is ONLINE is not here but
-// in fleet.Roster.
+// in presence.Roster.
 //
 // Main types, in reading order: Store (open, read), Tx (everything that writes).
 //

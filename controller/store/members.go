@@ -10,6 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -212,7 +213,7 @@ func (s *Store) Tunnelers(ctx context.Context) ([]fleet.Tunneler, error) {
 
 // SaveSeen implements fleet.Store. Times only grow, and a member that is not
 // there is passed over.
-func (s *Store) SaveSeen(ctx context.Context, seen []fleet.Seen) error {
+func (s *Store) SaveSeen(ctx context.Context, seen []presence.Seen) error {
 	return s.tx(ctx, func(t *Tx) error {
 		for _, n := range seen {
 			tab, err := table(n.Workload.Kind)

@@ -3,7 +3,7 @@ package archtest
 import "slices"
 
 // domain lists the packages that hold the rules of the product.
-var domain = []string{"controller/enroll", "controller/fleet", "controller/policy", "controller/rotation", "controller/audit", "controller/changelog", "controller/events"}
+var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/audit", "controller/changelog", "controller/events"}
 
 // wholeSystem lists the packages that start all programs together.
 var wholeSystem = []string{"internal/e2e", "internal/demo", "internal/benchenroll"}
@@ -45,7 +45,7 @@ func programBoundaries(f *File) []string {
 			continue
 		}
 		for _, dir := range f.OwnImports() {
-			domainInTest := f.IsTest() && within(dir, "controller/fleet") && within(row.part, "spire")
+			domainInTest := f.IsTest() && within(dir, "controller/fleet", "controller/presence") && within(row.part, "spire")
 			// Rather than fakes.
 			realInTest := f.IsTest() && within(dir, "controller/store", "controller/bootstrapca") && within(row.part, "webadmin")
 			if !within(dir, row.part) && !within(dir, row.allowed...) && !domainInTest && !realInTest {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
@@ -34,7 +35,7 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	require.Equal(t, "revoked", tokens[0].State)
 	require.Equal(t, "10.0.0.0/8", tokens[0].SourceCIDR)
 
-	e.Fleet.AddConnector("a", func(m *fleet.Connector) { m.Presence.Status = fleet.Online })
+	e.Fleet.AddConnector("a", func(m *fleet.Connector) { m.Presence.Status = presence.Online })
 	e.Fleet.AddTunneler("t", nil)
 	connectors, err := c.Connectors(t.Context(), adminclient.ListOptions{Status: adminapi.Online})
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
@@ -117,7 +118,7 @@ func TestCLIListsAreAlignedAndCannotRewriteTheScreen(t *testing.T) {
 	e, dir := startForCLI(t)
 	e.Fleet.AddConnector("a-long-connector-name", func(m *fleet.Connector) {
 		m.Version = "\x1b[2Jv1\nfake ONLINE"
-		m.Presence = fleet.Presence{Status: fleet.Online, LastSeen: time.Now().Add(-3 * time.Second)}
+		m.Presence = presence.State{Status: presence.Online, LastSeen: time.Now().Add(-3 * time.Second)}
 	})
 	e.Fleet.AddConnector("b", func(m *fleet.Connector) { m.Contested = true })
 	for id, addresses := range map[string][]string{"twin": {"192.0.2.1:1", "192.0.2.9:2"}, "robbed": {"192.0.2.1:1"}} {

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -112,7 +113,7 @@ func (s *Server) allHosts(ctx context.Context) ([]adminapi.Host, error) {
 
 // addMember puts a member on its host. A host that is not there yet, because it was
 // read a moment before, is passed over.
-func addMember(h *adminapi.Host, m fleet.Member, p fleet.Presence) {
+func addMember(h *adminapi.Host, m fleet.Member, p presence.State) {
 	if h == nil {
 		return
 	}

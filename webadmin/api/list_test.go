@@ -12,6 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
@@ -34,7 +35,7 @@ func mixed(t testing.TB) *apitest.Env {
 			c.LastSeenAt = now.Add(m.seen * time.Minute)
 			c.Addresses = []string{"10.0.0." + m.id + ":9443"}
 			if m.online {
-				c.Presence.Status = fleet.Online
+				c.Presence.Status = presence.Online
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -47,7 +48,7 @@ type members[T, R any] struct {
 }
 
 func (s *Server) connectors() members[fleet.Connector, adminapi.Connector] {
-	l := memberListing("connectors", func(m *fleet.Connector) (*fleet.Member, *fleet.Presence) { return &m.Member, &m.Presence })
+	l := memberListing("connectors", func(m *fleet.Connector) (*fleet.Member, *presence.State) { return &m.Member, &m.Presence })
 	base := l.text
 	l.text = func(m *fleet.Connector) []string {
 		return append(base(m), append([]string{m.PrivateIP, m.NetworkID}, m.Addresses...)...)
@@ -58,7 +59,7 @@ func (s *Server) connectors() members[fleet.Connector, adminapi.Connector] {
 }
 
 func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
-	l := memberListing("tunnelers", func(m *fleet.Tunneler) (*fleet.Member, *fleet.Presence) { return &m.Member, &m.Presence })
+	l := memberListing("tunnelers", func(m *fleet.Tunneler) (*fleet.Member, *presence.State) { return &m.Member, &m.Presence })
 	base := l.text
 	l.text = func(m *fleet.Tunneler) []string { return append(base(m), m.ConnectorID) }
 	return members[fleet.Tunneler, adminapi.Tunneler]{
@@ -67,21 +68,21 @@ func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
 }
 
 // memberListing is how both lists of members are ordered and searched.
-func memberListing[T any](name string, base func(*T) (*fleet.Member, *fleet.Presence)) listing[*T] {
+func memberListing[T any](name string, base func(*T) (*fleet.Member, *presence.State)) listing[*T] {
 	status := func(it *T) string {
 		_, p := base(it)
 		return string(statusOf(*p))
 	}
-	key := func(of func(*fleet.Member, *fleet.Presence) string) func(*T) string {
+	key := func(of func(*fleet.Member, *presence.State) string) func(*T) string {
 		return func(it *T) string { return of(base(it)) }
 	}
 	return listing[*T]{
-		name: name, sort: "id", id: key(func(m *fleet.Member, _ *fleet.Presence) string { return m.ID }),
+		name: name, sort: "id", id: key(func(m *fleet.Member, _ *presence.State) string { return m.ID }),
 		keys: map[string]func(*T) string{
-			"id":          key(func(m *fleet.Member, _ *fleet.Presence) string { return m.ID }),
-			"last_seen":   key(func(m *fleet.Member, p *fleet.Presence) string { return timeKey(lastSeen(*m, *p)) }),
-			"enrolled_at": key(func(m *fleet.Member, _ *fleet.Presence) string { return timeKey(m.EnrolledAt) }),
-			"version":     key(func(m *fleet.Member, _ *fleet.Presence) string { return numberKey(m.Version) }),
+			"id":          key(func(m *fleet.Member, _ *presence.State) string { return m.ID }),
+			"last_seen":   key(func(m *fleet.Member, p *presence.State) string { return timeKey(lastSeen(*m, *p)) }),
+			"enrolled_at": key(func(m *fleet.Member, _ *presence.State) string { return timeKey(m.EnrolledAt) }),
+			"version":     key(func(m *fleet.Member, _ *presence.State) string { return numberKey(m.Version) }),
 			"status":      status,
 		},
 		status: status, statuses: []string{adminapi.Online, adminapi.Offline},

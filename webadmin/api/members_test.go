@@ -10,15 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
 
-func online(p *fleet.Presence, e *apitest.Env) {
-	*p = fleet.Presence{
-		Status: fleet.Online, Since: e.Clock.Now().Add(-time.Hour), LastSeen: e.Clock.Now(), RemoteAddr: "203.0.113.5:4711",
-		SVID: fleet.SVID{Serial: "12", AuthorityID: "auth", NotAfter: e.Clock.Now().Add(time.Minute)}, PolicyRevision: 42,
+func online(p *presence.State, e *apitest.Env) {
+	*p = presence.State{
+		Status: presence.Online, Since: e.Clock.Now().Add(-time.Hour), LastSeen: e.Clock.Now(), RemoteAddr: "203.0.113.5:4711",
+		SVID: presence.SVID{Serial: "12", AuthorityID: "auth", NotAfter: e.Clock.Now().Add(time.Minute)}, PolicyRevision: 42,
 	}
 }
 

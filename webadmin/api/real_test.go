@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
@@ -35,7 +36,7 @@ type realAPI struct {
 	*apitest.Env
 	store  *store.Store
 	people *auth.Auth // not Identity, which is in memory
-	roster *fleet.Roster
+	roster *presence.Roster
 	hosts  []identity.HostID
 	asking []string // ids of requests
 }
@@ -46,7 +47,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	t.Helper()
 	clock := apitest.NewClock()
 	now := clock.Now
-	r := &realAPI{roster: fleet.NewRoster(now)}
+	r := &realAPI{roster: presence.NewRoster(now)}
 	var err error
 	r.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(dir, "controller.db")))
 	require.NoError(t, err)
@@ -139,7 +140,7 @@ func (r *realAPI) enroll(t testing.TB, at time.Time, n int) {
 				return err
 			}
 			if i%10 != 0 {
-				r.roster.ConnectorUp(hello, "192.0.2.1:1234", fleet.SVID{Serial: "1", AuthorityID: "a", NotAfter: at.Add(time.Hour)})
+				r.roster.ConnectorUp(presence.Arrival{ID: hello.ID, Version: hello.Version}, "192.0.2.1:1234", presence.SVID{Serial: "1", AuthorityID: "a", NotAfter: at.Add(time.Hour)})
 			}
 		}
 		return nil

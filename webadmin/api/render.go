@@ -5,27 +5,28 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // statusOf reads a presence that nobody has filled in as OFFLINE.
-func statusOf(p fleet.Presence) fleet.Status {
-	if p.Status == fleet.Online {
-		return fleet.Online
+func statusOf(p presence.State) presence.Status {
+	if p.Status == presence.Online {
+		return presence.Online
 	}
-	return fleet.Offline
+	return presence.Offline
 }
 
 // lastSeen is when a member was heard of, in this run of the program or before.
-func lastSeen(m fleet.Member, p fleet.Presence) time.Time {
+func lastSeen(m fleet.Member, p presence.State) time.Time {
 	if p.LastSeen.After(m.LastSeenAt) {
 		return p.LastSeen
 	}
 	return m.LastSeenAt
 }
 
-func (s *Server) renderMember(m fleet.Member, p fleet.Presence, marks marks) (adminapi.Member, error) {
+func (s *Server) renderMember(m fleet.Member, p presence.State, marks marks) (adminapi.Member, error) {
 	id, err := m.SPIFFEID(s.cfg.TrustDomain)
 	if err != nil {
 		return adminapi.Member{}, err

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
@@ -70,12 +71,12 @@ func (s *Server) status(c *gin.Context) error {
 	return nil
 }
 
-func count(n *adminapi.Count, m fleet.Member, p fleet.Presence) {
+func count(n *adminapi.Count, m fleet.Member, p presence.State) {
 	if !m.Live() {
 		return
 	}
 	n.Total++
-	if statusOf(p) == fleet.Online {
+	if statusOf(p) == presence.Online {
 		n.Online++
 	} else {
 		n.Offline++

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
@@ -15,7 +16,7 @@ import (
 type Source interface {
 	Connectors(ctx context.Context) ([]fleet.Connector, error)
 	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
-	Activity() fleet.Activity
+	Activity() presence.Activity
 }
 
 // Point is one step: the members at its end, and what happened within it.
@@ -43,7 +44,7 @@ type Series struct {
 	now    func() time.Time
 
 	mu           sync.Mutex
-	last         fleet.Activity
+	last         presence.Activity
 	fine, coarse []Point
 	sum          Point // of the coarse step that is not over
 	steps        int   // in sum
@@ -108,12 +109,12 @@ func (s *Series) Sample(ctx context.Context) error {
 	return nil
 }
 
-func count(online, total *int, m fleet.Member, p fleet.Presence) {
+func count(online, total *int, m fleet.Member, p presence.State) {
 	if !m.Live() {
 		return
 	}
 	*total++
-	if p.Status == fleet.Online {
+	if p.Status == presence.Online {
 		*online++
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
@@ -19,19 +20,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world has as many members as it is told.
 type world struct {
 	connectors []fleet.Connector
-	activity   fleet.Activity
+	activity   presence.Activity
 	err        error
 }
 
 func (w *world) Connectors(context.Context) ([]fleet.Connector, error) { return w.connectors, w.err }
 func (w *world) Tunnelers(context.Context) ([]fleet.Tunneler, error)   { return nil, nil }
-func (w *world) Activity() fleet.Activity                              { return w.activity }
+func (w *world) Activity() presence.Activity                           { return w.activity }
 
 func TestPointsCountMembersAndWhatHappenedWithinTheStep(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)
 	w := &world{connectors: []fleet.Connector{
-		{Presence: fleet.Presence{Status: fleet.Online}}, {}, {Member: fleet.Member{RevokedAt: now}},
+		{Presence: presence.State{Status: presence.Online}}, {}, {Member: fleet.Member{RevokedAt: now}},
 	}}
 	s := series.New(w, zap.NewNop(), func() time.Time { return now })
 	for range 24 * 360 { // a day

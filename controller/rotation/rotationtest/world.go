@@ -10,6 +10,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
@@ -33,7 +34,7 @@ type World struct {
 
 type member struct {
 	fleet.Member
-	peer   fleet.Peer
+	peer   presence.Peer
 	agent  fleet.Agent
 	signer string // of the agent's SVID
 	stuck  bool
@@ -47,7 +48,7 @@ var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 
 // NewWorld returns a world without members.
 func NewWorld(now func() time.Time, s *SPIRE) *World {
-	self := &member{peer: fleet.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}}, online: true}
+	self := &member{peer: presence.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}}, online: true}
 	return &World{now: now, spire: s, self: self}
 }
 
@@ -70,7 +71,7 @@ func (w *World) Add(kind identity.Kind, id string) {
 	it := identity.Workload{Kind: kind, ID: id}
 	m := &member{
 		Member: fleet.Member{Workload: it, HostID: host, EnrolledAt: w.now(), LastSeenAt: w.now()},
-		peer:   fleet.Peer{Workload: it}, agent: fleet.Agent{ID: agentID}, online: true,
+		peer:   presence.Peer{Workload: it}, agent: fleet.Agent{ID: agentID}, online: true,
 	}
 	w.members = append(w.members, m)
 	w.follow(m)
@@ -136,7 +137,7 @@ func (w *World) follow(m *member) {
 		}
 	}
 	if !usable(m.peer.SVID.AuthorityID) && !m.frozen {
-		m.peer.SVID = fleet.SVID{AuthorityID: a.Active.ID}
+		m.peer.SVID = presence.SVID{AuthorityID: a.Active.ID}
 	}
 	if m.signer != "stuck" && !usable(m.signer) {
 		w.agents++
@@ -146,10 +147,10 @@ func (w *World) follow(m *member) {
 }
 
 // Peers implements rotation.Online.
-func (w *World) Peers() []fleet.Peer {
+func (w *World) Peers() []presence.Peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var out []fleet.Peer
+	var out []presence.Peer
 	for _, m := range w.members {
 		w.follow(m)
 		if m.online { // the roster has it stored
@@ -163,8 +164,8 @@ func (w *World) Peers() []fleet.Peer {
 }
 
 // PeersOf implements rotation.Online.
-func (w *World) PeersOf(it identity.Workload) []fleet.Peer {
-	return slices.DeleteFunc(w.Peers(), func(p fleet.Peer) bool { return p.Workload != it })
+func (w *World) PeersOf(it identity.Workload) []presence.Peer {
+	return slices.DeleteFunc(w.Peers(), func(p presence.Peer) bool { return p.Workload != it })
 }
 
 // SubscribePeers implements rotation.Online. What members do by themselves tells
@@ -198,7 +199,7 @@ func (w *World) Trusting(ids ...string) (names []string) {
 }
 
 // Self is the controller; it is always ONLINE.
-func (w *World) Self() fleet.Peer {
+func (w *World) Self() presence.Peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.follow(w.self)

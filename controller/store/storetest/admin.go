@@ -8,6 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
@@ -46,11 +47,11 @@ func fleetRevision(t *testing.T, open func(string) Store) {
 		within(t, s, step.do)
 		check(step.grows, step.what)
 	}
-	beat := fleet.Seen{Workload: tun.Workload, At: start(), Version: "v2", Connector: "c"}
-	require.NoError(t, s.SaveSeen(t.Context(), []fleet.Seen{beat}))
+	beat := presence.Seen{Workload: tun.Workload, At: start(), Version: "v2", Connector: "c"}
+	require.NoError(t, s.SaveSeen(t.Context(), []presence.Seen{beat}))
 	check(true, "another version and another connector")
 	beat.At = start().Add(time.Hour)
-	require.NoError(t, s.SaveSeen(t.Context(), []fleet.Seen{beat, {Workload: c.Workload, At: start()}}))
+	require.NoError(t, s.SaveSeen(t.Context(), []presence.Seen{beat, {Workload: c.Workload, At: start()}}))
 	check(false, "a heartbeat")
 	within(t, s, func(tx enroll.Tx) error { return tx.PutMember(t.Context(), with(c, h)) })
 	check(true, "an id that is used again")

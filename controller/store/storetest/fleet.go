@@ -8,6 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -93,7 +94,7 @@ func formerMembers(t *testing.T, open func(string) Store) {
 		require.NoError(t, err)
 		return tx.RevokeMember(t.Context(), connector("c-01"), start())
 	})
-	require.NoError(t, s.SaveSeen(t.Context(), []fleet.Seen{
+	require.NoError(t, s.SaveSeen(t.Context(), []presence.Seen{
 		{Workload: connector("c-01"), At: start()}, {Workload: tunneler("t-01"), At: start(), Connector: "c-01"},
 	}))
 	nextC, nextT := newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{})
@@ -165,7 +166,7 @@ func seen(t *testing.T, open func(string) Store) {
 		newMember(identity.KindTunneler, "t-02", fleet.Host{}))
 	first, later := start().Add(time.Minute), start().Add(time.Hour)
 	require.NoError(t, s.SaveSeen(t.Context(), nil))
-	for _, batch := range [][]fleet.Seen{
+	for _, batch := range [][]presence.Seen{
 		{{Workload: connector("never"), At: first}, {Workload: connector("c-01"), At: first, Version: "v2"}},
 		{{Workload: connector("c-01"), At: later}, {Workload: tunneler("t-01"), At: later, Connector: "c-01"}},
 		{{Workload: connector("c-01"), At: first}, {Workload: tunneler("t-01"), At: first, Connector: "c-02"}},
@@ -202,7 +203,7 @@ func seen(t *testing.T, open func(string) Store) {
 		return tx.FirstSeen(t.Context(), identity.Workload{Kind: "x", ID: "c-01"}, later)
 	}))
 
-	require.Error(t, s.SaveSeen(t.Context(), []fleet.Seen{
+	require.Error(t, s.SaveSeen(t.Context(), []presence.Seen{
 		{Workload: connector("c-01"), At: later.Add(time.Hour)}, {Workload: identity.Workload{Kind: "x", ID: "c-01"}, At: later},
 	}))
 	connectors, err = s.Connectors(t.Context())

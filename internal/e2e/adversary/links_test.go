@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -151,7 +152,7 @@ func TestALateEndOfAnOldControlStreamLeavesTheNewOne(t *testing.T) {
 	close(l.now)
 	require.Equal(t, codes.Aborted, status.Code(older.end()))
 	<-l.heard
-	require.Equal(t, fleet.Online, w.status())
+	require.Equal(t, presence.Online, w.status())
 	newer.beat(t)
 	require.NoError(t, newer.link.Reason())
 }
@@ -170,7 +171,7 @@ func TestALateEndOfAnOldSessionLeavesTheNewOne(t *testing.T) {
 	require.NoError(t, newer.beat())
 	eventually(t, "the newer session is reported on", func() bool {
 		p, by, _ := w.roster.Tunneler(tunneler.ID, time.Time{})
-		return p.Status == fleet.Online && by == connector.ID && p.LastSeen.Equal(w.clock.Now())
+		return p.Status == presence.Online && by == connector.ID && p.LastSeen.Equal(w.clock.Now())
 	})
 }
 
@@ -192,15 +193,15 @@ func TestOnlineIsWhoWasHeardOfNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, between{})
 	w.enrolled(t, connector)
-	require.Equal(t, fleet.Offline, w.status(), "enrolled is not online")
+	require.Equal(t, presence.Offline, w.status(), "enrolled is not online")
 	s := w.open(t)
-	require.Equal(t, fleet.Online, w.status())
-	w.clock.advance(fleet.OfflineAfter + time.Second)
-	require.Equal(t, fleet.Offline, w.status(), "its stream is open, and nobody speaks on it")
+	require.Equal(t, presence.Online, w.status())
+	w.clock.advance(presence.OfflineAfter + time.Second)
+	require.Equal(t, presence.Offline, w.status(), "its stream is open, and nobody speaks on it")
 	s.beat(t)
-	eventually(t, "ONLINE by a heartbeat", func() bool { return w.status() == fleet.Online })
+	eventually(t, "ONLINE by a heartbeat", func() bool { return w.status() == presence.Online })
 	s.link.Close(nil)
-	eventually(t, "OFFLINE by the end of the stream", func() bool { return w.status() == fleet.Offline })
+	eventually(t, "OFFLINE by the end of the stream", func() bool { return w.status() == presence.Offline })
 }
 
 // tailscale #6738, netbird #5674: two machines from one disk image shared one

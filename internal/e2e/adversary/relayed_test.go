@@ -24,7 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -65,7 +65,7 @@ func TestATunnelerIsCutForWhatItMayNotSay(t *testing.T) {
 	}
 	require.NoError(t, g.attach(t).beat())
 	require.NoError(t, g.ControlReady(t.Context()))
-	require.Equal(t, fleet.Online, w.status())
+	require.Equal(t, presence.Online, w.status())
 }
 
 // The same from the other side: a connector that relays it all the same, of an
@@ -84,11 +84,11 @@ func TestARelayIsNotCutForWhatATunnelerSays(t *testing.T) {
 	s.relays(t, &zerotrustv1.TunnelerReport{TunnelerId: victim.ID, Version: "v1", SessionStartedAt: timestamppb.Now()})
 	eventually(t, "the honest tunneler is ONLINE", func() bool {
 		p, by, _ := w.roster.Tunneler(victim.ID, time.Time{})
-		return p.Status == fleet.Online && by == connector.ID
+		return p.Status == presence.Online && by == connector.ID
 	})
 	s.beat(t)
 	require.NoError(t, s.link.Reason())
-	require.Equal(t, fleet.Online, w.status())
+	require.Equal(t, presence.Online, w.status())
 }
 
 // OpenZiti's advisory of 2026 (…-7868): who called was read from what the router in
@@ -101,7 +101,7 @@ func TestATunnelerSpeaksForNobodyElse(t *testing.T) {
 	n := g.attach(t)
 	require.Equal(t, codes.PermissionDenied, status.Code(n.says(&zerotrustv1.TunnelerHeartbeat{TunnelerId: victim.ID, Version: "v1"})))
 	p, _, _ := w.roster.Tunneler(victim.ID, time.Time{})
-	require.Equal(t, fleet.Offline, p.Status)
+	require.Equal(t, presence.Offline, p.Status)
 }
 
 // The same at the controller.
@@ -114,7 +114,7 @@ func TestAConnectorSpeaksForNoOther(t *testing.T) {
 		Heartbeat: &zerotrustv1.ConnectorHeartbeat{ConnectorId: "gw2"},
 	}}))
 	require.Equal(t, codes.PermissionDenied, status.Code(s.end()))
-	require.Equal(t, fleet.Offline, w.roster.Connector("gw2", time.Time{}).Status)
+	require.Equal(t, presence.Offline, w.roster.Connector("gw2", time.Time{}).Status)
 }
 
 // And what a tunneler has proved to the controller itself outranks what a connector

@@ -24,6 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -88,7 +89,7 @@ type world struct {
 	ca      *bootstrapca.CA
 	store   *store.Store
 	clock   *clock
-	roster  *fleet.Roster
+	roster  *presence.Roster
 	fleet   *fleet.Fleet
 	policy  *policy.Publisher
 	enroll  *enroll.Service
@@ -110,7 +111,7 @@ func newWorld(t *testing.T, b between) *world {
 	require.NoError(t, err)
 	trail := audit.New(zap.NewNop(), time.Now)
 	w.collector = audit.NewCollector(w.store, trail)
-	w.roster = fleet.NewRoster(w.clock.Now)
+	w.roster = presence.NewRoster(w.clock.Now)
 	w.policy = policy.NewPublisher(td, w.store, zap.NewNop(), time.Now)
 	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: w.roster, Changed: w, Audit: trail, Now: time.Now})
 	var tokens enroll.Store = w.store
@@ -276,7 +277,7 @@ func (s *controlStream) end() error {
 	}
 }
 
-func (w *world) status() fleet.Status { return w.roster.Connector(connector.ID, time.Time{}).Status }
+func (w *world) status() presence.Status { return w.roster.Connector(connector.ID, time.Time{}).Status }
 
 // gateway is a real connector, linked to the controller.
 type gateway struct {

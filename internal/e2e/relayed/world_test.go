@@ -21,6 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -67,18 +68,18 @@ func (door) HearAgain(identity.Workload) <-chan struct{}                  { retu
 // roster is the real one, and tells of the hostile tunneler's reports and of control
 // streams.
 type roster struct {
-	*fleet.Roster
+	*presence.Roster
 
 	streams atomic.Int64
-	last    chan fleet.Report // of the hostile tunneler, when its session has ended
+	last    chan presence.Report // of the hostile tunneler, when its session has ended
 }
 
-func (r *roster) ConnectorUp(h fleet.Hello, remoteAddr string, svid fleet.SVID) uint64 {
+func (r *roster) ConnectorUp(a presence.Arrival, remoteAddr string, svid presence.SVID) uint64 {
 	r.streams.Add(1)
-	return r.Roster.ConnectorUp(h, remoteAddr, svid)
+	return r.Roster.ConnectorUp(a, remoteAddr, svid)
 }
 
-func (r *roster) TunnelerReport(connector string, p fleet.Report) {
+func (r *roster) TunnelerReport(connector string, p presence.Report) {
 	r.Roster.TunnelerReport(connector, p)
 	if p.TunnelerID == hostile && p.Detached {
 		r.last <- p
@@ -113,7 +114,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		ca: mtlstest.NewCA(t, td), refused: &refusals{}, down: bufconn.Listen(256 << 10),
-		roster: &roster{Roster: fleet.NewRoster(time.Now), last: make(chan fleet.Report, 16)},
+		roster: &roster{Roster: presence.NewRoster(time.Now), last: make(chan presence.Report, 16)},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -185,7 +186,7 @@ func (w *world) beat(t testing.TB) {
 
 func (w *world) online(tunneler string) bool {
 	p, by, _ := w.roster.Tunneler(tunneler, time.Time{})
-	return p.Status == fleet.Online && by == gateway
+	return p.Status == presence.Online && by == gateway
 }
 
 // requireUnharmed: nobody but the sender noticed anything.
@@ -194,6 +195,6 @@ func (w *world) requireUnharmed(t testing.TB) {
 	w.beat(t)
 	require.Equal(t, int64(1), w.roster.streams.Load(), "the connector has its first control stream")
 	require.NoError(t, w.relay.ControlReady(t.Context()))
-	require.Equal(t, fleet.Online, w.roster.Connector(gateway, time.Time{}).Status)
+	require.Equal(t, presence.Online, w.roster.Connector(gateway, time.Time{}).Status)
 	require.True(t, w.online(honest), "the honest tunneler is ONLINE")
 }

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -97,9 +97,9 @@ func (l *lethal) RotationTx(ctx context.Context, fn func(rotation.Tx) error) err
 // alone is a roster without members: no gate is closed, so only the calls count.
 type alone struct{}
 
-func (alone) Peers() []fleet.Peer { return nil }
+func (alone) Peers() []presence.Peer { return nil }
 
-func (alone) PeersOf(identity.Workload) []fleet.Peer { return nil }
+func (alone) PeersOf(identity.Workload) []presence.Peer { return nil }
 
 func (alone) SubscribePeers() (changed <-chan struct{}, unsubscribe func()) {
 	return nil, func() {}
@@ -117,9 +117,9 @@ func manager(socket, file string, around func(rotation.SPIRE, rotation.Store) (r
 	}
 	spire := spirerotation.New(server.Conn())
 	// A controller that always follows.
-	self := func() fleet.Peer {
+	self := func() presence.Peer {
 		a, _ := spire.Authorities(context.Background())
-		p := fleet.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}, SVID: fleet.SVID{AuthorityID: a.Active.ID}}
+		p := presence.Peer{Workload: identity.Workload{Kind: identity.KindController, ID: "self"}, SVID: presence.SVID{AuthorityID: a.Active.ID}}
 		for _, b := range a.Bundle {
 			p.Trusts = append(p.Trusts, b.ID)
 		}

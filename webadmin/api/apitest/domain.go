@@ -12,6 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
@@ -223,7 +224,7 @@ func (f *Fleet) AddHost(id identity.HostID, edit func(*fleet.Host)) {
 }
 
 // Activity implements series.Source.
-func (f *Fleet) Activity() fleet.Activity { return fleet.Activity{Heartbeats: 7, Rotations: 1} }
+func (f *Fleet) Activity() presence.Activity { return presence.Activity{Heartbeats: 7, Rotations: 1} }
 
 // Hosts implements api.Fleet.
 func (f *Fleet) Hosts(context.Context) ([]fleet.Host, error) {

@@ -1,4 +1,4 @@
-package fleet
+package presence
 
 import (
 	"context"
@@ -17,6 +17,12 @@ type Seen struct {
 	At        time.Time
 	Version   string
 	Connector string
+}
+
+// Store keeps last-seen times.
+type Store interface {
+	// SaveSeen writes last-seen times in one transaction.
+	SaveSeen(ctx context.Context, seen []Seen) error
 }
 
 // Roster knows who is here at this moment. It is in memory; Run stores last-seen
@@ -39,7 +45,7 @@ type Roster struct {
 }
 
 type attendance struct {
-	Presence
+	State
 	stream uint64 // which control stream it is of
 }
 
@@ -53,19 +59,27 @@ func NewRoster(now func() time.Time) *Roster {
 	}
 }
 
+// Arrival is what a connector says of itself when its control stream opens.
+type Arrival struct {
+	ID         string
+	Version    string
+	InstanceID string
+	BootID     string
+}
+
 // ConnectorUp notes a new control stream, which replaces an older one of the same
 // connector, and returns its number.
-func (r *Roster) ConnectorUp(h Hello, remoteAddr string, svid SVID) (stream uint64) {
+func (r *Roster) ConnectorUp(a Arrival, remoteAddr string, svid SVID) (stream uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.nextStream++
 	now := r.now()
-	r.connectors[h.ID] = &attendance{stream: r.nextStream, Presence: Presence{
-		Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: h.InstanceID, BootID: h.BootID, SVID: svid,
+	r.connectors[a.ID] = &attendance{stream: r.nextStream, State: State{
+		Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: a.InstanceID, BootID: a.BootID, SVID: svid,
 	}}
 	r.links.Wake()
-	r.touch(identity.KindConnector, h.ID, h.Version, "")
-	r.kick(identity.Workload{Kind: identity.KindConnector, ID: h.ID}, Online)
+	r.touch(identity.KindConnector, a.ID, a.Version, "")
+	r.kick(identity.Workload{Kind: identity.KindConnector, ID: a.ID}, Online)
 	return r.nextStream
 }
 
@@ -130,19 +144,19 @@ func (r *Roster) Forget(w identity.Workload) {
 
 // Connector returns the presence of a connector; stored is its last-seen time
 // from before this program started.
-func (r *Roster) Connector(id string, stored time.Time) Presence {
+func (r *Roster) Connector(id string, stored time.Time) State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.presence(r.connectors[id], stored)
 }
 
-func (r *Roster) presence(a *attendance, stored time.Time) Presence {
+func (r *Roster) presence(a *attendance, stored time.Time) State {
 	if a == nil {
-		return Presence{Status: Offline, LastSeen: stored}
+		return State{Status: Offline, LastSeen: stored}
 	}
-	p := a.Presence
+	p := a.State
 	if p.Since.IsZero() || r.now().Sub(p.LastSeen) > OfflineAfter {
-		return Presence{Status: Offline, LastSeen: p.LastSeen, SVID: p.SVID}
+		return State{Status: Offline, LastSeen: p.LastSeen, SVID: p.SVID}
 	}
 	p.Status = Online
 	return p

@@ -1,4 +1,4 @@
-package fleet_test
+package presence_test
 
 import (
 	"fmt"
@@ -12,21 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 )
 
 // TestTunnelerAtTwoConnectorsDoesNotFlap takes 200 samples, one after each report.
 func TestTunnelerAtTwoConnectorsDoesNotFlap(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	r := fleet.NewRoster(c.Now)
+	r := presence.NewRoster(c.Now)
 	began := c.Now()
 	for i := range 200 {
 		connector := fmt.Sprintf("c-%02d", 1+i%2)
 		c.Advance(5 * time.Second)
-		r.TunnelerReport(connector, fleet.Report{TunnelerID: "t", Since: began, RemoteAddr: connector})
+		r.TunnelerReport(connector, presence.Report{TunnelerID: "t", Since: began, RemoteAddr: connector})
 		p, at, open := r.Tunneler("t", time.Time{})
-		require.Equal(t, fleet.Presence{Status: fleet.Online, Since: began, LastSeen: c.Now(), RemoteAddr: "c-01"}, p, "sample %d", i)
+		require.Equal(t, presence.State{Status: presence.Online, Since: began, LastSeen: c.Now(), RemoteAddr: "c-01"}, p, "sample %d", i)
 		require.Equal(t, "c-01", at, "sample %d", i)
 		require.Len(t, open, min(i+1, 2))
 	}
@@ -34,26 +34,26 @@ func TestTunnelerAtTwoConnectorsDoesNotFlap(t *testing.T) {
 
 func TestTunnelerStaysOnlineWhileASessionLives(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*fleet.Roster, *clock){
-		"the session of the other connector ends": func(r *fleet.Roster, _ *clock) {
-			r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t", Detached: true})
+	for name, leave := range map[string]func(*presence.Roster, *clock){
+		"the session of the other connector ends": func(r *presence.Roster, _ *clock) {
+			r.TunnelerReport("c-01", presence.Report{TunnelerID: "t", Detached: true})
 		},
-		"the other connector falls silent": func(r *fleet.Roster, c *clock) {
-			c.Advance(fleet.OfflineAfter)
-			r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t", Since: c.Now(), Version: "v1"})
+		"the other connector falls silent": func(r *presence.Roster, c *clock) {
+			c.Advance(presence.OfflineAfter)
+			r.TunnelerReport("c-02", presence.Report{TunnelerID: "t", Since: c.Now(), Version: "v1"})
 			c.Advance(time.Second)
 		},
-		"the other connector is revoked": func(r *fleet.Roster, _ *clock) { r.Forget(connector("c-01")) },
+		"the other connector is revoked": func(r *presence.Roster, _ *clock) { r.Forget(connector("c-01")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClock()
-			r := fleet.NewRoster(c.Now)
-			r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t", Since: c.Now()})
-			r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t", Since: c.Now(), Version: "v1"})
+			r := presence.NewRoster(c.Now)
+			r.TunnelerReport("c-01", presence.Report{TunnelerID: "t", Since: c.Now()})
+			r.TunnelerReport("c-02", presence.Report{TunnelerID: "t", Since: c.Now(), Version: "v1"})
 			leave(r, c)
 			p, at, open := r.Tunneler("t", time.Time{})
-			require.Equal(t, fleet.Online, p.Status)
+			require.Equal(t, presence.Online, p.Status)
 			require.Equal(t, "c-02", at)
 			require.Len(t, open, 1)
 			require.Equal(t, "v1", open[0].Version)
@@ -66,25 +66,25 @@ func TestTunnelerStaysOnlineWhileASessionLives(t *testing.T) {
 func TestTunnelerIsShownAtAConnectorWithAStream(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	r := fleet.NewRoster(c.Now)
+	r := presence.NewRoster(c.Now)
 	at := func() string { _, at, _ := r.Tunneler("t", time.Time{}); return at }
-	first := r.ConnectorUp(fleet.Hello{ID: "c-01"}, "", fleet.SVID{})
-	r.ConnectorUp(fleet.Hello{ID: "c-02"}, "", fleet.SVID{})
-	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t", Since: c.Now()})
+	first := r.ConnectorUp(presence.Arrival{ID: "c-01"}, "", presence.SVID{})
+	r.ConnectorUp(presence.Arrival{ID: "c-02"}, "", presence.SVID{})
+	r.TunnelerReport("c-01", presence.Report{TunnelerID: "t", Since: c.Now()})
 	r.ConnectorDown("c-01", first)
 	require.Equal(t, "c-01", at(), "its session lives until it falls silent")
-	r.TunnelerReport("c-02", fleet.Report{TunnelerID: "t", Since: c.Now()})
+	r.TunnelerReport("c-02", presence.Report{TunnelerID: "t", Since: c.Now()})
 	require.Equal(t, "c-02", at(), "a killed connector says of no session that it ended")
-	r.ConnectorUp(fleet.Hello{ID: "c-01"}, "", fleet.SVID{})
-	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t", Since: c.Now()})
+	r.ConnectorUp(presence.Arrival{ID: "c-01"}, "", presence.SVID{})
+	r.TunnelerReport("c-01", presence.Report{TunnelerID: "t", Since: c.Now()})
 	require.Equal(t, "c-02", at(), "one that comes back does not take it away")
 }
 
 func TestTunnelerOfARevokedConnectorAloneIsOffline(t *testing.T) {
 	t.Parallel()
-	r := fleet.NewRoster(newClock().Now)
+	r := presence.NewRoster(newClock().Now)
 	next, _ := watch(t, r)
-	r.TunnelerReport("c-01", fleet.Report{TunnelerID: "t", Since: time.Now()})
+	r.TunnelerReport("c-01", presence.Report{TunnelerID: "t", Since: time.Now()})
 	require.Equal(t, "tunneler/t ONLINE", next())
 	r.Forget(connector("c-01"))
 	require.Equal(t, "tunneler/t OFFLINE", next(), "nobody else says that it is here")
@@ -103,12 +103,12 @@ func TestSessionsAgreeWithANaiveModel(t *testing.T) {
 	ids := []string{"c-1", "c-2", "c-3"}
 	rapid.Check(t, func(t *rapid.T) {
 		c := newClock()
-		r := fleet.NewRoster(c.Now)
+		r := presence.NewRoster(c.Now)
 		said, shown := map[string]naiveSession{}, ""
 		streams, up := map[string][]uint64{}, map[string]bool{}
 		living := func() (out []string) {
 			for _, id := range ids {
-				if s, ok := said[id]; ok && !s.ended && c.Now().Sub(s.heard) <= fleet.OfflineAfter {
+				if s, ok := said[id]; ok && !s.ended && c.Now().Sub(s.heard) <= presence.OfflineAfter {
 					out = append(out, id)
 				}
 			}
@@ -125,7 +125,7 @@ func TestSessionsAgreeWithANaiveModel(t *testing.T) {
 				shown = slices.MaxFunc(open, func(a, b string) int { return said[a].heard.Compare(said[b].heard) })
 			}
 			p, at, sessions := r.Tunneler("t", time.Time{})
-			require.Equal(t, len(open) > 0, p.Status == fleet.Online)
+			require.Equal(t, len(open) > 0, p.Status == presence.Online)
 			require.Equal(t, shown, at)
 			var got, peers []string
 			for _, s := range sessions {
@@ -152,18 +152,18 @@ func TestSessionsAgreeWithANaiveModel(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"report": step(func(id string) {
-				r.TunnelerReport(id, fleet.Report{TunnelerID: "t", Since: c.Now()})
+				r.TunnelerReport(id, presence.Report{TunnelerID: "t", Since: c.Now()})
 				said[id] = naiveSession{heard: c.Now()}
 			}),
 			"end": step(func(id string) {
-				r.TunnelerReport(id, fleet.Report{TunnelerID: "t", Detached: true})
+				r.TunnelerReport(id, presence.Report{TunnelerID: "t", Detached: true})
 				if s, ok := said[id]; ok {
 					s.ended = true
 					said[id] = s
 				}
 			}),
 			"connector comes": step(func(id string) {
-				streams[id] = append(streams[id], r.ConnectorUp(fleet.Hello{ID: id}, "", fleet.SVID{}))
+				streams[id] = append(streams[id], r.ConnectorUp(presence.Arrival{ID: id}, "", presence.SVID{}))
 				up[id] = true
 			}),
 			// The session is not the stream: it lives on.

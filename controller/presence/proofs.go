@@ -1,4 +1,4 @@
-package fleet
+package presence
 
 // What a member says of its own SVID decides nothing. What this controller has
 // verified on a connection that is open does: it is shown in its place, and a CA

@@ -1,4 +1,4 @@
-package fleet
+package presence
 
 import (
 	"cmp"
@@ -109,8 +109,8 @@ func (s *sessions) note(connector string, p Report, now time.Time) {
 	s.choose()
 }
 
-func (s *sessions) presence() Presence {
-	p := Presence{Status: Offline, LastSeen: s.lastSeen, SVID: s.svid}
+func (s *sessions) presence() State {
+	p := State{Status: Offline, LastSeen: s.lastSeen, SVID: s.svid}
 	if one := s.open[s.current]; one != nil {
 		p.Status, p.Since, p.RemoteAddr = Online, one.Since, one.RemoteAddr
 	}
@@ -170,10 +170,10 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 // Tunneler returns the presence of a tunneler, the connector it is shown at and its
 // open sessions by connector; stored is its last-seen time from before this program
 // started.
-func (r *Roster) Tunneler(id string, stored time.Time) (Presence, string, []Session) {
+func (r *Roster) Tunneler(id string, stored time.Time) (State, string, []Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p, current, open := Presence{Status: Offline, LastSeen: stored}, "", []Session(nil)
+	p, current, open := State{Status: Offline, LastSeen: stored}, "", []Session(nil)
 	if s := r.settled(id); s != nil {
 		p, current, open = s.presence(), s.current, s.list()
 	}

@@ -1,0 +1,26 @@
+// Package presence knows which members are ONLINE at this moment: connectors by their
+// control streams, tunnelers by their sessions, of which one may have several.
+//
+// It does not know who is enrolled (fleet does), who may connect (policy does), what
+// a heartbeat looks like on the wire (control does) or how last-seen times are stored
+// (store does, behind Store).
+//
+// Main types, in reading order: State, Session, Report, Roster (notes what happens
+// and answers what is), Peer (an open link, for the gates of a CA rotation), Headcount,
+// Seen.
+//
+// What happens is noted through control.Attendance; what is, is read through the small
+// interfaces beside those who ask: fleet.Roster (lists), rotation.Online (gates),
+// events.Roster (flips), and the metrics. All of them name members by id and hand out
+// copies, so that several controllers can answer them from what they tell one another;
+// Roster answers them from the memory of one.
+//
+// A Roster is safe for concurrent use: one lock, held for what one call needs. Only
+// Roster.Run and Roster.Watch block; they end with their context, Run after it has
+// stored the last-seen times once more.
+//
+// Invariants: a member is ONLINE while a stream or session of it is open and was heard
+// of within OfflineAfter; the end of one session says nothing of another; all readers
+// see the same set of sessions; what was verified on an open connection outranks what
+// was reported; a revoked member is nowhere.
+package presence
