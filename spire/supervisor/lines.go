@@ -76,6 +76,7 @@ func (l *lines) flush() {
 // emit writes a line unless an equal one was written a moment ago.
 func (l *lines) emit(level zapcore.Level, msg, about string, entry []zap.Field) {
 	if level >= zap.InfoLevel {
+		level = l.repeat.settled(level, msg)
 		due, times := l.repeat.due(level, msg, about)
 		if !due {
 			return
@@ -133,6 +134,11 @@ func aboutWhat(key string, value any) string {
 // of each host; its metrics count them. The first is that of every call of its API: two
 // each host each two seconds.
 var routine = map[string]bool{"API accessed": true, "Renewing agent SVID": true}
+
+// settling are the errors that end by themselves on a healthy host. A program asks for
+// its identity as soon as it starts, and its agent learns of a new registration entry
+// when it next asks the server, every five seconds.
+var settling = map[string]bool{"No identity issued": true}
 
 // incidental are the fields that differ between two lines about the same thing.
 var incidental = map[string]bool{

@@ -17,6 +17,11 @@ const (
 	// seldom is how many equal lines in a row are all written: a child that was started
 	// three times by an operator is no condition.
 	seldom = 3
+	// settleTime is how long an error that ends by itself is a warning: three times as
+	// long as an agent needs to learn of a new registration entry.
+	settleTime = 15 * time.Second
+	// settleGap is how long a child is silent about such an error when it is over.
+	settleGap = time.Minute
 )
 
 // repeats tells a condition that a child complains of again and again from news. It
@@ -24,7 +29,11 @@ const (
 type repeats struct {
 	mu    sync.Mutex
 	known map[string]*repeated
+	since map[string]span // by message, of errors that end by themselves
 }
+
+// span is from when to when a child complained.
+type span struct{ first, last time.Time }
 
 // repeated is one line and its equals.
 type repeated struct {
@@ -52,6 +61,30 @@ func (r *repeats) due(level zapcore.Level, msg, about string) (due bool, times i
 	one.last = now
 	due, times = one.reminder.Due(now)
 	return due || times <= seldom, times
+}
+
+// settled returns the level of a line: an error that ends by itself is a warning until
+// the child has complained of it for settleTime.
+func (r *repeats) settled(level zapcore.Level, msg string) zapcore.Level {
+	if level != zapcore.ErrorLevel || !settling[msg] {
+		return level
+	}
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.since == nil {
+		r.since = map[string]span{}
+	}
+	s := r.since[msg]
+	if s.first.IsZero() || now.Sub(s.last) > settleGap {
+		s.first = now
+	}
+	s.last = now
+	r.since[msg] = s
+	if now.Sub(s.first) < settleTime {
+		return zapcore.WarnLevel
+	}
+	return level
 }
 
 // maxKey bounds what is compared of a line.
