@@ -27,9 +27,11 @@ GOTESTSUM  := go tool -modfile=$(CURDIR)/internal/tools/gotestsum.mod gotestsum
 RESULTS    := $(CURDIR)/bin/results
 TESTSUM     = mkdir -p $(RESULTS) && $(GOTESTSUM) --format standard-quiet --hide-summary skipped --jsonfile $(RESULTS)/$@$(1).json --
 # End-to-end packages do little but wait: two run side by side, each in a network
-# namespace of its own, the longest first. Those that need both cores run alone.
+# namespace of its own, the longest first. Those that need both cores run after them.
+# The tests of hosts that are absent for six minutes run beside all of these.
 E2E_FIRST  := ./internal/e2e ./internal/e2e/rotation ./internal/e2e/observability
 E2E_CORES  := /(dashboard|flood|herd)$$
+APART      := $(CURDIR)/internal/e2e/apart.sh
 E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_CORES)|/hosts(/|$$)')
 E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_CORES)')
 
@@ -155,8 +157,14 @@ $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
 .PHONY: test-e2e
 test-e2e: build spire spire-previous $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip node npm chromium prometheus promtool
-	$(call TESTSUM,-apart) -p 2 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_APART)
-	$(call TESTSUM,-alone) -p 1 -exec $(CURDIR)/internal/e2e/apart.sh -timeout 25m $(E2E_ALONE)
+	@$(MAKE) --no-print-directory -j 2 test-e2e-absent test-e2e-present
+
+.PHONY: test-e2e-absent test-e2e-present
+test-e2e-absent:
+	$(TESTSUM) -exec $(APART) -timeout 25m -run Absent ./internal/e2e
+test-e2e-present:
+	$(call TESTSUM,-apart) -p 2 -exec $(APART) -timeout 25m -skip Absent $(E2E_APART)
+	$(call TESTSUM,-alone) -p 1 -exec $(APART) -timeout 25m $(E2E_ALONE)
 
 .PHONY: screenshots
 screenshots: build spire ## Write a picture of every page of the dashboard into docs/screenshots

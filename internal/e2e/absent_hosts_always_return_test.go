@@ -67,7 +67,7 @@ func long(t *testing.T) {
 	}
 }
 
-func TestAHostThatWasSwitchedOffReturns(t *testing.T) {
+func TestAnAbsentHostThatWasSwitchedOffReturns(t *testing.T) {
 	long(t)
 	s := newWorld(t, shortLives...)
 	h := s.join("a", "connector", "off-01")
@@ -80,7 +80,7 @@ func TestAHostThatWasSwitchedOffReturns(t *testing.T) {
 	s.returns(before, on)
 }
 
-func TestTheControllerHostReturns(t *testing.T) {
+func TestAnAbsentControllerHostReturns(t *testing.T) {
 	long(t)
 	s := newWorld(t, shortLives...)
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
@@ -93,7 +93,7 @@ func TestTheControllerHostReturns(t *testing.T) {
 	s.returns(before, on)
 }
 
-func TestEverybodyReturnsAfterAPowerCutOfAll(t *testing.T) {
+func TestAllAbsentAfterAPowerCutReturn(t *testing.T) {
 	long(t)
 	s := newWorld(t, shortLives...)
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
@@ -129,9 +129,9 @@ func partitioned(t *testing.T, flags ...string) (*system, *world.Host, *link) {
 	return s, h, l
 }
 
-// TestAHostCutOffForLessThanItsAgentsLifeReturns: the agent's own SVID is still
+// TestAHostAbsentForLessThanItsAgentsLifeReturns: the agent's own SVID is still
 // good, which is when SPIRE left to itself waits longest.
-func TestAHostCutOffForLessThanItsAgentsLifeReturns(t *testing.T) {
+func TestAHostAbsentForLessThanItsAgentsLifeReturns(t *testing.T) {
 	long(t)
 	s, h, l := partitioned(t, "--spire-agent-ttl", "30m", "--svid-ttl-connector", "40s")
 	before := s.snapshot(h)
@@ -142,7 +142,7 @@ func TestAHostCutOffForLessThanItsAgentsLifeReturns(t *testing.T) {
 	s.returns(before, time.Now())
 }
 
-func TestAHostCutOffForLongerThanItsAuthorityLivesReturns(t *testing.T) {
+func TestAHostAbsentForLongerThanItsAuthorityLivesReturns(t *testing.T) {
 	long(t)
 	s, h, l := partitioned(t, shortLives...)
 	before := s.snapshot(h)
@@ -153,7 +153,7 @@ func TestAHostCutOffForLongerThanItsAuthorityLivesReturns(t *testing.T) {
 	s.returns(before, time.Now())
 }
 
-func TestAHostThatWasRevokedWhileCutOffDoesNotReturn(t *testing.T) {
+func TestAnAbsentHostThatWasRevokedDoesNotReturn(t *testing.T) {
 	long(t)
 	s, h, l := partitioned(t, shortLives...)
 	cut := time.Now()

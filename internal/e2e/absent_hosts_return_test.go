@@ -22,7 +22,7 @@ const (
 	connectorIP = 2 // last number of the host's address; the controller's side has 1
 )
 
-func TestAHostCutOffForSixMinutesReturnsWithinThirtySeconds(t *testing.T) {
+func TestAHostAbsentForSixMinutesReturnsWithinThirtySeconds(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes seven minutes, left out by -short")

@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// TestMain lets sixteen worlds run side by side: seven of them do little but wait for
-// six minutes, which is to happen at the same time as all else. They are in the first
-// files by name, for the tests of the first files start first.
+// TestMain lets sixteen worlds run side by side: they do little but wait. Those of
+// TestA…Absent… wait for six minutes, and the Makefile runs them beside all else.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
