@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
@@ -85,6 +87,62 @@ func TestAKeyReplacesNoFile(t *testing.T) {
 	after, err := os.ReadFile(out)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
+}
+
+// TestAKeyWithAWrongScopeIsWrongUsage: and the right ones are named.
+func TestAKeyWithAWrongScopeIsWrongUsage(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a word that is none":     {[]string{"--name", "k", "--scope", "fleet:write"}, `--scope: "fleet:write" is no permission that a key can have: choose from fleet:read, tokens:write, `},
+		"one for people":          {[]string{"--name", "k", "--scope", "fleet:read,people:manage"}, `--scope: "people:manage" is no permission`},
+		"one twice":               {[]string{"--name", "k", "--scope", "all,fleet:read"}, `--scope: "fleet:read" is given twice`},
+		"an empty one":            {[]string{"--name", "k", "--scope", ""}, "--scope: must name at least one of fleet:read, "},
+		"no scope and no name":    {nil, "--name and --scope are missing"},
+		"a life that is too long": {[]string{"--name", "k", "--scope", "all", "--ttl", "9000h"}, "--ttl: must be "},
+		"a name of spaces":        {[]string{"--name", " ", "--scope", "all"}, "--name: must be "},
+	} {
+		code, stdout, stderr := command(append([]string{"key", "create", "--data-dir", dir}, c.args...)...)
+		require.Equal(t, 2, code, "%s: %s", name, stderr)
+		require.Contains(t, stderr, c.want, name)
+		require.Empty(t, stdout, name)
+	}
+	code, stdout, _ := command("__complete", "key", "create", "--scope", "fleet:read,")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "fleet:read,tokens:write\n")
+	require.NotContains(t, stdout, "fleet:read,fleet:read")
+	require.NotContains(t, stdout, "people:manage")
+}
+
+// TestAKeyAsJSON: the secret is in the reply or in the file, and not in both.
+func TestAKeyAsJSON(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t)
+	create := []string{"key", "create", "--name", "k", "--scope", "fleet:read", "--data-dir", dir, "-o", "json"}
+	var made struct {
+		Key          adminapi.Key
+		Secret, File string
+	}
+	code, stdout, stderr := command(create...)
+	require.Zero(t, code, stderr)
+	require.NoError(t, json.Unmarshal([]byte(stdout), &made))
+	require.Regexp(t, `^zta_\w+$`, made.Secret)
+	require.Equal(t, []string{"fleet:read"}, made.Key.Scopes)
+	require.Equal(t, "active", made.Key.State)
+	require.NotContains(t, stdout, `"file"`)
+
+	out := filepath.Join(t.TempDir(), "key")
+	code, stdout, stderr = command(append(create, "--out", out)...)
+	require.Zero(t, code, stderr)
+	require.NotContains(t, stdout, "zta_")
+	require.NoError(t, json.Unmarshal([]byte(stdout), &made))
+	require.Equal(t, out, made.File)
+	text, err := os.ReadFile(out)
+	require.NoError(t, err)
+	require.Regexp(t, `^zta_\w+\n$`, string(text))
 }
 
 // TestCheckConfigLooksAtTheFilesThatServeNeeds: what ends serve is a fault here.

@@ -33,10 +33,13 @@ entries, and distributes the policy: which tunneler may use which connector.`,
   # List the connectors that are ONLINE
   grpccontroller connectors list`,
 	}
-	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), keyCommand(), statusCommand(), doctorCommand())
+	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), statusCommand(), doctorCommand())
 	for _, cmd := range admincmd.Commands() {
-		if cmd.Name() == "audit" {
-			cmd.AddCommand(auditVerifyCommand()) // works on the database, not on the API
+		switch cmd.Name() { // these work on the database, not on the API
+		case "audit":
+			cmd.AddCommand(auditVerifyCommand())
+		case "key":
+			cmd.AddCommand(keyCreateCommand(), generateKeyCommand())
 		}
 		root.AddCommand(cmd)
 	}

@@ -128,6 +128,16 @@ func (c *Client) RevokeTunneler(ctx context.Context, id string) error {
 	return c.remove(ctx, "tunnelers", id)
 }
 
+// Keys lists all API keys, newest first.
+func (c *Client) Keys(ctx context.Context) ([]adminapi.Key, error) {
+	return pages(ctx, c, "keys", url.Values{}, func(l adminapi.KeyList) ([]adminapi.Key, string) { return l.Keys, l.NextPageToken })
+}
+
+// RevokeKey ends an API key and what it made.
+func (c *Client) RevokeKey(ctx context.Context, id string) error {
+	return c.remove(ctx, "keys", id)
+}
+
 // CA returns the authorities, the rotation and the outage budget.
 func (c *Client) CA(ctx context.Context) (adminapi.CA, error) {
 	var out adminapi.CA

@@ -103,6 +103,14 @@ func tighten(c *cobra.Command, started *bool) {
 	if c.Args == nil && c.HasParent() && c.Runnable() && !c.HasSubCommands() {
 		c.Args = Arguments()
 	}
+	if c.ValidArgsFunction == nil && c.Runnable() && !c.HasSubCommands() {
+		c.ValidArgsFunction = cobra.NoFileCompletions // no argument names a file
+	}
+	if f := c.Flags().Lookup("output"); f != nil {
+		if _, ok := f.Value.(*Output); ok {
+			Choices(c, f.Name, OutputTable, OutputJSON)
+		}
+	}
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,7 @@ func TestCLIRevokes(t *testing.T) {
 	e, dir := startForCLI(t)
 	e.Fleet.AddConnector("a", nil)
 	e.Fleet.AddTunneler("a", nil)
+	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
 	for name, args := range map[string][]string{
 		"connector": {"connectors", "revoke", "a"}, "tunneler": {"tunnelers", "revoke", "a"}, "token": {"token", "revoke", "tok_0000000000000001"},
 	} {
@@ -180,6 +182,126 @@ func TestCLIRevokes(t *testing.T) {
 		require.NotContains(t, r.errOut, "\x1b")
 	}
 	require.Len(t, e.Fleet.Revocations(), 2)
+}
+
+// TestCLIRevokesTwice: what was revoked already is no failure, and is not told as if it
+// had been live until now.
+func TestCLIRevokesTwice(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddConnector("a", func(m *fleet.Connector) { m.RevokedAt = time.Now().Add(-49 * time.Hour) })
+	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.RevokedAt = time.Now().Add(-49 * time.Hour) })
+	at := time.Now().Add(-49 * time.Hour).UTC().Format("2006-01-02T15")
+	for _, kind := range []string{"connector", "tunneler"} {
+		r := runCLI(kind+"s", "revoke", "a", "--data-dir", dir) // nobody is asked
+		require.Equal(t, 0, r.code, r.errOut)
+		require.Regexp(t, `^`+kind+` "a" was revoked already, 2 d ago \(`+at+`.*Z\); nothing was changed\n$`, r.errOut)
+		r = runCLI(kind+"s", "revoke", "gone", "--yes", "--data-dir", dir)
+		require.Equal(t, cliResult{1, "", "grpccontroller: no " + kind + ` has the id "gone": ` + "`grpccontroller " + kind + "s list --include-revoked` lists them\n"}, r)
+	}
+	require.Empty(t, e.Fleet.Revocations())
+	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
+	require.Equal(t, 0, runCLI("token", "revoke", "tok_0000000000000001", "--yes", "--data-dir", dir).code)
+	r := runCLI("token", "revoke", "tok_0000000000000001", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	require.Contains(t, r.errOut, "was revoked already, ")
+	r = runCLI("token", "revoke", "tok_00000000000000ff", "--data-dir", dir)
+	require.Equal(t, cliResult{1, "", `grpccontroller: no enrollment token has the id "tok_00000000000000ff": ` + "`grpccontroller token list` lists them\n"}, r)
+	r = runCLI("token", "revoke", "ztc_secret1", "--data-dir", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, "this is the secret and not the id")
+	require.NotContains(t, r.errOut, "ztc_secret1")
+
+	e.Tokens.Redeem("tok_0000000000000001", "c")
+	r = runCLI("token", "revoke", "tok_0000000000000001", "--yes", "--data-dir", dir)
+	require.Equal(t, 1, r.code, "a host has enrolled with it")
+	require.Contains(t, r.errOut, "connector c has enrolled with it; `grpccontroller connectors revoke c` ends its access")
+}
+
+// TestCLIRevokesWithAKeyThatCannotRead: least privilege is no obstacle.
+func TestCLIRevokesWithAKeyThatCannotRead(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddConnector("a", nil)
+	writeFile(t, filepath.Join(dir, "revoker"), e.AddKey(t, auth.Key{ID: "key_r", Permissions: []auth.Permission{auth.MembersRevoke}}))
+	with := []string{"--yes", "--data-dir", dir, "--api-key-file", filepath.Join(dir, "revoker")}
+	require.Equal(t, cliResult{errOut: "connector \"a\" revoked\n"}, runCLI(append([]string{"connectors", "revoke", "a"}, with...)...))
+	r := runCLI(append([]string{"connectors", "revoke", "gone"}, with...)...)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, `no connector has the id "gone"`)
+}
+
+func TestCLIKeys(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	made, _, err := e.Identity.Keys.Create(t.Context(), auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead, auth.TokensWrite}}, auth.By{Actor: auth.LocalActor})
+	require.NoError(t, err)
+	r := runCLI("key", "list", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	require.Regexp(t, made.ID+` +active +ci +fleet:read,tokens:write +in \d+ d +- `, r.out)
+	var all []adminapi.Key
+	require.NoError(t, json.Unmarshal([]byte(runCLI("key", "list", "-o", "json", "--data-dir", dir).out), &all))
+	require.Equal(t, made.ID, all[0].ID)
+
+	r = runCLI("key", "revoke", made.ID, "--data-dir", dir)
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.errOut, "add --yes")
+	require.Equal(t, cliResult{errOut: "API key \"" + made.ID + "\" revoked\n"}, runCLI("key", "revoke", made.ID, "--yes", "--data-dir", dir))
+	require.Contains(t, runCLI("key", "list", "--data-dir", dir).out, "revoked")
+	r = runCLI("key", "revoke", made.ID, "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	require.Contains(t, r.errOut, "was revoked already")
+	r = runCLI("key", "revoke", "key_none", "--yes", "--data-dir", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, "`grpccontroller key list` lists them")
+	r = runCLI("key", "revoke", e.Key, "--data-dir", dir)
+	require.Equal(t, 1, r.code)
+	require.NotContains(t, r.errOut, e.Key)
+}
+
+// TestCLICompletes: the shell knows what can follow.
+func TestCLICompletes(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddConnector("gw-1", nil)
+	e.Fleet.AddConnector("gw-0", func(m *fleet.Connector) { m.RevokedAt = time.Now() })
+	e.Fleet.AddTunneler("laptop-7", nil)
+	made, _, err := e.Identity.Keys.Create(t.Context(), auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead}}, auth.By{Actor: auth.LocalActor})
+	require.NoError(t, err)
+	e.Requests.Put(pendingRequest(e, "req_b"))
+	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"connectors", "revoke"}, []string{"gw-1"}},
+		{[]string{"tunnelers", "revoke"}, []string{"laptop-7"}},
+		{[]string{"token", "revoke"}, []string{"tok_0000000000000001"}},
+		{[]string{"key", "revoke"}, []string{made.ID}},
+		{[]string{"requests", "approve"}, []string{"BCDF-GHJB"}},
+		{[]string{"requests", "deny"}, []string{"BCDF-GHJB"}},
+		{[]string{"connectors", "revoke", "gw-1"}, nil},
+		{[]string{"connectors", "list"}, nil},
+		{[]string{"connectors", "list", "--status"}, []string{"ONLINE", "OFFLINE"}},
+		{[]string{"token", "create", "--kind"}, []string{"connector", "tunneler"}},
+		{[]string{"requests", "command", "--kind"}, []string{"connector", "tunneler"}},
+		{[]string{"hosts", "list", "-o"}, []string{"table", "json"}},
+	} {
+		args := slices.Concat([]string{"__complete"}, c.args[:2], []string{"--data-dir", dir}, c.args[2:], []string{""})
+		r := runCLI(args...)
+		require.Equal(t, 0, r.code, r.errOut)
+		var got []string
+		for line := range strings.Lines(r.out) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			if !strings.HasPrefix(word, ":") { // the directive
+				got = append(got, word)
+			}
+		}
+		require.Equal(t, c.want, got, c.args)
+		require.Contains(t, r.out, ":4\n", "no files: %v", c.args)
+	}
+	r := runCLI("__complete", "connectors", "revoke", "--data-dir", t.TempDir(), "")
+	require.Equal(t, ":4\n", r.out, "without a controller")
 }
 
 func TestCLIErrorsSayWhatToDo(t *testing.T) {

@@ -73,7 +73,7 @@ func (s *Server) getHost(c *gin.Context) error {
 	}
 	i := slices.IndexFunc(all, func(h adminapi.Host) bool { return h.ID == c.Param("id") })
 	if i < 0 {
-		return problem(http.StatusNotFound, adminapi.TypeNotFound, "no such host is enrolled")
+		return notEnrolled("host", clip(c.Param("id")))
 	}
 	c.JSON(http.StatusOK, all[i])
 	return nil

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -162,7 +164,7 @@ func (m members[T, R]) get(c *gin.Context) error {
 	}
 	i := slices.IndexFunc(all, func(it T) bool { return m.id(&it) == id })
 	if i < 0 {
-		return fleet.ErrNotFound
+		return notEnrolled(strings.TrimSuffix(m.name, "s"), id)
 	}
 	out, err := m.render(all[i])
 	if err != nil {
@@ -183,6 +185,9 @@ func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 	err = s.cfg.Fleet.Revoke(c.Request.Context(), fleet.Revocation{
 		Workload: identity.Workload{Kind: kind, ID: id}, Actor: who.Actor, RequestID: requestID(c), From: who.from,
 	})
+	if errors.Is(err, fleet.ErrNotFound) {
+		return notEnrolled(string(kind), id)
+	}
 	if err != nil {
 		return err
 	}

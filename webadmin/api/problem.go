@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -90,13 +91,19 @@ func problemOf(err error) *problemError {
 		return problem(http.StatusNotFound, adminapi.TypeNotFound,
 			"there is no enrollment token with this token_id (a token_id begins with tok_ and is not the token itself)")
 	case errors.Is(err, fleet.ErrNotFound):
-		return problem(http.StatusNotFound, adminapi.TypeNotFound, "no such member is enrolled")
+		return problem(http.StatusNotFound, adminapi.TypeNotFound, "nothing is enrolled with this id")
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem(http.StatusServiceUnavailable, adminapi.TypeTimeout, "the controller did not answer in time; try again")
 	default:
 		return problem(http.StatusInternalServerError, adminapi.TypeInternal,
 			"internal error; the controller's log has the reason under this request id")
 	}
+}
+
+// notEnrolled says which id is not known, and which list has those that are.
+func notEnrolled(kind, id string) *problemError {
+	return problem(http.StatusNotFound, adminapi.TypeNotFound,
+		fmt.Sprintf("no %s has the id %q: GET %s/%[1]ss?include=revoked lists them", kind, id, adminapi.Base))
 }
 
 // fail ends a request with err.

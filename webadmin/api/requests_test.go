@@ -157,10 +157,18 @@ func TestCLIDecidesOnRequests(t *testing.T) {
 	r = runCLI("requests", "approve", "bcdfghjb", "--fingerprint", fingerprint, "--data-dir", dir)
 	require.Equal(t, 0, r.code, r.errOut)
 	require.Contains(t, r.out, "approved")
-	require.Contains(t, runCLI("requests", "approve", "BCDF-GHJB", "--fingerprint", fingerprint, "--data-dir", dir).errOut, "no pending request")
+	r = runCLI("requests", "approve", "BCDF-GHJB", "--fingerprint", fingerprint, "--data-dir", dir)
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `the request BCDF-GHJB of connector \S+ was approved already, .* by `, r.errOut)
+	r = runCLI("requests", "approve", "ZZZZ-ZZZZ", "--fingerprint", fingerprint, "--data-dir", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, `no request has the code "ZZZZ-ZZZZ": `+"`grpccontroller requests list` lists")
 	require.Contains(t, runCLI("requests", "deny", "BCDF-GHJC", "--data-dir", dir).errOut, "add --yes")
 	require.Equal(t, 0, runCLI("requests", "deny", "BCDF-GHJC", "--yes", "--data-dir", dir).code)
 	require.Contains(t, runCLI("requests", "list", "--all", "--data-dir", dir).out, "denied")
+	r = runCLI("requests", "deny", "BCDF-GHJC", "--data-dir", dir)
+	require.Equal(t, 0, r.code, "denying twice changes nothing: %s", r.errOut)
+	require.Contains(t, r.errOut, "was denied already")
 }
 
 func TestCLISealsToAKeyOrAFile(t *testing.T) {

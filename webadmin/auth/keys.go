@@ -156,14 +156,25 @@ func (k *Keys) describe(n NewAPIKey, by By) (Key, error) {
 // CheckScopes says what is wrong with the permissions of a key. Errors: *FieldError.
 func CheckScopes(scopes []Permission) error {
 	if len(scopes) == 0 {
-		return fieldError("scopes", "must name at least one permission")
+		return fieldError("scopes", "must name at least one of %s", listed(Scopes()))
 	}
 	for i, p := range scopes {
-		if !p.Grantable() || slices.Contains(scopes[:i], p) {
-			return fieldError("scopes", "%q is no permission that a key can have, or is given twice", p)
+		if !p.Grantable() {
+			return fieldError("scopes", "%q is no permission that a key can have: choose from %s", clip(string(p)), listed(Scopes()))
+		}
+		if slices.Contains(scopes[:i], p) {
+			return fieldError("scopes", "%q is given twice", p)
 		}
 	}
 	return nil
+}
+
+func listed(scopes []Permission) string {
+	all := make([]string, len(scopes))
+	for i, p := range scopes {
+		all[i] = string(p)
+	}
+	return strings.Join(all, ", ")
 }
 
 // boundByParent holds a key that another key makes against that one. Otherwise a key

@@ -38,6 +38,11 @@ func (p Permission) Known() bool { return slices.Contains(Permissions(), p) }
 // that manages people could make itself any of them.
 func (p Permission) Grantable() bool { return p.Known() && p != Self && p != PeopleManage }
 
+// Scopes are the permissions that an API key may carry.
+func Scopes() []Permission {
+	return slices.DeleteFunc(Permissions(), func(p Permission) bool { return !p.Grantable() })
+}
+
 // forLogin says whether a command line that a person signed in has it. A token of
 // hours in a file must not become a password, a person or a key of a year.
 func (p Permission) forLogin() bool { return p.Grantable() && p != KeysManage }

@@ -11,7 +11,7 @@ import (
 // Commands returns the commands for a program's root.
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
-		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), caCommand(), auditCommand(),
+		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), caCommand(), auditCommand(), keyCommand(),
 		loginCommand(), logoutCommand(), whoAmICommand(),
 	}
 }

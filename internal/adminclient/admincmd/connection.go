@@ -209,13 +209,13 @@ func readRunFile(dir string) (run runFile, err error) {
 func readKey(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("the admin API at a network address needs a sign-in or an API key: run `grpccontroller login URL`, or name the file of an API key with " +
-			"--api-key-file (`grpccontroller key create --out FILE` makes one on the controller's host)")
+			"--api-key-file (`grpccontroller key create --name NAME --scope all --out FILE` makes one on the controller's host)")
 	}
 	b, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("no API key file at %s: name another with --api-key-file, or make one on the controller's host with "+
-			"`grpccontroller key create --out FILE`", path)
+			"`grpccontroller key create --name NAME --scope all --out FILE`", path)
 	case errors.Is(err, fs.ErrPermission):
 		return "", fmt.Errorf("this user may not read the API key file %s: use sudo or name another with --api-key-file", path)
 	case err != nil:

@@ -18,7 +18,7 @@ func connectorsCommand() *cobra.Command {
 	return group("connectors", "List and revoke connectors", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, "connectors", (*adminclient.Client).Connectors, connectorTable),
-			revokeCommand(c, "connector", (*adminclient.Client).RevokeConnector,
+			revokeCommand(c, "connector", connectorMember, liveConnectors, (*adminclient.Client).RevokeConnector,
 				"Its control stream and every session and flow through it are cut;\nits registration entry is deleted."),
 		}
 	})
@@ -28,7 +28,7 @@ func tunnelersCommand() *cobra.Command {
 	return group("tunnelers", "List and revoke tunnelers", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, "tunnelers", (*adminclient.Client).Tunnelers, tunnelerTable),
-			revokeCommand(c, "tunneler", (*adminclient.Client).RevokeTunneler,
+			revokeCommand(c, "tunneler", tunnelerMember, liveTunnelers, (*adminclient.Client).RevokeTunneler,
 				"Its sessions and flows are cut at every connector; its registration entry is deleted."),
 		}
 	})
@@ -56,6 +56,7 @@ func listCommand[T any](
 		}),
 	}
 	cmd.Flags().StringVar(&opts.Status, "status", "", "only `ONLINE` or OFFLINE ones")
+	cli.Choices(cmd, "status", adminapi.Online, adminapi.Offline)
 	cmd.Flags().BoolVar(&opts.IncludeRevoked, "include-revoked", false, "show revoked ones too")
 	out.Register(cmd.Flags())
 	return cmd
@@ -101,29 +102,56 @@ func elsewhere(c adminapi.Clone) string {
 	return "elsewhere, seen from " + c.Sightings[0].Address + " and " + c.Sightings[1].Address
 }
 
+// revokeCommand ends the access of a member; find is what the API knows of it.
 func revokeCommand(
-	c *connection, kind string, revoke func(*adminclient.Client, context.Context, string) error, cut string,
+	c *connection, kind string, find func(api *adminclient.Client, ctx context.Context, id string) (adminapi.Member, error),
+	list func(api *adminclient.Client, ctx context.Context) ([]adminapi.Member, error),
+	revoke func(api *adminclient.Client, ctx context.Context, id string) error, cut string,
 ) *cobra.Command {
-	var yes bool
 	consequences := cut + "\nIf no other member runs on its host, the host's SPIRE agent is banned.\n" +
 		"This cannot be undone: the host must enroll again with a new token.\nConnectors that cannot reach the controller grant access until its X509-SVID expires."
-	cmd := &cobra.Command{
-		Use:     "revoke ID",
-		Short:   "End the access of a " + kind,
-		Long:    "End the access of a " + kind + ".\n\n" + consequences,
-		Example: fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
-		Args:    cli.Arguments("ID"),
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			if err := Confirm(ctx, cmd, yes, "Revoke "+kind+" "+quote(args[0])+"?", consequences); err != nil {
-				return err
-			}
-			if err := revoke(api, ctx, args[0]); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s %s revoked\n", kind, quote(args[0]))
-			return err
+	return revocation{
+		kind: kind, argument: "ID", list: kind + "s list --include-revoked",
+		short: "End the access of a " + kind, long: "End the access of a " + kind + ".\n\n" + consequences,
+		example:      fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
+		consequences: consequences,
+		complete: c.complete(func(ctx context.Context, api *adminclient.Client) ([]string, error) {
+			all, err := list(api, ctx)
+			return described(all, err, func(m adminapi.Member) (string, string, bool) { return m.ID, m.Status, true })
 		}),
+		find: func(ctx context.Context, api *adminclient.Client, id string) (string, error) {
+			m, err := find(api, ctx, id)
+			if err != nil || m.RevokedAt.IsZero() {
+				return "", err
+			}
+			return already("was revoked", m.RevokedAt), nil
+		},
+		revoke: revoke,
+	}.command(c)
+}
+
+func connectorMember(api *adminclient.Client, ctx context.Context, id string) (adminapi.Member, error) {
+	m, err := api.Connector(ctx, id)
+	return m.Member, err
+}
+
+func tunnelerMember(api *adminclient.Client, ctx context.Context, id string) (adminapi.Member, error) {
+	m, err := api.Tunneler(ctx, id)
+	return m.Member, err
+}
+
+func liveConnectors(api *adminclient.Client, ctx context.Context) (out []adminapi.Member, err error) {
+	all, err := api.Connectors(ctx, adminclient.ListOptions{})
+	for _, m := range all {
+		out = append(out, m.Member)
 	}
-	RegisterYes(cmd, &yes)
-	return cmd
+	return out, err
+}
+
+func liveTunnelers(api *adminclient.Client, ctx context.Context) (out []adminapi.Member, err error) {
+	all, err := api.Tunnelers(ctx, adminclient.ListOptions{})
+	for _, m := range all {
+		out = append(out, m.Member)
+	}
+	return out, err
 }

@@ -95,7 +95,7 @@ func requestsApprove(c *connection) *cobra.Command {
 		Long:  approveLong,
 		Example: `  grpccontroller requests approve BCDF-GHJK
   grpccontroller requests approve BCDF-GHJK --fingerprint SS37-VSM8-WDMY-JJ01-AVNH-KC9R`,
-		Args: cli.Arguments("CODE"),
+		Args: cli.Arguments("CODE"), ValidArgsFunction: pendingRequests(c),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			r, err := findRequest(ctx, api, args[0])
 			if err != nil {
@@ -123,19 +123,58 @@ func requestsApprove(c *connection) *cobra.Command {
 	return cmd
 }
 
-// findRequest takes the code on the host's screen, or a request_id.
+func pendingRequests(c *connection) cobra.CompletionFunc {
+	return c.complete(func(ctx context.Context, api *adminclient.Client) ([]string, error) {
+		all, err := api.Requests(ctx, "pending")
+		return described(all, err, func(r adminapi.Request) (string, string, bool) { return r.Code, r.Kind + " " + r.ID, true })
+	})
+}
+
+// findRequest takes the code on the host's screen, or a request_id. Without a pending
+// request it says what became of the newest that had this code.
 func findRequest(ctx context.Context, api *adminclient.Client, code string) (adminapi.Request, error) {
-	all, err := api.Requests(ctx, "pending")
+	all, err := api.Requests(ctx, "")
 	if err != nil {
 		return adminapi.Request{}, err
 	}
 	want := strings.ToUpper(strings.ReplaceAll(code, "-", ""))
-	for _, r := range all {
-		if r.RequestID == code || strings.ReplaceAll(r.Code, "-", "") == want {
+	var decided *adminapi.Request
+	for i, r := range all {
+		switch {
+		case r.RequestID != code && strings.ReplaceAll(r.Code, "-", "") != want:
+		case r.State == "pending":
 			return r, nil
+		case decided == nil:
+			decided = &all[i]
 		}
 	}
-	return adminapi.Request{}, fmt.Errorf("no pending request has the code %s: it was decided, has expired, or the host shows another one", quote(code))
+	if decided == nil {
+		return adminapi.Request{}, fmt.Errorf("no request has the code %s: `grpccontroller requests list` lists those that wait; if the host shows this code, it asked another controller", quote(code))
+	}
+	return adminapi.Request{}, errDecided{*decided}
+}
+
+// errDecided is for a request that waits no longer.
+type errDecided struct{ adminapi.Request }
+
+// Error implements error.
+func (e errDecided) Error() string {
+	by, at := "", e.DecidedAt
+	if e.DecidedBy != "" {
+		by = " by " + e.DecidedBy
+	}
+	if at.IsZero() {
+		at = e.ExpiresAt // of one that nobody decided
+	}
+	what := "was " + e.State
+	if e.State == "expired" {
+		what = "has expired"
+	}
+	text := fmt.Sprintf("the request %s of %s %s %s%s", e.Code, e.Kind, e.ID, already(what, at), by)
+	if e.State != "approved" && e.State != "enrolled" {
+		text += "; the host can ask again"
+	}
+	return text
 }
 
 // askFingerprint shows what to compare and reads the group that is not shown.
@@ -177,9 +216,13 @@ func requestsDeny(c *connection) *cobra.Command {
 		Use:     "deny CODE",
 		Short:   "Deny the request of a host; the host can ask again",
 		Example: "  grpccontroller requests deny BCDF-GHJK",
-		Args:    cli.Arguments("CODE"),
+		Args:    cli.Arguments("CODE"), ValidArgsFunction: pendingRequests(c),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			r, err := findRequest(ctx, api, args[0])
+			if d, ok := errors.AsType[errDecided](err); ok && d.State == "denied" {
+				_, err := fmt.Fprintln(cmd.ErrOrStderr(), d.Error())
+				return err
+			}
 			if err != nil {
 				return err
 			}
@@ -226,5 +269,6 @@ as it is. It contains the controller's CA; the id is the host's own name.`,
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "`kind`: connector or tunneler")
 	_ = cmd.MarkFlagRequired("kind")
+	cli.Choices(cmd, "kind", "connector", "tunneler")
 	return cmd
 }

@@ -78,6 +78,7 @@ the host, then "requests approve" here), or seal the token to a key of the host 
 	out.Register(fs)
 	_ = cmd.MarkFlagRequired("kind")
 	_ = cmd.MarkFlagRequired("id")
+	cli.Choices(cmd, "kind", "connector", "tunneler")
 	cmd.MarkFlagsMutuallyExclusive("quiet", "output")
 	cmd.MarkFlagsMutuallyExclusive("seal-to", "claim")
 	return cmd
@@ -214,24 +215,42 @@ func deliveryNote(t adminapi.Token, now time.Time) string {
 }
 
 func tokenRevoke(c *connection) *cobra.Command {
-	var yes bool
-	cmd := &cobra.Command{
-		Use:     "revoke TOKEN_ID",
-		Short:   "Make a pending enrollment token unusable",
-		Example: "  grpccontroller token revoke tok_0123456789abcdef",
-		Args:    cli.Arguments("TOKEN_ID"),
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			const consequences = "This token can no longer be redeemed. A host that has enrolled with it stays enrolled."
-			if err := Confirm(ctx, cmd, yes, "Revoke enrollment token "+quote(args[0])+"?", consequences); err != nil {
-				return err
-			}
-			if err := api.RevokeToken(ctx, args[0]); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "enrollment token %s revoked\n", quote(args[0]))
-			return err
+	return revocation{
+		kind: "enrollment token", argument: "TOKEN_ID", list: "token list",
+		short:        "Make a pending enrollment token unusable",
+		example:      "  grpccontroller token revoke tok_0123456789abcdef",
+		consequences: "This token can no longer be redeemed. A host that has enrolled with it stays enrolled.",
+		complete: c.complete(func(ctx context.Context, api *adminclient.Client) ([]string, error) {
+			all, err := api.Tokens(ctx)
+			return described(all, err, func(t adminapi.Token) (string, string, bool) {
+				return t.TokenID, t.Kind + " " + t.ID, t.State == "pending"
+			})
 		}),
+		find:   findToken,
+		revoke: (*adminclient.Client).RevokeToken,
+	}.command(c)
+}
+
+// findToken says what became of a token. That a host has used it is an error: whoever
+// revokes it wants that nobody has.
+func findToken(ctx context.Context, api *adminclient.Client, id string) (string, error) {
+	all, err := api.Tokens(ctx)
+	if err != nil {
+		return "", err
 	}
-	RegisterYes(cmd, &yes)
-	return cmd
+	for _, t := range all {
+		switch {
+		case t.TokenID != id:
+		case t.State == "redeemed":
+			return "", fmt.Errorf("enrollment token %s was redeemed %s: %s %s has enrolled with it; `grpccontroller %[3]ss revoke %[4]s` ends its access",
+				quote(id), relative(t.RedeemedAt, time.Now()), t.Kind, t.ID)
+		case t.State == "revoked":
+			return already("was revoked", t.RevokedAt), nil
+		case t.State == "expired":
+			return already("has expired", t.ExpiresAt), nil
+		default:
+			return "", nil
+		}
+	}
+	return "", errUnknown
 }

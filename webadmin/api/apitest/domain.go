@@ -132,6 +132,15 @@ func (f *Tokens) Revoke(_ context.Context, id, _, _, _ string) error {
 	return nil
 }
 
+// Redeem is a host that enrolls with a token, which may be revoked by now.
+func (f *Tokens) Redeem(id, memberID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.tokens, func(t enroll.Token) bool { return t.ID == id })
+	t := &f.tokens[i]
+	t.Workload.ID, t.RevokedAt, t.ClaimedAt = memberID, time.Time{}, f.now()
+}
+
 // Fleet is a fleet in memory.
 type Fleet struct {
 	now func() time.Time
