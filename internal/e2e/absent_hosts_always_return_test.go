@@ -118,15 +118,8 @@ func TestAllAbsentAfterAPowerCutReturn(t *testing.T) {
 func partitioned(t *testing.T, flags ...string) (*system, *world.Host, *link) {
 	t.Helper()
 	l := newLink(t)
-	s := newWorld(t, append(flags, "--public-address", l.controller,
-		"--listen-enrollment", l.controller+":0", "--listen-control", l.controller+":0", "--spire-server-listen", l.controller+":0")...)
-	h := s.host("a", "connector", "far-away-01")
-	h.Where = []string{"ip", "netns", "exec", l.namespace}
-	h.Env = []string{"LISTEN_ADDR=" + l.host + ":0", "CONNECTOR_PRIVATE_IP=" + l.host}
-	s.enroll(h)
-	require.NoError(t, h.Start())
-	s.online(h)
-	return s, h, l
+	s := newWorld(t, append(flags, l.listen()...)...)
+	return s, s.behind(l, "far-away-01"), l
 }
 
 // TestAHostAbsentForLessThanItsAgentsLifeReturns: the agent's own SVID is still

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
 const (
@@ -28,14 +29,8 @@ func TestAHostAbsentForSixMinutesReturnsWithinThirtySeconds(t *testing.T) {
 		t.Skip("takes seven minutes, left out by -short")
 	}
 	link := newLink(t)
-	s := newWorld(t, "--spire-agent-ttl", agentTTL, "--public-address", link.controller,
-		"--listen-enrollment", link.controller+":0", "--listen-control", link.controller+":0", "--spire-server-listen", link.controller+":0")
-	connector := s.host("a", "connector", "far-away-01")
-	connector.Where = []string{"ip", "netns", "exec", link.namespace}
-	connector.Env = []string{"LISTEN_ADDR=" + link.host + ":0", "CONNECTOR_PRIVATE_IP=" + link.host}
-	s.enroll(connector)
-	require.NoError(t, connector.Start())
-	s.online(connector)
+	s := newWorld(t, append(link.listen(), "--spire-agent-ttl", agentTTL)...)
+	connector := s.behind(link, "far-away-01")
 	before := s.seen(connector)
 	tokens := s.cli("token", "list", "-o", "json")
 
@@ -110,6 +105,26 @@ func newLink(t *testing.T) *link {
 	l.ip("-n", l.namespace, "link", "set", "up0", "up")
 	l.ip("-n", l.namespace, "route", "add", "default", "via", near)
 	return l
+}
+
+// listen are the flags of a controller that hosts behind any link reach.
+func (l *link) listen() []string {
+	return []string{
+		"--public-address", l.controller,
+		"--listen-enrollment", l.controller + ":0", "--listen-control", l.controller + ":0", "--spire-server-listen", l.controller + ":0",
+	}
+}
+
+// behind brings a connector ONLINE on the far side of a link.
+func (s *system) behind(l *link, id string) *world.Host {
+	s.t.Helper()
+	h := s.host(id, "connector", id)
+	h.Where = []string{"ip", "netns", "exec", l.namespace}
+	h.Env = []string{"LISTEN_ADDR=" + l.host + ":0", "CONNECTOR_PRIVATE_IP=" + l.host}
+	s.enroll(h)
+	require.NoError(s.t, h.Start())
+	s.online(h)
+	return h
 }
 
 // claim takes the first free one of 64 networks of four, of the addresses for
