@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -210,6 +211,12 @@ func (w *Wired) Control() string { return w.c.lis.control.Addr().String() }
 
 // Unproven is how many refused proofs members reported.
 func (w *Wired) Unproven() (control, session uint64) { return w.c.auditing.collector.Unproven() }
+
+// Checks are those of readiness.
+func (w *Wired) Checks() *health.Checks { return w.c.health.Checks() }
+
+// Roster is who is here.
+func (w *Wired) Roster() *presence.Roster { return w.c.roster }
 
 // Policy is what is in force.
 func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }

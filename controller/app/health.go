@@ -18,6 +18,7 @@ const (
 	checkIdentity = "identity"
 	checkEntries  = "spire_entries"
 	checkAddress  = "public_address"
+	checkRefused  = "connectors"
 )
 
 // failing is the gRPC health of a listener that needs these checks. The others are
@@ -48,6 +49,8 @@ func (c *controller) explain(checks *health.Checks) {
 		now := c.policy.Current()
 		return fmt.Sprintf("entries and bans in SPIRE are those of revision %d: connectors: %d, tunnelers: %d", now.Revision, len(now.Connectors), len(now.Tunnelers))
 	})
+	checks.Register(checkRefused, func(context.Context) error { return health.Degraded(refused(c.roster.Refusing())) })
+	checks.Explain(checkRefused, func() string { return "no connector refuses what this controller sends" })
 	checks.Explain(checkSequenced, func() string { return "new events are in the log" })
 	checks.Explain(checkVerified, func() string { return "the log is what its checkpoints say" })
 }

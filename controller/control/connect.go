@@ -36,6 +36,8 @@ type Admitter interface {
 type Attendance interface {
 	ConnectorUp(a presence.Arrival, remoteAddr string, svid presence.SVID) (stream uint64)
 	ConnectorBeat(id string, stream uint64, svid presence.SVID, revision uint64)
+	// ConnectorRefuses notes why a connector refuses what we send, and says whether it is news.
+	ConnectorRefuses(id string, stream uint64, reason string) (news bool)
 	ConnectorProved(id string, stream uint64, svid presence.SVID)
 	ConnectorDown(id string, stream uint64)
 	// ConnectorTrusts notes what a connector says it has in its bundle.
@@ -266,6 +268,7 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		}
 		t.s.Roster.ConnectorTrusts(t.c.ID, wire.ClipAuthorities(m.Heartbeat.GetBundleAuthorityIds()))
 		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
+		t.refuses(wire.Clip(m.Heartbeat.GetRefusal(), wire.MaxReason))
 		return nil
 	case *zerotrustv1.ConnectRequest_Tunneler:
 		t.report(m.Tunneler)
@@ -280,6 +283,16 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		return nil
 	default:
 		return status.Error(codes.InvalidArgument, "expected a heartbeat or a report")
+	}
+}
+
+// refuses notes why the connector does not take what we send; empty if it does.
+func (t *conversation) refuses(reason string) {
+	switch news := t.s.Roster.ConnectorRefuses(t.c.ID, t.number, reason); {
+	case news && reason != "":
+		t.log.Warn("connector refuses the policy of this controller", zap.String("reason", reason))
+	case news:
+		t.log.Info("connector takes the policy of this controller again")
 	}
 }
 

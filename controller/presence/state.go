@@ -31,6 +31,9 @@ type State struct {
 	SVIDVerified bool
 	// PolicyRevision is what a connector says it has applied.
 	PolicyRevision uint64
+	// Refusal is why a connector says it refuses what this controller sends; empty if it
+	// does not.
+	Refusal string
 }
 
 // SVID describes the X509-SVID that a member uses.

@@ -67,6 +67,9 @@ type Connector struct {
 	// StreamSince is when its open control stream started; absent when OFFLINE.
 	StreamSince    time.Time `json:"stream_since,omitzero"`
 	PolicyRevision uint64    `json:"policy_revision"`
+	// Refusal is why it refuses what this controller sends, in its own words; absent
+	// while it does not.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // Tunneler is an enrolled tunneler.
@@ -102,6 +105,26 @@ type Status struct {
 	Time        time.Time `json:"time"`
 	Connectors  Count     `json:"connectors"`
 	Tunnelers   Count     `json:"tunnelers"`
+	// Attention is what an operator has to look into, at most 20; AttentionTotal counts all.
+	Attention      []Attention `json:"attention"`
+	AttentionTotal int         `json:"attention_total"`
+}
+
+// Values of Attention.Kind.
+const (
+	AttentionRefusing  = "refusing"
+	AttentionCloned    = "cloned"
+	AttentionContested = "contested"
+)
+
+// Attention is one thing that an operator has to look into.
+type Attention struct {
+	Kind string `json:"kind" enum:"refusing,cloned,contested"`
+	// Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
+	Member string `json:"member,omitempty"`
+	// Found says what is wrong, Do what to do.
+	Found string `json:"found"`
+	Do    string `json:"do"`
 }
 
 // Count counts members that are not revoked.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -178,5 +179,34 @@ func TestStatusCountsLiveMembers(t *testing.T) {
 	require.Equal(t, adminapi.Status{
 		TrustDomain: "mycorp.internal", Version: "v9.9.9", Time: e.Clock.Now(),
 		Connectors: adminapi.Count{Total: 2, Online: 1, Offline: 1}, Tunnelers: adminapi.Count{Total: 1, Offline: 1},
+		Attention: []adminapi.Attention{},
 	}, decode[adminapi.Status](t, get(t, e, "/api/admin/status")))
+}
+
+// TestAConnectorThatRefusesTheControllerIsShown: in its own detail and first under
+// Attention, with what to do; not for ever, and not of one that is gone.
+func TestAConnectorThatRefusesTheControllerIsShown(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	refuses := func(c *fleet.Connector) {
+		online(&c.Presence, e)
+		c.Presence.Refusal = "older than the policy in use"
+	}
+	e.Fleet.AddConnector("a", func(c *fleet.Connector) { online(&c.Presence, e); c.Contested = true })
+	e.Fleet.AddConnector("b", refuses)
+	e.Fleet.AddConnector("gone", func(c *fleet.Connector) { refuses(c); c.Presence.Status = presence.Offline })
+	e.Fleet.AddConnector("revoked", func(c *fleet.Connector) { refuses(c); c.RevokedAt = e.Clock.Now() })
+	require.Equal(t, "older than the policy in use", decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/b")).Refusal)
+	got := decode[adminapi.Status](t, get(t, e, "/api/admin/status"))
+	require.Equal(t, 2, got.AttentionTotal)
+	require.Equal(t, "connector/b", got.Attention[0].Member)
+	require.Contains(t, got.Attention[0].Found, "older than the policy in use")
+	require.Contains(t, got.Attention[0].Do, "grpcconnector witness reset --yes")
+	require.Equal(t, "connector/a", got.Attention[1].Member)
+	for i := range 30 {
+		e.Fleet.AddConnector(fmt.Sprintf("more-%d", i), refuses)
+	}
+	got = decode[adminapi.Status](t, get(t, e, "/api/admin/status"))
+	require.Equal(t, 32, got.AttentionTotal)
+	require.Len(t, got.Attention, 20, "a fleet that refuses does not make the page large")
 }

@@ -64,7 +64,7 @@ func (s *Server) renderConnector(m fleet.Connector) (adminapi.Connector, error) 
 	}
 	return adminapi.Connector{
 		Member: member, Network: m.NetworkID, PrivateIP: m.PrivateIP, Addresses: addresses,
-		StreamSince: m.Presence.Since, PolicyRevision: m.Presence.PolicyRevision,
+		StreamSince: m.Presence.Since, PolicyRevision: m.Presence.PolicyRevision, Refusal: m.Presence.Refusal,
 	}, err
 }
 

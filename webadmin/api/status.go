@@ -61,12 +61,16 @@ func (s *Server) status(c *gin.Context) error {
 		return err
 	}
 	out := adminapi.Status{TrustDomain: s.cfg.TrustDomain.Name(), Version: s.cfg.Version, Time: s.cfg.Now().UTC()}
+	var found attention
 	for _, m := range connectors {
 		count(&out.Connectors, m.Member, m.Presence)
+		found.connector(m)
 	}
 	for _, m := range tunnelers {
 		count(&out.Tunnelers, m.Member, m.Presence)
+		found.marked(m.Member, marks{m.Contested, m.Clone})
 	}
+	out.Attention, out.AttentionTotal = found.first(), len(found)
 	c.JSON(http.StatusOK, out)
 	return nil
 }

@@ -169,3 +169,18 @@ func TestEveryCommandHasExamplesAndHelp(t *testing.T) {
 		}
 	}
 }
+
+func TestTheListSaysWhichConnectorRefusesTheController(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var out bytes.Buffer
+	require.NoError(t, admincmd.ConnectorTable([]adminapi.Connector{
+		{Member: adminapi.Member{ID: "a", Status: adminapi.Online}, Refusal: "older"},
+		{Member: adminapi.Member{ID: "b", Status: adminapi.Online}},
+		{Member: adminapi.Member{ID: "c", Status: adminapi.Online, RevokedAt: now}, Refusal: "older"},
+	}, now).Write(&out))
+	rows := strings.Split(out.String(), "\n")
+	require.Contains(t, rows[1], `refuses the policy of this controller: "older"`)
+	require.NotContains(t, rows[2], "refuses")
+	require.NotContains(t, rows[3], "refuses", "it is revoked")
+}

@@ -65,7 +65,11 @@ func listCommand[T any](
 func connectorTable(all []adminapi.Connector, now time.Time) cli.Table {
 	t := cli.Table{Header: []string{"ID", statusColumn, "LAST SEEN", "PRIVATE IP", "VERSION", "SVID EXPIRES", "FROM", "NOTE"}}
 	for _, m := range all {
-		t.Rows = append(t.Rows, memberRow(m.Member, m.PrivateIP, now))
+		row := memberRow(m.Member, m.PrivateIP, now)
+		if note := &row[len(row)-1]; *note == "-" && m.Refusal != "" {
+			*note = "refuses the policy of this controller: " + quote(m.Refusal)
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }

@@ -73,6 +73,7 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
       ...m,
       private_ip: `10.${i % 200}.${(i >> 3) % 250}.7`,
       addresses: [`10.${i % 200}.${(i >> 3) % 250}.7:9443`, `connector-${i}.corp.example:9443`],
+      refusal: i === 6 ? 'older than the policy in use: revision 4 is not above 9' : undefined,
       stream_since: m.status === 'ONLINE' ? ago(60 + ((i * 131) % 900_000)) : undefined,
       policy_revision: 118,
       network: `net-${cities[i % 8]}`,
@@ -287,6 +288,15 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
     w.rotation = rotation
   }
   w.status = () => ({
+    attention: connectors
+      .filter((c) => c.refusal)
+      .map((c) => ({
+        kind: 'refusing',
+        member: `connector/${c.id}`,
+        found: `It refuses the policy of this controller: ${c.refusal}`,
+        do: 'If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root.',
+      })),
+    attention_total: connectors.filter((c) => c.refusal).length,
     trust_domain: 'corp.example',
     version: '1.4.2',
     time: ago(0),

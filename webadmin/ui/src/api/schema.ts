@@ -1186,6 +1186,16 @@ export interface components {
             /** @description Replace must be true when the id has a live host, which is revoked then. */
             replace?: boolean;
         };
+        /** @description Attention is one thing that an operator has to look into. */
+        Attention: {
+            do: string;
+            /** @description Found says what is wrong, Do what to do. */
+            found: string;
+            /** @enum {string} */
+            kind: "refusing" | "cloned" | "contested";
+            /** @description Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member. */
+            member?: string;
+        };
         /** @description AuditCheckpoint is the newest signed state of the log. */
         AuditCheckpoint: {
             /** @description Note is signed (c2sp.org/tlog-checkpoint); empty while the log is. */
@@ -1333,6 +1343,8 @@ export interface components {
             network: string;
             policy_revision: number;
             private_ip: string;
+            /** @description Refusal is why it refuses what this controller sends, in its own words; absent while it does not. */
+            refusal?: string;
             remote_address: string;
             /** Format: date-time */
             revoked_at?: string;
@@ -1876,6 +1888,9 @@ export interface components {
         };
         /** @description Status is the reply to GET /status. */
         Status: {
+            /** @description Attention is what an operator has to look into, at most 20; AttentionTotal counts all. */
+            attention: components["schemas"]["Attention"][];
+            attention_total: number;
             connectors: components["schemas"]["Count"];
             /** Format: date-time */
             time: string;

@@ -8,6 +8,7 @@ import { useCan } from '@/app/session'
 import { Failure } from '@/ui/Failure'
 import { Empty, PageHead } from '@/ui/Page'
 import { Activity } from './Activity'
+import { Attention } from './Attention'
 import { ChartsWaiting } from './ChartsWaiting'
 import { Lifetimes } from './Lifetimes'
 import { Topology } from './Topology'
@@ -26,6 +27,7 @@ export function Page() {
       <PageHead title="Overview" />
       <Stack gap="md">
         {now.error && <Failure error={now.error} retry={() => now.refetch()} />}
+        <Attention status={now.data} />
         <Totals status={now.data} />
         {empty ? (
           <div className="surface">

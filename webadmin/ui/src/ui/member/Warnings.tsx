@@ -5,12 +5,23 @@ import { Ago, fullTime } from '@/ui/time'
 
 /** What an operator has to look into. */
 export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
+  const refusal = 'refusal' in m ? m.refusal : undefined
   return (
-    <Stack gap="sm" mb={m.contested || m.cloned || m.revoked_at ? 'md' : 0}>
+    <Stack gap="sm" mb={m.contested || m.cloned || m.revoked_at || refusal ? 'md' : 0}>
       {m.revoked_at && (
         <Alert color="gray" title={`Revoked ${fullTime(m.revoked_at)}`}>
           Its registration entry is deleted and its sessions were closed. Enroll a host again under this id to bring it
           back.
+        </Alert>
+      )}
+      {refusal && (
+        <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Refuses this controller" role="alert">
+          <Text size="sm" c="var(--mantine-color-text)">
+            It does not take the policy of this controller: <span className="mono wrap">{refusal}</span>. Revocations
+            count all the same. If this controller was restored from a backup or installed anew, run{' '}
+            <span className="mono">grpcconnector witness reset --yes</span> on its host as root. If it was not, somebody
+            may have changed its database: look into that first.
+          </Text>
         </Alert>
       )}
       {m.contested && (

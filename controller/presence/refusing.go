@@ -1,0 +1,44 @@
+package presence
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Refusing is a connector that refuses what this controller sends.
+type Refusing struct {
+	ID string
+	// Reason is its own word, clipped.
+	Reason string
+}
+
+// ConnectorRefuses notes why a connector refuses what this controller sends; empty if
+// it does not. It says whether that is news, and nothing of a stream that a newer one
+// replaced.
+func (r *Roster) ConnectorRefuses(id string, stream uint64, reason string) (news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.connectors[id]
+	if a == nil || a.stream != stream {
+		return false
+	}
+	news = (a.Refusal == "") != (reason == "")
+	a.Refusal = reason
+	return news
+}
+
+// Refusing lists the ONLINE connectors that refuse what this controller sends, by id.
+func (r *Roster) Refusing() (out []Refusing) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, a := range r.connectors {
+		if a.Refusal == "" {
+			continue
+		}
+		if p := r.presence(a, a.LastSeen); p.Status == Online {
+			out = append(out, Refusing{ID: id, Reason: p.Refusal})
+		}
+	}
+	slices.SortFunc(out, func(a, b Refusing) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+)
+
+// shownAttention is how many items GET /status shows.
+const shownAttention = 20
+
+// attention is what an operator has to look into.
+type attention []adminapi.Attention
+
+// connector adds what is to say of a connector.
+func (a *attention) connector(m fleet.Connector) {
+	if m.Live() && m.Presence.Refusal != "" && statusOf(m.Presence) == presence.Online {
+		*a = append(*a, adminapi.Attention{
+			Kind: adminapi.AttentionRefusing, Member: m.String(),
+			Found: "It refuses the policy of this controller: " + m.Presence.Refusal,
+			Do: "If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root. " +
+				"If it was not, somebody may have changed its database: look into that first.",
+		})
+	}
+	a.marked(m.Member, marks{m.Contested, m.Clone})
+}
+
+// marked adds what is to say of the host of a member.
+func (a *attention) marked(m fleet.Member, marks marks) {
+	if !m.Live() {
+		return
+	}
+	if marks.clone != nil {
+		*a = append(*a, adminapi.Attention{
+			Kind: adminapi.AttentionCloned, Member: m.String(),
+			Found: "Two machines use the key of its host.", Do: "Revoke it and enroll the right host again.",
+		})
+	}
+	if marks.contested {
+		*a = append(*a, adminapi.Attention{
+			Kind: adminapi.AttentionContested, Member: m.String(),
+			Found: "A second key tried the enrollment token of its host.", Do: "If you are not sure which host has it, revoke it and enroll again.",
+		})
+	}
+}
+
+// first are the items that are shown, refusing connectors before the others.
+func (a attention) first() []adminapi.Attention {
+	rank := map[string]int{adminapi.AttentionCloned: 1, adminapi.AttentionContested: 2}
+	sorted := slices.Clone(a)
+	slices.SortStableFunc(sorted, func(x, y adminapi.Attention) int {
+		return cmp.Or(cmp.Compare(rank[x.Kind], rank[y.Kind]), cmp.Compare(x.Member, y.Member))
+	})
+	return append([]adminapi.Attention{}, sorted[:min(len(sorted), shownAttention)]...)
+}
