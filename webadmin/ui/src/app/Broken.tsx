@@ -9,10 +9,10 @@ export function Broken() {
       <Stack align="flex-start">
         <Title order={1}>This page failed</Title>
         <Text c="dimmed">
-          {err instanceof Error ? err.message : 'Unknown error'}. If the controller was upgraded a moment ago, loading
-          the page again fetches the new version.
+          {err instanceof Error ? err.message : 'Unknown error'}. If the controller was just upgraded, reload the page
+          to get the new version.
         </Text>
-        <Button onClick={() => window.location.reload()}>Load again</Button>
+        <Button onClick={() => window.location.reload()}>Reload</Button>
       </Stack>
     </Container>
   )

@@ -2,11 +2,11 @@ import { Group, Text, Tooltip } from '@mantine/core'
 import { useLiveness } from '@/api/events'
 
 const faces = {
-  live: { label: 'Live', color: 'var(--good)', why: 'Changes appear here by themselves.' },
+  live: { label: 'Live', color: 'var(--good)', why: 'This page updates by itself.' },
   polling: {
     label: 'Reconnecting',
     color: 'var(--warn)',
-    why: 'The live connection is lost. This page asks every 10 seconds and keeps trying to reconnect.',
+    why: 'The live connection is lost. The page updates every 10 seconds until it is back.',
   },
   connecting: { label: 'Connecting', color: 'var(--quiet)', why: 'Opening the live connection.' },
 }

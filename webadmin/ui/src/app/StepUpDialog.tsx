@@ -36,7 +36,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
     >
       <Stack>
         <Text size="sm" c="dimmed">
-          What you are about to do matters enough to ask again. The confirmation holds for 5 minutes.
+          This action needs a recent confirmation of your identity. It is valid for 5 minutes.
         </Text>
         {prove.error && <Failure error={prove.error} />}
         {!person?.oidc && !person?.totp && (
@@ -62,8 +62,8 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
         )}
         {person?.oidc && (
           <Text size="sm">
-            You signed in through your identity provider. <a href={away}>Sign in there again</a>, then repeat what you
-            were doing.
+            You signed in through your identity provider. <a href={away}>Sign in there again</a>, then repeat the
+            action.
           </Text>
         )}
         <Group justify="flex-end">

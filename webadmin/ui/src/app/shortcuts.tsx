@@ -62,11 +62,11 @@ export function ShortcutsDialog() {
   return (
     <Modal opened={opened} onClose={() => show(false)} title="Keyboard shortcuts" size="sm">
       <Stack gap={8}>
-        <Row keys={['/']} label="Search this list" />
+        <Row keys={['/']} label="Search in the list" />
         {places.map(([key, , label]) => (
           <Row key={key} keys={['g', key]} label={label} />
         ))}
-        <Row keys={['?']} label="This list" />
+        <Row keys={['?']} label="Show these shortcuts" />
       </Stack>
     </Modal>
   )

@@ -7,7 +7,7 @@ import { Copy } from './Copy'
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const p = error instanceof APIError ? error.problem : null
   return (
-    <Alert color="red" icon={<IconAlertTriangle size={18} />} title="It did not work" role="alert">
+    <Alert color="red" icon={<IconAlertTriangle size={18} />} title="The request failed" role="alert">
       <Stack gap={6} align="flex-start">
         <Text size="sm" c="var(--mantine-color-text)">
           {error instanceof Error ? error.message : String(error)}

@@ -21,7 +21,7 @@ export function Once({ title, value, label, children, close }: OnceProps) {
         {children}
         <Alert color="yellow" p="xs">
           <Text size="sm" c="var(--mantine-color-text)">
-            It is shown only now. Keep it where secrets are kept.
+            This is shown only once. Store it in a safe place.
           </Text>
         </Alert>
         <Group justify="flex-end">

@@ -37,7 +37,7 @@ export function Progress({ tokenID, kind, id }: ProgressProps) {
             </>
           )}
           {redeemed && <Ago at={t.data?.redeemed_at} />}
-          {dead && <Link to={`/${kind}s/new`}>Create another one</Link>}
+          {dead && <Link to={`/${kind}s/new`}>Create a new token</Link>}
         </Step>
         <Step state={redeemed ? 'done' : 'later'} title="Enrolled">
           {redeemed ? (
@@ -45,14 +45,14 @@ export function Progress({ tokenID, kind, id }: ProgressProps) {
               Host <span className="mono">{t.data?.host_id}</span>
             </>
           ) : (
-            'It gets a host certificate and a registration entry'
+            'The host gets a host certificate and a registration entry'
           )}
         </Step>
         <Step state={online ? 'done' : redeemed ? 'now' : 'later'} title="ONLINE">
           {online ? (
             <Link to={`/${kind}s/${encodeURIComponent(id)}`}>Open {id}</Link>
           ) : (
-            'Its SPIRE agent attests it, and it connects with its own SVID'
+            `The host's SPIRE agent attests the ${kind}, which then connects with its own SVID`
           )}
         </Step>
       </Stack>
@@ -76,8 +76,8 @@ function Opened({ token: t }: { token: Token }) {
         )}
         .{' '}
         {twice
-          ? 'Two have had the link. The second was refused, and a token that was not used by then is revoked.'
-          : 'If that was not who you sent it to, revoke the token.'}
+          ? 'Two people had the link. The second opening was refused. If the token was not redeemed before, it is revoked; otherwise the host is marked as contested.'
+          : 'If this was not the person to whom you sent the link, revoke the token.'}
       </Text>
     </Alert>
   )

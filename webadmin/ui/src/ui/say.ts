@@ -10,7 +10,7 @@ export const say = {
     const p = err instanceof APIError ? err.problem : null
     const detail = err instanceof Error ? err.message : String(err)
     notifications.show({
-      title: 'It did not work',
+      title: 'The request failed',
       message: p?.request_id ? `${detail} (request ${p.request_id})` : detail,
       color: 'red',
       autoClose: 12_000,

@@ -51,7 +51,7 @@ export function Password() {
             autoComplete="new-password"
             value={again}
             onChange={(e) => setAgain(e.currentTarget.value)}
-            error={differ && 'The two differ'}
+            error={differ && 'The passwords do not match'}
           />
           {set.error && <Failure error={set.error} />}
           <Group>

@@ -21,7 +21,8 @@ export function SecondFactor({ on, left }: { on: boolean; left?: number }) {
         {!on && !start.data && (
           <>
             <Text size="sm" c="dimmed">
-              With an authenticator, a stolen password alone opens nothing. Any app that does time-based codes will do.
+              With a second factor, a stolen password alone is not enough to sign in. Any authenticator app for
+              time-based codes works.
             </Text>
             {start.error && <Failure error={start.error} />}
             <Group>
@@ -47,20 +48,20 @@ export function SecondFactor({ on, left }: { on: boolean; left?: number }) {
       </Stack>
       {dropping && (
         <Confirm
-          title="Turn the second factor off"
+          title="Turn off the second factor"
           action="Turn off"
           pending={drop.isPending}
           error={drop.error}
           close={() => setDropping(false)}
           confirm={() => drop.mutate(undefined, { onSuccess: () => setDropping(false) })}
         >
-          <Text size="sm">From then on your password alone signs you in.</Text>
+          <Text size="sm">After that, your password alone is enough to sign in.</Text>
         </Confirm>
       )}
       {codes && (
         <Once title="Recovery codes" value={codes.join('\n')} label="recovery codes" close={() => setCodes(null)}>
           <Text size="sm">
-            The second factor is on. Each of these works once in place of a code, should the authenticator be lost.
+            The second factor is on. If you lose the authenticator, sign in with one of these codes. Each works once.
           </Text>
         </Once>
       )}

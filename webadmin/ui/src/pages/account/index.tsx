@@ -30,7 +30,7 @@ export function Page() {
                 ['Role', person.role],
                 ['Signs in with', person.oidc ? 'identity provider' : 'password'],
                 ['This session ends in', <Countdown key="end" to={s.expires_at} />],
-                ['Unused, it ends in', <Countdown key="idle" to={s.idle_expires_at} />],
+                ['Without use, it ends in', <Countdown key="idle" to={s.idle_expires_at} />],
               ]}
             />
           </Section>

@@ -53,11 +53,11 @@ function Face({ state }: { state: AuditVerification['state'] }) {
 function headline(v: AuditVerification): string {
   switch (v.state) {
     case 'ok':
-      return `Verified: ${v.records.toLocaleString()} records are as they were written`
+      return `Verified: ${v.records.toLocaleString()} records are unchanged`
     case 'bad':
-      return v.problem ? `Tampered with: record ${v.problem.index} is ${v.problem.kind}` : 'Tampered with'
+      return v.problem ? `Tampered with: ${v.problem.kind} at record ${v.problem.index}` : 'Tampered with'
     case 'failed':
-      return 'The last check could not be finished'
+      return 'The last check failed'
     default:
       return 'Not checked yet'
   }
@@ -98,7 +98,7 @@ const columns: Column<Witness>[] = [
   { id: 'at', header: 'Seen', cell: ({ row }) => <Ago at={row.original.at} /> },
   {
     id: 'says',
-    header: 'Says',
+    header: 'Result',
     cell: ({ row: { original: w } }) =>
       w.failure ? <State tone="bad" label={w.failure} /> : <State tone="good" label="consistent" />,
   },

@@ -134,10 +134,8 @@ export function Page() {
             rows={page.data?.events}
             rowKey={(e) => String(e.index ?? e.time + e.action + e.target)}
             empty={
-              <Empty icon={IconListCheck} title={filtered ? 'No event matches' : 'Nothing recorded yet'}>
-                {filtered
-                  ? 'Try another word, or take the filters away.'
-                  : 'The first event is recorded with the first change.'}
+              <Empty icon={IconListCheck} title={filtered ? 'No event matches' : 'No event yet'}>
+                {filtered ? 'Change the search or remove the filters.' : 'The first change is recorded here.'}
               </Empty>
             }
           />

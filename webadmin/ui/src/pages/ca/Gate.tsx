@@ -20,7 +20,7 @@ export function GateView({ gate, label }: { gate: Gate; label: string }) {
       <Progress value={share} aria-label={`${label}: ${gate.through} of ${gate.total}`} />
       {gate.deadline && (
         <Text size="sm" c="dimmed">
-          Waits for another <Countdown to={gate.deadline} over="0 s" />
+          Waits at most <Countdown to={gate.deadline} over="0 s" /> more
         </Text>
       )}
       {gate.held_up_by.length > 0 && <Holdouts of={gate.held_up_by} />}

@@ -19,6 +19,9 @@ const colors: Record<Rotation['state'], string> = {
   overtaken: 'gray',
 }
 
+const afterDeadline = (what: string) =>
+  what === 'abort' ? 'the rotation is aborted' : 'it continues without the others'
+
 /** The rotation that runs, or ran last. */
 export function RotationView({ rotation: r }: { rotation: Rotation }) {
   const active = r.state === 'running' || r.state === 'paused'
@@ -55,7 +58,10 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
               'Members that are offline',
               r.offline === 'wait' ? 'the rotation waits for them' : 'the rotation does not wait for them',
             ],
-            ['Each wait lasts', r.deadline ? `${r.deadline} at most, then ${r.on_deadline}` : 'until all are ready'],
+            [
+              'Each step waits',
+              r.deadline ? `${r.deadline} at most, then ${afterDeadline(r.on_deadline)}` : 'until all are ready',
+            ],
             ...(r.dropped.length ? [['Continued without', r.dropped.join(', ')] as [string, string]] : []),
           ]}
         />
@@ -103,7 +109,7 @@ function Control({ rotation: r }: { rotation: Rotation }) {
           leftSection={<IconPlayerPlay size={16} />}
           loading={resume.isPending}
           onClick={() =>
-            resume.mutate(undefined, { onError: say.failure, onSuccess: () => say.done('The rotation goes on.') })
+            resume.mutate(undefined, { onError: say.failure, onSuccess: () => say.done('The rotation continues.') })
           }
         >
           Resume
@@ -124,8 +130,8 @@ function Control({ rotation: r }: { rotation: Rotation }) {
           <Consequences
             of={[
               'the authority that is active stays active;',
-              'an authority that was prepared remains prepared, and the next rotation uses it;',
-              'no stream is dropped. Once an old authority is tainted it is too late, and the API says so.',
+              'a prepared authority stays prepared, and the next rotation uses it;',
+              'no stream is closed. A rotation whose old authority is already tainted cannot be aborted.',
             ]}
           />
         </Confirm>

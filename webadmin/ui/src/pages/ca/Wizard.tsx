@@ -44,22 +44,22 @@ function Options({ options: o, change, next, close }: OptionsProps) {
     >
       <Stack>
         <TextInput
-          label="Each wait lasts at most"
-          description="A duration such as 10m or 2h. Empty: until all who are online are ready."
+          label="Longest wait of each step"
+          description="A duration such as 10m or 2h. Leave it empty to wait until all online members are ready."
           placeholder="no limit"
           value={o.deadline ?? ''}
           onChange={(e) => change({ ...o, deadline: e.currentTarget.value.trim() })}
           disabled={o.emergency}
         />
         <Radio.Group
-          label="If somebody is not ready by then"
+          label="If a member is not ready by then"
           value={o.on_deadline}
           onChange={(v) => change({ ...o, on_deadline: v })}
         >
           <Stack gap={6} mt={6}>
             <Radio
               value="drop"
-              label="Go on without them: they reconnect when they have caught up"
+              label="Continue without it: it reconnects when it has the new authority"
               disabled={!o.deadline || o.emergency}
             />
             <Radio value="abort" label="Abort the rotation" disabled={!o.deadline || o.emergency} />
@@ -81,7 +81,7 @@ function Options({ options: o, change, next, close }: OptionsProps) {
         </Radio.Group>
         <Checkbox
           label="Emergency: the authority's key was stolen"
-          description="The rotation waits only the seconds that agents need to get the new bundle; members that are late are disconnected and reconnect. All authorities of the server are replaced, a prepared one too."
+          description="The rotation waits only a few seconds for agents to get the new bundle; members that are late are disconnected and reconnect. All authorities of the server are replaced, including a prepared one."
           checked={!!o.emergency}
           onChange={(e) => change({ ...o, emergency: e.currentTarget.checked || undefined })}
         />
@@ -115,7 +115,7 @@ function Start({ options, preview: p, back, close }: StartProps) {
       {options.emergency && (
         <Alert color="red" title="Emergency">
           <Text size="sm" c="var(--mantine-color-text)">
-            Streams may drop: the rotation waits only the seconds that agents need to get the new bundle.
+            Streams may be closed: the rotation waits only a few seconds for agents to get the new bundle.
           </Text>
         </Alert>
       )}

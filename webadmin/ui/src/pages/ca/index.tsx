@@ -60,7 +60,7 @@ export function Page() {
     <>
       <PageHead
         title="Certificate authority"
-        about="SPIRE's authorities sign every SVID. A rotation replaces the active one without dropping a stream: each step waits until all who are online are ready."
+        about="SPIRE's authorities sign every SVID. A rotation replaces the active one without dropping a stream: each step waits until all online members are ready."
         actions={
           may && (
             <Button
@@ -87,8 +87,8 @@ function Content({ ca: c }: { ca: CA }) {
       {c.upstream && (
         <Alert color="yellow" title="An upstream authority is above SPIRE's">
           <Text size="sm" c="var(--mantine-color-text)">
-            <span className="mono">{c.upstream}</span> signs SPIRE's authorities, so a rotation has to happen there; it
-            is refused here.
+            <span className="mono">{c.upstream}</span> signs SPIRE's authorities, so rotate them there. This controller
+            refuses to.
           </Text>
         </Alert>
       )}
@@ -100,7 +100,7 @@ function Content({ ca: c }: { ca: CA }) {
               SPIRE is rotating by itself, as it does before an authority expires; it does not wait for members. Phase:{' '}
               {c.automatic.phase}, authority <span className="mono">{c.automatic.authority}</span>.
             </Text>
-            <GateView gate={c.automatic.gate} label="Who already has it" />
+            <GateView gate={c.automatic.gate} label="Members that already have it" />
           </Stack>
         </Section>
       )}
@@ -112,7 +112,7 @@ function Content({ ca: c }: { ca: CA }) {
           rowKey={(a) => a.id}
           empty={
             <Empty icon={IconRefresh} title="No authority">
-              SPIRE has not reported one. Is the spire-server running?
+              SPIRE reported no authority. Check that the spire-server runs.
             </Empty>
           }
         />
@@ -120,11 +120,11 @@ function Content({ ca: c }: { ca: CA }) {
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <Section title="Outage budget">
           <Text size="sm" c="dimmed" mb="sm">
-            How long sessions live on when this controller is gone. The shorter of the two wins.
+            How long open sessions continue if this controller is down. The shorter limit counts.
           </Text>
           <Facts
             of={[
-              ['Policy may be this old', c.outage_budget.policy_age],
+              ['Maximum age of the policy', c.outage_budget.policy_age],
               ...c.outage_budget.identity.map((b): [string, string] => [
                 `Identity of a ${b.kind}`,
                 `${b.least} to ${b.most}`,
@@ -151,8 +151,8 @@ function Bootstrap() {
       }
     >
       <Text size="sm" c="dimmed" mb="sm">
-        Hosts know this controller by it when they enroll. It is no secret; what counts is that they have the right one,
-        so compare the fingerprint.
+        Hosts verify this controller with it when they enroll. It is not secret, but a host must have the right one:
+        compare the fingerprint.
       </Text>
       {error && <Failure error={error} retry={() => refetch()} />}
       {data && (
@@ -160,12 +160,15 @@ function Bootstrap() {
           <Facts
             of={[
               ['SHA-256', <Mono key="sha" value={data.ca_fingerprint} label="fingerprint" />],
-              ['Hosts enroll at', data.address ? <span className="mono">{data.address}</span> : 'not known yet'],
+              [
+                'Hosts enroll at',
+                data.address ? <span className="mono">{data.address}</span> : 'unknown: set public_address',
+              ],
             ]}
           />
           {data.fetch_command && (
             <>
-              <Text size="sm">A host without it fetches it with this, and prints its fingerprint:</Text>
+              <Text size="sm">To fetch it on a host and print its fingerprint, run there:</Text>
               <Command value={data.fetch_command} label="command" />
             </>
           )}

@@ -40,14 +40,14 @@ export function Page() {
   return (
     <Entrance
       title="Enrollment token"
-      about="Somebody who runs this controller made a token for you to enroll one host."
+      about="An operator of this controller created a token for you to enroll one host."
     >
       <Stack>
         <Alert color="yellow" icon={<IconEyeOff size={18} />} title="It can be shown once">
           <Text size="sm" c="var(--mantine-color-text)">
-            Be at the host's terminal before you go on. The first to open the link gets the token; the operator sees
-            that it was opened, when and from where. If it says that the link was used and that was not you, tell the
-            operator at once.
+            Open the host's terminal first. Only the first person who opens the link gets the token; the operator sees
+            when and from which address it was opened. If the link was already used and not by you, tell the operator at
+            once.
           </Text>
         </Alert>
         {claim.error && <Failure error={claim.error} />}

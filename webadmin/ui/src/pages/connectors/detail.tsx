@@ -46,8 +46,8 @@ export function Page() {
             member={c}
             consequences={[
               'its control stream and every tunneler session through it are closed at once;',
-              'its registration entry is deleted, and the SPIRE agent of its host is banned if no other role lives there;',
-              'the SVID that it still holds is worth nothing here and expires by itself;',
+              'its registration entry is deleted, and the SPIRE agent of its host is banned if the host has no other role;',
+              'its current SVID is refused from now on, and expires by itself;',
               'tunnelers attached to it move to another connector of the network, if there is one.',
             ]}
           />

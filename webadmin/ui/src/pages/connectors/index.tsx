@@ -71,7 +71,7 @@ export function Page() {
             empty={
               list.filtered ? (
                 <Empty icon={IconPlugConnected} title="No connector matches">
-                  Try another word, or take the filters away.
+                  Change the search or remove the filters.
                 </Empty>
               ) : (
                 <Empty icon={IconPlugConnected} title="No connector yet" action={create}>

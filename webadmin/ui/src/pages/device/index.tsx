@@ -15,15 +15,15 @@ export function Page() {
   return (
     <>
       <PageHead
-        title="Sign a command line in"
+        title="Sign in a command line"
         about="grpccontroller login shows a code. Type it here to let that command line act for you."
       />
       {over ? (
         <div className="surface">
           <Empty icon={IconTerminal2} title={over === 'approved' ? 'The command line is signed in' : 'Denied'}>
             {over === 'approved'
-              ? 'Go back to it: it goes on within seconds. You may close this page. My account lists it, and ends it.'
-              : 'The command line gets nothing. If you did not start it, tell an owner: somebody tried to act for you.'}
+              ? 'The command continues within seconds. You can close this page. To sign it out again, use My account.'
+              : 'The command line was refused. If you did not start it, tell an owner: somebody tried to sign in as you.'}
           </Empty>
         </div>
       ) : look.data ? (
@@ -73,7 +73,7 @@ function Decide({ code, device: d, done }: DecideProps) {
   const elsewhere = d.source !== d.your_source
   const error = approve.error ?? deny.error
   return (
-    <Section title="Who asks">
+    <Section title="Sign-in request">
       <Stack maw={640}>
         <Alert
           color={elsewhere ? 'red' : 'yellow'}
@@ -83,13 +83,13 @@ function Decide({ code, device: d, done }: DecideProps) {
           <Text size="sm" c="var(--mantine-color-text)">
             The person who runs this command line gets your rights. If somebody sent you this page or the code, by mail,
             chat or telephone, it is an attack: deny it.
-            {elsewhere && ' It asked from another address than yours.'}
+            {elsewhere && ' The request came from another address than yours.'}
           </Text>
         </Alert>
         <Facts
           of={[
             [
-              'Asked from',
+              'Requested from',
               <span key="from" className="mono">
                 {d.source}
               </span>,
@@ -100,10 +100,10 @@ function Decide({ code, device: d, done }: DecideProps) {
                 {d.your_source}
               </span>,
             ],
-            ['Host, as it says (not verified)', d.host_name || 'says nothing'],
-            ['Asked', <Ago key="at" at={d.asked_at} />],
-            ['The code ends in', <Countdown key="end" to={d.expires_at} />],
-            ['It is signed in for', `${d.token_expires_in / 3600} hours`],
+            ['Reported hostname (not verified)', d.host_name || 'none'],
+            ['Requested', <Ago key="at" at={d.asked_at} />],
+            ['The code expires in', <Countdown key="end" to={d.expires_at} />],
+            ['Signed in for', `${d.token_expires_in / 3600} hours`],
           ]}
         />
         {error && <Failure error={error} />}

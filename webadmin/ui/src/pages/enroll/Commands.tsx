@@ -27,7 +27,7 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
       {commands.length > 1 && (
         <SegmentedControl
           size="xs"
-          aria-label="How the token is handed over"
+          aria-label="How to pass the token"
           data={commands.map((c) => ({ value: c.form, label: names[c.form] ?? c.form }))}
           value={form}
           onChange={setForm}
@@ -65,5 +65,5 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
 function hint(form: string) {
   return form === 'file'
     ? 'The token for that file:'
-    : 'The command asks for the token. Paste it at its prompt, where no history and no list of processes keeps it:'
+    : 'The command asks for the token. Paste it at the prompt, so that it is in no shell history or process list:'
 }

@@ -26,8 +26,8 @@ export function Handover({ created }: { created: CreatedToken }) {
               </Text>
             )}
             <Text size="sm" c="dimmed">
-              It can be opened once. When it was opened, this page says from where: if that was not who you sent it to,
-              revoke the token.
+              It can be opened once. This page shows when and from which address it was opened. If that was not the
+              person to whom you sent it, revoke the token.
             </Text>
           </>
         )}
@@ -36,7 +36,7 @@ export function Handover({ created }: { created: CreatedToken }) {
             <Command value={created.sealed_token} label="sealed token" />
             <Text size="sm" c="dimmed">
               Only the host with the private key of <span className="mono wrap">{created.recipient}</span> can open it,
-              so any way of sending it will do.
+              so you can send it over any channel.
             </Text>
           </>
         )}
@@ -45,7 +45,7 @@ export function Handover({ created }: { created: CreatedToken }) {
         )}
         <Alert color="yellow" p="xs">
           <Text size="sm" c="var(--mantine-color-text)">
-            It is not shown again. Leave this page open to watch, or find the token under Tokens.
+            This is not shown again. Keep this page open to follow the enrollment, or find the token under Tokens.
           </Text>
         </Alert>
       </Stack>

@@ -19,7 +19,7 @@ const deliveries: { value: Delivery; label: string; about: string }[] = [
   {
     value: 'claim',
     label: 'Claim link',
-    about: 'For somebody else to open once. You see that it was opened, when and from where.',
+    about: 'Somebody else opens it once. You see when and from which address it was opened.',
   },
 ]
 
@@ -81,7 +81,7 @@ export function TokenForm({ kind, done }: FormProps) {
           error={faultOf('id')}
         />
         <Select
-          label="The token works for"
+          label="The token is valid for"
           data={ttls}
           value={ttl}
           onChange={(v) => setTTL(v ?? '10m')}
@@ -90,7 +90,7 @@ export function TokenForm({ kind, done }: FormProps) {
         />
         <TextInput
           label="Only from these addresses"
-          description="A network such as 10.20.0.0/16. Empty: from anywhere."
+          description="A network such as 10.20.0.0/16. Leave it empty to allow any address."
           placeholder="10.20.0.0/16"
           value={cidr}
           onChange={(e) => setCIDR(e.currentTarget.value)}
@@ -122,7 +122,7 @@ export function TokenForm({ kind, done }: FormProps) {
           description="Redeeming the token revokes the old host."
           checked={replace}
           onChange={(e) => setReplace(e.currentTarget.checked)}
-          error={faultOf('replace') ?? (live ? 'A live host has this id. Tick this to replace it.' : undefined)}
+          error={faultOf('replace') ?? (live ? 'An enrolled host has this id. Tick this to replace it.' : undefined)}
         />
         {create.error && !shownAtField && <Failure error={create.error} />}
         <Group>

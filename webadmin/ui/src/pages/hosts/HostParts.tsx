@@ -21,7 +21,7 @@ export function HostStatus({ host: h }: { host: Host }) {
 
 /** What runs on a host, each with the way to it. */
 export function HostMembers({ host: h }: { host: Host }) {
-  if (!h.members.length) return <>nothing</>
+  if (!h.members.length) return <>none</>
   return (
     <Group gap="xs" display="inline-flex">
       {h.members.map((m) => (

@@ -21,17 +21,17 @@ export function Page() {
           <Facts
             of={[
               ['Host id', <Mono key="id" value={h.id} label="host id" />],
-              ['Says its name is', h.hostname || '–'],
+              ['Reported hostname', h.hostname || '–'],
               [
                 'SPIRE agent',
                 h.agent_id ? <Mono key="agent" value={h.agent_id} label="agent id" /> : 'has not attested yet',
               ],
-              ['Runs', <HostMembers key="members" host={h} />],
+              ['Roles', <HostMembers key="members" host={h} />],
               ['Enrolled', <Ago key="enrolled" at={h.enrolled_at} />],
               ['Last seen', <Ago key="seen" at={h.last_seen} />],
-              ['Kind', h.ephemeral ? 'ephemeral: its agent joined with a SPIRE join token' : 'has a host certificate'],
+              ['Attested by', h.ephemeral ? 'a SPIRE join token (ephemeral)' : 'its host certificate'],
               ...(h.contested_at
-                ? [['Contested', `a second key tried its token, ${fullTime(h.contested_at)}`] as [string, string]]
+                ? [['Contested', `a second key tried its token on ${fullTime(h.contested_at)}`] as [string, string]]
                 : []),
               ...(h.revoked_at ? [['Revoked', fullTime(h.revoked_at)] as [string, string]] : []),
             ]}

@@ -24,10 +24,10 @@ const columns: Column<Host>[] = [
   },
   {
     id: 'hostname',
-    header: 'Says its name is',
+    header: 'Reported hostname',
     cell: ({ row }) => <span className="wrap">{row.original.hostname || '–'}</span>,
   },
-  { id: 'members', header: 'Runs', cell: ({ row }) => <HostMembers host={row.original} /> },
+  { id: 'members', header: 'Roles', cell: ({ row }) => <HostMembers host={row.original} /> },
   { id: 'status', header: 'Status', cell: ({ row }) => <HostStatus host={row.original} /> },
   { id: 'enrolled', header: 'Enrolled', sort: 'enrolled_at', cell: ({ row }) => <Ago at={row.original.enrolled_at} /> },
   { id: 'seen', header: 'Last seen', cell: ({ row }) => <Ago at={row.original.last_seen} /> },
@@ -40,7 +40,7 @@ export function Page() {
     <>
       <PageHead
         title="Hosts"
-        about="Machines that were enrolled. A host certificate proves the machine; the SVIDs prove what runs on it."
+        about="Enrolled machines. A host certificate identifies the machine; SVIDs identify the programs on it."
       />
       <div className="surface">
         <Toolbar>
@@ -61,7 +61,7 @@ export function Page() {
             empty={
               <Empty icon={IconServer2} title={list.filtered ? 'No host matches' : 'No host yet'}>
                 {list.filtered
-                  ? 'Try another word.'
+                  ? 'Change the search or remove the filters.'
                   : 'A host appears here when it redeems an enrollment token or its request is approved.'}
               </Empty>
             }

@@ -38,14 +38,14 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
         <Stack>
           <TextInput
             label="Name"
-            description="What uses it: you will want to know when it is time to revoke it"
+            description="The program that uses the key, so that you know what stops when you revoke it"
             required
             data-autofocus
             value={name}
             onChange={(e) => setName(e.currentTarget.value)}
             autoComplete="off"
           />
-          <Checkbox.Group label="It may" value={given} onChange={setGiven}>
+          <Checkbox.Group label="Permissions" value={given} onChange={setGiven}>
             <Stack gap={8} mt={6}>
               {permissions.map((p) => (
                 <Checkbox
@@ -58,7 +58,7 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
             </Stack>
           </Checkbox.Group>
           <Select
-            label="It lasts"
+            label="Expires after"
             data={lives}
             value={ttl}
             allowDeselect={false}

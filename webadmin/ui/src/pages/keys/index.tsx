@@ -43,7 +43,7 @@ export function Page() {
     },
     {
       id: 'permissions',
-      header: 'May',
+      header: 'Permissions',
       cell: ({ row }) => (
         <Group gap={4}>
           {row.original.scopes.map((p) => (
@@ -84,7 +84,7 @@ export function Page() {
     <>
       <PageHead
         title="API keys"
-        about="For programs. A key has only the permissions that it was given, and ends by itself."
+        about="For programs. A key has only the permissions that you give it, and expires."
         actions={create}
       />
       <div className="surface" style={{ marginBottom: 'var(--mantine-spacing-md)' }}>
@@ -99,7 +99,7 @@ export function Page() {
             faded={(k) => k.state !== 'active'}
             empty={
               <Empty icon={IconKey} title="No key yet" action={create}>
-                Create one for automation: give it the fewest permissions that will do.
+                Create one for automation: give it only the permissions that the program needs.
               </Empty>
             }
           />
@@ -140,7 +140,7 @@ export function Page() {
           }
         >
           <Text size="sm">
-            Programs that use it are refused at once, and so are the access tokens it was exchanged for.
+            Programs that use it are refused at once. Access tokens that were issued for it stop working too.
           </Text>
         </Confirm>
       )}
@@ -153,7 +153,7 @@ function CommandLines() {
   const list = useQuery(logins)
   const end = useEndLogin()
   return (
-    <Section title="Command lines that people signed in" flush>
+    <Section title="Signed-in command lines" flush>
       {list.error ? (
         <Failure error={list.error} retry={() => list.refetch()} />
       ) : (

@@ -28,7 +28,7 @@ export function Page() {
   const page = useQuery(networks)
   return (
     <>
-      <PageHead title="Networks" about="Groups of connectors that stand in for one another." />
+      <PageHead title="Networks" about="Each network is served by connectors that can replace one another." />
       <div className="surface">
         {page.error ? (
           <Failure error={page.error} retry={() => page.refetch()} />

@@ -7,7 +7,7 @@ export function NotFound() {
   const { pathname } = useLocation()
   return (
     <>
-      <PageHead title="There is no such page" />
+      <PageHead title="Page not found" />
       <div className="surface">
         <Empty
           icon={IconMapOff}
@@ -18,7 +18,7 @@ export function NotFound() {
             </Button>
           }
         >
-          Nothing is at <code className="wrap">{pathname}</code>. The link may be old, or what it named has another id.
+          There is no page at <code className="wrap">{pathname}</code>. Check the address.
         </Empty>
       </div>
     </>

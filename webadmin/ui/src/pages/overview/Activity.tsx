@@ -22,7 +22,7 @@ export function Activity() {
       {page.isPending && <Loading lines={6} />}
       {page.data?.events.length === 0 && (
         <Text size="sm" c="dimmed">
-          Nothing has happened yet.
+          No event yet.
         </Text>
       )}
       {page.data && <Events events={page.data.events} />}

@@ -70,13 +70,13 @@ function Lives({ kind, members }: { kind: Kind; members?: Member[] }) {
             size={4}
             mt={4}
             value={(100 * Math.max(0, ends(m) - now)) / longest}
-            aria-label={`Life left of the SVID of ${m.id}, beside the longest`}
+            aria-label={`Remaining lifetime of the SVID of ${m.id}, compared with the longest one`}
           />
         </div>
       ))}
       {known.length > each && (
         <Text size="xs" c="dimmed">
-          the longest has <Countdown to={last.svid.not_after} /> left
+          longest: <Countdown to={last.svid.not_after} /> left
         </Text>
       )}
     </Stack>

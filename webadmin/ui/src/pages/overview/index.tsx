@@ -47,7 +47,7 @@ export function Page() {
                 )
               }
             >
-              Begin with a connector inside a private network, then add tunnelers where access is needed.
+              Start with a connector inside a private network, then add tunnelers on the hosts that need access.
             </Empty>
           </div>
         ) : (

@@ -37,7 +37,7 @@ export function Actions({ person: p, link }: ActionsProps) {
                   change.mutate(
                     { id: p.id, body: { role: r.value } },
                     saying(
-                      `${p.name} is now ${r.label.toLowerCase()}. API keys of theirs that may do more are revoked.`,
+                      `${p.name} is now ${r.label.toLowerCase()}. Their API keys with more permissions were revoked.`,
                     ),
                   )
                 }

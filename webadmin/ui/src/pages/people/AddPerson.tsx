@@ -44,7 +44,7 @@ export function AddPerson({ close, done }: { close: () => void; done: (l: Invite
             description={roles.find((r) => r.value === role)?.about}
           />
           <Text size="sm" c="dimmed">
-            You get a link that works once, with which they choose how to sign in.
+            You get a one-time link. The person opens it and chooses a password.
           </Text>
           {add.error && <Failure error={add.error} />}
           <Group justify="flex-end">

@@ -114,7 +114,9 @@ export function Page() {
       )}
       {link && (
         <Once title="One-time setup link" value={link.setup_url} label="setup link" close={() => setLink(null)}>
-          <Text size="sm">Send it to the person over a way you trust: the first to open it chooses the password.</Text>
+          <Text size="sm">
+            Send it to the person over a channel that you trust: whoever opens it first chooses the password.
+          </Text>
           {link.link_warning && (
             <Text size="sm" c="var(--warn)">
               Careful: {link.link_warning}.

@@ -20,7 +20,7 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
         body: { fingerprint: last.trim(), id: r.id, replace: replace || undefined },
       })
       .then(() => {
-        say.done(`Approved ${r.kind} ${r.id}. It comes online within moments.`)
+        say.done(`Approved ${r.kind} ${r.id}. It will be online in a moment.`)
         close()
       })
       .catch(() => {}) // shown below
@@ -34,13 +34,13 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
       >
         <Stack>
           <Text size="sm">
-            Look at the host's own screen, or ask who sits there to read it out. A message that somebody sent you is not
-            enough.
+            Read the fingerprint on the host's own screen, or call a person whom you know there. Do not trust a message
+            that somebody sent you.
           </Text>
           <Fingerprint code={r.code} start={r.fingerprint_start} />
           <TextInput
             label="Last group of the fingerprint"
-            description="It is on the host's screen only; the whole fingerprint will do too. If the groups before it differ from these, deny the request."
+            description="Only the host's screen shows it. The whole fingerprint works too. If the other groups differ from these, deny the request."
             required
             autoComplete="off"
             spellCheck={false}
@@ -53,7 +53,7 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
           {r.live_id && (
             <Checkbox
               label="Replace the host that has this id now"
-              description="It is revoked."
+              description="The old host is revoked."
               checked={replace}
               onChange={(e) => setReplace(e.currentTarget.checked)}
             />

@@ -30,7 +30,7 @@ export function Ask() {
     <Stack gap="xs">
       <SegmentedControl
         size="xs"
-        aria-label="What the host will be"
+        aria-label="Kind of host"
         data={kinds}
         value={kind}
         onChange={(v) => setKind(v as Kind)}
@@ -40,7 +40,7 @@ export function Ask() {
         <b>First:</b> {ask.requires}.
       </Text>
       <Text size="sm">
-        Then paste this there. The id is the host's own name; to choose another one, change what stands after{' '}
+        Then run this command there. The id is the host's name; to choose another id, change the value of{' '}
         <code>--id</code>.
       </Text>
       <Command value={ask.command} label="command" />

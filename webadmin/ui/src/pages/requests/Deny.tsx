@@ -14,7 +14,7 @@ export function Deny({ request: r, close }: { request: EnrollRequest; close: () 
       close={close}
       confirm={() => deny.mutate(r.request_id, { onSuccess: close })}
     >
-      <Text size="sm">The host is told that it was denied. It may ask again.</Text>
+      <Text size="sm">The host shows that its request was denied. It may send a new one.</Text>
     </Confirm>
   )
 }

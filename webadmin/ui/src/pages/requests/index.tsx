@@ -33,7 +33,7 @@ const decided: Column<EnrollRequest>[] = [
   },
   { id: 'by', header: 'By', cell: ({ row }) => <Actor of={row.original.decided_by} /> },
   { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source}</span> },
-  { id: 'at', header: 'Asked', cell: ({ row }) => <Ago at={row.original.created_at} /> },
+  { id: 'at', header: 'Requested', cell: ({ row }) => <Ago at={row.original.created_at} /> },
 ]
 
 const tone = (r: EnrollRequest) =>
@@ -47,7 +47,7 @@ export function Page() {
     <>
       <PageHead
         title="Approvals"
-        about="Hosts that asked to be enrolled without a token. Approve one only if its screen shows the same fingerprint as here."
+        about="Hosts that request enrollment without a token. Approve one only if its screen shows the same fingerprint as here."
       />
       <Stack gap="lg">
         {waiting.error && <Failure error={waiting.error} retry={() => waiting.refetch()} />}
@@ -56,10 +56,11 @@ export function Page() {
           <>
             <div className="surface">
               <Empty icon={IconChecklist} title="No host is waiting">
-                A host that asks shows a short code and a fingerprint, and appears here until the request expires.
+                A host that requests enrollment appears here until the request expires. Its own screen shows the same
+                code and fingerprint.
               </Empty>
             </div>
-            <Section title="Let a host ask">
+            <Section title="Request enrollment from a host">
               <Ask />
             </Section>
           </>
@@ -115,17 +116,17 @@ function Request({ request: r }: { request: EnrollRequest }) {
         <Fingerprint code={r.code} start={r.fingerprint_start} />
         <Facts
           of={[
-            ['Says that it is', says(r)],
+            ['Reported by the host', says(r)],
             [
-              'Asked from',
+              'Requested from',
               <span key="from" className="mono">
                 {r.source}
               </span>,
             ],
-            ['Asked', <Ago key="at" at={r.created_at} />],
-            ...(r.live_id ? [['This id', 'has a live host, which an approval revokes'] as [string, string]] : []),
+            ['Requested', <Ago key="at" at={r.created_at} />],
+            ...(r.live_id ? [['Id in use', 'by an enrolled host, which an approval revokes'] as [string, string]] : []),
             ...(r.mismatches
-              ? [['Wrong fingerprints', `${r.mismatches} of 3, which deny it`] as [string, string]]
+              ? [['Wrong fingerprints', `${r.mismatches}; the third one denies the request`] as [string, string]]
               : []),
           ]}
         />

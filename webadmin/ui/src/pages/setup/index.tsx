@@ -26,7 +26,7 @@ export function Page() {
       title={needed ? 'Set up the first owner' : 'Set up your account'}
       about={
         needed
-          ? 'The controller printed a one-time link when it first started. It proves that you run this controller; the first owner can then invite others.'
+          ? 'The controller printed a one-time link at its start, which only its operators can read. The first owner can invite others.'
           : 'Choose how you sign in. The link works once.'
       }
     >
@@ -46,7 +46,7 @@ export function Page() {
           {first.error && <Failure error={first.error} retry={() => first.refetch()} />}
           <TextInput
             label="Setup code"
-            description={invited ? undefined : 'The link that was printed, or its part after "#"'}
+            description={invited ? undefined : 'The printed link, or the part of it after "#"'}
             required
             autoComplete="off"
             spellCheck={false}
@@ -75,7 +75,7 @@ export function Page() {
           )}
           <PasswordInput
             label="Password"
-            description="A long sentence is better than a short riddle"
+            description="At least 12 characters; a long sentence works well"
             required
             autoComplete="new-password"
             value={password}
@@ -87,7 +87,7 @@ export function Page() {
             autoComplete="new-password"
             value={again}
             onChange={(e) => setAgain(e.currentTarget.value)}
-            error={differ && 'The two differ'}
+            error={differ && 'The passwords do not match'}
           />
           {setUp.error && <Failure error={setUp.error} />}
           <Button type="submit" loading={setUp.isPending}>

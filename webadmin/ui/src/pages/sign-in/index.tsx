@@ -15,7 +15,8 @@ function backTo(wanted: string | null): string {
 
 const faults: Record<string, string> = {
   'oidc-unavailable': 'The identity provider does not answer. An owner with a password can still sign in below.',
-  'oidc-refused': 'The sign-in through the identity provider was refused. The controller log says why.',
+  'oidc-refused':
+    'The sign-in through the identity provider was refused. An operator finds the reason in the controller log.',
 }
 
 export function Page() {
@@ -38,7 +39,7 @@ export function Page() {
       <Stack mt="md">
         {(who.error || ways.error) && <Failure error={who.error ?? ways.error} retry={() => ways.refetch()} />}
         {params.get('error') && (
-          <Failure error={new Error(faults[params.get('error') ?? ''] ?? 'Signing in did not work.')} />
+          <Failure error={new Error(faults[params.get('error') ?? ''] ?? 'The sign-in failed. Try again.')} />
         )}
         {oidc?.enabled && (
           <>

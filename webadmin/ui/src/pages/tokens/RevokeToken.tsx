@@ -38,9 +38,7 @@ export function RevokeToken({ token: t, compact }: { token: Token; compact?: boo
             })
           }
         >
-          <Text size="sm">
-            A host that presents it from now on is refused. Hosts that are enrolled are not touched.
-          </Text>
+          <Text size="sm">The token can no longer be redeemed. Hosts that are already enrolled stay enrolled.</Text>
         </Confirm>
       )}
     </>

@@ -15,7 +15,7 @@ const deliveries: Record<string, string> = {
   plain: 'shown to the operator',
   sealed: 'sealed to the host',
   claim: 'claim link',
-  request: 'none: the host asked, and was approved',
+  request: 'none: the host requested enrollment and was approved',
 }
 
 export function Page() {
@@ -46,7 +46,7 @@ export function Page() {
               ['Created', <Ago key="created" at={t.created_at} />],
               ['Created by', <Actor key="by" of={t.created_by} />],
               ['Expires', fullTime(t.expires_at)],
-              ['Only from', t.source_cidr || 'anywhere'],
+              ['Allowed from', t.source_cidr || 'anywhere'],
               ['Replaces a live host', t.replace ? 'yes' : 'no'],
               ...(t.delivery ? [['Delivery', deliveries[t.delivery] ?? t.delivery] as [string, string]] : []),
               ...(t.recipient ? [['Sealed to', t.recipient] as [string, string]] : []),

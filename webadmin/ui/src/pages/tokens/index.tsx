@@ -29,7 +29,7 @@ const columns: Column<Token>[] = [
   { id: 'delivery', header: 'Delivery', cell: ({ row }) => row.original.delivery ?? 'plain' },
   {
     id: 'from',
-    header: 'Only from',
+    header: 'Allowed from',
     cell: ({ row }) => <span className="mono">{row.original.source_cidr || 'anywhere'}</span>,
   },
   { id: 'by', header: 'Created by', cell: ({ row }) => <Actor of={row.original.created_by} /> },
@@ -96,8 +96,8 @@ export function Page() {
             empty={
               <Empty icon={IconTicket} title={list.filtered ? 'No token matches' : 'No token yet'}>
                 {list.filtered
-                  ? 'Try another word, or take the filters away.'
-                  : 'Create one to enroll a host, or let a host ask by itself (enroll --request) and approve it under Approvals.'}
+                  ? 'Change the search or remove the filters.'
+                  : 'Create one to enroll a host, or run enroll --request on the host and approve it under Approvals.'}
               </Empty>
             }
           />

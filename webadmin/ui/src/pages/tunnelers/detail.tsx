@@ -43,10 +43,10 @@ export function Page() {
             kind="tunneler"
             member={t}
             consequences={[
-              'every connector is told to close its session and the connections inside it;',
-              'its registration entry is deleted, and the SPIRE agent of its host is banned if no other role lives there;',
-              'the SVID that it still holds is worth nothing here and expires by itself;',
-              'the host loses its way into your networks until it is enrolled again.',
+              'every connector closes its session and the connections inside it;',
+              'its registration entry is deleted, and the SPIRE agent of its host is banned if the host has no other role;',
+              'its current SVID is refused from now on, and expires by itself;',
+              'the host has no access to your networks until it is enrolled again.',
             ]}
           />
         }

@@ -60,7 +60,7 @@ export function Page() {
     <>
       <PageHead
         title="Tunnelers"
-        about="They run on the hosts of people and services. Their state is reported by the connector that they are attached to."
+        about="They run on the hosts of users and services. The connectors that they are connected to report their state."
         actions={create}
       />
       <div className="surface">
@@ -82,12 +82,12 @@ export function Page() {
             empty={
               list.filtered ? (
                 <Empty icon={IconRoute} title="No tunneler matches">
-                  Try another word, or take the filters away.
+                  Change the search or remove the filters.
                 </Empty>
               ) : (
                 <Empty icon={IconRoute} title="No tunneler yet" action={create}>
-                  A tunneler gives a host its way into the networks behind your connectors. Create an enrollment token
-                  and run one command on the host.
+                  A tunneler gives a host access to the networks behind your connectors. Create an enrollment token and
+                  run one command on the host.
                 </Empty>
               )
             }

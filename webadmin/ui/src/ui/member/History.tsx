@@ -27,7 +27,7 @@ export function History({ kind, id }: { kind: Kind; id: string }) {
       {page.isPending && <Loading />}
       {page.data?.events.length === 0 && (
         <Text size="sm" c="dimmed">
-          The audit log has nothing about this {kind}.
+          The audit log has no event about this {kind}.
         </Text>
       )}
       {!!page.data?.events.length && <Events events={page.data.events} />}

@@ -40,7 +40,9 @@ export function Revoke({ kind, member, consequences }: RevokeProps) {
             })
           }
         >
-          <Text size="sm">This cannot be undone; the host can only be enrolled anew. When you revoke it:</Text>
+          <Text size="sm">
+            This cannot be undone: to give access back you must enroll the host anew. When you revoke it:
+          </Text>
           <Consequences of={consequences} />
         </Confirm>
       )}

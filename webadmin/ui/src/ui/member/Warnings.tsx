@@ -10,8 +10,7 @@ export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
     <Stack gap="sm" mb={m.contested || m.cloned || m.revoked_at || refusal ? 'md' : 0}>
       {m.revoked_at && (
         <Alert color="gray" title={`Revoked ${fullTime(m.revoked_at)}`}>
-          Its registration entry is deleted and its sessions were closed. Enroll a host again under this id to bring it
-          back.
+          Its registration entry was deleted and its sessions were closed. To use this id again, enroll a host with it.
         </Alert>
       )}
       {refusal && (
@@ -27,8 +26,9 @@ export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
       {m.contested && (
         <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Contested" role="alert">
           <Text size="sm" c="var(--mantine-color-text)">
-            A second key tried the enrollment token of this host. Either somebody ran the command on two hosts, or the
-            token was seen by somebody else. If you are not sure which host has this {kind}, revoke it and enroll again.
+            A second key tried the enrollment token of this host. Somebody ran the command on two hosts, or somebody
+            else saw the token. If you are not sure that the right host was enrolled, revoke this {kind} and enroll it
+            again.
           </Text>
         </Alert>
       )}
@@ -54,7 +54,7 @@ function Sightings({ of }: { of: Sighting[] }) {
       {of.map((s) => (
         <Text key={s.instance_id + s.at} size="sm" c="var(--mantine-color-text)">
           <Ago at={s.at} /> from <span className="mono">{s.address}</span>, boot{' '}
-          <span className="mono wrap">{s.boot_id || 'not said'}</span>
+          <span className="mono wrap">{s.boot_id || 'unknown'}</span>
         </Text>
       ))}
     </Stack>
