@@ -8,12 +8,8 @@ import (
 	"go.uber.org/zap"
 )
 
-const (
-	// checkEvery is how often the controller verifies its own log.
-	checkEvery = 15 * time.Minute
-	// checkFirst leaves a start alone.
-	checkFirst = 5 * time.Second
-)
+// checkEvery is how often the controller verifies its own log.
+const checkEvery = 15 * time.Minute
 
 // States of a SelfCheck.
 const (
@@ -60,18 +56,19 @@ func (c *SelfCheck) State() CheckState {
 	return c.state
 }
 
-// Run checks 5 s after the start and then every 15 min, until ctx ends.
+// Run checks at once, because the controller is not ready before it has, and then every
+// 15 min, until ctx ends.
 func (c *SelfCheck) Run(ctx context.Context) error {
-	t := time.NewTimer(checkFirst)
+	t := time.NewTimer(checkEvery)
 	defer t.Stop()
 	for {
+		c.Check(ctx)
+		t.Reset(checkEvery)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			return nil
 		}
-		c.Check(ctx)
-		t.Reset(checkEvery)
 	}
 }
 

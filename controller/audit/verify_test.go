@@ -1,10 +1,15 @@
 package audit_test
 
 import (
+	"context"
 	"os"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
@@ -238,4 +243,44 @@ func TestSelfCheckReports(t *testing.T) {
 	require.Equal(t, audit.Deleted, c.State().Report.Problem.Kind)
 	require.NoError(t, got[0])
 	require.ErrorContains(t, got[1], "record 2")
+}
+
+// noLog is the store of a controller that starts for the first time.
+type noLog struct{}
+
+func (noLog) AuditRows(context.Context, int64, int) ([]audit.Row, error) { return nil, nil }
+
+func (noLog) AuditHashRange(context.Context, int64, int64) (map[int64]tlog.Hash, error) {
+	return nil, nil
+}
+
+func (noLog) HashPosition(context.Context, tlog.Hash) (int64, error) { return -1, nil }
+
+func (noLog) Checkpoints(context.Context, int64, int) ([]audit.SignedCheckpoint, error) {
+	return nil, nil
+}
+
+func (noLog) NewestCheckpoint(context.Context) (audit.SignedCheckpoint, error) {
+	return audit.SignedCheckpoint{}, nil
+}
+
+func (noLog) AuditCounts(context.Context) (pending, hashes int64, err error) { return 0, 0, nil }
+
+// TestTheFirstSelfCheckIsAtOnce: the controller is not ready before it.
+func TestTheFirstSelfCheckIsAtOnce(t *testing.T) {
+	t.Parallel()
+	signer, err := audit.OpenSigner(t.TempDir(), audit.Origin("test.example"))
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		var after []time.Duration
+		c := audit.NewSelfCheck(noLog{}, signer, zap.NewNop(), time.Now, func(err error) {
+			require.NoError(t, err)
+			after = append(after, time.Since(begun))
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 31*time.Minute)
+		defer cancel()
+		require.NoError(t, c.Run(ctx))
+		require.Equal(t, []time.Duration{0, 15 * time.Minute, 30 * time.Minute}, after)
+	})
 }
