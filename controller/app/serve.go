@@ -71,6 +71,7 @@ type controller struct {
 	policy     *policy.Publisher
 	reconciler *fleet.Reconciler
 	agents     *fleet.AgentWatch
+	bans       *fleet.BanWatch
 	enroll     *enroll.Service
 	rotation   *rotation.Manager
 	admin      *api.Server
@@ -211,6 +212,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		Clones: fleet.ClonePolicy(c.cfg.Clones), Log: c.log.Named("fleet"),
 	})
 	c.agents = fleet.NewAgentWatch(fleet.AgentWatchConfig{Fleet: c.fleet, SPIRE: c.spire, Rotation: c.lastRotation, Log: c.log.Named("fleet")})
+	c.bans = fleet.NewBanWatch(fleet.BanWatchConfig{Store: c.store, SPIRE: c.spire, Now: now, Log: c.log.Named("fleet")})
 	c.enroll = enroll.New(enroll.Config{
 		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
@@ -328,7 +330,7 @@ func (f running) Run(ctx context.Context) error { return f(ctx) }
 // components are everything that was built and runs.
 func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
-		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.rotation, c.enroll, c.feed, c.series,
+		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.bans, c.rotation, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),

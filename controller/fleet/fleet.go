@@ -39,6 +39,8 @@ type Tx interface {
 	LiveMembersOf(ctx context.Context, id identity.HostID) ([]Member, error)
 	RevokeMember(ctx context.Context, w identity.Workload, at time.Time) error
 	RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error
+	// Bury keeps a tombstone until it is over; the first one of a host stays.
+	Bury(ctx context.Context, s Tombstone, now time.Time) error
 	// Deny keeps a denial until it is over; of two for one workload the later time.
 	Deny(ctx context.Context, d Denial, now time.Time) error
 	// ContestHost keeps the first time.
@@ -244,11 +246,22 @@ func Retire(ctx context.Context, tx Tx, m Member, at time.Time) error {
 		return err
 	}
 	if len(others) == 0 {
-		if err := tx.RevokeHost(ctx, m.HostID, at); err != nil {
+		if err := retireHost(ctx, tx, m.HostID, at); err != nil {
 			return err
 		}
 	}
 	return tx.BumpPolicy(ctx)
+}
+
+func retireHost(ctx context.Context, tx Tx, id identity.HostID, at time.Time) error {
+	h, err := tx.Host(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := tx.Bury(ctx, tombstoneOf(h), at); err != nil {
+		return err
+	}
+	return tx.RevokeHost(ctx, id, at)
 }
 
 // EntryFor is the registration entry that a live member on host should have.

@@ -63,6 +63,7 @@ func (c *clock) Advance(d time.Duration) {
 type world struct {
 	*fleet.Fleet
 	store   *store.Store
+	file    string // of store
 	spire   *enrolltest.SPIRE
 	changes *enrolltest.Changes
 	roster  *presence.Roster
@@ -72,8 +73,9 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{spire: enrolltest.NewSPIRE(td), changes: &enrolltest.Changes{}, clock: newClock()}
+	w.file = storetest.File(t, filepath.Join(t.TempDir(), "controller.db"))
 	var err error
-	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
+	w.store, err = store.Open(t.Context(), w.file)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.roster = presence.NewRoster(w.clock.Now)

@@ -83,6 +83,9 @@ func (t *Tx) HostKeyKnown(ctx context.Context, keyHash []byte) (known bool, err 
 // PutHost implements enroll.Tx. Of a host that exists only the agent id and the
 // certificate change, so that a mark set meanwhile (contested, revoked) stays.
 func (t *Tx) PutHost(ctx context.Context, h fleet.Host) error {
+	if err := t.nameTombstone(ctx, h); err != nil {
+		return err
+	}
 	return t.write(ctx, host(h.ID, changelog.Created), `INSERT INTO hosts (`+hostColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?)
 		ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, certificate = excluded.certificate`,
 		string(h.ID), h.AgentID.String(), h.KeyHash, nonNil(h.Certificate), h.Ephemeral, h.Hostname,

@@ -280,6 +280,12 @@ CREATE INDEX tokens_created ON tokens (created_at);
 
 CREATE INDEX tokens_expires ON tokens (expires_at);
 
+CREATE TABLE tombstones (
+    host_id  TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL,
+    until    BIGINT NOT NULL
+);
+
 CREATE TRIGGER tunnelers_inserted AFTER INSERT ON tunnelers BEGIN
     UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
 END;

@@ -24,6 +24,7 @@ import (
 type Store interface {
 	enroll.Store
 	fleet.Store
+	fleet.TombstoneStore
 	presence.Store
 	policy.Store
 	rotation.Store
@@ -78,6 +79,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"the fleet revision":                    fleetRevision,
 		"networks":                              networks,
 		"denials last as long as an SVID":       denials,
+		"tombstones outlive their hosts":        tombstones,
 		"requests that expire":                  expiringRequests,
 		"tokens that expire":                    expiring,
 		"each change is in the change log":      changesOf,
