@@ -16,7 +16,7 @@ import (
 // newRotation makes the driver of CA rotations; it needs the roster and SPIRE.
 func (c *controller) newRotation(now func() time.Time) *rotation.Manager {
 	cfg := rotation.Config{
-		SPIRE: spirerotation.New(c.spire.Conn()), Store: c.store, Members: c.store, Online: c.roster, Agents: c.spire,
+		SPIRE: spirerotation.New(c.spire.Conn()), Store: c.store, Members: c.fleet, Online: c.roster, Agents: c.spire,
 		Self: c.asPeer, OwnAgent: c.own.ParentID, Audit: c.audit, Log: c.log.Named("rotation"), Now: now,
 	}
 	if c.cfg.SPIRE.Mode == config.Embedded { // an operator's SPIRE does not say

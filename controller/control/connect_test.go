@@ -413,7 +413,7 @@ func TestTunnelerReports(t *testing.T) {
 	require.Equal(t, "c-01", by)
 	p.LastSeen = time.Time{}
 	require.Empty(t, cmp.Diff(presence.State{
-		Status: presence.Online, Since: since, RemoteAddr: "[2J192.0.2.9:1", // nothing that a terminal obeys
+		Status: presence.Online, Since: since, Version: "v1", RemoteAddr: "[2J192.0.2.9:1", // nothing that a terminal obeys
 		SVID: presence.SVID{}, // neither was a number
 	}, p))
 	require.Equal(t, presence.Online, w.status("c-01"), "made-up reports do not end the stream")

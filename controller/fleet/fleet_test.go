@@ -207,7 +207,8 @@ func TestListsHavePresence(t *testing.T) {
 	w := newWorld(t)
 	w.enroll(t, connector("c-01"), tunneler("t-01"))
 	w.enroll(t, connector("c-02"))
-	seen := w.clock.Now().Add(-time.Hour)
+	seen := w.clock.Now()
+	w.clock.Advance(time.Hour)
 	require.NoError(t, w.store.SaveSeen(t.Context(), []presence.Seen{{Workload: connector("c-02"), At: seen}, {Workload: tunneler("t-01"), At: seen, Connector: "c-02"}}))
 	w.roster.ConnectorUp(presence.Arrival{ID: "c-01"}, "192.0.2.1:1", presence.SVID{})
 
@@ -220,10 +221,17 @@ func TestListsHavePresence(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, presence.State{Status: presence.Offline, LastSeen: seen}, tunnelers[0].Presence)
 	require.Equal(t, "c-02", tunnelers[0].ConnectorID, "the stored one")
-	w.roster.TunnelerReport("c-01", presence.Report{TunnelerID: "t-01", Since: w.clock.Now()})
+	revision, err := w.store.FleetRevision(t.Context())
+	require.NoError(t, err)
+	w.roster.TunnelerReport("c-01", presence.Report{TunnelerID: "t-01", Version: "v2", Since: w.clock.Now()})
 	tunnelers, err = w.Tunnelers(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "c-01", tunnelers[0].ConnectorID, "the one that reports it now")
+	require.Equal(t, "v2", tunnelers[0].Version)
+	require.Equal(t, w.clock.Now(), tunnelers[0].LastSeenAt, "what is in memory is newer than what is stored")
+	now, err := w.store.FleetRevision(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, revision, now, "and no list has to be read again")
 }
 
 func TestParseSelector(t *testing.T) {

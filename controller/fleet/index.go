@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -64,6 +65,7 @@ func (f *Fleet) Connectors(ctx context.Context) ([]Connector, error) {
 	all := slices.Clone(r.connectors)
 	for i := range all {
 		all[i].Presence = f.cfg.Roster.Connector(all[i].ID, all[i].LastSeenAt)
+		all[i].LastSeenAt = all[i].Presence.LastSeen
 	}
 	return all, nil
 }
@@ -77,7 +79,8 @@ func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
 	all := slices.Clone(r.tunnelers)
 	for i := range all {
 		p, current, sessions := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
-		all[i].Presence, all[i].Sessions = p, sessions
+		all[i].Presence, all[i].Sessions, all[i].LastSeenAt = p, sessions, p.LastSeen
+		all[i].Version = cmp.Or(p.Version, all[i].Version)
 		if current != "" {
 			all[i].ConnectorID = current
 		}

@@ -1,32 +1,16 @@
 package presence
 
 import (
-	"context"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
-// Seen is a last-seen time to be stored. Connector is set for a tunneler.
-type Seen struct {
-	Workload  identity.Workload
-	At        time.Time
-	Version   string
-	Connector string
-}
-
-// Store keeps last-seen times.
-type Store interface {
-	// SaveSeen writes last-seen times in one transaction.
-	SaveSeen(ctx context.Context, seen []Seen) error
-}
-
 // Roster knows who is here at this moment. It is in memory; Run stores last-seen
-// times in batches, so a heartbeat costs no disk write.
+// times once a minute, so a heartbeat costs no disk write, and neither does a member
+// that comes and goes.
 type Roster struct {
 	now func() time.Time
 
@@ -34,9 +18,9 @@ type Roster struct {
 	nextStream uint64
 	connectors map[string]*attendance
 	tunnelers  map[string]*sessions
-	trusts     map[string][]string // authority ids in the bundle of each connector
-	proofs     map[string]proof    // of tunnelers with a directory stream
-	dirty      map[identity.Workload]Seen
+	trusts     map[string][]string            // authority ids in the bundle of each connector
+	proofs     map[string]proof               // of tunnelers with a directory stream
+	heard      map[identity.Workload]struct{} // since the last-seen times were stored
 	activity   Activity
 	online     map[identity.Workload]bool // as Watch has told
 	touched    map[identity.Workload]struct{}
@@ -54,7 +38,7 @@ func NewRoster(now func() time.Time) *Roster {
 	return &Roster{
 		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*sessions{},
 		trusts: map[string][]string{},
-		proofs: map[string]proof{}, dirty: map[identity.Workload]Seen{},
+		proofs: map[string]proof{}, heard: map[identity.Workload]struct{}{},
 		online: map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
 	}
 }
@@ -75,11 +59,12 @@ func (r *Roster) ConnectorUp(a Arrival, remoteAddr string, svid SVID) (stream ui
 	r.nextStream++
 	now := r.now()
 	r.connectors[a.ID] = &attendance{stream: r.nextStream, State: State{
-		Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: a.InstanceID, BootID: a.BootID, SVID: svid,
+		Version: a.Version, Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: a.InstanceID, BootID: a.BootID, SVID: svid,
 	}}
 	r.links.Wake()
-	r.touch(identity.KindConnector, a.ID, a.Version, "")
-	r.kick(identity.Workload{Kind: identity.KindConnector, ID: a.ID}, Online)
+	w := identity.Workload{Kind: identity.KindConnector, ID: a.ID}
+	r.heard[w] = struct{}{}
+	r.kick(w, Online)
 	return r.nextStream
 }
 
@@ -98,7 +83,7 @@ func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uin
 	}
 	r.activity.Heartbeats++
 	w := identity.Workload{Kind: identity.KindConnector, ID: id}
-	r.touch(w.Kind, id, "", "")
+	r.heard[w] = struct{}{}
 	r.kick(w, Online)
 }
 
@@ -137,7 +122,7 @@ func (r *Roster) Forget(w identity.Workload) {
 	} else {
 		delete(r.tunnelers, w.ID)
 	}
-	delete(r.dirty, w)
+	delete(r.heard, w)
 	r.links.Wake()
 	r.kick(w, Offline)
 }
@@ -156,7 +141,7 @@ func (r *Roster) presence(a *attendance, stored time.Time) State {
 	}
 	p := a.State
 	if p.Since.IsZero() || r.now().Sub(p.LastSeen) > OfflineAfter {
-		return State{Status: Offline, LastSeen: p.LastSeen, SVID: p.SVID}
+		return State{Status: Offline, LastSeen: p.LastSeen, Version: p.Version, SVID: p.SVID}
 	}
 	p.Status = Online
 	return p
@@ -171,54 +156,4 @@ func (r *Roster) noteSVID(in *SVID, svid SVID) {
 		r.links.Wake()
 	}
 	*in = svid
-}
-
-// touch marks a last-seen time for the next flush. An empty version keeps the
-// stored one.
-func (r *Roster) touch(kind identity.Kind, id, version, connector string) {
-	w := identity.Workload{Kind: kind, ID: id}
-	if version == "" {
-		version = r.dirty[w].Version
-	}
-	r.dirty[w] = Seen{Workload: w, At: r.now().UTC(), Version: version, Connector: connector}
-}
-
-// flushEvery bounds how much last-seen a SIGKILL can lose.
-const flushEvery = 5 * time.Second
-
-// Run stores last-seen times until ctx ends, and once more then.
-func (r *Roster) Run(ctx context.Context, s Store, log *zap.Logger) error {
-	t := time.NewTicker(flushEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			r.flush(ctx, s, log)
-		case <-ctx.Done():
-			return r.lastFlush(ctx, s, log)
-		}
-	}
-}
-
-func (r *Roster) lastFlush(ctx context.Context, s Store, log *zap.Logger) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	r.flush(ctx, s, log)
-	return nil
-}
-
-func (r *Roster) flush(ctx context.Context, s Store, log *zap.Logger) {
-	r.mu.Lock()
-	batch := make([]Seen, 0, len(r.dirty))
-	for _, d := range r.dirty {
-		batch = append(batch, d)
-	}
-	clear(r.dirty)
-	r.mu.Unlock()
-	if len(batch) == 0 {
-		return
-	}
-	if err := s.SaveSeen(ctx, batch); err != nil {
-		log.Warn("last-seen times not stored, retrying with a later heartbeat", zap.Int("members", len(batch)), zap.Error(err))
-	}
 }

@@ -1,18 +1,13 @@
 package presence_test
 
 import (
-	"context"
-	"errors"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 )
 
@@ -101,66 +96,6 @@ func TestRosterFollowsTunnelers(t *testing.T) {
 	expect(presence.Offline, "c-02")
 	r.Forget(tunneler("t-01"))
 	expect(presence.Offline, "")
-}
-
-// seenStore records the batches of last-seen times.
-type seenStore struct {
-	fleet.Store
-	mu      sync.Mutex
-	batches [][]presence.Seen
-	fail    error
-}
-
-func (s *seenStore) SaveSeen(ctx context.Context, seen []presence.Seen) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	s.batches = append(s.batches, seen)
-	return s.fail
-}
-
-func TestRosterFlushes(t *testing.T) {
-	t.Parallel()
-	c := newClock()
-	r := presence.NewRoster(c.Now)
-	flush := func(s *seenStore) []presence.Seen {
-		t.Helper()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // Run writes once more when it ends
-		require.NoError(t, r.Run(ctx, s, zap.NewNop()))
-		require.LessOrEqual(t, len(s.batches), 1)
-		if len(s.batches) == 0 {
-			return nil
-		}
-		slices.SortFunc(s.batches[0], func(a, b presence.Seen) int { return a.At.Compare(b.At) })
-		return s.batches[0]
-	}
-	require.Empty(t, flush(&seenStore{}), "nobody was here, nothing is written")
-
-	stream := r.ConnectorUp(presence.Arrival{ID: "c-01", Version: "v1"}, "", presence.SVID{})
-	for range 100 {
-		c.Advance(time.Millisecond)
-		r.ConnectorBeat("c-01", stream, presence.SVID{}, 1)
-	}
-	beat := c.Now()
-	c.Advance(time.Second)
-	r.TunnelerReport("c-01", presence.Report{TunnelerID: "t-01", Version: "v2", Since: c.Now()})
-	r.TunnelerReport("c-02", presence.Report{TunnelerID: "t-01", Since: c.Now()})
-	r.ConnectorUp(presence.Arrival{ID: "gone"}, "", presence.SVID{})
-	r.Forget(connector("gone"))
-	require.Empty(t, cmp.Diff([]presence.Seen{
-		{Workload: connector("c-01"), At: beat, Version: "v1"},
-		{Workload: tunneler("t-01"), At: c.Now(), Version: "v2", Connector: "c-01"},
-	}, flush(&seenStore{})), "101 heartbeats are one row, the connector of the first session is kept, who was revoked is not written")
-	require.Empty(t, flush(&seenStore{}), "written once")
-
-	t.Log("a store that fails costs the batch, and the next heartbeat brings it again")
-	r.ConnectorBeat("c-01", stream, presence.SVID{}, 1)
-	require.Len(t, flush(&seenStore{fail: errors.New("disk full")}), 1)
-	r.ConnectorBeat("c-01", stream, presence.SVID{}, 1)
-	require.Len(t, flush(&seenStore{}), 1)
 }
 
 // TestRosterIsSafe is for the race detector.

@@ -29,9 +29,12 @@ type sessions struct {
 	// make the tunneler jump at each heartbeat.
 	current string
 	up      func(connector string) bool // has a control stream
-	// Of the newest report of any session, and of the current one; they outlive it.
+	// Of the newest report of any session, the newest that says it, and of the current
+	// one; they outlive it.
 	lastSeen time.Time
+	version  string
 	svid     SVID
+	stored   bool // its last-seen time was, since the program started
 }
 
 // reported is the newest report of a session.
@@ -105,12 +108,12 @@ func (s *sessions) note(connector string, p Report, now time.Time) {
 		},
 		Session: Session{ConnectorID: connector, Since: p.Since, LastSeen: now, Version: version, RemoteAddr: p.RemoteAddr},
 	}
-	s.lastSeen = now
+	s.lastSeen, s.version = now, cmp.Or(p.Version, s.version)
 	s.choose()
 }
 
 func (s *sessions) presence() State {
-	p := State{Status: Offline, LastSeen: s.lastSeen, SVID: s.svid}
+	p := State{Status: Offline, LastSeen: s.lastSeen, Version: s.version, SVID: s.svid}
 	if one := s.open[s.current]; one != nil {
 		p.Status, p.Since, p.RemoteAddr = Online, one.Since, one.RemoteAddr
 	}
@@ -163,7 +166,7 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 		r.noteSVID(&s.svid, p.SVID)
 	}
 	r.activity.Heartbeats++
-	r.touch(w.Kind, w.ID, p.Version, s.current)
+	r.heard[w] = struct{}{}
 	r.kick(w, Online)
 }
 

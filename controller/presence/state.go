@@ -22,6 +22,7 @@ type State struct {
 	// Since is when the open stream or session started; zero when OFFLINE.
 	Since      time.Time
 	LastSeen   time.Time
+	Version    string // as the member said it last; empty when it has not
 	RemoteAddr string
 	InstanceID string
 	BootID     string

@@ -43,8 +43,9 @@ const (
 	// reconnects. An empty roster would open every gate.
 	returnLimit = 60 * time.Second
 	// lastSeenSpread is how far apart the stored last-seen times of members can be
-	// that were all ONLINE: a heartbeat, its flush and some patience.
-	lastSeenSpread = presence.OfflineAfter + 5*time.Second
+	// that were all ONLINE: heartbeats, the pause between two flushes, in which one that
+	// enrolls is stored and the others are not, and some patience.
+	lastSeenSpread = presence.OfflineAfter + presence.FlushEvery + 5*time.Second
 )
 
 // crowd lists everybody who counts for a move. Agents are listed only where they

@@ -10,7 +10,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -27,8 +26,15 @@ func table(k identity.Kind) (string, error) {
 }
 
 // memberColumns are the columns that connectors and tunnelers share, in the order
-// of memberRow.
-const memberColumns = `m.id, m.host_id, m.selectors, m.version, m.enrolled_at, m.revoked_at, m.first_seen_at, m.last_seen_at`
+// of memberRow, of what membersOf reads. A tunneler's version is what was reported of
+// it last.
+const memberColumns = `m.id, m.host_id, m.selectors, COALESCE(NULLIF(s.version, ''), m.version),
+	m.enrolled_at, m.revoked_at, m.first_seen_at, COALESCE(s.at, 0)`
+
+// membersOf is what members of a kind are read from.
+func membersOf(k identity.Kind, tab string) string {
+	return tab + ` m LEFT JOIN last_seen s ON s.kind = '` + string(k) + `' AND s.id = m.id`
+}
 
 // memberRow scans memberColumns.
 type memberRow struct {
@@ -75,7 +81,7 @@ func (t *Tx) Member(ctx context.Context, w identity.Workload) (fleet.Member, err
 	if err != nil {
 		return fleet.Member{}, err
 	}
-	m, err := scanMember(w.Kind)(t.sql.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM `+tab+` m WHERE m.id = ?`, w.ID))
+	m, err := scanMember(w.Kind)(t.sql.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM `+membersOf(w.Kind, tab)+` WHERE m.id = ?`, w.ID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return fleet.Member{}, fleet.ErrNotFound
 	}
@@ -91,7 +97,7 @@ func (t *Tx) LiveMembersOf(ctx context.Context, id identity.HostID) ([]fleet.Mem
 			return nil, err
 		}
 		some, err := collect(ctx, t.sql, scanMember(k),
-			`SELECT `+memberColumns+` FROM `+tab+` m WHERE m.host_id = ? AND m.revoked_at = 0`, string(id))
+			`SELECT `+memberColumns+` FROM `+membersOf(k, tab)+` WHERE m.host_id = ? AND m.revoked_at = 0`, string(id))
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +107,7 @@ func (t *Tx) LiveMembersOf(ctx context.Context, id identity.HostID) ([]fleet.Mem
 }
 
 // PutMember implements enroll.Tx: a new member, or a former one's id used again.
-// What was known of the former one is gone.
+// What was known of the former one is gone. LastSeenAt is not written.
 func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {
 	tab, err := table(m.Kind)
 	if err != nil {
@@ -115,10 +121,17 @@ func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {
 	if err != nil {
 		return err
 	}
-	return t.write(ctx, member(m.Workload, changelog.Created), `INSERT OR REPLACE INTO `+tab+
-		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		m.ID, string(m.HostID), string(selectors), m.Version,
-		micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt), micros(m.LastSeenAt))
+	for _, query := range []string{
+		`DELETE FROM ` + tab + ` WHERE id = ?`,
+		`DELETE FROM last_seen WHERE kind = '` + string(m.Kind) + `' AND id = ?`,
+	} {
+		if _, err := t.sql.ExecContext(ctx, query, m.ID); err != nil {
+			return err
+		}
+	}
+	return t.write(ctx, member(m.Workload, changelog.Created), `INSERT INTO `+tab+
+		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		m.ID, string(m.HostID), string(selectors), m.Version, micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt))
 }
 
 // RevokeMember implements fleet.Tx.
@@ -160,11 +173,11 @@ func (t *Tx) SaveHello(ctx context.Context, h fleet.Hello) (changed bool, err er
 
 // What connectors and tunnelers are read from, in the order of scanConnector and
 // scanTunneler.
-const (
+var (
 	connectorsWhere = `SELECT ` + memberColumns + `, m.private_ip, m.addresses, m.network_id, h.contested_at <> 0, h.clone
-		FROM connectors m JOIN hosts h ON h.id = m.host_id `
-	tunnelersWhere = `SELECT ` + memberColumns + `, m.connector_id, h.contested_at <> 0, h.clone
-		FROM tunnelers m JOIN hosts h ON h.id = m.host_id `
+		FROM ` + membersOf(identity.KindConnector, "connectors") + ` JOIN hosts h ON h.id = m.host_id `
+	tunnelersWhere = `SELECT ` + memberColumns + `, COALESCE(s.connector, ''), h.contested_at <> 0, h.clone
+		FROM ` + membersOf(identity.KindTunneler, "tunnelers") + ` JOIN hosts h ON h.id = m.host_id `
 )
 
 func scanConnector(row scanner) (fleet.Connector, error) {
@@ -209,31 +222,4 @@ func (s *Store) Connectors(ctx context.Context) ([]fleet.Connector, error) {
 // Tunnelers implements fleet.Store.
 func (s *Store) Tunnelers(ctx context.Context) ([]fleet.Tunneler, error) {
 	return collect(ctx, s.db, scanTunneler, tunnelersWhere+`ORDER BY m.id`)
-}
-
-// SaveSeen implements fleet.Store. Times only grow, and a member that is not
-// there is passed over.
-func (s *Store) SaveSeen(ctx context.Context, seen []presence.Seen) error {
-	return s.tx(ctx, func(t *Tx) error {
-		for _, n := range seen {
-			tab, err := table(n.Workload.Kind)
-			if err != nil {
-				return err
-			}
-			at := micros(n.At)
-			query := `UPDATE ` + tab + ` SET last_seen_at = max(last_seen_at, ?), ` + //nolint:gosec // one of two constants
-				`first_seen_at = CASE first_seen_at WHEN 0 THEN ? ELSE first_seen_at END, ` +
-				`version = CASE ? WHEN '' THEN version ELSE ? END WHERE id = ?`
-			if _, err := t.sql.ExecContext(ctx, query, at, at, n.Version, n.Version, n.Workload.ID); err != nil {
-				return err
-			}
-			if n.Workload.Kind != identity.KindTunneler {
-				continue
-			}
-			if _, err := t.sql.ExecContext(ctx, `UPDATE tunnelers SET connector_id = ? WHERE id = ?`, n.Connector, n.Workload.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

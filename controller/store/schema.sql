@@ -91,7 +91,6 @@ CREATE TABLE connectors (
     enrolled_at   INTEGER NOT NULL,
     revoked_at    INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL,
-    last_seen_at  INTEGER NOT NULL,
     private_ip    TEXT NOT NULL DEFAULT '',
     addresses     TEXT NOT NULL DEFAULT '[]'
 , network_id TEXT NOT NULL DEFAULT 'default');
@@ -140,6 +139,15 @@ CREATE TABLE idempotency (
 );
 
 CREATE INDEX idempotency_started ON idempotency (started_at);
+
+CREATE TABLE last_seen (
+    kind      TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    version   TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+);
 
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
@@ -291,8 +299,7 @@ CREATE TRIGGER tunnelers_inserted AFTER INSERT ON tunnelers BEGIN
 END;
 
 CREATE TRIGGER tunnelers_updated AFTER UPDATE ON tunnelers
-WHEN (OLD.host_id, OLD.version, OLD.revoked_at, OLD.connector_id)
-    IS NOT (NEW.host_id, NEW.version, NEW.revoked_at, NEW.connector_id)
+WHEN (OLD.host_id, OLD.version, OLD.revoked_at) IS NOT (NEW.host_id, NEW.version, NEW.revoked_at)
 BEGIN
     UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
 END;
@@ -304,9 +311,6 @@ CREATE TABLE tunnelers (
     version       TEXT NOT NULL,
     enrolled_at   INTEGER NOT NULL,
     revoked_at    INTEGER NOT NULL,
-    first_seen_at INTEGER NOT NULL,
-    last_seen_at  INTEGER NOT NULL,
-    connector_id  TEXT NOT NULL DEFAULT ''
-);
+    first_seen_at INTEGER NOT NULL);
 
 CREATE INDEX tunnelers_host ON tunnelers (host_id);

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -237,6 +238,37 @@ func TestSchema(t *testing.T) {
 	want, err := os.ReadFile("schema.sql")
 	require.NoError(t, err, "run make schema")
 	require.Equal(t, string(want), got.String(), "run make schema")
+}
+
+// TestLastSeenTimesMove: those of an older database go to the table of their own.
+func TestLastSeenTimesMove(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.db")
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations"))
+	require.NoError(t, err)
+	_, err = p.UpTo(t.Context(), 10)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `
+		INSERT INTO hosts (id, agent_id, key_hash, certificate, ephemeral, hostname, enrolled_at, contested_at, revoked_at) VALUES ('h', '', x'01', x'', 0, '', 1, 0, 0);
+		INSERT INTO connectors (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, last_seen_at) VALUES ('c', 'h', '[]', 'v1', 1, 0, 2, 3);
+		INSERT INTO tunnelers (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, last_seen_at, connector_id)
+			VALUES ('new', 'h', '[]', 'v0', 1, 0, 0, 0, ''), ('t', 'h', '[]', 'v2', 1, 0, 4, 5, 'c')`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	s := open(t, file)
+	defer func() { require.NoError(t, s.Close()) }()
+	connectors, err := s.Connectors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, time.UnixMicro(3).UTC(), connectors[0].LastSeenAt)
+	require.Equal(t, "v1", connectors[0].Version)
+	tunnelers, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.True(t, tunnelers[0].LastSeenAt.IsZero())
+	require.Equal(t, "v0", tunnelers[0].Version)
+	require.Equal(t, time.UnixMicro(5).UTC(), tunnelers[1].LastSeenAt)
+	require.Equal(t, []string{"v2", "c"}, []string{tunnelers[1].Version, tunnelers[1].ConnectorID})
 }
 
 // TestOpenTwice: migrations run once.

@@ -47,12 +47,9 @@ func fleetRevision(t *testing.T, open func(string) Store) {
 		within(t, s, step.do)
 		check(step.grows, step.what)
 	}
-	beat := presence.Seen{Workload: tun.Workload, At: start(), Version: "v2", Connector: "c"}
-	require.NoError(t, s.SaveSeen(t.Context(), []presence.Seen{beat}))
-	check(true, "another version and another connector")
-	beat.At = start().Add(time.Hour)
+	beat := presence.Seen{Workload: tun.Workload, At: start(), Version: "v2", Connector: "c", First: true}
 	require.NoError(t, s.SaveSeen(t.Context(), []presence.Seen{beat, {Workload: c.Workload, At: start()}}))
-	check(false, "a heartbeat")
+	check(false, "who was seen, in which version and where")
 	within(t, s, func(tx enroll.Tx) error { return tx.PutMember(t.Context(), with(c, h)) })
 	check(true, "an id that is used again")
 }

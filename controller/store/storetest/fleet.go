@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -164,26 +165,33 @@ func seen(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
 	put(t, s, newMember(identity.KindConnector, "c-01", fleet.Host{}), newMember(identity.KindTunneler, "t-01", fleet.Host{}),
 		newMember(identity.KindTunneler, "t-02", fleet.Host{}))
-	first, later := start().Add(time.Minute), start().Add(time.Hour)
+	before, first, later := start().Add(-time.Second), start().Add(time.Minute), start().Add(time.Hour)
 	require.NoError(t, s.SaveSeen(t.Context(), nil))
 	for _, batch := range [][]presence.Seen{
-		{{Workload: connector("never"), At: first}, {Workload: connector("c-01"), At: first, Version: "v2"}},
-		{{Workload: connector("c-01"), At: later}, {Workload: tunneler("t-01"), At: later, Connector: "c-01"}},
-		{{Workload: connector("c-01"), At: first}, {Workload: tunneler("t-01"), At: first, Connector: "c-02"}},
+		{{Workload: connector("never"), At: first}, {Workload: connector("c-01"), At: first, Version: "v2", Connector: "x"}},
+		{{Workload: connector("c-01"), At: later}, {Workload: tunneler("t-01"), At: first, Version: "v3", Connector: "c-01", First: true}},
+		{{Workload: connector("c-01"), At: first}, {Workload: tunneler("t-01"), At: later, Connector: "c-03", First: true}},
+		{{Workload: tunneler("t-01"), At: first, Connector: "c-02"}, {Workload: tunneler("t-02"), At: before, First: true}},
 	} {
 		require.NoError(t, s.SaveSeen(t.Context(), batch))
 	}
 	connectors, err := s.Connectors(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, first, connectors[0].FirstSeenAt)
 	require.Equal(t, later, connectors[0].LastSeenAt)
-	require.Equal(t, "v2", connectors[0].Version, "an empty version keeps the stored one")
+	require.Equal(t, "v1", connectors[0].Version, "a connector says its version in its hello")
 	tunnelers, err := s.Tunnelers(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, later, tunnelers[0].FirstSeenAt)
-	require.Equal(t, later, tunnelers[0].LastSeenAt)
-	require.Equal(t, "v1", tunnelers[0].Version)
+	require.Equal(t, first, tunnelers[0].FirstSeenAt, "the first one stays")
+	require.Equal(t, later, tunnelers[0].LastSeenAt, "times only grow")
+	require.Equal(t, "v3", tunnelers[0].Version, "an empty version keeps the stored one")
 	require.Equal(t, "c-02", tunnelers[0].ConnectorID)
+	require.True(t, tunnelers[1].LastSeenAt.IsZero(), "before it was enrolled somebody else had its id")
+	require.True(t, tunnelers[1].FirstSeenAt.IsZero())
+	within(t, s, func(tx enroll.Tx) error {
+		m, err := tx.Member(t.Context(), tunneler("t-01"))
+		require.Equal(t, tunnelers[0].Member, m)
+		return err
+	})
 
 	// The first use that a stream shows comes in its own transaction; the first one counts.
 	require.NoError(t, s.FleetTx(t.Context(), func(tx fleet.Tx) error {
@@ -196,7 +204,7 @@ func seen(t *testing.T, open func(string) Store) {
 	}))
 	tunnelers, err = s.Tunnelers(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, later, tunnelers[0].FirstSeenAt)
+	require.Equal(t, first, tunnelers[0].FirstSeenAt)
 	require.Equal(t, first.Add(time.Minute), tunnelers[1].FirstSeenAt)
 	require.True(t, tunnelers[1].LastSeenAt.IsZero())
 	require.Error(t, s.FleetTx(t.Context(), func(tx fleet.Tx) error {
@@ -209,4 +217,38 @@ func seen(t *testing.T, open func(string) Store) {
 	connectors, err = s.Connectors(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, later, connectors[0].LastSeenAt, "a batch is written as a whole or not at all")
+}
+
+// seenByMany writes more than one statement takes.
+func seenByMany(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	var all []fleet.Member
+	var batch []presence.Seen
+	for i := range 450 {
+		kind := identity.KindTunneler
+		if i%3 == 0 {
+			kind = identity.KindConnector
+		}
+		m := newMember(kind, fmt.Sprintf("m-%03d", i), fleet.Host{})
+		all = append(all, m)
+		batch = append(batch, presence.Seen{Workload: m.Workload, At: start().Add(time.Duration(i) * time.Second), First: true})
+	}
+	put(t, s, all...)
+	require.NoError(t, s.SaveSeen(t.Context(), batch))
+	connectors, err := s.Connectors(t.Context())
+	require.NoError(t, err)
+	tunnelers, err := s.Tunnelers(t.Context())
+	require.NoError(t, err)
+	got := map[identity.Workload]time.Time{}
+	for _, m := range connectors {
+		got[m.Workload] = m.LastSeenAt
+	}
+	for _, m := range tunnelers {
+		got[m.Workload] = m.LastSeenAt
+		require.Equal(t, m.LastSeenAt, m.FirstSeenAt)
+	}
+	require.Len(t, got, 450)
+	for _, one := range batch {
+		require.Equal(t, one.At, got[one.Workload], one.Workload)
+	}
 }

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"members":                               members,
 		"a member's id can be used again":       formerMembers,
 		"last-seen times only grow":             seen,
+		"many last-seen times":                  seenByMany,
 		"the audit log":                         auditLog,
 		"audit events are found":                findAudit,
 		"audit events are sequenced":            sequenceAudit,
