@@ -80,7 +80,7 @@ func checkCommand() *cobra.Command {
   identity       %s in %s
   control plane  %v
   tunnelers at   %s
-  outage budget  without a controller, sessions live on and are admitted for %s
+  outage budget  without a controller, sessions continue and are admitted for %s
 %s`, me, cfg.TrustDomain, cfg.ControlAddresses(), cfg.ListenAddr, budget, hostcmd.IdentityBudget)
 		return err
 	})

@@ -23,7 +23,7 @@ import (
 const lookEvery = 2 * time.Second
 
 // errNoAddress says what nobody but the operator can mend.
-var errNoAddress = errors.New("this host has no default route, so hosts cannot be told where this controller is: set public_address")
+var errNoAddress = errors.New("this host has no default route, so there is no address to give to hosts: set public_address")
 
 // advertised is where hosts reach this controller: at public_address; else at the
 // address that a listener is bound to, a loopback one too, because somebody wrote it
@@ -164,11 +164,11 @@ func (a *advertised) explain() string {
 	defer a.mu.Unlock()
 	switch {
 	case a.configured != "":
-		return "hosts are told " + a.configured + ", as configured"
+		return "hosts get the address " + a.configured + ", as configured"
 	case a.follows():
-		return "hosts are told " + a.learned.String() + ", the address of the default route"
+		return "hosts get the address " + a.learned.String() + ", that of the default route"
 	default:
-		return "hosts are told what the listeners are bound to"
+		return "hosts get the addresses that the listeners are bound to"
 	}
 }
 

@@ -151,9 +151,9 @@ func TestDoctorSaysWhatHostsAreTold(t *testing.T) {
 	cfg.PublicAddress = "ctl.example"
 	found := app.PublicAddress(t.Context(), cfg)
 	require.Len(t, found, 1)
-	require.Equal(t, "hosts are told ctl.example, as configured", found[0].Found)
+	require.Equal(t, "hosts get the address ctl.example, as configured", found[0].Found)
 	cfg.PublicAddress, cfg.Listen.Enrollment, cfg.Listen.Control, cfg.SPIRE.ServerListen = "", "127.0.0.1:1", "localhost:2", "[::1]:3"
-	require.Equal(t, "hosts are told what the listeners are bound to", app.PublicAddress(t.Context(), cfg)[0].Found)
+	require.Equal(t, "hosts get the addresses that the listeners are bound to", app.PublicAddress(t.Context(), cfg)[0].Found)
 }
 
 func TestNoCommandWithoutAnAddress(t *testing.T) {

@@ -93,7 +93,7 @@ SPIRE           %s
 traces          %s
 install tree    %s
 declared        %s
-outage budget   without the controller, sessions live on and are admitted for %s (policy_age)
+outage budget   without the controller, sessions continue and are admitted for %s (policy_age)
                 without SPIRE too, a session ends with the SVID of either end: a connector's after
                 %s to %s, a tunneler's after %s to %s (half to whole SVID TTL, and 30 s)
 `, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), describeTree(cfg.InstallDir), describeDeclared(cfg.Declared), cfg.PolicyAge,

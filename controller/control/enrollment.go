@@ -199,9 +199,9 @@ func (e *Enrollment) standingOrNil(ctx context.Context) *zerotrustv1.HostStandin
 	switch {
 	case ctx.Err() != nil: // the caller has gone
 	case err != nil:
-		e.unsaid.Fails(e.Log, zap.WarnLevel, "hosts cannot be told whether they are enrolled: the database does not answer", err)
+		e.unsaid.Fails(e.Log, zap.WarnLevel, "cannot answer hosts whether they are enrolled: the database does not answer", err)
 	case standing != nil:
-		e.unsaid.Over(e.Log, "hosts can be told again whether they are enrolled")
+		e.unsaid.Over(e.Log, "the database answers again whether hosts are enrolled")
 	}
 	return standing
 }

@@ -66,11 +66,11 @@ func TestAHostGetsItsBundleWhileTheDatabaseFails(t *testing.T) {
 		require.NotNil(t, got.GetControllerTime())
 		require.Nil(t, got.GetHost(), "nothing is said, and surely not that it is unknown")
 	}
-	require.Equal(t, 1, w.logs.FilterMessageSnippet("hosts cannot be told whether they are enrolled").Len(), "it is said once")
+	require.Equal(t, 1, w.logs.FilterMessageSnippet("cannot answer hosts whether they are enrolled").Len(), "it is said once")
 
 	w.hostsFail.Store(false)
 	got, err := api.FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{})
 	require.NoError(t, err)
 	require.True(t, got.GetHost().GetKnown())
-	require.Equal(t, 1, w.logs.FilterMessageSnippet("hosts can be told again").Len())
+	require.Equal(t, 1, w.logs.FilterMessageSnippet("the database answers again").Len())
 }

@@ -67,7 +67,7 @@ type RotationPhase struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Gate is a wait: through of total, and who holds it up.
+// Gate is a wait: through of total members are ready, the others hold it up.
 type Gate struct {
 	Total    int       `json:"total"`
 	Through  int       `json:"through"`
@@ -88,7 +88,7 @@ type Automatic struct {
 	Gate      Gate   `json:"gate"`
 }
 
-// OutageBudget is how long sessions live on when the controller is gone: until
+// OutageBudget is how long sessions continue when the controller is gone: until
 // the policy is too old and, once SPIRE is gone too, until their identity ends.
 // The shorter wins.
 type OutageBudget struct {
@@ -110,7 +110,7 @@ type RotationRequest struct {
 	Emergency bool `json:"emergency,omitempty"`
 	// Deadline is a Go duration, how long each wait may last; absent is for ever.
 	Deadline string `json:"deadline,omitempty"`
-	// OnDeadline is "drop" (the default: go on without the holdouts) or "abort".
+	// OnDeadline is "drop" (the default: continue without the members that are not ready) or "abort".
 	OnDeadline string `json:"on_deadline,omitempty"`
 	// Offline is "proceed" (the default) or "wait".
 	Offline string `json:"offline,omitempty"`

@@ -12,7 +12,7 @@ type Request struct {
 	State string `json:"state" enum:"pending,approved,enrolled,denied,withdrawn,expired"`
 	Kind  string `json:"kind" enum:"connector,tunneler"`
 	ID    string `json:"id"`
-	// LiveID says that the id has a live host: an approval needs replace, and revokes it.
+	// LiveID says that an enrolled host has the id: an approval needs replace, and revokes that host.
 	LiveID bool `json:"live_id"`
 	// FingerprintStart is all of the fingerprint but its last group, which only the
 	// host's own screen shows. Who approves enters it, and so has looked there.
@@ -49,6 +49,6 @@ type Approval struct {
 	Fingerprint string `json:"fingerprint"`
 	// ID, if given, must be the id that the host asks for.
 	ID string `json:"id,omitempty"`
-	// Replace must be true when the id has a live host, which is revoked then.
+	// Replace must be true when an enrolled host has the id; that host is revoked.
 	Replace bool `json:"replace,omitempty"`
 }

@@ -11,7 +11,7 @@ type TokenRequest struct {
 	ID   string `json:"id" example:"connector-local-01"`
 	// TTL is a Go duration such as "10m"; absent means the controller's default.
 	TTL string `json:"ttl,omitempty" example:"10m"`
-	// Replace must be true when the id has a live host, which redeeming revokes.
+	// Replace must be true when an enrolled host has the id; redeeming revokes that host.
 	Replace bool `json:"replace,omitempty"`
 	// SourceCIDR limits from where the token can be redeemed; absent is anywhere.
 	SourceCIDR string `json:"source_cidr,omitempty" example:"192.0.2.0/24"`

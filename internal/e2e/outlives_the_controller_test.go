@@ -158,14 +158,14 @@ func (s *system) printsTheBudget(connector, tunneler *world.Host) {
 	s.t.Helper()
 	age := shortestPolicyAge.String()
 	ca := s.cli("ca", "status")
-	require.Contains(s.t, ca, "sessions live on and are admitted for "+age)
+	require.Contains(s.t, ca, "sessions continue and are admitted for "+age)
 	require.Contains(s.t, ca, "connector   3m0s to 5m30s")
 	require.Contains(s.t, ca, "tunneler    15m30s to 30m30s")
 	for want, spec := range map[string]world.Spec{
-		"sessions live on and are admitted for " + age + " (policy_age)": {
+		"sessions continue and are admitted for " + age + " (policy_age)": {
 			Path: filepath.Join(s.Bin, "grpccontroller"), Args: []string{"check-config", "--data-dir", s.Dir, "--policy-age", age},
 		},
-		"sessions live on and are admitted for " + age + " (the controller's policy_age)": connector.Spec("check", "check-config", "--config", connector.ConfFile()),
+		"sessions continue and are admitted for " + age + " (the controller's policy_age)": connector.Spec("check", "check-config", "--config", connector.ConfFile()),
 		"(the controller's policy_age, 24h0m0s by default)":                               tunneler.Spec("check", "check-config", "--config", tunneler.ConfFile()),
 	} {
 		spec.Name, spec.Dir = "check-config", s.dir

@@ -127,7 +127,7 @@ func (p *page) sessions(d hoststatus.Document) {
 func (p *page) outage(d hoststatus.Document) {
 	var parts []string
 	if t := d.Outage.WithoutController; !t.IsZero() {
-		parts = append(parts, "without a controller sessions live on for "+p.left(t))
+		parts = append(parts, "without a controller sessions continue for "+p.left(t))
 	}
 	if t := d.Outage.WithoutSPIRE; !t.IsZero() {
 		parts = append(parts, fmt.Sprintf("without SPIRE for %s", p.left(t)))

@@ -263,7 +263,7 @@ func TestAUnitThatDoesNotBecomeOnlineKeepsTheEnrollment(t *testing.T) {
 			require.Equal(t, 5, got.code, got.stderr)
 			require.Contains(t, got.stderr, tc.want)
 			require.Contains(t, got.stderr, "The token is spent, the host keeps its identity")
-			require.Equal(t, tc.started, strings.Contains(got.stderr, testUnit+" goes on trying"), got.stderr)
+			require.Equal(t, tc.started, strings.Contains(got.stderr, testUnit+" keeps trying"), got.stderr)
 			require.Equal(t, !tc.started, strings.Contains(got.stderr, "systemctl enable --now spire-agent.service "+testUnit), got.stderr)
 			require.Contains(t, got.stderr, "grpctunneler doctor")
 			require.Contains(t, got.stdout, "enrolled spiffe://")

@@ -23,14 +23,14 @@ func (s *Server) caOperations() []operation {
 	}
 	start := move("", "Start a rotation of the CA, or say what it would do", s.startRotation)
 	start.request, start.replies[http.StatusOK] = adminapi.RotationRequest{}, adminapi.RotationPreview{}
-	start.description = "With dry_run the reply is 200 and a preview; else 202, and the rotation goes on without the caller."
+	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller."
 	return []operation{
 		{
 			method: http.MethodGet, path: "/ca", tag: "ca", summary: "Authorities, the rotation that runs or ran last, the outage budget",
 			permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.CA{}}, handle: s.getCA,
 		},
 		start,
-		move("/resume", "Go on with the paused rotation", s.resumeRotation),
+		move("/resume", "Continue the paused rotation", s.resumeRotation),
 		move("/abort", "End the unfinished rotation, while that is possible", s.abortRotation),
 	}
 }

@@ -165,7 +165,7 @@ func writeCA(w io.Writer, ca adminapi.CA, now time.Time) error {
 	if err := writeTable(w, t); err != nil {
 		return err
 	}
-	text := "\n" + describeCA(ca, now) + "\nOutage budget: without the controller, sessions live on and are admitted for " + ca.OutageBudget.PolicyAge +
+	text := "\n" + describeCA(ca, now) + "\nOutage budget: without the controller, sessions continue and are admitted for " + ca.OutageBudget.PolicyAge +
 		" (policy_age).\nWithout SPIRE too, a session ends with the SVID of either end (half to whole SVID TTL, and 30 s):\n"
 	for _, k := range ca.OutageBudget.Identity {
 		text += fmt.Sprintf("  %-11s %s to %s\n", k.Kind, k.Least, k.Most)

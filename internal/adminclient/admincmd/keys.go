@@ -60,7 +60,7 @@ func keyTable(all []adminapi.Key, now time.Time) cli.Table {
 }
 
 func keyRevoke(c *connection) *cobra.Command {
-	const consequences = "Programs with this key are refused at once. Whatever it made ends with it: access tokens, other keys, enrollment tokens that no host has used."
+	const consequences = "Programs with this key are refused at once. Everything that it created is revoked too: access tokens, other keys, enrollment tokens that no host has used."
 	return revocation{
 		kind: "API key", argument: "ID", list: "key list",
 		short: "Revoke an API key, and the keys and tokens that it made", long: "Revoke an API key.\n\n" + consequences,

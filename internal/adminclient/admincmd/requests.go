@@ -118,7 +118,7 @@ func requestsApprove(c *connection) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&a.Fingerprint, "fingerprint", "", "the `fingerprint` as the host's screen shows it, all of it or its last group (asked for on a terminal)")
-	cmd.Flags().BoolVar(&a.Replace, "replace", false, "revoke the live host of this id")
+	cmd.Flags().BoolVar(&a.Replace, "replace", false, "revoke the host that has this id now")
 	out.Register(cmd.Flags())
 	return cmd
 }

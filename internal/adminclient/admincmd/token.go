@@ -70,7 +70,7 @@ the host, then "requests approve" here), or seal the token to a key of the host 
 	fs.StringVar(&req.Kind, "kind", "", "`kind`: connector or tunneler")
 	fs.StringVar(&req.ID, "id", "", "`id` that the host will have: a-z, 0-9 and -")
 	fs.StringVar(&req.TTL, "ttl", "", "`duration` until the token expires, 1m to 24h (default 10m)")
-	fs.BoolVar(&req.Replace, "replace", false, "redeeming the token revokes the live host of this id")
+	fs.BoolVar(&req.Replace, "replace", false, "redeeming the token revokes the host that has this id now")
 	fs.StringVar(&req.SourceCIDR, "source-cidr", "", "only `network` from which the token can be redeemed")
 	fs.BoolVarP(&quiet, "quiet", "q", false, "print the token, sealed token or link alone")
 	fs.StringVar(&sealTo, "seal-to", "", "public `key` of the host (age1…, ssh-ed25519 …, ssh-rsa …) or a file with one; only its private key opens the token")

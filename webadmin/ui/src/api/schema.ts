@@ -119,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Start a rotation of the CA, or say what it would do
-         * @description With dry_run the reply is 200 and a preview; else 202, and the rotation goes on without the caller.
+         * @description With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller.
          *
          *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
          */
@@ -160,7 +160,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go on with the paused rotation
+         * Continue the paused rotation
          * @description Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
          */
         post: operations["postCaRotationsResume"];
@@ -1183,7 +1183,7 @@ export interface components {
             fingerprint: string;
             /** @description ID, if given, must be the id that the host asks for. */
             id?: string;
-            /** @description Replace must be true when the id has a live host, which is revoked then. */
+            /** @description Replace must be true when an enrolled host has the id; that host is revoked. */
             replace?: boolean;
         };
         /** @description Attention is one thing that an operator has to look into. */
@@ -1454,7 +1454,7 @@ export interface components {
             /** @description ID of the thing; absent for audit and reset. */
             id?: string;
         };
-        /** @description Gate is a wait: through of total, and who holds it up. */
+        /** @description Gate is a wait: through of total members are ready, the others hold it up. */
         Gate: {
             /** Format: date-time */
             deadline?: string;
@@ -1596,7 +1596,7 @@ export interface components {
             enabled: boolean;
             name: string;
         };
-        /** @description OutageBudget is how long sessions live on when the controller is gone: until the policy is too old and, once SPIRE is gone too, until their identity ends. The shorter wins. */
+        /** @description OutageBudget is how long sessions continue when the controller is gone: until the policy is too old and, once SPIRE is gone too, until their identity ends. The shorter wins. */
         OutageBudget: {
             identity: components["schemas"]["IdentityBudget"][];
             policy_age: string;
@@ -1697,7 +1697,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             kind: "connector" | "tunneler";
-            /** @description LiveID says that the id has a live host: an approval needs replace, and revokes it. */
+            /** @description LiveID says that an enrolled host has the id: an approval needs replace, and revokes that host. */
             live_id: boolean;
             /** @description approvals with a wrong fingerprint; three deny it */
             mismatches: number;
@@ -1783,7 +1783,7 @@ export interface components {
             emergency?: boolean;
             /** @description Offline is "proceed" (the default) or "wait". */
             offline?: string;
-            /** @description OnDeadline is "drop" (the default: go on without the holdouts) or "abort". */
+            /** @description OnDeadline is "drop" (the default: continue without the members that are not ready) or "abort". */
             on_deadline?: string;
         };
         /** @description SVID is what a member reports of the X509-SVID it uses. */
@@ -1974,7 +1974,7 @@ export interface components {
             kind: "connector" | "tunneler";
             /** @description Recipient is the key that a sealed token is for: an age recipient ("age1…") or one line of an SSH public key, such as the host's own. */
             recipient?: string;
-            /** @description Replace must be true when the id has a live host, which redeeming revokes. */
+            /** @description Replace must be true when an enrolled host has the id; redeeming revokes that host. */
             replace?: boolean;
             /**
              * @description SourceCIDR limits from where the token can be redeemed; absent is anywhere.

@@ -47,7 +47,7 @@ export function Page() {
               ['Created by', <Actor key="by" of={t.created_by} />],
               ['Expires', fullTime(t.expires_at)],
               ['Allowed from', t.source_cidr || 'anywhere'],
-              ['Replaces a live host', t.replace ? 'yes' : 'no'],
+              ['Replaces an enrolled host', t.replace ? 'yes' : 'no'],
               ...(t.delivery ? [['Delivery', deliveries[t.delivery] ?? t.delivery] as [string, string]] : []),
               ...(t.recipient ? [['Sealed to', t.recipient] as [string, string]] : []),
               ...(t.redeemed_at ? [['Redeemed', fullTime(t.redeemed_at)] as [string, string]] : []),
