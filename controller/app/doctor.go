@@ -62,7 +62,7 @@ Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.
 		}
 		switch {
 		case !st.Running:
-			return fmt.Errorf("does not answer at %s (%s): `grpccontroller doctor` looks for the cause", st.HealthAddr, st.Failure)
+			return fmt.Errorf("does not answer at %s (%s): %s", st.HealthAddr, st.Failure, howToFind(cmd.Flags()))
 		case !st.Ready:
 			return errors.New("not ready: `grpccontroller doctor` looks for the cause")
 		}
@@ -70,6 +70,15 @@ Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.
 	})
 	out.Register(cmd.Flags())
 	return cmd
+}
+
+// howToFind is for a controller that does not answer where the flags say it is.
+func howToFind(fs *pflag.FlagSet) string {
+	how := "`grpccontroller doctor` looks for the cause"
+	if !fs.Changed("config") && !fs.Changed("data-dir") {
+		how = "if it runs with another configuration or data directory, name them with --config or --data-dir; " + how
+	}
+	return how
 }
 
 func readStatus(ctx context.Context, cfg config.Config) controllerStatus {

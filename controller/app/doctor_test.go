@@ -94,3 +94,15 @@ func TestDoctorHasTheConfigurationFileWhereNoControllerRuns(t *testing.T) {
 	require.NotContains(t, of("conf"), "the running controller")
 	require.Contains(t, of("program"), "fault: the controller does not answer")
 }
+
+// TestStatusOfNoControllerSaysWhereToLook: it may run with another data directory.
+func TestStatusOfNoControllerSaysWhereToLook(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := command("status", "--listen-health", "127.0.0.1:1")
+	require.Equal(t, 1, code)
+	require.Contains(t, stdout, "not running")
+	require.Contains(t, stderr, "does not answer at 127.0.0.1:1 (nothing listens there: connection refused): if it runs with another configuration or data directory, name them with --config or --data-dir")
+	_, _, stderr = command("status", "--listen-health", "127.0.0.1:1", "--data-dir", t.TempDir())
+	require.NotContains(t, stderr, "name them with")
+	require.Contains(t, stderr, "`grpccontroller doctor` looks for the cause")
+}

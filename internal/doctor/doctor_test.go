@@ -351,7 +351,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a host certificate of another CA":         {func(h *host) { other := newHost(h.t); h.copy(other, "host/host.crt"); h.copy(other, "host/host.json") }, "host_certificate", fault, "unknown authority", "--new-host"},
 		"a bundle of long ago":                     {func(h *host) { h.Now = in(48 * time.Hour) }, "bundle", fault, "have expired", "refresh-bundle"},
 		"an empty bundle":                          {func(h *host) { h.write("host/bundle.pem", "", 0o644) }, "bundle", fault, "holds no authority", "refresh-bundle"},
-		"no state directory":                       {func(h *host) { h.doc.StateDir = "" }, "state_dir", warning, "nothing is stored on disk", "STATE_DIR"},
+		"no state directory":                       {func(h *host) { h.doc.StateDir = "" }, "state_dir", warning, "nothing is stored on disk", "write STATE_DIR=/a/directory/of/its/own into "},
 		"a state directory that is gone":           {func(h *host) { require.NoError(h.t, os.RemoveAll(h.StateDir)) }, "state_dir", warning, "does not exist", "start the program"},
 		"a state directory of another user":        {func(h *host) { h.doc.Process.UID = 54321 }, "state_dir", fault, "cannot write to it", "chown it to user 54321"},
 		"a file as state directory":                {func(h *host) { h.doc.StateDir = h.Conf }, "state_dir", fault, "is not a directory", "the configured path"},

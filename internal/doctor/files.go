@@ -119,7 +119,8 @@ func (x *examination) stateDir(context.Context) []Finding {
 		if x.program == nil {
 			return Unseen("the conf file sets no STATE_DIR, and the unit has not created one")
 		}
-		return Bad(Warning, "set STATE_DIR, or use the unit, which sets it", "nothing is stored on disk: after a restart the program needs a controller")
+		return Bad(Warning, "write STATE_DIR=/a/directory/of/its/own into "+x.Conf+" and restart the program, which makes that directory; the unit sets it by itself",
+			"nothing is stored on disk: after a restart the program needs a controller")
 	}
 	uid := nobody
 	if x.program != nil {

@@ -3,9 +3,12 @@ package health
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +31,7 @@ func Fetch(ctx context.Context, addr string) (Report, error) {
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return Report{}, err
+		return Report{}, Explain(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReport))
@@ -40,4 +43,18 @@ func Fetch(ctx context.Context, addr string) (Report, error) {
 		return Report{}, fmt.Errorf("another program answers at %s: HTTP status %d", addr, resp.StatusCode)
 	}
 	return r, nil
+}
+
+// Explain says in plain words why a program could not be asked, without the URL.
+func Explain(err error) error {
+	if asking, ok := errors.AsType[*url.Error](err); ok {
+		err = asking.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nothing listens there: %w", syscall.ECONNREFUSED)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+	}
+	return err
 }

@@ -153,7 +153,8 @@ func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome
 		},
 		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {
-			spec := settings.Spec{Format: settings.EnvFile, File: "/nonexistent/tunneler.conf", Environ: []string{}}
+			spec := hostcmd.RunSpec("/nonexistent/tunneler.conf")
+			spec.Environ = []string{}
 			return hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
 				return hostcmd.Running{RunConfig: r.RunConfig, ID: r.TunnelerID}
 			})

@@ -43,6 +43,14 @@ const IdentityBudget = `                 without SPIRE too, a session ends with 
                  svid_ttl, and 30 s; by default a connector's after 3m0s to 5m30s)
 `
 
+// RunSpec is where a program of a host reads its configuration: enroll wrote that file.
+func RunSpec(conf string) settings.Spec {
+	return settings.Spec{
+		Format: settings.EnvFile, File: conf,
+		Absent: "if this host is enrolled, name its conf file with --config; if not, enroll it, which writes this file",
+	}
+}
+
 // DefaultRunConfig listens for health checks on the given loopback port.
 func DefaultRunConfig(healthPort string) RunConfig {
 	return RunConfig{

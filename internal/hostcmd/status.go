@@ -86,15 +86,19 @@ Exit codes: 0 ready, 1 not ready or not running, 2 wrong usage or configuration.
 
 // howToStart names the unit where there is one.
 func howToStart(p Program, fs *pflag.FlagSet) string {
+	config := fs.Lookup("config")
+	named := config != nil && config.Changed
+	how := fmt.Sprintf("start it with `%s run`", p.Name)
+	if named {
+		how = fmt.Sprintf("start it with `%s run --config %s`", p.Name, config.Value)
+	}
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
-		unit := p.unit()
-		return fmt.Sprintf("start it with `systemctl start %s` and look at `journalctl -u %s`; `%s doctor` looks for the cause", unit, unit, p.Name)
+		how = fmt.Sprintf("start it with `systemctl start %s` and look at `journalctl -u %[1]s`", p.unit())
 	}
-	how := p.Name + " run"
-	if f := fs.Lookup("config"); f != nil && f.Changed {
-		how += " --config " + f.Value.String()
+	if !named {
+		how += "; if it uses another conf file, name it with --config"
 	}
-	return "start it with `" + how + "`; `" + p.Name + " doctor` looks for the cause"
+	return how + "; `" + p.Name + " doctor` looks for the cause"
 }
 
 // readStatus asks everybody who may know.

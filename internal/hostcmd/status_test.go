@@ -106,7 +106,9 @@ func TestStatusFails(t *testing.T) {
 		got := run("", "status", "--config", conf)
 		require.Equal(t, 1, got.code)
 		require.Contains(t, got.stdout, "not running")
-		require.Contains(t, got.stderr, "start it with `")
+		require.Contains(t, got.stderr, "does not answer at 127.0.0.1:1 (nothing listens there: connection refused): start it with `")
+		require.NotContains(t, got.stderr, "Get \"http")
+		require.NotContains(t, got.stderr, "name it with --config", "it is named")
 		got = run("", "status", "--config", conf, "-o", "json")
 		require.Equal(t, 1, got.code)
 		require.Contains(t, got.stdout, `"running": false`)
@@ -126,10 +128,17 @@ func TestStatusFails(t *testing.T) {
 		require.Equal(t, 1, got.code)
 		require.Contains(t, got.stderr, `tunneler "laptop", and the conf file is for "desktop"`)
 	})
+	t.Run("when the program of the default conf file does not run", func(t *testing.T) {
+		t.Parallel()
+		got := run("", "status", "--tunneler-id", "laptop", "--controller-addr", "127.0.0.1:1")
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stderr, "if it uses another conf file, name it with --config")
+	})
 	t.Run("without a conf file", func(t *testing.T) {
 		t.Parallel()
 		got := run("", "status")
 		require.Equal(t, 2, got.code)
+		require.Contains(t, got.stderr, "/nonexistent/tunneler.conf: does not exist: if this host is enrolled, name its conf file with --config; if not, enroll it")
 		require.Contains(t, got.stderr, "CONTROL_PLANE_ADDRS: is missing")
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 const (
@@ -37,7 +38,7 @@ func Fetch(ctx context.Context, addr, program string) (Document, error) {
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return Document{}, err
+		return Document{}, health.Explain(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument))

@@ -42,6 +42,9 @@ type Spec struct {
 	// than the configuration. A command that runs without a unit reads it too, so that
 	// it sees what the unit sees. It may be missing.
 	UnitFile string
+	// Absent completes "File does not exist: ", for a program that cannot do without the
+	// file: it says what to do, and is the first fault where that file is missing.
+	Absent string
 	// Environ is the environment; nil means os.Environ().
 	Environ []string
 }
@@ -81,6 +84,9 @@ func (l *Loader[T]) Load(flags *pflag.FlagSet) (T, error) {
 	out := l.fill(s.values)
 	if v, ok := any(&out).(interface{ Validate() error }); ok && readable {
 		s.validate(v.Validate)
+	}
+	if len(s.faults) > 0 && s.absent && s.spec.Absent != "" {
+		s.faults = append(Faults{{Path: path, Message: "does not exist: " + s.spec.Absent}}, s.faults...)
 	}
 	return out, s.faults.Err()
 }

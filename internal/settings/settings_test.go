@@ -244,6 +244,26 @@ func TestEnvFile(t *testing.T) {
 	}
 }
 
+// TestAProgramThatNeedsItsFileSaysSo: what follows from a file that is not there is no
+// riddle.
+func TestAProgramThatNeedsItsFileSaysSo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	load := func(absent string, args ...string) error {
+		l := settings.New(settings.Spec{Format: settings.EnvFile, File: filepath.Join(dir, "none.conf"), Absent: absent, Environ: []string{}}, host{})
+		fs := pflag.NewFlagSet("program", pflag.ContinueOnError)
+		l.Flags(fs)
+		require.NoError(t, fs.Parse(args))
+		_, err := l.Load(fs)
+		return err
+	}
+	require.ErrorContains(t, load("name it with --config"), dir+"/none.conf: does not exist: name it with --config\n  CONTROLLER_ADDR: is missing")
+	require.NoError(t, load("name it with --config", "--controller-addr", "a:1"), "without a fault nothing is missed")
+	require.NotContains(t, load("").Error(), "none.conf", "a file that nobody needs")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "other.conf"), nil, 0o600))
+	require.NotContains(t, load("name it with --config", "--config", filepath.Join(dir, "other.conf")).Error(), "does not exist")
+}
+
 func TestKubernetesServiceLinks(t *testing.T) {
 	t.Parallel()
 	links := []string{

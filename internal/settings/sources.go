@@ -23,6 +23,7 @@ type sources struct {
 	fields []field
 	values *koanf.Koanf
 	faults Faults
+	absent bool // the default file does not exist
 }
 
 // merge puts typed values over those of the sources read before.
@@ -41,6 +42,7 @@ func (s *sources) readFile(path string, explicit bool) bool {
 	var onDisk *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !explicit:
+		s.absent = true
 		return true
 	case errors.As(err, &onDisk):
 		s.faults.Add(path, "%v", onDisk.Err)

@@ -32,7 +32,7 @@ func Default() Config { return Config{RunConfig: hostcmd.DefaultRunConfig("9466"
 
 // Loader reads the configuration from flags, environment and conf file.
 func Loader() *settings.Loader[Config] {
-	return settings.New(settings.Spec{Format: settings.EnvFile, File: File}, Default())
+	return settings.New(hostcmd.RunSpec(File), Default())
 }
 
 // Validate returns all faults as settings.Faults.

@@ -29,7 +29,10 @@ const alone = "README.md: export PATH="
 // pasted are in the order in which they run: after the first, which runs alone, all in
 // one shell beside a controller, as one person would paste them.
 var pasted = []paste{
-	{alone, nil, `(?s)connector-local-01 +ONLINE.*tunneler-local-01 +ONLINE`},
+	{
+		alone, nil,
+		`(?s)connector-local-01 +ONLINE.*tunneler-local-01 +ONLINE.*faults: 0, warnings: 0.*faults: 0, warnings: 0.*"tunneler-local-01" revoked.*enrolled spiffe://mycorp.internal/tunneler/tunneler-local-01`,
+	},
 	{"docs/install.md: grpccontroller token create", nil, `ztc_`},
 	{"docs/install.md: curl -fsS --noproxy '*' --insecure -o ca.crt", map[string]string{"10.0.0.1": "127.0.0.1"}, `(?i)sha256 fingerprint=`},
 	{
