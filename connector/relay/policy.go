@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -38,8 +39,8 @@ type policyConfig struct {
 
 // caller is what the policy is asked about.
 type caller struct {
-	id            spiffeid.ID
-	svidNotBefore time.Time // of the SVID that opened the connection
+	id   spiffeid.ID
+	svid identity.Issue // of the SVID that opened the connection
 }
 
 // policy is who may open a session, and until when that may be believed without
@@ -58,7 +59,7 @@ type policy struct {
 
 	mu        sync.RWMutex
 	snap      snapshot
-	admitted  map[spiffeid.ID]time.Time // to the earliest notBefore of its SVID
+	admitted  map[spiffeid.ID]holder
 	linked    bool
 	confirmed time.Time // wall clock: a host that slept has aged
 	dirty     bool
@@ -73,7 +74,7 @@ type policy struct {
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
 // the connector then waits for its controller.
 func newPolicy(cfg policyConfig) *policy {
-	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(notify.Pulse), admitted: map[spiffeid.ID]time.Time{}}
+	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(notify.Pulse), admitted: map[spiffeid.ID]holder{}}
 	if cfg.StateDir == "" {
 		return p
 	}
@@ -91,13 +92,14 @@ func newPolicy(cfg policyConfig) *policy {
 }
 
 // admit is the one place that decides whether a tunneler may have a session. An
-// SVID from before the time the policy names was issued to a former holder of the
-// id: a revoked host that keeps its SVID must not come back under its successor.
+// SVID of another host, or from before the time the policy names, was issued to a
+// former holder of the id: a revoked host that keeps its SVID, or gets one more before
+// SPIRE has heard, must not come back under its successor.
 //
 // A denial counts whatever the policy says: it may be one that was kept because what
 // the controller sends is refused.
 func (p *policy) admit(c caller) error {
-	if p.cfg.Denies(c.id, c.svidNotBefore) {
+	if p.cfg.Denies(c.id, c.svid.NotBefore) {
 		return errNotNamed
 	}
 	p.mu.RLock()
@@ -105,8 +107,8 @@ func (p *policy) admit(c caller) error {
 	if p.remaining() <= 0 {
 		return p.missing()
 	}
-	earliest, ok := p.admitted[c.id]
-	if !ok || c.svidNotBefore.Before(earliest) {
+	now, ok := p.admitted[c.id]
+	if !ok || !c.svid.To(now.host, now.since) {
 		return errNotNamed
 	}
 	return nil
@@ -339,7 +341,7 @@ func (p *policy) tunnelers(in []*zerotrustv1.PolicyTunneler) []admission {
 	out, left, fault := make([]admission, 0, len(in)), 0, error(nil)
 	for _, t := range in {
 		earliest, ok := wire.Time(t.GetSvidNotBefore())
-		a := admission{SPIFFEID: t.GetSpiffeId(), SVIDNotBefore: earliest.Truncate(time.Second)}
+		a := admission{SPIFFEID: t.GetSpiffeId(), SVIDNotBefore: earliest.Truncate(time.Second), HostID: t.GetHostId()}
 		err := a.check(p.cfg.Self.TrustDomain())
 		if err == nil && !ok {
 			err = errNoTime

@@ -199,9 +199,6 @@ func callerOf(ctx context.Context) (c caller, tunneler string, err error) {
 	return callerOn(conn), w.ID, nil
 }
 
-// callerOn is what the policy is asked about everything on a connection. The
-// notBefore stays that of the handshake: a proof shows that the same host still
-// has its identity, not that another one has it now.
 // admit asks the policy about the caller of an RPC that is no session.
 func (v *service) admit(ctx context.Context) error {
 	who, _, err := callerOf(ctx)
@@ -214,8 +211,11 @@ func (v *service) admit(ctx context.Context) error {
 	return nil
 }
 
+// callerOn is what the policy is asked about everything on a connection. The
+// SVID stays that of the handshake: a proof shows that the same host still
+// has its identity, not that another one has it now.
 func callerOn(c *mtls.Conn) caller {
-	return caller{id: c.Peer(), svidNotBefore: c.OpenedWith().NotBefore}
+	return caller{id: c.Peer(), svid: c.OpenedWith().Issue}
 }
 
 func remoteAddress(ctx context.Context) string {

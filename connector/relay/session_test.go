@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"crypto/x509"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -102,6 +104,31 @@ func TestSessionRefuses(t *testing.T) {
 		_, err := w.attempt(t, w.ca.Identity(w.ca.SVID(t, laptopID)), "laptop")
 		requireStatus(t, err, codes.PermissionDenied, "does not name")
 		w.attach(t, "laptop", mtlstest.Since(time.Now().Add(-30*time.Second)))
+	})
+	t.Run("an SVID that the id's former holder got after its successor had enrolled", func(t *testing.T) {
+		t.Parallel()
+		w, _, stream := linked(t, laptopID)
+		first, second := identity.NewHostID(), identity.NewHostID()
+		name := func(rev uint64, host identity.HostID) {
+			stream.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: rev, Tunnelers: []*zerotrustv1.PolicyTunneler{{SpiffeId: laptopID, HostId: string(host)}}})
+		}
+		name(2, first)
+		stream.applied(t, 2)
+		was := w.attach(t, "laptop", mtlstest.OnHost(first))
+		name(3, second)
+		requireStatus(t, was.ends(t), codes.PermissionDenied, "revoked")
+		for what, late := range map[string][]mtlstest.Option{
+			"of the former host":   {mtlstest.OnHost(first)},
+			"of no host":           nil,
+			"of both hosts":        {func(c *x509.Certificate) { c.DNSNames = []string{second.SVIDName(), first.SVIDName()} }},
+			"of a name of no host": {func(c *x509.Certificate) { c.DNSNames = []string{"laptop.example.com"} }},
+		} {
+			svid := w.ca.SVID(t, laptopID, append(late, mtlstest.Since(time.Now()))...)
+			_, err := w.attempt(t, w.ca.Identity(svid), "laptop")
+			require.Error(t, err, what)
+			requireStatus(t, err, codes.PermissionDenied, "does not name")
+		}
+		w.attach(t, "laptop", mtlstest.OnHost(second))
 	})
 	t.Run("a flood of heartbeats", func(t *testing.T) {
 		t.Parallel()

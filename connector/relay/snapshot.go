@@ -42,6 +42,13 @@ type snapshot struct {
 type admission struct {
 	SPIFFEID      string    `json:"spiffe_id"`
 	SVIDNotBefore time.Time `json:"svid_not_before"`
+	HostID        string    `json:"host_id,omitempty"`
+}
+
+// holder is the present one of an id: its host, and the earliest notBefore of its SVIDs.
+type holder struct {
+	host  identity.HostID
+	since time.Time
 }
 
 func (a admission) check(td spiffeid.TrustDomain) error {
@@ -49,15 +56,20 @@ func (a admission) check(td spiffeid.TrustDomain) error {
 	if err != nil {
 		return fmt.Errorf("%q: %w", wire.Clip(a.SPIFFEID, wire.MaxReason), err)
 	}
+	if a.HostID != "" {
+		if _, err := identity.ParseHostID(a.HostID); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
 	return mtls.Kinds(td, identity.KindTunneler)(id)
 }
 
 // admitted needs a snapshot whose tunnelers have been checked.
-func (s snapshot) admitted() map[spiffeid.ID]time.Time {
-	out := make(map[spiffeid.ID]time.Time, len(s.Tunnelers))
+func (s snapshot) admitted() map[spiffeid.ID]holder {
+	out := make(map[spiffeid.ID]holder, len(s.Tunnelers))
 	for _, a := range s.Tunnelers {
 		if id, err := spiffeid.FromString(a.SPIFFEID); err == nil {
-			out[id] = a.SVIDNotBefore
+			out[id] = holder{host: identity.HostID(a.HostID), since: a.SVIDNotBefore}
 		}
 	}
 	return out

@@ -24,7 +24,7 @@ func member(t *testing.T, w *app.Wired, spire *fakeSPIRE, who identity.Workload)
 	t.Helper()
 	_, secret, err := w.Enroll().Create(t.Context(), enroll.TokenRequest{Workload: who, TTL: 10 * time.Minute})
 	require.NoError(t, err)
-	_, err = w.Enroll().Redeem(t.Context(), enroll.Redemption{
+	got, err := w.Enroll().Redeem(t.Context(), enroll.Redemption{
 		Secret: secret, Workload: who, CSR: enrolltest.NewKey(t).CSR, Source: netip.MustParseAddrPort("192.0.2.7:4711"),
 		Facts: enroll.Facts{BinaryPath: "/usr/bin/grpc" + string(who.Kind), UID: 1000, Hostname: "box", Version: "v1"},
 	})
@@ -32,11 +32,11 @@ func member(t *testing.T, w *app.Wired, spire *fakeSPIRE, who identity.Workload)
 	var since time.Time // of an SVID that is younger than the enrollment; certificates have whole seconds
 	require.Eventually(t, func() bool {
 		since = time.Now().Truncate(time.Second)
-		return w.Policy().Names(who, since)
+		return w.Policy().Admits(who, identity.Issue{Host: got.HostID, NotBefore: since})
 	}, soon, 5*time.Millisecond)
 	id, err := who.SPIFFEID(spire.domain)
 	require.NoError(t, err)
-	own := spire.ca.Identity(spire.ca.SVID(t, id.String(), mtlstest.Since(since)))
+	own := spire.ca.Identity(spire.ca.SVID(t, id.String(), mtlstest.Since(since), mtlstest.OnHost(got.HostID)))
 	conn, err := grpc.NewClient("passthrough:///"+w.Control(), grpc.WithTransportCredentials(credentials.NewTLS(mtls.ClientConfig(own, mtls.Kinds(spire.domain, identity.KindController)))))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })

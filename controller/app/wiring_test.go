@@ -82,7 +82,7 @@ func TestAChangeOfMembersReachesPolicyAndSPIRE(t *testing.T) {
 		Facts: enroll.Facts{BinaryPath: "/usr/bin/grpctunneler", UID: 1000, Hostname: "box", Version: "v1"},
 	})
 	require.NoError(t, err)
-	named := func() bool { return w.Policy().Names(who, time.Now().Add(time.Hour)) }
+	named := func() bool { return w.Policy().Names(who) }
 	entry := func() bool {
 		return slices.ContainsFunc(spire.Entries(), func(id string) bool { return strings.Contains(id, "laptop") })
 	}

@@ -26,8 +26,8 @@ import (
 
 // Admitter says who is enrolled; fleet.Fleet is it.
 type Admitter interface {
-	AdmitConnector(ctx context.Context, h fleet.Hello, svidNotBefore time.Time) error
-	AdmitTunneler(ctx context.Context, h fleet.Hello, svidNotBefore time.Time) error
+	AdmitConnector(ctx context.Context, h fleet.Hello, svid identity.Issue) error
+	AdmitTunneler(ctx context.Context, h fleet.Hello, svid identity.Issue) error
 	// HearAgain is closed when another hello is wanted, on a new connection.
 	HearAgain(w identity.Workload) <-chan struct{}
 }
@@ -113,7 +113,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	changed, unsubscribe := s.Policy.Subscribe()
 	defer unsubscribe()
 	again := s.Fleet.HearAgain(c.Workload)
-	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.NotBefore); err != nil {
+	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.Issue); err != nil {
 		log.Warn("control stream refused", zap.Error(err))
 		return toStatus(ctx, err, s.Log)
 	}
@@ -237,7 +237,7 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 // subscription and the first snapshot is told of although that one has it.
 func (t *conversation) sendPolicy() error {
 	snapshot := t.s.Policy.Current()
-	if !snapshot.Names(t.c.Workload, t.c.svid.NotBefore) {
+	if !snapshot.Admits(t.c.Workload, t.c.svid.Issue) {
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	}
 	if err := t.denials.update(snapshot); err != nil {
@@ -307,7 +307,7 @@ func (t *conversation) refuses(reason string) {
 func (t *conversation) report(r *zerotrustv1.TunnelerReport) {
 	w := identity.Workload{Kind: identity.KindTunneler, ID: r.GetTunnelerId()}
 	now := time.Now()
-	if !t.s.Policy.Current().Names(w, now) {
+	if !t.s.Policy.Current().Names(w) {
 		t.complain("report of an unknown tunneler ignored", zap.String("tunneler_id", clip(w.ID)))
 		return
 	}

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,6 +168,9 @@ func TestAdmission(t *testing.T) {
 	enrolled := time.Now().Truncate(time.Second).Add(-5*time.Second + 900*time.Millisecond)
 	w.memberSince(t, connector("quick"), enrolled)
 	former := mtlstest.Since(time.Now().Add(-2 * time.Minute))
+	// Its agent got one more before SPIRE had heard of its successor.
+	young := []mtlstest.Option{mtlstest.OnHost(mtlstest.HostOf("a former host")), mtlstest.Since(time.Now())}
+	hostless := []mtlstest.Option{func(c *x509.Certificate) { c.DNSNames = nil }}
 
 	watch := func(t *testing.T, who identity.Workload, claim string, opts ...mtlstest.Option) error {
 		t.Helper()
@@ -199,6 +203,10 @@ func TestAdmission(t *testing.T) {
 		"a revoked tunneler":                              {watch, tunneler("revoked"), "revoked", nil, "not enrolled, or revoked"},
 		"a former holder of a connector's id":             {connect, connector("reused"), "reused", []mtlstest.Option{former}, "not enrolled, or revoked"},
 		"a former holder of a tunneler's id":              {watch, tunneler("reused"), "reused", []mtlstest.Option{former}, "not enrolled, or revoked"},
+		"a former holder, with an SVID of this moment":    {connect, connector("reused"), "reused", young, "not enrolled, or revoked"},
+		"a former tunneler, with an SVID of this moment":  {watch, tunneler("reused"), "reused", young, "not enrolled, or revoked"},
+		"a connector whose SVID names no host":            {connect, connector("c-01"), "c-01", hostless, "not enrolled, or revoked"},
+		"a tunneler whose SVID names no host":             {watch, tunneler("t-01"), "t-01", hostless, "not enrolled, or revoked"},
 		"a tunneler that asks for another's directory":    {watch, tunneler("t-01"), "t-02", nil, "tunneler_id is not the id of this SVID"},
 		"a tunneler that asks for nobody's directory":     {watch, tunneler("t-01"), "", nil, "tunneler_id is not the id of this SVID"},
 	} {

@@ -52,7 +52,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		return err
 	}
 	again := d.Fleet.HearAgain(c.Workload)
-	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.NotBefore); err != nil {
+	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.Issue); err != nil {
 		log.Warn("directory refused", zap.Error(err))
 		return toStatus(ctx, err, d.Log)
 	}
@@ -71,7 +71,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	}}
 	for {
 		snapshot := d.Policy.Current()
-		if !snapshot.Names(c.Workload, c.svid.NotBefore) {
+		if !snapshot.Admits(c.Workload, c.svid.Issue) {
 			return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 		}
 		if err := denials.update(snapshot); err != nil {

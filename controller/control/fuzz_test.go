@@ -142,7 +142,7 @@ type gate struct {
 	control.Attendance
 }
 
-func (g gate) AdmitConnector(_ context.Context, h fleet.Hello, _ time.Time) error {
+func (g gate) AdmitConnector(_ context.Context, h fleet.Hello, _ identity.Issue) error {
 	require.Equal(g.t, "c-01", h.ID)
 	for _, text := range append([]string{h.Version, h.InstanceID, h.BootID, h.AgentStart, h.PrivateIP}, h.Addresses...) {
 		require.LessOrEqual(g.t, len(text), 255)
@@ -158,7 +158,7 @@ func (g gate) AdmitConnector(_ context.Context, h fleet.Hello, _ time.Time) erro
 	return nil
 }
 
-func (gate) AdmitTunneler(context.Context, fleet.Hello, time.Time) error { return nil }
+func (gate) AdmitTunneler(context.Context, fleet.Hello, identity.Issue) error { return nil }
 
 func (gate) HearAgain(identity.Workload) <-chan struct{} { return nil }
 

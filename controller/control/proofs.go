@@ -23,7 +23,7 @@ func (d *Directory) Report(ctx context.Context, req *zerotrustv1.ReportRequest) 
 	if err != nil {
 		return nil, err
 	}
-	if !d.Policy.Current().Names(c.Workload, c.svid.NotBefore) {
+	if !d.Policy.Current().Admits(c.Workload, c.svid.Issue) {
 		return nil, status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	}
 	notProven(d.Reports, c.Workload, req.GetProofs())

@@ -31,7 +31,7 @@ type peerOf struct {
 
 func (w *world) peer(t *testing.T, who identity.Workload, use func(context.Context, *grpc.ClientConn) error) *peerOf {
 	t.Helper()
-	p := &peerOf{own: w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String()))}
+	p := &peerOf{own: w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String(), mtlstest.OnHost(mtlstest.HostOf(who.String()))))}
 	opened := make(chan *mtls.Conn, 1)
 	creds := mtls.ClientCredentials(mtls.ClientConfig(p.own, mtls.Kinds(td, identity.KindController)), func(c *mtls.Conn) error {
 		opened <- c
@@ -57,7 +57,7 @@ func (w *world) peer(t *testing.T, who identity.Workload, use func(context.Conte
 // rotate swaps the SVID and returns what the controller should then know of it.
 func (p *peerOf) rotate(t *testing.T, w *world, who identity.Workload) presence.SVID {
 	t.Helper()
-	next := w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String())
+	next := w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String(), mtlstest.OnHost(mtlstest.HostOf(who.String())))
 	p.own.Swap(next)
 	st := mtls.Describe(next.Certificates[0])
 	return presence.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter}

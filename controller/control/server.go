@@ -103,7 +103,7 @@ func (s *ControlPlane) admitNamed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.Policy.Current().Names(c.Workload, c.svid.NotBefore) {
+	if !s.Policy.Current().Admits(c.Workload, c.svid.Issue) {
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	}
 	return nil

@@ -34,7 +34,7 @@ func sweep(ctx context.Context, policy Snapshots, conns *mtls.Conns) {
 		snapshot := policy.Current()
 		conns.CloseMatching(lastWords, func(c *mtls.Conn) error {
 			w, err := identity.ParseWorkload(c.Peer())
-			if err != nil || !snapshot.Names(w, c.OpenedWith().NotBefore) {
+			if err != nil || !snapshot.Admits(w, c.OpenedWith().Issue) {
 				return fleet.ErrRevoked
 			}
 			return nil

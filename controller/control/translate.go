@@ -31,7 +31,7 @@ func directoryToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.Directory {
 	for _, c := range s.Connectors {
 		d.Connectors = append(d.Connectors, &zerotrustv1.DirectoryConnector{
 			Id: c.ID, SpiffeId: c.SPIFFEID.String(), NetworkId: c.NetworkID, Addresses: c.Addresses,
-			SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)),
+			SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)), HostId: string(c.HostID),
 		})
 	}
 	return d
@@ -47,7 +47,7 @@ func policyToProto(s *policy.Snapshot, e Endpoints, maxAge time.Duration) *zerot
 	}
 	for _, t := range s.Tunnelers {
 		p.Tunnelers = append(p.Tunnelers, &zerotrustv1.PolicyTunneler{
-			SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)),
+			SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)), HostId: string(t.HostID),
 		})
 	}
 	return p

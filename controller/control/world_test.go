@@ -241,7 +241,7 @@ func (w *world) member(t *testing.T, who identity.Workload) {
 
 func (w *world) memberSince(t *testing.T, who identity.Workload, at time.Time) {
 	t.Helper()
-	host := identity.NewHostID()
+	host := mtlstest.HostOf(who.String())
 	agent, err := host.AgentID(td)
 	require.NoError(t, err)
 	require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
@@ -264,7 +264,7 @@ func (w *world) revoke(t *testing.T, who identity.Workload) {
 // dial connects to the control plane with an SVID of this SPIFFE ID.
 func (w *world) dial(t *testing.T, who identity.Workload, opts ...mtlstest.Option) *grpc.ClientConn {
 	t.Helper()
-	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String(), opts...))
+	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/"+who.String(), append([]mtlstest.Option{mtlstest.OnHost(mtlstest.HostOf(who.String()))}, opts...)...))
 	return dialTLS(t, w.plane.Addr(), mtls.ClientConfig(own, mtls.Kinds(td, identity.KindController)))
 }
 

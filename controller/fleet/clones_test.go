@@ -36,7 +36,7 @@ func (w *world) visits(t *testing.T, who identity.Workload, visits ...visit) err
 		if who.Kind == identity.KindConnector {
 			admit = w.AdmitConnector
 		}
-		if err := admit(t.Context(), h, w.clock.Now()); err != nil {
+		if err := admit(t.Context(), h, w.issue(t, who, w.clock.Now())); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func TestNoOrderOfStartsOnOneMachineIsAClone(t *testing.T) {
 				i := rapid.IntRange(0, len(unread)-1).Draw(rt, "which")
 				s := unread[i]
 				unread = append(unread[:i], unread[i+1:]...)
-				require.NoError(rt, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", InstanceID: s.id, Began: s.began}, w.clock.Now()))
+				require.NoError(rt, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", InstanceID: s.id, Began: s.began}, w.issue(t, connector("c-01"), w.clock.Now())))
 			}
 		}
 		require.Zero(rt, w.host(t, h.ID).ClonedAt)

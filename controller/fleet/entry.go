@@ -43,6 +43,8 @@ type Entry struct {
 	ParentID    spiffeid.ID
 	Selectors   []Selector
 	X509SVIDTTL time.Duration
+	// DNSName is the only one of the SVIDs; empty for none.
+	DNSName string
 }
 
 // Agent is what SPIRE knows of an attested agent.

@@ -128,13 +128,13 @@ func (m Member) SVIDNotBefore() time.Time { return m.EnrolledAt.Add(-svidBackdat
 
 // AdmitConnector opens the door for a control stream: the caller must be live,
 // and its SVID not that of a former holder of its id. It stores the hello.
-func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svidNotBefore time.Time) error {
+func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svid identity.Issue) error {
 	w := identity.Workload{Kind: identity.KindConnector, ID: h.ID}
 	var m Member
 	moved := false
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
 		var err error
-		if m, err = f.admit(ctx, tx, w, svidNotBefore); err != nil {
+		if m, err = f.admit(ctx, tx, w, svid); err != nil {
 			return err
 		}
 		if moved, err = tx.SaveHello(ctx, h); err != nil || !moved {
@@ -155,11 +155,11 @@ func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svidNotBefore time.
 }
 
 // AdmitTunneler opens the door for a directory stream.
-func (f *Fleet) AdmitTunneler(ctx context.Context, h Hello, svidNotBefore time.Time) error {
+func (f *Fleet) AdmitTunneler(ctx context.Context, h Hello, svid identity.Issue) error {
 	w := identity.Workload{Kind: identity.KindTunneler, ID: h.ID}
 	var m Member
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) (err error) {
-		m, err = f.admit(ctx, tx, w, svidNotBefore)
+		m, err = f.admit(ctx, tx, w, svid)
 		return err
 	})
 	if err == nil {
@@ -175,9 +175,9 @@ func (f *Fleet) AdmitTunneler(ctx context.Context, h Hello, svidNotBefore time.T
 // is on: from here on the enrollment token of the id is spent for its own host too.
 // A tunneler has a directory stream long before a connector reports a session of it,
 // and may never have one.
-func (f *Fleet) admit(ctx context.Context, tx Tx, w identity.Workload, svidNotBefore time.Time) (Member, error) {
+func (f *Fleet) admit(ctx context.Context, tx Tx, w identity.Workload, svid identity.Issue) (Member, error) {
 	m, err := tx.Member(ctx, w)
-	if errors.Is(err, ErrNotFound) || err == nil && (!m.Live() || svidNotBefore.Before(m.SVIDNotBefore().Truncate(time.Second))) {
+	if errors.Is(err, ErrNotFound) || err == nil && (!m.Live() || !svid.To(m.HostID, m.SVIDNotBefore())) {
 		return m, ErrRevoked
 	}
 	if err != nil || !m.FirstSeenAt.IsZero() {
@@ -272,6 +272,6 @@ func EntryFor(m Member, host Host, td spiffeid.TrustDomain, ttl map[identity.Kin
 	}
 	return Entry{
 		ID: m.EntryID(), SPIFFEID: id, ParentID: host.AgentID,
-		Selectors: slices.Clone(m.Selectors), X509SVIDTTL: ttl[m.Kind],
+		Selectors: slices.Clone(m.Selectors), X509SVIDTTL: ttl[m.Kind], DNSName: m.HostID.SVIDName(),
 	}, nil
 }

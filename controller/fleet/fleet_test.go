@@ -125,9 +125,11 @@ func TestAdmit(t *testing.T) {
 		"a revoked member":                          {"revoked", now.Add(time.Hour), true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			u := strings.Replace(c.id, "c-", "t-", 1)
+			issueC, issueU := w.issue(t, connector(c.id), c.notBefore), w.issue(t, tunneler(u), c.notBefore)
 			errs := []error{
-				w.AdmitConnector(t.Context(), fleet.Hello{ID: c.id}, c.notBefore),
-				w.AdmitTunneler(t.Context(), fleet.Hello{ID: strings.Replace(c.id, "c-", "t-", 1)}, c.notBefore),
+				w.AdmitConnector(t.Context(), fleet.Hello{ID: c.id}, issueC),
+				w.AdmitTunneler(t.Context(), fleet.Hello{ID: u}, issueU),
 			}
 			for _, err := range errs {
 				if c.refused {
@@ -138,6 +140,27 @@ func TestAdmit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAFormerHolderIsRefusedWheneverItsSVIDWasIssued: until SPIRE has heard, the agent
+// of a replaced host still gets SVIDs, which are as young as those of its successor.
+func TestAFormerHolderIsRefusedWheneverItsSVIDWasIssued(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c-01"), tunneler("t-01"))
+	formerC, formerU := w.issue(t, connector("c-01"), w.clock.Now()), w.issue(t, tunneler("t-01"), w.clock.Now())
+	w.clock.Advance(time.Minute)
+	w.enroll(t, connector("c-01"), tunneler("t-01"))
+	for _, late := range []time.Duration{-10 * time.Second, 0, time.Second, 500 * time.Millisecond, time.Hour} {
+		formerC.NotBefore, formerU.NotBefore = w.clock.Now().Add(late), w.clock.Now().Add(late)
+		require.ErrorIs(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, formerC), fleet.ErrRevoked)
+		require.ErrorIs(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, formerU), fleet.ErrRevoked)
+		nobody := identity.Issue{NotBefore: w.clock.Now().Add(late)} // an SVID that names no host
+		require.ErrorIs(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, nobody), fleet.ErrRevoked)
+		require.ErrorIs(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, nobody), fleet.ErrRevoked)
+	}
+	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, w.issue(t, connector("c-01"), w.clock.Now())))
+	require.NoError(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, w.issue(t, tunneler("t-01"), w.clock.Now())))
 }
 
 // TestTheFirstUseOfAnIDIsNotedAtOnce: whichever stream it is on, and without waiting
@@ -155,13 +178,13 @@ func TestTheFirstUseOfAnIDIsNotedAtOnce(t *testing.T) {
 		return connectors[0].FirstSeenAt, tunnelers[0].FirstSeenAt
 	}
 	now := w.clock.Now()
-	require.Error(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, now.Add(-time.Hour)))
-	require.Error(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, now.Add(-time.Hour)))
+	require.Error(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, w.issue(t, connector("c-01"), now.Add(-time.Hour))))
+	require.Error(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, w.issue(t, tunneler("t-01"), now.Add(-time.Hour))))
 	c, u := first()
 	require.True(t, c.IsZero() && u.IsZero())
 	for range 2 { // the second time changes nothing
-		require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, now))
-		require.NoError(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, now))
+		require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01"}, w.issue(t, connector("c-01"), now)))
+		require.NoError(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01"}, w.issue(t, tunneler("t-01"), now)))
 		c, u = first()
 		require.Equal(t, now, c)
 		require.Equal(t, now, u)
@@ -183,7 +206,7 @@ func TestHelloMovesAConnector(t *testing.T) {
 	}
 	admit := func(addresses ...string) uint64 {
 		t.Helper()
-		require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Version: "v2", PrivateIP: "10.0.0.7", Addresses: addresses}, w.clock.Now()))
+		require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Version: "v2", PrivateIP: "10.0.0.7", Addresses: addresses}, w.issue(t, connector("c-01"), w.clock.Now())))
 		return revision()
 	}
 	start := revision()
@@ -198,7 +221,7 @@ func TestHelloMovesAConnector(t *testing.T) {
 	require.Equal(t, "v2", all[0].Version)
 
 	mine := []string{"z:1", "a:1"}
-	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Addresses: mine}, w.clock.Now()))
+	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Addresses: mine}, w.issue(t, connector("c-01"), w.clock.Now())))
 	require.Equal(t, []string{"z:1", "a:1"}, mine, "the caller's slice is left alone")
 }
 

@@ -98,6 +98,20 @@ func (w *world) restart(clones fleet.ClonePolicy) {
 
 // enroll writes members onto one new host, as a redeemed token does, and returns
 // the host. What SPIRE should know of them is the reconciler's business.
+// issue is that of an SVID of the present holder of an id.
+func (w *world) issue(t testing.TB, who identity.Workload, notBefore time.Time) identity.Issue {
+	t.Helper()
+	out := identity.Issue{NotBefore: notBefore}
+	require.NoError(t, w.store.FleetTx(t.Context(), func(tx fleet.Tx) error {
+		m, err := tx.Member(t.Context(), who)
+		if err == nil {
+			out.Host = m.HostID
+		}
+		return nil
+	}))
+	return out
+}
+
 func (w *world) enroll(t *testing.T, roles ...identity.Workload) fleet.Host {
 	t.Helper()
 	h := fleet.Host{ID: identity.NewHostID(), EnrolledAt: w.clock.Now()}

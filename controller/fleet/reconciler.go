@@ -207,7 +207,7 @@ func (r *Reconciler) desired(ctx context.Context, hosts []Host) (map[string]Entr
 }
 
 func equalEntries(a, b Entry) bool {
-	return a.SPIFFEID == b.SPIFFEID && a.ParentID == b.ParentID && a.X509SVIDTTL == b.X509SVIDTTL &&
+	return a.SPIFFEID == b.SPIFFEID && a.ParentID == b.ParentID && a.X509SVIDTTL == b.X509SVIDTTL && a.DNSName == b.DNSName &&
 		slices.Equal(sorted(a.Selectors), sorted(b.Selectors))
 }
 

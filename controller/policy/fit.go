@@ -15,7 +15,7 @@ const (
 	// besides are the control-plane addresses and the rest of such a message.
 	besides = 64 << 10
 	// What the message spends on one entry beside its texts, at most.
-	perEntry, perText = 32, 6
+	perEntry, perText, perHost = 32, 6, 2
 )
 
 // fit leaves out whoever has no place in one message, those that enrolled last: who
@@ -48,10 +48,10 @@ func fitting[T any](all []T, size func(T) int, older func(a, b T) int) (kept []T
 	return kept, len(all) - len(kept)
 }
 
-func (t Tunneler) size() int { return perEntry + len(t.SPIFFEID.String()) }
+func (t Tunneler) size() int { return perEntry + len(t.SPIFFEID.String()) + perHost + len(t.HostID) }
 
 func (c Connector) size() int {
-	n := perEntry + len(c.ID) + len(c.SPIFFEID.String()) + perText + len(c.NetworkID)
+	n := perEntry + len(c.ID) + len(c.SPIFFEID.String()) + perText + len(c.NetworkID) + perHost + len(c.HostID)
 	for _, a := range c.Addresses {
 		n += perText + len(a)
 	}

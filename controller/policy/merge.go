@@ -47,7 +47,7 @@ func merge[T any](old []T, news map[string]*T, id func(T) string, equal func(a, 
 func (c Connector) id() string { return c.ID }
 
 func (c Connector) equal(o Connector) bool {
-	return c.ID == o.ID && c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && c.SVIDNotBefore.Equal(o.SVIDNotBefore) && slices.Equal(c.Addresses, o.Addresses)
+	return c.ID == o.ID && c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && c.HostID == o.HostID && c.SVIDNotBefore.Equal(o.SVIDNotBefore) && slices.Equal(c.Addresses, o.Addresses)
 }
 
 // id is the end of the SPIFFE ID.
@@ -57,7 +57,7 @@ func (t Tunneler) id() string {
 }
 
 func (t Tunneler) equal(o Tunneler) bool {
-	return t.SPIFFEID == o.SPIFFEID && t.SVIDNotBefore.Equal(o.SVIDNotBefore)
+	return t.SPIFFEID == o.SPIFFEID && t.HostID == o.HostID && t.SVIDNotBefore.Equal(o.SVIDNotBefore)
 }
 
 func compareWorkloads(a, b identity.Workload) int {

@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
@@ -146,7 +147,7 @@ func (m *memory) failing(err error) {
 }
 
 func member(k identity.Kind, id string, enrolled time.Time) fleet.Member {
-	return fleet.Member{Workload: identity.Workload{Kind: k, ID: id}, EnrolledAt: enrolled}
+	return fleet.Member{Workload: identity.Workload{Kind: k, ID: id}, HostID: mtlstest.HostOf(id), EnrolledAt: enrolled}
 }
 
 // clock is a time that tests move.
@@ -186,18 +187,18 @@ func TestSnapshot(t *testing.T) {
 	t.Run("names nobody before the first refresh", func(t *testing.T) {
 		empty := policy.NewPublisher(td, s, zap.NewNop(), time.Now).Current()
 		require.Zero(t, empty.Revision)
-		require.False(t, empty.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-01"}, now))
-		require.False(t, empty.Names(identity.Workload{}, now))
+		require.False(t, empty.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-01"}))
+		require.False(t, empty.Names(identity.Workload{}))
 	})
 	require.NoError(t, p.Refresh(t.Context()))
 	t.Run("holds what is live and nothing else", func(t *testing.T) {
 		want := &policy.Snapshot{
 			Revision: 7, IssuedAt: now,
 			Changed:   []identity.Workload{{Kind: identity.KindConnector, ID: "c-01"}, {Kind: identity.KindTunneler, ID: "t-01"}},
-			Tunnelers: []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
+			Tunnelers: []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), HostID: mtlstest.HostOf("t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
 			Connectors: []policy.Connector{{
 				ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), NetworkID: "plant", Addresses: []string{"c-01:9443"},
-				SVIDNotBefore: enrolled.Add(-10 * time.Second),
+				HostID: mtlstest.HostOf("c-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second),
 			}},
 		}
 		require.Empty(t, cmp.Diff(want, p.Current(), cmpopts.IgnoreUnexported(policy.Snapshot{}), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
@@ -221,7 +222,11 @@ func TestSnapshot(t *testing.T) {
 		"nobody":                                {"", "", now, false},
 	} {
 		t.Run("decides about "+name, func(t *testing.T) {
-			require.Equal(t, c.want, p.Current().Names(identity.Workload{Kind: c.kind, ID: c.id}, c.notBefore))
+			w := identity.Workload{Kind: c.kind, ID: c.id}
+			require.Equal(t, c.want, p.Current().Admits(w, identity.Issue{Host: mtlstest.HostOf(c.id), NotBefore: c.notBefore}))
+			for _, former := range []identity.HostID{"", "-", mtlstest.HostOf("a former holder")} {
+				require.False(t, p.Current().Admits(w, identity.Issue{Host: former, NotBefore: now}), "an SVID of another host, issued after the enrollment of this one")
+			}
 		})
 	}
 	t.Run("is not made of a row that is no id", func(t *testing.T) {
@@ -410,8 +415,8 @@ func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
 	now := p.Current()
 	require.Equal(t, [2]uint64{1, 2}, [2]uint64{now.Since, now.Revision})
 	require.Equal(t, []identity.Workload{{Kind: identity.KindConnector, ID: "c-02"}, {Kind: identity.KindTunneler, ID: "t-007"}}, now.Changed)
-	require.False(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-007"}, c.Now()))
-	require.True(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-008"}, c.Now()))
+	require.False(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-007"}))
+	require.True(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-008"}))
 
 	// What the log did not say is found by the comparison.
 	s.tunnelers = s.tunnelers[1:]

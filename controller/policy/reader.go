@@ -141,7 +141,7 @@ func (r *reader) take(revision uint64, asked ids, connectors []fleet.Connector, 
 		if err != nil {
 			return err
 		}
-		newConnectors[c.ID] = &Connector{ID: c.ID, SPIFFEID: id, NetworkID: c.NetworkID, Addresses: c.Addresses, SVIDNotBefore: c.SVIDNotBefore()}
+		newConnectors[c.ID] = &Connector{ID: c.ID, SPIFFEID: id, NetworkID: c.NetworkID, Addresses: c.Addresses, HostID: c.HostID, SVIDNotBefore: c.SVIDNotBefore()}
 	}
 	for _, t := range tunnelers {
 		newTunnelers[t.ID] = nil
@@ -153,7 +153,7 @@ func (r *reader) take(revision uint64, asked ids, connectors []fleet.Connector, 
 		if err != nil {
 			return err
 		}
-		newTunnelers[t.ID] = &Tunneler{SPIFFEID: id, SVIDNotBefore: t.SVIDNotBefore()}
+		newTunnelers[t.ID] = &Tunneler{SPIFFEID: id, HostID: t.HostID, SVIDNotBefore: t.SVIDNotBefore()}
 	}
 	var goneC, goneT []string
 	r.members.connectors, goneC = merge(r.members.connectors, newConnectors, Connector.id, Connector.equal, r.note(identity.KindConnector))

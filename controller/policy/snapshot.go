@@ -33,7 +33,9 @@ type Snapshot struct {
 // Tunneler is one that may open a session.
 type Tunneler struct {
 	SPIFFEID spiffeid.ID
-	// SVIDNotBefore: an SVID with an earlier notBefore is of a former holder of the id.
+	// HostID and SVIDNotBefore: an SVID of another host, or with an earlier notBefore, is
+	// of a former holder of the id.
+	HostID        identity.HostID
 	SVIDNotBefore time.Time
 }
 
@@ -43,31 +45,37 @@ type Connector struct {
 	SPIFFEID  spiffeid.ID
 	NetworkID string
 	Addresses []string
-	// SVIDNotBefore is as a Tunneler's.
+	// HostID and SVIDNotBefore are as a Tunneler's.
+	HostID        identity.HostID
 	SVIDNotBefore time.Time
 }
 
-// Names says whether a stream of w, authenticated by an SVID with this notBefore,
-// may stay open.
-func (s *Snapshot) Names(w identity.Workload, svidNotBefore time.Time) bool {
-	earliest, ok := s.all.find(w)
-	// A certificate carries whole seconds.
-	return ok && !svidNotBefore.Before(earliest.Truncate(time.Second))
+// Names says whether w is a member that is live.
+func (s *Snapshot) Names(w identity.Workload) bool {
+	_, _, ok := s.all.holder(w)
+	return ok
 }
 
-// find returns the earliest notBefore of the SVID of a member that is live.
-func (m members) find(w identity.Workload) (svidNotBefore time.Time, ok bool) {
+// Admits says whether a stream of w, authenticated by an SVID of this issue, may stay
+// open: w is live, and the SVID that of its present holder.
+func (s *Snapshot) Admits(w identity.Workload, svid identity.Issue) bool {
+	host, since, ok := s.all.holder(w)
+	return ok && svid.To(host, since)
+}
+
+// holder returns the host of a member that is live, and the earliest notBefore of its SVID.
+func (m members) holder(w identity.Workload) (host identity.HostID, svidNotBefore time.Time, ok bool) {
 	switch w.Kind { //nolint:exhaustive // nobody else is a member
 	case identity.KindConnector:
 		at, ok := slices.BinarySearchFunc(m.connectors, w.ID, func(c Connector, id string) int { return strings.Compare(c.ID, id) })
 		if ok {
-			return m.connectors[at].SVIDNotBefore, true
+			return m.connectors[at].HostID, m.connectors[at].SVIDNotBefore, true
 		}
 	case identity.KindTunneler:
 		at, ok := slices.BinarySearchFunc(m.tunnelers, w.ID, func(t Tunneler, id string) int { return strings.Compare(t.id(), id) })
 		if ok {
-			return m.tunnelers[at].SVIDNotBefore, true
+			return m.tunnelers[at].HostID, m.tunnelers[at].SVIDNotBefore, true
 		}
 	}
-	return time.Time{}, false
+	return "", time.Time{}, false
 }

@@ -6,10 +6,11 @@
 // It does not verify certificates (internal/mtls does) and does not decide
 // who may do what (internal/rpcauth and the policy do).
 //
-// Main types, in reading order: Kind, Workload, HostID.
+// Main types, in reading order: Kind, Workload, HostID, Issue.
 //
 // Everything here is a pure function over values; safe for concurrent use.
 //
 // Invariants: an identity is read from a SPIFFE ID only, never from a common
-// name or a DNS name; parsing accepts exactly what the builders make.
+// name or a DNS name (an Issue only takes away: it tells a former holder of an id from
+// the present one); parsing accepts exactly what the builders make.
 package identity

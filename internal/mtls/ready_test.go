@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
 func TestAnIdentityThatIsOutOfItsTimeNamesTheClock(t *testing.T) {
 	t.Parallel()
 	issued := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	svid := mtls.SVIDStatus{NotBefore: issued.Add(-10 * time.Second), NotAfter: issued.Add(5 * time.Minute)}
+	svid := mtls.SVIDStatus{Issue: identity.Issue{NotBefore: issued.Add(-10 * time.Second)}, NotAfter: issued.Add(5 * time.Minute)}
 	away := errors.New("the agent is away")
 	for name, tc := range map[string]struct {
 		now   time.Time

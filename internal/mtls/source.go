@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
@@ -213,8 +214,8 @@ func (s *Source) Fault() error {
 type SVIDStatus struct {
 	Serial      string // hexadecimal
 	AuthorityID string // authority key id, hexadecimal
-	NotBefore   time.Time
-	NotAfter    time.Time
+	identity.Issue
+	NotAfter time.Time
 }
 
 // Status describes the SVID in use; zero before the first one.
@@ -245,7 +246,7 @@ func Describe(leaf *x509.Certificate) SVIDStatus {
 	return SVIDStatus{
 		Serial:      leaf.SerialNumber.Text(16),
 		AuthorityID: hex.EncodeToString(leaf.AuthorityKeyId),
-		NotBefore:   leaf.NotBefore,
+		Issue:       identity.IssueOf(leaf),
 		NotAfter:    leaf.NotAfter,
 	}
 }

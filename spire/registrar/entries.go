@@ -222,6 +222,9 @@ func (c *Client) protoEntry(e fleet.Entry) (*types.Entry, error) {
 		Id: e.ID, SpiffeId: protoID(e.SPIFFEID), ParentId: protoID(e.ParentID),
 		X509SvidTtl: int32(e.X509SVIDTTL / time.Second), //nolint:gosec // checked above
 	}
+	if e.DNSName != "" {
+		p.DnsNames = []string{e.DNSName}
+	}
 	for _, s := range e.Selectors {
 		p.Selectors = append(p.Selectors, &types.Selector{Type: s.Type, Value: s.Value})
 	}
@@ -237,7 +240,8 @@ func domainEntry(p *types.Entry) (fleet.Entry, error) {
 	if err != nil {
 		return fleet.Entry{}, err
 	}
-	e := fleet.Entry{ID: p.GetId(), SPIFFEID: id, ParentID: parent, X509SVIDTTL: time.Duration(p.GetX509SvidTtl()) * time.Second}
+	e := fleet.Entry{ID: p.GetId(), SPIFFEID: id, ParentID: parent, X509SVIDTTL: time.Duration(p.GetX509SvidTtl()) * time.Second,
+		DNSName: strings.Join(p.GetDnsNames(), ",")} // more than one is none of ours: the reconciler writes it anew
 	for _, s := range p.GetSelectors() {
 		e.Selectors = append(e.Selectors, fleet.Selector{Type: s.GetType(), Value: s.GetValue()})
 	}

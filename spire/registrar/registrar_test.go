@@ -121,6 +121,7 @@ func testEntries(t *testing.T, server *spiretest.Server, c *registrar.Client) {
 		e := entry(td, "changed")
 		require.NoError(t, c.PutEntry(t.Context(), e))
 		for name, change := range map[string]func(*fleet.Entry){
+			"DNS name":  func(e *fleet.Entry) { e.DNSName = identity.NewHostID().SVIDName() },
 			"TTL":       func(e *fleet.Entry) { e.X509SVIDTTL = 30 * time.Minute },
 			"selectors": func(e *fleet.Entry) { e.Selectors = []fleet.Selector{{Type: "systemd", Value: "id:x.service"}} },
 			"SPIFFE ID": func(e *fleet.Entry) { e.SPIFFEID = spiffeid.RequireFromSegments(td, "connector", "other") },

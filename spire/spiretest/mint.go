@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // Minter has a real spire-server sign SVIDs without agents, for tests that need
@@ -33,12 +35,12 @@ func NewMinter(tb testing.TB, socket string) *Minter {
 	return &Minter{client: svidv1.NewSVIDClient(conn)}
 }
 
-// Mint returns an SVID with a key of its own.
-func (m *Minter) Mint(ctx context.Context, tb testing.TB, id spiffeid.ID, ttl time.Duration) *x509svid.SVID {
+// Mint returns an SVID with a key of its own, as one for a member on this host.
+func (m *Minter) Mint(ctx context.Context, tb testing.TB, id spiffeid.ID, host identity.HostID, ttl time.Duration) *x509svid.SVID {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(tb, err)
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{URIs: []*url.URL{id.URL()}}, key)
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{URIs: []*url.URL{id.URL()}, DNSNames: []string{host.SVIDName()}}, key)
 	require.NoError(tb, err)
 	resp, err := m.client.MintX509SVID(ctx, &svidv1.MintX509SVIDRequest{Csr: csr, Ttl: int32(ttl.Seconds())})
 	require.NoError(tb, err)

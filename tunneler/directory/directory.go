@@ -27,16 +27,17 @@ type Connector struct {
 	SPIFFEID  spiffeid.ID
 	NetworkID string   // of the network that it belongs to
 	Addresses []string // host:port, in order of preference
-	// SVIDNotBefore: an SVID with an earlier notBefore is of a former, revoked
-	// holder of the id.
+	// HostID and SVIDNotBefore: an SVID of another host, or with an earlier notBefore, is
+	// of a former, revoked holder of the id.
+	HostID        identity.HostID
 	SVIDNotBefore time.Time
 }
 
 // equal compares all that a session depends on. An id that was revoked and enrolled
-// anew may come back at the same address: only SVIDNotBefore tells its holder from
-// the former one, for whoever missed what was in between.
+// anew may come back at the same address: only HostID and SVIDNotBefore tell its holder
+// from the former one, for whoever missed what was in between.
 func (c Connector) equal(o Connector) bool {
-	return c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && slices.Equal(c.Addresses, o.Addresses) && c.SVIDNotBefore.Equal(o.SVIDNotBefore)
+	return c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && slices.Equal(c.Addresses, o.Addresses) && c.HostID == o.HostID && c.SVIDNotBefore.Equal(o.SVIDNotBefore)
 }
 
 // maxFaults bounds how many entries an error of parse describes.
@@ -78,9 +79,15 @@ func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain)
 	if !ok {
 		return Connector{}, fmt.Errorf("connector %q: svid_not_before is not a time", in.GetId())
 	}
+	host := identity.HostID(in.GetHostId())
+	if host != "" {
+		if host, err = identity.ParseHostID(in.GetHostId()); err != nil {
+			return Connector{}, fmt.Errorf("connector %q: %w", in.GetId(), err)
+		}
+	}
 	return Connector{
 		ID: in.GetId(), SPIFFEID: id, NetworkID: wire.Clip(in.GetNetworkId(), wire.MaxLabel),
-		Addresses: addresses(in.GetAddresses()), SVIDNotBefore: earliest,
+		Addresses: addresses(in.GetAddresses()), HostID: host, SVIDNotBefore: earliest,
 	}, nil
 }
 

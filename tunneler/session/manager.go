@@ -256,7 +256,7 @@ func (m *Manager) leave(keep map[spiffeid.ID]bool) {
 func (m *Manager) use(ctx context.Context, g *errgroup.Group, choice mesh.Choice) error {
 	c := m.candidates[m.ids[choice.ID]]
 	s, ok := m.sessions[c.SPIFFEID]
-	if ok && !s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore) {
+	if ok && (s.connector.HostID != c.HostID || !s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore)) {
 		m.cfg.Log.Info("connector was enrolled again", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
 		s.stop()
 		ok = false

@@ -240,6 +240,30 @@ func TestFormerHolder(t *testing.T) {
 		}, soon, time.Millisecond)
 		require.Empty(t, old.beats, "not one heartbeat more")
 	})
+	t.Run("is left when another host holds its id, however young its SVID is", func(t *testing.T) {
+		t.Parallel()
+		ca := mtlstest.NewCA(t, td)
+		first, second := identity.NewHostID(), identity.NewHostID()
+		old := startConnector(t, ca, connectorSVID(t, ca, "a", mtlstest.OnHost(first), mtlstest.Since(time.Now())), false)
+		w := start(t, ca)
+		on := func(host identity.HostID) directory.Connector {
+			c := at("a", old.addr)
+			c.HostID = host
+			return c
+		}
+		w.book.turn(on(first))
+		old.beat(t)
+		w.ready(t)
+		w.book.turn(on(second))
+		old.end(t)
+		require.Eventually(t, func() bool {
+			err := w.manager.Ready(t.Context())
+			return err != nil && strings.Contains(err.Error(), "was revoked")
+		}, soon, time.Millisecond)
+		require.Empty(t, old.beats, "not one heartbeat more")
+		w.book.turn(on(first))
+		old.beat(t)
+	})
 	t.Run("is told from its successor by the SVID alone", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)

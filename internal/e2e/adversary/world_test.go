@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -179,7 +180,7 @@ func (w *world) enrolled(t *testing.T, members ...identity.Workload) {
 	ago := time.Now().Add(-10 * time.Minute)
 	require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
 		for _, who := range members {
-			host := identity.NewHostID()
+			host := mtlstest.HostOf(who.String())
 			agent, err := host.AgentID(td)
 			if err != nil {
 				return err
@@ -203,7 +204,7 @@ func (w *world) revoke(t *testing.T, who identity.Workload) {
 
 func (w *world) svid(t *testing.T, id string) *mtlstest.Identity {
 	t.Helper()
-	return w.spireCA.Identity(w.spireCA.SVID(t, id))
+	return w.spireCA.Identity(w.spireCA.SVID(t, id, mtlstest.OnHost(mtlstest.HostOf(strings.TrimPrefix(id, "spiffe://mycorp.internal/")))))
 }
 
 // dial connects as own, and says which connection it was when an RPC has opened it.

@@ -61,7 +61,7 @@ func EnrollAll(tb testing.TB, c *world.Controller, members map[identity.Kind]int
 
 func enrollOne(tb testing.TB, tx enroll.Tx, td spiffeid.TrustDomain, w identity.Workload, i int) (err error) {
 	tb.Helper()
-	h := fleet.Host{ID: identity.NewHostID(), KeyHash: fmt.Appendf(nil, "key of %s", w.ID), EnrolledAt: time.Now().Add(-time.Hour)}
+	h := fleet.Host{ID: mtlstest.HostOf(w.String()), KeyHash: fmt.Appendf(nil, "key of %s", w.ID), EnrolledAt: time.Now().Add(-time.Hour)}
 	if h.AgentID, err = h.ID.AgentID(td); err != nil {
 		return err
 	}
@@ -106,12 +106,18 @@ func (s *Signer) Refresh(tb testing.TB) {
 	s.bundle = x509bundle.FromX509Authorities(s.td, authorities)
 }
 
-// Identity is one member's, with an SVID that lives an hour.
+// Identity is one member's of the crowd, with an SVID that lives an hour.
 func (s *Signer) Identity(tb testing.TB, w identity.Workload) *mtlstest.Identity {
+	tb.Helper()
+	return s.IdentityOn(tb, w, mtlstest.HostOf(w.String()))
+}
+
+// IdentityOn is that of a member on this host.
+func (s *Signer) IdentityOn(tb testing.TB, w identity.Workload, host identity.HostID) *mtlstest.Identity {
 	tb.Helper()
 	id, err := w.SPIFFEID(s.td)
 	require.NoError(tb, err)
-	own := s.any.Identity(s.minter.Mint(tb.Context(), tb, id, time.Hour))
+	own := s.any.Identity(s.minter.Mint(tb.Context(), tb, id, host, time.Hour))
 	own.Trust(s.bundle)
 	return own
 }

@@ -106,7 +106,8 @@ func (s *crowded) rotateUnderLoad(before map[string]world.Seen, stale *mtlstest.
 func (s *crowded) guest(signer *crowd.Signer) *mtlstest.Identity {
 	s.t.Helper()
 	signer.Refresh(s.t)
-	return signer.Identity(s.t, identity.Workload{Kind: identity.KindTunneler, ID: s.tunnelers[0].ID})
+	w := identity.Workload{Kind: identity.KindTunneler, ID: s.tunnelers[0].ID}
+	return signer.IdentityOn(s.t, w, identity.HostID(s.Seen(s.tunnelers[0]).HostID))
 }
 
 // requireDistrusted: the old root is in nobody's bundle, now.

@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"math/big"
 	"net/url"
@@ -18,6 +20,8 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // CA is one authority of a trust domain, with its key in memory.
@@ -76,6 +80,17 @@ func Lifetime(d time.Duration) Option {
 // Since makes an SVID whose life begins at t.
 func Since(t time.Time) Option {
 	return func(c *x509.Certificate) { c.NotBefore = t }
+}
+
+// OnHost makes an SVID as SPIRE issues it to a member on this host.
+func OnHost(host identity.HostID) Option {
+	return func(c *x509.Certificate) { c.DNSNames = []string{host.SVIDName()} }
+}
+
+// HostOf is a host id for the member with this name, always the same one.
+func HostOf(member string) identity.HostID {
+	sum := sha256.Sum256([]byte(member))
+	return identity.HostID(hex.EncodeToString(sum[:16]))
 }
 
 // WithURI adds a second URI SAN.
