@@ -81,6 +81,7 @@ type between struct {
 	roster   func(control.Attendance) control.Attendance
 	redeemer func(control.Redeemer) control.Redeemer
 	store    func(enroll.Store) enroll.Store
+	audit    control.AuditLog // nil: connectors are shown none
 }
 
 // world is a controller with both gRPC listeners on loopback: everything real but
@@ -144,7 +145,7 @@ func (w *world) serve(t *testing.T, b between) {
 		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Log: log,
 	}, log)
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: anyKind},
-		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Reports: w.collector, Log: log},
+		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Audit: b.audit, Stopping: ctx.Done(), Reports: w.collector, Log: log},
 		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Reports: w.collector, Log: log}, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.door.Run, w.plane.Run, w.policy.Run} {
