@@ -203,10 +203,10 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
 	c.policy.OnPublish(c.policyPublished)
 	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
-		TrustDomain: c.td, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own},
+		TrustDomain: c.td, Changes: c.store, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own}, Now: now,
 		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set(checkEntries, err) },
 	})
-	changed := changes{c.roster, c.reconciler}
+	changed := changes{c.roster}
 	c.fleet = fleet.New(fleet.Config{
 		Store: c.store, Roster: c.roster, Changed: changed, Audit: c.audit, Now: now,
 		Clones: fleet.ClonePolicy(c.cfg.Clones), Log: c.log.Named("fleet"),
@@ -232,18 +232,14 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	return enrollment, plane, nil
 }
 
-// changes tells what does not follow the change log.
-type changes struct {
-	roster     *presence.Roster
-	reconciler *fleet.Reconciler
-}
+// changes tells the roster, which does not follow the change log: it is in memory.
+type changes struct{ roster *presence.Roster }
 
 // MembersChanged implements fleet.Changed and enroll.Changed.
 func (c changes) MembersChanged(revoked []fleet.Member) {
 	for _, m := range revoked {
 		c.roster.Forget(m.Workload)
 	}
-	c.reconciler.Kick()
 }
 
 func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {

@@ -93,13 +93,18 @@ func (s *fakeSPIRE) with(use func(map[string]*types.Entry)) {
 // ListEntries implements entryv1.EntryServer.
 func (s *fakeSPIRE) ListEntries(_ context.Context, r *entryv1.ListEntriesRequest) (*entryv1.ListEntriesResponse, error) {
 	out := &entryv1.ListEntriesResponse{}
-	if r.GetFilter() != nil { // for a similar entry; there is none
+	filter := r.GetFilter()
+	if filter.GetBySelectors() != nil { // for a similar entry; there is none
 		return out, nil
 	}
-	s.listed.Add(1)
+	if filter == nil {
+		s.listed.Add(1)
+	}
 	s.with(func(all map[string]*types.Entry) {
 		for _, e := range all {
-			out.Entries = append(out.Entries, e)
+			if id := filter.GetBySpiffeId(); id == nil || id.GetPath() == e.GetSpiffeId().GetPath() {
+				out.Entries = append(out.Entries, e)
+			}
 		}
 	})
 	return out, nil

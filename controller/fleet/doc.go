@@ -7,9 +7,9 @@
 // is behind Store, which store implements; presence is behind Roster.
 //
 // Main types, in reading order: Host, Member, Entry, Fleet (list and revoke),
-// Reconciler (makes SPIRE equal to the store), Tombstone and BanWatch (a revoked host
-// stays banned), Clone and AgentWatch (two machines with
-// one host key; the reasoning is at clones).
+// Reconciler (makes SPIRE equal to the store, a member at a time), Tombstone and BanWatch
+// (a revoked host stays banned), Clone and AgentWatch (two machines with one host key;
+// the reasoning is at clones).
 //
 // Fleet is safe for concurrent use. Only Reconciler.Run, BanWatch.Run and AgentWatch.Run block; they
 // end with their context.

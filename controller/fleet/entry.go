@@ -55,19 +55,22 @@ type Agent struct {
 	Banned       bool
 }
 
-// SPIRE is the part of the SPIRE Server API that the domain needs. Every call is
+// SPIRE is the part of the SPIRE Server API that the reconciler needs. Every call is
 // idempotent.
 type SPIRE interface {
 	// PutEntry creates the entry, or makes an existing one with its ID equal to it.
 	PutEntry(ctx context.Context, e Entry) error
 	// DeleteEntry deletes by ID; an entry that is gone is no error.
 	DeleteEntry(ctx context.Context, id string) error
-	// Entries lists the entries whose ID begins with EntryIDPrefix.
-	Entries(ctx context.Context) ([]Entry, error)
+	// EntriesOf lists those that give this SPIFFE ID and whose ID begins with EntryIDPrefix.
+	EntriesOf(ctx context.Context, id spiffeid.ID) ([]Entry, error)
+	// EachEntries calls fn with all entries whose ID begins with EntryIDPrefix, a few
+	// hundred at a time, until it returns an error.
+	EachEntries(ctx context.Context, fn func(page []Entry) error) error
+	// EachAgents is EachEntries for the attested agents that are not banned.
+	EachAgents(ctx context.Context, fn func(page []Agent) error) error
 	// Agent returns ErrNotFound for one that never attested (or was evicted).
 	Agent(ctx context.Context, id spiffeid.ID) (Agent, error)
-	// Agents lists all attested agents, banned ones too.
-	Agents(ctx context.Context) ([]Agent, error)
 	// BanAgent returns ErrNotFound for an agent that never attested.
 	BanAgent(ctx context.Context, id spiffeid.ID) error
 }

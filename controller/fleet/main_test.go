@@ -1,7 +1,6 @@
 package fleet_test
 
 import (
-	"context"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -163,12 +162,9 @@ func (w *world) revoke(t *testing.T, who identity.Workload) {
 }
 
 // entries are SPIRE's, by ID.
-func (w *world) entries(t *testing.T) map[string]fleet.Entry {
-	t.Helper()
-	all, err := w.spire.Entries(context.WithoutCancel(t.Context()))
-	require.NoError(t, err)
+func (w *world) entries() map[string]fleet.Entry {
 	out := map[string]fleet.Entry{}
-	for _, e := range all {
+	for _, e := range w.spire.Entries() {
 		out[e.ID] = e
 	}
 	return out

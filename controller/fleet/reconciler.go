@@ -4,218 +4,200 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
-// reconcileEvery is how soon drift between the store and SPIRE is repaired when
-// nobody kicked.
-const reconcileEvery = 30 * time.Second
+const (
+	// compareEvery is how soon a difference is found that no change in the store
+	// explains: somebody worked on SPIRE.
+	compareEvery = 10 * time.Minute
+	// workers is how many members are worked on at a time: one call that hangs holds
+	// up no other member, and SPIRE is not flooded.
+	workers = 4
+)
 
-// banHolds is how long a ban is re-read: an attestation that was in flight when
-// the agent was banned can undo it.
-const banHolds = 5 * time.Second
+// looks are the pauses after which what was revoked is looked at again. An attestation
+// that was in flight can undo a ban, and an enrollment that was in flight can write its
+// entry after that was deleted.
+var looks = [...]time.Duration{time.Second, time.Second, time.Second, time.Second, time.Second, 25 * time.Second}
 
 // ReconcilerConfig configures NewReconciler.
 type ReconcilerConfig struct {
 	TrustDomain spiffeid.TrustDomain
-	Store       Store
+	Changes     changelog.Log
+	Store       Placements
 	SPIRE       SPIRE
 	SVIDTTL     map[identity.Kind]time.Duration
 	// Own are entries that always exist: the controller's.
 	Own []Entry
+	Now func() time.Time
 	Log *zap.Logger
-	// Result is told how each pass ended, for readiness.
+	// Result is told whether SPIRE matches the store, for readiness.
 	Result func(error)
 }
 
-// Reconciler makes SPIRE's registration entries and bans equal to the store: at
-// start, after every change and every 30 s.
+// Reconciler makes SPIRE's registration entries and bans equal to the store. It follows
+// the change log and mends only the members and hosts that changed, so that an
+// enrollment costs the same whatever the fleet; at its start and every 10 minutes it
+// compares everything.
 type Reconciler struct {
-	cfg  ReconcilerConfig
-	kick chan struct{}
+	cfg      ReconcilerConfig
+	own      map[string]Entry
+	follower *changelog.Follower
+	queue    *workQueue[item]
+	due      chan struct{} // everything is to be compared
+
+	mu       sync.Mutex // of all below; cfg.Result is told under it, in order
+	looks    map[item]int
+	failing  map[item]error
+	compared error // how the last comparison ended
+	settled  bool  // what the first comparison found was mended
+	differs  logging.Condition
 }
+
+// item is what a worker mends at once: a member, a host, or with kind ofEntry an entry
+// by its ID.
+type item struct {
+	kind changelog.Kind
+	id   string
+}
+
+const ofEntry changelog.Kind = "entry"
+
+var errNotCompared = errors.New("not compared yet")
 
 // NewReconciler returns a Reconciler.
 func NewReconciler(cfg ReconcilerConfig) *Reconciler {
-	return &Reconciler{cfg: cfg, kick: make(chan struct{}, 1)}
-}
-
-// Kick asks for a pass now. It never blocks.
-func (r *Reconciler) Kick() {
-	select {
-	case r.kick <- struct{}{}:
-	default:
+	r := &Reconciler{
+		cfg: cfg, own: map[string]Entry{}, queue: newWorkQueue[item](), due: make(chan struct{}, 1),
+		looks: map[item]int{}, failing: map[item]error{}, compared: errNotCompared,
 	}
+	for _, e := range cfg.Own {
+		r.own[e.ID] = e
+	}
+	r.follower = changelog.NewFollower(changelog.Config{
+		Name: "reconciler", Log: cfg.Changes, Reader: reconcilerReader{r}, Now: cfg.Now, Logger: cfg.Log,
+	})
+	return r
 }
 
-// Run reconciles until ctx ends. A pass that fails is repeated after a second;
-// one that banned an agent is repeated each second until the ban has held.
+// Run reconciles until ctx ends. It runs once.
 func (r *Reconciler) Run(ctx context.Context) error {
-	var watchUntil time.Time
-	var differs logging.Condition
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, r.queue.close)
+	defer stop()
+	g.Go(func() error { return r.follower.Run(ctx) })
+	g.Go(func() error { return r.compareWhenDue(ctx) })
+	for range workers {
+		g.Go(func() error { return r.work(ctx) })
+	}
+	return g.Wait()
+}
+
+// reconcilerReader implements changelog.Reader.
+type reconcilerReader struct{ *Reconciler }
+
+// Sync has everything compared. It does not wait for that, for changes have to be mended
+// meanwhile: a comparison that fails is repeated until it succeeds.
+func (r reconcilerReader) Sync(context.Context) error {
+	select {
+	case r.due <- struct{}{}:
+	default: // one is due
+	}
+	return nil
+}
+
+// Apply queues the members and hosts that changed, those that were revoked first.
+func (r reconcilerReader) Apply(_ context.Context, changes []changelog.Change) error {
+	for _, c := range changes {
+		switch c.Kind { //nolint:exhaustive // SPIRE has nothing else of the store
+		case changelog.Connector, changelog.Tunneler, changelog.Host:
+		default:
+			continue
+		}
+		it, gone := item{c.Kind, c.ID}, c.Op == changelog.Revoked
+		if gone {
+			r.watch(it)
+		}
+		r.queue.add(it, gone)
+	}
+	return nil
+}
+
+// Settled implements changelog.Reader.
+func (reconcilerReader) Settled(context.Context) error { return nil }
+
+// watch has an item looked at again from now on, after each of looks.
+func (r *Reconciler) watch(it item) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks[it] = len(looks)
+}
+
+// work mends one item after the other until the queue is closed.
+func (r *Reconciler) work(ctx context.Context) error {
 	for {
-		banned, err := r.Pass(ctx)
-		if ctx.Err() == nil {
-			r.cfg.Result(err)
-		}
-		if err == nil {
-			differs.Over(r.cfg.Log, "spire matches the store again")
-		}
-		if banned > 0 {
-			watchUntil = time.Now().Add(banHolds)
-		}
-		wait := reconcileEvery
-		if err != nil && ctx.Err() == nil {
-			differs.Fails(r.cfg.Log, zap.WarnLevel, "spire differs from the store, retrying", err)
-			wait = time.Second
-		} else if time.Now().Before(watchUntil) {
-			wait = time.Second
-		}
-		select {
-		case <-time.After(wait):
-		case <-r.kick:
-		case <-ctx.Done():
+		it, ok := r.queue.take()
+		if !ok {
 			return nil
 		}
+		err := r.mend(ctx, it)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it ended for that
+		}
+		r.after(it, err)
+		r.queue.done(it)
+		r.report()
 	}
 }
 
-// Pass makes SPIRE equal to the store once, and reports how many agents it banned.
-func (r *Reconciler) Pass(ctx context.Context) (banned int, err error) {
-	// SPIRE is read before the store. Enrollment commits to the store before it
-	// writes the entry, so an entry read here that the store does not want has
-	// really been revoked; in the other order a new one could be deleted.
-	have, listErr := r.cfg.SPIRE.Entries(ctx)
-	hosts, err := r.cfg.Store.Hosts(ctx)
+// after says when the item is worked on again.
+func (r *Reconciler) after(it item, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err != nil {
-		return 0, err
+		r.failing[it] = err
+		r.queue.retry(it)
+		return
 	}
-	// Bans before entries: what a thief can still do is what counts.
-	banned, banErr := r.ban(ctx, hosts)
-	if listErr != nil {
-		return banned, errors.Join(banErr, fmt.Errorf("list entries: %w", listErr))
+	delete(r.failing, it)
+	r.queue.succeeded(it)
+	left, watched := r.looks[it]
+	switch {
+	case left > 0:
+		r.looks[it] = left - 1
+		r.queue.addAfter(it, looks[len(looks)-left])
+	case watched:
+		delete(r.looks, it)
 	}
-	return banned, errors.Join(banErr, r.entries(ctx, have, hosts))
 }
 
-func (r *Reconciler) ban(ctx context.Context, hosts []Host) (int, error) {
-	revoked := map[spiffeid.ID]identity.HostID{}
-	for _, h := range hosts {
-		if !h.RevokedAt.IsZero() {
-			revoked[h.AgentID] = h.ID
-		}
+// report tells readiness and the log whether SPIRE matches the store. At the start that
+// is so when what the first comparison found is mended.
+func (r *Reconciler) report() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.compared
+	for it, failed := range r.failing {
+		err = fmt.Errorf("entries and bans that differ: %d, one is that of %s %s: %w", len(r.failing), it.kind, it.id, failed)
+		break
 	}
-	if len(revoked) == 0 {
-		return 0, nil
+	r.settled = r.settled || r.compared == nil && r.queue.idle()
+	switch {
+	case err != nil && !errors.Is(err, errNotCompared):
+		r.differs.Fails(r.cfg.Log, zap.WarnLevel, "spire differs from the store, retrying", err)
+		r.cfg.Result(err)
+	case err == nil && r.settled:
+		r.differs.Over(r.cfg.Log, "spire matches the store again")
+		r.cfg.Result(nil)
 	}
-	agents, err := r.cfg.SPIRE.Agents(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("list agents: %w", err)
-	}
-	n := 0
-	var faults []error
-	for _, a := range agents {
-		host, ours := revoked[a.ID]
-		if !ours || a.Banned {
-			continue
-		}
-		if err := r.cfg.SPIRE.BanAgent(ctx, a.ID); err != nil && !errors.Is(err, ErrNotFound) {
-			faults = append(faults, fmt.Errorf("ban agent of host %s: %w", host, err))
-			continue
-		}
-		n++
-		r.cfg.Log.Info("agent banned", zap.String("host_id", string(host)), zap.Stringer("agent_id", a.ID))
-	}
-	return n, errors.Join(faults...)
-}
-
-func (r *Reconciler) entries(ctx context.Context, have []Entry, hosts []Host) error {
-	want, err := r.desired(ctx, hosts)
-	if err != nil {
-		return err
-	}
-	var faults []error
-	for _, e := range have {
-		w, wanted := want[e.ID]
-		if wanted && equalEntries(w, e) {
-			delete(want, e.ID)
-		}
-		if wanted {
-			continue
-		}
-		if err := r.cfg.SPIRE.DeleteEntry(ctx, e.ID); err != nil {
-			faults = append(faults, fmt.Errorf("delete entry %s: %w", e.ID, err))
-			continue
-		}
-		r.cfg.Log.Info("registration entry deleted", zap.String("entry_id", e.ID), zap.Stringer("spiffe_id", e.SPIFFEID))
-	}
-	for _, e := range want {
-		if err := r.cfg.SPIRE.PutEntry(ctx, e); err != nil {
-			faults = append(faults, fmt.Errorf("put entry %s: %w", e.ID, err))
-			continue
-		}
-		// Not its parent: the id of an ephemeral host's agent is a secret until it attests.
-		r.cfg.Log.Info("registration entry written", zap.String("entry_id", e.ID), zap.Stringer("spiffe_id", e.SPIFFEID))
-	}
-	return errors.Join(faults...)
-}
-
-func (r *Reconciler) desired(ctx context.Context, hosts []Host) (map[string]Entry, error) {
-	byID := make(map[identity.HostID]Host, len(hosts))
-	for _, h := range hosts {
-		byID[h.ID] = h
-	}
-	connectors, err := r.cfg.Store.Connectors(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tunnelers, err := r.cfg.Store.Tunnelers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	want := make(map[string]Entry, len(connectors)+len(tunnelers)+len(r.cfg.Own))
-	add := func(m Member) error {
-		h, ok := byID[m.HostID]
-		if !m.Live() || !ok || !h.RevokedAt.IsZero() || h.AgentID.IsZero() {
-			return nil
-		}
-		e, err := EntryFor(m, h, r.cfg.TrustDomain, r.cfg.SVIDTTL)
-		want[e.ID] = e
-		return err
-	}
-	for _, c := range connectors {
-		if err := add(c.Member); err != nil {
-			return nil, err
-		}
-	}
-	for _, t := range tunnelers {
-		if err := add(t.Member); err != nil {
-			return nil, err
-		}
-	}
-	for _, e := range r.cfg.Own {
-		want[e.ID] = e
-	}
-	return want, nil
-}
-
-func equalEntries(a, b Entry) bool {
-	return a.SPIFFEID == b.SPIFFEID && a.ParentID == b.ParentID && a.X509SVIDTTL == b.X509SVIDTTL && a.DNSName == b.DNSName &&
-		slices.Equal(sorted(a.Selectors), sorted(b.Selectors))
-}
-
-func sorted(in []Selector) []string {
-	out := make([]string, 0, len(in))
-	for _, s := range in {
-		out = append(out, s.String())
-	}
-	slices.Sort(out)
-	return out
 }

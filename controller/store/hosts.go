@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
-
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -34,13 +32,8 @@ func scanHost(s scanner) (fleet.Host, error) {
 	if c != nil {
 		h.Clone = *c
 	}
-	if agent == "" {
-		return h, nil
-	}
-	if h.AgentID, err = spiffeid.FromString(agent); err != nil {
-		return h, fmt.Errorf("agent id of host %s: %w", h.ID, err)
-	}
-	return h, nil
+	h.AgentID, err = agentID(h.ID, agent)
+	return h, err
 }
 
 // parseClone reads the column clone; nil for a host that is not cloned.

@@ -125,6 +125,8 @@ CREATE TABLE hosts (
     revoked_at   INTEGER NOT NULL
 , cloned_at INTEGER NOT NULL DEFAULT 0, clone TEXT NOT NULL DEFAULT '');
 
+CREATE INDEX hosts_agent ON hosts (agent_id);
+
 CREATE UNIQUE INDEX hosts_key_hash ON hosts (key_hash);
 
 CREATE TABLE idempotency (

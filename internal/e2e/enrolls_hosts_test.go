@@ -105,7 +105,7 @@ func TestASecondRoleUsesTheIdentityOfItsHost(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, key, after, "the host keeps its key")
 	require.Len(t, s.agents(), 2, "the controller's and the host's")
-	entries, err := s.spire.Entries(t.Context())
+	entries, err := s.entries(t.Context())
 	require.NoError(t, err)
 	parents := map[string]int{}
 	for _, e := range entries {

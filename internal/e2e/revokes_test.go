@@ -163,7 +163,7 @@ func TestAReplacingTokenMovesAnIDToAnotherHost(t *testing.T) {
 		require.Equal(t, at.HostID, now.HostID)
 		wait(ctx, 200*time.Millisecond)
 	}
-	entries, err := s.spire.Entries(t.Context())
+	entries, err := s.entries(t.Context())
 	require.NoError(t, err)
 	require.Len(t, entriesOf(entries, "/connector/c-01"), 1)
 }

@@ -68,7 +68,7 @@ func (s *system) inventory() (out []string) {
 	for _, c := range decode[[]adminapi.Token](s.t, s.cli("token", "list", "-o", "json")) {
 		out = append(out, fmt.Sprint(c))
 	}
-	entries, err := s.spire.Entries(s.t.Context())
+	entries, err := s.entries(s.t.Context())
 	require.NoError(s.t, err)
 	for _, e := range entries {
 		out = append(out, fmt.Sprint(e.ID, e.SPIFFEID, e.ParentID))

@@ -272,9 +272,18 @@ func (s *system) agentOf(ctx context.Context, host string) (fleet.Agent, error) 
 	return s.spire.Agent(ctx, id)
 }
 
+// entries are those of the controller, as SPIRE has them.
+func (s *system) entries(ctx context.Context) (all []fleet.Entry, err error) {
+	err = s.spire.EachEntries(ctx, func(page []fleet.Entry) error {
+		all = append(all, page...)
+		return nil
+	})
+	return all, err
+}
+
 // entryFor says whether SPIRE has a registration entry of ours for the workload.
 func (s *system) entryFor(ctx context.Context, kind, id string) (bool, error) {
-	all, err := s.spire.Entries(ctx)
+	all, err := s.entries(ctx)
 	for _, e := range all {
 		if e.SPIFFEID.Path() == "/"+kind+"/"+id {
 			return true, err

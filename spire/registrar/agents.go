@@ -13,6 +13,7 @@ import (
 	bundlev1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/bundle/v1"
 	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
 	"go.uber.org/zap"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -30,32 +31,50 @@ func (c *Client) Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error)
 }
 
 // Agents lists all attested agents, banned ones too.
-func (c *Client) Agents(ctx context.Context) ([]fleet.Agent, error) {
-	var all []fleet.Agent
+func (c *Client) Agents(ctx context.Context) (all []fleet.Agent, err error) {
+	err = c.eachAgents(ctx, nil, func(page []fleet.Agent) error {
+		all = append(all, page...)
+		return nil
+	})
+	return all, err
+}
+
+// EachAgents calls fn with the attested agents that are not banned, a page at a time.
+func (c *Client) EachAgents(ctx context.Context, fn func(page []fleet.Agent) error) error {
+	return c.eachAgents(ctx, &agentv1.ListAgentsRequest_Filter{ByBanned: wrapperspb.Bool(false)}, fn)
+}
+
+func (c *Client) eachAgents(ctx context.Context, filter *agentv1.ListAgentsRequest_Filter, fn func(page []fleet.Agent) error) error {
+	// The selectors of agents are the larger part of a page, and nobody needs them.
+	mask := &types.AgentMask{X509SvidSerialNumber: true, X509SvidExpiresAt: true, Banned: true}
 	for token := ""; ; {
-		page, err := c.agentPage(ctx, token)
+		resp, err := c.agentPage(ctx, &agentv1.ListAgentsRequest{Filter: filter, OutputMask: mask, PageSize: pageSize, PageToken: token})
 		if err != nil {
-			return nil, fmt.Errorf("list agents: %w", err)
+			return fmt.Errorf("list agents: %w", err)
 		}
-		for _, p := range page.GetAgents() {
+		page := make([]fleet.Agent, 0, len(resp.GetAgents()))
+		for _, p := range resp.GetAgents() {
 			a, err := domainAgent(p)
 			if err != nil {
-				return nil, fmt.Errorf("list agents: %w", err)
+				return fmt.Errorf("list agents: %w", err)
 			}
-			all = append(all, a)
+			page = append(page, a)
 		}
-		if token = page.GetNextPageToken(); token == "" {
-			return all, nil
+		if len(page) > 0 { // SPIRE's last page may be empty
+			if err := fn(page); err != nil {
+				return err
+			}
+		}
+		if token = resp.GetNextPageToken(); token == "" {
+			return nil
 		}
 	}
 }
 
-func (c *Client) agentPage(ctx context.Context, token string) (*agentv1.ListAgentsResponse, error) {
+func (c *Client) agentPage(ctx context.Context, r *agentv1.ListAgentsRequest) (*agentv1.ListAgentsResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	// The selectors of agents are the larger part of a page, and nobody needs them.
-	mask := &types.AgentMask{X509SvidSerialNumber: true, X509SvidExpiresAt: true, Banned: true}
-	return c.agents.ListAgents(ctx, &agentv1.ListAgentsRequest{OutputMask: mask, PageSize: pageSize, PageToken: token})
+	return c.agents.ListAgents(ctx, r)
 }
 
 // BanAgent makes the agent exit at its next sync and refuses its attestation from

@@ -27,8 +27,9 @@ import (
 const (
 	// callTimeout bounds one RPC when the caller's context has no nearer deadline.
 	callTimeout = 5 * time.Second
-	// pageSize keeps a page of entries far below gRPC's limit of 4 MiB a message.
-	pageSize = 1000
+	// pageSize keeps a page of entries far below gRPC's limit of 4 MiB a message, and
+	// what is held at once small.
+	pageSize = 500
 )
 
 // Client talks to one spire-server over its admin socket.

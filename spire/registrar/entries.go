@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	entryv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/entry/v1"
 	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
 	"go.uber.org/zap"
@@ -176,35 +177,56 @@ func (c *Client) delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// Entries lists the entries that are ours, in SPIRE's order. An entry of ours
-// that we cannot read is an error: to leave it out would look like "deleted".
-func (c *Client) Entries(ctx context.Context) ([]fleet.Entry, error) {
-	var all []fleet.Entry
+// EntriesOf lists the entries that are ours and give this SPIFFE ID.
+func (c *Client) EntriesOf(ctx context.Context, id spiffeid.ID) (all []fleet.Entry, err error) {
+	filter := &entryv1.ListEntriesRequest_Filter{BySpiffeId: protoID(id)}
+	err = c.eachEntries(ctx, filter, func(page []fleet.Entry) error {
+		all = append(all, page...)
+		return nil
+	})
+	return all, err
+}
+
+// EachEntries calls fn with the entries that are ours, a page at a time in SPIRE's
+// order, in which entries that are made meanwhile come last.
+func (c *Client) EachEntries(ctx context.Context, fn func(page []fleet.Entry) error) error {
+	return c.eachEntries(ctx, nil, fn)
+}
+
+// eachEntries leaves none of ours out: one that we cannot read is an error, for it
+// would look like "deleted".
+func (c *Client) eachEntries(ctx context.Context, filter *entryv1.ListEntriesRequest_Filter, fn func(page []fleet.Entry) error) error {
 	for token := ""; ; {
-		page, err := c.entryPage(ctx, token)
+		resp, err := c.entryPage(ctx, &entryv1.ListEntriesRequest{Filter: filter, PageSize: pageSize, PageToken: token})
 		if err != nil {
-			return nil, fmt.Errorf("list entries: %w", err)
+			return fmt.Errorf("list entries: %w", err)
 		}
-		for _, p := range page.GetEntries() {
+		page := make([]fleet.Entry, 0, len(resp.GetEntries()))
+		for _, p := range resp.GetEntries() {
 			if !strings.HasPrefix(p.GetId(), fleet.EntryIDPrefix) {
 				continue
 			}
 			e, err := domainEntry(p)
 			if err != nil {
-				return nil, fmt.Errorf("list entries: entry %q: %w", p.GetId(), err)
+				return fmt.Errorf("list entries: entry %q: %w", p.GetId(), err)
 			}
-			all = append(all, e)
+			page = append(page, e)
 		}
-		if token = page.GetNextPageToken(); token == "" {
-			return all, nil
+		if len(page) > 0 { // SPIRE's last page may be empty
+			if err := fn(page); err != nil {
+				return err
+			}
+		}
+		if token = resp.GetNextPageToken(); token == "" {
+			return nil
 		}
 	}
 }
 
-func (c *Client) entryPage(ctx context.Context, token string) (*entryv1.ListEntriesResponse, error) {
+func (c *Client) entryPage(ctx context.Context, r *entryv1.ListEntriesRequest) (*entryv1.ListEntriesResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return c.entries.ListEntries(ctx, &entryv1.ListEntriesRequest{PageSize: pageSize, PageToken: token})
+	return c.entries.ListEntries(ctx, r)
 }
 
 func (c *Client) protoEntry(e fleet.Entry) (*types.Entry, error) {

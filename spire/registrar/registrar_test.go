@@ -2,6 +2,7 @@ package registrar_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -78,8 +79,11 @@ func find(t *testing.T, c *registrar.Client, id string) fleet.Entry {
 
 func list(t *testing.T, c *registrar.Client) []fleet.Entry {
 	t.Helper()
-	all, err := c.Entries(t.Context())
-	require.NoError(t, err)
+	var all []fleet.Entry
+	require.NoError(t, c.EachEntries(t.Context(), func(page []fleet.Entry) error {
+		all = append(all, page...)
+		return nil
+	}))
 	return all
 }
 
@@ -209,6 +213,28 @@ func testEntries(t *testing.T, server *spiretest.Server, c *registrar.Client) {
 			}
 		}
 		require.Equal(t, len(batch), many)
+		stop, pages := errors.New("enough"), 0
+		require.ErrorIs(t, c.EachEntries(t.Context(), func(page []fleet.Entry) error {
+			pages++
+			require.LessOrEqual(t, len(page), 500)
+			return stop
+		}), stop)
+		require.Equal(t, 1, pages, "no page is asked for in vain")
+	})
+	t.Run("lists the entries of one SPIFFE ID", func(t *testing.T) {
+		a, b := entry(td, "of-one"), entry(td, "of-another")
+		again := entry(td, "of-one") // of the same workload, on another host
+		again.ID += ".again"
+		for _, e := range []fleet.Entry{a, b, again} {
+			require.NoError(t, c.PutEntry(t.Context(), e))
+		}
+		putForeign(t, foreignEntries(t, server), "operators-of-one", fleet.Entry{SPIFFEID: a.SPIFFEID, ParentID: b.ParentID, Selectors: a.Selectors})
+		got, err := c.EntriesOf(t.Context(), a.SPIFFEID)
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff([]fleet.Entry{a, again}, got, bySet...), "ours, and nobody else's")
+		got, err = c.EntriesOf(t.Context(), spiffeid.RequireFromSegments(td, "connector", "never"))
+		require.NoError(t, err)
+		require.Empty(t, got)
 	})
 }
 
@@ -276,12 +302,20 @@ func testAgents(t *testing.T, server *spiretest.Server, c *registrar.Client) {
 		all, err := c.Agents(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff([]fleet.Agent{a}, all, bySet...))
+		require.NoError(t, c.EachAgents(t.Context(), func(page []fleet.Agent) error {
+			require.Empty(t, cmp.Diff(all, page, bySet...))
+			return nil
+		}))
 
 		require.NoError(t, c.BanAgent(t.Context(), id))
 		require.NoError(t, c.BanAgent(t.Context(), id))
 		a, err = c.Agent(t.Context(), id)
 		require.NoError(t, err)
 		require.True(t, a.Banned)
+		require.NoError(t, c.EachAgents(t.Context(), func(page []fleet.Agent) error {
+			require.Empty(t, page, "it is banned")
+			return nil
+		}))
 		require.Eventually(t, func() bool { return agent.Status().Restarts > 0 }, 30*time.Second, 50*time.Millisecond, "the agent exits")
 	})
 	t.Run("attest by join token under the ID that was foretold", func(t *testing.T) {

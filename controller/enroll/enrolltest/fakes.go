@@ -6,7 +6,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,12 +30,14 @@ type SPIRE struct {
 	entries map[string]fleet.Entry
 	agents  map[spiffeid.ID]fleet.Agent
 	fail    map[string]error
+	calls   map[string]int
+	away    bool
 	joined  int
 }
 
 // NewSPIRE returns a server without entries and agents.
 func NewSPIRE(td spiffeid.TrustDomain) *SPIRE {
-	return &SPIRE{TrustDomain: td, entries: map[string]fleet.Entry{}, agents: map[spiffeid.ID]fleet.Agent{}, fail: map[string]error{}}
+	return &SPIRE{TrustDomain: td, entries: map[string]fleet.Entry{}, agents: map[spiffeid.ID]fleet.Agent{}, fail: map[string]error{}, calls: map[string]int{}}
 }
 
 // Fail makes the next call of the named method return err.
@@ -41,7 +47,19 @@ func (s *SPIRE) Fail(method string, err error) {
 	s.fail[method] = err
 }
 
+// Away has every call fail until it is back, and change nothing.
+func (s *SPIRE) Away(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+var errAway = errors.New("connection refused")
+
 func (s *SPIRE) failure(method string) error {
+	if s.away {
+		return errAway
+	}
 	err := s.fail[method]
 	delete(s.fail, method)
 	return err
@@ -74,6 +92,7 @@ func (s *SPIRE) Unban(id spiffeid.ID) {
 func (s *SPIRE) PutEntry(_ context.Context, e fleet.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.calls["PutEntry"]++
 	if err := s.failure("PutEntry"); err != nil {
 		return err
 	}
@@ -85,33 +104,107 @@ func (s *SPIRE) PutEntry(_ context.Context, e fleet.Entry) error {
 func (s *SPIRE) DeleteEntry(_ context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.entries, id)
-	return s.failure("DeleteEntry")
+	s.calls["DeleteEntry"]++
+	err := s.failure("DeleteEntry")
+	if err == nil {
+		delete(s.entries, id)
+	}
+	return err
 }
 
-// Entries implements fleet.SPIRE.
-func (s *SPIRE) Entries(context.Context) ([]fleet.Entry, error) {
+// Entries are all that there are.
+func (s *SPIRE) Entries() []fleet.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.entries))
+}
+
+// EntriesOf implements fleet.SPIRE.
+func (s *SPIRE) EntriesOf(_ context.Context, id spiffeid.ID) ([]fleet.Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls["EntriesOf"]++
 	var out []fleet.Entry
 	for _, e := range s.entries {
-		out = append(out, e)
+		if e.SPIFFEID == id && strings.HasPrefix(e.ID, fleet.EntryIDPrefix) {
+			out = append(out, e)
+		}
 	}
-	return out, s.failure("Entries")
+	return out, s.failure("EntriesOf")
+}
+
+// PageSize is how many entries or agents are in a page.
+const PageSize = 200
+
+// EachEntries implements fleet.SPIRE.
+func (s *SPIRE) EachEntries(_ context.Context, fn func([]fleet.Entry) error) error {
+	s.mu.Lock()
+	all := make([]fleet.Entry, 0, len(s.entries))
+	for _, id := range slices.Sorted(maps.Keys(s.entries)) {
+		if strings.HasPrefix(id, fleet.EntryIDPrefix) {
+			all = append(all, s.entries[id])
+		}
+	}
+	err := s.failure("EachEntries")
+	s.mu.Unlock()
+	return pages(s, "EachEntries", all, fn, err)
+}
+
+// EachAgents implements fleet.SPIRE.
+func (s *SPIRE) EachAgents(_ context.Context, fn func([]fleet.Agent) error) error {
+	s.mu.Lock()
+	var all []fleet.Agent
+	for _, a := range s.agents {
+		if !a.Banned {
+			all = append(all, a)
+		}
+	}
+	err := s.failure("EachAgents")
+	s.mu.Unlock()
+	return pages(s, "EachAgents", all, fn, err)
+}
+
+// pages counts each page as a call; an error comes after the first.
+func pages[T any](s *SPIRE, method string, all []T, fn func([]T) error, err error) error {
+	for page := range slices.Chunk(all, PageSize) {
+		s.mu.Lock()
+		s.calls[method]++
+		s.mu.Unlock()
+		if err := fn(page); err != nil {
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Calls counts the calls of all methods since the last time it was asked.
+func (s *SPIRE) Calls() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.calls
+	s.calls = map[string]int{}
+	return out
 }
 
 // Agent implements fleet.SPIRE.
 func (s *SPIRE) Agent(_ context.Context, id spiffeid.ID) (fleet.Agent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.calls["Agent"]++
+	if err := s.failure("Agent"); err != nil {
+		return fleet.Agent{}, err
+	}
 	a, ok := s.agents[id]
 	if !ok {
 		return a, fleet.ErrNotFound
 	}
-	return a, s.failure("Agent")
+	return a, nil
 }
 
-// Agents implements fleet.SPIRE.
+// Agents lists all that have attested.
 func (s *SPIRE) Agents(context.Context) ([]fleet.Agent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,13 +219,17 @@ func (s *SPIRE) Agents(context.Context) ([]fleet.Agent, error) {
 func (s *SPIRE) BanAgent(_ context.Context, id spiffeid.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.calls["BanAgent"]++
 	a, ok := s.agents[id]
 	if !ok {
 		return fleet.ErrNotFound
 	}
-	a.Banned = true
-	s.agents[id] = a
-	return s.failure("BanAgent")
+	err := s.failure("BanAgent")
+	if err == nil {
+		a.Banned = true
+		s.agents[id] = a
+	}
+	return err
 }
 
 // CreateJoinToken implements enroll.SPIRE.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -244,4 +245,71 @@ func membersByID(t *testing.T, open func(string) Store) {
 	gotC, err = s.ConnectorsByID(t.Context(), nil)
 	require.NoError(t, err)
 	require.Empty(t, gotC)
+}
+
+// placements: what the reconciler reads.
+func placements(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	var members []fleet.Member
+	for i := range 250 {
+		members = append(members, newMember(identity.KindTunneler, fmt.Sprintf("m-%03d", i), fleet.Host{}))
+	}
+	h := put(t, s, append(members, newMember(identity.KindConnector, "m-000", fleet.Host{}))...)
+	gone := put(t, s, newMember(identity.KindConnector, "gone", fleet.Host{}))
+	joins := fleet.Host{ID: identity.NewHostID(), KeyHash: []byte("k"), Ephemeral: true, EnrolledAt: start()}
+	within(t, s, func(tx enroll.Tx) error {
+		require.NoError(t, tx.PutHost(t.Context(), joins))
+		require.NoError(t, tx.RevokeMember(t.Context(), connector("gone"), start()))
+		return tx.RevokeHost(t.Context(), gone.ID, start())
+	})
+
+	got, err := s.PlacedByID(t.Context(), identity.KindTunneler, []string{"m-007", "never", "'", "m-003"})
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	members[7].HostID = h.ID
+	same(t, members[7], got[1].Member)
+	require.Equal(t, fleet.Host{ID: h.ID, AgentID: h.AgentID}, got[1].Host)
+	got, err = s.PlacedByID(t.Context(), identity.KindConnector, []string{"gone"})
+	require.NoError(t, err)
+	require.Equal(t, start(), got[0].Member.RevokedAt)
+	require.Equal(t, fleet.Host{ID: gone.ID, AgentID: gone.AgentID, RevokedAt: start()}, got[0].Host)
+	_, err = s.PlacedByID(t.Context(), identity.KindController, []string{"a"})
+	require.Error(t, err)
+
+	var all []string
+	for after := ""; ; {
+		page, err := s.PlacedAfter(t.Context(), identity.KindTunneler, after, 100)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page), 100)
+		if len(page) == 0 {
+			break
+		}
+		for _, p := range page {
+			all = append(all, p.Member.ID)
+		}
+		after = all[len(all)-1]
+	}
+	require.Len(t, all, 250, "each once")
+	require.IsIncreasing(t, all)
+
+	got, err = s.PlacedOn(t.Context(), h.ID)
+	require.NoError(t, err)
+	require.Len(t, got, 251, "of both kinds")
+	got, err = s.PlacedOn(t.Context(), joins.ID)
+	require.NoError(t, err)
+	require.Empty(t, got)
+
+	one, err := s.HostByID(t.Context(), joins.ID)
+	require.NoError(t, err)
+	require.True(t, one.Ephemeral)
+	require.True(t, one.AgentID.IsZero())
+	_, err = s.HostByID(t.Context(), identity.NewHostID())
+	require.ErrorIs(t, err, fleet.ErrNotFound)
+
+	revoked, err := s.RevokedHosts(t.Context(), []spiffeid.ID{h.AgentID, gone.AgentID, {}})
+	require.NoError(t, err)
+	require.Equal(t, []identity.HostID{gone.ID}, revoked)
+	revoked, err = s.RevokedHosts(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, revoked)
 }

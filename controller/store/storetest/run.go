@@ -25,6 +25,7 @@ type Store interface {
 	enroll.Store
 	fleet.Store
 	fleet.TombstoneStore
+	fleet.Placements
 	presence.Store
 	policy.Store
 	rotation.Store
@@ -88,6 +89,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"the change log is pruned":              prunedChanges,
 		"commits wake those who follow":         commitsWake,
 		"members are read by id":                membersByID,
+		"members are read with their hosts":     placements,
 		"requests with a key":                   requests,
 		"rotations":                             rotations,
 		"one rotation is unfinished at a time":  oneRotation,

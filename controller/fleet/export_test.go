@@ -1,0 +1,28 @@
+package fleet
+
+// WorkQueue is the queue of the reconciler.
+type WorkQueue = workQueue[string]
+
+// NewWorkQueue returns an empty one.
+func NewWorkQueue() *WorkQueue { return newWorkQueue[string]() }
+
+// Add is add.
+func (q *workQueue[K]) Add(key K, urgent bool) { q.add(key, urgent) }
+
+// Take is take.
+func (q *workQueue[K]) Take() (K, bool) { return q.take() }
+
+// Done is done.
+func (q *workQueue[K]) Done(key K) { q.done(key) }
+
+// Retry is retry.
+func (q *workQueue[K]) Retry(key K) { q.retry(key) }
+
+// Succeeded is succeeded.
+func (q *workQueue[K]) Succeeded(key K) { q.succeeded(key) }
+
+// Idle is idle.
+func (q *workQueue[K]) Idle() bool { return q.idle() }
+
+// Close is close.
+func (q *workQueue[K]) Close() { q.close() }
