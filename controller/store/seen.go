@@ -56,9 +56,9 @@ func (t *Tx) saveSeen(ctx context.Context, kind identity.Kind, some []presence.S
 		}
 	}
 	rows := strings.Repeat(", (?, CAST(? AS BIGINT), ?, ?)", len(some))[2:]
-	if _, err := t.sql.ExecContext(ctx, `WITH heard (id, at, version, connector) AS (VALUES `+rows+`)
+	if _, err := t.sql.ExecContext(ctx, `WITH reported (id, at, version, connector) AS (VALUES `+rows+`)
 		INSERT INTO last_seen (kind, id, at, version, connector)
-		SELECT '`+string(kind)+`', h.id, h.at, h.version, h.connector FROM heard h JOIN `+tab+` m ON m.id = h.id WHERE h.at >= m.enrolled_at
+		SELECT '`+string(kind)+`', h.id, h.at, h.version, h.connector FROM reported h JOIN `+tab+` m ON m.id = h.id WHERE h.at >= m.enrolled_at
 		ON CONFLICT (kind, id) DO UPDATE SET
 			at = CASE WHEN excluded.at > last_seen.at THEN excluded.at ELSE last_seen.at END,
 			version = CASE WHEN excluded.version = '' THEN last_seen.version ELSE excluded.version END,

@@ -1,6 +1,7 @@
 // Package archtest holds the rules of this project's architecture and checks
 // them on the parsed source: who imports whom, where each dependency lives, what
-// nobody may call, what each package documents, what lies at the top.
+// nobody may call, what each package documents, what lies at the top, and which
+// phrases must not be in texts for operators and users.
 //
 // It checks shape, not behaviour, and it resolves no types; golangci-lint (see
 // .golangci.yml) has the rules that need them.

@@ -34,6 +34,7 @@ func Rules() []Rule {
 		{"package-comment", packageComment},
 		{"package-name", eachFile(packageName)},
 		{"top-level", topLevel},
+		{"plain-english", plainEnglish},
 	}
 }
 

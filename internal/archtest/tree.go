@@ -18,6 +18,7 @@ const Module = "github.com/sathiyaseelank-dot/grpccontroller"
 // Tree is the source of the project's main module.
 type Tree struct {
 	Files []*File
+	Texts []Text   // what people read, apart from the strings in Go files
 	Top   []string // entries of the top directory that git does not ignore
 }
 
@@ -27,8 +28,8 @@ type File struct {
 	Syntax *ast.File
 }
 
-// Load parses all Go files below the top of fsys. It leaves out testdata, other
-// modules (internal/tools, spire/release) and what is not source.
+// Load parses all Go files below the top of fsys, and reads the texts. It leaves out
+// testdata, other modules (internal/tools, spire/release) and what is not source.
 func Load(fsys fs.FS) (*Tree, error) {
 	t := &Tree{}
 	var err error
@@ -42,12 +43,16 @@ func Load(fsys fs.FS) (*Tree, error) {
 			return err
 		case d.IsDir() && p != "." && skipped(fsys, p, t.Top):
 			return fs.SkipDir
-		case d.IsDir() || path.Ext(p) != ".go":
+		case d.IsDir() || path.Ext(p) != ".go" && !isText(p):
 			return nil
 		}
 		src, err := fs.ReadFile(fsys, p)
 		if err != nil {
 			return err
+		}
+		if isText(p) {
+			t.Texts = append(t.Texts, Text{p, wordsOf(p, string(src))})
+			return nil
 		}
 		syntax, err := parser.ParseFile(fset, p, src, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 func (s *Server) claimOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/claims/:code", tag: "claims", summary: "Open a claim link, once",
-		description: "The body is an empty object. Every link that does not open gets the same answer. A second opening is told to the operator, " +
+		description: "The body is an empty object. Every link that does not open gets the same answer. A second opening is reported to the operator, " +
 			"and revokes a token that was not redeemed yet.",
 		public: true, params: []param{{name: "code", description: "the fragment of the claim_url"}}, request: adminapi.ClaimOpening{},
 		replies: map[int]any{http.StatusOK: adminapi.ClaimedToken{}}, problems: []int{http.StatusNotFound}, handle: s.openClaim,

@@ -181,7 +181,7 @@ export interface paths {
         put?: never;
         /**
          * Open a claim link, once
-         * @description The body is an empty object. Every link that does not open gets the same answer. A second opening is told to the operator, and revokes a token that was not redeemed yet.
+         * @description The body is an empty object. Every link that does not open gets the same answer. A second opening is reported to the operator, and revokes a token that was not redeemed yet.
          */
         post: operations["postClaimsCode"];
         delete?: never;

@@ -3,7 +3,7 @@ import { useState } from 'react'
 import type { CreatedToken, Kind } from '@/api/types'
 import { PageHead, Section } from '@/ui/Page'
 import { Progress } from '@/ui/Progress'
-import { Handover } from './Handover'
+import { TokenDelivery } from './TokenDelivery'
 import { TokenForm } from './TokenForm'
 
 const about = {
@@ -30,7 +30,7 @@ export function Enroll({ kind }: { kind: Kind }) {
     <>
       <PageHead title={`Enroll ${created.kind} ${created.id}`} up={up} />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
-        <Handover created={created} />
+        <TokenDelivery created={created} />
         <Progress tokenID={created.token_id} kind={created.kind} id={created.id} />
       </SimpleGrid>
     </>

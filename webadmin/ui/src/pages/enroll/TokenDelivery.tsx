@@ -6,7 +6,7 @@ import { Countdown } from '@/ui/time'
 import { Commands } from './Commands'
 
 /** What the operator takes away: the only time that it is shown. */
-export function Handover({ created }: { created: CreatedToken }) {
+export function TokenDelivery({ created }: { created: CreatedToken }) {
   return (
     <Section
       title={created.claim_url ? 'Send this link' : 'Run this on the host'}
