@@ -65,6 +65,7 @@ func TestARevokedTunnelerIsCutBannedAndStaysAway(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, a.Banned, "the ban has held")
 	s.online(connector)
+	require.NotContains(t, s.Tail(1000), `"level":"error"`, "that SPIRE refuses it is no news for an operator")
 
 	// A new token alone does not help a banned host; a new identity of it does.
 	token := s.token("tunneler", "t-01").Token

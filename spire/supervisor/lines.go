@@ -26,6 +26,7 @@ type lines struct {
 	repeat *repeats
 	buf    []byte
 	cut    bool // the current line is longer than maxLine
+	banned requests
 }
 
 func newLines(log *zap.Logger, plain zapcore.Level, repeat *repeats) *lines {
@@ -103,8 +104,15 @@ func (l *lines) structured(fields map[string]any) {
 		about.WriteString(aboutWhat(key, fields[key]))
 	}
 	at := zapLevel(level)
-	if routine[msg] && fields["status"] != "error" {
+	request, _ := fields["request_id"].(string)
+	switch {
+	case routine[msg] && fields["status"] != "error":
 		at = zap.DebugLevel
+	case refusals[msg]:
+		at = zap.InfoLevel
+		l.banned.add(request)
+	case msg == refusedAgain && l.banned.has(request):
+		at = zap.DebugLevel // the line before says it
 	}
 	l.emit(at, msg, about.String(), entry)
 }
@@ -139,6 +147,27 @@ var routine = map[string]bool{"API accessed": true, "Renewing agent SVID": true}
 // its identity as soon as it starts, and its agent learns of a new registration entry
 // when it next asks the server, every five seconds.
 var settling = map[string]bool{"No identity issued": true}
+
+// refusals are what SPIRE logs as an error when it refuses a banned agent. That is what
+// a revocation is for: the host goes on asking until it is enrolled anew or removed.
+var refusals = map[string]bool{"Agent is banned": true, "Failed to attest: agent is banned": true}
+
+// refusedAgain follows a refusal of a call in a line of its own, and has many other
+// causes, which it does not name.
+const refusedAgain = "Failed to authenticate caller"
+
+// requests are the ids of the last few requests, between whose lines may be others.
+type requests struct {
+	ids  [8]string
+	next int
+}
+
+func (r *requests) add(id string) {
+	r.ids[r.next] = id
+	r.next = (r.next + 1) % len(r.ids)
+}
+
+func (r *requests) has(id string) bool { return id != "" && slices.Contains(r.ids[:], id) }
 
 // incidental are the fields that differ between two lines about the same thing.
 var incidental = map[string]bool{
