@@ -24,6 +24,7 @@ const (
 type archive struct {
 	pack pack
 	file string
+	most int64 // bytes that it may unpack to, with what tar adds
 }
 
 // member is a file of an archive.
@@ -39,14 +40,11 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/-]*$`)
 
 // members lists the files, if all are plain files at their places.
 func (a archive) members() (out []member, err error) {
-	seen, size := map[string]bool{}, int64(0)
+	seen := map[string]bool{}
 	err = a.each(func(path string, r io.Reader) error {
 		h := sha256.New()
-		n, err := io.Copy(h, io.LimitReader(r, maxUnpacked-size+1))
-		if err != nil {
-			return a.broken()
-		}
-		if size += n; size > maxUnpacked || len(out) == maxMembers || seen[path] {
+		n, err := io.Copy(h, r)
+		if err != nil || len(out) == maxMembers || seen[path] {
 			return a.broken()
 		}
 		seen[path] = true
@@ -61,7 +59,8 @@ func (a archive) members() (out []member, err error) {
 	return out, err
 }
 
-// each calls f for every file.
+// each calls f for every file. It reads no further than the bound, whatever the
+// archive says of itself.
 func (a archive) each(f func(path string, r io.Reader) error) error {
 	file, err := os.Open(a.file)
 	if err != nil {
@@ -72,8 +71,12 @@ func (a archive) each(f func(path string, r io.Reader) error) error {
 	if err != nil {
 		return a.broken()
 	}
-	for r := tar.NewReader(z); ; {
+	bounded := &io.LimitedReader{R: z, N: a.most + 1}
+	for r := tar.NewReader(bounded); ; {
 		h, err := r.Next()
+		if bounded.N <= 0 {
+			return a.broken()
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

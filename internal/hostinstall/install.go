@@ -1,6 +1,7 @@
 package hostinstall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (i *Installer) fetch(ctx context.Context, p *plan) error {
 		if err != nil {
 			return tell("%v", err)
 		}
-		p.archives = append(p.archives, archive{one, file})
+		p.archives = append(p.archives, archive{one, file, cmp.Or(i.cfg.MaxUnpacked, maxUnpacked)})
 	}
 	return i.compare(ctx, p)
 }

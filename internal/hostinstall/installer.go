@@ -32,8 +32,10 @@ type Config struct {
 	Stdin io.Reader
 	Ask   func(prompt string) (string, error)
 	// Fetched is a directory with what setup.sh downloaded; may be empty.
-	Fetched  string
-	Out, Err io.Writer
+	Fetched string
+	// MaxUnpacked is how many bytes an archive may unpack to; 0 is 1 GiB.
+	MaxUnpacked int64
+	Out, Err    io.Writer
 	// BringOnline starts the units and waits until the program is ready:
 	// hostcmd.BringOnline, for the program.
 	BringOnline func(ctx context.Context, s hostcmd.Start) error

@@ -1,8 +1,10 @@
 package hostinstall_test
 
 import (
+	"archive/tar"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -186,6 +188,21 @@ func wrongControllers() map[string]wrong {
 		"an enrollment that is refused":                                     {func(h *fakeHost) { h.enroll = func([]string, string) int { return 3 } }, nil, "the host is not enrolled. Everything is as it was.", 1},
 		"an enrollment with an answer that got lost, before there is a key": {func(h *fakeHost) { h.enroll = func([]string, string) int { return 1 } }, nil, "Everything is as it was.", 1},
 	}
+	const noRelease = "grpcconnector.tar.gz is not an archive of a release"
+	out["an archive that unpacks to more than there is room for"] = wrong{nil, func(c *hostinstall.Config) { c.MaxUnpacked = 4<<10 - 1 }, noRelease, 1}
+	out["an archive of zeros, which is small until it is unpacked"] = wrong{func(h *fakeHost) {
+		stock(h, hostinstalltest.Entry{Name: "usr/share/doc/grpcconnector/zeros", Text: strings.Repeat("\x00", 1<<20)})
+	}, func(c *hostinstall.Config) { c.MaxUnpacked = 1 << 20 }, noRelease, 1}
+	directories, files := make([]hostinstalltest.Entry, 4096), make([]hostinstalltest.Entry, 300)
+	for n := range directories {
+		directories[n] = hostinstalltest.Entry{Name: "usr/bin", Kind: tar.TypeDir}
+	}
+	for n := range files {
+		files[n] = hostinstalltest.Entry{Name: fmt.Sprintf("usr/share/doc/grpcconnector/%d", n)}
+	}
+	out["an archive of directories alone, and too many"] = wrong{func(h *fakeHost) { stock(h, directories...) }, func(c *hostinstall.Config) { c.MaxUnpacked = 1 << 20 }, noRelease, 1}
+	out["an archive of too many files"] = wrong{func(h *fakeHost) { stock(h, files...) }, nil, noRelease, 1}
+	out["an archive that has its program twice"] = wrong{func(h *fakeHost) { stock(h, hostinstalltest.ConnectorFiles("exit 4")[0]) }, nil, noRelease, 1}
 	for name, f := range hostinstalltest.Spoilt() {
 		want := f.Want
 		if name == "an archive without the program" {
@@ -194,6 +211,12 @@ func wrongControllers() map[string]wrong {
 		out["a controller with "+name] = wrong{func(h *fakeHost) { f.Spoil(h.shop) }, nil, want, 1}
 	}
 	return out
+}
+
+// stock offers a connector whose signed archive holds more than it should.
+func stock(h *fakeHost, more ...hostinstalltest.Entry) {
+	h.shop.Put(hostinstalltest.ConnectorTar, append(hostinstalltest.ConnectorFiles("exit 3"), more...)...)
+	h.shop.Sign()
 }
 
 // otherCA is made by another tool.
