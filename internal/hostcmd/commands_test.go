@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -124,6 +125,33 @@ type outcome struct {
 	stdout, stderr string
 	state          string // the state directory that was given the first directory
 	forgot         []forgotten
+	read           []confRead
+}
+
+// confRead is a conf file of which the run configuration was read.
+type confRead struct {
+	path      string
+	file, dir os.FileMode
+}
+
+// noted notes what conf file is read.
+type noted struct {
+	hostcmd.RunSettings
+
+	to *[]confRead
+}
+
+// Load hides that of the settings.
+func (n noted) Load(fs *pflag.FlagSet) (hostcmd.Running, error) {
+	read := confRead{path: fs.Lookup("config").Value.String()}
+	if info, err := os.Stat(read.path); err == nil {
+		read.file = info.Mode().Perm()
+	}
+	if info, err := os.Stat(filepath.Dir(read.path)); err == nil {
+		read.dir = info.Mode().Perm()
+	}
+	*n.to = append(*n.to, read)
+	return n.RunSettings.Load(fs)
 }
 
 // forgotten is a state directory whose program was to forget its controller.
@@ -153,11 +181,11 @@ func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome
 		},
 		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {
-			spec := hostcmd.RunSpec("/nonexistent/tunneler.conf")
+spec := hostcmd.RunSpec("/nonexistent/tunneler.conf")
 			spec.Environ = []string{}
-			return hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
+			return noted{hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
 				return hostcmd.Running{RunConfig: r.RunConfig, ID: r.TunnelerID}
-			})
+			}), &out.read}
 		},
 	})...)
 	var stdout, stderr bytes.Buffer

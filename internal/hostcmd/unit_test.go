@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -134,6 +135,24 @@ func TestEnrollStartsTheInstalledUnitAndWaitsUntilItIsOnline(t *testing.T) {
 	require.Contains(t, m.calls(), "start --no-block -- spire-agent.service")
 	require.Regexp(t, `(?s)^\{"event":"enrolled",.*\n\{"event":"online","unit":"`+testUnit+`"\}\n$`, got.stdout)
 	require.NotContains(t, got.stderr, "waiting until", "nobody wonders within a second")
+}
+
+// TestTheConfFileThatIsTriedIsNobodyElses: an operator may have made theirs narrow, and
+// it is tried in the temporary directory of all.
+func TestTheConfFileThatIsTriedIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	for name, conf := range map[string]string{"a good one": "", "one with a fault": "LOG_LEVEL=loud\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, m := startController(t), newManaged(t)
+			args, dir := m.enrollForUnit(c, conf)
+			tried := slices.DeleteFunc(runOn(m.systemd, token+"\n", args...).read, func(r confRead) bool { return filepath.Dir(r.path) == dir })
+			require.Len(t, tried, 1)
+			require.Equal(t, os.FileMode(0o600), tried[0].file)
+			require.Equal(t, os.FileMode(0o700), tried[0].dir)
+			require.NoDirExists(t, filepath.Dir(tried[0].path), "it was left")
+		})
+	}
 }
 
 func TestEnrollSaysBeforeItSendsAnythingThatItCannotStartTheUnit(t *testing.T) {
