@@ -1,5 +1,8 @@
 package auth
 
+// AccountKey is what attempts on an account are counted under.
+func AccountKey(email string) []byte { return accountKey(email) }
+
 // Waiting is how many asks are in memory.
 func (d *Devices) Waiting() int {
 	d.mu.Lock()

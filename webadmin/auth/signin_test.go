@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -189,6 +190,62 @@ func TestManyGuessesAtOnceAreNoWayAroundTheLock(t *testing.T) {
 	}
 	wg.Wait()
 	require.Equal(t, 5, checked)
+}
+
+// TestNamesThatAreMadeUpFillNoDatabase: each attempt is counted, also on accounts that
+// do not exist, and anybody can make those up.
+func TestNamesThatAreMadeUpFillNoDatabase(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	few := fewFailures{Store: e.Config.Store, asked: new(int)}
+	e.Config.Store = few
+	e.Again(t)
+	for n := range 12 {
+		e.Clock.Advance(time.Second)
+		_, err := signIn(e, fmt.Sprintf("eve%d@example.com", n), "wrong", "")
+		require.ErrorIs(t, err, auth.ErrRefused)
+	}
+	require.Equal(t, 10_000, *few.asked)
+	require.Equal(t, 3, few.left(t, e, 12), "the oldest make room")
+	e.Clock.Advance(24 * time.Hour)
+	_, err := signIn(e, ada, "wrong", "")
+	require.ErrorIs(t, err, auth.ErrRefused)
+	require.Equal(t, 1, few.left(t, e, 12), "after a day nothing is counted any more")
+}
+
+// fewFailures is a store that keeps three accounts, whatever it is asked to keep.
+type fewFailures struct {
+	auth.Store
+
+	asked *int
+}
+
+// AuthTx implements auth.Store.
+func (f fewFailures) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
+	return f.Store.AuthTx(ctx, func(tx auth.Tx) error { return fn(fewTx{tx, f.asked}) })
+}
+
+// left is how many of the first n made-up accounts are counted.
+func (f fewFailures) left(t *testing.T, e *authtest.Env, n int) (left int) {
+	t.Helper()
+	for i := range n {
+		counted, err := e.Store.AuthRows().Failures(t.Context(), auth.AccountKey(fmt.Sprintf("eve%d@example.com", i)))
+		require.NoError(t, err)
+		left += counted.Count
+	}
+	return left
+}
+
+type fewTx struct {
+	auth.Tx
+
+	asked *int
+}
+
+// KeepFailures implements auth.FailuresTx.
+func (f fewTx) KeepFailures(ctx context.Context, most int) error {
+	*f.asked = most
+	return f.Tx.KeepFailures(ctx, 3)
 }
 
 func TestAnAttackerDoesNotLockOutAKnownDevice(t *testing.T) {
