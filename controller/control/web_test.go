@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -218,35 +219,45 @@ func TestWebCutsWhoHoldsOn(t *testing.T) {
 }
 
 // TestWebCapsConnectionsOfASource: beyond the cap a connection is closed at once,
-// those that are there go on, and gRPC is not touched.
+// those that are there go on, and gRPC is not touched. In fake time: a client has
+// finished its handshake before the server has, and a connection that waits too long
+// for the others is cut and makes room.
 func TestWebCapsConnectionsOfASource(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	first := w.dialWeb(t, "http/1.1")
-	for range 63 {
-		w.dialWeb(t, "http/1.1")
-	}
-	for range 3 {
-		more := w.dialWeb(t, "http/1.1")
-		_, err := more.Read(make([]byte, 1))
-		require.Error(t, err)
-	}
-	_, err := w.enrollmentClient(t, nil).FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{})
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, say(t, first, get("/install/setup.sh")).StatusCode)
-	require.NoError(t, first.Close())
-	eventually(t, "a place is free again", func() bool {
-		conn := w.dialWeb(t, "http/1.1")
-		defer func() { _ = conn.Close() }()
-		if _, err := io.WriteString(conn, get("/install/setup.sh")); err != nil {
-			return false
+	inMemory(t, plainly, func(t *testing.T, w *world) {
+		began := time.Now()
+		served := func(conn net.Conn) {
+			t.Helper()
+			require.Equal(t, http.StatusOK, say(t, conn, get("/install/VERSION")).StatusCode)
+			_ = conn.Close() // the server was first, perhaps
 		}
-		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			return false
+		var there []*tls.Conn
+		for range 64 {
+			there = append(there, w.dialWeb(t, "http/1.1"))
 		}
-		_ = got.Body.Close()
-		return got.StatusCode == http.StatusOK
+		synctest.Wait()
+		for range 3 {
+			_, err := w.dialWeb(t, "http/1.1").Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF)
+		}
+		grpc := w.dialWeb(t, "h2")
+		_, err := io.WriteString(grpc, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		require.NoError(t, err)
+		_, err = io.ReadFull(grpc, make([]byte, 9)) // its settings
+		require.NoError(t, err)
+
+		served(there[0])
+		synctest.Wait()
+		served(w.dialWeb(t, "http/1.1")) // a place is free again
+		synctest.Wait()
+		last := w.dialWeb(t, "http/1.1")
+		synctest.Wait()
+		_, err = w.dialWeb(t, "http/1.1").Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, "and no more than one")
+		for _, conn := range append(there[1:], last) {
+			served(conn)
+		}
+		require.Equal(t, began, time.Now(), "nobody was waited for")
 	})
 }
 
