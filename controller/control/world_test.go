@@ -330,6 +330,19 @@ func (s stream) endsWith(t *testing.T, code codes.Code, text string) {
 	require.Contains(t, st.Message(), text)
 }
 
+// endsRevoked says whether the stream ended with the reason. Its connection is closed
+// 20 ms after that was sent, which on a busy machine is before it was read.
+func (s stream) endsRevoked(t *testing.T) (told bool) {
+	t.Helper()
+	st := s.end()
+	if st.Code() == codes.Unavailable {
+		return false
+	}
+	require.Equal(t, codes.PermissionDenied, st.Code(), st.Message())
+	require.Equal(t, "not enrolled, or revoked", st.Message())
+	return true
+}
+
 func hello(id string, addresses ...string) *zerotrustv1.ConnectRequest {
 	return helloOf(&zerotrustv1.ConnectorHello{
 		ConnectorId: id, Version: "v1", InstanceId: "instance", BootId: "boot", PrivateIp: "10.0.0.7", ListenAddresses: addresses,
