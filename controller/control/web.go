@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // What HTTP clients of the enrollment listener may hold: anybody can be one.
@@ -52,16 +54,5 @@ func newWeb(lis *handover, h http.Handler, log *zap.Logger) *web {
 
 // run serves until ctx ends. What is being sent then has drainTimeout to arrive.
 func (w *web) run(ctx context.Context) {
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = w.http.Serve(w.lis) // ends with its listener only
-	}()
-	<-ctx.Done()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := w.http.Shutdown(drain); err != nil {
-		_ = w.http.Close()
-	}
-	<-served
+	_ = sourcelimit.Serve(ctx, w.http, w.lis, drainTimeout) // the listener ends with the server only
 }

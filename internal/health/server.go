@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -124,17 +123,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
-		if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := sourcelimit.Serve(gctx, srv, s.listener, drainTimeout); err != nil {
 			return fmt.Errorf("serve health endpoints: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-gctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTimeout)
-		defer cancel()
-		if srv.Shutdown(drain) != nil {
-			_ = srv.Close() // cuts what did not drain
 		}
 		return nil
 	})

@@ -9,11 +9,12 @@
 // Main types, in reading order: Limiter and Keyed (how often), Turnstile (how many
 // inside), Listener and Conn (connections, by address until the peer is known, and whose
 // handshakes compute in which order: turns.go), Frames
-// (HTTP/2 floods, above TLS), Web (the same for net/http), Descriptors and Share (what
+// (HTTP/2 floods, above TLS), Web (the same for net/http), Serve (such a web server until
+// its end), Descriptors and Share (what
 // listeners divide among themselves), Bucket.
 //
 // All are safe for concurrent use, but a connection of Frames is read by one
-// goroutine; none starts one.
+// goroutine; none starts one but Serve, which waits for its own.
 //
 // Invariants: memory is bounded whatever comes; an IPv6 /64 is one address; keys that
 // come when a Keyed is full share one allowance, so that many addresses are no way

@@ -2,6 +2,7 @@ package sourcelimit_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -142,4 +143,53 @@ func TestWebOfAnotherListener(t *testing.T) {
 	t.Parallel()
 	sourcelimit.IdentifyRequest(t.Context(), "nobody")
 	require.Nil(t, sourcelimit.LimitedOf(nil))
+}
+
+// TestServeLetsRequestsEndAndCutsThoseThatDoNot and waits for both.
+func TestServeLetsRequestsEndAndCutsThoseThatDoNot(t *testing.T) {
+	t.Parallel()
+	const drain = 10 * time.Second
+	for name, takes := range map[string]time.Duration{"that is soon done": drain - time.Second, "that is not": time.Hour} {
+		t.Run("a request "+name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				pipe, begun := listenOnPipes(), make(chan struct{})
+				server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					close(begun)
+					select {
+					case <-time.After(takes):
+						_, _ = io.WriteString(w, "done")
+					case <-r.Context().Done():
+					}
+				})}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- sourcelimit.Serve(ctx, server, pipe, drain) }()
+				ours, theirs := net.Pipe()
+				pipe.conns <- theirs
+				answered := make(chan string, 1)
+				go func() {
+					_, _ = io.WriteString(ours, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+					all, _ := io.ReadAll(ours)
+					answered <- string(all)
+				}()
+				<-begun
+				at := time.Now()
+				cancel()
+				require.NoError(t, <-ended)
+				if got := <-answered; takes < drain {
+					require.Contains(t, got, "done")
+				} else {
+					require.Empty(t, got)
+				}
+				require.LessOrEqual(t, time.Since(at), drain)
+			})
+		})
+	}
+	t.Run("a listener that fails", func(t *testing.T) {
+		t.Parallel()
+		pipe := listenOnPipes()
+		require.NoError(t, pipe.Close())
+		require.ErrorIs(t, sourcelimit.Serve(t.Context(), &http.Server{ReadHeaderTimeout: time.Second}, pipe, drain), net.ErrClosed)
+	})
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -51,21 +50,8 @@ func (s *Server) webServer(handler http.Handler) *http.Server {
 
 // serve runs one server until ctx ends.
 func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve admin API: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-gctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(gctx), drainTimeout)
-		defer cancel()
-		if srv.Shutdown(drain) != nil {
-			_ = srv.Close() // cuts what did not drain
-		}
-		return nil
-	})
-	return g.Wait()
+	if err := sourcelimit.Serve(ctx, srv, l, drainTimeout); err != nil {
+		return fmt.Errorf("serve admin API: %w", err)
+	}
+	return nil
 }
