@@ -115,7 +115,6 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          zap.NewStdLog(s.log),
 	}
-	sourcelimit.Web(srv)
 	s.log.Info("health endpoints listening", zap.Stringer("address", s.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

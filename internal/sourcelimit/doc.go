@@ -8,10 +8,9 @@
 //
 // Main types, in reading order: Limiter and Keyed (how often), Turnstile (how many
 // inside), Listener and Conn (connections, by address until the peer is known, and whose
-// handshakes compute in which order: turns.go), Frames
-// (HTTP/2 floods, above TLS), Web (the same for net/http), Serve (such a web server until
-// its end), Descriptors and Share (what
-// listeners divide among themselves), Bucket.
+// handshakes compute in which order: turns.go), Frames (HTTP/2 floods, above TLS), Serve
+// (a web server within limits, until its end), Descriptors and Share (what listeners
+// divide among themselves), Bucket.
 //
 // All are safe for concurrent use, but a connection of Frames is read by one
 // goroutine; none starts one but Serve, which waits for its own.

@@ -21,13 +21,15 @@ const (
 	webStreams = 64
 )
 
-// Web has a web server on a Listener cut anonymous connections that send too many
+// limit has a web server on a Listener cut anonymous connections that send too many
 // requests, also if they reset them at once, and end those that are old. A known caller
-// is told to wait. Timeouts are
-// the server's own.
-func Web(s *http.Server) {
-	inner := s.Handler
+// is told to wait.
+func limit(s *http.Server) {
+	inner, more := s.Handler, s.ConnContext
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if more != nil {
+			ctx = more(ctx, c)
+		}
 		if t, ok := c.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
 			c = t.NetConn()
 		}

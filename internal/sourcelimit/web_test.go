@@ -59,14 +59,14 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{pipe: listenOnPipes()}
 	s.lis = sourcelimit.NewListener(s.pipe, sourcelimit.Caps{Most: 10, Anonymous: 10, AnonymousFrom: 10})
-	srv := &http.Server{ReadHeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{ReadTimeout: time.Hour, WriteTimeout: time.Hour, MaxHeaderBytes: 4 << 10, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s.handled.Add(1)
 		sourcelimit.IdentifyRequest(r.Context(), r.Header.Get("X-Caller"))
 	})}
-	sourcelimit.Web(srv)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(s.lis) }()
-	t.Cleanup(func() { _ = srv.Close(); assert.ErrorIs(t, <-done, http.ErrServerClosed) })
+	go func() { done <- sourcelimit.Serve(ctx, srv, s.lis, time.Second) }()
+	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
 	return s
 }
 
@@ -154,7 +154,7 @@ func TestServeLetsRequestsEndAndCutsThoseThatDoNot(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				pipe, begun := listenOnPipes(), make(chan struct{})
-				server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				server := &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 4 << 10, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					close(begun)
 					select {
 					case <-time.After(takes):
@@ -190,6 +190,17 @@ func TestServeLetsRequestsEndAndCutsThoseThatDoNot(t *testing.T) {
 		t.Parallel()
 		pipe := listenOnPipes()
 		require.NoError(t, pipe.Close())
-		require.ErrorIs(t, sourcelimit.Serve(t.Context(), &http.Server{ReadHeaderTimeout: time.Second}, pipe, drain), net.ErrClosed)
+		server := &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Second, MaxHeaderBytes: 4 << 10}
+		require.ErrorIs(t, sourcelimit.Serve(t.Context(), server, pipe, drain), net.ErrClosed)
 	})
+	for name, server := range map[string]*http.Server{
+		"time to read":    {ReadHeaderTimeout: time.Second, WriteTimeout: time.Second, MaxHeaderBytes: 4 << 10},
+		"time to write":   {ReadTimeout: time.Second, MaxHeaderBytes: 4 << 10},
+		"size of headers": {ReadTimeout: time.Second, WriteTimeout: time.Second},
+	} {
+		t.Run("a server that bounds no "+name, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, sourcelimit.Serve(t.Context(), server, listenOnPipes(), drain), "needs a ReadTimeout")
+		})
+	}
 }

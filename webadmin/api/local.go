@@ -32,9 +32,7 @@ func (s *Server) localServer() *http.Server {
 		dropCredentials(r.Header)
 		s.engine.ServeHTTP(w, r)
 	}))
-	limited := srv.ConnContext
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		ctx = limited(ctx, c)
 		of := sourcelimit.LimitedOf(c)
 		if of == nil {
 			return ctx

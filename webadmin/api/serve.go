@@ -35,7 +35,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // webServer serves a handler within the limits of this API.
 func (s *Server) webServer(handler http.Handler) *http.Server {
-	srv := &http.Server{
+	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       s.timeouts.read,
@@ -44,8 +44,6 @@ func (s *Server) webServer(handler http.Handler) *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          zap.NewStdLog(s.log),
 	}
-	sourcelimit.Web(srv)
-	return srv
 }
 
 // serve runs one server until ctx ends.
