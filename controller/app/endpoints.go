@@ -24,15 +24,20 @@ type listeners struct {
 // takes what another one needs, whatever is open on it.
 type budget struct{ enrollment, control, admin, local, health sourcelimit.Caps }
 
-func newBudget() (budget, error) {
-	all, err := sourcelimit.Descriptors()
+// newBudget divides so many descriptors, for 0 those that the kernel gives.
+func newBudget(all int) (b budget, err error) {
+	if all == 0 {
+		if all, err = sourcelimit.Descriptors(); err != nil {
+			return budget{}, err
+		}
+	}
 	return budget{
 		enrollment: control.EnrollmentCaps(sourcelimit.Share(all, 15, 4096, 2048)),
 		control:    sourcelimit.Share(all, 65, all, 2048),
 		admin:      sourcelimit.Share(all, 10, 1024, 512),
 		local:      sourcelimit.Share(all, 2, 128, 32),
 		health:     sourcelimit.Share(all, 5, 64, 64),
-	}, err
+	}, nil
 }
 
 func listen(ctx context.Context, l config.Listen, b budget) (listeners, error) {

@@ -132,6 +132,10 @@ func InstallCommands(td spiffeid.TrustDomain, enrollAt string, ca []byte, script
 	return installer{trustDomain: td, enrollAt: func() string { return enrollAt }, ca: ca, scripts: scripts}.commands
 }
 
+// Descriptors are those that the listeners of a Wired share. They are few, so that what
+// a listener gets of them is not what it would have if it were told nothing.
+const Descriptors = 1000
+
 // Wired is a controller on a SPIRE that a test plays, with everything that serve
 // builds and runs but the processes of SPIRE.
 type Wired struct {
@@ -143,7 +147,7 @@ type Wired struct {
 // Wire starts a controller. spire is the admin socket of the server, workload that of
 // the Workload API, which has to give the SVID of the controller id.
 func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spiffeid.ID) (w *Wired, err error) {
-	c := &controller{cfg: cfg, log: zap.NewNop(), paths: paths(cfg.DataDir)}
+	c := &controller{cfg: cfg, log: zap.NewNop(), paths: paths(cfg.DataDir), descriptors: Descriptors}
 	if c.own, err = selfhost.Entry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
 		return nil, err
 	}
@@ -190,6 +194,9 @@ func idle(c *controller, components []component) (names []string) {
 	}
 	return names
 }
+
+// Connections are those of all listeners.
+func (w *Wired) Connections() map[string]*sourcelimit.Listener { return w.c.connections() }
 
 // Idle names the parts whose Run nobody calls.
 func (w *Wired) Idle() []string { return w.idle }

@@ -47,6 +47,8 @@ type controller struct {
 	td    spiffeid.TrustDomain
 	paths paths
 
+	descriptors int // that the listeners share; 0 asks the kernel
+
 	budget    budget
 	lis       listeners
 	reachedAt *advertised
@@ -137,7 +139,7 @@ func cause(ctx context.Context, err error) error {
 
 // open opens what needs no other process: listeners, database, CA, health.
 func (c *controller) open(ctx context.Context) (err error) {
-	if c.budget, err = newBudget(); err != nil {
+	if c.budget, err = newBudget(c.descriptors); err != nil {
 		return err
 	}
 	if c.lis, err = listen(ctx, c.cfg.Listen, c.budget); err != nil {
@@ -225,11 +227,16 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		return nil, nil, err
 	}
 	c.explain(checks)
-	exportConnections(c.metrics, map[string]*sourcelimit.Listener{
-		"enrollment": c.lis.enrollment, "control": c.lis.control, "admin": c.admin.Connections(), "local": c.admin.LocalConnections(), "health": c.health.Connections(),
-	})
+	exportConnections(c.metrics, c.connections())
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store})
 	return enrollment, plane, nil
+}
+
+// connections are those of all listeners.
+func (c *controller) connections() map[string]*sourcelimit.Listener {
+	return map[string]*sourcelimit.Listener{
+		"enrollment": c.lis.enrollment, "control": c.lis.control, "admin": c.admin.Connections(), "local": c.admin.LocalConnections(), "health": c.health.Connections(),
+	}
 }
 
 // changes tells the roster, which does not follow the change log: it is in memory.

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // shortDir is a directory whose path leaves room for a socket's name.
@@ -69,6 +71,40 @@ func TestPeersHearWhereTheControllerHasMovedTo(t *testing.T) {
 	t.Parallel()
 	w, _ := wire(t)
 	require.True(t, w.Moved())
+}
+
+// TestEveryListenerHasItsShareOfTheDescriptors: one that is told nothing has caps of its
+// own, with which a flood of it takes what the others need.
+func TestEveryListenerHasItsShareOfTheDescriptors(t *testing.T) {
+	t.Parallel()
+	w, _ := wire(t)
+	all := 0
+	for name, want := range map[string]sourcelimit.Caps{
+		"enrollment": {Most: 150, Anonymous: 75, AnonymousFrom: 37, PerIdentity: 16},
+		"control":    {Most: 650, Anonymous: 325, AnonymousFrom: 162},
+		"admin":      {Most: 100, Anonymous: 50, AnonymousFrom: 25, PerIdentity: 64},
+		"local":      {Most: 20, Anonymous: 10, AnonymousFrom: 5, PerIdentity: 64},
+		"health":     {Most: 50, Anonymous: 25, AnonymousFrom: 12},
+	} {
+		l := w.Connections()[name]
+		require.Equal(t, want, l.Caps(), name)
+		all += l.Caps().Most
+		if name == "local" || name == "health" { // every caller here is root; nobody accepts here, see Wire
+			continue
+		}
+		const more = 3
+		for range want.AnonymousFrom + more {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+		require.Eventually(t, func() bool {
+			_, anonymous := l.Open()
+			return anonymous <= want.AnonymousFrom && l.Closed(sourcelimit.ReasonAddress) >= more
+		}, soon, 5*time.Millisecond, "%s: a flood from one address", name)
+	}
+	require.Len(t, w.Connections(), 5)
+	require.LessOrEqual(t, all, app.Descriptors)
 }
 
 func TestAChangeOfMembersReachesPolicyAndSPIRE(t *testing.T) {

@@ -80,6 +80,9 @@ func Limited(l net.Listener, caps Caps) *Listener {
 	return NewListener(l, caps)
 }
 
+// Caps are those in force.
+func (l *Listener) Caps() Caps { return l.caps }
+
 // Accept implements net.Listener. Its connections are Conns.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
