@@ -181,7 +181,7 @@ func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome
 		},
 		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {
-spec := hostcmd.RunSpec("/nonexistent/tunneler.conf")
+			spec := hostcmd.RunSpec("/nonexistent/tunneler.conf")
 			spec.Environ = []string{}
 			return noted{hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
 				return hostcmd.Running{RunConfig: r.RunConfig, ID: r.TunnelerID}
