@@ -22,7 +22,7 @@ const (
 var (
 	ErrTokenNotFound = errors.New("no such enrollment token")
 	// ErrLiveMember refuses a token for an id that lives, unless it says Replace.
-	ErrLiveMember = errors.New("this id is enrolled and live; ask for a token with replace to revoke and replace it")
+	ErrLiveMember = errors.New("a host with this id is enrolled; ask for a token with replace to revoke and replace that host")
 )
 
 // State is where a token is in its life.

@@ -70,17 +70,17 @@ func (e *enrollment) bringOnline(ctx context.Context, got enrollclient.Result) e
 	further := fmt.Sprintf("%[1]s doctor\n  systemctl status %[2]s %[3]s\n  journalctl -u %[2]s -u %[3]s", e.program.Name, e.unit, agentUnit)
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.say("stopped waiting: the host is enrolled, and " + e.unit + " keeps trying. To look further:\n  " + further)
+		e.say("stopped waiting: the host is enrolled, and " + e.unit + " keeps trying. To find out more:\n  " + further)
 		return err
 	case errors.Is(err, ErrNotOnline):
-		return cli.CodedError(exitNotOnline, fmt.Errorf("%w\nThe token is spent, the host keeps its identity and %s keeps trying. To look further:\n  %s", err, e.unit, further))
+		return cli.CodedError(exitNotOnline, fmt.Errorf("%w\nThe token is spent, the host keeps its identity and %s keeps trying. To find out more:\n  %s", err, e.unit, further))
 	case err != nil:
-		return cli.CodedError(exitNotOnline, fmt.Errorf("the host is enrolled, but not started: %w\nThe token is spent, the host keeps its identity. To start it, once that is fixed:\n  systemctl enable --now %s %s\nTo look further:\n  %s",
+		return cli.CodedError(exitNotOnline, fmt.Errorf("the host is enrolled, but not started: %w\nThe token is spent, the host keeps its identity. To start it, once that is fixed:\n  systemctl enable --now %s %s\nTo find out more:\n  %s",
 			err, agentUnit, e.unit, further))
 	case e.out.String() == cli.OutputJSON:
 		return e.event(onlineEvent{Event: "online", Unit: e.unit})
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s/%s is ONLINE: %s runs, now and after each boot\nto look further:\n  %s status\n  %s\n",
+	_, err = fmt.Fprintf(e.stdout, "%s/%s is ONLINE: %s runs, now and after each boot\nto find out more:\n  %s status\n  %s\n",
 		e.program.Kind, e.set.id(e.program.Kind), e.unit, e.program.Name, further)
 	return err
 }

@@ -29,9 +29,9 @@ type Trail interface {
 func (s *Server) auditOperations() []operation {
 	const texts = "; one that ends with * matches what begins so"
 	filters := []param{
-		{name: "actor", description: "who" + texts, maxLength: 256},
+		{name: "actor", description: "who did it" + texts, maxLength: 256},
 		{name: "action", description: "what was done" + texts, maxLength: 256},
-		{name: "target", description: "to what" + texts, maxLength: 256},
+		{name: "target", description: "what it was done to" + texts, maxLength: 256},
 		{name: "outcome", description: "only events of this outcome", enum: []string{string(audit.Success), string(audit.Denied)}},
 		{name: "since", description: "not before this time (RFC 3339)", maxLength: 64},
 		{name: "until", description: "before this time (RFC 3339)", maxLength: 64},
@@ -42,14 +42,14 @@ func (s *Server) auditOperations() []operation {
 		permission: auth.AuditRead, query: append(pageParams(), filters...), replies: listReplies(adminapi.AuditList{}), handle: s.listAudit,
 	}, {
 		method: http.MethodGet, path: "/audit/export", tag: "audit", summary: "Download audit events, oldest first",
-		description: "One JSON object a line, as the exporters write it. Only events that have their place in the log.",
+		description: "One JSON object per line, as the exporters write it. Contains only events that have an index.",
 		permission:  auth.AuditRead, query: filters, replies: map[int]any{http.StatusOK: eventLines{}}, stream: true, handle: s.exportAudit,
 	}, {
-		method: http.MethodGet, path: "/audit/checkpoint", tag: "audit", summary: "The newest signed checkpoint of the audit log",
+		method: http.MethodGet, path: "/audit/checkpoint", tag: "audit", summary: "Show the newest signed checkpoint of the audit log",
 		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditCheckpoint{}}, handle: s.getCheckpoint,
 	}, {
-		method: http.MethodGet, path: "/audit/verification", tag: "audit", summary: "Whether the audit log is intact",
-		description: "What the controller finds itself, and what connectors witnessed. Whoever owns the controller can forge this reply; " +
+		method: http.MethodGet, path: "/audit/verification", tag: "audit", summary: "Show whether the audit log is intact",
+		description: "The controller's own verification, and what connectors witnessed. An attacker who owns the controller can forge this reply; " +
 			"the judgement of a connector is on that connector.",
 		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditVerification{}}, handle: s.getVerification,
 	}}

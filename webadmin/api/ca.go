@@ -21,17 +21,17 @@ func (s *Server) caOperations() []operation {
 			problems: []int{http.StatusConflict}, handle: h,
 		}
 	}
-	start := move("", "Start a rotation of the CA, or say what it would do", s.startRotation)
+	start := move("", "Start a CA rotation, or show what it would do", s.startRotation)
 	start.request, start.replies[http.StatusOK] = adminapi.RotationRequest{}, adminapi.RotationPreview{}
 	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller."
 	return []operation{
 		{
-			method: http.MethodGet, path: "/ca", tag: "ca", summary: "Authorities, the rotation that runs or ran last, the outage budget",
+			method: http.MethodGet, path: "/ca", tag: "ca", summary: "Show the authorities, the current or last rotation, and the outage budget",
 			permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.CA{}}, handle: s.getCA,
 		},
 		start,
 		move("/resume", "Continue the paused rotation", s.resumeRotation),
-		move("/abort", "End the unfinished rotation, while that is possible", s.abortRotation),
+		move("/abort", "Abort the unfinished rotation, while that is possible", s.abortRotation),
 	}
 }
 

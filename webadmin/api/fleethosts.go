@@ -20,7 +20,7 @@ func (s *Server) hostOperations() []operation {
 		permission: auth.FleetRead, replies: listReplies(adminapi.HostList{}), handle: s.listHosts,
 		query: append(hostListing().params(), param{name: "include", description: "also hosts that were revoked", enum: []string{"revoked"}}),
 	}, {
-		method: http.MethodGet, path: "/hosts/:id", tag: "hosts", summary: "One host, also a revoked one",
+		method: http.MethodGet, path: "/hosts/:id", tag: "hosts", summary: "Show one host, also a revoked one",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Host{}}, problems: []int{http.StatusNotFound}, handle: s.getHost,
 		params: []param{{name: "id", description: "the id of the host"}},
 	}, {

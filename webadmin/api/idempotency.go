@@ -111,7 +111,7 @@ func (s *Server) replay(c *gin.Context, o operation, r replay.Record) {
 	c.Header("Idempotency-Replayed", "true")
 	if !o.replayable {
 		p := problem(http.StatusConflict, adminapi.TypeReplayed,
-			"this request was done already, and its reply is shown only once, for it may have a secret")
+			"this request was already carried out; its reply is shown only once, because it may contain a secret")
 		p.Resource = r.Resource
 		s.fail(c, p)
 		return

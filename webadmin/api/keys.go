@@ -15,15 +15,15 @@ import (
 
 func (s *Server) keyOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/keys", tag: "keys", summary: "List API keys, dead ones too, newest first",
+		method: http.MethodGet, path: "/keys", tag: "keys", summary: "List API keys, expired and revoked ones too, newest first",
 		permission: auth.KeysManage, query: pageParams(), replies: listReplies(adminapi.KeyList{}), handle: s.listKeys,
 	}, {
 		method: http.MethodPost, path: "/keys", tag: "keys", summary: "Create an API key",
-		description: "The reply is the only one with the secret. A key gets no permission that its maker does not have. A key that another key makes ends with it, at the latest: when that one expires or is revoked.",
+		description: "Only this reply contains the secret. A key cannot have a permission that its creator does not have. A key that another key created ends when that key expires or is revoked.",
 		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
 	}, {
-		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it made",
+		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it created",
 		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.revokeKey,
 	}}
 }

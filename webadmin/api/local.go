@@ -78,7 +78,7 @@ func (s *Server) admitLocal(c *gin.Context, l *adminsocket.Conn) {
 		return
 	}
 	if c.Request.Host != localHost {
-		s.fail(c, problem(http.StatusMisdirectedRequest, adminapi.TypeWrongHost, "the local admin socket is asked as http://"+localHost))
+		s.fail(c, problem(http.StatusMisdirectedRequest, adminapi.TypeWrongHost, "for the local admin socket use http://"+localHost))
 		return
 	}
 	for name := range c.Request.Header {

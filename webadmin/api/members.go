@@ -25,11 +25,11 @@ func (s *Server) memberOperations() []operation {
 			method: http.MethodGet, path: "/" + tag, tag: tag, summary: "List " + tag,
 			permission: auth.FleetRead, query: query, replies: listReplies(list), handle: do[0],
 		}, {
-			method: http.MethodGet, path: "/" + tag + "/:id", tag: tag, summary: "One " + kind + ", also a revoked one",
+			method: http.MethodGet, path: "/" + tag + "/:id", tag: tag, summary: "Show one " + kind + ", also a revoked one",
 			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []int{http.StatusNotFound}, handle: do[1],
 		}, {
 			method: http.MethodDelete, path: "/" + tag + "/:id", tag: tag, summary: "Revoke the access of a " + kind,
-			description: "Its open streams and sessions end at once, and it is admitted nowhere again. Revoking twice changes nothing.",
+			description: "Its open streams and sessions end at once, and it is refused from now on. Revoking it again changes nothing.",
 			permission:  auth.MembersRevoke, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: do[2],
 		}}
 	}

@@ -23,8 +23,8 @@ func (s *Server) oidcOperations() []operation {
 			{name: "step_up", description: "re-authenticate the session of this browser", enum: []string{"true"}},
 		}, replies: away, problems: []int{http.StatusNotFound}, handle: s.startOIDC,
 	}, {
-		method: http.MethodGet, path: "/session/oidc/callback", tag: "sign-in", summary: "Come back from the identity provider",
-		description: "The provider adds parameters of its own choice. Whatever is wrong ends at /sign-in?error=oidc-refused.",
+		method: http.MethodGet, path: "/session/oidc/callback", tag: "sign-in", summary: "Return from the identity provider",
+		description: "The provider adds its own parameters. Every error redirects to /sign-in?error=oidc-refused.",
 		public:      true, anyQuery: true, replies: away, problems: []int{http.StatusNotFound}, handle: s.finishOIDC,
 	}}
 }

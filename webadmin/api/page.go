@@ -47,7 +47,7 @@ func (l listing[T]) params() []param {
 	return append(pageParams(), []param{
 		{name: "sort", description: "order of the items, a - for descending; " + l.sort + " when absent", enum: sorts},
 		{name: "status", description: "only items with this status", enum: l.statuses},
-		{name: "q", description: "only items in which this text occurs, in capitals or not", maxLength: maxSearch},
+		{name: "q", description: "only items in which this text occurs, in upper or lower case", maxLength: maxSearch},
 	}...)
 }
 
@@ -163,7 +163,7 @@ func paginate[T any](items []T, p pageQuery, key func(T) string) (page []T, next
 	return items[:p.size], p.token(key(items[p.size-1]))
 }
 
-// search looks for a text, in capitals or not.
+// search looks for a text, in upper or lower case.
 type search string
 
 func newSearch(q string) search { return search(strings.ToLower(q)) }

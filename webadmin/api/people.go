@@ -14,25 +14,25 @@ func (s *Server) peopleOperations() []operation {
 	invited := map[int]any{http.StatusCreated: adminapi.InvitedPerson{}}
 	problems := []int{http.StatusNotFound, http.StatusConflict}
 	return []operation{{
-		method: http.MethodGet, path: "/people", tag: "people", summary: "List who may sign in",
+		method: http.MethodGet, path: "/people", tag: "people", summary: "List the people who may sign in",
 		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.PersonList{}), handle: s.listPeople,
 	}, {
 		method: http.MethodPost, path: "/people", tag: "people", summary: "Invite somebody",
-		description: "The reply is the only one with the setup link, which works once, for 24 h.",
+		description: "Only this reply contains the setup link, which works once, within 24 h.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonRequest{}, replies: invited,
 		problems: []int{http.StatusConflict}, handle: s.createPerson,
 	}, {
-		method: http.MethodPatch, path: "/people/:id", tag: "people", summary: "Change name or role, disable or enable",
-		description: "Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). You cannot change your own role, and the last owner with a password stays.",
+		method: http.MethodPatch, path: "/people/:id", tag: "people", summary: "Change the name or role of a person, disable or enable them",
+		description: "A changed role or disabling ends that person's sessions at once, and revokes those API keys of the person that have more permissions than the person has now (keys: keep leaves them). You cannot change your own role, and the last owner with a password cannot be changed.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonChange{},
 		replies: map[int]any{http.StatusOK: adminapi.Person{}}, problems: problems, handle: s.changePerson,
 	}, {
-		method: http.MethodDelete, path: "/people/:id", tag: "people", summary: "Remove somebody, sessions included",
-		description: "The API keys that the person made are revoked, and the keys that those made; keys=keep leaves them.",
-		query:       []param{{name: "keys", description: "what becomes of the API keys that the person made; revoke when absent", enum: []string{"revoke", "keep"}}},
+		method: http.MethodDelete, path: "/people/:id", tag: "people", summary: "Remove a person and end their sessions",
+		description: "Revokes the API keys that the person created, and the keys that those created; keys=keep leaves them.",
+		query:       []param{{name: "keys", description: "what happens to the API keys that the person created; revoke when absent", enum: []string{"revoke", "keep"}}},
 		permission:  auth.PeopleManage, stepUp: true, replies: map[int]any{http.StatusNoContent: nil}, problems: problems, handle: s.deletePerson,
 	}, {
-		method: http.MethodPost, path: "/people/:id/reset", tag: "people", summary: "Take password, second factor and sessions, and give a new setup link",
+		method: http.MethodPost, path: "/people/:id/reset", tag: "people", summary: "Reset a person's password and second factor, end their sessions, and return a new setup link",
 		permission: auth.PeopleManage, stepUp: true, replies: invited, problems: problems, handle: s.resetPerson,
 	}, {
 		method: http.MethodGet, path: "/sessions", tag: "people", summary: "List everybody's sessions, newest first",

@@ -22,13 +22,13 @@ func (s *Server) requestOperations() []operation {
 		method: http.MethodGet, path: "/requests/:id", tag: "requests", summary: "Show one enrollment request",
 		permission: auth.FleetRead, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound}, handle: s.getRequest,
 	}, {
-		method: http.MethodPost, path: "/requests/:id/approve", tag: "requests", summary: "Let the host in",
-		description: "All of the fingerprint, or its last group, which is on the host's own screen only. A third wrong one denies the request.",
+		method: http.MethodPost, path: "/requests/:id/approve", tag: "requests", summary: "Approve an enrollment request",
+		description: "Needs the whole fingerprint, or its last group, which only the host's own screen shows. The third wrong fingerprint denies the request.",
 		permission:  auth.RequestsDecide, stepUp: true, params: one, request: adminapi.Approval{},
 		replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound, http.StatusConflict},
 		replayable: true, handle: s.approveRequest,
 	}, {
-		method: http.MethodPost, path: "/requests/:id/deny", tag: "requests", summary: "Refuse the host for good",
+		method: http.MethodPost, path: "/requests/:id/deny", tag: "requests", summary: "Deny an enrollment request; the decision is final",
 		permission: auth.RequestsDecide, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}},
 		problems: []int{http.StatusNotFound, http.StatusConflict}, replayable: true, handle: s.denyRequest,
 	}}

@@ -16,16 +16,16 @@ import (
 func (s *Server) sessionOperations() []operation {
 	current := map[int]any{http.StatusOK: adminapi.CurrentSession{}}
 	return []operation{{
-		method: http.MethodGet, path: "/setup", tag: "sign-in", summary: "Say how somebody can sign in here",
+		method: http.MethodGet, path: "/setup", tag: "sign-in", summary: "Show the ways to sign in",
 		public: true, replies: map[int]any{http.StatusOK: adminapi.SetupState{}}, handle: s.setupState,
 	}, {
 		method: http.MethodPost, path: "/setup", tag: "sign-in", summary: "Use a setup link: set a password and sign in",
-		description: "The code is the one of the link that the controller printed at its first start, of an invitation, or of a reset. It works once, for 24 h.",
+		description: "The code is that of the link that the controller printed at its first start, or of an invitation or a reset. It works once, within 24 h.",
 		public:      true, request: adminapi.SetupRequest{}, replies: current,
 		problems: []int{http.StatusForbidden, http.StatusConflict}, handle: s.setup,
 	}, {
 		method: http.MethodPost, path: "/session", tag: "sign-in", summary: "Sign in with a password",
-		description: "401 with the type totp-required asks for the same again with the code. The session is in a cookie.",
+		description: "If the reply is 401 with the type totp-required, send the same request again with the code. The session is in a cookie.",
 		public:      true, request: adminapi.SignInRequest{}, replies: current, problems: []int{http.StatusForbidden}, handle: s.signIn,
 	}, {
 		method: http.MethodGet, path: "/session", tag: "sign-in", summary: "Show who is signed in",
@@ -34,8 +34,8 @@ func (s *Server) sessionOperations() []operation {
 		method: http.MethodDelete, path: "/session", tag: "sign-in", summary: "Sign out",
 		permission: auth.Self, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusConflict}, handle: s.signOut,
 	}, {
-		method: http.MethodPost, path: "/session/step-up", tag: "sign-in", summary: "Re-authenticate, for what needs a fresh sign-in",
-		description: "It counts for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.",
+		method: http.MethodPost, path: "/session/step-up", tag: "sign-in", summary: "Re-authenticate for an operation that needs a recent sign-in",
+		description: "It is valid for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.",
 		permission:  auth.Self, request: adminapi.StepUpRequest{}, replies: current, problems: []int{http.StatusConflict}, handle: s.stepUp,
 	}}
 }

@@ -30,9 +30,9 @@ const (
 
 func (s *Server) eventOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/events", tag: "status", summary: "Changes as they happen, as server-sent events",
-		description: "The event's name is the kind of thing that changed, its data names the thing. Ask for it to see what it is now. " +
-			"Last-Event-ID resumes; an event named reset says that some were lost.",
+		method: http.MethodGet, path: "/events", tag: "status", summary: "Stream changes as server-sent events",
+		description: "The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. " +
+			"Last-Event-ID resumes; an event named reset means that events were lost.",
 		permission: auth.FleetRead, stream: true, problems: []int{http.StatusTooManyRequests},
 		replies: map[int]any{http.StatusOK: eventStream{}}, handle: s.stream,
 	}}

@@ -15,7 +15,7 @@ import (
 func (s *Server) tokenOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/tokens", tag: "tokens", summary: "Create an enrollment token",
-		description: "By `delivery` the reply has the token itself (`plain`), text that only the recipient's key opens (`sealed`), " +
+		description: "Depending on `delivery` the reply has the token itself (`plain`), text that only the recipient's key can decrypt (`sealed`), " +
 			"or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.",
 		permission: auth.TokensWrite, stepUp: true, request: adminapi.TokenRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []int{http.StatusConflict}, handle: s.createToken,

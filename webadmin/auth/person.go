@@ -57,7 +57,7 @@ var (
 	ErrLastOwner       = errors.New("this is the last owner with a password; make somebody else owner first")
 	ErrOwnRole         = errors.New("you cannot change your own account; ask another owner")
 	ErrFederated       = errors.New("this person is managed by the identity provider")
-	ErrTOTPState       = errors.New("the second factor is not in the state that this needs")
+	ErrTOTPState       = errors.New("the second factor was changed meanwhile, or its setup was not started: reload the page")
 	ErrTOTPRequired    = errors.New("the code of the second factor is needed")
 	ErrRefused         = errors.New("sign-in was refused: check e-mail address, password and code")
 )

@@ -22,7 +22,7 @@ var (
 	// ErrInterrupted refuses a key whose request began and never ended: the
 	// controller was killed in between, or failed. Nobody knows whether it took effect.
 	ErrInterrupted = errors.New("the first request with this idempotency key was interrupted, and may or may not have taken effect; " +
-		"look before you send it again with another key")
+		"check its effect before you send it again with another key")
 )
 
 // Request is a request that came with a key.

@@ -53,7 +53,7 @@ func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) er
 		told.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or belongs to another controller; "+
 			"name the right file with --api-key-file", c.at(), c.keyFile)
 	case e.Type == adminapi.TypeLiveMember:
-		told.Detail = "this id is enrolled and live: add --replace, and redeeming the new token revokes it"
+		told.Detail = "a host with this id is enrolled: add --replace, then redeeming the new token revokes that host"
 	case e.Type == adminapi.TypeInvalidRequest:
 		if flag := strings.ReplaceAll(e.Field, "_", "-"); cmd.Flags().Lookup(flag) != nil {
 			told.Field = "--" + flag

@@ -145,7 +145,7 @@ func end(cmd *cobra.Command, it login) error {
 	api := adminclient.To(adminclient.Target{URL: it.URL, Roots: roots})
 	defer api.Close()
 	if err := api.RevokeLogin(cmd.Context(), it.Token); err != nil {
-		return fmt.Errorf("the login is gone from this host, but %s was not told (%w): end it in the dashboard (My account), or it ends on %s",
+		return fmt.Errorf("the login was removed from this host, but %s could not be reached to end it (%w): end it in the dashboard (My account); otherwise it expires on %s",
 			it.URL, err, it.ExpiresAt.Local().Format("2006-01-02 15:04 MST"))
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Signed out at %s.\n", it.URL)

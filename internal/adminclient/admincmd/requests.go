@@ -69,7 +69,7 @@ func requestNote(r adminapi.Request) string {
 	case r.Mismatches > 0:
 		return fmt.Sprintf("%d wrong fingerprints", r.Mismatches)
 	case r.LiveID:
-		return "the id is live: needs --replace, which revokes it"
+		return "a host with this id is enrolled: needs --replace, which revokes that host"
 	case r.SecondRole:
 		return "second role of an enrolled host"
 	case r.DecidedBy != "":

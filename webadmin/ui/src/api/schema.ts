@@ -32,7 +32,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The newest signed checkpoint of the audit log
+         * Show the newest signed checkpoint of the audit log
          * @description Needs the permission `audit:read`.
          */
         get: operations["getAuditCheckpoint"];
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Download audit events, oldest first
-         * @description One JSON object a line, as the exporters write it. Only events that have their place in the log.
+         * @description One JSON object per line, as the exporters write it. Contains only events that have an index.
          *
          *     Needs the permission `audit:read`.
          */
@@ -74,8 +74,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the audit log is intact
-         * @description What the controller finds itself, and what connectors witnessed. Whoever owns the controller can forge this reply; the judgement of a connector is on that connector.
+         * Show whether the audit log is intact
+         * @description The controller's own verification, and what connectors witnessed. An attacker who owns the controller can forge this reply; the judgement of a connector is on that connector.
          *
          *     Needs the permission `audit:read`.
          */
@@ -96,7 +96,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Authorities, the rotation that runs or ran last, the outage budget
+         * Show the authorities, the current or last rotation, and the outage budget
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getCa"];
@@ -118,7 +118,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start a rotation of the CA, or say what it would do
+         * Start a CA rotation, or show what it would do
          * @description With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller.
          *
          *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
@@ -140,7 +140,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End the unfinished rotation, while that is possible
+         * Abort the unfinished rotation, while that is possible
          * @description Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
          */
         post: operations["postCaRotationsAbort"];
@@ -218,7 +218,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One connector, also a revoked one
+         * Show one connector, also a revoked one
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getConnectorsId"];
@@ -226,7 +226,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke the access of a connector
-         * @description Its open streams and sessions end at once, and it is admitted nowhere again. Revoking twice changes nothing.
+         * @description Its open streams and sessions end at once, and it is refused from now on. Revoking it again changes nothing.
          *
          *     Needs the permission `members:revoke`.
          */
@@ -246,8 +246,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign a command line in as oneself
-         * @description It may what the role may, but neither manage people and keys nor change the person's own account. It ends after 8 hours, and with all other sessions of the person.
+         * Approve the sign-in of a command line with your own account
+         * @description It has the permissions of your role, but cannot manage people and keys or change your account. It ends after 8 hours, and with all your other sessions.
          *
          *     Needs the permission `self`. A person must have signed in again within the last five minutes.
          */
@@ -268,7 +268,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a command line away
+         * Deny the sign-in of a command line
          * @description Needs the permission `self`.
          */
         post: operations["postDeviceDeny"];
@@ -288,7 +288,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Show which command line waits with a code
+         * Show the command line that waits for approval with this code
          * @description Needs the permission `self`.
          */
         post: operations["postDeviceLook"];
@@ -306,7 +306,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a host needs before it is enrolled: address, CA, commands
+         * Show what a host needs before it is enrolled: address, CA, commands
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getEnrollment"];
@@ -326,8 +326,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Changes as they happen, as server-sent events
-         * @description The event's name is the kind of thing that changed, its data names the thing. Ask for it to see what it is now. Last-Event-ID resumes; an event named reset says that some were lost.
+         * Stream changes as server-sent events
+         * @description The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. Last-Event-ID resumes; an event named reset means that events were lost.
          *
          *     Needs the permission `fleet:read`.
          */
@@ -368,7 +368,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One host, also a revoked one
+         * Show one host, also a revoked one
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getHostsId"];
@@ -388,14 +388,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List API keys, dead ones too, newest first
+         * List API keys, expired and revoked ones too, newest first
          * @description Needs the permission `keys:manage`.
          */
         get: operations["getKeys"];
         put?: never;
         /**
          * Create an API key
-         * @description The reply is the only one with the secret. A key gets no permission that its maker does not have. A key that another key makes ends with it, at the latest: when that one expires or is revoked.
+         * @description Only this reply contains the secret. A key cannot have a permission that its creator does not have. A key that another key created ends when that key expires or is revoked.
          *
          *     Needs the permission `keys:manage`. A person must have signed in again within the last five minutes.
          */
@@ -417,7 +417,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revoke an API key, its access tokens and the keys that it made
+         * Revoke an API key, its access tokens and the keys that it created
          * @description Needs the permission `keys:manage`.
          */
         delete: operations["deleteKeysId"];
@@ -434,7 +434,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the command lines that are signed in, newest first
+         * List signed-in command lines, newest first
          * @description Needs the permission `keys:manage`.
          */
         get: operations["getLogins"];
@@ -457,7 +457,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Sign a command line out, whosever it is
+         * Sign out the command line of any person
          * @description Needs the permission `keys:manage`.
          */
         delete: operations["deleteLoginsId"];
@@ -476,7 +476,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Change the own password, which ends the other sessions
+         * Change your own password, which ends your other sessions
          * @description Needs the permission `self`.
          */
         post: operations["postMePassword"];
@@ -494,7 +494,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the own sessions, newest first
+         * List your own sessions, newest first
          * @description Needs the permission `self`.
          */
         get: operations["getMeSessions"];
@@ -521,7 +521,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * End one of the own sessions
+         * End one of your own sessions
          * @description Needs the permission `self`.
          */
         delete: operations["deleteMeSessionsId"];
@@ -540,12 +540,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a second factor, which counts once it is confirmed
+         * Create a second factor, which is in effect once you confirm it
          * @description Needs the permission `self`. A person must have signed in again within the last five minutes.
          */
         post: operations["postMeTotp"];
         /**
-         * Turn the second factor off
+         * Turn off the second factor
          * @description Needs the permission `self`. A person must have signed in again within the last five minutes.
          */
         delete: operations["deleteMeTotp"];
@@ -564,7 +564,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Turn the second factor on by its first code
+         * Confirm the second factor with its first code
          * @description Needs the permission `self`. A person must have signed in again within the last five minutes.
          */
         post: operations["postMeTotpConfirm"];
@@ -604,8 +604,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin to sign a command line in
-         * @description RFC 8628 section 3.1, form-encoded. A person who is signed in types the user_code at the verification_uri; meanwhile POST /oauth/token with the device_code says how far that is.
+         * Start the sign-in of a command line
+         * @description RFC 8628 section 3.1, form-encoded. A person who is signed in types the user_code at the verification_uri; meanwhile POST /oauth/token with the device_code returns the state of the sign-in.
          */
         post: operations["postOauthDeviceAuthorization"];
         delete?: never;
@@ -624,8 +624,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign a command line out, by its token
-         * @description RFC 7009, form-encoded. A token that is not known gets the same reply.
+         * Sign out a command line by its token
+         * @description RFC 7009, form-encoded. An unknown token gets the same reply.
          */
         post: operations["postOauthRevoke"];
         delete?: never;
@@ -679,14 +679,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List who may sign in
+         * List the people who may sign in
          * @description Needs the permission `people:manage`.
          */
         get: operations["getPeople"];
         put?: never;
         /**
          * Invite somebody
-         * @description The reply is the only one with the setup link, which works once, for 24 h.
+         * @description Only this reply contains the setup link, which works once, within 24 h.
          *
          *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
@@ -708,8 +708,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Remove somebody, sessions included
-         * @description The API keys that the person made are revoked, and the keys that those made; keys=keep leaves them.
+         * Remove a person and end their sessions
+         * @description Revokes the API keys that the person created, and the keys that those created; keys=keep leaves them.
          *
          *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
@@ -717,8 +717,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change name or role, disable or enable
-         * @description Another role, or being disabled, ends that person's sessions at once, and revokes the API keys that the person made and that may do more than the person may now (keys: keep leaves them). You cannot change your own role, and the last owner with a password stays.
+         * Change the name or role of a person, disable or enable them
+         * @description A changed role or disabling ends that person's sessions at once, and revokes those API keys of the person that have more permissions than the person has now (keys: keep leaves them). You cannot change your own role, and the last owner with a password cannot be changed.
          *
          *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
@@ -735,7 +735,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take password, second factor and sessions, and give a new setup link
+         * Reset a person's password and second factor, end their sessions, and return a new setup link
          * @description Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
         post: operations["postPeopleIdReset"];
@@ -795,8 +795,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Let the host in
-         * @description All of the fingerprint, or its last group, which is on the host's own screen only. A third wrong one denies the request.
+         * Approve an enrollment request
+         * @description Needs the whole fingerprint, or its last group, which only the host's own screen shows. The third wrong fingerprint denies the request.
          *
          *     Needs the permission `requests:decide`. A person must have signed in again within the last five minutes.
          */
@@ -817,7 +817,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Refuse the host for good
+         * Deny an enrollment request; the decision is final
          * @description Needs the permission `requests:decide`.
          */
         post: operations["postRequestsIdDeny"];
@@ -835,8 +835,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Members, heartbeats and SVID rotations over time
-         * @description In memory: it begins when the controller does.
+         * Show members, heartbeats and SVID rotations over time
+         * @description The data is in memory only and begins with the start of the controller.
          *
          *     Needs the permission `fleet:read`.
          */
@@ -864,7 +864,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in with a password
-         * @description 401 with the type totp-required asks for the same again with the code. The session is in a cookie.
+         * @description If the reply is 401 with the type totp-required, send the same request again with the code. The session is in a cookie.
          */
         post: operations["postSession"];
         /**
@@ -885,8 +885,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Come back from the identity provider
-         * @description The provider adds parameters of its own choice. Whatever is wrong ends at /sign-in?error=oidc-refused.
+         * Return from the identity provider
+         * @description The provider adds its own parameters. Every error redirects to /sign-in?error=oidc-refused.
          */
         get: operations["getSessionOidcCallback"];
         put?: never;
@@ -927,8 +927,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Re-authenticate, for what needs a fresh sign-in
-         * @description It counts for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.
+         * Re-authenticate for an operation that needs a recent sign-in
+         * @description It is valid for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.
          *
          *     Needs the permission `self`.
          */
@@ -987,7 +987,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The configuration in effect, without secrets
+         * Show the effective configuration, without secrets
          * @description Needs the permission `settings:read`.
          */
         get: operations["getSettings"];
@@ -1006,12 +1006,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say how somebody can sign in here */
+        /** Show the ways to sign in */
         get: operations["getSetup"];
         put?: never;
         /**
          * Use a setup link: set a password and sign in
-         * @description The code is the one of the link that the controller printed at its first start, of an invitation, or of a reset. It works once, for 24 h.
+         * @description The code is that of the link that the controller printed at its first start, or of an invitation or a reset. It works once, within 24 h.
          */
         post: operations["postSetup"];
         delete?: never;
@@ -1028,7 +1028,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Counts of members, the trust domain and the version
+         * Show the number of members, the trust domain and the version
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getStatus"];
@@ -1055,7 +1055,7 @@ export interface paths {
         put?: never;
         /**
          * Create an enrollment token
-         * @description By `delivery` the reply has the token itself (`plain`), text that only the recipient's key opens (`sealed`), or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.
+         * @description Depending on `delivery` the reply has the token itself (`plain`), text that only the recipient's key can decrypt (`sealed`), or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.
          *
          *     Needs the permission `tokens:write`. A person must have signed in again within the last five minutes.
          */
@@ -1114,7 +1114,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One tunneler, also a revoked one
+         * Show one tunneler, also a revoked one
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getTunnelersId"];
@@ -1122,7 +1122,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke the access of a tunneler
-         * @description Its open streams and sessions end at once, and it is admitted nowhere again. Revoking twice changes nothing.
+         * @description Its open streams and sessions end at once, and it is refused from now on. Revoking it again changes nothing.
          *
          *     Needs the permission `members:revoke`.
          */
@@ -1140,7 +1140,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say who calls, and what they may do
+         * Show the caller and the caller's permissions
          * @description Needs the permission `fleet:read`.
          */
         get: operations["getWhoami"];
@@ -2058,11 +2058,11 @@ export interface operations {
                 page_size?: number;
                 /** @description the next_page_token of the page before, in the same order */
                 page_token?: string;
-                /** @description who; one that ends with * matches what begins so */
+                /** @description who did it; one that ends with * matches what begins so */
                 actor?: string;
                 /** @description what was done; one that ends with * matches what begins so */
                 action?: string;
-                /** @description to what; one that ends with * matches what begins so */
+                /** @description what it was done to; one that ends with * matches what begins so */
                 target?: string;
                 /** @description only events of this outcome */
                 outcome?: "success" | "denied";
@@ -2249,11 +2249,11 @@ export interface operations {
     getAuditExport: {
         parameters: {
             query?: {
-                /** @description who; one that ends with * matches what begins so */
+                /** @description who did it; one that ends with * matches what begins so */
                 actor?: string;
                 /** @description what was done; one that ends with * matches what begins so */
                 action?: string;
-                /** @description to what; one that ends with * matches what begins so */
+                /** @description what it was done to; one that ends with * matches what begins so */
                 target?: string;
                 /** @description only events of this outcome */
                 outcome?: "success" | "denied";
@@ -2999,7 +2999,7 @@ export interface operations {
                 sort?: "-enrolled_at" | "enrolled_at" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status" | "-version" | "version";
                 /** @description only items with this status */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in capitals or not */
+                /** @description only items in which this text occurs, in upper or lower case */
                 q?: string;
                 /** @description also members whose access was revoked */
                 include?: "revoked";
@@ -3827,7 +3827,7 @@ export interface operations {
                 sort?: "-enrolled_at" | "enrolled_at" | "-hostname" | "hostname" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status";
                 /** @description only items with this status */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in capitals or not */
+                /** @description only items in which this text occurs, in upper or lower case */
                 q?: string;
                 /** @description also hosts that were revoked */
                 include?: "revoked";
@@ -5249,7 +5249,7 @@ export interface operations {
                 sort?: "-id" | "id" | "-name" | "name";
                 /** @description only items with this status */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in capitals or not */
+                /** @description only items in which this text occurs, in upper or lower case */
                 q?: string;
             };
             header?: {
@@ -5967,7 +5967,7 @@ export interface operations {
     deletePeopleId: {
         parameters: {
             query?: {
-                /** @description what becomes of the API keys that the person made; revoke when absent */
+                /** @description what happens to the API keys that the person created; revoke when absent */
                 keys?: "revoke" | "keep";
             };
             header?: never;
@@ -6328,7 +6328,7 @@ export interface operations {
                 sort?: "-created_at" | "created_at" | "-expires_at" | "expires_at" | "-id" | "id" | "-status" | "status";
                 /** @description only items with this status */
                 status?: "pending" | "approved" | "enrolled" | "denied" | "withdrawn" | "expired";
-                /** @description only items in which this text occurs, in capitals or not */
+                /** @description only items in which this text occurs, in upper or lower case */
                 q?: string;
             };
             header?: {
@@ -8015,7 +8015,7 @@ export interface operations {
                 sort?: "-created_at" | "created_at" | "-expires_at" | "expires_at" | "-id" | "id" | "-status" | "status";
                 /** @description only items with this status */
                 status?: "pending" | "redeemed" | "expired" | "revoked";
-                /** @description only items in which this text occurs, in capitals or not */
+                /** @description only items in which this text occurs, in upper or lower case */
                 q?: string;
             };
             header?: {
@@ -8337,7 +8337,7 @@ export interface operations {
                 sort?: "-enrolled_at" | "enrolled_at" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status" | "-version" | "version";
                 /** @description only items with this status */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in capitals or not */
+                /** @description only items in which this text occurs, in upper or lower case */
                 q?: string;
                 /** @description also members whose access was revoked */
                 include?: "revoked";
