@@ -55,7 +55,7 @@ type controller struct {
 	spireAt   *net.TCPAddr // where the embedded spire-server listens
 	store     *store.Store
 	ca        *bootstrapca.CA
-	hostCAs   *x509.CertPool // ours and those of ca_bundle_paths
+	hostCAs   []*x509.Certificate // of ca_bundle_paths
 	installs  installs
 	health    *health.Server
 	metrics   *metrics.Registry
@@ -151,7 +151,7 @@ func (c *controller) open(ctx context.Context) (err error) {
 	if c.ca, err = bootstrapca.Open(c.paths.bootstrap(), c.td, time.Now); err != nil {
 		return err
 	}
-	if c.hostCAs, err = bootstrap.LoadAnchors(append([]string{c.ca.CertificatePath()}, c.cfg.CABundlePaths...)...); err != nil {
+	if c.hostCAs, err = bootstrap.ReadAnchors(c.cfg.CABundlePaths...); err != nil {
 		return fmt.Errorf("ca_bundle_paths: %w", err)
 	}
 	if c.installs, err = openInstalls(c.cfg.InstallDir, c.paths.releaseKey(), c.log.Named("install")); err != nil {
@@ -255,10 +255,9 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 		return nil, nil, err
 	}
 	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy), streamsOpened(c.metrics)}
-	bootstrapTLS := c.ca.ServerConfig()
-	bootstrapTLS.ClientCAs = c.hostCAs
+	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}

@@ -173,7 +173,9 @@ func (c *controller) agentDials() string {
 
 func (c *controller) ownBundle(ctx context.Context) (hostagent.Bundle, error) {
 	authorities, err := c.spire.Bundle(ctx)
-	return hostagent.Bundle{Authorities: authorities, ServerAddress: c.agentDials()}, err
+	out := hostagent.Bundle{Authorities: authorities, ServerAddress: c.agentDials()}
+	out.Renewed, out.TrustErr = selfhost.Renew(hostagent.Dir{Root: c.paths.host()}, c.ca)
+	return out, err
 }
 
 // ownIdentity waits for the controller's SVID, which it takes from the Workload

@@ -28,6 +28,7 @@ const (
 	Enroll         = "enroll"
 	HostContest    = "host.contested"
 	HostCloned     = "host.cloned"
+	HostRenew      = "host.renew"
 	RequestCreate  = "request.create" // of a host that asks to be let in without a token
 	RequestDeny    = "request.deny"
 	RequestApprove = "request.approve"

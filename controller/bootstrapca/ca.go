@@ -8,39 +8,37 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
 )
 
 const (
 	caLife       = 10 * 365 * 24 * time.Hour
 	listenerLife = 90 * 24 * time.Hour
+	hostLife     = 365 * 24 * time.Hour
 	backdate     = 5 * time.Minute // for hosts whose clock is a little behind
 )
 
-// CA signs. Its key is in a file of mode 0600 in the controller's data directory.
+// CA signs. Its keys are in files of mode 0600 in the controller's data directory. While
+// it is being replaced there are two of it; see Stage.
 type CA struct {
-	td   spiffeid.TrustDomain
-	dir  string
-	cert *x509.Certificate
-	key  crypto.Signer
-	now  func() time.Time
+	td  spiffeid.TrustDomain
+	dir string
+	now func() time.Time
 
 	mu       sync.Mutex
+	anchors  []anchor // the first one signs
+	nextKey  crypto.Signer
+	crosses  []*x509.Certificate
 	listener *tls.Certificate
 }
 
@@ -50,117 +48,85 @@ func Open(dir string, td spiffeid.TrustDomain, now func() time.Time) (*CA, error
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open bootstrap CA: %w", err)
 	}
-	// The key first: killed in between, the next start makes the certificate for it.
-	if err := ca.loadKey(); err != nil {
-		return nil, fmt.Errorf("open bootstrap CA: %w", err)
-	}
-	if err := ca.loadCertificate(); err != nil {
+	if err := ca.load(); err != nil {
 		return nil, fmt.Errorf("open bootstrap CA: %w", err)
 	}
 	return ca, nil
 }
 
-// CertificatePath is the PEM file that operators hand out as CONTROLLER_CA_PATH.
-func (ca *CA) CertificatePath() string { return filepath.Join(ca.dir, "ca.crt") }
+// CertificatePath is the PEM file of the anchors in force, which operators hand out as
+// CONTROLLER_CA_PATH.
+func (ca *CA) CertificatePath() string { return ca.path("ca.crt") }
 
-// Certificate is the CA's own certificate.
-func (ca *CA) Certificate() *x509.Certificate { return ca.cert }
+// Certificate is that of the CA that signs.
+func (ca *CA) Certificate() *x509.Certificate { return ca.Anchors()[0] }
 
-func (ca *CA) loadKey() error {
-	file := filepath.Join(ca.dir, "ca.key")
-	key, err := keyfile.Load(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return ca.makeKey(file)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: restore it from a backup", err)
-	}
-	ca.key = key
-	return nil
-}
-
-func (ca *CA) makeKey(file string) error {
-	if _, err := os.Stat(ca.CertificatePath()); err == nil {
-		return fmt.Errorf("%s is missing but its certificate exists: restore it from a backup", file)
-	}
-	key, err := keyfile.Make(file)
-	if err != nil {
-		return err
-	}
-	ca.key = key
-	return nil
-}
-
-func (ca *CA) loadCertificate() error {
-	raw, err := atomicfile.Read(ca.CertificatePath(), 64<<10)
-	if errors.Is(err, fs.ErrNotExist) {
-		return ca.makeCertificate()
-	}
-	if err != nil {
-		return err
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return fmt.Errorf("%s holds no certificate in PEM", ca.CertificatePath())
-	}
-	if ca.cert, err = x509.ParseCertificate(block.Bytes); err != nil {
-		return fmt.Errorf("%s: %w", ca.CertificatePath(), err)
-	}
-	if !ca.key.Public().(*ecdsa.PublicKey).Equal(ca.cert.PublicKey) {
-		return fmt.Errorf("%s and ca.key do not belong together", ca.CertificatePath())
-	}
-	return nil
-}
-
-func (ca *CA) makeCertificate() error {
-	now := ca.now()
-	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: "bootstrap CA of " + ca.td.Name()},
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(caLife),
-		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	der, err := ca.sign(template, template, ca.key.Public())
-	if err != nil {
-		return err
-	}
-	if ca.cert, err = x509.ParseCertificate(der); err != nil {
-		return err
-	}
-	return atomicfile.Write(ca.CertificatePath(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
-}
-
-// SignHost signs the host certificate for an x509pop attestation. It lives as
-// long as the CA: a host is ended by banning its agent, not by expiry, so that a
-// laptop can sleep for any time.
+// SignHost signs the host certificate for an x509pop attestation. A host is ended by
+// banning its agent, not by expiry: one that slept for longer than its certificate lives
+// renews it with its key.
 func (ca *CA) SignHost(id identity.HostID, publicKey any) ([]byte, error) {
 	pub, ok := publicKey.(*ecdsa.PublicKey)
 	if !ok || pub.Curve != elliptic.P256() {
 		return nil, errors.New("sign host certificate: the key is not ECDSA P-256")
 	}
+	ca.mu.Lock()
+	defer ca.mu.Unlock()
+	by := ca.anchors[0]
 	return ca.sign(&x509.Certificate{
 		Subject:   pkix.Name{CommonName: "host " + string(id)},
-		NotBefore: ca.now().Add(-backdate), NotAfter: ca.cert.NotAfter,
+		NotBefore: ca.now().Add(-backdate), NotAfter: earlier(ca.now().Add(hostLife), by.cert.NotAfter),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		URIs:        []*url.URL{id.CertificateURI(ca.td)},
-	}, ca.cert, pub)
+	}, by, pub)
 }
 
-func (ca *CA) sign(template, parent *x509.Certificate, pub any) ([]byte, error) {
+// Due says that a host certificate is to be renewed: it is in the last third of its life,
+// or the CA that signed it does not sign any more.
+func (ca *CA) Due(host *x509.Certificate) bool {
+	ca.mu.Lock()
+	defer ca.mu.Unlock()
+	third := host.NotAfter.Sub(host.NotBefore) / 3
+	return !ca.now().Before(host.NotAfter.Add(-third)) || host.CheckSignatureFrom(ca.anchors[0].cert) != nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (ca *CA) sign(template *x509.Certificate, by anchor, pub any) ([]byte, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err
 	}
 	template.SerialNumber = serial.Add(serial, big.NewInt(1))
-	return x509.CreateCertificate(rand.Reader, template, parent, pub, ca.key)
+	return x509.CreateCertificate(rand.Reader, template, by.cert, pub, by.key)
 }
 
 // ServerConfig is the TLS of the enrollment listener. A host that is enrolled may
 // present its certificate; anybody else may come without one, never with a bad one.
-func (ca *CA) ServerConfig() *tls.Config {
+// more are further CAs whose hosts are known.
+func (ca *CA) ServerConfig(more ...*x509.Certificate) *tls.Config {
+	base := ca.serverConfig()
+	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		c := ca.serverConfig()
+		for _, a := range more {
+			c.ClientCAs.AddCert(a)
+		}
+		return c, nil
+	}
+	return base
+}
+
+// serverConfig is that of the anchors in force now.
+func (ca *CA) serverConfig() *tls.Config {
 	hosts := x509.NewCertPool()
-	hosts.AddCert(ca.cert)
+	for _, a := range ca.Anchors() {
+		hosts.AddCert(a)
+	}
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		SessionTicketsDisabled: true,
@@ -179,10 +145,12 @@ func (ca *CA) ServerConfig() *tls.Config {
 }
 
 // listenerCertificate returns the listener's certificate, renewed in its last
-// third. Its key is in memory only.
+// third. Its key is in memory only. With it go the cross certificates, by which a host
+// that trusts a former CA only knows the listener too.
 func (ca *CA) listenerCertificate() (*tls.Certificate, error) {
 	ca.mu.Lock()
 	defer ca.mu.Unlock()
+	by := ca.anchors[0]
 	if ca.listener != nil && ca.now().Before(ca.listener.Leaf.NotAfter.Add(-listenerLife/3)) {
 		return ca.listener, nil
 	}
@@ -194,11 +162,11 @@ func (ca *CA) listenerCertificate() (*tls.Certificate, error) {
 	now := ca.now()
 	der, err := ca.sign(&x509.Certificate{
 		Subject:   pkix.Name{CommonName: name},
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(listenerLife),
+		NotBefore: now.Add(-backdate), NotAfter: earlier(now.Add(listenerLife), by.cert.NotAfter),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{name},
-	}, ca.cert, key.Public())
+	}, by, key.Public())
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +174,12 @@ func (ca *CA) listenerCertificate() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca.listener = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+	chain := [][]byte{der}
+	for _, c := range ca.liveCrosses() {
+		if ca.stage() != Prepared || c.CheckSignatureFrom(by.cert) != nil { // not the one that does not sign yet
+			chain = append(chain, c.Raw)
+		}
+	}
+	ca.listener = &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}
 	return ca.listener, nil
 }

@@ -6,12 +6,16 @@
 // enrolled (enroll does). Verifying is done by internal/bootstrap on the client
 // side, by SPIRE's x509pop attestor and by ServerConfig here.
 //
-// Main types, in reading order: CA (Open, SignHost), ServerConfig.
+// It can be replaced: Prepare makes a second CA that the first one vouches for,
+// Activate has it sign, Retire drops the first. It does not decide when.
+//
+// Main types, in reading order: CA (Open, SignHost), ServerConfig, Stage.
 //
 // CA is safe for concurrent use and starts no goroutine; the listener certificate
 // is renewed by the handshake that finds it old.
 //
 // Invariants: the two profiles cannot stand in for each other. A listener has
 // serverAuth and one DNS name and no URI; a host has clientAuth and one URI and no
-// DNS name. Nothing of a CSR is used but its key.
+// DNS name. Nothing of a CSR is used but its key. The files alone say which stage it
+// is, and a kill between any two writes is mended by Open.
 package bootstrapca

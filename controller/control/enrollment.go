@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -20,6 +23,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
@@ -28,6 +32,21 @@ import (
 // Redeemer spends tokens; enroll.Service is it.
 type Redeemer interface {
 	Redeem(ctx context.Context, r enroll.Redemption) (enroll.Enrollment, error)
+}
+
+// Renewer signs the keys of enrolled hosts again; enroll.Service is it.
+type Renewer interface {
+	Renew(ctx context.Context, r enroll.Renewal) ([]byte, error)
+}
+
+// Anchors is the bootstrap CA as hosts are told of it; bootstrapca.CA is it.
+type Anchors interface {
+	// Anchors are in force, the first one signs; Crosses vouch for one of them by its
+	// predecessor.
+	Anchors() []*x509.Certificate
+	Crosses() []*x509.Certificate
+	// Due says that a host certificate is to be renewed.
+	Due(host *x509.Certificate) bool
 }
 
 // Bundles reads the trust bundle from the SPIRE server.
@@ -62,7 +81,12 @@ type Enrollment struct {
 	Requests    Requests
 	Bundles     Bundles
 	Hosts       Hosts // nil: no host is told about itself
-	Policy      Snapshots
+	Renewer     Renewer
+	Anchors     Anchors // nil: no host is told of the bootstrap CA
+	// Heard is told what an enrolled host shows, and the SHA-256 of each bootstrap CA that
+	// it trusts. Optional.
+	Heard  func(host identity.HostID, shows *x509.Certificate, trusts [][]byte)
+	Policy Snapshots
 	// Endpoints says what they are now.
 	Endpoints func() Endpoints
 	// Result is told how each Enroll ended, one of EnrollResults. Optional.
@@ -180,14 +204,65 @@ func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotru
 }
 
 // FetchBundle implements EnrollmentService.
-func (e *Enrollment) FetchBundle(ctx context.Context, _ *zerotrustv1.FetchBundleRequest) (*zerotrustv1.FetchBundleResponse, error) {
+func (e *Enrollment) FetchBundle(ctx context.Context, req *zerotrustv1.FetchBundleRequest) (*zerotrustv1.FetchBundleResponse, error) {
 	bundle, err := e.bundle(ctx)
 	if err != nil {
 		return nil, toStatus(ctx, err, e.Log)
 	}
-	return &zerotrustv1.FetchBundleResponse{
+	out := &zerotrustv1.FetchBundleResponse{
 		Bundle: bundle, ControlPlaneAddresses: e.Endpoints().ControlPlane, ControllerTime: timestamppb.Now(), Host: e.standingOrNil(ctx),
-	}, nil
+	}
+	if e.Anchors == nil {
+		return out, nil
+	}
+	for _, c := range e.Anchors.Anchors() {
+		out.BootstrapAnchors = append(out.BootstrapAnchors, c.Raw)
+	}
+	for _, c := range e.Anchors.Crosses() {
+		out.BootstrapCrosses = append(out.BootstrapCrosses, c.Raw)
+	}
+	if _, cert := hostPeer(ctx); cert != nil && out.GetHost().GetKnown() {
+		out.Host.Renew = e.Anchors.Due(cert)
+		e.heard(cert, req.GetTrustedAnchors())
+	}
+	return out, nil
+}
+
+// maxTrusted bounds what a host can say of the anchors that it trusts.
+const maxTrusted = 8
+
+func (e *Enrollment) heard(shows *x509.Certificate, trusts [][]byte) {
+	id, err := identity.HostFromCertificate(shows, e.TrustDomain)
+	if err != nil || e.Heard == nil || len(trusts) > maxTrusted {
+		return
+	}
+	for _, t := range trusts {
+		if len(t) != sha256.Size {
+			return
+		}
+	}
+	e.Heard(id, shows, trusts)
+}
+
+// RenewHostCertificate implements EnrollmentService.
+func (e *Enrollment) RenewHostCertificate(ctx context.Context, req *zerotrustv1.RenewHostCertificateRequest) (*zerotrustv1.RenewHostCertificateResponse, error) {
+	if e.Renewer == nil {
+		return nil, status.Error(codes.Unimplemented, "host certificates are not renewed here")
+	}
+	r := enroll.Renewal{Signature: req.GetSignature(), RequestID: logging.RequestOf(ctx).ID}
+	r.Source, _ = hostPeer(ctx)
+	var err error
+	if r.Exporter, err = exporter(ctx); err == nil {
+		r.HostID, err = identity.ParseHostID(req.GetHostId())
+	}
+	if err != nil || len(r.Signature) > hostproof.MaxSignature {
+		return nil, toStatus(ctx, enroll.ErrRenewalRefused, e.Log)
+	}
+	der, err := e.Renewer.Renew(ctx, r)
+	if err != nil {
+		return nil, toStatus(ctx, err, e.Log)
+	}
+	return &zerotrustv1.RenewHostCertificateResponse{HostCertificate: der}, nil
 }
 
 // standingOrNil says nothing while the database fails: a host needs its bundle more, and

@@ -19,7 +19,9 @@ var EnrollmentRules = rpcauth.Rules{
 	zerotrustv1.EnrollmentService_RequestEnrollment_FullMethodName: rpcauth.Public(),
 	zerotrustv1.EnrollmentService_AwaitEnrollment_FullMethodName:   rpcauth.Public(),
 	zerotrustv1.EnrollmentService_FetchBundle_FullMethodName:       rpcauth.Public(),
-	healthv1.Health_Check_FullMethodName:                           rpcauth.Public(),
+	// The host's key signs the connection.
+	zerotrustv1.EnrollmentService_RenewHostCertificate_FullMethodName: rpcauth.Public(),
+	healthv1.Health_Check_FullMethodName:                              rpcauth.Public(),
 	// Nobody: a stream that a stranger may hold open, and the names of services.
 	healthv1.Health_Watch_FullMethodName: rpcauth.Allow(),
 	healthv1.Health_List_FullMethodName:  rpcauth.Allow(),

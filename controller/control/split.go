@@ -32,6 +32,15 @@ type split struct {
 func newSplit(t *tls.Config, web *handover) *split {
 	config := t.Clone()
 	config.NextProtos = []string{protoHTTP, protoGRPC}
+	if current := config.GetConfigForClient; current != nil {
+		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c, err := current(hello)
+			if c != nil {
+				c.NextProtos = config.NextProtos
+			}
+			return c, err
+		}
+	}
 	return &split{credentials.NewTLS(t), config, web}
 }
 

@@ -27,6 +27,8 @@ func toStatus(ctx context.Context, err error, log *zap.Logger) error {
 		return status.Error(codes.PermissionDenied, enroll.ErrProof.Error()+", request id "+requestID)
 	case errors.Is(err, enroll.ErrTooManyRequests):
 		return status.Error(codes.ResourceExhausted, enroll.ErrTooManyRequests.Error())
+	case errors.Is(err, enroll.ErrRenewalRefused):
+		return status.Error(codes.PermissionDenied, enroll.ErrRenewalRefused.Error())
 	case errors.Is(err, enroll.ErrRequestDenied):
 		return status.Error(codes.FailedPrecondition, enroll.ErrRequestDenied.Error())
 	case errors.Is(err, enroll.ErrRequestExpired):

@@ -7,7 +7,7 @@
 //
 // Main types, in reading order: Token, Service (Create, List, Revoke), Redemption
 // and Enrollment (Redeem); Delivery and Claim (OpenClaim); Request (Ask, Approve,
-// Deny, Await).
+// Deny, Await); Renewal (Renew).
 //
 // Service is safe for concurrent use and starts no goroutine; Run sweeps what has
 // expired. Redeem's decision is one SQL transaction; the steps after it are

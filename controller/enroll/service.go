@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"time"
@@ -23,6 +24,8 @@ type Store interface {
 	audit.Store
 	EnrollTx(ctx context.Context, fn func(Tx) error) error
 	Tokens(ctx context.Context) ([]Token, error)
+	// HostByID returns fleet.ErrNotFound. It only reads.
+	HostByID(ctx context.Context, id identity.HostID) (fleet.Host, error)
 	// TokenKnown says whether there is, or was, a token with this hash.
 	TokenKnown(ctx context.Context, hash []byte) (bool, error)
 	// Requests are newest first.
@@ -86,6 +89,8 @@ type Signer interface {
 	// SignHost signs for the public key of a verified CSR and takes nothing else
 	// from it. It returns DER.
 	SignHost(id identity.HostID, publicKey any) ([]byte, error)
+	// Due says that a host certificate is to be renewed.
+	Due(host *x509.Certificate) bool
 }
 
 // SPIRE is what redemption needs of the SPIRE server.

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -23,6 +24,8 @@ import (
 // Signer signs host certificates; bootstrapca.CA is it.
 type Signer interface {
 	SignHost(id identity.HostID, publicKey any) ([]byte, error)
+	// Due says that a host certificate is to be renewed.
+	Due(host *x509.Certificate) bool
 }
 
 // Prepare makes the host files in dir at first start, and afterwards only makes
@@ -42,9 +45,36 @@ func Prepare(dir hostagent.Dir, td spiffeid.TrustDomain, ca Signer, serverAddres
 	if host.TrustDomain != td {
 		return "", fmt.Errorf("this data directory belongs to trust domain %q, not %q: choose another data_dir or the old trust_domain", host.TrustDomain, td)
 	}
+	if _, err := Renew(dir, ca); err != nil {
+		return "", fmt.Errorf("renew own host certificate: %w", err)
+	}
 	host.SPIREServerAddress = serverAddress
 	// host.json is written last: killed before it, the next start begins anew.
 	return host.HostID, dir.WriteHost(host)
+}
+
+// Renew signs the key of the controller's own host again when its certificate is due.
+func Renew(dir hostagent.Dir, ca Signer) (renewed bool, err error) {
+	pair, err := tls.LoadX509KeyPair(dir.Certificate(), dir.Key())
+	if err != nil || !ca.Due(pair.Leaf) {
+		return false, err
+	}
+	host, err := dir.ReadHost()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // made a moment ago
+	}
+	if err != nil {
+		return false, err
+	}
+	cert, err := ca.SignHost(host.HostID, pair.Leaf.PublicKey)
+	if err != nil {
+		return false, err
+	}
+	return true, writeCertificate(dir, cert)
+}
+
+func writeCertificate(dir hostagent.Dir, der []byte) error {
+	return atomicfile.Write(dir.Certificate(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }
 
 func makeCredential(dir hostagent.Dir, id identity.HostID, ca Signer) error {
@@ -63,7 +93,7 @@ func makeCredential(dir hostagent.Dir, id identity.HostID, ca Signer) error {
 	if err := atomicfile.Write(dir.Key(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
 		return err
 	}
-	return atomicfile.Write(dir.Certificate(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644)
+	return writeCertificate(dir, cert)
 }
 
 // Entry is the controller's own registration entry: this program, run by this

@@ -140,3 +140,28 @@ func TestEntry(t *testing.T) {
 		Selectors: []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", os.Getuid())}, {Type: "unix", Value: "path:" + program}},
 	}, e, "always two selectors: another user's process at this path gets nothing")
 }
+
+// TestItsCertificateIsRenewed when another CA signs, with the same key, and only then.
+func TestItsCertificateIsRenewed(t *testing.T) {
+	t.Parallel()
+	ca, dir := newSigner(t), newDir(t)
+	_, err := selfhost.Prepare(dir, td, ca, "127.0.0.1:8081")
+	require.NoError(t, err)
+	before, err := tls.LoadX509KeyPair(dir.Certificate(), dir.Key())
+	require.NoError(t, err)
+	renewed, err := selfhost.Renew(dir, ca)
+	require.NoError(t, err)
+	require.False(t, renewed)
+	require.NoError(t, ca.Prepare())
+	require.NoError(t, ca.Activate())
+	renewed, err = selfhost.Renew(dir, ca)
+	require.NoError(t, err)
+	require.True(t, renewed)
+	after, err := tls.LoadX509KeyPair(dir.Certificate(), dir.Key())
+	require.NoError(t, err)
+	require.NoError(t, after.Leaf.CheckSignatureFrom(ca.Certificate()))
+	require.Equal(t, before.Leaf.URIs, after.Leaf.URIs)
+	renewed, err = selfhost.Renew(dir, ca)
+	require.NoError(t, err)
+	require.False(t, renewed)
+}

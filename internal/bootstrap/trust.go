@@ -29,17 +29,27 @@ func LoadAnchors(paths ...string) (*x509.CertPool, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no bootstrap CA given: set CONTROLLER_CA_PATH to the controller's ca.crt")
 	}
+	certs, err := ReadAnchors(paths...)
+	if err != nil {
+		return nil, err
+	}
 	pool := x509.NewCertPool()
+	for _, c := range certs {
+		pool.AddCert(c)
+	}
+	return pool, nil
+}
+
+// ReadAnchors reads the certificates of all files.
+func ReadAnchors(paths ...string) (out []*x509.Certificate, err error) {
 	for _, path := range paths {
 		certs, err := readAnchors(path)
 		if err != nil {
 			return nil, fmt.Errorf("bootstrap CA %s: %w: check CONTROLLER_CA_PATH", path, err)
 		}
-		for _, c := range certs {
-			pool.AddCert(c)
-		}
+		out = append(out, certs...)
 	}
-	return pool, nil
+	return out, nil
 }
 
 func readAnchors(path string) ([]*x509.Certificate, error) {

@@ -42,8 +42,10 @@ var ErrRefused = errors.New("the controller refused this token: it may be wrong,
 // Config configures a Client.
 type Config struct {
 	// Address of the enrollment listener, host:port.
-	Address     string
-	Anchors     *x509.CertPool
+	Address string
+	Anchors *x509.CertPool
+	// Trusted are the certificates of Anchors, for the host's report. Optional.
+	Trusted     []*x509.Certificate
 	TrustDomain spiffeid.TrustDomain
 	// Host is shown to the controller by FetchOffer, which then says how this host stands
 	// with it. Optional.
@@ -82,6 +84,12 @@ func New(cfg Config) (*Client, error) {
 type Offer struct {
 	Bundle       hostagent.Bundle
 	ControlPlane []string // host:port each
+	// Anchors are the bootstrap CAs in force, of which the first one signs; those that
+	// the host has where the controller told none. AnchorsErr is why they are not taken.
+	Anchors    []*x509.Certificate
+	AnchorsErr error
+	// Renew: the controller asks the host to renew its certificate.
+	Renew bool
 }
 
 // FetchBundle asks once for the trust bundle and the address of the SPIRE server,
@@ -119,12 +127,22 @@ func (c *Client) FetchOffer(ctx context.Context) (Offer, error) {
 		ahead := clockskew.Between(asked, answered, theirs.AsTime())
 		bundle.Clock = &ahead
 	}
-	return Offer{Bundle: bundle, ControlPlane: controlclient.Acceptable(reply.GetControlPlaneAddresses(), from)}, err
+	out := Offer{
+		Bundle: bundle, ControlPlane: controlclient.Acceptable(reply.GetControlPlaneAddresses(), from),
+		// Turned away with its certificate: it has ended, or its CA was replaced.
+		Renew: turnedAway || reply.GetHost().GetRenew(),
+	}
+	out.Anchors, out.AnchorsErr = bootstrap.Successors(c.cfg.Trusted, reply.GetBootstrapAnchors(), reply.GetBootstrapCrosses())
+	return out, err
 }
 
 func (c *Client) fetch(ctx context.Context, host *tls.Certificate) (reply *zerotrustv1.FetchBundleResponse, from net.Addr, err error) {
 	from, err = c.call(host, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
-		reply, err = api.FetchBundle(ctx, &zerotrustv1.FetchBundleRequest{})
+		req := &zerotrustv1.FetchBundleRequest{}
+		for _, a := range c.cfg.Trusted {
+			req.TrustedAnchors = append(req.TrustedAnchors, bootstrap.Hash(a))
+		}
+		reply, err = api.FetchBundle(ctx, req)
 		return err
 	})
 	return reply, from, err

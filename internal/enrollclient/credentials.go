@@ -42,6 +42,7 @@ type failure struct {
 	err      error
 	listener *x509.Certificate // of the newest handshake that succeeded
 	from     net.Addr          // of its other end
+	state    tls.ConnectionState
 	// unreachable is why the last dial failed.
 	unreachable error
 }
@@ -67,7 +68,7 @@ func (h *handshakes) ClientHandshake(ctx context.Context, authority string, raw 
 	}
 	if t, ok := info.(credentials.TLSInfo); ok && len(t.State.PeerCertificates) > 0 {
 		h.shared.mu.Lock()
-		h.shared.listener, h.shared.from = t.State.PeerCertificates[0], raw.RemoteAddr()
+		h.shared.listener, h.shared.from, h.shared.state = t.State.PeerCertificates[0], raw.RemoteAddr(), t.State
 		h.shared.mu.Unlock()
 	}
 	return &watchedConn{Conn: conn, shared: h.shared}, info, nil

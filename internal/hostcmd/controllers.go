@@ -85,9 +85,9 @@ func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error)
 	for range c.known {
 		client, err := clientAt(c.known[c.next], host, c.dir)
 		if err == nil {
-			var bundle hostagent.Bundle
-			if bundle, err = client.FetchBundle(ctx); err == nil {
-				return bundle, nil
+			var offer enrollclient.Offer
+			if offer, err = client.FetchOffer(ctx); err == nil {
+				return c.follow(ctx, client, host, offer), nil
 			}
 		}
 		faults = append(faults, err)
@@ -123,11 +123,15 @@ func another(err error) bool {
 // clientAt calls a controller of the host's bootstrap CA, and shows it the host
 // certificate where there is one that this user may use.
 func clientAt(addr string, host hostagent.Host, dir hostagent.Dir) (*enrollclient.Client, error) {
-	anchors, err := bootstrap.LoadAnchors(host.ControllerCAPath)
+	trusted, err := bootstrap.ReadAnchors(host.ControllerCAPath)
 	if err != nil {
 		return nil, err
 	}
-	return enrollclient.New(enrollclient.Config{Address: addr, Anchors: anchors, TrustDomain: host.TrustDomain, Host: shown(dir)})
+	anchors := x509.NewCertPool()
+	for _, a := range trusted {
+		anchors.AddCert(a)
+	}
+	return enrollclient.New(enrollclient.Config{Address: addr, Anchors: anchors, Trusted: trusted, TrustDomain: host.TrustDomain, Host: shown(dir)})
 }
 
 // shown is the host certificate with its key, nil where it cannot be used: everybody

@@ -18,6 +18,7 @@ const (
 	subjectLabel = "grpccontroller enrollment request v1"
 	askLabel     = "grpccontroller enrollment request proof v1"
 	awaitLabel   = "grpccontroller enrollment await v1"
+	renewLabel   = "grpccontroller host certificate renewal v1"
 
 	// ExporterLabel is the label of the TLS exporter value (RFC 5705) that binds an
 	// answer to its connection.
@@ -79,6 +80,11 @@ func (s Subject) AskMessage() []byte {
 // AwaitMessage is what the host signs to be told the decision.
 func AwaitMessage(requestID string, challenge, exporter []byte) []byte {
 	return message(awaitLabel, []byte(requestID), challenge, exporter)
+}
+
+// RenewMessage is what an enrolled host signs to have its certificate renewed.
+func RenewMessage(host identity.HostID, exporter []byte) []byte {
+	return message(renewLabel, []byte(host), exporter)
 }
 
 // SplitFingerprint is all of a fingerprint but its last group, and that one.

@@ -23,6 +23,7 @@ type Observation struct {
 	Deaths    int       // deaths of agent processes since Run began
 	Moved     bool      // the SPIRE server's address has changed since the last round
 	Orphaned  bool      // the authority of the agent's own SVID is not trusted any more
+	Renewed   bool      // the host has another certificate since this round
 	Refused   bool      // the controller has revoked this host, or does not know it
 }
 
@@ -36,6 +37,7 @@ const (
 	Unhealthy       Reason = "the agent was unhealthy"
 	Dying           Reason = "the agent kept dying"
 	ServerMoved     Reason = "the SPIRE server's address changed"
+	CertRenewed     Reason = "the host certificate was renewed"
 	AuthorityGone   Reason = "the agent missed the revocation of its authority"
 )
 
@@ -53,6 +55,7 @@ type Decider struct {
 	last           time.Time // previous round
 	absent         bool      // the network, or this machine, was away since the last restart
 	moved          bool
+	renewed        bool
 	unhealthySince time.Time // zero while healthy
 	orphanedSince  time.Time // zero while the agent's authority is trusted
 	refused        bool      // in the round before
@@ -76,7 +79,7 @@ func (d *Decider) Decide(o Observation) Reason {
 	if reason == NoReason {
 		return NoReason
 	}
-	d.absent, d.moved, d.deaths, d.restarted = false, false, o.Deaths, o.At
+	d.absent, d.moved, d.renewed, d.deaths, d.restarted = false, false, false, o.Deaths, o.At
 	if !o.Healthy {
 		d.unhealthySince = o.At // the new agent gets its own time
 	}
@@ -93,6 +96,7 @@ func (d *Decider) note(o Observation) {
 	d.absent = d.absent || slept || !o.Reachable || d.refused && !o.Refused
 	d.refused = o.Refused
 	d.moved = d.moved || o.Moved
+	d.renewed = d.renewed || o.Renewed
 	switch {
 	case !o.Orphaned:
 		d.orphanedSince = time.Time{}
@@ -120,6 +124,8 @@ func (d *Decider) reason(o Observation) Reason {
 		return NoReason
 	case d.moved:
 		return ServerMoved
+	case d.renewed:
+		return CertRenewed
 	case d.absent && (d.restarted.IsZero() || since >= 3*d.Interval):
 		// A network that flaps restarts the agent at most every third round.
 		return NetworkReturned

@@ -48,6 +48,12 @@ func orphan() hostagent.Observation {
 	return o
 }
 
+func renewed() hostagent.Observation {
+	o := fine
+	o.Renewed = true
+	return o
+}
+
 func repeat(n int, s step) []step {
 	var out []step
 	for range n {
@@ -125,6 +131,10 @@ func TestDecider(t *testing.T) {
 		}},
 		"does nothing about an unhealthy agent while nothing can be fetched": {steps: repeat(100, see(hostagent.Observation{}))},
 		"restarts once when the server moved":                                {steps: []step{see(fine), see(moved()).because(hostagent.ServerMoved), see(fine)}},
+		"restarts once when the host certificate was renewed":                {steps: []step{see(fine), see(renewed()).because(hostagent.CertRenewed), see(fine), see(fine)}},
+		"remembers that the host certificate was renewed": {steps: []step{
+			see(hostagent.Observation{Healthy: true, Renewed: true}), see(fine).because(hostagent.CertRenewed), see(fine),
+		}},
 		"remembers that the server moved until it answers": {steps: []step{
 			see(hostagent.Observation{Healthy: true, Moved: true}), see(fine).because(hostagent.ServerMoved), see(fine),
 		}},

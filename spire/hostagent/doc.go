@@ -19,6 +19,6 @@
 // Reason may be called from any goroutine.
 //
 // Invariants: an agent that is fine on a network that never failed is never
-// restarted; a running ephemeral agent is never restarted, since its join token
+// restarted, but for a renewed host certificate; a running ephemeral agent is never restarted, since its join token
 // is spent; bundle.pem is replaced in one rename and never by an empty bundle.
 package hostagent

@@ -36,6 +36,7 @@ func (s *Supervisor) observe(ctx context.Context) Observation {
 		Exited:    child.State == supervisor.StateBackoff || child.State == supervisor.StateStopped,
 		Deaths:    child.Restarts,
 		Moved:     moved,
+		Renewed:   said.Renewed,
 		Orphaned:  fetchErr == nil && s.orphaned(),
 	}
 }
@@ -95,6 +96,14 @@ func (s *Supervisor) fetch(ctx context.Context) (b Bundle, moved bool, err error
 		return b, false, fmt.Errorf("fetch bundle: %w", err)
 	}
 	s.authorities = b.Authorities
+	if b.TrustErr != nil {
+		s.trusting.Fails(s.log, zap.WarnLevel, "the host certificate or the bootstrap CA of this host was not renewed, retrying", b.TrustErr)
+	} else {
+		s.trusting.Over(s.log, "the host certificate and the bootstrap CA of this host are current again")
+	}
+	if b.Renewed {
+		s.log.Info("host certificate renewed")
+	}
 	if b.Refused != s.refused && b.Refused != "" {
 		s.log.Warn("the controller advertises an address of the SPIRE server that hosts cannot use: set public_address on the controller",
 			zap.String("refused", b.Refused), zap.String("kept", s.host.SPIREServerAddress))

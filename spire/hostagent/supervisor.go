@@ -35,6 +35,10 @@ type Bundle struct {
 	// Standing is what the controller says of this host, Members who is enrolled on it.
 	Standing Standing
 	Members  []string // SPIFFE IDs
+	// Renewed says that the host has another certificate now, with which its agent has to
+	// attest; TrustErr why its certificate or its bootstrap CA could not be kept current.
+	Renewed  bool
+	TrustErr error
 	// Clock is how far this host's clock is ahead of the controller's, nil if it did not say.
 	Clock *clockskew.Ahead
 }
@@ -74,6 +78,7 @@ type Supervisor struct {
 	refusals    int    // rounds in a row in which the controller did not want this host
 	notice      Notice // as it was written last
 	telling     logging.Condition
+	trusting    logging.Condition
 	decider     Decider
 	process     *supervisor.Process
 

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -113,6 +114,8 @@ func (r *realAPI) ask(t testing.TB, at time.Time) {
 type noSigner struct{}
 
 // SignHost implements enroll.Signer.
+func (noSigner) Due(*x509.Certificate) bool { return false }
+
 func (noSigner) SignHost(identity.HostID, any) ([]byte, error) {
 	return nil, errors.New("nobody enrolls here")
 }

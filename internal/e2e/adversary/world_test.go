@@ -142,7 +142,7 @@ func (w *world) serve(t *testing.T, b between) {
 	log, own := zap.NewNop(), w.spireCA.Identity(w.spireCA.SVID(t, controllerID))
 	endpoints := control.Endpoints{SPIREServer: "203.0.113.1:8081"}
 	w.door = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
-		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Log: log,
+		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Hosts: w.store, Renewer: w.enroll, Anchors: w.ca, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Log: log,
 	}, log)
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: anyKind},
 		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Audit: b.audit, Stopping: ctx.Done(), Reports: w.collector, Log: log},

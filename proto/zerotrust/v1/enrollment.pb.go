@@ -23,6 +23,105 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type RenewHostCertificateRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	HostId string                 `protobuf:"bytes,1,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
+	// ECDSA signature (ASN.1) of the host's key over the host id and the TLS exporter
+	// value of this connection.
+	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewHostCertificateRequest) Reset() {
+	*x = RenewHostCertificateRequest{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewHostCertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewHostCertificateRequest) ProtoMessage() {}
+
+func (x *RenewHostCertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewHostCertificateRequest.ProtoReflect.Descriptor instead.
+func (*RenewHostCertificateRequest) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RenewHostCertificateRequest) GetHostId() string {
+	if x != nil {
+		return x.HostId
+	}
+	return ""
+}
+
+func (x *RenewHostCertificateRequest) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+type RenewHostCertificateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DER, for the same key.
+	HostCertificate []byte `protobuf:"bytes,1,opt,name=host_certificate,json=hostCertificate,proto3" json:"host_certificate,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RenewHostCertificateResponse) Reset() {
+	*x = RenewHostCertificateResponse{}
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewHostCertificateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewHostCertificateResponse) ProtoMessage() {}
+
+func (x *RenewHostCertificateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewHostCertificateResponse.ProtoReflect.Descriptor instead.
+func (*RenewHostCertificateResponse) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RenewHostCertificateResponse) GetHostCertificate() []byte {
+	if x != nil {
+		return x.HostCertificate
+	}
+	return nil
+}
+
 type EnrollRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Token string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -40,7 +139,7 @@ type EnrollRequest struct {
 
 func (x *EnrollRequest) Reset() {
 	*x = EnrollRequest{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[0]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -52,7 +151,7 @@ func (x *EnrollRequest) String() string {
 func (*EnrollRequest) ProtoMessage() {}
 
 func (x *EnrollRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[0]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -65,7 +164,7 @@ func (x *EnrollRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrollRequest.ProtoReflect.Descriptor instead.
 func (*EnrollRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{0}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *EnrollRequest) GetToken() string {
@@ -128,7 +227,7 @@ type HostFacts struct {
 
 func (x *HostFacts) Reset() {
 	*x = HostFacts{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[1]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -140,7 +239,7 @@ func (x *HostFacts) String() string {
 func (*HostFacts) ProtoMessage() {}
 
 func (x *HostFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[1]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -153,7 +252,7 @@ func (x *HostFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostFacts.ProtoReflect.Descriptor instead.
 func (*HostFacts) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{1}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HostFacts) GetBinaryPath() string {
@@ -210,7 +309,7 @@ type EnrollResponse struct {
 
 func (x *EnrollResponse) Reset() {
 	*x = EnrollResponse{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -222,7 +321,7 @@ func (x *EnrollResponse) String() string {
 func (*EnrollResponse) ProtoMessage() {}
 
 func (x *EnrollResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -235,7 +334,7 @@ func (x *EnrollResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrollResponse.ProtoReflect.Descriptor instead.
 func (*EnrollResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{2}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EnrollResponse) GetTrustDomain() string {
@@ -307,7 +406,7 @@ type BundleInfo struct {
 
 func (x *BundleInfo) Reset() {
 	*x = BundleInfo{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +418,7 @@ func (x *BundleInfo) String() string {
 func (*BundleInfo) ProtoMessage() {}
 
 func (x *BundleInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +431,7 @@ func (x *BundleInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleInfo.ProtoReflect.Descriptor instead.
 func (*BundleInfo) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{3}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BundleInfo) GetX509Authorities() [][]byte {
@@ -350,14 +449,17 @@ func (x *BundleInfo) GetSpireServerAddress() string {
 }
 
 type FetchBundleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of each bootstrap CA that the host trusts, at most 8. It counts for a
+	// caller that shows its host certificate: the replacement of the CA waits for it.
+	TrustedAnchors [][]byte `protobuf:"bytes,1,rep,name=trusted_anchors,json=trustedAnchors,proto3" json:"trusted_anchors,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *FetchBundleRequest) Reset() {
 	*x = FetchBundleRequest{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +471,7 @@ func (x *FetchBundleRequest) String() string {
 func (*FetchBundleRequest) ProtoMessage() {}
 
 func (x *FetchBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +484,14 @@ func (x *FetchBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchBundleRequest.ProtoReflect.Descriptor instead.
 func (*FetchBundleRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{4}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FetchBundleRequest) GetTrustedAnchors() [][]byte {
+	if x != nil {
+		return x.TrustedAnchors
+	}
+	return nil
 }
 
 type FetchBundleResponse struct {
@@ -393,14 +502,21 @@ type FetchBundleResponse struct {
 	ControllerTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=controller_time,json=controllerTime,proto3" json:"controller_time,omitempty"`
 	// What the controller knows of the host whose certificate the caller showed; absent
 	// for a caller without one.
-	Host          *HostStanding `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Host *HostStanding `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	// The bootstrap CAs that are in force, DER, at most 4; the first one signs. A host
+	// takes them in the place of its own if it trusts each of them already, or one that
+	// vouches for it.
+	BootstrapAnchors [][]byte `protobuf:"bytes,5,rep,name=bootstrap_anchors,json=bootstrapAnchors,proto3" json:"bootstrap_anchors,omitempty"`
+	// Certificates by which a CA vouches for its successor: name and key of one of the
+	// anchors or of another of these, signed by the CA before it. DER, at most 4.
+	BootstrapCrosses [][]byte `protobuf:"bytes,6,rep,name=bootstrap_crosses,json=bootstrapCrosses,proto3" json:"bootstrap_crosses,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *FetchBundleResponse) Reset() {
 	*x = FetchBundleResponse{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +528,7 @@ func (x *FetchBundleResponse) String() string {
 func (*FetchBundleResponse) ProtoMessage() {}
 
 func (x *FetchBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +541,7 @@ func (x *FetchBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchBundleResponse.ProtoReflect.Descriptor instead.
 func (*FetchBundleResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{5}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FetchBundleResponse) GetBundle() *BundleInfo {
@@ -456,6 +572,20 @@ func (x *FetchBundleResponse) GetHost() *HostStanding {
 	return nil
 }
 
+func (x *FetchBundleResponse) GetBootstrapAnchors() [][]byte {
+	if x != nil {
+		return x.BootstrapAnchors
+	}
+	return nil
+}
+
+func (x *FetchBundleResponse) GetBootstrapCrosses() [][]byte {
+	if x != nil {
+		return x.BootstrapCrosses
+	}
+	return nil
+}
+
 // HostStanding is how a host stands with the controller.
 type HostStanding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -463,14 +593,16 @@ type HostStanding struct {
 	Known bool `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`
 	// SPIFFE IDs that are enrolled on the host and not revoked; none is left on a host
 	// that was revoked.
-	SpiffeIds     []string `protobuf:"bytes,2,rep,name=spiffe_ids,json=spiffeIds,proto3" json:"spiffe_ids,omitempty"`
+	SpiffeIds []string `protobuf:"bytes,2,rep,name=spiffe_ids,json=spiffeIds,proto3" json:"spiffe_ids,omitempty"`
+	// The certificate that the host showed is to be renewed.
+	Renew         bool `protobuf:"varint,3,opt,name=renew,proto3" json:"renew,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostStanding) Reset() {
 	*x = HostStanding{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +614,7 @@ func (x *HostStanding) String() string {
 func (*HostStanding) ProtoMessage() {}
 
 func (x *HostStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +627,7 @@ func (x *HostStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostStanding.ProtoReflect.Descriptor instead.
 func (*HostStanding) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{6}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HostStanding) GetKnown() bool {
@@ -510,6 +642,13 @@ func (x *HostStanding) GetSpiffeIds() []string {
 		return x.SpiffeIds
 	}
 	return nil
+}
+
+func (x *HostStanding) GetRenew() bool {
+	if x != nil {
+		return x.Renew
+	}
+	return false
 }
 
 type RequestEnrollmentRequest struct {
@@ -531,7 +670,7 @@ type RequestEnrollmentRequest struct {
 
 func (x *RequestEnrollmentRequest) Reset() {
 	*x = RequestEnrollmentRequest{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +682,7 @@ func (x *RequestEnrollmentRequest) String() string {
 func (*RequestEnrollmentRequest) ProtoMessage() {}
 
 func (x *RequestEnrollmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +695,7 @@ func (x *RequestEnrollmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestEnrollmentRequest.ProtoReflect.Descriptor instead.
 func (*RequestEnrollmentRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{7}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RequestEnrollmentRequest) GetKind() WorkloadKind {
@@ -615,7 +754,7 @@ type RequestEnrollmentResponse struct {
 
 func (x *RequestEnrollmentResponse) Reset() {
 	*x = RequestEnrollmentResponse{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +766,7 @@ func (x *RequestEnrollmentResponse) String() string {
 func (*RequestEnrollmentResponse) ProtoMessage() {}
 
 func (x *RequestEnrollmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +779,7 @@ func (x *RequestEnrollmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestEnrollmentResponse.ProtoReflect.Descriptor instead.
 func (*RequestEnrollmentResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{8}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RequestEnrollmentResponse) GetRequestId() string {
@@ -683,7 +822,7 @@ type AwaitEnrollmentRequest struct {
 
 func (x *AwaitEnrollmentRequest) Reset() {
 	*x = AwaitEnrollmentRequest{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +834,7 @@ func (x *AwaitEnrollmentRequest) String() string {
 func (*AwaitEnrollmentRequest) ProtoMessage() {}
 
 func (x *AwaitEnrollmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +847,7 @@ func (x *AwaitEnrollmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitEnrollmentRequest.ProtoReflect.Descriptor instead.
 func (*AwaitEnrollmentRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{9}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AwaitEnrollmentRequest) GetRequestId() string {
@@ -738,7 +877,7 @@ type AwaitEnrollmentResponse struct {
 
 func (x *AwaitEnrollmentResponse) Reset() {
 	*x = AwaitEnrollmentResponse{}
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +889,7 @@ func (x *AwaitEnrollmentResponse) String() string {
 func (*AwaitEnrollmentResponse) ProtoMessage() {}
 
 func (x *AwaitEnrollmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_enrollment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +902,7 @@ func (x *AwaitEnrollmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitEnrollmentResponse.ProtoReflect.Descriptor instead.
 func (*AwaitEnrollmentResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{10}
+	return file_zerotrust_v1_enrollment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AwaitEnrollmentResponse) GetStep() isAwaitEnrollmentResponse_Step {
@@ -812,7 +951,12 @@ var File_zerotrust_v1_enrollment_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\n" +
-	"\x1dzerotrust/v1/enrollment.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xc2\x01\n" +
+	"\x1dzerotrust/v1/enrollment.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"T\n" +
+	"\x1bRenewHostCertificateRequest\x12\x17\n" +
+	"\ahost_id\x18\x01 \x01(\tR\x06hostId\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"I\n" +
+	"\x1cRenewHostCertificateResponse\x12)\n" +
+	"\x10host_certificate\x18\x01 \x01(\fR\x0fhostCertificate\"\xc2\x01\n" +
 	"\rEnrollRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.zerotrust.v1.WorkloadKindR\x04kind\x12\x0e\n" +
@@ -840,17 +984,21 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\n" +
 	"BundleInfo\x12)\n" +
 	"\x10x509_authorities\x18\x01 \x03(\fR\x0fx509Authorities\x120\n" +
-	"\x14spire_server_address\x18\x02 \x01(\tR\x12spireServerAddress\"\x14\n" +
-	"\x12FetchBundleRequest\"\xf4\x01\n" +
+	"\x14spire_server_address\x18\x02 \x01(\tR\x12spireServerAddress\"=\n" +
+	"\x12FetchBundleRequest\x12'\n" +
+	"\x0ftrusted_anchors\x18\x01 \x03(\fR\x0etrustedAnchors\"\xce\x02\n" +
 	"\x13FetchBundleResponse\x120\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x18.zerotrust.v1.BundleInfoR\x06bundle\x126\n" +
 	"\x17control_plane_addresses\x18\x02 \x03(\tR\x15controlPlaneAddresses\x12C\n" +
 	"\x0fcontroller_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0econtrollerTime\x12.\n" +
-	"\x04host\x18\x04 \x01(\v2\x1a.zerotrust.v1.HostStandingR\x04host\"C\n" +
+	"\x04host\x18\x04 \x01(\v2\x1a.zerotrust.v1.HostStandingR\x04host\x12+\n" +
+	"\x11bootstrap_anchors\x18\x05 \x03(\fR\x10bootstrapAnchors\x12+\n" +
+	"\x11bootstrap_crosses\x18\x06 \x03(\fR\x10bootstrapCrosses\"Y\n" +
 	"\fHostStanding\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x1d\n" +
 	"\n" +
-	"spiffe_ids\x18\x02 \x03(\tR\tspiffeIds\"\xcd\x01\n" +
+	"spiffe_ids\x18\x02 \x03(\tR\tspiffeIds\x12\x14\n" +
+	"\x05renew\x18\x03 \x01(\bR\x05renew\"\xcd\x01\n" +
 	"\x18RequestEnrollmentRequest\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.zerotrust.v1.WorkloadKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x10\n" +
@@ -872,12 +1020,13 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\x17AwaitEnrollmentResponse\x12\x1e\n" +
 	"\tchallenge\x18\x01 \x01(\fH\x00R\tchallenge\x12:\n" +
 	"\benrolled\x18\x02 \x01(\v2\x1c.zerotrust.v1.EnrollResponseH\x00R\benrolledB\x06\n" +
-	"\x04step2\xf6\x02\n" +
+	"\x04step2\xe5\x03\n" +
 	"\x11EnrollmentService\x12C\n" +
 	"\x06Enroll\x12\x1b.zerotrust.v1.EnrollRequest\x1a\x1c.zerotrust.v1.EnrollResponse\x12d\n" +
 	"\x11RequestEnrollment\x12&.zerotrust.v1.RequestEnrollmentRequest\x1a'.zerotrust.v1.RequestEnrollmentResponse\x12b\n" +
 	"\x0fAwaitEnrollment\x12$.zerotrust.v1.AwaitEnrollmentRequest\x1a%.zerotrust.v1.AwaitEnrollmentResponse(\x010\x01\x12R\n" +
-	"\vFetchBundle\x12 .zerotrust.v1.FetchBundleRequest\x1a!.zerotrust.v1.FetchBundleResponseBMZKgithub.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1;zerotrustv1b\x06proto3"
+	"\vFetchBundle\x12 .zerotrust.v1.FetchBundleRequest\x1a!.zerotrust.v1.FetchBundleResponse\x12m\n" +
+	"\x14RenewHostCertificate\x12).zerotrust.v1.RenewHostCertificateRequest\x1a*.zerotrust.v1.RenewHostCertificateResponseBMZKgithub.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1;zerotrustv1b\x06proto3"
 
 var (
 	file_zerotrust_v1_enrollment_proto_rawDescOnce sync.Once
@@ -891,47 +1040,51 @@ func file_zerotrust_v1_enrollment_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_enrollment_proto_rawDescData
 }
 
-var file_zerotrust_v1_enrollment_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_zerotrust_v1_enrollment_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_zerotrust_v1_enrollment_proto_goTypes = []any{
-	(*EnrollRequest)(nil),             // 0: zerotrust.v1.EnrollRequest
-	(*HostFacts)(nil),                 // 1: zerotrust.v1.HostFacts
-	(*EnrollResponse)(nil),            // 2: zerotrust.v1.EnrollResponse
-	(*BundleInfo)(nil),                // 3: zerotrust.v1.BundleInfo
-	(*FetchBundleRequest)(nil),        // 4: zerotrust.v1.FetchBundleRequest
-	(*FetchBundleResponse)(nil),       // 5: zerotrust.v1.FetchBundleResponse
-	(*HostStanding)(nil),              // 6: zerotrust.v1.HostStanding
-	(*RequestEnrollmentRequest)(nil),  // 7: zerotrust.v1.RequestEnrollmentRequest
-	(*RequestEnrollmentResponse)(nil), // 8: zerotrust.v1.RequestEnrollmentResponse
-	(*AwaitEnrollmentRequest)(nil),    // 9: zerotrust.v1.AwaitEnrollmentRequest
-	(*AwaitEnrollmentResponse)(nil),   // 10: zerotrust.v1.AwaitEnrollmentResponse
-	(WorkloadKind)(0),                 // 11: zerotrust.v1.WorkloadKind
-	(*Directory)(nil),                 // 12: zerotrust.v1.Directory
-	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),       // 14: google.protobuf.Duration
+	(*RenewHostCertificateRequest)(nil),  // 0: zerotrust.v1.RenewHostCertificateRequest
+	(*RenewHostCertificateResponse)(nil), // 1: zerotrust.v1.RenewHostCertificateResponse
+	(*EnrollRequest)(nil),                // 2: zerotrust.v1.EnrollRequest
+	(*HostFacts)(nil),                    // 3: zerotrust.v1.HostFacts
+	(*EnrollResponse)(nil),               // 4: zerotrust.v1.EnrollResponse
+	(*BundleInfo)(nil),                   // 5: zerotrust.v1.BundleInfo
+	(*FetchBundleRequest)(nil),           // 6: zerotrust.v1.FetchBundleRequest
+	(*FetchBundleResponse)(nil),          // 7: zerotrust.v1.FetchBundleResponse
+	(*HostStanding)(nil),                 // 8: zerotrust.v1.HostStanding
+	(*RequestEnrollmentRequest)(nil),     // 9: zerotrust.v1.RequestEnrollmentRequest
+	(*RequestEnrollmentResponse)(nil),    // 10: zerotrust.v1.RequestEnrollmentResponse
+	(*AwaitEnrollmentRequest)(nil),       // 11: zerotrust.v1.AwaitEnrollmentRequest
+	(*AwaitEnrollmentResponse)(nil),      // 12: zerotrust.v1.AwaitEnrollmentResponse
+	(WorkloadKind)(0),                    // 13: zerotrust.v1.WorkloadKind
+	(*Directory)(nil),                    // 14: zerotrust.v1.Directory
+	(*timestamppb.Timestamp)(nil),        // 15: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),          // 16: google.protobuf.Duration
 }
 var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
-	11, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	1,  // 1: zerotrust.v1.EnrollRequest.host:type_name -> zerotrust.v1.HostFacts
-	3,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	12, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
-	3,  // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	13, // 5: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
-	6,  // 6: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
-	11, // 7: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	1,  // 8: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
-	13, // 9: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
-	14, // 10: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
-	2,  // 11: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
-	0,  // 12: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
-	7,  // 13: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
-	9,  // 14: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
-	4,  // 15: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
-	2,  // 16: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
-	8,  // 17: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
-	10, // 18: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
-	5,  // 19: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
+	13, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	3,  // 1: zerotrust.v1.EnrollRequest.host:type_name -> zerotrust.v1.HostFacts
+	5,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
+	14, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
+	5,  // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
+	15, // 5: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
+	13, // 7: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	3,  // 8: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
+	15, // 9: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 10: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
+	4,  // 11: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
+	2,  // 12: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
+	9,  // 13: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
+	11, // 14: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
+	6,  // 15: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
+	0,  // 16: zerotrust.v1.EnrollmentService.RenewHostCertificate:input_type -> zerotrust.v1.RenewHostCertificateRequest
+	4,  // 17: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
+	10, // 18: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
+	12, // 19: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
+	7,  // 20: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
+	1,  // 21: zerotrust.v1.EnrollmentService.RenewHostCertificate:output_type -> zerotrust.v1.RenewHostCertificateResponse
+	17, // [17:22] is the sub-list for method output_type
+	12, // [12:17] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -943,7 +1096,7 @@ func file_zerotrust_v1_enrollment_proto_init() {
 		return
 	}
 	file_zerotrust_v1_identity_proto_init()
-	file_zerotrust_v1_enrollment_proto_msgTypes[10].OneofWrappers = []any{
+	file_zerotrust_v1_enrollment_proto_msgTypes[12].OneofWrappers = []any{
 		(*AwaitEnrollmentResponse_Challenge)(nil),
 		(*AwaitEnrollmentResponse_Enrolled)(nil),
 	}
@@ -953,7 +1106,7 @@ func file_zerotrust_v1_enrollment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_enrollment_proto_rawDesc), len(file_zerotrust_v1_enrollment_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

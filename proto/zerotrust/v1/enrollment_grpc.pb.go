@@ -19,10 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	EnrollmentService_Enroll_FullMethodName            = "/zerotrust.v1.EnrollmentService/Enroll"
-	EnrollmentService_RequestEnrollment_FullMethodName = "/zerotrust.v1.EnrollmentService/RequestEnrollment"
-	EnrollmentService_AwaitEnrollment_FullMethodName   = "/zerotrust.v1.EnrollmentService/AwaitEnrollment"
-	EnrollmentService_FetchBundle_FullMethodName       = "/zerotrust.v1.EnrollmentService/FetchBundle"
+	EnrollmentService_Enroll_FullMethodName               = "/zerotrust.v1.EnrollmentService/Enroll"
+	EnrollmentService_RequestEnrollment_FullMethodName    = "/zerotrust.v1.EnrollmentService/RequestEnrollment"
+	EnrollmentService_AwaitEnrollment_FullMethodName      = "/zerotrust.v1.EnrollmentService/AwaitEnrollment"
+	EnrollmentService_FetchBundle_FullMethodName          = "/zerotrust.v1.EnrollmentService/FetchBundle"
+	EnrollmentService_RenewHostCertificate_FullMethodName = "/zerotrust.v1.EnrollmentService/RenewHostCertificate"
 )
 
 // EnrollmentServiceClient is the client API for EnrollmentService service.
@@ -62,6 +63,14 @@ type EnrollmentServiceClient interface {
 	// Callers: anybody who can reach the listener; what it returns is public, but
 	// for how a host stands, which only the holder of its certificate is told.
 	FetchBundle(ctx context.Context, in *FetchBundleRequest, opts ...grpc.CallOption) (*FetchBundleResponse, error)
+	// RenewHostCertificate signs the key of an enrolled host again, when its certificate
+	// is near its end or past it, or when another bootstrap CA signs now. A host that is
+	// not known, one that is revoked and a signature of another key get the same answer
+	// (PERMISSION_DENIED).
+	//
+	// Callers: anybody who can reach the listener; the host's key, which signs the host
+	// id and the TLS connection, is the credential.
+	RenewHostCertificate(ctx context.Context, in *RenewHostCertificateRequest, opts ...grpc.CallOption) (*RenewHostCertificateResponse, error)
 }
 
 type enrollmentServiceClient struct {
@@ -115,6 +124,16 @@ func (c *enrollmentServiceClient) FetchBundle(ctx context.Context, in *FetchBund
 	return out, nil
 }
 
+func (c *enrollmentServiceClient) RenewHostCertificate(ctx context.Context, in *RenewHostCertificateRequest, opts ...grpc.CallOption) (*RenewHostCertificateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewHostCertificateResponse)
+	err := c.cc.Invoke(ctx, EnrollmentService_RenewHostCertificate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EnrollmentServiceServer is the server API for EnrollmentService service.
 // All implementations must embed UnimplementedEnrollmentServiceServer
 // for forward compatibility.
@@ -152,6 +171,14 @@ type EnrollmentServiceServer interface {
 	// Callers: anybody who can reach the listener; what it returns is public, but
 	// for how a host stands, which only the holder of its certificate is told.
 	FetchBundle(context.Context, *FetchBundleRequest) (*FetchBundleResponse, error)
+	// RenewHostCertificate signs the key of an enrolled host again, when its certificate
+	// is near its end or past it, or when another bootstrap CA signs now. A host that is
+	// not known, one that is revoked and a signature of another key get the same answer
+	// (PERMISSION_DENIED).
+	//
+	// Callers: anybody who can reach the listener; the host's key, which signs the host
+	// id and the TLS connection, is the credential.
+	RenewHostCertificate(context.Context, *RenewHostCertificateRequest) (*RenewHostCertificateResponse, error)
 	mustEmbedUnimplementedEnrollmentServiceServer()
 }
 
@@ -173,6 +200,9 @@ func (UnimplementedEnrollmentServiceServer) AwaitEnrollment(grpc.BidiStreamingSe
 }
 func (UnimplementedEnrollmentServiceServer) FetchBundle(context.Context, *FetchBundleRequest) (*FetchBundleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FetchBundle not implemented")
+}
+func (UnimplementedEnrollmentServiceServer) RenewHostCertificate(context.Context, *RenewHostCertificateRequest) (*RenewHostCertificateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewHostCertificate not implemented")
 }
 func (UnimplementedEnrollmentServiceServer) mustEmbedUnimplementedEnrollmentServiceServer() {}
 func (UnimplementedEnrollmentServiceServer) testEmbeddedByValue()                           {}
@@ -256,6 +286,24 @@ func _EnrollmentService_FetchBundle_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EnrollmentService_RenewHostCertificate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewHostCertificateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrollmentServiceServer).RenewHostCertificate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrollmentService_RenewHostCertificate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrollmentServiceServer).RenewHostCertificate(ctx, req.(*RenewHostCertificateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EnrollmentService_ServiceDesc is the grpc.ServiceDesc for EnrollmentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -274,6 +322,10 @@ var EnrollmentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FetchBundle",
 			Handler:    _EnrollmentService_FetchBundle_Handler,
+		},
+		{
+			MethodName: "RenewHostCertificate",
+			Handler:    _EnrollmentService_RenewHostCertificate_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
