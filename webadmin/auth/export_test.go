@@ -9,3 +9,9 @@ func (d *Devices) Waiting() int {
 	defer d.mu.Unlock()
 	return len(d.waiting)
 }
+
+// The length of a password.
+const (
+	MinPassword = minPassword
+	MaxPassword = maxPassword
+)

@@ -2,6 +2,7 @@ import { Button, Group, PasswordInput, Stack } from '@mantine/core'
 import { useState } from 'react'
 import { useSetPassword } from '@/api/queries'
 import { Failure } from '@/ui/Failure'
+import { fits, NewPassword } from '@/ui/NewPassword'
 import { Section } from '@/ui/Page'
 import { say } from '@/ui/say'
 
@@ -16,7 +17,7 @@ export function Password() {
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          if (differ) return
+          if (differ || !fits(next)) return
           set.mutate(
             { current, password: next },
             {
@@ -38,13 +39,7 @@ export function Password() {
             value={current}
             onChange={(e) => setCurrent(e.currentTarget.value)}
           />
-          <PasswordInput
-            label="New password"
-            required
-            autoComplete="new-password"
-            value={next}
-            onChange={(e) => setNext(e.currentTarget.value)}
-          />
+          <NewPassword label="New password" value={next} onChange={setNext} />
           <PasswordInput
             label="New password again"
             required

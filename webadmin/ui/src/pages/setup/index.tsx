@@ -6,6 +6,7 @@ import { session, setup, useSetUp } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
 import { codeIn, codeOfLink } from '@/ui/code'
 import { Failure } from '@/ui/Failure'
+import { fits, NewPassword } from '@/ui/NewPassword'
 
 export function Page() {
   const who = useQuery(session)
@@ -33,7 +34,7 @@ export function Page() {
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          if (differ) return
+          if (differ || !fits(password)) return
           setUp.mutate({
             code: codeIn(code),
             password,
@@ -73,14 +74,7 @@ export function Page() {
               />
             </>
           )}
-          <PasswordInput
-            label="Password"
-            description="At least 12 characters; a long sentence works well"
-            required
-            autoComplete="new-password"
-            value={password}
-            onChange={(e) => setPassword(e.currentTarget.value)}
-          />
+          <NewPassword label="Password" value={password} onChange={setPassword} />
           <PasswordInput
             label="Password again"
             required
