@@ -65,7 +65,7 @@ func TestDecide(t *testing.T) {
 		require.Len(t, got, 5)
 		require.Equal(t, []string{"b-00", "b-01"}, []string{min(got[2].ID, got[3].ID), max(got[2].ID, got[3].ID)})
 		require.Equal(t, "c-00", got[4].ID)
-		require.Equal(t, "the network has no more", got[4].Why)
+		require.Equal(t, "the network has no other connector", got[4].Why)
 	})
 	t.Run("does not depend on the order of the directory", func(t *testing.T) {
 		t.Parallel()

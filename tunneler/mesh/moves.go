@@ -73,9 +73,9 @@ func (m *Mesh) fill(n *network, now time.Time) {
 			}
 			p = n.peers[i]
 		}
-		why := "it comes first by the hash of both ids"
+		why := "the hash of both ids selects it"
 		if len(n.peers) <= PerNetwork {
-			why = "the network has no more"
+			why = "the network has no other connector"
 		}
 		n.choose(p, why)
 	}

@@ -246,7 +246,7 @@ func (m *Manager) leave(keep map[spiffeid.ID]bool) {
 		delete(m.sessions, id)
 		said := "connector left the directory"
 		if _, listed := m.candidates[id]; listed {
-			said = "connector is not used any more: another one of its network is"
+			said = "connector is not used any more: another connector of its network is used instead"
 		}
 		m.cfg.Log.Info(said, zap.Stringer("connector_spiffe_id", id))
 	}

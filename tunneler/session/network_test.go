@@ -74,7 +74,7 @@ func TestTwoOfEachNetwork(t *testing.T) {
 		p := newPlant(t, "a b c")
 		for _, i := range p.two(t) {
 			require.Equal(t, "plant", i.Network)
-			require.Equal(t, "it comes first by the hash of both ids", i.Why)
+			require.Equal(t, "the hash of both ids selects it", i.Why)
 			require.Contains(t, p.manager.Explain(), "used because "+i.Why)
 		}
 		require.Equal(t, session.Status{Open: 2, Wanted: 2}, p.manager.Status())
@@ -147,7 +147,7 @@ func TestTwoOfEachNetwork(t *testing.T) {
 		p := newPlant(t, "a b")
 		was := p.two(t)
 		require.Zero(t, p.connectors["a"].probes.Load(), "there would be nothing to do about it")
-		require.Equal(t, "the network has no more", was[0].Why)
+		require.Equal(t, "the network has no other connector", was[0].Why)
 	})
 }
 

@@ -36,7 +36,7 @@ var errUnanswered = errors.New("the connector did not acknowledge our heartbeats
 var errHeld = errors.New("the session with this connector is open on another connection")
 
 // errGone ends a session whose connector is wanted no more.
-var errGone = errors.New("the connector left the directory, was enrolled again, or another one is used in its place")
+var errGone = errors.New("the connector left the directory, was enrolled again, or another connector of its network is used instead")
 
 // Session is the link to one connector. It is carried by one stream at a time: of its
 // own client, which dials the connector's addresses, or of the door.

@@ -22,7 +22,7 @@ func (a *attention) connector(m fleet.Connector) {
 			Kind: adminapi.AttentionRefusing, Member: m.String(),
 			Found: "It refuses the policy of this controller: " + m.Presence.Refusal,
 			Do: "If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root. " +
-				"If it was not, somebody may have changed its database: look into that first.",
+				"If it was not, somebody may have changed its database: investigate that first.",
 		})
 	}
 	a.marked(m.Member, marks{m.Contested, m.Clone})

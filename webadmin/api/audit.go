@@ -27,7 +27,7 @@ type Trail interface {
 }
 
 func (s *Server) auditOperations() []operation {
-	const texts = "; one that ends with * matches what begins so"
+	const texts = "; a text that ends with * matches every value with that beginning"
 	filters := []param{
 		{name: "actor", description: "who did it" + texts, maxLength: 256},
 		{name: "action", description: "what was done" + texts, maxLength: 256},
@@ -50,7 +50,7 @@ func (s *Server) auditOperations() []operation {
 	}, {
 		method: http.MethodGet, path: "/audit/verification", tag: "audit", summary: "Show whether the audit log is intact",
 		description: "The controller's own verification, and what connectors witnessed. An attacker who owns the controller can forge this reply; " +
-			"the judgement of a connector is on that connector.",
+			"the verdict of a connector is on its host (grpcconnector witness show).",
 		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditVerification{}}, handle: s.getVerification,
 	}}
 }

@@ -75,7 +75,7 @@ export interface paths {
         };
         /**
          * Show whether the audit log is intact
-         * @description The controller's own verification, and what connectors witnessed. An attacker who owns the controller can forge this reply; the judgement of a connector is on that connector.
+         * @description The controller's own verification, and what connectors witnessed. An attacker who owns the controller can forge this reply; the verdict of a connector is on its host (grpcconnector witness show).
          *
          *     Needs the permission `audit:read`.
          */
@@ -2058,11 +2058,11 @@ export interface operations {
                 page_size?: number;
                 /** @description the next_page_token of the page before, in the same order */
                 page_token?: string;
-                /** @description who did it; one that ends with * matches what begins so */
+                /** @description who did it; a text that ends with * matches every value with that beginning */
                 actor?: string;
-                /** @description what was done; one that ends with * matches what begins so */
+                /** @description what was done; a text that ends with * matches every value with that beginning */
                 action?: string;
-                /** @description what it was done to; one that ends with * matches what begins so */
+                /** @description what it was done to; a text that ends with * matches every value with that beginning */
                 target?: string;
                 /** @description only events of this outcome */
                 outcome?: "success" | "denied";
@@ -2249,11 +2249,11 @@ export interface operations {
     getAuditExport: {
         parameters: {
             query?: {
-                /** @description who did it; one that ends with * matches what begins so */
+                /** @description who did it; a text that ends with * matches every value with that beginning */
                 actor?: string;
-                /** @description what was done; one that ends with * matches what begins so */
+                /** @description what was done; a text that ends with * matches every value with that beginning */
                 action?: string;
-                /** @description what it was done to; one that ends with * matches what begins so */
+                /** @description what it was done to; a text that ends with * matches every value with that beginning */
                 target?: string;
                 /** @description only events of this outcome */
                 outcome?: "success" | "denied";

@@ -16,10 +16,10 @@ export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
       {refusal && (
         <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Refuses this controller" role="alert">
           <Text size="sm" c="var(--mantine-color-text)">
-            It does not take the policy of this controller: <span className="mono wrap">{refusal}</span>. Revocations
-            count all the same. If this controller was restored from a backup or installed anew, run{' '}
+            It refuses the policy of this controller: <span className="mono wrap">{refusal}</span>. Revocations still
+            apply. If this controller was restored from a backup or installed anew, run{' '}
             <span className="mono">grpcconnector witness reset --yes</span> on its host as root. If it was not, somebody
-            may have changed its database: look into that first.
+            may have changed its database: investigate that first.
           </Text>
         </Alert>
       )}
