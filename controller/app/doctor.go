@@ -300,7 +300,7 @@ func (x *checkup) program(ctx context.Context) []doctor.Finding {
 	out := doctor.Good("the controller answers at %s", x.status.HealthAddr)
 	for _, c := range x.status.Checks {
 		if !c.OK {
-			out = append(out, doctor.Bad(doctor.LevelOf(c), "docs/health.md says what this check means; the log has the cause", "%s: %s", c.Name, c.Detail)...)
+			out = append(out, doctor.Bad(doctor.LevelOf(c), "docs/troubleshooting.md says what to do about this check; the log has the cause", "%s: %s", c.Name, c.Detail)...)
 		}
 	}
 	return out

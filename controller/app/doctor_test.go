@@ -106,3 +106,19 @@ func TestStatusOfNoControllerSaysWhereToLook(t *testing.T) {
 	require.NotContains(t, stderr, "name them with")
 	require.Contains(t, stderr, "`grpccontroller doctor` looks for the cause")
 }
+
+// TestTheTroubleshootingPageKnowsEveryCheck: doctor names them, and the page what to do.
+func TestTheTroubleshootingPageKnowsEveryCheck(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../docs/troubleshooting.md")
+	require.NoError(t, err)
+	_, checks, found := strings.Cut(string(raw), "\n## By check of `doctor`\n")
+	require.True(t, found)
+	ofDoctor, ofReadiness, found := strings.Cut(checks, "\n## By check of `/readyz`\n")
+	require.True(t, found)
+	for part, names := range map[string][]string{ofDoctor: app.DoctorChecks(), ofReadiness: app.ReadinessChecks()} {
+		for _, name := range names {
+			require.Regexp(t, "(?m)^\\|[^|]*`"+name+"`[^|]*\\|.{20,}\\|$", part)
+		}
+	}
+}

@@ -250,3 +250,18 @@ func ReadDeclared(d config.Declared) (auth.Declared, error) { return readDeclare
 
 // Exposed says whether everybody can read a file.
 func Exposed(path string) bool { return exposed(path) }
+
+// DoctorChecks and ReadinessChecks are the names that docs/troubleshooting.md explains.
+func DoctorChecks() (names []string) {
+	for _, c := range (&checkup{}).checks() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// ReadinessChecks are those of /readyz.
+func ReadinessChecks() []string {
+	return []string{
+		checkStore, checkServer, checkAgent, checkIdentity, checkEntries, checkAddress, checkRefused, checkSequenced, checkVerified, checkExport,
+	}
+}

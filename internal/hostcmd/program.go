@@ -84,6 +84,11 @@ func defaultAgentSettings() agentSettings {
 	}
 }
 
+// AgentKeys lists the keys of `agent run`, for documentation.
+func AgentKeys() []settings.Key {
+	return settings.New(settings.Spec{Format: settings.EnvFile}, defaultAgentSettings()).Keys()
+}
+
 func (s *agentSettings) controllers() *controllers {
 	confs := s.ProgramConfs
 	if len(confs) == 0 {
