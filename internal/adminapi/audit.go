@@ -11,7 +11,7 @@ type AuditEvent struct {
 	// at most a second.
 	Index     *int64    `json:"index,omitempty"`
 	Time      time.Time `json:"time"`
-	Actor     string    `json:"actor"` // "" is a caller that nobody knows
+	Actor     string    `json:"actor"` // "" is an unknown caller
 	Action    string    `json:"action"`
 	Target    string    `json:"target"`
 	Outcome   string    `json:"outcome"` // "success" or "denied"

@@ -75,7 +75,7 @@ type Gate struct {
 	Deadline time.Time `json:"deadline,omitzero"`
 }
 
-// Holdout is a peer or agent that holds a rotation up.
+// Holdout is a member or agent that a rotation waits for.
 type Holdout struct {
 	Name string `json:"name"`
 	Why  string `json:"why"`
@@ -90,7 +90,7 @@ type Automatic struct {
 
 // OutageBudget is how long sessions continue when the controller is gone: until
 // the policy is too old and, once SPIRE is gone too, until their identity ends.
-// The shorter wins.
+// The shorter limit counts.
 type OutageBudget struct {
 	PolicyAge string           `json:"policy_age"`
 	Identity  []IdentityBudget `json:"identity"`

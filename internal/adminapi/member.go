@@ -28,14 +28,14 @@ type Member struct {
 	RemoteAddress string `json:"remote_address"`
 }
 
-// Clone is what gave a cloned host away.
+// Clone is the evidence that a host is cloned.
 type Clone struct {
 	// Signal is "instances" (two programs with one identity were here in turn) or
 	// "agent" (another SPIRE agent attests with the host's key).
 	Signal string `json:"signal"`
 	// Member is whose stream showed it, "connector/<id>".
 	Member string `json:"member"`
-	// Sightings are both sides, the later one first; only the true one where the
+	// Sightings are both machines, the later one first; only the right host's if the
 	// signal is "agent".
 	Sightings []Sighting `json:"sightings"`
 }
@@ -77,8 +77,8 @@ type Tunneler struct {
 	Member
 	// ConnectorID is the connector it was last attached to.
 	ConnectorID string `json:"connector_id"`
-	// ReportedBy is the SPIFFE ID of the connector on whose word the status, the
-	// SVID and the remote address rest; absent before the first report.
+	// ReportedBy is the SPIFFE ID of the connector that reported the status, the SVID
+	// and the remote address; absent before the first report.
 	ReportedBy string `json:"reported_by,omitempty"`
 	// SessionSince is when its open session started; absent when OFFLINE.
 	SessionSince time.Time `json:"session_since,omitzero"`

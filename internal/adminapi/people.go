@@ -31,13 +31,13 @@ type PersonRequest struct {
 	Role  string `json:"role"`
 }
 
-// PersonChange changes a person: PATCH /people/{id}. What is absent stays.
+// PersonChange changes a person: PATCH /people/{id}. Absent fields stay unchanged.
 type PersonChange struct {
 	Name     string `json:"name,omitempty"`
 	Role     string `json:"role,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
-	// Keys is "revoke" (the default) or "keep": what becomes of the API keys that the
-	// person made, if the change takes permissions away.
+	// Keys is "revoke" (the default) or "keep": what happens to the API keys that the
+	// person created, if the change removes permissions.
 	Keys string `json:"keys,omitempty"`
 }
 
@@ -47,7 +47,7 @@ type InvitedPerson struct {
 	Person Person `json:"person"`
 	// SetupURL works once, until ExpiresAt. It is for that person only.
 	SetupURL string `json:"setup_url"`
-	// LinkWarning says who cannot open the link.
+	// LinkWarning says where the link cannot be opened.
 	LinkWarning string    `json:"link_warning,omitempty"`
 	ExpiresAt   time.Time `json:"expires_at"`
 }

@@ -2,9 +2,8 @@ package adminapi
 
 import "time"
 
-// Request is a host that asks to be enrolled without a token. What it says of
-// itself (hostname, version) is not verified; what is verified is its key, which
-// the fingerprint stands for.
+// Request is a host that asks to be enrolled without a token. What it says of itself
+// (hostname, version) is not verified; only its key is, by the fingerprint.
 type Request struct {
 	RequestID string `json:"request_id"`
 	// Code is on the host's screen too, to find the request by. It authorizes nothing.
@@ -15,7 +14,7 @@ type Request struct {
 	// LiveID says that an enrolled host has the id: an approval needs replace, and revokes that host.
 	LiveID bool `json:"live_id"`
 	// FingerprintStart is all of the fingerprint but its last group, which only the
-	// host's own screen shows. Who approves enters it, and so has looked there.
+	// host's own screen shows. An approval needs that group, so that somebody has looked there.
 	FingerprintStart string    `json:"fingerprint_start"`
 	Hostname         string    `json:"hostname"`
 	Version          string    `json:"version"`

@@ -84,7 +84,7 @@ type SessionList struct {
 	Total         int       `json:"total"`
 }
 
-// PasswordRequest changes the own password: POST /me/password.
+// PasswordRequest changes your own password: POST /me/password.
 type PasswordRequest struct {
 	Current  string `json:"current"`
 	Password string `json:"password"`
@@ -102,7 +102,7 @@ type TOTPConfirmRequest struct {
 	Code string `json:"code"`
 }
 
-// RecoveryCodes is the reply to it. Each code works once instead of one of the app.
+// RecoveryCodes is the reply to a TOTPConfirmRequest. Each code works once instead of one of the app.
 type RecoveryCodes struct {
 	RecoveryCodes []string `json:"recovery_codes"`
 }

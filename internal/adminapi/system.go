@@ -45,7 +45,7 @@ type Setting struct {
 
 // Event is the data of one server-sent event of GET /events. Its name is the kind
 // of thing that changed: connector, tunneler, host, token, request, rotation,
-// audit, person or key; or reset, when events were lost and all is to be asked again.
+// audit, person or key; or reset, when events were lost and everything must be read again.
 type Event struct {
 	// ID of the thing; absent for audit and reset.
 	ID string    `json:"id,omitempty"`

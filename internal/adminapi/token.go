@@ -33,8 +33,8 @@ type InstallCommand struct {
 	Warning string `json:"warning,omitempty"`
 }
 
-// CreatedToken is the reply to a TokenRequest. By the delivery one of Token,
-// SealedToken and ClaimURL is there, this once.
+// CreatedToken is the reply to a TokenRequest. Depending on the delivery it has Token,
+// SealedToken or ClaimURL, only this once.
 type CreatedToken struct {
 	TokenID  string `json:"token_id"`
 	Delivery string `json:"delivery" enum:"plain,sealed,claim"`
@@ -44,7 +44,7 @@ type CreatedToken struct {
 	Recipient   string `json:"recipient,omitempty"` // SHA256:… or age1…
 	// ClaimURL opens once; the code is in its fragment, which browsers do not send.
 	ClaimURL string `json:"claim_url,omitempty"`
-	// LinkWarning says who cannot open the link.
+	// LinkWarning says where the link cannot be opened.
 	LinkWarning string    `json:"link_warning,omitempty"`
 	Kind        string    `json:"kind" enum:"connector,tunneler"`
 	ID          string    `json:"id"`
@@ -73,8 +73,8 @@ type Token struct {
 	// Delivery is request for a token that was made by an approval and never shown.
 	Delivery  string `json:"delivery" enum:"plain,sealed,claim,request"`
 	Recipient string `json:"recipient,omitempty"`
-	// OpenedAt is when the claim link was opened; SecondOpenAt when somebody else
-	// came later, who was refused. Two have had the link then.
+	// OpenedAt is when the claim link was opened; SecondOpenAt when it was opened
+	// again, which was refused: two people had the link.
 	OpenedAt       time.Time `json:"opened_at,omitzero"`
 	OpenedFrom     string    `json:"opened_from,omitempty"`
 	SecondOpenAt   time.Time `json:"second_open_at,omitzero"`

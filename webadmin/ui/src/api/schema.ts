@@ -1208,7 +1208,7 @@ export interface components {
         /** @description AuditEvent is one record of the audit log. */
         AuditEvent: {
             action: string;
-            /** @description "" is a caller that nobody knows */
+            /** @description "" is an unknown caller */
             actor: string;
             after?: unknown;
             /** @description Before and After are the target's state around a change, any JSON. */
@@ -1315,11 +1315,11 @@ export interface components {
             token: string;
             token_id: string;
         };
-        /** @description Clone is what gave a cloned host away. */
+        /** @description Clone is the evidence that a host is cloned. */
         Clone: {
             /** @description Member is whose stream showed it, "connector/<id>". */
             member: string;
-            /** @description Sightings are both sides, the later one first; only the true one where the signal is "agent". */
+            /** @description Sightings are both machines, the later one first; only the right host's if the signal is "agent". */
             sightings: components["schemas"]["Sighting"][];
             /** @description Signal is "instances" (two programs with one identity were here in turn) or "agent" (another SPIRE agent attests with the host's key). */
             signal: string;
@@ -1376,7 +1376,7 @@ export interface components {
             key: components["schemas"]["Key"];
             secret: string;
         };
-        /** @description CreatedToken is the reply to a TokenRequest. By the delivery one of Token, SealedToken and ClaimURL is there, this once. */
+        /** @description CreatedToken is the reply to a TokenRequest. Depending on the delivery it has Token, SealedToken or ClaimURL, only this once. */
         CreatedToken: {
             /** @description ClaimURL opens once; the code is in its fragment, which browsers do not send. */
             claim_url?: string;
@@ -1392,7 +1392,7 @@ export interface components {
             install_commands: components["schemas"]["InstallCommand"][];
             /** @enum {string} */
             kind: "connector" | "tunneler";
-            /** @description LinkWarning says who cannot open the link. */
+            /** @description LinkWarning says where the link cannot be opened. */
             link_warning?: string;
             /** @description SHA256:… or age1… */
             recipient?: string;
@@ -1445,7 +1445,7 @@ export interface components {
             request_commands: components["schemas"]["RequestCommand"][];
             trust_domain: string;
         };
-        /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, token, request, rotation, audit, person or key; or reset, when events were lost and all is to be asked again. */
+        /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, token, request, rotation, audit, person or key; or reset, when events were lost and everything must be read again. */
         Event: {
             /** Format: date-time */
             at: string;
@@ -1462,7 +1462,7 @@ export interface components {
             through: number;
             total: number;
         };
-        /** @description Holdout is a peer or agent that holds a rotation up. */
+        /** @description Holdout is a member or agent that a rotation waits for. */
         Holdout: {
             name: string;
             why: string;
@@ -1535,7 +1535,7 @@ export interface components {
         InvitedPerson: {
             /** Format: date-time */
             expires_at: string;
-            /** @description LinkWarning says who cannot open the link. */
+            /** @description LinkWarning says where the link cannot be opened. */
             link_warning?: string;
             person: components["schemas"]["Person"];
             /** @description SetupURL works once, until ExpiresAt. It is for that person only. */
@@ -1596,12 +1596,12 @@ export interface components {
             enabled: boolean;
             name: string;
         };
-        /** @description OutageBudget is how long sessions continue when the controller is gone: until the policy is too old and, once SPIRE is gone too, until their identity ends. The shorter wins. */
+        /** @description OutageBudget is how long sessions continue when the controller is gone: until the policy is too old and, once SPIRE is gone too, until their identity ends. The shorter limit counts. */
         OutageBudget: {
             identity: components["schemas"]["IdentityBudget"][];
             policy_age: string;
         };
-        /** @description PasswordRequest changes the own password: POST /me/password. */
+        /** @description PasswordRequest changes your own password: POST /me/password. */
         PasswordRequest: {
             current: string;
             password: string;
@@ -1626,10 +1626,10 @@ export interface components {
             role: string;
             totp: boolean;
         };
-        /** @description PersonChange changes a person: PATCH /people/{id}. What is absent stays. */
+        /** @description PersonChange changes a person: PATCH /people/{id}. Absent fields stay unchanged. */
         PersonChange: {
             disabled?: boolean;
-            /** @description Keys is "revoke" (the default) or "keep": what becomes of the API keys that the person made, if the change takes permissions away. */
+            /** @description Keys is "revoke" (the default) or "keep": what happens to the API keys that the person created, if the change removes permissions. */
             keys?: string;
             name?: string;
             role?: string;
@@ -1671,11 +1671,11 @@ export interface components {
             title: string;
             type: string;
         };
-        /** @description RecoveryCodes is the reply to it. Each code works once instead of one of the app. */
+        /** @description RecoveryCodes is the reply to a TOTPConfirmRequest. Each code works once instead of one of the app. */
         RecoveryCodes: {
             recovery_codes: string[];
         };
-        /** @description Request is a host that asks to be enrolled without a token. What it says of itself (hostname, version) is not verified; what is verified is its key, which the fingerprint stands for. */
+        /** @description Request is a host that asks to be enrolled without a token. What it says of itself (hostname, version) is not verified; only its key is, by the fingerprint. */
         Request: {
             binary_path: string;
             /** @description Code is on the host's screen too, to find the request by. It authorizes nothing. */
@@ -1690,7 +1690,7 @@ export interface components {
             ephemeral: boolean;
             /** Format: date-time */
             expires_at: string;
-            /** @description FingerprintStart is all of the fingerprint but its last group, which only the host's own screen shows. Who approves enters it, and so has looked there. */
+            /** @description FingerprintStart is all of the fingerprint but its last group, which only the host's own screen shows. An approval needs that group, so that somebody has looked there. */
             fingerprint_start: string;
             host_id?: string;
             hostname: string;
@@ -1934,7 +1934,7 @@ export interface components {
             kind: "connector" | "tunneler";
             /**
              * Format: date-time
-             * @description OpenedAt is when the claim link was opened; SecondOpenAt when somebody else came later, who was refused. Two have had the link then.
+             * @description OpenedAt is when the claim link was opened; SecondOpenAt when it was opened again, which was refused: two people had the link.
              */
             opened_at?: string;
             opened_from?: string;
@@ -2003,7 +2003,7 @@ export interface components {
             /** Format: date-time */
             last_seen?: string;
             remote_address: string;
-            /** @description ReportedBy is the SPIFFE ID of the connector on whose word the status, the SVID and the remote address rest; absent before the first report. */
+            /** @description ReportedBy is the SPIFFE ID of the connector that reported the status, the SVID and the remote address; absent before the first report. */
             reported_by?: string;
             /** Format: date-time */
             revoked_at?: string;
