@@ -37,10 +37,11 @@ const (
 	ClaimOpen       = "claim.open" // the link to a token was opened
 	ClaimRefuse     = "claim.refused"
 	MemberRevoke    = "member.revoke"
-	SVIDRotate      = "svid.rotate"    // issue or renewal, as peers proved it; many at once
-	SessionOpen     = "session.open"   // reported by a connector, denied only
-	ProofRefuse     = "proof.refused"  // in band, on a connection that was cut for it
-	PolicyIssue     = "policy.publish" // a revision was made that peers follow
+	SVIDRotate      = "svid.rotate"        // issue or renewal, as peers proved it; many at once
+	SessionOpen     = "session.open"       // reported by a connector, denied only
+	ProofRefuse     = "proof.refused"      // in band, on a connection that was cut for it
+	PolicyIssue     = "policy.publish"     // a revision was made that peers follow
+	Restore         = "controller.restore" // a backup was put back
 	WitnessReset    = "audit.witness.reset"
 	RefusalsMany    = "audit.refusals" // refusals that were counted, not listed
 

@@ -81,7 +81,7 @@ func (w *BanWatch) Run(ctx context.Context) error {
 		last, err := w.Look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // it ended for that
+			return nil
 		case err != nil:
 			failing.Fails(w.cfg.Log, zap.WarnLevel, "bans of revoked hosts not checked, retrying", err)
 		default:

@@ -40,6 +40,7 @@ var pasted = []paste{
 		map[string]string{"$(ssh-keyscan -t ed25519 gw-2 | cut -d' ' -f2-)": hostKey},
 		`BEGIN AGE ENCRYPTED FILE`,
 	},
+	{"docs/backup.md: grpccontroller backup", map[string]string{"/root/": "$HOME/"}, `sha256 +[0-9a-f]{64}`},
 	{"docs/sign-in.md: sudo grpccontroller connectors list", nil, `STATUS`},
 	{"docs/sign-in.md: grpccontroller connectors list --api-url", map[string]string{"https://controller.example.com": "http://127.0.0.1:8080"}, `STATUS`},
 	{

@@ -26,7 +26,7 @@ func pasted(t *testing.T, document, section string) (blocks []string) {
 	return blocks
 }
 
-// TestAControllerIsRestoredByTheDocument: the commands of docs/audit.md, on installed
+// TestAControllerIsRestoredByTheDocument: the commands of docs/backup.md, on installed
 // hosts, where nobody sets STATE_DIR for them.
 func TestAControllerIsRestoredByTheDocument(t *testing.T) {
 	s := newSite(t, "install_dir: /nonexistent") // other commands are printed then
@@ -43,7 +43,7 @@ func TestAControllerIsRestoredByTheDocument(t *testing.T) {
 	s.paste(lap, tunneler, laptopID, "", s.issue(tunneler, laptopID).command(t, "environment"))
 	s.online(gw, connector, gatewayID)
 	s.online(lap, tunneler, laptopID)
-	commands := pasted(t, "docs/audit.md", "Restoring a backup on purpose")
+	commands := pasted(t, "docs/backup.md", "Restoring a controller")
 	require.Len(t, commands, 3)
 	backup, restore, reset := commands[0], commands[1], commands[2]
 
