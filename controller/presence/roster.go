@@ -58,6 +58,9 @@ func (r *Roster) ConnectorUp(a Arrival, remoteAddr string, svid SVID) (stream ui
 	defer r.mu.Unlock()
 	r.nextStream++
 	now := r.now()
+	if before := r.connectors[a.ID]; before != nil && before.InstanceID != a.InstanceID {
+		r.endSessionsAt(a.ID) // they ended with the process that had them
+	}
 	r.connectors[a.ID] = &attendance{stream: r.nextStream, State: State{
 		Version: a.Version, Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: a.InstanceID, BootID: a.BootID, SVID: svid,
 	}}

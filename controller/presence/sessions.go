@@ -192,8 +192,8 @@ func (r *Roster) streaming(connector string) bool {
 	return a != nil && !a.Since.IsZero()
 }
 
-// endSessionsAt drops what a revoked connector reported: its word counts no more.
-// It needs r.mu.
+// endSessionsAt drops what a connector reported that was revoked, and whose word counts
+// no more, or that is another process now. It needs r.mu.
 func (r *Roster) endSessionsAt(connector string) {
 	for id, s := range r.tunnelers {
 		s.settle(r.now())

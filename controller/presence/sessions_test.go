@@ -80,6 +80,28 @@ func TestTunnelerIsShownAtAConnectorWithAStream(t *testing.T) {
 	require.Equal(t, "c-02", at(), "one that comes back does not take it away")
 }
 
+// TestSessionsEndWithTheirProcess: a connector that was killed and is back says of no
+// session of its former process that it ended.
+func TestSessionsEndWithTheirProcess(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	r := presence.NewRoster(c.Now)
+	r.ConnectorUp(presence.Arrival{ID: "c-01", InstanceID: "one"}, "", presence.SVID{})
+	r.ConnectorUp(presence.Arrival{ID: "c-02", InstanceID: "x"}, "", presence.SVID{})
+	for _, at := range []string{"c-01", "c-02"} {
+		r.TunnelerReport(at, presence.Report{TunnelerID: "t", Since: c.Now()})
+	}
+	r.ConnectorUp(presence.Arrival{ID: "c-01", InstanceID: "one"}, "", presence.SVID{})
+	_, at, open := r.Tunneler("t", time.Time{})
+	require.Equal(t, "c-01", at, "another stream of the same process")
+	require.Len(t, open, 2)
+	r.ConnectorUp(presence.Arrival{ID: "c-01", InstanceID: "two"}, "", presence.SVID{})
+	p, at, open := r.Tunneler("t", time.Time{})
+	require.Equal(t, presence.Online, p.Status)
+	require.Equal(t, "c-02", at)
+	require.Len(t, open, 1)
+}
+
 func TestTunnelerOfARevokedConnectorAloneIsOffline(t *testing.T) {
 	t.Parallel()
 	r := presence.NewRoster(newClock().Now)

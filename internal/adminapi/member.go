@@ -75,13 +75,26 @@ type Connector struct {
 // Tunneler is an enrolled tunneler.
 type Tunneler struct {
 	Member
-	// ConnectorID is the connector it was last attached to.
+	// ConnectorID is the connector of its session that was heard of last. It does not
+	// change while that session lives, and remains when no session is open.
 	ConnectorID string `json:"connector_id"`
+	// Sessions are all its open sessions, by connector; ONLINE is having one.
+	Sessions []TunnelerSession `json:"sessions"`
 	// ReportedBy is the SPIFFE ID of the connector that reported the status, the SVID
 	// and the remote address; absent before the first report.
 	ReportedBy string `json:"reported_by,omitempty"`
-	// SessionSince is when its open session started; absent when OFFLINE.
+	// SessionSince is when its session at ConnectorID started; absent when OFFLINE.
 	SessionSince time.Time `json:"session_since,omitzero"`
+}
+
+// TunnelerSession is an open session of a tunneler, as its connector reported it last.
+type TunnelerSession struct {
+	ConnectorID string    `json:"connector_id"`
+	Since       time.Time `json:"since"`
+	LastHeard   time.Time `json:"last_heard"`
+	Version     string    `json:"version"`
+	// RemoteAddress is where the connector sees the tunneler.
+	RemoteAddress string `json:"remote_address"`
 }
 
 // ConnectorList is one page of GET /connectors. Total counts all pages.

@@ -63,7 +63,13 @@ func (s *Server) connectors() members[fleet.Connector, adminapi.Connector] {
 func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
 	l := memberListing("tunnelers", func(m *fleet.Tunneler) (*fleet.Member, *presence.State) { return &m.Member, &m.Presence })
 	base := l.text
-	l.text = func(m *fleet.Tunneler) []string { return append(base(m), m.ConnectorID) }
+	l.text = func(m *fleet.Tunneler) []string {
+		texts := append(base(m), m.ConnectorID)
+		for _, one := range m.Sessions {
+			texts = append(texts, one.ConnectorID)
+		}
+		return texts
+	}
 	return members[fleet.Tunneler, adminapi.Tunneler]{
 		l, s.cfg.Fleet.Tunnelers, func(m *fleet.Tunneler) bool { return m.Live() }, s.renderTunneler,
 	}

@@ -73,7 +73,14 @@ func (s *Server) renderTunneler(m fleet.Tunneler) (adminapi.Tunneler, error) {
 	if err != nil {
 		return adminapi.Tunneler{}, err
 	}
-	out := adminapi.Tunneler{Member: member, ConnectorID: m.ConnectorID, SessionSince: m.Presence.Since}
+	out := adminapi.Tunneler{
+		Member: member, ConnectorID: m.ConnectorID, SessionSince: m.Presence.Since, Sessions: make([]adminapi.TunnelerSession, len(m.Sessions)),
+	}
+	for i, one := range m.Sessions {
+		out.Sessions[i] = adminapi.TunnelerSession{
+			ConnectorID: one.ConnectorID, Since: one.Since, LastHeard: one.LastSeen, Version: one.Version, RemoteAddress: one.RemoteAddr,
+		}
+	}
 	if m.ConnectorID == "" {
 		return out, nil
 	}

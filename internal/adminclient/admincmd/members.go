@@ -15,9 +15,10 @@ import (
 )
 
 func connectorsCommand() *cobra.Command {
-	return group("connectors", "List and revoke connectors", func(c *connection) []*cobra.Command {
+	return group("connectors", "List, show and revoke connectors", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, "connectors", (*adminclient.Client).Connectors, connectorTable),
+			showCommand(c, "connector", (*adminclient.Client).Connector, writeConnector),
 			revokeCommand(c, "connector", connectorMember, liveConnectors, (*adminclient.Client).RevokeConnector,
 				"Its control stream and every session and flow through it are cut;\nits registration entry is deleted."),
 		}
@@ -25,9 +26,10 @@ func connectorsCommand() *cobra.Command {
 }
 
 func tunnelersCommand() *cobra.Command {
-	return group("tunnelers", "List and revoke tunnelers", func(c *connection) []*cobra.Command {
+	return group("tunnelers", "List, show and revoke tunnelers", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, "tunnelers", (*adminclient.Client).Tunnelers, tunnelerTable),
+			showCommand(c, "tunneler", (*adminclient.Client).Tunneler, writeTunneler),
 			revokeCommand(c, "tunneler", tunnelerMember, liveTunnelers, (*adminclient.Client).RevokeTunneler,
 				"Its sessions and flows are cut at every connector; its registration entry is deleted."),
 		}
@@ -77,9 +79,21 @@ func connectorTable(all []adminapi.Connector, now time.Time) cli.Table {
 func tunnelerTable(all []adminapi.Tunneler, now time.Time) cli.Table {
 	t := cli.Table{Header: []string{"ID", statusColumn, "LAST SEEN", "CONNECTOR", "VERSION", "SVID EXPIRES", "FROM", "NOTE"}}
 	for _, m := range all {
-		t.Rows = append(t.Rows, memberRow(m.Member, m.ConnectorID, now))
+		t.Rows = append(t.Rows, memberRow(m.Member, strings.Join(connectorsOf(m), ","), now))
 	}
 	return t
+}
+
+// connectorsOf are those that a tunneler has a session with, the one that it is shown at
+// first; that alone when it has none.
+func connectorsOf(m adminapi.Tunneler) []string {
+	out := []string{m.ConnectorID}
+	for _, one := range m.Sessions {
+		if one.ConnectorID != m.ConnectorID {
+			out = append(out, one.ConnectorID)
+		}
+	}
+	return out
 }
 
 func memberRow(m adminapi.Member, special string, now time.Time) []string {

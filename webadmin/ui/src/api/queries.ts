@@ -134,7 +134,7 @@ export const lifetimes = (kind: t.Kind) =>
     },
   })
 
-/** Who is attached to a connector now: the search finds more, so what it found is read. */
+/** Who has a session with a connector now: the search finds more, so what it found is read. */
 export const attached = (id: string) =>
   queryOptions({
     queryKey: ['tunnelers', 'attached', id],
@@ -143,7 +143,10 @@ export const attached = (id: string) =>
       const page = await data(
         client.GET('/api/admin/tunnelers', { params: { query: query as Query<'/api/admin/tunnelers'> } }),
       )
-      return { tunnelers: page.tunnelers.filter((t) => t.connector_id === id), more: !!page.next_page_token }
+      const sessions = page.tunnelers.flatMap((t) =>
+        t.sessions.filter((s) => s.connector_id === id).map((s) => ({ tunneler: t.id, since: s.since })),
+      )
+      return { sessions, more: !!page.next_page_token }
     },
   })
 

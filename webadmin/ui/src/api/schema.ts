@@ -1992,7 +1992,7 @@ export interface components {
             clone?: components["schemas"]["Clone"];
             /** @description Cloned says that two machines use the key of this host; Clone says which. */
             cloned: boolean;
-            /** @description ConnectorID is the connector it was last attached to. */
+            /** @description ConnectorID is the connector of its session that was heard of last. It does not change while that session lives, and remains when no session is open. */
             connector_id: string;
             /** @description Contested says that a second key tried the enrollment token of this host. */
             contested: boolean;
@@ -2009,9 +2009,11 @@ export interface components {
             revoked_at?: string;
             /**
              * Format: date-time
-             * @description SessionSince is when its open session started; absent when OFFLINE.
+             * @description SessionSince is when its session at ConnectorID started; absent when OFFLINE.
              */
             session_since?: string;
+            /** @description Sessions are all its open sessions, by connector; ONLINE is having one. */
+            sessions: components["schemas"]["TunnelerSession"][];
             spiffe_id: string;
             /** @enum {string} */
             status: "ONLINE" | "OFFLINE";
@@ -2023,6 +2025,17 @@ export interface components {
             next_page_token: string;
             total: number;
             tunnelers: components["schemas"]["Tunneler"][];
+        };
+        /** @description TunnelerSession is an open session of a tunneler, as its connector reported it last. */
+        TunnelerSession: {
+            connector_id: string;
+            /** Format: date-time */
+            last_heard: string;
+            /** @description RemoteAddress is where the connector sees the tunneler. */
+            remote_address: string;
+            /** Format: date-time */
+            since: string;
+            version: string;
         };
         /** @description UserCode is what a person typed: POST /device/look, /device/approve, /device/deny. */
         UserCode: {

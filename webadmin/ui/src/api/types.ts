@@ -17,6 +17,7 @@ export type Connector = S['Connector']
 export type ConnectorList = S['ConnectorList']
 export type Tunneler = S['Tunneler']
 export type TunnelerList = S['TunnelerList']
+export type TunnelerSession = S['TunnelerSession']
 export type Member = Connector | Tunneler
 export type Kind = S['Token']['kind']
 export type Clone = S['Clone']

@@ -94,7 +94,7 @@ function Addresses({ of }: { of: string[] }) {
 
 function Attached({ id }: { id: string }) {
   const page = useQuery(attached(id))
-  const list = page.data?.tunnelers
+  const list = page.data?.sessions
   const count = list && `${list.length.toLocaleString()}${page.data?.more ? ' or more' : ''}`
   return (
     <Section
@@ -113,13 +113,13 @@ function Attached({ id }: { id: string }) {
         </Text>
       )}
       <Stack gap={6}>
-        {list?.slice(0, shown).map((t) => (
-          <Text key={t.id} size="sm" style={{ display: 'flex', justifyContent: 'space-between', gap: 12 }}>
-            <Link to={`/tunnelers/${encodeURIComponent(t.id)}`} className="mono wrap plain">
-              {t.id}
+        {list?.slice(0, shown).map((s) => (
+          <Text key={s.tunneler} size="sm" style={{ display: 'flex', justifyContent: 'space-between', gap: 12 }}>
+            <Link to={`/tunnelers/${encodeURIComponent(s.tunneler)}`} className="mono wrap plain">
+              {s.tunneler}
             </Link>
             <Text span c="dimmed" size="sm">
-              <Since at={t.session_since} none="–" />
+              <Since at={s.since} none="–" />
             </Text>
           </Text>
         ))}

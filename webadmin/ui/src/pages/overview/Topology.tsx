@@ -12,7 +12,7 @@ const most = 9
 
 /**
  * The controller and what is connected to it: every connector with its tunnelers
- * while they are few, networks when they are many.
+ * while they are few, networks when they are many. A tunneler is at each connector that it has a session with.
  */
 export function Topology({ status }: { status?: Status }) {
   const few = !!status && status.connectors.total <= most
@@ -43,9 +43,9 @@ export function Topology({ status }: { status?: Status }) {
   )
 }
 
-function nodesOfConnectors(list: Connector[], sessions: Tunneler[], all: boolean): Node[] {
+function nodesOfConnectors(list: Connector[], tunnelers: Tunneler[], all: boolean): Node[] {
   const at = new Map<string, number>()
-  for (const t of sessions) at.set(t.connector_id, (at.get(t.connector_id) ?? 0) + 1)
+  for (const t of tunnelers) for (const s of t.sessions) at.set(s.connector_id, (at.get(s.connector_id) ?? 0) + 1)
   return list.map((c) => ({
     key: c.id,
     label: c.id,

@@ -1,9 +1,11 @@
-import { SimpleGrid, Stack } from '@mantine/core'
+import { SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from 'react-router'
 import { tunneler } from '@/api/queries'
+import type { TunnelerSession } from '@/api/types'
 import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
+import { type Column, Grid } from '@/ui/Grid'
 import { History } from '@/ui/member/History'
 import { Identity } from '@/ui/member/Identity'
 import { Revoke } from '@/ui/member/Revoke'
@@ -11,6 +13,25 @@ import { Warnings } from '@/ui/member/Warnings'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { MemberStatus } from '@/ui/Status'
 import { Ago, Since } from '@/ui/time'
+
+const columns: Column<TunnelerSession>[] = [
+  { id: 'connector', header: 'Connector', cell: ({ row }) => <ToConnector id={row.original.connector_id} /> },
+  { id: 'since', header: 'Session age', cell: ({ row }) => <Since at={row.original.since} none="–" /> },
+  { id: 'heard', header: 'Last heard', cell: ({ row }) => <Ago at={row.original.last_heard} /> },
+  {
+    id: 'from',
+    header: 'Seen from',
+    cell: ({ row }) => <span className="mono">{row.original.remote_address || '–'}</span>,
+  },
+]
+
+function ToConnector({ id }: { id: string }) {
+  return (
+    <Link to={`/connectors/${encodeURIComponent(id)}`} className="mono">
+      {id}
+    </Link>
+  )
+}
 
 export function Page() {
   const { id = '' } = useParams()
@@ -55,20 +76,23 @@ export function Page() {
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Stack gap="md">
           <Identity member={t} />
-          <Section title="Session">
+          <Section title="Sessions">
+            <Grid
+              label="Sessions"
+              columns={columns}
+              rows={t.sessions}
+              rowKey={(s) => s.connector_id}
+              empty={
+                <Text size="sm" c="dimmed">
+                  No session is open.
+                </Text>
+              }
+            />
+          </Section>
+          <Section title="Connection">
             <Facts
               of={[
-                [
-                  'Connector',
-                  t.connector_id ? (
-                    <Link key="c" to={`/connectors/${encodeURIComponent(t.connector_id)}`} className="mono">
-                      {t.connector_id}
-                    </Link>
-                  ) : (
-                    'never attached'
-                  ),
-                ],
-                ['Session age', <Since key="session" at={t.session_since} none="no session is open" />],
+                ['Connector', t.connector_id ? <ToConnector key="c" id={t.connector_id} /> : 'never attached'],
                 ['Reported by', t.reported_by ? <span className="mono">{t.reported_by}</span> : 'no connector yet'],
                 ['Last seen', <Ago key="seen" at={t.last_seen} />],
                 [

@@ -13,6 +13,13 @@ import { Empty, PageHead } from '@/ui/Page'
 import { MemberStatus } from '@/ui/Status'
 import { Ago, Countdown, Since } from '@/ui/time'
 
+/** The connectors of its sessions beside the one that it is shown at. */
+const others = (t: Tunneler) =>
+  `also ${t.sessions
+    .map((s) => s.connector_id)
+    .filter((id) => id !== t.connector_id)
+    .join(', ')}`
+
 const columns: Column<Tunneler>[] = [
   {
     id: 'id',
@@ -32,6 +39,7 @@ const columns: Column<Tunneler>[] = [
       t.connector_id ? (
         <Link to={`/connectors/${encodeURIComponent(t.connector_id)}`} className="mono">
           {t.connector_id}
+          {t.sessions.length > 1 && <span title={others(t)}> +{t.sessions.length - 1}</span>}
         </Link>
       ) : (
         '–'
