@@ -21,8 +21,15 @@ type Store interface {
 	// Connectors and Tunnelers list all members, revoked ones too, by id.
 	Connectors(ctx context.Context) ([]Connector, error)
 	Tunnelers(ctx context.Context) ([]Tunneler, error)
+	// ConnectorsByID and TunnelersByID list those of them that there are, by id.
+	ConnectorsByID(ctx context.Context, ids []string) ([]Connector, error)
+	TunnelersByID(ctx context.Context, ids []string) ([]Tunneler, error)
 	// Hosts lists all hosts, revoked ones too.
 	Hosts(ctx context.Context) ([]Host, error)
+	// HostByID returns ErrNotFound for a host that is not there.
+	HostByID(ctx context.Context, id identity.HostID) (Host, error)
+	// MembersOn lists all members on a host.
+	MembersOn(ctx context.Context, id identity.HostID) ([]Connector, []Tunneler, error)
 	// FleetRevision is another number whenever one of these lists has changed in more
 	// than last-seen times.
 	FleetRevision(ctx context.Context) (uint64, error)

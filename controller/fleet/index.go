@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // index keeps what lists read of the store in memory: to read ten thousand rows
@@ -62,12 +63,7 @@ func (f *Fleet) Connectors(ctx context.Context) ([]Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Clone(r.connectors)
-	for i := range all {
-		all[i].Presence = f.cfg.Roster.Connector(all[i].ID, all[i].LastSeenAt)
-		all[i].LastSeenAt = all[i].Presence.LastSeen
-	}
-	return all, nil
+	return f.connectorsNow(slices.Clone(r.connectors)), nil
 }
 
 // Tunnelers lists all tunnelers with their presence, by id.
@@ -76,16 +72,55 @@ func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Clone(r.tunnelers)
+	return f.tunnelersNow(slices.Clone(r.tunnelers)), nil
+}
+
+// Connector returns one connector with its presence, or ErrNotFound. It reads that one.
+func (f *Fleet) Connector(ctx context.Context, id string) (Connector, error) {
+	found, err := f.cfg.Store.ConnectorsByID(ctx, []string{id})
+	if err != nil || len(found) == 0 {
+		return Connector{}, cmp.Or(err, ErrNotFound)
+	}
+	return f.connectorsNow(found)[0], nil
+}
+
+// Tunneler returns one tunneler with its presence, or ErrNotFound. It reads that one.
+func (f *Fleet) Tunneler(ctx context.Context, id string) (Tunneler, error) {
+	found, err := f.cfg.Store.TunnelersByID(ctx, []string{id})
+	if err != nil || len(found) == 0 {
+		return Tunneler{}, cmp.Or(err, ErrNotFound)
+	}
+	return f.tunnelersNow(found)[0], nil
+}
+
+// Host returns one host and all its members, or ErrNotFound. It reads those.
+func (f *Fleet) Host(ctx context.Context, id identity.HostID) (Host, []Connector, []Tunneler, error) {
+	h, err := f.cfg.Store.HostByID(ctx, id)
+	if err != nil {
+		return h, nil, nil, err
+	}
+	connectors, tunnelers, err := f.cfg.Store.MembersOn(ctx, id)
+	return h, f.connectorsNow(connectors), f.tunnelersNow(tunnelers), err
+}
+
+// connectorsNow adds what is known of them at this moment.
+func (f *Fleet) connectorsNow(all []Connector) []Connector {
+	for i := range all {
+		all[i].Presence = f.cfg.Roster.Connector(all[i].ID, all[i].LastSeenAt)
+		all[i].LastSeenAt = all[i].Presence.LastSeen
+	}
+	return all
+}
+
+// tunnelersNow adds what is known of them at this moment.
+func (f *Fleet) tunnelersNow(all []Tunneler) []Tunneler {
 	for i := range all {
 		p, current, sessions := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
 		all[i].Presence, all[i].Sessions, all[i].LastSeenAt = p, sessions, p.LastSeen
 		all[i].Version = cmp.Or(p.Version, all[i].Version)
-		if current != "" {
-			all[i].ConnectorID = current
-		}
+		all[i].ConnectorID = cmp.Or(current, all[i].ConnectorID)
 	}
-	return all, nil
+	return all
 }
 
 // Hosts lists all hosts, revoked ones too, without their certificates and keys.

@@ -11,14 +11,14 @@ import (
 // idsAtOnce is how many rows one query asks for.
 const idsAtOnce = 100
 
-// ConnectorsByID implements policy.Store.
+// ConnectorsByID implements fleet.Store and policy.Store.
 func (s *Store) ConnectorsByID(ctx context.Context, ids []string) ([]fleet.Connector, error) {
 	return byID(ids, func(places string, args []any) ([]fleet.Connector, error) {
 		return collect(ctx, s.db, scanConnector, connectorsWhere+`WHERE m.id IN (`+places+`) ORDER BY m.id`, args...)
 	})
 }
 
-// TunnelersByID implements policy.Store.
+// TunnelersByID implements fleet.Store and policy.Store.
 func (s *Store) TunnelersByID(ctx context.Context, ids []string) ([]fleet.Tunneler, error) {
 	return byID(ids, func(places string, args []any) ([]fleet.Tunneler, error) {
 		return collect(ctx, s.db, scanTunneler, tunnelersWhere+`WHERE m.id IN (`+places+`) ORDER BY m.id`, args...)

@@ -59,6 +59,15 @@ func (s *Store) Hosts(ctx context.Context) ([]fleet.Host, error) {
 	return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts ORDER BY id`)
 }
 
+// MembersOn implements fleet.Store.
+func (s *Store) MembersOn(ctx context.Context, id identity.HostID) (connectors []fleet.Connector, tunnelers []fleet.Tunneler, err error) {
+	if connectors, err = collect(ctx, s.db, scanConnector, connectorsWhere+`WHERE m.host_id = ? ORDER BY m.id`, string(id)); err != nil {
+		return nil, nil, err
+	}
+	tunnelers, err = collect(ctx, s.db, scanTunneler, tunnelersWhere+`WHERE m.host_id = ? ORDER BY m.id`, string(id))
+	return connectors, tunnelers, err
+}
+
 // MarkedHosts counts the hosts that are not revoked and whose token somebody else
 // tried (contested), or whose key two machines use (cloned).
 func (s *Store) MarkedHosts(ctx context.Context) (contested, cloned int, err error) {

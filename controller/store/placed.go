@@ -85,7 +85,7 @@ func (s *Store) PlacedOn(ctx context.Context, host identity.HostID) (all []fleet
 	return all, nil
 }
 
-// HostByID implements fleet.Placements.
+// HostByID implements fleet.Store and fleet.Placements.
 func (s *Store) HostByID(ctx context.Context, id identity.HostID) (fleet.Host, error) {
 	h, err := scanHost(s.db.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = ?`, string(id)))
 	if errors.Is(err, sql.ErrNoRows) {

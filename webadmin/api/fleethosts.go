@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -67,15 +68,14 @@ func (s *Server) listHosts(c *gin.Context) error {
 }
 
 func (s *Server) getHost(c *gin.Context) error {
-	all, err := s.allHosts(c.Request.Context())
+	h, connectors, tunnelers, err := s.cfg.Fleet.Host(c.Request.Context(), identity.HostID(c.Param("id")))
+	if errors.Is(err, fleet.ErrNotFound) {
+		return notEnrolled("host", clip(c.Param("id")))
+	}
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(h adminapi.Host) bool { return h.ID == c.Param("id") })
-	if i < 0 {
-		return notEnrolled("host", clip(c.Param("id")))
-	}
-	c.JSON(http.StatusOK, all[i])
+	c.JSON(http.StatusOK, renderHosts([]fleet.Host{h}, connectors, tunnelers)[0])
 	return nil
 }
 
@@ -93,6 +93,10 @@ func (s *Server) allHosts(ctx context.Context) ([]adminapi.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	return renderHosts(hosts, connectors, tunnelers), nil
+}
+
+func renderHosts(hosts []fleet.Host, connectors []fleet.Connector, tunnelers []fleet.Tunneler) []adminapi.Host {
 	out := make([]adminapi.Host, len(hosts))
 	at := make(map[identity.HostID]*adminapi.Host, len(hosts))
 	for i, h := range hosts {
@@ -108,7 +112,7 @@ func (s *Server) allHosts(ctx context.Context) ([]adminapi.Host, error) {
 	for _, m := range tunnelers {
 		addMember(at[m.HostID], m.Member, m.Presence)
 	}
-	return out, nil
+	return out
 }
 
 // addMember puts a member on its host. A host that is not there yet, because it was

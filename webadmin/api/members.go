@@ -45,6 +45,7 @@ func (s *Server) memberOperations() []operation {
 type members[T, R any] struct {
 	listing[*T]                                        // of pointers: a list is long, its items are large
 	all         func(ctx context.Context) ([]T, error) // the caller's own
+	one         func(ctx context.Context, id string) (T, error)
 	live        func(*T) bool
 	render      func(T) (R, error)
 }
@@ -56,7 +57,7 @@ func (s *Server) connectors() members[fleet.Connector, adminapi.Connector] {
 		return append(base(m), append([]string{m.PrivateIP, m.NetworkID}, m.Addresses...)...)
 	}
 	return members[fleet.Connector, adminapi.Connector]{
-		l, s.cfg.Fleet.Connectors, func(m *fleet.Connector) bool { return m.Live() }, s.renderConnector,
+		l, s.cfg.Fleet.Connectors, s.cfg.Fleet.Connector, func(m *fleet.Connector) bool { return m.Live() }, s.renderConnector,
 	}
 }
 
@@ -71,7 +72,7 @@ func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
 		return texts
 	}
 	return members[fleet.Tunneler, adminapi.Tunneler]{
-		l, s.cfg.Fleet.Tunnelers, func(m *fleet.Tunneler) bool { return m.Live() }, s.renderTunneler,
+		l, s.cfg.Fleet.Tunnelers, s.cfg.Fleet.Tunneler, func(m *fleet.Tunneler) bool { return m.Live() }, s.renderTunneler,
 	}
 }
 
@@ -164,15 +165,14 @@ func (m members[T, R]) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := m.all(c.Request.Context())
+	it, err := m.one(c.Request.Context(), id)
+	if errors.Is(err, fleet.ErrNotFound) {
+		return notEnrolled(strings.TrimSuffix(m.name, "s"), id)
+	}
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(it T) bool { return m.id(&it) == id })
-	if i < 0 {
-		return notEnrolled(strings.TrimSuffix(m.name, "s"), id)
-	}
-	out, err := m.render(all[i])
+	out, err := m.render(it)
 	if err != nil {
 		return err
 	}

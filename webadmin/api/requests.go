@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -121,12 +123,29 @@ func verdict(c *gin.Context) enroll.Verdict {
 }
 
 func (s *Server) replyRequest(c *gin.Context, r enroll.Request) error {
-	live, err := s.liveIDs(c.Request.Context())
+	live, err := s.liveID(c.Request.Context(), r.Workload)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, s.renderRequest(r, live))
+	c.JSON(http.StatusOK, s.renderRequest(r, map[identity.Workload]bool{r.Workload: live}))
 	return nil
+}
+
+// liveID says that an approval would have to replace this one.
+func (s *Server) liveID(ctx context.Context, w identity.Workload) (live bool, err error) {
+	if w.Kind == identity.KindConnector {
+		var m fleet.Connector
+		m, err = s.cfg.Fleet.Connector(ctx, w.ID)
+		live = m.Live()
+	} else {
+		var m fleet.Tunneler
+		m, err = s.cfg.Fleet.Tunneler(ctx, w.ID)
+		live = m.Live()
+	}
+	if errors.Is(err, fleet.ErrNotFound) {
+		return false, nil
+	}
+	return live, err
 }
 
 // liveIDs are the ids that an approval would have to replace.

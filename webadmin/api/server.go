@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
@@ -79,6 +80,11 @@ type Fleet interface {
 	Connectors(ctx context.Context) ([]fleet.Connector, error)
 	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
 	Hosts(ctx context.Context) ([]fleet.Host, error)
+	// Connector, Tunneler and Host return one, or fleet.ErrNotFound; the last one with
+	// its members.
+	Connector(ctx context.Context, id string) (fleet.Connector, error)
+	Tunneler(ctx context.Context, id string) (fleet.Tunneler, error)
+	Host(ctx context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error)
 	Networks(ctx context.Context) ([]fleet.Network, error)
 	// Revoke errors: fleet.ErrNotFound.
 	Revoke(ctx context.Context, r fleet.Revocation) error

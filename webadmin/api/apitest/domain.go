@@ -242,6 +242,38 @@ func (f *Fleet) Hosts(context.Context) ([]fleet.Host, error) {
 	return slices.Clone(f.hosts), f.err
 }
 
+// Connector implements api.Fleet.
+func (f *Fleet) Connector(ctx context.Context, id string) (fleet.Connector, error) {
+	all, err := f.Connectors(ctx)
+	return oneOf(all, err, func(c fleet.Connector) bool { return c.ID == id })
+}
+
+// Tunneler implements api.Fleet.
+func (f *Fleet) Tunneler(ctx context.Context, id string) (fleet.Tunneler, error) {
+	all, err := f.Tunnelers(ctx)
+	return oneOf(all, err, func(t fleet.Tunneler) bool { return t.ID == id })
+}
+
+// Host implements api.Fleet.
+func (f *Fleet) Host(ctx context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error) {
+	hosts, err := f.Hosts(ctx)
+	h, err := oneOf(hosts, err, func(h fleet.Host) bool { return h.ID == id })
+	if err != nil {
+		return h, nil, nil, err
+	}
+	connectors, err := f.Connectors(ctx)
+	tunnelers, failed := f.Tunnelers(ctx)
+	return h, slices.DeleteFunc(connectors, func(c fleet.Connector) bool { return c.HostID != id }),
+		slices.DeleteFunc(tunnelers, func(t fleet.Tunneler) bool { return t.HostID != id }), errors.Join(err, failed)
+}
+
+func oneOf[T any](all []T, err error, is func(T) bool) (out T, _ error) {
+	if i := slices.IndexFunc(all, is); i >= 0 && err == nil {
+		return all[i], nil
+	}
+	return out, cmp.Or(err, fleet.ErrNotFound)
+}
+
 // Networks implements api.Fleet.
 func (f *Fleet) Networks(context.Context) ([]fleet.Network, error) {
 	f.mu.Lock()
