@@ -75,7 +75,7 @@ type Connector struct {
 // Tunneler is an enrolled tunneler.
 type Tunneler struct {
 	Member
-	// ConnectorID is the connector of its session that was heard of last. It does not
+	// ConnectorID is the connector of the session that was reported last. It does not
 	// change while that session lives, and remains when no session is open.
 	ConnectorID string `json:"connector_id"`
 	// Sessions are all its open sessions, by connector; ONLINE is having one.
@@ -91,7 +91,7 @@ type Tunneler struct {
 type TunnelerSession struct {
 	ConnectorID string    `json:"connector_id"`
 	Since       time.Time `json:"since"`
-	LastHeard   time.Time `json:"last_heard"`
+	LastReport  time.Time `json:"last_report"`
 	Version     string    `json:"version"`
 	// RemoteAddress is where the connector sees the tunneler.
 	RemoteAddress string `json:"remote_address"`

@@ -78,7 +78,7 @@ func (s *Server) renderTunneler(m fleet.Tunneler) (adminapi.Tunneler, error) {
 	}
 	for i, one := range m.Sessions {
 		out.Sessions[i] = adminapi.TunnelerSession{
-			ConnectorID: one.ConnectorID, Since: one.Since, LastHeard: one.LastSeen, Version: one.Version, RemoteAddress: one.RemoteAddr,
+			ConnectorID: one.ConnectorID, Since: one.Since, LastReport: one.LastSeen, Version: one.Version, RemoteAddress: one.RemoteAddr,
 		}
 	}
 	if m.ConnectorID == "" {

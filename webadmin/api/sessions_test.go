@@ -149,7 +149,7 @@ func (m *meeting) checkTruth(t *testing.T, it adminapi.Tunneler) {
 	var named, alive []string
 	for _, one := range it.Sessions {
 		named = append(named, one.ConnectorID)
-		require.LessOrEqual(t, m.Clock.Now().Sub(one.LastHeard), presence.OfflineAfter)
+		require.LessOrEqual(t, m.Clock.Now().Sub(one.LastReport), presence.OfflineAfter)
 	}
 	for _, c := range meetingConnectors {
 		if _, ok := m.open[[2]string{it.ID, c}]; ok {
@@ -202,7 +202,7 @@ func TestCLIShowsOneMember(t *testing.T) {
 		}
 	})
 	out := runCLI("tunnelers", "show", "t-1", "--data-dir", dir).out
-	require.Regexp(t, `(?s)^ID +t-1\nStatus +ONLINE\n.*Note +contested.*\nConnector +c-2\nSessions +2\n\nSESSION AT +OPENED +LAST HEARD +FROM +VERSION\nc-1 +1 h ago +\d s ago +192\.0\.2\.0:1.*\nc-2 `, out)
+	require.Regexp(t, `(?s)^ID +t-1\nStatus +ONLINE\n.*Note +contested.*\nConnector +c-2\nSessions +2\n\nSESSION AT +OPENED +LAST REPORT +FROM +VERSION\nc-1 +1 h ago +\d s ago +192\.0\.2\.0:1.*\nc-2 `, out)
 	require.NotContains(t, out, "\x1b")
 	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir).out, "  c-2,c-1  ", "all connectors, the one that it is shown at first")
 	require.Regexp(t, `(?s)^ID +c-1\nStatus +OFFLINE\n.*\nTunnelers reach it at +a:1,b:2\n`, runCLI("connectors", "show", "c-1", "--data-dir", dir).out)

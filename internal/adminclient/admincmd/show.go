@@ -56,10 +56,10 @@ func writeTunneler(w io.Writer, m adminapi.Tunneler, now time.Time) error {
 	if err != nil || len(m.Sessions) == 0 {
 		return err
 	}
-	t := cli.Table{Header: []string{"SESSION AT", "OPENED", "LAST HEARD", "FROM", "VERSION"}}
+	t := cli.Table{Header: []string{"SESSION AT", "OPENED", "LAST REPORT", "FROM", "VERSION"}}
 	for _, one := range m.Sessions {
 		t.Rows = append(t.Rows, []string{
-			one.ConnectorID, relative(one.Since, now), relative(one.LastHeard, now), reported(one.RemoteAddress), reported(one.Version),
+			one.ConnectorID, relative(one.Since, now), relative(one.LastReport, now), reported(one.RemoteAddress), reported(one.Version),
 		})
 	}
 	if _, err := io.WriteString(w, "\n"); err != nil {

@@ -1992,7 +1992,7 @@ export interface components {
             clone?: components["schemas"]["Clone"];
             /** @description Cloned says that two machines use the key of this host; Clone says which. */
             cloned: boolean;
-            /** @description ConnectorID is the connector of its session that was heard of last. It does not change while that session lives, and remains when no session is open. */
+            /** @description ConnectorID is the connector of the session that was reported last. It does not change while that session lives, and remains when no session is open. */
             connector_id: string;
             /** @description Contested says that a second key tried the enrollment token of this host. */
             contested: boolean;
@@ -2030,7 +2030,7 @@ export interface components {
         TunnelerSession: {
             connector_id: string;
             /** Format: date-time */
-            last_heard: string;
+            last_report: string;
             /** @description RemoteAddress is where the connector sees the tunneler. */
             remote_address: string;
             /** Format: date-time */

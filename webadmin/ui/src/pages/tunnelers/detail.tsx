@@ -17,7 +17,7 @@ import { Ago, Since } from '@/ui/time'
 const columns: Column<TunnelerSession>[] = [
   { id: 'connector', header: 'Connector', cell: ({ row }) => <ToConnector id={row.original.connector_id} /> },
   { id: 'since', header: 'Session age', cell: ({ row }) => <Since at={row.original.since} none="–" /> },
-  { id: 'heard', header: 'Last heard', cell: ({ row }) => <Ago at={row.original.last_heard} /> },
+  { id: 'reported', header: 'Last report', cell: ({ row }) => <Ago at={row.original.last_report} /> },
   {
     id: 'from',
     header: 'Seen from',
