@@ -103,8 +103,24 @@ type IdentityBudget struct {
 	Most  string `json:"most"`
 }
 
+// What the field confirm must say: the operation by its name, so that no slip of a
+// script, and no request that was meant for another one, does what cannot be undone.
+const (
+	ConfirmRotate    = "rotate"
+	ConfirmEmergency = "emergency" // a rotation that waits for nobody
+	ConfirmResume    = "resume"    // of a rotation
+	ConfirmReset     = "reset"     // of a person
+)
+
+// ResumeRequest continues a rotation: POST /ca/rotations/resume.
+type ResumeRequest struct {
+	Confirm string `json:"confirm" enum:"resume"`
+}
+
 // RotationRequest asks for a rotation: POST /ca/rotations.
 type RotationRequest struct {
+	// Confirm is "rotate", and "emergency" with emergency. A dry run needs none.
+	Confirm string `json:"confirm,omitempty" enum:"rotate,emergency"`
 	// DryRun only says what would be done.
 	DryRun    bool `json:"dry_run,omitempty"`
 	Emergency bool `json:"emergency,omitempty"`

@@ -51,3 +51,9 @@ type InvitedPerson struct {
 	LinkWarning string    `json:"link_warning,omitempty"`
 	ExpiresAt   time.Time `json:"expires_at"`
 }
+
+// ResetRequest takes somebody's password, second factor and sessions: POST
+// /people/ID/reset.
+type ResetRequest struct {
+	Confirm string `json:"confirm" enum:"reset"`
+}

@@ -145,10 +145,13 @@ func (c *Client) CA(ctx context.Context) (adminapi.CA, error) {
 	return out, err
 }
 
-// Rotate starts a rotation and does not wait for it.
+// Rotate starts a rotation and does not wait for it. It confirms: the caller has asked.
 func (c *Client) Rotate(ctx context.Context, r adminapi.RotationRequest) (adminapi.Rotation, error) {
 	var out adminapi.Rotation
-	r.DryRun = false
+	r.DryRun, r.Confirm = false, adminapi.ConfirmRotate
+	if r.Emergency {
+		r.Confirm = adminapi.ConfirmEmergency
+	}
 	err := c.call(ctx, http.MethodPost, route("ca", "rotations"), r, &out)
 	return out, err
 }
@@ -161,10 +164,10 @@ func (c *Client) PreviewRotation(ctx context.Context, r adminapi.RotationRequest
 	return out, err
 }
 
-// ResumeRotation goes on with the paused rotation.
+// ResumeRotation goes on with the paused rotation. It confirms, as Rotate does.
 func (c *Client) ResumeRotation(ctx context.Context) (adminapi.Rotation, error) {
 	var out adminapi.Rotation
-	err := c.call(ctx, http.MethodPost, route("ca", "rotations", "resume"), nil, &out)
+	err := c.call(ctx, http.MethodPost, route("ca", "rotations", "resume"), adminapi.ResumeRequest{Confirm: adminapi.ConfirmResume}, &out)
 	return out, err
 }
 

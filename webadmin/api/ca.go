@@ -23,14 +23,16 @@ func (s *Server) caOperations() []operation {
 	}
 	start := move("", "Start a CA rotation, or show what it would do", s.startRotation)
 	start.request, start.replies[http.StatusOK] = adminapi.RotationRequest{}, adminapi.RotationPreview{}
-	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller."
+	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller. Once the new authority is active, the old one cannot be restored: confirm must name the operation, \"rotate\" or \"emergency\"."
+	resume := move("/resume", "Continue the paused rotation", s.resumeRotation)
+	resume.request, resume.description = adminapi.ResumeRequest{}, "confirm must be \"resume\"."
 	return []operation{
 		{
 			method: http.MethodGet, path: "/ca", tag: "ca", summary: "Show the authorities, the current or last rotation, and the outage budget",
 			permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.CA{}}, handle: s.getCA,
 		},
 		start,
-		move("/resume", "Continue the paused rotation", s.resumeRotation),
+		resume,
 		move("/abort", "Abort the unfinished rotation, while that is possible", s.abortRotation),
 	}
 }
@@ -79,6 +81,13 @@ func (s *Server) startRotation(c *gin.Context) error {
 		})
 		return nil
 	}
+	operation := adminapi.ConfirmRotate
+	if in.Emergency {
+		operation = adminapi.ConfirmEmergency
+	}
+	if err := confirmed(in.Confirm, operation, "once the new authority is active, the old one cannot be restored; with dry_run nothing is changed"); err != nil {
+		return err
+	}
 	q := rotationRequest(c)
 	q.Options = o
 	r, err := s.cfg.Rotations.Start(c.Request.Context(), q)
@@ -86,6 +95,13 @@ func (s *Server) startRotation(c *gin.Context) error {
 }
 
 func (s *Server) resumeRotation(c *gin.Context) error {
+	var in adminapi.ResumeRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	if err := confirmed(in.Confirm, adminapi.ConfirmResume, "once the new authority is active, the old one cannot be restored"); err != nil {
+		return err
+	}
 	r, err := s.cfg.Rotations.Resume(c.Request.Context(), rotationRequest(c))
 	return s.accepted(c, r, err)
 }

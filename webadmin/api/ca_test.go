@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 func post(t testing.TB, e *apitest.Env, path, body string) (code int, p adminapi.Problem, text string) {
@@ -53,7 +56,11 @@ func TestRotationRequestsAreChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, body := range []string{tc.body, strings.Replace(tc.body, "{", `{"dry_run":true,`, 1)} {
+			sure := strings.Replace(tc.body, "{", `{"confirm":"rotate",`, 1)
+			if strings.Contains(sure, `"emergency":true`) {
+				sure = strings.Replace(sure, "rotate", "emergency", 1)
+			}
+			for _, body := range []string{sure, strings.Replace(tc.body, "{", `{"dry_run":true,`, 1)} {
 				code, p, text := post(t, e, "/ca/rotations", body)
 				require.Equal(t, http.StatusBadRequest, code, text)
 				require.Equal(t, tc.field, p.Field, text)
@@ -66,20 +73,20 @@ func TestRotationRequestsAreChecked(t *testing.T) {
 func TestRotationThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	for _, path := range []string{"/ca/rotations/resume", "/ca/rotations/abort"} {
-		code, p, _ := post(t, e, path, "")
+	for path, body := range map[string]string{"/ca/rotations/resume": `{"confirm":"resume"}`, "/ca/rotations/abort": ""} {
+		code, p, _ := post(t, e, path, body)
 		require.Equal(t, http.StatusConflict, code)
 		require.Equal(t, adminapi.TypeRotation, p.Type)
 	}
 	code, _, text := post(t, e, "/ca/rotations", `{"dry_run":true}`)
 	require.Equal(t, http.StatusOK, code)
 	require.Contains(t, text, `"dry_run":true`)
-	code, _, text = post(t, e, "/ca/rotations", `{"deadline":"5m","on_deadline":"abort","offline":"wait"}`)
+	code, _, text = post(t, e, "/ca/rotations", `{"confirm":"rotate","deadline":"5m","on_deadline":"abort","offline":"wait"}`)
 	require.Equal(t, http.StatusAccepted, code, text)
 	r := decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Rotation
 	require.Equal(t, []string{"running", "preparing", "5m0s", "abort", "wait", apitest.Actor},
 		[]string{r.State, r.Phase, r.Deadline, r.OnDeadline, r.Offline, r.StartedBy})
-	code, p, _ := post(t, e, "/ca/rotations", `{}`)
+	code, p, _ := post(t, e, "/ca/rotations", `{"confirm":"rotate"}`)
 	require.Equal(t, http.StatusConflict, code)
 	require.Equal(t, adminapi.TypeRotation, p.Type)
 	code, _, text = post(t, e, "/ca/rotations/abort", "")
@@ -87,10 +94,57 @@ func TestRotationThroughTheAPI(t *testing.T) {
 	require.Contains(t, text, `"state":"aborted"`)
 
 	e.SPIRE.SetUpstream("root")
-	code, p, _ = post(t, e, "/ca/rotations", `{}`)
+	code, p, _ = post(t, e, "/ca/rotations", `{"confirm":"rotate"}`)
 	require.Equal(t, http.StatusConflict, code)
 	require.Equal(t, adminapi.TypeUpstream, p.Type)
 	require.Equal(t, "root", decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Upstream)
+}
+
+// TestWhatCannotBeUndoneIsConfirmed: by its name, so that neither a slip nor a request
+// that was meant for something else is enough. With a key nobody is asked, and at the
+// local admin socket no key is needed.
+func TestWhatCannotBeUndoneIsConfirmed(t *testing.T) {
+	t.Parallel()
+	e, path := startLocal(t)
+	ada := e.Identity.Add(t, "ada@example.com", auth.Operator)
+	reset := "/people/" + ada.Person.ID + "/reset"
+	for name, tc := range map[string]struct{ path, body, must string }{
+		"a rotation without":                       {"/ca/rotations", `{}`, "rotate"},
+		"a rotation with an empty one":             {"/ca/rotations", `{"confirm":""}`, "rotate"},
+		"a rotation with another case":             {"/ca/rotations", `{"confirm":"Rotate"}`, "rotate"},
+		"a rotation with a yes":                    {"/ca/rotations", `{"confirm":"yes"}`, "rotate"},
+		"a rotation with the word of an emergency": {"/ca/rotations", `{"confirm":"emergency"}`, "rotate"},
+		"an emergency without":                     {"/ca/rotations", `{"emergency":true}`, "emergency"},
+		"an emergency with the word of a rotation": {"/ca/rotations", `{"emergency":true,"confirm":"rotate"}`, "emergency"},
+		"a dry run that is none":                   {"/ca/rotations", `{"dry_run":false}`, "rotate"},
+		"resuming without":                         {"/ca/rotations/resume", `{}`, "resume"},
+		"resuming with the word of a rotation":     {"/ca/rotations/resume", `{"confirm":"rotate"}`, "resume"},
+		"resuming without a body":                  {"/ca/rotations/resume", "", ""},
+		"a reset of a person without":              {reset, `{}`, "reset"},
+		"a reset of a person with a yes":           {reset, `{"confirm":"yes"}`, "reset"},
+		"a reset of a person without a body":       {reset, "", ""},
+	} {
+		if tc.path != reset { // no key may do that
+			code, p, text := post(t, e, tc.path, tc.body)
+			require.Equal(t, http.StatusBadRequest, code, "%s: %s", name, text)
+			if tc.must != "" {
+				require.Equal(t, "confirm", p.Field, name)
+			}
+		}
+		status, body := askRaw(t, adminsockettest.Dial(t, path), "POST /api/admin"+tc.path+" HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: "+strconv.Itoa(len(tc.body))+"\n\n"+tc.body)
+		require.Equal(t, http.StatusBadRequest, status, "%s at the socket: %s", name, body)
+		if tc.must != "" {
+			require.Contains(t, body, `must be \"`+tc.must+`\"`, name)
+		}
+	}
+	require.Nil(t, decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Rotation)
+	_, err := e.Identity.Sessions.Authenticate(t.Context(), ada.Secret, false)
+	require.NoError(t, err, "the person is still signed in")
+
+	status, body := askRaw(t, adminsockettest.Dial(t, path), "POST /api/admin"+reset+" HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: 19\n\n"+`{"confirm":"reset"}`)
+	require.Equal(t, http.StatusCreated, status, body)
+	code, _, text := post(t, e, "/ca/rotations", `{"emergency":true,"confirm":"emergency"}`)
+	require.Equal(t, http.StatusAccepted, code, text)
 }
 
 func TestCLIRotates(t *testing.T) {

@@ -363,15 +363,16 @@ func TestCLIPrecedenceOfFlagDataDirAndEnvironment(t *testing.T) {
 	require.Equal(t, 0, runCLI("token", "list").code, "the controller's own variable, as in its container")
 }
 
-// TestCLIAsksBeforeARotationAtTheSocket: there no key and no sign-in says that the
-// caller means it.
-func TestCLIAsksBeforeARotationAtTheSocket(t *testing.T) {
+// TestCLIAsksBeforeARotation, at the local admin socket and with a key.
+func TestCLIAsksBeforeARotation(t *testing.T) {
 	t.Parallel()
 	e, dir := startForCLI(t)
 	for _, args := range [][]string{{"ca", "rotate"}, {"ca", "rotate", "--emergency"}, {"ca", "resume"}} {
-		r := runCLI(append(args, "--data-dir", dir)...)
-		require.Equal(t, 2, r.code, args)
-		require.Contains(t, r.errOut, "add --yes")
+		for _, as := range [][]string{{"--data-dir", dir}, {"--data-dir", dir, "--api-key-file", dir + "/key"}} {
+			r := runCLI(append(append(slices.Clone(args), "--detach"), as...)...)
+			require.Equal(t, 2, r.code, args)
+			require.Contains(t, r.errOut, "add --yes")
+		}
 	}
 	report, err := e.Rotations.Report(t.Context())
 	require.NoError(t, err)
@@ -381,13 +382,6 @@ func TestCLIAsksBeforeARotationAtTheSocket(t *testing.T) {
 	report, err = e.Rotations.Report(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, auth.LocalActor, report.Rotation.Actor)
-}
-
-func TestCLIWithAKeyRotatesUnasked(t *testing.T) {
-	t.Parallel()
-	_, dir := startForCLI(t)
-	r := runCLI("ca", "rotate", "--detach", "--data-dir", dir, "--api-key-file", dir+"/key")
-	require.Equal(t, 0, r.code, r.errOut)
 }
 
 func TestCLIHostsList(t *testing.T) {

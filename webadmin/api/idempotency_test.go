@@ -52,14 +52,14 @@ func TestATokenIsMadeOnceForOneIdempotencyKey(t *testing.T) {
 func TestAReplyWithoutASecretIsGivenAgain(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	first := send(t, e, keyed("/ca/rotations", `{}`, "k1"))
+	first := send(t, e, keyed("/ca/rotations", `{"confirm":"rotate"}`, "k1"))
 	require.Equal(t, http.StatusAccepted, first.Code, first.Body.String())
-	again := send(t, e, keyed("/ca/rotations", `{}`, "k1"))
+	again := send(t, e, keyed("/ca/rotations", `{"confirm":"rotate"}`, "k1"))
 	require.Equal(t, http.StatusAccepted, again.Code)
 	require.Equal(t, first.Body.String(), again.Body.String())
 	require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
 	require.Empty(t, first.Header().Get("Idempotency-Replayed"))
-	requireProblem(t, send(t, e, keyed("/ca/rotations", `{}`, "k2")), http.StatusConflict) // it runs
+	requireProblem(t, send(t, e, keyed("/ca/rotations", `{"confirm":"rotate"}`, "k2")), http.StatusConflict) // it runs
 }
 
 func TestAKeyStandsForOneRequest(t *testing.T) {
@@ -195,12 +195,12 @@ func TestAReplayIsAuthorizedLikeTheFirstTime(t *testing.T) {
 	e := apitest.New(t)
 	who := auth.Principal{Actor: "key:k", Kind: auth.KindKey, Permissions: []auth.Permission{auth.CARotate}}
 	e.Auth.Be(who)
-	require.Equal(t, http.StatusAccepted, send(t, e, keyed("/ca/rotations", `{}`, "k1")).Code)
-	require.Equal(t, "true", send(t, e, keyed("/ca/rotations", `{}`, "k1")).Header().Get("Idempotency-Replayed"))
+	require.Equal(t, http.StatusAccepted, send(t, e, keyed("/ca/rotations", `{"confirm":"rotate"}`, "k1")).Code)
+	require.Equal(t, "true", send(t, e, keyed("/ca/rotations", `{"confirm":"rotate"}`, "k1")).Header().Get("Idempotency-Replayed"))
 
 	who.Permissions = []auth.Permission{auth.FleetRead}
 	e.Auth.Be(who)
-	w := send(t, e, keyed("/ca/rotations", `{}`, "k1"))
+	w := send(t, e, keyed("/ca/rotations", `{"confirm":"rotate"}`, "k1"))
 	require.Equal(t, adminapi.TypeForbidden, requireProblem(t, w, http.StatusForbidden).Type)
 	require.Empty(t, w.Header().Get("Idempotency-Replayed"))
 	p := requireProblem(t, send(t, e, keyed("/ca/rotations", `{"force":1}`, "k1", "k2")), http.StatusForbidden)

@@ -33,7 +33,8 @@ func (s *Server) peopleOperations() []operation {
 		permission:  auth.PeopleManage, stepUp: true, replies: map[int]any{http.StatusNoContent: nil}, problems: problems, handle: s.deletePerson,
 	}, {
 		method: http.MethodPost, path: "/people/:id/reset", tag: "people", summary: "Reset a person's password and second factor, end their sessions, and return a new setup link",
-		permission: auth.PeopleManage, stepUp: true, replies: invited, problems: problems, handle: s.resetPerson,
+		description: "confirm must be \"reset\".",
+		permission:  auth.PeopleManage, stepUp: true, request: adminapi.ResetRequest{}, replies: invited, problems: problems, handle: s.resetPerson,
 	}, {
 		method: http.MethodGet, path: "/sessions", tag: "people", summary: "List everybody's sessions, newest first",
 		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.SessionList{}), handle: s.allSessions,
@@ -124,6 +125,13 @@ func parseKeysOf(text string) (auth.KeysOf, error) {
 }
 
 func (s *Server) resetPerson(c *gin.Context) error {
+	var in adminapi.ResetRequest
+	if _, err := bind(c, &in); err != nil {
+		return err
+	}
+	if err := confirmed(in.Confirm, adminapi.ConfirmReset, "password, second factor and sessions end now, and whoever has the new link can sign in as this person"); err != nil {
+		return err
+	}
 	p, code, err := s.cfg.Identity.People.Reset(c.Request.Context(), c.Param("id"), by(c))
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func TestNoSecretIsInTheAuditLog(t *testing.T) {
 
 	bob := decode[adminapi.InvitedPerson](t, b.do(http.MethodPost, "/people", `{"email":"bob@example.com","name":"Bob","role":"operator"}`))
 	_, secrets["an invitation"], _ = strings.Cut(bob.SetupURL, "code=")
-	again := decode[adminapi.InvitedPerson](t, b.do(http.MethodPost, "/people/"+bob.Person.ID+"/reset", ""))
+	again := decode[adminapi.InvitedPerson](t, b.do(http.MethodPost, "/people/"+bob.Person.ID+"/reset", `{"confirm":"reset"}`))
 	_, secrets["a reset"], _ = strings.Cut(again.SetupURL, "code=")
 	made := decode[adminapi.CreatedKey](t, b.do(http.MethodPost, "/keys", `{"name":"ci","scopes":["fleet:read"],"ttl":"1h"}`))
 	secrets["an API key"] = made.Secret

@@ -68,7 +68,7 @@ online peer, except those that it names as skipped.`,
 				}
 				return out.Write(cmd.OutOrStdout(), p, func(w io.Writer) error { return writePreview(w, p) })
 			}
-			if err := c.confirmRotation(ctx, cmd, yes, req.Emergency); err != nil {
+			if err := confirmRotation(ctx, cmd, yes, req.Emergency); err != nil {
 				return err
 			}
 			r, err := api.Rotate(ctx, req)
@@ -89,17 +89,12 @@ online peer, except those that it names as skipped.`,
 	return cmd
 }
 
-// confirmRotation asks before an emergency, and before any rotation at the local admin
-// socket: there neither a key with the permission nor a fresh sign-in stands between a
-// slip and the whole trust domain.
-func (c *connection) confirmRotation(ctx context.Context, cmd *cobra.Command, yes, emergency bool) error {
-	switch {
-	case emergency:
+// confirmRotation asks: nothing else stands between a slip and the whole trust domain.
+func confirmRotation(ctx context.Context, cmd *cobra.Command, yes, emergency bool) error {
+	if emergency {
 		return Confirm(ctx, cmd, yes, "Revoke all authorities of this SPIRE server without waiting for members?", emergencyMeans)
-	case c.local():
-		return Confirm(ctx, cmd, yes, "Replace the certificate authority of the trust domain?", rotationMeans)
 	}
-	return nil
+	return Confirm(ctx, cmd, yes, "Replace the certificate authority of the trust domain?", rotationMeans)
 }
 
 const rotationMeans = "Every SVID is issued again. Once the new authority is active, the old one cannot be restored. No member is disconnected."
@@ -112,9 +107,9 @@ func caResume(c *connection) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "resume",
 		Short:   "Continue a paused rotation and follow it",
-		Example: "  grpccontroller ca resume",
+		Example: "  grpccontroller ca resume --yes",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
-			if err := c.confirmRotation(ctx, cmd, yes, false); err != nil {
+			if err := confirmRotation(ctx, cmd, yes, false); err != nil {
 				return err
 			}
 			r, err := api.ResumeRotation(ctx)

@@ -289,7 +289,8 @@ export const useClaim = () =>
   useChange((code: string) => data(client.POST('/api/admin/claims/{code}', { params: { path: { code } }, body: {} })))
 export const useRotate = () =>
   useChange((body: t.RotationRequest) => data(client.POST('/api/admin/ca/rotations', { body })), 'ca')
-export const useResumeRotation = () => useChange(() => data(client.POST('/api/admin/ca/rotations/resume')), 'ca')
+export const useResumeRotation = () =>
+  useChange(() => data(client.POST('/api/admin/ca/rotations/resume', { body: { confirm: 'resume' } })), 'ca')
 export const useAbortRotation = () => useChange(() => data(client.POST('/api/admin/ca/rotations/abort')), 'ca')
 
 /** Signing in or out changes who asks: nothing that was read before may stay. */
@@ -393,7 +394,11 @@ export const useRemovePerson = () =>
     'keys',
   )
 export const useResetPerson = () =>
-  useChange((id: string) => data(client.POST('/api/admin/people/{id}/reset', { params: { path: { id } } })), 'people')
+  useChange(
+    (id: string) =>
+      data(client.POST('/api/admin/people/{id}/reset', { params: { path: { id } }, body: { confirm: 'reset' } })),
+    'people',
+  )
 export const useCreateKey = () =>
   useChange((body: t.KeyRequest) => data(client.POST('/api/admin/keys', { body })), 'keys')
 export const useRevokeKey = () =>

@@ -119,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Start a CA rotation, or show what it would do
-         * @description With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller.
+         * @description With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller. Once the new authority is active, the old one cannot be restored: confirm must name the operation, "rotate" or "emergency".
          *
          *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
          */
@@ -161,7 +161,9 @@ export interface paths {
         put?: never;
         /**
          * Continue the paused rotation
-         * @description Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
+         * @description confirm must be "resume".
+         *
+         *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
          */
         post: operations["postCaRotationsResume"];
         delete?: never;
@@ -736,7 +738,9 @@ export interface paths {
         put?: never;
         /**
          * Reset a person's password and second factor, end their sessions, and return a new setup link
-         * @description Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
+         * @description confirm must be "reset".
+         *
+         *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
          */
         post: operations["postPeopleIdReset"];
         delete?: never;
@@ -1727,6 +1731,16 @@ export interface components {
             requests: components["schemas"]["Request"][];
             total: number;
         };
+        /** @description ResetRequest takes somebody's password, second factor and sessions: POST /people/ID/reset. */
+        ResetRequest: {
+            /** @enum {string} */
+            confirm: "reset";
+        };
+        /** @description ResumeRequest continues a rotation: POST /ca/rotations/resume. */
+        ResumeRequest: {
+            /** @enum {string} */
+            confirm: "resume";
+        };
         /** @description RevocationRequest is the form of POST /oauth/revoke (RFC 7009). */
         RevocationRequest: {
             client_id?: string;
@@ -1776,6 +1790,11 @@ export interface components {
         };
         /** @description RotationRequest asks for a rotation: POST /ca/rotations. */
         RotationRequest: {
+            /**
+             * @description Confirm is "rotate", and "emergency" with emergency. A dry run needs none.
+             * @enum {string}
+             */
+            confirm?: "rotate" | "emergency";
             /** @description Deadline is a Go duration, how long each wait may last; absent is for ever. */
             deadline?: string;
             /** @description DryRun only says what would be done. */
@@ -2781,7 +2800,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeRequest"];
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -2830,6 +2853,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6218,7 +6250,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetRequest"];
+            };
+        };
         responses: {
             /** @description Created */
             201: {
@@ -6276,6 +6312,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

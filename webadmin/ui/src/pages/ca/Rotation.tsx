@@ -99,25 +99,44 @@ function Phases({ rotation: r, active }: { rotation: Rotation; active: boolean }
 
 function Control({ rotation: r }: { rotation: Rotation }) {
   const [aborting, setAborting] = useState(false)
+  const [resuming, setResuming] = useState(false)
   const resume = useResumeRotation()
   const abort = useAbortRotation()
   if (!useCan('ca:rotate')) return null
   return (
     <Group>
       {r.state === 'paused' && (
-        <Button
-          leftSection={<IconPlayerPlay size={16} />}
-          loading={resume.isPending}
-          onClick={() =>
-            resume.mutate(undefined, { onError: say.failure, onSuccess: () => say.done('The rotation continues.') })
-          }
-        >
-          Resume
+        <Button leftSection={<IconPlayerPlay size={16} />} onClick={() => setResuming(true)}>
+          Resume…
         </Button>
       )}
       <Button variant="default" onClick={() => setAborting(true)}>
         Abort…
       </Button>
+      {resuming && (
+        <Confirm
+          title="Resume the rotation"
+          action="Resume rotation"
+          pending={resume.isPending}
+          error={resume.error}
+          close={() => setResuming(false)}
+          confirm={() =>
+            resume.mutate(undefined, {
+              onSuccess: () => {
+                setResuming(false)
+                say.done('The rotation continues.')
+              },
+            })
+          }
+        >
+          <Consequences
+            of={[
+              'the rotation continues where it was paused;',
+              'once the new authority is active, the old one cannot be restored.',
+            ]}
+          />
+        </Confirm>
+      )}
       {aborting && (
         <Confirm
           title="Abort the rotation"

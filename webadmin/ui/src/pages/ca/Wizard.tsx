@@ -8,7 +8,9 @@ import { GateView } from './Gate'
 
 /** What is sent: an emergency waits for nobody, so nothing else goes with it. */
 function asked(o: RotationRequest): RotationRequest {
-  return o.emergency ? { emergency: true } : { ...o, deadline: o.deadline || undefined }
+  return o.emergency
+    ? { emergency: true, confirm: 'emergency' }
+    : { ...o, deadline: o.deadline || undefined, confirm: 'rotate' }
 }
 
 /** Options, what they would do, and only then the start. */

@@ -14,6 +14,7 @@ type ActionsProps = { person: Person; link: (l: InvitedPerson) => void }
 export function Actions({ person: p, link }: ActionsProps) {
   const [removing, setRemoving] = useState(false)
   const [disabling, setDisabling] = useState(false)
+  const [resetting, setResetting] = useState(false)
   const change = useChangePerson()
   const remove = useRemovePerson()
   const reset = useResetPerson()
@@ -46,11 +47,7 @@ export function Actions({ person: p, link }: ActionsProps) {
               </Menu.Item>
             ))}
           <Menu.Divider />
-          {!p.oidc && (
-            <Menu.Item onClick={() => reset.mutate(p.id, { onSuccess: link, onError: say.failure })}>
-              New setup link…
-            </Menu.Item>
-          )}
+          {!p.oidc && <Menu.Item onClick={() => setResetting(true)}>New setup link…</Menu.Item>}
           {p.disabled ? (
             <Menu.Item
               onClick={() =>
@@ -67,6 +64,27 @@ export function Actions({ person: p, link }: ActionsProps) {
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      {resetting && (
+        <Confirm
+          title={`New setup link for ${p.name}`}
+          action="Make a setup link"
+          pending={reset.isPending}
+          error={reset.error}
+          close={() => setResetting(false)}
+          confirm={() =>
+            reset.mutate(p.id, {
+              onSuccess: (l) => {
+                setResetting(false)
+                link(l)
+              },
+            })
+          }
+        >
+          <Text size="sm">
+            Password, second factor and sessions of {p.name} end now. Whoever has the new link can sign in as {p.name}.
+          </Text>
+        </Confirm>
+      )}
       {removing && (
         <End
           person={p}
