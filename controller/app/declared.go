@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -57,9 +58,10 @@ func readDeclared(d config.Declared) (auth.Declared, error) {
 	return out, inConfig(d, out.Check())
 }
 
-// checkDeclared checks what needs no file: who checks a configuration may not read the
-// secrets, and has no systemd credentials.
+// checkDeclared says what serve would refuse. Who checks a configuration may not be
+// allowed to read the secrets, and has no systemd credentials: those are not looked at.
 func checkDeclared(d config.Declared) error {
+	var f settings.Faults
 	var out auth.Declared
 	if d.Owner.Email != "" {
 		out.Owner = &auth.DeclaredOwner{Email: d.Owner.Email, Name: d.Owner.Name, Password: "a password that is good"}
@@ -68,7 +70,19 @@ func checkDeclared(d config.Declared) error {
 		text, _ := auth.NewKey()
 		out.Key = &auth.DeclaredKey{Name: d.APIKey.Name, Permissions: permissions(d.APIKey.Scopes), Secret: text}
 	}
-	return inConfig(d, out.Check())
+	if err := inConfig(d, out.Check()); err != nil {
+		f.Add("", "%v", err)
+		return f.Err()
+	}
+	for path, one := range map[string]config.Declared{d.Owner.PasswordPath: {Owner: d.Owner}, d.APIKey.Path: {APIKey: d.APIKey}} {
+		if !filepath.IsAbs(path) {
+			continue
+		}
+		if _, err := readDeclared(one); err != nil && !errors.Is(err, fs.ErrPermission) {
+			f.Add("", "%v", err)
+		}
+	}
+	return f.Err()
 }
 
 // readDeclaredFile reads a secret of one line. Whoever can write the file can make
@@ -82,7 +96,7 @@ func readDeclaredFile(path string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%s does not exist", path)
 	case errors.Is(err, fs.ErrPermission):
-		return "", fmt.Errorf("the controller's user may not read %s", path)
+		return "", fmt.Errorf("the controller's user may not read %s: %w", path, fs.ErrPermission)
 	case err != nil:
 		return "", err
 	case !info.Mode().IsRegular():
@@ -95,7 +109,7 @@ func readDeclaredFile(path string) (string, error) {
 	}
 	raw, err := atomicfile.Read(path, maxSecret)
 	if errors.Is(err, fs.ErrPermission) {
-		return "", fmt.Errorf("the controller's user may not read %s", path)
+		return "", fmt.Errorf("the controller's user may not read %s: %w", path, fs.ErrPermission)
 	}
 	if err != nil {
 		return "", err

@@ -146,3 +146,31 @@ func TestWhoElseCanReadADeclaredFile(t *testing.T) {
 	require.False(t, app.Exposed(path))
 	require.False(t, app.Exposed(filepath.Join(top, "none")))
 }
+
+// TestCheckConfigReadsWhatIsDeclared: it does not call good what serve refuses.
+func TestCheckConfigReadsWhatIsDeclared(t *testing.T) {
+	t.Parallel()
+	good, short := secretFile(t, "good", "correct horse battery\n", 0o600), secretFile(t, "short", "short\n", 0o600)
+	key, _ := auth.NewKey()
+	keyFile := secretFile(t, "api", key+"\n", 0o600)
+	for name, c := range map[string]struct{ owner, key, scopes, want string }{
+		"all good":             {good, keyFile, "fleet:read", ""},
+		"credentials":          {"$CREDENTIALS_DIRECTORY/owner", "$CREDENTIALS_DIRECTORY/key", "all", ""},
+		"a short password":     {short, keyFile, "fleet:read", "short: must have 12 to 128 characters"},
+		"a key that is none":   {good, good, "fleet:read", "is no API key"},
+		"a file that is gone":  {good + "-none", keyFile, "fleet:read", "good-none does not exist"},
+		"a wrong permission":   {good, keyFile, "fleet:red", "declared.api_key.scopes: \"fleet:red\" is no permission that a key can have: choose from fleet:read, "},
+		"a file open to group": {secretFile(t, "open", "correct horse battery\n", 0o660), keyFile, "fleet:read", "can be written by others"},
+	} {
+		code, stdout, stderr := command("check-config", "--data-dir", "/srv/zt", "--declared-owner-email", "ada@example.com",
+			"--declared-owner-password-path", c.owner, "--declared-api-key-path", c.key, "--declared-api-key-scopes", c.scopes)
+		if c.want == "" {
+			require.Zero(t, code, "%s: %s", name, stderr)
+			continue
+		}
+		require.Equal(t, 2, code, name)
+		require.Contains(t, stderr, c.want, name)
+		require.NotContains(t, stdout, "good", name)
+		require.NotContains(t, stderr, key, name)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,6 +98,9 @@ func (c *connection) explainLogin(err error) error {
 	}
 	if _, ok := errors.AsType[*adminclient.Error](err); ok {
 		return err
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("nothing listens at %s: is this the URL of the dashboard, and does the controller run?", c.target.URL)
 	}
 	told := c.explain(&cobra.Command{}, err)
 	return errors.New(strings.ReplaceAll(strings.ReplaceAll(told.Error(), "--api-ca", "--ca"), "check --api-url", "check the URL"))

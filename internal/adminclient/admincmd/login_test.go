@@ -300,6 +300,15 @@ func TestLoginNeedsAnAddressThatCanBeCalled(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist, "nothing was kept")
 }
 
+// TestALoginWhereNothingListensNamesNoFlagThatItLacks: login takes a URL alone.
+func TestALoginWhereNothingListensNamesNoFlagThatItLacks(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	code, _, errOut := run("login", "http://127.0.0.1:1")
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "nothing listens at http://127.0.0.1:1: is this the URL of the dashboard, and does the controller run?")
+	require.NotRegexp(t, "--api-url|--data-dir", errOut)
+}
+
 func TestALoginThatOthersCouldReadIsEndedToo(t *testing.T) {
 	c, files := startController(t), alone(t)
 	code, _, errOut := run("login", c.URL, "--ca", c.ca(t))
