@@ -11,9 +11,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -133,4 +136,49 @@ func TestARevokedHostStaysBanned(t *testing.T) {
 		require.True(t, a.Banned)
 		spire.Unban(hosts[0].AgentID)
 	}
+}
+
+// A backup of before a revocation enrolled the revoked again.
+func TestARestoreForgivesNobody(t *testing.T) {
+	t.Parallel()
+	now, old := newWorld(t, between{}), newWorld(t, between{})
+	now.enrolled(t, connector, tunneler)
+	hosts, err := now.store.Hosts(t.Context())
+	require.NoError(t, err)
+	// The backup: the same members on the same hosts.
+	require.NoError(t, old.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
+		for _, h := range hosts {
+			if err := tx.PutHost(t.Context(), h); err != nil {
+				return err
+			}
+		}
+		for _, who := range []identity.Workload{connector, tunneler} {
+			m, err := now.member(t, who)
+			if err == nil {
+				err = tx.PutMember(t.Context(), m)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	now.revoke(t, tunneler)
+	_, err = old.store.Carry(t.Context(), now.store, audit.Event{Actor: "local"}, time.Now())
+	require.NoError(t, err)
+	all, err := old.store.Tunnelers(t.Context())
+	require.NoError(t, err)
+	require.False(t, all[0].Live())
+	connectors, err := old.store.Connectors(t.Context())
+	require.NoError(t, err)
+	require.True(t, connectors[0].Live(), "and takes nothing from anybody else")
+}
+
+func (w *world) member(t *testing.T, who identity.Workload) (m fleet.Member, err error) {
+	t.Helper()
+	err = w.store.FleetTx(t.Context(), func(tx fleet.Tx) (err error) {
+		m, err = tx.Member(t.Context(), who)
+		return err
+	})
+	return m, err
 }
