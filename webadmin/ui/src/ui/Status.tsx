@@ -29,7 +29,7 @@ export function MemberStatus({ member }: { member: Member }) {
       ) : (
         <State tone="quiet" label="OFFLINE" hollow />
       )}
-      {'refusal' in member && member.refusal && <Badge color="red">refuses</Badge>}
+      {'refusal' in member && member.refusal && <Badge color="red">refuses policy</Badge>}
       {member.contested && <Badge color="red">contested</Badge>}
       {member.cloned && <Badge color="red">cloned</Badge>}
     </Group>
