@@ -11,12 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // Store is where the fleet is kept.
 type Store interface {
+	changelog.Log
 	FleetTx(ctx context.Context, fn func(Tx) error) error
 	// Connectors and Tunnelers list all members, revoked ones too, by id.
 	Connectors(ctx context.Context) ([]Connector, error)
@@ -26,13 +28,11 @@ type Store interface {
 	TunnelersByID(ctx context.Context, ids []string) ([]Tunneler, error)
 	// Hosts lists all hosts, revoked ones too.
 	Hosts(ctx context.Context) ([]Host, error)
-	// HostByID returns ErrNotFound for a host that is not there.
+	// HostByID returns ErrNotFound for a host that is not there, HostsByID leaves it out.
 	HostByID(ctx context.Context, id identity.HostID) (Host, error)
+	HostsByID(ctx context.Context, ids []string) ([]Host, error)
 	// MembersOn lists all members on a host.
 	MembersOn(ctx context.Context, id identity.HostID) ([]Connector, []Tunneler, error)
-	// FleetRevision is another number whenever one of these lists has changed in more
-	// than last-seen times.
-	FleetRevision(ctx context.Context) (uint64, error)
 	Networks(ctx context.Context) ([]Network, error)
 }
 
@@ -120,7 +120,7 @@ func New(cfg Config) *Fleet {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: &index{store: cfg.Store}}
+	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: newIndex(cfg.Store, cfg.Now, cfg.Log)}
 }
 
 // ErrRevoked refuses a member that is not, or no longer, enrolled.

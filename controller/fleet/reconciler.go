@@ -103,6 +103,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Position is that of its follower in the change log: what is before it was queued.
+func (r *Reconciler) Position() uint64 { return r.follower.Position() }
+
 // reconcilerReader implements changelog.Reader.
 type reconcilerReader struct{ *Reconciler }
 

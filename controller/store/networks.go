@@ -6,12 +6,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 )
 
-// FleetRevision implements fleet.Store.
-func (s *Store) FleetRevision(ctx context.Context) (revision uint64, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'fleet_revision'`).Scan(&revision)
-	return revision, err
-}
-
 // Networks implements fleet.Store.
 func (s *Store) Networks(ctx context.Context) ([]fleet.Network, error) {
 	return collect(ctx, s.db, func(row scanner) (fleet.Network, error) {

@@ -94,6 +94,13 @@ func (s *Store) HostByID(ctx context.Context, id identity.HostID) (fleet.Host, e
 	return h, err
 }
 
+// HostsByID implements fleet.Store.
+func (s *Store) HostsByID(ctx context.Context, ids []string) ([]fleet.Host, error) {
+	return byID(ids, func(places string, args []any) ([]fleet.Host, error) {
+		return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts WHERE id IN (`+places+`) ORDER BY id`, args...)
+	})
+}
+
 // RevokedHosts implements fleet.Placements.
 func (s *Store) RevokedHosts(ctx context.Context, agents []spiffeid.ID) ([]identity.HostID, error) {
 	texts := make([]string, 0, len(agents))

@@ -72,17 +72,6 @@ CREATE TABLE claims (
     sealed   BLOB NOT NULL
 );
 
-CREATE TRIGGER connectors_inserted AFTER INSERT ON connectors BEGIN
-    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
-END;
-
-CREATE TRIGGER connectors_updated AFTER UPDATE ON connectors
-WHEN (OLD.host_id, OLD.version, OLD.revoked_at, OLD.private_ip, OLD.addresses, OLD.network_id)
-    IS NOT (NEW.host_id, NEW.version, NEW.revoked_at, NEW.private_ip, NEW.addresses, NEW.network_id)
-BEGIN
-    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
-END;
-
 CREATE TABLE connectors (
     id            TEXT PRIMARY KEY,
     host_id       TEXT NOT NULL REFERENCES hosts (id),
@@ -104,14 +93,6 @@ CREATE TABLE denials (
     svid_not_before INTEGER NOT NULL,
     UNIQUE (kind, workload)
 );
-
-CREATE TRIGGER hosts_inserted AFTER INSERT ON hosts BEGIN
-    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
-END;
-
-CREATE TRIGGER hosts_updated AFTER UPDATE ON hosts BEGIN
-    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
-END;
 
 CREATE TABLE hosts (
     id           TEXT PRIMARY KEY,
@@ -295,16 +276,6 @@ CREATE TABLE tombstones (
     agent_id TEXT NOT NULL,
     until    BIGINT NOT NULL
 );
-
-CREATE TRIGGER tunnelers_inserted AFTER INSERT ON tunnelers BEGIN
-    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
-END;
-
-CREATE TRIGGER tunnelers_updated AFTER UPDATE ON tunnelers
-WHEN (OLD.host_id, OLD.version, OLD.revoked_at) IS NOT (NEW.host_id, NEW.version, NEW.revoked_at)
-BEGIN
-    UPDATE meta SET value = value + 1 WHERE name = 'fleet_revision';
-END;
 
 CREATE TABLE tunnelers (
     id            TEXT PRIMARY KEY,

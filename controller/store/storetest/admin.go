@@ -8,51 +8,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
-
-// fleetRevision: it grows with all that a list shows and with nothing else.
-func fleetRevision(t *testing.T, open func(string) Store) {
-	s := fresh(t, open)
-	last, err := s.FleetRevision(t.Context())
-	require.NoError(t, err)
-	require.Positive(t, last)
-	check := func(grows bool, what string) {
-		t.Helper()
-		now, err := s.FleetRevision(t.Context())
-		require.NoError(t, err)
-		require.GreaterOrEqual(t, now, last)
-		require.Equal(t, grows, now > last, what)
-		last = now
-	}
-	c, tun := newMember(identity.KindConnector, "c", fleet.Host{}), newMember(identity.KindTunneler, "t", fleet.Host{})
-	h := put(t, s, c, tun)
-	check(true, "an enrollment")
-	hello := fleet.Hello{ID: "c", Version: "v2", PrivateIP: "10.0.0.1", Addresses: []string{"a:1"}}
-	for _, step := range []struct {
-		what  string
-		grows bool
-		do    func(tx enroll.Tx) error
-	}{
-		{"a hello", true, func(tx enroll.Tx) error { _, err := tx.SaveHello(t.Context(), hello); return err }},
-		{"the same hello", false, func(tx enroll.Tx) error { _, err := tx.SaveHello(t.Context(), hello); return err }},
-		{"a contested host", true, func(tx enroll.Tx) error { return tx.ContestHost(t.Context(), h.ID, start()) }},
-		{"a revoked connector", true, func(tx enroll.Tx) error { return tx.RevokeMember(t.Context(), c.Workload, start()) }},
-		{"a revoked tunneler", true, func(tx enroll.Tx) error { return tx.RevokeMember(t.Context(), tun.Workload, start()) }},
-		{"a revoked host", true, func(tx enroll.Tx) error { return tx.RevokeHost(t.Context(), h.ID, start()) }},
-		{"a policy", false, func(tx enroll.Tx) error { return tx.BumpPolicy(t.Context()) }},
-	} {
-		within(t, s, step.do)
-		check(step.grows, step.what)
-	}
-	beat := presence.Seen{Workload: tun.Workload, At: start(), Version: "v2", Connector: "c", First: true}
-	require.NoError(t, s.SaveSeen(t.Context(), []presence.Seen{beat, {Workload: c.Workload, At: start()}}))
-	check(false, "who was seen, in which version and where")
-	within(t, s, func(tx enroll.Tx) error { return tx.PutMember(t.Context(), with(c, h)) })
-	check(true, "an id that is used again")
-}
 
 func with(m fleet.Member, h fleet.Host) fleet.Member {
 	m.HostID = h.ID

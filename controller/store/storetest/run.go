@@ -78,7 +78,6 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"recovery codes are spent once":         recoveryCodes,
 		"failed sign-ins, links, signing keys":  signInState,
 		"the policy revision":                   revision,
-		"the fleet revision":                    fleetRevision,
 		"networks":                              networks,
 		"denials last as long as an SVID":       denials,
 		"tombstones outlive their hosts":        tombstones,
