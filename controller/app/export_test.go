@@ -48,6 +48,7 @@ func ExportAll(r *metrics.Registry) {
 	exportExports(r, func() []export.State { return []export.State{{Sink: "file"}} })
 	exportConnections(r, map[string]*sourcelimit.Listener{"enrollment": sourcelimit.NewListener(nil, sourcelimit.Caps{})})
 	r.Identity(&mtls.Source{})
+	exportFollowers(r, func(context.Context) (uint64, error) { return 0, nil }, map[string]follower{"policy": p, "reconciler": p, "events": p})
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{
 		Policy: p, Roster: presence.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
@@ -67,6 +68,21 @@ func (Untroubled) AuditDisputed(context.Context) (int, error) { return 0, nil }
 // Rotation implements trouble.
 func (Untroubled) Rotation(context.Context) (rotation.Rotation, error) {
 	return rotation.Rotation{}, rotation.ErrNone
+}
+
+// At is a follower at a position.
+type At uint64
+
+// Position implements follower.
+func (a At) Position() uint64 { return uint64(a) }
+
+// Lags exports the lag of followers, by name, behind a log.
+func Lags(r *metrics.Registry, position func(context.Context) (uint64, error), at map[string]At) {
+	all := map[string]follower{}
+	for name, a := range at {
+		all[name] = a
+	}
+	exportFollowers(r, position, all)
 }
 
 // Trouble exports what a store says.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +38,8 @@ type Config struct {
 type Follower struct {
 	cfg   Config
 	pulse notify.Pulse // asks Run whether it lives
+
+	position atomic.Uint64 // at, for those who do not wait for a step
 
 	mu       sync.Mutex // one step at a time
 	at       uint64     // the Reader has taken everything up to here
@@ -77,7 +80,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 		if err := f.cfg.Reader.Apply(ctx, page); err != nil {
 			return err
 		}
-		f.at = page[len(page)-1].Seq
+		f.moved(page[len(page)-1].Seq)
 	}
 	return nil
 }
@@ -115,9 +118,20 @@ func (f *Follower) sync(ctx context.Context, to uint64) error {
 	if err := f.cfg.Reader.Sync(ctx); err != nil {
 		return err
 	}
-	f.at, f.syncedAt = to, began
+	f.moved(to)
+	f.syncedAt = began
 	return nil
 }
+
+// moved needs f.mu.
+func (f *Follower) moved(to uint64) {
+	f.at = to
+	f.position.Store(to)
+}
+
+// Position is the newest change that the Reader has taken; 0 before the first Sync. It
+// does not wait for a step that runs.
+func (f *Follower) Position() uint64 { return f.position.Load() }
 
 // Run follows the log until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {

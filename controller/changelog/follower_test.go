@@ -313,3 +313,35 @@ func TestRun(t *testing.T) {
 		require.ErrorIs(t, w.follower.Alive(stopped), notify.ErrHangs)
 	})
 }
+
+func TestAFollowerSaysHowFarItIsWithoutWaitingForItsReader(t *testing.T) {
+	t.Parallel()
+	log := &changelogtest.Log{}
+	log.Add(changelog.Change{ID: "a"}, changelog.Change{ID: "b"})
+	slow := &slowReader{begun: make(chan struct{}), may: make(chan struct{})}
+	f := changelog.NewFollower(changelog.Config{Log: log, Reader: slow, Now: time.Now, Logger: zap.NewNop()})
+	require.Zero(t, f.Position())
+	require.NoError(t, f.CatchUp(t.Context()))
+	require.EqualValues(t, 2, f.Position())
+	log.Add(changelog.Change{ID: "c"})
+	done := make(chan error, 1)
+	go func() { done <- f.CatchUp(context.WithoutCancel(t.Context())) }()
+	<-slow.begun
+	require.EqualValues(t, 2, f.Position(), "it has not taken the last one")
+	close(slow.may)
+	require.NoError(t, <-done)
+	require.EqualValues(t, 3, f.Position())
+}
+
+// slowReader takes changes when it may.
+type slowReader struct{ begun, may chan struct{} }
+
+func (*slowReader) Sync(context.Context) error { return nil }
+
+func (s *slowReader) Apply(context.Context, []changelog.Change) error {
+	close(s.begun)
+	<-s.may
+	return nil
+}
+
+func (*slowReader) Settled(context.Context) error { return nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,13 +39,23 @@ type Feed struct {
 	Now       func() time.Time
 	Log       *zap.Logger
 
-	failing logging.Condition
+	failing  logging.Condition
+	follower atomic.Pointer[changelog.Follower] // while it runs
+}
+
+// Position is that of its follower in the change log; 0 before Run.
+func (f *Feed) Position() uint64 {
+	if c := f.follower.Load(); c != nil {
+		return c.Position()
+	}
+	return 0
 }
 
 // Run publishes what commits, sessions and time change, until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	changes := changelog.NewFollower(changelog.Config{Name: "events", Log: f.Changes, Reader: f, Now: f.Now, Logger: f.Log})
+	f.follower.Store(changes)
 	g.Go(func() error { return changes.Run(ctx) })
 	g.Go(func() error {
 		return f.Roster.Watch(ctx, func(w identity.Workload, s presence.Status) {

@@ -90,6 +90,9 @@ func (p *Publisher) Run(ctx context.Context) error { return p.follower.Run(ctx) 
 // reason to restart: between two tries the loop answers.
 func (p *Publisher) Alive(ctx context.Context) error { return p.follower.Alive(ctx) }
 
+// Position is that of its follower in the change log.
+func (p *Publisher) Position() uint64 { return p.follower.Position() }
+
 // Refresh publishes what was committed before the call.
 func (p *Publisher) Refresh(ctx context.Context) error { return p.follower.CatchUp(ctx) }
 

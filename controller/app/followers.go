@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+)
+
+// follower is a part that follows the change log.
+type follower interface{ Position() uint64 }
+
+// exportFollowers says how far each follower is behind the change log.
+func exportFollowers(r *metrics.Registry, position func(context.Context) (uint64, error), followers map[string]follower) {
+	r.Gauges(metrics.Spread{
+		Name: "changelog_lag_changes", Help: "Committed changes that this part of the controller has not taken yet.",
+		Label: "follower", Values: slices.Sorted(maps.Keys(followers)),
+	}, func(set func(follower string, changes float64)) {
+		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
+		defer cancel()
+		// The log is read first: a follower that passes it meanwhile is not behind.
+		newest, err := position(ctx)
+		for name, f := range followers {
+			at := f.Position()
+			set(name, known(int(newest-min(at, newest)), err)) //nolint:gosec // no log has that many changes
+		}
+	})
+}
