@@ -74,13 +74,14 @@ const DefaultPolicyAge = 24 * time.Hour
 
 // Timing holds the intervals; zero values are replaced by the defaults.
 type Timing struct {
-	Heartbeat   time.Duration // to the controller; 10 s
-	SessionIdle time.Duration // a session without a heartbeat is closed; 30 s
-	Drain       time.Duration // for streams to end at shutdown; 3 s
-	PolicyAge   time.Duration // how long a policy that does not say is used without a controller; 24 h
-	AuditBound  time.Duration // how long newer policy may be without a newer audit checkpoint; 2 min
-	SaveAgain   time.Duration // before a policy that could not be written is tried again; 10 s
-	Refusals    time.Duration // between reports of refused sessions; 10 s
+	Heartbeat    time.Duration // to the controller; 10 s
+	SessionIdle  time.Duration // a session without a heartbeat is closed; 30 s
+	Drain        time.Duration // for streams to end at shutdown; 3 s
+	PolicyAge    time.Duration // how long a policy that does not say is used without a controller; 24 h
+	AuditBound   time.Duration // how long newer policy may be without a newer audit checkpoint; 2 min
+	WitnessWrite time.Duration // between writes of a witnessed audit log that only grows; 1 min
+	SaveAgain    time.Duration // before a policy that could not be written is tried again; 10 s
+	Refusals     time.Duration // between reports of refused sessions; 10 s
 }
 
 func (t Timing) orDefault() Timing {
@@ -94,6 +95,7 @@ func (t Timing) orDefault() Timing {
 		{&t.SaveAgain, 10 * time.Second},
 		{&t.PolicyAge, DefaultPolicyAge},
 		{&t.AuditBound, 2 * time.Minute},
+		{&t.WitnessWrite, time.Minute},
 		{&t.Refusals, refusalsEvery},
 	} {
 		if *d.value == 0 {
@@ -149,7 +151,7 @@ func New(cfg Config) (*Relay, error) {
 	})
 	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Retake: r.retake, Denies: r.denied.Denies, Log: cfg.Log.Named("policy")})
 	r.witness = newAuditWitness(witnessConfig{
-		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
+		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, WriteEvery: cfg.Timing.WitnessWrite, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
 	})
 	r.refused, r.answers = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)

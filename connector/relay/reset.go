@@ -82,8 +82,10 @@ func (r *Relay) retake() {
 	r.sweep()
 }
 
-// streamEnded forgets what the ended stream brought: the next one brings its own.
+// streamEnded forgets what the ended stream brought: the next one brings its own. What
+// was witnessed is written: the next controller may be one of an older database.
 func (r *Relay) streamEnded() {
+	r.witness.flush()
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	r.latest = nil

@@ -7,7 +7,6 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,8 +24,11 @@ type witnessConfig struct {
 	Self     string // SPIFFE ID, for the file
 	StateDir string
 	Saved    func(file string, err error)
-	// Bound is how long a newer policy may be without a newer checkpoint.
+	// Bound is how long a newer policy may be without a newer checkpoint. A controller
+	// offers checkpoints to its connectors in turn, to each within a minute.
 	Bound time.Duration
+	// WriteEvery is how often what was witnessed is written while it only grows.
+	WriteEvery time.Duration
 	// Observe hears of each judgement; nil is an accepted checkpoint.
 	Observe func(error)
 	Log     *zap.Logger
@@ -52,6 +54,11 @@ type auditWitness struct {
 	// one, as on a full disk, its absence is not an operator's reset.
 	onDisk  bool
 	unsaved bool // the last write failed
+	// A file that lags is an older witness of the same log. It is written at once where
+	// it decides something: the first look, a failure and its end, the end of a stream.
+	grown   bool // what is held is newer than the file
+	written time.Time
+	pen     *time.Timer // writes what has grown
 	// due is when a checkpoint that is larger than file.Covered must have come; zero
 	// while none is owed.
 	due   time.Time
@@ -76,30 +83,6 @@ func newAuditWitness(cfg witnessConfig) *auditWitness {
 		w.fail(fmt.Errorf("witness file not usable: %w: see grpcconnector witness reset", err))
 	}
 	return w
-}
-
-// load needs the lock, or to be alone.
-func (w *auditWitness) load() error {
-	f, err := witness.Load(w.path)
-	if err != nil {
-		return err
-	}
-	if f.Connector != w.cfg.Self {
-		return fmt.Errorf("%s is of %q, not of %q", w.path, f.Connector, w.cfg.Self)
-	}
-	kept, err := f.Kept()
-	if err != nil {
-		return err
-	}
-	w.file, w.kept = f, kept
-	switch f.Failure {
-	case "":
-	case errSilent.Error():
-		w.failure = errSilent
-	default:
-		w.failure = errors.New(f.Failure)
-	}
-	return nil
 }
 
 // judge takes a checkpoint and says what to answer, and whether this ended a
@@ -150,6 +133,7 @@ func (w *auditWitness) accept(next witness.Kept) {
 	if !grown && w.failure == nil {
 		return
 	}
+	decides := w.failure != nil || w.kept.Checkpoint.Size == 0
 	if w.failure != nil {
 		w.cfg.Log.Info("audit log extends what was witnessed again", zap.Int64("size", next.Checkpoint.Size))
 	}
@@ -161,7 +145,11 @@ func (w *auditWitness) accept(next witness.Kept) {
 		w.file.Covered = next.Checkpoint.Size
 		w.settle()
 	}
-	w.save()
+	if decides {
+		w.save()
+	} else {
+		w.saveSoon()
+	}
 }
 
 func (w *auditWitness) refuse(o witness.Offer, err error) {
@@ -189,22 +177,6 @@ func (w *auditWitness) fail(err error) {
 	w.cfg.Observe(err)
 }
 
-// save keeps what was witnessed. What cannot be kept is still held in memory.
-func (w *auditWitness) save() {
-	if w.path == "" {
-		return
-	}
-	err := w.file.Save(w.path)
-	w.cfg.Saved(witness.FileName, err)
-	if err != nil && !w.unsaved {
-		w.cfg.Log.Warn("witnessed checkpoint not stored, kept in memory and retried with the next one", zap.Error(err))
-	}
-	w.unsaved, w.onDisk = err != nil, w.onDisk || err == nil
-}
-
-// absent says that there is no file, and no directory for one.
-func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
-
 // owes notes that a newer policy was applied. The log must have grown since the
 // last one, or grow within the bound; else expired is called, once.
 func (w *auditWitness) owes(expired func()) {
@@ -212,7 +184,7 @@ func (w *auditWitness) owes(expired func()) {
 	defer w.mu.Unlock()
 	if size := w.kept.Checkpoint.Size; size > w.file.Covered {
 		w.file.Covered = size
-		w.save()
+		w.saveSoon()
 		return
 	}
 	if !w.due.IsZero() {
@@ -241,8 +213,9 @@ func (w *auditWitness) settle() {
 	}
 }
 
-// stop ends the timer.
+// stop ends the timers and writes what was not.
 func (w *auditWitness) stop() {
+	w.flush()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settle()

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
@@ -41,6 +42,7 @@ type Witnesses struct {
 	trail  *Log
 	log    *zap.Logger
 	now    func() time.Time
+	turns  *Turns
 
 	mu     sync.Mutex
 	proofs map[int64][][]byte // to the head of size proofsTo, by the size they begin at
@@ -52,7 +54,7 @@ type Witnesses struct {
 // NewWitnesses returns Witnesses that offer the head.
 func NewWitnesses(store WitnessStore, seq *Sequencer, trail *Log) *Witnesses {
 	return &Witnesses{
-		store: store, head: seq.Head, verify: seq.cfg.Signer.VerifierKey, trail: trail, log: seq.cfg.Log, now: seq.cfg.Now,
+		store: store, head: seq.Head, verify: seq.cfg.Signer.VerifierKey, trail: trail, log: seq.cfg.Log, now: seq.cfg.Now, turns: NewTurns(seq, seq.cfg.Now),
 		proofs: map[int64][][]byte{}, known: map[string]Witness{}, dirty: map[string]Witness{},
 	}
 }
@@ -134,9 +136,20 @@ func (w *Witnesses) Witnessed(ctx context.Context, connector string, size int64,
 // storeEvery is how often answers are stored: one commit for all of a second.
 const storeEvery = time.Second
 
-// Run stores what connectors answered each second, and once more when ctx ends.
-// What a SIGKILL loses, each connector answers again to the first checkpoint of its next stream.
+// Join is that of Turns.
+func (w *Witnesses) Join() (turn <-chan struct{}, leave func()) { return w.turns.Join() }
+
+// Run gives the connectors their turns, and stores what they answered each second and
+// once more when ctx ends. What a SIGKILL loses, each connector answers again to the
+// first checkpoint of its next stream.
 func (w *Witnesses) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.turns.Run(ctx) })
+	g.Go(func() error { return w.storeAnswers(ctx) })
+	return g.Wait()
+}
+
+func (w *Witnesses) storeAnswers(ctx context.Context) error {
 	t := time.NewTicker(storeEvery)
 	defer t.Stop()
 	for {

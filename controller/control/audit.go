@@ -27,6 +27,10 @@ type AuditLog interface {
 	Size() int64
 	Offer(ctx context.Context, from int64) (witness.Offer, error)
 	Witnessed(ctx context.Context, connector string, size int64, failure string) error
+	// Join returns a channel that gets a value when it is this connector's turn to be
+	// offered a checkpoint, and a function that leaves. The first one of a stream is
+	// offered without a turn.
+	Join() (turn <-chan struct{}, leave func())
 }
 
 // AuditReports takes what peers prove and report for the audit log;
@@ -38,12 +42,9 @@ type AuditReports interface {
 	Proofs(reporter string, refused []audit.ProofRefusal, more uint64)
 }
 
-const (
-	// offerEvery bounds how often a connector is offered a checkpoint.
-	offerEvery = 2 * time.Second
-	// offerAgain is for one that refused the last: the right database may be back.
-	offerAgain = 10 * time.Second
-)
+// offerAgain is when a connector that refused the last checkpoint is offered another,
+// beside its turns: the right database may be back.
+const offerAgain = 10 * time.Second
 
 // Recording notes the SVIDs that peers prove, on their way to the roster.
 type Recording struct {
@@ -68,26 +69,41 @@ func (r Recording) TunnelerProved(id string, stream uint64, svid presence.SVID) 
 type witnessing struct {
 	log     AuditLog // nil: nothing is offered
 	size    int64    // what the connector holds
+	offered bool     // this stream has had its first one, which shows whose log this is
 	failing bool
 	waiting bool
-	next    time.Time // no offer before
+	again   *time.Timer // runs while failing
+}
+
+func newWitnessing(log AuditLog, size int64) witnessing {
+	again := time.NewTimer(offerAgain)
+	again.Stop()
+	return witnessing{log: log, size: size, again: again}
+}
+
+// join is Join of the log; without one there is never a turn.
+func (w *witnessing) join() (turn <-chan struct{}, leave func()) {
+	if w.log == nil {
+		return nil, func() {}
+	}
+	return w.log.Join()
 }
 
 // offer sends the newest checkpoint if there is one to judge. The policy goes out
 // first where both are new: a checkpoint that covers a change must not reach the
 // connector before the change does, which would then wait for another in vain.
-func (t *conversation) offer(ctx context.Context, changed <-chan struct{}, now time.Time) error {
+func (t *conversation) offer(ctx context.Context, changed <-chan struct{}) error {
 	w := &t.witness
-	if w.log == nil || w.waiting || now.Before(w.next) {
+	if w.log == nil || w.waiting {
 		return nil
 	}
-	if size := w.log.Size(); size == 0 || size == w.size && !w.failing && w.offered() {
+	if size := w.log.Size(); size == 0 || size == w.size && !w.failing && w.offered {
 		return nil
 	}
 	o, err := w.log.Offer(ctx, w.size)
 	if err != nil {
 		t.log.Error("audit checkpoint not offered", zap.Error(err))
-		w.next = now.Add(offerAgain)
+		w.again.Reset(offerAgain)
 		return nil
 	}
 	select {
@@ -97,18 +113,14 @@ func (t *conversation) offer(ctx context.Context, changed <-chan struct{}, now t
 		}
 	default:
 	}
-	w.waiting = true
+	w.waiting, w.offered = true, true
 	return t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_AuditCheckpoint{
 		AuditCheckpoint: &zerotrustv1.AuditCheckpoint{VerifierKey: o.VerifierKey, Note: o.Note, FromSize: uint64(o.From), Proof: o.Proof}, //nolint:gosec // never negative
 	}})
 }
 
-// offered says whether this stream has had its first checkpoint: even one that is
-// not newer shows a connector whose log this is.
-func (w *witnessing) offered() bool { return !w.next.IsZero() }
-
 // witnessed notes an answer.
-func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitness, now time.Time) error {
+func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitness) error {
 	w := &t.witness
 	switch {
 	case !w.waiting:
@@ -117,9 +129,8 @@ func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitnes
 		return status.Error(codes.InvalidArgument, "audit_witness: no size")
 	}
 	w.waiting, w.size, w.failing = false, int64(a.GetSize()), a.GetFailure() != "" //nolint:gosec // capped above
-	w.next = now.Add(offerEvery)
 	if w.failing {
-		w.next = now.Add(offerAgain)
+		w.again.Reset(offerAgain)
 	}
 	if err := w.log.Witnessed(ctx, t.c.ID, w.size, wire.Clip(a.GetFailure(), wire.MaxReason)); err != nil {
 		t.log.Warn("audit witness not recorded", zap.Error(err))

@@ -28,6 +28,22 @@ type auditLog struct {
 	svids    []audit.SVID
 	proofs   []string
 	unlisted uint64
+	turns    chan struct{} // nil: nobody has a turn
+	left     int
+}
+
+func (l *auditLog) Join() (<-chan struct{}, func()) {
+	return l.turns, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.left++
+	}
+}
+
+func (l *auditLog) answered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.answers)
 }
 
 func (l *auditLog) Size() int64 {
@@ -126,22 +142,29 @@ func witnessed(t *testing.T, l *auditLog) (*world, identity.Workload) {
 
 func TestCheckpointsAreOfferedOneAtATime(t *testing.T) {
 	t.Parallel()
-	l := &auditLog{size: 7}
+	l := &auditLog{size: 7, turns: make(chan struct{})}
 	w, who := witnessed(t, l)
 	s := w.open(t, who)
 	s.say(helloOf(&zerotrustv1.ConnectorHello{ConnectorId: "c1", AuditWitnessedSize: 5}))
 	require.Equal(t, uint64(5), s.checkpoint(t).GetFromSize(), "the log comes before the policy")
 	s.policy(t)
 	l.grow(2)
+	l.turns <- struct{}{} // while the first one is unanswered
 	s.say(answer(7, ""))
+	eventually(t, "the answer", func() bool { return l.answered() == 1 })
+	require.Equal(t, []int64{5}, l.from, "without a turn none is offered, though the log has grown")
+	l.turns <- struct{}{}
 	require.Equal(t, uint64(7), s.checkpoint(t).GetFromSize(), "from where the connector is")
 	s.say(answer(9, ""))
-	eventually(t, "both answers", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.answers) == 2 })
+	eventually(t, "both answers", func() bool { return l.answered() == 2 })
+	l.turns <- struct{}{} // nothing is new
+	l.turns <- struct{}{}
 	require.Equal(t, []int64{5, 7}, l.from)
 
 	t.Run("an answer without a checkpoint ends the stream", func(t *testing.T) {
 		s.say(answer(9, ""))
 		s.endsWith(t, codes.InvalidArgument, "without a checkpoint")
+		eventually(t, "its turn goes to others", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.left == 1 })
 	})
 }
 

@@ -126,7 +126,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 
 	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
-	t.witness = witnessing{log: s.Audit, size: hello.Witnessed}
+	t.witness = newWitnessing(s.Audit, hello.Witnessed)
 	t.denials = denying{td: c.conn.Peer().TrustDomain(), send: func(d *zerotrustv1.Denials) error {
 		return stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: d}})
 	}}
@@ -186,7 +186,9 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 		return err
 	}
 	// The log before the policy: whoever does not know this log takes no policy of it.
-	if err := t.offer(ctx, changed, time.Now()); err != nil {
+	turn, leave := t.witness.join()
+	defer leave()
+	if err := t.offer(ctx, changed); err != nil {
 		return err
 	}
 	if err := t.sendPolicy(); err != nil {
@@ -194,8 +196,7 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 	}
 	quiet := time.NewTimer(silence)
 	defer quiet.Stop()
-	audit := time.NewTicker(offerEvery / 2)
-	defer audit.Stop()
+	defer t.witness.again.Stop()
 	for {
 		select {
 		case m := <-in:
@@ -217,8 +218,12 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 			return errReplaced
 		case <-t.again:
 			return errHearAgain
-		case now := <-audit.C:
-			if err := t.offer(ctx, changed, now); err != nil {
+		case <-turn:
+			if err := t.offer(ctx, changed); err != nil {
+				return err
+			}
+		case <-t.witness.again.C:
+			if err := t.offer(ctx, changed); err != nil {
 				return err
 			}
 		case <-quiet.C:
@@ -274,7 +279,7 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		t.report(m.Tunneler)
 		return nil
 	case *zerotrustv1.ConnectRequest_AuditWitness:
-		return t.witnessed(ctx, m.AuditWitness, time.Now())
+		return t.witnessed(ctx, m.AuditWitness)
 	case *zerotrustv1.ConnectRequest_Refusals:
 		t.refusals(m.Refusals)
 		return nil

@@ -43,7 +43,7 @@ func TestAuditLogRolledBackOrChangedIsNamed(t *testing.T) {
 		s.token("connector", fmt.Sprintf("c-1%d", i))
 	}
 	s.online(connector)
-	s.witnessed(connector)
+	records := s.witnessed(connector)
 	s.eventually(soon, "the API to know the witness", func(ctx context.Context) error {
 		v, err := s.api.AuditVerification(ctx)
 		switch {
@@ -57,6 +57,7 @@ func TestAuditLogRolledBackOrChangedIsNamed(t *testing.T) {
 	require.True(t, s.verify(0).OK)
 	require.True(t, s.verify(0, "--witness", s.witnessFile(connector)).OK)
 	s.halt()
+	s.wrote(connector, records)
 	today := s.copyDatabase("today.db")
 
 	// Yesterday's database: in itself it is intact.
@@ -169,8 +170,8 @@ func (s *system) witnessFile(h *world.Host) string {
 }
 
 // witnessed waits until the connector has witnessed everything that was recorded
-// until now.
-func (s *system) witnessed(h *world.Host) {
+// until now, and returns how much that is. The file may be written later.
+func (s *system) witnessed(h *world.Host) (records int64) {
 	s.t.Helper()
 	since := time.Now()
 	s.eventually(soon, "the connector to witness the log", func(ctx context.Context) error {
@@ -178,13 +179,29 @@ func (s *system) witnessed(h *world.Host) {
 		if err != nil {
 			return err
 		}
+		for _, w := range v.Witnesses {
+			if w.ConnectorID == h.ID && w.Size >= v.Checkpoint.Size && time.Since(since) >= 2*time.Second {
+				records = w.Size
+				return nil
+			}
+		}
+		return fmt.Errorf("witnessed %+v of %d", v.Witnesses, v.Checkpoint.Size)
+	})
+	return records
+}
+
+// wrote waits until the connector's file has what it witnessed: it is written when the
+// controller has gone.
+func (s *system) wrote(h *world.Host, records int64) {
+	s.t.Helper()
+	s.eventually(soon, "the connector to write what it witnessed", func(context.Context) error {
 		f, err := witness.Load(s.witnessFile(h))
 		if err != nil {
 			return err
 		}
 		kept, err := f.Kept()
-		if err == nil && (kept.Checkpoint.Size < v.Checkpoint.Size || time.Since(since) < 2*time.Second) {
-			err = fmt.Errorf("witnessed %d of %d", kept.Checkpoint.Size, v.Checkpoint.Size)
+		if err == nil && kept.Checkpoint.Size < records {
+			err = fmt.Errorf("%d of %d", kept.Checkpoint.Size, records)
 		}
 		return err
 	})

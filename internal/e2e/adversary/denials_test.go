@@ -83,7 +83,7 @@ func TestDenialsOutliveAReset(t *testing.T) {
 }
 
 // forging is an audit log that begins to lie.
-type forging struct{ begin chan struct{} }
+type forging struct{ begin, turn chan struct{} }
 
 func (f forging) Size() int64 {
 	select {
@@ -98,18 +98,21 @@ func (f forging) Offer(context.Context, int64) (witness.Offer, error) {
 	return witness.Offer{VerifierKey: "forged", Note: []byte("forged")}, nil
 }
 
+func (f forging) Join() (<-chan struct{}, func()) { return f.turn, func() {} }
+
 func (f forging) Witnessed(context.Context, string, int64, string) error { return nil }
 
 // A tunneler that was revoked kept its session for 24 h at a connector that refused
 // what its controller sent.
 func TestADenialActsWhateverTheWitnessSays(t *testing.T) {
 	t.Parallel()
-	lies := forging{make(chan struct{})}
+	lies := forging{make(chan struct{}), make(chan struct{})}
 	w := newWorld(t, between{audit: lies})
 	w.enrolled(t, connector, tunneler)
 	g := w.gateway(t)
 	n := g.attach(t)
 	close(lies.begin)
+	lies.turn <- struct{}{}
 	eventually(t, "the connector refuses this controller", func() bool { return g.Refusal() != nil })
 	require.NoError(t, n.beat(), "what is applied stays")
 	w.revoke(t, tunneler)
