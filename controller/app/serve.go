@@ -339,6 +339,7 @@ func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
 		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.bans, c.rotation, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
+		running(c.pruneWitnesses),
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
 	}

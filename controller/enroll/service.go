@@ -49,6 +49,9 @@ type Tx interface {
 	MakerEnds(ctx context.Context, actor string, now time.Time) (time.Time, error)
 	// UpdateToken writes the claim and the revocation of t, and who opened its link.
 	UpdateToken(ctx context.Context, t Token) error
+	// PruneTokens deletes the tokens, and their claim links, that expired before and
+	// were not claimed by a host that is still enrolled, or was until then.
+	PruneTokens(ctx context.Context, ended time.Time) error
 	// HostKeyKnown says whether a host with this key hash exists, revoked or not.
 	HostKeyKnown(ctx context.Context, keyHash []byte) (bool, error)
 	PutHost(ctx context.Context, h fleet.Host) error

@@ -9,16 +9,29 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
-const sweepEvery = time.Minute
+const (
+	sweepEvery = time.Minute
+	pruneEvery = time.Hour
+	// keepEnded is how long a token that ended is listed.
+	keepEnded = 90 * 24 * time.Hour
+)
 
-// Run forgets what has expired, until ctx ends: sealed tokens of claim links, and
-// old requests. It decides nothing; what has expired is refused before it is swept.
+// Run forgets what has expired, until ctx ends: sealed tokens of claim links, old
+// requests and, once an hour, old tokens. It decides nothing; what has expired is
+// refused before it is swept.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	var failing logging.Condition
+	var pruned time.Time
 	for {
-		switch err := s.Sweep(ctx); {
+		err := s.Sweep(ctx)
+		if now := s.cfg.Now(); err == nil && now.Sub(pruned) >= pruneEvery {
+			if err = s.Prune(ctx); err == nil {
+				pruned = now
+			}
+		}
+		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			failing.Fails(s.cfg.Log, zap.WarnLevel, "expired enrollment secrets were not erased; trying again", err)
@@ -42,4 +55,11 @@ func (s *Service) Sweep(ctx context.Context) error {
 		}
 		return tx.PurgeRequests(ctx, now.Add(-keepExpired), now.Add(-keepDecided))
 	})
+}
+
+// Prune forgets tokens that ended long ago. That of an enrolled host stays: when
+// another key tries it, the host is contested.
+func (s *Service) Prune(ctx context.Context) error {
+	ended := s.cfg.Now().UTC().Add(-keepEnded)
+	return s.cfg.Store.EnrollTx(ctx, func(tx Tx) error { return tx.PruneTokens(ctx, ended) })
 }

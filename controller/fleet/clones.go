@@ -120,6 +120,14 @@ func (c *clones) settle(id identity.HostID) {
 	}
 }
 
+// forget drops what was seen of a member that was revoked.
+func (c *clones) forget(m Member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.members, m.Workload)
+	delete(c.asked, m.Workload)
+}
+
 // hearAgain is closed when the controller wants a hello of w on a new connection.
 func (c *clones) hearAgain(w identity.Workload) <-chan struct{} {
 	c.mu.Lock()

@@ -488,3 +488,17 @@ func TestTheAgentWatchEnds(t *testing.T) {
 	cancel()
 	require.NoError(t, newWorld(t).watch(nil).Run(ctx))
 }
+
+func TestNothingIsKeptOfARevokedMember(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.enroll(t, connector("c-01"), tunneler("t-01"))
+	issue := identity.Issue{Host: h.ID, NotBefore: w.clock.Now()}
+	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", InstanceID: "one"}, issue))
+	require.NoError(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01", InstanceID: "one"}, issue))
+	w.HearAgain(connector("c-01"))
+	require.Equal(t, 3, w.KeptOfClones())
+	w.revoke(t, connector("c-01"))
+	w.revoke(t, tunneler("t-01"))
+	require.Zero(t, w.KeptOfClones())
+}

@@ -26,3 +26,10 @@ func (q *workQueue[K]) Idle() bool { return q.idle() }
 
 // Close is close.
 func (q *workQueue[K]) Close() { q.close() }
+
+// KeptOfClones is how many members and streams the search for clones has in memory.
+func (f *Fleet) KeptOfClones() int {
+	f.clones.mu.Lock()
+	defer f.clones.mu.Unlock()
+	return len(f.clones.members) + len(f.clones.asked)
+}

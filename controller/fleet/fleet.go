@@ -221,6 +221,9 @@ func (f *Fleet) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return fmt.Errorf("revoke %s: %w", r.Workload, err)
 	}
+	for _, m := range gone {
+		f.clones.forget(m)
+	}
 	if len(gone) > 0 {
 		f.cfg.Changed.MembersChanged(gone)
 	}

@@ -252,6 +252,13 @@ func (s *Store) Witnesses(ctx context.Context) ([]audit.Witness, error) {
 	}, `SELECT connector, size, at, failure FROM audit_witnesses ORDER BY connector`)
 }
 
+// PruneWitnesses deletes what connectors said of the audit log that were revoked before.
+func (s *Store) PruneWitnesses(ctx context.Context, revoked time.Time) error {
+	_, err := s.db.ExecContext(ctx, `DELETE FROM audit_witnesses WHERE connector IN
+		(SELECT id FROM connectors WHERE revoked_at <> 0 AND revoked_at < ?)`, micros(revoked))
+	return err
+}
+
 // AuditDisputed counts the connectors, revoked ones aside, that refused the newest
 // checkpoint they were offered.
 func (s *Store) AuditDisputed(ctx context.Context) (n int, err error) {

@@ -141,3 +141,18 @@ func (s *Store) PolicyRevision(ctx context.Context) (revision uint64, err error)
 	err = s.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'policy_revision'`).Scan(&revision)
 	return revision, err
 }
+
+// PruneTokens implements enroll.Tx.
+func (t *Tx) PruneTokens(ctx context.Context, ended time.Time) error {
+	at := micros(ended)
+	const old = `(SELECT k.id FROM tokens k WHERE k.expires_at < ?
+		AND (k.claimed_at = 0 OR EXISTS (SELECT 1 FROM hosts h WHERE h.id = k.host_id AND h.revoked_at <> 0 AND h.revoked_at < ?)))`
+	if _, err := t.sql.ExecContext(ctx, `DELETE FROM claims WHERE token_id IN `+old, at, at); err != nil {
+		return err
+	}
+	gone, err := collect(ctx, t.sql, scanID, `DELETE FROM tokens WHERE id IN `+old+` RETURNING id`, at, at)
+	for _, id := range gone {
+		t.changed(changelog.Token, id, changelog.Deleted)
+	}
+	return err
+}

@@ -38,6 +38,7 @@ type Store interface {
 	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
 	replay.Store
 	changelog.Log
+	PruneWitnesses(ctx context.Context, revoked time.Time) error
 	PruneChanges(ctx context.Context, keep uint64) error
 	ConnectorsByID(ctx context.Context, ids []string) ([]fleet.Connector, error)
 	TunnelersByID(ctx context.Context, ids []string) ([]fleet.Tunneler, error)
@@ -85,6 +86,8 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"tokens that expire":                    expiring,
 		"each change is in the change log":      changesOf,
 		"the change log has no holes":           changesInOrder,
+		"tokens that ended are pruned":          prunedTokens,
+		"witnesses are pruned":                  prunedWitnesses,
 		"the change log is pruned":              prunedChanges,
 		"commits wake those who follow":         commitsWake,
 		"members are read by id":                membersByID,
