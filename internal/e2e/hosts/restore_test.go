@@ -55,7 +55,17 @@ func TestAControllerIsRestoredByTheDocument(t *testing.T) {
 	s.token(tunneler, "lost") // an event that the backup does not have
 	s.eventually(func() bool { return witnessedRecords(t, s, gw.Try) > before }, func() string { return "the connector has not witnessed the token" })
 
-	s.controller.Run("bash", "-ec", restore)
+	bans := func() int {
+		out, _ := s.controller.Try("sh", "-c", "journalctl -u grpccontroller.service -o cat --no-pager | grep -c banned")
+		n, _ := strconv.Atoi(strings.TrimSpace(out))
+		return n
+	}
+	s.controller.Run("grpccontroller", "tunnelers", "revoke", laptopID, "--yes")
+	s.eventually(func() bool { return bans() > 0 }, func() string { return "the laptop's agent is not banned" })
+	bannedBefore := bans()
+
+	restored := s.controller.Run("bash", "-ec", restore)
+	require.Contains(t, restored, "revoked after the backup, and again now: tunneler/"+laptopID)
 	readyz := func() string {
 		out, _ := gw.Try("curl", "-sS", "--max-time", "5", "http://"+connector.health+"/readyz")
 		return out
@@ -65,8 +75,12 @@ func TestAControllerIsRestoredByTheDocument(t *testing.T) {
 	out := gw.Run("bash", "-ec", reset)
 	require.Contains(t, out, "what was witnessed is kept in /var/lib/grpcconnector/audit-witness.json.")
 	s.online(gw, connector, gatewayID)
-	s.online(lap, tunneler, laptopID)
 	require.Contains(t, gw.Run("grpcconnector", "witness", "show"), "newest     accepted")
+	t.Log("the laptop stays out: the restored SPIRE server did not know of its ban")
+	s.eventually(func() bool { return bans() > bannedBefore }, func() string { return "the laptop's agent is not banned again" })
+	require.NotContains(t, s.controller.Run("grpccontroller", "tunnelers", "list", "--status", "ONLINE"), laptopID)
+	_, err := lap.Try("curl", "-fsS", "--max-time", "5", "http://"+tunneler.health+"/readyz")
+	require.Error(t, err)
 
 	t.Log("a state directory that cannot be made degrades, and stops nothing")
 	gw.Run("sh", "-c", "echo STATE_DIR=/etc/hostname/state >> /etc/grpcconnector/connector.conf")
