@@ -39,3 +39,16 @@ func TestACommandWithoutItsArgumentShowsTheWay(t *testing.T) {
 	walk(app.Root())
 	require.GreaterOrEqual(t, tried, 6, "connectors, tunnelers, token, requests (2), login")
 }
+
+// TestValuesOfFlagsAreCompleted: where there are only a few.
+func TestValuesOfFlagsAreCompleted(t *testing.T) {
+	t.Parallel()
+	for flag, want := range map[string]string{
+		"serve --spire-mode": "embedded\nexternal\n", "serve --clones": "alert\nquarantine\n", "serve --log-level": "debug\ninfo\nwarn\nerror\n",
+		"check-config --log-format": "json\nconsole\nauto\n", "key list --output": "table\njson\n",
+	} {
+		code, stdout, stderr := command(append(append([]string{"__complete"}, strings.Fields(flag)...), "")...)
+		require.Zero(t, code, stderr)
+		require.Equal(t, want+":4\n", stdout, flag)
+	}
+}

@@ -44,7 +44,7 @@ type Config struct {
 	Declared      Declared       `conf:"declared"`
 	SPIRE         SPIRE          `conf:"spire"`
 	SVIDTTL       SVIDTTL        `conf:"svid_ttl"`
-	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)"`
+	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)" one:"alert quarantine"`
 	PolicyAge     time.Duration  `conf:"policy_age" usage:"how long connectors use the policy, and keep sessions, without a controller"`
 	Audit         Audit          `conf:"audit"`
 	Tracing       otlp.Config    `conf:"tracing"`
@@ -63,7 +63,7 @@ type Listen struct {
 
 // SPIRE says which SPIRE issues the identities.
 type SPIRE struct {
-	Mode             string        `conf:"mode" usage:"embedded: run spire-server and spire-agent; external: use the operator's spire-server"`
+	Mode             string        `conf:"mode" usage:"embedded: run spire-server and spire-agent; external: use the operator's spire-server" one:"embedded external"`
 	ServerListen     string        `conf:"server_listen" usage:"embedded spire-server's listener" is:"listener"`
 	ServerAddress    string        `conf:"server_address" usage:"host:port at which hosts reach spire-server (embedded: public_address and its port)"`
 	ServerSocket     string        `conf:"server_socket" usage:"external: admin socket of spire-server" is:"path"`

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
 // Choices completes the value of a flag. It panics on a flag that the command does not
@@ -25,6 +27,15 @@ func ListChoices(cmd *cobra.Command, flag string, values ...string) {
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	})
+}
+
+// CompleteKeys completes the flags of a configuration that have few values.
+func CompleteKeys(cmd *cobra.Command, keys []settings.Key) {
+	for _, k := range keys {
+		if len(k.Choices) > 0 {
+			Choices(cmd, strings.TrimPrefix(k.Flag, "--"), k.Choices...)
+		}
+	}
 }
 
 func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {

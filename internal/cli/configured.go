@@ -11,6 +11,7 @@ import (
 // configuration before it runs. A fault ends it with ExitUsage, before run.
 func Configured[T any](cmd *cobra.Command, l *settings.Loader[T], run func(cmd *cobra.Command, cfg T) error) *cobra.Command {
 	l.Flags(cmd.Flags())
+	CompleteKeys(cmd, l.Keys())
 	var cfg T
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		cfg, err = l.Load(cmd.Flags())

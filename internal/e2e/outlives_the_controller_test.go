@@ -166,7 +166,7 @@ func (s *system) printsTheBudget(connector, tunneler *world.Host) {
 			Path: filepath.Join(s.Bin, "grpccontroller"), Args: []string{"check-config", "--data-dir", s.Dir, "--policy-age", age},
 		},
 		"sessions continue and are admitted for " + age + " (the controller's policy_age)": connector.Spec("check", "check-config", "--config", connector.ConfFile()),
-		"(the controller's policy_age, 24h0m0s by default)":                               tunneler.Spec("check", "check-config", "--config", tunneler.ConfFile()),
+		"(the controller's policy_age, 24h0m0s by default)":                                tunneler.Spec("check", "check-config", "--config", tunneler.ConfFile()),
 	} {
 		spec.Name, spec.Dir = "check-config", s.dir
 		r, err := world.Run(s.t.Context(), spec, "")

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -193,6 +194,7 @@ func executable(given string) (string, error) {
 func loader[T any](defaults T, cmd *cobra.Command) *settings.Loader[T] {
 	l := settings.New(settings.Spec{Format: settings.EnvFile}, defaults)
 	l.Flags(cmd.Flags())
+	cli.CompleteKeys(cmd, l.Keys())
 	_ = cmd.Flags().MarkHidden("config") // it is defined, one line above
 	return l
 }

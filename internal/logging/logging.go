@@ -21,8 +21,8 @@ const (
 
 // Config is the log section of a program's configuration.
 type Config struct {
-	Level  string `conf:"level" usage:"lowest log level: debug, info, warn or error"`
-	Format string `conf:"format" usage:"log format: json, console, or auto (console on a terminal, json elsewhere)"`
+	Level  string `conf:"level" usage:"lowest log level: debug, info, warn or error" one:"debug info warn error"`
+	Format string `conf:"format" usage:"log format: json, console, or auto (console on a terminal, json elsewhere)" one:"json console auto"`
 }
 
 // DefaultConfig logs from Info on: for a person on a terminal, and as JSON elsewhere.

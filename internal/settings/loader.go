@@ -51,7 +51,7 @@ type Spec struct {
 
 // Loader reads configurations of type T, a struct whose fields are tagged
 // `conf:"key" usage:"text"`, and `is:"path"` or `is:"listener"` where the value names
-// one. A nested struct is a section; its tag comes before
+// one, `one:"a b"` where it is one of a few. A nested struct is a section; its tag comes before
 // the keys inside, an embedded struct without a tag adds no section. Fields
 // without the tag are left alone. Values are strings, bools, ints, float64s,
 // time.Durations and slices of strings.
@@ -115,6 +115,7 @@ type Key struct {
 	Type    string // string, bool, int, number, duration or list
 	Default string // as text; empty for the zero string
 	Usage   string
+	Choices []string // the only values; nil where there are many
 }
 
 // Keys lists the keys in the order of the struct.
@@ -129,7 +130,7 @@ func (l *Loader[T]) Keys() []Key {
 		}
 		keys[i] = Key{
 			Name: l.spec.nameOf(f), Env: f.env(l.spec.EnvPrefix), Flag: "--" + f.flag(),
-			Type: string(f.kind), Default: text, Usage: f.usage,
+			Type: string(f.kind), Default: text, Usage: f.usage, Choices: f.one,
 		}
 	}
 	return keys

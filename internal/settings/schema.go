@@ -15,6 +15,7 @@ type field struct {
 	kind  kind
 	role  string // what the value names, empty for anything else
 	usage string
+	one   []string // the only values, for help; Validate checks them
 }
 
 // The values of the tag "is".
@@ -70,6 +71,9 @@ func collect(t reflect.Type, section string, index []int) []field {
 			panic(fmt.Sprintf("settings: key %q has the unsupported type %s", key, sf.Type))
 		}
 		out = append(out, field{key: key, index: at, kind: k, role: sf.Tag.Get("is"), usage: sf.Tag.Get("usage")})
+		if one, few := sf.Tag.Lookup("one"); few {
+			out[len(out)-1].one = strings.Fields(one)
+		}
 	}
 	return out
 }

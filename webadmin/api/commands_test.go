@@ -200,6 +200,8 @@ func TestCLIRevokesTwice(t *testing.T) {
 		require.Equal(t, cliResult{1, "", "grpccontroller: no " + kind + ` has the id "gone": ` + "`grpccontroller " + kind + "s list --include-revoked` lists them\n"}, r)
 	}
 	require.Empty(t, e.Fleet.Revocations())
+	shown := runCLI("connectors", "show", "gone", "--data-dir", dir)
+	require.Contains(t, shown.errOut, `no connector has the id "gone": `+"`grpccontroller connectors list --include-revoked` lists them")
 	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
 	require.Equal(t, 0, runCLI("token", "revoke", "tok_0000000000000001", "--yes", "--data-dir", dir).code)
 	r := runCLI("token", "revoke", "tok_0000000000000001", "--data-dir", dir)

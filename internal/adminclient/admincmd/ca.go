@@ -84,6 +84,8 @@ online peer, except those that it names as skipped.`,
 	fs.StringVar(&req.OnDeadline, "on-deadline", "", "`what` to do at the deadline: drop (continue without the members that block, the default) or abort")
 	fs.StringVar(&req.Offline, "offline", "", "`what` to do about members that are OFFLINE: proceed (they recover when they are back, the default) or wait")
 	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all authorities, waiting at most 15 s for each")
+	cli.Choices(cmd, "on-deadline", "drop", "abort")
+	cli.Choices(cmd, "offline", "proceed", "wait")
 	registerFollow(cmd, &out, &detach)
 	RegisterYes(cmd, &yes)
 	return cmd

@@ -62,19 +62,23 @@ func (r revocation) command(c *connection) *cobra.Command {
 	return cmd
 }
 
-// explain says which id is not known, and where the known ones are. An id that may be a
-// secret is not repeated.
 func (r revocation) explain(err error, id string) error {
+	return explainUnknown(err, r.kind, r.list, id)
+}
+
+// explainUnknown says which id is not known, and where the known ones are. An id that
+// may be a secret is not repeated.
+func explainUnknown(err error, kind, list, id string) error {
 	refused, answered := errors.AsType[*adminclient.Error](err)
 	if !errors.Is(err, errUnknown) && (!answered || refused.Status != http.StatusNotFound) {
 		return err
 	}
 	for _, prefix := range []string{"ztc_", "ztt_", "zta_"} {
 		if strings.HasPrefix(id, prefix) {
-			return fmt.Errorf("this is the secret and not the id of an %s: `grpccontroller %s` lists the ids", r.kind, r.list)
+			return fmt.Errorf("this is the secret and not the id of an %s: `grpccontroller %s` lists the ids", kind, list)
 		}
 	}
-	return fmt.Errorf("no %s has the id %s: `grpccontroller %s` lists them", r.kind, quote(id), r.list)
+	return fmt.Errorf("no %s has the id %s: `grpccontroller %s` lists them", kind, quote(id), list)
 }
 
 func isForbidden(err error) bool {

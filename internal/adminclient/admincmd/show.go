@@ -25,11 +25,11 @@ func showCommand[T any](
 		Use:     "show ID",
 		Short:   "Show one " + kind + ", also a revoked one",
 		Example: fmt.Sprintf("  grpccontroller %ss show %[1]s-local-01\n  grpccontroller %[1]ss show %[1]s-local-01 -o json", kind),
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Arguments("ID"),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			it, err := fetch(api, ctx, args[0])
 			if err != nil {
-				return err
+				return explainUnknown(err, kind, kind+"s list --include-revoked", args[0])
 			}
 			return out.Write(cmd.OutOrStdout(), it, func(w io.Writer) error { return write(w, it, time.Now()) })
 		}),

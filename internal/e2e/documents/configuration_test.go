@@ -61,7 +61,11 @@ func keyTable(keys []settings.Key, sections bool) string {
 		if !sections {
 			name = k.Env
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, k.Type, def, strings.ReplaceAll(k.Usage, "|", `\|`))
+		value := k.Type
+		if len(k.Choices) > 0 {
+			value = "`" + strings.Join(k.Choices, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, value, def, strings.ReplaceAll(k.Usage, "|", `\|`))
 	}
 	return b.String()
 }
