@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
@@ -196,6 +198,40 @@ func TestOneSessionPerConnector(t *testing.T) {
 	a.beat(t)
 	require.Eventually(t, func() bool { return w.info("a").Connected }, soon, time.Millisecond)
 	require.Empty(t, a.beats, "one again, by either address")
+}
+
+// TestTheDoorLooksAgainBeforeItRests: a session that ended before it rests has found
+// nothing to wake, and nobody else will.
+func TestTheDoorLooksAgainBeforeItRests(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ca := mtlstest.NewCA(t, td)
+	m, err := session.New(session.Config{
+		ID: "laptop", Version: "1.2.3", Identity: ca.Identity(ca.SVID(t, laptop)), Directory: &book{}, ConnectorAddr: l.Addr().String(),
+		Heartbeat: time.Hour, Log: zap.NewNop(),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- session.RunDoor(ctx, m) }()
+	dialed := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			err = conn.Close()
+		}
+		dialed <- err
+	}()
+	select {
+	case err := <-dialed:
+		require.NoError(t, err)
+	case <-time.After(soon):
+		require.Fail(t, "it rests for ever")
+	}
+	cancel()
+	require.NoError(t, <-done)
+	require.NoError(t, l.Close())
 }
 
 func TestConnectorAddrIsNoWayAroundTheDirectory(t *testing.T) {
