@@ -71,7 +71,7 @@ func answersAt(ctx context.Context, addr string, bundle *x509bundle.Bundle, list
 		}
 		return nil
 	})
-	if err == nil && !svid.Issue.To(identity.HostID(entry(id).GetHostId()), entry(id).GetSvidNotBefore().AsTime()) {
+	if err == nil && !svid.To(identity.HostID(entry(id).GetHostId()), entry(id).GetSvidNotBefore().AsTime()) {
 		err = fmt.Errorf("it held the id of %s before and was revoked", id)
 	}
 	return err

@@ -271,7 +271,7 @@ func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established 
 // judge refuses a former holder of the id, whose SVID is of another host or of before
 // the present one.
 func (s *Session) judge(link *mtls.Conn) error {
-	if !link.OpenedWith().Issue.To(s.connector.HostID, s.connector.SVIDNotBefore) {
+	if !link.OpenedWith().To(s.connector.HostID, s.connector.SVIDNotBefore) {
 		return errFormer
 	}
 	return nil
