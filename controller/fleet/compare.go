@@ -36,7 +36,7 @@ func (r *Reconciler) compareWhenDue(ctx context.Context) error {
 		}
 		err := r.compare(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it ended for that
+			return nil
 		}
 		r.mu.Lock()
 		r.compared = err

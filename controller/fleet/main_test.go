@@ -28,8 +28,6 @@ var (
 	svidOf = map[identity.Kind]time.Duration{identity.KindConnector: 5 * time.Minute, identity.KindTunneler: 30 * time.Minute}
 )
 
-const patience = 20 * time.Second
-
 func connector(id string) identity.Workload {
 	return identity.Workload{Kind: identity.KindConnector, ID: id}
 }

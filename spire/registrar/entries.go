@@ -262,8 +262,10 @@ func domainEntry(p *types.Entry) (fleet.Entry, error) {
 	if err != nil {
 		return fleet.Entry{}, err
 	}
-	e := fleet.Entry{ID: p.GetId(), SPIFFEID: id, ParentID: parent, X509SVIDTTL: time.Duration(p.GetX509SvidTtl()) * time.Second,
-		DNSName: strings.Join(p.GetDnsNames(), ",")} // more than one is none of ours: the reconciler writes it anew
+	e := fleet.Entry{
+		ID: p.GetId(), SPIFFEID: id, ParentID: parent, X509SVIDTTL: time.Duration(p.GetX509SvidTtl()) * time.Second,
+		DNSName: strings.Join(p.GetDnsNames(), ","), // more than one is none of ours: the reconciler writes it anew
+	}
 	for _, s := range p.GetSelectors() {
 		e.Selectors = append(e.Selectors, fleet.Selector{Type: s.GetType(), Value: s.GetValue()})
 	}
