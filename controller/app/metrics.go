@@ -112,28 +112,12 @@ type domain struct {
 }
 
 func exportDomain(r *metrics.Registry, d domain) {
-	for kind, k := range map[string]struct {
-		enrolled func(*policy.Snapshot) int
-		online   func(presence.Headcount) []time.Duration
-	}{
-		"connector": {func(s *policy.Snapshot) int { return len(s.Connectors) }, func(h presence.Headcount) []time.Duration { return h.Connectors }},
-		"tunneler":  {func(s *policy.Snapshot) int { return len(s.Tunnelers) }, func(h presence.Headcount) []time.Duration { return h.Tunnelers }},
-	} {
-		of := metrics.Labels{"kind": kind}
-		r.Gauge("members_enrolled", "Members that are enrolled and not revoked.", of,
-			func() float64 { return float64(k.enrolled(d.Policy.Current())) })
-		r.Gauge("members_online", "Members that are ONLINE.", of, func() float64 { return float64(len(k.online(d.Roster.Headcount()))) })
-		r.Ages("heartbeat_age_seconds", "Time since the last heartbeat of the ONLINE members; quantile 1 is the longest.", of,
-			func() []time.Duration { return k.online(d.Roster.Headcount()) })
-	}
-	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(d.Roster.Headcount().Sessions) })
+	r.Fleet(func() metrics.Fleet { return numbers(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
 	r.Gauge("policy_left_out", "Enrolled members left out of the policy because it is too large.", nil, func() float64 {
 		left := d.Policy.Current().LeftOut
 		return float64(left.Tunnelers + left.Connectors)
 	})
-	r.Gauge("policy_lag_revisions", "Revisions by which the slowest ONLINE connector is behind.", nil,
-		func() float64 { return lag(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Reproofs(metrics.LinkControl, d.Reproofs)
 	for link, read := range map[string]func() uint64{
 		metrics.LinkControl: func() uint64 { n, _ := d.Unproven(); return n },
@@ -142,6 +126,16 @@ func exportDomain(r *metrics.Registry, d domain) {
 		r.Counter("reproofs_reported_total", "Proofs of peers that members refused, as the members report.", metrics.Labels{"link": link}, read)
 	}
 	exportTrouble(r, d.Store)
+}
+
+func numbers(s *policy.Snapshot, h presence.Headcount) metrics.Fleet {
+	return metrics.Fleet{
+		Kinds: map[string]metrics.Members{
+			"connector": {Enrolled: len(s.Connectors), Ages: h.Connectors},
+			"tunneler":  {Enrolled: len(s.Tunnelers), Ages: h.Tunnelers},
+		},
+		Sessions: h.Sessions, PolicyLag: lag(s, h),
+	}
 }
 
 // lag is 0 without connectors. A connector may already apply what is newer than

@@ -82,25 +82,34 @@ func TestGaugesAreReadOnceAScrape(t *testing.T) {
 	require.Equal(t, 1, reads)
 }
 
-// TestAgesHaveOneSeriesAQuantile however many things there are.
-func TestAgesHaveOneSeriesAQuantile(t *testing.T) {
+// TestAFleetIsReadOnceByEachScrape, and has one series a quantile however many members
+// there are.
+func TestAFleetIsReadOnceByEachScrape(t *testing.T) {
 	t.Parallel()
-	r := metrics.New("1")
+	r, reads := metrics.New("1"), 0
 	var all []time.Duration
-	r.Ages("beat_age_seconds", "Ages.", metrics.Labels{"kind": "connector"}, func() []time.Duration { return all })
-	require.Contains(t, scrape(t, r), `zerotrust_beat_age_seconds{kind="connector",quantile="1"} NaN`+"\n", "of nothing")
+	r.Fleet(func() metrics.Fleet {
+		reads++
+		return metrics.Fleet{Kinds: map[string]metrics.Members{"connector": {Enrolled: 300, Ages: all}, "tunneler": {}}, Sessions: 7, PolicyLag: 2}
+	})
+	require.Contains(t, scrape(t, r), `zerotrust_heartbeat_age_seconds{kind="connector",quantile="1"} NaN`+"\n", "of nothing")
+	require.Equal(t, 1, reads)
 	for i := range 200 {
 		all = append(all, time.Duration(200-i)*time.Second)
 	}
 	text := scrape(t, r)
+	require.Equal(t, 2, reads)
 	for _, line := range []string{
-		`{kind="connector",quantile="0.5"} 100`, `{kind="connector",quantile="0.99"} 198`, `{kind="connector",quantile="1"} 200`,
-		`_sum{kind="connector"} 20100`, `_count{kind="connector"} 200`,
+		`heartbeat_age_seconds{kind="connector",quantile="0.5"} 100`, `heartbeat_age_seconds{kind="connector",quantile="0.99"} 198`,
+		`heartbeat_age_seconds{kind="connector",quantile="1"} 200`,
+		`heartbeat_age_seconds_sum{kind="connector"} 20100`, `heartbeat_age_seconds_count{kind="connector"} 200`,
+		`members_enrolled{kind="connector"} 300`, `members_enrolled{kind="tunneler"} 0`, `members_online{kind="connector"} 200`,
+		"sessions 7", "policy_lag_revisions 2",
 	} {
-		require.Contains(t, text, "zerotrust_beat_age_seconds"+line+"\n")
+		require.Contains(t, text, "\nzerotrust_"+line+"\n")
 	}
 	all = []time.Duration{3 * time.Second}
-	require.Contains(t, scrape(t, r), `zerotrust_beat_age_seconds{kind="connector",quantile="0.5"} 3`+"\n", "of one")
+	require.Contains(t, scrape(t, r), `zerotrust_heartbeat_age_seconds{kind="connector",quantile="0.5"} 3`+"\n", "of one")
 }
 
 // identity is a source whose state the test sets.
