@@ -392,6 +392,17 @@ func showing(ca *bootstrapca.CA, cert *tls.Certificate) *tls.Config {
 	return c
 }
 
+// TestNoSessionOfTheEnrollmentListenerIsResumed: a resumed one shows the certificate of
+// the first, without a look at what has ended since.
+func TestNoSessionOfTheEnrollmentListenerIsResumed(t *testing.T) {
+	t.Parallel()
+	ca, err := bootstrapca.Open(t.TempDir(), td, time.Now)
+	require.NoError(t, err)
+	require.True(t, ca.ServerConfig().SessionTicketsDisabled)
+	require.Equal(t, uint16(tls.VersionTLS13), ca.ServerConfig().MinVersion)
+	require.Equal(t, tls.VerifyClientCertIfGiven, ca.ServerConfig().ClientAuth)
+}
+
 func TestServerConfig(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -480,18 +491,6 @@ func TestServerConfig(t *testing.T) {
 		old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 		serverErr, _ := handshake(t, ca.ServerConfig(), old)
 		require.ErrorContains(t, serverErr, "version")
-	})
-	t.Run("resumes no session", func(t *testing.T) {
-		t.Parallel()
-		client := showing(ca, hostCert(t, ca, hostID))
-		client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
-		for range 2 {
-			resumed := false
-			client.VerifyConnection = func(cs tls.ConnectionState) error { resumed = resumed || cs.DidResume; return nil }
-			_, clientErr := handshake(t, ca.ServerConfig(), client)
-			require.NoError(t, clientErr)
-			require.False(t, resumed)
-		}
 	})
 }
 

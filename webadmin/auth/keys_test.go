@@ -389,6 +389,7 @@ func TestRefusesForgedAccessTokens(t *testing.T) {
 		"of a person":                   forge(t, jose.EdDSA, ours, kid, "at+jwt", claims(func(c map[string]any) { c["sub"] = "person:" + k.ID })),
 		"with its own key in its head":  embedded(t, theirs, claims(none)),
 		"huge":                          good + strings.Repeat("a", 1<<20),
+		"huge, and signed by us":        forge(t, jose.EdDSA, ours, kid, "at+jwt", claims(func(c map[string]any) { c["jti"] = strings.Repeat("a", 4<<10) })),
 		"empty parts":                   "..",
 		"something with two dots in it": "a.b.c",
 	} {
