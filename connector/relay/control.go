@@ -57,6 +57,10 @@ func (r *Relay) serveControl(ctx context.Context, conn *grpc.ClientConn, establi
 // send says hello and then whatever there is to say, until the stream or ctx
 // ends. It returns nil when the receiving side ended.
 func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
+	select {
+	case <-r.resync: // of an earlier stream: the hello says what is there
+	default:
+	}
 	if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: r.hello(ctx)}}); err != nil {
 		return err
 	}
@@ -81,6 +85,8 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 			err = r.sendReports(stream)
 		case <-r.applied:
 			err = r.sendHeartbeat(stream)
+		case <-r.resync:
+			err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Resync{Resync: &zerotrustv1.PolicyResync{}}})
 		case <-swapped: // the controller waits for the new serial, during a CA rotation above all
 			err = r.sendHeartbeat(stream)
 		case <-trust: // and for the new authority
@@ -154,7 +160,7 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 		ConnectorId: r.cfg.ID, Version: wire.Clip(r.cfg.Version, wire.MaxLabel), InstanceId: r.instance, BootId: starts.Kernel(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
 		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: starts.Agent(ctx, r.cfg.AgentSocket),
-		AuditWitnessedSize: r.witness.size(),
+		AuditWitnessedSize: r.witness.size(), Protocol: wire.Protocol, Policy: r.policy.stream(),
 	}
 }
 
@@ -188,7 +194,9 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 		switch m := msg.GetMessage().(type) {
 		case *zerotrustv1.ConnectResponse_Policy:
 			m.Policy.ControlPlaneAddresses = controlclient.Acceptable(m.Policy.GetControlPlaneAddresses(), remote(stream.Context()))
-			r.take(m.Policy)
+			if err := r.take(m.Policy); err != nil {
+				return err
+			}
 			established()
 		case *zerotrustv1.ConnectResponse_Denials:
 			r.deny(m.Denials)
@@ -200,44 +208,49 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 	}
 }
 
-// take is for a policy that has just come.
-func (r *Relay) take(p *zerotrustv1.PolicySnapshot) {
-	r.applying.Lock()
-	defer r.applying.Unlock()
-	r.latest = p
-	r.apply(p)
-}
-
-// apply makes a policy effective: first for those who come, then for those who
-// are here. It needs the lock applying.
+// take makes a message of the policy effective: first for those who come, then for those
+// who are here. An error ends the stream.
 //
 // While the audit log is not the one we witnessed, the controller can only take away
-// (see deny): what is applied stays, and ages as if there were no controller.
-func (r *Relay) apply(p *zerotrustv1.PolicySnapshot) {
-	newer := p.GetRevision() > r.policy.revision()
+// (see deny): what is applied stays, and ages as if there were no controller. What it
+// sends meanwhile is passed over, and asked for when that is over.
+func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
+	r.applying.Lock()
+	defer r.applying.Unlock()
+	to, before := p.GetHeader().GetTo(), r.policy.revision()
 	if err := r.witness.ready(); err != nil {
 		r.policy.unlinked()
-		r.log.Error("policy refused", zap.Uint64("revision", p.GetRevision()), zap.Uint64("applied_revision", r.policy.revision()), zap.Error(err))
+		r.log.Error("policy refused", zap.Uint64("revision", to), zap.Uint64("applied_revision", before), zap.Error(err))
 		r.tell()
-		return
+		return nil
 	}
 	refused := r.policy.refusal()
-	changed := r.policy.apply(p)
+	t, err := r.policy.take(p)
+	if err != nil {
+		return err
+	}
 	if (r.policy.refusal() == nil) != (refused == nil) {
 		r.tell()
 	}
-	if newer && changed {
+	if t.ask {
+		r.log.Warn("policy does not lead on from the applied one, all of it is asked for", zap.Uint64("applied_revision", before), zap.Uint64("from", p.GetHeader().GetFrom()), zap.Uint64("to", to))
+		r.ask()
+	}
+	if t.changed && to > before {
 		r.witness.owes(r.policy.unlinked)
 	}
-	if !changed {
-		return
+	if t.fewer {
+		r.sweep()
 	}
-	r.sweep()
+	if !t.changed {
+		return nil
+	}
 	if known := r.policy.learned().Addresses; len(known) > 0 {
 		r.control.Learn(known)
 	}
 	r.tell()
-	r.log.Info("policy applied", zap.Uint64("revision", p.GetRevision()), zap.Int("tunnelers", len(p.GetTunnelers())))
+	r.log.Info("policy applied", zap.Uint64("revision", to), zap.Int("tunnelers", r.policy.tunnelerCount()))
+	return nil
 }
 
 // deny takes revocations at once, also of a controller whose policy or audit log is

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -158,18 +159,35 @@ func (s *fakeStream) applied(t *testing.T, revision uint64) {
 	})
 }
 
+// policy sends a whole policy that names these tunnelers.
 func (s *fakeStream) policy(t *testing.T, revision uint64, ids ...string) {
 	t.Helper()
-	p := &zerotrustv1.PolicySnapshot{Revision: revision, IssuedAt: timestamppb.Now()}
-	for _, id := range ids {
-		p.Tunnelers = append(p.Tunnelers, &zerotrustv1.PolicyTunneler{SpiffeId: id})
-	}
-	s.sendPolicy(t, p)
+	s.sendPolicy(t, revision, &zerotrustv1.PolicyUpdate{IssuedAt: timestamppb.Now()}, named(ids...)...)
 }
 
-func (s *fakeStream) sendPolicy(t *testing.T, p *zerotrustv1.PolicySnapshot) {
+func named(ids ...string) (out []*zerotrustv1.PolicyTunneler) {
+	for _, id := range ids {
+		out = append(out, &zerotrustv1.PolicyTunneler{SpiffeId: id})
+	}
+	return out
+}
+
+func (s *fakeStream) sendPolicy(t *testing.T, revision uint64, end *zerotrustv1.PolicyUpdate, all ...*zerotrustv1.PolicyTunneler) {
 	t.Helper()
-	require.NoError(t, s.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}))
+	s.send(t, deltatest.Policy(revision, end, all...)...)
+}
+
+func (s *fakeStream) send(t *testing.T, parts ...*zerotrustv1.PolicyUpdate) {
+	t.Helper()
+	for _, p := range parts {
+		require.NoError(t, s.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}))
+	}
+}
+
+// asksForAll waits until the connector asks for the whole policy.
+func (s *fakeStream) asksForAll(t *testing.T) {
+	t.Helper()
+	s.until(t, "a request for the whole policy", func(m *zerotrustv1.ConnectRequest) bool { return m.GetResync() != nil })
 }
 
 // world is a connector with its authority and, most of the time, a controller.

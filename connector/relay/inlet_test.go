@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -77,17 +78,18 @@ func TestALongVersionOfOursIsClipped(t *testing.T) {
 	require.True(t, wire.Label(c.next(t).hello(t).GetVersion()))
 }
 
-// TestAPolicyOfTheControllersCapIsApplied: one that the connector could not receive
-// would end each stream it is sent on.
-func TestAPolicyOfTheControllersCapIsApplied(t *testing.T) {
+// TestALargePolicyIsApplied: it comes in many messages, and none of them grows with the
+// fleet.
+func TestALargePolicyIsApplied(t *testing.T) {
 	t.Parallel()
 	w, c, stream := linked(t, laptopID)
-	big := &zerotrustv1.PolicySnapshot{Revision: 2}
-	for size := 0; size < wire.MaxSnapshot; size += len(laptopID) {
-		big.Tunnelers = append(big.Tunnelers, &zerotrustv1.PolicyTunneler{SpiffeId: laptopID})
+	all := named(phoneID)
+	for i := range 5000 {
+		all = append(all, named(fmt.Sprintf("spiffe://mycorp.internal/tunneler/t-%05d", i))...)
 	}
-	stream.sendPolicy(t, big)
+	stream.sendPolicy(t, 2, nil, all...)
 	stream.applied(t, 2)
+	w.attach(t, "phone")
 	require.NoError(t, w.relay.ControlReady(t.Context()))
 	require.Empty(t, c.streams)
 }
@@ -99,10 +101,8 @@ func TestWhatAPolicyMayNotSayIsLeftOut(t *testing.T) {
 	c := startController(t, ca, "127.0.0.1:0", controllerID)
 	w := startConnector(t, ca, c.addr, withState(dir))
 	stream, never := c.next(t), &timestamppb.Timestamp{Seconds: 1 << 62}
-	stream.sendPolicy(t, &zerotrustv1.PolicySnapshot{
-		Revision: 1, IssuedAt: never, ControlPlaneAddresses: []string{c.addr, "\x1b[2J:1", "no port"},
-		Tunnelers: []*zerotrustv1.PolicyTunneler{{SpiffeId: phoneID, SvidNotBefore: never}, {SpiffeId: "\x00"}, {SpiffeId: laptopID}},
-	})
+	stream.sendPolicy(t, 1, &zerotrustv1.PolicyUpdate{IssuedAt: never, ControlPlaneAddresses: []string{c.addr, "\x1b[2J:1", "no port"}},
+		&zerotrustv1.PolicyTunneler{SpiffeId: phoneID, SvidNotBefore: never}, &zerotrustv1.PolicyTunneler{SpiffeId: "\x00"}, &zerotrustv1.PolicyTunneler{SpiffeId: laptopID})
 	stream.applied(t, 1)
 	w.attach(t, "laptop")
 	_, err := w.attempt(t, ca.Identity(ca.SVID(t, phoneID)), "phone")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
@@ -22,6 +25,14 @@ import (
 // confirmEvery is how often a linked connector notes on disk that a controller
 // still stands behind the policy. A crash loses at most this much of PolicyAge.
 const confirmEvery = 5 * time.Minute
+
+// Writing takes the longer the larger the fleet is, so the keeper rests after a write for
+// so many times as long as it took, and at most this long. What a crash loses of that is
+// who came; revocations are kept as denials.
+const (
+	saveShare   = 20
+	maxSaveWait = time.Minute
+)
 
 type policyConfig struct {
 	Self     spiffeid.ID
@@ -58,14 +69,16 @@ type policy struct {
 	pulse notify.Pulse
 
 	mu        sync.RWMutex
-	snap      snapshot
-	admitted  map[spiffeid.ID]holder
+	snap      snapshot              // without its tunnelers
+	set       *delta.Set[admission] // these
 	linked    bool
 	confirmed time.Time // wall clock: a host that slept has aged
 	dirty     bool
 	refused   error // why the last policy of a controller was not applied
 
 	unsaved bool // of the keeper: the last write failed, which was logged
+	// saveAfter, of the keeper, is when the next write may begin.
+	saveAfter time.Time
 	// onDisk, of the keeper, says that the file is there, or was when it was looked at
 	// last: if it is gone then, an operator took it away. See noticeReset.
 	onDisk bool
@@ -74,7 +87,7 @@ type policy struct {
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
 // the connector then waits for its controller.
 func newPolicy(cfg policyConfig) *policy {
-	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(notify.Pulse), admitted: map[spiffeid.ID]holder{}}
+	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(notify.Pulse), set: admissions()}
 	if cfg.StateDir == "" {
 		return p
 	}
@@ -85,7 +98,9 @@ func newPolicy(cfg policyConfig) *policy {
 		cfg.Log.Warn("stored policy not used", zap.Error(err))
 	case kept.Revision > 0:
 		p.onDisk = true
-		p.snap, p.confirmed, p.admitted = kept, kept.ConfirmedAt, kept.admitted()
+		p.set.Restore(kept.Timeline, kept.Revision, kept.Tunnelers)
+		kept.Tunnelers = nil
+		p.snap, p.confirmed = kept, kept.ConfirmedAt
 		cfg.Log.Info("stored policy loaded", zap.Uint64("revision", kept.Revision), zap.Time("confirmed_at", kept.ConfirmedAt))
 	}
 	return p
@@ -107,8 +122,8 @@ func (p *policy) admit(c caller) error {
 	if p.remaining() <= 0 {
 		return p.missing()
 	}
-	now, ok := p.admitted[c.id]
-	if !ok || !c.svid.To(now.host, now.since) {
+	now, ok := p.set.Get(c.id.String())
+	if !ok || now.void || !c.svid.To(identity.HostID(now.HostID), now.SVIDNotBefore) {
 		return errNotNamed
 	}
 	return nil
@@ -159,33 +174,79 @@ func (p *policy) remaining() time.Duration {
 	}
 }
 
-// apply takes a snapshot of the control stream and says whether it differs from
-// the applied one. An older one is refused, unless the applied one has outlived
-// its age; see refuse. The same revision again is how a controller stands behind a policy
-// that nobody had to change.
-func (p *policy) apply(in *zerotrustv1.PolicySnapshot) (changed bool) {
+// taken is what a message of the controller did to the policy.
+type taken struct {
+	// fewer says that somebody may not be admitted any more.
+	fewer bool
+	// changed says that a policy is applied that differs from the one before.
+	changed bool
+	// ask the controller for everything.
+	ask bool
+}
+
+// stream is called at the begin of each control stream and returns what to tell the
+// controller that is here.
+func (p *policy) stream() *zerotrustv1.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.set.Stream()
+	at := p.set.Position()
+	return &zerotrustv1.Position{Timeline: at.Timeline, At: at.At, Digest: at.Digest.Bytes()}
+}
+
+// take takes a message of the control stream. One that would lead to an older policy is
+// refused, unless the applied one has outlived its age; see refuse. An error is of
+// a controller that says what none of ours says. The same revision again is how a
+// controller stands behind a policy that nobody had to change.
+func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
+	h := in.GetHeader()
+	part := delta.Part[admission]{
+		Timeline: h.GetTimeline(), From: h.GetFrom(), To: h.GetTo(), Part: h.GetPart(), Parts: h.GetParts(), Digest: h.GetDigest(),
+		Removals: in.GetRemovals(), Upserts: p.tunnelers(in.GetUpserts()),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if part.From == 0 && part.Part == 1 && p.remaining() <= 0 {
+		p.set.Forget()
+	}
+	before := p.set.Position()
+	r, err := p.set.Take(part)
+	switch {
+	case errors.Is(err, delta.ErrOlder):
+		p.refuse(part.To)
+		return taken{}, nil
+	case err != nil:
+		return taken{}, fmt.Errorf("policy of the controller: %w", err)
+	}
+	t.fewer, t.ask = len(r.Removed) > 0, r.Outcome == delta.Ask
+	if t.fewer {
+		p.dirty = true
+		p.kick()
+	}
+	if r.Outcome != delta.Applied {
+		return t, nil
+	}
+	next := p.heading(in)
+	t.changed = t.fewer || !p.snap.same(next) || p.set.Position().Digest != before.Digest
+	t.fewer = t.fewer || r.Whole || len(r.Upserted) > 0
+	p.snap, p.refused = next, nil
+	if t.changed || !p.linked {
+		p.linked = true
+		p.confirm()
+	}
+	return t, nil
+}
+
+// heading is what the last part of an update says beside the tunnelers.
+func (p *policy) heading(in *zerotrustv1.PolicyUpdate) snapshot {
 	issued, ok := wire.Time(in.GetIssuedAt())
 	if !ok {
 		issued = time.Time{}
 	}
-	next := snapshot{
-		Self: p.cfg.Self.String(), Revision: in.GetRevision(), IssuedAt: issued,
-		Tunnelers: p.tunnelers(in.GetTunnelers()), ControlAddresses: p.addresses(in.GetControlPlaneAddresses()),
-		MaxAgeSeconds: maxAgeSeconds(in.GetMaxAge()),
+	return snapshot{
+		Self: p.cfg.Self.String(), Timeline: in.GetHeader().GetTimeline(), Revision: in.GetHeader().GetTo(), IssuedAt: issued,
+		ControlAddresses: p.addresses(in.GetControlPlaneAddresses()), MaxAgeSeconds: maxAgeSeconds(in.GetMaxAge()),
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.remaining() > 0 && next.Revision < p.snap.Revision {
-		p.refuse(next.Revision)
-		return false
-	}
-	changed = !p.snap.same(next)
-	p.snap, p.admitted, p.refused = next, next.admitted(), nil
-	if changed || !p.linked {
-		p.linked = true
-		p.confirm()
-	}
-	return changed
 }
 
 // maxAgeSeconds is 0 for what is no length of time.
@@ -228,6 +289,12 @@ func (p *policy) revision() uint64 {
 	return p.snap.Revision
 }
 
+func (p *policy) tunnelerCount() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.set.Len()
+}
+
 // lastConfirmed is when a controller last stood behind the policy: now, while the
 // control stream is up.
 func (p *policy) lastConfirmed() time.Time {
@@ -251,7 +318,10 @@ func (p *policy) learned() controlclient.Learned {
 func (p *policy) keep(ctx context.Context, expired func()) error {
 	defer p.save()
 	for told := false; ; {
-		p.save()
+		pause := time.Until(p.saveAfter)
+		if pause <= 0 {
+			p.save()
+		}
 		p.mu.Lock()
 		left, linked, why, unsaved, refused := p.remaining(), p.linked, p.missing(), p.dirty, p.refused != nil
 		p.mu.Unlock()
@@ -269,8 +339,10 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 				}
 			}
 		}
-		if unsaved || refused {
+		if refused || p.unsaved {
 			wait = min(wait, p.cfg.SaveAgain)
+		} else if unsaved {
+			wait = min(wait, max(time.Until(p.saveAfter), 0))
 		}
 		told = left <= 0
 		if !p.rest(ctx, wait) {
@@ -306,6 +378,17 @@ func (p *policy) reconfirm() {
 	}
 }
 
+// named needs the lock.
+func (p *policy) named() []admission {
+	out := make([]admission, 0, p.set.Len())
+	for _, a := range p.set.All() {
+		if !a.void {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // save runs in the keeper only; a failed write is tried again.
 func (p *policy) save() {
 	if p.noticeReset() {
@@ -314,11 +397,17 @@ func (p *policy) save() {
 	p.mu.Lock()
 	snap, dirty := p.snap, p.dirty
 	snap.ConfirmedAt, p.dirty = p.confirmed, false
+	if dirty && p.path != "" {
+		snap.Tunnelers = p.named()
+	}
 	p.mu.Unlock()
 	if !dirty || p.path == "" {
 		return
 	}
+	began := time.Now()
+	slices.SortFunc(snap.Tunnelers, func(a, b admission) int { return strings.Compare(a.SPIFFEID, b.SPIFFEID) })
 	err := snap.save(p.path)
+	p.saveAfter = time.Now().Add(min(saveShare*time.Since(began), maxSaveWait))
 	p.cfg.Saved(policyFile, err)
 	if err != nil {
 		if !p.unsaved {
@@ -329,33 +418,6 @@ func (p *policy) save() {
 		p.mu.Unlock()
 	}
 	p.unsaved, p.onDisk = err != nil, p.onDisk || err == nil
-}
-
-// errNoTime is of an admission from a moment that no calendar has.
-var errNoTime = errors.New("svid_not_before is not a time")
-
-// tunnelers drops what is not a tunneler of our trust domain, or has a time that
-// policy.json could not hold: whoever is not named is refused, and the others keep
-// their policy over a restart.
-func (p *policy) tunnelers(in []*zerotrustv1.PolicyTunneler) []admission {
-	out, left, fault := make([]admission, 0, len(in)), 0, error(nil)
-	for _, t := range in {
-		earliest, ok := wire.Time(t.GetSvidNotBefore())
-		a := admission{SPIFFEID: t.GetSpiffeId(), SVIDNotBefore: earliest.Truncate(time.Second), HostID: t.GetHostId()}
-		err := a.check(p.cfg.Self.TrustDomain())
-		if err == nil && !ok {
-			err = errNoTime
-		}
-		if err != nil {
-			fault, left = err, left+1
-			continue
-		}
-		out = append(out, a)
-	}
-	if left > 0 {
-		p.cfg.Log.Warn("policy entries that are not tunnelers ignored", zap.Int("left_out", left), zap.NamedError("last", fault))
-	}
-	return out
 }
 
 // addresses drops what cannot be dialed.

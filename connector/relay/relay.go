@@ -116,7 +116,7 @@ type Relay struct {
 	witness  *auditWitness
 	refused  *refusals
 	applying sync.Mutex                     // held while a policy is applied; the first of all locks
-	latest   *zerotrustv1.PolicySnapshot    // of the open stream, applied or refused; under applying
+	resync   chan struct{}                  // the whole policy is to be asked for
 	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
 	outbox   *outbox
 	sessions *sessions
@@ -145,7 +145,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Saved == nil {
 		cfg.Saved = func(string, error) {}
 	}
-	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1)}
+	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
 	r.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
 	})

@@ -53,7 +53,8 @@ func (p *policy) noticeReset() bool {
 	p.cfg.Log.Warn("kept policy was reset by an operator", zap.String("file", p.path))
 	p.onDisk = false
 	p.mu.Lock()
-	p.snap, p.admitted, p.confirmed = snapshot{}, nil, time.Time{}
+	p.snap, p.confirmed = snapshot{}, time.Time{}
+	p.set.Clear()
 	p.linked, p.dirty, p.refused = false, false, nil
 	p.mu.Unlock()
 	p.cfg.Retake()
@@ -71,24 +72,26 @@ func DropPolicy(stateDir string) (dropped bool, err error) {
 	return err == nil, err
 }
 
-// retake applies the policy that the open stream brought last, after what made us
-// refuse it is over.
+// retake asks the controller for its whole policy, after what made us refuse it is over.
 func (r *Relay) retake() {
-	r.applying.Lock()
-	defer r.applying.Unlock()
-	if r.latest != nil {
-		r.apply(r.latest)
-	}
+	r.ask()
 	r.sweep()
 }
 
-// streamEnded forgets what the ended stream brought: the next one brings its own. What
-// was witnessed is written: the next controller may be one of an older database.
+// ask asks the controller for its whole policy, on the stream that is open.
+func (r *Relay) ask() {
+	select {
+	case r.resync <- struct{}{}:
+	default:
+	}
+}
+
+// streamEnded lets the policy age, until the next stream. What was witnessed is written:
+// the next controller may be one of an older database.
 func (r *Relay) streamEnded() {
 	r.witness.flush()
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	r.latest = nil
 	r.policy.unlinked()
 }
 

@@ -83,9 +83,11 @@ func TestARunningConnectorNoticesThatItsPolicyWasReset(t *testing.T) {
 		dropped, err := relay.DropPolicy(dir)
 		require.NoError(t, err)
 		require.True(t, dropped)
+		s.asksForAll(t)
+		s.policy(t, 5, phoneID)
 		s.applied(t, 5)
 		require.NoError(t, w.relay.PolicyReady(t.Context()))
-		requireStatus(t, session.ends(t), codes.PermissionDenied, "revoked") // whom only the former policy named
+		requireStatus(t, session.ends(t), codes.Unavailable, "no current policy") // that was between the two
 		w.attach(t, "phone")
 		require.Eventually(t, func() bool { return exists(dir, "policy.json") }, soon, time.Millisecond)
 	})

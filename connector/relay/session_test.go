@@ -97,9 +97,7 @@ func TestSessionRefuses(t *testing.T) {
 		t.Parallel()
 		w, _, stream := linked(t, laptopID)
 		stale := w.attach(t, "laptop") // its SVID began five minutes ago
-		stream.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: 2, Tunnelers: []*zerotrustv1.PolicyTunneler{
-			{SpiffeId: laptopID, SvidNotBefore: timestamppb.New(time.Now().Add(-time.Minute))},
-		}})
+		stream.sendPolicy(t, 2, nil, &zerotrustv1.PolicyTunneler{SpiffeId: laptopID, SvidNotBefore: timestamppb.New(time.Now().Add(-time.Minute))})
 		requireStatus(t, stale.ends(t), codes.PermissionDenied, "revoked")
 		_, err := w.attempt(t, w.ca.Identity(w.ca.SVID(t, laptopID)), "laptop")
 		requireStatus(t, err, codes.PermissionDenied, "does not name")
@@ -110,7 +108,7 @@ func TestSessionRefuses(t *testing.T) {
 		w, _, stream := linked(t, laptopID)
 		first, second := identity.NewHostID(), identity.NewHostID()
 		name := func(rev uint64, host identity.HostID) {
-			stream.sendPolicy(t, &zerotrustv1.PolicySnapshot{Revision: rev, Tunnelers: []*zerotrustv1.PolicyTunneler{{SpiffeId: laptopID, HostId: string(host)}}})
+			stream.sendPolicy(t, rev, nil, &zerotrustv1.PolicyTunneler{SpiffeId: laptopID, HostId: string(host)})
 		}
 		name(2, first)
 		stream.applied(t, 2)

@@ -1,9 +1,7 @@
 package relay
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,23 +10,21 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 const (
 	policyFile = "policy.json"
-	// maxPolicyFile has room for every tunneler that a controller can send in one
-	// message: a line of JSON takes less than four times its place in that.
-	maxPolicyFile = 4 * wire.MaxFromController
+	// maxPolicyFile has room for a fleet of delta.MaxMembers with the longest ids.
+	maxPolicyFile = 128 << 20
 )
 
 // snapshot is the policy as kept on disk. It holds no secret.
 type snapshot struct {
 	// Self is whose policy it is: a state directory may be used again under
 	// another id.
-	Self             string      `json:"connector"`
+	Self string `json:"connector"`
+	// Timeline is which life of the controller the revision is of.
+	Timeline         uint64      `json:"timeline"`
 	Revision         uint64      `json:"revision"`
 	IssuedAt         time.Time   `json:"issued_at"`
 	ConfirmedAt      time.Time   `json:"confirmed_at"`
@@ -38,48 +34,10 @@ type snapshot struct {
 	MaxAgeSeconds int64 `json:"max_age_seconds,omitempty"`
 }
 
-// admission is one tunneler that may open a session.
-type admission struct {
-	SPIFFEID      string    `json:"spiffe_id"`
-	SVIDNotBefore time.Time `json:"svid_not_before"`
-	HostID        string    `json:"host_id,omitempty"`
-}
-
-// holder is the present one of an id: its host, and the earliest notBefore of its SVIDs.
-type holder struct {
-	host  identity.HostID
-	since time.Time
-}
-
-func (a admission) check(td spiffeid.TrustDomain) error {
-	id, err := spiffeid.FromString(a.SPIFFEID)
-	if err != nil {
-		return fmt.Errorf("%q: %w", wire.Clip(a.SPIFFEID, wire.MaxReason), err)
-	}
-	if a.HostID != "" {
-		if _, err := identity.ParseHostID(a.HostID); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
-	}
-	return mtls.Kinds(td, identity.KindTunneler)(id)
-}
-
-// admitted needs a snapshot whose tunnelers have been checked.
-func (s snapshot) admitted() map[spiffeid.ID]holder {
-	out := make(map[spiffeid.ID]holder, len(s.Tunnelers))
-	for _, a := range s.Tunnelers {
-		if id, err := spiffeid.FromString(a.SPIFFEID); err == nil {
-			out[id] = holder{host: identity.HostID(a.HostID), since: a.SVIDNotBefore}
-		}
-	}
-	return out
-}
-
-// same compares what a policy says; its times of issue and confirmation differ
-// each time it is sent.
+// same compares what a policy says beside its tunnelers; its times of issue and
+// confirmation differ each time it is sent.
 func (s snapshot) same(o snapshot) bool {
-	return s.Revision == o.Revision && s.MaxAgeSeconds == o.MaxAgeSeconds && slices.Equal(s.Tunnelers, o.Tunnelers) &&
-		slices.Equal(s.ControlAddresses, o.ControlAddresses)
+	return s.Timeline == o.Timeline && s.Revision == o.Revision && s.MaxAgeSeconds == o.MaxAgeSeconds && slices.Equal(s.ControlAddresses, o.ControlAddresses)
 }
 
 // KeptPolicyAge is how long the policy in a state directory may be used without a
@@ -111,26 +69,18 @@ func loadSnapshot(path string, self spiffeid.ID) (snapshot, error) {
 	if s.Self != self.String() {
 		return snapshot{}, fmt.Errorf("%s is the policy of %q, not of %q", path, s.Self, self)
 	}
-	for _, a := range s.Tunnelers {
+	for i, a := range s.Tunnelers {
 		if err := a.check(self.TrustDomain()); err != nil {
 			return snapshot{}, fmt.Errorf("%s: %w", path, err)
 		}
+		s.Tunnelers[i].seconds = a.SVIDNotBefore.Unix()
 	}
 	return s, nil
 }
 
-func parseSnapshot(raw []byte) (snapshot, error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var s snapshot
-	if err := d.Decode(&s); err != nil {
-		return snapshot{}, err
-	}
-	if d.More() {
-		return snapshot{}, errors.New("more than one policy in the file")
-	}
-	return s, nil
-}
+// parseSnapshot passes over fields that it does not know: a later release may have
+// written them.
+func parseSnapshot(raw []byte) (s snapshot, err error) { return s, json.Unmarshal(raw, &s) }
 
 func (s snapshot) save(path string) error {
 	raw, err := json.MarshalIndent(s, "", "  ")

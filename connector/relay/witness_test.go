@@ -103,6 +103,8 @@ func TestConnectorRefusesNewerPolicyOfALogItDoesNotKnow(t *testing.T) {
 
 			s.shows(t, log.With(t, "f", "g").Offer(t, 5), 7)
 			require.NoError(t, w.relay.AuditReady(t.Context()), "the true log again")
+			s.asksForAll(t)
+			s.policy(t, 2, laptopID, phoneID)
 			s.applied(t, 2)
 			w.attach(t, "phone")
 		})
@@ -138,6 +140,8 @@ func TestConnectorRemembersWhatItWitnessed(t *testing.T) {
 		other := witnesstest.New(t, "mycorp.internal/audit").With(t, "z")
 		s.shows(t, other.Offer(t, 0), 1)
 		require.NoError(t, again.relay.AuditReady(t.Context()))
+		s.asksForAll(t)
+		s.policy(t, 2, phoneID)
 		s.applied(t, 2)
 		again.attach(t, "phone")
 	})
@@ -181,6 +185,8 @@ func TestConnectorWantsAnAccountOfEachPolicy(t *testing.T) {
 	_, err := w.attempt(t, w.ca.Identity(w.ca.SVID(t, laptopID)), "laptop")
 	require.Error(t, err)
 	s.shows(t, log.With(t, "g").Offer(t, 6), 7)
+	s.asksForAll(t)
+	s.policy(t, 4, laptopID)
 	s.applied(t, 4)
 	w.attach(t, "laptop")
 }

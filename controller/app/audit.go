@@ -83,7 +83,7 @@ func (a *auditing) runs() []func(context.Context) error {
 
 // policyPublished records each new revision of the policy.
 func (c *controller) policyPublished(ctx context.Context, s *policy.Snapshot) error {
-	after, err := json.Marshal(map[string]int{"connectors": len(s.Connectors), "tunnelers": len(s.Tunnelers)})
+	after, err := json.Marshal(map[string]int{"connectors": s.Connectors.Len(), "tunnelers": s.Tunnelers.Len()})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (c *controller) explain(checks *health.Checks) {
 	checks.Explain(checkIdentity, c.source.Explain)
 	checks.Explain(checkEntries, func() string {
 		now := c.policy.Current()
-		return fmt.Sprintf("entries and bans in SPIRE are those of revision %d: connectors: %d, tunnelers: %d", now.Revision, len(now.Connectors), len(now.Tunnelers))
+		return fmt.Sprintf("entries and bans in SPIRE are those of revision %d: connectors: %d, tunnelers: %d", now.Revision, now.Connectors.Len(), now.Tunnelers.Len())
 	})
 	checks.Register(checkRefused, func(context.Context) error { return health.Degraded(refused(c.roster.Refusing())) })
 	checks.Explain(checkRefused, func() string { return "no connector refuses what this controller sends" })

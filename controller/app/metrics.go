@@ -114,10 +114,6 @@ type domain struct {
 func exportDomain(r *metrics.Registry, d domain) {
 	r.Fleet(func() metrics.Fleet { return numbers(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
-	r.Gauge("policy_left_out", "Enrolled members left out of the policy because it is too large.", nil, func() float64 {
-		left := d.Policy.Current().LeftOut
-		return float64(left.Tunnelers + left.Connectors)
-	})
 	r.Reproofs(metrics.LinkControl, d.Reproofs)
 	for link, read := range map[string]func() uint64{
 		metrics.LinkControl: func() uint64 { n, _ := d.Unproven(); return n },
@@ -131,8 +127,8 @@ func exportDomain(r *metrics.Registry, d domain) {
 func numbers(s *policy.Snapshot, h presence.Headcount) metrics.Fleet {
 	return metrics.Fleet{
 		Kinds: map[string]metrics.Members{
-			"connector": {Enrolled: len(s.Connectors), Ages: h.Connectors},
-			"tunneler":  {Enrolled: len(s.Tunnelers), Ages: h.Tunnelers},
+			"connector": {Enrolled: s.Connectors.Len(), Ages: h.Connectors},
+			"tunneler":  {Enrolled: s.Tunnelers.Len(), Ages: h.Tunnelers},
 		},
 		Sessions: h.Sessions, PolicyLag: lag(s, h),
 	}

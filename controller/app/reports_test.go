@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	caps "github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -67,7 +68,7 @@ func TestReportsOfRefusedProofsReachTheAuditLog(t *testing.T) {
 
 	stream, err := zerotrustv1.NewControlPlaneServiceClient(member(t, w, spire, identity.Workload{Kind: identity.KindConnector, ID: "gw"})).Connect(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{ConnectorId: "gw"}}}))
+	require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{Protocol: caps.Protocol, ConnectorId: "gw"}}}))
 	require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Proofs{Proofs: of("controller")}}))
 	requireReported(1, 1)
 }

@@ -271,9 +271,9 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 		&control.ControlPlane{
 			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints,
 			Audit: c.auditing.witnesses, Reports: c.auditing.collector,
-			Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
+			Outdated: c.roster.Outdated, Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Reports: c.auditing.collector, Stopping: stopping, Log: log}, log)
+		&control.Directory{Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Reports: c.auditing.collector, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -48,9 +50,9 @@ func TestADirectoryStreamReplacesTheOlder(t *testing.T) {
 	w := newWorld(t)
 	w.member(t, tunneler("t-01"))
 	w.member(t, tunneler("t-02"))
-	first := w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-01", InstanceId: "a"})
-	w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-02", InstanceId: "b"})
-	second := w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-01", InstanceId: "b"})
+	first := w.watch(t, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01", InstanceId: "a"})
+	w.watch(t, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-02", InstanceId: "b"})
+	second := w.watch(t, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01", InstanceId: "b"})
 	ends(t, first, codes.Aborted, "replaced by a newer stream")
 	w.member(t, connector("c-01"))
 	_, err := second.Recv() // the late end of the older changed nothing
@@ -68,7 +70,7 @@ func TestTwoTunnelersOfOneIdentityAreFound(t *testing.T) {
 	}
 	for i, instance := range []string{"a", "a", "b", "a"} {
 		require.Nil(t, clone(), i)
-		w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-01", InstanceId: instance, BootId: "boot-" + instance})
+		w.watch(t, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01", InstanceId: instance, BootId: "boot-" + instance})
 	}
 	c := clone()
 	require.NotNil(t, c)
@@ -94,7 +96,7 @@ func TestAHelloOnAnOldConnectionProvesNothing(t *testing.T) {
 	oldConn := w.dial(t, connector("c-01")) // of a, and says nothing yet
 	opened, err := zerotrustv1.NewControlPlaneServiceClient(oldConn).Connect(patient(t))
 	require.NoError(t, err)
-	old := stream{opened}
+	old := stream{opened, deltatest.Tunnelers()}
 	eventually(t, "its handshake", func() bool { return oldConn.GetState() == connectivity.Ready })
 	speak(w.open(t, connector("c-01")), "b")
 	speak(old, "a")
@@ -117,7 +119,7 @@ func TestAMemberIsHeardAgain(t *testing.T) {
 	c := w.open(t, connector("c-01"))
 	c.say(helloOf(&zerotrustv1.ConnectorHello{ConnectorId: "c-01", InstanceId: "a", BootId: "boot", AgentStart: "7@100"}))
 	c.policy(t)
-	d := w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-01", InstanceId: "b", BootId: "boot", AgentStart: "9@100"})
+	d := w.watch(t, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01", InstanceId: "b", BootId: "boot", AgentStart: "9@100"})
 	hosts, err := w.store.Hosts(t.Context())
 	require.NoError(t, err)
 	reading := fleet.NewAgentWatch(fleet.AgentWatchConfig{Fleet: w.fleet, SPIRE: w.spire, Rotation: noRotation, Log: zap.NewNop()})
@@ -129,7 +131,7 @@ func TestAMemberIsHeardAgain(t *testing.T) {
 	}
 	c.endsWith(t, codes.Aborted, "a new hello")
 	ends(t, d, codes.Aborted, "a new hello")
-	w.watch(t, &zerotrustv1.WatchRequest{TunnelerId: "t-01", InstanceId: "b", BootId: "boot", AgentStart: "9@100"})
+	w.watch(t, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01", InstanceId: "b", BootId: "boot", AgentStart: "9@100"})
 	all, err := w.fleet.Tunnelers(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, fleet.TwoAgents, all[0].Clone.Signal)
@@ -146,7 +148,7 @@ func TestWatchRefusesWhatItWouldHaveToStore(t *testing.T) {
 		"boot_id":     {BootId: "a\x1b[2J"},
 		"agent_start": {AgentStart: "1@2\n"},
 	} {
-		req.TunnelerId = "t-01"
+		req.TunnelerId, req.Protocol = "t-01", wire.Protocol
 		s, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), req)
 		require.NoError(t, err)
 		ends(t, s, codes.InvalidArgument, name)

@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
@@ -55,6 +57,9 @@ const (
 	comeBack = 250 * time.Millisecond
 	// Lines in the log about what a connector relays: some at once, then one a minute.
 	complainEvery, maxComplaints = time.Minute, 8
+	// How often a connector may ask for the whole policy: some times at once, then one in
+	// ten seconds.
+	resyncEvery, maxResyncs = 10 * time.Second, 8
 )
 
 // ControlPlane serves ControlPlaneService.
@@ -69,6 +74,11 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	PolicyAge time.Duration
 	Audit     AuditLog     // nil: no checkpoints are offered
 	Reports   AuditReports // nil: reports of refused sessions are passed over
+	// Outdated hears why a member is refused that speaks another protocol, and of each
+	// that speaks ours; optional.
+	Outdated func(w identity.Workload, why string)
+	// Timeline is which life of the controller this is; nil: the first.
+	Timeline func() uint64
 	// Failing is why the listener is of no use now, for gRPC health; see grpchealth.Config.
 	Failing func(context.Context) error
 	// Stopping is closed when the controller shuts down.
@@ -76,6 +86,19 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Log      *zap.Logger
 
 	streams streams
+	shared  sync.Once
+	updates updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
+	denials denials
+}
+
+// share makes what all streams have together.
+func (s *ControlPlane) share() {
+	s.shared.Do(func() {
+		s.updates.subject, s.updates.timeline = policies(), s.Timeline
+		s.denials.message = func(m *zerotrustv1.Denials) proto.Message {
+			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: m}}
+		}
+	})
 }
 
 // caller is the authenticated peer of a stream.
@@ -104,7 +127,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	}
 	log := logging.For(ctx, s.Log)
 	in := receive(ctx, stream)
-	hello, err := s.hello(ctx, c, in)
+	hello, has, err := s.hello(ctx, c, in)
 	if err != nil {
 		log.Warn("control stream refused", zap.Error(err))
 		return err
@@ -127,9 +150,12 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
 	t.witness = newWitnessing(s.Audit, hello.Witnessed)
-	t.denials = denying{td: c.conn.Peer().TrustDomain(), send: func(d *zerotrustv1.Denials) error {
-		return stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: d}})
-	}}
+	t.resyncs = rate.NewLimiter(rate.Every(resyncEvery), maxResyncs)
+	s.share()
+	td := c.conn.Peer().TrustDomain()
+	t.denials = denying{denials: &s.denials, td: td, stream: stream}
+	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: stream, td: td, maxAge: s.PolicyAge, each: true}
+	t.policy.begin(has)
 	err = t.run(ctx, in, changed)
 	log.Info("control stream ended", zap.Error(err))
 	return err
@@ -172,12 +198,12 @@ type conversation struct {
 	replaced <-chan struct{} // by a newer stream
 	again    <-chan struct{} // another hello is wanted
 
-	sent    uint64   // revision of the policy that was sent last
-	told    []string // the addresses that went with it
+	policy  following[policy.Tunneler, *zerotrustv1.PolicyTunneler]
 	witness witnessing
 	denials denying
 
 	complaints *rate.Limiter // about what is relayed
+	resyncs    *rate.Limiter
 }
 
 func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
@@ -236,8 +262,8 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 	}
 }
 
-// sendPolicy sends the newest snapshot, unless it was sent before and the addresses
-// of the control plane that go with it are the same, or ends the
+// sendPolicy sends what leads to the newest snapshot, unless it was sent before and the
+// addresses of the control plane that go with it are the same, or ends the
 // stream of a connector that it does not name any more. A change between the
 // subscription and the first snapshot is told of although that one has it.
 func (t *conversation) sendPolicy() error {
@@ -248,14 +274,17 @@ func (t *conversation) sendPolicy() error {
 	if err := t.denials.update(snapshot); err != nil {
 		return err
 	}
-	at := t.s.Endpoints()
-	if snapshot.Revision == t.sent && slices.Equal(at.ControlPlane, t.told) {
-		return nil
+	return t.policy.update(snapshot, t.s.Endpoints().ControlPlane)
+}
+
+// resync sends everything to a connector to which what came last did not fit.
+func (t *conversation) resync() error {
+	if !t.resyncs.Allow() {
+		return status.Error(codes.ResourceExhausted, "the whole policy was asked for too often")
 	}
-	t.sent, t.told = snapshot.Revision, at.ControlPlane
-	return t.stream.Send(&zerotrustv1.ConnectResponse{
-		Message: &zerotrustv1.ConnectResponse_Policy{Policy: policyToProto(snapshot, at, t.s.PolicyAge)},
-	})
+	t.log.Info("connector asks for the whole policy")
+	t.policy.all = true
+	return t.sendPolicy()
 }
 
 func (t *conversation) goodbye() error {
@@ -278,6 +307,8 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 	case *zerotrustv1.ConnectRequest_Tunneler:
 		t.report(m.Tunneler)
 		return nil
+	case *zerotrustv1.ConnectRequest_Resync:
+		return t.resync()
 	case *zerotrustv1.ConnectRequest_AuditWitness:
 		return t.witnessed(ctx, m.AuditWitness)
 	case *zerotrustv1.ConnectRequest_Refusals:

@@ -22,6 +22,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -174,7 +176,7 @@ func TestAdmission(t *testing.T) {
 
 	watch := func(t *testing.T, who identity.Workload, claim string, opts ...mtlstest.Option) error {
 		t.Helper()
-		s, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, who, opts...)).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: claim})
+		s, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, who, opts...)).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: claim})
 		require.NoError(t, err)
 		_, err = s.Recv()
 		return err
@@ -445,34 +447,43 @@ func TestDirectory(t *testing.T) {
 	for _, who := range []identity.Workload{connector("c-01"), connector("c-02"), tunneler("t-01")} {
 		w.member(t, who)
 	}
-	d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: "t-01"})
+	d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01"})
 	require.NoError(t, err)
-	next := func() *zerotrustv1.Directory {
+	set := deltatest.Connectors()
+	next := func() (*zerotrustv1.DirectoryUpdate, []*zerotrustv1.DirectoryConnector) {
 		t.Helper()
 		for {
 			m, err := d.Recv()
 			require.NoError(t, err)
 			if m.GetDirectory() != nil {
-				return m.GetDirectory()
+				r, err := set.Take(deltatest.DirectoryPart(m.GetDirectory()))
+				require.NoError(t, err)
+				require.Equal(t, delta.Applied, r.Outcome)
+				return m.GetDirectory(), deltatest.Sorted(set)
 			}
 			require.NotEmpty(t, m.GetDenials().GetDenials())
 		}
 	}
-	first := next()
-	require.Len(t, first.GetConnectors(), 2)
-	require.Equal(t, "spiffe://mycorp.internal/connector/c-01", first.GetConnectors()[0].GetSpiffeId())
-	require.Empty(t, first.GetConnectors()[0].GetAddresses())
-	require.Equal(t, fleet.DefaultNetwork, first.GetConnectors()[0].GetNetworkId())
+	first, connectors := next()
+	require.Len(t, connectors, 2)
+	require.Equal(t, "spiffe://mycorp.internal/connector/c-01", connectors[0].GetSpiffeId())
+	require.Empty(t, connectors[0].GetAddresses())
+	require.Equal(t, fleet.DefaultNetwork, connectors[0].GetNetworkId())
 	require.Equal(t, []string{"203.0.113.1:8444"}, first.GetControlPlaneAddresses())
 
 	c := w.open(t, connector("c-01"))
 	c.say(hello("c-01", "c-01.example:9443"))
-	moved := next()
-	require.Greater(t, moved.GetRevision(), first.GetRevision())
-	require.Equal(t, []string{"c-01.example:9443"}, moved.GetConnectors()[0].GetAddresses())
+	moved, connectors := next()
+	require.Greater(t, moved.GetHeader().GetTo(), first.GetHeader().GetTo())
+	require.Len(t, moved.GetUpserts(), 1, "and only what changed")
+	require.Equal(t, []string{"c-01.example:9443"}, connectors[0].GetAddresses())
 
+	w.member(t, tunneler("t-02")) // is no news for a tunneler
 	w.revoke(t, connector("c-02"))
-	require.Len(t, next().GetConnectors(), 1)
+	gone, connectors := next()
+	require.Len(t, connectors, 1)
+	require.Equal(t, []string{"spiffe://mycorp.internal/connector/c-02"}, gone.GetRemovals())
+	require.Empty(t, gone.GetUpserts())
 
 	w.revoke(t, tunneler("t-01"))
 	start := time.Now()

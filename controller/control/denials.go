@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -14,34 +16,49 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 )
 
+// denials encodes each run of denials once for all streams of a kind.
+type denials struct {
+	made once[uint64] // by the Seq that it follows
+	// message is one message for the stream.
+	message func(*zerotrustv1.Denials) proto.Message
+}
+
 // denying sends denials on one stream: all of them at its begin, then each new one. It
 // comes before the policy or the directory of the same change, and a peer that takes
 // neither takes it all the same.
 type denying struct {
-	td   spiffeid.TrustDomain
-	send func(*zerotrustv1.Denials) error
-	sent uint64 // Seq of the last one
+	*denials
+
+	td     spiffeid.TrustDomain
+	stream grpc.ServerStream
+	sent   uint64 // Seq of the last one
 }
 
 func (d *denying) update(s *policy.Snapshot) error {
-	out := &zerotrustv1.Denials{}
 	first, _ := slices.BinarySearchFunc(s.Denials, d.sent+1, func(e fleet.Denial, seq uint64) int { return cmp.Compare(e.Seq, seq) })
-	for _, e := range s.Denials[first:] {
-		id, err := e.Workload.SPIFFEID(d.td)
-		if err != nil {
-			return err
-		}
-		out.Denials = append(out.Denials, &zerotrustv1.Denial{SpiffeId: id.String(), SvidNotBefore: timestamppb.New(e.SVIDNotBefore)})
-		d.sent = e.Seq
-		if len(out.GetDenials()) == denial.MaxMessage {
-			if err := d.send(out); err != nil {
-				return err
-			}
-			out = &zerotrustv1.Denials{}
-		}
-	}
-	if len(out.GetDenials()) == 0 {
+	more := s.Denials[first:]
+	if len(more) == 0 {
 		return nil
 	}
-	return d.send(out)
+	messages, err := d.made.get(s, d.sent, func() ([]proto.Message, error) { return d.encode(more) })
+	if err != nil {
+		return err
+	}
+	d.sent = more[len(more)-1].Seq
+	return sendAll(d.stream, messages)
+}
+
+func (d *denying) encode(all []fleet.Denial) (out []proto.Message, err error) {
+	for some := range slices.Chunk(all, denial.MaxMessage) {
+		m := &zerotrustv1.Denials{}
+		for _, e := range some {
+			id, err := e.Workload.SPIFFEID(d.td)
+			if err != nil {
+				return nil, err
+			}
+			m.Denials = append(m.Denials, &zerotrustv1.Denial{SpiffeId: id.String(), SvidNotBefore: timestamppb.New(e.SVIDNotBefore)})
+		}
+		out = append(out, d.message(m))
+	}
+	return out, nil
 }

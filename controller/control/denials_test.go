@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
@@ -41,7 +42,7 @@ func TestDenialsComeFirstAndInFull(t *testing.T) {
 	require.Equal(t, "spiffe://mycorp.internal/connector/late", m.GetDenials().GetDenials()[0].GetSpiffeId())
 	s.policy(t)
 
-	stream, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: "t-01"})
+	stream, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01"})
 	require.NoError(t, err)
 	first, err := stream.Recv()
 	require.NoError(t, err)

@@ -1,13 +1,18 @@
 package control
 
 import (
+	"sync"
+
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
@@ -19,14 +24,31 @@ type Directory struct {
 	Roster    Attendance
 	Policy    Snapshots
 	Endpoints func() Endpoints
+	// Outdated hears why a member is refused that speaks another protocol, and of each
+	// that speaks ours; optional.
+	Outdated func(w identity.Workload, why string)
 	// Reports takes what tunnelers report; optional.
 	Reports AuditReports
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
+	// Timeline is which life of the controller this is; nil: the first.
+	Timeline func() uint64
+
 	streams streams
 	count   uint64 // numbers them, under the lock of streams; a later one is newer
+	shared  sync.Once
+	updates updates[policy.Connector, *zerotrustv1.DirectoryConnector]
+	denials denials
+}
+
+// share makes what all streams have together.
+func (d *Directory) share() {
+	d.shared.Do(func() {
+		d.updates.subject, d.updates.timeline = directories(), d.Timeline
+		d.denials.message = func(m *zerotrustv1.Denials) proto.Message { return &zerotrustv1.WatchResponse{Denials: m} }
+	})
 }
 
 // Watch implements DirectoryService.
@@ -51,6 +73,10 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		log.Warn("directory refused", zap.Error(err))
 		return err
 	}
+	if err := speaks(req.GetProtocol(), c, d.Policy, d.Outdated); err != nil {
+		log.Warn("directory refused", zap.Error(err))
+		return err
+	}
 	again := d.Fleet.HearAgain(c.Workload)
 	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.Issue); err != nil {
 		log.Warn("directory refused", zap.Error(err))
@@ -66,9 +92,11 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	defer c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })()
 	log.Info("directory stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	defer log.Info("directory stream ended")
-	denials := denying{td: c.conn.Peer().TrustDomain(), send: func(d *zerotrustv1.Denials) error {
-		return stream.Send(&zerotrustv1.WatchResponse{Denials: d})
-	}}
+	d.share()
+	td := c.conn.Peer().TrustDomain()
+	denials := denying{denials: &d.denials, td: td, stream: stream}
+	follow := following[policy.Connector, *zerotrustv1.DirectoryConnector]{updates: &d.updates, stream: stream, td: td}
+	follow.begin(req.GetDirectory())
 	for {
 		snapshot := d.Policy.Current()
 		if !snapshot.Admits(c.Workload, c.svid.Issue) {
@@ -77,7 +105,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		if err := denials.update(snapshot); err != nil {
 			return err
 		}
-		if err := stream.Send(&zerotrustv1.WatchResponse{Directory: directoryToProto(snapshot, d.Endpoints())}); err != nil {
+		if err := follow.update(snapshot, d.Endpoints().ControlPlane); err != nil {
 			return err
 		}
 		select {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
@@ -23,7 +24,7 @@ func TestPeersHearThatTheControllerHasMoved(t *testing.T) {
 	c := w.open(t, connector("c-01"))
 	c.say(hello("c-01"))
 	before := c.policy(t)
-	d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: "t-01"})
+	d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01"})
 	require.NoError(t, err)
 	directory, err := d.Recv()
 	require.NoError(t, err)
@@ -35,7 +36,7 @@ func TestPeersHearThatTheControllerHasMoved(t *testing.T) {
 	require.Equal(t, []string{"[2001:db8::7]:8444"}, after.GetControlPlaneAddresses())
 	moved, err := d.Recv()
 	require.NoError(t, err)
-	require.Equal(t, directory.GetDirectory().GetRevision(), moved.GetDirectory().GetRevision())
+	require.Equal(t, directory.GetDirectory().GetHeader().GetTo(), moved.GetDirectory().GetHeader().GetTo())
 	require.Equal(t, []string{"[2001:db8::7]:8444"}, moved.GetDirectory().GetControlPlaneAddresses())
 
 	t.Log("a connector is not told twice")

@@ -87,6 +87,8 @@ type Enrollment struct {
 	// it trusts. Optional.
 	Heard  func(host identity.HostID, shows *x509.Certificate, trusts [][]byte)
 	Policy Snapshots
+	// Timeline is as that of ControlPlane.
+	Timeline func() uint64
 	// Endpoints says what they are now.
 	Endpoints func() Endpoints
 	// Result is told how each Enroll ended, one of EnrollResults. Optional.
@@ -199,7 +201,7 @@ func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotru
 		TrustDomain: e.TrustDomain.Name(), SpiffeId: got.SPIFFEID.String(), HostId: string(got.HostID),
 		HostCertificate: got.HostCertificate, JoinToken: got.JoinToken, Bundle: bundle,
 		ControlPlaneAddresses: e.Endpoints().ControlPlane,
-		Directory:             directoryToProto(e.Policy.Current(), e.Endpoints()),
+		Directory:             firstDirectory(e.Policy.Current(), timelineOf(e.Timeline), e.Endpoints()),
 	}, nil
 }
 

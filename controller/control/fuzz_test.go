@@ -136,6 +136,9 @@ func (s *script) Recv() (*zerotrustv1.ConnectRequest, error) {
 
 func (s *script) Send(*zerotrustv1.ConnectResponse) error { s.sent++; return nil }
 
+// SendMsg is for what was encoded before.
+func (s *script) SendMsg(any) error { s.sent++; return nil }
+
 // gate admits every hello and checks what got through to it.
 type gate struct {
 	t *testing.T
@@ -198,6 +201,8 @@ func FuzzHello(f *testing.F) {
 	}
 	f.Add(seed(hello("c-01", "10.0.0.7:9443")), seed(heartbeat("c-01", 7)))
 	f.Add(seed(hello("c-02")), []byte{})
+	f.Add(seed(helloOf(&zerotrustv1.ConnectorHello{ConnectorId: "c-01", Policy: &zerotrustv1.Position{Timeline: 1, At: 1 << 63, Digest: make([]byte, 32)}})),
+		seed(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Resync{}}))
 	f.Add(seed(hello("c-01")), seed(report(&zerotrustv1.TunnelerReport{TunnelerId: "t-01", RemoteAddress: strings.Repeat("é", 50)})))
 	f.Add(seed(helloOf(&zerotrustv1.ConnectorHello{ConnectorId: "c-01", PrivateIp: "::ffff:1.2.3.4%x", ListenAddresses: []string{"[::1%\x7f]:1", ":::"}})), seed(heartbeat("c-02", 1)))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
@@ -215,7 +220,7 @@ func FuzzHello(f *testing.F) {
 		_, intercept := control.ControlRules.Interceptors(zap.NewNop())
 		err := intercept(nil, s, &grpc.StreamServerInfo{FullMethod: zerotrustv1.ControlPlaneService_Connect_FullMethodName},
 			func(_ any, in grpc.ServerStream) error { return plane.Connect(&inner{script: s, ctx: in.Context()}) })
-		require.Contains(t, []codes.Code{codes.OK, codes.InvalidArgument, codes.PermissionDenied}, status.Code(err), err)
+		require.Contains(t, []codes.Code{codes.OK, codes.InvalidArgument, codes.PermissionDenied, codes.FailedPrecondition}, status.Code(err), err)
 		require.Equal(t, presence.Offline, roster.Connector("c-01", time.Time{}).Status)
 		p, _, _ := roster.Tunneler("t-01", time.Time{})
 		require.False(t, strings.ContainsFunc(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID, func(c rune) bool { return !unicode.IsPrint(c) }))

@@ -13,28 +13,30 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // hello reads the first message and checks what it claims.
-func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) (fleet.Hello, error) {
+func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) (fleet.Hello, *zerotrustv1.Position, error) {
 	var first received
 	select {
 	case first = <-in:
 	case <-time.After(helloTimeout):
-		return fleet.Hello{}, status.Error(codes.DeadlineExceeded, "no hello within 10 s")
+		return fleet.Hello{}, nil, status.Error(codes.DeadlineExceeded, "no hello within 10 s")
 	case <-ctx.Done():
-		return fleet.Hello{}, status.FromContextError(ctx.Err()).Err()
+		return fleet.Hello{}, nil, status.FromContextError(ctx.Err()).Err()
 	}
 	if first.err != nil && !errors.Is(first.err, io.EOF) {
-		return fleet.Hello{}, first.err
+		return fleet.Hello{}, nil, first.err
 	}
 	h := first.req.GetHello()
 	switch {
 	case h == nil:
-		return fleet.Hello{}, status.Error(codes.InvalidArgument, "the first message must be a hello")
+		return fleet.Hello{}, nil, status.Error(codes.InvalidArgument, "the first message must be a hello")
 	case h.GetConnectorId() != c.ID:
-		return fleet.Hello{}, status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
+		return fleet.Hello{}, nil, status.Error(codes.PermissionDenied, "connector_id is not the id of this SVID")
 	}
 	out := fleet.Hello{
 		ID: c.ID, Version: h.GetVersion(), PrivateIP: h.GetPrivateIp(), Addresses: h.GetListenAddresses(),
@@ -42,7 +44,27 @@ func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) 
 		From: c.addr, Began: c.conn.Began(),
 		Witnessed: int64(min(h.GetAuditWitnessedSize(), math.MaxInt64)),
 	}
-	return out, validateHello(out)
+	if err := validateHello(out); err != nil {
+		return out, nil, err
+	}
+	return out, h.GetPolicy(), speaks(h.GetProtocol(), c, s.Policy, s.Outdated)
+}
+
+// speaks refuses a caller of another protocol: what it says next could not be
+// understood. It is told who is to be upgraded, and so is the operator if the policy
+// names the caller.
+func speaks(protocol uint32, c caller, snapshots Snapshots, outdated func(identity.Workload, string)) error {
+	err, why := wire.CheckProtocol(protocol), ""
+	if err != nil {
+		why = err.Error()
+	}
+	if outdated != nil && snapshots.Current().Admits(c.Workload, c.svid.Issue) {
+		outdated(c.Workload, why)
+	}
+	if err != nil {
+		return status.Error(codes.FailedPrecondition, why)
+	}
+	return nil
 }
 
 func validateHello(h fleet.Hello) error {

@@ -89,7 +89,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 
 func newServer(name string, lis *sourcelimit.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
 	s := &Server{
-		name: name, grpc: grpc.NewServer(append(rpcauth.ServerOptions(rules, limits, log), own...)...),
+		name: name, grpc: grpc.NewServer(append(append(rpcauth.ServerOptions(rules, limits, log), grpc.ForceServerCodecV2(newCodec())), own...)...),
 		lis: listener{lis}, log: log, beside: func(context.Context) {},
 	}
 	register(s.grpc)

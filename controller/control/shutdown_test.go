@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -34,7 +35,7 @@ func TestShutdown(t *testing.T) {
 			s := w.open(t, connector("c-01"))
 			s.say(hello("c-01"))
 			s.policy(t)
-			d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: "t-01"})
+			d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01"})
 			require.NoError(t, err)
 			_, err = d.Recv()
 			require.NoError(t, err)

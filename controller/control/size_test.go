@@ -3,13 +3,13 @@ package control_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -61,69 +62,80 @@ func since(i int) time.Time {
 	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(-time.Duration(i) * time.Second)
 }
 
-// kept is a stream that keeps what it is sent and then ends.
+// kept is a stream that keeps what it is sent.
 type kept struct {
 	*inner
 
-	end context.CancelFunc
-	got proto.Message
+	got [][]byte
 }
 
-func (k *kept) Send(m *zerotrustv1.ConnectResponse) error { k.got = m; k.end(); return nil }
+// SendMsg gets what was encoded for many streams.
+func (k *kept) SendMsg(m any) error {
+	k.got = append(k.got, reflect.ValueOf(m).Bytes())
+	return nil
+}
 
 type watched struct {
 	*kept
 }
 
-func (k *watched) Send(m *zerotrustv1.WatchResponse) error { k.got = m; k.end(); return nil }
+func (w *watched) Send(*zerotrustv1.WatchResponse) error { return nil }
 
-// TestAPolicyJustOverTheCapStillGoesOut: with whoever has been enrolled longest, and
-// not without saying so. A message over the cap would end each stream it is sent on.
-func TestAPolicyJustOverTheCapStillGoesOut(t *testing.T) {
+// TestNoMessageGrowsWithTheFleet: 50,000 tunnelers and 1,200 connectors with the longest
+// names and addresses go out in parts that each have a place, and nobody is left out. A
+// message over the cap would end each stream it is sent on.
+func TestNoMessageGrowsWithTheFleet(t *testing.T) {
 	t.Parallel()
-	core, logs := observer.New(zap.ErrorLevel)
-	published := policy.NewPublisher(td, crowd{connectors: 1200, tunnelers: 45000}, zap.New(core), time.Now)
+	fleetOf := crowd{connectors: 1200, tunnelers: 50000}
+	published := policy.NewPublisher(td, fleetOf, zap.NewNop(), time.Now)
 	require.NoError(t, published.Refresh(t.Context()))
-	now := published.Current()
-	require.Equal(t, 1, logs.FilterMessageSnippet("policy does not fit one message").Len())
-	require.Positive(t, now.LeftOut.Tunnelers)
-	require.Positive(t, now.LeftOut.Connectors)
-	require.True(t, now.Names(tunneler(long(0))), "its own streams to the controller go on")
-
 	ca := mtlstest.NewCA(t, td)
 	own := ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
-	begin := func(id string) (*inner, context.CancelFunc) {
+	begin := func(id string) (*kept, context.CancelFunc) {
 		_, caller := mtlstest.Connect(t, ca.Identity(ca.SVID(t, id)), own)
 		ctx, cancel := context.WithCancel(peer.NewContext(t.Context(), &peer.Peer{Addr: addr("192.0.2.7:1"), AuthInfo: caller}))
-		return &inner{script: &script{ctx: ctx, says: []*zerotrustv1.ConnectRequest{hello("c-01")}}, ctx: ctx}, cancel
+		return &kept{inner: &inner{script: &script{ctx: ctx, says: []*zerotrustv1.ConnectRequest{hello("c-01")}}, ctx: ctx}}, cancel
 	}
 	_, intercept := control.ControlRules.Interceptors(zap.NewNop())
 	roster := presence.NewRoster(time.Now)
-	endpoints := func() control.Endpoints { return control.Endpoints{ControlPlane: []string{"controller:8444"}} }
+	addresses := make([]string, wire.MaxAddresses)
+	for i := range addresses {
+		addresses[i] = strings.Repeat("a", wire.MaxAddress-5) + ":9443"
+	}
+	endpoints := func() control.Endpoints { return control.Endpoints{ControlPlane: addresses} }
 
-	in, end := begin("spiffe://mycorp.internal/connector/c-01")
+	k, end := begin("spiffe://mycorp.internal/connector/c-01")
 	defer end()
-	k := &kept{inner: in, end: end}
 	plane := &control.ControlPlane{Fleet: gate{t: t}, Roster: roster, Policy: published, Endpoints: endpoints, PolicyAge: time.Hour, Log: zap.NewNop()}
 	_ = intercept(nil, k, &grpc.StreamServerInfo{FullMethod: zerotrustv1.ControlPlaneService_Connect_FullMethodName}, func(_ any, s grpc.ServerStream) error {
 		k.ctx = s.Context()
 		return plane.Connect(k)
 	})
-	require.LessOrEqual(t, proto.Size(k.got), wire.MaxSnapshot)
-	require.Greater(t, proto.Size(k.got), wire.MaxSnapshot*8/10, "and not by leaving out many more")
-	names := k.got.(*zerotrustv1.ConnectResponse).GetPolicy().GetTunnelers()
-	require.Len(t, names, len(now.Tunnelers))
-	require.Equal(t, "spiffe://mycorp.internal/tunneler/"+long(44999), names[0].GetSpiffeId(), "who enrolled first")
+	tunnelers := deltatest.Tunnelers()
+	for _, raw := range k.got {
+		require.LessOrEqual(t, len(raw), wire.MaxUpdate)
+		var m zerotrustv1.ConnectResponse
+		require.NoError(t, proto.Unmarshal(raw, &m))
+		_, err := tunnelers.Take(deltatest.PolicyPart(m.GetPolicy()))
+		require.NoError(t, err)
+	}
+	require.Equal(t, fleetOf.tunnelers, tunnelers.Len())
 
-	in, end = begin("spiffe://mycorp.internal/tunneler/" + long(7))
-	defer end()
-	w := &watched{&kept{inner: in, end: end}}
+	k, end = begin("spiffe://mycorp.internal/tunneler/" + long(7))
+	end() // after the first update
+	w := &watched{k}
 	directory := &control.Directory{Fleet: gate{t: t}, Roster: roster, Policy: published, Endpoints: endpoints, Log: zap.NewNop()}
 	_ = intercept(nil, w, &grpc.StreamServerInfo{FullMethod: zerotrustv1.DirectoryService_Watch_FullMethodName}, func(_ any, s grpc.ServerStream) error {
 		w.ctx = s.Context()
-		return directory.Watch(&zerotrustv1.WatchRequest{TunnelerId: long(7)}, w)
+		return directory.Watch(&zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: long(7)}, w)
 	})
-	require.LessOrEqual(t, proto.Size(w.got), wire.MaxSnapshot)
-	require.Greater(t, proto.Size(w.got), wire.MaxSnapshot*8/10)
-	require.Equal(t, "c-01", w.got.(*zerotrustv1.WatchResponse).GetDirectory().GetConnectors()[0].GetId())
+	connectors := deltatest.Connectors()
+	for _, raw := range w.got {
+		require.LessOrEqual(t, len(raw), wire.MaxUpdate)
+		var m zerotrustv1.WatchResponse
+		require.NoError(t, proto.Unmarshal(raw, &m))
+		_, err := connectors.Take(deltatest.DirectoryPart(m.GetDirectory()))
+		require.NoError(t, err)
+	}
+	require.Equal(t, fleetOf.connectors+1, connectors.Len())
 }

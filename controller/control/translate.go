@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -26,31 +27,68 @@ func kindFromProto(k zerotrustv1.WorkloadKind) identity.Kind {
 	}
 }
 
-func directoryToProto(s *policy.Snapshot, e Endpoints) *zerotrustv1.Directory {
-	d := &zerotrustv1.Directory{Revision: s.Revision, ControlPlaneAddresses: e.ControlPlane}
-	for _, c := range s.Connectors {
-		d.Connectors = append(d.Connectors, &zerotrustv1.DirectoryConnector{
-			Id: c.ID, SpiffeId: c.SPIFFEID.String(), NetworkId: c.NetworkID, Addresses: c.Addresses,
-			SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)), HostId: string(c.HostID),
-		})
+// maxFirst bounds the directory in the reply to an enrollment; the first stream brings
+// what has no place there.
+const maxFirst = 32 << 10
+
+func firstDirectory(s *policy.Snapshot, timeline uint64, e Endpoints) *zerotrustv1.Directory {
+	d := &zerotrustv1.Directory{Revision: s.Revision, Timeline: timeline, ControlPlaneAddresses: e.ControlPlane}
+	left := maxFirst
+	for _, c := range s.Connectors.All() {
+		listed := connectorToProto(c)
+		if left -= proto.Size(listed) + perEntry; left < 0 {
+			d.Partial = true
+			break
+		}
+		d.Connectors = append(d.Connectors, listed)
 	}
 	return d
 }
 
-func policyToProto(s *policy.Snapshot, e Endpoints, maxAge time.Duration) *zerotrustv1.PolicySnapshot {
-	p := &zerotrustv1.PolicySnapshot{
-		Revision: s.Revision, IssuedAt: timestamppb.New(s.IssuedAt), ControlPlaneAddresses: e.ControlPlane,
-		Tunnelers: make([]*zerotrustv1.PolicyTunneler, 0, len(s.Tunnelers)),
+func connectorToProto(c policy.Connector) *zerotrustv1.DirectoryConnector {
+	return &zerotrustv1.DirectoryConnector{
+		Id: c.ID, SpiffeId: c.SPIFFEID.String(), NetworkId: c.NetworkID, Addresses: c.Addresses,
+		SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)), HostId: string(c.HostID),
 	}
-	if maxAge > 0 {
-		p.MaxAge = durationpb.New(maxAge)
+}
+
+// directories are what tunnelers follow.
+func directories() subject[policy.Connector, *zerotrustv1.DirectoryConnector] {
+	return subject[policy.Connector, *zerotrustv1.DirectoryConnector]{
+		kind:    identity.KindConnector,
+		members: func(s *policy.Snapshot) policy.Members[policy.Connector] { return s.Connectors },
+		entry:   connectorToProto,
+		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.DirectoryConnector], end *ending) proto.Message {
+			d := &zerotrustv1.DirectoryUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
+			if end != nil {
+				d.ControlPlaneAddresses = end.addresses
+			}
+			return &zerotrustv1.WatchResponse{Directory: d}
+		},
 	}
-	for _, t := range s.Tunnelers {
-		p.Tunnelers = append(p.Tunnelers, &zerotrustv1.PolicyTunneler{
-			SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)), HostId: string(t.HostID),
-		})
+}
+
+// policies are what connectors follow.
+func policies() subject[policy.Tunneler, *zerotrustv1.PolicyTunneler] {
+	return subject[policy.Tunneler, *zerotrustv1.PolicyTunneler]{
+		kind:    identity.KindTunneler,
+		members: func(s *policy.Snapshot) policy.Members[policy.Tunneler] { return s.Tunnelers },
+		entry: func(t policy.Tunneler) *zerotrustv1.PolicyTunneler {
+			return &zerotrustv1.PolicyTunneler{
+				SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)), HostId: string(t.HostID),
+			}
+		},
+		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.PolicyTunneler], end *ending) proto.Message {
+			p := &zerotrustv1.PolicyUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
+			if end != nil {
+				p.IssuedAt, p.ControlPlaneAddresses = timestamppb.New(end.issuedAt), end.addresses
+				if end.maxAge > 0 {
+					p.MaxAge = durationpb.New(end.maxAge)
+				}
+			}
+			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}
+		},
 	}
-	return p
 }
 
 // svidOf is what we verified ourselves.

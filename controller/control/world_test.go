@@ -37,9 +37,12 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -286,13 +289,15 @@ func patient(t *testing.T) context.Context {
 // stream is the connector's end of a control stream.
 type stream struct {
 	zerotrustv1.ControlPlaneService_ConnectClient
+
+	set *delta.Set[*zerotrustv1.PolicyTunneler] // as the connector has it
 }
 
 func (w *world) open(t *testing.T, who identity.Workload, opts ...mtlstest.Option) stream {
 	t.Helper()
 	s, err := zerotrustv1.NewControlPlaneServiceClient(w.dial(t, who, opts...)).Connect(patient(t))
 	require.NoError(t, err)
-	return stream{s}
+	return stream{s, deltatest.Tunnelers()}
 }
 
 // say sends messages. An error means that the stream has ended, which Recv tells.
@@ -302,16 +307,35 @@ func (s stream) say(messages ...*zerotrustv1.ConnectRequest) {
 	}
 }
 
-// policy returns the next message but denials, which must be a policy.
-func (s stream) policy(t *testing.T) *zerotrustv1.PolicySnapshot {
+// applied is a policy as a connector has it, with the last message of it.
+type applied struct {
+	*zerotrustv1.PolicyUpdate
+
+	tunnelers []*zerotrustv1.PolicyTunneler // by SPIFFE ID
+}
+
+func (a applied) GetRevision() uint64 { return a.GetHeader().GetTo() }
+
+func (a applied) GetTunnelers() []*zerotrustv1.PolicyTunneler { return a.tunnelers }
+
+// policy returns the policy after the next update. All messages but denials must be of
+// one that leads on from what is there.
+func (s stream) policy(t *testing.T) applied {
 	t.Helper()
-	m, err := s.Recv()
-	for err == nil && m.GetDenials() != nil {
-		m, err = s.Recv()
+	for {
+		m, err := s.Recv()
+		require.NoError(t, err)
+		if m.GetDenials() != nil {
+			continue
+		}
+		require.NotNil(t, m.GetPolicy())
+		r, err := s.set.Take(deltatest.PolicyPart(m.GetPolicy()))
+		require.NoError(t, err)
+		require.Contains(t, []delta.Outcome{delta.More, delta.Applied}, r.Outcome)
+		if r.Outcome == delta.Applied {
+			return applied{m.GetPolicy(), deltatest.Sorted(s.set)}
+		}
 	}
-	require.NoError(t, err)
-	require.NotNil(t, m.GetPolicy())
-	return m.GetPolicy()
 }
 
 // end reads until the stream ends and returns how.
@@ -350,6 +374,7 @@ func hello(id string, addresses ...string) *zerotrustv1.ConnectRequest {
 }
 
 func helloOf(h *zerotrustv1.ConnectorHello) *zerotrustv1.ConnectRequest {
+	h.Protocol = wire.Protocol
 	return &zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: h}}
 }
 

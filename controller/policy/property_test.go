@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
@@ -63,15 +60,13 @@ type history struct {
 	store     *memory
 	clock     *clock
 	publisher *policy.Publisher
-	known     map[identity.Workload]string // as the changes of the snapshots say
-	revision  uint64
-	crowded   bool // many changes happened
+	behind    []*policy.Snapshot // what peers have that did not hear of what came after
+	crowded   bool               // many changes happened
 }
 
 // restart forgets what was in memory.
 func (h *history) restart() {
 	h.publisher = policy.NewPublisher(td, h.store, zap.NewNop(), h.clock.Now)
-	h.known, h.revision = map[identity.Workload]string{}, 0
 }
 
 func (h *history) change(rt *rapid.T) {
@@ -128,8 +123,10 @@ func (h *history) look(rt *rapid.T) {
 	naive := policy.NewPublisher(td, h.store, zap.NewNop(), h.clock.Now)
 	require.NoError(rt, naive.Refresh(context.Background()))
 	got, want := h.publisher.Current(), naive.Current()
-	require.Empty(rt, cmp.Diff(want, got, cmpopts.IgnoreUnexported(policy.Snapshot{}), cmpopts.EquateEmpty(),
-		cmpopts.IgnoreFields(policy.Snapshot{}, "IssuedAt", "Since", "Changed"), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
+	require.Equal(rt, want.Revision, got.Revision)
+	require.Equal(rt, entries(want), entries(got))
+	require.Equal(rt, want.Tunnelers.Digest(), got.Tunnelers.Digest())
+	require.Equal(rt, want.Connectors.Digest(), got.Connectors.Digest())
 	for i := range 10 {
 		for _, kind := range []identity.Kind{identity.KindConnector, identity.KindTunneler, identity.KindController} {
 			w := identity.Workload{Kind: kind, ID: fmt.Sprintf("m-%d", i)}
@@ -139,28 +136,45 @@ func (h *history) look(rt *rapid.T) {
 	h.follow(rt, got)
 }
 
-// follow applies only what a snapshot says has changed, as a peer will that gets deltas.
-func (h *history) follow(rt *rapid.T, s *policy.Snapshot) {
-	if s.Since == h.revision || s.Revision == h.revision { // else a snapshot in between was not seen
-		for _, w := range s.Changed {
-			delete(h.known, w)
-			if text := entries(s)[w]; text != "" {
-				h.known[w] = text
-			}
-		}
-	} else {
-		h.known = entries(s)
+// follow brings peers up to date with what the snapshot says has changed since each
+// of those that they have, also of earlier runs; whom it cannot tell gets everything.
+func (h *history) follow(rt *rapid.T, now *policy.Snapshot) {
+	for _, then := range h.behind {
+		require.Equal(rt, named(now.Tunnelers), followed(then.Tunnelers, now.Tunnelers, then.Revision))
+		require.Equal(rt, named(now.Connectors), followed(then.Connectors, now.Connectors, then.Revision))
 	}
-	h.revision = s.Revision
-	require.Equal(rt, entries(s), h.known)
+	h.behind = append(h.behind, now)
+}
+
+func followed[T any](then, now policy.Members[T], revision uint64) map[string]string {
+	ids, ok := now.Since(revision, then.Digest())
+	if !ok {
+		return named(now)
+	}
+	out := named(then)
+	for _, id := range ids {
+		delete(out, id)
+		if m, ok := now.Get(id); ok {
+			out[id] = fmt.Sprint(m)
+		}
+	}
+	return out
+}
+
+func named[T any](m policy.Members[T]) map[string]string {
+	out := map[string]string{}
+	for id, e := range m.All() {
+		out[id] = fmt.Sprint(e)
+	}
+	return out
 }
 
 func entries(s *policy.Snapshot) map[identity.Workload]string {
 	out := map[identity.Workload]string{}
-	for _, c := range s.Connectors {
+	for _, c := range s.Connectors.All() {
 		out[identity.Workload{Kind: identity.KindConnector, ID: c.ID}] = fmt.Sprint(c.Addresses, c.NetworkID, c.SVIDNotBefore)
 	}
-	for _, t := range s.Tunnelers {
+	for _, t := range s.Tunnelers.All() {
 		w, err := identity.ParseWorkload(t.SPIFFEID)
 		if err != nil {
 			panic(err)

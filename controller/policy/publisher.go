@@ -55,7 +55,7 @@ type Publisher struct {
 // NewPublisher returns a Publisher whose first snapshot names nobody.
 func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now func() time.Time) *Publisher {
 	p := &Publisher{log: log, now: now}
-	p.reader = &reader{td: td, store: store, now: now, settled: p.settled}
+	p.reader = newReader(td, store, now, p.settled)
 	p.follower = changelog.NewFollower(changelog.Config{
 		Name: "publisher of the policy", Log: store, Reader: p.reader, SyncEvery: compareEvery, Now: now, Logger: log,
 	})
@@ -117,6 +117,5 @@ func (p *Publisher) publish(next *Snapshot) {
 	if revoked := p.reader.takeRevoked(); len(revoked) > 0 && p.spread != nil {
 		p.spread(next.Revision, revoked)
 	}
-	next.complain(p.log)
 	p.news.Set(next)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -21,6 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
@@ -192,16 +193,16 @@ func TestSnapshot(t *testing.T) {
 	})
 	require.NoError(t, p.Refresh(t.Context()))
 	t.Run("holds what is live and nothing else", func(t *testing.T) {
-		want := &policy.Snapshot{
-			Revision: 7, IssuedAt: now,
-			Changed:   []identity.Workload{{Kind: identity.KindConnector, ID: "c-01"}, {Kind: identity.KindTunneler, ID: "t-01"}},
-			Tunnelers: []policy.Tunneler{{SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), HostID: mtlstest.HostOf("t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)}},
-			Connectors: []policy.Connector{{
-				ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), NetworkID: "plant", Addresses: []string{"c-01:9443"},
-				HostID: mtlstest.HostOf("c-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second),
-			}},
-		}
-		require.Empty(t, cmp.Diff(want, p.Current(), cmpopts.IgnoreUnexported(policy.Snapshot{}), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
+		now := p.Current()
+		require.Equal(t, uint64(7), now.Revision)
+		require.Equal(t, enrolled.Add(time.Hour), now.IssuedAt)
+		require.Empty(t, cmp.Diff(map[string]policy.Tunneler{
+			"t-01": {SPIFFEID: spiffeid.RequireFromPath(td, "/tunneler/t-01"), HostID: mtlstest.HostOf("t-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second)},
+		}, maps.Collect(now.Tunnelers.All()), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
+		require.Empty(t, cmp.Diff(map[string]policy.Connector{"c-01": {
+			ID: "c-01", SPIFFEID: spiffeid.RequireFromPath(td, "/connector/c-01"), NetworkID: "plant", Addresses: []string{"c-01:9443"},
+			HostID: mtlstest.HostOf("c-01"), SVIDNotBefore: enrolled.Add(-10 * time.Second),
+		}}, maps.Collect(now.Connectors.All()), cmp.Comparer(func(a, b spiffeid.ID) bool { return a == b })))
 	})
 	for name, c := range map[string]struct {
 		kind      identity.Kind
@@ -302,8 +303,8 @@ func TestRevisionsOnlyGrow(t *testing.T) {
 					return
 				}
 				now := p.Current()
-				if now.Revision < last || len(now.Tunnelers) < int(now.Revision)-1 {
-					t.Errorf("revision %d with %d tunnelers after %d", now.Revision, len(now.Tunnelers), last)
+				if now.Revision < last || now.Tunnelers.Len() < int(now.Revision)-1 {
+					t.Errorf("revision %d with %d tunnelers after %d", now.Revision, now.Tunnelers.Len(), last)
 				}
 				last = now.Revision
 			}
@@ -330,7 +331,7 @@ func TestRevisionsOnlyGrow(t *testing.T) {
 	require.Len(t, slow, 1, "many changes, one value")
 	<-slow
 	require.Equal(t, uint64(writers*changes+1), p.Current().Revision, "and it is of the last")
-	require.Len(t, p.Current().Tunnelers, writers*changes)
+	require.Equal(t, writers*changes, p.Current().Tunnelers.Len())
 }
 
 func TestRun(t *testing.T) {
@@ -397,8 +398,6 @@ func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
 	}
 	p := policy.NewPublisher(td, s, zap.NewNop(), c.Now)
 	require.NoError(t, p.Refresh(t.Context()))
-	require.Zero(t, p.Current().Since)
-	require.Len(t, p.Current().Changed, 102)
 	first, whole, denied := p.Current(), s.whole, s.denied
 	s.change(func() {
 		s.tunnelers[7].RevokedAt = c.Now()
@@ -413,8 +412,9 @@ func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
 	require.Len(t, p.Current().Denials, 101)
 	require.Len(t, first.Denials, 100, "a snapshot does not change")
 	now := p.Current()
-	require.Equal(t, [2]uint64{1, 2}, [2]uint64{now.Since, now.Revision})
-	require.Equal(t, []identity.Workload{{Kind: identity.KindConnector, ID: "c-02"}, {Kind: identity.KindTunneler, ID: "t-007"}}, now.Changed)
+	require.Equal(t, uint64(2), now.Revision)
+	require.Equal(t, []string{"t-007"}, changes(t, now.Tunnelers, first.Revision, first.Tunnelers))
+	require.Equal(t, []string{"c-02"}, changes(t, now.Connectors, first.Revision, first.Connectors))
 	require.False(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-007"}))
 	require.True(t, now.Names(identity.Workload{Kind: identity.KindTunneler, ID: "t-008"}))
 
@@ -425,6 +425,62 @@ func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
 	require.Equal(t, uint64(2), p.Current().Revision)
 	c.Advance(10 * time.Minute)
 	require.NoError(t, p.Refresh(t.Context()))
-	require.Equal(t, []identity.Workload{{Kind: identity.KindTunneler, ID: "t-000"}}, p.Current().Changed)
+	require.Equal(t, []string{"t-000"}, changes(t, p.Current().Tunnelers, now.Revision, now.Tunnelers))
+	require.Equal(t, []string{"t-000", "t-007"}, changes(t, p.Current().Tunnelers, first.Revision, first.Tunnelers))
+	require.Empty(t, changes(t, p.Current().Connectors, now.Revision, now.Connectors))
 	require.Equal(t, uint64(3), p.Current().Revision)
+}
+
+func changes[T any](t *testing.T, now policy.Members[T], revision uint64, then policy.Members[T]) []string {
+	t.Helper()
+	ids, ok := now.Since(revision, then.Digest())
+	require.True(t, ok)
+	return ids
+}
+
+// TestWhoIsTooFarBehindIsNotToldWhatChanged: nor whoever had something else at that
+// revision, or is to hear of more than there is.
+func TestWhoIsTooFarBehindIsNotToldWhatChanged(t *testing.T) {
+	t.Parallel()
+	s := newMemory(1)
+	tunnelers := func(n int) {
+		s.change(func() {
+			for range n {
+				id := fmt.Sprintf("t-%05d", len(s.tunnelers))
+				s.tunnelers = append(s.tunnelers, fleet.Tunneler{Member: member(identity.KindTunneler, id, time.Unix(1_800_000_000, 0))})
+			}
+		})
+	}
+	p := policy.NewPublisher(td, s, zap.NewNop(), time.Now)
+	require.Empty(t, changes(t, p.Current().Tunnelers, 0, p.Current().Tunnelers))
+	require.NoError(t, p.Refresh(t.Context()))
+	empty := p.Current()
+	tunnelers(3)
+	require.NoError(t, p.Refresh(t.Context()))
+	three := p.Current()
+	tunnelers(1)
+	require.NoError(t, p.Refresh(t.Context()))
+	now := p.Current()
+	require.Equal(t, []string{"t-00003"}, changes(t, now.Tunnelers, three.Revision, three.Tunnelers))
+	for name, c := range map[string]struct {
+		revision uint64
+		digest   delta.Digest
+	}{
+		"before the first revision":     {empty.Revision - 1, empty.Tunnelers.Digest()},
+		"something else":                {three.Revision, empty.Tunnelers.Digest()},
+		"something else, and from ours": {now.Revision, three.Tunnelers.Digest()},
+		"nothing at all":                {0, delta.Digest{}.Add(now.Tunnelers.Digest()).Add(now.Tunnelers.Digest())},
+	} {
+		_, ok := now.Tunnelers.Since(c.revision, c.digest)
+		require.False(t, ok, name)
+	}
+	require.Empty(t, changes(t, now.Tunnelers, 0, now.Tunnelers), "the same is the same, whenever it was")
+
+	// History is bounded by what it holds.
+	for range 3 {
+		tunnelers(8000)
+		require.NoError(t, p.Refresh(t.Context()))
+	}
+	_, ok := p.Current().Tunnelers.Since(now.Revision, now.Tunnelers.Digest())
+	require.False(t, ok)
 }

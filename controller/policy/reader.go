@@ -24,19 +24,18 @@ type reader struct {
 	now     func() time.Time
 	settled func(ctx context.Context) error
 
-	denials  []fleet.Denial // by Seq; snapshots share them, so they are only appended to, or replaced
-	revision uint64
-	members  members
-	// Since the last snapshot:
-	changed map[identity.Workload]struct{}
-	revoked []time.Time
+	denials    []fleet.Denial // by Seq; snapshots share them, so they are only appended to, or replaced
+	revision   uint64
+	connectors *edit[Connector]
+	tunnelers  *edit[Tunneler]
+	revoked    []time.Time // since the last snapshot
 }
 
-// members are all that are live, each list by id. The lists are replaced, never
-// changed: snapshots share them.
-type members struct {
-	connectors []Connector
-	tunnelers  []Tunneler
+func newReader(td spiffeid.TrustDomain, store Store, now func() time.Time, settled func(ctx context.Context) error) *reader {
+	return &reader{
+		td: td, store: store, now: now, settled: settled,
+		connectors: newEdit(Connector.equal, Connector.sum), tunnelers: newEdit(Tunneler.equal, Tunneler.sum),
+	}
 }
 
 // Sync implements changelog.Reader.
@@ -58,11 +57,11 @@ func (r *reader) Sync(ctx context.Context) error {
 		return err
 	}
 	had := ids{map[string]struct{}{}, map[string]struct{}{}} // also those that are not there any more
-	for _, c := range r.members.connectors {
-		had.connectors[c.ID] = struct{}{}
+	for id := range r.connectors.now.All() {
+		had.connectors[id] = struct{}{}
 	}
-	for _, t := range r.members.tunnelers {
-		had.tunnelers[t.id()] = struct{}{}
+	for id := range r.tunnelers.now.All() {
+		had.tunnelers[id] = struct{}{}
 	}
 	return r.take(revision, had, connectors, tunnelers)
 }
@@ -155,28 +154,23 @@ func (r *reader) take(revision uint64, asked ids, connectors []fleet.Connector, 
 		}
 		newTunnelers[t.ID] = &Tunneler{SPIFFEID: id, HostID: t.HostID, SVIDNotBefore: t.SVIDNotBefore()}
 	}
-	var goneC, goneT []string
-	r.members.connectors, goneC = merge(r.members.connectors, newConnectors, Connector.id, Connector.equal, r.note(identity.KindConnector))
-	r.members.tunnelers, goneT = merge(r.members.tunnelers, newTunnelers, Tunneler.id, Tunneler.equal, r.note(identity.KindTunneler))
-	for kind, gone := range map[identity.Kind][]string{identity.KindConnector: goneC, identity.KindTunneler: goneT} {
-		for _, id := range gone {
-			if at, ok := revoked[identity.Workload{Kind: kind, ID: id}]; ok {
-				r.revoked = append(r.revoked, at)
-			}
-		}
-	}
+	r.revoked = append(r.revoked, replace(r.connectors, newConnectors, identity.KindConnector, revoked)...)
+	r.revoked = append(r.revoked, replace(r.tunnelers, newTunnelers, identity.KindTunneler, revoked)...)
 	r.revision = max(r.revision, revision)
 	return nil
 }
 
-// note keeps which members of a kind are not as in the last snapshot.
-func (r *reader) note(kind identity.Kind) func(id string) {
-	return func(id string) {
-		if r.changed == nil {
-			r.changed = map[identity.Workload]struct{}{}
+// replace returns when those were revoked who are not members any more.
+func replace[T any](members *edit[T], news map[string]*T, kind identity.Kind, revoked map[identity.Workload]time.Time) (times []time.Time) {
+	for id, next := range news {
+		if !members.put(id, next) {
+			continue
 		}
-		r.changed[identity.Workload{Kind: kind, ID: id}] = struct{}{}
+		if at, ok := revoked[identity.Workload{Kind: kind, ID: id}]; ok {
+			times = append(times, at)
+		}
 	}
+	return times
 }
 
 // takeRevoked returns the times of the revocations since the last call, the earliest
@@ -188,15 +182,13 @@ func (r *reader) takeRevoked() []time.Time {
 	return out
 }
 
-// snapshot is the policy now, and how it differs from the last one.
+// snapshot is the policy now, and knows how it came about since the first one.
 func (r *reader) snapshot(now time.Time, last *Snapshot) *Snapshot {
-	s := &Snapshot{
-		Revision: r.revision, IssuedAt: now, Connectors: r.members.connectors, Tunnelers: r.members.tunnelers, Denials: r.denials,
-		Since: last.Revision, Changed: slices.SortedFunc(maps.Keys(r.changed), compareWorkloads), all: r.members,
+	first := last.Revision == 0
+	return &Snapshot{
+		Revision: r.revision, IssuedAt: now, Denials: r.denials,
+		Connectors: r.connectors.snapshot(r.revision, first), Tunnelers: r.tunnelers.snapshot(r.revision, first),
 	}
-	r.changed = nil
-	s.fit()
-	return s
 }
 
 func absent[T any](names map[string]struct{}) map[string]*T {

@@ -2,12 +2,12 @@ package policy
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -16,18 +16,10 @@ import (
 type Snapshot struct {
 	Revision   uint64
 	IssuedAt   time.Time
-	Tunnelers  []Tunneler
-	Connectors []Connector
+	Tunnelers  Members[Tunneler]
+	Connectors Members[Connector]
 	// Denials are the revocations that members still keep, by Seq.
 	Denials []fleet.Denial
-	// LeftOut counts who is enrolled and has no place in one message.
-	LeftOut struct{ Tunnelers, Connectors int }
-	// Changed are the members that are not as in the snapshot of revision Since, the one
-	// before: added, changed or gone. Of the first one (Since is 0) they are all.
-	Since   uint64
-	Changed []identity.Workload
-
-	all members // also those who have no place in one message
 }
 
 // Tunneler is one that may open a session.
@@ -52,30 +44,42 @@ type Connector struct {
 
 // Names says whether w is a member that is live.
 func (s *Snapshot) Names(w identity.Workload) bool {
-	_, _, ok := s.all.holder(w)
+	_, _, ok := s.holder(w)
 	return ok
 }
 
 // Admits says whether a stream of w, authenticated by an SVID of this issue, may stay
 // open: w is live, and the SVID that of its present holder.
 func (s *Snapshot) Admits(w identity.Workload, svid identity.Issue) bool {
-	host, since, ok := s.all.holder(w)
+	host, since, ok := s.holder(w)
 	return ok && svid.To(host, since)
 }
 
 // holder returns the host of a member that is live, and the earliest notBefore of its SVID.
-func (m members) holder(w identity.Workload) (host identity.HostID, svidNotBefore time.Time, ok bool) {
+func (s *Snapshot) holder(w identity.Workload) (host identity.HostID, svidNotBefore time.Time, ok bool) {
 	switch w.Kind { //nolint:exhaustive // nobody else is a member
 	case identity.KindConnector:
-		at, ok := slices.BinarySearchFunc(m.connectors, w.ID, func(c Connector, id string) int { return strings.Compare(c.ID, id) })
-		if ok {
-			return m.connectors[at].HostID, m.connectors[at].SVIDNotBefore, true
-		}
+		c, ok := s.Connectors.Get(w.ID)
+		return c.HostID, c.SVIDNotBefore, ok
 	case identity.KindTunneler:
-		at, ok := slices.BinarySearchFunc(m.tunnelers, w.ID, func(t Tunneler, id string) int { return strings.Compare(t.id(), id) })
-		if ok {
-			return m.tunnelers[at].HostID, m.tunnelers[at].SVIDNotBefore, true
-		}
+		t, ok := s.Tunnelers.Get(w.ID)
+		return t.HostID, t.SVIDNotBefore, ok
 	}
 	return "", time.Time{}, false
+}
+
+func (c Connector) equal(o Connector) bool {
+	return c.ID == o.ID && c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && c.HostID == o.HostID && c.SVIDNotBefore.Equal(o.SVIDNotBefore) && slices.Equal(c.Addresses, o.Addresses)
+}
+
+func (c Connector) sum() delta.Digest {
+	return delta.Connector(c.ID, c.SPIFFEID.String(), string(c.HostID), c.NetworkID, c.SVIDNotBefore.Unix(), c.Addresses)
+}
+
+func (t Tunneler) equal(o Tunneler) bool {
+	return t.SPIFFEID == o.SPIFFEID && t.HostID == o.HostID && t.SVIDNotBefore.Equal(o.SVIDNotBefore)
+}
+
+func (t Tunneler) sum() delta.Digest {
+	return delta.Tunneler(t.SPIFFEID.String(), string(t.HostID), t.SVIDNotBefore.Unix())
 }

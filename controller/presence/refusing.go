@@ -3,6 +3,8 @@ package presence
 import (
 	"cmp"
 	"slices"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // Refusing is a connector that refuses what this controller sends.
@@ -25,6 +27,18 @@ func (r *Roster) ConnectorRefuses(id string, stream uint64, reason string) (news
 	news = (a.Refusal == "") != (reason == "")
 	a.Refusal = reason
 	return news
+}
+
+// Outdated notes why this controller refuses a member that speaks another protocol;
+// empty when it has come back with ours.
+func (r *Roster) Outdated(w identity.Workload, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if why == "" {
+		delete(r.outdated, w)
+		return
+	}
+	r.outdated[w] = why
 }
 
 // Refusing lists the ONLINE connectors that refuse what this controller sends, by id.

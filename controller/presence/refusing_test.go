@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 func TestRefusingConnectorsAreListedWhileTheyRefuse(t *testing.T) {
@@ -31,4 +32,21 @@ func TestRefusingConnectorsAreListedWhileTheyRefuse(t *testing.T) {
 	require.Empty(t, r.Refusing(), "one that is OFFLINE says nothing")
 	require.Empty(t, r.Connector("c-02", time.Time{}).Refusal)
 	require.Empty(t, r.Connector("c-03", time.Time{}).Refusal)
+}
+
+// TestAMemberOfAnotherProtocolIsNotedUntilItComesBackOrIsRevoked.
+func TestAMemberOfAnotherProtocolIsNotedUntilItComesBackOrIsRevoked(t *testing.T) {
+	t.Parallel()
+	r := presence.NewRoster(time.Now)
+	connector := func() string { return r.Connector("a", time.Time{}).Outdated }
+	tunneler := func() string { p, _, _ := r.Tunneler("a", time.Time{}); return p.Outdated }
+	for _, kind := range []identity.Kind{identity.KindConnector, identity.KindTunneler} {
+		w := identity.Workload{Kind: kind, ID: "a"}
+		for _, end := range []func(){func() { r.Outdated(w, "") }, func() { r.Forget(w) }} {
+			r.Outdated(w, "upgrade it")
+			require.Equal(t, "upgrade it", connector()+tunneler(), "it alone")
+			end()
+			require.Empty(t, connector()+tunneler())
+		}
+	}
 }

@@ -19,6 +19,7 @@ type Roster struct {
 	connectors map[string]*attendance
 	tunnelers  map[string]*sessions
 	trusts     map[string][]string            // authority ids in the bundle of each connector
+	outdated   map[identity.Workload]string   // why it is refused
 	proofs     map[string]proof               // of tunnelers with a directory stream
 	heard      map[identity.Workload]struct{} // since the last-seen times were stored
 	activity   Activity
@@ -39,7 +40,8 @@ func NewRoster(now func() time.Time) *Roster {
 		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*sessions{},
 		trusts: map[string][]string{},
 		proofs: map[string]proof{}, heard: map[identity.Workload]struct{}{},
-		online: map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
+		outdated: map[identity.Workload]string{},
+		online:   map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
 	}
 }
 
@@ -126,6 +128,7 @@ func (r *Roster) Forget(w identity.Workload) {
 		delete(r.tunnelers, w.ID)
 	}
 	delete(r.heard, w)
+	delete(r.outdated, w)
 	r.links.Wake()
 	r.kick(w, Offline)
 }
@@ -135,7 +138,9 @@ func (r *Roster) Forget(w identity.Workload) {
 func (r *Roster) Connector(id string, stored time.Time) State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.presence(r.connectors[id], stored)
+	p := r.presence(r.connectors[id], stored)
+	p.Outdated = r.outdated[identity.Workload{Kind: identity.KindConnector, ID: id}]
+	return p
 }
 
 func (r *Roster) presence(a *attendance, stored time.Time) State {

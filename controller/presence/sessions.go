@@ -183,6 +183,7 @@ func (r *Roster) Tunneler(id string, stored time.Time) (State, string, []Session
 	if seen, ok := r.proofs[id]; ok {
 		p.SVID, p.SVIDVerified = seen.svid, true
 	}
+	p.Outdated = r.outdated[identity.Workload{Kind: identity.KindTunneler, ID: id}]
 	return p, current, open
 }
 

@@ -35,6 +35,9 @@ type State struct {
 	// Refusal is why a connector says it refuses what this controller sends; empty if it
 	// does not.
 	Refusal string
+	// Outdated is why this controller refuses it, whose protocol is another; empty if it
+	// does not.
+	Outdated string
 }
 
 // SVID describes the X509-SVID that a member uses.

@@ -126,13 +126,14 @@ type Status struct {
 // Values of Attention.Kind.
 const (
 	AttentionRefusing  = "refusing"
+	AttentionOutdated  = "outdated"
 	AttentionCloned    = "cloned"
 	AttentionContested = "contested"
 )
 
 // Attention is one thing that an operator has to look into.
 type Attention struct {
-	Kind string `json:"kind" enum:"refusing,cloned,contested"`
+	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested"`
 	// Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
 	Member string `json:"member,omitempty"`
 	// Found says what is wrong, Do what to do.

@@ -20,8 +20,9 @@ const (
 	Life = wire.MaxSVIDTTL + 24*time.Hour
 	// Max is how many entries a list holds.
 	Max = 8192
-	// MaxMessage is how many entries of one message are read.
-	MaxMessage = 256
+	// MaxMessage is how many entries of one message are read; of the longest ids that
+	// identity allows they fit wire.MaxUpdate.
+	MaxMessage = 128
 	// ahead is how far in the future the time of a denial may be. An SVID from later is
 	// not valid yet, and an entry must end some day.
 	ahead = time.Minute

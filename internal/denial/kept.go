@@ -128,7 +128,7 @@ func parseFile(raw []byte, td spiffeid.TrustDomain, now time.Time) (l List, err 
 func (k *Kept) Take(m *zerotrustv1.Denials) (more bool) {
 	entries, left := Parse(m, k.cfg.TrustDomain)
 	if left > 0 {
-		k.cfg.Log.Warn("denials left out, expected at most 256 of connectors and tunnelers", zap.Int("left_out", left))
+		k.cfg.Log.Warn("denials left out, expected at most 128 of connectors and tunnelers", zap.Int("left_out", left))
 	}
 	now := time.Now()
 	k.mu.Lock()

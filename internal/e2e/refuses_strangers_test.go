@@ -33,7 +33,7 @@ func connect(t *testing.T, claimed string) call {
 		if err != nil {
 			return err
 		}
-		_ = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{ConnectorId: claimed, Version: "test"}}})
+		_ = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{Protocol: wire.Protocol, ConnectorId: claimed, Version: "test"}}})
 		_, err = stream.Recv()
 		return err
 	}
@@ -41,7 +41,7 @@ func connect(t *testing.T, claimed string) call {
 
 func watch(t *testing.T, claimed string) call {
 	return func(ctx context.Context, addr string, cert *tls.Certificate) error {
-		stream, err := zerotrustv1.NewDirectoryServiceClient(dial(t, addr, cert)).Watch(ctx, &zerotrustv1.WatchRequest{TunnelerId: claimed})
+		stream, err := zerotrustv1.NewDirectoryServiceClient(dial(t, addr, cert)).Watch(ctx, &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: claimed})
 		if err != nil {
 			return err
 		}
@@ -269,7 +269,7 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 	open := func() zerotrustv1.ControlPlaneService_ConnectClient {
 		stream, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(within(t, soon))
 		require.NoError(t, err)
-		require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{ConnectorId: "liar"}}}))
+		require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{Protocol: wire.Protocol, ConnectorId: "liar"}}}))
 		_, err = stream.Recv()
 		require.NoError(t, err)
 		return stream
@@ -291,7 +291,7 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 	}
 	require.Equal(t, codes.PermissionDenied, status.Code(err), "a heartbeat for another connector cuts: %v", err)
 	stream = open()
-	require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{ConnectorId: "liar"}}}))
+	require.NoError(t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{Protocol: wire.Protocol, ConnectorId: "liar"}}}))
 	for err = nil; err == nil; {
 		_, err = stream.Recv()
 	}

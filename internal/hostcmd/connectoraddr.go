@@ -23,8 +23,8 @@ const lookTimeout = 5 * time.Second
 // answers there may be corrected without another enrollment.
 func (e *enrollment) lookAtConnectorAddr(ctx context.Context, reply *zerotrustv1.EnrollResponse) {
 	addr := e.set.ConnectorAddr
-	if e.program.Kind != identity.KindTunneler || addr == "" {
-		return
+	if e.program.Kind != identity.KindTunneler || addr == "" || reply.GetDirectory().GetPartial() {
+		return // a directory that is not all there says nothing about who is missing
 	}
 	listed := slices.DeleteFunc(slices.Clone(reply.GetDirectory().GetConnectors()), func(c *zerotrustv1.DirectoryConnector) bool {
 		return e.set.ConnectorID != "" && c.GetId() != e.set.ConnectorID

@@ -15,12 +15,13 @@ const (
 	// took 1 MiB from a tunneler and relayed it unchecked: that fits, with the rest of a
 	// report around it.
 	MaxFromMember = 2 << 20
-	// MaxSnapshot is how large the controller makes a policy or a directory.
-	MaxSnapshot = 4 << 20
-	// MaxFromController is what connectors and tunnelers take. It is twice MaxSnapshot:
-	// a message that is too large for its receiver ends the stream, and would be sent
-	// again on the next one.
-	MaxFromController = 2 * MaxSnapshot
+	// MaxUpdate is how large a controller makes one message of a policy, a directory or
+	// denials. None grows with the fleet.
+	MaxUpdate = 64 << 10
+	// MaxFromController is what connectors and tunnelers take. It is twice MaxUpdate: a
+	// message that is too large for its receiver ends the stream, and would be sent again
+	// on the next one.
+	MaxFromController = 2 * MaxUpdate
 )
 
 // Caps on lists and texts. Texts are counted in bytes.

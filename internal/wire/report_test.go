@@ -163,7 +163,7 @@ func TestCapsNest(t *testing.T) {
 	}}}
 	require.Less(t, proto.Size(&zerotrustv1.ProveRequest{Frame: chain}), wire.MaxFromTunneler)
 	require.Less(t, proto.Size(&zerotrustv1.ProveResponse{Frame: chain}), wire.MaxToTunneler)
-	require.Less(t, wire.MaxSnapshot, wire.MaxFromController)
+	require.Less(t, wire.MaxUpdate, wire.MaxFromController)
 	require.Less(t, wire.MaxFromTunneler, wire.MaxFromMember)
 
 	full := &zerotrustv1.SessionRefusals{More: 1 << 63}

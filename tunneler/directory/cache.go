@@ -14,14 +14,13 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 const (
 	cacheFile = "directory.json"
-	// maxCache has room for every directory that a controller can send in one message.
-	maxCache = 4 * wire.MaxFromController
+	// maxCache has room for 200,000 connectors with a few addresses each.
+	maxCache = 128 << 20
 )
 
 // Store keeps d in stateDir. The running tunneler calls it after every change,
@@ -171,7 +170,8 @@ func load(stateDir string) (*zerotrustv1.Directory, time.Time, error) {
 		return nil, time.Time{}, err
 	}
 	var d zerotrustv1.Directory
-	if err := protojson.Unmarshal(raw, &d); err != nil {
+	// A later release may have written fields that this one does not know.
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, &d); err != nil {
 		return nil, time.Time{}, fmt.Errorf("%s: %w", path, err)
 	}
 	info, err := os.Stat(path)

@@ -36,8 +36,5 @@ func (w *Watcher) deny(d *zerotrustv1.Denials) {
 		return
 	}
 	w.cfg.Log.Info("connectors of the directory denied", zap.Int("denials", len(d.GetDenials())))
-	select {
-	case w.changed <- struct{}{}:
-	default:
-	}
+	w.tell()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -43,28 +44,38 @@ func (c Connector) equal(o Connector) bool {
 // maxFaults bounds how many entries an error of parse describes.
 const maxFaults = 8
 
-// parse takes a directory of the control plane or of the disk. The entries left
-// out are in the error and gone from in as well, which can always be kept on disk
-// then; the rest is good.
-func parse(in *zerotrustv1.Directory, td spiffeid.TrustDomain) (Directory, error) {
-	d := Directory{Revision: in.GetRevision()}
+// listed is an entry of the directory as the controller sent it, or as it was kept.
+type listed struct {
+	raw *zerotrustv1.DirectoryConnector
+	Connector
+	// void says that it is no connector of the trust domain. It is not used. It is held
+	// because the controller counts it in its digest.
+	void bool
+}
+
+// entries is the set of them, by SPIFFE ID.
+func entries() *delta.Set[listed] {
+	return delta.NewSet(delta.Config[listed]{
+		Key: func(l listed) string { return l.raw.GetSpiffeId() },
+		Digest: func(l listed) delta.Digest {
+			return delta.Connector(l.raw.GetId(), l.raw.GetSpiffeId(), l.raw.GetHostId(), l.raw.GetNetworkId(), l.raw.GetSvidNotBefore().GetSeconds(), l.raw.GetAddresses())
+		},
+	})
+}
+
+// parse takes entries of the control plane or of the disk. Those that are void are in
+// the error.
+func parse(in []*zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain) ([]listed, error) {
 	var faults []error
-	good := make([]*zerotrustv1.DirectoryConnector, 0, len(in.GetConnectors()))
-	for _, c := range in.GetConnectors() {
+	out := make([]listed, 0, len(in))
+	for _, c := range in {
 		parsed, err := parseConnector(c, td)
-		if err != nil {
-			if len(faults) < maxFaults {
-				faults = append(faults, err)
-			}
-			continue
+		if err != nil && len(faults) < maxFaults {
+			faults = append(faults, err)
 		}
-		d.Connectors, good = append(d.Connectors, parsed), append(good, c)
+		out = append(out, listed{raw: c, Connector: parsed, void: err != nil})
 	}
-	if in != nil {
-		in.Connectors = good
-	}
-	d.ControlAddresses = addresses(in.GetControlPlaneAddresses())
-	return d, errors.Join(faults...)
+	return out, errors.Join(faults...)
 }
 
 func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain) (Connector, error) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -85,8 +87,10 @@ func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1
 			if d == nil {
 				return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 			}
-			if err := stream.Send(&zerotrustv1.WatchResponse{Directory: d}); err != nil {
-				return err
+			for _, m := range deltatest.Directory(d) {
+				if err := stream.Send(m); err != nil {
+					return err
+				}
 			}
 		case d := <-f.denied:
 			if err := stream.Send(&zerotrustv1.WatchResponse{Denials: d}); err != nil {
@@ -169,7 +173,7 @@ func TestWatcher(t *testing.T) {
 		t.Parallel()
 		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
 		f := startController(t, ca, controller)
-		w := start(t, ca, f.addr, dir)
+		w := start(t, ca, f.addr, dir, func(c *directory.Config) { c.SaveAgain = 10 * time.Millisecond })
 		require.Error(t, w.Ready(t.Context()))
 		req := <-f.got
 		require.Equal(t, "laptop", req.GetTunnelerId())
@@ -185,6 +189,10 @@ func TestWatcher(t *testing.T) {
 		b.NetworkId = "plant"
 		f.next <- &zerotrustv1.Directory{Revision: 3, Connectors: []*zerotrustv1.DirectoryConnector{b}}
 		require.Equal(t, []string{"10.0.0.2:9443"}, changed(t, w).Connectors[0].Addresses)
+		require.Eventually(t, func() bool {
+			raw, err := os.ReadFile(filepath.Join(dir, "directory.json"))
+			return err == nil && strings.Contains(string(raw), "plant")
+		}, soon, time.Millisecond)
 		f.stop()
 		require.Eventually(t, func() bool { return w.Ready(t.Context()) != nil }, soon, time.Millisecond)
 
@@ -243,7 +251,7 @@ func TestWatcher(t *testing.T) {
 		}
 		f.next <- &zerotrustv1.Directory{Revision: 1, Connectors: []*zerotrustv1.DirectoryConnector{
 			bad("a", "spiffe://mycorp.internal/connector/b"), bad("a", "spiffe://mycorp.internal/tunneler/a"),
-			bad("a", "spiffe://other.internal/connector/a"), bad("A/..", "spiffe://mycorp.internal/connector/A/.."), bad("a", ""), entry("good"),
+			bad("a", "spiffe://other.internal/connector/a"), bad("A/..", "spiffe://mycorp.internal/connector/A/.."), entry("good"),
 		}}
 		d := changed(t, w)
 		require.Len(t, d.Connectors, 1)

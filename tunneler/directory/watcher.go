@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,9 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -70,15 +69,16 @@ type Watcher struct {
 	unkick   func()
 	changed  chan struct{}
 
-	saving sync.Mutex // held while the disk is written
-	warned bool       // under saving: that the last write failed was logged
+	saving    sync.Mutex // held while the disk is written
+	warned    bool       // under saving: that the last write failed was logged
+	saveAfter time.Time  // under saving: when the next write may begin
 
 	mu      sync.Mutex
-	raw     *zerotrustv1.Directory // as received or loaded
-	current Directory
-	refused uint64 // revision of an older directory that was refused last; 0 if it was taken
-	live    bool   // current came from a controller, not from the disk
-	unsaved bool   // raw could not be written to the disk
+	set     *delta.Set[listed] // as received or loaded
+	current Directory          // made of it
+	refused uint64             // revision of an older directory that was refused last; 0 if it was taken
+	live    bool               // current came from a controller, not from the disk
+	unsaved bool               // set is not on the disk
 }
 
 // New loads the directory that an earlier run or the enrollment kept.
@@ -92,7 +92,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.SaveAgain == 0 {
 		cfg.SaveAgain = 10 * time.Second
 	}
-	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
+	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), set: entries(), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	w.prover.Tell(w.unproven.Add)
 	w.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.SaveAgain, Log: cfg.Log.Named("denials"),
@@ -131,7 +131,7 @@ func (w *Watcher) loadKept() (confirmedAt time.Time) {
 		return time.Time{}
 	}
 	if kept != nil {
-		w.take(kept, false)
+		w.take(kept)
 	}
 	return confirmedAt
 }
@@ -139,6 +139,7 @@ func (w *Watcher) loadKept() (confirmedAt time.Time) {
 // Run follows until ctx ends, and returns nil then.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer w.unkick()
+	defer w.save(true)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.client.Run(ctx) })
 	g.Go(func() error { return w.saveAgain(ctx) })
@@ -153,37 +154,52 @@ func (w *Watcher) saveAgain(ctx context.Context) error {
 	for {
 		select {
 		case <-t.C:
-			w.save()
+			w.save(false)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// save writes a directory that is not on the disk. It holds no lock while it does: a
-// disk that hangs must not keep sessions from the directory.
-func (w *Watcher) save() {
+// Writing takes the longer the more connectors there are, so there is a rest after a
+// write for so many times as long as it took, and at most this long.
+const (
+	saveShare   = 20
+	maxSaveWait = time.Minute
+)
+
+// save writes a directory that is not on the disk, unless one was written a moment ago.
+// It holds no lock of sessions while it does: a disk that hangs must not keep them from
+// the directory.
+func (w *Watcher) save(now bool) {
 	w.saving.Lock()
 	defer w.saving.Unlock()
+	if !now && time.Now().Before(w.saveAfter) {
+		return
+	}
 	w.mu.Lock()
-	d, unsaved := w.raw, w.unsaved
+	if !w.unsaved {
+		w.mu.Unlock()
+		return
+	}
+	d := w.kept()
+	w.unsaved = false
 	w.mu.Unlock()
-	if !unsaved {
-		return
-	}
+	began := time.Now()
 	err := Store(w.cfg.StateDir, d)
+	w.saveAfter = time.Now().Add(min(saveShare*time.Since(began), maxSaveWait))
 	w.cfg.Saved(cacheFile, err)
-	if err != nil {
-		if !w.warned {
-			w.cfg.Log.Warn("directory not stored: after a restart without a controller there is no directory", zap.Error(err))
-		}
-		w.warned = true
+	if err == nil {
+		w.warned = false
 		return
 	}
-	w.warned = false
+	if !w.warned {
+		w.cfg.Log.Warn("directory not stored: after a restart without a controller there is no directory", zap.Error(err))
+	}
+	w.warned = true
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.unsaved = w.raw != d
+	w.unsaved = true
 }
 
 // Current is the newest directory. It must not be changed.
@@ -254,6 +270,7 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{
 		TunnelerId: w.cfg.ID, Version: wire.Clip(w.cfg.Version, wire.MaxLabel),
 		InstanceId: w.instance, BootId: starts.Kernel(), AgentStart: starts.Agent(ctx, w.cfg.AgentSocket),
+		Protocol: wire.Protocol, Directory: w.position(),
 	})
 	if err != nil {
 		return err
@@ -270,20 +287,29 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		}
 		if denials := msg.GetDenials(); denials != nil {
 			w.deny(denials)
-			if msg.GetDirectory() == nil {
-				continue
-			}
 		}
 		d := msg.GetDirectory()
-		if d != nil {
-			d.ControlPlaneAddresses = controlclient.Acceptable(d.GetControlPlaneAddresses(), remote(stream.Context())) //nolint:contextcheck // it knows the connection
+		if d == nil {
+			continue
 		}
-		w.take(d, true)
+		d.ControlPlaneAddresses = controlclient.Acceptable(d.GetControlPlaneAddresses(), remote(stream.Context())) //nolint:contextcheck // it knows the connection
+		if err := w.update(d); err != nil {
+			return err
+		}
 		established()
 		if known := w.Current().ControlAddresses; len(known) > 0 {
 			w.client.Learn(known)
 		}
 	}
+}
+
+// position begins a watch: it is what is here.
+func (w *Watcher) position() *zerotrustv1.Position {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set.Stream()
+	at := w.set.Position()
+	return &zerotrustv1.Position{Timeline: at.Timeline, At: at.At, Digest: at.Digest.Bytes()}
 }
 
 // remote is the peer's socket address, nil if there is none.
@@ -301,41 +327,5 @@ func (w *Watcher) confirm() {
 	w.mu.Unlock()
 	if live && w.cfg.StateDir != "" {
 		touch(w.cfg.StateDir)
-	}
-}
-
-// take makes d current. Over one that a controller sent in this run, only the
-// same or a newer revision counts: a controller that lags behind must not undo
-// another's news. One from disk yields to any: its controller may be a new one.
-func (w *Watcher) take(d *zerotrustv1.Directory, live bool) {
-	parsed, err := parse(d, w.cfg.TrustDomain)
-	if err != nil {
-		w.cfg.Log.Warn("directory entries that are not connectors ignored", zap.Error(err))
-	}
-	parsed.Connectors = w.without(parsed.Connectors)
-	w.mu.Lock()
-	if w.live && parsed.Revision < w.current.Revision {
-		w.refused = parsed.Revision
-		w.mu.Unlock()
-		w.cfg.Log.Warn("older directory refused", zap.Uint64("revision", parsed.Revision))
-		return
-	}
-	w.refused = 0
-	same := w.raw != nil && proto.Equal(w.raw, d)
-	moved := !slices.EqualFunc(w.current.Connectors, parsed.Connectors, Connector.equal)
-	w.raw, w.current, w.live = d, parsed, live
-	w.unsaved = w.unsaved || live && !same && w.cfg.StateDir != ""
-	w.mu.Unlock()
-
-	if !same {
-		w.save()
-	}
-	if !moved {
-		return
-	}
-	w.cfg.Log.Info("directory applied", zap.Uint64("revision", parsed.Revision), zap.Int("connectors", len(parsed.Connectors)), zap.Bool("from_disk", !live))
-	select {
-	case w.changed <- struct{}{}:
-	default:
 	}
 }

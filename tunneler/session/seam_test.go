@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -32,8 +33,10 @@ func (p *pages) Watch(_ *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryS
 	for {
 		select {
 		case d := <-p.next:
-			if err := stream.Send(&zerotrustv1.WatchResponse{Directory: d}); err != nil {
-				return err
+			for _, m := range deltatest.Directory(d) {
+				if err := stream.Send(m); err != nil {
+					return err
+				}
 			}
 		case <-stream.Context().Done():
 			return stream.Context().Err()

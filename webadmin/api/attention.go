@@ -25,7 +25,25 @@ func (a *attention) connector(m fleet.Connector) {
 				"If it was not, somebody may have changed its database: investigate that first.",
 		})
 	}
+	a.outdated(m.Member, m.Presence)
 	a.marked(m.Member, marks{m.Contested, m.Clone})
+}
+
+// tunneler adds what is to say of a tunneler.
+func (a *attention) tunneler(m fleet.Tunneler) {
+	a.outdated(m.Member, m.Presence)
+	a.marked(m.Member, marks{m.Contested, m.Clone})
+}
+
+// outdated adds a member that speaks another protocol than this controller.
+func (a *attention) outdated(m fleet.Member, p presence.State) {
+	if m.Live() && p.Outdated != "" {
+		*a = append(*a, adminapi.Attention{
+			Kind: adminapi.AttentionOutdated, Member: m.String(),
+			Found: "This controller refuses it: " + p.Outdated + ".",
+			Do:    "Upgrade the program on its host, or this controller if that is the older one. It comes back by itself.",
+		})
+	}
 }
 
 // marked adds what is to say of the host of a member.
@@ -49,7 +67,7 @@ func (a *attention) marked(m fleet.Member, marks marks) {
 
 // first are the items that are shown, refusing connectors before the others.
 func (a attention) first() []adminapi.Attention {
-	rank := map[string]int{adminapi.AttentionCloned: 1, adminapi.AttentionContested: 2}
+	rank := map[string]int{adminapi.AttentionOutdated: 1, adminapi.AttentionCloned: 2, adminapi.AttentionContested: 3}
 	sorted := slices.Clone(a)
 	slices.SortStableFunc(sorted, func(x, y adminapi.Attention) int {
 		return cmp.Or(cmp.Compare(rank[x.Kind], rank[y.Kind]), cmp.Compare(x.Member, y.Member))

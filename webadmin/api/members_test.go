@@ -210,3 +210,22 @@ func TestAConnectorThatRefusesTheControllerIsShown(t *testing.T) {
 	require.Equal(t, 32, got.AttentionTotal)
 	require.Len(t, got.Attention, 20, "a fleet that refuses does not make the page large")
 }
+
+// TestAMemberOfAnotherProtocolIsShown under Attention, though it is OFFLINE: it is
+// refused. One that was revoked is nobody's work.
+func TestAMemberOfAnotherProtocolIsShown(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	const why = "upgrade the program on this host: it speaks protocol 0, the controller speaks 1"
+	e.Fleet.AddConnector("a", func(c *fleet.Connector) { c.Presence.Outdated = why })
+	e.Fleet.AddConnector("revoked", func(c *fleet.Connector) { c.Presence.Outdated, c.RevokedAt = why, e.Clock.Now() })
+	e.Fleet.AddTunneler("t", func(m *fleet.Tunneler) { m.Presence.Outdated = why })
+	got := decode[adminapi.Status](t, get(t, e, "/api/admin/status"))
+	require.Equal(t, 2, got.AttentionTotal)
+	for i, member := range []string{"connector/a", "tunneler/t"} {
+		require.Equal(t, member, got.Attention[i].Member)
+		require.Equal(t, adminapi.AttentionOutdated, got.Attention[i].Kind)
+		require.Contains(t, got.Attention[i].Found, why)
+		require.Contains(t, got.Attention[i].Do, "Upgrade")
+	}
+}

@@ -68,7 +68,7 @@ func (s *Server) status(c *gin.Context) error {
 	}
 	for _, m := range tunnelers {
 		count(&out.Tunnelers, m.Member, m.Presence)
-		found.marked(m.Member, marks{m.Contested, m.Clone})
+		found.tunneler(m)
 	}
 	out.Attention, out.AttentionTotal = found.first(), len(found)
 	c.JSON(http.StatusOK, out)

@@ -28,6 +28,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -125,7 +126,7 @@ func TestARelaysWordYieldsToAProof(t *testing.T) {
 	w.enrolled(t, connector, tunneler)
 	own := w.svid(t, tunnelerID)
 	conn, _ := dial(t, w.plane.Addr(), own)
-	watch, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: tunneler.ID})
+	watch, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: tunneler.ID})
 	require.NoError(t, err)
 	_, err = watch.Recv()
 	require.NoError(t, err)

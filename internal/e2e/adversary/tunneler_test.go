@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -181,7 +182,7 @@ func TestATokenIsSpentOnceItsTunnelerWatchesTheDirectory(t *testing.T) {
 
 	own := w.spireCA.Identity(w.spireCA.SVID(t, tunnelerID, mtlstest.Since(time.Now()), mtlstest.OnHost(first.HostID)))
 	conn, _ := dial(t, w.plane.Addr(), own)
-	s, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: tunneler.ID, InstanceId: "i", BootId: "b"})
+	s, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: tunneler.ID, InstanceId: "i", BootId: "b"})
 	require.NoError(t, err)
 	_, err = s.Recv()
 	require.NoError(t, err)

@@ -31,6 +31,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -252,7 +253,7 @@ func (w *world) openAs(t *testing.T, instance string) *controlStream {
 	s, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(patient(t))
 	require.NoError(t, err)
 	require.NoError(t, s.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{
-		Hello: &zerotrustv1.ConnectorHello{ConnectorId: connector.ID, Version: "v1", InstanceId: instance, BootId: "b"},
+		Hello: &zerotrustv1.ConnectorHello{Protocol: wire.Protocol, ConnectorId: connector.ID, Version: "v1", InstanceId: instance, BootId: "b"},
 	}}))
 	m, err := s.Recv()
 	for err == nil && m.GetDenials() != nil {

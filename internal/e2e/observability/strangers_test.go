@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
@@ -120,6 +121,7 @@ func greet(ctx context.Context, conn *grpc.ClientConn, id, instance string) erro
 	stream, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(ctx)
 	if err == nil {
 		err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{
+			Protocol:    wire.Protocol,
 			ConnectorId: id, Version: "v1", InstanceId: instance, BootId: "b", PrivateIp: "127.0.0.1", ListenAddresses: []string{"127.0.0.1:1"},
 		}}})
 	}

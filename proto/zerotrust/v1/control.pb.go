@@ -30,6 +30,7 @@ type ConnectRequest struct {
 	//	*ConnectRequest_Hello
 	//	*ConnectRequest_Heartbeat
 	//	*ConnectRequest_Tunneler
+	//	*ConnectRequest_Resync
 	//	*ConnectRequest_AuditWitness
 	//	*ConnectRequest_Refusals
 	//	*ConnectRequest_Proofs
@@ -102,6 +103,15 @@ func (x *ConnectRequest) GetTunneler() *TunnelerReport {
 	return nil
 }
 
+func (x *ConnectRequest) GetResync() *PolicyResync {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_Resync); ok {
+			return x.Resync
+		}
+	}
+	return nil
+}
+
 func (x *ConnectRequest) GetAuditWitness() *AuditWitness {
 	if x != nil {
 		if x, ok := x.Message.(*ConnectRequest_AuditWitness); ok {
@@ -149,6 +159,11 @@ type ConnectRequest_Tunneler struct {
 	Tunneler *TunnelerReport `protobuf:"bytes,3,opt,name=tunneler,proto3,oneof"`
 }
 
+type ConnectRequest_Resync struct {
+	// Asks for the whole policy: what came last does not fit to what is there.
+	Resync *PolicyResync `protobuf:"bytes,4,opt,name=resync,proto3,oneof"`
+}
+
 type ConnectRequest_AuditWitness struct {
 	// Answers an AuditCheckpoint.
 	AuditWitness *AuditWitness `protobuf:"bytes,20,opt,name=audit_witness,json=auditWitness,proto3,oneof"`
@@ -169,6 +184,8 @@ func (*ConnectRequest_Hello) isConnectRequest_Message() {}
 func (*ConnectRequest_Heartbeat) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Tunneler) isConnectRequest_Message() {}
+
+func (*ConnectRequest_Resync) isConnectRequest_Message() {}
 
 func (*ConnectRequest_AuditWitness) isConnectRequest_Message() {}
 
@@ -193,6 +210,11 @@ type ConnectorHello struct {
 	// after each restart of the SPIRE agent. Read after the handshake of this
 	// connection. Empty where the kernel does not tell.
 	AgentStart string `protobuf:"bytes,8,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
+	// Format of this protocol that it speaks, which is 1. A caller of another one is
+	// refused, and told who is to be upgraded.
+	Protocol uint32 `protobuf:"varint,9,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// What it has of the policy.
+	Policy *Position `protobuf:"bytes,10,opt,name=policy,proto3" json:"policy,omitempty"`
 	// Size of the audit log that it witnessed last; 0 for none.
 	AuditWitnessedSize uint64 `protobuf:"varint,20,opt,name=audit_witnessed_size,json=auditWitnessedSize,proto3" json:"audit_witnessed_size,omitempty"`
 	unknownFields      protoimpl.UnknownFields
@@ -285,11 +307,226 @@ func (x *ConnectorHello) GetAgentStart() string {
 	return ""
 }
 
+func (x *ConnectorHello) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *ConnectorHello) GetPolicy() *Position {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
 func (x *ConnectorHello) GetAuditWitnessedSize() uint64 {
 	if x != nil {
 		return x.AuditWitnessedSize
 	}
 	return 0
+}
+
+type PolicyResync struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyResync) Reset() {
+	*x = PolicyResync{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyResync) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyResync) ProtoMessage() {}
+
+func (x *PolicyResync) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyResync.ProtoReflect.Descriptor instead.
+func (*PolicyResync) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+// Position is what a receiver has of a policy or directory.
+type Position struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Timeline uint64                 `protobuf:"varint,1,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	// The position that it has applied; 0 for none.
+	At uint64 `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	// As in UpdateHeader, of what is there.
+	Digest        []byte `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Position) Reset() {
+	*x = Position{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Position) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Position) ProtoMessage() {}
+
+func (x *Position) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Position.ProtoReflect.Descriptor instead.
+func (*Position) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Position) GetTimeline() uint64 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *Position) GetAt() uint64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Position) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+// UpdateHeader is of one message of an update: of a policy or of a directory.
+//
+// Removals act with the message that they are in. Upserts act together, with the last
+// part. A part that does not fit to what its receiver has (another timeline, from
+// another position, a part that is missing, another digest) asks for everything, and
+// meanwhile nobody is added.
+//
+// A message is at most 64 KiB; a receiver takes 128 KiB, 2,048 parts and 262,144
+// entries.
+type UpdateHeader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which life of the controller the positions are of.
+	Timeline uint64 `protobuf:"varint,1,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	// The position that it leads on from; 0 if it is everything. From "to" it is nothing
+	// new, and says that the controller stands behind what is there.
+	From uint64 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	// The position that it leads to, a revision of the policy; it never goes back.
+	To uint64 `protobuf:"varint,3,opt,name=to,proto3" json:"to,omitempty"`
+	// Counts from 1 to parts.
+	Part  uint32 `protobuf:"varint,4,opt,name=part,proto3" json:"part,omitempty"`
+	Parts uint32 `protobuf:"varint,5,opt,name=parts,proto3" json:"parts,omitempty"`
+	// In the last part: the sum modulo 2^256, as 32 bytes in little-endian order, of the
+	// SHA-256 of all entries. Of an entry that is of "tunneler" or "connector",
+	// svid_not_before in seconds as 8 bytes, and its texts, each after its length in 4
+	// bytes: spiffe_id, host_id, and for a connector id, network_id and the addresses.
+	Digest        []byte `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateHeader) Reset() {
+	*x = UpdateHeader{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateHeader) ProtoMessage() {}
+
+func (x *UpdateHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateHeader.ProtoReflect.Descriptor instead.
+func (*UpdateHeader) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *UpdateHeader) GetTimeline() uint64 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *UpdateHeader) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *UpdateHeader) GetTo() uint64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *UpdateHeader) GetPart() uint32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *UpdateHeader) GetParts() uint32 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *UpdateHeader) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
 }
 
 // Denial is a revocation that only takes away: an X509-SVID of this SPIFFE ID whose
@@ -308,7 +545,7 @@ type Denial struct {
 
 func (x *Denial) Reset() {
 	*x = Denial{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +557,7 @@ func (x *Denial) String() string {
 func (*Denial) ProtoMessage() {}
 
 func (x *Denial) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[2]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +570,7 @@ func (x *Denial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Denial.ProtoReflect.Descriptor instead.
 func (*Denial) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Denial) GetSpiffeId() string {
@@ -354,7 +591,7 @@ func (x *Denial) GetSvidNotBefore() *timestamppb.Timestamp {
 // begin of a stream. An entry that is not understood is left out.
 type Denials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 256.
+	// At most 128.
 	Denials       []*Denial `protobuf:"bytes,1,rep,name=denials,proto3" json:"denials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -362,7 +599,7 @@ type Denials struct {
 
 func (x *Denials) Reset() {
 	*x = Denials{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +611,7 @@ func (x *Denials) String() string {
 func (*Denials) ProtoMessage() {}
 
 func (x *Denials) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[3]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +624,7 @@ func (x *Denials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Denials.ProtoReflect.Descriptor instead.
 func (*Denials) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Denials) GetDenials() []*Denial {
@@ -411,7 +648,7 @@ type AuditWitness struct {
 
 func (x *AuditWitness) Reset() {
 	*x = AuditWitness{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +660,7 @@ func (x *AuditWitness) String() string {
 func (*AuditWitness) ProtoMessage() {}
 
 func (x *AuditWitness) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[4]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +673,7 @@ func (x *AuditWitness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditWitness.ProtoReflect.Descriptor instead.
 func (*AuditWitness) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AuditWitness) GetSize() uint64 {
@@ -467,7 +704,7 @@ type SessionRefusals struct {
 
 func (x *SessionRefusals) Reset() {
 	*x = SessionRefusals{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -479,7 +716,7 @@ func (x *SessionRefusals) String() string {
 func (*SessionRefusals) ProtoMessage() {}
 
 func (x *SessionRefusals) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[5]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -492,7 +729,7 @@ func (x *SessionRefusals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRefusals.ProtoReflect.Descriptor instead.
 func (*SessionRefusals) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SessionRefusals) GetRefusals() []*SessionRefusal {
@@ -526,7 +763,7 @@ type SessionRefusal struct {
 
 func (x *SessionRefusal) Reset() {
 	*x = SessionRefusal{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +775,7 @@ func (x *SessionRefusal) String() string {
 func (*SessionRefusal) ProtoMessage() {}
 
 func (x *SessionRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[6]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +788,7 @@ func (x *SessionRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRefusal.ProtoReflect.Descriptor instead.
 func (*SessionRefusal) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionRefusal) GetSpiffeId() string {
@@ -610,7 +847,7 @@ type ProofRefusals struct {
 
 func (x *ProofRefusals) Reset() {
 	*x = ProofRefusals{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +859,7 @@ func (x *ProofRefusals) String() string {
 func (*ProofRefusals) ProtoMessage() {}
 
 func (x *ProofRefusals) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[7]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +872,7 @@ func (x *ProofRefusals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofRefusals.ProtoReflect.Descriptor instead.
 func (*ProofRefusals) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProofRefusals) GetRefusals() []*ProofRefusal {
@@ -672,7 +909,7 @@ type ProofRefusal struct {
 
 func (x *ProofRefusal) Reset() {
 	*x = ProofRefusal{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +921,7 @@ func (x *ProofRefusal) String() string {
 func (*ProofRefusal) ProtoMessage() {}
 
 func (x *ProofRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[8]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +934,7 @@ func (x *ProofRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofRefusal.ProtoReflect.Descriptor instead.
 func (*ProofRefusal) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProofRefusal) GetSpiffeId() string {
@@ -773,7 +1010,7 @@ type ConnectorHeartbeat struct {
 
 func (x *ConnectorHeartbeat) Reset() {
 	*x = ConnectorHeartbeat{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +1022,7 @@ func (x *ConnectorHeartbeat) String() string {
 func (*ConnectorHeartbeat) ProtoMessage() {}
 
 func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[9]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +1035,7 @@ func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorHeartbeat.ProtoReflect.Descriptor instead.
 func (*ConnectorHeartbeat) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConnectorHeartbeat) GetConnectorId() string {
@@ -858,7 +1095,7 @@ type TunnelerReport struct {
 
 func (x *TunnelerReport) Reset() {
 	*x = TunnelerReport{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +1107,7 @@ func (x *TunnelerReport) String() string {
 func (*TunnelerReport) ProtoMessage() {}
 
 func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[10]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1120,7 @@ func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TunnelerReport.ProtoReflect.Descriptor instead.
 func (*TunnelerReport) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TunnelerReport) GetTunnelerId() string {
@@ -950,7 +1187,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1199,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[11]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1212,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
@@ -985,7 +1222,7 @@ func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
 	return nil
 }
 
-func (x *ConnectResponse) GetPolicy() *PolicySnapshot {
+func (x *ConnectResponse) GetPolicy() *PolicyUpdate {
 	if x != nil {
 		if x, ok := x.Message.(*ConnectResponse_Policy); ok {
 			return x.Policy
@@ -1026,8 +1263,8 @@ type isConnectResponse_Message interface {
 }
 
 type ConnectResponse_Policy struct {
-	// Sent at once after the hello and after every change.
-	Policy *PolicySnapshot `protobuf:"bytes,1,opt,name=policy,proto3,oneof"`
+	// Sent at once after the hello and after every change, and at least every 10 min.
+	Policy *PolicyUpdate `protobuf:"bytes,1,opt,name=policy,proto3,oneof"`
 }
 
 type ConnectResponse_Goodbye struct {
@@ -1074,7 +1311,7 @@ type AuditCheckpoint struct {
 
 func (x *AuditCheckpoint) Reset() {
 	*x = AuditCheckpoint{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1323,7 @@ func (x *AuditCheckpoint) String() string {
 func (*AuditCheckpoint) ProtoMessage() {}
 
 func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1336,7 @@ func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditCheckpoint.ProtoReflect.Descriptor instead.
 func (*AuditCheckpoint) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AuditCheckpoint) GetVerifierKey() string {
@@ -1130,42 +1367,42 @@ func (x *AuditCheckpoint) GetProof() [][]byte {
 	return nil
 }
 
-// PolicySnapshot is the whole policy of one connector. Whoever it does not name
-// is refused.
-//
-// A controller makes it of at most 4 MiB; those who enrolled last are left out of a
-// larger one. A connector takes 8 MiB, and leaves out what is no tunneler.
-type PolicySnapshot struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only grows; an older revision than the applied one is ignored.
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
-	// The tunnelers that may open a session.
-	Tunnelers []*PolicyTunneler `protobuf:"bytes,3,rep,name=tunnelers,proto3" json:"tunnelers,omitempty"`
+// PolicyUpdate is a change of the policy of a connector, or all of it. Whoever the
+// policy does not name is refused.
+type PolicyUpdate struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Header *UpdateHeader          `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	// SPIFFE IDs of tunnelers that may not open a session any more.
+	Removals []string `protobuf:"bytes,2,rep,name=removals,proto3" json:"removals,omitempty"`
+	// The tunnelers that may, or that may on other terms than before. One that is no
+	// tunneler of the trust domain is refused all the same.
+	Upserts []*PolicyTunneler `protobuf:"bytes,3,rep,name=upserts,proto3" json:"upserts,omitempty"`
+	// The rest is in the last part.
+	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
 	// Control-plane addresses (host:port) to use from now on, at most 16.
-	ControlPlaneAddresses []string `protobuf:"bytes,4,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
-	// How long it may be used without a controller, by the connector's own clock,
+	ControlPlaneAddresses []string `protobuf:"bytes,5,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
+	// How long the policy may be used without a controller, by the connector's own clock,
 	// from the end of the control stream on. Absent is 24 h.
-	MaxAge        *durationpb.Duration `protobuf:"bytes,5,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	MaxAge        *durationpb.Duration `protobuf:"bytes,6,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *PolicySnapshot) Reset() {
-	*x = PolicySnapshot{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+func (x *PolicyUpdate) Reset() {
+	*x = PolicyUpdate{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *PolicySnapshot) String() string {
+func (x *PolicyUpdate) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*PolicySnapshot) ProtoMessage() {}
+func (*PolicyUpdate) ProtoMessage() {}
 
-func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,40 +1413,47 @@ func (x *PolicySnapshot) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use PolicySnapshot.ProtoReflect.Descriptor instead.
-func (*PolicySnapshot) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
+// Deprecated: Use PolicyUpdate.ProtoReflect.Descriptor instead.
+func (*PolicyUpdate) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
-func (x *PolicySnapshot) GetRevision() uint64 {
+func (x *PolicyUpdate) GetHeader() *UpdateHeader {
 	if x != nil {
-		return x.Revision
+		return x.Header
 	}
-	return 0
+	return nil
 }
 
-func (x *PolicySnapshot) GetIssuedAt() *timestamppb.Timestamp {
+func (x *PolicyUpdate) GetRemovals() []string {
+	if x != nil {
+		return x.Removals
+	}
+	return nil
+}
+
+func (x *PolicyUpdate) GetUpserts() []*PolicyTunneler {
+	if x != nil {
+		return x.Upserts
+	}
+	return nil
+}
+
+func (x *PolicyUpdate) GetIssuedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.IssuedAt
 	}
 	return nil
 }
 
-func (x *PolicySnapshot) GetTunnelers() []*PolicyTunneler {
-	if x != nil {
-		return x.Tunnelers
-	}
-	return nil
-}
-
-func (x *PolicySnapshot) GetControlPlaneAddresses() []string {
+func (x *PolicyUpdate) GetControlPlaneAddresses() []string {
 	if x != nil {
 		return x.ControlPlaneAddresses
 	}
 	return nil
 }
 
-func (x *PolicySnapshot) GetMaxAge() *durationpb.Duration {
+func (x *PolicyUpdate) GetMaxAge() *durationpb.Duration {
 	if x != nil {
 		return x.MaxAge
 	}
@@ -1232,7 +1476,7 @@ type PolicyTunneler struct {
 
 func (x *PolicyTunneler) Reset() {
 	*x = PolicyTunneler{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1488,7 @@ func (x *PolicyTunneler) String() string {
 func (*PolicyTunneler) ProtoMessage() {}
 
 func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1501,7 @@ func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTunneler.ProtoReflect.Descriptor instead.
 func (*PolicyTunneler) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PolicyTunneler) GetSpiffeId() string {
@@ -1292,7 +1536,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1548,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1561,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -1340,16 +1584,19 @@ type WatchRequest struct {
 	TunnelerId string `protobuf:"bytes,1,opt,name=tunneler_id,json=tunnelerId,proto3" json:"tunneler_id,omitempty"`
 	Version    string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// The rest as in ConnectorHello.
-	InstanceId    string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
-	BootId        string `protobuf:"bytes,4,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	AgentStart    string `protobuf:"bytes,5,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
+	InstanceId string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	BootId     string `protobuf:"bytes,4,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	AgentStart string `protobuf:"bytes,5,opt,name=agent_start,json=agentStart,proto3" json:"agent_start,omitempty"`
+	Protocol   uint32 `protobuf:"varint,6,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// What it has of the directory.
+	Directory     *Position `protobuf:"bytes,7,opt,name=directory,proto3" json:"directory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1608,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1621,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchRequest) GetTunnelerId() string {
@@ -1412,6 +1659,20 @@ func (x *WatchRequest) GetAgentStart() string {
 	return ""
 }
 
+func (x *WatchRequest) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetDirectory() *Position {
+	if x != nil {
+		return x.Directory
+	}
+	return nil
+}
+
 type ReportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Proofs        *ProofRefusals         `protobuf:"bytes,1,opt,name=proofs,proto3" json:"proofs,omitempty"`
@@ -1421,7 +1682,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1694,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1707,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportRequest) GetProofs() *ProofRefusals {
@@ -1464,7 +1725,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1737,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,13 +1750,13 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Absent in a message of denials alone.
-	Directory *Directory `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
+	Directory *DirectoryUpdate `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
 	// Revoked connectors, as those of the control stream.
 	Denials       *Denials `protobuf:"bytes,2,opt,name=denials,proto3" json:"denials,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1504,7 +1765,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1777,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,10 +1790,10 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
-func (x *WatchResponse) GetDirectory() *Directory {
+func (x *WatchResponse) GetDirectory() *DirectoryUpdate {
 	if x != nil {
 		return x.Directory
 	}
@@ -1546,19 +1807,91 @@ func (x *WatchResponse) GetDenials() *Denials {
 	return nil
 }
 
+// DirectoryUpdate is a change of the directory, or all of it.
+type DirectoryUpdate struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Header *UpdateHeader          `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	// SPIFFE IDs of connectors that are not to be used any more.
+	Removals []string              `protobuf:"bytes,2,rep,name=removals,proto3" json:"removals,omitempty"`
+	Upserts  []*DirectoryConnector `protobuf:"bytes,3,rep,name=upserts,proto3" json:"upserts,omitempty"`
+	// In the last part: control-plane addresses (host:port) to use from now on, at most 16.
+	ControlPlaneAddresses []string `protobuf:"bytes,4,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *DirectoryUpdate) Reset() {
+	*x = DirectoryUpdate{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DirectoryUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DirectoryUpdate) ProtoMessage() {}
+
+func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DirectoryUpdate.ProtoReflect.Descriptor instead.
+func (*DirectoryUpdate) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *DirectoryUpdate) GetHeader() *UpdateHeader {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+func (x *DirectoryUpdate) GetRemovals() []string {
+	if x != nil {
+		return x.Removals
+	}
+	return nil
+}
+
+func (x *DirectoryUpdate) GetUpserts() []*DirectoryConnector {
+	if x != nil {
+		return x.Upserts
+	}
+	return nil
+}
+
+func (x *DirectoryUpdate) GetControlPlaneAddresses() []string {
+	if x != nil {
+		return x.ControlPlaneAddresses
+	}
+	return nil
+}
+
 var File_zerotrust_v1_control_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\x86\x03\n" +
+	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xbc\x03\n" +
 	"\x0eConnectRequest\x124\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.zerotrust.v1.ConnectorHelloH\x00R\x05hello\x12@\n" +
 	"\theartbeat\x18\x02 \x01(\v2 .zerotrust.v1.ConnectorHeartbeatH\x00R\theartbeat\x12:\n" +
-	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunneler\x12A\n" +
+	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunneler\x124\n" +
+	"\x06resync\x18\x04 \x01(\v2\x1a.zerotrust.v1.PolicyResyncH\x00R\x06resync\x12A\n" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
 	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
 	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
-	"\amessage\"\xd2\x02\n" +
+	"\amessage\"\x9e\x03\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
@@ -1570,8 +1903,23 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x10listen_addresses\x18\x06 \x03(\tR\x0flistenAddresses\x12,\n" +
 	"\x04svid\x18\a \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x12\x1f\n" +
 	"\vagent_start\x18\b \x01(\tR\n" +
-	"agentStart\x120\n" +
-	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\"i\n" +
+	"agentStart\x12\x1a\n" +
+	"\bprotocol\x18\t \x01(\rR\bprotocol\x12.\n" +
+	"\x06policy\x18\n" +
+	" \x01(\v2\x16.zerotrust.v1.PositionR\x06policy\x120\n" +
+	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\"\x0e\n" +
+	"\fPolicyResync\"N\n" +
+	"\bPosition\x12\x1a\n" +
+	"\btimeline\x18\x01 \x01(\x04R\btimeline\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x04R\x02at\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\"\x90\x01\n" +
+	"\fUpdateHeader\x12\x1a\n" +
+	"\btimeline\x18\x01 \x01(\x04R\btimeline\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\x04R\x02to\x12\x12\n" +
+	"\x04part\x18\x04 \x01(\rR\x04part\x12\x14\n" +
+	"\x05parts\x18\x05 \x01(\rR\x05parts\x12\x16\n" +
+	"\x06digest\x18\x06 \x01(\fR\x06digest\"i\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
 	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\"9\n" +
@@ -1616,9 +1964,9 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
-	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\x86\x02\n" +
-	"\x0fConnectResponse\x126\n" +
-	"\x06policy\x18\x01 \x01(\v2\x1c.zerotrust.v1.PolicySnapshotH\x00R\x06policy\x121\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\x84\x02\n" +
+	"\x0fConnectResponse\x124\n" +
+	"\x06policy\x18\x01 \x01(\v2\x1a.zerotrust.v1.PolicyUpdateH\x00R\x06policy\x121\n" +
 	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x121\n" +
 	"\adenials\x18\x03 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x12J\n" +
 	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpointB\t\n" +
@@ -1627,13 +1975,14 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\fverifier_key\x18\x01 \x01(\tR\vverifierKey\x12\x12\n" +
 	"\x04note\x18\x02 \x01(\fR\x04note\x12\x1b\n" +
 	"\tfrom_size\x18\x03 \x01(\x04R\bfromSize\x12\x14\n" +
-	"\x05proof\x18\x04 \x03(\fR\x05proof\"\x8d\x02\n" +
-	"\x0ePolicySnapshot\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\x127\n" +
-	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12:\n" +
-	"\ttunnelers\x18\x03 \x03(\v2\x1c.zerotrust.v1.PolicyTunnelerR\ttunnelers\x126\n" +
-	"\x17control_plane_addresses\x18\x04 \x03(\tR\x15controlPlaneAddresses\x122\n" +
-	"\amax_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\x8a\x01\n" +
+	"\x05proof\x18\x04 \x03(\fR\x05proof\"\xbb\x02\n" +
+	"\fPolicyUpdate\x122\n" +
+	"\x06header\x18\x01 \x01(\v2\x1a.zerotrust.v1.UpdateHeaderR\x06header\x12\x1a\n" +
+	"\bremovals\x18\x02 \x03(\tR\bremovals\x126\n" +
+	"\aupserts\x18\x03 \x03(\v2\x1c.zerotrust.v1.PolicyTunnelerR\aupserts\x127\n" +
+	"\tissued_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x126\n" +
+	"\x17control_plane_addresses\x18\x05 \x03(\tR\x15controlPlaneAddresses\x122\n" +
+	"\amax_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\"\x8a\x01\n" +
 	"\x0ePolicyTunneler\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
 	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\x12\x17\n" +
@@ -1641,7 +1990,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\aGoodbye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\xa4\x01\n" +
+	"retryAfter\"\xf6\x01\n" +
 	"\fWatchRequest\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
@@ -1650,13 +1999,20 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"instanceId\x12\x17\n" +
 	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1f\n" +
 	"\vagent_start\x18\x05 \x01(\tR\n" +
-	"agentStart\"D\n" +
+	"agentStart\x12\x1a\n" +
+	"\bprotocol\x18\x06 \x01(\rR\bprotocol\x124\n" +
+	"\tdirectory\x18\a \x01(\v2\x16.zerotrust.v1.PositionR\tdirectory\"D\n" +
 	"\rReportRequest\x123\n" +
 	"\x06proofs\x18\x01 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsR\x06proofs\"\x10\n" +
-	"\x0eReportResponse\"w\n" +
-	"\rWatchResponse\x125\n" +
-	"\tdirectory\x18\x01 \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory\x12/\n" +
-	"\adenials\x18\x02 \x01(\v2\x15.zerotrust.v1.DenialsR\adenials2a\n" +
+	"\x0eReportResponse\"}\n" +
+	"\rWatchResponse\x12;\n" +
+	"\tdirectory\x18\x01 \x01(\v2\x1d.zerotrust.v1.DirectoryUpdateR\tdirectory\x12/\n" +
+	"\adenials\x18\x02 \x01(\v2\x15.zerotrust.v1.DenialsR\adenials\"\xd5\x01\n" +
+	"\x0fDirectoryUpdate\x122\n" +
+	"\x06header\x18\x01 \x01(\v2\x1a.zerotrust.v1.UpdateHeaderR\x06header\x12\x1a\n" +
+	"\bremovals\x18\x02 \x03(\tR\bremovals\x12:\n" +
+	"\aupserts\x18\x03 \x03(\v2 .zerotrust.v1.DirectoryConnectorR\aupserts\x126\n" +
+	"\x17control_plane_addresses\x18\x04 \x03(\tR\x15controlPlaneAddresses2a\n" +
 	"\x13ControlPlaneService\x12J\n" +
 	"\aConnect\x12\x1c.zerotrust.v1.ConnectRequest\x1a\x1d.zerotrust.v1.ConnectResponse(\x010\x012\x9b\x01\n" +
 	"\x10DirectoryService\x12B\n" +
@@ -1675,75 +2031,85 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
-	(*Denial)(nil),                // 2: zerotrust.v1.Denial
-	(*Denials)(nil),               // 3: zerotrust.v1.Denials
-	(*AuditWitness)(nil),          // 4: zerotrust.v1.AuditWitness
-	(*SessionRefusals)(nil),       // 5: zerotrust.v1.SessionRefusals
-	(*SessionRefusal)(nil),        // 6: zerotrust.v1.SessionRefusal
-	(*ProofRefusals)(nil),         // 7: zerotrust.v1.ProofRefusals
-	(*ProofRefusal)(nil),          // 8: zerotrust.v1.ProofRefusal
-	(*ConnectorHeartbeat)(nil),    // 9: zerotrust.v1.ConnectorHeartbeat
-	(*TunnelerReport)(nil),        // 10: zerotrust.v1.TunnelerReport
-	(*ConnectResponse)(nil),       // 11: zerotrust.v1.ConnectResponse
-	(*AuditCheckpoint)(nil),       // 12: zerotrust.v1.AuditCheckpoint
-	(*PolicySnapshot)(nil),        // 13: zerotrust.v1.PolicySnapshot
-	(*PolicyTunneler)(nil),        // 14: zerotrust.v1.PolicyTunneler
-	(*Goodbye)(nil),               // 15: zerotrust.v1.Goodbye
-	(*WatchRequest)(nil),          // 16: zerotrust.v1.WatchRequest
-	(*ReportRequest)(nil),         // 17: zerotrust.v1.ReportRequest
-	(*ReportResponse)(nil),        // 18: zerotrust.v1.ReportResponse
-	(*WatchResponse)(nil),         // 19: zerotrust.v1.WatchResponse
-	(*SVIDStatus)(nil),            // 20: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
-	(*Directory)(nil),             // 23: zerotrust.v1.Directory
+	(*PolicyResync)(nil),          // 2: zerotrust.v1.PolicyResync
+	(*Position)(nil),              // 3: zerotrust.v1.Position
+	(*UpdateHeader)(nil),          // 4: zerotrust.v1.UpdateHeader
+	(*Denial)(nil),                // 5: zerotrust.v1.Denial
+	(*Denials)(nil),               // 6: zerotrust.v1.Denials
+	(*AuditWitness)(nil),          // 7: zerotrust.v1.AuditWitness
+	(*SessionRefusals)(nil),       // 8: zerotrust.v1.SessionRefusals
+	(*SessionRefusal)(nil),        // 9: zerotrust.v1.SessionRefusal
+	(*ProofRefusals)(nil),         // 10: zerotrust.v1.ProofRefusals
+	(*ProofRefusal)(nil),          // 11: zerotrust.v1.ProofRefusal
+	(*ConnectorHeartbeat)(nil),    // 12: zerotrust.v1.ConnectorHeartbeat
+	(*TunnelerReport)(nil),        // 13: zerotrust.v1.TunnelerReport
+	(*ConnectResponse)(nil),       // 14: zerotrust.v1.ConnectResponse
+	(*AuditCheckpoint)(nil),       // 15: zerotrust.v1.AuditCheckpoint
+	(*PolicyUpdate)(nil),          // 16: zerotrust.v1.PolicyUpdate
+	(*PolicyTunneler)(nil),        // 17: zerotrust.v1.PolicyTunneler
+	(*Goodbye)(nil),               // 18: zerotrust.v1.Goodbye
+	(*WatchRequest)(nil),          // 19: zerotrust.v1.WatchRequest
+	(*ReportRequest)(nil),         // 20: zerotrust.v1.ReportRequest
+	(*ReportResponse)(nil),        // 21: zerotrust.v1.ReportResponse
+	(*WatchResponse)(nil),         // 22: zerotrust.v1.WatchResponse
+	(*DirectoryUpdate)(nil),       // 23: zerotrust.v1.DirectoryUpdate
+	(*SVIDStatus)(nil),            // 24: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*DirectoryConnector)(nil),    // 27: zerotrust.v1.DirectoryConnector
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
-	9,  // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
-	10, // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
-	4,  // 3: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
-	5,  // 4: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
-	7,  // 5: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	20, // 6: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	21, // 7: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
-	2,  // 8: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
-	6,  // 9: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	21, // 10: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	21, // 11: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	8,  // 12: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	21, // 13: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	21, // 14: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	20, // 15: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	20, // 16: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	21, // 17: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	13, // 18: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicySnapshot
-	15, // 19: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	3,  // 20: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	12, // 21: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	21, // 22: zerotrust.v1.PolicySnapshot.issued_at:type_name -> google.protobuf.Timestamp
-	14, // 23: zerotrust.v1.PolicySnapshot.tunnelers:type_name -> zerotrust.v1.PolicyTunneler
-	22, // 24: zerotrust.v1.PolicySnapshot.max_age:type_name -> google.protobuf.Duration
-	21, // 25: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	22, // 26: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	7,  // 27: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	23, // 28: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.Directory
-	3,  // 29: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	0,  // 30: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	16, // 31: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	17, // 32: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	11, // 33: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	19, // 34: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	18, // 35: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	33, // [33:36] is the sub-list for method output_type
-	30, // [30:33] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	12, // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
+	13, // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
+	2,  // 3: zerotrust.v1.ConnectRequest.resync:type_name -> zerotrust.v1.PolicyResync
+	7,  // 4: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
+	8,  // 5: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
+	10, // 6: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	24, // 7: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	3,  // 8: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
+	25, // 9: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	5,  // 10: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
+	9,  // 11: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	25, // 12: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	25, // 13: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	11, // 14: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	25, // 15: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	25, // 16: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	24, // 17: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	24, // 18: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	25, // 19: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	16, // 20: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
+	18, // 21: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	6,  // 22: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
+	15, // 23: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	4,  // 24: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	17, // 25: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
+	25, // 26: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
+	26, // 27: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
+	25, // 28: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	26, // 29: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	3,  // 30: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
+	10, // 31: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	23, // 32: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
+	6,  // 33: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	4,  // 34: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	27, // 35: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
+	0,  // 36: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	19, // 37: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	20, // 38: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	14, // 39: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	22, // 40: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	21, // 41: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	39, // [39:42] is the sub-list for method output_type
+	36, // [36:39] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -1756,11 +2122,12 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectRequest_Hello)(nil),
 		(*ConnectRequest_Heartbeat)(nil),
 		(*ConnectRequest_Tunneler)(nil),
+		(*ConnectRequest_Resync)(nil),
 		(*ConnectRequest_AuditWitness)(nil),
 		(*ConnectRequest_Refusals)(nil),
 		(*ConnectRequest_Proofs)(nil),
 	}
-	file_zerotrust_v1_control_proto_msgTypes[11].OneofWrappers = []any{
+	file_zerotrust_v1_control_proto_msgTypes[14].OneofWrappers = []any{
 		(*ConnectResponse_Policy)(nil),
 		(*ConnectResponse_Goodbye)(nil),
 		(*ConnectResponse_Denials)(nil),
@@ -1772,7 +2139,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -137,8 +137,9 @@ const (
 //
 // DirectoryService tells tunnelers where they may connect.
 type DirectoryServiceClient interface {
-	// Watch sends the directory at once and again after every change. A newer
-	// stream of the same tunneler replaces the older one.
+	// Watch sends what changed in the directory since the position that the tunneler
+	// has, at once and again after every change. A newer stream of the same tunneler
+	// replaces the older one.
 	//
 	// Callers: a tunneler with an X509-SVID, enrolled and not revoked.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
@@ -192,8 +193,9 @@ func (c *directoryServiceClient) Report(ctx context.Context, in *ReportRequest, 
 //
 // DirectoryService tells tunnelers where they may connect.
 type DirectoryServiceServer interface {
-	// Watch sends the directory at once and again after every change. A newer
-	// stream of the same tunneler replaces the older one.
+	// Watch sends what changed in the directory since the position that the tunneler
+	// has, at once and again after every change. A newer stream of the same tunneler
+	// replaces the older one.
 	//
 	// Callers: a tunneler with an X509-SVID, enrolled and not revoked.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error

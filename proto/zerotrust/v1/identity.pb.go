@@ -137,19 +137,21 @@ func (x *SVIDStatus) GetNotAfter() *timestamppb.Timestamp {
 	return nil
 }
 
-// Directory tells a tunneler where it may connect, and whom to expect there.
-//
-// A controller makes it of at most 4 MiB; those who enrolled last are left out of a
-// larger one. A tunneler takes 8 MiB, and leaves out what is no connector.
+// Directory tells a tunneler where it may connect, and whom to expect there. It is in
+// the reply to an enrollment, and what a tunneler keeps on its disk; on its stream come
+// changes of it (DirectoryUpdate).
 type Directory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Revision of the policy this directory was made from. It only grows.
+	// Position that this directory is of; see UpdateHeader.
 	Revision   uint64                `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	Connectors []*DirectoryConnector `protobuf:"bytes,2,rep,name=connectors,proto3" json:"connectors,omitempty"`
 	// Control-plane addresses (host:port) to use from now on, at most 16.
 	ControlPlaneAddresses []string `protobuf:"bytes,3,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	Timeline              uint64   `protobuf:"varint,4,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	// There are more connectors than fit the reply; the first stream brings them.
+	Partial       bool `protobuf:"varint,5,opt,name=partial,proto3" json:"partial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Directory) Reset() {
@@ -201,6 +203,20 @@ func (x *Directory) GetControlPlaneAddresses() []string {
 		return x.ControlPlaneAddresses
 	}
 	return nil
+}
+
+func (x *Directory) GetTimeline() uint64 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *Directory) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
 }
 
 // DirectoryConnector is one connector a tunneler may use. The tunneler accepts
@@ -305,13 +321,15 @@ const file_zerotrust_v1_identity_proto_rawDesc = "" +
 	"SVIDStatus\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\tR\x06serial\x12!\n" +
 	"\fauthority_id\x18\x02 \x01(\tR\vauthorityId\x127\n" +
-	"\tnot_after\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\"\xa1\x01\n" +
+	"\tnot_after\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\"\xd7\x01\n" +
 	"\tDirectory\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12@\n" +
 	"\n" +
 	"connectors\x18\x02 \x03(\v2 .zerotrust.v1.DirectoryConnectorR\n" +
 	"connectors\x126\n" +
-	"\x17control_plane_addresses\x18\x03 \x03(\tR\x15controlPlaneAddresses\"\xdb\x01\n" +
+	"\x17control_plane_addresses\x18\x03 \x03(\tR\x15controlPlaneAddresses\x12\x1a\n" +
+	"\btimeline\x18\x04 \x01(\x04R\btimeline\x12\x18\n" +
+	"\apartial\x18\x05 \x01(\bR\apartial\"\xdb\x01\n" +
 	"\x12DirectoryConnector\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tspiffe_id\x18\x02 \x01(\tR\bspiffeId\x12\x1c\n" +

@@ -1,0 +1,60 @@
+package control
+
+import (
+	"slices"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
+)
+
+// confirmAfter is how long a stream may hear nothing of what it follows. Then it is told
+// at which position that is and its digest, a message of a hundred bytes.
+const confirmAfter = 9 * time.Minute
+
+// following is a stream that follows a set.
+type following[T any, E proto.Message] struct {
+	updates *updates[T, E]
+	stream  grpc.ServerStream
+	td      spiffeid.TrustDomain
+	maxAge  time.Duration
+	// each has every revision sent, also those that change nothing here: connectors say
+	// which one they have applied.
+	each bool
+
+	at        delta.Position // what the stream has, if all that was sent arrives
+	all       bool           // it needs everything
+	sent      bool           // something was, on this stream
+	addresses []string       // of the control plane, that were sent last
+	issuedAt  time.Time      // of the policy that was sent last
+}
+
+// begin notes what a peer says that it has. If that is wrong, it is sent everything.
+func (f *following[T, E]) begin(p *zerotrustv1.Position) {
+	digest, ok := delta.ParseDigest(p.GetDigest())
+	f.at, f.all = delta.Position{Timeline: p.GetTimeline(), At: p.GetAt(), Digest: digest}, !ok
+}
+
+// update sends what leads to a snapshot, if it is news to this stream.
+func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
+	to := f.updates.at(s)
+	due := f.each && s.Revision != f.at.At || to.Digest != f.at.Digest || to.Timeline != f.at.Timeline ||
+		s.IssuedAt.Sub(f.issuedAt) >= confirmAfter || !slices.Equal(addresses, f.addresses)
+	if f.sent && !f.all && !due {
+		return nil
+	}
+	addresses = addresses[:min(len(addresses), wire.MaxAddresses)]
+	messages, err := f.updates.next(s, f.td, f.at, f.all, ending{issuedAt: s.IssuedAt, addresses: addresses, maxAge: f.maxAge})
+	if err != nil {
+		return err
+	}
+	f.at, f.all, f.sent, f.addresses, f.issuedAt = to, false, true, addresses, s.IssuedAt
+	return sendAll(f.stream, messages)
+}

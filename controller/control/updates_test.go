@@ -1,0 +1,343 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+var domain = spiffeid.RequireTrustDomainFromString("mycorp.internal")
+
+// rows are a store of tunnelers.
+type rows struct {
+	*changelogtest.Log
+
+	revision  uint64
+	tunnelers map[string]fleet.Tunneler
+}
+
+func (r *rows) PolicyRevision(context.Context) (uint64, error)                     { return r.revision, nil }
+func (r *rows) Connectors(context.Context) ([]fleet.Connector, error)              { return nil, nil }
+func (r *rows) Tunnelers(context.Context) (out []fleet.Tunneler, err error)        { return r.byID(nil), nil }
+func (r *rows) Denials(context.Context, uint64, time.Time) ([]fleet.Denial, error) { return nil, nil }
+func (r *rows) ConnectorsByID(context.Context, []string) ([]fleet.Connector, error) {
+	return nil, nil
+}
+
+func (r *rows) TunnelersByID(_ context.Context, ids []string) ([]fleet.Tunneler, error) {
+	return r.byID(ids), nil
+}
+
+func (r *rows) byID(ids []string) (out []fleet.Tunneler) {
+	if ids == nil {
+		return slices.Collect(maps.Values(r.tunnelers))
+	}
+	for _, id := range ids {
+		if t, ok := r.tunnelers[id]; ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// put enrolls a tunneler, anew if it is there, or with a zero time takes it away.
+func (r *rows) put(id string, enrolled time.Time) {
+	w := identity.Workload{Kind: identity.KindTunneler, ID: id}
+	if enrolled.IsZero() {
+		delete(r.tunnelers, id)
+	} else {
+		r.tunnelers[id] = fleet.Tunneler{Member: fleet.Member{Workload: w, EnrolledAt: enrolled}}
+	}
+	r.revision++
+	r.Add(changelog.Change{Kind: changelog.Tunneler, ID: id, Op: changelog.Changed})
+	r.Add(changelog.Change{Kind: changelog.Policy, ID: strconv.FormatUint(r.revision, 10), Op: changelog.Changed})
+}
+
+// link is a controller, a connector, and what is on its way between them. White-box,
+// because what one stream is sent is not exported.
+type link struct {
+	rows      *rows
+	publisher *policy.Publisher
+	updates   *updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
+	timeline  uint64
+	snapshots map[[2]uint64]map[string]int64 // what each position of a timeline names
+	clock     time.Time
+
+	set   *delta.Set[*zerotrustv1.PolicyTunneler]
+	sent  following[policy.Tunneler, *zerotrustv1.PolicyTunneler]
+	wire  []*zerotrustv1.PolicyUpdate
+	asked bool // on its way back
+}
+
+func newLink() *link {
+	l := &link{
+		rows: &rows{Log: &changelogtest.Log{}, revision: 100, tunnelers: map[string]fleet.Tunneler{}}, timeline: 1,
+		snapshots: map[[2]uint64]map[string]int64{}, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), set: deltatest.Tunnelers(),
+	}
+	l.restart(nil)
+	return l
+}
+
+// restart is one of the controller, which forgets its history.
+func (l *link) restart(*rapid.T) {
+	l.rows.revision++
+	l.publisher = policy.NewPublisher(domain, l.rows, zap.NewNop(), func() time.Time { return l.clock })
+	l.updates = &updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]{subject: policies(), timeline: func() uint64 { return l.timeline }}
+	l.connect(nil)
+}
+
+// connect is a new stream: what was on its way is lost.
+func (l *link) connect(*rapid.T) {
+	l.wire, l.asked = nil, false
+	l.set.Stream()
+	l.sent = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: l.updates, td: domain, each: true}
+	l.sent.begin(deltatest.Position(l.set))
+}
+
+// send is what a stream does when the publisher wakes it.
+func (l *link) send(t require.TestingT) {
+	require.NoError(t, l.publisher.Refresh(context.Background()))
+	s := l.publisher.Current()
+	named := map[string]int64{}
+	for _, e := range s.Tunnelers.All() {
+		named[e.SPIFFEID.String()] = e.SVIDNotBefore.Unix()
+	}
+	l.snapshots[[2]uint64{l.timeline, s.Revision}] = named
+	all, err := l.updates.next(s, domain, l.sent.at, l.sent.all, ending{issuedAt: s.IssuedAt})
+	require.NoError(t, err)
+	l.sent.at, l.sent.all = l.updates.at(s), false
+	for _, raw := range all {
+		require.LessOrEqual(t, len(raw), wire.MaxUpdate)
+		var m zerotrustv1.ConnectResponse
+		require.NoError(t, proto.Unmarshal(raw, &m))
+		l.wire = append(l.wire, m.GetPolicy())
+	}
+}
+
+// deliver is the next message, to a receiver that asks for everything when it has to.
+func (l *link) deliver(t require.TestingT) {
+	if len(l.wire) == 0 {
+		return
+	}
+	r, err := l.set.Take(deltatest.PolicyPart(l.wire[0]))
+	l.wire = l.wire[1:]
+	l.holds(t)
+	if err != nil { // as where the order was mixed up: the stream ends
+		l.connect(nil)
+		return
+	}
+	l.asked = l.asked || r.Outcome == delta.Ask
+}
+
+// holds: nobody is there whom the policy at the position of the set does not name, on
+// the terms that it names.
+func (l *link) holds(t require.TestingT) {
+	at := l.set.Position()
+	named := l.snapshots[[2]uint64{at.Timeline, at.At}]
+	for id, e := range l.set.All() {
+		terms, ok := named[id]
+		require.True(t, ok, "%s is not named at %d", id, at.At)
+		require.Equal(t, terms, e.GetSvidNotBefore().GetSeconds())
+	}
+}
+
+// settle delivers all there is. In the end the connector has what the controller has:
+// the next time that it hears where the controller is, at the latest.
+func (l *link) settle(t require.TestingT) {
+	for range 4 {
+		if l.asked {
+			l.asked, l.sent.all = false, true
+		}
+		l.send(t)
+		for len(l.wire) > 0 {
+			l.deliver(t)
+		}
+	}
+	s := l.publisher.Current()
+	require.Equal(t, l.updates.at(s), l.set.Position())
+	require.Equal(t, s.Tunnelers.Len(), l.set.Len())
+}
+
+// TestAnyHistoryEndsInTheWholeSnapshot: whatever interleaves of changes, restarts of
+// either side, timelines, messages that are lost, doubled or swapped, and requests that
+// are lost.
+func TestAnyHistoryEndsInTheWholeSnapshot(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLink()
+		change := func(rt *rapid.T) {
+			id := fmt.Sprintf("t-%d", rapid.IntRange(0, 9).Draw(rt, "id"))
+			l.clock = l.clock.Add(time.Second)
+			if rapid.Bool().Draw(rt, "enroll") {
+				l.rows.put(id, l.clock)
+			} else {
+				l.rows.put(id, time.Time{})
+			}
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"change":  change,
+			"changes": func(rt *rapid.T) { change(rt); change(rt); l.send(rt) },
+			"send":    func(rt *rapid.T) { l.send(rt) },
+			"deliver": func(rt *rapid.T) { l.deliver(rt) },
+			"lose": func(*rapid.T) {
+				if len(l.wire) > 0 {
+					l.wire = l.wire[1:]
+				}
+			},
+			"double": func(*rapid.T) {
+				if len(l.wire) > 0 {
+					l.wire = append(l.wire, l.wire[0])
+				}
+			},
+			"swap": func(rt *rapid.T) {
+				if n := len(l.wire); n > 1 {
+					i, j := rapid.IntRange(0, n-1).Draw(rt, "i"), rapid.IntRange(0, n-1).Draw(rt, "j")
+					l.wire[i], l.wire[j] = l.wire[j], l.wire[i]
+				}
+			},
+			"break in parts": func(*rapid.T) {
+				if n := len(l.wire); n > 0 {
+					l.wire = append(l.wire[:n-1], broken(l.wire[n-1])...)
+				}
+			},
+			"hear the request": func(rt *rapid.T) {
+				if l.asked {
+					l.asked, l.sent.all = false, true
+					l.send(rt)
+				}
+			},
+			"lose the request":       func(*rapid.T) { l.asked = false },
+			"reconnect":              l.connect,
+			"restart the controller": l.restart,
+			"restart the connector": func(rt *rapid.T) {
+				at, kept := l.set.Position(), deltatest.Sorted(l.set)
+				l.set = deltatest.Tunnelers()
+				l.set.Restore(at.Timeline, at.At, kept)
+				l.connect(rt)
+			},
+			"a new timeline": func(rt *rapid.T) {
+				l.timeline++
+				l.restart(rt)
+			},
+			"": func(rt *rapid.T) { l.holds(rt) },
+		})
+		l.settle(rt)
+	})
+}
+
+// broken is the same update in up to three parts, as a large one is.
+func broken(u *zerotrustv1.PolicyUpdate) (out []*zerotrustv1.PolicyUpdate) {
+	if u.GetHeader().GetParts() > 1 {
+		return []*zerotrustv1.PolicyUpdate{u}
+	}
+	some := len(u.GetUpserts()) / 2
+	for i := range uint32(3) {
+		h := proto.CloneOf(u.GetHeader())
+		h.Part, h.Parts = i+1, 3
+		out = append(out, &zerotrustv1.PolicyUpdate{Header: h})
+	}
+	out[0].Removals, out[1].Upserts, out[2].Upserts = u.GetRemovals(), u.GetUpserts()[:some], u.GetUpserts()[some:]
+	return out
+}
+
+// counting is a stream that counts what it is sent.
+type counting struct {
+	grpc.ServerStream
+
+	bytes int
+}
+
+func (c *counting) SendMsg(m any) error {
+	c.bytes += len(m.(encoded))
+	return nil
+}
+
+// BenchmarkChange is one change of a fleet and its way to 1,000 streams up to gRPC: the
+// time and bytes a stream, and the time of the publisher. Neither is to grow with the
+// fleet.
+func BenchmarkChange(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 50_000} {
+		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
+			l := newLink()
+			for i := range n {
+				l.rows.tunnelers[fmt.Sprintf("t-%06d", i)] = fleet.Tunneler{Member: fleet.Member{
+					Workload: identity.Workload{Kind: identity.KindTunneler, ID: fmt.Sprintf("t-%06d", i)}, EnrolledAt: l.clock,
+				}}
+			}
+			require.NoError(b, l.publisher.Refresh(context.Background()))
+			streams := make([]following[policy.Tunneler, *zerotrustv1.PolicyTunneler], 1000)
+			sent := &counting{}
+			for i := range streams {
+				streams[i] = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: l.updates, stream: sent, td: domain, each: true}
+				require.NoError(b, streams[i].update(l.publisher.Current(), nil))
+			}
+			sent.bytes = 0
+			var publishing, sending time.Duration
+			for i := 0; b.Loop(); i++ {
+				l.clock = l.clock.Add(time.Second)
+				l.rows.put(fmt.Sprintf("t-%06d", i%n), l.clock)
+				began := time.Now()
+				if err := l.publisher.Refresh(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				published := time.Now()
+				s := l.publisher.Current()
+				for i := range streams {
+					if err := streams[i].update(s, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				publishing, sending = publishing+published.Sub(began), sending+time.Since(published)
+			}
+			all := float64(b.N * len(streams))
+			b.ReportMetric(float64(publishing.Nanoseconds())/float64(b.N), "ns-publisher")
+			b.ReportMetric(float64(sending.Nanoseconds())/all, "ns/stream")
+			b.ReportMetric(float64(sent.bytes)/all, "bytes/stream")
+		})
+	}
+}
+
+// BenchmarkEverything is what a stream costs that knows nothing, when everything is
+// encoded and when it was encoded before.
+func BenchmarkEverything(b *testing.B) {
+	l := newLink()
+	for i := range 50_000 {
+		l.rows.put(fmt.Sprintf("t-%06d", i), l.clock)
+	}
+	require.NoError(b, l.publisher.Refresh(context.Background()))
+	s := l.publisher.Current()
+	for _, again := range []bool{false, true} {
+		b.Run(fmt.Sprintf("encoded-before=%t", again), func(b *testing.B) {
+			for b.Loop() {
+				if !again {
+					l.updates.whole = nil
+				}
+				f := following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: l.updates, stream: &counting{}, td: domain, each: true, all: true}
+				if err := f.update(s, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
