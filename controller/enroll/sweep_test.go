@@ -15,7 +15,7 @@ import (
 func TestTokensThatEndedLongAgoAreForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.token(t, enroll.TokenRequest{Workload: connector, })
+	w.token(t, enroll.TokenRequest{Workload: connector})
 	kept := func() int {
 		all, err := w.List(t.Context())
 		require.NoError(t, err)

@@ -122,8 +122,8 @@ func elsewhere(c adminapi.Clone) string {
 
 // revokeCommand ends the access of a member; find is what the API knows of it.
 func revokeCommand(
-	c *connection, kind string, find func(api *adminclient.Client, ctx context.Context, id string) (adminapi.Member, error),
-	list func(api *adminclient.Client, ctx context.Context) ([]adminapi.Member, error),
+	c *connection, kind string, find func(ctx context.Context, api *adminclient.Client, id string) (adminapi.Member, error),
+	list func(ctx context.Context, api *adminclient.Client) ([]adminapi.Member, error),
 	revoke func(api *adminclient.Client, ctx context.Context, id string) error, cut string,
 ) *cobra.Command {
 	consequences := cut + "\nIf no other member runs on its host, the host's SPIRE agent is banned.\n" +
@@ -134,11 +134,11 @@ func revokeCommand(
 		example:      fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
 		consequences: consequences,
 		complete: c.complete(func(ctx context.Context, api *adminclient.Client) ([]string, error) {
-			all, err := list(api, ctx)
+			all, err := list(ctx, api)
 			return described(all, err, func(m adminapi.Member) (string, string, bool) { return m.ID, m.Status, true })
 		}),
 		find: func(ctx context.Context, api *adminclient.Client, id string) (string, error) {
-			m, err := find(api, ctx, id)
+			m, err := find(ctx, api, id)
 			if err != nil || m.RevokedAt.IsZero() {
 				return "", err
 			}
@@ -148,17 +148,17 @@ func revokeCommand(
 	}.command(c)
 }
 
-func connectorMember(api *adminclient.Client, ctx context.Context, id string) (adminapi.Member, error) {
+func connectorMember(ctx context.Context, api *adminclient.Client, id string) (adminapi.Member, error) {
 	m, err := api.Connector(ctx, id)
 	return m.Member, err
 }
 
-func tunnelerMember(api *adminclient.Client, ctx context.Context, id string) (adminapi.Member, error) {
+func tunnelerMember(ctx context.Context, api *adminclient.Client, id string) (adminapi.Member, error) {
 	m, err := api.Tunneler(ctx, id)
 	return m.Member, err
 }
 
-func liveConnectors(api *adminclient.Client, ctx context.Context) (out []adminapi.Member, err error) {
+func liveConnectors(ctx context.Context, api *adminclient.Client) (out []adminapi.Member, err error) {
 	all, err := api.Connectors(ctx, adminclient.ListOptions{})
 	for _, m := range all {
 		out = append(out, m.Member)
@@ -166,7 +166,7 @@ func liveConnectors(api *adminclient.Client, ctx context.Context) (out []adminap
 	return out, err
 }
 
-func liveTunnelers(api *adminclient.Client, ctx context.Context) (out []adminapi.Member, err error) {
+func liveTunnelers(ctx context.Context, api *adminclient.Client) (out []adminapi.Member, err error) {
 	all, err := api.Tunnelers(ctx, adminclient.ListOptions{})
 	for _, m := range all {
 		out = append(out, m.Member)

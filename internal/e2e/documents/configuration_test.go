@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the tables of docs/configuration.
 // "go test ./internal/e2e/documents -run ConfigurationPage -update" writes them.
 func TestTheConfigurationPageHasEveryKey(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(top, "docs/configuration.md")
+	path := filepath.Join(top, "docs", "configuration.md")
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	want := text
