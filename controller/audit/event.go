@@ -72,6 +72,11 @@ const (
 	RotationResume = "ca.rotation.resume"
 	RotationAbort  = "ca.rotation.abort"
 	RotationEnd    = "ca.rotation.end"
+	BootstrapStart = "ca.bootstrap.start"
+	BootstrapPhase = "ca.bootstrap.phase"
+	BootstrapSkip  = "ca.bootstrap.skip"
+	BootstrapAbort = "ca.bootstrap.abort"
+	BootstrapEnd   = "ca.bootstrap.end"
 )
 
 // maxState bounds Before and After, in bytes: a record is to fit a datagram.
