@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/backup"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
@@ -77,12 +78,15 @@ type controller struct {
 	bans       *fleet.BanWatch
 	enroll     *enroll.Service
 	rotation   *rotation.Manager
-	admin      *api.Server
-	identity   *auth.Auth
-	besides    []func(context.Context) error // run beside the admin listener
-	feed       *events.Feed
-	setup      string // link of the first owner; empty once there is one
-	series     *series.Series
+	anchors    *anchors.Manager
+	// restartSPIRE has our spire-server read its files anew; nil with an operator's.
+	restartSPIRE func(context.Context) error
+	admin        *api.Server
+	identity     *auth.Auth
+	besides      []func(context.Context) error // run beside the admin listener
+	feed         *events.Feed
+	setup        string // link of the first owner; empty once there is one
+	series       *series.Series
 }
 
 // serve runs the controller until ctx ends. Things start in the order of this
@@ -224,6 +228,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)
+	c.anchors = c.newAnchors(now)
 	if err := c.newAdmin(now); err != nil {
 		return nil, nil, err
 	}
@@ -262,7 +267,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy), streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Heard, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
@@ -337,7 +342,7 @@ func (f running) Run(ctx context.Context) error { return f(ctx) }
 // components are everything that was built and runs.
 func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
-		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.bans, c.rotation, c.enroll, c.feed, c.series,
+		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.bans, c.rotation, c.anchors, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
 		running(c.pruneWitnesses),
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),

@@ -56,7 +56,7 @@ func (c *controller) startSPIRE(ctx context.Context, abort context.CancelCauseFu
 		if err != nil {
 			return stop, err
 		}
-		socket = c.paths.serverSocket()
+		c.restartSPIRE, socket = server.Restart, c.paths.serverSocket()
 		stages = append(stages, start(ctx, abort, server.Run))
 		if err := server.WaitReady(within); err != nil {
 			return stop, fmt.Errorf("start spire-server: %w: see its lines in this log", err)

@@ -138,6 +138,27 @@ func (c *Client) RevokeKey(ctx context.Context, id string) error {
 	return c.remove(ctx, "keys", id)
 }
 
+// BootstrapCA returns the bootstrap CA and its replacement.
+func (c *Client) BootstrapCA(ctx context.Context) (adminapi.BootstrapCA, error) {
+	var out adminapi.BootstrapCA
+	err := c.call(ctx, http.MethodGet, route("ca", "bootstrap"), nil, &out)
+	return out, err
+}
+
+// ReplaceBootstrapCA starts its replacement and does not wait for it.
+func (c *Client) ReplaceBootstrapCA(ctx context.Context, r adminapi.BootstrapRequest) (adminapi.BootstrapReplacement, error) {
+	var out adminapi.BootstrapReplacement
+	err := c.call(ctx, http.MethodPost, route("ca", "bootstrap", "replacements"), r, &out)
+	return out, err
+}
+
+// AbortBootstrapCA ends the replacement, until the new CA signs.
+func (c *Client) AbortBootstrapCA(ctx context.Context) (adminapi.BootstrapReplacement, error) {
+	var out adminapi.BootstrapReplacement
+	err := c.call(ctx, http.MethodPost, route("ca", "bootstrap", "replacements", "abort"), nil, &out)
+	return out, err
+}
+
 // CA returns the authorities, the rotation and the outage budget.
 func (c *Client) CA(ctx context.Context) (adminapi.CA, error) {
 	var out adminapi.CA

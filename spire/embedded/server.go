@@ -50,6 +50,15 @@ func New(ctx context.Context, program string, conf agentconf.Server, log *zap.Lo
 // Run keeps the server running until ctx ends.
 func (s *Server) Run(ctx context.Context) error { return s.process.Run(ctx) }
 
+// Restart has the server read its configuration anew, and the files that it names, and
+// returns once it answers. Agents and programs keep what they have meanwhile.
+func (s *Server) Restart(ctx context.Context) error {
+	if err := s.process.Restart(ctx, func() error { return nil }); err != nil {
+		return err
+	}
+	return s.process.WaitReady(ctx)
+}
+
 // WaitReady returns once the server answers.
 func (s *Server) WaitReady(ctx context.Context) error { return s.process.WaitReady(ctx) }
 

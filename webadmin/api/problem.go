@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
@@ -73,6 +74,8 @@ func problemOf(err error) *problemError {
 	switch {
 	case errors.Is(err, rotation.ErrUpstream):
 		return problem(http.StatusConflict, adminapi.TypeUpstream, rotation.ErrUpstream.Error())
+	case errors.Is(err, anchors.ErrNone), errors.Is(err, anchors.ErrRunning), errors.Is(err, anchors.ErrTooLate), errors.Is(err, anchors.ErrExternal):
+		return problem(http.StatusConflict, adminapi.TypeRotation, err.Error())
 	case errors.Is(err, rotation.ErrNone), errors.Is(err, rotation.ErrRunning), errors.Is(err, rotation.ErrTooLate), errors.Is(err, rotation.ErrNotStuck):
 		return problem(http.StatusConflict, adminapi.TypeRotation, err.Error())
 	case errors.Is(err, enroll.ErrLiveMember):

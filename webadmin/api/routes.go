@@ -21,6 +21,7 @@ func (s *Server) operations() []operation {
 		s.memberOperations(),
 		s.hostOperations(),
 		s.caOperations(),
+		s.bootstrapOperations(),
 		s.auditOperations(),
 		s.sessionOperations(),
 		s.oidcOperations(),

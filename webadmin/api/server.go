@@ -16,6 +16,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
@@ -90,6 +91,15 @@ type Fleet interface {
 	Revoke(ctx context.Context, r fleet.Revocation) error
 }
 
+// Bootstrap drives the replacement of the bootstrap CA; anchors.Manager is it.
+type Bootstrap interface {
+	Report(ctx context.Context) (anchors.Report, error)
+	// Start errors: anchors.ErrRunning, ErrExternal, ErrDeadline.
+	Start(ctx context.Context, q anchors.Request) (anchors.Record, error)
+	// Abort errors: anchors.ErrNone, ErrTooLate.
+	Abort(ctx context.Context, q anchors.Request) (anchors.Record, error)
+}
+
 // Rotations drives CA rotations; rotation.Manager is it.
 type Rotations interface {
 	Report(ctx context.Context) (rotation.Report, error)
@@ -150,6 +160,7 @@ type Config struct {
 	Claims      Claims
 	Fleet       Fleet
 	Rotations   Rotations
+	Bootstrap   Bootstrap
 	Trail       Trail
 	Auth        Authenticator
 	TrustDomain spiffeid.TrustDomain

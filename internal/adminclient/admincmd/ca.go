@@ -16,7 +16,7 @@ import (
 
 func caCommand() *cobra.Command {
 	return group("ca", "Show and rotate the certificate authority of the trust domain", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{caStatus(c), caRotate(c), caResume(c), caAbort(c)}
+		return []*cobra.Command{caStatus(c), caRotate(c), caResume(c), caAbort(c), bootstrapCommand(c)}
 	})
 }
 

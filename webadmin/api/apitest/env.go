@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -13,7 +14,9 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
@@ -50,9 +53,23 @@ type Env struct {
 	// SPIRE and Rotations are a CA without members; Run of the latter drives it.
 	SPIRE     *rotationtest.SPIRE
 	Rotations *rotation.Manager
+	// Bootstrap replaces a bootstrap CA without hosts; Step of it drives it.
+	Bootstrap *anchors.Manager
 
 	mu      sync.Mutex
 	refused []audit.Event
+}
+
+func bootstrap(t testing.TB, now func() time.Time) *anchors.Manager {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := bootstrapca.Open(dir, spiffeid.RequireTrustDomainFromString("mycorp.internal"), now)
+	require.NoError(t, err)
+	return anchors.New(anchors.Config{
+		CA: ca, File: filepath.Join(dir, "replacement.json"), Own: func() string { return "" }, Log: zap.NewNop(), Now: now,
+		Hosts:  func(context.Context) ([]anchors.Host, error) { return nil, nil },
+		Reload: func(context.Context) error { return nil }, Audit: func(context.Context, audit.Event) error { return nil },
+	})
 }
 
 // Actor is who Env.Key belongs to.
@@ -100,13 +117,14 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 		SPIRE: e.SPIRE, Store: &rotationtest.Store{}, Members: world, Online: world, Agents: world, Self: world.Self,
 		Audit: audit.New(zap.NewNop(), clock.Now), Log: zap.NewNop(), Now: clock.Now,
 	})
+	e.Bootstrap = bootstrap(t, clock.Now)
 	e.Events, e.Replays = events.NewHub(clock.Now), &Replays{}
 	e.Series = series.New(e.Fleet, zap.NewNop(), clock.Now)
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
 	e.Key = e.AddKey(t, auth.Key{ID: "all", Permissions: Grantable()})
 	e.Identity = authtest.New(t, clock.Now)
 	c := api.Config{
-		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Auth: e.Auth, Trail: e.Trail,
+		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Bootstrap: e.Bootstrap, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, handed string) []adminapi.InstallCommand {
 			if tok.Workload.Kind == identity.KindTunneler { // as a script that asks

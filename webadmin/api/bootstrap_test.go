@@ -1,0 +1,53 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+)
+
+func TestTheBootstrapCAIsReplacedThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	before := decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap"))
+	require.Len(t, before.Anchors, 1)
+	require.True(t, before.Anchors[0].Signs)
+	require.Nil(t, before.Replacement)
+	for name, body := range map[string]string{
+		"no object": `[]`, "an unknown field": `{"force":true}`, "no duration": `{"deadline":"soon"}`, "a short deadline": `{"deadline":"1s"}`,
+		"no deadline at all": `{"deadline":"0s"}`, "a negative one": `{"deadline":"-5m"}`,
+	} {
+		code, _, text := post(t, e, "/ca/bootstrap/replacements", body)
+		require.Equal(t, http.StatusBadRequest, code, "%s: %s", name, text)
+	}
+	code, p, _ := post(t, e, "/ca/bootstrap/replacements/abort", "")
+	require.Equal(t, http.StatusConflict, code)
+	require.Contains(t, p.Detail, "not being replaced")
+
+	code, _, text := post(t, e, "/ca/bootstrap/replacements", `{"deadline":"10m"}`)
+	require.Equal(t, http.StatusAccepted, code, text)
+	code, _, _ = post(t, e, "/ca/bootstrap/replacements", `{}`)
+	require.Equal(t, http.StatusConflict, code)
+	_, err := e.Bootstrap.Step(t.Context())
+	require.NoError(t, err)
+	during := decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap"))
+	require.Len(t, during.Anchors, 2)
+	require.Equal(t, "prepared", during.Replacement.Phase)
+	require.Equal(t, "10m0s", during.Replacement.Deadline)
+	require.Equal(t, before.Anchors[0].Fingerprint, during.Replacement.Old)
+	for running := true; running; {
+		running, err = e.Bootstrap.Step(t.Context())
+		require.NoError(t, err)
+	}
+	after := decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap"))
+	require.Len(t, after.Anchors, 1)
+	require.Equal(t, "done", after.Replacement.State)
+	require.True(t, after.Replacement.Finished())
+	require.Equal(t, after.Replacement.New, after.Anchors[0].Fingerprint)
+	code, p, _ = post(t, e, "/ca/bootstrap/replacements/abort", "")
+	require.Equal(t, http.StatusConflict, code, p.Detail)
+}
