@@ -355,7 +355,7 @@ func TestRunDrivesItToItsEnd(t *testing.T) {
 		w.start()
 		synctest.Wait()
 		for range 20 {
-			time.Sleep(2 * time.Second) //nolint:forbidigo // in fake time
+			<-time.After(2 * time.Second)
 		}
 		cancel()
 		require.NoError(t, <-done)

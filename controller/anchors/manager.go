@@ -174,7 +174,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			failing.Fails(m.cfg.Log, zap.WarnLevel, "replacement of the bootstrap CA does not go on, retrying", err)
+			failing.Fails(m.cfg.Log, zap.WarnLevel, "replacement of the bootstrap CA does not continue, retrying", err)
 		default:
 			failing.Over(m.cfg.Log, "")
 		}

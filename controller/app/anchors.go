@@ -65,7 +65,7 @@ func (c *controller) certifiedHosts(ctx context.Context) ([]anchors.Host, error)
 	}
 	var out []anchors.Host
 	for _, h := range hosts {
-		if h.RevokedAt.IsZero() && len(h.Certificate) > 0 {
+		if h.RevokedAt.IsZero() && !h.Ephemeral {
 			out = append(out, anchors.Host{ID: h.ID, Name: strings.Join(members[h.ID], ", "), Online: online[h.ID]})
 		}
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -52,7 +54,7 @@ func ExportAll(r *metrics.Registry) {
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{
 		Policy: p, Roster: presence.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
-		Unproven: func() (control, session uint64) { return 0, 0 }, Store: Untroubled{},
+		Unproven: func() (control, session uint64) { return 0, 0 }, Store: Untroubled{}, Anchors: func() []*x509.Certificate { return nil },
 	})
 }
 
@@ -243,6 +245,9 @@ func (w *Wired) Roster() *presence.Roster { return w.c.roster }
 
 // Policy is what is in force.
 func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }
+
+// CertifiedHosts is what a replacement of the bootstrap CA waits for.
+func (w *Wired) CertifiedHosts(ctx context.Context) ([]anchors.Host, error) { return w.c.certifiedHosts(ctx) }
 
 // Moved is what happens when the controller is found elsewhere, and woken who has to
 // tell its peers.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"crypto/x509"
+	"math"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
@@ -109,11 +111,19 @@ type domain struct {
 	// Unproven counts the refused proofs that members report.
 	Unproven func() (control, session uint64)
 	Store    trouble
+	// Anchors of the bootstrap CA; the first one signs.
+	Anchors func() []*x509.Certificate
 }
 
 func exportDomain(r *metrics.Registry, d domain) {
 	r.Fleet(func() metrics.Fleet { return numbers(d.Policy.Current(), d.Roster.Headcount()) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
+	r.Gauge("bootstrap_ca_not_after_timestamp_seconds", "When the bootstrap CA that signs expires.", nil, func() float64 {
+		if all := d.Anchors(); len(all) > 0 {
+			return float64(all[0].NotAfter.Unix())
+		}
+		return math.NaN()
+	})
 	r.Reproofs(metrics.LinkControl, d.Reproofs)
 	for link, read := range map[string]func() uint64{
 		metrics.LinkControl: func() uint64 { n, _ := d.Unproven(); return n },

@@ -238,7 +238,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	c.explain(checks)
 	exportConnections(c.metrics, c.connections())
 	exportFollowers(c.metrics, c.store.ChangePosition, map[string]follower{"policy": c.policy, "reconciler": c.reconciler, "events": c.feed})
-	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store})
+	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store, Anchors: c.ca.Anchors})
 	return enrollment, plane, nil
 }
 

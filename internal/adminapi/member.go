@@ -129,11 +129,12 @@ const (
 	AttentionOutdated  = "outdated"
 	AttentionCloned    = "cloned"
 	AttentionContested = "contested"
+	AttentionBootstrap = "bootstrap_ca"
 )
 
 // Attention is one thing that an operator has to look into.
 type Attention struct {
-	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested"`
+	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested,bootstrap_ca"`
 	// Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
 	Member string `json:"member,omitempty"`
 	// Found says what is wrong, Do what to do.

@@ -3,7 +3,7 @@ package archtest
 import "slices"
 
 // domain lists the packages that hold the rules of the product.
-var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/audit", "controller/changelog", "controller/events"}
+var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/changelog", "controller/events"}
 
 // wholeSystem lists the packages that start all programs together.
 var wholeSystem = []string{"internal/e2e", "internal/demo", "internal/benchenroll"}
@@ -25,6 +25,7 @@ var mayImport = []struct {
 	{"spire", []string{"internal"}},
 	// Sign-in is tested on the real store rather than on a fake of it.
 	{"webadmin/auth/authtest", append([]string{"internal", "webadmin", "controller/store"}, domain...)},
+	{"webadmin/api/apitest", append([]string{"internal", "webadmin", "controller/bootstrapca"}, domain...)},
 	{"webadmin", append([]string{"internal"}, domain...)},
 	// The host's side of enrollment hands what it got to the agent's supervisor.
 	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},

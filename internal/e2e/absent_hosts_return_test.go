@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
 const (
@@ -31,13 +33,19 @@ func TestAHostAbsentForSixMinutesReturnsWithinThirtySeconds(t *testing.T) {
 	link := newLink(t)
 	s := newWorld(t, append(link.listen(), "--spire-agent-ttl", agentTTL)...)
 	connector := s.behind(link, "far-away-01")
-	before := s.seen(connector)
+	near := s.join("near", "connector", "near-01")
+	before, nearBefore := s.seen(connector), s.seen(near)
 	tokens := s.cli("token", "list", "-o", "json")
 
 	cut := time.Now()
 	link.set("down")
 	s.offline(connector)
 	require.Less(t, time.Since(cut), 45*time.Second, "OFFLINE after three missed heartbeats")
+	// It does not get in by what it had: the bootstrap CA is replaced meanwhile.
+	s.replaceBootstrapCA(near)
+	nearAfter := s.seen(near)
+	require.Equal(t, adminapi.Online, nearAfter.Status)
+	require.Equal(t, nearBefore.Since, nearAfter.Since, "its stream has lived on")
 	s.eventually(absence+time.Minute, "the absence is over", func(ctx context.Context) error {
 		if left := absence - time.Since(cut); left > 0 {
 			return fmt.Errorf("%s left, %w", left, s.isOffline(ctx, connector))
@@ -67,6 +75,31 @@ func TestAHostAbsentForSixMinutesReturnsWithinThirtySeconds(t *testing.T) {
 		default:
 		}
 	}
+}
+
+// replaceBootstrapCA replaces it and requires that this host has followed.
+func (s *system) replaceBootstrapCA(here *world.Host) {
+	s.t.Helper()
+	dir := hostagent.Dir{Root: here.HostDir()}
+	was := readFile(s.t, dir.Certificate())
+	begin := time.Now()
+	ca := decode[adminapi.BootstrapCA](s.t, s.cli("ca", "bootstrap", "rotate", "--yes", "-o", "json"))
+	s.t.Logf("the bootstrap CA was replaced in %.0f s", time.Since(begin).Seconds())
+	require.Equal(s.t, "done", ca.Replacement.State)
+	require.Empty(s.t, ca.Replacement.Skipped)
+	require.Len(s.t, ca.Anchors, 1)
+	trusted, err := bootstrap.ReadAnchors(dir.ControllerCA())
+	require.NoError(s.t, err)
+	require.Len(s.t, trusted, 1)
+	require.Equal(s.t, ca.Anchors[0].Fingerprint, strings.ToLower(bootstrap.Fingerprint(trusted[0])))
+	require.NotEqual(s.t, was, readFile(s.t, dir.Certificate()), "the host has renewed its certificate")
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(raw)
 }
 
 // link is a cable between this machine, where the controller runs, and a network

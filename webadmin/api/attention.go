@@ -2,8 +2,11 @@ package api
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -61,6 +64,35 @@ func (a *attention) marked(m fleet.Member, marks marks) {
 		*a = append(*a, adminapi.Attention{
 			Kind: adminapi.AttentionContested, Member: m.String(),
 			Found: "A second key tried the enrollment token of its host.", Do: "If you are not sure which host has it, revoke it and enroll again.",
+		})
+	}
+}
+
+// What an operator is told of the bootstrap CA.
+const (
+	// bootstrapPatience is how long a gate of its replacement may be closed: two rounds
+	// of each host, and the restart of its agent.
+	bootstrapPatience = time.Minute
+	// bootstrapNotice is how long before its end it has to be replaced.
+	bootstrapNotice = 365 * 24 * time.Hour
+)
+
+// bootstrap notes a replacement of the bootstrap CA that hosts hold up, and a CA that
+// ends.
+func (a *attention) bootstrap(r anchors.Report, now time.Time) {
+	if rec := r.Record; rec != nil && !rec.Finished() {
+		if g := r.Gate; g != nil && len(g.Holdouts) > 0 && now.Sub(rec.PhaseAt) > bootstrapPatience {
+			*a = append(*a, adminapi.Attention{
+				Kind: adminapi.AttentionBootstrap, Found: fmt.Sprintf("The replacement of the bootstrap CA (%s) waits for %d of %d hosts, among them %s: %s.", rec.Phase, len(g.Holdouts), g.Total, g.Holdouts[0].Name, g.Holdouts[0].Why),
+				Do: "Look at these hosts with `grpccontroller ca bootstrap status`; one that cannot be helped now can be revoked, or gets in later by itself.",
+			})
+		}
+		return
+	}
+	if len(r.Anchors) > 0 && r.Anchors[0].NotAfter.Sub(now) < bootstrapNotice {
+		*a = append(*a, adminapi.Attention{
+			Kind: adminapi.AttentionBootstrap, Found: "The bootstrap CA expires on " + r.Anchors[0].NotAfter.UTC().Format("2006-01-02") + ".",
+			Do: "Replace it: `grpccontroller ca bootstrap rotate`.",
 		})
 	}
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,4 +51,16 @@ func TestTheBootstrapCAIsReplacedThroughTheAPI(t *testing.T) {
 	require.Equal(t, after.Replacement.New, after.Anchors[0].Fingerprint)
 	code, p, _ = post(t, e, "/ca/bootstrap/replacements/abort", "")
 	require.Equal(t, http.StatusConflict, code, p.Detail)
+}
+
+func TestABootstrapCAThatEndsIsShown(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	require.Empty(t, decode[adminapi.Status](t, get(t, e, "/api/admin/status")).Attention)
+	e.Clock.Advance(9*365*24*time.Hour + 48*time.Hour)
+	got := decode[adminapi.Status](t, get(t, e, "/api/admin/status")).Attention
+	require.Len(t, got, 1)
+	require.Equal(t, adminapi.AttentionBootstrap, got[0].Kind)
+	require.Contains(t, got[0].Found, "The bootstrap CA expires on ")
+	require.Contains(t, got[0].Do, "grpccontroller ca bootstrap rotate")
 }

@@ -70,6 +70,11 @@ func (s *Server) status(c *gin.Context) error {
 		count(&out.Tunnelers, m.Member, m.Presence)
 		found.tunneler(m)
 	}
+	ca, err := s.cfg.Bootstrap.Report(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	found.bootstrap(ca, s.cfg.Now())
 	out.Attention, out.AttentionTotal = found.first(), len(found)
 	c.JSON(http.StatusOK, out)
 	return nil
