@@ -203,7 +203,7 @@ func TestEveryHostThatIsHereIsWaitedForAtEachGate(t *testing.T) {
 	r := w.report()
 	require.Equal(t, anchors.Done, r.Record.State)
 	require.Empty(t, r.Record.Skipped)
-	require.Equal(t, bootstrapca.Idle, r.Stage)
+	require.Equal(t, bootstrapca.Idle, w.ca.Stage())
 	var said []string
 	for _, e := range w.events {
 		said = append(said, e.Action)

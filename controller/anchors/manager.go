@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
@@ -36,7 +35,8 @@ const lookEvery = time.Second
 
 // CA is the bootstrap CA; bootstrapca.CA is it.
 type CA interface {
-	Stage() bootstrapca.Stage
+	// Activated says that the second anchor signs and the first is still trusted.
+	Activated() bool
 	Prepare() error
 	Activate() error
 	Retire() error
@@ -107,7 +107,7 @@ func (m *Manager) Start(ctx context.Context, q Request) (Record, error) {
 		ID: "boot_" + hex.EncodeToString(id), State: Running, Phase: Preparing, PhaseAt: now,
 		Old: fingerprint(m.cfg.CA.Anchors()[0]), StartedBy: q.Actor, StartedAt: now, Deadline: q.Deadline,
 	}
-	if m.cfg.CA.Stage() == bootstrapca.Activated { // its record was lost
+	if m.cfg.CA.Activated() { // its record was lost
 		r.Phase, r.Old, r.New = Activating, fingerprint(m.cfg.CA.Anchors()[1]), fingerprint(m.cfg.CA.Anchors()[0])
 	}
 	e := audit.Event{Action: audit.BootstrapStart, Actor: q.Actor, RequestID: q.RequestID, Source: q.From}
@@ -281,7 +281,6 @@ func (m *Manager) skip(ctx context.Context, r Record, g Gate) error {
 
 // Report is what an operator sees.
 type Report struct {
-	Stage bootstrapca.Stage
 	// Anchors are in force, the first one signs.
 	Anchors []*x509.Certificate
 	// Record is of the replacement that runs, or ran last; nil before the first.
@@ -292,7 +291,7 @@ type Report struct {
 
 // Report looks at everything now.
 func (m *Manager) Report(ctx context.Context) (Report, error) {
-	out := Report{Stage: m.cfg.CA.Stage(), Anchors: m.cfg.CA.Anchors()}
+	out := Report{Anchors: m.cfg.CA.Anchors()}
 	r, err := readRecord(m.cfg.File)
 	if err != nil || r == nil {
 		return out, err

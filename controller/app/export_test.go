@@ -247,7 +247,9 @@ func (w *Wired) Roster() *presence.Roster { return w.c.roster }
 func (w *Wired) Policy() *policy.Snapshot { return w.c.policy.Current() }
 
 // CertifiedHosts is what a replacement of the bootstrap CA waits for.
-func (w *Wired) CertifiedHosts(ctx context.Context) ([]anchors.Host, error) { return w.c.certifiedHosts(ctx) }
+func (w *Wired) CertifiedHosts(ctx context.Context) ([]anchors.Host, error) {
+	return w.c.certifiedHosts(ctx)
+}
 
 // Moved is what happens when the controller is found elsewhere, and woken who has to
 // tell its peers.

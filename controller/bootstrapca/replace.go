@@ -23,6 +23,9 @@ func (ca *CA) Stage() Stage {
 	return ca.stage()
 }
 
+// Activated says that the second anchor signs and the first is still trusted.
+func (ca *CA) Activated() bool { return ca.Stage() == Activated }
+
 // stage needs the lock. The second anchor is the one whose key is in next.key until it
 // is the only one, so the order of the anchors says which of them signs.
 func (ca *CA) stage() Stage {
