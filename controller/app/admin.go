@@ -9,6 +9,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
@@ -20,15 +21,19 @@ import (
 // newAdmin makes the admin API and what feeds it; it needs the whole domain.
 func (c *controller) newAdmin(now func() time.Time) error {
 	c.feed = &events.Feed{Hub: events.NewHub(now), Changes: c.store, Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
-	commands := installer{
-		trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(),
-		ca: c.caPEM(),
+	commands := func() installer { // the bootstrap CA can be replaced meanwhile
+		return installer{trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(), ca: c.caPEM()}
 	}
 	c.series = series.New(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
 		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Bootstrap: c.anchors, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
-		TrustDomain: c.td, Version: cli.Version().Version, Install: commands.commands, Enrollment: commands.enrollment, Tracer: c.tracing.Tracer(), Log: c.log, Now: now,
+		TrustDomain: c.td, Version: cli.Version().Version,
+		Install: func(t enroll.Token, handed string) []adminapi.InstallCommand {
+			return commands().commands(t, handed)
+		},
+		Enrollment: func() adminapi.Enrollment { return commands().enrollment() },
+		Tracer:     c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)

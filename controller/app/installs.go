@@ -46,7 +46,7 @@ func openInstalls(dir, keyFile string, log *zap.Logger) (installs, error) {
 	return i, nil
 }
 
-func (i installs) service(ca []byte, result func(string)) (*install.Service, error) {
+func (i installs) service(ca func() []byte, result func(string)) (*install.Service, error) {
 	return install.New(install.Config{Tree: i.tree, Key: i.key, CA: ca, Result: result, Log: i.log})
 }
 

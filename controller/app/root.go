@@ -4,6 +4,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -129,11 +133,10 @@ dashboard. --fingerprint prints what to compare it with.`,
 		if err := makeDataDir(cfg.DataDir); err != nil {
 			return err
 		}
-		ca, err := bootstrapca.Open(paths(cfg.DataDir).bootstrap(), td, time.Now)
+		text, err := signingCA(paths(cfg.DataDir).bootstrap(), td)
 		if err != nil {
 			return err
 		}
-		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
 		if only {
 			text = []byte("sha256 Fingerprint=" + fingerprint(text) + "\n")
 		}
@@ -142,4 +145,20 @@ dashboard. --fingerprint prints what to compare it with.`,
 	})
 	cmd.Flags().BoolVar(&only, "fingerprint", false, "print the SHA-256 fingerprint of the certificate alone")
 	return cmd
+}
+
+// signingCA is the certificate of the bootstrap CA that signs, which is made where there
+// is none yet. What a running controller has is only read: it may be replacing it.
+func signingCA(dir string, td spiffeid.TrustDomain) ([]byte, error) {
+	file := filepath.Join(dir, "ca.crt")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if _, err := bootstrapca.Open(dir, td, time.Now); err != nil {
+			return nil, err
+		}
+	}
+	all, err := bootstrap.ReadAnchors(file)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: all[0].Raw}), nil
 }

@@ -260,7 +260,7 @@ func (c changes) MembersChanged(revoked []fleet.Member) {
 }
 
 func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
-	downloads, err := c.installs.service(c.caPEM(), installResults(c.metrics))
+	downloads, err := c.installs.service(c.caPEM, installResults(c.metrics))
 	if err != nil {
 		return nil, nil, err
 	}

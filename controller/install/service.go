@@ -53,8 +53,8 @@ const (
 type Config struct {
 	Tree *Tree // nil: there is none
 	Key  *Key
-	// CA is the bootstrap CA (PEM).
-	CA []byte
+	// CA is the bootstrap CA (PEM) as it is now.
+	CA func() []byte
 	// Result is told how each request ended, one of Results. Optional.
 	Result func(result string)
 	Log    *zap.Logger
@@ -90,11 +90,14 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Rate == 0 {
 		cfg.Rate = defaultRate
 	}
+	if cfg.CA == nil {
+		cfg.CA = func() []byte { return nil }
+	}
 	if cfg.Result == nil {
 		cfg.Result = func(string) {}
 	}
 	s := &Service{cfg: cfg, entries: map[string]entry{}, inside: sourcelimit.NewTurnstile(maxDownloads, maxDownloadsFrom)}
-	s.add(CAPath, cfg.CA)
+	s.entries[CAPath] = entry{} // of now, when it is asked for
 	if cfg.Tree == nil {
 		return s, nil
 	}
@@ -112,9 +115,11 @@ func New(cfg Config) (*Service, error) {
 }
 
 // add serves a text that is in memory.
-func (s *Service) add(target string, text []byte) {
+func (s *Service) add(target string, text []byte) { s.entries[target] = inMemory(target, text) }
+
+func inMemory(target string, text []byte) entry {
 	sum := sha256.Sum256(text)
-	s.entries[target] = entry{contentType: contentType(target), etag: quoted(hex.EncodeToString(sum[:])), text: text}
+	return entry{contentType: contentType(target), etag: quoted(hex.EncodeToString(sum[:])), text: text}
 }
 
 func quoted(sum string) string { return `"` + sum + `"` }
@@ -163,6 +168,9 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) (result string) 
 		return say(w, http.StatusServiceUnavailable, busy, "too many downloads at once, try again in a few seconds")
 	}
 	defer leave()
+	if r.RequestURI == CAPath {
+		e = inMemory(CAPath, s.cfg.CA())
+	}
 	return s.send(w, r, e)
 }
 

@@ -286,7 +286,7 @@ func TestServesTheBootstrapCAWithOrWithoutATree(t *testing.T) {
 	require.NoError(t, err)
 	for _, tree := range []*install.Tree{nil, tree} {
 		w := &world{}
-		w.Service, err = install.New(install.Config{Tree: tree, Key: key(t), CA: []byte("the CA"), Result: w.result, Log: zap.NewNop()})
+		w.Service, err = install.New(install.Config{Tree: tree, Key: key(t), CA: func() []byte { return []byte("the CA") }, Result: w.result, Log: zap.NewNop()})
 		require.NoError(t, err)
 		got := w.do(t, http.MethodGet, install.CAPath)
 		require.Equal(t, http.StatusOK, got.Code)
