@@ -56,8 +56,9 @@ func (r *Roster) Run(ctx context.Context, s Store, log *zap.Logger) error {
 			}
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
-			defer cancel()
-			if err := r.flush(ctx, s); err != nil {
+			err := r.flush(ctx, s)
+			cancel()
+			if err != nil {
 				failing.Fails(log, zap.WarnLevel, "last-seen times not stored: those of the last minute are lost", err)
 			}
 			return nil

@@ -97,7 +97,7 @@ func TestLastSeenTimesThatAreNotStoredAreStoredLater(t *testing.T) {
 	require.Len(t, got, 1199, "no heartbeat is needed, and whoever was revoked meanwhile is not written")
 	require.Equal(t, heard, got[0].At)
 	require.True(t, got[0].First)
-	require.True(t, slices.IsSortedFunc(got, func(a, b presence.Seen) int { return cmpID(a, b) }), "in the order of the table")
+	require.True(t, slices.IsSortedFunc(got, cmpID), "in the order of the table")
 }
 
 func cmpID(a, b presence.Seen) int {

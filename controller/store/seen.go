@@ -69,6 +69,7 @@ func (t *Tx) saveSeen(ctx context.Context, kind identity.Kind, some []presence.S
 		return nil
 	}
 	places := strings.Repeat(", ?", len(fresh))[2:]
+	//nolint:gosec // names of tables and kinds, and placeholders
 	_, err = t.sql.ExecContext(ctx, `UPDATE `+tab+` SET first_seen_at =
 			(SELECT s.at FROM last_seen s WHERE s.kind = '`+string(kind)+`' AND s.id = `+tab+`.id)
 		WHERE first_seen_at = 0 AND id IN (`+places+`)
