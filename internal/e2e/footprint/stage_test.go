@@ -180,13 +180,13 @@ func (s *stage) idleGRPC() subject {
 // spin says how fast one core is: what it hashes in a second of CPU.
 func spin(t *testing.T) (mibPerSecond float64) {
 	t.Helper()
-	begin, err := cpuClock(os.Getpid())
+	begin, err := world.CPUTime(os.Getpid())
 	require.NoError(t, err)
 	block, blocks := make([]byte, 1<<20), 0
 	for {
 		_ = sha256.Sum256(block)
 		blocks++
-		now, err := cpuClock(os.Getpid())
+		now, err := world.CPUTime(os.Getpid())
 		require.NoError(t, err)
 		if spent := now - begin; spent >= time.Second {
 			return float64(blocks) / spent.Seconds()

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
 // usage is what a process holds at one moment. Sizes are in bytes.
@@ -26,8 +26,7 @@ type usage struct {
 	wakes uint64        // voluntary context switches of the threads that live
 }
 
-// usageOf reads /proc and the CPU clock of a process. The clock counts what utime
-// and stime of /proc/PID/stat do, in nanoseconds instead of hundredths.
+// usageOf reads /proc and the CPU clock of a process.
 func usageOf(pid int) (u usage, err error) {
 	dir := fmt.Sprintf("/proc/%d", pid)
 	status, err := fields(filepath.Join(dir, "status"))
@@ -54,18 +53,8 @@ func usageOf(pid int) (u usage, err error) {
 			u.wakes += thread["voluntary_ctxt_switches"]
 		}
 	}
-	u.cpu, err = cpuClock(pid)
+	u.cpu, err = world.CPUTime(pid)
 	return u, err
-}
-
-// cpuClock is what clock_getcpuclockid(3) leads to.
-func cpuClock(pid int) (time.Duration, error) {
-	const clockSched = 2
-	var now unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|clockSched), &now); err != nil {
-		return 0, fmt.Errorf("CPU clock of %d: %w", pid, err)
-	}
-	return time.Duration(now.Nano()), nil
 }
 
 // fields reads "Name:  123 kB" lines; others are left out.
