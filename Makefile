@@ -237,6 +237,10 @@ bench-revoke: build spire ## Measure a revocation, from the API call to the peer
 bench-flood: build spire ## Flood a running controller from this machine and measure what is left for the others (2 min)
 	go test -count 1 -v -timeout 10m ./internal/e2e/flood -full
 
+.PHONY: bench-core
+bench-core: build spire ## Measure what a change costs at 1,000, 10,000 and 50,000 members, beside bare gRPC (20 min)
+	go test -count 1 -v -timeout 1h -run TheCore ./internal/e2e/core -full
+
 .PHONY: bench-footprint
 bench-footprint: build spire ## Measure memory, CPU and wake-ups of an idle connector and tunneler (3 min)
 	go test -count 1 -v -timeout 10m -run Idle ./internal/e2e/footprint -full

@@ -1,0 +1,120 @@
+package core_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+)
+
+// playEnv has a part as JSON, for TestPlaysAPart.
+const playEnv = "CORE_PART"
+
+// part is what another process of this program plays: streams, or the bare gRPC server.
+type part struct {
+	Controller string // its data directory: its spire-server signs the SVIDs
+	Server     bool   // it is the bare gRPC server
+	At         string // where streams go, host:port
+	Bare       bool   // that is the bare gRPC server
+	From, N    int    // connectors From to From+N-1
+}
+
+// TestPlaysAPart is for the other processes: it speaks with player.
+func TestPlaysAPart(t *testing.T) {
+	arg := os.Getenv(playEnv)
+	if arg == "" {
+		t.Skip("is run by TestTheCoreCostsTheSameWhateverTheFleet")
+	}
+	var p part
+	require.NoError(t, json.Unmarshal([]byte(arg), &p))
+	if p.Server {
+		p.broadcast(t, os.Stdin, os.Stdout)
+	} else {
+		p.stream(t, os.Stdin, os.Stdout)
+	}
+}
+
+// player is a process that plays a part until its standard input ends.
+type player struct {
+	*exec.Cmd
+
+	in  io.WriteCloser
+	out chan string // what it says, line by line
+}
+
+// start ends the player with the test.
+func start(t *testing.T, p part) *player {
+	t.Helper()
+	arg, err := json.Marshal(p)
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	pl := &player{Cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self, "-test.run", "^TestPlaysAPart$", "-test.timeout", "1h"), out: make(chan string, 1024)}
+	pl.Env = append(world.Environment(), playEnv+"="+string(arg))
+	pl.Stderr = os.Stderr
+	pl.in, err = pl.StdinPipe()
+	require.NoError(t, err)
+	out, err := pl.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, pl.Start())
+	go func() {
+		defer close(pl.out)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			pl.out <- lines.Text()
+		}
+	}()
+	t.Cleanup(func() { pl.stop(t) })
+	return pl
+}
+
+// stop ends the player; again is nothing.
+func (p *player) stop(t *testing.T) {
+	t.Helper()
+	if p.ProcessState != nil {
+		return
+	}
+	_ = p.in.Close()
+	for line := range p.out {
+		if strings.Contains(line, "FAIL") {
+			t.Error("player: ", line)
+		}
+	}
+	require.NoError(t, p.Wait())
+}
+
+// says waits for a line that begins with this word, and returns the rest of it.
+func (p *player) says(t *testing.T, word string) string {
+	t.Helper()
+	limit := time.After(5 * time.Minute)
+	for {
+		select {
+		case line, open := <-p.out:
+			require.True(t, open, "the player ended before it said %q", word)
+			if rest, ok := strings.CutPrefix(line, word+" "); ok {
+				return rest
+			}
+			if strings.Contains(line, "_test.go") || strings.Contains(line, "Error") {
+				t.Log("player: ", line)
+			}
+		case <-limit:
+			t.Fatalf("the player did not say %q", word)
+		}
+	}
+}
+
+// tell gives the player a line.
+func (p *player) tell(t *testing.T, format string, args ...any) {
+	t.Helper()
+	_, err := fmt.Fprintf(p.in, format+"\n", args...)
+	require.NoError(t, err)
+}
