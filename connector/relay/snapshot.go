@@ -80,7 +80,11 @@ func loadSnapshot(path string, self spiffeid.ID) (snapshot, error) {
 
 // parseSnapshot passes over fields that it does not know: a later release may have
 // written them.
-func parseSnapshot(raw []byte) (s snapshot, err error) { return s, json.Unmarshal(raw, &s) }
+func parseSnapshot(raw []byte) (snapshot, error) {
+	var s snapshot
+	err := json.Unmarshal(raw, &s)
+	return s, err
+}
 
 func (s snapshot) save(path string) error {
 	raw, err := json.MarshalIndent(s, "", "  ")

@@ -37,10 +37,22 @@ type rows struct {
 	tunnelers map[string]fleet.Tunneler
 }
 
-func (r *rows) PolicyRevision(context.Context) (uint64, error)                     { return r.revision, nil }
-func (r *rows) Connectors(context.Context) ([]fleet.Connector, error)              { return nil, nil }
-func (r *rows) Tunnelers(context.Context) (out []fleet.Tunneler, err error)        { return r.byID(nil), nil }
-func (r *rows) Denials(context.Context, uint64, time.Time) ([]fleet.Denial, error) { return nil, nil }
+func (r *rows) PolicyRevision(context.Context) (uint64, error) {
+	return r.revision, nil
+}
+
+func (r *rows) Connectors(context.Context) ([]fleet.Connector, error) {
+	return nil, nil
+}
+
+func (r *rows) Tunnelers(context.Context) (out []fleet.Tunneler, err error) {
+	return r.byID(nil), nil
+}
+
+func (r *rows) Denials(context.Context, uint64, time.Time) ([]fleet.Denial, error) {
+	return nil, nil
+}
+
 func (r *rows) ConnectorsByID(context.Context, []string) ([]fleet.Connector, error) {
 	return nil, nil
 }

@@ -8,13 +8,13 @@ type Outcome int
 const (
 	// More parts belong to the update.
 	More Outcome = iota
-	// Applied: the set is what the sender says it is.
+	// Applied means that the set is what the sender says it is.
 	Applied
 	// Ask the sender for everything: the part does not fit to what is there.
 	Ask
 	// Waiting for everything, which was asked for before.
 	Waiting
-	// Stale: of before what is applied, and passed over.
+	// Stale is a part of before what is applied, and passed over.
 	Stale
 )
 
