@@ -63,7 +63,6 @@ var elsewhere = map[string]string{
 	"docs/backup.md: systemctl stop":                         "needs installed units; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",
 	"docs/backup.md: grpcconnector witness":                  "needs an installed unit; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",
 	"docs/enrollment.md: grpccontroller requests approve":    "asks a person for the fingerprint; TestAHostIsLetInByAnOperatorAndNoSecret of internal/e2e names it",
-	"docs/enrollment.md: grpccontroller ca bootstrap rotate": "asks a person and waits for hosts; controller/bootstrapca and internal/e2e rotate the CA",
 	"docs/enrollment.md: grpcconnector enroll --sealed":      "… stands for what is different on each host; TestASealedTokenAndAClaimLinkEnroll of internal/e2e opens a token",
 	"docs/install.md: curl -fsSL":                            "installs on a host with systemd; internal/e2e/hosts runs the line that the controller prints",
 	"docs/install.md: make packages":                         "installs packages on a host with systemd; internal/e2e/hosts does, on booted ones",
