@@ -119,7 +119,8 @@ func partitioned(t *testing.T, flags ...string) (*system, *world.Host, *link) {
 	t.Helper()
 	l := newLink(t)
 	s := newWorld(t, append(flags, l.listen()...)...)
-	return s, s.behind(l, "far-away-01"), l
+	h := s.behind(l, "far-away-01")
+	return s, h, l
 }
 
 // TestAHostAbsentForLessThanItsAgentsLifeReturns: the agent's own SVID is still

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +123,7 @@ func (f *fleet) revoke(t *testing.T) {
 // reads asks the admin API again and again.
 func (f *fleet) read(t *testing.T, path string) (took []time.Duration) {
 	t.Helper()
-	for range f.size.reads {
+	for range f.reads {
 		begin := time.Now()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
 		require.NoError(t, err)
@@ -177,7 +176,7 @@ func (f *fleet) bare(t *testing.T, bytes int) time.Duration {
 func (f *fleet) memory(t *testing.T) int {
 	t.Helper()
 	var kib int
-	text, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(f.PID()), "status"))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.PID()))
 	require.NoError(t, err)
 	_, rest, _ := strings.Cut(string(text), "VmRSS:")
 	_, err = fmt.Sscanf(strings.TrimSpace(rest), "%d kB", &kib)

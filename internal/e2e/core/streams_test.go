@@ -136,7 +136,9 @@ func (s *streams) use(ctx context.Context, conn *grpc.ClientConn, i int, id stri
 	go func() { beats <- s.beat(stream, id, i) }()
 	err = s.receive(stream, open)
 	_ = stream.CloseSend()
-	<-beats
+	if beaten := <-beats; err == nil {
+		err = beaten
+	}
 	return err
 }
 
