@@ -118,6 +118,14 @@ func begin(t testing.TB, p *oidc.Provider, liar *oidctest.Liar, b oidc.Begin) (c
 	return cookie, url.Values{"code": {"c"}, "state": {q.Get("state")}}
 }
 
+// another character than this one.
+func another(c byte) string {
+	if c == 'A' {
+		return "B"
+	}
+	return "A"
+}
+
 func TestRefusesAnswersThatAreNotToThisQuestion(t *testing.T) {
 	t.Parallel()
 	liar := oidctest.Lie(t)
@@ -129,7 +137,7 @@ func TestRefusesAnswersThatAreNotToThisQuestion(t *testing.T) {
 	}{
 		"no cookie":          {func(string, url.Values) string { return "" }, "flow cookie"},
 		"a made-up cookie":   {func(string, url.Values) string { return base64.RawURLEncoding.EncodeToString(make([]byte, 200)) }, "does not open"},
-		"a changed cookie":   {func(c string, _ url.Values) string { return c[:50] + "A" + c[51:] }, "does not open"},
+		"a changed cookie":   {func(c string, _ url.Values) string { return c[:50] + another(c[50]) + c[51:] }, "does not open"},
 		"a huge cookie":      {func(string, url.Values) string { return strings.Repeat("A", 1<<20) }, "too long"},
 		"no state":           {func(c string, q url.Values) string { q.Del("state"); return c }, "state"},
 		"another state":      {func(c string, q url.Values) string { q.Set("state", "x"); return c }, "state"},
