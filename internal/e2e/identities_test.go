@@ -24,6 +24,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -163,17 +164,20 @@ func hostCertificate(t *testing.T, h *world.Host) *tls.Certificate {
 	}
 }
 
-// mint gets an X509-SVID from a real spire-server, for a thief of anything.
-func mint(t *testing.T, socket, id string, ttl time.Duration) *tls.Certificate {
+// mint gets an X509-SVID from a real spire-server, for a thief of anything, on a host
+// or none.
+func mint(t *testing.T, socket, id string, ttl time.Duration, hostIDs ...string) *tls.Certificate {
 	t.Helper()
 	dir := t.TempDir()
 	program := os.Getenv("SPIRE_SERVER_BIN")
 	if program == "" {
 		program = filepath.Join(programs(t), "spire-server")
 	}
-	r, err := world.Run(t.Context(), world.Spec{Name: "mint", Dir: dir, Path: program, Args: []string{
-		"x509", "mint", "-socketPath", socket, "-spiffeID", id, "-ttl", ttl.String(), "-write", dir,
-	}}, "")
+	args := []string{"x509", "mint", "-socketPath", socket, "-spiffeID", id, "-ttl", ttl.String(), "-write", dir}
+	for _, host := range hostIDs {
+		args = append(args, "-dns", identity.HostID(host).SVIDName())
+	}
+	r, err := world.Run(t.Context(), world.Spec{Name: "mint", Dir: dir, Path: program, Args: args}, "")
 	require.NoError(t, err)
 	require.Zero(t, r.Code, "%s%s", r.Stdout, r.Stderr)
 	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, "svid.pem"), filepath.Join(dir, "key.pem"))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
@@ -88,17 +89,23 @@ type attempt struct {
 func (s *system) strangers(workload string, host *world.Host) map[string]*tls.Certificate {
 	t := s.t
 	t.Helper()
-	id := "spiffe://mycorp.internal/" + workload
+	id, at := "spiffe://mycorp.internal/"+workload, s.seen(host).HostID
+	// held is on the right host: that is not what is wrong with it.
+	held := func(ids ...string) x509.Certificate {
+		c := svid(ids[0], ids[1:]...)
+		c.DNSNames = []string{identity.HostID(at).SVIDName()}
+		return c
+	}
 	elsewhere := startForeignSPIRE(t, "other.internal")
 	sameName := startForeignSPIRE(t, trustDomain)
 	authority := s.authority()
-	expired := svid(id)
+	expired := held(id)
 	expired.NotBefore, expired.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(-time.Second)
 	nameOnly := x509.Certificate{Subject: named(id), DNSNames: []string{"mycorp.internal"}, ExtKeyUsage: anyUsage}
-	agent, err := s.agentOf(t.Context(), s.seen(host).HostID)
+	agent, err := s.agentOf(t.Context(), at)
 	require.NoError(t, err)
 	// What SPIRE itself issued, and what has run out since.
-	short := mint(t, filepath.Join(s.Dir, "spire", "server.sock"), id, time.Second)
+	short := mint(t, filepath.Join(s.Dir, "spire", "server.sock"), id, time.Second, at)
 	s.eventually(time.Minute, "the SVID has expired", func(context.Context) error {
 		leaf, err := x509.ParseCertificate(short.Certificate[0])
 		if err == nil && time.Now().Before(leaf.NotAfter.Add(time.Second)) {
@@ -108,23 +115,23 @@ func (s *system) strangers(workload string, host *world.Host) map[string]*tls.Ce
 	})
 	return map[string]*tls.Certificate{
 		"no certificate":                       nil,
-		"an SVID of another trust domain":      mint(t, elsewhere.SocketPath, "spiffe://other.internal/"+workload, time.Hour),
-		"another SPIRE of the same name":       mint(t, sameName.SocketPath, id, time.Hour),
-		"an authority nobody knows":            newSigner(t).sign(t, svid(id)),
+		"an SVID of another trust domain":      mint(t, elsewhere.SocketPath, "spiffe://other.internal/"+workload, time.Hour, at),
+		"another SPIRE of the same name":       mint(t, sameName.SocketPath, id, time.Hour, at),
+		"an authority nobody knows":            newSigner(t).sign(t, held(id)),
 		"a host certificate":                   hostCertificate(t, host),
-		"the bootstrap CA as a SPIRE":          s.bootstrapCA().sign(t, svid(id)),
+		"the bootstrap CA as a SPIRE":          s.bootstrapCA().sign(t, held(id)),
 		"an SVID that SPIRE issued, expired":   short,
 		"an expired SVID":                      authority.sign(t, expired),
 		"the identity in common name and DNS":  authority.sign(t, nameOnly),
-		"two URI SANs":                         authority.sign(t, svid(id, "spiffe://mycorp.internal/other")),
-		"two URI SANs, the second is good":     authority.sign(t, svid("spiffe://mycorp.internal/other", id)),
-		"an agent's SVID":                      authority.sign(t, svid(agent.ID.String())),
-		"the controller's SVID":                authority.sign(t, svid("spiffe://mycorp.internal/controller/controller-01")),
-		"a path below the workload's":          authority.sign(t, svid(id+"/admin")),
-		"an id in capitals":                    authority.sign(t, svid("spiffe://mycorp.internal/"+strings.ToUpper(workload))),
-		"the trust domain itself":              authority.sign(t, svid("spiffe://mycorp.internal")),
-		"a foreign leaf with our authority":    chain(newSigner(t).sign(t, svid(id)), authority.cert),
-		"a leaf of a workload that is no CA":   chain(signer{cert: parse(t, short), key: short.PrivateKey.(crypto.Signer)}.sign(t, svid(id)), parse(t, short)),
+		"two URI SANs":                         authority.sign(t, held(id, "spiffe://mycorp.internal/other")),
+		"two URI SANs, the second is good":     authority.sign(t, held("spiffe://mycorp.internal/other", id)),
+		"an agent's SVID":                      authority.sign(t, held(agent.ID.String())),
+		"the controller's SVID":                authority.sign(t, held("spiffe://mycorp.internal/controller/controller-01")),
+		"a path below the workload's":          authority.sign(t, held(id+"/admin")),
+		"an id in capitals":                    authority.sign(t, held("spiffe://mycorp.internal/"+strings.ToUpper(workload))),
+		"the trust domain itself":              authority.sign(t, held("spiffe://mycorp.internal")),
+		"a foreign leaf with our authority":    chain(newSigner(t).sign(t, held(id)), authority.cert),
+		"a leaf of a workload that is no CA":   chain(signer{cert: parse(t, short), key: short.PrivateKey.(crypto.Signer)}.sign(t, held(id)), parse(t, short)),
 		"an SVID whose URI has another scheme": authority.sign(t, x509.Certificate{URIs: []*url.URL{{Scheme: "https", Host: trustDomain, Path: "/" + workload}}, ExtKeyUsage: anyUsage}),
 	}
 }
@@ -148,11 +155,12 @@ func TestNoListenerLetsAStrangerIn(t *testing.T) {
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
 	// Enrolled, but nobody runs them: the test plays them. One id, so that only the
 	// kind tells them apart.
-	s.enroll(s.host("c", "connector", "spare"))
-	s.enroll(s.host("d", "tunneler", "spare"))
+	hostC, hostT := s.host("c", "connector", "spare"), s.host("d", "tunneler", "spare")
+	s.enroll(hostC)
+	s.enroll(hostT)
 	socket := filepath.Join(s.Dir, "spire", "server.sock")
-	spareC := mint(t, socket, "spiffe://mycorp.internal/connector/spare", time.Hour)
-	spareT := mint(t, socket, "spiffe://mycorp.internal/tunneler/spare", time.Hour)
+	spareC := mint(t, socket, "spiffe://mycorp.internal/connector/spare", time.Hour, s.seen(hostC).HostID)
+	spareT := mint(t, socket, "spiffe://mycorp.internal/tunneler/spare", time.Hour, s.seen(hostT).HostID)
 	nobodyC := mint(t, socket, "spiffe://mycorp.internal/connector/never-enrolled", time.Hour)
 	nobodyT := mint(t, socket, "spiffe://mycorp.internal/tunneler/never-enrolled", time.Hour)
 	s.eventually(soon, "the connector admits the spare tunneler", func(context.Context) error {
@@ -243,8 +251,9 @@ func TestAnSVIDOfAFormerHolderOpensNothing(t *testing.T) {
 		return nil
 	})
 	s.enroll(s.host("b", "connector", "heir-c"))
-	s.enroll(s.host("c", "tunneler", "heir-t"))
-	fresh := mint(t, socket, "spiffe://mycorp.internal/tunneler/heir-t", time.Hour)
+	heir := s.host("c", "tunneler", "heir-t")
+	s.enroll(heir)
+	fresh := mint(t, socket, "spiffe://mycorp.internal/tunneler/heir-t", time.Hour, s.seen(heir).HostID)
 	addresses, err := connector.Addresses()
 	require.NoError(t, err)
 	s.eventually(soon, "the successor gets in", func(ctx context.Context) error {
@@ -263,9 +272,10 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 	t.Parallel()
 	s := newWorld(t)
 	connector, tunneler := s.join("a", "connector", "c-01"), s.join("b", "tunneler", "t-01")
-	s.enroll(s.host("c", "connector", "liar"))
+	liar := s.host("c", "connector", "liar")
+	s.enroll(liar)
 	before := map[*world.Host]world.Seen{connector: s.seen(connector), tunneler: s.seen(tunneler)}
-	conn := dial(t, s.Run.Control, mint(t, filepath.Join(s.Dir, "spire", "server.sock"), "spiffe://mycorp.internal/connector/liar", time.Hour))
+	conn := dial(t, s.Run.Control, mint(t, filepath.Join(s.Dir, "spire", "server.sock"), "spiffe://mycorp.internal/connector/liar", time.Hour, s.seen(liar).HostID))
 	open := func() zerotrustv1.ControlPlaneService_ConnectClient {
 		stream, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(within(t, soon))
 		require.NoError(t, err)
@@ -311,8 +321,9 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 func TestAMessageOverTheCapEndsTheStream(t *testing.T) {
 	t.Parallel()
 	s := newWorld(t)
-	s.enroll(s.host("a", "connector", "talker"))
-	cert := mint(t, filepath.Join(s.Dir, "spire", "server.sock"), "spiffe://mycorp.internal/connector/talker", time.Hour)
+	talker := s.host("a", "connector", "talker")
+	s.enroll(talker)
+	cert := mint(t, filepath.Join(s.Dir, "spire", "server.sock"), "spiffe://mycorp.internal/connector/talker", time.Hour, s.seen(talker).HostID)
 	err := connect(t, strings.Repeat("a", wire.MaxFromMember+1))(within(t, soon), s.Run.Control, cert)
 	require.Equal(t, codes.ResourceExhausted, status.Code(err), "%v", err)
 	require.NoError(t, connect(t, "talker")(within(t, soon), s.Run.Control, cert))
