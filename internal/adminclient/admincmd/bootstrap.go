@@ -2,7 +2,6 @@ package admincmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -80,7 +79,7 @@ away get in by themselves when they are back.`,
 					return err
 				})
 			}
-			return followBootstrap(ctx, api, cmd, out)
+			return followBootstrap(ctx, api, cmd, out, r)
 		}),
 	}
 	cmd.Flags().StringVar(&req.Deadline, "deadline", "", "longest `duration` of each wait, at least 30s; then hosts that block are skipped by name and get in later (default: no limit)")
@@ -91,51 +90,27 @@ away get in by themselves when they are back.`,
 }
 
 // followBootstrap shows each change until the replacement has ended.
-func followBootstrap(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, out cli.Output) error {
-	last, heard := "", time.Now()
-	for {
-		ca, err := api.BootstrapCA(ctx)
-		if err != nil {
-			if ctx.Err() != nil || time.Since(heard) > silenceLimit {
-				return err
-			}
-			if err := pause(ctx); err != nil {
-				return err
-			}
-			continue
+func followBootstrap(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, out cli.Output, r adminapi.BootstrapReplacement) error {
+	var ca adminapi.BootstrapCA
+	err := watch(ctx, cmd.ErrOrStderr(), "replacement", func() (line string, over bool, err error) {
+		now, err := api.BootstrapCA(ctx)
+		switch {
+		case err != nil:
+			return "", false, err
+		case now.Replacement == nil || now.Replacement.ID != r.ID:
+			return "", false, fmt.Errorf("%w: see ca bootstrap status", errAnother)
 		}
-		heard = time.Now()
-		r := ca.Replacement
-		if r == nil {
-			return errors.New("the controller knows no replacement any more")
-		}
-		if r.Finished() {
-			err := out.Write(cmd.OutOrStdout(), ca, func(w io.Writer) error { return writeBootstrap(w, ca, time.Now()) })
-			if err == nil && r.State != adminapi.RotationDone {
-				err = fmt.Errorf("the replacement was %s", r.State)
-			}
-			return err
-		}
-		if line := bootstrapLine(*r); line != last {
-			last = line
-			if _, err := fmt.Fprintln(cmd.ErrOrStderr(), line); err != nil {
-				return err
-			}
-		}
-		if err := pause(ctx); err != nil {
-			return err
-		}
+		ca, r = now, *now.Replacement
+		return fmt.Sprintf("%4.0f s  %s", time.Since(r.StartedAt).Seconds(), bootstrapLine(r)), r.Finished(), nil
+	})
+	if err != nil {
+		return err
 	}
-}
-
-// pause until the next look.
-func pause(ctx context.Context) error {
-	select {
-	case <-time.After(followEvery):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	err = out.Write(cmd.OutOrStdout(), ca, func(w io.Writer) error { return writeBootstrap(w, ca, time.Now()) })
+	if err == nil && r.State != adminapi.RotationDone {
+		err = fmt.Errorf("the replacement was %s", r.State)
 	}
+	return err
 }
 
 func bootstrapAbort(c *connection) *cobra.Command {

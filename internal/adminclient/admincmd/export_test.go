@@ -53,3 +53,11 @@ func Unnamed(socket string, none error) (at string, err error) {
 	err = c.unnamed(socket, none)
 	return c.at(), err
 }
+
+// Watch is watch.
+func Watch(ctx context.Context, w io.Writer, look func() (line string, over bool, err error)) error {
+	return watch(ctx, w, "rotation", look)
+}
+
+// ErrAnother is errAnother.
+var ErrAnother = errAnother

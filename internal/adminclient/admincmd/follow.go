@@ -20,7 +20,7 @@ import (
 const (
 	followEvery = time.Second
 	// silenceLimit is how long the controller may be away while a rotation is
-	// followed: it may be restarted meanwhile and goes on by itself.
+	// followed: it may be restarted meanwhile and continues by itself.
 	silenceLimit = 2 * time.Minute
 	// mostNames is how many holdouts a line names.
 	mostNames = 3
@@ -51,38 +51,55 @@ func (c *connection) follow(ctx context.Context, api *adminclient.Client, cmd *c
 }
 
 func (c *connection) watch(ctx context.Context, api *adminclient.Client, w io.Writer, r adminapi.Rotation) (adminapi.Rotation, error) {
+	err := watch(ctx, w, "rotation", func() (string, bool, error) {
+		ca, err := api.CA(ctx)
+		switch {
+		case err != nil:
+			return "", false, err
+		case ca.Rotation == nil || ca.Rotation.ID != r.ID:
+			return "", false, fmt.Errorf("%w: see ca status", errAnother)
+		}
+		r = *ca.Rotation
+		return progressLine(r, time.Now()), r.State != adminapi.RotationRunning, nil
+	})
+	return r, err
+}
+
+// errAnother ends a watch: what it followed is not the newest any more.
+var errAnother = errors.New("another one has begun")
+
+// watch calls look once a second and shows its line, on a terminal each, else when it has
+// changed, until look says that it is over. The controller may be away meanwhile, but what
+// it refuses is refused at once.
+func watch(ctx context.Context, w io.Writer, what string, look func() (line string, over bool, err error)) error {
 	terminal := isTerminal(w)
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	heard, last := time.Now(), ""
-	for {
-		ca, err := api.CA(ctx)
-		if refused, ok := errors.AsType[*adminclient.Error](err); ok && refused.Status < 500 || ctx.Err() != nil {
-			return r, err
-		}
-		line := "the controller does not answer; the rotation continues when it is back"
+	for heard, last := time.Now(), ""; ; {
+		line, over, err := look()
+		refused, ok := errors.AsType[*adminclient.Error](err)
 		switch {
-		case err != nil && time.Since(heard) > silenceLimit:
-			return r, err
-		case err == nil && (ca.Rotation == nil || ca.Rotation.ID != r.ID):
-			return r, errors.New("another rotation has begun; see ca status")
-		case err == nil:
-			r, heard = *ca.Rotation, time.Now()
-			if r.State != adminapi.RotationRunning {
-				return r, nil
-			}
-			line = progressLine(r, time.Now())
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case ok && refused.Status < 500, errors.Is(err, errAnother), err != nil && time.Since(heard) > silenceLimit:
+			return err
+		case err != nil:
+			line = "the controller does not answer; the " + what + " continues when it is back"
+		case over:
+			return nil
+		default:
+			heard = time.Now()
 		}
-		if what := withoutTimes(line); terminal || what != last {
-			last = what
+		if news := withoutTimes(line); terminal || news != last {
+			last = news
 			if _, err := fmt.Fprintln(w, line); err != nil {
-				return r, err
+				return err
 			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return r, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
@@ -109,7 +126,10 @@ func progressLine(r adminapi.Rotation, now time.Time) string {
 
 // withoutTimes is the part of a line whose change is news.
 func withoutTimes(line string) string {
-	_, what, _ := strings.Cut(line, " s  ")
+	what := line
+	if _, after, timed := strings.Cut(line, " s  "); timed {
+		what = after
+	}
 	what, _, _ = strings.Cut(what, ", deadline ")
 	return what
 }
