@@ -279,16 +279,12 @@ func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
 	}
 }
 
-// lastWords is how long the status of a session that was ended has to reach a
-// tunneler that reads, before its connection is closed.
-const lastWords = 20 * time.Millisecond
-
 // sweep ends what the policy does not admit any more: the sessions with a status,
 // and a moment later the connections, with whatever rides on them. That needs no
 // goroutine of theirs, so a tunneler that reads nothing delays nothing.
 func (r *Relay) sweep() {
 	r.sessions.sweep(r.policy.admit)
-	r.conns.CloseMatching(lastWords, func(c *mtls.Conn) error {
+	r.conns.CloseMatching(r.cfg.Timing.LastWords, func(c *mtls.Conn) error {
 		return r.policy.admit(callerOn(c))
 	})
 }

@@ -210,7 +210,7 @@ func startConnector(t *testing.T, ca *mtlstest.CA, controller string, opts ...op
 	w := &world{ca: ca, identity: ca.Identity(ca.SVID(t, connectorID)), addr: l.Addr().String()}
 	cfg := relay.Config{
 		ID: "gw", TrustDomain: td, Version: "1.2.3", Identity: w.identity, Listener: l,
-		ControlAddresses: []string{controller}, Timing: relay.Timing{Drain: time.Second}, Log: zap.NewNop(),
+		ControlAddresses: []string{controller}, Timing: relay.Timing{Drain: time.Second, LastWords: time.Second}, Log: zap.NewNop(),
 	}
 	for _, opt := range opts {
 		opt(&cfg)
