@@ -25,6 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile/atomicfiletest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -184,7 +185,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = os.RemoveAll(copied) }()
 	require.NoError(t, os.Chmod(copied, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(copied, "store.test"), program, 0o755))
+	programtest.Write(t, filepath.Join(copied, "store.test"), program)
 	child := exec.CommandContext(t.Context(), filepath.Join(copied, "store.test"), "-test.run=^TestOpenWithoutPermission$")
 	child.Dir, child.Env = copied, append(os.Environ(), "STORE_TEST_DIR="+dir)
 	if os.Geteuid() == 0 {

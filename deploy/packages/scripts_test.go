@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 )
 
 // box is a host on which the maintainer scripts of grpc-spire-agent run: its
@@ -35,12 +37,12 @@ exit $rc`
 func newBox(t *testing.T) *box {
 	t.Helper()
 	b := &box{t: t, root: t.TempDir()}
+	require.NoError(t, os.Mkdir(b.path("bin"), 0o700))
 	for name, text := range map[string]string{
 		"getent": fakeGetent, "id": fakeID, "systemd-sysusers": fakeSysusers, "systemd-tmpfiles": fakeTmpfiles, "usermod": fakeUsermod, "userdel": fakeUserdel,
 		"systemctl": "exit 0",
 	} {
-		b.write("bin/"+name, "#!/bin/sh\n"+text+"\n")
-		require.NoError(t, os.Chmod(b.path("bin/"+name), 0o700))
+		programtest.Write(t, b.path("bin/"+name), "#!/bin/sh\n"+text+"\n")
 	}
 	b.write("groups/nogroup", "65534")
 	b.write("users/root", "0")

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -28,6 +29,32 @@ func forbiddenNames(f *File) []string {
 	ast.Inspect(f.Syntax, func(n ast.Node) bool {
 		if id, ok := n.(*ast.Ident); ok && (id.Name == "AuthorizeAny" || id.Name == "InsecureSkipVerify") {
 			out = append(out, "uses "+id.Name)
+		}
+		return true
+	})
+	return out
+}
+
+// programWritten: a program that is written while another test forks cannot be
+// started (internal/programtest says why).
+func programWritten(f *File) []string {
+	if !f.IsTest() || within(f.Dir(), "internal/programtest") {
+		return nil
+	}
+	var out []string
+	ast.Inspect(f.Syntax, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) != 3 {
+			return true
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != "WriteFile" {
+			return true
+		}
+		if mode, ok := call.Args[2].(*ast.BasicLit); ok {
+			if bits, err := strconv.ParseUint(mode.Value, 0, 32); err == nil && bits&0o111 != 0 {
+				out = append(out, "writes a program without internal/programtest")
+			}
 		}
 		return true
 	})

@@ -29,6 +29,7 @@ func Rules() []Rule {
 		{"one-home", eachFile(oneHome)},
 		{"only-main-exits", eachFile(onlyMainExits)},
 		{"forbidden-names", eachFile(forbiddenNames)},
+		{"program-written", eachFile(programWritten)},
 		{"spiffe-scheme", eachFile(spiffeScheme)},
 		{"no-init", eachFile(noInit)},
 		{"package-comment", packageComment},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
 )
 
@@ -14,7 +15,7 @@ import (
 func script(t *testing.T, name, body string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o700))
+	programtest.Write(t, path, "#!/bin/sh\n"+body+"\n")
 	return path
 }
 

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
@@ -139,7 +140,7 @@ func fakeAgent(t *testing.T) string {
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "spire-agent")
 	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", fakeVariable, self)
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
+	programtest.Write(t, path, script)
 	return path
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 )
 
 // paste is a block that runs.
@@ -87,7 +89,7 @@ func textOf(t *testing.T, p paste) string {
 func shell(t *testing.T, home, script string) string {
 	t.Helper()
 	tools := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(tools, "sudo"), []byte(sudo), 0o755))
+	programtest.Write(t, filepath.Join(tools, "sudo"), sudo)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c",

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 )
 
 // TestLintianAndRpmlintFindNoError: the few errors that are none have their reasons in
@@ -45,6 +47,6 @@ func besideTheRoot(t *testing.T) string {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	script := "#!/bin/sh\nexec " + cpio + " --no-absolute-filenames \"$@\"\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "cpio"), []byte(script), 0o755))
+	programtest.Write(t, filepath.Join(dir, "cpio"), script)
 	return dir
 }
