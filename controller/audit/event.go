@@ -42,6 +42,9 @@ const (
 	ProofRefuse     = "proof.refused"      // in band, on a connection that was cut for it
 	PolicyIssue     = "policy.publish"     // a revision was made that peers follow
 	Restore         = "controller.restore" // a backup was put back
+	BackUp          = "controller.backup"  // one was made
+	RecoveryInit    = "recovery.init"      // the recovery key was made
+	TimelineBegin   = "timeline.begin"     // a restored controller took over
 	WitnessReset    = "audit.witness.reset"
 	RefusalsMany    = "audit.refusals" // refusals that were counted, not listed
 

@@ -28,6 +28,7 @@ type revocations struct {
 // Carry adds what another database, of another time of the same controller, knows of
 // revocations: each only takes away. Whoever was revoked there and is enrolled here on
 // the same host is revoked here. by has actor, reason and source of the audit events.
+// The recovery key and the timeline come along.
 func (s *Store) Carry(ctx context.Context, from *Store, by audit.Event, now time.Time) (out Carried, err error) {
 	known, err := from.revocations(ctx, now)
 	if err != nil {
@@ -68,7 +69,13 @@ func (s *Store) Carry(ctx context.Context, from *Store, by audit.Event, now time
 		}
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	if err := s.carryTimeline(ctx, from); err != nil {
+		return out, fmt.Errorf("revocations are carried over, the timeline is not: %w", err)
+	}
+	return out, nil
 }
 
 // carry revokes a member that is live here.

@@ -169,6 +169,13 @@ CREATE TABLE recovery_codes (
     PRIMARY KEY (person_id, hash)
 );
 
+CREATE TABLE recovery_keys (
+    id         BIGINT PRIMARY KEY CHECK (id = 1),
+    public_key TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL
+);
+
 CREATE TABLE requests (
     id          TEXT PRIMARY KEY,
     code        TEXT NOT NULL,
@@ -249,6 +256,14 @@ CREATE TABLE signing_keys (
     id         TEXT PRIMARY KEY,
     seed       BLOB NOT NULL, -- sealed
     created_at INTEGER NOT NULL
+);
+
+CREATE TABLE timelines (
+    number           BIGINT PRIMARY KEY,
+    statement        TEXT NOT NULL,
+    old_verifier_key TEXT NOT NULL,
+    old_checkpoint   TEXT NOT NULL,
+    begun_at         BIGINT NOT NULL
 );
 
 CREATE TABLE tokens (

@@ -3,7 +3,7 @@ package archtest
 import "slices"
 
 // domain lists the packages that hold the rules of the product.
-var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/changelog", "controller/events"}
+var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events"}
 
 // wholeSystem lists the packages that start all programs together.
 var wholeSystem = []string{"internal/e2e", "internal/demo", "internal/benchenroll"}

@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -29,6 +30,7 @@ type Store interface {
 	presence.Store
 	policy.Store
 	rotation.Store
+	recovery.Store
 	auth.Store
 	audit.SequencerStore
 	audit.WitnessStore
@@ -94,6 +96,8 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"members are read with their hosts":     placements,
 		"requests with a key":                   requests,
 		"rotations":                             rotations,
+		"recovery keys":                         recoveryKeys,
+		"timelines":                             timelines,
 		"one rotation is unfinished at a time":  oneRotation,
 		"a failed transaction leaves nothing":   rollback,
 		"transactions see no one half done":     serial,

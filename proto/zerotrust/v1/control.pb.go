@@ -1179,6 +1179,7 @@ type ConnectResponse struct {
 	//	*ConnectResponse_Policy
 	//	*ConnectResponse_Goodbye
 	//	*ConnectResponse_Denials
+	//	*ConnectResponse_Timeline
 	//	*ConnectResponse_AuditCheckpoint
 	Message       isConnectResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
@@ -1249,6 +1250,15 @@ func (x *ConnectResponse) GetDenials() *Denials {
 	return nil
 }
 
+func (x *ConnectResponse) GetTimeline() *Timeline {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectResponse_Timeline); ok {
+			return x.Timeline
+		}
+	}
+	return nil
+}
+
 func (x *ConnectResponse) GetAuditCheckpoint() *AuditCheckpoint {
 	if x != nil {
 		if x, ok := x.Message.(*ConnectResponse_AuditCheckpoint); ok {
@@ -1277,6 +1287,12 @@ type ConnectResponse_Denials struct {
 	Denials *Denials `protobuf:"bytes,3,opt,name=denials,proto3,oneof"`
 }
 
+type ConnectResponse_Timeline struct {
+	// At the begin of a stream, before the checkpoint and the policy, and when the recovery
+	// key is made.
+	Timeline *Timeline `protobuf:"bytes,4,opt,name=timeline,proto3,oneof"`
+}
+
 type ConnectResponse_AuditCheckpoint struct {
 	// Sent after the policy and whenever the log has grown; the next one not before
 	// this one was answered.
@@ -1288,6 +1304,8 @@ func (*ConnectResponse_Policy) isConnectResponse_Message() {}
 func (*ConnectResponse_Goodbye) isConnectResponse_Message() {}
 
 func (*ConnectResponse_Denials) isConnectResponse_Message() {}
+
+func (*ConnectResponse_Timeline) isConnectResponse_Message() {}
 
 func (*ConnectResponse_AuditCheckpoint) isConnectResponse_Message() {}
 
@@ -1755,10 +1773,12 @@ func (*ReportResponse) Descriptor() ([]byte, []int) {
 
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Absent in a message of denials alone.
+	// Absent in a message of denials or of the timeline alone.
 	Directory *DirectoryUpdate `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
 	// Revoked connectors, as those of the control stream.
-	Denials       *Denials `protobuf:"bytes,2,opt,name=denials,proto3" json:"denials,omitempty"`
+	Denials *Denials `protobuf:"bytes,2,opt,name=denials,proto3" json:"denials,omitempty"`
+	// As on the control stream, before the directory.
+	Timeline      *Timeline `protobuf:"bytes,3,opt,name=timeline,proto3" json:"timeline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1803,6 +1823,13 @@ func (x *WatchResponse) GetDirectory() *DirectoryUpdate {
 func (x *WatchResponse) GetDenials() *Denials {
 	if x != nil {
 		return x.Denials
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetTimeline() *Timeline {
+	if x != nil {
+		return x.Timeline
 	}
 	return nil
 }
@@ -1964,11 +1991,12 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
-	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\x84\x02\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xba\x02\n" +
 	"\x0fConnectResponse\x124\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1a.zerotrust.v1.PolicyUpdateH\x00R\x06policy\x121\n" +
 	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x121\n" +
-	"\adenials\x18\x03 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x12J\n" +
+	"\adenials\x18\x03 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x124\n" +
+	"\btimeline\x18\x04 \x01(\v2\x16.zerotrust.v1.TimelineH\x00R\btimeline\x12J\n" +
 	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpointB\t\n" +
 	"\amessage\"{\n" +
 	"\x0fAuditCheckpoint\x12!\n" +
@@ -2004,10 +2032,11 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\tdirectory\x18\a \x01(\v2\x16.zerotrust.v1.PositionR\tdirectory\"D\n" +
 	"\rReportRequest\x123\n" +
 	"\x06proofs\x18\x01 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsR\x06proofs\"\x10\n" +
-	"\x0eReportResponse\"}\n" +
+	"\x0eReportResponse\"\xb1\x01\n" +
 	"\rWatchResponse\x12;\n" +
 	"\tdirectory\x18\x01 \x01(\v2\x1d.zerotrust.v1.DirectoryUpdateR\tdirectory\x12/\n" +
-	"\adenials\x18\x02 \x01(\v2\x15.zerotrust.v1.DenialsR\adenials\"\xd5\x01\n" +
+	"\adenials\x18\x02 \x01(\v2\x15.zerotrust.v1.DenialsR\adenials\x122\n" +
+	"\btimeline\x18\x03 \x01(\v2\x16.zerotrust.v1.TimelineR\btimeline\"\xd5\x01\n" +
 	"\x0fDirectoryUpdate\x122\n" +
 	"\x06header\x18\x01 \x01(\v2\x1a.zerotrust.v1.UpdateHeaderR\x06header\x12\x1a\n" +
 	"\bremovals\x18\x02 \x03(\tR\bremovals\x12:\n" +
@@ -2059,8 +2088,9 @@ var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*DirectoryUpdate)(nil),       // 23: zerotrust.v1.DirectoryUpdate
 	(*SVIDStatus)(nil),            // 24: zerotrust.v1.SVIDStatus
 	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
-	(*DirectoryConnector)(nil),    // 27: zerotrust.v1.DirectoryConnector
+	(*Timeline)(nil),              // 26: zerotrust.v1.Timeline
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(*DirectoryConnector)(nil),    // 28: zerotrust.v1.DirectoryConnector
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
@@ -2086,30 +2116,32 @@ var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	16, // 20: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
 	18, // 21: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
 	6,  // 22: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	15, // 23: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	4,  // 24: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	17, // 25: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
-	25, // 26: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
-	26, // 27: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
-	25, // 28: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	26, // 29: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	3,  // 30: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
-	10, // 31: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	23, // 32: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
-	6,  // 33: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	4,  // 34: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	27, // 35: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
-	0,  // 36: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	19, // 37: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	20, // 38: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	14, // 39: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	22, // 40: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	21, // 41: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	39, // [39:42] is the sub-list for method output_type
-	36, // [36:39] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	26, // 23: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
+	15, // 24: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	4,  // 25: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	17, // 26: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
+	25, // 27: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
+	27, // 28: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
+	25, // 29: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	27, // 30: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	3,  // 31: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
+	10, // 32: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	23, // 33: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
+	6,  // 34: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	26, // 35: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
+	4,  // 36: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	28, // 37: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
+	0,  // 38: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	19, // 39: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	20, // 40: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	14, // 41: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	22, // 42: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	21, // 43: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	41, // [41:44] is the sub-list for method output_type
+	38, // [38:41] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -2131,6 +2163,7 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectResponse_Policy)(nil),
 		(*ConnectResponse_Goodbye)(nil),
 		(*ConnectResponse_Denials)(nil),
+		(*ConnectResponse_Timeline)(nil),
 		(*ConnectResponse_AuditCheckpoint)(nil),
 	}
 	type x struct{}

@@ -303,8 +303,10 @@ type EnrollResponse struct {
 	Bundle                *BundleInfo `protobuf:"bytes,6,opt,name=bundle,proto3" json:"bundle,omitempty"`
 	ControlPlaneAddresses []string    `protobuf:"bytes,7,rep,name=control_plane_addresses,json=controlPlaneAddresses,proto3" json:"control_plane_addresses,omitempty"`
 	Directory             *Directory  `protobuf:"bytes,8,opt,name=directory,proto3" json:"directory,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Absent while there is no recovery key.
+	Timeline      *Timeline `protobuf:"bytes,9,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EnrollResponse) Reset() {
@@ -389,6 +391,13 @@ func (x *EnrollResponse) GetControlPlaneAddresses() []string {
 func (x *EnrollResponse) GetDirectory() *Directory {
 	if x != nil {
 		return x.Directory
+	}
+	return nil
+}
+
+func (x *EnrollResponse) GetTimeline() *Timeline {
+	if x != nil {
+		return x.Timeline
 	}
 	return nil
 }
@@ -970,7 +979,7 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12!\n" +
 	"\fsystemd_unit\x18\x03 \x01(\tR\vsystemdUnit\x12\x1a\n" +
 	"\bhostname\x18\x04 \x01(\tR\bhostname\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\tR\aversion\"\xd4\x02\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\"\x88\x03\n" +
 	"\x0eEnrollResponse\x12!\n" +
 	"\ftrust_domain\x18\x01 \x01(\tR\vtrustDomain\x12\x1b\n" +
 	"\tspiffe_id\x18\x02 \x01(\tR\bspiffeId\x12\x17\n" +
@@ -980,7 +989,8 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"join_token\x18\x05 \x01(\tR\tjoinToken\x120\n" +
 	"\x06bundle\x18\x06 \x01(\v2\x18.zerotrust.v1.BundleInfoR\x06bundle\x126\n" +
 	"\x17control_plane_addresses\x18\a \x03(\tR\x15controlPlaneAddresses\x125\n" +
-	"\tdirectory\x18\b \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory\"i\n" +
+	"\tdirectory\x18\b \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory\x122\n" +
+	"\btimeline\x18\t \x01(\v2\x16.zerotrust.v1.TimelineR\btimeline\"i\n" +
 	"\n" +
 	"BundleInfo\x12)\n" +
 	"\x10x509_authorities\x18\x01 \x03(\fR\x0fx509Authorities\x120\n" +
@@ -1057,37 +1067,39 @@ var file_zerotrust_v1_enrollment_proto_goTypes = []any{
 	(*AwaitEnrollmentResponse)(nil),      // 12: zerotrust.v1.AwaitEnrollmentResponse
 	(WorkloadKind)(0),                    // 13: zerotrust.v1.WorkloadKind
 	(*Directory)(nil),                    // 14: zerotrust.v1.Directory
-	(*timestamppb.Timestamp)(nil),        // 15: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 16: google.protobuf.Duration
+	(*Timeline)(nil),                     // 15: zerotrust.v1.Timeline
+	(*timestamppb.Timestamp)(nil),        // 16: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),          // 17: google.protobuf.Duration
 }
 var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
 	13, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
 	3,  // 1: zerotrust.v1.EnrollRequest.host:type_name -> zerotrust.v1.HostFacts
 	5,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
 	14, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
-	5,  // 4: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	15, // 5: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
-	8,  // 6: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
-	13, // 7: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	3,  // 8: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
-	15, // 9: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
-	16, // 10: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
-	4,  // 11: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
-	2,  // 12: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
-	9,  // 13: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
-	11, // 14: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
-	6,  // 15: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
-	0,  // 16: zerotrust.v1.EnrollmentService.RenewHostCertificate:input_type -> zerotrust.v1.RenewHostCertificateRequest
-	4,  // 17: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
-	10, // 18: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
-	12, // 19: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
-	7,  // 20: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
-	1,  // 21: zerotrust.v1.EnrollmentService.RenewHostCertificate:output_type -> zerotrust.v1.RenewHostCertificateResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	15, // 4: zerotrust.v1.EnrollResponse.timeline:type_name -> zerotrust.v1.Timeline
+	5,  // 5: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
+	16, // 6: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
+	8,  // 7: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
+	13, // 8: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	3,  // 9: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
+	16, // 10: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
+	17, // 11: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
+	4,  // 12: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
+	2,  // 13: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
+	9,  // 14: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
+	11, // 15: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
+	6,  // 16: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
+	0,  // 17: zerotrust.v1.EnrollmentService.RenewHostCertificate:input_type -> zerotrust.v1.RenewHostCertificateRequest
+	4,  // 18: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
+	10, // 19: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
+	12, // 20: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
+	7,  // 21: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
+	1,  // 22: zerotrust.v1.EnrollmentService.RenewHostCertificate:output_type -> zerotrust.v1.RenewHostCertificateResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_enrollment_proto_init() }

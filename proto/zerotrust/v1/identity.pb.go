@@ -312,6 +312,86 @@ func (x *DirectoryConnector) GetHostId() string {
 	return ""
 }
 
+// Timeline says in which life of the controller its positions are, and how a host can know
+// that its operator means it. It is in the reply to an enrollment, and at the begin of
+// each stream of a controller that has a recovery key.
+type Timeline struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Public half of the recovery key (c2sp.org/signed-note), at most 512 bytes. A host pins
+	// the first one that comes with its enrollment, or from a controller whose policy
+	// or directory it takes. Empty until the operator has made one.
+	RecoveryKey string `protobuf:"bytes,1,opt,name=recovery_key,json=recoveryKey,proto3" json:"recovery_key,omitempty"`
+	// Signed note (c2sp.org/signed-note), at most 2 KiB, of four lines: the trust domain and
+	// "/recovery", the number of the timeline, the SHA-256 in base64 of old_verifier_key, a
+	// newline and old_checkpoint, and a reason. Empty in the first timeline.
+	Statement []byte `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"`
+	// Where the audit log of the new timeline continues: the newest checkpoint that the
+	// restored controller has, at most 4 KiB. Empty, with a hash of zeros, if it has none.
+	OldCheckpoint []byte `protobuf:"bytes,3,opt,name=old_checkpoint,json=oldCheckpoint,proto3" json:"old_checkpoint,omitempty"`
+	// Key of that checkpoint, at most 512 bytes.
+	OldVerifierKey string `protobuf:"bytes,4,opt,name=old_verifier_key,json=oldVerifierKey,proto3" json:"old_verifier_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Timeline) Reset() {
+	*x = Timeline{}
+	mi := &file_zerotrust_v1_identity_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Timeline) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Timeline) ProtoMessage() {}
+
+func (x *Timeline) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_identity_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Timeline.ProtoReflect.Descriptor instead.
+func (*Timeline) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_identity_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Timeline) GetRecoveryKey() string {
+	if x != nil {
+		return x.RecoveryKey
+	}
+	return ""
+}
+
+func (x *Timeline) GetStatement() []byte {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *Timeline) GetOldCheckpoint() []byte {
+	if x != nil {
+		return x.OldCheckpoint
+	}
+	return nil
+}
+
+func (x *Timeline) GetOldVerifierKey() string {
+	if x != nil {
+		return x.OldVerifierKey
+	}
+	return ""
+}
+
 var File_zerotrust_v1_identity_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_identity_proto_rawDesc = "" +
@@ -337,7 +417,12 @@ const file_zerotrust_v1_identity_proto_rawDesc = "" +
 	"\x0fsvid_not_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x05 \x01(\tR\tnetworkId\x12\x17\n" +
-	"\ahost_id\x18\x06 \x01(\tR\x06hostId*f\n" +
+	"\ahost_id\x18\x06 \x01(\tR\x06hostId\"\x9c\x01\n" +
+	"\bTimeline\x12!\n" +
+	"\frecovery_key\x18\x01 \x01(\tR\vrecoveryKey\x12\x1c\n" +
+	"\tstatement\x18\x02 \x01(\fR\tstatement\x12%\n" +
+	"\x0eold_checkpoint\x18\x03 \x01(\fR\roldCheckpoint\x12(\n" +
+	"\x10old_verifier_key\x18\x04 \x01(\tR\x0eoldVerifierKey*f\n" +
 	"\fWorkloadKind\x12\x1d\n" +
 	"\x19WORKLOAD_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17WORKLOAD_KIND_CONNECTOR\x10\x01\x12\x1a\n" +
@@ -356,18 +441,19 @@ func file_zerotrust_v1_identity_proto_rawDescGZIP() []byte {
 }
 
 var file_zerotrust_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_zerotrust_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_zerotrust_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_zerotrust_v1_identity_proto_goTypes = []any{
 	(WorkloadKind)(0),             // 0: zerotrust.v1.WorkloadKind
 	(*SVIDStatus)(nil),            // 1: zerotrust.v1.SVIDStatus
 	(*Directory)(nil),             // 2: zerotrust.v1.Directory
 	(*DirectoryConnector)(nil),    // 3: zerotrust.v1.DirectoryConnector
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*Timeline)(nil),              // 4: zerotrust.v1.Timeline
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_zerotrust_v1_identity_proto_depIdxs = []int32{
-	4, // 0: zerotrust.v1.SVIDStatus.not_after:type_name -> google.protobuf.Timestamp
+	5, // 0: zerotrust.v1.SVIDStatus.not_after:type_name -> google.protobuf.Timestamp
 	3, // 1: zerotrust.v1.Directory.connectors:type_name -> zerotrust.v1.DirectoryConnector
-	4, // 2: zerotrust.v1.DirectoryConnector.svid_not_before:type_name -> google.protobuf.Timestamp
+	5, // 2: zerotrust.v1.DirectoryConnector.svid_not_before:type_name -> google.protobuf.Timestamp
 	3, // [3:3] is the sub-list for method output_type
 	3, // [3:3] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
@@ -386,7 +472,7 @@ func file_zerotrust_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_identity_proto_rawDesc), len(file_zerotrust_v1_identity_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

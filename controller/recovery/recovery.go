@@ -1,0 +1,170 @@
+package recovery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+)
+
+// Key is the public half of the recovery key. The zero value is that none was made.
+type Key struct {
+	Public    string
+	CreatedAt time.Time
+	CreatedBy string
+}
+
+// Timeline is the newest one that a statement began. The zero value is the first
+// timeline, which needs none.
+type Timeline struct {
+	Number         uint64
+	Statement      string // signed
+	OldVerifierKey string
+	OldCheckpoint  string
+	BegunAt        time.Time
+}
+
+// Now is the number of the timeline that a controller is in.
+func (t Timeline) Now() uint64 { return max(t.Number, 1) }
+
+// Store keeps both.
+type Store interface {
+	RecoveryKey(ctx context.Context) (Key, error)
+	Timeline(ctx context.Context) (Timeline, error)
+	RecoveryTx(ctx context.Context, fn func(Tx) error) error
+}
+
+// Tx is a transaction of a Store.
+type Tx interface {
+	RecoveryKey(ctx context.Context) (Key, error)
+	Timeline(ctx context.Context) (Timeline, error)
+	// PutRecoveryKey replaces the one that is there.
+	PutRecoveryKey(ctx context.Context, k Key) error
+	PutTimeline(ctx context.Context, t Timeline) error
+	NewestCheckpoint(ctx context.Context) (audit.SignedCheckpoint, error)
+	AppendAudit(ctx context.Context, e audit.Event) error
+}
+
+// Why a command is refused.
+var (
+	ErrExists = errors.New("there is a recovery key already. If it is lost, --replace makes another one; hosts that pinned the former one keep it until " +
+		"root resets them (`grpcconnector witness reset --yes`, `grpctunneler directory reset --yes`)")
+	ErrOtherKey = errors.New("this is not the recovery key of this controller")
+	ErrLog      = errors.New("the newest checkpoint is not signed by the key of the audit log in the data directory: restore both from the same backup")
+)
+
+// Init makes a recovery key and returns it, which nobody can do again.
+func Init(ctx context.Context, s Store, trustDomain string, replace bool, by audit.Event) (private string, k Key, err error) {
+	private, made, err := timeline.NewKey(trustDomain)
+	if err != nil {
+		return "", Key{}, err
+	}
+	k = Key{Public: made.Public, CreatedAt: by.Time, CreatedBy: by.Actor}
+	err = s.RecoveryTx(ctx, func(tx Tx) error {
+		was, err := tx.RecoveryKey(ctx)
+		if err != nil {
+			return err
+		}
+		if was.Public != "" && !replace {
+			return ErrExists
+		}
+		if err := tx.PutRecoveryKey(ctx, k); err != nil {
+			return err
+		}
+		return record(ctx, tx, by, audit.RecoveryInit, map[string]any{"recovery_key": was.Public}, map[string]any{"recovery_key": k.Public})
+	})
+	if err != nil {
+		return "", Key{}, err
+	}
+	return private, k, nil
+}
+
+// Beginning is what Begin needs to know.
+type Beginning struct {
+	TrustDomain string
+	Key         timeline.Key
+	// VerifierKey is that of the audit log.
+	VerifierKey string
+	// After is the newest timeline that hosts know, if the database is older than that.
+	After  uint64
+	Reason string
+	By     audit.Event
+}
+
+// Begin begins the next timeline: from now on hosts that pinned the key follow this
+// controller, from the audit log that it has.
+func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) {
+	err = s.RecoveryTx(ctx, func(tx Tx) error {
+		was, err := tx.Timeline(ctx)
+		if err != nil {
+			return err
+		}
+		if err := b.adopt(ctx, tx); err != nil {
+			return err
+		}
+		out = Timeline{Number: max(was.Now(), b.After) + 1, BegunAt: b.By.Time}
+		head, err := tx.NewestCheckpoint(ctx)
+		if err != nil {
+			return err
+		}
+		if head.Size > 0 {
+			if _, err := witness.Open([]byte(head.Note), b.VerifierKey); err != nil {
+				return fmt.Errorf("%w: %w", ErrLog, err)
+			}
+			out.OldVerifierKey, out.OldCheckpoint = b.VerifierKey, head.Note
+		}
+		statement := timeline.Statement{
+			TrustDomain: b.TrustDomain, Number: out.Number, Reason: b.Reason,
+			Checkpoint: timeline.HashCheckpoint(out.OldVerifierKey, []byte(out.OldCheckpoint)),
+		}
+		signed, err := b.Key.Sign(statement)
+		if err != nil {
+			return err
+		}
+		out.Statement = string(signed)
+		if err := tx.PutTimeline(ctx, out); err != nil {
+			return err
+		}
+		return record(ctx, tx, b.By, audit.TimelineBegin, map[string]any{"timeline": was.Now()}, map[string]any{
+			"timeline": out.Number, "audit_records": head.Size, "checkpoint_sha256": encode(statement.Checkpoint), "recovery_key": b.Key.Public,
+		})
+	})
+	return out, err
+}
+
+// adopt notes the key in a database that is of before it was made, and refuses another
+// one than that of the database.
+func (b Beginning) adopt(ctx context.Context, tx Tx) error {
+	known, err := tx.RecoveryKey(ctx)
+	switch {
+	case err != nil:
+		return err
+	case known.Public == "":
+		return tx.PutRecoveryKey(ctx, Key{Public: b.Key.Public, CreatedAt: b.By.Time, CreatedBy: b.By.Actor})
+	case known.Public != b.Key.Public:
+		return ErrOtherKey
+	}
+	return nil
+}
+
+func encode(sum [sha256.Size]byte) string { return base64.StdEncoding.EncodeToString(sum[:]) }
+
+func record(ctx context.Context, tx Tx, e audit.Event, action string, before, after map[string]any) error {
+	was, err := json.Marshal(before)
+	if err != nil {
+		return err
+	}
+	now, err := json.Marshal(after)
+	if err != nil {
+		return err
+	}
+	e.Action, e.Outcome, e.Before, e.After = action, audit.Success, string(was), string(now)
+	return tx.AppendAudit(ctx, e)
+}

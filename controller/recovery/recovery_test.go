@@ -1,0 +1,186 @@
+package recovery_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const td = "mycorp.internal"
+
+var (
+	now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	by  = audit.Event{Time: now, Actor: "local/root", Target: "controller/c1"}
+)
+
+func open(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "controller.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// checkpointed gives the log of a store a checkpoint, and returns its verifier key.
+func checkpointed(t *testing.T, s *store.Store) string {
+	t.Helper()
+	signer, err := audit.OpenSigner(t.TempDir(), audit.Origin(td))
+	require.NoError(t, err)
+	epoch, ok, err := s.AcquireSequencer(t.Context(), audit.Lease{Holder: "c1", Now: now, Until: now.Add(time.Minute)})
+	require.NoError(t, err)
+	require.True(t, ok)
+	signed, err := signer.Sign(witness.Checkpoint{Origin: signer.Origin(), Size: 7, Root: tlog.RecordHash([]byte("x"))})
+	require.NoError(t, err)
+	require.NoError(t, s.SequenceTx(t.Context(), epoch, func(tx audit.SequenceTx) error {
+		return tx.PutCheckpoint(t.Context(), audit.SignedCheckpoint{Size: 7, Time: now, Note: signed})
+	}))
+	return signer.VerifierKey
+}
+
+func events(t *testing.T, s *store.Store, action string) (out []audit.Event) {
+	t.Helper()
+	all, err := s.AuditSince(t.Context(), time.Time{})
+	require.NoError(t, err)
+	for _, e := range all {
+		if e.Action == action {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestTheKeyIsShownOnceAndOnlyItsPublicHalfIsStored(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	private, k, err := recovery.Init(t.Context(), s, td, false, by)
+	require.NoError(t, err)
+	stored, err := s.RecoveryKey(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, k, stored)
+	parsed, err := timeline.ParseKey(private, td)
+	require.NoError(t, err)
+	require.Equal(t, k.Public, parsed.Public)
+	made := events(t, s, audit.RecoveryInit)
+	require.Len(t, made, 1)
+	require.Contains(t, made[0].After, k.Public)
+	require.NotContains(t, made[0].After, "PRIVATE")
+
+	_, _, err = recovery.Init(t.Context(), s, td, false, by)
+	require.ErrorIs(t, err, recovery.ErrExists)
+	_, other, err := recovery.Init(t.Context(), s, td, true, by)
+	require.NoError(t, err)
+	require.NotEqual(t, k.Public, other.Public)
+}
+
+func TestEachTimelineIsSignedWithWhereTheLogContinues(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	verifier := checkpointed(t, s)
+	private, k, err := recovery.Init(t.Context(), s, td, false, by)
+	require.NoError(t, err)
+	key, err := timeline.ParseKey(private, td)
+	require.NoError(t, err)
+
+	for want := uint64(2); want < 4; want++ {
+		begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, Reason: "disk died", By: by})
+		require.NoError(t, err)
+		require.Equal(t, want, begun.Number)
+		got, err := timeline.Verify([]byte(begun.Statement), k.Public, td)
+		require.NoError(t, err)
+		require.Equal(t, timeline.Statement{
+			TrustDomain: td, Number: want, Checkpoint: timeline.HashCheckpoint(verifier, []byte(begun.OldCheckpoint)), Reason: "disk died",
+		}, got)
+		stored, err := s.Timeline(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, begun, stored)
+	}
+	taken := events(t, s, audit.TimelineBegin)
+	require.Len(t, taken, 2)
+	require.Contains(t, taken[1].Before, `"timeline":2`)
+	require.Contains(t, taken[1].After, `"timeline":3`)
+	require.Contains(t, taken[1].After, `"audit_records":7`)
+
+	begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, After: 8, Reason: "older backup", By: by})
+	require.NoError(t, err)
+	require.Equal(t, uint64(9), begun.Number, "after what the hosts know")
+}
+
+func TestBeginRefuses(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	verifier := checkpointed(t, s)
+	private, _, err := recovery.Init(t.Context(), s, td, false, by)
+	require.NoError(t, err)
+	key, err := timeline.ParseKey(private, td)
+	require.NoError(t, err)
+	_, thief, err := timeline.NewKey(td)
+	require.NoError(t, err)
+	good := recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, Reason: "x", By: by}
+	for name, c := range map[string]struct {
+		change func(*recovery.Beginning)
+		want   error
+	}{
+		"another key":                  {func(b *recovery.Beginning) { b.Key = thief }, recovery.ErrOtherKey},
+		"another key of the audit log": {func(b *recovery.Beginning) { b.VerifierKey = thief.Public }, recovery.ErrLog},
+		"no reason":                    {func(b *recovery.Beginning) { b.Reason = "" }, timeline.ErrMalformed},
+		"a number that no host takes":  {func(b *recovery.Beginning) { b.After = timeline.MaxNumber }, timeline.ErrMalformed},
+	} {
+		b := good
+		c.change(&b)
+		_, err := recovery.Begin(t.Context(), s, b)
+		require.ErrorIs(t, err, c.want, name)
+		now, err := s.Timeline(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, now, name)
+	}
+	require.Empty(t, events(t, s, audit.TimelineBegin))
+}
+
+// TestADatabaseOfBeforeTheKeyTakesIt: the backup may be older than the recovery key.
+func TestADatabaseOfBeforeTheKeyTakesIt(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, key, err := timeline.NewKey(td)
+	require.NoError(t, err)
+	begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, Reason: "x", By: by})
+	require.NoError(t, err)
+	require.Empty(t, begun.OldCheckpoint, "there is no log yet")
+	k, err := s.RecoveryKey(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, key.Public, k.Public)
+}
+
+func TestARunningControllerLearnsOfItsKey(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	keeper, err := recovery.Open(t.Context(), s, time.Millisecond, zap.NewNop())
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), keeper.Number())
+	said, changed := keeper.Say()
+	require.Zero(t, said)
+	running := make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { running <- keeper.Run(ctx) }()
+	_, k, err := recovery.Init(t.Context(), s, td, false, by)
+	require.NoError(t, err)
+	<-changed
+	said, _ = keeper.Say()
+	require.Equal(t, k.Public, said.RecoveryKey)
+	require.Equal(t, k.Public, keeper.Key().Public)
+	stop()
+	require.NoError(t, <-running)
+}
