@@ -16,10 +16,13 @@ const (
 	maxChanges = 16384 // of all steps together
 )
 
+// degree of the tree of members: a node has at most 2*degree-1 of them.
+const degree = 16
+
 // Members are the live members of one kind at one revision, by id. They never change:
 // the next snapshot shares with them what is the same.
 type Members[T any] struct {
-	byID   *btree.Map[string, T]
+	byID   *btree.Map[string, *T] // pointers: a change copies the nodes above it, with all that is in them
 	digest delta.Digest
 	// base is the revision and digest that the first step begins at.
 	base  step
@@ -47,14 +50,17 @@ func (m Members[T]) Get(id string) (member T, ok bool) {
 	if m.byID == nil {
 		return member, false
 	}
-	return m.byID.Get(id)
+	if at, ok := m.byID.Get(id); ok {
+		return *at, true
+	}
+	return member, false
 }
 
 // All are the members by id.
 func (m Members[T]) All() iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		if m.byID != nil {
-			m.byID.Scan(yield)
+			m.byID.Scan(func(id string, at *T) bool { return yield(id, *at) })
 		}
 	}
 }
@@ -90,29 +96,29 @@ type edit[T any] struct {
 	equal   func(a, b T) bool
 	sum     func(T) delta.Digest
 	now     Members[T]
-	changed map[string]struct{} // since the last snapshot
+	changed []string // since the last snapshot, some of them twice
 }
 
 func newEdit[T any](equal func(a, b T) bool, sum func(T) delta.Digest) *edit[T] {
-	return &edit[T]{equal: equal, sum: sum, now: Members[T]{byID: &btree.Map[string, T]{}}, changed: map[string]struct{}{}}
+	return &edit[T]{equal: equal, sum: sum, now: Members[T]{byID: btree.NewMap[string, *T](degree)}}
 }
 
 // put replaces, adds or, with nil, takes away a member; gone says that it was there and
 // is not any more.
 func (e *edit[T]) put(id string, next *T) (gone bool) {
 	old, found := e.now.byID.Get(id)
-	if !found && next == nil || found && next != nil && e.equal(old, *next) {
+	if !found && next == nil || found && next != nil && e.equal(*old, *next) {
 		return false
 	}
-	e.changed[id] = struct{}{}
+	e.changed = append(e.changed, id)
 	if found {
-		e.now.digest = e.now.digest.Sub(e.sum(old))
+		e.now.digest = e.now.digest.Sub(e.sum(*old))
 	}
 	if next == nil {
 		e.now.byID.Delete(id)
 		return true
 	}
-	e.now.byID.Set(id, *next)
+	e.now.byID.Set(id, next)
 	e.now.digest = e.now.digest.Add(e.sum(*next))
 	return false
 }
@@ -125,17 +131,15 @@ func (e *edit[T]) snapshot(revision uint64, first bool) Members[T] {
 	} else if len(e.changed) > 0 {
 		e.remember(revision)
 	}
-	clear(e.changed)
+	e.changed = nil
 	out := e.now
 	out.byID = e.now.byID.Copy()
 	return out
 }
 
 func (e *edit[T]) remember(revision uint64) {
-	s := step{revision: revision, digest: e.now.digest, ids: make([]string, 0, len(e.changed))}
-	for id := range e.changed {
-		s.ids = append(s.ids, id)
-	}
+	slices.Sort(e.changed)
+	s := step{revision: revision, digest: e.now.digest, ids: slices.Compact(e.changed)}
 	e.now.steps = append(e.now.steps, s)
 	e.now.count += len(s.ids)
 	for len(e.now.steps) > 0 && (len(e.now.steps) > maxSteps || e.now.count > maxChanges) {

@@ -3,6 +3,7 @@ package changelogtest
 import (
 	"context"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
@@ -58,13 +59,8 @@ func (l *Log) ChangePosition(context.Context) (uint64, error) {
 func (l *Log) Changes(_ context.Context, after uint64, limit int) ([]changelog.Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []changelog.Change
-	for _, c := range l.changes {
-		if c.Seq > after && len(out) < limit {
-			out = append(out, c)
-		}
-	}
-	return out, l.fail
+	first := sort.Search(len(l.changes), func(i int) bool { return l.changes[i].Seq > after })
+	return slices.Clone(l.changes[first:min(len(l.changes), first+limit)]), l.fail
 }
 
 // SubscribeChanges implements changelog.Log.
