@@ -1,6 +1,7 @@
 package crowd
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
@@ -18,12 +20,19 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
 // ID of the i-th member of a kind.
 func ID(kind identity.Kind, i int) string { return fmt.Sprintf("%s-%04d", kind, i) }
+
+// fewEntries is how many registration entries a controller may write itself when it
+// starts. They take it 5 ms each.
+const fewEntries = 500
+
+var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 
 // Enroll starts the controller once to make its store, puts n members into it and
 // starts it again.
@@ -35,43 +44,90 @@ func Enroll(tb testing.TB, c *world.Controller, kind identity.Kind, n int) {
 // EnrollAll is Enroll for several kinds.
 func EnrollAll(tb testing.TB, c *world.Controller, members map[identity.Kind]int) {
 	tb.Helper()
-	td := spiffeid.RequireTrustDomainFromString("mycorp.internal")
 	require.NoError(tb, c.Start(tb.Context()))
 	tb.Cleanup(func() {
 		_, _ = c.Stop()
 		leaks.Check(tb, &leaks.Search{}, filepath.Dir(c.Dir)) // hosts are beside it
 	})
+	var all []identity.Workload
+	for kind, n := range members {
+		for i := range n {
+			all = append(all, identity.Workload{Kind: kind, ID: ID(kind, i)})
+		}
+	}
+	Add(tb, c, all)
+}
+
+// Add restarts a running controller with more members in its store, and in the
+// datastore of its spire-server.
+func Add(tb testing.TB, c *world.Controller, members []identity.Workload) {
+	tb.Helper()
 	_, err := c.Stop()
 	require.NoError(tb, err)
-	s, err := store.Open(tb.Context(), filepath.Join(c.Dir, "controller.db"))
+	entries := insert(tb, filepath.Join(c.Dir, "controller.db"), members)
+	if len(entries) > fewEntries {
+		register(tb, c, entries)
+	}
+	require.NoError(tb, c.Start(tb.Context()))
+}
+
+// insert enrolls members in one transaction, and returns the entries that SPIRE should
+// have of them.
+func insert(tb testing.TB, file string, members []identity.Workload) (entries []fleet.Entry) {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), file)
 	require.NoError(tb, err)
 	require.NoError(tb, s.EnrollTx(tb.Context(), func(tx enroll.Tx) error {
-		for kind, n := range members {
-			for i := range n {
-				if err := enrollOne(tb, tx, td, identity.Workload{Kind: kind, ID: ID(kind, i)}, i); err != nil {
-					return err
-				}
+		for i, w := range members {
+			e, err := enrollOne(tb, tx, w, i)
+			if err != nil {
+				return err
 			}
+			entries = append(entries, e)
 		}
 		return tx.BumpPolicy(tb.Context())
 	}))
 	require.NoError(tb, s.Close())
-	require.NoError(tb, c.Start(tb.Context()))
+	return entries
 }
 
-func enrollOne(tb testing.TB, tx enroll.Tx, td spiffeid.TrustDomain, w identity.Workload, i int) (err error) {
+func enrollOne(tb testing.TB, tx enroll.Tx, w identity.Workload, i int) (e fleet.Entry, err error) {
 	tb.Helper()
 	h := fleet.Host{ID: mtlstest.HostOf(w.String()), KeyHash: fmt.Appendf(nil, "key of %s", w.ID), EnrolledAt: time.Now().Add(-time.Hour)}
 	if h.AgentID, err = h.ID.AgentID(td); err != nil {
-		return err
+		return e, err
 	}
 	if err := tx.PutHost(tb.Context(), h); err != nil {
-		return err
+		return e, err
 	}
-	return tx.PutMember(tb.Context(), fleet.Member{
+	m := fleet.Member{
 		Workload: w, HostID: h.ID, EnrolledAt: h.EnrolledAt,
 		Selectors: []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", 100000+i)}},
+	}
+	if err := tx.PutMember(tb.Context(), m); err != nil {
+		return e, err
+	}
+	ttl := config.Default().SVIDTTL
+	return fleet.EntryFor(m, h, td, map[identity.Kind]time.Duration{identity.KindConnector: ttl.Connector, identity.KindTunneler: ttl.Tunneler})
+}
+
+// register has the controller's spire-server, without the controller, write entries.
+func register(tb testing.TB, c *world.Controller, entries []fleet.Entry) {
+	tb.Helper()
+	dir := filepath.Join(c.Dir, "spire")
+	server, err := world.Start(world.Spec{
+		Name: "spire-server", Dir: dir, Path: spiretest.Binary(tb, "spire-server"), Args: []string{"run", "-config", filepath.Join(dir, "server.conf")},
 	})
+	require.NoError(tb, err)
+	defer func() {
+		_, err := server.Stop()
+		require.NoError(tb, err)
+	}()
+	socket := filepath.Join(dir, "server.sock")
+	require.NoError(tb, world.Eventually(tb.Context(), time.Minute, "spire-server answers", func(ctx context.Context) error {
+		return probe.Serving(ctx, socket)
+	}))
+	spiretest.CreateEntries(tb, socket, entries)
 }
 
 // Signer has SVIDs signed by the spire-server of a controller.
