@@ -82,6 +82,13 @@ func (b *bare) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) err
 		delete(b.streams, l)
 		b.mu.Unlock()
 	}()
+	go func() { // acknowledgements
+		for {
+			if _, err := stream.Recv(); err != nil {
+				return
+			}
+		}
+	}()
 	for {
 		select {
 		case m := <-l.next:

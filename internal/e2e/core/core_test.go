@@ -4,59 +4,55 @@ import (
 	"flag"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
-	"text/tabwriter"
 	"time"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // full is set by make bench-core. Without it the fleet is small, and only the size of a
 // message is limited.
 var full = flag.Bool("full", false, "measure fleets of 1,000, 10,000 and 50,000 members")
 
-// upTo is for a look that is over sooner.
-var upTo = flag.Int("largest", 50_000, "with -full: no fleet of more members")
-
-const (
-	// mostGrowth is of a median, from the smallest fleet to the largest.
-	mostGrowth = 1.3
-	// mostBare is what a change may cost the controller, to what it costs bare gRPC.
-	mostBare    = 1.2
-	mostMessage = 64 << 10
-	// mostStream is what a stream may take of the controller's memory, and mostMember what
-	// a member that is not here may.
-	mostStream, mostMember = 128 << 10, 4 << 10
+var (
+	// upTo is for a look that is over sooner.
+	upTo    = flag.Int("largest", 50_000, "with -full: no fleet of more members")
+	jsonOut = flag.String("json", "", "also write what was measured to this file")
 )
 
 // size of a measurement.
 type size struct {
 	members, streams int
-	changes, reads   int
-	idle             time.Duration
+	changes, reads   int           // how often each is measured
+	looks            int           // at the controller while nothing changes
+	idle             time.Duration // each of looks
+	tail             time.Duration // what a change leads to later is its cost too
+}
+
+func fullSize(members, streams int) size {
+	return size{members: members, streams: streams, changes: 20, reads: 200, looks: 4, idle: beat, tail: 500 * time.Millisecond}
 }
 
 var (
-	bench = []size{{1_000, 1_000, 20, 100, 20 * time.Second}, {10_000, 10_000, 20, 100, 20 * time.Second}, {50_000, 10_000, 20, 100, 20 * time.Second}}
+	bench = []size{fullSize(1_000, 1_000), fullSize(10_000, 10_000), fullSize(50_000, 10_000)}
 	// short has a policy that takes several messages.
-	short = []size{{1_040, 40, 2, 5, time.Second}}
+	short = []size{{1_040, 40, 2, 5, 1, time.Second, 0}}
 )
 
 // costs of a fleet.
 type costs struct {
 	size
 
-	ownCPU, own   []time.Duration // of an enrollment, without streams
-	heartbeat     time.Duration   // CPU
-	changeCPU     time.Duration   // of one change, each stream
-	revoked       []time.Duration // from the call until it is everywhere
-	bytes         float64         // of one change, each stream
-	bareCPU       time.Duration   // as changeCPU, of bare gRPC
+	own, ownCPU   []time.Duration // of an enrollment, without streams
+	page, hosts   []time.Duration // first pages of the admin API
+	one           []time.Duration // one by its id
+	heartbeat     []time.Duration // CPU
+	change, bare  []time.Duration // CPU of a change, each stream; and of bare gRPC
+	acked, bareAs []time.Duration // the same with an acknowledgement of each stream
+	everywhere    []time.Duration // a revocation, from the call until all streams have it
+	bytes         float64         // of a change, each stream
 	largest       int             // message
-	page, one     []time.Duration // reads of the admin API
 	alone, memory int             // resident, without and with streams
+	bareMemory    int             // a stream, of bare gRPC
+	gate, flush   quantiles       // of the packages' own benchmarks
 }
 
 // TestTheCoreCostsTheSameWhateverTheFleet: what one change, one enrollment, one
@@ -64,82 +60,103 @@ type costs struct {
 func TestTheCoreCostsTheSameWhateverTheFleet(t *testing.T) {
 	sizes := short
 	if *full {
-		sizes = bench
+		sizes = slices.DeleteFunc(bench, func(n size) bool { return n.members > *upTo })
 	}
+	looks, flushes := benchmarks(t, sizes)
+	f := newFleet(t)
+	crew := crew{start(t, part{Controller: f.Dir}), start(t, part{Controller: f.Dir})}
 	var all []costs
 	for _, n := range sizes {
-		if n.members > *upTo {
-			continue
+		begin := time.Now()
+		c := measure(t, f, crew, n)
+		c.gate, c.flush = looks[n.members], flushes[n.members]
+		all = append(all, c)
+		t.Logf("%d members: measured in %s", n.members, time.Since(begin).Round(time.Second))
+		if len(all) < len(sizes) {
+			t.Log(tableOf(all)) // the next fleet takes long
 		}
-		ok := t.Run(fmt.Sprintf("%d members", n.members), func(t *testing.T) { all = append(all, measure(t, n)) })
-		require.True(t, ok)
-		report(t, all) // also of what there is so far: the next fleet takes long
 	}
-	for _, c := range all {
-		assert.LessOrEqual(t, c.largest, mostMessage, "bytes of the largest message to %d members", c.members)
-	}
+	judge(t, tableOf(all))
 }
 
-// measure one fleet.
-func measure(t *testing.T, n size) costs {
+// measure one fleet: f, once it has grown to n.
+func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 	t.Helper()
-	f := newFleet(t, n)
+	f.grow(t, n)
 	c := costs{size: n}
 	for range n.changes {
 		cpu, took := f.cost(t, f.enroll)
 		c.ownCPU, c.own = append(c.ownCPU, cpu), append(c.own, took)
 	}
 	c.page = f.read(t, "/api/admin/connectors?page_size=50")
+	c.hosts = f.read(t, "/api/admin/hosts?page_size=50")
 	c.one = f.read(t, "/api/admin/connectors/connector-0000")
-	f.settle(t)
+	f.settle(t, 0)
+	quiet := median(f.resting(t))
 	c.alone = f.memory(t)
-	quiet := f.resting(t)
 
-	players := f.players(t, f.Run.Control, false)
-	f.settle(t)
-	resting := f.resting(t)
-	c.heartbeat = time.Duration((resting - quiet) * float64(beat) / float64(n.streams))
-	before, _ := received(t, players)
-	everywhere := func(change func(*testing.T)) func(*testing.T) {
-		return func(t *testing.T) {
-			t.Helper()
-			change(t)
-			for _, p := range players {
-				p.says(t, "at")
-			}
-		}
+	crew.open(t, f.Run.Control, false, n.streams)
+	f.settle(t, n.streams)
+	shares := f.resting(t)
+	for _, share := range shares {
+		c.heartbeat = append(c.heartbeat, time.Duration((share-quiet)*float64(beat)/float64(n.streams)))
 	}
-	var cpu time.Duration
+	before, _ := crew.received(t)
+	c.change = f.changed(t, crew, f.changes, median(shares), median(c.ownCPU))
+	after, largest := crew.received(t)
+	c.largest, c.memory, c.bytes = largest, f.memory(t), float64(after-before)/float64(n.changes*n.streams)
+	crew.acknowledge(t, true)
+	c.acked = f.changed(t, crew, f.changes/2, median(shares), median(c.ownCPU))
 	for range n.changes {
-		used, took := f.cost(t, everywhere(f.enroll))
-		cpu += used - time.Duration(resting*float64(took)) - median(c.ownCPU)
+		_, took := f.cost(t, func(t *testing.T) { crew.everywhere(t, f.revoke) })
+		c.everywhere = append(c.everywhere, took)
+		wait(t, f.tail)
 	}
-	after, largest := received(t, players)
-	c.largest, c.memory = largest, f.memory(t)
-	c.bytes = float64(after-before) / float64(n.changes*n.streams)
-	c.changeCPU = cpu / time.Duration(n.changes*n.streams)
-	for range n.changes {
-		_, took := f.cost(t, everywhere(f.revoke))
-		c.revoked = append(c.revoked, took)
-	}
-	for _, p := range players {
-		p.stop(t)
-	}
-	c.bareCPU = f.bare(t, int(c.bytes))
+	crew.close(t)
+	f.bare(t, crew, &c)
 	return c
 }
 
-// received adds up what the streams of all players were sent.
-func received(t *testing.T, players []*player) (bytes, largest int) {
+// changed has tunnelers enrolled under the streams, and returns the CPU of each that is
+// the streams', a stream. rest is the share of a core that the controller takes anyway.
+func (f *fleet) changed(t *testing.T, crew crew, n int, rest float64, own time.Duration) (each []time.Duration) {
 	t.Helper()
-	for _, p := range players {
-		p.tell(t, "received")
-		var b, l int
-		_, err := fmt.Sscan(p.says(t, "received"), &b, &l)
-		require.NoError(t, err)
-		bytes, largest = bytes+b, max(largest, l)
+	for range n {
+		used, took := f.cost(t, func(t *testing.T) {
+			crew.everywhere(t, f.enroll)
+			wait(t, f.tail)
+		})
+		each = append(each, (used-time.Duration(rest*float64(took))-own)/time.Duration(f.streams))
 	}
-	return bytes, largest
+	return each
+}
+
+// bare measures the same of a bare gRPC server that sends as many bytes.
+func (f *fleet) bare(t *testing.T, crew crew, c *costs) {
+	t.Helper()
+	server := start(t, part{Controller: f.Dir, Server: true})
+	at := server.says(t, "serves")
+	alone := memory(t, server.Process.Pid)
+	crew.open(t, at, true, f.streams)
+	wait(t, f.idle/4)
+	c.bareMemory = (memory(t, server.Process.Pid) - alone) / f.streams
+	position := 1
+	send := func(n int) (each []time.Duration) {
+		for range n {
+			position++
+			used, _ := cost(t, server.Process.Pid, func(t *testing.T) {
+				crew.everywhere(t, func(t *testing.T) { server.tell(t, "%d %d", position, int(c.bytes)) })
+				wait(t, f.tail)
+			})
+			each = append(each, used/time.Duration(f.streams))
+		}
+		return each
+	}
+	c.bare = send(f.changes)
+	crew.acknowledge(t, true)
+	c.bareAs = send(f.changes / 2)
+	crew.close(t)
+	server.stop(t)
 }
 
 func wait(t *testing.T, d time.Duration) {
@@ -153,60 +170,12 @@ func wait(t *testing.T, d time.Duration) {
 func median[T time.Duration | float64](all []T) T { return quantile(all, .5) }
 
 func quantile[T time.Duration | float64](all []T, q float64) T {
+	if len(all) == 0 {
+		return 0
+	}
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
-// report prints a line for each cost, and holds it to its limit.
-func report(t *testing.T, all []costs) {
-	t.Helper()
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "\t")
-	for _, c := range all {
-		fmt.Fprintf(w, "%d members\t", c.members)
-	}
-	fmt.Fprintln(w, "growth\t")
-	first, last := all[0], all[len(all)-1]
-	grows := func(what string, limit float64, of func(costs) time.Duration) {
-		fmt.Fprint(w, what, "\t")
-		for _, c := range all {
-			fmt.Fprint(w, of(c).Round(10*time.Nanosecond), "\t")
-		}
-		growth := float64(of(last)) / float64(of(first))
-		fmt.Fprintf(w, "%.2f\t\n", growth)
-		if limit > 0 && *full {
-			assert.LessOrEqual(t, growth, limit, what)
-		}
-	}
-	times := func(what string, of func(costs) []time.Duration) {
-		grows(what+", median", mostGrowth, func(c costs) time.Duration { return median(of(c)) })
-		grows(what+", p99", 0, func(c costs) time.Duration { return quantile(of(c), .99) })
-	}
-	times("an enrollment", func(c costs) []time.Duration { return c.own })
-	times("CPU of an enrollment", func(c costs) []time.Duration { return c.ownCPU })
-	grows("CPU of a heartbeat", mostGrowth, func(c costs) time.Duration { return c.heartbeat })
-	grows("CPU of a change, a stream", mostGrowth, func(c costs) time.Duration { return c.changeCPU })
-	grows("the same of bare gRPC", 0, func(c costs) time.Duration { return c.bareCPU })
-	grows("a revocation is everywhere, median", 0, func(c costs) time.Duration { return median(c.revoked) })
-	grows("a revocation is everywhere, p99", 0, func(c costs) time.Duration { return quantile(c.revoked, .99) })
-	times("first page", func(c costs) []time.Duration { return c.page })
-	times("one by its id", func(c costs) []time.Duration { return c.one })
-	for i, c := range all {
-		ratio := float64(c.changeCPU) / float64(c.bareCPU)
-		stream, member := (c.memory-c.alone)/c.streams, 0
-		if i > 0 {
-			member = (c.alone - first.alone) / (c.members - first.members)
-		}
-		fmt.Fprintf(w, "%d members, %d streams:\t%.0f bytes of a change, a stream\tlargest message %d\t%.2f of bare gRPC\t%d KiB a stream\t%d bytes a member\t\n",
-			c.members, c.streams, c.bytes, c.largest, ratio, stream>>10, member)
-		if !*full {
-			continue
-		}
-		assert.LessOrEqual(t, ratio, mostBare, "of bare gRPC, %d members", c.members)
-		assert.LessOrEqual(t, stream, mostStream, "bytes a stream, %d members", c.members)
-		assert.LessOrEqual(t, member, mostMember, "bytes a member, %d members", c.members)
-	}
-	require.NoError(t, w.Flush())
-	t.Log("\n" + b.String())
-}
+// String names a fleet in a table.
+func (n size) String() string { return fmt.Sprintf("%d members", n.members) }

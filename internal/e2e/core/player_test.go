@@ -20,13 +20,13 @@ import (
 // playEnv has a part as JSON, for TestPlaysAPart.
 const playEnv = "CORE_PART"
 
+// patience is how long a player may take to do as it is told, on a busy machine.
+const patience = 10 * time.Minute
+
 // part is what another process of this program plays: streams, or the bare gRPC server.
 type part struct {
 	Controller string // its data directory: its spire-server signs the SVIDs
 	Server     bool   // it is the bare gRPC server
-	At         string // where streams go, host:port
-	Bare       bool   // that is the bare gRPC server
-	From, N    int    // connectors From to From+N-1
 }
 
 // TestPlaysAPart is for the other processes: it speaks with player.
@@ -59,7 +59,7 @@ func start(t *testing.T, p part) *player {
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	pl := &player{Cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self, "-test.run", "^TestPlaysAPart$", "-test.timeout", "1h"), out: make(chan string, 1024)}
+	pl := &player{Cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self, "-test.run", "^TestPlaysAPart$", "-test.timeout", "3h"), out: make(chan string, 1024)}
 	pl.Env = append(world.Environment(), playEnv+"="+string(arg))
 	pl.Stderr = os.Stderr
 	pl.in, err = pl.StdinPipe()
@@ -92,15 +92,18 @@ func (p *player) stop(t *testing.T) {
 	require.NoError(t, p.Wait())
 }
 
-// says waits for a line that begins with this word, and returns the rest of it.
+// says waits for a line that begins with this word, and returns the rest of it. A stream
+// that was lost fails the test.
 func (p *player) says(t *testing.T, word string) string {
 	t.Helper()
-	limit := time.After(5 * time.Minute)
+	limit := time.After(patience)
 	for {
 		select {
 		case line, open := <-p.out:
 			require.True(t, open, "the player ended before it said %q", word)
-			if rest, ok := strings.CutPrefix(line, word+" "); ok {
+			said, rest, _ := strings.Cut(line, " ")
+			require.NotEqual(t, "lost", said, line)
+			if said == word {
 				return rest
 			}
 			if strings.Contains(line, "_test.go") || strings.Contains(line, "Error") {
@@ -112,9 +115,80 @@ func (p *player) says(t *testing.T, word string) string {
 	}
 }
 
+// forget passes over what the player has said until now.
+func (p *player) forget(t *testing.T) {
+	t.Helper()
+	for {
+		select {
+		case line := <-p.out:
+			require.False(t, strings.HasPrefix(line, "lost "), line)
+		default:
+			return
+		}
+	}
+}
+
 // tell gives the player a line.
 func (p *player) tell(t *testing.T, format string, args ...any) {
 	t.Helper()
 	_, err := fmt.Fprintf(p.in, format+"\n", args...)
 	require.NoError(t, err)
+}
+
+// crew are the players that open streams.
+type crew []*player
+
+// open has them open n streams to an address, each its share.
+func (c crew) open(t *testing.T, at string, bare bool, n int) {
+	t.Helper()
+	share := n / len(c)
+	for i, p := range c {
+		p.tell(t, "open %s %t %d %d", at, bare, i*share, share)
+	}
+	for _, p := range c {
+		p.says(t, "open")
+	}
+}
+
+func (c crew) close(t *testing.T) {
+	t.Helper()
+	for _, p := range c {
+		p.tell(t, "close")
+	}
+	for _, p := range c {
+		p.says(t, "closed")
+	}
+}
+
+// acknowledge says whether streams tell at once that they have come to a position.
+func (c crew) acknowledge(t *testing.T, on bool) {
+	t.Helper()
+	for _, p := range c {
+		p.tell(t, "acknowledge %t", on)
+	}
+}
+
+// everywhere makes a change and waits until all streams have come to its position.
+func (c crew) everywhere(t *testing.T, change func(*testing.T)) {
+	t.Helper()
+	for _, p := range c {
+		p.forget(t)
+	}
+	change(t)
+	for _, p := range c {
+		p.says(t, "at")
+	}
+}
+
+// received adds up what all streams were sent.
+func (c crew) received(t *testing.T) (bytes, largest int) {
+	t.Helper()
+	for _, p := range c {
+		p.tell(t, "received")
+		var b, l int
+		_, err := fmt.Sscan(p.says(t, "received"), &b, &l)
+		require.NoError(t, err)
+		bytes, largest = bytes+b, max(largest, l)
+	}
+	return bytes, largest
 }
