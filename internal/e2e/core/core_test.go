@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -13,8 +15,9 @@ import (
 var full = flag.Bool("full", false, "measure fleets of 1,000, 10,000 and 50,000 members")
 
 var (
-	// upTo is for a look that is over sooner.
+	// upTo and only are for a look that is over sooner.
 	upTo    = flag.Int("largest", 50_000, "with -full: no fleet of more members")
+	only    = flag.String("fleets", "", "with -full: only fleets of these sizes, such as 1000,50000")
 	jsonOut = flag.String("json", "", "also write what was measured to this file")
 )
 
@@ -60,7 +63,9 @@ type costs struct {
 func TestTheCoreCostsTheSameWhateverTheFleet(t *testing.T) {
 	sizes := short
 	if *full {
-		sizes = slices.DeleteFunc(bench, func(n size) bool { return n.members > *upTo })
+		sizes = slices.DeleteFunc(bench, func(n size) bool {
+			return n.members > *upTo || *only != "" && !slices.Contains(strings.Split(*only, ","), strconv.Itoa(n.members))
+		})
 	}
 	looks, flushes := benchmarks(t, sizes)
 	f := newFleet(t)
