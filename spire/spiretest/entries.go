@@ -3,6 +3,7 @@ package spiretest
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	entryv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/entry/v1"
@@ -12,16 +13,24 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 )
 
 // entriesACall keeps a call far below gRPC's limit of 4 MiB a message.
 const entriesACall = 500
 
+// Entry is a registration entry of one workload with one selector.
+type Entry struct {
+	ID               string
+	SPIFFEID, Parent spiffeid.ID
+	SelectorType     string
+	SelectorValue    string
+	X509SVIDTTL      time.Duration
+	DNSName          string
+}
+
 // CreateEntries has the server at an admin socket create registration entries, many in
 // one call: about four times as fast as one by one.
-func CreateEntries(tb testing.TB, socket string, entries []fleet.Entry) {
+func CreateEntries(tb testing.TB, socket string, entries []Entry) {
 	tb.Helper()
 	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(tb, err)
@@ -48,15 +57,12 @@ func CreateEntries(tb testing.TB, socket string, entries []fleet.Entry) {
 	require.NoError(tb, g.Wait())
 }
 
-func protoEntry(e fleet.Entry) *types.Entry {
-	p := &types.Entry{
-		Id: e.ID, SpiffeId: protoID(e.SPIFFEID), ParentId: protoID(e.ParentID),
+func protoEntry(e Entry) *types.Entry {
+	return &types.Entry{
+		Id: e.ID, SpiffeId: protoID(e.SPIFFEID), ParentId: protoID(e.Parent),
 		X509SvidTtl: int32(e.X509SVIDTTL.Seconds()), DnsNames: []string{e.DNSName},
+		Selectors: []*types.Selector{{Type: e.SelectorType, Value: e.SelectorValue}},
 	}
-	for _, s := range e.Selectors {
-		p.Selectors = append(p.Selectors, &types.Selector{Type: s.Type, Value: s.Value})
-	}
-	return p
 }
 
 func protoID(id spiffeid.ID) *types.SPIFFEID {

@@ -73,7 +73,7 @@ func Add(tb testing.TB, c *world.Controller, members []identity.Workload) {
 
 // insert enrolls members in one transaction, and returns the entries that SPIRE should
 // have of them.
-func insert(tb testing.TB, file string, members []identity.Workload) (entries []fleet.Entry) {
+func insert(tb testing.TB, file string, members []identity.Workload) (entries []spiretest.Entry) {
 	tb.Helper()
 	s, err := store.Open(tb.Context(), file)
 	require.NoError(tb, err)
@@ -91,7 +91,7 @@ func insert(tb testing.TB, file string, members []identity.Workload) (entries []
 	return entries
 }
 
-func enrollOne(tb testing.TB, tx enroll.Tx, w identity.Workload, i int) (e fleet.Entry, err error) {
+func enrollOne(tb testing.TB, tx enroll.Tx, w identity.Workload, i int) (e spiretest.Entry, err error) {
 	tb.Helper()
 	h := fleet.Host{ID: mtlstest.HostOf(w.String()), KeyHash: fmt.Appendf(nil, "key of %s", w.ID), EnrolledAt: time.Now().Add(-time.Hour)}
 	if h.AgentID, err = h.ID.AgentID(td); err != nil {
@@ -108,11 +108,15 @@ func enrollOne(tb testing.TB, tx enroll.Tx, w identity.Workload, i int) (e fleet
 		return e, err
 	}
 	ttl := config.Default().SVIDTTL
-	return fleet.EntryFor(m, h, td, map[identity.Kind]time.Duration{identity.KindConnector: ttl.Connector, identity.KindTunneler: ttl.Tunneler})
+	want, err := fleet.EntryFor(m, h, td, map[identity.Kind]time.Duration{identity.KindConnector: ttl.Connector, identity.KindTunneler: ttl.Tunneler})
+	return spiretest.Entry{
+		ID: want.ID, SPIFFEID: want.SPIFFEID, Parent: want.ParentID, X509SVIDTTL: want.X509SVIDTTL, DNSName: want.DNSName,
+		SelectorType: m.Selectors[0].Type, SelectorValue: m.Selectors[0].Value,
+	}, err
 }
 
 // register has the controller's spire-server, without the controller, write entries.
-func register(tb testing.TB, c *world.Controller, entries []fleet.Entry) {
+func register(tb testing.TB, c *world.Controller, entries []spiretest.Entry) {
 	tb.Helper()
 	dir := filepath.Join(c.Dir, "spire")
 	server, err := world.Start(world.Spec{
