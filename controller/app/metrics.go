@@ -105,7 +105,7 @@ func (a attending) ConnectorDown(id string, stream uint64) {
 // domain is what a scrape of the controller looks at.
 type domain struct {
 	Policy interface{ Current() *policy.Snapshot }
-	Roster interface{ Headcount() presence.Headcount }
+	Roster interface{ Headcount(quantiles ...float64) presence.Headcount }
 	// Reproofs of the control listener.
 	Reproofs func() reproof.Status
 	// Unproven counts the refused proofs that members report.
@@ -116,7 +116,7 @@ type domain struct {
 }
 
 func exportDomain(r *metrics.Registry, d domain) {
-	r.Fleet(func() metrics.Fleet { return numbers(d.Policy.Current(), d.Roster.Headcount()) })
+	r.Fleet(func() metrics.Fleet { return numbers(d.Policy.Current(), d.Roster.Headcount(metrics.Quantiles()...)) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
 	r.Gauge("bootstrap_ca_not_after_timestamp_seconds", "When the bootstrap CA that signs expires.", nil, func() float64 {
 		if all := d.Anchors(); len(all) > 0 {
@@ -137,11 +137,15 @@ func exportDomain(r *metrics.Registry, d domain) {
 func numbers(s *policy.Snapshot, h presence.Headcount) metrics.Fleet {
 	return metrics.Fleet{
 		Kinds: map[string]metrics.Members{
-			"connector": {Enrolled: s.Connectors.Len(), Ages: h.Connectors},
-			"tunneler":  {Enrolled: s.Tunnelers.Len(), Ages: h.Tunnelers},
+			"connector": members(s.Connectors.Len(), h.Connectors),
+			"tunneler":  members(s.Tunnelers.Len(), h.Tunnelers),
 		},
 		Sessions: h.Sessions, PolicyLag: lag(s, h),
 	}
+}
+
+func members(enrolled int, ages presence.Ages) metrics.Members {
+	return metrics.Members{Enrolled: enrolled, Online: ages.Online, AgeSum: ages.Sum, AgeAt: ages.At}
 }
 
 // lag is 0 without connectors. A connector may already apply what is newer than

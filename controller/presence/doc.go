@@ -7,7 +7,7 @@
 //
 // Main types, in reading order: State, Session, Report, Roster (notes what happens
 // and answers what is), Peer (an open link, for the gates of a CA rotation), Headcount,
-// Seen.
+// Turns (who came or went, for lists and their counts), Seen.
 //
 // What happens is noted through control.Attendance; what is, is read through the small
 // interfaces beside those who ask: fleet.Roster (lists), rotation.Online (gates),
@@ -15,7 +15,9 @@
 // copies, so that several controllers can answer them from what they tell one another;
 // Roster answers them from the memory of one.
 //
-// A Roster is safe for concurrent use: one lock, held for what one call needs. Only
+// A Roster is safe for concurrent use: one lock, held for what one call needs. Counts,
+// expiry and Turns cost the same whatever the fleet; only Peers, and the end of all
+// sessions at one connector, look at every member. Only
 // Roster.Run and Roster.Watch block; they end with their context, Run after it has
 // stored the last-seen times once more.
 //

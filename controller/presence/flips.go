@@ -31,24 +31,23 @@ func (r *Roster) Watch(ctx context.Context, tell func(w identity.Workload, s Sta
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		all := false // a kick is about those that were touched
 		select {
 		case <-r.moved:
-		case <-t.C:
-			all = true
+		case <-t.C: // some may have fallen silent
 		case <-ctx.Done():
 			return nil
 		}
-		for w, s := range r.flips(all) {
+		for w, s := range r.flips() {
 			tell(w, s)
 		}
 	}
 }
 
 // flips compares what is with what was told.
-func (r *Roster) flips(all bool) map[identity.Workload]Status {
+func (r *Roster) flips() map[identity.Workload]Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.expire() // touches who fell silent
 	out := map[identity.Workload]Status{}
 	look := func(w identity.Workload) {
 		switch now := r.status(w); {
@@ -64,11 +63,6 @@ func (r *Roster) flips(all bool) map[identity.Workload]Status {
 		look(w)
 	}
 	clear(r.touched)
-	if all {
-		for w := range r.online { // only who is ONLINE can fall silent
-			look(w)
-		}
-	}
 	return out
 }
 

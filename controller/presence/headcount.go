@@ -4,36 +4,38 @@ import "time"
 
 // Headcount is who is here at a moment, without saying who.
 type Headcount struct {
-	// Connectors and Tunnelers are how long ago each ONLINE one was heard of.
-	Connectors []time.Duration
-	Tunnelers  []time.Duration
+	Connectors Ages
+	Tunnelers  Ages
 	// Sessions of tunnelers at connectors, as reported.
 	Sessions int
-	// Oldest policy revision that an ONLINE connector says it applies; 0 if there
+	// OldestPolicy revision that an ONLINE connector says it applies; 0 if there
 	// is none.
 	OldestPolicy uint64
 }
 
-// Headcount counts who is ONLINE.
-func (r *Roster) Headcount() (out Headcount) {
+// Ages are how long ago the ONLINE members of one kind were heard of.
+type Ages struct {
+	Online int
+	Sum    time.Duration
+	// At are the quantiles that were asked for, in their order and to a tenth of a second;
+	// empty if nobody is ONLINE.
+	At []time.Duration
+}
+
+// Headcount counts who is ONLINE; quantiles are those of the ages. It costs the same
+// whatever the fleet.
+func (r *Roster) Headcount(quantiles ...float64) Headcount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.now()
-	for _, a := range r.connectors {
-		p := r.presence(a, a.LastSeen)
-		if p.Status != Online {
-			continue
-		}
-		out.Connectors = append(out.Connectors, now.Sub(p.LastSeen))
-		// One that has not had its first policy yet does not lag behind it.
-		if p.PolicyRevision > 0 && (out.OldestPolicy == 0 || p.PolicyRevision < out.OldestPolicy) {
-			out.OldestPolicy = p.PolicyRevision
-		}
+	r.expire()
+	now := r.since(r.now())
+	out := Headcount{
+		Connectors: r.connectorAges.ages(now, quantiles), Tunnelers: r.tunnelerAges.ages(now, quantiles),
+		Sessions: r.sessionOrder.Len(),
 	}
-	for id := range r.tunnelers {
-		if s := r.settled(id); len(s.open) > 0 {
-			out.Tunnelers = append(out.Tunnelers, now.Sub(s.lastSeen))
-			out.Sessions += len(s.open)
+	for revision := range r.policies { // a few: connectors apply the newest one or two
+		if out.OldestPolicy == 0 || revision < out.OldestPolicy {
+			out.OldestPolicy = revision
 		}
 	}
 	return out

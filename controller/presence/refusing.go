@@ -3,6 +3,7 @@ package presence
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -26,7 +27,20 @@ func (r *Roster) ConnectorRefuses(id string, stream uint64, reason string) (news
 	}
 	news = (a.Refusal == "") != (reason == "")
 	a.Refusal = reason
+	r.refuses(id, reason != "")
+	if news {
+		r.turned(identity.Workload{Kind: identity.KindConnector, ID: id})
+	}
 	return news
+}
+
+// refuses needs r.mu.
+func (r *Roster) refuses(id string, it bool) {
+	if it {
+		r.refusing[id] = struct{}{}
+	} else {
+		delete(r.refusing, id)
+	}
 }
 
 // Outdated notes why this controller refuses a member that speaks another protocol;
@@ -34,6 +48,9 @@ func (r *Roster) ConnectorRefuses(id string, stream uint64, reason string) (news
 func (r *Roster) Outdated(w identity.Workload, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if (r.outdated[w] == "") != (why == "") {
+		r.turned(w)
+	}
 	if why == "" {
 		delete(r.outdated, w)
 		return
@@ -45,11 +62,8 @@ func (r *Roster) Outdated(w identity.Workload, why string) {
 func (r *Roster) Refusing() (out []Refusing) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, a := range r.connectors {
-		if a.Refusal == "" {
-			continue
-		}
-		if p := r.presence(a, a.LastSeen); p.Status == Online {
+	for id := range r.refusing {
+		if p := r.presence(r.connectors[id], time.Time{}); p.Status == Online {
 			out = append(out, Refusing{ID: id, Reason: p.Refusal})
 		}
 	}

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"container/list"
 	"sync"
 	"time"
 
@@ -27,11 +28,22 @@ type Roster struct {
 	touched    map[identity.Workload]struct{}
 	moved      chan struct{}
 	links      topic.Topic[struct{}] // woken when Peers may have changed
+	refusing   map[string]struct{}   // connectors that refuse what this controller sends
+	readers    []*Turns
+
+	// What is ONLINE; began is what the times of ageCounts count from.
+	began          time.Time
+	connectorOrder list.List
+	sessionOrder   list.List
+	connectorAges  ageCounts
+	tunnelerAges   ageCounts
+	policies       map[uint64]int
 }
 
 type attendance struct {
 	State
-	stream uint64 // which control stream it is of
+	stream uint64        // which control stream it is of
+	place  *list.Element // nil unless it is ONLINE
 }
 
 // NewRoster returns an empty roster.
@@ -42,6 +54,8 @@ func NewRoster(now func() time.Time) *Roster {
 		proofs: map[string]proof{}, heard: map[identity.Workload]struct{}{},
 		outdated: map[identity.Workload]string{},
 		online:   map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
+		refusing: map[string]struct{}{},
+		began:    now(), policies: map[uint64]int{},
 	}
 }
 
@@ -63,9 +77,12 @@ func (r *Roster) ConnectorUp(a Arrival, remoteAddr string, svid SVID) (stream ui
 	if before := r.connectors[a.ID]; before != nil && before.InstanceID != a.InstanceID {
 		r.endSessionsAt(a.ID) // they ended with the process that had them
 	}
-	r.connectors[a.ID] = &attendance{stream: r.nextStream, State: State{
-		Version: a.Version, Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: a.InstanceID, BootID: a.BootID, SVID: svid,
-	}}
+	r.changeConnector(a.ID, func() {
+		r.connectors[a.ID] = &attendance{stream: r.nextStream, State: State{
+			Version: a.Version, Since: now, LastSeen: now, RemoteAddr: remoteAddr, InstanceID: a.InstanceID, BootID: a.BootID, SVID: svid,
+		}}
+	})
+	r.refuses(a.ID, false)
 	r.links.Wake()
 	w := identity.Workload{Kind: identity.KindConnector, ID: a.ID}
 	r.heard[w] = struct{}{}
@@ -82,7 +99,7 @@ func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uin
 	if a == nil || a.stream != stream {
 		return
 	}
-	a.LastSeen, a.PolicyRevision = r.now(), revision
+	r.changeConnector(id, func() { a.LastSeen, a.PolicyRevision = r.now(), revision })
 	if !a.SVIDVerified {
 		r.noteSVID(&a.SVID, svid)
 	}
@@ -98,7 +115,7 @@ func (r *Roster) ConnectorDown(id string, stream uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.connectors[id]; a != nil && a.stream == stream {
-		a.Since = time.Time{}
+		r.changeConnector(id, func() { a.Since = time.Time{} })
 		r.links.Wake()
 		r.kick(identity.Workload{Kind: identity.KindConnector, ID: id}, Offline)
 	}
@@ -121,12 +138,17 @@ func (r *Roster) Forget(w identity.Workload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w.Kind == identity.KindConnector {
-		delete(r.connectors, w.ID)
+		r.changeConnector(w.ID, func() { delete(r.connectors, w.ID) })
+		r.refuses(w.ID, false)
 		delete(r.trusts, w.ID)
 		r.endSessionsAt(w.ID)
-	} else {
+	} else if s := r.settled(w.ID); s != nil {
+		for connector := range s.open {
+			r.endSession(w.ID, s, connector)
+		}
 		delete(r.tunnelers, w.ID)
 	}
+	r.turned(w)
 	delete(r.heard, w)
 	delete(r.outdated, w)
 	r.links.Wake()
@@ -138,6 +160,11 @@ func (r *Roster) Forget(w identity.Workload) {
 func (r *Roster) Connector(id string, stored time.Time) State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.connector(id, stored)
+}
+
+// connector needs r.mu.
+func (r *Roster) connector(id string, stored time.Time) State {
 	p := r.presence(r.connectors[id], stored)
 	p.Outdated = r.outdated[identity.Workload{Kind: identity.KindConnector, ID: id}]
 	return p

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"time"
 
@@ -41,17 +42,7 @@ type sessions struct {
 type reported struct {
 	Peer
 	Session
-}
-
-// settle removes the sessions that fell silent. Each reader and each change calls
-// it first, so that all of them see the same.
-func (s *sessions) settle(now time.Time) {
-	for connector, one := range s.open {
-		if now.Sub(one.LastSeen) > OfflineAfter {
-			delete(s.open, connector)
-		}
-	}
-	s.choose()
+	place *list.Element
 }
 
 // choose replaces the current session, if it ended, with the one heard of last; one
@@ -133,8 +124,9 @@ func (s *sessions) list() []Session {
 // never reported. It needs r.mu.
 func (r *Roster) settled(id string) *sessions {
 	s := r.tunnelers[id]
+	r.expire()
 	if s != nil {
-		s.settle(r.now())
+		s.choose()
 	}
 	return s
 }
@@ -148,9 +140,8 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	s := r.settled(w.ID)
 	if p.Detached {
 		if s != nil {
-			s.end(connectorID)
+			r.endSession(w.ID, s, connectorID)
 			r.links.Wake()
-			r.kick(w, s.presence().Status)
 		}
 		return
 	}
@@ -161,7 +152,7 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	if was := s.open[connectorID]; was == nil || was.SVID.AuthorityID != p.SVID.AuthorityID || !slices.Equal(was.Trusts, p.Trusts) {
 		r.links.Wake()
 	}
-	s.note(connectorID, p, r.now())
+	r.changeSession(w.ID, s, connectorID, func() { s.note(connectorID, p, r.now()) })
 	if s.current == connectorID {
 		r.noteSVID(&s.svid, p.SVID)
 	}
@@ -176,6 +167,11 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 func (r *Roster) Tunneler(id string, stored time.Time) (State, string, []Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.tunneler(id, stored)
+}
+
+// tunneler needs r.mu.
+func (r *Roster) tunneler(id string, stored time.Time) (State, string, []Session) {
 	p, current, open := State{Status: Offline, LastSeen: stored}, "", []Session(nil)
 	if s := r.settled(id); s != nil {
 		p, current, open = s.presence(), s.current, s.list()
@@ -196,11 +192,10 @@ func (r *Roster) streaming(connector string) bool {
 // endSessionsAt drops what a connector reported that was revoked, and whose word counts
 // no more, or that is another process now. It needs r.mu.
 func (r *Roster) endSessionsAt(connector string) {
+	r.expire()
 	for id, s := range r.tunnelers {
-		s.settle(r.now())
 		if s.open[connector] != nil {
-			s.end(connector)
-			r.kick(identity.Workload{Kind: identity.KindTunneler, ID: id}, s.presence().Status)
+			r.endSession(id, s, connector)
 		}
 	}
 }

@@ -19,8 +19,11 @@ type Fleet struct {
 // Members are the numbers of one kind.
 type Members struct {
 	Enrolled int
-	// Ages are the times since the last heartbeat of each ONLINE one; they are sorted in place.
-	Ages []time.Duration
+	Online   int
+	// AgeSum are the times since the last heartbeat of the ONLINE ones together, AgeAt
+	// those at Quantiles; empty if nobody is ONLINE.
+	AgeSum time.Duration
+	AgeAt  []time.Duration
 }
 
 // fleet is one collector, so that a scrape counts the members once.
@@ -38,7 +41,7 @@ func (r *Registry) Fleet(read func() Fleet) {
 		read:     read,
 		enrolled: desc("members_enrolled", "Members that are enrolled and not revoked.", "kind"),
 		online:   desc("members_online", "Members that are ONLINE.", "kind"),
-		age:      desc("heartbeat_age_seconds", "Time since the last heartbeat of the ONLINE members; quantile 1 is the longest.", "kind"),
+		age:      desc("heartbeat_age_seconds", "Time since the last heartbeat of the ONLINE members, to a tenth of a second; quantile 1 is the longest.", "kind"),
 		sessions: desc("sessions", "Sessions between tunnelers and connectors."),
 		lag:      desc("policy_lag_revisions", "Revisions by which the slowest ONLINE connector is behind."),
 	})
@@ -59,8 +62,8 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 	}
 	for kind, m := range now.Kinds {
 		gauge(f.enrolled, float64(m.Enrolled), kind)
-		gauge(f.online, float64(len(m.Ages)), kind)
-		ch <- summary(f.age, m.Ages, kind)
+		gauge(f.online, float64(m.Online), kind)
+		ch <- summaryOf(f.age, m.Online, m.AgeSum, m.AgeAt, kind)
 	}
 	gauge(f.sessions, float64(now.Sessions))
 	gauge(f.lag, now.PolicyLag)

@@ -12,20 +12,35 @@ import (
 // them: one late member of thousands moves nothing else.
 var quantiles = [...]float64{0.5, 0.9, 0.99, 1}
 
+// Quantiles are those of all summaries.
+func Quantiles() []float64 { return quantiles[:] }
+
+// summaryOf is one over n things whose ages at Quantiles are known; at is empty if there
+// are none.
+func summaryOf(desc *prometheus.Desc, n int, sum time.Duration, at []time.Duration, labels ...string) prometheus.Metric {
+	out := make(map[float64]float64, len(quantiles))
+	for i, q := range quantiles {
+		out[q] = math.NaN() // as a summary without observations
+		if i < len(at) {
+			out[q] = at[i].Seconds()
+		}
+	}
+	return prometheus.MustNewConstSummary(desc, uint64(n), sum.Seconds(), out, labels...) //nolint:gosec // a number of things
+}
+
 // summary is one over the ages of the things that exist at the moment of a scrape,
 // which it sorts. There is one series a quantile, however many things there are.
 func summary(desc *prometheus.Desc, all []time.Duration, labels ...string) prometheus.Metric {
 	slices.Sort(all)
-	var sum float64
+	var sum time.Duration
 	for _, d := range all {
-		sum += d.Seconds()
+		sum += d
 	}
-	out := make(map[float64]float64, len(quantiles))
+	var at []time.Duration
 	for _, q := range quantiles {
-		out[q] = math.NaN() // as a summary without observations
 		if n := len(all); n > 0 {
-			out[q] = all[max(0, int(math.Ceil(q*float64(n)))-1)].Seconds() // nearest rank
+			at = append(at, all[max(0, int(math.Ceil(q*float64(n)))-1)]) // nearest rank
 		}
 	}
-	return prometheus.MustNewConstSummary(desc, uint64(len(all)), sum, out, labels...)
+	return summaryOf(desc, len(all), sum, at, labels...)
 }
