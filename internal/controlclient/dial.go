@@ -16,6 +16,10 @@ const (
 	connectTimeout = 10 * time.Second
 	// defaultMessage bounds what a peer can make us hold.
 	defaultMessage = 32 << 10
+	// window is what a peer may send before we have read it: the whole policy of a large
+	// fleet takes one round trip for each of these. One that grows would be measured by a
+	// ping for each message, and up to 16 MiB.
+	window = 512 << 10
 )
 
 // dial makes a connection that connects on its first RPC and gives that RPC up at
@@ -31,8 +35,9 @@ func (c *Client) dial(addr string) (*grpc.ClientConn, error) {
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: connectTimeout,
 		}),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-		grpc.WithReadBufferSize(4 << 10), grpc.WithWriteBufferSize(16 << 10),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 12 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
+		grpc.WithReadBufferSize(0), grpc.WithWriteBufferSize(4 << 10), // TLS holds what it has read
 		grpc.WithMaxHeaderListSize(8 << 10),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.cfg.MaxMessage)),
 	}
