@@ -92,7 +92,7 @@ func (w *witnessing) join() (turn <-chan struct{}, leave func()) {
 // offer sends the newest checkpoint if there is one to judge. The policy goes out
 // first where both are new: a checkpoint that covers a change must not reach the
 // connector before the change does, which would then wait for another in vain.
-func (t *conversation) offer(ctx context.Context, changed <-chan struct{}) error {
+func (t *conversation) offer(ctx context.Context) error {
 	w := &t.witness
 	if w.log == nil || w.waiting {
 		return nil
@@ -107,7 +107,7 @@ func (t *conversation) offer(ctx context.Context, changed <-chan struct{}) error
 		return nil
 	}
 	select {
-	case <-changed:
+	case <-t.changed:
 		if err := t.sendPolicy(); err != nil {
 			return err
 		}

@@ -118,47 +118,65 @@ func callerOf(ctx context.Context) (caller, error) {
 	return caller{Workload: w, conn: conn, svid: conn.OpenedWith(), addr: conn.RemoteAddr().String()}, nil
 }
 
-// Connect implements ControlPlaneService.
+// Connect implements ControlPlaneService. What it needs before the conversation is in
+// functions of its own: it stands in the stack of each stream for as long as that lives.
 func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) error {
+	in := receive(stream.Context(), stream)
+	t, err := s.admit(stream, in)
+	if err != nil {
+		return err
+	}
+	defer t.leave()
+	err = t.run(stream.Context(), in)
+	t.log.Info("control stream ended", zap.Error(err))
+	return err
+}
+
+// admit hears the hello and begins a conversation, of which leave is to be called.
+func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServer, in <-chan received) (*conversation, error) {
 	ctx := stream.Context()
 	c, err := callerOf(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	log := logging.For(ctx, s.Log)
-	in := receive(ctx, stream)
+	t := &conversation{s: s, c: c, stream: stream, log: logging.For(ctx, s.Log)}
 	hello, has, err := s.hello(ctx, c, in)
 	if err != nil {
-		log.Warn("control stream refused", zap.Error(err))
-		return err
+		t.log.Warn("control stream refused", zap.Error(err))
+		return nil, err
 	}
 	// Subscribed before admitted: a revocation in between is not missed.
 	changed, unsubscribe := s.Policy.Subscribe()
-	defer unsubscribe()
-	again := s.Fleet.HearAgain(c.Workload)
+	t.changed, t.again = changed, s.Fleet.HearAgain(c.Workload)
 	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.Issue); err != nil {
-		log.Warn("control stream refused", zap.Error(err))
-		return toStatus(ctx, err, s.Log)
+		unsubscribe()
+		t.log.Warn("control stream refused", zap.Error(err))
+		return nil, toStatus(ctx, err, s.Log)
 	}
-	var number uint64
-	replaced, release := s.streams.replace(c.ID, func() { number = s.Roster.ConnectorUp(arrival(hello), c.addr, svidOf(c.svid)) })
-	defer release()
-	defer s.Roster.ConnectorDown(c.ID, number)
-	defer c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, number, svidOf(st)) })()
-	log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
+	replaced, release := s.streams.replace(c.ID, func() { t.number = s.Roster.ConnectorUp(arrival(hello), c.addr, svidOf(c.svid)) })
+	t.replaced = replaced
+	forget := c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, t.number, svidOf(st)) })
+	t.leave = func() {
+		forget()
+		s.Roster.ConnectorDown(c.ID, t.number)
+		release()
+		unsubscribe()
+	}
+	t.begin(hello, has)
+	return t, nil
+}
 
-	t := &conversation{s: s, c: c, stream: stream, number: number, replaced: replaced, again: again, log: log}
+// begin prepares what the conversation is about.
+func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
+	s, td := t.s, t.c.conn.Peer().TrustDomain()
+	t.log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
-	t.witness = newWitnessing(s.Audit, hello.Witnessed)
 	t.resyncs = rate.NewLimiter(rate.Every(resyncEvery), maxResyncs)
+	t.witness = newWitnessing(s.Audit, hello.Witnessed)
 	s.share()
-	td := c.conn.Peer().TrustDomain()
-	t.denials = denying{denials: &s.denials, td: td, stream: stream}
-	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: stream, td: td, maxAge: s.PolicyAge, each: true}
+	t.denials = denying{denials: &s.denials, td: td, stream: t.stream}
+	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: t.stream, td: td, maxAge: s.PolicyAge, each: true}
 	t.policy.begin(has)
-	err = t.run(ctx, in, changed)
-	log.Info("control stream ended", zap.Error(err))
-	return err
 }
 
 // received is one message or the end of the stream.
@@ -195,8 +213,10 @@ type conversation struct {
 	number uint64
 	log    *zap.Logger
 
+	changed  <-chan struct{} // the policy, or what is sent along with it
 	replaced <-chan struct{} // by a newer stream
 	again    <-chan struct{} // another hello is wanted
+	leave    func()          // ends what admit has begun
 
 	policy  following[policy.Tunneler, *zerotrustv1.PolicyTunneler]
 	witness witnessing
@@ -206,7 +226,7 @@ type conversation struct {
 	resyncs    *rate.Limiter
 }
 
-func (t *conversation) run(ctx context.Context, in <-chan received, changed <-chan struct{}) error {
+func (t *conversation) run(ctx context.Context, in <-chan received) error {
 	// Denials before all: they need no log.
 	if err := t.denials.update(t.s.Policy.Current()); err != nil {
 		return err
@@ -214,7 +234,7 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 	// The log before the policy: whoever does not know this log takes no policy of it.
 	turn, leave := t.witness.join()
 	defer leave()
-	if err := t.offer(ctx, changed); err != nil {
+	if err := t.offer(ctx); err != nil {
 		return err
 	}
 	if err := t.sendPolicy(); err != nil {
@@ -236,7 +256,7 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 			if err := t.handle(ctx, m.req); err != nil {
 				return err
 			}
-		case <-changed:
+		case <-t.changed:
 			if err := t.sendPolicy(); err != nil {
 				return err
 			}
@@ -245,11 +265,11 @@ func (t *conversation) run(ctx context.Context, in <-chan received, changed <-ch
 		case <-t.again:
 			return errHearAgain
 		case <-turn:
-			if err := t.offer(ctx, changed); err != nil {
+			if err := t.offer(ctx); err != nil {
 				return err
 			}
 		case <-t.witness.again.C:
-			if err := t.offer(ctx, changed); err != nil {
+			if err := t.offer(ctx); err != nil {
 				return err
 			}
 		case <-quiet.C:
