@@ -239,7 +239,12 @@ bench-flood: build spire ## Flood a running controller from this machine and mea
 
 .PHONY: bench-core
 bench-core: build spire ## Measure what a change costs at 1,000, 10,000 and 50,000 members, beside bare gRPC (20 min)
-	go test -count 1 -v -timeout 1h -run TheCore ./internal/e2e/core -full
+	@mkdir -p bin/results
+	go test -count 1 -v -timeout 2h -run TheCore ./internal/e2e/core -full -json $(CURDIR)/bin/results/bench-core.json
+
+.PHONY: bench-against
+bench-against: ui spire ## Measure this commit and BASE=COMMIT in turn: BENCHES="admin enroll revoke rotation" (35 min)
+	ROUNDS=$(or $(ROUNDS),2) scripts/bench-against.sh $(or $(BASE),$(error say make bench-against BASE=COMMIT)) $(BENCHES)
 
 .PHONY: bench-footprint
 bench-footprint: build spire ## Measure memory, CPU and wake-ups of an idle connector and tunneler (3 min)
