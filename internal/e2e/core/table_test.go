@@ -41,6 +41,7 @@ type row struct {
 	Values []float64 `json:"values"`
 	Growth float64   `json:"growth,omitempty"` // from the first fleet to the last
 	Limit  string    `json:"limit,omitempty"`  // empty for what is only shown
+	Judged bool      `json:"judged,omitempty"` // the limit is for one of these fleets
 	Missed bool      `json:"missed,omitempty"`
 }
 
@@ -96,7 +97,7 @@ func (t *table) grows(all []costs, what, unit string, limit float64, of func(cos
 	}
 	if limit > 0 && len(all) > 1 {
 		r.Limit = fmt.Sprintf("growth <= %.1f", limit)
-		r.Missed = first <= 0 || last <= 0 || r.Growth > limit
+		r.Judged, r.Missed = true, first <= 0 || last <= 0 || r.Growth > limit
 	}
 }
 
@@ -109,7 +110,8 @@ func (t *table) most(all []costs, what, unit string, limit float64, meant func(c
 	}
 	r.Limit = "<= " + format(unit, limit)
 	for i, c := range all {
-		r.Missed = r.Missed || (meant == nil || meant(c)) && r.Values[i] > limit
+		judged := meant == nil || meant(c)
+		r.Judged, r.Missed = r.Judged || judged, r.Missed || judged && r.Values[i] > limit
 	}
 }
 
@@ -154,7 +156,7 @@ func (t *table) String() string {
 		switch {
 		case r.Missed:
 			verdict = "MISSED"
-		case r.Limit != "":
+		case r.Judged:
 			verdict = "ok"
 		}
 		fmt.Fprintf(w, "\t%s\t%s\t%s\n", growth, r.Limit, verdict)
