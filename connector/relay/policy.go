@@ -212,6 +212,9 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	before := p.set.Position()
 	r, err := p.set.Take(part)
 	switch {
+	case errors.Is(err, delta.ErrOlder) && p.linked:
+		// It stood behind the newer one on this stream: this is a message of before.
+		return taken{ask: true}, nil
 	case errors.Is(err, delta.ErrOlder):
 		p.refuse(part.To)
 		return taken{}, nil

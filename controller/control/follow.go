@@ -31,9 +31,11 @@ type following[T any, E proto.Message] struct {
 
 	at        delta.Position // what the stream has, if all that was sent arrives
 	all       bool           // it needs everything
+	again     bool           // it is to hear once more where it should be
 	sent      bool           // something was, on this stream
 	addresses []string       // of the control plane, that were sent last
 	issuedAt  time.Time      // of the policy that was sent last
+	awaited   uint64         // the position that the peer had not applied when it spoke last
 }
 
 // begin notes what a peer says that it has. If that is wrong, it is sent everything.
@@ -47,7 +49,7 @@ func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 	to := f.updates.at(s)
 	due := f.each && s.Revision != f.at.At || to.Digest != f.at.Digest || to.Timeline != f.at.Timeline ||
 		s.IssuedAt.Sub(f.issuedAt) >= confirmAfter || !slices.Equal(addresses, f.addresses)
-	if f.sent && !f.all && !due {
+	if f.sent && !f.all && !f.again && !due {
 		return nil
 	}
 	addresses = addresses[:min(len(addresses), wire.MaxAddresses)]
@@ -55,6 +57,22 @@ func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 	if err != nil {
 		return err
 	}
-	f.at, f.all, f.sent, f.addresses, f.issuedAt = to, false, true, addresses, s.IssuedAt
+	f.at, f.all, f.again, f.sent, f.addresses, f.issuedAt = to, false, false, true, addresses, s.IssuedAt
 	return sendAll(f.stream, messages)
+}
+
+// hears takes which position the peer says that it has applied. One that it had not
+// reached at its last word either, although it was sent before that, was lost on the way
+// by a fault of either side: the peer is told where it should be, and asks for what it
+// lacks.
+func (f *following[T, E]) hears(applied uint64) (lost bool) {
+	switch {
+	case applied == f.at.At:
+		f.awaited = 0
+	case f.awaited != f.at.At:
+		f.awaited = f.at.At
+	default:
+		f.awaited, f.again = 0, true
+	}
+	return f.again
 }

@@ -69,12 +69,12 @@ type Peers struct {
 }
 
 // NewControlServer serves connectors and tunnelers.
-func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, log *zap.Logger) *Server {
+func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, log *zap.Logger, more ...grpc.ServerOption) *Server {
 	proofs := reproof.NewServer(reproof.ServerConfig{
 		Identity: p.Identity, Conns: mtls.NewConns(maxConnections), Stopping: c.Stopping, Refused: ownProofs(c.Reports, p.Identity), Log: log.Named("reproof"),
 	})
 	s := newServer("control plane", sourcelimit.Limited(lis, controlCaps), ControlRules, controlLimits, log,
-		proofs.Options(mtls.ServerConfig(p.Identity, p.Authorize)), func(s *grpc.Server) {
+		append(more, proofs.Options(mtls.ServerConfig(p.Identity, p.Authorize))...), func(s *grpc.Server) {
 			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
 			proofs.Register(s)
