@@ -86,6 +86,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Log      *zap.Logger
 
 	streams streams
+	refused refused
 	shared  sync.Once
 	updates updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
 	denials denials
@@ -150,9 +151,10 @@ func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServe
 	t.changed, t.again = changed, s.Fleet.HearAgain(c.Workload)
 	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.Issue); err != nil {
 		unsubscribe()
-		t.log.Warn("control stream refused", zap.Error(err))
+		s.refused.log(t.log, "control stream refused", c.ID, err)
 		return nil, toStatus(ctx, err, s.Log)
 	}
+	s.refused.admitted(c.ID)
 	replaced, release := s.streams.replace(c.ID, func() { t.number = s.Roster.ConnectorUp(arrival(hello), c.addr, svidOf(c.svid)) })
 	t.replaced = replaced
 	forget := c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, t.number, svidOf(st)) })

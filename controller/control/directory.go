@@ -37,6 +37,7 @@ type Directory struct {
 	Timeline func() uint64
 
 	streams streams
+	refused refused
 	count   uint64 // numbers them, under the lock of streams; a later one is newer
 	shared  sync.Once
 	updates updates[policy.Connector, *zerotrustv1.DirectoryConnector]
@@ -79,9 +80,10 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	}
 	again := d.Fleet.HearAgain(c.Workload)
 	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.Issue); err != nil {
-		log.Warn("directory refused", zap.Error(err))
+		d.refused.log(log, "directory refused", c.ID, err)
 		return toStatus(ctx, err, d.Log)
 	}
+	d.refused.admitted(c.ID)
 	var number uint64
 	replaced, release := d.streams.replace(c.ID, func() {
 		d.count++
