@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
@@ -48,7 +46,7 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 	a := &auditing{trail: audit.New(c.log, now)}
 	a.collector = audit.NewCollector(c.store, a.trail)
 	a.sequencer = audit.NewSequencer(audit.SequencerConfig{
-		Store: c.store, Holder: c.cfg.ControllerID, Signer: signer, Appended: a.trail.Appended(),
+		Store: c.store, Holder: c.cfg.ControllerID, Signer: signer, Changes: c.store,
 		Result: func(err error) { checks.Set(checkSequenced, err) }, Log: log, Now: now,
 	})
 	a.witnesses = audit.NewWitnesses(c.store, a.sequencer, a.trail)
@@ -79,24 +77,6 @@ func (a *auditing) runs() []func(context.Context) error {
 			return a.export.Run(ctx)
 		},
 	}
-}
-
-// policyPublished records each new revision of the policy.
-func (c *controller) policyPublished(ctx context.Context, s *policy.Snapshot) error {
-	after, err := json.Marshal(map[string]int{"connectors": s.Connectors.Len(), "tunnelers": s.Tunnelers.Len()})
-	if err != nil {
-		return err
-	}
-	e := audit.Event{
-		Actor: "controller/" + c.cfg.ControllerID, Action: audit.PolicyIssue, Target: fmt.Sprintf("policy/%d", s.Revision),
-		Outcome: audit.Success, After: string(after),
-	}
-	// A revision that an earlier run published is not published anew.
-	known, err := c.store.AuditKnows(ctx, e)
-	if err != nil || known {
-		return err
-	}
-	return c.auditing.trail.Record(ctx, c.store, e)
 }
 
 // The names of the sinks, which are those of their positions in the database.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -45,7 +47,7 @@ func ExportAll(r *metrics.Registry) {
 	storeLatency(r)
 	enrollResults(r)
 	installResults(r)
-	followPolicy(r, p)
+	measureRevocations(r)
 	streamsOpened(r)
 	exportExports(r, func() []export.State { return []export.State{{Sink: "file"}} })
 	exportConnections(r, map[string]*sourcelimit.Listener{"enrollment": sourcelimit.NewListener(nil, sourcelimit.Caps{})})
@@ -213,6 +215,26 @@ func idle(c *controller, components []component) (names []string) {
 	return names
 }
 
+// Behind names the followers of the change log that have not taken all of it.
+func (w *Wired) Behind(ctx context.Context) (names []string, err error) {
+	newest, err := w.c.store.ChangePosition(ctx)
+	for name, f := range w.c.followers() {
+		if f.Position() < newest {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// Recorded says that the audit log has an event of the policy in force, and that each
+// of its events has a place.
+func (w *Wired) Recorded(ctx context.Context) (bool, error) {
+	all, err := w.c.store.AuditSince(ctx, time.Time{})
+	target := fmt.Sprintf("policy/%d", w.Policy().Revision)
+	known := slices.ContainsFunc(all, func(e audit.Event) bool { return e.Action == audit.PolicyIssue && e.Target == target })
+	return known && w.c.auditing.sequencer.Head().Size == int64(len(all)), err
+}
+
 // Connections are those of all listeners.
 func (w *Wired) Connections() map[string]*sourcelimit.Listener { return w.c.connections() }
 
@@ -254,7 +276,7 @@ func (w *Wired) CertifiedHosts(ctx context.Context) ([]anchors.Host, error) {
 // Moved is what happens when the controller is found elsewhere, and woken who has to
 // tell its peers.
 func (w *Wired) Moved() (woken bool) {
-	changed, unsubscribe := w.c.policy.Subscribe()
+	changed, unsubscribe := w.c.addresses.Subscribe()
 	defer unsubscribe()
 	w.c.moved()
 	select {

@@ -11,6 +11,14 @@ import (
 // follower is a part that follows the change log.
 type follower interface{ Position() uint64 }
 
+// followers are all that run, by the name that the metric gives them.
+func (c *controller) followers() map[string]follower {
+	return map[string]follower{
+		"policy": c.policy, "revisions": c.revisions, "reconciler": c.reconciler, "events": c.feed,
+		"sequencer": c.auditing.sequencer, "rotation": c.rotation, "requests": c.enroll,
+	}
+}
+
 // exportFollowers says how far each follower is behind the change log.
 func exportFollowers(r *metrics.Registry, position func(context.Context) (uint64, error), followers map[string]follower) {
 	r.Gauges(metrics.Spread{

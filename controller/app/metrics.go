@@ -63,14 +63,12 @@ func installResults(r *metrics.Registry) func(result string) {
 	}).Add
 }
 
-// followPolicy measures revocations from now on. The buckets surround what is
+// measureRevocations is given each policy by its Run. The buckets surround what is
 // promised: p99 within 100 ms.
-func followPolicy(r *metrics.Registry, p *policy.Publisher) *policy.Propagation {
+func measureRevocations(r *metrics.Registry) *policy.Propagation {
 	latency := r.Duration("revocation_seconds", "From a revocation in the store until a connected connector has applied it.",
 		0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
-	spread := policy.NewPropagation(time.Now, latency)
-	p.Follow(spread.Published)
-	return spread
+	return policy.NewPropagation(time.Now, latency)
 }
 
 // attending is the roster, and tells the propagation of a policy what connectors

@@ -35,6 +35,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
@@ -73,6 +74,8 @@ type controller struct {
 	roster     *presence.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
+	revisions  *changelog.Follower   // records revisions of the policy in the audit log
+	addresses  topic.Topic[struct{}] // wakes streams when hosts reach us elsewhere
 	reconciler *fleet.Reconciler
 	agents     *fleet.AgentWatch
 	bans       *fleet.BanWatch
@@ -192,7 +195,7 @@ func (c *controller) advertise(ctx context.Context, checks *health.Checks) {
 
 // moved tells everybody who was told where this controller is.
 func (c *controller) moved() {
-	c.policy.Resend()
+	c.addresses.Wake()
 	if err := c.writeRunFile(); err != nil {
 		c.log.Warn("run file not written: commands on this host may use old addresses", zap.Error(err))
 	}
@@ -211,7 +214,10 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	c.audit = c.auditing.trail
 	c.roster = presence.NewRoster(now)
 	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
-	c.policy.OnPublish(c.policyPublished)
+	c.revisions = changelog.NewFollower(changelog.Config{
+		Name: "revisions of the policy", Log: c.store, Now: now, Logger: c.log.Named("auditlog"),
+		Reader: &revisions{store: c.store, policies: c.policy, trail: c.audit, controller: c.cfg.ControllerID},
+	})
 	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
 		TrustDomain: c.td, Changes: c.store, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own}, Now: now,
 		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set(checkEntries, err) },
@@ -224,7 +230,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	c.agents = fleet.NewAgentWatch(fleet.AgentWatchConfig{Fleet: c.fleet, SPIRE: c.spire, Rotation: c.lastRotation, Log: c.log.Named("fleet")})
 	c.bans = fleet.NewBanWatch(fleet.BanWatchConfig{Store: c.store, SPIRE: c.spire, Now: now, Log: c.log.Named("fleet")})
 	c.enroll = enroll.New(enroll.Config{
-		TrustDomain: c.td, Store: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
+		TrustDomain: c.td, Store: c.store, Changes: c.store, Signer: c.ca, SPIRE: c.spire, Changed: changed, Audit: c.audit,
 		Log: c.log.Named("enroll"), Now: now, SVIDTTL: ttl, EntrySettle: c.cfg.SPIRE.EntrySettle(),
 	})
 	c.rotation = c.newRotation(now)
@@ -237,7 +243,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	}
 	c.explain(checks)
 	exportConnections(c.metrics, c.connections())
-	exportFollowers(c.metrics, c.store.ChangePosition, map[string]follower{"policy": c.policy, "reconciler": c.reconciler, "events": c.feed})
+	exportFollowers(c.metrics, c.store.ChangePosition, c.followers())
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store, Anchors: c.ca.Anchors})
 	return enrollment, plane, nil
 }
@@ -264,7 +270,9 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	if err != nil {
 		return nil, nil, err
 	}
-	log, roster := c.log.Named("control"), attending{c.roster, followPolicy(c.metrics, c.policy), streamsOpened(c.metrics)}
+	spread := measureRevocations(c.metrics)
+	c.besides = append(c.besides, func(ctx context.Context) error { return spread.Run(ctx, c.policy) })
+	log, roster := c.log.Named("control"), attending{c.roster, spread, streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Heard, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
@@ -274,11 +282,11 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	attendance := control.Recording{Attendance: roster, Reports: c.auditing.collector}
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{
-			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints,
+			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses,
 			Audit: c.auditing.witnesses, Reports: c.auditing.collector,
 			Outdated: c.roster.Outdated, Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Reports: c.auditing.collector, Stopping: stopping, Log: log}, log)
+		&control.Directory{Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 
@@ -342,9 +350,9 @@ func (f running) Run(ctx context.Context) error { return f(ctx) }
 // components are everything that was built and runs.
 func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
-		enrollment, plane, c.admin, c.policy, c.reconciler, c.agents, c.bans, c.rotation, c.anchors, c.enroll, c.feed, c.series,
+		enrollment, plane, c.admin, c.policy, c.revisions, c.reconciler, c.agents, c.bans, c.rotation, c.anchors, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
-		running(c.pruneWitnesses),
+		running(c.pruneWitnesses), running(c.enroll.FollowRequests),
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
 	}

@@ -65,8 +65,7 @@ func TestPolicyRevisionsOutgrowThoseOfARestoredBackup(t *testing.T) {
 	require.GreaterOrEqual(t, w.Policy().Revision, uint64(before))
 }
 
-// TestPeersHearWhereTheControllerHasMovedTo: streams send the addresses when the policy
-// wakes them.
+// TestPeersHearWhereTheControllerHasMovedTo: streams that are woken send the addresses.
 func TestPeersHearWhereTheControllerHasMovedTo(t *testing.T) {
 	t.Parallel()
 	w, _ := wire(t)
@@ -126,9 +125,21 @@ func TestAChangeOfMembersReachesPolicyAndSPIRE(t *testing.T) {
 	require.True(t, entry())
 	require.Eventually(t, func() bool { return spire.listed.Load() > 0 }, soon, 5*time.Millisecond, "the look at the start is not the one that is waited for")
 
+	caughtUp := func() bool {
+		behind, err := w.Behind(t.Context())
+		return err == nil && len(behind) == 0
+	}
+	require.Eventually(t, caughtUp, soon, 5*time.Millisecond, "every part that follows the change log takes all of it")
+	recorded := func() bool {
+		ok, err := w.Recorded(t.Context())
+		return err == nil && ok
+	}
+	require.Eventually(t, recorded, soon, 5*time.Millisecond, "the revision is recorded, and each event has its place")
+
 	err = w.Fleet().Revoke(t.Context(), fleet.Revocation{Workload: who, Actor: "person:p"})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return !named() }, soon, 5*time.Millisecond, "the policy no longer names whom it revoked")
+	require.Eventually(t, recorded, soon, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return !entry() }, soon, 5*time.Millisecond, "SPIRE's entry is deleted")
 }
 

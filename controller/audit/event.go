@@ -124,18 +124,13 @@ type Store interface {
 type Log struct {
 	log      *zap.Logger
 	now      func() time.Time
-	appended chan struct{}
 	refusals *refusals
 }
 
 // New returns a Log.
 func New(log *zap.Logger, now func() time.Time) *Log {
-	return &Log{log: log.Named("audit"), now: now, appended: make(chan struct{}, 1), refusals: newRefusals(now)}
+	return &Log{log: log.Named("audit"), now: now, refusals: newRefusals(now)}
 }
-
-// Appended has a value after an event was recorded, perhaps before its
-// transaction commits.
-func (l *Log) Appended() <-chan struct{} { return l.appended }
 
 // Record stores e in s and logs it. Inside a transaction the line may be logged
 // although the transaction is rolled back later; the store is the evidence.
@@ -164,10 +159,6 @@ func (l *Log) record(ctx context.Context, s Store, e Event) error {
 	}
 	if err := s.AppendAudit(ctx, e); err != nil {
 		return err
-	}
-	select {
-	case l.appended <- struct{}{}:
-	default:
 	}
 	level := zap.InfoLevel
 	if e.Action == SVIDRotate { // every few seconds, for ever, and nobody did it

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -71,7 +71,9 @@ const (
 	batchSize = 500
 	lease     = 15 * time.Second
 	renewal   = lease / 3
-	tick      = 250 * time.Millisecond
+	// compareEvery is how often events without a place are looked for though the change
+	// log names none.
+	compareEvery = 10 * time.Minute
 )
 
 // SequencerConfig configures a Sequencer.
@@ -81,47 +83,73 @@ type SequencerConfig struct {
 	// once, another one when the lease has run out.
 	Holder string
 	Signer *Signer
-	// Appended has a value when an event was recorded; see Log.Appended.
-	Appended <-chan struct{}
-	// Result hears of each round; nil is a good one.
+	// Changes names the events that were recorded.
+	Changes changelog.Log
+	// Result hears of each round; nil is a good one. Optional.
 	Result func(error)
 	Log    *zap.Logger
 	Now    func() time.Time
 }
 
-// Sequencer gives events their place in the log and signs checkpoints.
+// Sequencer gives events their place in the log and signs checkpoints. It follows the
+// change log, and asks for events without a place only after the log has named some.
 type Sequencer struct {
-	cfg SequencerConfig
+	cfg      SequencerConfig
+	follower *changelog.Follower
+	head     topic.Topic[SignedCheckpoint]
 
-	// Of Run only.
+	// Of the follower's steps only, one at a time.
 	epoch   int64 // 0 while another one sequences
 	renewAt time.Time
-	failing logging.Condition
-
-	mu   sync.Mutex
-	head SignedCheckpoint
-	subs map[chan struct{}]struct{}
+	pending bool // there may be events without a place
 }
 
 // NewSequencer returns a Sequencer that does nothing until it runs.
 func NewSequencer(cfg SequencerConfig) *Sequencer {
-	return &Sequencer{cfg: cfg, subs: map[chan struct{}]struct{}{}}
+	s := &Sequencer{cfg: cfg, pending: true}
+	s.follower = changelog.NewFollower(changelog.Config{
+		Name: "sequencer", Log: cfg.Changes, Reader: sequencing{s}, SyncEvery: compareEvery, Result: cfg.Result, Now: cfg.Now, Logger: cfg.Log,
+	})
+	return s
 }
 
 // Run sequences until ctx ends. A fault is reported and tried again: the changes
 // that are recorded meanwhile wait in the store.
 func (s *Sequencer) Run(ctx context.Context) error {
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		s.report(ctx, s.Step(ctx))
-		select {
-		case <-s.cfg.Appended:
-		case <-t.C:
-		case <-ctx.Done():
-			return s.release(context.WithoutCancel(ctx))
-		}
+	err := s.follower.Run(ctx)
+	s.release(context.WithoutCancel(ctx))
+	return err
+}
+
+// CatchUp sequences what was committed before the call, where this one sequences.
+func (s *Sequencer) CatchUp(ctx context.Context) error { return s.follower.CatchUp(ctx) }
+
+// Position is that of its follower in the change log.
+func (s *Sequencer) Position() uint64 { return s.follower.Position() }
+
+// sequencing implements changelog.Reader.
+type sequencing struct{ *Sequencer }
+
+// Sync has the store asked what is without a place.
+func (s sequencing) Sync(context.Context) error {
+	s.pending = true
+	return nil
+}
+
+// Apply notes that events were recorded.
+func (s sequencing) Apply(_ context.Context, changes []changelog.Change) error {
+	for _, c := range changes {
+		s.pending = s.pending || c.Kind == changelog.Audit
 	}
+	return nil
+}
+
+// Settled is a round, if there is something to do.
+func (s sequencing) Settled(ctx context.Context) error {
+	if s.epoch != 0 && !s.pending && s.cfg.Now().Before(s.renewAt) {
+		return nil
+	}
+	return s.Step(ctx)
 }
 
 // Step is one round: hold the lease, sequence what is pending, learn the head.
@@ -141,6 +169,7 @@ func (s *Sequencer) Step(ctx context.Context) error {
 			return err
 		}
 		if !more {
+			s.pending = false
 			break
 		}
 	}
@@ -257,65 +286,27 @@ func (s *Sequencer) size(ctx context.Context, tx SequenceTx) (int64, error) {
 	return c.Size, nil
 }
 
-func (s *Sequencer) report(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	if s.cfg.Result != nil {
-		s.cfg.Result(err)
-	}
-	if err != nil {
-		s.failing.Fails(s.cfg.Log, zap.WarnLevel, "audit log not sequenced, retrying", err)
-		return
-	}
-	s.failing.Over(s.cfg.Log, "audit log sequenced again")
-}
-
 // release lets another controller begin at once.
-func (s *Sequencer) release(ctx context.Context) error {
+func (s *Sequencer) release(ctx context.Context) {
 	if s.epoch == 0 {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := s.cfg.Store.RenewSequencer(ctx, s.epoch, s.cfg.Now()); err != nil && !errors.Is(err, ErrFenced) {
 		s.cfg.Log.Warn("audit sequencer's lease not given up", zap.Error(err))
 	}
-	return nil
 }
 
 // Head is the newest checkpoint.
-func (s *Sequencer) Head() SignedCheckpoint {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.head
-}
+func (s *Sequencer) Head() SignedCheckpoint { return s.head.Get() }
 
 // Subscribe returns a channel that gets a value when the head has moved, and a
 // function that ends it.
-func (s *Sequencer) Subscribe() (<-chan struct{}, func()) {
-	c := make(chan struct{}, 1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.subs[c] = struct{}{}
-	return c, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.subs, c)
-	}
-}
+func (s *Sequencer) Subscribe() (<-chan struct{}, func()) { return s.head.Subscribe() }
 
 func (s *Sequencer) publish(head SignedCheckpoint) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if head.Size == s.head.Size && head.Note == s.head.Note {
-		return
-	}
-	s.head = head
-	for c := range s.subs {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
+	if now := s.head.Get(); head.Size != now.Size || head.Note != now.Note {
+		s.head.Set(head)
 	}
 }

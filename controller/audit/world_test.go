@@ -68,7 +68,7 @@ func (w *world) sequencer(holder string) *audit.Sequencer {
 
 func (w *world) sequencerOn(s audit.SequencerStore, holder string) *audit.Sequencer {
 	return audit.NewSequencer(audit.SequencerConfig{
-		Store: s, Holder: holder, Signer: w.signer, Appended: w.trail.Appended(), Log: zap.NewNop(), Now: w.clock.Now,
+		Store: s, Holder: holder, Signer: w.signer, Changes: w.store, Log: zap.NewNop(), Now: w.clock.Now,
 	})
 }
 

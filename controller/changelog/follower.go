@@ -29,8 +29,10 @@ type Config struct {
 	Reader Reader
 	// SyncEvery has the Reader compare with everything there is; 0 is never.
 	SyncEvery time.Duration
-	Now       func() time.Time
-	Logger    *zap.Logger
+	// Result hears of each step of Run; nil is a good one. Optional.
+	Result func(error)
+	Now    func() time.Time
+	Logger *zap.Logger
 }
 
 // Follower takes a Reader through the log. Its position is in memory: it begins with
@@ -143,10 +145,14 @@ func (f *Follower) Run(ctx context.Context) error {
 	var failing logging.Condition
 	for {
 		wake := woken
-		if err := f.CatchUp(ctx); err == nil {
-			failing.Over(f.cfg.Logger, "changes are followed again")
+		err := f.CatchUp(ctx)
+		if ctx.Err() == nil && f.cfg.Result != nil {
+			f.cfg.Result(err)
+		}
+		if err == nil {
+			failing.Over(f.cfg.Logger, "changes are followed again", zap.String("follower", f.cfg.Name))
 		} else if ctx.Err() == nil {
-			failing.Fails(f.cfg.Logger, zap.WarnLevel, "changes not followed, retrying", err)
+			failing.Fails(f.cfg.Logger, zap.WarnLevel, "changes not followed, retrying", err, zap.String("follower", f.cfg.Name))
 			wake = nil // not more often than every second
 		}
 		if !f.rest(ctx, wake, look.C) {

@@ -69,6 +69,8 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Roster    Attendance
 	Policy    Snapshots
 	Endpoints func() Endpoints
+	// Moved wakes all streams when Endpoints are others; optional.
+	Moved Signal
 	// PolicyAge is how long a connector may use the policy without a controller;
 	// zero leaves it to the connector.
 	PolicyAge time.Duration
@@ -242,6 +244,8 @@ func (t *conversation) run(ctx context.Context, in <-chan received) error {
 	if err := t.sendPolicy(); err != nil {
 		return err
 	}
+	moved, forget := subscribe(t.s.Moved)
+	defer forget()
 	quiet := time.NewTimer(silence)
 	defer quiet.Stop()
 	defer t.witness.again.Stop()
@@ -259,6 +263,10 @@ func (t *conversation) run(ctx context.Context, in <-chan received) error {
 				return err
 			}
 		case <-t.changed:
+			if err := t.sendPolicy(); err != nil {
+				return err
+			}
+		case <-moved:
 			if err := t.sendPolicy(); err != nil {
 				return err
 			}

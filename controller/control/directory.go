@@ -24,6 +24,8 @@ type Directory struct {
 	Roster    Attendance
 	Policy    Snapshots
 	Endpoints func() Endpoints
+	// Moved wakes all streams when Endpoints are others; optional.
+	Moved Signal
 	// Outdated hears why a member is refused that speaks another protocol, and of each
 	// that speaks ours; optional.
 	Outdated func(w identity.Workload, why string)
@@ -66,6 +68,8 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	}
 	changed, unsubscribe := d.Policy.Subscribe()
 	defer unsubscribe()
+	moved, forget := subscribe(d.Moved)
+	defer forget()
 	hello := fleet.Hello{
 		ID: c.ID, Version: req.GetVersion(), InstanceID: req.GetInstanceId(), BootID: req.GetBootId(), AgentStart: req.GetAgentStart(),
 		From: c.addr, Began: c.conn.Began(),
@@ -112,6 +116,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		}
 		select {
 		case <-changed:
+		case <-moved:
 		case <-replaced:
 			return errReplaced
 		case <-again:

@@ -30,7 +30,7 @@ func TestPeersHearThatTheControllerHasMoved(t *testing.T) {
 	require.NoError(t, err)
 
 	w.advertise(control.Endpoints{SPIREServer: "[2001:db8::7]:8081", ControlPlane: []string{"[2001:db8::7]:8444"}})
-	w.policy.Resend()
+	w.moved.Wake()
 	after := c.policy(t)
 	require.Equal(t, before.GetRevision(), after.GetRevision())
 	require.Equal(t, []string{"[2001:db8::7]:8444"}, after.GetControlPlaneAddresses())
@@ -40,7 +40,7 @@ func TestPeersHearThatTheControllerHasMoved(t *testing.T) {
 	require.Equal(t, []string{"[2001:db8::7]:8444"}, moved.GetDirectory().GetControlPlaneAddresses())
 
 	t.Log("a connector is not told twice")
-	w.policy.Resend()
+	w.moved.Wake()
 	w.member(t, tunneler("t-02"))
 	require.Greater(t, c.policy(t).GetRevision(), after.GetRevision())
 }

@@ -13,6 +13,19 @@ var (
 	errHearAgain = status.Error(codes.Aborted, "the controller asks for a new hello")
 )
 
+// Signal wakes its subscribers; a topic.Topic is one.
+type Signal interface {
+	Subscribe() (woken <-chan struct{}, unsubscribe func())
+}
+
+// subscribe subscribes to a signal that may be nil, which never wakes anybody.
+func subscribe(s Signal) (woken <-chan struct{}, unsubscribe func()) {
+	if s == nil {
+		return nil, func() {}
+	}
+	return s.Subscribe()
+}
+
 // streams knows the one current stream of each member of a kind. Its zero value
 // is ready for use.
 type streams struct {

@@ -42,6 +42,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -89,8 +90,9 @@ type world struct {
 	hostsFail    atomic.Bool            // the database does, when a host is looked up
 	logs         *observer.ObservedLogs // of EnrollmentService
 
-	shutDown func()     // tells both servers to stop
-	stopped  chan error // gets what each returned
+	moved    topic.Topic[struct{}] // wakes streams when endpoints are others
+	shutDown func()                // tells both servers to stop
+	stopped  chan error            // gets what each returned
 }
 
 // attendance lets a test stand between the control plane and the roster.
@@ -132,7 +134,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	trail := audit.New(log, time.Now)
 	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: w.roster, Changed: w, Audit: trail, Now: time.Now})
 	w.enroll = enroll.New(enroll.Config{
-		TrustDomain: td, Store: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w, Audit: trail, Log: log, Now: time.Now,
+		TrustDomain: td, Store: w.store, Changes: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w, Audit: trail, Log: log, Now: time.Now,
 	})
 	require.NoError(t, w.policy.Refresh(t.Context()))
 
@@ -151,8 +153,8 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Hosts: hosts{w.store, &w.hostsFail}, Policy: w.policy, Endpoints: endpoints,
 		Result: w.results.add, Install: w.downloads(t), Failing: w.failing, Log: zap.New(core),
 	}, log)
-	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports}
-	w.directory = &control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Stopping: ctx.Done(), Log: log}
+	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Moved: &w.moved, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports}
+	w.directory = &control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Moved: &w.moved, Stopping: ctx.Done(), Log: log}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler)},
 		w.controlPlane,
 		w.directory, log)
@@ -161,6 +163,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		running.Go(func() { w.stopped <- run(ctx) })
 	}
 	running.Go(func() { _ = w.policy.Run(ctx) })
+	running.Go(func() { _ = w.enroll.FollowRequests(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()

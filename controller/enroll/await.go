@@ -10,12 +10,9 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 )
-
-// lookAgain is how often a waiting host's request is read although nobody decided
-// here: another controller may have.
-const lookAgain = 10 * time.Second
 
 // Await is a host that waits for the decision on its request.
 type Await struct {
@@ -51,7 +48,7 @@ func (s *Service) Await(ctx context.Context, a Await) (Enrollment, error) {
 		default:
 			return Enrollment{}, ErrRequestDenied
 		}
-		timer := time.NewTimer(min(lookAgain, q.ExpiresAt.Sub(now)))
+		timer := time.NewTimer(q.ExpiresAt.Sub(now))
 		select {
 		case <-seat.wake:
 		case <-timer.C:
@@ -145,13 +142,44 @@ func (w *waiting) leave(id string, s *seat) {
 	}
 }
 
-func (w *waiting) wake(id string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if s := w.seats[id]; s != nil {
-		select {
-		case s.wake <- struct{}{}:
-		default: // it is awake and will read
+// FollowRequests wakes the hosts that wait here when their request was decided, by
+// whichever controller, until ctx ends.
+func (s *Service) FollowRequests(ctx context.Context) error { return s.follower.Run(ctx) }
+
+// Position is that of FollowRequests in the change log.
+func (s *Service) Position() uint64 { return s.follower.Position() }
+
+// decisions implements changelog.Reader.
+type decisions struct{ *waiting }
+
+// Sync has every host read its request again.
+func (d decisions) Sync(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.seats {
+		s.call()
+	}
+	return nil
+}
+
+// Apply has the hosts whose requests changed read them again.
+func (d decisions) Apply(_ context.Context, changes []changelog.Change) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range changes {
+		if s := d.seats[c.ID]; s != nil && c.Kind == changelog.Request {
+			s.call()
 		}
+	}
+	return nil
+}
+
+// Settled implements changelog.Reader.
+func (decisions) Settled(context.Context) error { return nil }
+
+func (s *seat) call() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake and will read
 	}
 }

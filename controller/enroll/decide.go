@@ -124,7 +124,6 @@ func (s *Service) decide(ctx context.Context, v Verdict, apply func(Tx, *Request
 	if err != nil {
 		return Request{}, err
 	}
-	s.waiting.wake(out.ID)
 	return out, refusal
 }
 

@@ -81,8 +81,15 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	log := audit.New(zap.NewNop(), w.clock.Now)
 	w.Service = enroll.New(enroll.Config{
-		TrustDomain: td, Store: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w.changes, Audit: log, Log: zap.NewNop(), Now: w.clock.Now,
+		TrustDomain: td, Store: w.store, Changes: w.store, Signer: w.ca, SPIRE: w.spire, Changed: w.changes, Audit: log, Log: zap.NewNop(), Now: w.clock.Now,
 		SVIDTTL: map[identity.Kind]time.Duration{identity.KindConnector: 5 * time.Minute, identity.KindTunneler: 30 * time.Minute},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	following := make(chan error, 1)
+	go func() { following <- w.FollowRequests(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-following)
 	})
 	w.fleet = fleet.New(fleet.Config{Store: w.store, Roster: presence.NewRoster(w.clock.Now), Changed: w.changes, Audit: log, Now: w.clock.Now})
 	return w

@@ -12,6 +12,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
@@ -114,12 +115,14 @@ type Changed interface {
 type Config struct {
 	TrustDomain spiffeid.TrustDomain
 	Store       Store
-	Signer      Signer
-	SPIRE       SPIRE
-	Changed     Changed
-	Audit       *audit.Log
-	Log         *zap.Logger
-	Now         func() time.Time
+	// Changes says which requests were decided; see FollowRequests.
+	Changes changelog.Log
+	Signer  Signer
+	SPIRE   SPIRE
+	Changed Changed
+	Audit   *audit.Log
+	Log     *zap.Logger
+	Now     func() time.Time
 	// SVIDTTL of an entry, by kind.
 	SVIDTTL map[identity.Kind]time.Duration
 	// EntrySettle is how old a registration entry must be before the reply, so
@@ -129,9 +132,10 @@ type Config struct {
 
 // Service creates and redeems enrollment tokens, and lets hosts ask without one.
 type Service struct {
-	cfg     Config
-	asks    *sourcelimit.Limiter
-	waiting waiting
+	cfg      Config
+	asks     *sourcelimit.Limiter
+	waiting  waiting
+	follower *changelog.Follower
 }
 
 // An address may ask askBurst times, then once per askEvery.
@@ -142,7 +146,9 @@ const (
 
 // New returns a Service.
 func New(cfg Config) *Service {
-	return &Service{cfg: cfg, asks: sourcelimit.New(askEvery, askBurst, cfg.Now)}
+	s := &Service{cfg: cfg, asks: sourcelimit.New(askEvery, askBurst, cfg.Now)}
+	s.follower = changelog.NewFollower(changelog.Config{Name: "requests", Log: cfg.Changes, Reader: decisions{&s.waiting}, Now: cfg.Now, Logger: cfg.Log})
+	return s
 }
 
 // TokenRequest asks for a token.

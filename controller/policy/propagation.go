@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -20,8 +21,16 @@ type Propagation struct {
 	observe func(time.Duration)
 
 	mu      sync.Mutex
-	streams map[string]uint64 // the control stream of each connector
+	streams map[string]applied // the control stream of each connector
+	seen    uint64             // the newest revision that was looked at
 	waiting []spreading
+}
+
+// applied is what a connector has said on its control stream, whose numbers grow.
+type applied struct {
+	stream   uint64
+	revision uint64
+	at       time.Time
 }
 
 // spreading is a policy that revoked somebody, on its way.
@@ -34,30 +43,64 @@ type spreading struct {
 // NewPropagation has observe told the time that each revocation took at each
 // connector. observe must not call back.
 func NewPropagation(now func() time.Time, observe func(time.Duration)) *Propagation {
-	return &Propagation{now: now, observe: observe, streams: map[string]uint64{}}
+	return &Propagation{now: now, observe: observe, streams: map[string]applied{}}
 }
 
-// Published notes that a policy goes out which no longer names who was revoked at
-// these times.
-func (p *Propagation) Published(revision uint64, revoked []time.Time) {
+// Run looks at each policy that is published until ctx ends.
+func (p *Propagation) Run(ctx context.Context, policies interface {
+	Current() *Snapshot
+	Subscribe() (<-chan struct{}, func())
+}) error {
+	changed, unsubscribe := policies.Subscribe()
+	defer unsubscribe()
+	for {
+		p.Look(policies.Current())
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Look notes the revocations that came with a policy and those that were skipped. It may
+// come after connectors have applied the policy.
+func (p *Propagation) Look(s *Snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reap()
-	if len(revoked) == 0 || len(p.streams) == 0 {
-		return
+	for i := 0; i < len(s.Revoked); {
+		revision := s.Revoked[i].Revision
+		var revoked []time.Time
+		for ; i < len(s.Revoked) && s.Revoked[i].Revision == revision; i++ {
+			revoked = append(revoked, s.Revoked[i].At)
+		}
+		if revision > p.seen {
+			p.spread(spreading{revision: revision, revoked: revoked, behind: map[string]struct{}{}})
+		}
 	}
-	s := spreading{revision: revision, revoked: revoked, behind: make(map[string]struct{}, len(p.streams))}
-	for id := range p.streams {
-		s.behind[id] = struct{}{}
+	p.seen = max(p.seen, s.Revision)
+}
+
+// spread waits for the connectors that have not applied a policy yet. It needs p.mu.
+func (p *Propagation) spread(s spreading) {
+	for id, has := range p.streams {
+		if has.revision >= s.revision {
+			s.took(has.at, p.observe)
+		} else {
+			s.behind[id] = struct{}{}
+		}
 	}
-	p.waiting = append(p.waiting, s)
+	if len(s.behind) > 0 {
+		p.waiting = append(p.waiting, s)
+	}
 }
 
 // Up notes the control stream of a connector; numbers grow.
 func (p *Propagation) Up(connector string, stream uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.streams[connector] = stream
+	p.streams[connector] = applied{stream: stream}
 }
 
 // Down notes the end of a control stream. The late end of one that was replaced
@@ -65,7 +108,7 @@ func (p *Propagation) Up(connector string, stream uint64) {
 func (p *Propagation) Down(connector string, stream uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.streams[connector] != stream {
+	if p.streams[connector].stream != stream {
 		return
 	}
 	delete(p.streams, connector)
@@ -79,8 +122,12 @@ func (p *Propagation) Down(connector string, stream uint64) {
 func (p *Propagation) Applied(connector string, stream, revision uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.streams[connector] != stream {
+	has, ok := p.streams[connector]
+	if !ok || has.stream != stream {
 		return
+	}
+	if revision > has.revision {
+		p.streams[connector] = applied{stream, revision, p.now()}
 	}
 	for _, s := range p.waiting {
 		if _, ok := s.behind[connector]; ok && revision >= s.revision {

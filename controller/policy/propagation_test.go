@@ -17,6 +17,15 @@ type spread struct {
 	*policy.Propagation
 	clock *clock
 	took  []time.Duration
+	gone  []policy.Revocation
+}
+
+// Published is a policy with which these were revoked.
+func (s *spread) Published(revision uint64, revoked []time.Time) {
+	for _, at := range revoked {
+		s.gone = append(s.gone, policy.Revocation{Revision: revision, At: at})
+	}
+	s.Look(&policy.Snapshot{Revision: revision, Revoked: s.gone})
 }
 
 func newSpread() *spread {
@@ -93,6 +102,24 @@ func TestPropagation(t *testing.T) {
 			s.clock.Advance(time.Second)
 			s.Applied("a", 1, 7)
 		}, []time.Duration{time.Minute}},
+		"one that applied the policy before it was looked at": {func(s *spread) {
+			s.Up("a", 1)
+			s.clock.Advance(5 * ms)
+			s.Applied("a", 1, 7)
+			s.Applied("a", 1, 7)
+			s.clock.Advance(time.Second)
+			s.Published(7, []time.Time{s.at(time.Second + 3*ms)})
+			s.Applied("a", 1, 7)
+		}, []time.Duration{3 * ms}},
+		"revisions that were never looked at": {func(s *spread) {
+			s.Up("a", 1)
+			s.gone = []policy.Revocation{{Revision: 7, At: s.at(3 * ms)}, {Revision: 8, At: s.at(2 * ms)}}
+			s.Published(9, []time.Time{s.at(ms)})
+			s.Published(10, nil)
+			s.Applied("a", 1, 8)
+			s.clock.Advance(ms)
+			s.Applied("a", 1, 10)
+		}, []time.Duration{3 * ms, 2 * ms, 2 * ms}},
 		"no negative time where the clock was set back": {func(s *spread) {
 			s.Up("a", 1)
 			s.Published(7, []time.Time{s.at(-time.Second)})
@@ -124,14 +151,8 @@ func TestPublisherTellsOfRevocations(t *testing.T) {
 	s.connectors = []fleet.Connector{{Member: member(identity.KindConnector, "c-01", now)}}
 	s.tunnelers = []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", now)}, {Member: long}}
 	p := policy.NewPublisher(td, s, zap.NewNop(), func() time.Time { return now })
-	type told struct {
-		revision uint64
-		revoked  []time.Time
-	}
-	var got []told
-	p.Follow(func(revision uint64, revoked []time.Time) { got = append(got, told{revision, revoked}) })
 	require.NoError(t, p.Refresh(t.Context()))
-	require.Empty(t, got)
+	require.Empty(t, p.Current().Revoked)
 
 	s.change(func() {
 		s.tunnelers[0].RevokedAt = now.Add(2 * time.Second)
@@ -140,5 +161,11 @@ func TestPublisherTellsOfRevocations(t *testing.T) {
 	require.NoError(t, p.Refresh(t.Context()))
 	s.change(func() {})
 	require.NoError(t, p.Refresh(t.Context()))
-	require.Equal(t, []told{{8, []time.Time{now.Add(time.Second), now.Add(2 * time.Second)}}}, got)
+	want := []policy.Revocation{{Revision: 8, At: now.Add(time.Second)}, {Revision: 8, At: now.Add(2 * time.Second)}}
+	require.Equal(t, want, p.Current().Revoked, "a reader that skips a snapshot gets them all the same")
+
+	now = now.Add(time.Hour)
+	s.change(func() {})
+	require.NoError(t, p.Refresh(t.Context()))
+	require.Empty(t, p.Current().Revoked)
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -41,13 +40,8 @@ type Publisher struct {
 	log      *zap.Logger
 	now      func() time.Time
 	follower *changelog.Follower
-	// published hears of each new revision after the subscribers do.
-	published func(ctx context.Context, s *Snapshot) error
-	spread    func(revision uint64, revoked []time.Time)
 
-	// Only the follower's steps touch these, one at a time.
-	reader *reader
-	told   uint64 // the last revision that published took
+	reader *reader // only the follower's steps touch it, one at a time
 
 	news topic.Topic[*Snapshot]
 }
@@ -63,25 +57,12 @@ func NewPublisher(td spiffeid.TrustDomain, store Store, log *zap.Logger, now fun
 	return p
 }
 
-// Follow has spread told, before anybody else, of each snapshot that no longer
-// names who was named before, with the times of the revocations. Call it before
-// Run; spread must not call back.
-func (p *Publisher) Follow(spread func(revision uint64, revoked []time.Time)) { p.spread = spread }
-
-// OnPublish sets what hears of each new revision, after the subscribers: the audit
-// log. A revision that it could not take is given to it again. Set it before use.
-func (p *Publisher) OnPublish(fn func(ctx context.Context, s *Snapshot) error) { p.published = fn }
-
 // Current is the newest snapshot. It must not be changed.
 func (p *Publisher) Current() *Snapshot { return p.news.Get() }
 
 // Subscribe returns a channel that gets a value after each publication, and a
 // function that ends it.
 func (p *Publisher) Subscribe() (<-chan struct{}, func()) { return p.news.Subscribe() }
-
-// Resend wakes all subscribers though the snapshot is the same: something that they
-// send along with it has changed.
-func (p *Publisher) Resend() { p.news.Wake() }
 
 // Run publishes what changes until ctx ends.
 func (p *Publisher) Run(ctx context.Context) error { return p.follower.Run(ctx) }
@@ -96,26 +77,10 @@ func (p *Publisher) Position() uint64 { return p.follower.Position() }
 // Refresh publishes what was committed before the call.
 func (p *Publisher) Refresh(ctx context.Context) error { return p.follower.CatchUp(ctx) }
 
-// settled publishes what the reader has, if it is news, and records each revision.
-func (p *Publisher) settled(ctx context.Context) error {
+// settled publishes what the reader has, if it is news.
+func (p *Publisher) settled() {
 	now, last := p.now().UTC(), p.news.Get()
 	if p.reader.revision > last.Revision || now.Sub(last.IssuedAt) >= reissueAfter {
-		p.publish(p.reader.snapshot(now, last))
+		p.news.Set(p.reader.snapshot(now, last))
 	}
-	current := p.news.Get()
-	if p.published == nil || p.told == current.Revision {
-		return nil
-	}
-	if err := p.published(ctx, current); err != nil {
-		return fmt.Errorf("record policy revision %d: %w", current.Revision, err)
-	}
-	p.told = current.Revision
-	return nil
-}
-
-func (p *Publisher) publish(next *Snapshot) {
-	if revoked := p.reader.takeRevoked(); len(revoked) > 0 && p.spread != nil {
-		p.spread(next.Revision, revoked)
-	}
-	p.news.Set(next)
 }

@@ -22,16 +22,17 @@ type reader struct {
 	td      spiffeid.TrustDomain
 	store   Store
 	now     func() time.Time
-	settled func(ctx context.Context) error
+	settled func()
 
 	denials    []fleet.Denial // by Seq; snapshots share them, so they are only appended to, or replaced
 	revision   uint64
 	connectors *edit[Connector]
 	tunnelers  *edit[Tunneler]
 	revoked    []time.Time // since the last snapshot
+	recent     []Revocation
 }
 
-func newReader(td spiffeid.TrustDomain, store Store, now func() time.Time, settled func(ctx context.Context) error) *reader {
+func newReader(td spiffeid.TrustDomain, store Store, now func() time.Time, settled func()) *reader {
 	return &reader{
 		td: td, store: store, now: now, settled: settled,
 		connectors: newEdit(Connector.equal, Connector.sum), tunnelers: newEdit(Tunneler.equal, Tunneler.sum),
@@ -124,7 +125,10 @@ func (r *reader) readDenials(ctx context.Context, after uint64) ([]fleet.Denial,
 }
 
 // Settled implements changelog.Reader.
-func (r *reader) Settled(ctx context.Context) error { return r.settled(ctx) }
+func (r *reader) Settled(context.Context) error {
+	r.settled()
+	return nil
+}
 
 // take replaces the members that were asked for by the rows that were found.
 func (r *reader) take(revision uint64, asked ids, connectors []fleet.Connector, tunnelers []fleet.Tunneler) error {
@@ -173,20 +177,25 @@ func replace[T any](members *edit[T], news map[string]*T, kind identity.Kind, re
 	return times
 }
 
-// takeRevoked returns the times of the revocations since the last call, the earliest
-// first.
-func (r *reader) takeRevoked() []time.Time {
-	out := r.revoked
+// recall adds the revocations since the last snapshot to those of the last minute.
+// Snapshots share them: they are appended to, or cut at the front.
+func (r *reader) recall(now time.Time) []Revocation {
+	for len(r.recent) > 0 && now.Sub(r.recent[0].At) >= giveUp {
+		r.recent = r.recent[1:]
+	}
+	slices.SortFunc(r.revoked, time.Time.Compare)
+	for _, at := range r.revoked {
+		r.recent = append(r.recent, Revocation{r.revision, at})
+	}
 	r.revoked = nil
-	slices.SortFunc(out, time.Time.Compare)
-	return out
+	return r.recent
 }
 
 // snapshot is the policy now, and knows how it came about since the first one.
 func (r *reader) snapshot(now time.Time, last *Snapshot) *Snapshot {
 	first := last.Revision == 0
 	return &Snapshot{
-		Revision: r.revision, IssuedAt: now, Denials: r.denials,
+		Revision: r.revision, IssuedAt: now, Denials: r.denials, Revoked: r.recall(now),
 		Connectors: r.connectors.snapshot(r.revision, first), Tunnelers: r.tunnelers.snapshot(r.revision, first),
 	}
 }

@@ -20,6 +20,15 @@ type Snapshot struct {
 	Connectors Members[Connector]
 	// Denials are the revocations that members still keep, by Seq.
 	Denials []fleet.Denial
+	// Revoked are those who were named within the last minute and are no more, by
+	// revision, since this program started.
+	Revoked []Revocation
+}
+
+// Revocation is one that was revoked at a time and that this revision names no more.
+type Revocation struct {
+	Revision uint64
+	At       time.Time
 }
 
 // Tunneler is one that may open a session.

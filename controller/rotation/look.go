@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -20,9 +21,9 @@ const (
 	pollEvery = time.Second
 	// lookPause is the shortest time between two looks, whatever changes meanwhile.
 	lookPause = 50 * time.Millisecond
-	// recountEvery bounds how long a holdout that is gone from the database, which no
-	// look at it shows, keeps a gate closed.
-	recountEvery = 10 * time.Second
+	// recountEvery is how often everybody is looked at though somebody still holds the
+	// rotation up. A holdout that is revoked is known by the change log.
+	recountEvery = 10 * time.Minute
 	// agentsALook bounds the agents that are asked for one by one before all are listed.
 	agentsALook = 64
 )
@@ -114,6 +115,18 @@ func (m *Manager) stillClosed(ctx context.Context, r Rotation, mv move, a Author
 	}
 	m.held = nil
 	return false, nil
+}
+
+// forget drops a holdout that was revoked or deleted, and says whether it was one.
+func (h *holdup) forget(c changelog.Change) (was bool) {
+	gone := func(w identity.Workload) bool {
+		hit := string(w.Kind) == string(c.Kind) && w.ID == c.ID
+		was = was || hit
+		return hit
+	}
+	h.peers = slices.DeleteFunc(h.peers, gone)
+	h.missing = slices.DeleteFunc(h.missing, func(m missing) bool { return gone(m.Workload) })
+	return was
 }
 
 func (m *Manager) linksOf(w identity.Workload) []presence.Peer {

@@ -12,11 +12,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 // Store is where rotations are kept.
 type Store interface {
+	changelog.Log
 	RotationTx(ctx context.Context, fn func(Tx) error) error
 	// Rotation returns the unfinished rotation, else the newest, else ErrNone.
 	Rotation(ctx context.Context) (Rotation, error)
@@ -70,35 +73,69 @@ const (
 	patience = 10
 )
 
-// Manager starts and drives rotations.
+// Manager starts and drives rotations. It follows the change log: whoever starts or
+// changes a rotation, here or at another controller, writes it there.
 type Manager struct {
-	cfg  Config
-	born time.Time
-	kick chan struct{}
+	cfg      Config
+	born     time.Time
+	follower *changelog.Follower
 
 	mu      sync.Mutex
 	stopped time.Time // see lastAlive
 
-	held     *holdup // of Run only; nil: look at everybody
-	refusals int     // of Run only
-	lastWarn string  // of Run only
+	// Of Run only.
+	due      bool          // there is something to look at
+	looked   time.Time     // when everything was looked at last
+	wait     time.Duration // from then until the next look; zero: until something changes
+	held     *holdup       // nil: look at everybody
+	refusals int
+	failing  logging.Condition
 }
 
 // New returns a Manager. What it says of members that are not back yet counts
 // from this moment.
 func New(cfg Config) *Manager {
-	return &Manager{cfg: cfg, born: cfg.Now(), kick: make(chan struct{}, 1)}
+	m := &Manager{cfg: cfg, born: cfg.Now()}
+	m.follower = changelog.NewFollower(changelog.Config{Name: "rotation", Log: cfg.Store, Reader: driving{m}, Now: cfg.Now, Logger: cfg.Log})
+	return m
 }
+
+// Position is that of its follower in the change log.
+func (m *Manager) Position() uint64 { return m.follower.Position() }
 
 // now is the time as precisely as a store keeps it.
 func (m *Manager) now() time.Time { return m.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-// wake makes Run look now.
-func (m *Manager) wake() {
-	select {
-	case m.kick <- struct{}{}:
-	default:
+// driving implements changelog.Reader.
+type driving struct{ *Manager }
+
+// Sync has the rotation read, and everybody looked at.
+func (d driving) Sync(context.Context) error {
+	d.due, d.held = true, nil
+	return nil
+}
+
+// Apply has the rotation read that changed, and drops holdouts that are gone.
+func (d driving) Apply(_ context.Context, changes []changelog.Change) error {
+	for _, c := range changes {
+		switch {
+		case c.Kind == changelog.Rotation:
+			d.due = true
+		case d.held != nil && (c.Op == changelog.Revoked || c.Op == changelog.Deleted):
+			d.due = d.held.forget(c) || d.due
+		}
 	}
+	return nil
+}
+
+// Settled looks, if there is something to look at.
+func (d driving) Settled(ctx context.Context) (err error) {
+	if !d.due {
+		return nil
+	}
+	d.wait, err = d.advance(ctx)
+	d.due, d.looked = err != nil, time.Now()
+	return err
 }
 
 // Run drives the unfinished rotation, whoever started it and in whichever life of
@@ -107,60 +144,55 @@ func (m *Manager) Run(ctx context.Context) error {
 	if members, err := m.members(ctx); err == nil {
 		m.lastAlive(members)
 	}
-	changed, unsubscribe := m.cfg.Online.SubscribePeers()
+	links, unsubscribe := m.cfg.Online.SubscribePeers()
 	defer unsubscribe()
+	changes, forget := m.cfg.Store.SubscribeChanges()
+	defer forget()
 	for {
-		wait, err := m.advance(ctx)
-		if ctx.Err() == nil {
-			m.warn(err)
+		err := m.follower.CatchUp(ctx)
+		switch {
+		case err == nil:
+			m.failing.Over(m.cfg.Log, "")
+		case ctx.Err() == nil:
+			m.failing.Fails(m.cfg.Log, zap.WarnLevel, "rotation step failed, retrying", err)
 		}
-		if err != nil {
-			wait = retryAfter
-		}
-		if !m.rest(ctx, wait, err == nil && wait > 0, changed) {
+		if !m.rest(ctx, err != nil, changes, links) {
 			return nil
 		}
 	}
 }
 
-// rest waits for the next look: after wait unless that is zero, when somebody wakes
-// us and, where a gate is closed, when a member's link changes. It returns false when
-// ctx ended.
-func (m *Manager) rest(ctx context.Context, wait time.Duration, closed bool, changed <-chan struct{}) bool {
-	var timer, pause <-chan time.Time
-	if wait > 0 {
-		timer = time.After(wait)
+// rest waits for the next look: after a pause, when something was committed and, where a
+// gate is closed, when a member's link changes. It returns false when ctx ended.
+func (m *Manager) rest(ctx context.Context, failed bool, changes, links <-chan struct{}) bool {
+	wait, closed := retryAfter, !failed && m.wait > 0
+	var pause <-chan time.Time
+	var changed <-chan struct{}
+	switch {
+	case failed:
+		changes = nil // not more often than every second
+	case closed: // commits do not put off the next look
+		wait = time.Until(m.looked.Add(m.wait))
+		pause = time.After(time.Until(m.looked.Add(lookPause)))
 	}
-	var links <-chan struct{}
-	if closed {
-		pause = time.After(lookPause)
-	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	for {
 		select {
 		case <-pause:
-			links = changed
-		case <-links:
+			changed = links
+		case <-changed:
+			m.due = true
 			return true
-		case <-timer:
+		case <-timer.C:
+			m.due = m.due || closed
 			return true
-		case <-m.kick:
+		case <-changes:
 			return true
 		case <-ctx.Done():
 			return false
 		}
 	}
-}
-
-// warn logs a fault once, not every second.
-func (m *Manager) warn(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	if text != "" && text != m.lastWarn {
-		m.cfg.Log.Warn("rotation step failed, retrying", zap.Error(err))
-	}
-	m.lastWarn = text
 }
 
 // advance takes as many steps as it can and returns how long to wait before the

@@ -91,7 +91,6 @@ func (m *Manager) Start(ctx context.Context, q Request) (Rotation, error) {
 	if err != nil {
 		return Rotation{}, err
 	}
-	m.wake()
 	return r, nil
 }
 
@@ -132,17 +131,13 @@ func (m *Manager) Resume(ctx context.Context, q Request) (Rotation, error) {
 	if _, err := m.authorities(ctx); err != nil {
 		return Rotation{}, err
 	}
-	r, err := m.decide(ctx, q, audit.RotationResume, func(r *Rotation) error {
+	return m.decide(ctx, q, audit.RotationResume, func(r *Rotation) error {
 		if r.State != Paused {
 			return ErrNotStuck
 		}
 		r.State, r.Reason, r.PhaseSince = Running, "", m.now()
 		return nil
 	})
-	if err == nil {
-		m.wake()
-	}
-	return r, err
 }
 
 // Abort ends a rotation whose new authority is not active yet. An authority that

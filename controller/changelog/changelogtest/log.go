@@ -18,6 +18,7 @@ type Log struct {
 	position uint64
 	changes  []changelog.Change
 	fail     error
+	good     int // reads that succeed before fail
 }
 
 // Add writes changes and wakes nobody.
@@ -42,17 +43,36 @@ func (l *Log) Prune(keep int) {
 }
 
 // Fail has every read return err; nil ends it.
-func (l *Log) Fail(err error) {
+func (l *Log) Fail(err error) { l.FailAfter(0, err) }
+
+// FailAfter has every read but the next n return err.
+func (l *Log) FailAfter(n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fail = err
+	l.good, l.fail = n, err
+}
+
+// read counts a read and returns its error. It needs l.mu.
+func (l *Log) read() error {
+	if l.good > 0 {
+		l.good--
+		return nil
+	}
+	return l.fail
+}
+
+// Replace makes it a log to which nothing was written.
+func (l *Log) Replace() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.position, l.changes = 0, nil
 }
 
 // ChangePosition implements changelog.Log.
 func (l *Log) ChangePosition(context.Context) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.position, l.fail
+	return l.position, l.read()
 }
 
 // Changes implements changelog.Log.
@@ -60,7 +80,7 @@ func (l *Log) Changes(_ context.Context, after uint64, limit int) ([]changelog.C
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := sort.Search(len(l.changes), func(i int) bool { return l.changes[i].Seq > after })
-	return slices.Clone(l.changes[first:min(len(l.changes), first+limit)]), l.fail
+	return slices.Clone(l.changes[first:min(len(l.changes), first+limit)]), l.read()
 }
 
 // SubscribeChanges implements changelog.Log.

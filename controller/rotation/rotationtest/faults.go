@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 )
 
@@ -135,3 +136,16 @@ func (f *Faults) RotationTx(ctx context.Context, fn func(rotation.Tx) error) err
 func (f *Faults) Rotation(ctx context.Context) (rotation.Rotation, error) {
 	return f.Store.Rotation(ctx)
 }
+
+// ChangePosition implements changelog.Log.
+func (f *Faults) ChangePosition(ctx context.Context) (uint64, error) {
+	return f.Store.ChangePosition(ctx)
+}
+
+// Changes implements changelog.Log.
+func (f *Faults) Changes(ctx context.Context, after uint64, limit int) ([]changelog.Change, error) {
+	return f.Store.Changes(ctx, after, limit)
+}
+
+// SubscribeChanges implements changelog.Log.
+func (f *Faults) SubscribeChanges() (<-chan struct{}, func()) { return f.Store.SubscribeChanges() }

@@ -7,12 +7,16 @@ import (
 	"sync"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 )
 
 // Store keeps rotations and audit events in memory. A transaction that fails
 // leaves nothing.
 type Store struct {
+	changelogtest.Log
+
 	mu     sync.Mutex
 	all    []rotation.Rotation
 	events []audit.Event
@@ -53,12 +57,15 @@ func (s *Store) RotationTx(_ context.Context, fn func(rotation.Tx) error) error 
 		return err
 	}
 	s.all, s.events = t.all, append(s.events, t.events...)
+	s.Add(t.changes...)
+	s.Wake()
 	return nil
 }
 
 type tx struct {
-	all    []rotation.Rotation
-	events []audit.Event
+	all     []rotation.Rotation
+	events  []audit.Event
+	changes []changelog.Change
 }
 
 func (t *tx) AppendAudit(_ context.Context, e audit.Event) error {
@@ -69,6 +76,7 @@ func (t *tx) AppendAudit(_ context.Context, e audit.Event) error {
 func (t *tx) Rotation(context.Context) (rotation.Rotation, error) { return newest(t.all) }
 
 func (t *tx) PutRotation(_ context.Context, r rotation.Rotation) error {
+	t.changes = append(t.changes, changelog.Change{Kind: changelog.Rotation, ID: r.ID, Op: changelog.Changed})
 	i := slices.IndexFunc(t.all, func(o rotation.Rotation) bool { return o.ID == r.ID })
 	if i < 0 {
 		t.all = append(t.all, clone(r))
