@@ -18,6 +18,8 @@
 //   - A connector that works is left only for one that was clearly faster in several
 //     measurements, and at most once in some minutes for each network. The exact time is
 //     random, so that a fleet does not move at once.
+//   - A connector that the hash selects and that works again gets its sessions back, some
+//     minutes later and at a random time, unless the one in its place is clearly faster.
 //   - With nobody to replace it, a connector is kept whatever its state: its session
 //     tries again by itself.
 //

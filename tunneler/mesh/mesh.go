@@ -81,6 +81,10 @@ type peer struct {
 	latency  time.Duration
 	probedAt time.Time
 	faster   int // measurements in a row that say so
+	// answers are measurements in a row that it answered; returnAfter is when the tunneler
+	// may return to it, zero while it has answered too few.
+	answers     int
+	returnAfter time.Time
 }
 
 type network struct {
@@ -187,6 +191,7 @@ func (m *Mesh) Decide(now time.Time, links map[string]Link) []Choice {
 		m.pin(n, now)
 		m.fill(n, now)
 		m.move(now, n, links)
+		m.home(now, n, links)
 		for _, p := range n.chosen {
 			out = append(out, Choice{ID: p.ID, Network: name, Why: p.why})
 		}
@@ -215,6 +220,7 @@ func (m *Mesh) note(n *network, links map[string]Link) {
 
 func (n *network) choose(p *peer, why string) {
 	p.chosen, p.why, p.faster = true, why, 0
+	p.answers, p.returnAfter = 0, time.Time{}
 	n.chosen = append(n.chosen, p)
 }
 

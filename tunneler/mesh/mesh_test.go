@@ -239,6 +239,93 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// TestAConnectorThatWorksAgainGetsItsSessionsBack: slowly, and not for a worse latency.
+func TestAConnectorThatWorksAgainGetsItsSessionsBack(t *testing.T) {
+	t.Parallel()
+	const answers = 3
+	for name, c := range map[string]struct {
+		answers     int
+		back        time.Duration // its latency
+		after       time.Duration // the third answer
+		unreachable bool          // at the end
+		pinned      bool          // the one in its place
+		returns     bool
+	}{
+		"some minutes after its third answer": {answers: answers, back: 50e6, after: mesh.MoveEvery, returns: true},
+		"not sooner":                          {answers: answers, back: 50e6, after: mesh.MoveEvery - 1},
+		"not after two answers":               {answers: answers - 1, back: 50e6, after: time.Hour},
+		"not without an answer":               {after: time.Hour},
+		"also if it is a little slower":       {answers: answers, back: 60e6, after: mesh.MoveEvery, returns: true},
+		"not if it is clearly slower":         {answers: answers, back: 90e6, after: time.Hour},
+		"not if it stopped to answer":         {answers: answers, back: 50e6, after: time.Hour, unreachable: true},
+		"not in place of CONNECTOR_ADDR's":    {answers: answers, back: 50e6, after: time.Hour, pinned: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, was := settled()
+			home := was[0].ID
+			links := up(was, 50*time.Millisecond)
+			links[home] = dead
+			now := begin.Add(time.Second)
+			moved := m.Decide(now, links)
+			require.NotContains(t, ids(moved), home)
+			if c.pinned {
+				require.True(t, m.Pin(moved[1].ID))
+			}
+			now = now.Add(time.Hour)
+			for range c.answers {
+				now = now.Add(mesh.ProbeAgain)
+				require.Equal(t, home, other(m, now), "it is asked before others")
+				m.Measured(home, c.back)
+			}
+			require.Equal(t, moved, m.Decide(now, up(moved, 50*time.Millisecond)), "not at once")
+			if c.unreachable {
+				m.Unreachable(now, home)
+			}
+			now = now.Add(c.after)
+			got := m.Decide(now, up(moved, 50*time.Millisecond))
+			require.Len(t, got, 2)
+			require.Equal(t, c.returns, strings.Contains(strings.Join(ids(got), " "), home), "%v", got)
+			if c.returns {
+				require.ElementsMatch(t, ids(was), ids(got))
+				require.Equal(t, "the hash of both ids selects it, and it works again ("+moved[1].ID+" was used meanwhile)", got[1].Why)
+				require.Equal(t, got, m.Decide(now.Add(time.Hour), up(got, 50*time.Millisecond)), "and it stays")
+			}
+		})
+	}
+}
+
+// TestAFleetDoesNotReturnAtOnce: the connector that all had left has them back within a
+// quarter of an hour, and not more than a few in the same second.
+func TestAFleetDoesNotReturnAtOnce(t *testing.T) {
+	t.Parallel()
+	const tunnelers, window = 300, 15 * time.Minute
+	returned := map[time.Duration]int{}
+	for i := range tunnelers {
+		m := mesh.New(fmt.Sprintf("t-%d", i), func(d time.Duration) time.Duration { return time.Duration(i) * d / tunnelers })
+		m.Set(begin, fleet("plant", 3))
+		was := m.Decide(begin, nil)
+		links := up(was, time.Millisecond)
+		links[was[0].ID] = dead
+		got := m.Decide(begin, links)
+		for at := time.Hour; at < time.Hour+window; at += time.Second {
+			if id := other(m, begin.Add(at)); id != "" {
+				m.Measured(id, time.Millisecond)
+			}
+			if got = m.Decide(begin.Add(at), up(got, time.Millisecond)); strings.Contains(strings.Join(ids(got), " "), was[0].ID) {
+				returned[at]++
+				break
+			}
+		}
+	}
+	all := 0
+	for at, n := range returned {
+		all += n
+		require.LessOrEqual(t, n, 5, at)
+	}
+	require.Equal(t, tunnelers, all)
+}
+
 // TestTunnelersSpread: the first choice is not the same for all.
 func TestTunnelersSpread(t *testing.T) {
 	t.Parallel()

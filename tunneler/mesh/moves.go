@@ -120,3 +120,35 @@ func (n *network) fastest(now time.Time) (fast *peer) {
 func clearlyFaster(a, b time.Duration) bool {
 	return b-a >= minGain && a <= b*(100-minGainPercent)/100
 }
+
+// home returns to a connector that the hash selects and that has been well again for
+// some minutes: else all sessions stay where they went when it was down. It does not
+// leave a connector that is clearly faster.
+func (m *Mesh) home(now time.Time, n *network, links map[string]Link) {
+	for _, p := range n.peers[:min(PerNetwork, len(n.peers))] {
+		if p.chosen || !p.Dialable || p.answers < measurements || now.Before(p.coolTill) {
+			continue
+		}
+		if p.returnAfter.IsZero() {
+			p.returnAfter = m.nextMove(now)
+		}
+		guest := m.guest(n, links)
+		if guest == nil || clearlyFaster(guest.latency, p.latency) || now.Before(p.returnAfter) || now.Before(n.moveAfter) {
+			continue
+		}
+		n.drop(guest)
+		n.choose(p, fmt.Sprintf("the hash of both ids selects it, and it works again (%s was used meanwhile)", guest.ID))
+		n.moveAfter = m.nextMove(now)
+		return
+	}
+}
+
+// guest is the last of the chosen ones by the hash that is not one of the first choices.
+func (m *Mesh) guest(n *network, links map[string]Link) *peer {
+	for _, p := range slices.Backward(n.peers[min(PerNetwork, len(n.peers)):]) {
+		if p.chosen && p.ID != m.pinned && p.latency > 0 && links[p.ID].State == Up {
+			return p
+		}
+	}
+	return nil
+}
