@@ -391,6 +391,18 @@ func tarOf(t *testing.T, names []string, data map[string][]byte, change func(*ta
 	return file
 }
 
+// endless is a tar file whose list of contents has a terabyte, of which the first 5 MiB
+// are there: whoever reads on to its end reads into memory.
+func endless(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "manifest.json", Size: 1 << 40, Mode: 0o600}))
+	_, err := w.Write(make([]byte, 5<<20))
+	require.NoError(t, err)
+	return out.Bytes()
+}
+
 // TestRestoreRefusesWhatIsNoBackup: and changes nothing.
 func TestRestoreRefusesWhatIsNoBackup(t *testing.T) {
 	t.Parallel()
@@ -462,9 +474,15 @@ func TestRestoreRefusesWhatIsNoBackup(t *testing.T) {
 		"a file of another kind":      {manifest(func(m *backup.Manifest) { m.Entries[0].Name = "lock" }), "no file of a backup"},
 		"one file twice":              {manifest(func(m *backup.Manifest) { m.Entries = append(m.Entries, m.Entries[0]) }), "no file of a backup"},
 		"no database":                 {manifest(func(m *backup.Manifest) { m.Entries = m.Entries[:len(m.Entries)-1] }), "controller.db is missing"},
-		"a negative size":             {manifest(func(m *backup.Manifest) { m.Entries[0].Size = -1 }), "no file of a backup"},
-		"a later format":              {manifest(func(m *backup.Manifest) { m.Format = 2 }), "format 2"},
-		"another trust domain":        {manifest(func(m *backup.Manifest) { m.TrustDomain = "other.example" }), "another trust domain"},
+		"more files than a backup has": {manifest(func(m *backup.Manifest) {
+			for i := range 10_000 {
+				m.Entries = append(m.Entries, backup.Entry{Name: fmt.Sprintf("bootstrap/%d", i)})
+			}
+		}), "it lists more than 10000 files"},
+		"a list of contents without an end": {plain(endless(t)), "manifest.json is too large"},
+		"a negative size":                   {manifest(func(m *backup.Manifest) { m.Entries[0].Size = -1 }), "no file of a backup"},
+		"a later format":                    {manifest(func(m *backup.Manifest) { m.Format = 2 }), "format 2"},
+		"another trust domain":              {manifest(func(m *backup.Manifest) { m.TrustDomain = "other.example" }), "another trust domain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := c.file(t)

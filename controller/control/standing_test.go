@@ -1,7 +1,9 @@
 package control_test
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,4 +75,30 @@ func TestAHostGetsItsBundleWhileTheDatabaseFails(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.GetHost().GetKnown())
 	require.Equal(t, 1, w.logs.FilterMessageSnippet("the database answers again").Len())
+}
+
+// TestWhatAHostTrustsIsBounded: a host may say that it trusts a few anchors, by their
+// hashes. All else is passed over, and the host gets its bundle.
+func TestWhatAHostTrustsIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := enrolltest.NewKey(t)
+	_, secret := w.token(t, connector("c-01"))
+	enrolled, err := w.enrollmentClient(t, nil).Enroll(patient(t), request(secret, "c-01", key))
+	require.NoError(t, err)
+	host := &tls.Certificate{Certificate: [][]byte{enrolled.GetHostCertificate()}, PrivateKey: key.Private}
+	hash := make([]byte, sha256.Size)
+	say := func(cert *tls.Certificate, trusts ...[]byte) {
+		got, err := w.enrollmentClient(t, cert).FetchBundle(patient(t), &zerotrustv1.FetchBundleRequest{TrustedAnchors: trusts})
+		require.NoError(t, err)
+		require.NotEmpty(t, got.GetBundle().GetX509Authorities())
+	}
+	say(host, slices.Repeat([][]byte{hash}, 9)...)
+	say(host, hash[1:])
+	say(host, hash, append(hash, 0))
+	say(nil, hash)
+	say(w.hostCertificate(t).tls(), hash) // of a host that this database does not have
+	require.Empty(t, w.heard.all)
+	say(host, slices.Repeat([][]byte{hash}, 8)...)
+	require.Equal(t, []int{8}, w.heard.all)
 }

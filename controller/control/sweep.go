@@ -22,7 +22,7 @@ const (
 // Handlers see the same snapshot and end their streams with a status; a handler
 // that is stuck in a Send to a peer that reads nothing does not, and its socket is
 // closed all the same.
-func sweep(ctx context.Context, policy Snapshots, conns *mtls.Conns) {
+func sweep(ctx context.Context, policy Snapshots, conns *mtls.Conns, words time.Duration) {
 	changed, unsubscribe := policy.Subscribe()
 	defer unsubscribe()
 	for {
@@ -32,7 +32,7 @@ func sweep(ctx context.Context, policy Snapshots, conns *mtls.Conns) {
 			return
 		}
 		snapshot := policy.Current()
-		conns.CloseMatching(lastWords, func(c *mtls.Conn) error {
+		conns.CloseMatching(words, func(c *mtls.Conn) error {
 			w, err := identity.ParseWorkload(c.Peer())
 			if err != nil || !snapshot.Admits(w, c.OpenedWith().Issue) {
 				return fleet.ErrRevoked
