@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -19,6 +20,9 @@ func forget(stateDir string, otherController bool) error {
 		return err
 	}
 	_, err = witness.Retire(filepath.Join(stateDir, witness.FileName), time.Now())
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		_, err = timeline.Retire(stateDir, time.Now())
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -84,11 +85,11 @@ func witnessReset() *cobra.Command {
 	cmd := cli.Configured(&cobra.Command{
 		Use:   "reset",
 		Short: "Forget the witnessed checkpoint, after a restore that you know of",
-		Long: `Set the witness file aside and delete the stored policy, so that the connector accepts
-the controller's log and its policy as they are now. Do this on each connector after
-you restored the controller's database from a backup on purpose, and only then:
-anybody who asks you to do it otherwise may be hiding something. The old witness file
-stays beside it as evidence.`,
+		Long: `Set the witness file, the timeline and the pinned recovery key aside and delete the stored
+policy, so that the connector accepts the next controller's log, recovery key and policy
+as they are. Do this on each connector after you restored the controller's database from
+a backup on purpose and have no recovery key, and only then: anybody who asks you to do
+it otherwise may be hiding something. The old files stay beside them as evidence.`,
 		Example: "  sudo grpcconnector witness reset --yes",
 	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
 		path, err := witnessPath(cmd, cfg)
@@ -112,18 +113,26 @@ func reset(w io.Writer, path string) error {
 	if err != nil && !none {
 		return err
 	}
+	pin, err := timeline.Retire(filepath.Dir(path), time.Now())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	pinned := err == nil
 	dropped, err := relay.DropPolicy(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("the kept policy was not dropped: %w: run the command again as root", err)
 	}
 	var text string
 	switch {
-	case none && !dropped:
+	case none && !dropped && !pinned:
 		return fmt.Errorf("nothing to reset: there is no %s and no kept policy beside it", path)
 	case none:
 		text = "kept policy dropped; there was no witness file"
 	default:
 		text = "witness reset; what was witnessed is kept in " + kept
+	}
+	if pinned {
+		text += "\ntimeline and recovery key reset; what was pinned is kept in " + pin
 	}
 	_, err = fmt.Fprintln(w, text+"\na running connector that refused its controller follows within 10 s")
 	return err

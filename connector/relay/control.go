@@ -156,6 +156,8 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 	if private == "" {
 		private = routedIP(controllerOf(ctx, r.control.Status().Address))
 	}
+	r.timeline.Stream()
+	r.witness.stream()
 	return &zerotrustv1.ConnectorHello{
 		ConnectorId: r.cfg.ID, Version: wire.Clip(r.cfg.Version, wire.MaxLabel), InstanceId: r.instance, BootId: starts.Kernel(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
@@ -198,6 +200,10 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 				return err
 			}
 			established()
+		case *zerotrustv1.ConnectResponse_Timeline:
+			if err := r.follow(m.Timeline); err != nil {
+				return err
+			}
 		case *zerotrustv1.ConnectResponse_Denials:
 			r.deny(m.Denials)
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
@@ -217,10 +223,18 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	to, before := p.GetHeader().GetTo(), r.policy.revision()
+	to, before, timeline := p.GetHeader().GetTo(), r.policy.revision(), r.policy.timeline()
+	if r.strays(p.GetHeader().GetTimeline()) {
+		return nil
+	}
 	if err := r.witness.ready(); err != nil {
 		r.policy.unlinked()
 		r.log.Error("policy refused", zap.Uint64("revision", to), zap.Uint64("applied_revision", before), zap.Error(err))
+		r.tell()
+		return nil
+	}
+	if err := r.witness.shown(); err != nil {
+		r.policy.leave(err)
 		r.tell()
 		return nil
 	}
@@ -236,7 +250,10 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 		r.log.Warn("policy does not lead on from the applied one, all of it is asked for", zap.Uint64("applied_revision", before), zap.Uint64("from", p.GetHeader().GetFrom()), zap.Uint64("to", to))
 		r.ask()
 	}
-	if t.changed && to > before {
+	if t.applied {
+		r.timeline.Taken(p.GetHeader().GetTimeline())
+	}
+	if t.changed && (to > before || timeline != p.GetHeader().GetTimeline()) {
 		r.witness.owes(r.policy.unlinked)
 	}
 	if t.fewer {
@@ -274,7 +291,7 @@ func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
 	case answer.GetFailure() != "":
 		r.policy.unlinked()
 		r.tell()
-	case recovered:
+	case r.policy.shown() || recovered:
 		r.retake()
 	}
 }

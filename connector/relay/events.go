@@ -40,6 +40,9 @@ type Status struct {
 	Heartbeat time.Time
 	// Re-proofs on the connection to the controller, and on those of tunnelers.
 	ControlReproofs, SessionReproofs reproof.Status
+	// Timeline that is followed; TimelineStopped says that two statements began it.
+	Timeline        uint64
+	TimelineStopped bool
 	// AuditRefused says that the controller's audit log is not the one that was
 	// witnessed; AuditWitnessed is how many records were.
 	AuditRefused   bool
@@ -53,6 +56,7 @@ func (r *Relay) Status() Status {
 		Sessions: r.sessions.count(), ControlUp: control.Connected, Control: control, Heartbeat: r.lastHeartbeat(),
 		PolicyRevision: r.policy.revision(), PolicyConfirmed: r.policy.lastConfirmed(), ControlReproofs: r.prover.Status(),
 		AuditRefused: r.witness.ready() != nil, AuditWitnessed: r.witness.size(),
+		Timeline: r.timeline.Kept().Number, TimelineStopped: r.timeline.Stopped() != nil,
 	}
 	out.PolicyAge, out.PolicyUntil = r.policy.age()
 	if proofs := r.proofs.Load(); proofs != nil {
@@ -63,7 +67,7 @@ func (r *Relay) Status() Status {
 
 // Why a session was refused, and why one ended.
 const (
-	noPolicy = "no_policy" // also: it became too old
+	noPolicy = "no_policy" // also: it became too old, or the connector is stopped
 	notNamed = "not_named"
 
 	closed   = "closed" // by the tunneler

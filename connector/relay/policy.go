@@ -43,6 +43,10 @@ type policyConfig struct {
 	SaveAgain time.Duration
 	// Retake is called by the keeper when a policy that was refused may be good now.
 	Retake func()
+	// Reset is called by the keeper when an operator has taken the file of the policy away.
+	Reset func()
+	// Stopped is why nobody new is admitted; nil if the policy decides.
+	Stopped func() error
 	// Denies is asked after the policy: it only takes away.
 	Denies func(id spiffeid.ID, svidNotBefore time.Time) bool
 	Log    *zap.Logger
@@ -75,6 +79,7 @@ type policy struct {
 	confirmed time.Time // wall clock: a host that slept has aged
 	dirty     bool
 	refused   error // why the last policy of a controller was not applied
+	astray    error // why its timeline is not followed
 
 	unsaved bool // of the keeper: the last write failed, which was logged
 	// saveAfter, of the keeper, is when the next write may begin.
@@ -180,6 +185,8 @@ type taken struct {
 	fewer bool
 	// changed says that a policy is applied that differs from the one before.
 	changed bool
+	// applied says that the controller stands behind what is applied now.
+	applied bool
 	// ask the controller for everything.
 	ask bool
 }
@@ -206,7 +213,8 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if part.From == 0 && part.Part == 1 && p.remaining() <= 0 {
+	// Of another timeline is only what a statement began, or what comes first.
+	if part.From == 0 && part.Part == 1 && (p.remaining() <= 0 || part.Timeline != p.set.Position().Timeline) {
 		p.set.Forget()
 	}
 	before := p.set.Position()
@@ -229,6 +237,7 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	if r.Outcome != delta.Applied {
 		return t, nil
 	}
+	t.applied = true
 	next := p.heading(in)
 	t.changed = t.fewer || !p.snap.same(next) || p.set.Position().Digest != before.Digest
 	t.fewer = t.fewer || r.Whole || len(r.Upserted) > 0
@@ -326,7 +335,7 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 			p.save()
 		}
 		p.mu.Lock()
-		left, linked, why, unsaved, refused := p.remaining(), p.linked, p.missing(), p.dirty, p.refused != nil
+		left, linked, why, unsaved, refused := p.remaining(), p.linked, p.missing(), p.dirty, p.refused != nil || p.astray != nil
 		p.mu.Unlock()
 		wait := confirmEvery
 		if !linked {

@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -114,6 +115,7 @@ type Relay struct {
 	self     spiffeid.ID
 	instance string
 	policy   *policy
+	timeline *timeline.Host
 	denied   *denial.Kept
 	witness  *auditWitness
 	refused  *refusals
@@ -151,7 +153,11 @@ func New(cfg Config) (*Relay, error) {
 	r.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
 	})
-	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Retake: r.retake, Denies: r.denied.Denies, Log: cfg.Log.Named("policy")})
+	r.timeline = timeline.Open(timeline.HostConfig{
+		TrustDomain: cfg.TrustDomain.Name(), StateDir: cfg.StateDir, Reset: "grpcconnector witness reset --yes", Saved: cfg.Saved, Log: cfg.Log.Named("timeline"),
+	})
+	r.policy = newPolicy(policyConfig{Self: self, StateDir: cfg.StateDir, Saved: cfg.Saved, MaxAge: cfg.Timing.PolicyAge, SaveAgain: cfg.Timing.SaveAgain, Retake: r.retake, Reset: r.timeline.PolicyReset, Stopped: r.timeline.Stopped, Denies: r.denied.Denies, Log: cfg.Log.Named("policy")})
+	r.timeline.Begin(r.policy.timeline())
 	r.witness = newAuditWitness(witnessConfig{
 		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, WriteEvery: cfg.Timing.WitnessWrite, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
 	})
@@ -232,7 +238,7 @@ func (r *Relay) Alive(ctx context.Context) error {
 // PolicyReady is the readiness check of the policy: there is one that may be used, and
 // it is what the controller says now.
 func (r *Relay) PolicyReady(context.Context) error {
-	return cmp.Or(r.policy.usable(), r.policy.refusal())
+	return cmp.Or(r.timeline.Stopped(), r.policy.usable(), r.policy.refusal())
 }
 
 // failing is why a session would be of no use now.
@@ -242,7 +248,7 @@ func (r *Relay) failing(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.policy.usable()
+	return cmp.Or(r.timeline.Stopped(), r.policy.usable())
 }
 
 // AuditReady is the readiness check of the controller's audit log, as this

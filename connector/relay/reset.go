@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +23,7 @@ var errOlder = errors.New("the controller's policy is older than the one in use"
 func (p *policy) refuse(revision uint64) {
 	first := p.refused == nil
 	p.refused = fmt.Errorf("%w (revision %d, in use is %d): if the controller was restored or installed anew on purpose, "+
-		"run `grpcconnector witness reset --yes` on this host as root", errOlder, revision, p.snap.Revision)
+		"run `grpccontroller recovery start` there or `grpcconnector witness reset --yes` on this host as root", errOlder, revision, p.snap.Revision)
 	if first {
 		p.cfg.Log.Error("older policy refused", zap.Uint64("revision", revision), zap.Uint64("applied_revision", p.snap.Revision), zap.Error(p.refused))
 	}
@@ -31,13 +32,6 @@ func (p *policy) refuse(revision uint64) {
 		p.confirm()
 	}
 	p.kick()
-}
-
-// refusal is why the last policy of a controller was not applied; nil if it was.
-func (p *policy) refusal() error {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.refused
 }
 
 // noticeReset forgets the policy when an operator took its file away, and takes the
@@ -55,8 +49,9 @@ func (p *policy) noticeReset() bool {
 	p.mu.Lock()
 	p.snap, p.confirmed = snapshot{}, time.Time{}
 	p.set.Clear()
-	p.linked, p.dirty, p.refused = false, false, nil
+	p.linked, p.dirty, p.refused, p.astray = false, false, nil, nil
 	p.mu.Unlock()
+	p.cfg.Reset()
 	p.cfg.Retake()
 	return true
 }
@@ -97,10 +92,7 @@ func (r *Relay) streamEnded() {
 
 // Refusal is why this connector refuses what its controller sends; nil if it takes it.
 func (r *Relay) Refusal() error {
-	if err := r.witness.ready(); err != nil {
-		return err
-	}
-	return r.policy.refusal()
+	return cmp.Or(r.timeline.Stopped(), r.policy.refusal(), r.witness.ready())
 }
 
 // refusalText is Refusal for the heartbeat.

@@ -58,7 +58,7 @@ func (v *service) Session(stream sessionStream) error {
 		return statusNoCaller
 	}
 	log := logging.For(ctx, v.log)
-	if err := v.policy.admit(who); err != nil {
+	if err := v.policy.admitNew(who); err != nil {
 		log.Warn("session refused", zap.Error(err))
 		v.events.refused(err)
 		v.refused.add(who.id.String(), remoteAddress(ctx), err)

@@ -26,6 +26,7 @@ var (
 	statusNotNamed  = status.Error(codes.PermissionDenied, "the connector's policy does not name this tunneler")
 	statusRevoked   = status.Error(codes.PermissionDenied, "revoked")
 	statusReplaced  = status.Error(codes.Aborted, "replaced by a newer session of this tunneler")
+	statusStopped   = status.Error(codes.Unavailable, errStopped.Error())
 	statusStopping  = status.Error(codes.Unavailable, "the connector is stopping")
 	statusIdle      = status.Error(codes.DeadlineExceeded, "no heartbeat in time")
 	statusWrongID   = status.Error(codes.PermissionDenied, "tunneler_id is not the id in the caller's SVID")
@@ -61,8 +62,11 @@ func cut(err error) error {
 }
 
 func unusable(err error) error {
-	if errors.Is(err, errPolicyOld) {
+	switch {
+	case errors.Is(err, errPolicyOld):
 		return statusPolicyOld
+	case errors.Is(err, errStopped):
+		return statusStopped
 	}
 	return statusNoPolicy
 }

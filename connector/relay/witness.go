@@ -16,6 +16,10 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
+// errUnshown is of a controller that sends a policy and has not shown the log that was
+// witnessed: whoever stole a backup and the keys could, until the bound ends.
+var errUnshown = errors.New("the controller has not shown its audit log on this connection yet")
+
 // errSilent is the failure of a controller that changes the policy and shows no
 // audit log of it.
 var errSilent = errors.New("newer policy arrived without a newer checkpoint of the audit log")
@@ -63,6 +67,8 @@ type auditWitness struct {
 	// while none is owed.
 	due   time.Time
 	alarm *time.Timer // at due
+	// unshown says that the controller of this stream has not shown the log yet.
+	unshown bool
 }
 
 // newAuditWitness loads what an earlier run kept. A file that cannot be used is a
@@ -105,11 +111,32 @@ func (w *auditWitness) judge(in *zerotrustv1.AuditCheckpoint) (answer *zerotrust
 	default:
 		w.accept(next)
 	}
+	if w.failure == nil {
+		w.unshown = false
+	}
 	if w.unsaved {
 		w.save()
 	}
 	w.cfg.Observe(w.failure)
 	return w.answer(), failed && w.failure == nil
+}
+
+// stream begins a control stream: a controller that has what was witnessed shows that
+// before its policy counts.
+func (w *auditWitness) stream() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unshown = w.kept.Checkpoint.Size > 0
+}
+
+// shown is why no policy is taken on this stream yet.
+func (w *auditWitness) shown() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unshown {
+		return errUnshown
+	}
+	return nil
 }
 
 // sizeOf keeps a size that no log has from wrapping around.

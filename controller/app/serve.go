@@ -25,6 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
@@ -71,6 +72,7 @@ type controller struct {
 
 	audit      *audit.Log
 	auditing   *auditing
+	recovery   *recovery.Keeper
 	roster     *presence.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
@@ -212,6 +214,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		return nil, nil, err
 	}
 	c.audit = c.auditing.trail
+	if c.recovery, err = recovery.Open(context.Background(), c.store, recoveryEvery, c.log.Named("recovery")); err != nil {
+		return nil, nil, err
+	}
 	c.roster = presence.NewRoster(now)
 	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
 	c.revisions = changelog.NewFollower(changelog.Config{
@@ -248,6 +253,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	return enrollment, plane, nil
 }
 
+// recoveryEvery is how often a running controller looks whether its recovery key was made.
+const recoveryEvery = 5 * time.Second
+
 // connections are those of all listeners.
 func (c *controller) connections() map[string]*sourcelimit.Listener {
 	return map[string]*sourcelimit.Listener{
@@ -276,6 +284,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Heard, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
+		Timeline: c.recovery.Number, Recovery: c.recovery,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
 	peers := control.Peers{Identity: c.source, Authorize: mtls.Kinds(c.td, identity.KindConnector, identity.KindTunneler)}
@@ -283,10 +292,10 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{
 			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses,
-			Audit: c.auditing.witnesses, Reports: c.auditing.collector,
+			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery,
 			Outdated: c.roster.Outdated, Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Stopping: stopping, Log: log}, log)
+		&control.Directory{Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 
@@ -350,7 +359,7 @@ func (f running) Run(ctx context.Context) error { return f(ctx) }
 // components are everything that was built and runs.
 func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
-		enrollment, plane, c.admin, c.policy, c.revisions, c.reconciler, c.agents, c.bans, c.rotation, c.anchors, c.enroll, c.feed, c.series,
+		enrollment, plane, c.admin, c.policy, c.revisions, c.reconciler, c.agents, c.bans, c.recovery, c.rotation, c.anchors, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
 		running(c.pruneWitnesses), running(c.enroll.FollowRequests),
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),

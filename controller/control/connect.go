@@ -81,6 +81,8 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Outdated func(w identity.Workload, why string)
 	// Timeline is which life of the controller this is; nil: the first.
 	Timeline func() uint64
+	// Recovery says how hosts can know that; nil: they cannot.
+	Recovery Recovery
 	// Failing is why the listener is of no use now, for gRPC health; see grpchealth.Config.
 	Failing func(context.Context) error
 	// Stopping is closed when the controller shuts down.
@@ -181,6 +183,9 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 	t.denials = denying{denials: &s.denials, td: td, stream: t.stream}
 	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: t.stream, td: td, maxAge: s.PolicyAge, each: true}
 	t.policy.begin(has)
+	t.timeline = saying{from: s.Recovery, send: func(m *zerotrustv1.Timeline) error {
+		return t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Timeline{Timeline: m}})
+	}}
 }
 
 // received is one message or the end of the stream.
@@ -226,6 +231,8 @@ type conversation struct {
 	witness witnessing
 	denials denying
 
+	timeline saying
+
 	complaints *rate.Limiter // about what is relayed
 	resyncs    *rate.Limiter
 }
@@ -233,6 +240,10 @@ type conversation struct {
 func (t *conversation) run(ctx context.Context, in <-chan received) error {
 	// Denials before all: they need no log.
 	if err := t.denials.update(t.s.Policy.Current()); err != nil {
+		return err
+	}
+	// The timeline before the log: another one may have another log.
+	if err := t.timeline.say(); err != nil {
 		return err
 	}
 	// The log before the policy: whoever does not know this log takes no policy of it.
@@ -270,6 +281,10 @@ func (t *conversation) run(ctx context.Context, in <-chan received) error {
 			if err := t.sendPolicy(); err != nil {
 				return err
 			}
+		case <-t.timeline.changed:
+			if err := t.sayTimeline(); err != nil {
+				return err
+			}
 		case <-t.replaced:
 			return errReplaced
 		case <-t.again:
@@ -305,6 +320,16 @@ func (t *conversation) sendPolicy() error {
 		return err
 	}
 	return t.policy.update(snapshot, t.s.Endpoints().ControlPlane)
+}
+
+// sayTimeline tells of the recovery key that was made. The policy behind it, though
+// nothing is new in it, has the connector pin the key.
+func (t *conversation) sayTimeline() error {
+	if err := t.timeline.say(); err != nil {
+		return err
+	}
+	t.policy.sent = false
+	return t.sendPolicy()
 }
 
 // resync sends everything to a connector to which what came last did not fit.

@@ -37,6 +37,8 @@ type Directory struct {
 
 	// Timeline is which life of the controller this is; nil: the first.
 	Timeline func() uint64
+	// Recovery says how hosts can know that; nil: they cannot.
+	Recovery Recovery
 
 	streams streams
 	refused refused
@@ -103,6 +105,12 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	denials := denying{denials: &d.denials, td: td, stream: stream}
 	follow := following[policy.Connector, *zerotrustv1.DirectoryConnector]{updates: &d.updates, stream: stream, td: td}
 	follow.begin(req.GetDirectory())
+	timeline := saying{from: d.Recovery, send: func(m *zerotrustv1.Timeline) error {
+		return stream.Send(&zerotrustv1.WatchResponse{Timeline: m})
+	}}
+	if err := timeline.say(); err != nil {
+		return err
+	}
 	for {
 		snapshot := d.Policy.Current()
 		if !snapshot.Admits(c.Workload, c.svid.Issue) {
@@ -117,6 +125,11 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		select {
 		case <-changed:
 		case <-moved:
+		case <-timeline.changed:
+			if err := timeline.say(); err != nil {
+				return err
+			}
+			follow.sent = false // the directory behind it has the tunneler pin the key
 		case <-replaced:
 			return errReplaced
 		case <-again:

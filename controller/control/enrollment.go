@@ -89,6 +89,8 @@ type Enrollment struct {
 	Policy Snapshots
 	// Timeline is as that of ControlPlane.
 	Timeline func() uint64
+	// Recovery is as that of ControlPlane.
+	Recovery Recovery
 	// Endpoints says what they are now.
 	Endpoints func() Endpoints
 	// Result is told how each Enroll ended, one of EnrollResults. Optional.
@@ -202,6 +204,7 @@ func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotru
 		HostCertificate: got.HostCertificate, JoinToken: got.JoinToken, Bundle: bundle,
 		ControlPlaneAddresses: e.Endpoints().ControlPlane,
 		Directory:             firstDirectory(e.Policy.Current(), timelineOf(e.Timeline), e.Endpoints()),
+		Timeline:              firstTimeline(e.Recovery),
 	}, nil
 }
 

@@ -162,6 +162,7 @@ func (e *enrollment) run(ctx context.Context) error {
 			e.say(fmt.Sprintf("the directory could not be stored, so the first start needs a controller: %v", err))
 		}
 	}
+	e.pin(got.Reply)
 	e.lookAtConnectorAddr(ctx, got.Reply)
 	if err := e.report(got); err != nil || !e.start {
 		return err

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -28,6 +31,18 @@ func (e *enrollment) keptState() (k keptState) {
 	now, err2 := atomicfile.Read(e.set.ControllerCAPath, maxConf)
 	k.other = err == nil && err2 == nil && !bytes.Equal(bytes.TrimSpace(was), bytes.TrimSpace(now))
 	return k
+}
+
+// pin keeps the recovery key of the controller, beside what the program keeps of it. A host
+// that could not keep it, or that was told of none, pins the first one on its stream.
+func (e *enrollment) pin(reply *zerotrustv1.EnrollResponse) {
+	m := reply.GetTimeline()
+	if e.set.StateDir == "" || m == nil {
+		return
+	}
+	if err := timeline.Enrolled(e.set.StateDir, e.runAs, m, reply.GetDirectory().GetTimeline(), e.td.Name(), time.Now()); err != nil {
+		e.say(fmt.Sprintf("the recovery key of the controller was not pinned: %v", err))
+	}
 }
 
 // forget drops what the program would hold against the controller that has just

@@ -102,13 +102,27 @@ func Load(path, trustDomain string) (Kept, error) {
 	return k, nil
 }
 
-// Store writes what an enrollment brought.
-func Store(stateDir string, k Kept) error {
-	raw, err := json.MarshalIndent(k, "", "  ")
+// Enrolled pins the recovery key that a host was told with its enrollment, for a program
+// that runs as uid. What it pinned before of the same controller stays.
+func Enrolled(stateDir string, uid int, m *zerotrustv1.Timeline, number uint64, trustDomain string, now time.Time) error {
+	was, err := Load(filepath.Join(stateDir, FileName), trustDomain)
+	if err != nil && !absent(err) {
+		return err
+	}
+	k, err := was.Pin(m, number, trustDomain, now)
+	if err != nil || k == was {
+		return err
+	}
+	raw, err := k.encode()
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(stateDir, FileName), append(raw, '\n'), 0o600)
+	return atomicfile.Give(stateDir, FileName, raw, uid)
+}
+
+func (k Kept) encode() ([]byte, error) {
+	raw, err := json.MarshalIndent(k, "", "  ")
+	return append(raw, '\n'), err
 }
 
 // Retire moves the file aside, so that the first controller that is seen then counts
@@ -142,11 +156,15 @@ func (h *Host) Stream() {
 	h.offered, h.refused = nil, nil
 }
 
-// NoticeReset begins anew when an operator took the file away.
-func (h *Host) NoticeReset() {
+// PolicyReset is called when an operator took away what is kept of a controller: the next
+// one is the first, unless a pin says otherwise.
+func (h *Host) PolicyReset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.noticeReset()
+	if !h.onDisk {
+		h.kept, h.offered, h.refused = Kept{}, nil, nil
+	}
 }
 
 func (h *Host) noticeReset() {
@@ -269,7 +287,10 @@ func (h *Host) save() {
 	if h.path == "" {
 		return
 	}
-	err := Store(h.cfg.StateDir, h.kept)
+	raw, err := h.kept.encode()
+	if err == nil {
+		err = atomicfile.Write(h.path, raw, 0o600)
+	}
 	h.cfg.Saved(FileName, err)
 	if err != nil {
 		h.cfg.Log.Warn("timeline not stored, kept in memory and tried again on the next stream", zap.Error(err))
