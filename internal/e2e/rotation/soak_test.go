@@ -70,7 +70,7 @@ func TestTenRotationsUnderFiftySessions(t *testing.T) {
 	require.Zero(t, all.Streams)
 	require.Zero(t, all.Lost)
 	require.Zero(t, all.Disordered)
-	require.LessOrEqual(t, times.median(), 15*time.Second)
+	require.LessOrEqual(t, times.median(), 10*time.Second)
 	require.LessOrEqual(t, times.p95(), 25*time.Second)
 }
 
