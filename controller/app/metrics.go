@@ -103,7 +103,9 @@ func (a attending) ConnectorDown(id string, stream uint64) {
 // domain is what a scrape of the controller looks at.
 type domain struct {
 	Policy interface{ Current() *policy.Snapshot }
-	Roster interface{ Headcount(quantiles ...float64) presence.Headcount }
+	Roster interface {
+		Headcount(quantiles ...float64) presence.Headcount
+	}
 	// Reproofs of the control listener.
 	Reproofs func() reproof.Status
 	// Unproven counts the refused proofs that members report.

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// agentsEvery is how often the serial numbers of the agents are read.
+	// agentsEvery is how often serial numbers of agents are read, a page of them at least.
 	agentsEvery = 10 * time.Second
+	// learnAtOnce is how many hosts are asked for by id at once, learnALook how many a look.
+	learnAtOnce, learnALook = 500, 5000
 	// manySerials is how many changes within serialWindow one agent process does not
 	// make: its renewal falls into such a window at most twice (as read every 10 s),
 	// and one is left for an operator who evicts it, or for an SVID that expired.
@@ -33,6 +35,9 @@ func serialWindow(life time.Duration) time.Duration { return life / 2 * 9 / 10 }
 // named its process.
 type agentTrace struct {
 	start   string // boot id and agent start
+	agent   spiffeid.ID
+	learned int    // the first round that can have read it in whole; with agent
+	read    int    // the last round in which it was read
 	serial  string // as read last; empty before the first reading
 	changes []time.Time
 	ripe    time.Time // when there were too many; a hello that began later decides
@@ -47,43 +52,99 @@ func (c *clones) agentSeen(id identity.HostID, h Hello) bool {
 	t := c.agents[id]
 	switch {
 	case h.AgentStart == "": // it cannot tell
-		delete(c.agents, id)
+		c.untrace(id)
 		return false
-	case t == nil || t.start != start: // the restart explains whatever was seen
+	case t == nil:
 		c.agents[id] = &agentTrace{start: start}
+		return false
+	case t.start != start: // the restart explains whatever was seen
+		c.agents[id] = t.anew(start)
 		return false
 	default:
 		return !t.ripe.IsZero() && h.Began.After(t.ripe)
 	}
 }
 
-// read notes the serial numbers that SPIRE lists, and returns the hosts whose
-// members have to be heard again.
-func (c *clones) read(serials map[identity.HostID]Agent) (suspects []identity.HostID) {
+// anew is the trace of the same agent, of which nothing was seen.
+func (t *agentTrace) anew(start string) *agentTrace {
+	return &agentTrace{start: start, agent: t.agent, learned: t.learned, read: t.read}
+}
+
+// read notes the serial number of an agent in a round, and says whether the members of
+// its host have to be heard again.
+func (c *clones) read(a Agent, round int) (id identity.HostID, suspect bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
+	id = c.hosts[a.ID]
+	now, t := c.now(), c.agents[id]
+	if t == nil || t.agent != a.ID {
+		return id, false
+	}
+	t.read = round
+	if t.serial != "" && t.serial != a.SerialNumber {
+		t.changes = append(t.changes, now)
+	}
+	t.serial = a.SerialNumber
+	oldest := now.Add(-serialWindow(a.ExpiresAt.Sub(now)))
+	t.changes = slices.DeleteFunc(t.changes, func(at time.Time) bool { return at.Before(oldest) })
+	if t.ripe.IsZero() && len(t.changes) >= manySerials {
+		t.ripe = now
+	}
+	if t.ripe.IsZero() || t.asked {
+		return id, false
+	}
+	t.asked = true
+	return id, true
+}
+
+// unknown are hosts with an agent whose SPIFFE ID is to be learned.
+func (c *clones) unknown(limit int) (ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for id, t := range c.agents {
-		a, ok := serials[id]
-		if !ok { // revoked, or not attested
-			delete(c.agents, id)
-			continue
-		}
-		if t.serial != "" && t.serial != a.SerialNumber {
-			t.changes = append(t.changes, now)
-		}
-		t.serial = a.SerialNumber
-		oldest := now.Add(-serialWindow(a.ExpiresAt.Sub(now)))
-		t.changes = slices.DeleteFunc(t.changes, func(at time.Time) bool { return at.Before(oldest) })
-		if t.ripe.IsZero() && len(t.changes) >= manySerials {
-			t.ripe = now
-		}
-		if !t.ripe.IsZero() && !t.asked {
-			t.asked = true
-			suspects = append(suspects, id)
+		if t.agent.IsZero() && len(ids) < limit {
+			ids = append(ids, string(id))
 		}
 	}
-	return suspects
+	return ids
+}
+
+// learn notes the agents of the hosts that were asked for. Those that were not found or
+// are revoked are not looked at any more.
+func (c *clones) learn(asked []string, found []Host, round int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range found {
+		if t := c.agents[h.ID]; t != nil && h.RevokedAt.IsZero() {
+			t.agent, t.learned = h.AgentID, round
+			c.hosts[h.AgentID] = h.ID
+		}
+	}
+	for _, id := range asked {
+		if t := c.agents[identity.HostID(id)]; t != nil && t.agent.IsZero() {
+			c.untrace(identity.HostID(id))
+		}
+	}
+}
+
+// ended drops the agents that a whole round has not found: they are banned, or not
+// attested.
+func (c *clones) ended(round int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, t := range c.agents {
+		if !t.agent.IsZero() && t.learned <= round && t.read < round {
+			c.untrace(id)
+		}
+	}
+}
+
+// untrace forgets an agent. It needs c.mu.
+func (c *clones) untrace(id identity.HostID) {
+	if t := c.agents[id]; t != nil {
+		delete(c.hosts, t.agent)
+	}
+	delete(c.agents, id)
 }
 
 // unread forgets the changes seen so far, because something explains them.
@@ -91,7 +152,7 @@ func (c *clones) unread() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, t := range c.agents {
-		c.agents[id] = &agentTrace{start: t.start}
+		c.agents[id] = t.anew(t.start)
 	}
 }
 
@@ -116,7 +177,9 @@ func (c *clones) ask(w identity.Workload) {
 type AgentWatchConfig struct {
 	Fleet *Fleet
 	SPIRE interface {
-		Agents(ctx context.Context) ([]Agent, error)
+		// AgentPage lists attested agents after those of the page that named this token, ""
+		// at first; next is "" after the last page.
+		AgentPage(ctx context.Context, token string) (page []Agent, next string, err error)
 	}
 	// Rotation says when the last CA rotation ended, and whether one is unfinished:
 	// agents attest again because of it.
@@ -125,11 +188,20 @@ type AgentWatchConfig struct {
 }
 
 // AgentWatch reads the serial numbers of the agents' SVIDs, and has the members of
-// a host heard again whose serial changes more often than one agent's can.
-type AgentWatch struct{ cfg AgentWatchConfig }
+// a host heard again whose serial changes more often than one agent's can. A look reads
+// one page of SPIRE's list, and more only where a round through all pages would take so
+// long that too few readings fall into serialWindow.
+type AgentWatch struct {
+	cfg   AgentWatchConfig
+	token string // of the next page
+	round int
+	pages int           // read in this round
+	life  time.Duration // the longest of an agent's SVID in this round
+	each  int           // pages a look
+}
 
 // NewAgentWatch returns an AgentWatch.
-func NewAgentWatch(cfg AgentWatchConfig) *AgentWatch { return &AgentWatch{cfg} }
+func NewAgentWatch(cfg AgentWatchConfig) *AgentWatch { return &AgentWatch{cfg: cfg, round: 1, each: 1} }
 
 // Run reads until ctx ends, and returns nil then.
 func (w *AgentWatch) Run(ctx context.Context) error {
@@ -158,7 +230,10 @@ func (w *AgentWatch) Read(ctx context.Context) error {
 	if !f.clones.tracing() {
 		return nil
 	}
-	agents, err := w.cfg.SPIRE.Agents(ctx)
+	if err := w.learn(ctx); err != nil {
+		return err
+	}
+	agents, last, err := w.readPages(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,35 +243,71 @@ func (w *AgentWatch) Read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if unfinished || f.cfg.Now().Sub(ended) < rotationSettles {
-		f.clones.unread()
-		return nil
-	}
-	hosts, err := f.cfg.Store.Hosts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, id := range f.clones.read(agentsOf(hosts, agents)) {
+	explained := unfinished || f.cfg.Now().Sub(ended) < rotationSettles
+	for _, a := range agents {
+		if a.Banned {
+			continue
+		}
+		id, suspect := f.clones.read(a, w.round)
+		if !suspect || explained {
+			continue
+		}
 		if err := f.hearAgain(ctx, id); err != nil {
 			return err
 		}
 	}
+	if explained {
+		f.clones.unread()
+	}
+	if last {
+		f.clones.ended(w.round)
+		w.round++
+	}
 	return nil
 }
 
-// agentsOf finds the agents of the hosts that live.
-func agentsOf(hosts []Host, agents []Agent) map[identity.HostID]Agent {
-	byID := make(map[spiffeid.ID]Agent, len(agents))
-	for _, a := range agents {
-		byID[a.ID] = a
+// learn looks up the agents of the hosts that are new, by id.
+func (w *AgentWatch) learn(ctx context.Context) error {
+	f, first := w.cfg.Fleet, w.round
+	if w.token != "" { // part of this round is over
+		first++
 	}
-	out := make(map[identity.HostID]Agent, len(hosts))
-	for _, h := range hosts {
-		if a, ok := byID[h.AgentID]; ok && h.RevokedAt.IsZero() && !a.Banned {
-			out[h.ID] = a
+	for ids := range slices.Chunk(f.clones.unknown(learnALook), learnAtOnce) {
+		found, err := f.cfg.Store.HostsByID(ctx, ids)
+		if err != nil {
+			return err
+		}
+		f.clones.learn(ids, found, first)
+	}
+	return nil
+}
+
+// readPages reads the next pages, and says whether the last one is among them.
+func (w *AgentWatch) readPages(ctx context.Context) (agents []Agent, last bool, err error) {
+	for range w.each {
+		page, next, err := w.cfg.SPIRE.AgentPage(ctx, w.token)
+		if err != nil {
+			return nil, false, err
+		}
+		w.token, w.pages = next, w.pages+1
+		agents = append(agents, page...)
+		for _, a := range page {
+			w.life = max(w.life, a.ExpiresAt.Sub(w.cfg.Fleet.cfg.Now()))
+		}
+		if next == "" {
+			w.each = pagesALook(w.pages, w.life)
+			w.pages, w.life = 0, 0
+			return agents, true, nil
 		}
 	}
-	return out
+	return agents, false, nil
+}
+
+// pagesALook is how many of all pages a look reads, so that twice manySerials readings of
+// an agent fall into serialWindow.
+func pagesALook(pages int, life time.Duration) int {
+	looks := max(1, int(serialWindow(life)/(2*manySerials)/agentsEvery))
+	return max(1, (pages+looks-1)/looks)
 }
 
 // hearAgain ends the streams of a host's members, so that their next hello says

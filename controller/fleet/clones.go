@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -33,6 +35,7 @@ type clones struct {
 	mu      sync.Mutex
 	members map[identity.Workload]*sightings
 	agents  map[identity.HostID]*agentTrace
+	hosts   map[spiffeid.ID]identity.HostID // of the agents in agents
 	asked   map[identity.Workload]chan struct{}
 	settled map[identity.HostID]bool // found and stored
 }
@@ -40,6 +43,7 @@ type clones struct {
 func newClones(now func() time.Time) *clones {
 	return &clones{
 		now: now, members: map[identity.Workload]*sightings{}, agents: map[identity.HostID]*agentTrace{},
+		hosts: map[spiffeid.ID]identity.HostID{},
 		asked: map[identity.Workload]chan struct{}{}, settled: map[identity.HostID]bool{},
 	}
 }
@@ -112,7 +116,7 @@ func (c *clones) settle(id identity.HostID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settled[id] = true
-	delete(c.agents, id)
+	c.untrace(id)
 	for w, s := range c.members {
 		if s.host == id {
 			delete(c.members, w)

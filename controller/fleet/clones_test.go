@@ -473,7 +473,7 @@ func TestAReadingThatFailsIsNoChange(t *testing.T) {
 	watch := w.watch(func() (time.Time, bool, error) { return time.Time{}, false, fault })
 	require.NoError(t, watch.Read(t.Context()), "nobody has named an agent yet")
 	require.NoError(t, w.visits(t, connector("c-01"), agentIs("7@100")))
-	w.spire.Fail("Agents", lost)
+	w.spire.Fail("AgentPage", lost)
 	require.ErrorIs(t, watch.Read(t.Context()), lost)
 	fault = lost
 	require.ErrorIs(t, watch.Read(t.Context()), lost)

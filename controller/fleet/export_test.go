@@ -1,5 +1,7 @@
 package fleet
 
+import "time"
+
 // WorkQueue is the queue of the reconciler.
 type WorkQueue = workQueue[string]
 
@@ -33,3 +35,13 @@ func (f *Fleet) KeptOfClones() int {
 	defer f.clones.mu.Unlock()
 	return len(f.clones.members) + len(f.clones.asked)
 }
+
+// TracedAgents is how many agents are looked at for clones.
+func (f *Fleet) TracedAgents() int {
+	f.clones.mu.Lock()
+	defer f.clones.mu.Unlock()
+	return len(f.clones.agents)
+}
+
+// PagesALook is pagesALook.
+func PagesALook(pages int, life time.Duration) int { return pagesALook(pages, life) }

@@ -33,6 +33,8 @@ type Online interface {
 // Agents lists the attested agents; registrar.Client is it.
 type Agents interface {
 	Agents(ctx context.Context) ([]fleet.Agent, error)
+	// AgentsUntil lists those whose SVID ends before a time. It costs those only.
+	AgentsUntil(ctx context.Context, before time.Time) ([]fleet.Agent, error)
 	// Agent returns fleet.ErrNotFound for one that is not attested.
 	Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error)
 }
@@ -152,7 +154,7 @@ func lastHeard(m fleet.Member) time.Time {
 // one that we do not know, in an external SPIRE, until its SVID expires. Just after
 // a taint all count: those of hosts without an ONLINE member may hear of it too.
 func (m *Manager) agents(ctx context.Context, r Rotation, members []fleet.Member, online map[identity.Workload]bool) ([]agent, error) {
-	all, err := m.cfg.Agents.Agents(ctx)
+	listed, renewed, err := m.listAgents(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +162,7 @@ func (m *Manager) agents(ctx context.Context, r Rotation, members []fleet.Member
 	if err != nil {
 		return nil, err
 	}
-	byAgent := map[spiffeid.ID]fleet.Host{}
+	byAgent := make(map[spiffeid.ID]fleet.Host, len(hosts))
 	for _, h := range hosts {
 		byAgent[h.AgentID] = h
 	}
@@ -171,22 +173,49 @@ func (m *Manager) agents(ctx context.Context, r Rotation, members []fleet.Member
 		}
 	}
 	everybody := r.Options.Offline == WaitOffline || m.cfg.Now().Sub(r.PhaseSince) < taintReaches
+	counts := func(on []identity.Workload) bool {
+		return everybody && len(on) > 0 || slices.ContainsFunc(on, func(w identity.Workload) bool { return online[w] })
+	}
 	var out []agent
-	for _, a := range all {
+	own := false
+	for _, a := range listed {
+		own = own || a.ID == m.cfg.OwnAgent
 		host, ours := byAgent[a.ID]
 		on := residents[host.ID]
-		live := slices.ContainsFunc(on, func(w identity.Workload) bool { return online[w] })
+		delete(byAgent, a.ID)
 		switch {
 		case !m.lives(a):
 		case a.ID == m.cfg.OwnAgent:
 			out = append(out, agent{Agent: a, name: "agent/controller", of: " of this controller", always: true})
 		case !ours:
 			out = append(out, agent{Agent: a, name: "agent" + strings.TrimPrefix(a.ID.Path(), "/spire/agent"), always: true})
-		case live || everybody && len(on) > 0:
+		case counts(on):
 			out = append(out, agent{Agent: a, name: "agent/" + string(host.ID), of: " of " + joined(on), members: on})
 		}
 	}
+	if renewed { // whoever was not listed
+		if !own && !m.cfg.OwnAgent.IsZero() {
+			out = append(out, agent{name: "agent/controller", through: true})
+		}
+		for id, host := range byAgent {
+			if on := residents[host.ID]; !id.IsZero() && host.RevokedAt.IsZero() && counts(on) {
+				out = append(out, agent{name: "agent/" + string(host.ID), members: on, through: true})
+			}
+		}
+	}
 	return out, nil
+}
+
+// listAgents lists all agents, or where the life of their SVIDs is known only those that
+// may not have renewed since the activation. renewed says that the others have.
+func (m *Manager) listAgents(ctx context.Context, r Rotation) (listed []fleet.Agent, renewed bool, err error) {
+	if m.cfg.AgentTTL <= 0 || r.ActivatedAt.IsZero() {
+		listed, err = m.cfg.Agents.Agents(ctx)
+		return listed, false, err
+	}
+	// A second more than what renewed asks for: SPIRE stores whole ones.
+	listed, err = m.cfg.Agents.AgentsUntil(ctx, r.ActivatedAt.Add(2*time.Second+m.cfg.AgentTTL))
+	return listed, true, err
 }
 
 // lives says that SPIRE would accept the agent.

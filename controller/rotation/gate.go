@@ -93,6 +93,7 @@ type agent struct {
 	// members are those on its host. It counts while one is ONLINE or always is set.
 	members []identity.Workload
 	always  bool
+	through bool // it was not listed, because it has renewed
 }
 
 // rule says why a peer or an agent is not through a gate; "" is through. It is the
@@ -112,7 +113,11 @@ func (u rule) examine(r Rotation, c crowd) Gate {
 		g.check(r, m.String(), m.why)
 	}
 	for _, a := range c.agents {
-		g.check(r, a.name, u.agent(a))
+		why := ""
+		if !a.through {
+			why = u.agent(a)
+		}
+		g.check(r, a.name, why)
 	}
 	return g
 }

@@ -24,7 +24,7 @@ const (
 	// recountEvery is how often everybody is looked at though somebody still holds the
 	// rotation up. A holdout that is revoked is known by the change log.
 	recountEvery = 10 * time.Minute
-	// agentsALook bounds the agents that are asked for one by one before all are listed.
+	// agentsALook bounds the agents that a look asks for, one by one.
 	agentsALook = 64
 )
 
@@ -37,6 +37,7 @@ type holdup struct {
 	peers   []identity.Workload
 	missing []missing
 	agents  []agent
+	hurry   bool // the last look has not come to the end of agents
 	// until is when it is void: everybody is to be looked at, or the deadline is reached.
 	until time.Time
 }
@@ -95,6 +96,7 @@ func (m *Manager) stillClosed(ctx context.Context, r Rotation, mv move, a Author
 		return false, nil
 	}
 	u := m.rule(r, mv, a)
+	h.hurry = false
 	for ; len(h.peers) > 0; h.peers = h.peers[1:] {
 		if slices.ContainsFunc(m.linksOf(h.peers[0]), func(p presence.Peer) bool { return u.peer(p) != "" }) {
 			return true, nil
@@ -112,6 +114,9 @@ func (m *Manager) stillClosed(ctx context.Context, r Rotation, mv move, a Author
 			return holds, err
 		}
 		h.agents = h.agents[1:]
+	}
+	if h.hurry = len(h.agents) > 0; h.hurry { // the others are asked at the next look
+		return true, nil
 	}
 	m.held = nil
 	return false, nil
@@ -151,6 +156,9 @@ func (m *Manager) holds(ctx context.Context, a agent, u rule) (bool, error) {
 
 // nextLook is when a closed gate is looked at without an event.
 func (m *Manager) nextLook() time.Duration {
+	if h := m.held; h != nil && h.hurry {
+		return lookPause
+	}
 	if h := m.held; h != nil && len(h.peers) > 0 && h.peers[0] != m.cfg.Self().Workload {
 		return pollEvery
 	}

@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
@@ -104,5 +107,66 @@ func TestAGateWaitsForEachOfTheSessionsOfATunnelerAndIsToldOfTheirEnd(t *testing
 		l.roster.TunnelerReport("c-02", presence.Report{TunnelerID: "t-01", Detached: true})
 		l.pass(60 * time.Millisecond)
 		require.Contains(t, l.spire.Calls(), "activate ca-2", "a change is looked at before the next poll")
+	})
+}
+
+// TestTheLastPhaseListsOnlyAgentsThatMayNotHaveRenewed: all of them are listed once, at
+// the activation.
+func TestTheLastPhaseListsOnlyAgentsThatMayNotHaveRenewed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.bootWith = func() *rotation.Manager {
+			return rotation.New(rotation.Config{
+				SPIRE: s.faults, Store: s.faults, Members: s.world, Online: s.world, Agents: s.world, Self: s.world.Self, AgentTTL: time.Hour,
+				Audit: audit.New(zap.NewNop(), now), Log: zap.NewNop(), Now: now,
+			})
+		}
+		s.pass(10 * time.Minute) // agents of the same age as the new authority have renewed
+		s.world.StickAgent("c-01")
+		s.start(ordinary)
+		s.run()
+		s.pass(20 * time.Second)
+		require.Equal(t, rotation.Tainted, s.rotation().Phase)
+		g := s.gate()
+		require.Len(t, g.Names(), 1)
+		require.Contains(t, g.Holdouts[0].Why, "agent of connector/c-01 has not attested")
+		require.Equal(t, [2]int{6, 7}, [2]int{g.Through, g.Total}, "three members, their agents and the controller; those that have renewed count")
+		require.Equal(t, 1, s.world.Listed())
+		s.pass(time.Hour)
+		s.requireDone() // its SVID has expired: it lives no more
+		require.Equal(t, 1, s.world.Listed())
+	})
+}
+
+// TestARevokedHoldoutIsKnownByTheLog: no look at it shows that an OFFLINE member is gone.
+func TestARevokedHoldoutIsKnownByTheLog(t *testing.T) {
+	t.Parallel()
+	patient := rotation.Options{Offline: rotation.WaitOffline, OnExpiry: rotation.DropHoldouts}
+	play(t, func(s *scene) { s.world.Online("t-01", false) }, patient, func(t *testing.T, s *scene) {
+		require.Equal(t, []string{"tunneler/t-01"}, s.gate().Names())
+		s.world.Remove("t-01")
+		s.pass(time.Minute)
+		require.Equal(t, []string{"prepare ca-2"}, s.spire.Calls(), "the others were not looked at again")
+		s.store.Add(changelog.Change{Kind: changelog.Tunneler, ID: "t-01", Op: changelog.Revoked})
+		s.pass(2 * time.Second) // its wake-up was lost
+		require.Contains(t, s.spire.Calls(), "activate ca-2")
+	})
+}
+
+// TestARotationThatAnotherControllerStartsIsDriven: by the log, also if a wake-up is lost.
+func TestARotationThatAnotherControllerStartsIsDriven(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.run()
+		s.pass(time.Minute)
+		other := s.m
+		s.boot()
+		other, s.m = s.m, other
+		_, err := other.Start(t.Context(), rotation.Request{Options: ordinary, Actor: "key:test"})
+		require.NoError(t, err)
+		synctest.Wait() // no time passes
+		require.Contains(t, s.spire.Calls(), "prepare ca-2")
 	})
 }

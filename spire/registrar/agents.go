@@ -39,36 +39,62 @@ func (c *Client) Agents(ctx context.Context) (all []fleet.Agent, err error) {
 	return all, err
 }
 
+// AgentPage lists a page of all attested agents, banned ones too: the one after the page
+// that named this token, "" at first. next is "" after the last page.
+func (c *Client) AgentPage(ctx context.Context, token string) (page []fleet.Agent, next string, err error) {
+	return c.listAgents(ctx, nil, token)
+}
+
+// AgentsUntil lists the attested agents whose SVID ends before a time, by an index of
+// SPIRE's, banned ones too.
+func (c *Client) AgentsUntil(ctx context.Context, before time.Time) (all []fleet.Agent, err error) {
+	// The form that SPIRE reads; what it cannot read it takes for no filter.
+	filter := &agentv1.ListAgentsRequest_Filter{ByExpiresBefore: before.UTC().Format("2006-01-02 15:04:05 -0700 -07")}
+	err = c.eachAgents(ctx, filter, func(page []fleet.Agent) error {
+		all = append(all, page...)
+		return nil
+	})
+	return all, err
+}
+
 // EachAgents calls fn with the attested agents that are not banned, a page at a time.
 func (c *Client) EachAgents(ctx context.Context, fn func(page []fleet.Agent) error) error {
 	return c.eachAgents(ctx, &agentv1.ListAgentsRequest_Filter{ByBanned: wrapperspb.Bool(false)}, fn)
 }
 
 func (c *Client) eachAgents(ctx context.Context, filter *agentv1.ListAgentsRequest_Filter, fn func(page []fleet.Agent) error) error {
-	// The selectors of agents are the larger part of a page, and nobody needs them.
-	mask := &types.AgentMask{X509SvidSerialNumber: true, X509SvidExpiresAt: true, Banned: true}
 	for token := ""; ; {
-		resp, err := c.agentPage(ctx, &agentv1.ListAgentsRequest{Filter: filter, OutputMask: mask, PageSize: pageSize, PageToken: token})
+		page, next, err := c.listAgents(ctx, filter, token)
 		if err != nil {
-			return fmt.Errorf("list agents: %w", err)
-		}
-		page := make([]fleet.Agent, 0, len(resp.GetAgents()))
-		for _, p := range resp.GetAgents() {
-			a, err := domainAgent(p)
-			if err != nil {
-				return fmt.Errorf("list agents: %w", err)
-			}
-			page = append(page, a)
+			return err
 		}
 		if len(page) > 0 { // SPIRE's last page may be empty
 			if err := fn(page); err != nil {
 				return err
 			}
 		}
-		if token = resp.GetNextPageToken(); token == "" {
+		if token = next; token == "" {
 			return nil
 		}
 	}
+}
+
+func (c *Client) listAgents(ctx context.Context, filter *agentv1.ListAgentsRequest_Filter, token string) (page []fleet.Agent, next string, err error) {
+	// The selectors of agents are the larger part of a page, and nobody needs them.
+	mask := &types.AgentMask{X509SvidSerialNumber: true, X509SvidExpiresAt: true, Banned: true}
+	resp, err := c.agentPage(ctx, &agentv1.ListAgentsRequest{Filter: filter, OutputMask: mask, PageSize: pageSize, PageToken: token})
+	if err != nil {
+		return nil, "", fmt.Errorf("list agents: %w", err)
+	}
+	page = make([]fleet.Agent, 0, len(resp.GetAgents()))
+	for _, p := range resp.GetAgents() {
+		a, err := domainAgent(p)
+		if err != nil {
+			return nil, "", fmt.Errorf("list agents: %w", err)
+		}
+		page = append(page, a)
+	}
+	return page, resp.GetNextPageToken(), nil
 }
 
 func (c *Client) agentPage(ctx context.Context, r *agentv1.ListAgentsRequest) (*agentv1.ListAgentsResponse, error) {

@@ -1,6 +1,7 @@
 package enrolltest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -208,11 +209,24 @@ func (s *SPIRE) Agent(_ context.Context, id spiffeid.ID) (fleet.Agent, error) {
 func (s *SPIRE) Agents(context.Context) ([]fleet.Agent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []fleet.Agent
-	for _, a := range s.agents {
-		out = append(out, a)
+	return slices.Collect(maps.Values(s.agents)), s.failure("Agents")
+}
+
+// AgentPage lists a page of all that have attested.
+func (s *SPIRE) AgentPage(_ context.Context, token string) (page []fleet.Agent, next string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls["AgentPage"]++
+	for _, id := range slices.SortedFunc(maps.Keys(s.agents), func(a, b spiffeid.ID) int { return cmp.Compare(a.String(), b.String()) }) {
+		switch {
+		case id.String() <= token:
+		case len(page) == PageSize:
+			return page, page[len(page)-1].ID.String(), s.failure("AgentPage")
+		default:
+			page = append(page, s.agents[id])
+		}
 	}
-	return out, s.failure("Agents")
+	return page, "", s.failure("AgentPage")
 }
 
 // BanAgent implements fleet.SPIRE.

@@ -28,6 +28,7 @@ type World struct {
 	self    *member       // the controller; not enrolled
 	sync    time.Duration // how often agents ask for the bundle; zero is at once
 	agents  int           // serial numbers given
+	listed  int           // times that all agents were listed
 
 	changed topic.Topic[struct{}]
 }
@@ -105,6 +106,13 @@ func (w *World) Online(id string, online bool) {
 	w.change(id, func(m *member) { m.online, m.LastSeenAt = online, w.now() })
 }
 
+// Remove has a member gone, which tells nobody.
+func (w *World) Remove(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.members = slices.DeleteFunc(w.members, func(m *member) bool { return m.ID == id })
+}
+
 // StickAgent makes only the agent of a member follow no more.
 func (w *World) StickAgent(id string) {
 	w.change(id, func(m *member) { m.signer = "stuck" })
@@ -175,11 +183,12 @@ func (w *World) SubscribePeers() (changed <-chan struct{}, unsubscribe func()) {
 }
 
 // Agent implements rotation.Agents.
-func (w *World) Agent(ctx context.Context, id spiffeid.ID) (fleet.Agent, error) {
-	all, err := w.Agents(ctx)
-	for _, a := range all {
+func (w *World) Agent(_ context.Context, id spiffeid.ID) (fleet.Agent, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.attested() {
 		if a.ID == id {
-			return a, err
+			return a, nil
 		}
 	}
 	return fleet.Agent{}, fleet.ErrNotFound
@@ -206,10 +215,23 @@ func (w *World) Self() presence.Peer {
 	return w.self.peer
 }
 
+// Listed is how many times all agents were listed.
+func (w *World) Listed() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.listed
+}
+
 // Agents implements rotation.Agents.
 func (w *World) Agents(context.Context) ([]fleet.Agent, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.listed++
+	return w.attested(), nil
+}
+
+// attested needs mu.
+func (w *World) attested() []fleet.Agent {
 	var out []fleet.Agent
 	for _, m := range w.members {
 		w.follow(m)
@@ -218,7 +240,14 @@ func (w *World) Agents(context.Context) ([]fleet.Agent, error) {
 		}
 		out = append(out, m.agent)
 	}
-	return out, nil
+	return out
+}
+
+// AgentsUntil implements rotation.Agents.
+func (w *World) AgentsUntil(_ context.Context, before time.Time) ([]fleet.Agent, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(w.attested(), func(a fleet.Agent) bool { return !a.ExpiresAt.Before(before) }), nil
 }
 
 // Connectors implements rotation.Members.
