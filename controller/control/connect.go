@@ -198,20 +198,22 @@ type received struct {
 // gRPC ends when the handler returns.
 func receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer) <-chan received {
 	out := make(chan received)
-	go func() {
-		for {
-			req, err := stream.Recv()
-			select {
-			case out <- received{req, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
+	go next(ctx, stream, out)
 	return out
+}
+
+// next reads one message, and leaves the one after it to another goroutine: to decode
+// takes twice the stack that waiting takes, and thousands wait.
+func next(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, out chan<- received) {
+	req, err := stream.Recv()
+	select {
+	case out <- received{req, err}:
+	case <-ctx.Done():
+		return
+	}
+	if err == nil {
+		go next(ctx, stream, out)
+	}
 }
 
 // conversation is an admitted control stream.

@@ -149,20 +149,23 @@ type received struct {
 // receive reads the stream into a channel until it ends or ctx does.
 func receive(ctx context.Context, s frames) <-chan received {
 	out := make(chan received)
-	go func() {
-		for {
-			f, err := s.Recv()
-			select {
-			case out <- received{f, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
+	go next(ctx, s, out)
 	return out
+}
+
+// next reads one frame, and leaves the one after it to another goroutine. To decode takes
+// twice the stack that waiting takes, and a goroutine that waits for the next rotation,
+// on each of thousands of connections, would keep it.
+func next(ctx context.Context, s frames, out chan<- received) {
+	f, err := s.Recv()
+	select {
+	case out <- received{f, err}:
+	case <-ctx.Done():
+		return
+	}
+	if err == nil {
+		go next(ctx, s, out)
+	}
 }
 
 func (e *exchange) take(m received) error {
