@@ -24,6 +24,7 @@ type bare struct {
 
 	mu      sync.Mutex
 	streams map[*listener]struct{}
+	at      uint64 // what was sent last
 }
 
 // listener is a stream of bare.
@@ -70,18 +71,19 @@ func (b *bare) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) err
 	if _, err := stream.Recv(); err != nil { // the hello
 		return err
 	}
-	if err := stream.Send(update(1, 0)); err != nil {
-		return err
-	}
 	l := &listener{stream: stream, next: make(chan *grpc.PreparedMsg, 1)}
 	b.mu.Lock()
 	b.streams[l] = struct{}{}
+	at := max(b.at, 1)
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
 		delete(b.streams, l)
 		b.mu.Unlock()
 	}()
+	if err := stream.Send(update(at, 0)); err != nil {
+		return err
+	}
 	go func() { // acknowledgements
 		for {
 			if _, err := stream.Recv(); err != nil {
@@ -106,6 +108,7 @@ func (b *bare) send(t *testing.T, m *zerotrustv1.ConnectResponse) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.at = m.GetPolicy().GetHeader().GetTo()
 	var encoded *grpc.PreparedMsg
 	for l := range b.streams {
 		if encoded == nil {

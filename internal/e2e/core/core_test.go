@@ -53,6 +53,7 @@ type costs struct {
 	everywhere    []time.Duration // a revocation, from the call until all streams have it
 	bytes         float64         // of a change, each stream
 	largest       int             // message
+	lost          int             // streams, all in all
 	alone, memory int             // resident, without and with streams
 	bareMemory    int             // a stream, of bare gRPC
 	gate, flush   quantiles       // of the packages' own benchmarks
@@ -106,9 +107,9 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 	for _, share := range shares {
 		c.heartbeat = append(c.heartbeat, time.Duration((share-quiet)*float64(beat)/float64(n.streams)))
 	}
-	before, _ := crew.received(t)
+	before, _, _ := crew.received(t)
 	c.change = f.changed(t, crew, f.changes, median(shares), median(c.ownCPU))
-	after, largest := crew.received(t)
+	after, largest, _ := crew.received(t)
 	c.largest, c.memory, c.bytes = largest, f.memory(t), float64(after-before)/float64(n.changes*n.streams)
 	crew.acknowledge(t, true)
 	c.acked = f.changed(t, crew, f.changes/2, median(shares), median(c.ownCPU))
@@ -117,6 +118,7 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 		c.everywhere = append(c.everywhere, took)
 		wait(t, f.tail)
 	}
+	_, _, c.lost = crew.received(t)
 	crew.close(t)
 	f.bare(t, crew, &c)
 	return c

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,8 @@ const (
 	signing = 4
 	// beat is between two heartbeats of a stream.
 	beat = 10 * time.Second
+	// again is the pause before a stream that was lost is opened again.
+	again = time.Second
 	// fresh is how old an SVID may be when a stream is opened with it. It lives an hour.
 	fresh = 25 * time.Minute
 )
@@ -62,10 +65,11 @@ type signed struct {
 //
 //	open ADDRESS BARE FROM N   opens streams of N connectors; "open N": they have the policy
 //	acknowledge BOOL           whether they tell at once that they have come to a position
-//	received                   "received BYTES LARGEST": of all messages, and of the largest
+//	received                   "received BYTES LARGEST LOST": bytes of all messages and of the
+//	                           largest, and how often a stream was lost and opened again
 //	close                      "closed": the streams are
 //
-// Unasked it says "at POSITION" when all streams have come to one, and "lost ID REASON".
+// Unasked it says "at POSITION" when all streams have come to one.
 func (p part) stream(t *testing.T, in io.Reader, out io.Writer) {
 	t.Helper()
 	c := &clients{part: p, out: out, own: map[int]signed{}}
@@ -87,7 +91,7 @@ func (p part) stream(t *testing.T, in io.Reader, out io.Writer) {
 		case "acknowledge":
 			now.acknowledge.Store(rest == "true")
 		case "received":
-			c.say("received %d %d", now.bytes.Load(), now.largest.Load())
+			c.say("received %d %d %d", now.bytes.Load(), now.largest.Load(), now.lost.Load())
 		case "close":
 			end()
 			c.say("closed .")
@@ -142,6 +146,7 @@ type streams struct {
 	acknowledge atomic.Bool
 	bytes       atomic.Int64 // of all messages that came
 	largest     atomic.Int64
+	lost        atomic.Int64
 	cancel      context.CancelFunc
 	all         sync.WaitGroup
 
@@ -168,8 +173,19 @@ func (c *clients) open(t *testing.T, args string) *streams {
 		s.all.Go(func() {
 			done := sync.OnceFunc(func() { close(ready); <-turns; opened.Done() })
 			defer done()
-			if err := s.one(ctx, i, done); ctx.Err() == nil {
-				s.say("lost %s %v", crowd.ID(identity.KindConnector, i), err)
+			c := &connector{streams: s, id: crowd.ID(identity.KindConnector, i), i: i, own: s.own[i].Identity, applied: make(chan struct{}, 1)}
+			for {
+				err := c.connect(ctx, done)
+				if ctx.Err() != nil {
+					return
+				}
+				// A machine that is too busy loses some; a connector comes back too.
+				s.lost.Add(1)
+				fmt.Fprintf(os.Stderr, "%s %s lost its stream: %v\n", time.Now().Format(time.TimeOnly), c.id, err)
+				select {
+				case <-time.After(again):
+				case <-ctx.Done():
+				}
 			}
 		})
 		if i == s.from { // the others say that they have what it was sent
@@ -185,29 +201,6 @@ func (s *streams) close() {
 	s.all.Wait()
 }
 
-// one is a connection with its stream, until ctx ends. open is called when it has the
-// policy.
-func (s *streams) one(ctx context.Context, i int, open func()) error {
-	own := s.own[i].Identity
-	from := &net.TCPAddr{IP: net.IPv4(127, 1, byte(i/250), byte(1+i%250))}
-	conn, err := grpc.NewClient("passthrough:///"+s.at, grpc.WithNoProxy(),
-		grpc.WithTransportCredentials(mtls.ClientCredentials(mtls.ClientConfig(own, mtls.Kinds(td, identity.KindController)))),
-		grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(4<<10),
-		grpc.WithContextDialer(func(ctx context.Context, at string) (net.Conn, error) {
-			return (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", at)
-		}))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	c := &connector{streams: s, id: crowd.ID(identity.KindConnector, i), i: i, own: own, applied: make(chan struct{}, 1)}
-	use := func(ctx context.Context) error { return c.use(ctx, conn, open) }
-	if s.bare {
-		return use(ctx)
-	}
-	return reproof.NewClient(own, zap.NewNop()).Around(ctx, conn, use)
-}
-
 // connector is the far end of one control stream.
 type connector struct {
 	*streams
@@ -217,6 +210,28 @@ type connector struct {
 	own     *mtlstest.Identity
 	applied chan struct{} // a position was come to
 	revised atomic.Uint64 // which
+	has     *zerotrustv1.Position
+}
+
+// connect opens a connection with its stream, until ctx ends or it is lost. open is called
+// when it has the policy.
+func (c *connector) connect(ctx context.Context, open func()) error {
+	from := &net.TCPAddr{IP: net.IPv4(127, 1, byte(c.i/250), byte(1+c.i%250))}
+	conn, err := grpc.NewClient("passthrough:///"+c.at, grpc.WithNoProxy(),
+		grpc.WithTransportCredentials(mtls.ClientCredentials(mtls.ClientConfig(c.own, mtls.Kinds(td, identity.KindController)))),
+		grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(4<<10),
+		grpc.WithContextDialer(func(ctx context.Context, at string) (net.Conn, error) {
+			return (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", at)
+		}))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	use := func(ctx context.Context) error { return c.use(ctx, conn, open) }
+	if c.bare {
+		return use(ctx)
+	}
+	return reproof.NewClient(c.own, zap.NewNop()).Around(ctx, conn, use)
 }
 
 func (c *connector) use(ctx context.Context, conn *grpc.ClientConn, open func()) error {
@@ -224,9 +239,12 @@ func (c *connector) use(ctx context.Context, conn *grpc.ClientConn, open func())
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	known := c.known
-	c.mu.Unlock()
+	known := c.has
+	if known == nil {
+		c.mu.Lock()
+		known = c.known
+		c.mu.Unlock()
+	}
 	hello := &zerotrustv1.ConnectorHello{
 		ConnectorId: c.id, Version: "core", InstanceId: "core", BootId: "core", PrivateIp: "127.0.0.1",
 		ListenAddresses: []string{fmt.Sprintf("127.0.0.1:%d", 1024+c.i)}, Protocol: wire.Protocol, Policy: known,
@@ -273,7 +291,6 @@ func (c *connector) beat(stream zerotrustv1.ControlPlaneService_ConnectClient) e
 
 // receive counts what comes.
 func (c *connector) receive(stream zerotrustv1.ControlPlaneService_ConnectClient, open func()) error {
-	var at uint64
 	for {
 		m, err := stream.Recv()
 		if err != nil {
@@ -287,12 +304,12 @@ func (c *connector) receive(stream zerotrustv1.ControlPlaneService_ConnectClient
 			return fmt.Errorf("sent away: %s", g.GetReason())
 		}
 		h := m.GetPolicy().GetHeader()
-		if h == nil || h.GetPart() != h.GetParts() || h.GetTo() <= at {
+		if h == nil || h.GetPart() != h.GetParts() || h.GetTo() <= c.revised.Load() {
 			continue
 		}
-		c.arrived(at, h)
-		at = h.GetTo()
-		c.revised.Store(at)
+		c.arrived(c.revised.Load(), h)
+		c.has = &zerotrustv1.Position{Timeline: h.GetTimeline(), At: h.GetTo(), Digest: h.GetDigest()}
+		c.revised.Store(h.GetTo())
 		open()
 		if c.acknowledge.Load() {
 			select {

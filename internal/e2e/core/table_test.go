@@ -37,7 +37,7 @@ type table struct {
 // row is one cost.
 type row struct {
 	What   string    `json:"what"`
-	Unit   string    `json:"unit"` // ns, bytes or ratio
+	Unit   string    `json:"unit"` // ns, bytes, ratio, or none for a number
 	Values []float64 `json:"values"`
 	Growth float64   `json:"growth,omitempty"` // from the first fleet to the last
 	Limit  string    `json:"limit,omitempty"`  // empty for what is only shown
@@ -84,6 +84,7 @@ func tableOf(all []costs) *table {
 		t.grows(all, what+", median", "ns", 0, func(c costs) float64 { return float64(median(of(c))) })
 		t.grows(all, what+", p99", "ns", 0, func(c costs) float64 { return float64(quantile(of(c), .99)) })
 	}
+	t.most(all, "streams lost and opened again", "", 0, nil, func(c costs) float64 { return float64(c.lost) })
 	times("a revocation is everywhere", func(c costs) []time.Duration { return c.everywhere })
 	return t
 }
@@ -133,6 +134,8 @@ func format(unit string, v float64) string {
 		return fmt.Sprintf("%.2f us", v/1e3)
 	case "bytes":
 		return fmt.Sprintf("%.0f B", v)
+	case "":
+		return fmt.Sprintf("%.0f", v)
 	default:
 		return fmt.Sprintf("%.2f", v)
 	}
