@@ -7,12 +7,12 @@ import (
 	"net"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -256,8 +256,10 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 	if t.changed && (to > before || timeline != p.GetHeader().GetTimeline()) {
 		r.witness.owes(r.policy.unlinked)
 	}
-	if t.fewer {
+	if t.everybody {
 		r.sweep()
+	} else {
+		r.sweepOf(t.about)
 	}
 	if !t.changed {
 		return nil
@@ -301,7 +303,12 @@ func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
 // goroutine of theirs, so a tunneler that reads nothing delays nothing.
 func (r *Relay) sweep() {
 	r.sessions.sweep(r.policy.admit)
-	r.conns.CloseMatching(r.cfg.Timing.LastWords, func(c *mtls.Conn) error {
-		return r.policy.admit(callerOn(c))
-	})
+	r.conns.CloseMatching(r.cfg.Timing.LastWords, r.policy.connected)
+}
+
+// sweepOf is sweep of those that a change is about. Whoever was taken away between the
+// handshake and now, and is not known yet, is judged when the connection is known.
+func (r *Relay) sweepOf(ids []spiffeid.ID) {
+	r.sessions.sweepOf(ids, r.policy.admit)
+	r.conns.CloseMatchingOf(ids, r.cfg.Timing.LastWords, r.policy.connected)
 }

@@ -181,8 +181,9 @@ func (p *policy) remaining() time.Duration {
 
 // taken is what a message of the controller did to the policy.
 type taken struct {
-	// fewer says that somebody may not be admitted any more.
-	fewer bool
+	// about are those who may not be admitted any more; with everybody it may be anybody.
+	about     []spiffeid.ID
+	everybody bool
 	// changed says that a policy is applied that differs from the one before.
 	changed bool
 	// applied says that the controller stands behind what is applied now.
@@ -229,8 +230,8 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	case err != nil:
 		return taken{}, fmt.Errorf("policy of the controller: %w", err)
 	}
-	t.fewer, t.ask = len(r.Removed) > 0, r.Outcome == delta.Ask
-	if t.fewer {
+	t.about, t.ask = known(r.Removed), r.Outcome == delta.Ask
+	if len(r.Removed) > 0 {
 		p.dirty = true
 		p.kick()
 	}
@@ -239,14 +240,27 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	}
 	t.applied = true
 	next := p.heading(in)
-	t.changed = t.fewer || !p.snap.same(next) || p.set.Position().Digest != before.Digest
-	t.fewer = t.fewer || r.Whole || len(r.Upserted) > 0
+	t.changed = len(r.Removed) > 0 || !p.snap.same(next) || p.set.Position().Digest != before.Digest
+	t.everybody = r.Whole
+	for _, a := range r.Upserted {
+		t.about = append(t.about, known([]string{a.SPIFFEID})...)
+	}
 	p.snap, p.refused = next, nil
 	if t.changed || !p.linked {
 		p.linked = true
 		p.confirm()
 	}
 	return t, nil
+}
+
+// known are the SPIFFE IDs among keys of the set. Another one never admitted anybody.
+func known(keys []string) (ids []spiffeid.ID) {
+	for _, key := range keys {
+		if id, err := spiffeid.FromString(key); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // heading is what the last part of an update says beside the tunnelers.

@@ -83,6 +83,7 @@ type Timing struct {
 	WitnessWrite time.Duration // between writes of a witnessed audit log that only grows; 1 min
 	SaveAgain    time.Duration // before a policy that could not be written is tried again; 10 s
 	Refusals     time.Duration // between reports of refused sessions; 10 s
+	FirstWords   time.Duration // for a tunneler that is not admitted to ask and to be told so, before its new connection is closed; 2 s
 	LastWords    time.Duration // for the status of a session that was ended to reach its tunneler, before the connection is closed; 20 ms
 }
 
@@ -95,6 +96,7 @@ func (t Timing) orDefault() Timing {
 		{&t.SessionIdle, 30 * time.Second},
 		{&t.Drain, 3 * time.Second},
 		{&t.SaveAgain, 10 * time.Second},
+		{&t.FirstWords, 2 * time.Second},
 		{&t.LastWords, 20 * time.Millisecond},
 		{&t.PolicyAge, DefaultPolicyAge},
 		{&t.AuditBound, 2 * time.Minute},

@@ -36,7 +36,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Refused: r.unproven.Add, Log: r.log.Named("reproof"),
 	})
 	r.proofs.Store(proofs)
-	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig)...)...) //nolint:contextcheck // an RPC has a context of its own
+	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig, mtls.Newcomers(r.cfg.Timing.FirstWords, r.policy.connected))...)...) //nolint:contextcheck // an RPC has a context of its own
 	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
 	checks := grpchealth.New(grpchealth.Config{
 		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.failing, Admit: sessions.admit, Stopping: ctx.Done(),

@@ -218,6 +218,9 @@ func callerOn(c *mtls.Conn) caller {
 	return caller{id: c.Peer(), svid: c.OpenedWith().Issue}
 }
 
+// connected says why a connection is not to stay.
+func (p *policy) connected(c *mtls.Conn) error { return p.admit(callerOn(c)) }
+
 func remoteAddress(ctx context.Context) string {
 	if p, ok := peer.FromContext(ctx); ok {
 		return p.Addr.String()

@@ -116,6 +116,21 @@ func (ss *sessions) sweep(admit func(caller) error) {
 	}
 }
 
+// sweepOf is sweep of these tunnelers' sessions only.
+func (ss *sessions) sweepOf(ids []spiffeid.ID, admit func(caller) error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, id := range ids {
+		s := ss.byID[id]
+		if s == nil {
+			continue
+		}
+		if err := admit(s.caller); err != nil {
+			s.end(cut(err))
+		}
+	}
+}
+
 // endAll ends every session with the same status.
 func (ss *sessions) endAll(status error) {
 	ss.mu.Lock()

@@ -77,8 +77,9 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 	proofs := reproof.NewServer(reproof.ServerConfig{
 		Identity: p.Identity, Conns: mtls.NewConns(maxConnections), Stopping: c.Stopping, Refused: ownProofs(c.Reports, p.Identity), Log: log.Named("reproof"),
 	})
+	sweeping := &sweeper{policy: c.Policy, conns: proofs.Conns(), words: cmp.Or(p.LastWords, lastWords)}
 	s := newServer("control plane", sourcelimit.Limited(lis, controlCaps), ControlRules, controlLimits, log,
-		append(more, proofs.Options(mtls.ServerConfig(p.Identity, p.Authorize))...), func(s *grpc.Server) {
+		append(more, proofs.Options(mtls.ServerConfig(p.Identity, p.Authorize), sweeping.newcomers())...), func(s *grpc.Server) {
 			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
 			proofs.Register(s)
@@ -87,7 +88,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 				Failing:  c.Failing, Admit: c.admitNamed, Stopping: c.Stopping,
 			}))
 		})
-	s.beside, s.proofs = func(ctx context.Context) { sweep(ctx, c.Policy, proofs.Conns(), cmp.Or(p.LastWords, lastWords)) }, proofs
+	s.beside, s.proofs = sweeping.run, proofs
 	return s
 }
 

@@ -260,6 +260,31 @@ func TestAnyHistoryEndsInTheWholeSnapshot(t *testing.T) {
 	})
 }
 
+// TestAPeerThatSaysTheWrongDigestDoesNotSpoilTheUpdateOfOthers: it says that it has at its
+// position what is there now, so nothing is new to it. The others at that position get what
+// changed since, and need not ask for everything.
+func TestAPeerThatSaysTheWrongDigestDoesNotSpoilTheUpdateOfOthers(t *testing.T) {
+	t.Parallel()
+	l := newLink()
+	for _, id := range []string{"a", "b", "c"} {
+		l.rows.put(id, l.clock)
+	}
+	l.settle(t)
+	l.rows.put("b", time.Time{})
+	require.NoError(t, l.publisher.Refresh(context.Background()))
+	s, wrong := l.publisher.Current(), l.sent.at
+	wrong.Digest = s.Tunnelers.Digest()
+	_, err := l.updates.next(s, domain, wrong, false, ending{issuedAt: s.IssuedAt})
+	require.NoError(t, err)
+
+	l.send(t)
+	require.Len(t, l.wire, 1)
+	require.Equal(t, []string{"spiffe://mycorp.internal/tunneler/b"}, l.wire[0].GetRemovals())
+	l.deliver(t)
+	require.False(t, l.asked, "what came leads on")
+	require.Equal(t, 2, l.set.Len())
+}
+
 // broken is the same update in up to three parts, as a large one is.
 func broken(u *zerotrustv1.PolicyUpdate) (out []*zerotrustv1.PolicyUpdate) {
 	if u.GetHeader().GetParts() > 1 {

@@ -23,12 +23,40 @@ type Snapshot struct {
 	// Revoked are those who were named within the last minute and are no more, by
 	// revision, since this program started.
 	Revoked []Revocation
+
+	td spiffeid.TrustDomain
 }
 
 // Revocation is one that was revoked at a time and that this revision names no more.
 type Revocation struct {
 	Revision uint64
 	At       time.Time
+}
+
+// Changed lists who was added, changed or taken away since an older snapshot. ok is false
+// when that is not known, or may be almost everybody.
+func (s *Snapshot) Changed(since *Snapshot) (ids []spiffeid.ID, ok bool) {
+	if s.Revision <= since.Revision {
+		return nil, false
+	}
+	connectors, ok := s.Connectors.Since(since.Revision, since.Connectors.Digest())
+	if !ok {
+		return nil, false
+	}
+	tunnelers, ok := s.Tunnelers.Since(since.Revision, since.Tunnelers.Digest())
+	if !ok {
+		return nil, false
+	}
+	ids = make([]spiffeid.ID, 0, len(connectors)+len(tunnelers))
+	add := func(kind identity.Kind, names []string) {
+		for _, name := range names {
+			id, err := identity.Workload{Kind: kind, ID: name}.SPIFFEID(s.td)
+			ids, ok = append(ids, id), ok && err == nil
+		}
+	}
+	add(identity.KindConnector, connectors)
+	add(identity.KindTunneler, tunnelers)
+	return ids, ok
 }
 
 // Tunneler is one that may open a session.

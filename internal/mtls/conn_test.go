@@ -222,3 +222,46 @@ func TestConns(t *testing.T) {
 		require.Equal(t, 1, conns.Len())
 	})
 }
+
+func TestConnsOfSomePeers(t *testing.T) {
+	t.Parallel()
+	conns := mtls.NewConns(8)
+	a, err := join(t, conns.Add)
+	require.NoError(t, err)
+	all := func(*mtls.Conn) error { return errRevoked }
+	require.Zero(t, conns.CloseMatchingOf([]spiffeid.ID{spiffeid.RequireFromString(connectorID)}, 0, all))
+	require.NoError(t, a.farConn.Reason())
+	require.Equal(t, 1, conns.CloseMatchingOf([]spiffeid.ID{spiffeid.RequireFromString(connectorID), spiffeid.RequireFromString(tunnelerID)}, 0, all))
+	<-a.farConn.Closed()
+}
+
+// TestNewcomersAreJudgedTwice: at once, and those for whom there was a reason once more
+// before they are cut: they may have been enrolled meanwhile.
+func TestNewcomersAreJudgedTwice(t *testing.T) {
+	t.Parallel()
+	for name, reasons := range map[string][]error{
+		"there is no reason":          {nil},
+		"there is a reason":           {errRevoked, errRevoked},
+		"there is a reason no longer": {errRevoked, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			judged := make(chan error, 2)
+			p, err := join(t, mtls.Newcomers(time.Millisecond, func(*mtls.Conn) error {
+				reason := reasons[0]
+				reasons = reasons[1:]
+				judged <- reason
+				return reason
+			}))
+			require.NoError(t, err, "it is not refused at once, so that it can be told why")
+			for range cap(judged) {
+				if <-judged == nil {
+					require.NoError(t, p.farConn.Reason())
+					return
+				}
+			}
+			<-p.farConn.Closed()
+			require.ErrorIs(t, p.farConn.Reason(), errRevoked)
+		})
+	}
+}

@@ -72,8 +72,12 @@ func (cs *Conns) Len() int {
 func (cs *Conns) Of(id spiffeid.ID) []*Conn {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	out := make([]*Conn, 0, len(cs.byPeer[id]))
-	for c := range cs.byPeer[id] {
+	mine := cs.byPeer[id]
+	if len(mine) == 0 {
+		return nil
+	}
+	out := make([]*Conn, 0, len(mine))
+	for c := range mine {
 		out = append(out, c)
 	}
 	return out
@@ -91,6 +95,18 @@ func (cs *Conns) CloseMatching(delay time.Duration, judge func(*Conn) error) (cu
 		}
 	}
 	cs.mu.Unlock()
+	return closeMatching(all, delay, judge)
+}
+
+// CloseMatchingOf is CloseMatching of the connections of these peers only.
+func (cs *Conns) CloseMatchingOf(peers []spiffeid.ID, delay time.Duration, judge func(*Conn) error) (cut int) {
+	for _, id := range peers {
+		cut += closeMatching(cs.Of(id), delay, judge)
+	}
+	return cut
+}
+
+func closeMatching(all []*Conn, delay time.Duration, judge func(*Conn) error) (cut int) {
 	for _, c := range all {
 		if reason := judge(c); reason != nil {
 			c.CloseAfter(delay, reason)
@@ -98,4 +114,23 @@ func (cs *Conns) CloseMatching(delay time.Duration, judge func(*Conn) error) (cu
 		}
 	}
 	return cut
+}
+
+// Newcomers judges each connection once more, after it was added: who looks only at the
+// peers that a change is about must not miss one that was on its way when the change
+// came. One for which judge has a reason gets delay to be told it, and is cut if judge
+// has one then too.
+func Newcomers(delay time.Duration, judge func(*Conn) error) Opened {
+	return func(c *Conn) error {
+		if judge(c) == nil {
+			return nil
+		}
+		again := time.AfterFunc(delay, func() {
+			if reason := judge(c); reason != nil {
+				c.Close(reason)
+			}
+		})
+		c.OnClose(func(error) { again.Stop() })
+		return nil
+	}
 }

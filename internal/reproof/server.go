@@ -52,10 +52,10 @@ func NewServer(cfg ServerConfig) *Server {
 }
 
 // Options are the credentials of the listener, with its limits, and every connection
-// guarded from its handshake on.
-func (s *Server) Options(c *tls.Config) []grpc.ServerOption {
+// guarded from its handshake on. opened hear of it after Conns has it.
+func (s *Server) Options(c *tls.Config, opened ...mtls.Opened) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.Creds(rpcauth.Credentials(mtls.ServerCredentials(c, s.conns.Add, s.guard))),
+		grpc.Creds(rpcauth.Credentials(mtls.ServerCredentials(c, append([]mtls.Opened{s.conns.Add, s.guard}, opened...)...))),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	}
