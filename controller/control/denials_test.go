@@ -23,6 +23,7 @@ func TestDenialsComeFirstAndInFull(t *testing.T) {
 	w.member(t, tunneler("early"))
 	w.member(t, connector("late"))
 	w.revoke(t, tunneler("early"))
+	require.NoError(t, w.policy.Refresh(t.Context()))
 
 	s := w.open(t, connector("c-01"))
 	s.say(hello("c-01"))
