@@ -334,13 +334,46 @@ func TestStartRefuses(t *testing.T) {
 	for _, short := range []time.Duration{1, 29 * time.Second, -time.Second} {
 		_, err := w.Start(t.Context(), anchors.Request{Deadline: short})
 		require.ErrorIs(t, err, anchors.ErrDeadline)
+		_, err = w.Preview(t.Context(), anchors.Request{Deadline: short})
+		require.ErrorIs(t, err, anchors.ErrDeadline)
 	}
 	w.external = true
 	w.open()
 	_, err := w.Start(t.Context(), anchors.Request{})
 	require.ErrorIs(t, err, anchors.ErrExternal)
+	require.ErrorContains(t, err, "docs/enrollment.md", "it says what to do instead")
+	_, err = w.Preview(t.Context(), anchors.Request{})
+	require.ErrorIs(t, err, anchors.ErrExternal)
 	require.Nil(t, w.report().Record)
 	require.Empty(t, w.events)
+}
+
+// TestAPreviewChangesNothing and names the hosts that would block the first wait.
+func TestAPreviewChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "connector/a", "tunneler/b")
+	w.asks(w.hosts[0])
+	p, err := w.Preview(t.Context(), anchors.Request{Actor: "person:p1"})
+	require.NoError(t, err)
+	require.Len(t, p.Steps, 4)
+	require.Equal(t, [2]int{1, 2}, [2]int{p.Gate.Through, p.Gate.Total})
+	require.Len(t, p.Gate.Holdouts, 1)
+	require.Contains(t, p.Gate.Holdouts[0].Name, "tunneler/b")
+	require.Contains(t, p.Gate.Holdouts[0].Why, "has not asked")
+	require.Nil(t, w.report().Record)
+	require.Len(t, w.ca.Anchors(), 1)
+	require.Empty(t, w.events)
+	phase, err := w.Unfinished()
+	require.NoError(t, err)
+	require.Empty(t, phase)
+
+	w.start()
+	w.reach(anchors.Prepared)
+	_, err = w.Preview(t.Context(), anchors.Request{})
+	require.ErrorIs(t, err, anchors.ErrRunning)
+	phase, err = w.Unfinished()
+	require.NoError(t, err)
+	require.Equal(t, anchors.Prepared, phase)
 }
 
 // TestRunDrivesItToItsEnd without anybody who asks for a step.

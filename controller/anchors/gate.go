@@ -59,11 +59,25 @@ func (m *Manager) Heard(host identity.HostID, shows *x509.Certificate, trusts []
 
 // gate looks at all hosts. Only a phase that waits has one.
 func (m *Manager) gate(ctx context.Context, r Record) (Gate, error) {
-	var g Gate
 	wants := m.wants(r)
 	if wants == nil {
-		return g, nil
+		return Gate{}, nil
 	}
+	g, err := m.count(ctx, r.Skipped, wants)
+	if err != nil {
+		return g, err
+	}
+	if r.Phase == Activated {
+		if why := m.cfg.Own(); why != "" {
+			g.Total++
+			g.Holdouts = append(g.Holdouts, Holdout{"controller", why})
+		}
+	}
+	return g, nil
+}
+
+// count asks of each host that is here what wants says that it lacks.
+func (m *Manager) count(ctx context.Context, skipped []string, wants func(said) (why string)) (g Gate, err error) {
 	hosts, err := m.cfg.Hosts(ctx)
 	if err != nil {
 		return g, err
@@ -75,7 +89,7 @@ func (m *Manager) gate(ctx context.Context, r Record) (Gate, error) {
 		last, known := m.heard[h.ID]
 		silent := !known || now.Sub(last.at) > hereFor
 		switch {
-		case slices.Contains(r.Skipped, string(h.ID)):
+		case slices.Contains(skipped, string(h.ID)):
 		case silent && !h.Online && (known || now.Sub(m.born) > returnLimit):
 			g.Offline++
 		case silent:
@@ -86,12 +100,6 @@ func (m *Manager) gate(ctx context.Context, r Record) (Gate, error) {
 				continue
 			}
 			g.Total, g.Through = g.Total+1, g.Through+1
-		}
-	}
-	if r.Phase == Activated {
-		if why := m.cfg.Own(); why != "" {
-			g.Total++
-			g.Holdouts = append(g.Holdouts, Holdout{"controller", why})
 		}
 	}
 	return g, nil

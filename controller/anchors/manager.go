@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // What Start and Abort refuse.
@@ -23,7 +24,7 @@ var (
 	ErrRunning  = errors.New("the bootstrap CA is being replaced already: see `grpccontroller ca bootstrap status`")
 	ErrNone     = errors.New("the bootstrap CA is not being replaced")
 	ErrTooLate  = errors.New("the new bootstrap CA signs already: the replacement can only be completed")
-	ErrExternal = errors.New("with spire.mode external the bootstrap CA cannot be replaced by the controller: its operator would have to have SPIRE trust both CAs meanwhile")
+	ErrExternal = errors.New("spire.mode is external, and this controller cannot have that spire-server trust a second bootstrap CA: replace it by hand, see docs/enrollment.md under \"Replacing the bootstrap CA of an external SPIRE\"")
 	ErrDeadline = errors.New("deadline must be at least 30s: hosts ask every ten seconds")
 )
 
@@ -63,9 +64,9 @@ type Config struct {
 
 // Manager drives the replacement.
 type Manager struct {
-	cfg  Config
-	born time.Time
-	kick chan struct{}
+	cfg   Config
+	born  time.Time
+	looks topic.Topic[struct{}] // wakes Run when the record has changed
 
 	deciding sync.Mutex // held by whoever changes the record
 
@@ -75,7 +76,7 @@ type Manager struct {
 
 // New returns a Manager.
 func New(cfg Config) *Manager {
-	return &Manager{cfg: cfg, born: cfg.Now(), kick: make(chan struct{}, 1), heard: map[identity.HostID]said{}}
+	return &Manager{cfg: cfg, born: cfg.Now(), heard: map[identity.HostID]said{}}
 }
 
 // Request is what an operator asks for.
@@ -89,16 +90,8 @@ type Request struct {
 func (m *Manager) Start(ctx context.Context, q Request) (Record, error) {
 	m.deciding.Lock()
 	defer m.deciding.Unlock()
-	last, err := readRecord(m.cfg.File)
-	switch {
-	case err != nil:
+	if err := m.mayStart(q); err != nil {
 		return Record{}, err
-	case m.cfg.Reload == nil:
-		return Record{}, ErrExternal
-	case last != nil && !last.Finished():
-		return *last, ErrRunning
-	case q.Deadline != 0 && q.Deadline < MinDeadline:
-		return Record{}, ErrDeadline
 	}
 	id := make([]byte, 8)
 	_, _ = rand.Read(id) // crypto/rand.Read never fails; it aborts the program instead
@@ -114,8 +107,59 @@ func (m *Manager) Start(ctx context.Context, q Request) (Record, error) {
 	if err := m.put(ctx, r, e); err != nil {
 		return Record{}, err
 	}
-	m.wake()
+	m.looks.Wake()
 	return r, nil
+}
+
+func (m *Manager) mayStart(q Request) error {
+	last, err := readRecord(m.cfg.File)
+	switch {
+	case err != nil:
+		return err
+	case m.cfg.Reload == nil:
+		return ErrExternal
+	case last != nil && !last.Finished():
+		return ErrRunning
+	case q.Deadline != 0 && q.Deadline < MinDeadline:
+		return ErrDeadline
+	}
+	return nil
+}
+
+// Preview is what Start would do.
+type Preview struct {
+	Steps []string
+	// Gate is the first wait as it stands: the hosts that have to follow and, as holdouts,
+	// those that would keep it closed because they say nothing.
+	Gate Gate
+}
+
+// Preview changes nothing. Errors: as Start.
+func (m *Manager) Preview(ctx context.Context, q Request) (Preview, error) {
+	if err := m.mayStart(q); err != nil {
+		return Preview{}, err
+	}
+	out := Preview{Steps: []string{
+		"make a second bootstrap CA, which the first one vouches for, and restart the SPIRE server so that it trusts both",
+		"sign with it once every host that is here trusts it",
+		"drop the first one and erase its key once every host has a certificate of the second, and restart the SPIRE server",
+		"wait until no host that is here trusts the first one any more",
+	}}
+	if m.cfg.CA.Activated() { // its record was lost
+		out.Steps = out.Steps[2:]
+	}
+	var err error
+	out.Gate, err = m.count(ctx, nil, func(said) string { return "" })
+	return out, err
+}
+
+// Unfinished is the phase of the replacement that runs; "" where none does.
+func (m *Manager) Unfinished() (Phase, error) {
+	r, err := readRecord(m.cfg.File)
+	if err != nil || r == nil || r.Finished() {
+		return "", err
+	}
+	return r.Phase, nil
 }
 
 // Abort gives a replacement up whose CA has signed nothing. Errors: ErrNone, ErrTooLate.
@@ -158,16 +202,12 @@ func (m *Manager) put(ctx context.Context, r Record, e audit.Event) error {
 	return nil
 }
 
-func (m *Manager) wake() {
-	select {
-	case m.kick <- struct{}{}:
-	default:
-	}
-}
-
 // Run drives the unfinished replacement, in whichever life of this program it was
 // started, until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
+	// Subscribed before the first look at the record.
+	changed, unsubscribe := m.looks.Subscribe()
+	defer unsubscribe()
 	var failing logging.Condition
 	for {
 		running, err := m.Step(ctx)
@@ -184,7 +224,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		}
 		select {
 		case <-tick:
-		case <-m.kick:
+		case <-changed:
 		case <-ctx.Done():
 			return nil
 		}
@@ -259,7 +299,7 @@ func (m *Manager) enter(ctx context.Context, r Record, p Phase) error {
 	if err := m.put(ctx, r, audit.Event{Action: audit.BootstrapPhase, Reason: string(p)}); err != nil {
 		return err
 	}
-	m.wake()
+	m.looks.Wake()
 	return nil
 }
 

@@ -33,6 +33,11 @@ const (
 	Retired    Phase = "retired" // until no host trusts the old one
 )
 
+// Phases lists all phases.
+func Phases() []Phase {
+	return []Phase{Preparing, Prepared, Activating, Activated, Retiring, Retired}
+}
+
 // Record is one replacement of the bootstrap CA.
 type Record struct {
 	ID        string        `json:"id"`

@@ -53,6 +53,7 @@ func ExportAll(r *metrics.Registry) {
 	exportConnections(r, map[string]*sourcelimit.Listener{"enrollment": sourcelimit.NewListener(nil, sourcelimit.Caps{})})
 	r.Identity(&mtls.Source{})
 	exportFollowers(r, func(context.Context) (uint64, error) { return 0, nil }, map[string]follower{"policy": p, "reconciler": p, "events": p})
+	exportReplacement(r, func() (anchors.Phase, error) { return "", nil })
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, domain{
 		Policy: p, Roster: presence.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
@@ -87,6 +88,11 @@ func Lags(r *metrics.Registry, position func(context.Context) (uint64, error), a
 		all[name] = a
 	}
 	exportFollowers(r, position, all)
+}
+
+// Replacement exports how far a replacement of the bootstrap CA is.
+func Replacement(r *metrics.Registry, phase anchors.Phase, err error) {
+	exportReplacement(r, func() (anchors.Phase, error) { return phase, err })
 }
 
 // Trouble exports what a store says.

@@ -248,6 +248,7 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 	}
 	c.explain(checks)
 	exportConnections(c.metrics, c.connections())
+	exportReplacement(c.metrics, c.anchors.Unfinished)
 	exportFollowers(c.metrics, c.store.ChangePosition, c.followers())
 	exportDomain(c.metrics, domain{Policy: c.policy, Roster: c.roster, Reproofs: plane.Reproofs, Unproven: c.auditing.collector.Unproven, Store: c.store, Anchors: c.ca.Anchors})
 	return enrollment, plane, nil

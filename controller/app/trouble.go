@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 )
@@ -44,6 +45,21 @@ func exportTrouble(r *metrics.Registry, s trouble) {
 		now, err := s.Rotation(ctx)
 		if err == nil && !now.Finished() {
 			set(string(now.Phase), 1)
+		}
+	})
+}
+
+// exportReplacement says how far a replacement of the bootstrap CA is.
+func exportReplacement(r *metrics.Registry, unfinished func() (anchors.Phase, error)) {
+	var phases []string
+	for _, p := range anchors.Phases() {
+		phases = append(phases, string(p))
+	}
+	r.Gauges(metrics.Spread{
+		Name: "bootstrap_ca_replacement_phase", Help: "1 for the phase of the unfinished replacement of the bootstrap CA.", Label: "phase", Values: phases,
+	}, func(set func(phase string, on float64)) {
+		if now, err := unfinished(); err == nil && now != "" {
+			set(string(now), 1)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
@@ -61,4 +62,18 @@ func TestTroubleOfTheStoreIsExported(t *testing.T) {
 	silent := troubled{err: errors.New("disk I/O error")}
 	require.True(t, math.IsNaN(value(silent, "zerotrust_hosts_marked", nil)), "0 would say that all is well")
 	require.True(t, math.IsNaN(value(silent, "zerotrust_audit_disputed", nil)))
+}
+
+func TestTheReplacementOfTheBootstrapCAIsExported(t *testing.T) {
+	t.Parallel()
+	phases := func(now anchors.Phase, err error) float64 {
+		r := metrics.New("1")
+		app.Replacement(r, now, err)
+		got, ok := metricstest.Gather(t, r).Value("zerotrust_bootstrap_ca_replacement_phase", nil)
+		require.True(t, ok)
+		return got
+	}
+	require.InDelta(t, 1, phases(anchors.Activated, nil), 0)
+	require.Zero(t, phases("", nil))
+	require.Zero(t, phases("", errors.New("no such file")))
 }

@@ -46,6 +46,18 @@ func (r BootstrapReplacement) Finished() bool { return r.State != RotationRunnin
 
 // BootstrapRequest asks for a replacement: POST /ca/bootstrap/replacements.
 type BootstrapRequest struct {
+	// DryRun only says what would be done.
+	DryRun bool `json:"dry_run,omitempty"`
 	// Deadline is a Go duration, how long each wait may last, at least 30s; absent is for ever.
 	Deadline string `json:"deadline,omitempty"`
+}
+
+// BootstrapPreview is the reply to a dry run.
+type BootstrapPreview struct {
+	DryRun bool     `json:"dry_run"` // always true
+	Steps  []string `json:"steps"`
+	// Gate is the first wait as it stands: the hosts that have to follow, and those that
+	// would block it because their agent has not asked. Offline are not waited for.
+	Gate    Gate `json:"gate"`
+	Offline int  `json:"offline,omitempty"`
 }

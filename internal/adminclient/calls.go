@@ -148,6 +148,15 @@ func (c *Client) BootstrapCA(ctx context.Context) (adminapi.BootstrapCA, error) 
 // ReplaceBootstrapCA starts its replacement and does not wait for it.
 func (c *Client) ReplaceBootstrapCA(ctx context.Context, r adminapi.BootstrapRequest) (adminapi.BootstrapReplacement, error) {
 	var out adminapi.BootstrapReplacement
+	r.DryRun = false
+	err := c.call(ctx, http.MethodPost, route("ca", "bootstrap", "replacements"), r, &out)
+	return out, err
+}
+
+// PreviewBootstrapCA says what ReplaceBootstrapCA would do.
+func (c *Client) PreviewBootstrapCA(ctx context.Context, r adminapi.BootstrapRequest) (adminapi.BootstrapPreview, error) {
+	var out adminapi.BootstrapPreview
+	r.DryRun = true
 	err := c.call(ctx, http.MethodPost, route("ca", "bootstrap", "replacements"), r, &out)
 	return out, err
 }

@@ -25,7 +25,8 @@ func (s *Server) bootstrapOperations() []operation {
 	}
 	start := move("", "Start to replace the bootstrap CA", s.startBootstrap)
 	start.request = adminapi.BootstrapRequest{}
-	start.description = "The reply is 202, and the replacement continues without the caller."
+	start.replies[http.StatusOK] = adminapi.BootstrapPreview{}
+	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the replacement continues without the caller."
 	return []operation{
 		{
 			method: http.MethodGet, path: "/ca/bootstrap", tag: "ca", summary: "Show the bootstrap CA and its replacement",
@@ -51,10 +52,7 @@ func (s *Server) getBootstrap(c *gin.Context) error {
 	if r.Record != nil {
 		it := renderReplacement(*r.Record)
 		if g := r.Gate; g != nil {
-			it.Gate, it.Offline = &adminapi.Gate{Total: g.Total, Through: g.Through, HeldUpBy: []adminapi.Holdout{}}, g.Offline
-			for _, h := range g.Holdouts {
-				it.Gate.HeldUpBy = append(it.Gate.HeldUpBy, adminapi.Holdout{Name: h.Name, Why: h.Why})
-			}
+			it.Gate, it.Offline = anchorsGate(*g), g.Offline
 			if r.Record.Deadline > 0 {
 				it.Gate.Deadline = r.Record.PhaseAt.Add(r.Record.Deadline)
 			}
@@ -88,11 +86,34 @@ func (s *Server) startBootstrap(c *gin.Context) error {
 			return invalid("deadline", `must be a duration such as "10m"`)
 		}
 	}
+	if in.DryRun {
+		return s.previewBootstrap(c, q)
+	}
 	r, err := s.cfg.Bootstrap.Start(c.Request.Context(), q)
 	if errors.Is(err, anchors.ErrDeadline) {
 		return invalid("deadline", err.Error())
 	}
 	return acceptedReplacement(c, r, err)
+}
+
+func (s *Server) previewBootstrap(c *gin.Context, q anchors.Request) error {
+	p, err := s.cfg.Bootstrap.Preview(c.Request.Context(), q)
+	if errors.Is(err, anchors.ErrDeadline) {
+		return invalid("deadline", err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, adminapi.BootstrapPreview{DryRun: true, Steps: p.Steps, Gate: *anchorsGate(p.Gate), Offline: p.Gate.Offline})
+	return nil
+}
+
+func anchorsGate(g anchors.Gate) *adminapi.Gate {
+	out := &adminapi.Gate{Total: g.Total, Through: g.Through, HeldUpBy: []adminapi.Holdout{}}
+	for _, h := range g.Holdouts {
+		out.HeldUpBy = append(out.HeldUpBy, adminapi.Holdout{Name: h.Name, Why: h.Why})
+	}
+	return out
 }
 
 func (s *Server) abortBootstrap(c *gin.Context) error {

@@ -29,10 +29,19 @@ func TestTheBootstrapCAIsReplacedThroughTheAPI(t *testing.T) {
 	require.Equal(t, http.StatusConflict, code)
 	require.Contains(t, p.Detail, "not being replaced")
 
-	code, _, text := post(t, e, "/ca/bootstrap/replacements", `{"deadline":"10m"}`)
+	code, _, text := post(t, e, "/ca/bootstrap/replacements", `{"dry_run":true,"deadline":"1s"}`)
+	require.Equal(t, http.StatusBadRequest, code, text)
+	code, _, text = post(t, e, "/ca/bootstrap/replacements", `{"dry_run":true}`)
+	require.Equal(t, http.StatusOK, code, text)
+	require.Contains(t, text, `"dry_run":true,"steps":["make a second bootstrap CA`)
+	require.Nil(t, decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap")).Replacement, "nothing was changed")
+
+	code, _, text = post(t, e, "/ca/bootstrap/replacements", `{"deadline":"10m"}`)
 	require.Equal(t, http.StatusAccepted, code, text)
-	code, _, _ = post(t, e, "/ca/bootstrap/replacements", `{}`)
-	require.Equal(t, http.StatusConflict, code)
+	for _, body := range []string{`{}`, `{"dry_run":true}`} {
+		code, _, _ = post(t, e, "/ca/bootstrap/replacements", body)
+		require.Equal(t, http.StatusConflict, code)
+	}
 	_, err := e.Bootstrap.Step(t.Context())
 	require.NoError(t, err)
 	during := decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap"))

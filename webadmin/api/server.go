@@ -94,6 +94,8 @@ type Fleet interface {
 // Bootstrap drives the replacement of the bootstrap CA; anchors.Manager is it.
 type Bootstrap interface {
 	Report(ctx context.Context) (anchors.Report, error)
+	// Preview changes nothing. Errors: as Start.
+	Preview(ctx context.Context, q anchors.Request) (anchors.Preview, error)
 	// Start errors: anchors.ErrRunning, ErrExternal, ErrDeadline.
 	Start(ctx context.Context, q anchors.Request) (anchors.Record, error)
 	// Abort errors: anchors.ErrNone, ErrTooLate.

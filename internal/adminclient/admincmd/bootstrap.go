@@ -63,9 +63,16 @@ trusts it any more.
 The command follows the replacement and shows the hosts that block it. Interrupting
 it does not stop it: the controller continues, also after a restart. Hosts that are
 away get in by themselves when they are back.`,
-		Example: `  grpccontroller ca bootstrap rotate
+		Example: `  grpccontroller ca bootstrap rotate --dry-run
   grpccontroller ca bootstrap rotate --deadline 10m --yes`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			if req.DryRun {
+				p, err := api.PreviewBootstrapCA(ctx, req)
+				if err != nil {
+					return err
+				}
+				return out.Write(cmd.OutOrStdout(), p, func(w io.Writer) error { return writeBootstrapPreview(w, p) })
+			}
 			if err := Confirm(ctx, cmd, yes, "Replace the bootstrap CA?", bootstrapMeans); err != nil {
 				return err
 			}
@@ -82,6 +89,7 @@ away get in by themselves when they are back.`,
 			return followBootstrap(ctx, api, cmd, out, r)
 		}),
 	}
+	cmd.Flags().BoolVar(&req.DryRun, "dry-run", false, "change nothing, show what would be done")
 	cmd.Flags().StringVar(&req.Deadline, "deadline", "", "longest `duration` of each wait, at least 30s; then hosts that block are skipped by name and get in later (default: no limit)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "do not wait for the end")
 	out.Register(cmd.Flags())
@@ -132,6 +140,19 @@ func bootstrapAbort(c *connection) *cobra.Command {
 	}
 	out.Register(cmd.Flags())
 	return cmd
+}
+
+func writeBootstrapPreview(w io.Writer, p adminapi.BootstrapPreview) error {
+	text := "This would replace the bootstrap CA:\n"
+	for i, s := range p.Steps {
+		text += fmt.Sprintf("  %d. %s\n", i+1, s)
+	}
+	text += gateText(&p.Gate)
+	if p.Offline > 0 {
+		text += fmt.Sprintf(" (%d offline, not waited for)", p.Offline)
+	}
+	_, err := io.WriteString(w, text+"\nNothing was changed.\n")
+	return err
 }
 
 func writeBootstrap(w io.Writer, ca adminapi.BootstrapCA, now time.Time) error {

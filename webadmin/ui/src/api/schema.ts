@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Start to replace the bootstrap CA
-         * @description The reply is 202, and the replacement continues without the caller.
+         * @description With dry_run the reply is 200 and a preview; otherwise 202, and the replacement continues without the caller.
          *
          *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
          */
@@ -1363,6 +1363,15 @@ export interface components {
             anchors: components["schemas"]["BootstrapAnchor"][];
             replacement?: components["schemas"]["BootstrapReplacement"];
         };
+        /** @description BootstrapPreview is the reply to a dry run. */
+        BootstrapPreview: {
+            /** @description always true */
+            dry_run: boolean;
+            /** @description Gate is the first wait as it stands: the hosts that have to follow, and those that would block it because their agent has not asked. Offline are not waited for. */
+            gate: components["schemas"]["Gate"];
+            offline?: number;
+            steps: string[];
+        };
         /** @description BootstrapReplacement is the replacement that runs, or ran last. */
         BootstrapReplacement: {
             deadline?: string;
@@ -1394,6 +1403,8 @@ export interface components {
         BootstrapRequest: {
             /** @description Deadline is a Go duration, how long each wait may last, at least 30s; absent is for ever. */
             deadline?: string;
+            /** @description DryRun only says what would be done. */
+            dry_run?: boolean;
         };
         /** @description CA is the reply to GET /ca: the authorities of the trust domain and the rotation that runs, or ran last. */
         CA: {
@@ -2751,6 +2762,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BootstrapPreview"];
+                };
+            };
             /** @description Accepted */
             202: {
                 headers: {
