@@ -61,6 +61,10 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 	case <-r.resync: // of an earlier stream: the hello says what is there
 	default:
 	}
+	select {
+	case <-r.returns: // so too
+	default:
+	}
 	if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: r.hello(ctx)}}); err != nil {
 		return err
 	}
@@ -93,6 +97,8 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 			err = r.sendHeartbeat(stream)
 		case <-beat.C:
 			err = r.sendHeartbeat(stream)
+		case denials := <-r.returns:
+			err = sendReturns(stream, denials)
 		case answer := <-r.answers:
 			err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_AuditWitness{AuditWitness: answer}})
 		case <-refusals.C:
@@ -185,6 +191,7 @@ func remote(ctx context.Context) net.Addr {
 
 // receive applies what the controller sends, until the stream ends.
 func (r *Relay) receive(stream controlStream, established func()) error {
+	var denials heard
 	for {
 		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -205,7 +212,9 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 				return err
 			}
 		case *zerotrustv1.ConnectResponse_Denials:
-			r.deny(m.Denials)
+			if r.deny(m.Denials, &denials) { // one that was restored sends the policy later
+				established()
+			}
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
 			r.judge(m.AuditCheckpoint)
 		case *zerotrustv1.ConnectResponse_Goodbye:
@@ -270,14 +279,6 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 	r.tell()
 	r.log.Info("policy applied", zap.Uint64("revision", to), zap.Int("tunnelers", r.policy.tunnelerCount()))
 	return nil
-}
-
-// deny takes revocations at once, also of a controller whose policy or audit log is
-// refused: they only take away, so there is nothing that such a controller could win.
-func (r *Relay) deny(d *zerotrustv1.Denials) {
-	if r.denied.Take(d) {
-		r.sweep()
-	}
 }
 
 // judge judges a checkpoint and answers. A failure that has ended lets the policy

@@ -123,6 +123,7 @@ type Relay struct {
 	refused  *refusals
 	applying sync.Mutex                     // held while a policy is applied; the first of all locks
 	resync   chan struct{}                  // the whole policy is to be asked for
+	returns  chan []*zerotrustv1.Denials    // for the controller, once a stream
 	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
 	outbox   *outbox
 	sessions *sessions
@@ -153,7 +154,7 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
 	r.denied = denial.Open(denial.Config{
-		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
+		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, Genuine: r.genuine, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
 	})
 	r.timeline = timeline.Open(timeline.HostConfig{
 		TrustDomain: cfg.TrustDomain.Name(), StateDir: cfg.StateDir, Reset: "grpcconnector witness reset --yes", Saved: cfg.Saved, Log: cfg.Log.Named("timeline"),
@@ -163,7 +164,7 @@ func New(cfg Config) (*Relay, error) {
 	r.witness = newAuditWitness(witnessConfig{
 		Self: self.String(), StateDir: cfg.StateDir, Saved: cfg.Saved, Bound: cfg.Timing.AuditBound, WriteEvery: cfg.Timing.WitnessWrite, Observe: cfg.Events.AuditJudged, Log: cfg.Log.Named("audit"),
 	})
-	r.refused, r.answers = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1)
+	r.refused, r.answers, r.returns = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1), make(chan []*zerotrustv1.Denials, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
 	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(r.unproven.Add)

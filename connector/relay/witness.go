@@ -266,6 +266,13 @@ func (w *auditWitness) size() uint64 {
 	return uint64(w.kept.Checkpoint.Size) //nolint:gosec // never negative
 }
 
+// key is that of the log that is witnessed; empty if none is.
+func (w *auditWitness) key() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kept.VerifierKey
+}
+
 // answer needs the lock.
 func (w *auditWitness) answer() *zerotrustv1.AuditWitness {
 	a := &zerotrustv1.AuditWitness{Size: uint64(w.kept.Checkpoint.Size)} //nolint:gosec // never negative

@@ -19,6 +19,7 @@ import (
 
 // auditing is everything around the audit log.
 type auditing struct {
+	signer    *audit.Signer
 	trail     *audit.Log
 	collector *audit.Collector
 	sequencer *audit.Sequencer
@@ -43,7 +44,7 @@ func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	a := &auditing{trail: audit.New(c.log, now)}
+	a := &auditing{signer: signer, trail: audit.New(c.log, now)}
 	a.collector = audit.NewCollector(c.store, a.trail)
 	a.sequencer = audit.NewSequencer(audit.SequencerConfig{
 		Store: c.store, Holder: c.cfg.ControllerID, Signer: signer, Changes: c.store,

@@ -213,10 +213,14 @@ func describeRestore(w io.Writer, cfg config.Config, out backup.Restored) error 
 		fmt.Fprintf(&b, "  revoked after the backup, and again now: %s\n", strings.Join(out.Carried.Revoked, ", "))
 	}
 	if out.Lost != nil {
-		fmt.Fprintf(&b, "  NO revocations could be carried over: %v\n  Revoke again what was revoked after the backup.\n", out.Lost)
+		fmt.Fprintf(&b, "  NO revocations could be carried over from it: %v\n", out.Lost)
 	} else if out.Before == "" {
-		b.WriteString("  there was no database to carry revocations from: revoke again what was revoked after the backup\n")
+		b.WriteString("  there was no database to carry revocations from\n")
 	}
+	if out.Void > 0 {
+		fmt.Fprintf(&b, "  enrollment tokens of the backup that are void now, issue others: %d\n", out.Void)
+	}
+	b.WriteString("  at its start the controller first collects the revocations that connectors hold, and admits nobody until then\n")
 	if !out.Manifest.SealKey {
 		b.WriteString("  without the seal key: people set up their second factor again (`grpccontroller admin reset-owner` for the first one)\n")
 	}

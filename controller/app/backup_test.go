@@ -53,7 +53,7 @@ func TestBackupAndRestoreByTheCommandLine(t *testing.T) {
 	fresh := filepath.Join(t.TempDir(), "new")
 	code, stdout, stderr = command("restore", file, "--data-dir", fresh)
 	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, "revoke again what was revoked after the backup")
+	require.Contains(t, stdout, "the controller first collects the revocations that connectors hold")
 	require.NoFileExists(t, filepath.Join(fresh, "lock"), "root's would keep the controller out")
 	code, _, stderr = command("audit", "verify", "--data-dir", fresh)
 	require.Zero(t, code, stderr)

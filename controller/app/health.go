@@ -19,6 +19,7 @@ const (
 	checkEntries  = "spire_entries"
 	checkAddress  = "public_address"
 	checkRefused  = "connectors"
+	checkRecall   = "revocations"
 )
 
 // failing is the gRPC health of a listener that needs these checks. The others are
@@ -51,6 +52,8 @@ func (c *controller) explain(checks *health.Checks) {
 	})
 	checks.Register(checkRefused, func(context.Context) error { return health.Degraded(refused(c.roster.Refusing())) })
 	checks.Explain(checkRefused, func() string { return "no connector refuses what this controller sends" })
+	checks.Register(checkRecall, func(context.Context) error { return health.Degraded(c.recall.Collecting()) })
+	checks.Explain(checkRecall, func() string { return "none of before a restore are being collected" })
 	checks.Explain(checkSequenced, func() string { return "new events are in the log" })
 	checks.Explain(checkVerified, func() string { return "the log is what its checkpoints say" })
 }

@@ -57,6 +57,18 @@ func enrollResults(r *metrics.Registry) func(result string) {
 	}).Add
 }
 
+func denialsReturned(r *metrics.Registry) func(result string, n int) {
+	count := r.Events(metrics.Spread{
+		Name: "denials_returned_total", Help: "Revocations that connectors kept and gave back, by result; those that this controller did not sign are refused.",
+		Label: "result", Values: control.ReturnResults(),
+	})
+	return func(result string, n int) {
+		for range n {
+			count.Add(result)
+		}
+	}
+}
+
 func installResults(r *metrics.Registry) func(result string) {
 	return r.Events(metrics.Spread{
 		Name: "install_requests_total", Help: "HTTP requests at the enrollment listener by result.", Label: "result", Values: install.Results(),

@@ -78,6 +78,7 @@ type controller struct {
 	policy     *policy.Publisher
 	revisions  *changelog.Follower   // records revisions of the policy in the audit log
 	addresses  topic.Topic[struct{}] // wakes streams when hosts reach us elsewhere
+	recall     *policy.Recall
 	reconciler *fleet.Reconciler
 	agents     *fleet.AgentWatch
 	bans       *fleet.BanWatch
@@ -223,6 +224,9 @@ func (c *controller) build(stopping <-chan struct{}) (enrollment, plane *control
 		Name: "revisions of the policy", Log: c.store, Now: now, Logger: c.log.Named("auditlog"),
 		Reader: &revisions{store: c.store, policies: c.policy, trail: c.audit, controller: c.cfg.ControllerID},
 	})
+	c.recall = policy.NewRecall(policy.RecallConfig{
+		Store: c.store, Policy: c.policy, Actor: "controller/" + c.cfg.ControllerID, Now: now, Log: c.log.Named("policy"),
+	})
 	c.reconciler = fleet.NewReconciler(fleet.ReconcilerConfig{
 		TrustDomain: c.td, Changes: c.store, Store: c.store, SPIRE: c.spire, SVIDTTL: ttl, Own: []fleet.Entry{c.own}, Now: now,
 		Log: c.log.Named("reconciler"), Result: func(err error) { checks.Set(checkEntries, err) },
@@ -284,7 +288,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	log, roster := c.log.Named("control"), attending{c.roster, spread, streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Heard, Policy: c.policy, Endpoints: c.reachedAt.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Heard, Policy: c.policy, Recall: c.recall, Endpoints: c.reachedAt.endpoints,
 		Timeline: c.recovery.Number, Recovery: c.recovery,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
@@ -293,10 +297,11 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{
 			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses,
-			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery,
+			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Recall: c.recall, Signer: c.auditing.signer,
+			Returns:  control.Returns{Key: c.auditing.signer.VerifierKey, TakeBack: c.fleet.TakeBack, Result: denialsReturned(c.metrics)},
 			Outdated: c.roster.Outdated, Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Stopping: stopping, Log: log}, log)
+		&control.Directory{Recall: c.recall, Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 
@@ -343,7 +348,7 @@ func (c *controller) beginPolicy(ctx context.Context) error {
 	if err := c.policy.Refresh(ctx); err != nil {
 		return fmt.Errorf("first policy snapshot: %w", err)
 	}
-	return nil
+	return c.recall.Begin(ctx)
 }
 
 // component is a part of the controller that runs as long as it does.
@@ -362,7 +367,7 @@ func (c *controller) components(enrollment, plane *control.Server) []component {
 	out := []component{
 		enrollment, plane, c.admin, c.policy, c.revisions, c.reconciler, c.agents, c.bans, c.recovery, c.rotation, c.anchors, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
-		running(c.pruneWitnesses), running(c.enroll.FollowRequests),
+		running(c.pruneWitnesses), running(c.enroll.FollowRequests), c.recall,
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
 	}

@@ -45,6 +45,8 @@ const (
 	BackUp          = "controller.backup"  // one was made
 	RecoveryInit    = "recovery.init"      // the recovery key was made
 	TimelineBegin   = "timeline.begin"     // a restored controller took over
+	DenialsReturn   = "denials.return"     // a connector gave back denials that were not known
+	DenialsCollect  = "denials.collect"    // a restored controller admits again
 	WitnessReset    = "audit.witness.reset"
 	RefusalsMany    = "audit.refusals" // refusals that were counted, not listed
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -112,6 +113,17 @@ func ReadVerifierKey(dir string) (string, error) {
 func (s *Signer) Sign(c witness.Checkpoint) (string, error) {
 	signed, err := note.Sign(&note.Note{Text: c.Text()}, s.signer)
 	return string(signed), err
+}
+
+// ErrOtherText is returned for a text that could be read as a checkpoint.
+var ErrOtherText = errors.New("audit: this key signs checkpoints by Sign only")
+
+// SignText signs what is not a checkpoint; see denial.Sign.
+func (s *Signer) SignText(text []byte) ([]byte, error) {
+	if bytes.HasPrefix(text, []byte(s.Origin())) {
+		return nil, ErrOtherText
+	}
+	return s.signer.Sign(text)
 }
 
 // Origin is the first line of every checkpoint.

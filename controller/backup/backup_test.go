@@ -333,6 +333,54 @@ func TestARestoreCarriesRevocationsOver(t *testing.T) {
 	require.NotEmpty(t, out.Before)
 }
 
+// TestARestoredDatabaseSaysThatItIs: the controller collects what its connectors hold
+// before it admits anybody; see policy.Recall.
+func TestARestoredDatabaseSaysThatItIs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	at, err := s.store.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.True(t, at.IsZero())
+	file, _ := s.backup(t)
+	_, err = s.restore(t, file, true)
+	require.NoError(t, err)
+	at, err = s.store.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), at, time.Minute)
+	require.NoError(t, s.store.EndRecall(t.Context(), audit.Event{Time: time.Now(), Actor: "controller/c1", Action: audit.DenialsCollect, Outcome: audit.Success}))
+	at, err = s.store.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.True(t, at.IsZero())
+}
+
+// TestTokensOfABackupAreVoid: whoever was enrolled with one after the backup, and was
+// revoked, would come back by it.
+func TestTokensOfABackupAreVoid(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	now := time.Now().UTC()
+	token := func(id string, change func(*enroll.Token)) {
+		tok := enroll.Token{ID: id, Workload: connector(id), CreatedAt: now, ExpiresAt: now.Add(time.Hour), Delivery: enroll.Plain}
+		change(&tok)
+		require.NoError(t, s.store.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.InsertToken(t.Context(), tok, []byte(id)) }))
+	}
+	token("open", func(*enroll.Token) {})
+	token("spent", func(tok *enroll.Token) { tok.ClaimedAt = now })
+	token("revoked", func(tok *enroll.Token) { tok.RevokedAt = now.Add(-time.Minute) })
+	token("expired", func(tok *enroll.Token) { tok.ExpiresAt = now.Add(-time.Minute) })
+	file, _ := s.backup(t)
+	out, err := s.restore(t, file, true)
+	require.NoError(t, err)
+	require.Equal(t, 1, out.Void)
+	tokens, err := s.store.Tokens(t.Context())
+	require.NoError(t, err)
+	states := map[string]enroll.State{}
+	for _, tok := range tokens {
+		states[tok.ID] = tok.State(time.Now())
+	}
+	require.Equal(t, map[string]enroll.State{"open": enroll.Revoked, "spent": enroll.Redeemed, "revoked": enroll.Revoked, "expired": enroll.Expired}, states)
+}
+
 func TestADatabaseThatCannotBeReadIsSaid(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -42,6 +42,8 @@ type Restored struct {
 	Before string
 	// Carried are the revocations that the replaced database knew.
 	Carried store.Carried
+	// Void is how many enrollment tokens of the backup cannot be redeemed any more.
+	Void int
 	// Lost is why nothing could be carried from a database that is there; nil if it could.
 	Lost error
 }
@@ -149,6 +151,12 @@ func (cfg RestoreConfig) carry(ctx context.Context, stage string, out *Restored)
 		out.Carried.Denials += more.Denials
 		out.Carried.Tombstones += more.Tombstones
 		out.Carried.Revoked = append(out.Carried.Revoked, more.Revoked...)
+	}
+	if err := s.MarkRestored(ctx, now); err != nil {
+		return err
+	}
+	if out.Void, err = s.VoidTokens(ctx, cfg.by(out.Manifest), now); err != nil {
+		return err
 	}
 	e := cfg.by(out.Manifest)
 	after, err := json.Marshal(map[string]int{"revoked": len(out.Carried.Revoked)})

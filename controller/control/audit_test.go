@@ -126,6 +126,10 @@ func (s stream) checkpoint(t *testing.T) *zerotrustv1.AuditCheckpoint {
 	t.Helper()
 	m, err := s.Recv()
 	require.NoError(t, err)
+	if m.GetDenials().GetComplete() { // the begin of a stream
+		m, err = s.Recv()
+		require.NoError(t, err)
+	}
 	require.NotNil(t, m.GetAuditCheckpoint(), "%v", m)
 	return m.GetAuditCheckpoint()
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -79,6 +80,11 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	// Outdated hears why a member is refused that speaks another protocol, and of each
 	// that speaks ours; optional.
 	Outdated func(w identity.Workload, why string)
+	// Signer signs denials, and Returns takes them back; without it they are not signed.
+	Signer  denial.Signer
+	Returns Returns
+	// Recall keeps the policy back; nil: never.
+	Recall Recall
 	// Timeline is which life of the controller this is; nil: the first.
 	Timeline func() uint64
 	// Recovery says how hosts can know that; nil: they cannot.
@@ -100,6 +106,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 func (s *ControlPlane) share() {
 	s.shared.Do(func() {
 		s.updates.subject, s.updates.timeline = policies(), s.Timeline
+		s.denials.by, s.denials.complete = s.Signer, true
 		s.denials.message = func(m *zerotrustv1.Denials) proto.Message {
 			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: m}}
 		}
@@ -179,6 +186,9 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
 	t.resyncs = rate.NewLimiter(rate.Every(resyncEvery), maxResyncs)
 	t.witness = newWitnessing(s.Audit, hello.Witnessed)
+	if closed(s.Recall) {
+		t.recall = s.Recall.Open()
+	}
 	s.share()
 	t.denials = denying{denials: &s.denials, td: td, stream: t.stream}
 	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: t.stream, td: td, maxAge: s.PolicyAge, each: true}
@@ -234,6 +244,8 @@ type conversation struct {
 	denials denying
 
 	timeline saying
+	returned returned
+	recall   <-chan struct{} // closed when the policy may be sent; nil: it may be
 
 	complaints *rate.Limiter // about what is relayed
 	resyncs    *rate.Limiter
@@ -287,6 +299,11 @@ func (t *conversation) run(ctx context.Context, in <-chan received) error {
 			if err := t.sayTimeline(); err != nil {
 				return err
 			}
+		case <-t.recall:
+			t.recall = nil
+			if err := t.sendPolicy(); err != nil {
+				return err
+			}
 		case <-t.replaced:
 			return errReplaced
 		case <-t.again:
@@ -320,6 +337,9 @@ func (t *conversation) sendPolicy() error {
 	}
 	if err := t.denials.update(snapshot); err != nil {
 		return err
+	}
+	if t.recall != nil {
+		return nil
 	}
 	return t.policy.update(snapshot, t.s.Endpoints().ControlPlane)
 }
@@ -369,6 +389,8 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		return nil
 	case *zerotrustv1.ConnectRequest_Resync:
 		return t.resync()
+	case *zerotrustv1.ConnectRequest_Denials:
+		return t.takeBack(ctx, m.Denials)
 	case *zerotrustv1.ConnectRequest_AuditWitness:
 		return t.witnessed(ctx, m.AuditWitness)
 	case *zerotrustv1.ConnectRequest_Refusals:

@@ -35,6 +35,8 @@ type Directory struct {
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
+	// Recall is as that of ControlPlane.
+	Recall Recall
 	// Timeline is which life of the controller this is; nil: the first.
 	Timeline func() uint64
 	// Recovery says how hosts can know that; nil: they cannot.
@@ -82,6 +84,9 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	}
 	if err := speaks(req.GetProtocol(), c, d.Policy, d.Outdated); err != nil {
 		log.Warn("directory refused", zap.Error(err))
+		return err
+	}
+	if err := admitting(ctx, d.Recall, maxHold, d.Stopping); err != nil {
 		return err
 	}
 	again := d.Fleet.HearAgain(c.Workload)

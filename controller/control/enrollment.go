@@ -87,6 +87,8 @@ type Enrollment struct {
 	// it trusts. Optional.
 	Heard  func(host identity.HostID, shows *x509.Certificate, trusts [][]byte)
 	Policy Snapshots
+	// Recall keeps hosts from being enrolled, and their certificates from being renewed.
+	Recall Recall
 	// Timeline is as that of ControlPlane.
 	Timeline func() uint64
 	// Recovery is as that of ControlPlane.
@@ -161,6 +163,9 @@ func (e *Enrollment) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest)
 	r.Source, r.HostCertificate = hostPeer(ctx)
 	if err := e.reachable(); err != nil {
 		return nil, err // before the token is spent
+	}
+	if closed(e.Recall) {
+		return nil, errRecall
 	}
 	got, err := e.Redeemer.Redeem(ctx, r)
 	if err != nil {
@@ -251,6 +256,9 @@ func (e *Enrollment) heard(shows *x509.Certificate, trusts [][]byte) {
 
 // RenewHostCertificate implements EnrollmentService.
 func (e *Enrollment) RenewHostCertificate(ctx context.Context, req *zerotrustv1.RenewHostCertificateRequest) (*zerotrustv1.RenewHostCertificateResponse, error) {
+	if closed(e.Recall) {
+		return nil, errRecall
+	}
 	if e.Renewer == nil {
 		return nil, status.Error(codes.Unimplemented, "host certificates are not renewed here")
 	}

@@ -81,6 +81,9 @@ func (e *Enrollment) AwaitEnrollment(stream zerotrustv1.EnrollmentService_AwaitE
 	if err := e.reachable(); err != nil {
 		return toStatus(ctx, err, e.Log)
 	}
+	if closed(e.Recall) {
+		return errRecall
+	}
 	source, _ := hostPeer(ctx)
 	leave, ok := e.awaiting.Enter(source.Addr())
 	if !ok {

@@ -116,6 +116,9 @@ func TestNoMessageGrowsWithTheFleet(t *testing.T) {
 		require.LessOrEqual(t, len(raw), wire.MaxUpdate)
 		var m zerotrustv1.ConnectResponse
 		require.NoError(t, proto.Unmarshal(raw, &m))
+		if m.GetDenials() != nil {
+			continue
+		}
 		_, err := tunnelers.Take(deltatest.PolicyPart(m.GetPolicy()))
 		require.NoError(t, err)
 	}

@@ -37,6 +37,8 @@ func toStatus(ctx context.Context, err error, log *zap.Logger) error {
 		return status.Error(codes.Aborted, enroll.ErrRequestTaken.Error())
 	case errors.Is(err, errNoAddress):
 		return status.Error(codes.Unavailable, errNoAddress.Error())
+	case errors.Is(err, errRecall):
+		return errRecall
 	case errors.Is(err, fleet.ErrRevoked):
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -81,8 +81,11 @@ type world struct {
 	plane      *control.Server
 	memory     *bufconn.Listener // of enrollment; nil: it is on loopback
 
-	results      results // of Enroll
-	installs     results // of downloads
+	results      results    // of Enroll
+	installs     results    // of downloads
+	recall       *recalling // open
+	key          *audit.Signer
+	returns      results // of denials given back
 	controlPlane *control.ControlPlane
 	directory    *control.Directory
 	reports      lateReports            // of the control listener itself
@@ -146,16 +149,22 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 		roster = hook(roster)
 	}
 	own := w.spireCA.Identity(w.spireCA.SVID(t, "spiffe://mycorp.internal/controller/controller-01"))
+	w.recall = newRecalling()
+	w.key, err = audit.OpenSigner(t.TempDir(), audit.Origin(td.Name()))
+	require.NoError(t, err)
 	w.advertise(control.Endpoints{SPIREServer: "203.0.113.1:8081", ControlPlane: []string{"203.0.113.1:8444"}})
 	endpoints := func() control.Endpoints { return *w.endpoints.Load() }
 	core, logs := observer.New(zap.InfoLevel)
 	w.logs = logs
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Hosts: hosts{w.store, &w.hostsFail}, Policy: w.policy, Endpoints: endpoints,
-		Result: w.results.add, Anchors: w.ca, Heard: w.heard.add, Install: w.downloads(t), Failing: w.failing, Log: zap.New(core),
+		Result: w.results.add, Anchors: w.ca, Heard: w.heard.add, Install: w.downloads(t), Failing: w.failing, Log: zap.New(core), Recall: w.recall,
 	}, log)
-	w.controlPlane = &control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Moved: &w.moved, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports}
-	w.directory = &control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Moved: &w.moved, Stopping: ctx.Done(), Log: log}
+	w.controlPlane = &control.ControlPlane{
+		Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Moved: &w.moved, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports, Recall: w.recall, Signer: w.key,
+		Returns: control.Returns{Key: w.key.VerifierKey, TakeBack: w.fleet.TakeBack, Result: w.returned},
+	}
+	w.directory = &control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: endpoints, Moved: &w.moved, Stopping: ctx.Done(), Log: log, Recall: w.recall}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler), LastWords: time.Second},
 		w.controlPlane,
 		w.directory, log)

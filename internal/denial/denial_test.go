@@ -132,7 +132,12 @@ func TestParseLeavesOutWhatIsNoDenial(t *testing.T) {
 
 func open(t *testing.T, dir string) (k *denial.Kept, stop func()) {
 	t.Helper()
-	k = denial.Open(denial.Config{TrustDomain: td, StateDir: dir, SaveAgain: time.Hour, Log: zap.NewNop()})
+	return start(t, denial.Config{TrustDomain: td, StateDir: dir, SaveAgain: time.Hour, Log: zap.NewNop()})
+}
+
+func start(t *testing.T, cfg denial.Config) (k *denial.Kept, stop func()) {
+	t.Helper()
+	k = denial.Open(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()

@@ -5,7 +5,8 @@
 // It does not decide who is admitted (policy and directory do, and only these let
 // anybody in) or who is revoked (the controller does).
 //
-// Main types, in reading order: Entry, List (the rule), Kept (a List with its file).
+// Main types, in reading order: Entry, Sign and Genuine (the controller's signature), List
+// (the rule), Kept (a List with its file).
 //
 // List is a value for one goroutine. Kept is safe for concurrent use; its Run owns the
 // writing and ends with its context.
@@ -14,5 +15,6 @@
 // time removes one. An entry lasts for Life after its time, which no SVID of before
 // that time outlives. A List holds at most Max entries: what has no room makes
 // everybody's SVIDs of before its time worthless, so that no number of denials pushes
-// one out.
+// one out. A signature is not needed for a denial to count; it lets a connector give the
+// denial back to a controller that was restored.
 package denial

@@ -33,6 +33,9 @@ type Config struct {
 	StateDir string
 	// Saved hears whether the file could be written, each time. Optional.
 	Saved func(file string, err error)
+	// Genuine says whether the signature of an entry is the controller's; nil keeps no
+	// signatures. It is asked once for each that is news, and must not block.
+	Genuine func(Entry) bool
 	// SaveAgain is how soon a file that could not be written is tried again.
 	SaveAgain time.Duration
 	Log       *zap.Logger
@@ -59,6 +62,13 @@ type file struct {
 type kept struct {
 	SPIFFEID      string    `json:"spiffe_id"`
 	SVIDNotBefore time.Time `json:"svid_not_before"`
+	Signed        *signed   `json:"signed,omitempty"`
+}
+
+// signed is what the controller signed of a denial, with the id of the entry around it.
+type signed struct {
+	SVIDNotBefore time.Time `json:"svid_not_before"`
+	Signature     []byte    `json:"signature"`
 }
 
 // Open loads what an earlier run kept. A file that cannot be read denies the SVIDs of
@@ -115,6 +125,13 @@ func parseFile(raw []byte, td spiffeid.TrustDomain, now time.Time) (l List, err 
 		}
 		e.SVIDNotBefore = d.SVIDNotBefore
 		l.Add(e, now)
+		if d.Signed == nil {
+			continue
+		}
+		e.SVIDNotBefore, e.Signature = d.Signed.SVIDNotBefore, signature(d.Signed.Signature)
+		if l.wants(e) {
+			l.keep(e)
+		}
 	}
 	if last := now.Add(ahead); f.Everybody.After(last) {
 		f.Everybody = last
@@ -133,14 +150,27 @@ func (k *Kept) Take(m *zerotrustv1.Denials) (more bool) {
 	now := time.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	dirty := false
 	for _, e := range entries {
 		more = k.list.Add(e, now) || more
+		if k.cfg.Genuine != nil && k.list.wants(e) && k.cfg.Genuine(e) {
+			k.list.keep(e)
+			dirty = true
+		}
 	}
-	if more {
+	if more || dirty {
 		k.dirty = true
 		k.kick()
 	}
 	return more
+}
+
+// Since lists the denials with a signature that are later than what a controller has,
+// the newest first.
+func (k *Kept) Since(has map[spiffeid.ID]time.Time) []Entry {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.list.since(has, time.Now())
 }
 
 // Before is as that of the List.
@@ -184,7 +214,11 @@ func (k *Kept) save(failed bool) (owed bool) {
 	dirty, f := k.dirty, file{Denials: []kept{}, Everybody: k.list.floor}
 	if dirty {
 		for _, e := range k.list.sorted(time.Now()) {
-			f.Denials = append(f.Denials, kept{e.ID.String(), e.SVIDNotBefore})
+			one := kept{SPIFFEID: e.ID.String(), SVIDNotBefore: e.SVIDNotBefore}
+			if s, ok := k.list.signed[e.ID]; ok {
+				one.Signed = &signed{SVIDNotBefore: s.SVIDNotBefore, Signature: s.Signature}
+			}
+			f.Denials = append(f.Denials, one)
 		}
 	}
 	k.dirty = false

@@ -61,6 +61,9 @@ func (l *Log) Sign(t testing.TB, text string) []byte {
 	return signed
 }
 
+// SignText signs what is not a checkpoint, as a controller signs denials.
+func (l *Log) SignText(text []byte) ([]byte, error) { return l.signer.Sign(text) }
+
 // Checkpoint is the state of the log.
 func (l *Log) Checkpoint(t testing.TB) witness.Checkpoint {
 	t.Helper()

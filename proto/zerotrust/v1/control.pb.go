@@ -31,6 +31,7 @@ type ConnectRequest struct {
 	//	*ConnectRequest_Heartbeat
 	//	*ConnectRequest_Tunneler
 	//	*ConnectRequest_Resync
+	//	*ConnectRequest_Denials
 	//	*ConnectRequest_AuditWitness
 	//	*ConnectRequest_Refusals
 	//	*ConnectRequest_Proofs
@@ -112,6 +113,15 @@ func (x *ConnectRequest) GetResync() *PolicyResync {
 	return nil
 }
 
+func (x *ConnectRequest) GetDenials() *Denials {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_Denials); ok {
+			return x.Denials
+		}
+	}
+	return nil
+}
+
 func (x *ConnectRequest) GetAuditWitness() *AuditWitness {
 	if x != nil {
 		if x, ok := x.Message.(*ConnectRequest_AuditWitness); ok {
@@ -164,6 +174,13 @@ type ConnectRequest_Resync struct {
 	Resync *PolicyResync `protobuf:"bytes,4,opt,name=resync,proto3,oneof"`
 }
 
+type ConnectRequest_Denials struct {
+	// Answers the complete list of the controller's denials, once a stream: those that
+	// the connector holds with a signature and the controller did not send. The last
+	// message of the answer is complete. At most 64 messages.
+	Denials *Denials `protobuf:"bytes,5,opt,name=denials,proto3,oneof"`
+}
+
 type ConnectRequest_AuditWitness struct {
 	// Answers an AuditCheckpoint.
 	AuditWitness *AuditWitness `protobuf:"bytes,20,opt,name=audit_witness,json=auditWitness,proto3,oneof"`
@@ -186,6 +203,8 @@ func (*ConnectRequest_Heartbeat) isConnectRequest_Message() {}
 func (*ConnectRequest_Tunneler) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Resync) isConnectRequest_Message() {}
+
+func (*ConnectRequest_Denials) isConnectRequest_Message() {}
 
 func (*ConnectRequest_AuditWitness) isConnectRequest_Message() {}
 
@@ -539,6 +558,10 @@ type Denial struct {
 	// A connector or tunneler of the trust domain.
 	SpiffeId      string                 `protobuf:"bytes,1,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
 	SvidNotBefore *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=svid_not_before,json=svidNotBefore,proto3" json:"svid_not_before,omitempty"`
+	// Ed25519, by the key of the controller's audit log, over the other fields; only on the
+	// control stream. With it a connector can give the denial back to a controller that
+	// was restored, and nobody can make one up.
+	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,12 +610,22 @@ func (x *Denial) GetSvidNotBefore() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Denial) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // Denials come before the policy or directory of the same change, and in full at the
 // begin of a stream. An entry that is not understood is left out.
 type Denials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 128.
-	Denials       []*Denial `protobuf:"bytes,1,rep,name=denials,proto3" json:"denials,omitempty"`
+	Denials []*Denial `protobuf:"bytes,1,rep,name=denials,proto3" json:"denials,omitempty"`
+	// The sender has now sent all that it has. On the control stream a controller says so
+	// once, at the begin.
+	Complete      bool `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -632,6 +665,13 @@ func (x *Denials) GetDenials() []*Denial {
 		return x.Denials
 	}
 	return nil
+}
+
+func (x *Denials) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
 }
 
 // AuditWitness is what the connector thinks of the last AuditCheckpoint. It is a
@@ -1909,12 +1949,13 @@ var File_zerotrust_v1_control_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xbc\x03\n" +
+	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xef\x03\n" +
 	"\x0eConnectRequest\x124\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.zerotrust.v1.ConnectorHelloH\x00R\x05hello\x12@\n" +
 	"\theartbeat\x18\x02 \x01(\v2 .zerotrust.v1.ConnectorHeartbeatH\x00R\theartbeat\x12:\n" +
 	"\btunneler\x18\x03 \x01(\v2\x1c.zerotrust.v1.TunnelerReportH\x00R\btunneler\x124\n" +
-	"\x06resync\x18\x04 \x01(\v2\x1a.zerotrust.v1.PolicyResyncH\x00R\x06resync\x12A\n" +
+	"\x06resync\x18\x04 \x01(\v2\x1a.zerotrust.v1.PolicyResyncH\x00R\x06resync\x121\n" +
+	"\adenials\x18\x05 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x12A\n" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
 	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
 	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
@@ -1946,12 +1987,14 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x02to\x18\x03 \x01(\x04R\x02to\x12\x12\n" +
 	"\x04part\x18\x04 \x01(\rR\x04part\x12\x14\n" +
 	"\x05parts\x18\x05 \x01(\rR\x05parts\x12\x16\n" +
-	"\x06digest\x18\x06 \x01(\fR\x06digest\"i\n" +
+	"\x06digest\x18\x06 \x01(\fR\x06digest\"\x87\x01\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
-	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\"9\n" +
+	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"U\n" +
 	"\aDenials\x12.\n" +
-	"\adenials\x18\x01 \x03(\v2\x14.zerotrust.v1.DenialR\adenials\"<\n" +
+	"\adenials\x18\x01 \x03(\v2\x14.zerotrust.v1.DenialR\adenials\x12\x1a\n" +
+	"\bcomplete\x18\x02 \x01(\bR\bcomplete\"<\n" +
 	"\fAuditWitness\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x18\n" +
 	"\afailure\x18\x02 \x01(\tR\afailure\"_\n" +
@@ -2097,51 +2140,52 @@ var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	12, // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
 	13, // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
 	2,  // 3: zerotrust.v1.ConnectRequest.resync:type_name -> zerotrust.v1.PolicyResync
-	7,  // 4: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
-	8,  // 5: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
-	10, // 6: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	24, // 7: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	3,  // 8: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
-	25, // 9: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
-	5,  // 10: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
-	9,  // 11: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	25, // 12: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	25, // 13: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	11, // 14: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	25, // 15: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	25, // 16: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	24, // 17: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	24, // 18: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	25, // 19: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	16, // 20: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
-	18, // 21: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	6,  // 22: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	26, // 23: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
-	15, // 24: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	4,  // 25: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	17, // 26: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
-	25, // 27: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
-	27, // 28: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
-	25, // 29: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	27, // 30: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	3,  // 31: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
-	10, // 32: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	23, // 33: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
-	6,  // 34: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	26, // 35: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
-	4,  // 36: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	28, // 37: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
-	0,  // 38: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	19, // 39: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	20, // 40: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	14, // 41: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	22, // 42: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	21, // 43: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	41, // [41:44] is the sub-list for method output_type
-	38, // [38:41] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	6,  // 4: zerotrust.v1.ConnectRequest.denials:type_name -> zerotrust.v1.Denials
+	7,  // 5: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
+	8,  // 6: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
+	10, // 7: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	24, // 8: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	3,  // 9: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
+	25, // 10: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	5,  // 11: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
+	9,  // 12: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	25, // 13: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	25, // 14: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	11, // 15: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	25, // 16: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	25, // 17: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	24, // 18: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	24, // 19: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	25, // 20: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	16, // 21: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
+	18, // 22: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	6,  // 23: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
+	26, // 24: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
+	15, // 25: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	4,  // 26: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	17, // 27: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
+	25, // 28: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
+	27, // 29: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
+	25, // 30: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	27, // 31: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	3,  // 32: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
+	10, // 33: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	23, // 34: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
+	6,  // 35: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	26, // 36: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
+	4,  // 37: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	28, // 38: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
+	0,  // 39: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	19, // 40: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	20, // 41: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	14, // 42: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	22, // 43: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	21, // 44: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	42, // [42:45] is the sub-list for method output_type
+	39, // [39:42] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -2155,6 +2199,7 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectRequest_Heartbeat)(nil),
 		(*ConnectRequest_Tunneler)(nil),
 		(*ConnectRequest_Resync)(nil),
+		(*ConnectRequest_Denials)(nil),
 		(*ConnectRequest_AuditWitness)(nil),
 		(*ConnectRequest_Refusals)(nil),
 		(*ConnectRequest_Proofs)(nil),
