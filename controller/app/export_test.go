@@ -46,6 +46,7 @@ func ExportAll(r *metrics.Registry) {
 	p := policy.NewPublisher(spiffeid.TrustDomain{}, nil, zap.NewNop(), time.Now)
 	storeLatency(r)
 	enrollResults(r)
+	denialsReturned(r)
 	installResults(r)
 	measureRevocations(r)
 	streamsOpened(r)
