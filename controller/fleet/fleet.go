@@ -65,10 +65,9 @@ type Tx interface {
 
 // Roster says who is here; presence.Roster is it.
 type Roster interface {
-	// Connector and Tunneler return what is known of a member; stored is its last-seen
-	// time from before this program started.
-	Connector(id string, stored time.Time) presence.State
-	Tunneler(id string, stored time.Time) (p presence.State, connector string, open []presence.Session)
+	Present
+	// Turns is how the lists follow who comes and goes.
+	Turns() *presence.Turns
 	Activity() presence.Activity
 }
 
@@ -120,7 +119,7 @@ func New(cfg Config) *Fleet {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: newIndex(cfg.Store, cfg.Now, cfg.Log)}
+	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: newIndex(cfg.Store, cfg.Roster, cfg.Now, cfg.Log)}
 }
 
 // ErrRevoked refuses a member that is not, or no longer, enrolled.

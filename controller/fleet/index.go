@@ -3,28 +3,47 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-// Connectors lists all connectors with their presence, by id.
+// Lists returns the members and hosts as they are at this moment, to be read in pages.
+func (f *Fleet) Lists(ctx context.Context) (*Lists, error) { return f.index.current(ctx) }
+
+// Connectors lists all connectors with their presence, by id. It costs the time of the
+// fleet: Lists has pages.
 func (f *Fleet) Connectors(ctx context.Context) ([]Connector, error) {
-	r, err := f.index.current(ctx)
+	l, err := f.Lists(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return f.connectorsNow(slices.Clone(r.connectors)), nil
+	p, err := l.Connectors(ctx, Query{Revoked: true, Limit: max(1, l.connectors.len(Query{Revoked: true}.parts()))})
+	return p.Items, err
 }
 
-// Tunnelers lists all tunnelers with their presence, by id.
+// Tunnelers lists all tunnelers with their presence, by id, as Connectors does.
 func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
-	r, err := f.index.current(ctx)
+	l, err := f.Lists(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return f.tunnelersNow(slices.Clone(r.tunnelers)), nil
+	p, err := l.Tunnelers(ctx, Query{Revoked: true, Limit: max(1, l.tunnelers.len(Query{Revoked: true}.parts()))})
+	return p.Items, err
+}
+
+// Hosts lists all hosts, revoked ones too, without their certificates and keys, as
+// Connectors does.
+func (f *Fleet) Hosts(ctx context.Context) (out []Host, err error) {
+	l, err := f.Lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	next := l.hosts.walk(orderID, false, nil, Query{Revoked: true}.parts())
+	for e := next(); e != nil; e = next() {
+		out = append(out, e.row.Host)
+	}
+	return out, nil
 }
 
 // Connector returns one connector with its presence, or ErrNotFound. It reads that one.
@@ -33,7 +52,7 @@ func (f *Fleet) Connector(ctx context.Context, id string) (Connector, error) {
 	if err != nil || len(found) == 0 {
 		return Connector{}, cmp.Or(err, ErrNotFound)
 	}
-	return f.connectorsNow(found)[0], nil
+	return connectorNow(f.cfg.Roster, found[0]), nil
 }
 
 // Tunneler returns one tunneler with its presence, or ErrNotFound. It reads that one.
@@ -42,7 +61,7 @@ func (f *Fleet) Tunneler(ctx context.Context, id string) (Tunneler, error) {
 	if err != nil || len(found) == 0 {
 		return Tunneler{}, cmp.Or(err, ErrNotFound)
 	}
-	return f.tunnelersNow(found)[0], nil
+	return tunnelerNow(f.cfg.Roster, found[0]), nil
 }
 
 // Host returns one host and all its members, or ErrNotFound. It reads those.
@@ -52,33 +71,13 @@ func (f *Fleet) Host(ctx context.Context, id identity.HostID) (Host, []Connector
 		return h, nil, nil, err
 	}
 	connectors, tunnelers, err := f.cfg.Store.MembersOn(ctx, id)
-	return h, f.connectorsNow(connectors), f.tunnelersNow(tunnelers), err
-}
-
-// connectorsNow adds what is known of them at this moment.
-func (f *Fleet) connectorsNow(all []Connector) []Connector {
-	for i := range all {
-		all[i].Presence = f.cfg.Roster.Connector(all[i].ID, all[i].LastSeenAt)
-		all[i].LastSeenAt = all[i].Presence.LastSeen
+	for i := range connectors {
+		connectors[i] = connectorNow(f.cfg.Roster, connectors[i])
 	}
-	return all
-}
-
-// tunnelersNow adds what is known of them at this moment.
-func (f *Fleet) tunnelersNow(all []Tunneler) []Tunneler {
-	for i := range all {
-		p, current, sessions := f.cfg.Roster.Tunneler(all[i].ID, all[i].LastSeenAt)
-		all[i].Presence, all[i].Sessions, all[i].LastSeenAt = p, sessions, p.LastSeen
-		all[i].Version = cmp.Or(p.Version, all[i].Version)
-		all[i].ConnectorID = cmp.Or(current, all[i].ConnectorID)
+	for i := range tunnelers {
+		tunnelers[i] = tunnelerNow(f.cfg.Roster, tunnelers[i])
 	}
-	return all
-}
-
-// Hosts lists all hosts, revoked ones too, without their certificates and keys.
-func (f *Fleet) Hosts(ctx context.Context) ([]Host, error) {
-	r, err := f.index.current(ctx)
-	return slices.Clone(r.hosts), err
+	return h, connectors, tunnelers, err
 }
 
 // Networks lists all networks, by id.

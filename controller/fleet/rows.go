@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,74 +10,76 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-// index keeps what lists read of the store in memory: to read ten thousand rows for each
-// look at the dashboard would cost more than all else in it. It follows the change log
-// when somebody looks, and reads the rows that changed; who was seen when is the roster's.
+// index keeps the Lists up to date: to read ten thousand rows for each look at the
+// dashboard would cost more than all else in it. It follows the change log and the turns
+// of the roster when somebody looks, and takes what changed.
 type index struct {
 	store    Store
+	roster   Roster
 	follower *changelog.Follower
+	turns    *presence.Turns
+
+	scans chan struct{}
 
 	mu   sync.Mutex
-	rows rows
+	rows *roll
+	now  *Lists // of rows; nil if they have changed since
 }
 
-// rows are never changed, only replaced.
-type rows struct {
-	connectors []Connector
-	tunnelers  []Tunneler
-	hosts      []Host
-}
-
-func newIndex(store Store, now func() time.Time, log *zap.Logger) *index {
-	x := &index{store: store}
+func newIndex(store Store, roster Roster, now func() time.Time, log *zap.Logger) *index {
+	x := &index{store: store, roster: roster, turns: roster.Turns(), scans: newScans()}
+	x.rows = newRoll(roster, x.scans)
+	// Each change of a row is in the log, in the same transaction: to read all rows now
+	// and then would keep everybody who looks waiting, and tell nothing.
 	x.follower = changelog.NewFollower(changelog.Config{
-		Name: "lists of the fleet", Log: store, Reader: indexReader{x}, SyncEvery: compareEvery, Now: now, Logger: log,
+		Name: "lists of the fleet", Log: store, Reader: indexReader{x}, Now: now, Logger: log,
 	})
 	return x
 }
 
-// current returns rows that are as new as the call, or newer.
-func (x *index) current(ctx context.Context) (rows, error) {
+// current returns the lists with everything that was committed, and everybody who came
+// or went, before the call.
+func (x *index) current(ctx context.Context) (*Lists, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if err := x.follower.CatchUp(ctx); err != nil {
-		return rows{}, err
+		return nil, err
 	}
-	return x.get(), nil
-}
-
-func (x *index) get() rows {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.rows
-}
-
-func (x *index) set(next rows) {
-	for i := range next.hosts {
-		next.hosts[i].Certificate, next.hosts[i].KeyHash = nil, nil // no list shows them
+	// After the rows: somebody who turned while they were read is among these.
+	for _, turn := range x.turns.Take() {
+		if x.rows.turn(turn) {
+			x.now = nil
+		}
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.rows = next
+	if x.now == nil {
+		x.now = x.rows.lists()
+	}
+	return x.now, nil
 }
 
-// indexReader implements changelog.Reader.
+// indexReader implements changelog.Reader. Its methods run within current, with mu held.
 type indexReader struct{ *index }
 
 // Sync reads all rows.
-func (x indexReader) Sync(ctx context.Context) (err error) {
-	var next rows
-	if next.connectors, err = x.store.Connectors(ctx); err != nil {
+func (x indexReader) Sync(ctx context.Context) error {
+	connectors, err := x.store.Connectors(ctx)
+	if err != nil {
 		return err
 	}
-	if next.tunnelers, err = x.store.Tunnelers(ctx); err != nil {
+	tunnelers, err := x.store.Tunnelers(ctx)
+	if err != nil {
 		return err
 	}
-	if next.hosts, err = x.store.Hosts(ctx); err != nil {
+	hosts, err := x.store.Hosts(ctx)
+	if err != nil {
 		return err
 	}
-	x.set(next)
+	x.rows, x.now = newRoll(x.roster, x.scans), nil
+	x.rows.load(connectors, tunnelers, hosts)
 	return nil
 }
 
@@ -103,43 +104,33 @@ func (x indexReader) Apply(ctx context.Context, changes []changelog.Change) erro
 			asked[changelog.Tunneler][t.ID] = struct{}{}
 		}
 	}
-	next := x.get()
-	var err error
-	if next.connectors, err = reread(ctx, next.connectors, asked[changelog.Connector], x.store.ConnectorsByID, Connector.id); err != nil {
+	return x.reread(ctx, keysOf(asked[changelog.Connector]), keysOf(asked[changelog.Tunneler]), keysOf(asked[changelog.Host]))
+}
+
+func keysOf(ids map[string]struct{}) []string { return slices.Collect(maps.Keys(ids)) }
+
+// reread replaces these rows by those that the store has now.
+func (x indexReader) reread(ctx context.Context, connectorIDs, tunnelerIDs, hostIDs []string) error {
+	if len(connectorIDs)+len(tunnelerIDs)+len(hostIDs) == 0 {
+		return nil
+	}
+	connectors, err := x.store.ConnectorsByID(ctx, connectorIDs)
+	if err != nil {
 		return err
 	}
-	if next.tunnelers, err = reread(ctx, next.tunnelers, asked[changelog.Tunneler], x.store.TunnelersByID, Tunneler.id); err != nil {
+	tunnelers, err := x.store.TunnelersByID(ctx, tunnelerIDs)
+	if err != nil {
 		return err
 	}
-	if next.hosts, err = reread(ctx, next.hosts, asked[changelog.Host], x.store.HostsByID, Host.id); err != nil {
+	hosts, err := x.store.HostsByID(ctx, hostIDs)
+	if err != nil {
 		return err
 	}
-	x.set(next)
+	x.now = nil
+	x.rows.forget(connectorIDs, tunnelerIDs, hostIDs)
+	x.rows.load(connectors, tunnelers, hosts)
 	return nil
 }
 
 // Settled implements changelog.Reader.
 func (indexReader) Settled(context.Context) error { return nil }
-
-// reread returns a list, by id, in which the rows that were asked for are those that the
-// store has now.
-func reread[T any](ctx context.Context, list []T, asked map[string]struct{}, read func(context.Context, []string) ([]T, error), id func(T) string) ([]T, error) {
-	if len(asked) == 0 {
-		return list, nil
-	}
-	found, err := read(ctx, slices.Collect(maps.Keys(asked)))
-	if err != nil {
-		return nil, err
-	}
-	next := slices.DeleteFunc(slices.Clone(list), func(row T) bool {
-		_, stale := asked[id(row)]
-		return stale
-	})
-	next = append(next, found...)
-	slices.SortFunc(next, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
-	return next, nil
-}
-
-func (c Connector) id() string { return c.ID }
-func (t Tunneler) id() string  { return t.ID }
-func (h Host) id() string      { return string(h.ID) }

@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -160,4 +161,29 @@ func TestCountsAgreeWithANaiveModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+// TestALookDoesNotAskEachMember: who is silent is asked for the time; a count, and a look
+// for flips, ask the first one of an order and not a thousand.
+func TestALookDoesNotAskEachMember(t *testing.T) {
+	t.Parallel()
+	c, asked := newClock(), 0
+	r := presence.NewRoster(func() time.Time {
+		asked++
+		return c.Now()
+	})
+	for i := range 1000 {
+		id := fmt.Sprintf("m%04d", i)
+		r.ConnectorUp(presence.Arrival{ID: id}, "", presence.SVID{})
+		r.TunnelerReport(id, presence.Report{TunnelerID: id, Since: c.Now()})
+	}
+	require.Equal(t, 2000, r.Look())
+	asked = 0
+	require.Equal(t, 1000, r.Headcount(someQuantiles...).Tunnelers.Online)
+	require.Zero(t, r.Look())
+	require.Empty(t, r.Refusing())
+	require.LessOrEqual(t, asked, 5)
+	c.Advance(presence.OfflineAfter + time.Second)
+	require.Equal(t, 2000, r.Look(), "nothing happened but time")
+	require.Zero(t, r.Headcount().Connectors.Online)
 }

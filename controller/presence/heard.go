@@ -56,6 +56,7 @@ func (r *Roster) expireSessions(id string, now time.Time) {
 // is counted and ordered true. It needs r.mu.
 func (r *Roster) changeConnector(id string, do func()) {
 	var place *list.Element
+	before := r.presence(r.connectors[id], time.Time{}).LastSeen
 	if a := r.connectors[id]; a != nil && a.place != nil {
 		place, a.place = a.place, nil
 		r.connectorAges.remove(r.since(a.LastSeen))
@@ -63,8 +64,10 @@ func (r *Roster) changeConnector(id string, do func()) {
 	}
 	do()
 	a := r.connectors[id]
-	is := r.presence(a, time.Time{}).Status == Online
-	if is != (place != nil) {
+	now := r.presence(a, time.Time{})
+	is := now.Status == Online
+	// When one that is OFFLINE was heard of is part of what it is.
+	if is != (place != nil) || !is && !now.LastSeen.Equal(before) {
 		r.turned(identity.Workload{Kind: identity.KindConnector, ID: id})
 	}
 	if !is {

@@ -28,14 +28,14 @@ func (r *Roster) ConnectorRefuses(id string, stream uint64, reason string) (news
 	news = (a.Refusal == "") != (reason == "")
 	a.Refusal = reason
 	r.refuses(id, reason != "")
-	if news {
-		r.turned(identity.Workload{Kind: identity.KindConnector, ID: id})
-	}
 	return news
 }
 
 // refuses needs r.mu.
 func (r *Roster) refuses(id string, it bool) {
+	if _, did := r.refusing[id]; did != it {
+		r.turned(identity.Workload{Kind: identity.KindConnector, ID: id})
+	}
 	if it {
 		r.refusing[id] = struct{}{}
 	} else {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -192,4 +193,43 @@ func TestSeriesAndSettings(t *testing.T) {
 	require.JSONEq(t, `{"step_seconds":300,"points":[]}`, get(t, e, "/api/admin/series?window=24h").Body.String())
 	requireProblem(t, get(t, e, "/api/admin/series?window=7d"), http.StatusBadRequest)
 	require.Equal(t, "controller-1", decode[adminapi.Settings](t, get(t, e, "/api/admin/settings")).ControllerID)
+}
+
+// FuzzPageToken: a page token is answered with a page or refused as one, in every list
+// and order of the fleet.
+func FuzzPageToken(f *testing.F) {
+	for _, seed := range []string{
+		"", "x", "connectors:id:a\x00a", "connectors:id:a", "connectors:-last_seen:\x00b", "connectors:enrolled_at:00001893553445000000\x00b",
+		"hosts:status:ONLINE\x00abab", "connectors:version:v000000001\x00\x00", "tunnelers:last_seen:-1\x00t",
+	} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	e := mixed(f)
+	f.Fuzz(func(t *testing.T, token string, encode bool) {
+		if encode {
+			token = base64.RawURLEncoding.EncodeToString([]byte(token))
+		}
+		for _, list := range []string{"connectors?", "tunnelers?sort=last_seen&", "hosts?sort=-hostname&", "connectors?sort=-enrolled_at&", "connectors?sort=status&", "connectors?sort=-last_seen&", "connectors?sort=version&q=v&"} {
+			w := get(t, e, "/api/admin/"+list+"page_token="+url.QueryEscape(token))
+			if w.Code == http.StatusOK {
+				continue
+			}
+			require.Equal(t, "page_token", requireProblem(t, w, http.StatusBadRequest).Field)
+		}
+	})
+}
+
+// TestAPageTokenIsOneThatAPageHad: whatever else has its form is refused.
+func TestAPageTokenIsOneThatAPageHad(t *testing.T) {
+	t.Parallel()
+	e := mixed(t)
+	for _, text := range []string{
+		"connectors:id:a", "connectors:id:a\x00b", "connectors:id:\x00", "connectors:id:\x00a", "connectors:status:UP\x00a", "connectors:last_seen:1\x00a",
+		"connectors:enrolled_at:99999999999999999999\x00a", "connectors:enrolled_at:-0000000000000000001\x00a",
+	} {
+		sort := strings.Split(text, ":")[1]
+		w := get(t, e, "/api/admin/connectors?sort="+sort+"&page_token="+base64.RawURLEncoding.EncodeToString([]byte(text)))
+		require.Equal(t, "page_token", requireProblem(t, w, http.StatusBadRequest).Field, text)
+	}
 }

@@ -10,20 +10,17 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 func (s *Server) memberOperations() []operation {
-	include := param{name: "include", description: "also members whose access was revoked", enum: []string{"revoked"}}
-	connectors, tunnelers := append(s.connectors().params(), include), append(s.tunnelers().params(), include)
-	ops := func(kind, tag string, query []param, list, one any, do [3]func(*gin.Context) error) []operation {
+	ops := func(kind, tag string, list, one any, do [3]func(*gin.Context) error) []operation {
 		id := []param{{name: "id", description: "the id of the " + kind, pattern: identity.IDPattern}}
 		return []operation{{
 			method: http.MethodGet, path: "/" + tag, tag: tag, summary: "List " + tag,
-			permission: auth.FleetRead, query: query, replies: listReplies(list), handle: do[0],
+			permission: auth.FleetRead, query: memberParams(), replies: listReplies(list), handle: do[0],
 		}, {
 			method: http.MethodGet, path: "/" + tag + "/:id", tag: tag, summary: "Show one " + kind + ", also a revoked one",
 			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []int{http.StatusNotFound}, handle: do[1],
@@ -34,88 +31,58 @@ func (s *Server) memberOperations() []operation {
 		}}
 	}
 	return slices.Concat(
-		ops("connector", "connectors", connectors, adminapi.ConnectorList{}, adminapi.Connector{},
+		ops("connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{},
 			[3]func(*gin.Context) error{s.listConnectors, s.getConnector, s.revokeConnector}),
-		ops("tunneler", "tunnelers", tunnelers, adminapi.TunnelerList{}, adminapi.Tunneler{},
+		ops("tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{},
 			[3]func(*gin.Context) error{s.listTunnelers, s.getTunneler, s.revokeTunneler}),
 	)
 }
 
 // members is what differs between the routes of connectors and of tunnelers.
 type members[T, R any] struct {
-	listing[*T]                                        // of pointers: a list is long, its items are large
-	all         func(ctx context.Context) ([]T, error) // the caller's own
-	one         func(ctx context.Context, id string) (T, error)
-	live        func(*T) bool
-	render      func(T) (R, error)
+	name   string // of the list
+	lists  func(ctx context.Context) (*fleet.Lists, error)
+	list   func(l *fleet.Lists, ctx context.Context, q fleet.Query) (fleet.Page[T], error)
+	one    func(ctx context.Context, id string) (T, error)
+	render func(T) (R, error)
 }
 
 func (s *Server) connectors() members[fleet.Connector, adminapi.Connector] {
-	l := memberListing("connectors", func(m *fleet.Connector) (*fleet.Member, *presence.State) { return &m.Member, &m.Presence })
-	base := l.text
-	l.text = func(m *fleet.Connector) []string {
-		return append(base(m), append([]string{m.PrivateIP, m.NetworkID}, m.Addresses...)...)
-	}
-	return members[fleet.Connector, adminapi.Connector]{
-		l, s.cfg.Fleet.Connectors, s.cfg.Fleet.Connector, func(m *fleet.Connector) bool { return m.Live() }, s.renderConnector,
-	}
+	return members[fleet.Connector, adminapi.Connector]{"connectors", s.cfg.Fleet.Lists, (*fleet.Lists).Connectors, s.cfg.Fleet.Connector, s.renderConnector}
 }
 
 func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
-	l := memberListing("tunnelers", func(m *fleet.Tunneler) (*fleet.Member, *presence.State) { return &m.Member, &m.Presence })
-	base := l.text
-	l.text = func(m *fleet.Tunneler) []string {
-		texts := append(base(m), m.ConnectorID)
-		for _, one := range m.Sessions {
-			texts = append(texts, one.ConnectorID)
-		}
-		return texts
-	}
-	return members[fleet.Tunneler, adminapi.Tunneler]{
-		l, s.cfg.Fleet.Tunnelers, s.cfg.Fleet.Tunneler, func(m *fleet.Tunneler) bool { return m.Live() }, s.renderTunneler,
-	}
+	return members[fleet.Tunneler, adminapi.Tunneler]{"tunnelers", s.cfg.Fleet.Lists, (*fleet.Lists).Tunnelers, s.cfg.Fleet.Tunneler, s.renderTunneler}
 }
 
-// memberListing is how both lists of members are ordered and searched.
-func memberListing[T any](name string, base func(*T) (*fleet.Member, *presence.State)) listing[*T] {
-	status := func(it *T) string {
-		_, p := base(it)
-		return string(statusOf(*p))
+// memberParams are the query parameters of both lists of members.
+func memberParams() []param {
+	return append(
+		listParams(sorts(fleet.ByID, fleet.BySeen, fleet.ByEnrolled, fleet.ByVersion, fleet.ByStatus), string(fleet.ByID), []string{adminapi.Online, adminapi.Offline}),
+		param{name: "include", description: "also members whose access was revoked", enum: []string{"revoked"}})
+}
+
+func sorts(all ...fleet.Sort) (names []string) {
+	for _, s := range all {
+		names = append(names, string(s))
 	}
-	key := func(of func(*fleet.Member, *presence.State) string) func(*T) string {
-		return func(it *T) string { return of(base(it)) }
-	}
-	return listing[*T]{
-		name: name, sort: "id", id: key(func(m *fleet.Member, _ *presence.State) string { return m.ID }),
-		keys: map[string]func(*T) string{
-			"id":          key(func(m *fleet.Member, _ *presence.State) string { return m.ID }),
-			"last_seen":   key(func(m *fleet.Member, p *presence.State) string { return timeKey(lastSeen(*m, *p)) }),
-			"enrolled_at": key(func(m *fleet.Member, _ *presence.State) string { return timeKey(m.EnrolledAt) }),
-			"version":     key(func(m *fleet.Member, _ *presence.State) string { return numberKey(m.Version) }),
-			"status":      status,
-		},
-		status: status, statuses: []string{adminapi.Online, adminapi.Offline},
-		text: func(it *T) []string {
-			m, p := base(it)
-			return []string{m.ID, m.Version, p.RemoteAddr, string(m.HostID)}
-		},
-	}
+	return names
 }
 
 func (s *Server) listConnectors(c *gin.Context) error {
-	items, page, err := s.connectors().page(c)
+	items, next, total, err := s.connectors().page(c)
 	if err != nil {
 		return err
 	}
-	return list(c, adminapi.ConnectorList{Connectors: items, NextPageToken: page.next, Total: page.total})
+	return list(c, adminapi.ConnectorList{Connectors: items, NextPageToken: next, Total: total})
 }
 
 func (s *Server) listTunnelers(c *gin.Context) error {
-	items, page, err := s.tunnelers().page(c)
+	items, next, total, err := s.tunnelers().page(c)
 	if err != nil {
 		return err
 	}
-	return list(c, adminapi.TunnelerList{Tunnelers: items, NextPageToken: page.next, Total: page.total})
+	return list(c, adminapi.TunnelerList{Tunnelers: items, NextPageToken: next, Total: total})
 }
 
 func (s *Server) getConnector(c *gin.Context) error { return s.connectors().get(c) }
@@ -130,33 +97,30 @@ func (s *Server) revokeTunneler(c *gin.Context) error {
 	return s.revokeMember(c, identity.KindTunneler)
 }
 
-// page returns one page and its items rendered.
-func (m members[T, R]) page(c *gin.Context) ([]R, page[*T], error) {
-	all, err := m.all(c.Request.Context())
+// page returns the items of one page rendered, the token of the next one and how many
+// there are on all.
+func (m members[T, R]) page(c *gin.Context) (items []R, next string, total int, err error) {
+	q, at, err := fleetQuery(m.name, queryOf(c))
 	if err != nil {
-		return nil, page[*T]{}, err
+		return nil, "", 0, err
 	}
-	q := queryOf(c)
-	revoked := q.Get("include") == "revoked"
-	items := make([]*T, 0, len(all))
-	for i := range all {
-		if revoked || m.live(&all[i]) {
-			items = append(items, &all[i])
-		}
-	}
-	p, err := m.of(items, q)
+	lists, err := m.lists(c.Request.Context())
 	if err != nil {
-		return nil, p, err
+		return nil, "", 0, err
 	}
-	out := make([]R, 0, len(p.items))
-	for _, it := range p.items {
-		r, err := m.render(*it)
+	p, err := m.list(lists, c.Request.Context(), q)
+	if err != nil {
+		return nil, "", 0, fleetProblem(err)
+	}
+	items = make([]R, 0, len(p.Items))
+	for _, it := range p.Items {
+		r, err := m.render(it)
 		if err != nil {
-			return nil, p, err
+			return nil, "", 0, err
 		}
-		out = append(out, r)
+		items = append(items, r)
 	}
-	return out, p, nil
+	return items, at.tokenOf(p.Next), p.Total, nil
 }
 
 // get renders the member that the path names, also a revoked one.

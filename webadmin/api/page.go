@@ -2,12 +2,15 @@ package api
 
 import (
 	"encoding/base64"
-	"fmt"
+	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 )
 
 const (
@@ -37,16 +40,21 @@ type listing[T any] struct {
 
 // params are the query parameters of the list.
 func (l listing[T]) params() []param {
+	return listParams(slices.Collect(maps.Keys(l.keys)), l.sort, l.statuses)
+}
+
+// listParams are the query parameters of a list with these keys.
+func listParams(keys []string, standard string, statuses []string) []param {
 	var sorts []string
-	for name := range l.keys {
+	for _, name := range keys {
 		sorts = append(sorts, name, "-"+name)
 	}
 	slices.SortFunc(sorts, func(a, b string) int {
 		return strings.Compare(strings.TrimPrefix(a, "-")+a, strings.TrimPrefix(b, "-")+b)
 	})
 	return append(pageParams(), []param{
-		{name: "sort", description: "order of the items, a - for descending; " + l.sort + " when absent", enum: sorts},
-		{name: "status", description: "only items with this status", enum: l.statuses},
+		{name: "sort", description: "order of the items, a - for descending; " + standard + " when absent", enum: sorts},
+		{name: "status", description: "only items with this status", enum: statuses},
 		{name: "q", description: "only items in which this text occurs, in upper or lower case", maxLength: maxSearch},
 	}...)
 }
@@ -101,7 +109,7 @@ func (l listing[T]) of(all []T, q url.Values) (page[T], error) {
 			continue
 		}
 		out.total++
-		key := keyOf(it) + "\x00" + l.id(it)
+		key := keyOf(it) + keySeparator + l.id(it)
 		if at.after == "" || (key > at.after) != descending && key != at.after {
 			rest = append(rest, keyed{key, i})
 		}
@@ -147,7 +155,7 @@ func (c cursor) parse(token string) (key string, err error) {
 	key, _ = strings.CutPrefix(string(b), c.list+":"+c.order+":")
 	// Encoded again it must be the same: one page token has one spelling.
 	if err != nil || key == "" || c.token(key) != token {
-		return "", invalid("page_token", "is not a next_page_token of this list in this order")
+		return "", errPageToken()
 	}
 	return key, nil
 }
@@ -163,6 +171,54 @@ func paginate[T any](items []T, p pageQuery, key func(T) string) (page []T, next
 	return items[:p.size], p.token(key(items[p.size-1]))
 }
 
+// fleetQuery reads the page that q asks for of a list of the fleet, which has its own
+// orders, and returns how its page tokens are made.
+func fleetQuery(list string, q url.Values) (fleet.Query, cursor, error) {
+	order := string(fleet.ByID)
+	if q.Has("sort") {
+		order = q.Get("sort")
+	}
+	name, descending := strings.CutPrefix(order, "-")
+	at, err := cursor{list: list, order: order}.page(q)
+	if err != nil {
+		return fleet.Query{}, at.cursor, err
+	}
+	out := fleet.Query{
+		Sort: fleet.Sort(name), Descending: descending, Limit: at.size,
+		Status: presence.Status(q.Get("status")), Revoked: q.Get("include") == "revoked", Search: q.Get("q"),
+	}
+	if at.after != "" {
+		key, id, ok := strings.Cut(at.after, keySeparator)
+		if out.After = (fleet.Place{Key: key, ID: id}); !ok || id == "" {
+			return out, at.cursor, errPageToken()
+		}
+	}
+	return out, at.cursor, nil
+}
+
+// keySeparator is between a key and an id in a page token. Neither has it in it.
+const keySeparator = "\x00"
+
+// tokenOf is the page token of a place in a list of the fleet; empty at its end.
+func (c cursor) tokenOf(p fleet.Place) string {
+	if p == (fleet.Place{}) {
+		return ""
+	}
+	return c.token(p.Key + keySeparator + p.ID)
+}
+
+func errPageToken() error {
+	return invalid("page_token", "is not a next_page_token of this list in this order")
+}
+
+// fleetProblem is the problem of an error of a list of the fleet.
+func fleetProblem(err error) error {
+	if errors.Is(err, fleet.ErrPlace) {
+		return errPageToken()
+	}
+	return err
+}
+
 // search looks for a text, in upper or lower case.
 type search string
 
@@ -171,34 +227,3 @@ func newSearch(q string) search { return search(strings.ToLower(q)) }
 func (s search) in(texts []string) bool {
 	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), string(s)) })
 }
-
-// timeKey orders times as keys; one that has not come to pass is before all others.
-func timeKey(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf("%020d", t.UnixMicro())
-}
-
-// numberKey orders texts such as versions so that v1.10 comes after v1.9.
-func numberKey(s string) string {
-	const digits = 9 // a number of more is compared as it is
-	var b strings.Builder
-	for s != "" {
-		i := strings.IndexFunc(s, isDigit)
-		if i < 0 {
-			i = len(s)
-		}
-		b.WriteString(s[:i])
-		s = s[i:]
-		n := len(s) - len(strings.TrimLeftFunc(s, isDigit))
-		if n > 0 && n < digits {
-			b.WriteString(strings.Repeat("0", digits-n))
-		}
-		b.WriteString(s[:n])
-		s = s[n:]
-	}
-	return b.String()
-}
-
-func isDigit(r rune) bool { return '0' <= r && r <= '9' }

@@ -45,13 +45,13 @@ func (s *Server) listRequests(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	live, err := s.liveIDs(c.Request.Context())
+	lists, err := s.cfg.Fleet.Lists(c.Request.Context())
 	if err != nil {
 		return err
 	}
 	out := adminapi.RequestList{Requests: make([]adminapi.Request, 0, len(page.items)), NextPageToken: page.next, Total: page.total}
 	for _, r := range page.items {
-		out.Requests = append(out.Requests, s.renderRequest(r, live))
+		out.Requests = append(out.Requests, s.renderRequest(r, lists.Live(r.Workload)))
 	}
 	return list(c, out)
 }
@@ -62,8 +62,8 @@ func (s *Server) requestListing() listing[enroll.Request] {
 		name: "requests", sort: "-created_at", id: func(r enroll.Request) string { return r.ID },
 		keys: map[string]func(enroll.Request) string{
 			"id":         func(r enroll.Request) string { return r.Workload.ID },
-			"created_at": func(r enroll.Request) string { return timeKey(r.CreatedAt) },
-			"expires_at": func(r enroll.Request) string { return timeKey(r.ExpiresAt) },
+			"created_at": func(r enroll.Request) string { return fleet.TimeKey(r.CreatedAt) },
+			"expires_at": func(r enroll.Request) string { return fleet.TimeKey(r.ExpiresAt) },
 			"status":     state,
 		},
 		status: state, statuses: []string{"pending", "approved", "enrolled", "denied", "withdrawn", "expired"},
@@ -127,7 +127,7 @@ func (s *Server) replyRequest(c *gin.Context, r enroll.Request) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, s.renderRequest(r, map[identity.Workload]bool{r.Workload: live}))
+	c.JSON(http.StatusOK, s.renderRequest(r, live))
 	return nil
 }
 
@@ -148,29 +148,12 @@ func (s *Server) liveID(ctx context.Context, w identity.Workload) (live bool, er
 	return live, err
 }
 
-// liveIDs are the ids that an approval would have to replace.
-func (s *Server) liveIDs(ctx context.Context) (map[identity.Workload]bool, error) {
-	out := map[identity.Workload]bool{}
-	connectors, err := s.cfg.Fleet.Connectors(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range connectors {
-		out[m.Workload] = m.Live()
-	}
-	tunnelers, err := s.cfg.Fleet.Tunnelers(ctx)
-	for _, m := range tunnelers {
-		out[m.Workload] = m.Live()
-	}
-	return out, err
-}
-
-func (s *Server) renderRequest(r enroll.Request, live map[identity.Workload]bool) adminapi.Request {
+func (s *Server) renderRequest(r enroll.Request, live bool) adminapi.Request {
 	start, _ := hostproof.SplitFingerprint(r.Fingerprint)
 	state := r.State(s.cfg.Now())
 	return adminapi.Request{
 		RequestID: r.ID, Code: r.Code, State: string(state), Kind: string(r.Workload.Kind), ID: r.Workload.ID,
-		LiveID: state == enroll.RequestPending && live[r.Workload], FingerprintStart: start,
+		LiveID: state == enroll.RequestPending && live, FingerprintStart: start,
 		Hostname: r.Facts.Hostname, Version: r.Facts.Version, BinaryPath: r.Facts.BinaryPath, SystemdUnit: r.Facts.SystemdUnit, UID: r.Facts.UID,
 		Ephemeral: r.Ephemeral, SecondRole: len(r.HostCertificate) > 0, Source: r.Source, Mismatches: r.Mismatches,
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, DecidedAt: r.DecidedAt, DecidedBy: r.DecidedBy,

@@ -78,9 +78,8 @@ type Claims interface {
 
 // Fleet lists and revokes members.
 type Fleet interface {
-	Connectors(ctx context.Context) ([]fleet.Connector, error)
-	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
-	Hosts(ctx context.Context) ([]fleet.Host, error)
+	// Lists are of this moment.
+	Lists(ctx context.Context) (*fleet.Lists, error)
 	// Connector, Tunneler and Host return one, or fleet.ErrNotFound; the last one with
 	// its members.
 	Connector(ctx context.Context, id string) (fleet.Connector, error)

@@ -6,7 +6,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
@@ -52,42 +51,33 @@ func (s *Server) settings(c *gin.Context) error {
 
 // status is the head of the dashboard.
 func (s *Server) status(c *gin.Context) error {
-	connectors, err := s.cfg.Fleet.Connectors(c.Request.Context())
+	lists, err := s.cfg.Fleet.Lists(c.Request.Context())
 	if err != nil {
 		return err
 	}
-	tunnelers, err := s.cfg.Fleet.Tunnelers(c.Request.Context())
-	if err != nil {
-		return err
+	out := adminapi.Status{
+		TrustDomain: s.cfg.TrustDomain.Name(), Version: s.cfg.Version, Time: s.cfg.Now().UTC(),
+		Connectors: renderCount(lists.ConnectorCount()), Tunnelers: renderCount(lists.TunnelerCount()),
 	}
-	out := adminapi.Status{TrustDomain: s.cfg.TrustDomain.Name(), Version: s.cfg.Version, Time: s.cfg.Now().UTC()}
 	var found attention
+	total, connectors, tunnelers := lists.Signs(shownAttention)
 	for _, m := range connectors {
-		count(&out.Connectors, m.Member, m.Presence)
 		found.connector(m)
 	}
 	for _, m := range tunnelers {
-		count(&out.Tunnelers, m.Member, m.Presence)
 		found.tunneler(m)
 	}
+	total -= len(found) // what is in found is counted with the rest
 	ca, err := s.cfg.Bootstrap.Report(c.Request.Context())
 	if err != nil {
 		return err
 	}
 	found.bootstrap(ca, s.cfg.Now())
-	out.Attention, out.AttentionTotal = found.first(), len(found)
+	out.Attention, out.AttentionTotal = found.first(), total+len(found)
 	c.JSON(http.StatusOK, out)
 	return nil
 }
 
-func count(n *adminapi.Count, m fleet.Member, p presence.State) {
-	if !m.Live() {
-		return
-	}
-	n.Total++
-	if statusOf(p) == presence.Online {
-		n.Online++
-	} else {
-		n.Offline++
-	}
+func renderCount(n fleet.Count) adminapi.Count {
+	return adminapi.Count{Total: n.Total, Online: n.Online, Offline: n.Total - n.Online}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
@@ -104,8 +105,8 @@ func (s *Server) tokenListing() listing[enroll.Token] {
 		name: "tokens", sort: "-created_at", id: func(t enroll.Token) string { return t.ID },
 		keys: map[string]func(enroll.Token) string{
 			"id":         func(t enroll.Token) string { return t.Workload.ID },
-			"created_at": func(t enroll.Token) string { return timeKey(t.CreatedAt) },
-			"expires_at": func(t enroll.Token) string { return timeKey(t.ExpiresAt) },
+			"created_at": func(t enroll.Token) string { return fleet.TimeKey(t.CreatedAt) },
+			"expires_at": func(t enroll.Token) string { return fleet.TimeKey(t.ExpiresAt) },
 			"status":     state,
 		},
 		status: state, statuses: []string{string(enroll.Pending), string(enroll.Redeemed), string(enroll.Expired), string(enroll.Revoked)},

@@ -14,8 +14,7 @@ import (
 
 // Source is asked for each point; fleet.Fleet is it.
 type Source interface {
-	Connectors(ctx context.Context) ([]fleet.Connector, error)
-	Tunnelers(ctx context.Context) ([]fleet.Tunneler, error)
+	Lists(ctx context.Context) (*fleet.Lists, error)
 	Activity() presence.Activity
 }
 
@@ -78,20 +77,14 @@ func (s *Series) Run(ctx context.Context) error {
 
 // Sample adds a point now.
 func (s *Series) Sample(ctx context.Context) error {
-	connectors, err := s.source.Connectors(ctx)
+	lists, err := s.source.Lists(ctx)
 	if err != nil {
 		return err
 	}
-	tunnelers, err := s.source.Tunnelers(ctx)
-	if err != nil {
-		return err
-	}
-	p := Point{At: s.now().UTC()}
-	for _, m := range connectors {
-		count(&p.ConnectorsOnline, &p.ConnectorsTotal, m.Member, m.Presence)
-	}
-	for _, m := range tunnelers {
-		count(&p.TunnelersOnline, &p.TunnelersTotal, m.Member, m.Presence)
+	connectors, tunnelers := lists.ConnectorCount(), lists.TunnelerCount()
+	p := Point{
+		At: s.now().UTC(), ConnectorsOnline: connectors.Online, ConnectorsTotal: connectors.Total,
+		TunnelersOnline: tunnelers.Online, TunnelersTotal: tunnelers.Total,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,16 +100,6 @@ func (s *Series) Sample(ctx context.Context) error {
 		s.sum, s.steps = Point{}, 0
 	}
 	return nil
-}
-
-func count(online, total *int, m fleet.Member, p presence.State) {
-	if !m.Live() {
-		return
-	}
-	*total++
-	if p.Status == presence.Online {
-		*online++
-	}
 }
 
 // push drops the oldest point of a full series.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
@@ -24,15 +25,33 @@ type world struct {
 	err        error
 }
 
-func (w *world) Connectors(context.Context) ([]fleet.Connector, error) { return w.connectors, w.err }
-func (w *world) Tunnelers(context.Context) ([]fleet.Tunneler, error)   { return nil, nil }
-func (w *world) Activity() presence.Activity                           { return w.activity }
+func (w *world) Lists(context.Context) (*fleet.Lists, error) {
+	return fleet.NewLists(w, w.connectors, nil, nil), w.err
+}
+func (w *world) Activity() presence.Activity { return w.activity }
+
+func (w *world) Connector(id string, _ time.Time) presence.State {
+	for _, c := range w.connectors {
+		if c.ID == id {
+			return c.Presence
+		}
+	}
+	return presence.State{}
+}
+
+func (w *world) Tunneler(string, time.Time) (presence.State, string, []presence.Session) {
+	return presence.State{}, "", nil
+}
+
+func member(id string, revoked time.Time) fleet.Member {
+	return fleet.Member{Workload: identity.Workload{Kind: identity.KindConnector, ID: id}, RevokedAt: revoked}
+}
 
 func TestPointsCountMembersAndWhatHappenedWithinTheStep(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)
 	w := &world{connectors: []fleet.Connector{
-		{Presence: presence.State{Status: presence.Online}}, {}, {Member: fleet.Member{RevokedAt: now}},
+		{Member: member("a", time.Time{}), Presence: presence.State{Status: presence.Online}}, {Member: member("b", time.Time{})}, {Member: member("c", now)},
 	}}
 	s := series.New(w, zap.NewNop(), func() time.Time { return now })
 	for range 24 * 360 { // a day

@@ -204,21 +204,41 @@ func (f *Fleet) Revocations() []fleet.Revocation {
 	return slices.Clone(f.revocations)
 }
 
-// Connectors implements api.Fleet.
-func (f *Fleet) Connectors(context.Context) ([]fleet.Connector, error) {
+// Lists implements api.Fleet and series.Source.
+func (f *Fleet) Lists(context.Context) (*fleet.Lists, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.panics {
 		panic("the secret ztc_panicked")
 	}
-	return slices.Clone(f.connectors), f.err
+	connectors, tunnelers := slices.Clone(f.connectors), slices.Clone(f.tunnelers)
+	return fleet.NewLists(rows{connectors, tunnelers}, connectors, tunnelers, f.hosts), f.err
 }
 
-// Tunnelers implements api.Fleet.
-func (f *Fleet) Tunnelers(context.Context) ([]fleet.Tunneler, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.tunnelers), f.err
+// rows know as much of the presence of members as is in them.
+type rows struct {
+	connectors []fleet.Connector
+	tunnelers  []fleet.Tunneler
+}
+
+// Connector implements fleet.Present.
+func (r rows) Connector(id string, stored time.Time) presence.State {
+	i := slices.IndexFunc(r.connectors, func(c fleet.Connector) bool { return c.ID == id })
+	return heard(r.connectors[i].Presence, stored)
+}
+
+// Tunneler implements fleet.Present.
+func (r rows) Tunneler(id string, stored time.Time) (presence.State, string, []presence.Session) {
+	i := slices.IndexFunc(r.tunnelers, func(t fleet.Tunneler) bool { return t.ID == id })
+	t := r.tunnelers[i]
+	return heard(t.Presence, stored), t.ConnectorID, t.Sessions
+}
+
+func heard(p presence.State, stored time.Time) presence.State {
+	if p.LastSeen.Before(stored) {
+		p.LastSeen = stored
+	}
+	return p
 }
 
 // AddHost enrolls a host; edit may be nil.
@@ -235,36 +255,30 @@ func (f *Fleet) AddHost(id identity.HostID, edit func(*fleet.Host)) {
 // Activity implements series.Source.
 func (f *Fleet) Activity() presence.Activity { return presence.Activity{Heartbeats: 7, Rotations: 1} }
 
-// Hosts implements api.Fleet.
-func (f *Fleet) Hosts(context.Context) ([]fleet.Host, error) {
+// Connector implements api.Fleet.
+func (f *Fleet) Connector(_ context.Context, id string) (fleet.Connector, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.hosts), f.err
-}
-
-// Connector implements api.Fleet.
-func (f *Fleet) Connector(ctx context.Context, id string) (fleet.Connector, error) {
-	all, err := f.Connectors(ctx)
-	return oneOf(all, err, func(c fleet.Connector) bool { return c.ID == id })
+	return oneOf(f.connectors, f.err, func(c fleet.Connector) bool { return c.ID == id })
 }
 
 // Tunneler implements api.Fleet.
-func (f *Fleet) Tunneler(ctx context.Context, id string) (fleet.Tunneler, error) {
-	all, err := f.Tunnelers(ctx)
-	return oneOf(all, err, func(t fleet.Tunneler) bool { return t.ID == id })
+func (f *Fleet) Tunneler(_ context.Context, id string) (fleet.Tunneler, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return oneOf(f.tunnelers, f.err, func(t fleet.Tunneler) bool { return t.ID == id })
 }
 
 // Host implements api.Fleet.
-func (f *Fleet) Host(ctx context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error) {
-	hosts, err := f.Hosts(ctx)
-	h, err := oneOf(hosts, err, func(h fleet.Host) bool { return h.ID == id })
+func (f *Fleet) Host(_ context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h, err := oneOf(f.hosts, f.err, func(h fleet.Host) bool { return h.ID == id })
 	if err != nil {
 		return h, nil, nil, err
 	}
-	connectors, err := f.Connectors(ctx)
-	tunnelers, failed := f.Tunnelers(ctx)
-	return h, slices.DeleteFunc(connectors, func(c fleet.Connector) bool { return c.HostID != id }),
-		slices.DeleteFunc(tunnelers, func(t fleet.Tunneler) bool { return t.HostID != id }), errors.Join(err, failed)
+	return h, slices.DeleteFunc(slices.Clone(f.connectors), func(c fleet.Connector) bool { return c.HostID != id }),
+		slices.DeleteFunc(slices.Clone(f.tunnelers), func(t fleet.Tunneler) bool { return t.HostID != id }), nil
 }
 
 func oneOf[T any](all []T, err error, is func(T) bool) (out T, _ error) {

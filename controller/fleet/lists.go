@@ -1,0 +1,214 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Present says what is known of members at this moment; presence.Roster is it.
+type Present interface {
+	// Connector and Tunneler return what is known of a member; stored is its last-seen
+	// time from before this program started.
+	Connector(id string, stored time.Time) presence.State
+	Tunneler(id string, stored time.Time) (p presence.State, connector string, open []presence.Session)
+}
+
+// Lists are the members and hosts as they are listed at one moment; they do not change.
+// What a page costs does not depend on the fleet, except with Query.Search and in the
+// order BySeen: these look at each entry. They hold no lock meanwhile, and only as many
+// run at once as there are places in scans.
+type Lists struct {
+	present    Present
+	scans      chan struct{}
+	connectors *table[Connector]
+	tunnelers  *table[Tunneler]
+	hosts      *table[home]
+	networks   map[string]Count // of connectors
+}
+
+// newScans lets two run at once: they are bound by the processor, which others need too.
+func newScans() chan struct{} { return make(chan struct{}, 2) }
+
+// home is a host with the ids of its members, revoked ones too.
+type home struct {
+	Host
+	residents
+}
+
+type residents struct{ connectors, tunnelers []string }
+
+// HostMembers is a host with its members, revoked ones too.
+type HostMembers struct {
+	Host       Host
+	Connectors []Connector
+	Tunnelers  []Tunneler
+}
+
+// Connectors returns a page of connectors.
+func (l *Lists) Connectors(ctx context.Context, q Query) (Page[Connector], error) {
+	return page(ctx, l.connectors, q, view[Connector, Connector]{
+		scans:   l.scans,
+		seen:    func(c *Connector) time.Time { return l.present.Connector(c.ID, c.LastSeenAt).LastSeen },
+		matches: l.matchConnector,
+		show:    func(c *Connector) Connector { return connectorNow(l.present, *c) },
+	})
+}
+
+// Tunnelers returns a page of tunnelers.
+func (l *Lists) Tunnelers(ctx context.Context, q Query) (Page[Tunneler], error) {
+	return page(ctx, l.tunnelers, q, view[Tunneler, Tunneler]{
+		scans: l.scans,
+		seen: func(t *Tunneler) time.Time {
+			p, _, _ := l.present.Tunneler(t.ID, t.LastSeenAt)
+			return p.LastSeen
+		},
+		matches: l.matchTunneler,
+		show:    func(t *Tunneler) Tunneler { return tunnelerNow(l.present, *t) },
+	})
+}
+
+// Hosts returns a page of hosts. A host is ONLINE while one of its members is, and was
+// seen when one of them was.
+func (l *Lists) Hosts(ctx context.Context, q Query) (Page[HostMembers], error) {
+	return page(ctx, l.hosts, q, view[home, HostMembers]{scans: l.scans, seen: l.seenOn, matches: matchHost, show: l.hostNow})
+}
+
+// ConnectorCount, TunnelerCount and NetworkCounts count those that are not revoked, the
+// last one the connectors of each network that has any.
+func (l *Lists) ConnectorCount() Count { return l.connectors.count() }
+
+// TunnelerCount is like ConnectorCount.
+func (l *Lists) TunnelerCount() Count { return l.tunnelers.count() }
+
+// NetworkCount is how many connectors of a network are not revoked.
+func (l *Lists) NetworkCount(id string) Count { return l.networks[id] }
+
+// Live says that a member is enrolled and not revoked.
+func (l *Lists) Live(w identity.Workload) bool {
+	if w.Kind == identity.KindConnector {
+		e := l.connectors.get(w.ID)
+		return e != nil && e.part&gone == 0
+	}
+	e := l.tunnelers.get(w.ID)
+	return e != nil && e.part&gone == 0
+}
+
+// Signs returns how many signs there are that an operator is to look into, and those
+// members that have the first ones: connectors that refuse this controller, then members
+// that it refuses, then those on cloned and on contested hosts; of each as many as most.
+func (l *Lists) Signs(most int) (total int, connectors []Connector, tunnelers []Tunneler) {
+	var cs, ts []string
+	for i := range l.connectors.signs {
+		total += l.connectors.signs[i].Len() + l.tunnelers.signs[i].Len()
+		cs = append(cs, firstIDs(l.connectors.signs[i], most)...)
+		ts = append(ts, firstIDs(l.tunnelers.signs[i], most)...)
+	}
+	return total, l.connectorsOf(cs), l.tunnelersOf(ts)
+}
+
+func firstIDs[T any](tree *tree[T], most int) (ids []string) {
+	tree.Scan(func(e *entry[T]) bool {
+		if len(ids) < most {
+			ids = append(ids, e.id)
+		}
+		return len(ids) < most
+	})
+	return ids
+}
+
+func (l *Lists) connectorsOf(ids []string) []Connector {
+	out := make([]Connector, 0, len(ids))
+	for _, id := range distinct(ids) {
+		if e := l.connectors.get(id); e != nil {
+			out = append(out, connectorNow(l.present, *e.row))
+		}
+	}
+	return out
+}
+
+func (l *Lists) tunnelersOf(ids []string) []Tunneler {
+	out := make([]Tunneler, 0, len(ids))
+	for _, id := range distinct(ids) {
+		if e := l.tunnelers.get(id); e != nil {
+			out = append(out, tunnelerNow(l.present, *e.row))
+		}
+	}
+	return out
+}
+
+func distinct(ids []string) []string {
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (l *Lists) hostNow(h *home) HostMembers {
+	return HostMembers{Host: h.Host, Connectors: l.connectorsOf(slices.Clone(h.connectors)), Tunnelers: l.tunnelersOf(slices.Clone(h.tunnelers))}
+}
+
+// seenOn is when the newest of a host's members was.
+func (l *Lists) seenOn(h *home) (newest time.Time) {
+	for _, id := range h.connectors {
+		if e := l.connectors.get(id); e != nil {
+			newest = later(newest, l.present.Connector(id, e.row.LastSeenAt).LastSeen)
+		}
+	}
+	for _, id := range h.tunnelers {
+		if e := l.tunnelers.get(id); e != nil {
+			p, _, _ := l.present.Tunneler(id, e.row.LastSeenAt)
+			newest = later(newest, p.LastSeen)
+		}
+	}
+	return newest
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// connectorNow adds what is known of a connector at this moment.
+func connectorNow(now Present, c Connector) Connector {
+	c.Presence = now.Connector(c.ID, c.LastSeenAt)
+	c.LastSeenAt = c.Presence.LastSeen
+	return c
+}
+
+// tunnelerNow adds what is known of a tunneler at this moment.
+func tunnelerNow(now Present, t Tunneler) Tunneler {
+	p, current, sessions := now.Tunneler(t.ID, t.LastSeenAt)
+	t.Presence, t.Sessions, t.LastSeenAt = p, sessions, p.LastSeen
+	t.Version = cmp.Or(p.Version, t.Version)
+	t.ConnectorID = cmp.Or(current, t.ConnectorID)
+	return t
+}
+
+// contains looks for a text that is in lower case.
+func contains(text string, in ...string) bool {
+	return slices.ContainsFunc(in, func(s string) bool { return strings.Contains(strings.ToLower(s), text) })
+}
+
+func (l *Lists) matchConnector(c *Connector, text string) bool {
+	return contains(text, c.ID, c.Version, string(c.HostID), c.PrivateIP, c.NetworkID) || contains(text, c.Addresses...) ||
+		contains(text, l.present.Connector(c.ID, c.LastSeenAt).RemoteAddr)
+}
+
+func (l *Lists) matchTunneler(t *Tunneler, text string) bool {
+	if contains(text, t.ID, string(t.HostID)) {
+		return true
+	}
+	p, current, sessions := l.present.Tunneler(t.ID, t.LastSeenAt)
+	return contains(text, cmp.Or(p.Version, t.Version), cmp.Or(current, t.ConnectorID), p.RemoteAddr) ||
+		slices.ContainsFunc(sessions, func(s presence.Session) bool { return contains(text, s.ConnectorID) })
+}
+
+func matchHost(h *home, text string) bool {
+	return contains(text, string(h.ID), h.Hostname) || contains(text, h.connectors...) || contains(text, h.tunnelers...)
+}
