@@ -28,7 +28,7 @@ func benchmarks(t *testing.T, sizes []size) (looks, flushes map[int]quantiles) {
 	}
 	some := strings.Join(names, "|")
 	looks = benchmark(t, "../../../controller/rotation", fmt.Sprintf("BenchmarkLook$/^(%s)_members$", some), "2000x")
-	flushes = benchmark(t, "../../../controller/presence", fmt.Sprintf("BenchmarkFlush$/^members=(%s)$", some), "10x")
+	flushes = benchmark(t, "../../../controller/presence", fmt.Sprintf("BenchmarkFlush$/^members=(%s)$", some), "6x")
 	for _, n := range sizes {
 		require.Contains(t, looks, n.members)
 		require.Contains(t, flushes, n.members)
