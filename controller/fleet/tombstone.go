@@ -46,6 +46,8 @@ const (
 	// Each bansEvery the agents of the next bansAtOnce tombstones are looked up.
 	bansEvery  = 10 * time.Second
 	bansAtOnce = 50
+	// stonesAtOnce are read from the database at once when all are looked at.
+	stonesAtOnce = 1000
 )
 
 // BanWatchConfig configures NewBanWatch.
@@ -53,6 +55,8 @@ type BanWatchConfig struct {
 	Store TombstoneStore
 	SPIRE interface {
 		Agent(ctx context.Context, id spiffeid.ID) (Agent, error)
+		// EachAgents calls fn with the attested agents that are not banned, a page at a time.
+		EachAgents(ctx context.Context, fn func(page []Agent) error) error
 		BanAgent(ctx context.Context, id spiffeid.ID) error
 	}
 	Now func() time.Time
@@ -78,7 +82,11 @@ func (w *BanWatch) Run(ctx context.Context) error {
 	defer t.Stop()
 	var failing logging.Condition
 	for all := false; ; {
-		last, err := w.Look(ctx)
+		look := w.Look
+		if !all {
+			look = w.LookAtAll
+		}
+		err := look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -86,9 +94,7 @@ func (w *BanWatch) Run(ctx context.Context) error {
 			failing.Fails(w.cfg.Log, zap.WarnLevel, "bans of revoked hosts not checked, retrying", err)
 		default:
 			failing.Over(w.cfg.Log, "bans of revoked hosts are checked again")
-			if all = all || last; !all {
-				continue
-			}
+			all = true
 		}
 		select {
 		case <-t.C:
@@ -98,31 +104,71 @@ func (w *BanWatch) Run(ctx context.Context) error {
 	}
 }
 
-// Look looks at the next tombstones, and says whether those were the last ones.
-func (w *BanWatch) Look(ctx context.Context) (last bool, err error) {
+// LookAtAll looks at all tombstones and at all agents that SPIRE knows as not banned: a
+// list of those costs SPIRE less than a question for each tombstone.
+func (w *BanWatch) LookAtAll(ctx context.Context) error {
+	buried := map[spiffeid.ID]Tombstone{}
+	for after := identity.HostID(""); ; {
+		page, err := w.cfg.Store.Tombstones(ctx, after, stonesAtOnce, w.cfg.Now())
+		if err != nil {
+			return err
+		}
+		for _, s := range page {
+			buried[s.AgentID], after = s, s.HostID
+		}
+		if len(page) < stonesAtOnce {
+			break
+		}
+	}
+	if len(buried) == 0 {
+		return nil
+	}
+	var faults []error
+	err := w.cfg.SPIRE.EachAgents(ctx, func(page []Agent) error {
+		for _, a := range page {
+			if s, ok := buried[a.ID]; ok {
+				faults = append(faults, w.ban(ctx, s))
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(faults, err)...)
+}
+
+// Look looks at the next tombstones.
+func (w *BanWatch) Look(ctx context.Context) error {
 	page, err := w.cfg.Store.Tombstones(ctx, w.after, bansAtOnce, w.cfg.Now())
 	if err != nil {
-		return false, err
+		return err
 	}
 	var faults []error
 	for _, s := range page {
-		faults = append(faults, w.ban(ctx, s))
+		faults = append(faults, w.look(ctx, s))
 	}
-	if last = len(page) < bansAtOnce; last {
+	if len(page) < bansAtOnce {
 		w.after = ""
 	} else {
 		w.after = page[len(page)-1].HostID
 	}
-	return last, errors.Join(faults...)
+	return errors.Join(faults...)
+}
+
+// look bans the agent of a tombstone if SPIRE knows it as not banned.
+func (w *BanWatch) look(ctx context.Context, s Tombstone) error {
+	a, err := w.cfg.SPIRE.Agent(ctx, s.AgentID)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && a.Banned:
+		return nil
+	case err != nil:
+		return fmt.Errorf("look up agent of revoked host %s: %w", s.HostID, err)
+	}
+	return w.ban(ctx, s)
 }
 
 func (w *BanWatch) ban(ctx context.Context, s Tombstone) error {
-	a, err := w.cfg.SPIRE.Agent(ctx, s.AgentID)
-	if errors.Is(err, ErrNotFound) || err == nil && a.Banned {
+	err := w.cfg.SPIRE.BanAgent(ctx, s.AgentID)
+	if errors.Is(err, ErrNotFound) {
 		return nil
-	}
-	if err == nil {
-		err = w.cfg.SPIRE.BanAgent(ctx, s.AgentID)
 	}
 	if err != nil {
 		return fmt.Errorf("ban agent of revoked host %s: %w", s.HostID, err)
