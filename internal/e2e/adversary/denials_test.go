@@ -119,6 +119,39 @@ func TestADenialActsWhateverTheWitnessSays(t *testing.T) {
 	requireCut(t, n.link)
 }
 
+// A connector that refuses what its controller sends looks well, and nobody goes there.
+func TestAConnectorThatRefusesIsNotReady(t *testing.T) {
+	t.Parallel()
+	lies := forging{make(chan struct{}), make(chan struct{})}
+	w := newWorld(t, between{audit: lies})
+	w.enrolled(t, connector, tunneler)
+	g := w.gateway(t)
+	g.attach(t)
+	require.NoError(t, g.AuditReady(t.Context()))
+	close(lies.begin)
+	lies.turn <- struct{}{}
+	eventually(t, "the connector refuses this controller", func() bool { return g.Refusal() != nil })
+	require.ErrorContains(t, g.AuditReady(t.Context()), "witness reset")
+}
+
+// The restored datastore of SPIRE is of before the bans, and a revoked host is back
+// before its turn comes.
+func TestRevokedHostsAreBannedAtTheStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, between{})
+	w.enrolled(t, connector)
+	hosts, err := w.store.Hosts(t.Context())
+	require.NoError(t, err)
+	spire := enrolltest.NewSPIRE(td)
+	spire.Attest(hosts[0].AgentID)
+	w.revoke(t, connector)
+	bans := fleet.NewBanWatch(fleet.BanWatchConfig{Store: w.store, SPIRE: spire, Now: time.Now, Log: zap.NewNop()})
+	require.NoError(t, bans.LookAtAll(t.Context()))
+	a, err := spire.Agent(t.Context(), hosts[0].AgentID)
+	require.NoError(t, err)
+	require.True(t, a.Banned)
+}
+
 // A ban lives in SPIRE's datastore: one that was restored from before it, or an agent
 // that was evicted, let a revoked host attest again.
 func TestARevokedHostStaysBanned(t *testing.T) {
