@@ -131,7 +131,7 @@ func TestAConnectorThatRefusesIsNotReady(t *testing.T) {
 	close(lies.begin)
 	lies.turn <- struct{}{}
 	eventually(t, "the connector refuses this controller", func() bool { return g.Refusal() != nil })
-	require.ErrorContains(t, g.AuditReady(t.Context()), "witness reset")
+	require.ErrorContains(t, g.AuditReady(t.Context()), "newer policy is refused, see grpcconnector witness show")
 }
 
 // The restored datastore of SPIRE is of before the bans, and a revoked host is back
