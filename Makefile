@@ -240,7 +240,7 @@ bench-flood: build spire ## Flood a running controller from this machine and mea
 .PHONY: bench-core
 bench-core: build spire ## Measure what a change costs at 1,000, 10,000 and 50,000 members, beside bare gRPC (20 min)
 	@mkdir -p bin/results
-	go test -count 1 -v -timeout 2h -run TheCore ./internal/e2e/core -full -json $(CURDIR)/bin/results/bench-core.json
+	go test -count 1 -v -timeout 2h -run TheCore ./internal/e2e/core -full -args -json $(CURDIR)/bin/results/bench-core.json
 
 .PHONY: bench-against
 bench-against: ui spire ## Measure this commit and BASE=COMMIT in turn: BENCHES="admin enroll revoke rotation" (35 min)
