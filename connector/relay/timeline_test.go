@@ -152,7 +152,8 @@ func TestAThiefOfTheBackupAdmitsNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, c, s, log, k, _ := pinned(t)
+			// A heartbeat that says so may come while the answer to a checkpoint is waited for.
+			w, c, s, log, k, _ := pinned(t, func(c *relay.Config) { c.Timing.Heartbeat = 100 * time.Millisecond })
 			s.hang <- nil
 			s = c.next(t)
 			s.hello(t)

@@ -28,10 +28,12 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -83,6 +85,8 @@ type between struct {
 	redeemer func(control.Redeemer) control.Redeemer
 	store    func(enroll.Store) enroll.Store
 	audit    control.AuditLog // nil: connectors are shown none
+	recall   control.Recall   // nil: this controller was never restored
+	key      *witnesstest.Log // signs denials; nil: they are not signed
 }
 
 // world is a controller with both gRPC listeners on loopback: everything real but
@@ -145,8 +149,13 @@ func (w *world) serve(t *testing.T, b between) {
 	w.door = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
 		TrustDomain: td, Redeemer: redeemer, Bundles: bundles{w.spireCA.Authority()}, Hosts: w.store, Renewer: w.enroll, Anchors: w.ca, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Log: log,
 	}, log)
+	var signer denial.Signer
+	returns := control.Returns{TakeBack: w.fleet.TakeBack}
+	if b.key != nil {
+		signer, returns.Key = b.key, b.key.Key
+	}
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: anyKind},
-		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Audit: b.audit, Stopping: ctx.Done(), Reports: w.collector, Log: log},
+		&control.ControlPlane{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Audit: b.audit, Stopping: ctx.Done(), Reports: w.collector, Log: log, Recall: b.recall, Signer: signer, Returns: returns},
 		&control.Directory{Fleet: w.fleet, Roster: roster, Policy: w.policy, Endpoints: func() control.Endpoints { return endpoints }, Stopping: ctx.Done(), Reports: w.collector, Log: log}, log)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.door.Run, w.plane.Run, w.policy.Run} {
