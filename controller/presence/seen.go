@@ -119,8 +119,10 @@ func (r *Roster) flushed(some []Seen, err error) {
 	for _, one := range some {
 		if err != nil {
 			r.heard[one.Workload] = struct{}{}
-		} else if s := r.tunnelers[one.Workload.ID]; s != nil && one.Workload.Kind == identity.KindTunneler {
-			s.stored = true
+		} else if one.First { // the others are stored, and to look each up costs as much as to collect it
+			if s := r.tunnelers[one.Workload.ID]; s != nil && one.Workload.Kind == identity.KindTunneler {
+				s.stored = true
+			}
 		}
 	}
 }
