@@ -18,10 +18,11 @@ type budget struct{ heap, stacks int64 }
 
 // What one object may take; docs/fleet.md says what that makes of a fleet.
 var (
-	streamBudget  = budget{36 << 10, 39 << 10} // a control stream, at the controller
-	sessionBudget = budget{36 << 10, 44 << 10} // a session, at its connector
-	awayBudget    = budget{2 << 10, 256}       // a member that is away, at the controller
-	reportBudget  = budget{1280, 256}          // a session, at the controller
+	streamBudget    = budget{36 << 10, 39 << 10} // a control stream, at the controller
+	directoryBudget = budget{36 << 10, 39 << 10} // a directory stream, at the controller
+	sessionBudget   = budget{36 << 10, 44 << 10} // a session, at its connector
+	awayBudget      = budget{2 << 10, 256}       // a member that is away, at the controller
+	reportBudget    = budget{1280, 256}          // a session, at the controller
 )
 
 // used is what the heap and the stacks hold after a collection.

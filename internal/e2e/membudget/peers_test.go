@@ -35,7 +35,8 @@ const peersEnv = "MEMBUDGET_PEERS"
 type peers struct {
 	Addr   string // of the listener that they dial
 	Server identity.Kind
-	Bundle []byte // PEM
+	Kind   identity.Kind // of themselves
+	Bundle []byte        // PEM
 	Peers  []peer
 }
 
@@ -43,10 +44,10 @@ type peer struct {
 	ID, Certificate, Key string // PEM
 }
 
-// of makes peers of a kind with SVIDs of this authority.
-func of(t *testing.T, ca *mtlstest.CA, addr string, server, kind identity.Kind, n int) peers {
+// peersOf makes peers of a kind with SVIDs of this authority.
+func peersOf(t *testing.T, ca *mtlstest.CA, addr string, server, kind identity.Kind, n int) peers {
 	t.Helper()
-	out := peers{Addr: addr, Server: server, Bundle: ca.PEM()}
+	out := peers{Addr: addr, Server: server, Kind: kind, Bundle: ca.PEM()}
 	for i := range n {
 		id := identity.Workload{Kind: kind, ID: idOf(kind, i)}
 		svid := ca.SVID(t, "spiffe://"+td.Name()+"/"+id.String(), mtlstest.OnHost(mtlstest.HostOf(id.String())))
@@ -135,10 +136,13 @@ func (p peers) use(ctx context.Context, own *mtlstest.Identity, id string, open 
 	}
 	defer func() { _ = conn.Close() }()
 	return reproof.NewClient(own, zap.NewNop()).Around(ctx, conn, func(ctx context.Context) error {
-		if p.Server == identity.KindController {
-			return controlStream(ctx, conn, own, id, open)
+		switch {
+		case p.Server == identity.KindConnector:
+			return session(ctx, conn, own, id, open)
+		case p.Kind == identity.KindTunneler:
+			return directoryStream(ctx, conn, id, open)
 		}
-		return session(ctx, conn, own, id, open)
+		return controlStream(ctx, conn, own, id, open)
 	})
 }
 
@@ -164,6 +168,25 @@ func controlStream(ctx context.Context, conn *grpc.ClientConn, own *mtlstest.Ide
 			return err
 		}
 		if h := m.GetPolicy().GetHeader(); h != nil && h.GetPart() == h.GetParts() {
+			open()
+		}
+	}
+}
+
+// directoryStream is open when the directory has come.
+func directoryStream(ctx context.Context, conn *grpc.ClientConn, id string, open func()) error {
+	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{
+		TunnelerId: id, Version: "v1", InstanceId: id, BootId: id, Protocol: wire.Protocol,
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		if m.GetDirectory() != nil {
 			open()
 		}
 	}

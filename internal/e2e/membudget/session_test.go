@@ -33,7 +33,7 @@ func TestASessionIsWithinItsBudget(t *testing.T) {
 		w := identity.Workload{Kind: identity.KindTunneler, ID: idOf(identity.KindTunneler, i)}
 		c.policy = append(c.policy, &zerotrustv1.PolicyTunneler{SpiffeId: "spiffe://" + td.Name() + "/" + w.String(), HostId: string(mtlstest.HostOf(w.String()))})
 	}
-	tunnelers := of(t, ca, serveRelay(t, ca, c.serve(t, ca)), identity.KindConnector, identity.KindTunneler, sessions)
+	tunnelers := peersOf(t, ca, serveRelay(t, ca, c.serve(t, ca)), identity.KindConnector, identity.KindTunneler, sessions)
 	<-c.applied
 	perObject(t, "a session at a connector", sessions, sessionBudget, tunnelers.start)
 }

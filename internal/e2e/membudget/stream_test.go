@@ -28,19 +28,29 @@ import (
 // TestAControlStreamIsWithinItsBudget of the controller's memory: its connection, the
 // re-proof stream beside it, and what the roster knows of the connector.
 func TestAControlStreamIsWithinItsBudget(t *testing.T) {
+	stream(t, identity.KindConnector, streamBudget)
+}
+
+// TestADirectoryStreamIsWithinItsBudget: so too, of a tunneler.
+func TestADirectoryStreamIsWithinItsBudget(t *testing.T) {
+	stream(t, identity.KindTunneler, directoryBudget)
+}
+
+func stream(t *testing.T, of identity.Kind, most budget) {
+	t.Helper()
 	if !alone(t) {
 		return
 	}
 	const streams = 200
 	ca := mtlstest.NewCA(t, td)
 	f := newFleet(t)
-	f.enroll(t, identity.KindConnector, streams)
+	f.enroll(t, of, streams)
 	require.NoError(t, f.policy.Refresh(t.Context()))
-	clients := of(t, ca, f.serve(t, ca), identity.KindController, identity.KindConnector, streams)
-	perObject(t, "a control stream", streams, streamBudget, clients.start)
+	clients := peersOf(t, ca, f.serve(t, ca), identity.KindController, of, streams)
+	perObject(t, "a stream of a "+string(of), streams, most, clients.start)
 }
 
-// fleet is the part of a controller that grows with its members.
+// fleetOf is the part of a controller that grows with its members.
 type fleetOf struct {
 	store  *store.Store
 	roster *presence.Roster
