@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"sync"
 
 	"go.uber.org/zap"
@@ -58,41 +59,56 @@ func (d *Directory) share() {
 	})
 }
 
-// Watch implements DirectoryService.
+// Watch implements DirectoryService. What it needs before it follows is in functions of
+// their own: it stands in the stack of each stream for as long as that lives.
 func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryService_WatchServer) error {
-	ctx := stream.Context()
-	c, err := callerOf(ctx)
+	w, err := d.admit(req, stream)
 	if err != nil {
 		return err
 	}
-	log := logging.For(ctx, d.Log)
-	if req.GetTunnelerId() != c.ID {
-		log.Warn("directory refused", zap.String("reason", "claimed another id"))
-		return status.Error(codes.PermissionDenied, "tunneler_id is not the id of this SVID")
+	defer w.leave()
+	return w.run(stream.Context())
+}
+
+// watch is an admitted directory stream.
+type watch struct {
+	d   *Directory
+	c   caller
+	log *zap.Logger
+
+	changed, moved, replaced, again <-chan struct{}
+
+	denials  denying
+	follow   following[policy.Connector, *zerotrustv1.DirectoryConnector]
+	timeline saying
+	leave    func() // ends what admit has begun
+}
+
+// admit hears the request and begins a watch, of which leave is to be called.
+func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryService_WatchServer) (*watch, error) {
+	ctx := stream.Context()
+	c, err := callerOf(ctx)
+	if err != nil {
+		return nil, err
 	}
-	changed, unsubscribe := d.Policy.Subscribe()
-	defer unsubscribe()
-	moved, forget := subscribe(d.Moved)
-	defer forget()
-	hello := fleet.Hello{
-		ID: c.ID, Version: req.GetVersion(), InstanceID: req.GetInstanceId(), BootID: req.GetBootId(), AgentStart: req.GetAgentStart(),
-		From: c.addr, Began: c.conn.Began(),
-	}
-	if err := validateHello(hello); err != nil {
-		log.Warn("directory refused", zap.Error(err))
-		return err
-	}
-	if err := speaks(req.GetProtocol(), c, d.Policy, d.Outdated); err != nil {
-		log.Warn("directory refused", zap.Error(err))
-		return err
+	w := &watch{d: d, c: c, log: logging.For(ctx, d.Log)}
+	hello, err := d.hello(req, c)
+	if err != nil {
+		w.log.Warn("directory refused", zap.Error(err))
+		return nil, err
 	}
 	if err := admitting(ctx, d.Recall, maxHold, d.Stopping); err != nil {
-		return err
+		return nil, err
 	}
-	again := d.Fleet.HearAgain(c.Workload)
+	// Subscribed before admitted: a revocation in between is not missed.
+	changed, unsubscribe := d.Policy.Subscribe()
+	moved, forget := subscribe(d.Moved)
+	w.changed, w.moved, w.again = changed, moved, d.Fleet.HearAgain(c.Workload)
 	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.Issue); err != nil {
-		d.refused.log(log, "directory refused", c.ID, err)
-		return toStatus(ctx, err, d.Log)
+		forget()
+		unsubscribe()
+		d.refused.log(w.log, "directory refused", c.ID, err)
+		return nil, toStatus(ctx, err, d.Log)
 	}
 	d.refused.admitted(c.ID)
 	var number uint64
@@ -100,46 +116,71 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		d.count++
 		number = d.count
 	})
-	defer release()
-	defer d.Roster.TunnelerUnproved(c.ID, number)
-	defer c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })()
-	log.Info("directory stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
-	defer log.Info("directory stream ended")
+	w.replaced = replaced
+	unproved := c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })
+	w.leave = func() {
+		w.log.Info("directory stream ended")
+		unproved()
+		d.Roster.TunnelerUnproved(c.ID, number)
+		release()
+		forget()
+		unsubscribe()
+	}
+	w.log.Info("directory stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	d.share()
 	td := c.conn.Peer().TrustDomain()
-	denials := denying{denials: &d.denials, td: td, stream: stream}
-	follow := following[policy.Connector, *zerotrustv1.DirectoryConnector]{updates: &d.updates, stream: stream, td: td}
-	follow.begin(req.GetDirectory())
-	timeline := saying{from: d.Recovery, send: func(m *zerotrustv1.Timeline) error {
+	w.denials = denying{denials: &d.denials, td: td, stream: stream}
+	w.follow = following[policy.Connector, *zerotrustv1.DirectoryConnector]{updates: &d.updates, stream: stream, td: td}
+	w.follow.begin(req.GetDirectory())
+	w.timeline = saying{from: d.Recovery, send: func(m *zerotrustv1.Timeline) error {
 		return stream.Send(&zerotrustv1.WatchResponse{Timeline: m})
 	}}
-	if err := timeline.say(); err != nil {
+	return w, nil
+}
+
+// hello checks what the request claims.
+func (d *Directory) hello(req *zerotrustv1.WatchRequest, c caller) (fleet.Hello, error) {
+	if req.GetTunnelerId() != c.ID {
+		return fleet.Hello{}, status.Error(codes.PermissionDenied, "tunneler_id is not the id of this SVID")
+	}
+	h := fleet.Hello{
+		ID: c.ID, Version: req.GetVersion(), InstanceID: req.GetInstanceId(), BootID: req.GetBootId(), AgentStart: req.GetAgentStart(),
+		From: c.addr, Began: c.conn.Began(),
+	}
+	if err := validateHello(h); err != nil {
+		return h, err
+	}
+	return h, speaks(req.GetProtocol(), c, d.Policy, d.Outdated)
+}
+
+func (w *watch) run(ctx context.Context) error {
+	if err := w.timeline.say(); err != nil {
 		return err
 	}
 	for {
-		snapshot := d.Policy.Current()
-		if !snapshot.Admits(c.Workload, c.svid.Issue) {
+		snapshot := w.d.Policy.Current()
+		if !snapshot.Admits(w.c.Workload, w.c.svid.Issue) {
 			return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 		}
-		if err := denials.update(snapshot); err != nil {
+		if err := w.denials.update(snapshot); err != nil {
 			return err
 		}
-		if err := follow.update(snapshot, d.Endpoints().ControlPlane); err != nil {
+		if err := w.follow.update(snapshot, w.d.Endpoints().ControlPlane); err != nil {
 			return err
 		}
 		select {
-		case <-changed:
-		case <-moved:
-		case <-timeline.changed:
-			if err := timeline.say(); err != nil {
+		case <-w.changed:
+		case <-w.moved:
+		case <-w.timeline.changed:
+			if err := w.timeline.say(); err != nil {
 				return err
 			}
-			follow.sent = false // the directory behind it has the tunneler pin the key
-		case <-replaced:
+			w.follow.sent = false // the directory behind it has the tunneler pin the key
+		case <-w.replaced:
 			return errReplaced
-		case <-again:
+		case <-w.again:
 			return errHearAgain
-		case <-d.Stopping:
+		case <-w.d.Stopping:
 			return status.Error(codes.Unavailable, "the controller is stopping")
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
