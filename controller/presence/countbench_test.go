@@ -21,7 +21,7 @@ func busy(n int) (r *presence.Roster, beat func(i int)) {
 	r.Look()
 	return r, func(i int) {
 		i = i * 7919 % n
-		r.ConnectorBeat(ids[i], streams[i], presence.SVID{}, uint64(i%3)) //nolint:gosec // small
+		r.ConnectorBeat(ids[i], streams[i], presence.SVID{}, uint64(i%3))
 		r.TunnelerReport(ids[i], presence.Report{TunnelerID: ids[i], Since: time.Now()})
 	}
 }
