@@ -18,6 +18,7 @@ var (
 	// upTo and only are for a look that is over sooner.
 	upTo    = flag.Int("largest", 50_000, "with -full: no fleet of more members")
 	only    = flag.String("fleets", "", "with -full: only fleets of these sizes, such as 1000,50000")
+	most    = flag.Int("streams", 10_000, "with -full: no more streams; a busy machine opens few in an hour")
 	jsonOut = flag.String("json", "", "also write what was measured to this file")
 )
 
@@ -67,6 +68,9 @@ func TestTheCoreCostsTheSameWhateverTheFleet(t *testing.T) {
 		sizes = slices.DeleteFunc(bench, func(n size) bool {
 			return n.members > *upTo || *only != "" && !slices.Contains(strings.Split(*only, ","), strconv.Itoa(n.members))
 		})
+	}
+	for i := range sizes {
+		sizes[i].streams = min(sizes[i].streams, *most)
 	}
 	looks, flushes := benchmarks(t, sizes)
 	f := newFleet(t)

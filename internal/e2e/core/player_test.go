@@ -21,7 +21,7 @@ import (
 const playEnv = "CORE_PART"
 
 // patience is how long a player may take to do as it is told, on a busy machine.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 // part is what another process of this program plays: streams, or the bare gRPC server.
 type part struct {
