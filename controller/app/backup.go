@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/backup"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
@@ -98,7 +100,20 @@ func writeBackup(cmd *cobra.Command, cfg config.Config, sealKey bool, file strin
 	if err != nil {
 		return fmt.Errorf("backup not written: %w", err)
 	}
+	if err := noteBackup(cmd.Context(), cfg, file); err != nil {
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "the backup is not in the audit log: %v\n", err)
+	}
 	return describeBackup(cmd.OutOrStdout(), file, made)
+}
+
+// noteBackup records the backup after it is made: the audit log that connectors witness from
+// now on is not the one in the file, so whoever steals that cannot show them a log that
+// they accept.
+func noteBackup(ctx context.Context, cfg config.Config, file string) error {
+	return onStore(ctx, cfg, func(s *store.Store, _ string, by audit.Event) error {
+		by.Action, by.Outcome, by.Reason = audit.BackUp, audit.Success, filepath.Base(file)
+		return s.AppendAudit(ctx, by)
+	})
 }
 
 func describeBackup(w io.Writer, file string, made backup.Made) error {
@@ -154,9 +169,10 @@ before-restore-<time>, and the revocations that their database knows are carried
 What was revoked after the backup is revoked in the restored controller then.
 
 Connectors keep revocations and refuse a policy or an audit log that is older than what
-they have seen. If the backup is not of the newest state, run
-"grpcconnector witness reset --yes" as root on each of them after the restore, and enroll
-again the hosts that were enrolled after the backup.
+they have seen. Run "grpccontroller recovery start" with the recovery key before the
+controller starts; without the key, run "grpcconnector witness reset --yes" and
+"grpctunneler directory reset --yes" as root on each host. Enroll again the hosts that
+were enrolled after the backup.
 
 Exit codes: 0 restored, 1 not restored, 2 wrong usage or configuration.`,
 		Example: `  grpccontroller restore /root/grpccontroller.tar
@@ -224,7 +240,8 @@ func describeRestore(w io.Writer, cfg config.Config, out backup.Restored) error 
 	if !out.Manifest.SealKey {
 		b.WriteString("  without the seal key: people set up their second factor again (`grpccontroller admin reset-owner` for the first one)\n")
 	}
-	b.WriteString("Now start the controller. If the backup is not of the newest state, run `grpcconnector witness reset --yes` as root on each connector.\n")
+	b.WriteString("Now run `grpccontroller recovery start` with the recovery key, so that hosts follow this controller, and start it.\n" +
+		"Without the key, start it and run `grpcconnector witness reset --yes` as root on each connector.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

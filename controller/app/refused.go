@@ -23,6 +23,6 @@ func refused(by []presence.Refusing) error {
 	if more := len(by) - len(ids); more > 0 {
 		ids = append(ids, fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("connectors refuse the policy of this controller: %s (%s). If it was restored or installed anew, run "+
-		"`grpcconnector witness reset --yes` on their hosts as root; if not, somebody may have changed its database", strings.Join(ids, ", "), by[0].Reason)
+	return fmt.Errorf("connectors refuse the policy of this controller: %s (%s). If it was restored or installed anew, stop it and run "+
+		"`grpccontroller recovery start` with the recovery key, or `grpcconnector witness reset --yes` on their hosts as root; if not, somebody may have changed its database", strings.Join(ids, ", "), by[0].Reason)
 }

@@ -37,7 +37,7 @@ entries, and distributes the policy: which tunneler may use which connector.`,
   # List the connectors that are ONLINE
   grpccontroller connectors list`,
 	}
-	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), statusCommand(), doctorCommand(), backupCommand(), restoreCommand())
+	root.AddCommand(serveCommand(), checkConfigCommand(), bootstrapCACommand(), adminCommand(), statusCommand(), doctorCommand(), backupCommand(), restoreCommand(), recoveryCommand())
 	for _, cmd := range admincmd.Commands() {
 		switch cmd.Name() { // these work on the database, not on the API
 		case "audit":

@@ -24,7 +24,8 @@ func (a *attention) connector(m fleet.Connector) {
 		*a = append(*a, adminapi.Attention{
 			Kind: adminapi.AttentionRefusing, Member: m.String(),
 			Found: "It refuses the policy of this controller: " + m.Presence.Refusal,
-			Do: "If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root. " +
+			Do: "If this controller was restored from a backup or installed anew, stop it, run `grpccontroller recovery start` with the recovery key and start it; " +
+				"without the key, run `grpcconnector witness reset --yes` on its host as root. " +
 				"If it was not, somebody may have changed its database: investigate that first.",
 		})
 	}
