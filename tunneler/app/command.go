@@ -33,7 +33,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
   grpctunneler status
   grpctunneler doctor`,
 	}
-	root.AddCommand(runCommand(), checkCommand())
+	root.AddCommand(runCommand(), checkCommand(), directoryCommand())
 	p := hostcmd.Program{
 		Name: program, Kind: identity.KindTunneler, Conf: config.File, State: config.State, Directory: directory.StoreFor, Forget: directory.Drop,
 		Run: func() hostcmd.RunSettings {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -32,9 +33,13 @@ func Store(stateDir string, d *zerotrustv1.Directory) error {
 }
 
 // Drop removes the directory that is kept in stateDir, when the host is enrolled anew;
-// whose controller it was does not matter. Denials stay.
-func Drop(stateDir string, _ bool) error {
+// whose controller it was does not matter. The timeline and the recovery key of another
+// controller are set aside. Denials stay.
+func Drop(stateDir string, otherController bool) error {
 	err := os.Remove(filepath.Join(stateDir, cacheFile))
+	if otherController && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+		_, err = timeline.Retire(stateDir, time.Now())
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}

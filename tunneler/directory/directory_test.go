@@ -74,6 +74,7 @@ type fakeController struct {
 	own     *mtlstest.Identity
 	next    chan *zerotrustv1.Directory
 	denied  chan *zerotrustv1.Denials
+	raw     chan *zerotrustv1.WatchResponse
 	got     chan *zerotrustv1.WatchRequest
 	reports chan *zerotrustv1.ProofRefusals
 	stop    func()
@@ -91,6 +92,10 @@ func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1
 				if err := stream.Send(m); err != nil {
 					return err
 				}
+			}
+		case m := <-f.raw:
+			if err := stream.Send(m); err != nil {
+				return err
 			}
 		case d := <-f.denied:
 			if err := stream.Send(&zerotrustv1.WatchResponse{Denials: d}); err != nil {
@@ -116,7 +121,7 @@ func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController
 	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeController{
 		addr: l.Addr().String(), own: own, next: make(chan *zerotrustv1.Directory, 8), denied: make(chan *zerotrustv1.Denials, 8), got: make(chan *zerotrustv1.WatchRequest, 64),
-		reports: make(chan *zerotrustv1.ProofRefusals, 64),
+		reports: make(chan *zerotrustv1.ProofRefusals, 64), raw: make(chan *zerotrustv1.WatchResponse, 64),
 	}
 	zerotrustv1.RegisterDirectoryServiceServer(server, f)
 	done := make(chan struct{})

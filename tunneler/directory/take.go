@@ -29,6 +29,7 @@ func (w *Watcher) take(kept *zerotrustv1.Directory) {
 		at = 0 // nobody can lead on from there
 	}
 	w.set.Restore(kept.GetTimeline(), at, all)
+	w.timeline.Begin(kept.GetTimeline())
 	w.current = Directory{Revision: kept.GetRevision(), Connectors: w.rebuilt(), ControlAddresses: addresses(kept.GetControlPlaneAddresses())}
 	w.tell()
 }
@@ -43,22 +44,30 @@ func (w *Watcher) update(in *zerotrustv1.DirectoryUpdate) error {
 		w.cfg.Log.Warn("directory entries that are not connectors ignored", zap.Error(err))
 	}
 	h := in.GetHeader()
+	if !w.follows(h.GetTimeline()) {
+		return nil
+	}
 	part := delta.Part[listed]{
 		Timeline: h.GetTimeline(), From: h.GetFrom(), To: h.GetTo(), Part: h.GetPart(), Parts: h.GetParts(), Digest: h.GetDigest(),
 		Removals: in.GetRemovals(), Upserts: upserts,
 	}
-	changed, err := w.apply(part, addresses(in.GetControlPlaneAddresses()))
+	changed, taken, err := w.apply(part, addresses(in.GetControlPlaneAddresses()))
+	if taken {
+		w.timeline.Taken(part.Timeline)
+	}
 	if changed {
 		w.save(false)
 	}
 	return err
 }
 
-// apply says whether the directory is not as before.
-func (w *Watcher) apply(part delta.Part[listed], control []string) (changed bool, err error) {
+// apply says whether the directory is not as before, and whether the controller stands
+// behind it now.
+func (w *Watcher) apply(part delta.Part[listed], control []string) (changed, taken bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if part.From == 0 && part.Part == 1 && !w.live {
+	// Of another timeline is only what a statement began, or what comes first.
+	if part.From == 0 && part.Part == 1 && (!w.live || part.Timeline != w.set.Position().Timeline) {
 		w.set.Forget()
 	}
 	before := w.set.Position().Digest
@@ -67,9 +76,9 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed bool
 	case errors.Is(err, delta.ErrOlder):
 		w.refused = part.To
 		w.cfg.Log.Warn("older directory refused", zap.Uint64("revision", part.To))
-		return false, nil
+		return false, false, nil
 	case err != nil:
-		return false, fmt.Errorf("directory of the controller: %w", err)
+		return false, false, fmt.Errorf("directory of the controller: %w", err)
 	}
 	moved := w.move(r)
 	if r.Outcome == delta.Ask {
@@ -79,6 +88,7 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed bool
 		changed = moved
 	} else {
 		at := w.set.Position()
+		taken = true
 		changed = moved || !w.live || at.Digest != before || at.At != w.current.Revision || !slices.Equal(control, w.current.ControlAddresses)
 		w.current.Revision, w.current.ControlAddresses, w.live, w.refused = at.At, control, true, 0
 	}
@@ -87,7 +97,7 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed bool
 		w.cfg.Log.Info("directory applied", zap.Uint64("revision", w.current.Revision), zap.Int("connectors", len(w.current.Connectors)))
 		w.tell()
 	}
-	return changed, err
+	return changed, taken, err
 }
 
 // tell has the sessions look again.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -66,6 +68,7 @@ type Watcher struct {
 	prover   *reproof.Client
 	unproven reproof.Reports
 	denied   *denial.Kept
+	timeline *timeline.Host
 	unkick   func()
 	changed  chan struct{}
 
@@ -76,6 +79,7 @@ type Watcher struct {
 	mu      sync.Mutex
 	set     *delta.Set[listed] // as received or loaded
 	current Directory          // made of it
+	astray  error              // why the controller's timeline is not followed
 	refused uint64             // revision of an older directory that was refused last; 0 if it was taken
 	live    bool               // current came from a controller, not from the disk
 	unsaved bool               // set is not on the disk
@@ -96,6 +100,9 @@ func New(cfg Config) (*Watcher, error) {
 	w.prover.Tell(w.unproven.Add)
 	w.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.SaveAgain, Log: cfg.Log.Named("denials"),
+	})
+	w.timeline = timeline.Open(timeline.HostConfig{
+		TrustDomain: cfg.TrustDomain.Name(), StateDir: cfg.StateDir, Reset: "grpctunneler directory reset --yes", Saved: cfg.Saved, Log: cfg.Log.Named("timeline"),
 	})
 	keptAt := w.loadKept()
 	kick, unkick := cfg.Identity.Subscribe()
@@ -241,9 +248,12 @@ func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 // Ready is the readiness check: a directory from disk is usable, and reported.
 func (w *Watcher) Ready(context.Context) error {
 	w.mu.Lock()
-	revision, live, refused := w.current.Revision, w.live, w.refused
+	revision, live, refused, astray := w.current.Revision, w.live, w.refused, w.astray
 	w.mu.Unlock()
 	st := w.client.Status()
+	if err := cmp.Or(w.timeline.Stopped(), astray); err != nil {
+		return err
+	}
 	if refused > 0 {
 		return fmt.Errorf("the controller's directory is older than the one in use (revision %d, in use is %d): "+
 			"if the controller was restored on purpose, restart grpctunneler on this host as root", refused, revision)
@@ -285,6 +295,9 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		if err != nil {
 			return err
 		}
+		if m := msg.GetTimeline(); m != nil {
+			w.follow(m)
+		}
 		if denials := msg.GetDenials(); denials != nil {
 			w.deny(denials)
 		}
@@ -297,6 +310,9 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 			return err
 		}
 		established()
+		if w.strays() {
+			continue
+		}
 		if known := w.Current().ControlAddresses; len(known) > 0 {
 			w.client.Learn(known)
 		}
@@ -305,8 +321,10 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 
 // position begins a watch: it is what is here.
 func (w *Watcher) position() *zerotrustv1.Position {
+	w.timeline.Stream()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.astray = nil
 	w.set.Stream()
 	at := w.set.Position()
 	return &zerotrustv1.Position{Timeline: at.Timeline, At: at.At, Digest: at.Digest.Bytes()}
