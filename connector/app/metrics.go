@@ -44,6 +44,13 @@ func exportRelay(r *metrics.Registry, status func() relay.Status) {
 		}
 		return 0
 	})
+	r.Gauge("timeline", "Timeline of the controller that is followed, 0 while none is.", nil, func() float64 { return float64(status().Timeline) })
+	r.Gauge("timeline_stopped", "1 while two statements for one timeline stop this program.", nil, func() float64 {
+		if status().TimelineStopped {
+			return 1
+		}
+		return 0
+	})
 	r.Gauge("audit_witnessed_records", "Records of the controller's audit log that were witnessed.", nil,
 		func() float64 { return float64(status().AuditWitnessed) })
 	r.Reproofs(metrics.LinkControl, func() reproof.Status { return status().ControlReproofs })

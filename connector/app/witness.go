@@ -57,7 +57,9 @@ func witnessShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return out.Write(cmd.OutOrStdout(), f, func(w io.Writer) error { return writeWitness(w, f) })
+		return out.Write(cmd.OutOrStdout(), f, func(w io.Writer) error {
+			return errors.Join(writeWitness(w, f), writeTimeline(w, filepath.Dir(path), cfg.TrustDomain))
+		})
 	})
 	out.Register(cmd.Flags())
 	return cmd
@@ -76,6 +78,36 @@ func writeWitness(w io.Writer, f witness.File) error {
 		f.Connector, kept.Checkpoint.Origin, kept.Checkpoint.Size, f.WitnessedAt.Format(time.RFC3339), kept.Checkpoint.Root, f.VerifierKey, state)
 	if err == nil && f.Refused != "" {
 		_, err = fmt.Fprintf(w, "\nThe refused checkpoint, as it was sent:\n%q\n", f.Refused)
+	}
+	return err
+}
+
+// writeTimeline shows what the connector pinned, and the takeover that it follows.
+func writeTimeline(w io.Writer, dir, trustDomain string) error {
+	k, err := timeline.Load(filepath.Join(dir, timeline.FileName), trustDomain)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = fmt.Fprintln(w, "\ntimeline   no recovery key is pinned")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "\ntimeline   %d\npinned     %s at %s\n", k.Number, k.RecoveryKey, k.PinnedAt.Format(time.RFC3339)); err != nil {
+		return err
+	}
+	if s, ok := k.Begun(); ok {
+		if _, err := fmt.Fprintf(w, "takeover   at %s: %s\n", k.AcceptedAt.Format(time.RFC3339), s.Reason); err != nil {
+			return err
+		}
+	}
+	before, _ := filepath.Glob(filepath.Join(dir, witness.FileName+".*")) // the pattern is good
+	for _, file := range before {
+		if _, err := fmt.Fprintf(w, "before     %s\n", file); err != nil {
+			return err
+		}
+	}
+	if k.Conflict != "" {
+		_, err = fmt.Fprintf(w, "\nSTOPPED since %s: two statements for timeline %d. The other one, as it was sent:\n%q\n", k.ConflictAt.Format(time.RFC3339), k.Number, k.Conflict)
 	}
 	return err
 }

@@ -14,8 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/app"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // witnessed runs "grpcconnector witness ARGS" on this state directory.
@@ -224,4 +226,33 @@ func rewrite(t *testing.T, path string, edit func(string) string) {
 	edited := edit(string(raw))
 	require.NotEqual(t, string(raw), edited)
 	require.NoError(t, os.WriteFile(path, []byte(edited), 0o600))
+}
+
+func TestWitnessShowsAndResetsTheTimeline(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, witnessFile(t).Save(filepath.Join(dir, witness.FileName)))
+	out, err := witnessed(t, dir, "show")
+	require.NoError(t, err)
+	require.Contains(t, out, "no recovery key is pinned")
+
+	_, k, err := timeline.NewKey("mycorp.internal")
+	require.NoError(t, err)
+	pin := &zerotrustv1.Timeline{RecoveryKey: k.Public}
+	pin.Statement, err = k.Sign(timeline.Statement{TrustDomain: "mycorp.internal", Number: 2, Reason: "disk died"})
+	require.NoError(t, err)
+	require.NoError(t, timeline.Enrolled(dir, os.Getuid(), pin, 2, "mycorp.internal", time.Now()))
+	out, err = witnessed(t, dir, "show")
+	require.NoError(t, err)
+	require.Contains(t, out, "timeline   2\n")
+	require.Contains(t, out, k.Public)
+	require.Contains(t, out, ": disk died\n")
+
+	out, err = witnessed(t, dir, "reset", "--yes")
+	require.NoError(t, err)
+	require.Contains(t, out, "recovery key reset")
+	require.NoFileExists(t, filepath.Join(dir, timeline.FileName))
+	require.NoError(t, timeline.Enrolled(dir, os.Getuid(), pin, 2, "mycorp.internal", time.Now()))
+	_, err = witnessed(t, dir, "reset", "--yes")
+	require.NoError(t, err, "a pin alone can be reset too")
 }

@@ -32,8 +32,9 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		Install: func(t enroll.Token, handed string) []adminapi.InstallCommand {
 			return commands().commands(t, handed)
 		},
-		Enrollment: func() adminapi.Enrollment { return commands().enrollment() },
-		Tracer:     c.tracing.Tracer(), Log: c.log, Now: now,
+		Enrollment:  func() adminapi.Enrollment { return commands().enrollment() },
+		RecoveryKey: func() string { return c.recovery.Key().Public },
+		Tracer:      c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
@@ -20,6 +21,7 @@ const (
 	checkAddress  = "public_address"
 	checkRefused  = "connectors"
 	checkRecall   = "revocations"
+	checkRecovery = "recovery_key"
 )
 
 // failing is the gRPC health of a listener that needs these checks. The others are
@@ -50,10 +52,21 @@ func (c *controller) explain(checks *health.Checks) {
 		now := c.policy.Current()
 		return fmt.Sprintf("entries and bans in SPIRE are those of revision %d: connectors: %d, tunnelers: %d", now.Revision, now.Connectors.Len(), now.Tunnelers.Len())
 	})
+	checks.Register(checkRecovery, func(context.Context) error { return nil }) // it is needed after a restore only
+	checks.Explain(checkRecovery, c.explainRecovery)
 	checks.Register(checkRefused, func(context.Context) error { return health.Degraded(refused(c.roster.Refusing())) })
 	checks.Explain(checkRefused, func() string { return "no connector refuses what this controller sends" })
 	checks.Register(checkRecall, func(context.Context) error { return health.Degraded(c.recall.Collecting()) })
 	checks.Explain(checkRecall, func() string { return "none of before a restore are being collected" })
 	checks.Explain(checkSequenced, func() string { return "new events are in the log" })
 	checks.Explain(checkVerified, func() string { return "the log is what its checkpoints say" })
+}
+
+// explainRecovery says whether hosts could follow this controller after a restore.
+func (c *controller) explainRecovery() string {
+	k := c.recovery.Key()
+	if k.Public == "" {
+		return "none was made: run `grpccontroller recovery init`, or root has to reset each host after a restore"
+	}
+	return fmt.Sprintf("made at %s; timeline %d", k.CreatedAt.UTC().Format(time.RFC3339), c.recovery.Number())
 }

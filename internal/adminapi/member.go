@@ -130,11 +130,12 @@ const (
 	AttentionCloned    = "cloned"
 	AttentionContested = "contested"
 	AttentionBootstrap = "bootstrap_ca"
+	AttentionRecovery  = "recovery_key"
 )
 
 // Attention is one thing that an operator has to look into.
 type Attention struct {
-	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested,bootstrap_ca"`
+	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested,bootstrap_ca,recovery_key"`
 	// Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
 	Member string `json:"member,omitempty"`
 	// Found says what is wrong, Do what to do.

@@ -18,6 +18,13 @@ const (
 func export(r *metrics.Registry, d func() directory.Status, s func() session.Status) {
 	r.Connected(streamDirectory, func() bool { return d().Connected })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d().Revision) })
+	r.Gauge("timeline", "Timeline of the controller that is followed, 0 while none is.", nil, func() float64 { return float64(d().Timeline) })
+	r.Gauge("timeline_stopped", "1 while two statements for one timeline stop this program.", nil, func() float64 {
+		if d().TimelineStopped {
+			return 1
+		}
+		return 0
+	})
 	r.Gauge("sessions", "Sessions between tunnelers and connectors.", nil, func() float64 { return float64(s().Open) })
 	r.Gauge("sessions_wanted", "Connectors to keep a session with, at most two of each network.", nil, func() float64 { return float64(s().Wanted) })
 	r.Reproofs(metrics.LinkControl, func() reproof.Status { return d().Reproofs })

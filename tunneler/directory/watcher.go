@@ -221,9 +221,12 @@ type Status struct {
 	Connected bool
 	Revision  uint64 // of the newest directory
 	// Live says that it came from a controller in this run, not from the disk.
-	Live     bool
-	Control  controlclient.Status
-	Reproofs reproof.Status
+	Live bool
+	// Timeline that is followed; TimelineStopped says that two statements began it.
+	Timeline        uint64
+	TimelineStopped bool
+	Control         controlclient.Status
+	Reproofs        reproof.Status
 }
 
 // Status may be called at any time.
@@ -232,7 +235,11 @@ func (w *Watcher) Status() Status {
 	w.mu.Lock()
 	revision, live := w.current.Revision, w.live
 	w.mu.Unlock()
-	return Status{Connected: control.Connected, Revision: revision, Live: live, Control: control, Reproofs: w.prover.Status()}
+	kept, stopped := w.Timeline()
+	return Status{
+		Connected: control.Connected, Revision: revision, Live: live, Timeline: kept.Number, TimelineStopped: stopped,
+		Control: control, Reproofs: w.prover.Status(),
+	}
 }
 
 // Explain says how the directory is while it is ready, for /readyz.

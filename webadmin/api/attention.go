@@ -98,9 +98,19 @@ func (a *attention) bootstrap(r anchors.Report, now time.Time) {
 	}
 }
 
+// recovery notes that no recovery key was made.
+func (a *attention) recovery(publicHalf string) {
+	if publicHalf == "" {
+		*a = append(*a, adminapi.Attention{
+			Kind: adminapi.AttentionRecovery, Found: "There is no recovery key: after a restore, hosts would follow this controller only when root resets each of them.",
+			Do: "Make one on the controller's host with `grpccontroller recovery init`, and keep it away from there.",
+		})
+	}
+}
+
 // first are the items that are shown, refusing connectors before the others.
 func (a attention) first() []adminapi.Attention {
-	rank := map[string]int{adminapi.AttentionOutdated: 1, adminapi.AttentionCloned: 2, adminapi.AttentionContested: 3}
+	rank := map[string]int{adminapi.AttentionOutdated: 1, adminapi.AttentionCloned: 2, adminapi.AttentionContested: 3, adminapi.AttentionRecovery: 4}
 	sorted := slices.Clone(a)
 	slices.SortStableFunc(sorted, func(x, y adminapi.Attention) int {
 		return cmp.Or(cmp.Compare(rank[x.Kind], rank[y.Kind]), cmp.Compare(x.Member, y.Member))

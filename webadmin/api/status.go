@@ -73,6 +73,9 @@ func (s *Server) status(c *gin.Context) error {
 		return err
 	}
 	found.bootstrap(ca, s.cfg.Now())
+	if s.cfg.RecoveryKey != nil {
+		found.recovery(s.cfg.RecoveryKey())
+	}
 	out.Attention, out.AttentionTotal = found.first(), total+len(found)
 	c.JSON(http.StatusOK, out)
 	return nil

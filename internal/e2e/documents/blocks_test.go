@@ -61,6 +61,7 @@ var elsewhere = map[string]string{
 	"README.md: make packages":                               "installs packages on a host with systemd; internal/e2e/hosts does, on booted ones",
 	"docs/alerts.md: cp deploy/prometheus":                   "needs an installed Prometheus; internal/e2e/observability runs these files in one",
 	"docs/backup.md: systemctl stop":                         "needs installed units; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",
+	"docs/backup.md: grpccontroller recovery":                "needs installed units; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",
 	"docs/backup.md: grpcconnector witness":                  "needs an installed unit; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",
 	"docs/enrollment.md: grpccontroller requests approve":    "asks a person for the fingerprint; TestAHostIsLetInByAnOperatorAndNoSecret of internal/e2e names it",
 	"docs/enrollment.md: grpcconnector enroll --sealed":      "… stands for what is different on each host; TestASealedTokenAndAClaimLinkEnroll of internal/e2e opens a token",

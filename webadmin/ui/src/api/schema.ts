@@ -1258,7 +1258,7 @@ export interface components {
             /** @description Found says what is wrong, Do what to do. */
             found: string;
             /** @enum {string} */
-            kind: "refusing" | "outdated" | "cloned" | "contested" | "bootstrap_ca";
+            kind: "refusing" | "outdated" | "cloned" | "contested" | "bootstrap_ca" | "recovery_key";
             /** @description Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member. */
             member?: string;
         };
