@@ -79,11 +79,10 @@ func (l *Lists) Hosts(ctx context.Context, q Query) (Page[HostMembers], error) {
 	return page(ctx, l.hosts, q, view[home, HostMembers]{scans: l.scans, seen: l.seenOn, matches: matchHost, show: l.hostNow})
 }
 
-// ConnectorCount, TunnelerCount and NetworkCounts count those that are not revoked, the
-// last one the connectors of each network that has any.
+// ConnectorCount is how many connectors are not revoked.
 func (l *Lists) ConnectorCount() Count { return l.connectors.count() }
 
-// TunnelerCount is like ConnectorCount.
+// TunnelerCount is how many tunnelers are not revoked.
 func (l *Lists) TunnelerCount() Count { return l.tunnelers.count() }
 
 // NetworkCount is how many connectors of a network are not revoked.

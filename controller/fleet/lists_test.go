@@ -299,10 +299,14 @@ func TestAPlaceThatNoPageHadIsRefused(t *testing.T) {
 	t.Parallel()
 	lists := fleet.NewLists(presence.NewRoster(time.Now), nil, nil, nil)
 	for _, q := range []fleet.Query{
-		{Sort: fleet.ByID, After: fleet.Place{Key: "a", ID: "b"}}, {Sort: fleet.ByID, After: fleet.Place{Key: "a"}},
-		{Sort: fleet.ByVersion, After: fleet.Place{Key: "v1"}}, {Sort: fleet.ByStatus, After: fleet.Place{Key: "MAYBE", ID: "a"}},
-		{Sort: fleet.ByEnrolled, After: fleet.Place{Key: "1", ID: "a"}}, {Sort: fleet.ByEnrolled, After: fleet.Place{Key: "-0000000000000000001", ID: "a"}},
-		{Sort: fleet.BySeen, After: fleet.Place{Key: "99999999999999999999", ID: "a"}}, {Sort: fleet.BySeen, After: fleet.Place{Key: "0000000000000000000x", ID: "a"}},
+		{Sort: fleet.ByID, After: fleet.Place{Key: "a", ID: "b"}},
+		{Sort: fleet.ByID, After: fleet.Place{Key: "a"}},
+		{Sort: fleet.ByVersion, After: fleet.Place{Key: "v1"}},
+		{Sort: fleet.ByStatus, After: fleet.Place{Key: "MAYBE", ID: "a"}},
+		{Sort: fleet.ByEnrolled, After: fleet.Place{Key: "1", ID: "a"}},
+		{Sort: fleet.ByEnrolled, After: fleet.Place{Key: "-0000000000000000001", ID: "a"}},
+		{Sort: fleet.BySeen, After: fleet.Place{Key: "99999999999999999999", ID: "a"}},
+		{Sort: fleet.BySeen, After: fleet.Place{Key: "0000000000000000000x", ID: "a"}},
 	} {
 		q.Limit = 1
 		_, err := lists.Connectors(t.Context(), q)

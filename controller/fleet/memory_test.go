@@ -61,7 +61,7 @@ func (m *memory) putHost(h fleet.Host) {
 func (m *memory) ChangePosition(context.Context) (uint64, error) { return uint64(len(m.log)), nil }
 
 func (m *memory) Changes(_ context.Context, after uint64, limit int) ([]changelog.Change, error) {
-	from := max(int(after), m.pruned) //nolint:gosec // small
+	from := max(int(after), m.pruned)
 	return m.log[from:min(len(m.log), from+limit)], nil
 }
 

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,8 +14,9 @@ var quantiles = [...]float64{0.5, 0.9, 0.99, 1}
 // Quantiles are those of all summaries.
 func Quantiles() []float64 { return quantiles[:] }
 
-// summaryOf is one over n things whose ages at Quantiles are known; at is empty if there
-// are none.
+// summaryOf is one over n things that exist at the moment of a scrape, whose ages at
+// Quantiles are known; at is empty if there are none. There is one series a quantile,
+// however many things there are.
 func summaryOf(desc *prometheus.Desc, n int, sum time.Duration, at []time.Duration, labels ...string) prometheus.Metric {
 	out := make(map[float64]float64, len(quantiles))
 	for i, q := range quantiles {
@@ -26,21 +26,4 @@ func summaryOf(desc *prometheus.Desc, n int, sum time.Duration, at []time.Durati
 		}
 	}
 	return prometheus.MustNewConstSummary(desc, uint64(n), sum.Seconds(), out, labels...) //nolint:gosec // a number of things
-}
-
-// summary is one over the ages of the things that exist at the moment of a scrape,
-// which it sorts. There is one series a quantile, however many things there are.
-func summary(desc *prometheus.Desc, all []time.Duration, labels ...string) prometheus.Metric {
-	slices.Sort(all)
-	var sum time.Duration
-	for _, d := range all {
-		sum += d
-	}
-	var at []time.Duration
-	for _, q := range quantiles {
-		if n := len(all); n > 0 {
-			at = append(at, all[max(0, int(math.Ceil(q*float64(n)))-1)]) // nearest rank
-		}
-	}
-	return summaryOf(desc, len(all), sum, at, labels...)
 }
