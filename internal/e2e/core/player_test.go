@@ -84,6 +84,9 @@ func (p *player) stop(t *testing.T) {
 		return
 	}
 	_ = p.in.Close()
+	// One that is opening streams does not read until they are open.
+	stuck := time.AfterFunc(time.Minute, func() { _ = p.Process.Kill() })
+	defer stuck.Stop()
 	for line := range p.out {
 		if strings.Contains(line, "FAIL") {
 			t.Error("player: ", line)
