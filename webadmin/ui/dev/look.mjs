@@ -109,6 +109,16 @@ const scenes = [
     },
   ],
   ['ca-rotating', '/ca', (w) => w.rotate()],
+  ['ca-replacing', '/ca', (w) => w.replace()],
+  [
+    'ca-replace',
+    '/ca',
+    null,
+    async (p) => {
+      await click('Replace…')(p)
+      await p.getByText('Start replacement').waitFor()
+    },
+  ],
   ['audit', '/audit'],
   [
     'audit-entry',

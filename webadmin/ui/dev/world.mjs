@@ -263,6 +263,7 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
     steppedUp: Date.now() + 3e5,
     setup: false,
     rotation: null,
+    replacement: null,
     connectors,
     tunnelers,
     tokens,
@@ -287,6 +288,36 @@ export function makeWorld({ empty = false, members = 10_000 } = {}) {
   w.rotate = () => {
     w.rotation = rotation
   }
+  w.replace = () => {
+    w.replacement = {
+      id: 'boot_4f2a',
+      state: 'running',
+      phase: 'prepared',
+      old: '3f'.repeat(32),
+      new: 'a1'.repeat(32),
+      started_by: 'person:p1',
+      started_at: ago(95),
+      skipped: [],
+      offline: 12,
+      gate: {
+        total: 640,
+        through: 638,
+        held_up_by: [
+          { name: '7c1e90 (connector/connector-fra-0003)', why: 'it does not trust the new CA yet' },
+          { name: '09bd42 (tunneler/laptop-0007)', why: 'its agent has not asked for its bundle for 30 s' },
+        ],
+      },
+    }
+  }
+  w.bootstrapCA = () => ({
+    anchors: [
+      { fingerprint: '3f'.repeat(32), signs: true, not_before: ago(9e6), not_after: ahead(2.6e8) },
+      ...(w.replacement?.state === 'running'
+        ? [{ fingerprint: 'a1'.repeat(32), signs: false, not_before: ago(95), not_after: ahead(3.1e8) }]
+        : []),
+    ],
+    replacement: w.replacement ?? undefined,
+  })
   w.status = () => ({
     attention: connectors
       .filter((c) => c.refusal)
@@ -507,6 +538,7 @@ async function answer(w, method, path, q, body) {
   const provenOnly =
     ['POST /tokens', 'POST /keys', 'POST /people'].includes(key) ||
     path.startsWith('/ca/rotations') ||
+    path.startsWith('/ca/bootstrap') ||
     path.endsWith('/approve')
   if (provenOnly && method !== 'GET' && w.steppedUp < Date.now())
     throw new Problem(403, 'step-up-required', 'confirm that it is you')
@@ -544,8 +576,9 @@ async function answer(w, method, path, q, body) {
     case 'GET /enrollment':
       return enrollment()
     case 'GET /ca':
-      return w.ca()
+      return b === 'bootstrap' ? w.bootstrapCA() : w.ca()
     case 'POST /ca':
+      if (b === 'bootstrap') return replacements(w, path.split('/')[4], body)
       return rotations(w, c && path.split('/')[3], body)
     case 'GET /audit':
       if (b === 'verification') return verification(w)
@@ -744,6 +777,27 @@ function rotations(w, verb, body) {
     }
   w.rotate()
   return w.rotation
+}
+
+function replacements(w, verb, body) {
+  if (verb === 'abort') {
+    w.replacement = { ...w.replacement, state: 'aborted', ended_at: ago(0), gate: undefined }
+    return w.replacement
+  }
+  if (body.dry_run)
+    return {
+      dry_run: true,
+      steps: [
+        'make a second bootstrap CA, which the first one vouches for, and restart the SPIRE server so that it trusts both',
+        'sign with it once every host that is here trusts it',
+        'drop the first one and erase its key once every host has a certificate of the second, and restart the SPIRE server',
+        'wait until no host that is here trusts the first one any more',
+      ],
+      gate: { total: 640, through: 640, held_up_by: [] },
+      offline: 12,
+    }
+  w.replace()
+  return w.replacement
 }
 
 const types = {

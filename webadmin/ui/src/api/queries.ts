@@ -72,6 +72,10 @@ export const setup = queryOptions({ queryKey: ['setup'], queryFn: () => data(cli
 export const status = queryOptions({ queryKey: ['status'], queryFn: () => data(client.GET('/api/admin/status')) })
 export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => data(client.GET('/api/admin/settings')) })
 export const ca = queryOptions({ queryKey: ['ca'], queryFn: () => data(client.GET('/api/admin/ca')) })
+export const bootstrap = queryOptions({
+  queryKey: ['ca', 'bootstrap'],
+  queryFn: () => data(client.GET('/api/admin/ca/bootstrap')),
+})
 export const networks = queryOptions({
   queryKey: ['networks'],
   queryFn: () => data(client.GET('/api/admin/networks', { params: { query: { page_size: 500 } } })),
@@ -292,6 +296,10 @@ export const useRotate = () =>
 export const useResumeRotation = () =>
   useChange(() => data(client.POST('/api/admin/ca/rotations/resume', { body: { confirm: 'resume' } })), 'ca')
 export const useAbortRotation = () => useChange(() => data(client.POST('/api/admin/ca/rotations/abort')), 'ca')
+export const useReplaceBootstrap = () =>
+  useChange((body: t.BootstrapRequest) => data(client.POST('/api/admin/ca/bootstrap/replacements', { body })), 'ca')
+export const useAbortBootstrap = () =>
+  useChange(() => data(client.POST('/api/admin/ca/bootstrap/replacements/abort')), 'ca')
 
 /** Signing in or out changes who asks: nothing that was read before may stay. */
 function useIdentityChange<V>(change: (v: V) => Promise<unknown>) {

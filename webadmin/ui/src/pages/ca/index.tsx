@@ -2,15 +2,16 @@ import { Alert, Badge, Button, SimpleGrid, Stack, Text } from '@mantine/core'
 import { IconRefresh } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ca, enrollment } from '@/api/queries'
+import { ca } from '@/api/queries'
 import type { Authority, CA } from '@/api/types'
 import { useCan } from '@/app/session'
-import { Command, Mono } from '@/ui/Copy'
+import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { Countdown, fullTime } from '@/ui/time'
+import { Bootstrap } from './Bootstrap'
 import { GateView } from './Gate'
 import { RotationView } from './Rotation'
 import { Wizard } from './Wizard'
@@ -135,45 +136,5 @@ function Content({ ca: c }: { ca: CA }) {
         <Bootstrap />
       </SimpleGrid>
     </Stack>
-  )
-}
-
-/** The other CA, which hosts know this controller by. */
-function Bootstrap() {
-  const { data, error, refetch } = useQuery(enrollment)
-  return (
-    <Section
-      title="Bootstrap CA"
-      aside={
-        <a href="/ca.crt" download="ca.crt">
-          Download ca.crt
-        </a>
-      }
-    >
-      <Text size="sm" c="dimmed" mb="sm">
-        Hosts verify this controller with it when they enroll. It is not secret, but a host must have the right one:
-        compare the fingerprint.
-      </Text>
-      {error && <Failure error={error} retry={() => refetch()} />}
-      {data && (
-        <Stack gap="sm">
-          <Facts
-            of={[
-              ['SHA-256', <Mono key="sha" value={data.ca_fingerprint} label="fingerprint" />],
-              [
-                'Hosts enroll at',
-                data.address ? <span className="mono">{data.address}</span> : 'unknown: set public_address',
-              ],
-            ]}
-          />
-          {data.fetch_command && (
-            <>
-              <Text size="sm">To fetch it on a host and print its fingerprint, run there:</Text>
-              <Command value={data.fetch_command} label="command" />
-            </>
-          )}
-        </Stack>
-      )}
-    </Section>
   )
 }
