@@ -43,7 +43,7 @@ func (s step) String() string { return fmt.Sprintf("%s (%d)", s.what, s.n) }
 // TestAnyHistoryEndsWithThoseAdmittedWhomTheControllerNames: whatever interleaves of
 // changes, lost wake-ups, restarts of either side, a log that is pruned or cannot be
 // read, backups and restores, messages that are lost, doubled, swapped, repeated from
-// before or of another timeline. At no moment is anybody admitted who is not named, and
+// before or of another position. At no moment is anybody admitted who is not named, and
 // 30 s after the last fault nobody is left out.
 func TestAnyHistoryEndsWithThoseAdmittedWhomTheControllerNames(t *testing.T) {
 	t.Parallel()
@@ -73,7 +73,6 @@ func TestEachFault(t *testing.T) {
 		"messages come in another order":             {"enroll 1", "time goes 3", "hold", "revoke 1", "time goes 3", "enroll 2", "time goes 3", "swap", "release"},
 		"a whole policy of before is repeated":       {"time goes 3", "enroll 1", "time goes 3", "repeat"},
 		"a change of before is repeated":             {"enroll 1", "time goes 3", "revoke 1", "time goes 3", "repeat 1", "repeat 2", "repeat 3"},
-		"a change comes from another timeline":       {"enroll 1", "time goes 3", "revoke 1", "time goes 3", "another timeline 1", "another timeline 2"},
 		"a change comes from another position":       {"enroll 1", "time goes 3", "revoke 1", "time goes 3", "another position 1", "another position 2"},
 		"the controller restarts in between":         {"enroll 1", "time goes 3", "hold", "revoke 1", "restart the controller"},
 		"the connector restarts in between":          {"enroll 1", "time goes 3", "hold", "revoke 1", "time goes 3", "restart the connector"},
@@ -171,7 +170,6 @@ var actions = map[string]func(w *world, n int){
 	"name a former one": func(w *world, n int) {
 		w.spoil(n, func(u *zerotrustv1.PolicyUpdate) { u.Upserts = append(u.Upserts, w.former(n)...) })
 	},
-	"another timeline": func(w *world, n int) { w.repeat(n, func(h *zerotrustv1.UpdateHeader) { h.Timeline = 2 }) },
 	"another position": func(w *world, n int) {
 		w.repeat(n, func(h *zerotrustv1.UpdateHeader) { h.From, h.To = h.GetFrom()+1<<40, h.GetTo()+1<<40 })
 	},
