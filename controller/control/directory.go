@@ -97,7 +97,7 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		w.log.Warn("directory refused", zap.Error(err))
 		return nil, err
 	}
-	if err := admitting(ctx, d.Recall, maxHold, d.Stopping); err != nil {
+	if err := admitting(ctx, d.Recall, d.Stopping); err != nil {
 		return nil, err
 	}
 	// Subscribed before admitted: a revocation in between is not missed.

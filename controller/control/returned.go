@@ -62,9 +62,9 @@ const (
 // errRecall is for hosts and members, whose people may know the operator.
 var errRecall = status.Error(codes.Unavailable, "the controller was restored from a backup and first collects revocations from its connectors: try again in a minute")
 
-// admitting waits until a controller that was restored admits again, for a while. recall
+// admitting waits until a controller that was restored admits again, for maxHold. recall
 // is nil where no controller is ever restored.
-func admitting(ctx context.Context, recall Recall, wait time.Duration, stopping <-chan struct{}) error {
+func admitting(ctx context.Context, recall Recall, stopping <-chan struct{}) error {
 	if recall == nil {
 		return nil
 	}
@@ -73,7 +73,7 @@ func admitting(ctx context.Context, recall Recall, wait time.Duration, stopping 
 		return nil
 	default:
 	}
-	late := time.NewTimer(wait)
+	late := time.NewTimer(maxHold)
 	defer late.Stop()
 	select {
 	case <-recall.Open():

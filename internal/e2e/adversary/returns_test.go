@@ -23,9 +23,10 @@ type collecting struct {
 func (c collecting) Open() <-chan struct{} { return c.open }
 func (c collecting) Gave(id string)        { c.gave <- id }
 
-func signedDenial(t *testing.T, by *witnesstest.Log, id string) denial.Entry {
+// signedDenial is of the tunneler.
+func signedDenial(t *testing.T, by *witnesstest.Log) denial.Entry {
 	t.Helper()
-	e, err := denial.Sign(by, denial.Entry{ID: spiffeid.RequireFromString(id), SVIDNotBefore: time.Now().Add(-time.Minute).UTC().Truncate(time.Second)})
+	e, err := denial.Sign(by, denial.Entry{ID: spiffeid.RequireFromString(tunnelerID), SVIDNotBefore: time.Now().Add(-time.Minute).UTC().Truncate(time.Second)})
 	require.NoError(t, err)
 	return e
 }
@@ -62,7 +63,7 @@ func giveBack(t *testing.T, s zerotrustv1.ControlPlaneService_ConnectClient, c c
 func TestAConnectorsWordRevokesNobody(t *testing.T) {
 	t.Parallel()
 	w, c, _, s := restoredWorld(t)
-	giveBack(t, s, c, signedDenial(t, witnesstest.New(t, "mycorp.internal/audit"), tunnelerID))
+	giveBack(t, s, c, signedDenial(t, witnesstest.New(t, "mycorp.internal/audit")))
 	m, err := w.member(t, tunneler)
 	require.NoError(t, err)
 	require.True(t, m.Live())
@@ -73,7 +74,7 @@ func TestAConnectorsWordRevokesNobody(t *testing.T) {
 func TestARestoredControllerAdmitsNobodyBeforeItHasCollected(t *testing.T) {
 	t.Parallel()
 	w, c, key, s := restoredWorld(t)
-	giveBack(t, s, c, signedDenial(t, key, tunnelerID))
+	giveBack(t, s, c, signedDenial(t, key))
 	require.NoError(t, w.policy.Refresh(t.Context()))
 	close(c.open)
 	for {
@@ -91,7 +92,7 @@ func TestNobodyReplacesASignedDenial(t *testing.T) {
 	t.Parallel()
 	key := witnesstest.New(t, "mycorp.internal/audit")
 	k := denial.Open(denial.Config{TrustDomain: td, Log: zap.NewNop(), Genuine: func(e denial.Entry) bool { return denial.Genuine(key.Key, e) }})
-	mine, theirs := signedDenial(t, key, tunnelerID), signedDenial(t, key, tunnelerID)
+	mine, theirs := signedDenial(t, key), signedDenial(t, key)
 	theirs.SVIDNotBefore = theirs.SVIDNotBefore.Add(10 * time.Second)
 	k.Take(denial.Message([]denial.Entry{mine}, false))
 	k.Take(denial.Message([]denial.Entry{theirs}, false))
