@@ -57,7 +57,7 @@ func TestAConnectorGivesBackWhatItsControllerForgot(t *testing.T) {
 	s.knows(t, true, phone)
 	require.Equal(t, []denial.Entry{laptop}, s.returns(t))
 	w.stop()
-	w = startConnector(t, w.ca, c.addr, withState(dir))
+	startConnector(t, w.ca, c.addr, withState(dir))
 	s = c.next(t)
 	s.hello(t)
 	s.knows(t, true)

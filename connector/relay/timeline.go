@@ -30,7 +30,7 @@ func (r *Relay) follow(m *zerotrustv1.Timeline) error {
 	defer r.applying.Unlock()
 	var begun error
 	stopped := r.timeline.Stopped() != nil
-	r.timeline.Take(m, func(s timeline.Statement, next timeline.Kept) {
+	r.timeline.Take(m, func(_ timeline.Statement, next timeline.Kept) {
 		r.witness.continueAt(next.OldVerifierKey, next.OldCheckpoint)
 		r.policy.begin()
 		begun = errBegun
