@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -432,7 +433,17 @@ func (p *policy) save() {
 	}
 	began := time.Now()
 	slices.SortFunc(snap.Tunnelers, func(a, b admission) int { return strings.Compare(a.SPIFFEID, b.SPIFFEID) })
-	err := snap.save(p.path)
+	gone := false
+	err := atomicfile.Locked(p.cfg.StateDir, func() error { // DropPolicy comes before or after
+		if gone = p.gone(); gone {
+			return nil
+		}
+		return snap.save(p.path)
+	})
+	if gone {
+		p.noticeReset()
+		return
+	}
 	p.saveAfter = time.Now().Add(min(saveShare*time.Since(began), maxSaveWait))
 	p.cfg.Saved(policyFile, err)
 	if err != nil {

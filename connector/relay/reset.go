@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
@@ -38,10 +39,7 @@ func (p *policy) refuse(revision uint64) {
 // one that the controller has sent meanwhile. It runs in the keeper only: a file that
 // was taken away is not written again, also not by a program that is about to end.
 func (p *policy) noticeReset() bool {
-	if !p.onDisk {
-		return false
-	}
-	if _, err := os.Lstat(p.path); !errors.Is(err, fs.ErrNotExist) {
+	if !p.gone() {
 		return false
 	}
 	p.cfg.Log.Warn("kept policy was reset by an operator", zap.String("file", p.path))
@@ -56,11 +54,20 @@ func (p *policy) noticeReset() bool {
 	return true
 }
 
+// gone says, to the keeper only, that an operator took the file away.
+func (p *policy) gone() bool {
+	if !p.onDisk {
+		return false
+	}
+	_, err := os.Lstat(p.path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // DropPolicy removes the policy that a connector keeps in its state directory. A
 // connector that runs notices that within 10 s while it refuses its controller's
 // policy, and with the next write otherwise. Denials stay.
 func DropPolicy(stateDir string) (dropped bool, err error) {
-	err = os.Remove(filepath.Join(stateDir, policyFile))
+	err = atomicfile.Locked(stateDir, func() error { return os.Remove(filepath.Join(stateDir, policyFile)) })
 	if absent(err) {
 		return false, nil
 	}

@@ -131,7 +131,7 @@ func (k Kept) encode() ([]byte, error) {
 func Retire(stateDir string, at time.Time) (kept string, err error) {
 	path := filepath.Join(stateDir, FileName)
 	kept = path + "." + at.UTC().Format("20060102T150405Z")
-	return kept, os.Rename(path, kept)
+	return kept, atomicfile.Locked(stateDir, func() error { return os.Rename(path, kept) })
 }
 
 // Begin says in which timeline the policy or directory is that was kept.
@@ -167,11 +167,17 @@ func (h *Host) PolicyReset() {
 	}
 }
 
-func (h *Host) noticeReset() {
+// gone says that an operator took the file away. It needs the lock.
+func (h *Host) gone() bool {
 	if !h.onDisk {
-		return
+		return false
 	}
-	if _, err := os.Lstat(h.path); absent(err) {
+	_, err := os.Lstat(h.path)
+	return absent(err)
+}
+
+func (h *Host) noticeReset() {
+	if h.gone() {
 		h.cfg.Log.Warn("kept timeline and recovery key were reset by an operator")
 		h.kept, h.broken, h.onDisk, h.unsaved, h.refused = Kept{}, nil, false, false, nil
 	}
@@ -288,8 +294,18 @@ func (h *Host) save() {
 		return
 	}
 	raw, err := h.kept.encode()
+	gone := false
 	if err == nil {
-		err = atomicfile.Write(h.path, raw, 0o600)
+		err = atomicfile.Locked(h.cfg.StateDir, func() error { // Retire comes before or after
+			if gone = h.gone(); gone {
+				return nil
+			}
+			return atomicfile.Write(h.path, raw, 0o600)
+		})
+	}
+	if gone {
+		h.noticeReset()
+		return
 	}
 	h.cfg.Saved(FileName, err)
 	if err != nil {
