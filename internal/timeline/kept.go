@@ -77,14 +77,14 @@ func (k Kept) Judge(m *zerotrustv1.Timeline, trustDomain string, now time.Time) 
 		return k, false, fmt.Errorf("statement of timeline %d: %w (%d)", s.Number, ErrOlder, k.Number)
 	case s.Number == k.Number && k.Statement != "" && textOf(k.Statement, k.RecoveryKey) == s.Text():
 		return k, false, nil
-	case s.Number == k.Number && k.Conflict != "":
-		return k, false, k.Stopped()
-	case s.Number == k.Number:
-		k.Conflict, k.ConflictAt = string(m.GetStatement()), now.UTC()
-		return k, false, k.Stopped()
 	case k.Conflict != "":
 		return k, false, k.Stopped()
+	case s.Number == k.Number && k.Statement != "":
+		k.Conflict, k.ConflictAt = string(m.GetStatement()), now.UTC()
+		return k, false, k.Stopped()
 	}
+	// Also the first statement of the number that is followed: a policy of that timeline
+	// was kept, and the statement could not be.
 	if err := s.names(m); err != nil {
 		return k, false, err
 	}

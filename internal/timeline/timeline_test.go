@@ -332,6 +332,31 @@ func TestAHostKeepsItsPinAndItsTimeline(t *testing.T) {
 	require.Equal(t, thief.Public, h.Kept().RecoveryKey)
 }
 
+// TestAStatementThatWasNotKeptIsNoSecondOne: the disk was full when the timeline began,
+// and had room for the policy of it a moment later.
+func TestAStatementThatWasNotKeptIsNoSecondOne(t *testing.T) {
+	t.Parallel()
+	_, k := newKey(t, td)
+	_, thief := newKey(t, td)
+	log := witnesstest.New(t, td+"/audit").With(t, "a")
+	dir := t.TempDir()
+	require.NoError(t, timeline.Enrolled(dir, os.Getuid(), &zerotrustv1.Timeline{RecoveryKey: k.Public}, 1, td, now))
+	h := openHost(t, dir) // after the restart: what there was when it accepted the statement
+	h.Begin(2)
+	h.Take(begins(t, thief, 2, log), nothing)
+	h.Take(begins(t, thief, 3, log), nothing)
+	require.Empty(t, h.Kept().Statement)
+	again := false
+	h.Take(begins(t, k, 2, log), func(timeline.Statement, timeline.Kept) { again = true })
+	require.NoError(t, h.Stopped())
+	require.NoError(t, h.Follows(2))
+	require.True(t, again, "what a crash has interrupted is repeated")
+	h = openHost(t, dir)
+	require.NoError(t, h.Follows(2))
+	h.Take(begins(t, k, 2, log.With(t, "b")), nothing)
+	require.ErrorIs(t, h.Stopped(), timeline.ErrConflict, "another one is")
+}
+
 // TestAHostBelievesNoKeyOfAControllerThatItRefuses: whoever restores a stolen backup can
 // make a recovery key too.
 func TestAHostBelievesNoKeyOfAControllerThatItRefuses(t *testing.T) {
