@@ -77,16 +77,15 @@ func (m *makeKey) run(cmd *cobra.Command, cfg config.Config) error {
 		return fmt.Errorf("%s exists already, and may hold another key: remove it, or name another file", m.out)
 	}
 	return onStore(cmd.Context(), cfg, func(s *store.Store, td string, by audit.Event) error {
-		private, k, err := recovery.Init(cmd.Context(), s, td, m.replace, by)
+		k, err := recovery.Init(cmd.Context(), s, td, m.replace, by, func(private string) error {
+			text, err := seal(private)
+			if err != nil {
+				return err
+			}
+			return m.hand(cmd.OutOrStdout(), strings.TrimSuffix(text, "\n")+"\n")
+		})
 		if err != nil {
-			return err
-		}
-		text, err := seal(private)
-		if err != nil {
-			return fmt.Errorf("%w: nobody has the key that was made, run `grpccontroller recovery init --replace`", err)
-		}
-		if err := m.hand(cmd.OutOrStdout(), strings.TrimSuffix(text, "\n")+"\n"); err != nil {
-			return fmt.Errorf("%w: nobody has the key that was made, run `grpccontroller recovery init --replace`", err)
+			return fmt.Errorf("no recovery key was made: %w", err)
 		}
 		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "This is the recovery key of %s. It is not stored here and is not shown again: keep it away from this host.\nHosts pin its public half: %s\n", td, k.Public)
 		return err
@@ -141,18 +140,14 @@ func (t *takeOver) run(cmd *cobra.Command, cfg config.Config) error {
 		return cli.UsageError(fmt.Errorf("--after: must be less than %d", uint64(timeline.MaxNumber)))
 	}
 	p := paths(cfg.DataDir)
-	if !exists(p.database()) {
-		return noData(cfg, fs.ErrNotExist)
+	if _, err := os.Lstat(p.database()); err != nil {
+		return noData(cfg, err)
 	}
-	fresh := !exists(p.lock())
 	unlock, err := lockDataDir(p)
 	if err != nil {
 		return fmt.Errorf("%w: stop the controller first (`systemctl stop grpccontroller.service`)", err)
 	}
 	defer unlock()
-	if fresh { // root's would keep the controller out
-		defer func() { _ = os.Remove(p.lock()) }()
-	}
 	if err := backup.Incomplete(cfg.DataDir); err != nil {
 		return err
 	}

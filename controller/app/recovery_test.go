@@ -65,6 +65,23 @@ func TestTheRecoveryKeyIsPrintedOnceAndNotStored(t *testing.T) {
 	require.NotEqual(t, private, strings.TrimSpace(other))
 }
 
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, unix.ENOSPC }
+
+// TestAKeyThatCouldNotBePrintedIsNoKey: hosts would pin it within seconds.
+func TestAKeyThatCouldNotBePrintedIsNoKey(t *testing.T) {
+	t.Parallel()
+	dir := evidence(t)
+	var errs bytes.Buffer
+	args := []string{"recovery", "init", "--data-dir", dir}
+	code := cli.Execute(app.Root(), cli.Process{Args: args, Stdin: strings.NewReader(""), Stdout: fullDisk{}, Stderr: &errs})
+	require.Equal(t, 1, code)
+	require.Contains(t, errs.String(), "no recovery key was made")
+	code, _, stderr := command(args...)
+	require.Zero(t, code, stderr, "without --replace")
+}
+
 func TestTheRecoveryKeyIsSealedOrWritten(t *testing.T) {
 	t.Parallel()
 	dir, out := evidence(t), filepath.Join(t.TempDir(), "key")

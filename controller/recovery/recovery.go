@@ -48,6 +48,9 @@ type Tx interface {
 	// PutRecoveryKey replaces the one that is there.
 	PutRecoveryKey(ctx context.Context, k Key) error
 	PutTimeline(ctx context.Context, t Timeline) error
+	// MarkRestored has the controller collect the revocations that connectors hold before
+	// it admits anybody.
+	MarkRestored(ctx context.Context, at time.Time) error
 	NewestCheckpoint(ctx context.Context) (audit.SignedCheckpoint, error)
 	AppendAudit(ctx context.Context, e audit.Event) error
 }
@@ -60,11 +63,21 @@ var (
 	ErrLog      = errors.New("the newest checkpoint is not signed by the key of the audit log in the data directory: restore both from the same backup")
 )
 
-// Init makes a recovery key and returns it, which nobody can do again.
-func Init(ctx context.Context, s Store, trustDomain string, replace bool, by audit.Event) (private string, k Key, err error) {
+// Init makes a recovery key and gives it to hand, which must have brought it to its
+// operator when it returns. The public half is stored after that: hosts pin it within
+// seconds, and one whose key nobody has could be taken from them by root only.
+func Init(ctx context.Context, s Store, trustDomain string, replace bool, by audit.Event, hand func(private string) error) (k Key, err error) {
 	private, made, err := timeline.NewKey(trustDomain)
 	if err != nil {
-		return "", Key{}, err
+		return Key{}, err
+	}
+	if was, err := s.RecoveryKey(ctx); err != nil {
+		return Key{}, err
+	} else if was.Public != "" && !replace {
+		return Key{}, ErrExists
+	}
+	if err := hand(private); err != nil {
+		return Key{}, err
 	}
 	k = Key{Public: made.Public, CreatedAt: by.Time, CreatedBy: by.Actor}
 	err = s.RecoveryTx(ctx, func(tx Tx) error {
@@ -81,9 +94,9 @@ func Init(ctx context.Context, s Store, trustDomain string, replace bool, by aud
 		return record(ctx, tx, by, audit.RecoveryInit, map[string]any{"recovery_key": was.Public}, map[string]any{"recovery_key": k.Public})
 	})
 	if err != nil {
-		return "", Key{}, err
+		return Key{}, fmt.Errorf("%w: the key that was given out does not count, throw it away", err)
 	}
-	return private, k, nil
+	return k, nil
 }
 
 // Beginning is what Begin needs to know.
@@ -99,7 +112,9 @@ type Beginning struct {
 }
 
 // Begin begins the next timeline: from now on hosts that pinned the key follow this
-// controller, from the audit log that it has.
+// controller, from the audit log that it has. It admits nobody until it has collected the
+// revocations that they hold: they would believe it, and its database may be a copy that
+// no "restore" has put back.
 func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) {
 	err = s.RecoveryTx(ctx, func(tx Tx) error {
 		was, err := tx.Timeline(ctx)
@@ -129,7 +144,7 @@ func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) 
 			return err
 		}
 		out.Statement = string(signed)
-		if err := tx.PutTimeline(ctx, out); err != nil {
+		if err := errors.Join(tx.PutTimeline(ctx, out), tx.MarkRestored(ctx, b.By.Time)); err != nil {
 			return err
 		}
 		return record(ctx, tx, b.By, audit.TimelineBegin, map[string]any{"timeline": was.Now()}, map[string]any{

@@ -2,6 +2,7 @@ package recovery_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -63,10 +64,36 @@ func events(t *testing.T, s *store.Store, action string) (out []audit.Event) {
 	return out
 }
 
+func initialized(t *testing.T, s *store.Store, replace bool) (private string, k recovery.Key, err error) {
+	t.Helper()
+	k, err = recovery.Init(t.Context(), s, td, replace, by, func(text string) error { private = text; return nil })
+	return private, k, err
+}
+
+// TestAKeyThatNobodyHasIsNotStored: hosts would pin it within seconds, and keep it.
+func TestAKeyThatNobodyHasIsNotStored(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	full := errors.New("disk full")
+	_, err := recovery.Init(t.Context(), s, td, false, by, func(string) error {
+		k, err := s.RecoveryKey(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, k, "a program that is killed here leaves no key either")
+		return full
+	})
+	require.ErrorIs(t, err, full)
+	k, err := s.RecoveryKey(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, k)
+	require.Empty(t, events(t, s, audit.RecoveryInit))
+	_, _, err = initialized(t, s, false)
+	require.NoError(t, err, "nothing has to be replaced")
+}
+
 func TestTheKeyIsShownOnceAndOnlyItsPublicHalfIsStored(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	private, k, err := recovery.Init(t.Context(), s, td, false, by)
+	private, k, err := initialized(t, s, false)
 	require.NoError(t, err)
 	stored, err := s.RecoveryKey(t.Context())
 	require.NoError(t, err)
@@ -79,9 +106,9 @@ func TestTheKeyIsShownOnceAndOnlyItsPublicHalfIsStored(t *testing.T) {
 	require.Contains(t, made[0].After, k.Public)
 	require.NotContains(t, made[0].After, "PRIVATE")
 
-	_, _, err = recovery.Init(t.Context(), s, td, false, by)
+	_, _, err = initialized(t, s, false)
 	require.ErrorIs(t, err, recovery.ErrExists)
-	_, other, err := recovery.Init(t.Context(), s, td, true, by)
+	_, other, err := initialized(t, s, true)
 	require.NoError(t, err)
 	require.NotEqual(t, k.Public, other.Public)
 }
@@ -90,7 +117,7 @@ func TestEachTimelineIsSignedWithWhereTheLogContinues(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	verifier := checkpointed(t, s)
-	private, k, err := recovery.Init(t.Context(), s, td, false, by)
+	private, k, err := initialized(t, s, false)
 	require.NoError(t, err)
 	key, err := timeline.ParseKey(private, td)
 	require.NoError(t, err)
@@ -123,7 +150,7 @@ func TestBeginRefuses(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	verifier := checkpointed(t, s)
-	private, _, err := recovery.Init(t.Context(), s, td, false, by)
+	private, _, err := initialized(t, s, false)
 	require.NoError(t, err)
 	key, err := timeline.ParseKey(private, td)
 	require.NoError(t, err)
@@ -148,6 +175,25 @@ func TestBeginRefuses(t *testing.T) {
 		require.Zero(t, now, name)
 	}
 	require.Empty(t, events(t, s, audit.TimelineBegin))
+}
+
+// TestATimelineBeginsWithARecall: hosts believe whoever has the key, so a database that
+// was copied back by hand must not admit whom it does not know to be revoked.
+func TestATimelineBeginsWithARecall(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, key, err := timeline.NewKey(td)
+	require.NoError(t, err)
+	_, err = recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, By: by})
+	require.Error(t, err, "no reason")
+	at, err := s.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, at)
+	_, err = recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, Reason: "a snapshot of the machine", By: by})
+	require.NoError(t, err)
+	at, err = s.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, now, at)
 }
 
 // TestADatabaseOfBeforeTheKeyTakesIt: the backup may be older than the recovery key.
@@ -175,7 +221,7 @@ func TestARunningControllerLearnsOfItsKey(t *testing.T) {
 	running := make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	go func() { running <- keeper.Run(ctx) }()
-	_, k, err := recovery.Init(t.Context(), s, td, false, by)
+	_, k, err := initialized(t, s, false)
 	require.NoError(t, err)
 	<-changed
 	said, _ = keeper.Say()

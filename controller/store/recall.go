@@ -12,11 +12,14 @@ import (
 // MarkRestored notes that this database is of an earlier time than its fleet; see
 // policy.Recall.
 func (s *Store) MarkRestored(ctx context.Context, at time.Time) error {
-	return s.tx(ctx, func(t *Tx) error {
-		_, err := t.sql.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('restored_at', ?)
-			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, micros(at))
-		return err
-	})
+	return s.tx(ctx, func(t *Tx) error { return t.MarkRestored(ctx, at) })
+}
+
+// MarkRestored implements recovery.Tx.
+func (t *Tx) MarkRestored(ctx context.Context, at time.Time) error {
+	_, err := t.sql.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('restored_at', ?)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, micros(at))
+	return err
 }
 
 // RestoredAt is the time of MarkRestored, and zero without one or after EndRecall.
