@@ -193,15 +193,11 @@ func putBack(cmd *cobra.Command, cfg config.Config, force bool, file string) err
 		return fmt.Errorf("data directory: %w: check owner and permissions, or set data_dir", err)
 	}
 	p := paths(cfg.DataDir)
-	fresh := !exists(p.lock())
 	unlock, err := lockDataDir(p)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if fresh { // root's would keep the controller out
-		defer func() { _ = os.Remove(p.lock()) }()
-	}
 	td, _ := ranAs(p)
 	out, err := backup.Restore(cmd.Context(), backup.RestoreConfig{
 		Dir: cfg.DataDir, Contents: backedUp(), TrustDomain: td, Keep: []string{filepath.Base(p.lock())}, Force: force,
@@ -211,11 +207,6 @@ func putBack(cmd *cobra.Command, cfg config.Config, force bool, file string) err
 		return fmt.Errorf("not restored: %w", err)
 	}
 	return describeRestore(cmd.OutOrStdout(), cfg, out)
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }
 
 func describeRestore(w io.Writer, cfg config.Config, out backup.Restored) error {

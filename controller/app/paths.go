@@ -3,8 +3,10 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -54,7 +56,7 @@ func makeDataDir(dir string) error {
 // lockDataDir keeps a second controller out of the directory. The kernel frees
 // the lock when the process ends, however it ends.
 func lockDataDir(p paths) (unlock func(), err error) {
-	f, err := os.OpenFile(p.lock(), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := openLock(p)
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
@@ -66,4 +68,26 @@ func lockDataDir(p paths) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
 	return func() { _ = f.Close() }, nil
+}
+
+// openLock makes the file if it is not there. Root, who restores, makes it for the owner of
+// the directory: the controller runs as that user, also after root was interrupted. The
+// owner could have put a link there, so none is followed.
+func openLock(p paths) (f *os.File, err error) {
+	f, err = os.OpenFile(p.lock(), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(p.lock(), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	}
+	if err != nil || os.Geteuid() != 0 {
+		return f, err
+	}
+	dir, err := os.Stat(string(p))
+	if err == nil {
+		owner, _ := dir.Sys().(*syscall.Stat_t)
+		err = f.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
