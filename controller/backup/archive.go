@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // write makes the tar file of what is in dir, beside it, and gives it its name when
@@ -153,10 +154,21 @@ func next(t *tar.Reader, name string, size int64) error {
 	if err != nil {
 		return damaged("%s: %v", name, err)
 	}
-	if h.Name != name || h.Typeflag != tar.TypeReg || size >= 0 && h.Size != size {
+	if h.Name != name || h.Typeflag != tar.TypeReg || size >= 0 && h.Size != size || sparse(h) {
 		return damaged("%q comes where %s should", h.Name, name)
 	}
 	return nil
+}
+
+// sparse says whether an entry claims more bytes than the file has of it: a few KiB would
+// fill the disk with zeros. No backup is written so.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 func small(t *tar.Reader, name string, most int64) ([]byte, error) {
