@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,24 +79,38 @@ func (s *site) open(t *testing.T) {
 	})
 }
 
-func (s *site) enroll(t *testing.T, ids ...string) {
+// enroll returns the host of the last one; each has its own.
+func (s *site) enroll(t *testing.T, ids ...string) (host identity.HostID) {
+	t.Helper()
+	for _, id := range ids {
+		host = identity.NewHostID()
+		agent, err := host.AgentID(td)
+		require.NoError(t, err)
+		require.NoError(t, s.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
+			return tx.PutHost(t.Context(), fleet.Host{ID: host, AgentID: agent, KeyHash: []byte(host), EnrolledAt: time.Now()})
+		}))
+		s.enrollOn(t, host, id)
+	}
+	return host
+}
+
+func (s *site) enrollOn(t *testing.T, host identity.HostID, ids ...string) {
 	t.Helper()
 	require.NoError(t, s.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
 		for _, id := range ids {
-			host := identity.NewHostID()
-			agent, err := host.AgentID(td)
-			if err != nil {
-				return err
-			}
-			if err := tx.PutHost(t.Context(), fleet.Host{ID: host, AgentID: agent, KeyHash: []byte(host), EnrolledAt: time.Now()}); err != nil {
-				return err
-			}
 			if err := tx.PutMember(t.Context(), fleet.Member{Workload: connector(id), HostID: host, EnrolledAt: time.Now()}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
+}
+
+func (s *site) hostOf(t *testing.T, id string) identity.HostID {
+	t.Helper()
+	all, err := s.store.Connectors(t.Context())
+	require.NoError(t, err)
+	return all[slices.IndexFunc(all, func(c fleet.Connector) bool { return c.ID == id })].HostID
 }
 
 func connector(id string) identity.Workload {
@@ -331,6 +346,25 @@ func TestARestoreCarriesRevocationsOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"-gone", "-replaced", "stays"}, s.members(t))
 	require.NotEmpty(t, out.Before)
+}
+
+// TestARevokedMemberOfAHostThatStaysIsRevoked: the host has another member, so it has no
+// tombstone, and the id was enrolled elsewhere meanwhile.
+func TestARevokedMemberOfAHostThatStaysIsRevoked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.enrollOn(t, s.enroll(t, "stays"), "moved", "again")
+	file, _ := s.backup(t)
+	s.revoke(t, "moved")
+	s.revoke(t, "again")
+	s.enroll(t, "moved")
+	s.enrollOn(t, s.hostOf(t, "stays"), "again")
+	require.Equal(t, []string{"again", "moved", "stays"}, s.members(t))
+	out, err := s.restore(t, file, true)
+	require.NoError(t, err)
+	require.NoError(t, out.Lost)
+	require.Equal(t, []string{"connector/moved"}, out.Carried.Revoked)
+	require.Equal(t, []string{"-moved", "again", "stays"}, slices.SortedFunc(slices.Values(s.members(t)), strings.Compare))
 }
 
 // TestARestoredDatabaseSaysThatItIs: the controller collects what its connectors hold

@@ -26,10 +26,10 @@ type Denial struct {
 	SVIDNotBefore time.Time
 }
 
-// ends says whether a member that is live here is the one that was revoked. Of a denial
+// Ends says whether a member that is live here is the one that was revoked. Of a denial
 // that this database does not know, a member of the same second is no successor: it was
 // enrolled before, and the database is of the time between.
-func (d Denial) ends(m Member) bool {
+func (d Denial) Ends(m Member) bool {
 	return m.Live() && !m.SVIDNotBefore().Truncate(time.Second).After(d.SVIDNotBefore)
 }
 
@@ -63,7 +63,7 @@ func (f *Fleet) TakeBack(ctx context.Context, r Return) (revoked []Member, err e
 				return err
 			}
 			m, err := tx.Member(ctx, d.Workload)
-			if errors.Is(err, ErrNotFound) || err == nil && !d.ends(m) {
+			if errors.Is(err, ErrNotFound) || err == nil && !d.Ends(m) {
 				continue
 			}
 			if err == nil {

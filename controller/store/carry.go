@@ -23,11 +23,13 @@ type revocations struct {
 	denials    []fleet.Denial
 	tombstones []fleet.Tombstone
 	members    []fleet.Member
+	live       map[identity.Workload]identity.HostID
 }
 
 // Carry adds what another database, of another time of the same controller, knows of
 // revocations: each only takes away. Whoever was revoked there and is enrolled here on
-// the same host is revoked here. by has actor, reason and source of the audit events.
+// the same host is revoked here, and so is whoever a denial ends and is not enrolled there
+// on that host again. by has actor, reason and source of the audit events.
 // The recovery key and the timeline come along.
 func (s *Store) Carry(ctx context.Context, from *Store, by audit.Event, now time.Time) (out Carried, err error) {
 	known, err := from.revocations(ctx, now)
@@ -37,7 +39,7 @@ func (s *Store) Carry(ctx context.Context, from *Store, by audit.Event, now time
 	err = s.tx(ctx, func(t *Tx) error {
 		out = Carried{Denials: len(known.denials), Tombstones: len(known.tombstones)}
 		for _, d := range known.denials {
-			if err := t.Deny(ctx, d, now); err != nil {
+			if err := t.deny(ctx, d, known.live, by, now, &out); err != nil {
 				return err
 			}
 		}
@@ -76,6 +78,22 @@ func (s *Store) Carry(ctx context.Context, from *Store, by audit.Event, now time
 		return out, fmt.Errorf("revocations are carried over, the timeline is not: %w", err)
 	}
 	return out, nil
+}
+
+// deny adds a denial, and revokes the member that it ends: once it is here, no connector
+// has to give it back.
+func (t *Tx) deny(ctx context.Context, d fleet.Denial, live map[identity.Workload]identity.HostID, by audit.Event, now time.Time, out *Carried) error {
+	if err := t.Deny(ctx, d, now); err != nil {
+		return err
+	}
+	m, err := t.Member(ctx, d.Workload)
+	if errors.Is(err, fleet.ErrNotFound) || err == nil && (!d.Ends(m) || live[m.Workload] == m.HostID) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.carry(ctx, m, by, now, out)
 }
 
 // carry revokes a member that is live here.
@@ -128,5 +146,10 @@ func (s *Store) revocations(ctx context.Context, now time.Time) (out revocations
 func (r *revocations) add(m fleet.Member) {
 	if !m.Live() {
 		r.members = append(r.members, m)
+		return
 	}
+	if r.live == nil {
+		r.live = map[identity.Workload]identity.HostID{}
+	}
+	r.live[m.Workload] = m.HostID
 }
