@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -332,33 +333,46 @@ func (s stuck) Connector(string, time.Time) presence.State {
 // with its caller, and a page by id waits for none.
 func TestOnlyAFewSearchesRunAtOnce(t *testing.T) {
 	t.Parallel()
-	roster := presence.NewRoster(time.Now)
-	rows := []fleet.Connector{{Member: fleet.Member{Workload: connector("a")}}}
-	s := stuck{Present: roster, asked: make(chan struct{}), free: make(chan struct{})}
-	ready := make(chan *fleet.Lists)
-	go func() { ready <- fleet.NewLists(s, rows, nil, nil) }()
-	<-s.asked // as they are made
-	s.free <- struct{}{}
-	lists := <-ready
-	done := make(chan error, 2)
-	for range 2 {
-		go func() {
-			_, err := lists.Connectors(t.Context(), fleet.Query{Search: "x", Limit: 1})
-			done <- err
-		}()
+	synctest.Test(t, func(t *testing.T) {
+		roster := presence.NewRoster(time.Now)
+		rows := []fleet.Connector{{Member: fleet.Member{Workload: connector("a")}}}
+		s := stuck{Present: roster, asked: make(chan struct{}), free: make(chan struct{})}
+		ready := make(chan *fleet.Lists)
+		go func() { ready <- fleet.NewLists(s, rows, nil, nil) }()
+		<-s.asked // as they are made
+		s.free <- struct{}{}
+		lists := <-ready
+		search := func(ctx context.Context, q fleet.Query) <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := lists.Connectors(ctx, q)
+				done <- err
+			}()
+			return done
+		}
+		first := search(t.Context(), fleet.Query{Search: "x", Limit: 1})
 		<-s.asked
-	}
-	p, err := lists.Connectors(t.Context(), fleet.Query{Limit: 1, Status: presence.Online})
-	require.NoError(t, err)
-	require.Zero(t, p.Total)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, q := range []fleet.Query{{Search: "x", Limit: 1}, {Sort: fleet.BySeen, Limit: 1}} {
-		_, err = lists.Connectors(ctx, q)
-		require.ErrorIs(t, err, context.Canceled)
-	}
-	close(s.free)
-	require.NoError(t, errors.Join(<-done, <-done))
+		second := search(t.Context(), fleet.Query{Search: "x", Limit: 1})
+		<-s.asked
+		p, err := lists.Connectors(t.Context(), fleet.Query{Limit: 1, Status: presence.Online})
+		require.NoError(t, err)
+		require.Zero(t, p.Total)
+		for _, q := range []fleet.Query{{Search: "x", Limit: 1}, {Sort: fleet.BySeen, Limit: 1}} {
+			ctx, cancel := context.WithCancel(t.Context())
+			third := search(ctx, q)
+			synctest.Wait()
+			require.Empty(t, third)
+			select {
+			case <-s.asked:
+				require.Fail(t, "a third one runs")
+			default:
+			}
+			cancel()
+			require.ErrorIs(t, <-third, context.Canceled)
+		}
+		close(s.free)
+		require.NoError(t, errors.Join(<-first, <-second))
+	})
 }
 
 // askedOften is a roster that counts how often it is asked.
