@@ -187,3 +187,18 @@ func TestNobodyIsAdmittedWhileTheStoreFails(t *testing.T) {
 	m := &marked{fail: errors.New("away")}
 	require.Error(t, policy.NewRecall(policy.RecallConfig{Store: m, Log: zap.NewNop()}).Begin(t.Context()), "whether it was restored is not guessed")
 }
+
+// TestAControllerThatWasNotRestoredCollectsNothing: whether the policy names connectors or
+// not.
+func TestAControllerThatWasNotRestoredCollectsNothing(t *testing.T) {
+	t.Parallel()
+	for _, connectors := range [][]string{nil, {"a"}} {
+		restored := newRecalled(t, connectors...)
+		r := policy.NewRecall(policy.RecallConfig{Store: &marked{}, Policy: restored.pub, Actor: "controller/c1", Now: time.Now, Log: zap.NewNop()})
+		require.NoError(t, r.Begin(t.Context()))
+		require.NoError(t, r.Collecting())
+		r.Gave("a")
+		require.NoError(t, r.Run(t.Context()))
+		require.NoError(t, r.Collecting())
+	}
+}
