@@ -168,4 +168,11 @@ func TestRecoveryStart(t *testing.T) {
 	code, _, stderr = told(private, "recovery", "start", "--data-dir", dir)
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "stop the controller first")
+
+	require.NoError(t, f.Close())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "restore.incomplete"), nil, 0o600))
+	code, stdout, stderr = told(private, "recovery", "start", "--data-dir", dir)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "was interrupted")
+	require.Empty(t, stdout, "half a database begins no timeline")
 }
