@@ -21,11 +21,15 @@ func TestAPeerThatIsRefusedAgainAndAgainIsOneLine(t *testing.T) {
 	w := newWorld(t)
 	core, logs := observer.New(zap.WarnLevel)
 	w.directory.Log, w.controlPlane.Log = zap.New(core), zap.New(core)
+	watch := func(id string) error {
+		s, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler(id))).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: id, Protocol: wire.Protocol})
+		require.NoError(t, err)
+		_, err = s.Recv()
+		return err
+	}
 	for range 7 {
 		for _, id := range []string{"t-01", "t-02"} {
-			s, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler(id))).Watch(patient(t), &zerotrustv1.WatchRequest{TunnelerId: id, Protocol: wire.Protocol})
-			require.NoError(t, err)
-			_, err = s.Recv()
+			err := watch(id)
 			require.Equal(t, codes.PermissionDenied, status.Code(err), err)
 		}
 		s := w.open(t, connector("c-01"))
@@ -47,6 +51,15 @@ func TestAPeerThatIsRefusedAgainAndAgainIsOneLine(t *testing.T) {
 			s.say(hello("c-01"))
 			_, err := s.Recv()
 			return err != nil && logs.FilterMessage("control stream refused").Len() == 2
+		})
+	})
+
+	t.Run("so is a tunneler", func(t *testing.T) {
+		w.member(t, tunneler("t-01"))
+		require.NoError(t, watch("t-01"))
+		w.revoke(t, tunneler("t-01"))
+		eventually(t, "the line", func() bool {
+			return watch("t-01") != nil && logs.FilterMessage("directory refused").Len() == 3
 		})
 	})
 }
