@@ -399,8 +399,13 @@ func TestAPageCostsWhatIsOnIt(t *testing.T) {
 	}
 	lists := fleet.NewLists(askedOften{roster, &asked}, rows, nil, nil)
 	for _, q := range []fleet.Query{
-		{}, {Status: presence.Offline}, {Status: presence.Online, Descending: true}, {Sort: fleet.ByStatus}, {Sort: fleet.ByVersion, Revoked: true},
-		{Sort: fleet.ByEnrolled, After: fleet.Place{Key: fleet.TimeKey(time.Unix(500, 0)), ID: "c0500"}}, {Sort: fleet.BySeen, Status: presence.Offline},
+		{},
+		{Status: presence.Offline},
+		{Status: presence.Online, Descending: true},
+		{Sort: fleet.ByStatus},
+		{Sort: fleet.ByVersion, Revoked: true},
+		{Sort: fleet.ByEnrolled, After: fleet.Place{Key: fleet.TimeKey(time.Unix(500, 0)), ID: "c0500"}},
+		{Sort: fleet.BySeen, Status: presence.Offline},
 	} {
 		asked, q.Limit = 0, 10
 		p, err := lists.Connectors(t.Context(), q)

@@ -50,7 +50,8 @@ func NewPropagation(now func() time.Time, observe func(time.Duration)) *Propagat
 func (p *Propagation) Run(ctx context.Context, policies interface {
 	Current() *Snapshot
 	Subscribe() (<-chan struct{}, func())
-}) error {
+},
+) error {
 	changed, unsubscribe := policies.Subscribe()
 	defer unsubscribe()
 	for {
