@@ -11,13 +11,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-// Bury implements fleet.Tx. A tombstone that is over goes with the next one.
+// Bury implements fleet.Tx. A tombstone that is over goes with the next one. The later end
+// counts: a database of before a restore may know a certificate that was renewed since.
 func (t *Tx) Bury(ctx context.Context, s fleet.Tombstone, now time.Time) error {
 	if _, err := t.sql.ExecContext(ctx, `DELETE FROM tombstones WHERE until <> 0 AND until <= ?`, micros(now)); err != nil {
 		return err
 	}
 	_, err := t.sql.ExecContext(ctx, `INSERT INTO tombstones (host_id, agent_id, until) VALUES (?, ?, ?)
-		ON CONFLICT (host_id) DO NOTHING`, string(s.HostID), s.AgentID.String(), micros(s.Until))
+		ON CONFLICT (host_id) DO UPDATE SET until = CASE WHEN until = 0 OR excluded.until = 0 THEN 0 ELSE max(until, excluded.until) END`, string(s.HostID), s.AgentID.String(), micros(s.Until))
 	return err
 }
 
