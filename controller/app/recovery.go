@@ -116,6 +116,9 @@ from now on. Run it after "restore" and before the controller starts. Hosts that
 the key then take its policy and the audit log that it has, without being touched; what
 they witnessed of the former one they keep. The statement is in the audit log.
 
+However its database was put back, the controller then collects the revocations that
+connectors hold before it admits anybody, and enrollment tokens of before are void.
+
 The key is read from the terminal without being shown, from standard input, or from
 --key-file, and is not stored. One that is sealed with age: age -d -i identity.txt
 recovery-key.age | grpccontroller recovery start --reason "…"
@@ -171,6 +174,7 @@ func (t *takeOver) run(cmd *cobra.Command, cfg config.Config) error {
 			return fmt.Errorf("timeline not begun: %w", err)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "timeline %d begins: start the controller, and hosts that pinned the recovery key follow it\n"+
+			"At its start it first collects the revocations that connectors hold, and admits nobody until then. Enrollment tokens that were issued before are void.\n"+
 			"Note the number with the key: after another restore, hosts follow only a later one.\n", begun.Number)
 		return err
 	})

@@ -12,5 +12,6 @@
 // for concurrent use.
 //
 // Invariants: a key and a timeline are written in the transaction of their audit event. The
-// number of the newest timeline only rises.
+// number of the newest timeline only rises. A controller whose timeline a statement began
+// collects its connectors' revocations first (policy.Recall).
 package recovery

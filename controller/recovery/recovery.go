@@ -52,6 +52,8 @@ type Tx interface {
 	// it admits anybody.
 	MarkRestored(ctx context.Context, at time.Time) error
 	NewestCheckpoint(ctx context.Context) (audit.SignedCheckpoint, error)
+	// VoidTokens revokes the enrollment tokens that can still be redeemed.
+	VoidTokens(ctx context.Context, by audit.Event, now time.Time) (int, error)
 	AppendAudit(ctx context.Context, e audit.Event) error
 }
 
@@ -114,7 +116,7 @@ type Beginning struct {
 // Begin begins the next timeline: from now on hosts that pinned the key follow this
 // controller, from the audit log that it has. It admits nobody until it has collected the
 // revocations that they hold: they would believe it, and its database may be a copy that
-// no "restore" has put back.
+// no "restore" has put back. For the same reason its enrollment tokens are void.
 func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) {
 	err = s.RecoveryTx(ctx, func(tx Tx) error {
 		was, err := tx.Timeline(ctx)
@@ -144,7 +146,10 @@ func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) 
 			return err
 		}
 		out.Statement = string(signed)
-		if err := errors.Join(tx.PutTimeline(ctx, out), tx.MarkRestored(ctx, b.By.Time)); err != nil {
+		by := b.By
+		by.Reason = b.Reason
+		_, err = tx.VoidTokens(ctx, by, b.By.Time)
+		if err := errors.Join(err, tx.PutTimeline(ctx, out), tx.MarkRestored(ctx, b.By.Time)); err != nil {
 			return err
 		}
 		return record(ctx, tx, b.By, audit.TimelineBegin, map[string]any{"timeline": was.Now()}, map[string]any{

@@ -13,8 +13,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
@@ -175,6 +177,39 @@ func TestBeginRefuses(t *testing.T) {
 		require.Zero(t, now, name)
 	}
 	require.Empty(t, events(t, s, audit.TimelineBegin))
+	at, err := s.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.True(t, at.IsZero())
+}
+
+// TestADatabaseThatWasCopiedBackIsNotTrusted: no restore said that it is older than its
+// fleet, so the statement does. Else hosts would follow it at once, and admit whoever was
+// revoked after the copy.
+func TestADatabaseThatWasCopiedBackIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, key, err := timeline.NewKey(td)
+	require.NoError(t, err)
+	token := func(id string, change func(*enroll.Token)) {
+		tok := enroll.Token{
+			ID: id, Workload: identity.Workload{Kind: identity.KindTunneler, ID: id},
+			CreatedAt: now.Add(-2 * time.Hour), ExpiresAt: now.Add(time.Hour), Delivery: enroll.Plain,
+		}
+		change(&tok)
+		require.NoError(t, s.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.InsertToken(t.Context(), tok, []byte(id)) }))
+	}
+	token("issued", func(*enroll.Token) {})
+	token("redeemed", func(tok *enroll.Token) { tok.ClaimedAt = now.Add(-time.Minute) })
+	token("expired", func(tok *enroll.Token) { tok.ExpiresAt = now.Add(-time.Minute) })
+	_, err = recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, Reason: "disk of Sunday", By: by})
+	require.NoError(t, err)
+	at, err := s.RestoredAt(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, now, at)
+	void := events(t, s, audit.TokenRevoke)
+	require.Len(t, void, 1)
+	require.Equal(t, "token/issued", void[0].Target)
+	require.Equal(t, "disk of Sunday", void[0].Reason)
 }
 
 // TestATimelineBeginsWithARecall: hosts believe whoever has the key, so a database that

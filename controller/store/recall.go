@@ -36,31 +36,35 @@ func (s *Store) RestoredAt(ctx context.Context) (time.Time, error) {
 // was enrolled with it after the backup and revoked then would come back by it. by has
 // actor, reason and source of the audit events.
 func (s *Store) VoidTokens(ctx context.Context, by audit.Event, now time.Time) (n int, err error) {
-	err = s.tx(ctx, func(t *Tx) error {
-		n = 0
-		ids, err := collect(ctx, t.sql, scanID, `SELECT id FROM tokens WHERE expires_at > ? AND claimed_at = 0 AND revoked_at = 0`, micros(now))
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			tok, err := t.TokenByID(ctx, id)
-			if err != nil {
-				return err
-			}
-			tok.RevokedAt = now
-			if err := errors.Join(t.UpdateToken(ctx, tok), t.EraseClaim(ctx, id)); err != nil {
-				return err
-			}
-			e := by
-			e.Time, e.Action, e.Target, e.Outcome = now, audit.TokenRevoke, "token/"+id, audit.Success
-			if err := t.AppendAudit(ctx, e); err != nil {
-				return err
-			}
-			n++
-		}
-		return nil
+	err = s.tx(ctx, func(t *Tx) (err error) {
+		n, err = t.VoidTokens(ctx, by, now)
+		return err
 	})
 	return n, err
+}
+
+// VoidTokens implements recovery.Tx.
+func (t *Tx) VoidTokens(ctx context.Context, by audit.Event, now time.Time) (n int, err error) {
+	ids, err := collect(ctx, t.sql, scanID, `SELECT id FROM tokens WHERE expires_at > ? AND claimed_at = 0 AND revoked_at = 0`, micros(now))
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		tok, err := t.TokenByID(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		tok.RevokedAt = now
+		if err := errors.Join(t.UpdateToken(ctx, tok), t.EraseClaim(ctx, id)); err != nil {
+			return 0, err
+		}
+		e := by
+		e.Time, e.Action, e.Target, e.Outcome = now, audit.TokenRevoke, "token/"+id, audit.Success
+		if err := t.AppendAudit(ctx, e); err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), nil
 }
 
 // EndRecall removes the mark and records why.
