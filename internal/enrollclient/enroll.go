@@ -63,7 +63,7 @@ func (c *Client) Enroll(ctx context.Context, r Request) (Result, error) {
 		Token: r.Token.secret, Kind: kindToProto(r.Workload.Kind), Id: r.Workload.ID, Csr: csr, Host: r.Facts, Ephemeral: r.Ephemeral,
 	}, h.certificate)
 	if errors.Is(err, ErrRefused) && h.certificate != nil {
-		return Result{}, fmt.Errorf("%w; if this host itself was revoked, enroll with --new-host", err)
+		return Result{}, fmt.Errorf("%w; if this host itself was revoked, or the controller was restored from a backup of before its enrollment, enroll with --new-host", err)
 	}
 	if err != nil {
 		return Result{}, err

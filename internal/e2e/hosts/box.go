@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ type Box struct {
 	exited          chan struct{}
 	leader          int // pid of its init, seen from here
 	console         bytes.Buffer
+	commands        atomic.Int64
 }
 
 // Boot makes a fresh host and boots it.
@@ -233,9 +235,13 @@ func (b *Box) Run(command ...string) string {
 // Try is Run for a command that may fail.
 func (b *Box) Try(command ...string) (string, error) { return b.Feed("", command...) }
 
+// Commands counts what Run, Try and Feed have run on the host.
+func (b *Box) Commands() int { return int(b.commands.Load()) }
+
 // Feed is Try with something to read on standard input. The deadline is kept on
 // the host's side: an nsenter that is killed would leave its command behind.
 func (b *Box) Feed(stdin string, command ...string) (string, error) {
+	b.commands.Add(1)
 	ctx, cancel := context.WithTimeout(context.Background(), runTimeout+5*time.Second)
 	defer cancel()
 	args := append([]string{"-t", strconv.Itoa(b.leader), "-a", "--", "timeout", strconv.Itoa(int(runTimeout.Seconds()))}, command...)
