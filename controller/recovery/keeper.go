@@ -12,14 +12,14 @@ import (
 // Keeper knows the timeline of a running controller, and the recovery key as soon as
 // there is one.
 type Keeper struct {
-	store    Store
-	every    time.Duration
-	timeline Timeline
-	log      *zap.Logger
+	store Store
+	every time.Duration
+	log   *zap.Logger
 
-	mu      sync.Mutex
-	key     Key
-	changed chan struct{} // closed when the key is another one
+	mu       sync.Mutex
+	timeline Timeline // its number stays, and a new key signs its statement too
+	key      Key
+	changed  chan struct{} // closed when the key is another one
 }
 
 // Said is what a controller tells its hosts. RecoveryKey is empty while there is none.
@@ -42,10 +42,14 @@ func Open(ctx context.Context, s Store, every time.Duration, log *zap.Logger) (*
 }
 
 // Number is that of the timeline. It does not change while the controller runs.
-func (k *Keeper) Number() uint64 { return k.timeline.Now() }
+func (k *Keeper) Number() uint64 { return k.Timeline().Now() }
 
 // Timeline is what began it.
-func (k *Keeper) Timeline() Timeline { return k.timeline }
+func (k *Keeper) Timeline() Timeline {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.timeline
+}
 
 // Key is the public half of the recovery key.
 func (k *Keeper) Key() Key {
@@ -80,6 +84,10 @@ func (k *Keeper) look(ctx context.Context) {
 	if err != nil {
 		return // the check of the store says so
 	}
+	begun, err := k.store.Timeline(ctx) // after the key, which is written with it
+	if err != nil {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if now.Public == k.key.Public {
@@ -87,6 +95,9 @@ func (k *Keeper) look(ctx context.Context) {
 	}
 	k.log.Info("recovery key was made: hosts pin its public half", zap.String("recovery_key", now.Public))
 	k.key = now
+	if begun.Number == k.timeline.Number {
+		k.timeline.Statement = begun.Statement
+	}
 	close(k.changed)
 	k.changed = make(chan struct{})
 }

@@ -51,6 +51,8 @@ type Tx interface {
 	// MarkRestored has the controller collect the revocations that connectors hold before
 	// it admits anybody.
 	MarkRestored(ctx context.Context, at time.Time) error
+	// PutStatement replaces the signed statement of a timeline by one with other signatures.
+	PutStatement(ctx context.Context, number uint64, signed string) error
 	NewestCheckpoint(ctx context.Context) (audit.SignedCheckpoint, error)
 	// VoidTokens revokes the enrollment tokens that can still be redeemed.
 	VoidTokens(ctx context.Context, by audit.Event, now time.Time) (int, error)
@@ -90,6 +92,9 @@ func Init(ctx context.Context, s Store, trustDomain string, replace bool, by aud
 		if was.Public != "" && !replace {
 			return ErrExists
 		}
+		if err := cosign(ctx, tx, made, was.Public, trustDomain); err != nil {
+			return err
+		}
 		if err := tx.PutRecoveryKey(ctx, k); err != nil {
 			return err
 		}
@@ -99,6 +104,20 @@ func Init(ctx context.Context, s Store, trustDomain string, replace bool, by aud
 		return Key{}, fmt.Errorf("%w: the key that was given out does not count, throw it away", err)
 	}
 	return k, nil
+}
+
+// cosign signs the statement of the timeline with a key that replaces another one. Hosts
+// pin a key only with a statement of it, so none would ever pin this one otherwise.
+func cosign(ctx context.Context, tx Tx, key timeline.Key, was, trustDomain string) error {
+	t, err := tx.Timeline(ctx)
+	if err != nil || t.Statement == "" {
+		return err
+	}
+	both, err := key.Cosign([]byte(t.Statement), was, trustDomain)
+	if err != nil {
+		return fmt.Errorf("statement of timeline %d: %w", t.Number, err)
+	}
+	return tx.PutStatement(ctx, t.Number, string(both))
 }
 
 // Beginning is what Begin needs to know.
@@ -152,6 +171,7 @@ func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) 
 		if err := errors.Join(err, tx.PutTimeline(ctx, out), tx.MarkRestored(ctx, b.By.Time)); err != nil {
 			return err
 		}
+		b.By.Reason = b.Reason
 		return record(ctx, tx, b.By, audit.TimelineBegin, map[string]any{"timeline": was.Now()}, map[string]any{
 			"timeline": out.Number, "audit_records": head.Size, "checkpoint_sha256": encode(statement.Checkpoint), "recovery_key": b.Key.Public,
 		})

@@ -139,6 +139,7 @@ func TestEachTimelineIsSignedWithWhereTheLogContinues(t *testing.T) {
 	}
 	taken := events(t, s, audit.TimelineBegin)
 	require.Len(t, taken, 2)
+	require.Equal(t, "disk died", taken[1].Reason)
 	require.Contains(t, taken[1].Before, `"timeline":2`)
 	require.Contains(t, taken[1].After, `"timeline":3`)
 	require.Contains(t, taken[1].After, `"audit_records":7`)
@@ -146,6 +147,33 @@ func TestEachTimelineIsSignedWithWhereTheLogContinues(t *testing.T) {
 	begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, After: 8, Reason: "older backup", By: by})
 	require.NoError(t, err)
 	require.Equal(t, uint64(9), begun.Number, "after what the hosts know")
+}
+
+// TestAKeyThatReplacesALostOneIsPinned: hosts pin a key only with the statement of the
+// timeline, so a statement of the lost key alone would leave them without any.
+func TestAKeyThatReplacesALostOneIsPinned(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	verifier := checkpointed(t, s)
+	private, lost, err := initialized(t, s, false)
+	require.NoError(t, err)
+	key, err := timeline.ParseKey(private, td)
+	require.NoError(t, err)
+	begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, Reason: "disk died", By: by})
+	require.NoError(t, err)
+	require.NotEmpty(t, begun.Statement)
+	for range 3 { // each is lost again
+		_, k, err := initialized(t, s, true)
+		require.NoError(t, err)
+		current, err := s.Timeline(t.Context())
+		require.NoError(t, err)
+		for _, public := range []string{k.Public, lost.Public} {
+			said, err := timeline.Verify([]byte(current.Statement), public, td)
+			require.NoError(t, err, "the same statement for a host that has either key")
+			require.Equal(t, uint64(2), said.Number)
+		}
+		lost = k
+	}
 }
 
 func TestBeginRefuses(t *testing.T) {
@@ -262,6 +290,32 @@ func TestARunningControllerLearnsOfItsKey(t *testing.T) {
 	said, _ = keeper.Say()
 	require.Equal(t, k.Public, said.RecoveryKey)
 	require.Equal(t, k.Public, keeper.Key().Public)
+	stop()
+	require.NoError(t, <-running)
+}
+
+func TestARunningControllerShowsTheStatementWithTheKeyThatReplacedOne(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	private, _, err := initialized(t, s, false)
+	require.NoError(t, err)
+	key, err := timeline.ParseKey(private, td)
+	require.NoError(t, err)
+	_, err = recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, Reason: "disk died", By: by})
+	require.NoError(t, err)
+	keeper, err := recovery.Open(t.Context(), s, time.Millisecond, zap.NewNop())
+	require.NoError(t, err)
+	_, changed := keeper.Say()
+	running := make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { running <- keeper.Run(ctx) }()
+	_, k, err := initialized(t, s, true)
+	require.NoError(t, err)
+	<-changed
+	said, _ := keeper.Say()
+	require.Equal(t, k.Public, said.RecoveryKey)
+	_, err = timeline.Verify([]byte(said.Timeline.Statement), k.Public, td)
+	require.NoError(t, err)
 	stop()
 	require.NoError(t, <-running)
 }

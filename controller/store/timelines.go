@@ -67,6 +67,12 @@ func (t *Tx) PutTimeline(ctx context.Context, now recovery.Timeline) error {
 	return err
 }
 
+// PutStatement implements recovery.Tx.
+func (t *Tx) PutStatement(ctx context.Context, number uint64, signed string) error {
+	_, err := t.sql.ExecContext(ctx, `UPDATE timelines SET statement = ? WHERE number = ?`, signed, int64(number)) //nolint:gosec // timeline.MaxNumber
+	return err
+}
+
 // carryTimeline takes the key over where this database is of before it was made, and the
 // newest timeline, so that the next one is after it. Both only say what hosts verify.
 func (s *Store) carryTimeline(ctx context.Context, from *Store) error {

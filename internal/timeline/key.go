@@ -78,3 +78,27 @@ func (k Key) Sign(s Statement) ([]byte, error) {
 	_, err = Verify(signed, k.Public, s.TrustDomain)
 	return signed, err
 }
+
+// Cosign adds the signature of k to a statement that verifierKey has verified, so that it
+// is one statement for hosts that pinned either key. Signatures of earlier keys are left
+// out: what a controller sends stays small.
+func (k Key) Cosign(signed []byte, verifierKey, trustDomain string) ([]byte, error) {
+	if _, err := Verify(signed, verifierKey, trustDomain); err != nil {
+		return nil, err
+	}
+	verifier, err := CheckKey(verifierKey, trustDomain)
+	if err != nil {
+		return nil, err
+	}
+	n, err := note.Open(signed, note.VerifierList(verifier))
+	if err != nil {
+		return nil, ErrSignature
+	}
+	n.UnverifiedSigs = nil
+	both, err := note.Sign(n, k.signer)
+	if err != nil {
+		return nil, err
+	}
+	_, err = Verify(both, k.Public, trustDomain)
+	return both, err
+}

@@ -434,3 +434,43 @@ func FuzzJudge(f *testing.F) {
 		_, _ = timeline.ParseKey(key, td)
 	})
 }
+
+func TestAnotherKeySignsTheStatementToo(t *testing.T) {
+	t.Parallel()
+	_, first, err := timeline.NewKey(td)
+	require.NoError(t, err)
+	_, second, err := timeline.NewKey(td)
+	require.NoError(t, err)
+	_, abroad, err := timeline.NewKey("other.example")
+	require.NoError(t, err)
+	signed, err := first.Sign(timeline.Statement{TrustDomain: td, Number: 2, Reason: "x"})
+	require.NoError(t, err)
+	both, err := second.Cosign(signed, first.Public, td)
+	require.NoError(t, err)
+	for _, k := range []timeline.Key{first, second} {
+		s, err := timeline.Verify(both, k.Public, td)
+		require.NoError(t, err)
+		require.Equal(t, uint64(2), s.Number)
+	}
+	old := timeline.Kept{RecoveryKey: first.Public, Number: 2, Statement: string(signed)}
+	m := &zerotrustv1.Timeline{RecoveryKey: second.Public, Statement: both}
+	kept, accepted, err := old.Judge(m, td, time.Unix(0, 0))
+	require.NoError(t, err, "it is no other statement for a host that has the first key")
+	require.False(t, accepted)
+	require.NoError(t, kept.Stopped())
+	pinned, err := timeline.Kept{}.Pin(m, 2, td, time.Unix(0, 0))
+	require.NoError(t, err)
+	require.Equal(t, second.Public, pinned.RecoveryKey)
+
+	for range 20 { // as often as it is lost
+		last := second
+		_, second, err = timeline.NewKey(td)
+		require.NoError(t, err)
+		both, err = second.Cosign(both, last.Public, td)
+		require.NoError(t, err)
+	}
+	_, err = second.Cosign(signed, second.Public, td)
+	require.ErrorIs(t, err, timeline.ErrSignature, "nobody signs what the former key has not signed")
+	_, err = abroad.Cosign(signed, first.Public, td)
+	require.ErrorIs(t, err, timeline.ErrKey)
+}

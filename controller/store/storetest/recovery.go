@@ -41,6 +41,11 @@ func timelines(t *testing.T, open func(string) Store) {
 	require.NoError(t, err)
 	require.Equal(t, three, now)
 	require.Error(t, put(recovery.Timeline{Number: 3, Statement: "another", BegunAt: start()}), "one statement for one timeline")
+	three.Statement = "signed\n\n— x\n— y\n"
+	require.NoError(t, s.RecoveryTx(t.Context(), func(tx recovery.Tx) error { return tx.PutStatement(t.Context(), 3, three.Statement) }))
+	now, err = s.Timeline(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, three, now)
 
 	undone := errors.New("undone")
 	require.ErrorIs(t, s.RecoveryTx(t.Context(), func(tx recovery.Tx) error {
