@@ -423,3 +423,19 @@ func BenchmarkEverything(b *testing.B) {
 		})
 	}
 }
+
+// TestAPeerThatLostItsLastChangeHearsWhereItShouldBe: at the second time that it says an
+// older position than it was sent, and once for that.
+func TestAPeerThatLostItsLastChangeHearsWhereItShouldBe(t *testing.T) {
+	t.Parallel()
+	f := following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{at: delta.Position{At: 7}}
+	require.False(t, f.hears(6), "the change is on its way")
+	require.False(t, f.hears(7))
+	require.False(t, f.hears(6), "it has come back to an older one")
+	require.True(t, f.hears(6))
+	f.again = false // it was told
+	require.False(t, f.hears(6), "and has time to ask")
+	f.at.At = 8
+	require.False(t, f.hears(6), "another change is on its way")
+	require.True(t, f.hears(6))
+}
