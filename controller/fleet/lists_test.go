@@ -375,6 +375,38 @@ func TestOnlyAFewSearchesRunAtOnce(t *testing.T) {
 	})
 }
 
+// leaving is a roster that is asked while a search runs.
+type leaving struct {
+	fleet.Present
+	asked func()
+}
+
+func (l *leaving) Connector(id string, stored time.Time) presence.State {
+	l.asked()
+	return l.Present.Connector(id, stored)
+}
+
+// TestASearchEndsWithItsCaller: not after the whole fleet.
+func TestASearchEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	var rows []fleet.Connector
+	for i := range 2000 {
+		rows = append(rows, fleet.Connector{Member: fleet.Member{Workload: connector(fmt.Sprintf("c%04d", i))}})
+	}
+	l := &leaving{Present: presence.NewRoster(time.Now), asked: func() {}}
+	lists := fleet.NewLists(l, rows, nil, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	l.asked = func() {
+		asked++
+		cancel()
+	}
+	_, err := lists.Connectors(ctx, fleet.Query{Search: "nowhere", Limit: 1})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Less(t, asked, 300)
+	require.NotZero(t, asked)
+}
+
 // askedOften is a roster that counts how often it is asked.
 type askedOften struct {
 	fleet.Present
