@@ -84,10 +84,10 @@ func TestARunningConnectorNoticesThatItsPolicyWasReset(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, dropped)
 		s.asksForAll(t)
+		requireStatus(t, session.ends(t), codes.Unavailable, "no current policy") // until the other one comes
 		s.policy(t, 5, phoneID)
 		s.applied(t, 5)
 		require.NoError(t, w.relay.PolicyReady(t.Context()))
-		requireStatus(t, session.ends(t), codes.Unavailable, "no current policy") // that was between the two
 		w.attach(t, "phone")
 		require.Eventually(t, func() bool { return exists(dir, "policy.json") }, soon, time.Millisecond)
 	})
