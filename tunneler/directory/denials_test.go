@@ -48,6 +48,9 @@ func TestADeniedConnectorIsNotBelievedWhoeverNamesIt(t *testing.T) {
 
 	for _, revision := range []uint64{9, 5, 10} { // 5 is refused
 		c.next <- &zerotrustv1.Directory{Revision: revision, Connectors: []*zerotrustv1.DirectoryConnector{entry("a"), entry("b")}}
+		if revision == 5 {
+			c.asked(t)
+		}
 	}
 	require.Eventually(t, func() bool { return w.Status().Revision == 10 }, soon, time.Millisecond)
 	require.True(t, earliest(w, "a").Equal(at))
@@ -61,6 +64,8 @@ func TestATunnelerThatRefusesAnOlderDirectoryIsNotReady(t *testing.T) {
 	w := start(t, ca, c.addr, t.TempDir())
 	c.asked(t)
 	c.next <- &zerotrustv1.Directory{Revision: 9, Connectors: []*zerotrustv1.DirectoryConnector{entry("a")}}
+	c.next <- &zerotrustv1.Directory{Revision: 5}
+	c.asked(t) // anew: a controller that has said 9 does not say 5
 	c.next <- &zerotrustv1.Directory{Revision: 5}
 	require.Eventually(t, func() bool { return w.Status().Connected && w.Ready(t.Context()) != nil }, soon, time.Millisecond)
 	require.ErrorContains(t, w.Ready(t.Context()), "revision 5, in use is 9")

@@ -219,7 +219,9 @@ func TestWatcher(t *testing.T) {
 		require.Equal(t, "old", changed(t, w).Connectors[0].ID)
 		f.next <- &zerotrustv1.Directory{Revision: 5, Connectors: []*zerotrustv1.DirectoryConnector{entry("new")}}
 		require.Equal(t, "new", changed(t, w).Connectors[0].ID)
+		f.asked(t)
 		f.next <- &zerotrustv1.Directory{Revision: 4, Connectors: []*zerotrustv1.DirectoryConnector{entry("stale")}}
+		f.asked(t)
 		f.next <- &zerotrustv1.Directory{Revision: 6, Connectors: []*zerotrustv1.DirectoryConnector{entry("newest")}}
 		require.Equal(t, "newest", changed(t, w).Connectors[0].ID)
 	})

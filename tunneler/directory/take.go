@@ -45,7 +45,7 @@ func (w *Watcher) update(in *zerotrustv1.DirectoryUpdate) error {
 	}
 	h := in.GetHeader()
 	if !w.follows(h.GetTimeline()) {
-		return nil
+		return w.anew()
 	}
 	part := delta.Part[listed]{
 		Timeline: h.GetTimeline(), From: h.GetFrom(), To: h.GetTo(), Part: h.GetPart(), Parts: h.GetParts(), Digest: h.GetDigest(),
@@ -74,6 +74,9 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed, tak
 	r, err := w.set.Take(part)
 	switch {
 	case errors.Is(err, delta.ErrOlder):
+		if w.standing {
+			return false, false, errAnew
+		}
 		w.refused = part.To
 		w.cfg.Log.Warn("older directory refused", zap.Uint64("revision", part.To))
 		return false, false, nil
@@ -90,7 +93,7 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed, tak
 		at := w.set.Position()
 		taken = true
 		changed = moved || !w.live || at.Digest != before || at.At != w.current.Revision || !slices.Equal(control, w.current.ControlAddresses)
-		w.current.Revision, w.current.ControlAddresses, w.live, w.refused = at.At, control, true, 0
+		w.current.Revision, w.current.ControlAddresses, w.live, w.refused, w.standing = at.At, control, true, 0, true
 	}
 	w.unsaved = w.unsaved || changed && w.cfg.StateDir != ""
 	if moved {
@@ -98,6 +101,18 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed, tak
 		w.tell()
 	}
 	return changed, taken, err
+}
+
+// anew is errAnew if the controller of this watch has said before what is in use: what it
+// says now is not its word, and a controller that has nothing new is silent for minutes.
+// One that says so from the begin is refused for as long as it is there.
+func (w *Watcher) anew() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.standing {
+		return errAnew
+	}
+	return nil
 }
 
 // tell has the sessions look again.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
@@ -45,6 +46,55 @@ func (f *fakeController) directoryIn(n, revision uint64, ids ...string) {
 	}
 }
 
+// anew is what the controller of a watch would not say. Another watch begins.
+func (f *fakeController) anew(t *testing.T) {
+	t.Helper()
+	f.directoryIn(99, 1<<40, "evil")
+	f.asked(t)
+}
+
+// TestWhatAControllerWouldNotSayHasItAskedAnew: it stands behind the directory that is in
+// use, and would not speak again for minutes if nothing changes.
+func TestWhatAControllerWouldNotSayHasItAskedAnew(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]func(*fakeController){
+		"another timeline":    func(f *fakeController) { f.directoryIn(2, 10, "evil") },
+		"the one before":      func(f *fakeController) { f.directoryIn(0, 10, "evil") },
+		"an older directory":  func(f *fakeController) { f.directoryIn(1, 5, "evil") },
+		"a part of one there": func(f *fakeController) { f.raw <- update(1, 11, 12) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ca := mtlstest.NewCA(t, td)
+			f := startController(t, ca, controller)
+			w := start(t, ca, f.addr, t.TempDir())
+			f.asked(t)
+			f.directoryIn(1, 9, "a")
+			require.Eventually(t, func() bool { return w.Status().Revision == 9 }, soon, time.Millisecond)
+			says(f)
+			var req *zerotrustv1.WatchRequest
+			select {
+			case req = <-f.got:
+			case <-time.After(soon):
+				require.FailNow(t, "the controller was not asked anew")
+			}
+			require.Equal(t, uint64(9), req.GetDirectory().GetAt())
+			m := update(1, 9, 9)
+			m.Directory.Header.Digest = req.GetDirectory().GetDigest()
+			f.raw <- m
+			require.Eventually(t, func() bool { return w.Ready(t.Context()) == nil }, soon, time.Millisecond)
+			require.Equal(t, "a", w.Current().Connectors[0].ID)
+		})
+	}
+}
+
+// update has no entries.
+func update(timeline, from, to uint64) *zerotrustv1.WatchResponse {
+	return &zerotrustv1.WatchResponse{Directory: &zerotrustv1.DirectoryUpdate{Header: &zerotrustv1.UpdateHeader{
+		Timeline: timeline, From: from, To: to, Part: 1, Parts: 1, Digest: make([]byte, delta.Size),
+	}}}
+}
+
 // TestATunnelerFollowsTheRecoveryKeyAlone: into a new timeline, whose directory may be
 // older, and never back; also after a restart.
 func TestATunnelerFollowsTheRecoveryKeyAlone(t *testing.T) {
@@ -52,6 +102,7 @@ func TestATunnelerFollowsTheRecoveryKeyAlone(t *testing.T) {
 	ca, dir := mtlstest.NewCA(t, td), t.TempDir()
 	f := startController(t, ca, controller)
 	w := start(t, ca, f.addr, dir)
+	f.asked(t)
 	k, thief := recoveryKey(t), recoveryKey(t)
 	at := func(w *directory.Watcher, revision uint64) {
 		t.Helper()
@@ -68,6 +119,7 @@ func TestATunnelerFollowsTheRecoveryKeyAlone(t *testing.T) {
 	at(w, 9)
 	require.Eventually(t, func() bool { kept, _ := w.Timeline(); return kept.RecoveryKey == k.Public }, soon, time.Millisecond)
 
+	f.anew(t)
 	f.says(begins(t, thief, 2, "mine now"))
 	f.directoryIn(2, 1<<40, "evil")
 	refused(w, "not signed by the recovery key")
@@ -75,6 +127,7 @@ func TestATunnelerFollowsTheRecoveryKeyAlone(t *testing.T) {
 	f.says(begins(t, k, 2, "disk died"))
 	f.directoryIn(2, 5, "a", "b")
 	at(w, 5)
+	f.anew(t)
 	f.directoryIn(1, 1<<40, "evil")
 	refused(w, "of a timeline before the one that this host follows (2)")
 	f.directoryIn(2, 6, "a", "b")

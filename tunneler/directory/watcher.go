@@ -83,6 +83,8 @@ type Watcher struct {
 	refused uint64             // revision of an older directory that was refused last; 0 if it was taken
 	live    bool               // current came from a controller, not from the disk
 	unsaved bool               // set is not on the disk
+	// standing says that the controller stands behind current on the watch that is open.
+	standing bool
 }
 
 // New loads the directory that an earlier run or the enrollment kept.
@@ -331,7 +333,7 @@ func (w *Watcher) position() *zerotrustv1.Position {
 	w.timeline.Stream()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.astray = nil
+	w.astray, w.standing = nil, false
 	w.set.Stream()
 	at := w.set.Position()
 	return &zerotrustv1.Position{Timeline: at.Timeline, At: at.At, Digest: at.Digest.Bytes()}
