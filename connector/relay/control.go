@@ -238,6 +238,10 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 	}
 	if err := r.witness.ready(); err != nil {
 		r.policy.unlinked()
+		if to == r.passed { // said again, since we refuse it
+			return nil
+		}
+		r.passed = to
 		r.log.Error("policy refused", zap.Uint64("revision", to), zap.Uint64("applied_revision", before), zap.Error(err))
 		r.tell()
 		return nil

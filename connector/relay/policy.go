@@ -348,6 +348,8 @@ func (p *policy) keep(ctx context.Context, expired func()) error {
 		pause := time.Until(p.saveAfter)
 		if pause <= 0 {
 			p.save()
+		} else {
+			p.noticeReset() // an operator does not wait for a slow disk to have its rest
 		}
 		p.mu.Lock()
 		left, linked, why, unsaved, refused := p.remaining(), p.linked, p.missing(), p.dirty, p.refused != nil || p.astray != nil
@@ -444,8 +446,8 @@ func (p *policy) save() {
 		p.noticeReset()
 		return
 	}
-	p.saveAfter = time.Now().Add(min(saveShare*time.Since(began), maxSaveWait))
 	p.cfg.Saved(policyFile, err)
+	p.saveAfter = time.Now().Add(min(saveShare*time.Since(began), maxSaveWait))
 	if err != nil {
 		if !p.unsaved {
 			p.cfg.Log.Warn("policy not stored: after a restart without a controller all tunnelers are refused", zap.Error(err))

@@ -122,6 +122,7 @@ type Relay struct {
 	witness  *auditWitness
 	refused  *refusals
 	applying sync.Mutex                     // held while a policy is applied; the first of all locks
+	passed   uint64                         // revision that was refused last because of the audit log; under applying
 	resync   chan struct{}                  // the whole policy is to be asked for
 	returns  chan []*zerotrustv1.Denials    // for the controller, once a stream
 	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
