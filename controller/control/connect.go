@@ -380,7 +380,7 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		t.s.Roster.ConnectorTrusts(t.c.ID, wire.ClipAuthorities(m.Heartbeat.GetBundleAuthorityIds()))
 		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
 		t.refuses(wire.Clip(m.Heartbeat.GetRefusal(), wire.MaxReason))
-		if m.Heartbeat.GetRefusal() == "" && t.policy.hears(m.Heartbeat.GetAppliedPolicyRevision()) {
+		if t.policy.hears(m.Heartbeat.GetAppliedPolicyRevision(), m.Heartbeat.GetRefusal() != "") {
 			return t.sendPolicy()
 		}
 		return nil

@@ -64,10 +64,11 @@ func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 // hears takes which position the peer says that it has applied. One that it had not
 // reached at its last word either, although it was sent before that, was lost on the way
 // by a fault of either side: the peer is told where it should be, and asks for what it
-// lacks.
-func (f *following[T, E]) hears(applied uint64) (lost bool) {
+// lacks. The same goes for a peer that refuses what came: if that was not our word, or not
+// as we said it, ours ends the refusal.
+func (f *following[T, E]) hears(applied uint64, refuses bool) (lost bool) {
 	switch {
-	case applied == f.at.At:
+	case applied == f.at.At && !refuses:
 		f.awaited = 0
 	case f.awaited != f.at.At:
 		f.awaited = f.at.At

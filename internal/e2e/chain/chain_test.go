@@ -18,7 +18,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -43,7 +42,8 @@ func (s step) String() string { return fmt.Sprintf("%s (%d)", s.what, s.n) }
 // TestAnyHistoryEndsWithThoseAdmittedWhomTheControllerNames: whatever interleaves of
 // changes, lost wake-ups, restarts of either side, a log that is pruned or cannot be
 // read, backups and restores, messages that are lost, doubled, swapped, repeated from
-// before or of another position. At no moment is anybody admitted who is not named, and
+// before, of another position or timeline, statements of timelines that are true, forged
+// or repeated. At no moment is anybody admitted who is not named, and
 // 30 s after the last fault nobody is left out.
 func TestAnyHistoryEndsWithThoseAdmittedWhomTheControllerNames(t *testing.T) {
 	t.Parallel()
@@ -74,6 +74,13 @@ func TestEachFault(t *testing.T) {
 		"a whole policy of before is repeated":       {"time goes 3", "enroll 1", "time goes 3", "repeat"},
 		"a change of before is repeated":             {"enroll 1", "time goes 3", "revoke 1", "time goes 3", "repeat 1", "repeat 2", "repeat 3"},
 		"a change comes from another position":       {"enroll 1", "time goes 3", "revoke 1", "time goes 3", "another position 1", "another position 2"},
+		"a change comes from another timeline":       {"enroll 1", "time goes 3", "revoke 1", "time goes 3", "another timeline 1", "another timeline 2", "another timeline 3", "another timeline 4", "another timeline 5"},
+		"the next timeline is forged":                {"enroll 1", "time goes 3", "a forged statement 0", "a forged statement 1", "a forged statement 2", "a forged statement 3", "a forged statement 4", "a forged statement 5"},
+		"the next timeline is not signed":            {"enroll 1", "time goes 3", "an unsigned statement 1", "an unsigned statement 2", "an unsigned statement 3", "an unsigned statement 4"},
+		"a statement is repeated":                    {"enroll 1", "back up", "restore and start the recovery", "time goes 3", "restore and start the recovery", "time goes 3", "a statement again 0", "a statement again 1", "enroll 2", "another timeline 1"},
+		"a recovery is started":                      {"enroll 1", "enroll 2", "time goes 3", "back up", "revoke 1", "enroll 3", "time goes 3", "restore and start the recovery", "time goes 3", "enroll 0"},
+		"and the clock is behind":                    {"enroll 1", "enroll 2", "time goes 3", "back up", "revoke 1", "enroll 3", "time goes 3", "restore and start the recovery 1", "time goes 3", "enroll 0"},
+		"the one before a recovery comes back":       {"enroll 1", "time goes 3", "back up", "restore and start the recovery", "time goes 3", "enroll 2", "time goes 3", "restore", "time goes 3"},
 		"the controller restarts in between":         {"enroll 1", "time goes 3", "hold", "revoke 1", "restart the controller"},
 		"the connector restarts in between":          {"enroll 1", "time goes 3", "hold", "revoke 1", "time goes 3", "restart the connector"},
 		"the controller is restored":                 {"enroll 1", "enroll 2", "time goes 3", "back up", "revoke 1", "enroll 2", "enroll 3", "time goes 3", "restore"},
@@ -100,6 +107,21 @@ func TestARevocationActsWhileThePolicyIsRefused(t *testing.T) {
 		for i, h := range w.hosts {
 			require.Equal(t, i >= 4, h.admitted(), h.workload) // the last holders of t-3 and t-0, whom the backup does not know
 		}
+	}))
+}
+
+// TestAResetIsNoticedWhileTheDiskRests: between two writes to a slow disk the connector
+// waits for up to a minute, and its operator does not.
+func TestAResetIsNoticedWhileTheDiskRests(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, play(t, steps([]string{
+		"enroll 1", "time goes 3", "back up", "enroll 2", "time goes 3", "the disk is slow", "restore with the clock behind", "time goes 3",
+	}), func(w *world, t require.TestingT) {
+		require.ErrorContains(t, w.relay.PolicyReady(context.Background()), "witness reset")
+		w.reset()
+		<-time.After(11 * time.Second) // it looks every 10 s
+		synctest.Wait()
+		require.NoError(t, w.relay.PolicyReady(context.Background()))
 	}))
 }
 
@@ -170,16 +192,22 @@ var actions = map[string]func(w *world, n int){
 	"name a former one": func(w *world, n int) {
 		w.spoil(n, func(u *zerotrustv1.PolicyUpdate) { u.Upserts = append(u.Upserts, w.former(n)...) })
 	},
+	"another timeline":      (*world).elsewhere,
+	"a forged statement":    (*world).forge,
+	"an unsigned statement": (*world).unsigned,
+	"a statement again":     (*world).replay,
 	"another position": func(w *world, n int) {
 		w.repeat(n, func(h *zerotrustv1.UpdateHeader) { h.From, h.To = h.GetFrom()+1<<40, h.GetTo()+1<<40 })
 	},
 
-	"restart the controller":        func(w *world, _ int) { w.controller(); w.startController(true) },
-	"restart the connector":         func(w *world, _ int) { w.connector(); w.startConnector() },
-	"back up":                       func(w *world, _ int) { w.backups = append(w.backups, w.store.backup()) },
-	"restore":                       func(w *world, n int) { w.restore(n, true) },
-	"restore with the clock behind": func(w *world, n int) { w.restore(n, false) },
-	"reset the connector's witness": func(w *world, _ int) { w.reset() },
+	"restart the controller":         func(w *world, _ int) { w.controller(); w.startController(true) },
+	"restart the connector":          func(w *world, _ int) { w.connector(); w.startConnector() },
+	"back up":                        func(w *world, _ int) { w.backups = append(w.backups, w.store.backup()) },
+	"restore":                        func(w *world, n int) { w.restore(n, true) },
+	"restore with the clock behind":  func(w *world, n int) { w.restore(n, false) },
+	"restore and start the recovery": func(w *world, n int) { w.recover(n, n%2 == 0) },
+	"the disk is slow":               func(w *world, _ int) { w.slow.Store(true) },
+	"reset the connector's witness":  func(w *world, _ int) { w.reset() },
 }
 
 func name(n int) string { return fmt.Sprintf("t-%d", n%4) }
@@ -237,16 +265,13 @@ func (w *world) restore(n int, clock bool) {
 		return
 	}
 	w.controller()
-	older := w.backups[n%len(w.backups)].backup()
-	older.carry(w.store)
-	w.store = older
+	w.replace(n)
 	w.startController(clock)
 }
 
-// reset is `grpcconnector witness reset`, which a connector asks for that refuses.
-func (w *world) reset() {
-	if _, err := relay.DropPolicy(w.dir); err != nil {
-		panic(err)
-	}
-	w.forgets = true // within 10 s
+// replace has a backup in the place of the store.
+func (w *world) replace(n int) {
+	older := w.backups[n%len(w.backups)].backup()
+	older.carry(w.store)
+	w.store = older
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 )
@@ -28,6 +29,7 @@ type store struct {
 
 	mu        sync.Mutex
 	revision  uint64
+	timeline  recovery.Timeline
 	tunnelers map[string]fleet.Tunneler
 	denials   []fleet.Denial
 	stones    map[identity.HostID]time.Time // tombstones: when the host was revoked
@@ -45,7 +47,7 @@ func newStore() *store {
 func (s *store) backup() *store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &store{Log: &changelogtest.Log{}, revision: s.revision, tunnelers: maps.Clone(s.tunnelers), denials: slices.Clone(s.denials), stones: maps.Clone(s.stones), named: s.named}
+	return &store{Log: &changelogtest.Log{}, revision: s.revision, timeline: s.timeline, tunnelers: maps.Clone(s.tunnelers), denials: slices.Clone(s.denials), stones: maps.Clone(s.stones), named: s.named}
 }
 
 // begin gives the next revision at the start of a controller, as store.BeginPolicy does.
