@@ -226,7 +226,7 @@ bench-admin: ## Measure the lists of the admin API on 10,000 connectors, beside 
 	go test -count 1 -run NoTest -bench BenchmarkAdmin -benchtime 3s ./webadmin/api
 
 .PHONY: e2e-rotation
-e2e-rotation: build spire ## Ten live CA rotations under fifty sessions, on real SPIRE (5 min)
+e2e-rotation: build spire ## Ten live CA rotations under a hundred sessions, on real SPIRE (5 min)
 	go test -count 1 -v -timeout 20m -run TenRotations ./internal/e2e/rotation -full
 
 .PHONY: bench-revoke

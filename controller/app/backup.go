@@ -232,7 +232,8 @@ func describeRestore(w io.Writer, cfg config.Config, out backup.Restored) error 
 		b.WriteString("  without the seal key: people set up their second factor again (`grpccontroller admin reset-owner` for the first one)\n")
 	}
 	b.WriteString("Now run `grpccontroller recovery start` with the recovery key, so that hosts follow this controller, and start it.\n" +
-		"Without the key, start it and run `grpcconnector witness reset --yes` as root on each connector.\n")
+		"Without the key, start it and run `grpcconnector witness reset --yes` as root on each connector;\n" +
+		"docs/backup.md says what else it takes.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -57,7 +57,7 @@ func (c *controller) explain(checks *health.Checks) {
 	checks.Register(checkRefused, func(context.Context) error { return health.Degraded(refused(c.roster.Refusing())) })
 	checks.Explain(checkRefused, func() string { return "no connector refuses what this controller sends" })
 	checks.Register(checkRecall, func(context.Context) error { return health.Degraded(c.recall.Collecting()) })
-	checks.Explain(checkRecall, func() string { return "none of before a restore are being collected" })
+	checks.Explain(checkRecall, func() string { return "not restored, or the connectors have given back what they hold" })
 	checks.Explain(checkSequenced, func() string { return "new events are in the log" })
 	checks.Explain(checkVerified, func() string { return "the log is what its checkpoints say" })
 }
@@ -66,7 +66,7 @@ func (c *controller) explain(checks *health.Checks) {
 func (c *controller) explainRecovery() string {
 	k := c.recovery.Key()
 	if k.Public == "" {
-		return "none was made: run `grpccontroller recovery init`, or root has to reset each host after a restore"
+		return "no recovery key was made: run `grpccontroller recovery init`, or root has to reset each host after a restore"
 	}
 	return fmt.Sprintf("made at %s; timeline %d", k.CreatedAt.UTC().Format(time.RFC3339), c.recovery.Number())
 }

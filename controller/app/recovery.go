@@ -35,6 +35,8 @@ func recoveryCommand() *cobra.Command {
 		Long: `Hosts do not follow a controller that was restored from a backup: it looks like somebody
 who put an old database in the place of the real one. The recovery key tells them apart.
 Make it once, keep it away from the controller, and sign with it after a restore.`,
+		Example: `  sudo grpccontroller recovery init --out /root/recovery-key      # then move it away
+  sudo grpccontroller recovery start --key-file /root/recovery-key    # after a restore`,
 	}
 	cmd.AddCommand(recoveryInit(), recoveryStart())
 	return cmd
@@ -54,7 +56,9 @@ func recoveryInit() *cobra.Command {
 		Long: `Make the recovery key and print it: one line. It is not stored on this host and cannot be
 shown again. Write it down or put it into your password store; whoever has it and a backup
 can take the fleet over. The controller keeps the public half, which hosts pin when they
-are enrolled, and on their next stream otherwise. It may run meanwhile.`,
+are enrolled, and within seconds if they are connected. It may run meanwhile.
+
+Exit codes: 0 the key is made, 1 it is not, 2 wrong usage or configuration.`,
 		Example: `  sudo grpccontroller recovery init
   sudo grpccontroller recovery init --seal-to age1… --out /root/recovery-key.age`,
 	}, loader(), m.run)
@@ -87,7 +91,11 @@ func (m *makeKey) run(cmd *cobra.Command, cfg config.Config) error {
 		if err != nil {
 			return fmt.Errorf("no recovery key was made: %w", err)
 		}
-		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "This is the recovery key of %s. It is not stored here and is not shown again: keep it away from this host.\nHosts pin its public half: %s\n", td, k.Public)
+		where := fmt.Sprintf("This is the recovery key of %s. It is not stored here and is not shown again: keep it away from this host.", td)
+		if m.out != "" {
+			where = fmt.Sprintf("The recovery key of %s is in %s and nowhere else: move that file away from this host.", td, m.out)
+		}
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s\nHosts pin its public half: %s\n", where, k.Public)
 		return err
 	})
 }
@@ -125,7 +133,9 @@ recovery-key.age | grpccontroller recovery start --reason "…"
 
 Use it on one controller only: two statements for one timeline stop the hosts that see
 both. If hosts already follow a later timeline than the backup knows, their status says
-which: name it with --after.`,
+which: name it with --after.
+
+Exit codes: 0 the timeline begins, 1 it does not, 2 wrong usage or configuration.`,
 		Example: `  sudo grpccontroller recovery start --reason "disk of ctl-1 died, backup of Sunday"
   sudo grpccontroller recovery start --reason "moved" --key-file /run/media/usb/recovery-key`,
 	}, loader(), t.run)
@@ -148,7 +158,7 @@ func (t *takeOver) run(cmd *cobra.Command, cfg config.Config) error {
 	}
 	unlock, err := lockDataDir(p)
 	if err != nil {
-		return fmt.Errorf("%w: stop the controller first (`systemctl stop grpccontroller.service`)", err)
+		return fmt.Errorf("%w (with systemd: `systemctl stop grpccontroller.service`)", err)
 	}
 	defer unlock()
 	if err := backup.Incomplete(cfg.DataDir); err != nil {

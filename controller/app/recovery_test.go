@@ -90,6 +90,7 @@ func TestTheRecoveryKeyIsSealedOrWritten(t *testing.T) {
 	code, stdout, stderr := command("recovery", "init", "--data-dir", dir, "--seal-to", mine.Recipient().String(), "--out", out)
 	require.Zero(t, code, stderr)
 	require.Empty(t, stdout)
+	require.Contains(t, stderr, "is in "+out+" and nowhere else: move that file away")
 	info, err := os.Stat(out)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
@@ -167,7 +168,7 @@ func TestRecoveryStart(t *testing.T) {
 	require.NoError(t, unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)) // a controller runs
 	code, _, stderr = told(private, "recovery", "start", "--data-dir", dir)
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "stop the controller first")
+	require.Contains(t, stderr, "systemctl stop grpccontroller.service")
 
 	require.NoError(t, f.Close())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "restore.incomplete"), nil, 0o600))

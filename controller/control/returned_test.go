@@ -332,7 +332,7 @@ func TestTheLastConnectorOpensTheDoor(t *testing.T) {
 	m, err := second.Recv()
 	require.NoError(t, err)
 	require.True(t, m.GetDenials().GetComplete())
-	eventually(t, "the first one", func() bool { return strings.HasSuffix(recall.Collecting().Error(), "not yet: c-02") })
+	eventually(t, "the first one", func() bool { return strings.HasSuffix(recall.Collecting().Error(), "not answered yet: c-02") })
 	second.say(giveBack(true, w.revoked(t, tunneler("gone"), time.Now().Add(-time.Minute))))
 	require.Empty(t, first.policy(t).tunnelers)
 	require.Empty(t, second.policy(t).tunnelers)

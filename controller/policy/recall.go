@@ -106,7 +106,7 @@ func (r *Recall) Collecting() error {
 	default:
 	}
 	return fmt.Errorf("restored from a backup: nobody is admitted or enrolled until the connectors have given back the revocations that they hold, "+
-		"for a minute after the first one and five minutes in all; not yet: %s", strings.Join(few(r.waiting()), ", "))
+		"for a minute after the first one and five minutes in all; not answered yet: %s", strings.Join(few(r.waiting()), ", "))
 }
 
 // waiting lists the connectors that the policy names and that have not answered.

@@ -88,7 +88,7 @@ func TestARestoredControllerAdmitsWhenAllConnectorsHaveAnswered(t *testing.T) {
 		r.Gave("a")
 		r.Gave("stranger")
 		require.False(t, r.admits())
-		require.ErrorContains(t, r.Collecting(), "not yet: b")
+		require.ErrorContains(t, r.Collecting(), "not answered yet: b")
 		r.Gave("b")
 		require.True(t, r.admits())
 		require.Equal(t, audit.DenialsCollect, r.mark.end.Action)

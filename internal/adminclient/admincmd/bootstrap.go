@@ -116,7 +116,10 @@ func followBootstrap(ctx context.Context, api *adminclient.Client, cmd *cobra.Co
 	}
 	err = out.Write(cmd.OutOrStdout(), ca, func(w io.Writer) error { return writeBootstrap(w, ca, time.Now()) })
 	if err == nil && r.State != adminapi.RotationDone {
-		err = fmt.Errorf("the replacement was %s", r.State)
+		return fmt.Errorf("the replacement was %s", r.State)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(cmd.ErrOrStderr(), "Now replace the copies of the old ca.crt; `grpccontroller bootstrap-ca` prints the new one on the controller's host.")
 	}
 	return err
 }
@@ -125,7 +128,7 @@ func bootstrapAbort(c *connection) *cobra.Command {
 	var out cli.Output
 	cmd := &cobra.Command{
 		Use:     "abort",
-		Short:   "Abort the replacement until the new CA signs",
+		Short:   "Abort the replacement, as long as the new CA does not sign",
 		Example: "  grpccontroller ca bootstrap abort",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			r, err := api.AbortBootstrapCA(ctx)
@@ -147,7 +150,7 @@ func writeBootstrapPreview(w io.Writer, p adminapi.BootstrapPreview) error {
 	for i, s := range p.Steps {
 		text += fmt.Sprintf("  %d. %s\n", i+1, s)
 	}
-	text += gateText(&p.Gate)
+	text += gateText(&p.Gate, "hosts can follow now")
 	if p.Offline > 0 {
 		text += fmt.Sprintf(" (%d offline, not waited for)", p.Offline)
 	}
@@ -182,7 +185,7 @@ func writeBootstrap(w io.Writer, ca adminapi.BootstrapCA, now time.Time) error {
 func bootstrapLine(r adminapi.BootstrapReplacement) string {
 	line := r.Phase
 	if r.Gate != nil {
-		line += ", " + gateText(r.Gate)
+		line += ", " + gateText(r.Gate, "done")
 	}
 	if r.Offline > 0 {
 		line += fmt.Sprintf(" (%d offline, not waited for)", r.Offline)

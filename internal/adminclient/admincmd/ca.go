@@ -178,7 +178,7 @@ func describeCA(ca adminapi.CA, now time.Time) string {
 	case r != nil && !r.Finished():
 		return "Rotation " + r.ID + ": " + progressLine(*r, now) + "\n"
 	case ca.Automatic != nil:
-		return fmt.Sprintf("SPIRE rotates by itself: %s is %s, %s\n", ca.Automatic.Authority, ca.Automatic.Phase, gateText(&ca.Automatic.Gate))
+		return fmt.Sprintf("SPIRE rotates by itself: %s is %s, %s\n", ca.Automatic.Authority, ca.Automatic.Phase, gateText(&ca.Automatic.Gate, "done"))
 	case r != nil:
 		return fmt.Sprintf("Last rotation %s: %s %s%s\n", r.ID, r.State, relative(r.EndedAt, now), because(r.Reason))
 	default:
@@ -195,7 +195,7 @@ func writePreview(w io.Writer, p adminapi.RotationPreview) error {
 	for i, s := range p.Steps {
 		text += fmt.Sprintf("  %d. %s\n", i+1, s)
 	}
-	text += gateText(&p.Gate) + "\nNothing was changed.\n"
+	text += gateText(&p.Gate, "members are ready now") + "\nNothing was changed.\n"
 	_, err := io.WriteString(w, text)
 	return err
 }

@@ -116,7 +116,7 @@ func progressLine(r adminapi.Rotation, now time.Time) string {
 		line += " (paused)"
 	}
 	if r.Gate != nil {
-		line += ", " + gateText(r.Gate)
+		line += ", " + gateText(r.Gate, "done")
 		if !r.Gate.Deadline.IsZero() {
 			line += ", deadline " + relative(r.Gate.Deadline, now)
 		}
@@ -134,8 +134,9 @@ func withoutTimes(line string) string {
 	return what
 }
 
-func gateText(g *adminapi.Gate) string {
-	text := fmt.Sprintf("%d of %d done", g.Through, g.Total)
+// gateText says how many are through a gate; state is what they are then.
+func gateText(g *adminapi.Gate, state string) string {
+	text := fmt.Sprintf("%d of %d %s", g.Through, g.Total, state)
 	for i, h := range g.HeldUpBy {
 		switch i {
 		case mostNames:
