@@ -242,7 +242,7 @@ func (r *Relay) Alive(ctx context.Context) error {
 // PolicyReady is the readiness check of the policy: there is one that may be used, and
 // it is what the controller says now.
 func (r *Relay) PolicyReady(context.Context) error {
-	return cmp.Or(r.timeline.Stopped(), r.policy.usable(), r.policy.refusal())
+	return cmp.Or(r.timeline.Stopped(), r.policy.usable(), r.refusal())
 }
 
 // failing is why a session would be of no use now.

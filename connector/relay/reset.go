@@ -99,7 +99,17 @@ func (r *Relay) streamEnded() {
 
 // Refusal is why this connector refuses what its controller sends; nil if it takes it.
 func (r *Relay) Refusal() error {
-	return cmp.Or(r.timeline.Stopped(), r.policy.refusal(), r.witness.ready())
+	return cmp.Or(r.timeline.Stopped(), r.refusal(), r.witness.ready())
+}
+
+// refusal is why the policy of the controller is not applied; nil if it is. That its log
+// was shown and is refused says more than that none was accepted on this connection.
+func (r *Relay) refusal() error {
+	why := r.policy.refusal()
+	if errors.Is(why, errUnshown) {
+		return cmp.Or(r.witness.ready(), why)
+	}
+	return why
 }
 
 // refusalText is Refusal for the heartbeat.

@@ -317,3 +317,19 @@ func TestAPolicyCountsAfterTheLogIsShown(t *testing.T) {
 	w.attach(t, "phone")
 	require.NoError(t, w.relay.Refusal())
 }
+
+// TestALogThatIsRefusedIsTheReason of a policy that is not taken, also of one that came
+// before the log.
+func TestALogThatIsRefusedIsTheReason(t *testing.T) {
+	t.Parallel()
+	w, c, s, log, _ := audited(t)
+	s.hang <- nil
+	s = c.next(t)
+	s.hello(t)
+	s.policy(t, 1<<40, phoneID)
+	require.Contains(t, s.refuses(t), "has not shown its audit log")
+	require.NotEmpty(t, s.show(t, log.Empty().With(t, "z").Offer(t, 0)).GetFailure())
+	for _, err := range []error{w.relay.Refusal(), w.relay.PolicyReady(t.Context())} {
+		require.ErrorContains(t, err, "grpcconnector witness show")
+	}
+}
