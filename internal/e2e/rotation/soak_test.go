@@ -34,9 +34,9 @@ const (
 	soakProbe      = 100 * time.Millisecond
 )
 
-// TestTenRotationsUnderFiftySessions is the promise at full size, with SPIRE's
+// TestTenRotationsUnderAHundredSessions is the promise at full size, with SPIRE's
 // limit of one attestation a second and address in force.
-func TestTenRotationsUnderFiftySessions(t *testing.T) {
+func TestTenRotationsUnderAHundredSessions(t *testing.T) {
 	if !*full {
 		t.Skip("takes five minutes: make e2e-rotation")
 	}
