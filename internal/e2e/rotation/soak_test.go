@@ -24,7 +24,7 @@ import (
 )
 
 // full is set by make e2e-rotation.
-var full = flag.Bool("full", false, "ten rotations under fifty sessions")
+var full = flag.Bool("full", false, "ten rotations under a hundred sessions")
 
 const (
 	soakRotations  = 10
