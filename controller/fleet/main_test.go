@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"flag"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -21,7 +22,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets rapid look at fewer histories than it does by itself, since each waits for
+// the disk; -rapid.checks says how many.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	td     = spiffeid.RequireTrustDomainFromString("mycorp.internal")
