@@ -9,13 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
 )
-
-// probeTimeout bounds the question to the agent.
-const probeTimeout = 3 * time.Second
 
 // nobody stands for a user that owns nothing, as that of DynamicUser=yes.
 const nobody = -1
@@ -49,7 +45,7 @@ func (x *examination) socket(ctx context.Context) []Finding {
 		return Bad(Fault, "chmod 0777 "+x.Socket+", or restart the agent, which sets it: SPIRE decides by attestation which process gets an identity",
 			"the program's user cannot write to %s (%v)", x.Socket, info.Mode())
 	}
-	within, cancel := context.WithTimeout(ctx, probeTimeout)
+	within, cancel := context.WithTimeout(ctx, probe.Patience)
 	defer cancel()
 	switch err := probe.Serving(within, x.Socket); {
 	case err == nil:

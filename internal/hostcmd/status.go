@@ -19,9 +19,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
 )
 
-// agentTimeout bounds the question whether the agent answers.
-const agentTimeout = 2 * time.Second
-
 // hostStatus is what status prints with -o json. The shape is stable and documented
 // in docs/health.md.
 type hostStatus struct {
@@ -140,7 +137,7 @@ func askAgent(ctx context.Context, address string) agentStatus {
 	if err != nil {
 		return agentStatus{Socket: address, Failure: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, probe.Patience)
 	defer cancel()
 	st := agentStatus{Socket: path}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {

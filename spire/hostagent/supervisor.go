@@ -101,7 +101,7 @@ func New(cfg Config) (*Supervisor, error) {
 		return nil, fmt.Errorf("host agent: %w", err)
 	}
 	setDefault(&cfg.ProbeInterval, 10*time.Second)
-	setDefault(&cfg.ProbeTimeout, 5*time.Second)
+	setDefault(&cfg.ProbeTimeout, probe.Patience)
 	setDefault(&cfg.JitterCap, 5*time.Second)
 	setDefault(&cfg.Patience, 30*time.Second)
 	if cfg.Now == nil {

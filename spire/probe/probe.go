@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
+
+// Patience is how long an answer may take before a SPIRE program counts as down. An agent
+// attests who asks, which takes 2 s on a busy host of two cores.
+const Patience = 5 * time.Second
 
 // Serving asks the gRPC health service on a Unix socket, as `spire-server
 // healthcheck` and `spire-agent healthcheck` do. An agent serves this on its
