@@ -165,13 +165,11 @@ func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) 
 			return err
 		}
 		out.Statement = string(signed)
-		by := b.By
-		by.Reason = b.Reason
-		_, err = tx.VoidTokens(ctx, by, b.By.Time)
+		b.By.Reason = b.Reason
+		_, err = tx.VoidTokens(ctx, b.By, b.By.Time)
 		if err := errors.Join(err, tx.PutTimeline(ctx, out), tx.MarkRestored(ctx, b.By.Time)); err != nil {
 			return err
 		}
-		b.By.Reason = b.Reason
 		return record(ctx, tx, b.By, audit.TimelineBegin, map[string]any{"timeline": was.Now()}, map[string]any{
 			"timeline": out.Number, "audit_records": head.Size, "checkpoint_sha256": encode(statement.Checkpoint), "recovery_key": b.Key.Public,
 		})
