@@ -42,7 +42,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		return err
 	}
 	if run != nil {
-		c.besides = append(c.besides, run)
+		c.background = append(c.background, run)
 	}
 	// serve holds the lock of the data directory: a socket that is there is nobody's.
 	if cfg.Local, err = adminsocket.Listen(c.paths.adminSocket()); err != nil {
@@ -55,13 +55,13 @@ func (c *controller) newAdmin(now func() time.Time) error {
 }
 
 // caPEM is the bootstrap CA as hosts have it.
-func (c *controller) caPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Certificate().Raw})
+func (f *foundation) caPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.ca.Certificate().Raw})
 }
 
 // adminSettings is what of the configuration is worth knowing. It has no secret and
 // no path to one.
-func (c *controller) adminSettings(started time.Time) adminapi.Settings {
+func (f *foundation) adminSettings(started time.Time) adminapi.Settings {
 	group := func(name string, pairs ...string) adminapi.SettingGroup {
 		g := adminapi.SettingGroup{Name: name, Settings: []adminapi.Setting{}}
 		for i := 0; i+1 < len(pairs); i += 2 {
@@ -69,24 +69,24 @@ func (c *controller) adminSettings(started time.Time) adminapi.Settings {
 		}
 		return g
 	}
-	spire := []string{"mode", c.cfg.SPIRE.Mode}
-	if c.cfg.SPIRE.Mode == config.Embedded {
-		spire = append(spire, "ca_ttl", c.cfg.SPIRE.CATTL.String(), "agent_ttl", c.cfg.SPIRE.AgentTTL.String())
+	spire := []string{"mode", f.cfg.SPIRE.Mode}
+	if f.cfg.SPIRE.Mode == config.Embedded {
+		spire = append(spire, "ca_ttl", f.cfg.SPIRE.CATTL.String(), "agent_ttl", f.cfg.SPIRE.AgentTTL.String())
 	}
-	admin := []string{"public_url", c.cfg.Admin.PublicURL, "sign_in", "password, API key"}
-	if c.cfg.Admin.OIDC.Issuer != "" {
-		admin = []string{"public_url", c.cfg.Admin.PublicURL, "sign_in", "password, API key, OpenID", "oidc.issuer", c.cfg.Admin.OIDC.Issuer}
+	admin := []string{"public_url", f.cfg.Admin.PublicURL, "sign_in", "password, API key"}
+	if f.cfg.Admin.OIDC.Issuer != "" {
+		admin = []string{"public_url", f.cfg.Admin.PublicURL, "sign_in", "password, API key, OpenID", "oidc.issuer", f.cfg.Admin.OIDC.Issuer}
 	}
 	return adminapi.Settings{
-		TrustDomain: c.td.Name(), ControllerID: c.cfg.ControllerID, Version: cli.Version().Version, StartedAt: started.UTC(),
-		OutageBudget: outageBudget(c.cfg),
+		TrustDomain: f.td.Name(), ControllerID: f.cfg.ControllerID, Version: cli.Version().Version, StartedAt: started.UTC(),
+		OutageBudget: outageBudget(f.cfg),
 		Groups: []adminapi.SettingGroup{
-			group("listen", "enrollment", c.lis.enrollment.Addr().String(), "control", c.lis.control.Addr().String(),
-				"admin", c.cfg.Listen.Admin, "admin_socket", c.paths.adminSocket(), "health", c.cfg.Listen.Health),
-			group("svid_ttl", "controller", c.cfg.SVIDTTL.Controller.String(), "connector", c.cfg.SVIDTTL.Connector.String(),
-				"tunneler", c.cfg.SVIDTTL.Tunneler.String()),
+			group("listen", "enrollment", f.lis.enrollment.Addr().String(), "control", f.lis.control.Addr().String(),
+				"admin", f.cfg.Listen.Admin, "admin_socket", f.paths.adminSocket(), "health", f.cfg.Listen.Health),
+			group("svid_ttl", "controller", f.cfg.SVIDTTL.Controller.String(), "connector", f.cfg.SVIDTTL.Connector.String(),
+				"tunneler", f.cfg.SVIDTTL.Tunneler.String()),
 			group("spire", spire...),
-			group("fleet", "clones", c.cfg.Clones),
+			group("fleet", "clones", f.cfg.Clones),
 			group("admin", admin...),
 		},
 	}

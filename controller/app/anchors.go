@@ -17,7 +17,7 @@ import (
 const reloadTimeout = 30 * time.Second
 
 // newAnchors makes the driver of the replacement of the bootstrap CA.
-func (c *controller) newAnchors(now func() time.Time) *anchors.Manager {
+func (c *core) newAnchors(now func() time.Time) *anchors.Manager {
 	cfg := anchors.Config{
 		CA: c.ca, File: filepath.Join(c.paths.bootstrap(), "replacement.json"), Hosts: c.certifiedHosts, Own: c.ownCertificate,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
@@ -34,7 +34,7 @@ func (c *controller) newAnchors(now func() time.Time) *anchors.Manager {
 }
 
 // certifiedHosts are the hosts that have a certificate and are not revoked.
-func (c *controller) certifiedHosts(ctx context.Context) ([]anchors.Host, error) {
+func (c *core) certifiedHosts(ctx context.Context) ([]anchors.Host, error) {
 	hosts, err := c.fleet.Hosts(ctx)
 	if err != nil {
 		return nil, err
@@ -73,13 +73,13 @@ func (c *controller) certifiedHosts(ctx context.Context) ([]anchors.Host, error)
 }
 
 // ownCertificate is why the controller's own agent still needs the former CA.
-func (c *controller) ownCertificate() string {
-	dir := hostagent.Dir{Root: c.paths.host()}
+func (f *foundation) ownCertificate() string {
+	dir := hostagent.Dir{Root: f.paths.host()}
 	pair, err := tls.LoadX509KeyPair(dir.Certificate(), dir.Key())
 	if err != nil {
 		return err.Error()
 	}
-	if pair.Leaf.CheckSignatureFrom(c.ca.Certificate()) != nil {
+	if pair.Leaf.CheckSignatureFrom(f.ca.Certificate()) != nil {
 		return "its own agent has not renewed its certificate yet"
 	}
 	return ""

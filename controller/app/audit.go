@@ -38,34 +38,34 @@ const (
 	checkExport    = "audit_export"
 )
 
-func (c *controller) newAuditing(checks *health.Checks, now func() time.Time) (*auditing, error) {
-	log := c.log.Named("auditlog") // "audit" is the events themselves
-	signer, err := audit.OpenSigner(c.paths.audit(), audit.Origin(c.td.Name()))
+func (i *identified) newAuditing(checks *health.Checks, now func() time.Time) (*auditing, error) {
+	log := i.log.Named("auditlog") // "audit" is the events themselves
+	signer, err := audit.OpenSigner(i.paths.audit(), audit.Origin(i.td.Name()))
 	if err != nil {
 		return nil, err
 	}
-	a := &auditing{signer: signer, trail: audit.New(c.log, now)}
-	a.collector = audit.NewCollector(c.store, a.trail)
+	a := &auditing{signer: signer, trail: audit.New(i.log, now)}
+	a.collector = audit.NewCollector(i.store, a.trail)
 	a.sequencer = audit.NewSequencer(audit.SequencerConfig{
-		Store: c.store, Holder: c.cfg.ControllerID, Signer: signer, Changes: c.store,
+		Store: i.store, Holder: i.cfg.ControllerID, Signer: signer, Changes: i.store,
 		Result: func(err error) { checks.Set(checkSequenced, err) }, Log: log, Now: now,
 	})
-	a.witnesses = audit.NewWitnesses(c.store, a.sequencer, a.trail)
-	a.check = audit.NewSelfCheck(c.store, signer, log, now, func(err error) { checks.Set(checkVerified, err) })
-	a.archive = audit.Archive{QueryStore: c.store, Sequencer: a.sequencer, SelfCheck: a.check}
-	sinks, release, err := newSinks(c.cfg.Audit.Export, now)
+	a.witnesses = audit.NewWitnesses(i.store, a.sequencer, a.trail)
+	a.check = audit.NewSelfCheck(i.store, signer, log, now, func(err error) { checks.Set(checkVerified, err) })
+	a.archive = audit.Archive{QueryStore: i.store, Sequencer: a.sequencer, SelfCheck: a.check}
+	sinks, release, err := newSinks(i.cfg.Audit.Export, now)
 	if err != nil {
 		return nil, err
 	}
 	a.release = release
-	a.export = export.New(export.Config{Store: c.store, Head: a.sequencer, Sinks: sinks, Log: log, Now: now})
+	a.export = export.New(export.Config{Store: i.store, Head: a.sequencer, Sinks: sinks, Log: log, Now: now})
 	if len(sinks) > 0 {
 		checks.Register(checkExport, func(context.Context) error { return health.Degraded(a.export.Stuck()) })
 		checks.Explain(checkExport, func() string {
 			return "all events are delivered to: " + strings.Join(slices.Sorted(maps.Keys(sinks)), ", ")
 		})
 	}
-	exportExports(c.metrics, a.export.States)
+	exportExports(i.metrics, a.export.States)
 	return a, nil
 }
 

@@ -56,7 +56,7 @@ func ExportAll(r *metrics.Registry) {
 	exportFollowers(r, func(context.Context) (uint64, error) { return 0, nil }, map[string]follower{"policy": p, "reconciler": p, "events": p})
 	exportReplacement(r, func() (anchors.Phase, error) { return "", nil })
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
-	exportDomain(r, domain{
+	exportDomain(r, scraped{
 		Policy: p, Roster: presence.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
 		Unproven: func() (control, session uint64) { return 0, 0 }, Store: Untroubled{}, Anchors: func() []*x509.Certificate { return nil },
 	})
@@ -174,48 +174,56 @@ type Wired struct {
 // Wire starts a controller. spire is the admin socket of the server, workload that of
 // the Workload API, which has to give the SVID of the controller id.
 func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spiffeid.ID) (w *Wired, err error) {
-	c := &controller{cfg: cfg, log: zap.NewNop(), paths: paths(cfg.DataDir), descriptors: Descriptors}
-	if c.own, err = selfhost.Entry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
+	s := site{cfg: cfg, log: zap.NewNop(), paths: paths(cfg.DataDir), descriptors: Descriptors}
+	if s.td, err = spiffeid.TrustDomainFromString(cfg.TrustDomain); err != nil {
 		return nil, err
 	}
-	if c.td, err = spiffeid.TrustDomainFromString(cfg.TrustDomain); err != nil {
+	if err := makeDataDir(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(makeDataDir(cfg.DataDir), c.openTracing(ctx), c.open(ctx)); err != nil {
+	f, err := openFoundation(ctx, s)
+	if err != nil {
 		return nil, err
 	}
-	if c.spire, err = registrar.Dial(spire, c.td, c.log); err != nil {
+	i := &identified{foundation: f}
+	if i.own, err = selfhost.Entry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
 		return nil, err
 	}
-	if c.source, err = mtls.Open(ctx, mtls.SourceConfig{Socket: "unix://" + workload, ID: id, Log: c.log}); err != nil {
+	if i.spire, err = registrar.Dial(spire, s.td, s.log); err != nil {
+		return nil, err
+	}
+	if i.source, err = mtls.Open(ctx, mtls.SourceConfig{Socket: "unix://" + workload, ID: id, Log: s.log}); err != nil {
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	enrollment, plane, err := c.build(gctx.Done())
+	c, err := newController(i, gctx.Done())
 	if err != nil {
 		return nil, err
 	}
 	if err := c.beginPolicy(ctx); err != nil {
 		return nil, err
 	}
-	components := c.components(enrollment, plane)
+	components := c.components()
 	for _, it := range components {
 		g.Go(func() error { return it.Run(gctx) })
 	}
-	return &Wired{c: c, idle: idle(c, components), stop: func() error {
+	return &Wired{c: c, idle: idle(reflect.ValueOf(c).Elem(), components), stop: func() error {
 		err := g.Wait()
-		c.source.Close()
-		return errors.Join(err, c.spire.Close(), c.store.Close(), c.tracing.Close())
+		i.source.Close()
+		return errors.Join(err, i.spire.Close(), f.close())
 	}}, nil
 }
 
 // idle are the parts that were built and have a Run which nobody calls.
-func idle(c *controller, components []component) (names []string) {
-	v := reflect.ValueOf(c).Elem()
-	for i := range v.NumField() {
-		f := reflect.NewAt(v.Field(i).Type(), v.Field(i).Addr().UnsafePointer()).Elem() // it may be unexported
+func idle(v reflect.Value, components []component) (names []string) {
+	for n := range v.NumField() {
+		f := reflect.NewAt(v.Field(n).Type(), v.Field(n).Addr().UnsafePointer()).Elem() // it may be unexported
+		if v.Type().Field(n).Anonymous {
+			names = append(names, idle(reflect.Indirect(f), components)...)
+			continue
+		}
 		part, ok := f.Interface().(component)
-		if name := v.Type().Field(i).Name; ok && !slices.Contains(components, part) && name != "health" { // health runs around all
+		if name := v.Type().Field(n).Name; ok && !slices.Contains(components, part) && name != "health" { // health runs around all
 			names = append(names, name)
 		}
 	}

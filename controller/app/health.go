@@ -27,12 +27,12 @@ const (
 // failing is the gRPC health of a listener that needs these checks. The others are
 // not among them: an audit log that was tampered with must not keep a host from its
 // bundle.
-func (c *controller) failing(names ...string) func(context.Context) error {
-	return func(ctx context.Context) error { return c.health.Checks().Failing(ctx, names...) }
+func (f *foundation) failing(names ...string) func(context.Context) error {
+	return func(ctx context.Context) error { return f.health.Checks().Failing(ctx, names...) }
 }
 
 // explain says how things are while they are fine.
-func (c *controller) explain(checks *health.Checks) {
+func (c *core) explain(checks *health.Checks) {
 	checks.Explain(checkStore, func() string {
 		info, err := os.Stat(c.paths.database())
 		if err != nil {
@@ -63,7 +63,7 @@ func (c *controller) explain(checks *health.Checks) {
 }
 
 // explainRecovery says whether hosts could follow this controller after a restore.
-func (c *controller) explainRecovery() string {
+func (c *core) explainRecovery() string {
 	k := c.recovery.Key()
 	if k.Public == "" {
 		return "no recovery key was made: run `grpccontroller recovery init`, or root has to reset each host after a restore"

@@ -83,19 +83,19 @@ func measureRevocations(r *metrics.Registry) *policy.Propagation {
 	return policy.NewPropagation(time.Now, latency)
 }
 
-// attending is the roster, and tells the propagation of a policy what connectors
+// attending is the roster, and also passes to the propagation of a policy what connectors
 // say of it.
 type attending struct {
 	*presence.Roster
 
-	spread *policy.Propagation
-	opened func()
+	propagation *policy.Propagation
+	opened      func()
 }
 
 // ConnectorUp hides that of presence.Roster.
 func (a attending) ConnectorUp(who presence.Arrival, remoteAddr string, svid presence.SVID) (stream uint64) {
 	stream = a.Roster.ConnectorUp(who, remoteAddr, svid)
-	a.spread.Up(who.ID, stream)
+	a.propagation.Up(who.ID, stream)
 	a.opened()
 	return stream
 }
@@ -103,17 +103,17 @@ func (a attending) ConnectorUp(who presence.Arrival, remoteAddr string, svid pre
 // ConnectorBeat hides that of presence.Roster.
 func (a attending) ConnectorBeat(id string, stream uint64, svid presence.SVID, revision uint64) {
 	a.Roster.ConnectorBeat(id, stream, svid, revision)
-	a.spread.Applied(id, stream, revision)
+	a.propagation.Applied(id, stream, revision)
 }
 
 // ConnectorDown hides that of presence.Roster.
 func (a attending) ConnectorDown(id string, stream uint64) {
 	a.Roster.ConnectorDown(id, stream)
-	a.spread.Down(id, stream)
+	a.propagation.Down(id, stream)
 }
 
-// domain is what a scrape of the controller looks at.
-type domain struct {
+// scraped is what a scrape of the controller looks at.
+type scraped struct {
 	Policy interface{ Current() *policy.Snapshot }
 	Roster interface {
 		Headcount(quantiles ...float64) presence.Headcount
@@ -127,7 +127,7 @@ type domain struct {
 	Anchors func() []*x509.Certificate
 }
 
-func exportDomain(r *metrics.Registry, d domain) {
+func exportDomain(r *metrics.Registry, d scraped) {
 	r.Fleet(func() metrics.Fleet { return numbers(d.Policy.Current(), d.Roster.Headcount(metrics.Quantiles()...)) })
 	r.Gauge("policy_revision", "Revision of the policy in use.", nil, func() float64 { return float64(d.Policy.Current().Revision) })
 	r.Gauge("bootstrap_ca_not_after_timestamp_seconds", "When the bootstrap CA that signs expires.", nil, func() float64 {

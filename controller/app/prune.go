@@ -18,7 +18,7 @@ const (
 
 // pruneWitnesses forgets what connectors said of the audit log that were revoked long
 // ago, until ctx ends.
-func (c *controller) pruneWitnesses(ctx context.Context) error {
+func (c *core) pruneWitnesses(ctx context.Context) error {
 	t := time.NewTicker(pruneEvery)
 	defer t.Stop()
 	var failing logging.Condition

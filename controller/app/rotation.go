@@ -14,7 +14,7 @@ import (
 )
 
 // newRotation makes the driver of CA rotations; it needs the roster and SPIRE.
-func (c *controller) newRotation(now func() time.Time) *rotation.Manager {
+func (c *core) newRotation(now func() time.Time) *rotation.Manager {
 	cfg := rotation.Config{
 		SPIRE: spirerotation.New(c.spire.Conn()), Store: c.store, Members: c.fleet, Online: c.roster, Agents: c.spire,
 		Self: c.asPeer, OwnAgent: c.own.ParentID, Audit: c.audit, Log: c.log.Named("rotation"), Now: now,
@@ -26,7 +26,7 @@ func (c *controller) newRotation(now func() time.Time) *rotation.Manager {
 }
 
 // lastRotation says what fleet.AgentWatch asks.
-func (c *controller) lastRotation(ctx context.Context) (ended time.Time, unfinished bool, err error) {
+func (c *core) lastRotation(ctx context.Context) (ended time.Time, unfinished bool, err error) {
 	r, err := c.store.Rotation(ctx)
 	if errors.Is(err, rotation.ErrNone) {
 		return time.Time{}, false, nil
@@ -36,12 +36,12 @@ func (c *controller) lastRotation(ctx context.Context) (ended time.Time, unfinis
 
 // asPeer is the controller as its peers see it: it must trust a new authority
 // before anybody uses it, and must not use the old one when it goes.
-func (c *controller) asPeer() presence.Peer {
-	st := c.source.Status()
+func (i *identified) asPeer() presence.Peer {
+	st := i.source.Status()
 	return presence.Peer{
-		Workload: identity.Workload{Kind: identity.KindController, ID: c.cfg.ControllerID},
+		Workload: identity.Workload{Kind: identity.KindController, ID: i.cfg.ControllerID},
 		SVID:     presence.SVID{Serial: st.Serial, AuthorityID: st.AuthorityID, NotAfter: st.NotAfter},
-		Trusts:   c.source.AuthorityIDs(),
+		Trusts:   i.source.AuthorityIDs(),
 	}
 }
 

@@ -132,9 +132,9 @@ func (c *controller) showSetup(w *os.File) {
 }
 
 // dropSetupLink removes the file of the link that an owner's sign-in made useless.
-func (c *controller) dropSetupLink() {
-	if err := removeIfThere(c.paths.setupLink()); err != nil {
-		c.log.Warn("file of a used setup link not removed", zap.String("file", c.paths.setupLink()), zap.Error(err))
+func (s site) dropSetupLink() {
+	if err := removeIfThere(s.paths.setupLink()); err != nil {
+		s.log.Warn("file of a used setup link not removed", zap.String("file", s.paths.setupLink()), zap.Error(err))
 	}
 }
 

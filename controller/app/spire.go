@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -29,83 +30,96 @@ import (
 // A cold start takes about a second.
 const startTimeout = 60 * time.Second
 
+// identified is a foundation whose SPIRE runs and which has its own X509-SVID.
+type identified struct {
+	*foundation
+
+	spire   *registrar.Client
+	own     fleet.Entry
+	source  *mtls.Source
+	spireAt *net.TCPAddr // where the embedded spire-server listens
+	// restartSPIRE has our spire-server read its files anew; nil with an operator's.
+	restartSPIRE func(context.Context) error
+}
+
 // startSPIRE starts the server (mode embedded), registers the controller, starts
 // the agent beside it and waits for the controller's own SVID. stop undoes it in
 // the other order and is never nil.
-func (c *controller) startSPIRE(ctx context.Context, abort context.CancelCauseFunc) (stop func() error, err error) {
+func startSPIRE(ctx context.Context, f *foundation, abort context.CancelCauseFunc) (i *identified, stop func() error, err error) {
+	i = &identified{foundation: f}
 	var stages []*stage
 	stop = func() error {
-		if c.source != nil {
-			c.source.Close()
+		if i.source != nil {
+			i.source.Close()
 		}
 		var errs []error
-		for i := len(stages) - 1; i >= 0; i-- {
-			errs = append(errs, stages[i].stop())
+		for n := len(stages) - 1; n >= 0; n-- {
+			errs = append(errs, stages[n].stop())
 		}
-		if c.spire != nil {
-			errs = append(errs, c.spire.Close())
+		if i.spire != nil {
+			errs = append(errs, i.spire.Close())
 		}
 		return errors.Join(errs...)
 	}
 	within, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 
-	socket := c.cfg.SPIRE.ServerSocket
-	if c.cfg.SPIRE.Mode == config.Embedded {
-		server, err := c.embeddedServer(within)
+	socket := f.cfg.SPIRE.ServerSocket
+	if f.cfg.SPIRE.Mode == config.Embedded {
+		server, err := i.embeddedServer(within)
 		if err != nil {
-			return stop, err
+			return i, stop, err
 		}
-		c.restartSPIRE, socket = server.Restart, c.paths.serverSocket()
+		i.restartSPIRE, socket = server.Restart, f.paths.serverSocket()
 		stages = append(stages, start(ctx, abort, server.Run))
 		if err := server.WaitReady(within); err != nil {
-			return stop, fmt.Errorf("start spire-server: %w: see its lines in this log", err)
+			return i, stop, fmt.Errorf("start spire-server: %w: see its lines in this log", err)
 		}
-		c.health.Checks().Register(checkServer, server.Ready)
+		f.health.Checks().Register(checkServer, server.Ready)
 	}
-	if c.spire, err = registrar.Dial(socket, c.td, c.log, c.tracing.DialOptions()...); err != nil {
-		return stop, err
+	if i.spire, err = registrar.Dial(socket, f.td, f.log, f.tracing.DialOptions()...); err != nil {
+		return i, stop, err
 	}
-	if err := c.spire.Healthy(within); err != nil {
-		return stop, fmt.Errorf("%w: is spire-server running, and is %s its admin socket?", err, socket)
+	if err := i.spire.Healthy(within); err != nil {
+		return i, stop, fmt.Errorf("%w: is spire-server running, and is %s its admin socket?", err, socket)
 	}
-	if c.cfg.SPIRE.Mode == config.External {
-		c.health.Checks().Register(checkServer, c.spire.Healthy)
+	if f.cfg.SPIRE.Mode == config.External {
+		f.health.Checks().Register(checkServer, i.spire.Healthy)
 	}
-	agent, err := c.ownAgent(within)
+	agent, err := i.ownAgent(within)
 	if err != nil {
-		return stop, err
+		return i, stop, err
 	}
 	stages = append(stages, start(ctx, abort, agent.Run))
-	return stop, c.ownIdentity(within)
+	return i, stop, i.ownIdentity(within)
 }
 
 // embeddedServer prepares the child and learns its port.
-func (c *controller) embeddedServer(ctx context.Context) (*embedded.Server, error) {
+func (i *identified) embeddedServer(ctx context.Context) (*embedded.Server, error) {
 	program, err := binary.Find("spire-server", "SPIRE_SERVER_BIN")
 	if err != nil {
 		return nil, err
 	}
-	ip, port, err := spirePort(ctx, c.cfg.SPIRE.ServerListen)
+	ip, port, err := spirePort(ctx, i.cfg.SPIRE.ServerListen)
 	if err != nil {
 		return nil, err
 	}
-	c.spireAt = &net.TCPAddr{IP: net.ParseIP(ip), Port: port}
-	if c.cfg.SPIRE.ServerAddress == "" {
-		c.reachedAt.spireListens(c.spireAt)
+	i.spireAt = &net.TCPAddr{IP: net.ParseIP(ip), Port: port}
+	if i.cfg.SPIRE.ServerAddress == "" {
+		i.reachedAt.spireListens(i.spireAt)
 	}
-	c.log.Info("using spire", zap.String("mode", c.cfg.SPIRE.Mode), zap.String("spire_server", program))
+	i.log.Info("using spire", zap.String("mode", i.cfg.SPIRE.Mode), zap.String("spire_server", program))
 	return embedded.New(ctx, program, agentconf.Server{
-		TrustDomain: c.td, BindAddress: ip, BindPort: port,
-		SocketPath: c.paths.serverSocket(), DataDir: c.paths.spireServer(), LogLevel: c.cfg.Log.Level,
-		CATTL: c.cfg.SPIRE.CATTL, X509SVIDTTL: c.cfg.SVIDTTL.Controller, AgentTTL: c.cfg.SPIRE.AgentTTL,
-		HostCAPaths:          append([]string{c.ca.CertificatePath()}, c.cfg.CABundlePaths...),
-		UnlimitedAttestation: !c.cfg.SPIRE.AttestationLimit, MetricsPort: c.cfg.SPIRE.ServerMetrics,
-	}, c.log)
+		TrustDomain: i.td, BindAddress: ip, BindPort: port,
+		SocketPath: i.paths.serverSocket(), DataDir: i.paths.spireServer(), LogLevel: i.cfg.Log.Level,
+		CATTL: i.cfg.SPIRE.CATTL, X509SVIDTTL: i.cfg.SVIDTTL.Controller, AgentTTL: i.cfg.SPIRE.AgentTTL,
+		HostCAPaths:          append([]string{i.ca.CertificatePath()}, i.cfg.CABundlePaths...),
+		UnlimitedAttestation: !i.cfg.SPIRE.AttestationLimit, MetricsPort: i.cfg.SPIRE.ServerMetrics,
+	}, i.log)
 }
 
 // ownAgent registers the controller and prepares the agent beside it.
-func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error) {
+func (i *identified) ownAgent(ctx context.Context) (*hostagent.Supervisor, error) {
 	program, err := binary.Find("spire-agent", "SPIRE_AGENT_BIN")
 	if err != nil {
 		return nil, err
@@ -113,29 +127,29 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	if err := binary.RequireVersion(ctx, program, binary.MinimumAgent); err != nil {
 		return nil, err
 	}
-	dir := hostagent.Dir{Root: c.paths.host()}
-	host, err := selfhost.Prepare(dir, c.td, c.ca, c.agentDials())
+	dir := hostagent.Dir{Root: i.paths.host()}
+	host, err := selfhost.Prepare(dir, i.td, i.ca, i.agentDials())
 	if err != nil {
 		return nil, err
 	}
-	id, err := identity.Workload{Kind: identity.KindController, ID: c.cfg.ControllerID}.SPIFFEID(c.td)
+	id, err := identity.Workload{Kind: identity.KindController, ID: i.cfg.ControllerID}.SPIFFEID(i.td)
 	if err != nil {
 		return nil, err
 	}
-	if c.own, err = selfhost.Entry(id, c.cfg.ControllerID, host, c.cfg.SVIDTTL.Controller); err != nil {
+	if i.own, err = selfhost.Entry(id, i.cfg.ControllerID, host, i.cfg.SVIDTTL.Controller); err != nil {
 		return nil, err
 	}
-	if err := c.spire.PutEntry(ctx, c.own); err != nil {
+	if err := i.spire.PutEntry(ctx, i.own); err != nil {
 		return nil, fmt.Errorf("register the controller: %w", err)
 	}
 	// An agent that asks before the server's cache has the entry asks again only
 	// five seconds later.
 	select {
-	case <-time.After(c.cfg.SPIRE.EntrySettle()):
+	case <-time.After(i.cfg.SPIRE.EntrySettle()):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	bundle, err := c.spire.Bundle(ctx)
+	bundle, err := i.spire.Bundle(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +157,13 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 		return nil, err
 	}
 	agent, err := hostagent.New(hostagent.Config{
-		Dir: dir, SocketPath: c.paths.agentSocket(), AgentBinary: program, LogLevel: c.cfg.Log.Level, Logger: c.log, Fetch: c.ownBundle,
-		MetricsPort: c.cfg.SPIRE.AgentMetrics, // no Units: selfhost.Entry names user and program
+		Dir: dir, SocketPath: i.paths.agentSocket(), AgentBinary: program, LogLevel: i.cfg.Log.Level, Logger: i.log, Fetch: i.ownBundle,
+		MetricsPort: i.cfg.SPIRE.AgentMetrics, // no Units: selfhost.Entry names user and program
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.health.Checks().Register(checkAgent, func(context.Context) error {
+	i.health.Checks().Register(checkAgent, func(context.Context) error {
 		if why := agent.Reason(); why != "" {
 			return errors.New(why)
 		}
@@ -160,34 +174,34 @@ func (c *controller) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 
 // agentDials is where our own agent finds the server: on this machine where we
 // run it, whatever name others use.
-func (c *controller) agentDials() string {
-	if c.cfg.SPIRE.Mode == config.External {
-		return c.cfg.SPIRE.ServerAddress
+func (i *identified) agentDials() string {
+	if i.cfg.SPIRE.Mode == config.External {
+		return i.cfg.SPIRE.ServerAddress
 	}
-	host := c.spireAt.IP.String()
-	if c.spireAt.IP.IsUnspecified() {
+	host := i.spireAt.IP.String()
+	if i.spireAt.IP.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return net.JoinHostPort(host, strconv.Itoa(c.spireAt.Port))
+	return net.JoinHostPort(host, strconv.Itoa(i.spireAt.Port))
 }
 
-func (c *controller) ownBundle(ctx context.Context) (hostagent.Bundle, error) {
-	authorities, err := c.spire.Bundle(ctx)
-	out := hostagent.Bundle{Authorities: authorities, ServerAddress: c.agentDials()}
-	out.Renewed, out.TrustErr = selfhost.Renew(hostagent.Dir{Root: c.paths.host()}, c.ca)
+func (i *identified) ownBundle(ctx context.Context) (hostagent.Bundle, error) {
+	authorities, err := i.spire.Bundle(ctx)
+	out := hostagent.Bundle{Authorities: authorities, ServerAddress: i.agentDials()}
+	out.Renewed, out.TrustErr = selfhost.Renew(hostagent.Dir{Root: i.paths.host()}, i.ca)
 	return out, err
 }
 
 // ownIdentity waits for the controller's SVID, which it takes from the Workload
 // API like everybody else.
-func (c *controller) ownIdentity(ctx context.Context) error {
+func (i *identified) ownIdentity(ctx context.Context) error {
 	var err error
-	c.source, err = mtls.Open(ctx, mtls.SourceConfig{Socket: "unix://" + c.paths.agentSocket(), ID: c.own.SPIFFEID, Log: c.log.Named("identity")})
+	i.source, err = mtls.Open(ctx, mtls.SourceConfig{Socket: "unix://" + i.paths.agentSocket(), ID: i.own.SPIFFEID, Log: i.log.Named("identity")})
 	if err != nil {
 		return fmt.Errorf("the controller's own identity: %w", err)
 	}
-	c.health.Checks().Register(checkIdentity, c.source.Ready)
-	c.metrics.Identity(c.source)
+	i.health.Checks().Register(checkIdentity, i.source.Ready)
+	i.metrics.Identity(i.source)
 	return nil
 }
 

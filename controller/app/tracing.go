@@ -12,14 +12,14 @@ import (
 
 // openTracing comes first and is closed last, so that what the others do at their
 // end is traced too.
-func (c *controller) openTracing(ctx context.Context) (err error) {
-	c.tracing, err = otlp.Open(ctx, c.cfg.Tracing, otlp.Resource{
-		Service: "grpccontroller", Instance: c.cfg.ControllerID, Version: cli.Version().Version,
-	}, c.log.Named("tracing"))
-	if err == nil && c.tracing.On() {
-		c.log.Info("tracing requests", zap.String("endpoint", c.cfg.Tracing.Endpoint), zap.Float64("sample_ratio", c.cfg.Tracing.SampleRatio))
+func openTracing(ctx context.Context, s site) (*otlp.Provider, error) {
+	p, err := otlp.Open(ctx, s.cfg.Tracing, otlp.Resource{
+		Service: "grpccontroller", Instance: s.cfg.ControllerID, Version: cli.Version().Version,
+	}, s.log.Named("tracing"))
+	if err == nil && p.On() {
+		s.log.Info("tracing requests", zap.String("endpoint", s.cfg.Tracing.Endpoint), zap.Float64("sample_ratio", s.cfg.Tracing.SampleRatio))
 	}
-	return err
+	return p, err
 }
 
 func exportTraces(r *metrics.Registry, counts func() otlp.Counts) {
