@@ -22,9 +22,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -71,11 +70,11 @@ Exit codes: 0 the key is made, 1 it is not, 2 wrong usage or configuration.`,
 func (m *makeKey) run(cmd *cobra.Command, cfg config.Config) error {
 	seal := func(text string) (string, error) { return text, nil }
 	if m.sealTo != "" {
-		to, err := tokenseal.ParseRecipient(m.sealTo)
+		to, err := keys.ParseRecipient(m.sealTo)
 		if err != nil {
 			return cli.UsageError(fmt.Errorf("--seal-to: %w", err))
 		}
-		seal = func(text string) (string, error) { return tokenseal.Seal(to, text+"\n") }
+		seal = func(text string) (string, error) { return keys.SealToken(to, text+"\n") }
 	}
 	if _, err := os.Lstat(m.out); err == nil { // before there is a key that nobody has
 		return fmt.Errorf("%s exists already, and may hold another key: remove it, or name another file", m.out)
@@ -206,7 +205,7 @@ func (t *takeOver) key(cmd *cobra.Command) (string, error) {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr())
 		return string(raw), err
 	}
-	return secret.ReadLine(cmd.InOrStdin(), maxKeyText)
+	return keys.ReadSecret(cmd.InOrStdin(), maxKeyText)
 }
 
 func noData(cfg config.Config, err error) error {

@@ -17,7 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
@@ -30,7 +30,7 @@ const maxSecret = 4 << 10
 // signIn fills in what the admin API needs to know who calls. run, if it is not
 // nil, is to run beside it.
 func (c *controller) signIn(a *api.Config, now func() time.Time) (run func(context.Context) error, err error) {
-	box, err := seal.Open(c.paths.sealKey())
+	box, err := keys.OpenBox(c.paths.sealKey())
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func atHangup(run func(context.Context, <-chan os.Signal) error) func(context.Co
 	}
 }
 
-func newProvider(cfg config.Admin, box *seal.Box, now func() time.Time) (*oidc.Provider, error) {
+func newProvider(cfg config.Admin, box *keys.Box, now func() time.Time) (*oidc.Provider, error) {
 	secret, err := atomicfile.Read(cfg.OIDC.ClientSecretPath, maxSecret)
 	if err != nil {
 		return nil, fmt.Errorf("admin.oidc.client_secret_path: %w", err)

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Stage is how far the CA is in being replaced. It is read from the files, so that a
@@ -61,7 +61,7 @@ func (ca *CA) load() error {
 	if err != nil {
 		return err
 	}
-	next, err := keyfile.Load(ca.path(nextFile))
+	next, err := keys.Load(ca.path(nextFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -101,7 +101,7 @@ func (ca *CA) tidy() error {
 func (ca *CA) first() error {
 	key, err := loadKey(ca.path(keyFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = keyfile.Make(ca.path(keyFile))
+		key, err = keys.Make(ca.path(keyFile))
 	}
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (ca *CA) first() error {
 }
 
 func loadKey(path string) (crypto.Signer, error) {
-	key, err := keyfile.Load(path)
+	key, err := keys.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: restore it from a backup", err)
 	}

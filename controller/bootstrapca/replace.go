@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // ErrStage is returned for a step that does not follow from the stage.
@@ -51,9 +51,9 @@ func (ca *CA) Prepare() error {
 		return ErrStage
 	case Idle:
 	}
-	key, err := keyfile.Load(ca.path(nextFile))
+	key, err := keys.Load(ca.path(nextFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = keyfile.Make(ca.path(nextFile))
+		key, err = keys.Make(ca.path(nextFile))
 	}
 	if err != nil {
 		return fmt.Errorf("prepare bootstrap CA: %w", err)

@@ -23,8 +23,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
@@ -268,7 +268,7 @@ func (e *Enrollment) RenewHostCertificate(ctx context.Context, req *zerotrustv1.
 	if r.Exporter, err = exporter(ctx); err == nil {
 		r.HostID, err = identity.ParseHostID(req.GetHostId())
 	}
-	if err != nil || len(r.Signature) > hostproof.MaxSignature {
+	if err != nil || len(r.Signature) > keys.MaxSignature {
 		return nil, toStatus(ctx, enroll.ErrRenewalRefused, e.Log)
 	}
 	der, err := e.Renewer.Renew(ctx, r)

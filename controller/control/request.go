@@ -18,8 +18,8 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
@@ -125,7 +125,7 @@ func (e *Enrollment) AwaitEnrollment(stream zerotrustv1.EnrollmentService_AwaitE
 
 // challenge sends one that is of this stream alone, and reads the answer.
 func (e *Enrollment) challenge(ctx context.Context, stream zerotrustv1.EnrollmentService_AwaitEnrollmentServer) (enroll.Await, error) {
-	a := enroll.Await{Challenge: make([]byte, hostproof.ChallengeSize)}
+	a := enroll.Await{Challenge: make([]byte, keys.ChallengeSize)}
 	_, _ = rand.Read(a.Challenge) // crypto/rand.Read never fails; it aborts the program instead
 	var err error
 	if a.Exporter, err = exporter(ctx); err != nil {
@@ -167,5 +167,5 @@ func exporter(ctx context.Context) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("no TLS")
 	}
-	return info.State.ExportKeyingMaterial(hostproof.ExporterLabel, nil, hostproof.ExporterSize)
+	return info.State.ExportKeyingMaterial(keys.ExporterLabel, nil, keys.ExporterSize)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -110,8 +110,8 @@ func (w *world) askMessage(t *testing.T, key enrolltest.Key, id string) *zerotru
 	t.Helper()
 	spki, err := x509.MarshalPKIXPublicKey(key.Private.Public())
 	require.NoError(t, err)
-	s := hostproof.Subject{TrustDomain: td.Name(), Workload: connector(id), Key: spki, Listener: w.listenerCertificate(t).Certificate[0]}
-	proof, err := hostproof.Sign(key.Private, s.AskMessage())
+	s := keys.Subject{TrustDomain: td.Name(), Workload: connector(id), Key: spki, Listener: w.listenerCertificate(t).Certificate[0]}
+	proof, err := keys.Sign(key.Private, s.AskMessage())
 	require.NoError(t, err)
 	return &zerotrustv1.RequestEnrollmentRequest{
 		Kind: zerotrustv1.WorkloadKind_WORKLOAD_KIND_CONNECTOR, Id: id, Csr: key.CSR, Proof: proof,
@@ -127,7 +127,7 @@ func await(t *testing.T, api zerotrustv1.EnrollmentServiceClient) (awaitStream, 
 	require.NoError(t, err)
 	first, err := stream.Recv()
 	require.NoError(t, err)
-	require.Len(t, first.GetChallenge(), hostproof.ChallengeSize)
+	require.Len(t, first.GetChallenge(), keys.ChallengeSize)
 	return stream, first.GetChallenge()
 }
 
@@ -135,14 +135,14 @@ func exporterOf(t *testing.T, stream awaitStream) []byte {
 	t.Helper()
 	p, ok := tlsPeer(stream.Context())
 	require.True(t, ok)
-	value, err := p.State.ExportKeyingMaterial(hostproof.ExporterLabel, nil, hostproof.ExporterSize)
+	value, err := p.State.ExportKeyingMaterial(keys.ExporterLabel, nil, keys.ExporterSize)
 	require.NoError(t, err)
 	return value
 }
 
 func reply(t *testing.T, stream awaitStream, key enrolltest.Key, id string, challenge []byte) []byte {
 	t.Helper()
-	signature, err := hostproof.Sign(key.Private, hostproof.AwaitMessage(id, challenge, exporterOf(t, stream)))
+	signature, err := keys.Sign(key.Private, keys.AwaitMessage(id, challenge, exporterOf(t, stream)))
 	require.NoError(t, err)
 	require.NoError(t, stream.Send(&zerotrustv1.AwaitEnrollmentRequest{RequestId: id, Signature: signature}))
 	return signature
@@ -160,7 +160,7 @@ func TestOnlyTheKeyOfTheRequestIsAnswered(t *testing.T) {
 
 	// A signature that was made and not used up: its stream is cut before it is sent.
 	seen, challenge := await(t, api)
-	signature, err := hostproof.Sign(key.Private, hostproof.AwaitMessage(q.GetRequestId(), challenge, exporterOf(t, seen)))
+	signature, err := keys.Sign(key.Private, keys.AwaitMessage(q.GetRequestId(), challenge, exporterOf(t, seen)))
 	require.NoError(t, err)
 
 	for name, c := range map[string]struct {
@@ -171,12 +171,12 @@ func TestOnlyTheKeyOfTheRequestIsAnswered(t *testing.T) {
 			return &zerotrustv1.AwaitEnrollmentRequest{RequestId: q.GetRequestId(), Signature: signature}
 		}},
 		"a signature for another connection": {w.enrollmentClient(t, nil), func(_ awaitStream, challenge []byte) *zerotrustv1.AwaitEnrollmentRequest {
-			s, err := hostproof.Sign(key.Private, hostproof.AwaitMessage(q.GetRequestId(), challenge, exporterOf(t, seen)))
+			s, err := keys.Sign(key.Private, keys.AwaitMessage(q.GetRequestId(), challenge, exporterOf(t, seen)))
 			require.NoError(t, err)
 			return &zerotrustv1.AwaitEnrollmentRequest{RequestId: q.GetRequestId(), Signature: s}
 		}},
 		"a foreign key": {api, func(stream awaitStream, challenge []byte) *zerotrustv1.AwaitEnrollmentRequest {
-			s, err := hostproof.Sign(enrolltest.NewKey(t).Private, hostproof.AwaitMessage(q.GetRequestId(), challenge, exporterOf(t, stream)))
+			s, err := keys.Sign(enrolltest.NewKey(t).Private, keys.AwaitMessage(q.GetRequestId(), challenge, exporterOf(t, stream)))
 			require.NoError(t, err)
 			return &zerotrustv1.AwaitEnrollmentRequest{RequestId: q.GetRequestId(), Signature: s}
 		}},

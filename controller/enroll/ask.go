@@ -8,8 +8,8 @@ import (
 	"net/netip"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
@@ -50,7 +50,7 @@ func (s *Service) Ask(ctx context.Context, a Ask) (Request, error) {
 	subject := s.fingerprintOf(a.Workload, key, a.Listener)
 	// A man in the middle who passes the host's question on is stopped here; one who
 	// puts his own key in shows another fingerprint than the host.
-	if err := hostproof.Verify(key.public, subject.AskMessage(), a.Proof); err != nil {
+	if err := keys.Verify(key.public, subject.AskMessage(), a.Proof); err != nil {
 		return Request{}, errors.Join(ErrProof, s.refuseAsk(ctx, s.cfg.Store, r, "not signed for this listener's certificate"))
 	}
 	net := sourcelimit.Bucket(a.Source.Addr())

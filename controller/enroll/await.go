@@ -11,7 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Await is a host that waits for the decision on its request.
@@ -79,7 +79,7 @@ func (s *Service) prove(ctx context.Context, a Await) (Request, error) {
 	}
 	// The exporter ties the answer to this connection, the challenge to this stream: a
 	// signature that was seen elsewhere serves nobody.
-	if err := hostproof.Verify(key.public, hostproof.AwaitMessage(q.ID, a.Challenge, a.Exporter), a.Signature); err != nil {
+	if err := keys.Verify(key.public, keys.AwaitMessage(q.ID, a.Challenge, a.Exporter), a.Signature); err != nil {
 		return Request{}, s.refuseAwait(ctx, a, whyProof)
 	}
 	return q, nil

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // claimPrefix begins the code of a claim link: 160 random bits and a checksum.
@@ -39,7 +39,7 @@ type Opening struct {
 }
 
 func newClaim(tokenID, token string) (Claim, string, error) {
-	code := secret.New(claimPrefix)
+	code := keys.NewSecret(claimPrefix)
 	box, err := claimBox(code, tokenID)
 	if err != nil {
 		return Claim{}, "", err
@@ -47,7 +47,7 @@ func newClaim(tokenID, token string) (Claim, string, error) {
 	nonce := make([]byte, box.NonceSize())
 	_, _ = rand.Read(nonce) // crypto/rand.Read never fails; it aborts the program instead
 	return Claim{
-		Hash: secret.Hash(code), TokenID: tokenID, Sealed: box.Seal(nonce, nonce, []byte(token), []byte(tokenID)),
+		Hash: keys.HashSecret(code), TokenID: tokenID, Sealed: box.Seal(nonce, nonce, []byte(token), []byte(tokenID)),
 	}, code, nil
 }
 
@@ -85,11 +85,11 @@ func (s *Service) OpenClaim(ctx context.Context, o Opening) (Token, string, erro
 	var token, why string
 	err := s.cfg.Store.EnrollTx(ctx, func(tx Tx) (err error) {
 		t, token, why = Token{}, "", ""
-		if secret.Check(claimPrefix, o.Code) != nil {
+		if keys.CheckSecret(claimPrefix, o.Code) != nil {
 			why = "not a claim code"
 			return s.recordClaim(ctx, tx, o, t, why)
 		}
-		c, err := tx.ClaimByHash(ctx, secret.Hash(o.Code))
+		c, err := tx.ClaimByHash(ctx, keys.HashSecret(o.Code))
 		if errors.Is(err, ErrClaimRefused) {
 			why = "unknown claim code"
 			return s.recordClaim(ctx, tx, o, t, why)

@@ -7,8 +7,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Verdict is an operator's decision on a request.
@@ -36,7 +35,7 @@ func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 // ErrLiveMember.
 func (s *Service) Approve(ctx context.Context, v Verdict) (Request, error) {
 	out, err := s.decide(ctx, v, func(tx Tx, q *Request) (refusal, err error) {
-		if !hostproof.SameFingerprint(q.Fingerprint, v.Fingerprint) {
+		if !keys.SameFingerprint(q.Fingerprint, v.Fingerprint) {
 			return ErrFingerprint, s.mismatch(ctx, tx, q, v)
 		}
 		now := s.cfg.Now().UTC()
@@ -48,7 +47,7 @@ func (s *Service) Approve(ctx context.Context, v Verdict) (Request, error) {
 			return nil, err
 		}
 		// Nobody knows this secret, not even we: the host redeems by its key.
-		if err := s.insert(ctx, tx, t, secret.New(q.Workload.Kind.TokenPrefix())); err != nil {
+		if err := s.insert(ctx, tx, t, keys.NewSecret(q.Workload.Kind.TokenPrefix())); err != nil {
 			return nil, err
 		}
 		q.TokenID = t.ID
@@ -136,5 +135,5 @@ func (s *Service) insert(ctx context.Context, tx Tx, t Token, token string) erro
 	if err == nil && m.Live() && !t.Replace {
 		return ErrLiveMember
 	}
-	return tx.InsertToken(ctx, t, secret.Hash(token))
+	return tx.InsertToken(ctx, t, keys.HashSecret(token))
 }

@@ -3,7 +3,7 @@ package enroll
 import (
 	"errors"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Delivery is how a token gets to its host.
@@ -27,13 +27,13 @@ type prepared struct {
 func prepare(t *Token, r TokenRequest, token string) (prepared, error) {
 	switch r.Delivery {
 	case Sealed:
-		to, err := tokenseal.ParseRecipient(r.Recipient)
+		to, err := keys.ParseRecipient(r.Recipient)
 		if err != nil {
 			return prepared{}, &FieldError{"recipient", err}
 		}
-		sealed, err := tokenseal.Seal(to, token)
-		if errors.Is(err, tokenseal.ErrRecipient) {
-			return prepared{}, &FieldError{"recipient", tokenseal.ErrRecipient}
+		sealed, err := keys.SealToken(to, token)
+		if errors.Is(err, keys.ErrRecipient) {
+			return prepared{}, &FieldError{"recipient", keys.ErrRecipient}
 		}
 		t.Recipient = to.Name()
 		return prepared{handOver: sealed}, err

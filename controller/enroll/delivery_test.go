@@ -17,8 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // hostKeyFile is an SSH host key: its path and public line.
@@ -43,9 +42,9 @@ func TestASealedTokenIsOfUseToItsHostAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, sealed, "ztc_")
 	require.Contains(t, tok.Recipient, "SHA256:")
-	id, err := tokenseal.LoadIdentities([]string{path}, false)
+	id, err := keys.LoadIdentities([]string{path}, false)
 	require.NoError(t, err)
-	token, err := tokenseal.Open(strings.NewReader(sealed), id)
+	token, err := keys.OpenToken(strings.NewReader(sealed), id)
 	require.NoError(t, err)
 	_, err = w.Redeem(t.Context(), redemption(token, connector, enrolltest.NewKey(t)))
 	require.NoError(t, err)
@@ -86,7 +85,7 @@ func (w *world) link(t *testing.T) (enroll.Token, string) {
 	t.Helper()
 	tok, code, err := w.Create(t.Context(), enroll.TokenRequest{Workload: connector, Delivery: enroll.ByClaim})
 	require.NoError(t, err)
-	require.NoError(t, secret.Check("ztl_", code))
+	require.NoError(t, keys.CheckSecret("ztl_", code))
 	return tok, code
 }
 
@@ -107,7 +106,7 @@ func (w *world) sealedIn(t *testing.T, code string) []byte {
 	t.Helper()
 	var c enroll.Claim
 	require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) (err error) {
-		c, err = tx.ClaimByHash(t.Context(), secret.Hash(code))
+		c, err = tx.ClaimByHash(t.Context(), keys.HashSecret(code))
 		return err
 	}))
 	return c.Sealed
@@ -179,7 +178,7 @@ func TestLinksThatDoNotOpenLookAlike(t *testing.T) {
 		spoil func(t *testing.T, w *world, tok enroll.Token, code string) string
 		why   string
 	}{
-		"a wrong code": {func(*testing.T, *world, enroll.Token, string) string { return secret.New("ztl_") }, "unknown claim code"},
+		"a wrong code": {func(*testing.T, *world, enroll.Token, string) string { return keys.NewSecret("ztl_") }, "unknown claim code"},
 		"a mistyped code": {func(_ *testing.T, _ *world, _ enroll.Token, code string) string {
 			other := "a"
 			if code[20] == 'a' {
@@ -188,7 +187,7 @@ func TestLinksThatDoNotOpenLookAlike(t *testing.T) {
 			return code[:20] + other + code[21:]
 		}, ""},
 		"no code":        {func(*testing.T, *world, enroll.Token, string) string { return "" }, "not a claim code"},
-		"a token":        {func(*testing.T, *world, enroll.Token, string) string { return secret.New("ztc_") }, "not a claim code"},
+		"a token":        {func(*testing.T, *world, enroll.Token, string) string { return keys.NewSecret("ztc_") }, "not a claim code"},
 		"the token's id": {func(_ *testing.T, _ *world, tok enroll.Token, _ string) string { return tok.ID }, "not a claim code"},
 		"an expired link": {func(_ *testing.T, w *world, _ enroll.Token, code string) string {
 			w.clock.Advance(enroll.DefaultTTL)

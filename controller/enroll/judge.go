@@ -11,7 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Reasons of a refusal, for the audit log only.
@@ -58,7 +58,7 @@ func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey, a
 	if r.tokenID != "" {
 		t, err = tx.TokenByID(ctx, r.tokenID)
 	} else {
-		t, err = tx.TokenByHash(ctx, secret.Hash(r.Secret))
+		t, err = tx.TokenByHash(ctx, keys.HashSecret(r.Secret))
 	}
 	if errors.Is(err, ErrTokenNotFound) {
 		return t, whyUnknown, nil

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
@@ -161,7 +161,7 @@ func (s *Service) refuseStranger(ctx context.Context, r Redemption) error {
 	if r.tokenID != "" {
 		return nil
 	}
-	known, err := s.cfg.Store.TokenKnown(ctx, secret.Hash(r.Secret))
+	known, err := s.cfg.Store.TokenKnown(ctx, keys.HashSecret(r.Secret))
 	if err != nil {
 		return fmt.Errorf("look up enrollment token: %w", err)
 	}

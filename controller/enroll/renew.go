@@ -12,8 +12,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // ErrRenewalRefused is the one answer to every renewal that is not granted: a caller
@@ -73,7 +73,7 @@ func (s *Service) judgeRenewal(h fleet.Host, r Renewal) (cert *x509.Certificate,
 		return nil, "stored certificate does not parse"
 	}
 	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok || hostproof.Verify(key, hostproof.RenewMessage(r.HostID, r.Exporter), r.Signature) != nil {
+	if !ok || keys.Verify(key, keys.RenewMessage(r.HostID, r.Exporter), r.Signature) != nil {
 		return nil, "signature of another key"
 	}
 	return cert, ""

@@ -12,15 +12,15 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
-var exporter = bytes.Repeat([]byte{7}, hostproof.ExporterSize)
+var exporter = bytes.Repeat([]byte{7}, keys.ExporterSize)
 
 func renewal(t *testing.T, host identity.HostID, key *ecdsa.PrivateKey) enroll.Renewal {
 	t.Helper()
-	signature, err := hostproof.Sign(key, hostproof.RenewMessage(host, exporter))
+	signature, err := keys.Sign(key, keys.RenewMessage(host, exporter))
 	require.NoError(t, err)
 	return enroll.Renewal{HostID: host, Exporter: exporter, Signature: signature, Source: here, RequestID: "r1"}
 }
@@ -79,7 +79,7 @@ func TestRenewRefuses(t *testing.T) {
 		"a signature made to await a decision": func() enroll.Renewal {
 			r := good()
 			var err error
-			r.Signature, err = hostproof.Sign(key.Private, hostproof.AwaitMessage(string(got.HostID), nil, exporter))
+			r.Signature, err = keys.Sign(key.Private, keys.AwaitMessage(string(got.HostID), nil, exporter))
 			require.NoError(t, err)
 			return r
 		},

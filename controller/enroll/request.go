@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Limits of requests. Anybody who reaches the listener can ask, so what is kept
@@ -133,6 +133,6 @@ func newCode() string {
 }
 
 // fingerprintOf is what host and operator compare.
-func (s *Service) fingerprintOf(w identity.Workload, key hostKey, listener []byte) hostproof.Subject {
-	return hostproof.Subject{TrustDomain: s.cfg.TrustDomain.Name(), Workload: w, Key: key.spki, Listener: listener}
+func (s *Service) fingerprintOf(w identity.Workload, key hostKey, listener []byte) keys.Subject {
+	return keys.Subject{TrustDomain: s.cfg.TrustDomain.Name(), Workload: w, Key: key.spki, Listener: listener}
 }

@@ -16,24 +16,24 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 const operator = "person:p1"
 
 var listener = []byte("the listener's certificate")
 
-func subjectOf(t testing.TB, who identity.Workload, key enrolltest.Key) hostproof.Subject {
+func subjectOf(t testing.TB, who identity.Workload, key enrolltest.Key) keys.Subject {
 	t.Helper()
 	spki, err := x509.MarshalPKIXPublicKey(key.Private.Public())
 	require.NoError(t, err)
-	return hostproof.Subject{TrustDomain: td.Name(), Workload: who, Key: spki, Listener: listener}
+	return keys.Subject{TrustDomain: td.Name(), Workload: who, Key: spki, Listener: listener}
 }
 
 func sign(t testing.TB, key enrolltest.Key, message []byte) []byte {
 	t.Helper()
-	signature, err := hostproof.Sign(key.Private, message)
+	signature, err := keys.Sign(key.Private, message)
 	require.NoError(t, err)
 	return signature
 }
@@ -56,7 +56,7 @@ func (w *world) ask(t testing.TB, who identity.Workload, key enrolltest.Key) enr
 func awaiting(t testing.TB, id string, key enrolltest.Key) enroll.Await {
 	t.Helper()
 	a := enroll.Await{ID: id, Challenge: []byte("challenge"), Exporter: []byte("exporter"), Source: here, RequestID: "r2"}
-	a.Signature = sign(t, key, hostproof.AwaitMessage(id, a.Challenge, a.Exporter))
+	a.Signature = sign(t, key, keys.AwaitMessage(id, a.Challenge, a.Exporter))
 	return a
 }
 
@@ -235,7 +235,7 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 		}, enroll.ErrRequestDenied},
 		"guessed at three times": {func(t *testing.T, w *world, q enroll.Request, _ enrolltest.Key) {
 			v := approval(q)
-			v.Fingerprint, _ = hostproof.SplitFingerprint(q.Fingerprint)
+			v.Fingerprint, _ = keys.SplitFingerprint(q.Fingerprint)
 			v.Fingerprint += "-0000"
 			for range 3 {
 				_, err := w.Approve(t.Context(), v)

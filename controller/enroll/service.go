@@ -15,7 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
@@ -185,7 +185,7 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 		return Token{}, "", err
 	}
 	now := s.cfg.Now().UTC()
-	token := secret.New(r.Workload.Kind.TokenPrefix())
+	token := keys.NewSecret(r.Workload.Kind.TokenPrefix())
 	t := Token{
 		ID: newTokenID(), Workload: r.Workload, Replace: r.Replace, Source: r.Source, Delivery: r.Delivery,
 		CreatedBy: r.Actor, CreatedAt: now, ExpiresAt: now.Add(r.TTL),

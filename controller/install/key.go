@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Key is the release key: it signs SHA256SUMS. Hosts keep its public half from
@@ -27,11 +27,11 @@ type Key struct {
 func OpenKey(path string) (*Key, error) {
 	k := &Key{}
 	var err error
-	k.private, err = keyfile.Load(path)
+	k.private, err = keys.Load(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		k.Made = true
-		if k.private, err = keyfile.Make(path); err != nil {
+		if k.private, err = keys.Make(path); err != nil {
 			return nil, fmt.Errorf("make release key: %w", err)
 		}
 	case err != nil:

@@ -17,7 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -50,7 +50,7 @@ func newMakers(t *testing.T) *makers {
 		TrustDomain: td, Store: w.store, Signer: ca, SPIRE: enrolltest.NewSPIRE(td), Changed: &enrolltest.Changes{},
 		Audit: audit.New(zap.NewNop(), now), Log: zap.NewNop(), Now: now, SVIDTTL: map[identity.Kind]time.Duration{identity.KindConnector: time.Hour},
 	})
-	box, err := seal.New(make([]byte, 32))
+	box, err := keys.NewBox(make([]byte, 32))
 	require.NoError(t, err)
 	w.people, err = auth.New(auth.Config{
 		Store: w.store, Seal: box, Audit: audit.New(zap.NewNop(), now), Log: zap.NewNop(), Now: now, Product: "mycorp.internal",

@@ -95,7 +95,7 @@ var homes = []struct {
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
 	{[]string{"go.opentelemetry.io"}, "internal/tracing"},
-	{[]string{"filippo.io/age"}, "internal/tokenseal"},
+	{[]string{"filippo.io/age"}, "internal/keys"},
 	{[]string{"github.com/coreos/go-systemd"}, "internal/notify"},
 }
 

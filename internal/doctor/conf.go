@@ -10,7 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 func (x *examination) conf(context.Context) []Finding {
@@ -52,7 +52,7 @@ func (x *examination) token(context.Context) []Finding {
 			return Bad(Fault, "ask for a token for a "+string(x.Kind)+", or enroll with grpc"+string(other), "the token is for a %s, not for a %s", other, x.Kind)
 		}
 	}
-	if err := secret.Check(x.Kind.TokenPrefix(), text); err != nil {
+	if err := keys.CheckSecret(x.Kind.TokenPrefix(), text); err != nil {
 		// The error quotes the prefix that was expected, never the token.
 		return Bad(Fault, "copy it again, all of it and nothing else", "the token %v", err)
 	}

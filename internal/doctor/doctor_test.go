@@ -35,8 +35,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -230,7 +230,7 @@ func findings(r doctor.Report, check string) (out []doctor.Finding) {
 func TestAHealthyHostHasNoFault(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	token := secret.New(identity.KindConnector.TokenPrefix())
+	token := keys.NewSecret(identity.KindConnector.TokenPrefix())
 	h.Token = func() (string, error) { return token + "\n", nil }
 	h.stands(hostagent.StandingActive, member)
 	r := h.examine()
@@ -339,9 +339,9 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a clock that is 5 min behind":             {func(h *host) { h.Now = in(-5 * time.Minute) }, "clock", fault, "behind the controller's", "timedatectl"},
 		"no verified connection":                   {func(h *host) { h.ControllerAddr = nobodyListens(h.t) }, "clock", skipped, "no verified connection", ""},
 		"no token":                                 {func(*host) {}, "token", skipped, "--token-file", ""},
-		"a token with a typing mistake":            {func(h *host) { h.given(swap(secret.New("ztc_"))) }, "token", fault, "has a typing mistake", "copy it again"},
-		"a token that was cut":                     {func(h *host) { h.given(secret.New("ztc_")[:30]) }, "token", fault, "wrong length", "copy it again"},
-		"a tunneler's token":                       {func(h *host) { h.given(secret.New("ztt_")) }, "token", fault, "is for a tunneler", "grpctunneler"},
+		"a token with a typing mistake":            {func(h *host) { h.given(swap(keys.NewSecret("ztc_"))) }, "token", fault, "has a typing mistake", "copy it again"},
+		"a token that was cut":                     {func(h *host) { h.given(keys.NewSecret("ztc_")[:30]) }, "token", fault, "wrong length", "copy it again"},
+		"a tunneler's token":                       {func(h *host) { h.given(keys.NewSecret("ztt_")) }, "token", fault, "is for a tunneler", "grpctunneler"},
 		"a token that is no token":                 {func(h *host) { h.given("hunter2") }, "token", fault, "wrong prefix", "copy it again"},
 		"a token that was left":                    {func(h *host) { h.write("enrollment-token", "x", 0o600) }, "leftover_token", warning, "is still there", "rm -f"},
 		"a host that is not enrolled":              {func(h *host) { require.NoError(h.t, os.Remove(h.Dir.HostFile())) }, "host_certificate", fault, "is not enrolled", "enroll --help"},

@@ -19,7 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -45,7 +45,7 @@ func TestEveryBadTokenGetsTheSameRefusalAndItsOwnAuditReason(t *testing.T) {
 
 	answers := map[string]string{}
 	tries := map[string]string{
-		"unknown":      secret.New("ztc_"),
+		"unknown":      keys.NewSecret("ztc_"),
 		"for other id": other.Token,
 		"revoked":      revoked.Token,
 		"replayed":     spent.Token,
@@ -63,7 +63,7 @@ func TestEveryBadTokenGetsTheSameRefusalAndItsOwnAuditReason(t *testing.T) {
 		require.Equal(t, answers["unknown"], answer, name)
 	}
 
-	for _, malformed := range []string{"let-me-in", spent.Token[:len(spent.Token)-1], secret.New("ztt_")} {
+	for _, malformed := range []string{"let-me-in", spent.Token[:len(spent.Token)-1], keys.NewSecret("ztt_")} {
 		r := s.try(s.host("clumsy", "connector", "victim"), malformed)
 		require.Equal(t, 1, r.Code, r.Stderr)
 		require.NotContains(t, r.Stderr, malformed)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -62,10 +62,10 @@ func openHost(d hostagent.Dir, td spiffeid.TrustDomain, ephemeral bool) (*host, 
 // loadOrMakeKey has the key on the disk, name and content, before it returns: a key
 // that signed a request and was then lost would leave the token to nobody.
 func loadOrMakeKey(path string) (*ecdsa.PrivateKey, error) {
-	key, err := keyfile.Load(path)
+	key, err := keys.Load(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if key, err = keyfile.Make(path); err != nil {
+		if key, err = keys.Make(path); err != nil {
 			return nil, fmt.Errorf("host key: %w", err)
 		}
 	case errors.Is(err, fs.ErrPermission):

@@ -14,8 +14,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -64,11 +64,11 @@ func (c *Client) renew(ctx context.Context, host identity.HostID, key *ecdsa.Pri
 		return nil, controlclient.Plain(err)
 	}
 	state := creds.connection()
-	exporter, err := state.ExportKeyingMaterial(hostproof.ExporterLabel, nil, hostproof.ExporterSize)
+	exporter, err := state.ExportKeyingMaterial(keys.ExporterLabel, nil, keys.ExporterSize)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := hostproof.Sign(key, hostproof.RenewMessage(host, exporter))
+	signature, err := keys.Sign(key, keys.RenewMessage(host, exporter))
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -137,10 +137,10 @@ func (a *asking) ask(ctx context.Context, api zerotrustv1.EnrollmentServiceClien
 	if err != nil {
 		return nil, err
 	}
-	subject := hostproof.Subject{
+	subject := keys.Subject{
 		TrustDomain: a.client.cfg.TrustDomain.Name(), Workload: a.request.Workload, Key: spki, Listener: listener.Raw,
 	}
-	proof, err := hostproof.Sign(a.host.key, subject.AskMessage())
+	proof, err := keys.Sign(a.host.key, subject.AskMessage())
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (a *asking) await(ctx context.Context, api zerotrustv1.EnrollmentServiceCli
 		return nil, err
 	}
 	challenge := first.GetChallenge()
-	if len(challenge) != hostproof.ChallengeSize {
+	if len(challenge) != keys.ChallengeSize {
 		return nil, status.Error(codes.Internal, "the challenge is malformed")
 	}
 	state, err := tlsOf(stream.Context()) //nolint:contextcheck // it knows the connection
@@ -180,11 +180,11 @@ func (a *asking) await(ctx context.Context, api zerotrustv1.EnrollmentServiceCli
 	if !bytes.Equal(state.PeerCertificates[0].Raw, listener.Raw) {
 		return nil, status.Error(codes.Unavailable, "the listener has another certificate now")
 	}
-	exporter, err := state.ExportKeyingMaterial(hostproof.ExporterLabel, nil, hostproof.ExporterSize)
+	exporter, err := state.ExportKeyingMaterial(keys.ExporterLabel, nil, keys.ExporterSize)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := hostproof.Sign(a.host.key, hostproof.AwaitMessage(id, challenge, exporter))
+	signature, err := keys.Sign(a.host.key, keys.AwaitMessage(id, challenge, exporter))
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,7 @@ import (
 	"unicode"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // TokenEnv is the environment variable of the token.
@@ -53,7 +52,7 @@ func (t Token) check(kind identity.Kind) error {
 			return fmt.Errorf("this enrollment token is for a %s, not for a %s", other, kind)
 		}
 	}
-	if err := secret.Check(kind.TokenPrefix(), t.secret); err != nil {
+	if err := keys.CheckSecret(kind.TokenPrefix(), t.secret); err != nil {
 		return fmt.Errorf("this enrollment token %w: copy it again", err)
 	}
 	return nil
@@ -99,9 +98,9 @@ func (s TokenSource) Read() (Token, error) {
 func (s TokenSource) unseal() (Token, error) {
 	paths, given := s.Identities, len(s.Identities) > 0
 	if !given {
-		paths = tokenseal.DefaultIdentities()
+		paths = keys.DefaultIdentities()
 	}
-	id, err := tokenseal.LoadIdentities(paths, !given)
+	id, err := keys.LoadIdentities(paths, !given)
 	if err != nil {
 		return Token{}, err
 	}
@@ -114,7 +113,7 @@ func (s TokenSource) unseal() (Token, error) {
 		defer func() { _ = f.Close() }()
 		sealed = f
 	}
-	text, err := tokenseal.Open(sealed, id)
+	text, err := keys.OpenToken(sealed, id)
 	if err != nil {
 		return Token{}, err
 	}
@@ -131,7 +130,7 @@ func readTokenFile(path string) (Token, error) {
 }
 
 func readToken(r io.Reader) (Token, error) {
-	line, err := secret.ReadLine(r, maxToken+3) // with a line ending
+	line, err := keys.ReadSecret(r, maxToken+3) // with a line ending
 	if err != nil {
 		return Token{}, fmt.Errorf("enrollment token: %w", err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -130,7 +130,7 @@ func tokenOf(file string, stdin io.Reader) func() (string, error) {
 	switch {
 	case file == "-":
 		return func() (string, error) {
-			return secret.ReadLine(stdin, maxTokenFile)
+			return keys.ReadSecret(stdin, maxTokenFile)
 		}
 	case file != "":
 		return func() (string, error) {
@@ -139,7 +139,7 @@ func tokenOf(file string, stdin io.Reader) func() (string, error) {
 				return "", err
 			}
 			defer func() { _ = f.Close() }()
-			return secret.ReadLine(f, maxTokenFile)
+			return keys.ReadSecret(f, maxTokenFile)
 		}
 	case os.Getenv(enrollclient.TokenEnv) != "":
 		return func() (string, error) { return os.Getenv(enrollclient.TokenEnv), nil }

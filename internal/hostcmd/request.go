@@ -12,7 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Exit codes of enroll, beside those of every command.
@@ -98,7 +98,7 @@ func (e *enrollment) show(workload string, p enrollclient.Pending) {
 		return
 	}
 	paint := cli.NewPaint(e.stderr)
-	_, last := hostproof.SplitFingerprint(p.Fingerprint)
+	_, last := keys.SplitFingerprint(p.Fingerprint)
 	_, _ = fmt.Fprintf(e.stderr, `
 This host asks to be enrolled as %s.
 

@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -113,9 +113,9 @@ func TestSealedTokens(t *testing.T) {
 	require.NoError(t, err)
 	signer, err := ssh.NewSignerFromKey(private)
 	require.NoError(t, err)
-	to, err := tokenseal.ParseRecipient(string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey()))))
+	to, err := keys.ParseRecipient(string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey()))))
 	require.NoError(t, err)
-	sealed, err := tokenseal.Seal(to, token)
+	sealed, err := keys.SealToken(to, token)
 	require.NoError(t, err)
 	c := startController(t)
 	args, dir := enrollArgs(t, c)

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // maxToken bounds what is read where a token is expected.
@@ -41,8 +41,8 @@ func (s tokenSource) read(r role) (string, error) {
 		return "", errors.New("ENROLLMENT_TOKEN: is missing: an enrollment token, on standard input, in a file that ENROLLMENT_TOKEN_FILE names, or in this variable")
 	}
 	prefix := r.kind.TokenPrefix()
-	switch err := secret.Check(prefix, text); {
-	case errors.Is(err, secret.ErrPrefix):
+	switch err := keys.CheckSecret(prefix, text); {
+	case errors.Is(err, keys.ErrPrefix):
 		return "", fmt.Errorf("ENROLLMENT_TOKEN: is not an enrollment token for a %s, which begins with %s: copy it again", r.kind, prefix)
 	case err != nil:
 		return "", fmt.Errorf("ENROLLMENT_TOKEN: the token %w: copy it again", err)
@@ -74,7 +74,7 @@ func (s tokenSource) find() (string, error) {
 }
 
 func firstLine(r io.Reader) (string, error) {
-	line, err := secret.ReadLine(r, maxToken)
+	line, err := keys.ReadSecret(r, maxToken)
 	if err != nil {
 		return "", fmt.Errorf("ENROLLMENT_TOKEN: %w", err)
 	}

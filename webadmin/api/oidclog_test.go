@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -27,7 +27,7 @@ func loggedProvider(t *testing.T, claim string) (*browser, *oidctest.Liar, *obse
 	core, logs := observer.New(zap.WarnLevel)
 	liar := oidctest.Lie(t)
 	e := apitest.New(t, func(c *api.Config) {
-		box, err := seal.New(make([]byte, 32))
+		box, err := keys.NewBox(make([]byte, 32))
 		require.NoError(t, err)
 		people := authtest.New(t, c.Now)
 		people.Config.Log = zap.New(core)

@@ -24,7 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -66,7 +66,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 	world := rotationtest.NewWorld(now, ca)
 	r.enroll(t, clock.Now(), members)
 	r.ask(t, clock.Now())
-	box, err := seal.New(make([]byte, 32))
+	box, err := keys.NewBox(make([]byte, 32))
 	require.NoError(t, err)
 	people, err := auth.New(auth.Config{
 		Store: r.store, Seal: box, Audit: log, Log: zap.NewNop(), Now: now, Product: "mycorp.internal",

@@ -10,8 +10,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -149,7 +149,7 @@ func (s *Server) liveID(ctx context.Context, w identity.Workload) (live bool, er
 }
 
 func (s *Server) renderRequest(r enroll.Request, live bool) adminapi.Request {
-	start, _ := hostproof.SplitFingerprint(r.Fingerprint)
+	start, _ := keys.SplitFingerprint(r.Fingerprint)
 	state := r.State(s.cfg.Now())
 	return adminapi.Request{
 		RequestID: r.ID, Code: r.Code, State: string(state), Kind: string(r.Workload.Kind), ID: r.Workload.ID,

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 )
@@ -37,7 +37,7 @@ func TestNoSecretIsInTheAuditLog(t *testing.T) {
 	recovery := decode[adminapi.RecoveryCodes](t, b.do(http.MethodPost, "/me/totp/confirm", `{"code":"`+now+`"}`)).RecoveryCodes
 	secrets["a used recovery code"], secrets["a recovery code"] = recovery[0], recovery[1]
 	require.Equal(t, http.StatusOK, newBrowser(t, r.Env).do(http.MethodPost, "/session", `{"email":"ada@example.com","password":"`+password+`","totp":"`+recovery[0]+`"}`).Code)
-	wrong := secret.New("ztx_")
+	wrong := keys.NewSecret("ztx_")
 	secrets["a wrong password"] = wrong
 	requireProblem(t, newBrowser(t, r.Env).do(http.MethodPost, "/session", `{"email":"ada@example.com","password":"`+wrong+`"}`), http.StatusUnauthorized)
 

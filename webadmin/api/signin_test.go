@@ -26,8 +26,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -162,7 +161,7 @@ func TestAPagesOfAnotherSiteDoesNothing(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]map[string]string{
 		"without the token":            {"X-Csrf-Token": ""},
-		"with another session's token": {"X-Csrf-Token": auth.CSRFToken(secret.New("zts_"))},
+		"with another session's token": {"X-Csrf-Token": auth.CSRFToken(keys.NewSecret("zts_"))},
 		"with its cookie as token":     {"X-Csrf-Token": "cookie"},
 		"cross-site":                   {"Sec-Fetch-Site": "cross-site"},
 		"of a sibling":                 {"Sec-Fetch-Site": "same-site"},
@@ -495,7 +494,7 @@ func TestOAuthClientCredentials(t *testing.T) {
 		code   string
 	}{
 		"another grant":     {form: func(f url.Values) { f.Set("grant_type", "password") }, status: 400, code: "unsupported_grant_type"},
-		"a wrong secret":    {form: func(f url.Values) { f.Set("client_secret", secret.New("zta_")) }, status: 401, code: "invalid_client"},
+		"a wrong secret":    {form: func(f url.Values) { f.Set("client_secret", keys.NewSecret("zta_")) }, status: 401, code: "invalid_client"},
 		"another client":    {form: func(f url.Values) { f.Set("client_id", "key_x") }, status: 401, code: "invalid_client"},
 		"more than the key": {form: func(f url.Values) { f.Set("scope", "fleet:read ca:rotate") }, status: 400, code: "invalid_scope"},
 		"two secrets":       {form: func(f url.Values) { f.Add("client_secret", "x") }, status: 400, code: "invalid_request"},
@@ -523,7 +522,7 @@ func withProvider(t *testing.T) (*apitest.Env, *oidctest.Liar) {
 	t.Helper()
 	liar := oidctest.Lie(t)
 	e := apitest.New(t, func(c *api.Config) {
-		box, err := seal.New(make([]byte, 32))
+		box, err := keys.NewBox(make([]byte, 32))
 		require.NoError(t, err)
 		c.OIDCName = "Example SSO"
 		c.OIDC = oidc.New(oidc.Config{

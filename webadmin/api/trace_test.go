@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/tracingtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
@@ -21,7 +21,7 @@ func TestAnOperationIsATraceOfItsRoute(t *testing.T) {
 	p, err := otlp.Open(t.Context(), otlp.Config{Endpoint: collector.Addr, Insecure: true, SampleRatio: 1}, otlp.Resource{}, zap.NewNop())
 	require.NoError(t, err)
 	e := apitest.New(t, func(c *api.Config) { c.Tracer = p.Tracer() })
-	pasted := secret.New("ztc_")
+	pasted := keys.NewSecret("ztc_")
 	header := map[string][]string{"Cookie": {"session=" + pasted}, "User-Agent": {pasted}, "Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}
 	ok := send(t, e, request{method: http.MethodGet, path: "/api/admin/status", header: header})
 	require.Equal(t, http.StatusOK, ok.Code)

@@ -7,14 +7,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Config configures New.
 type Config struct {
 	Store Store
 	// Seal closes TOTP seeds, signing keys and device cookies.
-	Seal  *seal.Box
+	Seal  *keys.Box
 	Audit *audit.Log
 	Log   *zap.Logger
 	Now   func() time.Time

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 const (
@@ -67,7 +67,7 @@ func (d Declared) Check() error {
 		if err := CheckScopes(k.Permissions); err != nil {
 			return inField("api_key.scopes", err)
 		}
-		if err := secret.Check(KeyPrefix, k.Secret); err != nil {
+		if err := keys.CheckSecret(KeyPrefix, k.Secret); err != nil {
 			return fieldError("api_key.secret", "is no API key: %w; `grpccontroller key generate` makes one", err)
 		}
 	}
@@ -190,11 +190,11 @@ func fieldOr(field string, err, kind error, text string) error {
 // was revoked never comes back, whatever the file says.
 func (k *core) declareKey(ctx context.Context, tx Tx, d DeclaredKey) error {
 	by := By{Actor: DeclaredActor}
-	key, err := tx.KeyByHash(ctx, secret.Hash(d.Secret))
+	key, err := tx.KeyByHash(ctx, keys.HashSecret(d.Secret))
 	switch {
 	case errors.Is(err, ErrKeyNotFound):
 		key = Key{ID: newID("key_"), Name: d.Name, Permissions: d.Permissions, CreatedBy: DeclaredActor, CreatedAt: k.now()}
-		if err := tx.InsertKey(ctx, key, secret.Hash(d.Secret)); err != nil {
+		if err := tx.InsertKey(ctx, key, keys.HashSecret(d.Secret)); err != nil {
 			return err
 		}
 		if err := k.record(ctx, tx, by, audit.Event{Action: audit.KeyCreate, Target: "key/" + key.ID, Reason: "declared", After: describeKey(key)}); err != nil {

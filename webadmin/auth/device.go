@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
@@ -141,11 +141,11 @@ func (d *Devices) Ask(host, source string) (DeviceCodes, error) {
 	if !d.room(network(addr)) {
 		return DeviceCodes{}, &TooManyError{RetryAfter: askEvery}
 	}
-	codes := DeviceCodes{DeviceCode: secret.New(deviceCode), UserCode: d.unusedCode()}
+	codes := DeviceCodes{DeviceCode: keys.NewSecret(deviceCode), UserCode: d.unusedCode()}
 	w := &waiting{
 		DeviceAsk: DeviceAsk{Host: host, Source: source, AskedAt: now, EndsAt: now.Add(AskLife)},
 		network:   network(addr),
-		hash:      string(secret.Hash(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
+		hash:      string(keys.HashSecret(codes.DeviceCode)), userCode: codes.UserCode, interval: DeviceInterval,
 	}
 	d.waiting[w.hash] = w
 	return codes, nil
@@ -338,7 +338,7 @@ func (d *Devices) open(ctx context.Context, a Active, ask DeviceAsk, by By) (Ses
 		if err := tx.DropSessions(ctx, now.Add(-time.Hour), now.Add(-SessionIdle-time.Hour)); err != nil {
 			return err
 		}
-		if err := tx.InsertSession(ctx, sess, secret.Hash(secret.New(loginPrefix))); err != nil {
+		if err := tx.InsertSession(ctx, sess, keys.HashSecret(keys.NewSecret(loginPrefix))); err != nil {
 			return err
 		}
 		return d.record(ctx, tx, by, audit.Event{Action: audit.DeviceApprove, Target: "session/" + sess.ID, After: describeAsk(ask)})

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Redeem gives the command line its token, once. Errors: ErrDevicePending,
@@ -29,13 +29,13 @@ func (d *Devices) Redeem(ctx context.Context, code string, by By) (Login, error)
 
 // poll takes an approved ask away. Nothing of it reaches the database.
 func (d *Devices) poll(code string) (*waiting, error) {
-	if secret.Check(deviceCode, code) != nil {
+	if keys.CheckSecret(deviceCode, code) != nil {
 		return nil, ErrDeviceExpired
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
-	w := d.waiting[string(secret.Hash(code))]
+	w := d.waiting[string(keys.HashSecret(code))]
 	if w == nil || !now.Before(w.EndsAt) {
 		return nil, ErrDeviceExpired
 	}
@@ -56,7 +56,7 @@ func (d *Devices) poll(code string) (*waiting, error) {
 }
 
 func (d *Devices) begin(ctx context.Context, w *waiting, by By) (l Login, err error) {
-	l.Token = secret.New(loginPrefix)
+	l.Token = keys.NewSecret(loginPrefix)
 	return l, d.Store.AuthTx(ctx, func(tx Tx) error {
 		if l.Session, err = tx.SessionByID(ctx, w.session); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (d *Devices) begin(ctx context.Context, w *waiting, by By) (l Login, err er
 		if l.Person, err = tx.Person(ctx, l.Session.PersonID); err != nil {
 			return err
 		}
-		if err := tx.RenewSession(ctx, w.session, secret.Hash(l.Token), l.Session.ExpiresAt); err != nil {
+		if err := tx.RenewSession(ctx, w.session, keys.HashSecret(l.Token), l.Session.ExpiresAt); err != nil {
 			return err
 		}
 		by.Actor = l.Person.Actor()
@@ -75,13 +75,13 @@ func (d *Devices) begin(ctx context.Context, w *waiting, by By) (l Login, err er
 // Revoke ends the login of this token, by whoever has it (RFC 7009). It says whether
 // there was one.
 func (d *Devices) Revoke(ctx context.Context, token string, by By) (bool, error) {
-	known := secret.Check(loginPrefix, token) == nil
+	known := keys.CheckSecret(loginPrefix, token) == nil
 	if !known { // noise costs no look-up
 		return false, nil
 	}
 	found := false
 	err := d.Store.AuthTx(ctx, func(tx Tx) error {
-		sess, err := tx.SessionByHash(ctx, secret.Hash(token))
+		sess, err := tx.SessionByHash(ctx, keys.HashSecret(token))
 		if errors.Is(err, ErrSessionNotFound) {
 			return nil
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Lives of API keys.
@@ -71,6 +71,6 @@ const KeyPrefix = "zta_"
 
 // NewKey makes the secret of an API key and the hash to store of it.
 func NewKey() (key string, hash []byte) {
-	key = secret.New(KeyPrefix)
-	return key, secret.Hash(key)
+	key = keys.NewSecret(KeyPrefix)
+	return key, keys.HashSecret(key)
 }

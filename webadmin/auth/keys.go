@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // RefusedError refuses a caller. Its text is always the same, so that nothing is
@@ -63,18 +63,18 @@ func (k *Keys) Authenticate(ctx context.Context, bearer string) (Principal, erro
 
 // byLogin knows a command line that a person signed in, as far as its session lives.
 func (k *Keys) byLogin(ctx context.Context, text string) (Principal, error) {
-	if secret.Check(loginPrefix, text) != nil {
+	if keys.CheckSecret(loginPrefix, text) != nil {
 		return Principal{}, &RefusedError{Reason: "malformed login"}
 	}
-	a, err := k.live(ctx, secret.Hash(text), false)
+	a, err := k.live(ctx, keys.HashSecret(text), false)
 	return a.Principal, err
 }
 
 func (k *Keys) bySecret(ctx context.Context, text string) (Key, error) {
-	if secret.Check(KeyPrefix, text) != nil { // noise costs no look-up
+	if keys.CheckSecret(KeyPrefix, text) != nil { // noise costs no look-up
 		return Key{}, &RefusedError{Reason: "malformed API key"}
 	}
-	key, err := k.Store.AuthRows().KeyByHash(ctx, secret.Hash(text))
+	key, err := k.Store.AuthRows().KeyByHash(ctx, keys.HashSecret(text))
 	if errors.Is(err, ErrKeyNotFound) {
 		return Key{}, &RefusedError{Reason: "unknown API key"}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 )
@@ -32,7 +32,7 @@ func TestTheFirstOwnerComesByTheLink(t *testing.T) {
 	code, err := e.People.FirstLink(t.Context())
 	require.NoError(t, err)
 	require.Regexp(t, `^ztl_[a-z2-7]{39}$`, code)
-	_, err = e.Store.AuthRows().LinkByHash(t.Context(), secret.Hash(code))
+	_, err = e.Store.AuthRows().LinkByHash(t.Context(), keys.HashSecret(code))
 	require.NoError(t, err, "only its hash is kept")
 
 	e.Add(t, "op@example.com", auth.Operator)
@@ -54,7 +54,7 @@ func TestTheFirstOwnerComesByTheLink(t *testing.T) {
 func TestSetupLinksAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, e *authtest.Env, code string) auth.Setup{
-		"unknown":   func(*testing.T, *authtest.Env, string) auth.Setup { return owner(secret.New("ztl_")) },
+		"unknown":   func(*testing.T, *authtest.Env, string) auth.Setup { return owner(keys.NewSecret("ztl_")) },
 		"malformed": func(_ *testing.T, _ *authtest.Env, code string) auth.Setup { return owner(code + "a") },
 		"empty":     func(*testing.T, *authtest.Env, string) auth.Setup { return owner("") },
 		"used": func(t *testing.T, e *authtest.Env, code string) auth.Setup {
@@ -97,11 +97,11 @@ func TestSetupLinksAreRefused(t *testing.T) {
 		code, err := e.People.FirstLink(t.Context())
 		require.NoError(t, err)
 		for range 20 {
-			_, err = e.People.Redeem(t.Context(), owner(secret.New("ztl_")), from("192.0.2.1"))
+			_, err = e.People.Redeem(t.Context(), owner(keys.NewSecret("ztl_")), from("192.0.2.1"))
 			require.ErrorIs(t, err, auth.ErrLinkRefused)
 		}
 		var many *auth.TooManyError
-		_, err = e.People.Redeem(t.Context(), owner(secret.New("ztl_")), from("192.0.2.1"))
+		_, err = e.People.Redeem(t.Context(), owner(keys.NewSecret("ztl_")), from("192.0.2.1"))
 		require.ErrorAs(t, err, &many)
 		require.Len(t, e.Events(t, audit.PersonSetup), 1, "the first has a row, the others of the minute are counted")
 		_, err = e.People.Redeem(t.Context(), owner(code), from("192.0.2.1"))

@@ -9,7 +9,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // A session ends SessionIdle after its last use and SessionLife after its start.
@@ -67,8 +67,8 @@ func (s Session) IdleExpiresAt() time.Time {
 func (s Session) Live(now time.Time) bool { return now.Before(s.IdleExpiresAt()) }
 
 func newSessionSecret() (text string, hash []byte) {
-	text = secret.New(sessionPrefix)
-	return text, secret.Hash(text)
+	text = keys.NewSecret(sessionPrefix)
+	return text, keys.HashSecret(text)
 }
 
 // newID returns a public id with 64 random bits.

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Sessions signs people in and out.
@@ -43,10 +43,10 @@ func (a Active) by(requestID, source string) By {
 // that no person caused, such as a page's polling, is passive and does not.
 // Errors: *RefusedError; any other means that the store could not be asked.
 func (s *Sessions) Authenticate(ctx context.Context, cookie string, passive bool) (Active, error) {
-	if secret.Check(sessionPrefix, cookie) != nil { // noise costs no look-up
+	if keys.CheckSecret(sessionPrefix, cookie) != nil { // noise costs no look-up
 		return Active{}, &RefusedError{Reason: "malformed session"}
 	}
-	return s.live(ctx, secret.Hash(cookie), passive)
+	return s.live(ctx, keys.HashSecret(cookie), passive)
 }
 
 // live returns the session of this hash if it has not ended.
@@ -178,7 +178,7 @@ func (s *Sessions) begin(ctx context.Context, tx Tx, p *Person, m Method, from F
 		return SignedIn{}, err
 	}
 	if from.Replaces != "" { // a browser has one session
-		if old, err := tx.SessionByHash(ctx, secret.Hash(from.Replaces)); err == nil {
+		if old, err := tx.SessionByHash(ctx, keys.HashSecret(from.Replaces)); err == nil {
 			if err := tx.DeleteSession(ctx, old.ID); err != nil {
 				return SignedIn{}, err
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 )
@@ -68,7 +68,7 @@ func TestRefusesWhatIsNoSession(t *testing.T) {
 	in := e.Add(t, ada, auth.Admin)
 	for reason, cookies := range map[string][]string{
 		"malformed session": {"", "x", in.Secret + "a", in.Secret[:len(in.Secret)-1], strings.ToUpper(in.Secret), in.Session.ID, strings.Repeat("z", 1<<20), "zta_" + in.Secret[4:]},
-		"unknown session":   {secret.New("zts_")},
+		"unknown session":   {keys.NewSecret("zts_")},
 	} {
 		for _, c := range cookies {
 			requireRefused(t, e, c, reason)
@@ -82,7 +82,7 @@ func TestOnlyTheHashOfASessionIsKept(t *testing.T) {
 	in := e.Add(t, ada, auth.Admin)
 	_, err := e.Store.AuthRows().SessionByHash(t.Context(), []byte(in.Secret))
 	require.ErrorIs(t, err, auth.ErrSessionNotFound)
-	got, err := e.Store.AuthRows().SessionByHash(t.Context(), secret.Hash(in.Secret))
+	got, err := e.Store.AuthRows().SessionByHash(t.Context(), keys.HashSecret(in.Secret))
 	require.NoError(t, err)
 	require.Equal(t, in.Session.ID, got.ID)
 }
@@ -100,7 +100,7 @@ func TestNobodyFixesASessionInAdvance(t *testing.T) {
 	requireRefused(t, e, attacker.Secret, "unknown session")
 	require.Equal(t, in.Person.ID, e.Active(t, in).Person.ID)
 
-	made := secret.New("zts_") // a secret that the attacker made up
+	made := keys.NewSecret("zts_") // a secret that the attacker made up
 	planted.Replaces = made
 	_, err = e.Sessions.SignIn(t.Context(), auth.Credentials{Email: ada, Password: authtest.Password}, planted)
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func FuzzSessionCookie(f *testing.F) {
 	in := e.Add(f, ada, auth.Admin)
 	f.Add("")
 	f.Add(in.Secret[:10])
-	f.Add(secret.New("zts_"))
+	f.Add(keys.NewSecret("zts_"))
 	f.Fuzz(func(t *testing.T, cookie string) {
 		_, err := e.Sessions.Authenticate(t.Context(), cookie, true)
 		var refused *auth.RefusedError

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // LinkLife is how long a setup link can be used.
@@ -113,9 +113,9 @@ func (p *People) newLink(ctx context.Context, tx Tx, personID string) (string, e
 	if err := tx.DeleteLinks(ctx, personID); err != nil {
 		return "", err
 	}
-	code := secret.New(linkPrefix)
+	code := keys.NewSecret(linkPrefix)
 	l := Link{PersonID: personID, CreatedAt: p.now(), ExpiresAt: p.now().Add(LinkLife)}
-	return code, tx.InsertLink(ctx, l, secret.Hash(code))
+	return code, tx.InsertLink(ctx, l, keys.HashSecret(code))
 }
 
 // Setup is what somebody types behind a setup link. Name and Email are the first
@@ -175,10 +175,10 @@ func (p *People) Redeem(ctx context.Context, q Setup, from From) (SignedIn, erro
 // linked finds the link of a code and the person it is for, who is new behind the
 // first owner's link.
 func (p *People) linked(ctx context.Context, tx Tx, q Setup) (Link, Person, error) {
-	if secret.Check(linkPrefix, q.Code) != nil {
+	if keys.CheckSecret(linkPrefix, q.Code) != nil {
 		return Link{}, Person{}, ErrLinkRefused
 	}
-	l, err := tx.LinkByHash(ctx, secret.Hash(q.Code))
+	l, err := tx.LinkByHash(ctx, keys.HashSecret(q.Code))
 	if errors.Is(err, ErrLinkNotFound) || err == nil && !p.now().Before(l.ExpiresAt) {
 		return Link{}, Person{}, ErrLinkRefused
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // TOTP as every authenticator app speaks it (RFC 6238): SHA-1, 6 digits, 30 s.
@@ -82,7 +82,7 @@ func newRecoveryCodes() (codes []string, hashes [][]byte) {
 		_, _ = rand.Read(b[:])
 		c := strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 		codes = append(codes, c[:4]+"-"+c[4:8]+"-"+c[8:12]+"-"+c[12:])
-		hashes = append(hashes, secret.Hash(c))
+		hashes = append(hashes, keys.HashSecret(c))
 	}
 	return codes, hashes
 }
@@ -93,7 +93,7 @@ func recoveryHash(code string) []byte {
 	if len(c) != 16 {
 		return nil
 	}
-	return secret.Hash(c)
+	return keys.HashSecret(c)
 }
 
 // secondFactor checks a code of the person's app or a recovery code, and spends

@@ -18,7 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
@@ -140,7 +140,7 @@ func TestNobodyAimsTheControllerAtItsNeighbours(t *testing.T) {
 	t.Cleanup(victim.Close)
 	liar := oidctest.Lie(t)
 	liar.Discovery = map[string]string{"jwks_uri": victim.URL}
-	box, err := seal.New(make([]byte, 32))
+	box, err := keys.NewBox(make([]byte, 32))
 	require.NoError(t, err)
 	p := oidc.New(oidc.Config{
 		Issuer: liar.Issuer, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret, RedirectURL: "https://c.example.com/callback",

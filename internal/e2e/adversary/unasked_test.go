@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
@@ -121,7 +121,7 @@ func TestAnAnswerWithoutAnEndIsNotRead(t *testing.T) {
 		}
 	}))
 	t.Cleanup(endless.Close)
-	box, err := seal.New(make([]byte, 32))
+	box, err := keys.NewBox(make([]byte, 32))
 	require.NoError(t, err)
 	p := oidc.New(oidc.Config{
 		Issuer: endless.URL, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret, RedirectURL: "https://c.example.com/callback",

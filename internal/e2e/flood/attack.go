@@ -25,7 +25,7 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Attack is what one process does to the enrollment listener.
@@ -245,7 +245,7 @@ func (a *attack) calls(ctx context.Context) {
 	}
 	for i := 0; ctx.Err() == nil; i++ {
 		_, _ = api.Enroll(ctx, &zerotrustv1.EnrollRequest{
-			Token: secret.New("ztc_"), Kind: zerotrustv1.WorkloadKind_WORKLOAD_KIND_CONNECTOR, Id: fmt.Sprintf("c-%d", i), Csr: csr,
+			Token: keys.NewSecret("ztc_"), Kind: zerotrustv1.WorkloadKind_WORKLOAD_KIND_CONNECTOR, Id: fmt.Sprintf("c-%d", i), Csr: csr,
 			Host: &zerotrustv1.HostFacts{BinaryPath: "/usr/bin/grpcconnector", Uid: 1000, Hostname: "flood"},
 		})
 		a.count.calls.Add(1)

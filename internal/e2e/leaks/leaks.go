@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Search knows what to look for.
@@ -34,9 +34,9 @@ func (s *Search) Add(what string, secrets ...string) {
 }
 
 var (
-	ours   = regexp.MustCompile(`zt[a-z]_[a-z2-7]{39}`) // the rest of the rule is the checksum
-	access = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)
-	keys   = regexp.MustCompile(`PRIVATE KEY-----|PRIVATE\+KEY\+|AGE-SECRET-KEY-1`)
+	ours        = regexp.MustCompile(`zt[a-z]_[a-z2-7]{39}`) // the rest of the rule is the checksum
+	access      = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)
+	privateKeys = regexp.MustCompile(`PRIVATE KEY-----|PRIVATE\+KEY\+|AGE-SECRET-KEY-1`)
 )
 
 // In says what of a text is a secret, with the beginning of its line.
@@ -46,11 +46,11 @@ func (s *Search) In(text []byte) (found []string) {
 		found = append(found, fmt.Sprintf("%s after %q", what, line))
 	}
 	for _, at := range ours.FindAllIndex(text, -1) {
-		if m := string(text[at[0]:at[1]]); secret.Check(m[:4], m) == nil {
+		if m := string(text[at[0]:at[1]]); keys.CheckSecret(m[:4], m) == nil {
 			report("a secret "+m[:6]+"…", at[0])
 		}
 	}
-	for what, form := range map[string]*regexp.Regexp{"an access token": access, "a private key": keys} {
+	for what, form := range map[string]*regexp.Regexp{"an access token": access, "a private key": privateKeys} {
 		for _, at := range form.FindAllIndex(text, -1) {
 			report(what, at[0])
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // TestEachKindOfSecretIsFound proves that the search at the end of each world can
@@ -53,10 +53,10 @@ func TestEachKindOfSecretIsFound(t *testing.T) {
 	require.NoError(t, s.AddFiles(dir))
 
 	for name, line := range map[string]string{
-		"an enrollment token":           secret.New("ztc_"),
-		"an API key":                    `{"key":"` + secret.New("zta_") + `"}`,
-		"a session in a cookie":         "Cookie: s=" + secret.New("zts_") + "; x",
-		"a claim code":                  "/claim#" + secret.New("ztl_"),
+		"an enrollment token":           keys.NewSecret("ztc_"),
+		"an API key":                    `{"key":"` + keys.NewSecret("zta_") + `"}`,
+		"a session in a cookie":         "Cookie: s=" + keys.NewSecret("zts_") + "; x",
+		"a claim code":                  "/claim#" + keys.NewSecret("ztl_"),
 		"an access token":               "Bearer eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJrZXk6MSJ9.c2lnbmF0dXJlLW9mLWl0",
 		"a PEM block":                   "-----BEGIN EC PRIVATE KEY-----",
 		"a password":                    `password="correct horse"`,
@@ -83,7 +83,7 @@ func TestEachKindOfSecretIsFound(t *testing.T) {
 		"a public key":              base64.StdEncoding.EncodeToString(public),
 		"a certificate":             "public-text",
 		"what only begins like one": "ztc_secret, see ztc_…",
-		"a wrong checksum":          secret.New("ztc_")[:42] + "z",
+		"a wrong checksum":          keys.NewSecret("ztc_")[:42] + "z",
 		"a token id":                "tok_0123456789abcdef",
 		"what is too short":         "short",
 	} {
@@ -99,7 +99,7 @@ func TestALogIsSearchedAndItsAbsenceIsAFault(t *testing.T) {
 	dir, s := t.TempDir(), &leaks.Search{}
 	_, err := s.InLogs(dir)
 	require.ErrorContains(t, err, "no log")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.log"), []byte("one\ntoken="+secret.New("ztt_")+" two\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.log"), []byte("one\ntoken="+keys.NewSecret("ztt_")+" two\n"), 0o600))
 	found, err := s.InLogs(dir)
 	require.NoError(t, err)
 	require.Len(t, found, 1)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Requests are enrollment requests and claim links in memory.
@@ -89,7 +89,7 @@ func (f *Requests) decide(v enroll.Verdict, d enroll.Decision) (enroll.Request, 
 		return enroll.Request{}, enroll.ErrRequestNotFound
 	case f.requests[i].State(f.now()) != enroll.RequestPending:
 		return enroll.Request{}, errors.Join(enroll.ErrRequestDecided)
-	case d == enroll.Approved && !hostproof.SameFingerprint(f.requests[i].Fingerprint, v.Fingerprint):
+	case d == enroll.Approved && !keys.SameFingerprint(f.requests[i].Fingerprint, v.Fingerprint):
 		f.requests[i].Mismatches++
 		return enroll.Request{}, enroll.ErrFingerprint
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -83,7 +83,7 @@ func New(t testing.TB, now func() time.Time) *Env {
 		})
 		return s
 	})}
-	box, err := seal.New(make([]byte, 32))
+	box, err := keys.NewBox(make([]byte, 32))
 	require.NoError(t, err)
 	e := &Env{Store: s, Clock: &Clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}}
 	if now == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
@@ -29,7 +29,7 @@ const callback = "https://controller.example.com/api/admin/session/oidc/callback
 
 func provider(t testing.TB, issuer string, now func() time.Time) *oidc.Provider {
 	t.Helper()
-	box, err := seal.New(make([]byte, 32))
+	box, err := keys.NewBox(make([]byte, 32))
 	require.NoError(t, err)
 	return oidc.New(oidc.Config{
 		Issuer: issuer, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret, RedirectURL: callback,
@@ -148,16 +148,16 @@ func TestRefusesAnswersThatAreNotToThisQuestion(t *testing.T) {
 		"another issuer":     {func(c string, q url.Values) string { q.Set("iss", "https://evil.example"); return c }, "another issuer"},
 		"too late an answer": {func(c string, _ url.Values) string { now = now.Add(oidc.FlowLife); return c }, "expired"},
 		"a device cookie": {func(string, url.Values) string {
-			b, _ := seal.New(make([]byte, 32))
+			b, _ := keys.NewBox(make([]byte, 32))
 			return base64.RawURLEncoding.EncodeToString(b.Seal("device", []byte("{}")))
 		}, "does not open"},
 		"another key's": {func(string, url.Values) string {
-			b, _ := seal.New([]byte(strings.Repeat("x", 32)))
+			b, _ := keys.NewBox([]byte(strings.Repeat("x", 32)))
 			return base64.RawURLEncoding.EncodeToString(b.Seal("oidc-flow", []byte("{}")))
 		}, "does not open"},
 		"a cookie of nothing": {func(_ string, q url.Values) string {
 			q.Set("state", "")
-			b, _ := seal.New(make([]byte, 32))
+			b, _ := keys.NewBox(make([]byte, 32))
 			return base64.RawURLEncoding.EncodeToString(b.Seal("oidc-flow", []byte(`{"e":"2999-01-01T00:00:00Z"}`)))
 		}, "state"},
 	} {

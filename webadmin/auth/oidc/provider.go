@@ -15,7 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -46,7 +46,7 @@ type Config struct {
 	GroupsClaim string
 	// Roles are what groups give; of several the highest counts.
 	Roles map[string]auth.Role
-	Seal  *seal.Box
+	Seal  *keys.Box
 	Now   func() time.Time
 	// Transport is http.DefaultTransport if nil.
 	Transport http.RoundTripper

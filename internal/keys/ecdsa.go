@@ -1,4 +1,4 @@
-package keyfile
+package keys
 
 import (
 	"crypto/ecdsa"
@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	maxFile   = 64 << 10
-	blockType = "PRIVATE KEY"
+	maxKeyFile = 64 << 10
+	keyBlock   = "PRIVATE KEY"
 )
 
 // Load reads the key at path. Errors: fs.ErrNotExist when there is none.
 func Load(path string) (*ecdsa.PrivateKey, error) {
-	raw, err := atomicfile.Read(path, maxFile)
+	raw, err := atomicfile.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != blockType {
+	if block == nil || block.Type != keyBlock {
 		return nil, fmt.Errorf("%s holds no private key in PEM", path)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
@@ -47,5 +47,5 @@ func Make(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: blockType, Bytes: der}), 0o600)
+	return key, atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}), 0o600)
 }

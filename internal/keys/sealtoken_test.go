@@ -1,4 +1,4 @@
-package tokenseal_test
+package keys_test
 
 import (
 	"crypto/ed25519"
@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tokenseal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
-const secret = "ztc_u333byr3gwr5sxzhzvvj7x3a32z4jutpducrmja"
+const plainToken = "ztc_u333byr3gwr5sxzhzvvj7x3a32z4jutpducrmja"
 
 // keyPair writes a private key and returns its path and public line.
 type keyPair struct{ path, public string }
@@ -59,20 +59,20 @@ func ageKey(t testing.TB) keyPair {
 	return keyPair{write(t, "age.txt", []byte("# mine\n"+id.String()+"\n")), id.Recipient().String()}
 }
 
-func seal(t testing.TB, to string) string {
+func sealToken(t testing.TB, to string) string {
 	t.Helper()
-	r, err := tokenseal.ParseRecipient(to)
+	r, err := keys.ParseRecipient(to)
 	require.NoError(t, err)
-	sealed, err := tokenseal.Seal(r, secret)
+	sealed, err := keys.SealToken(r, plainToken)
 	require.NoError(t, err)
 	return sealed
 }
 
-func open(t testing.TB, sealed string, paths ...string) (string, error) {
+func openToken(t testing.TB, sealed string, paths ...string) (string, error) {
 	t.Helper()
-	id, err := tokenseal.LoadIdentities(paths, false)
+	id, err := keys.LoadIdentities(paths, false)
 	require.NoError(t, err)
-	return tokenseal.Open(strings.NewReader(sealed), id)
+	return keys.OpenToken(strings.NewReader(sealed), id)
 }
 
 func TestOnlyTheRecipientOpens(t *testing.T) {
@@ -85,13 +85,13 @@ func TestOnlyTheRecipientOpens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sealed := seal(t, key.public+" root@box\n"[:map[bool]int{true: 10, false: 0}[strings.HasPrefix(key.public, "ssh-")]])
-			require.NotContains(t, sealed, secret)
-			got, err := open(t, "\n"+strings.ReplaceAll(sealed, "\n", "\r\n"), stranger.path, key.path)
+			sealed := sealToken(t, key.public+" root@box\n"[:map[bool]int{true: 10, false: 0}[strings.HasPrefix(key.public, "ssh-")]])
+			require.NotContains(t, sealed, plainToken)
+			got, err := openToken(t, "\n"+strings.ReplaceAll(sealed, "\n", "\r\n"), stranger.path, key.path)
 			require.NoError(t, err)
-			require.Equal(t, secret, got)
-			_, err = open(t, sealed, stranger.path)
-			require.ErrorIs(t, err, tokenseal.ErrOtherKey)
+			require.Equal(t, plainToken, got)
+			_, err = openToken(t, sealed, stranger.path)
+			require.ErrorIs(t, err, keys.ErrOtherKey)
 		})
 	}
 }
@@ -99,7 +99,7 @@ func TestOnlyTheRecipientOpens(t *testing.T) {
 func TestNamesAKeyAsSSHDoes(t *testing.T) {
 	t.Parallel()
 	key := ed25519Key(t)
-	r, err := tokenseal.ParseRecipient(key.public + " a comment")
+	r, err := keys.ParseRecipient(key.public + " a comment")
 	require.NoError(t, err)
 	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key.public))
 	require.NoError(t, err)
@@ -122,11 +122,11 @@ func TestRefusesWhatIsNoRecipient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := tokenseal.ParseRecipient(s)
+			r, err := keys.ParseRecipient(s)
 			if err == nil {
-				_, err = tokenseal.Seal(r, secret)
+				_, err = keys.SealToken(r, plainToken)
 			}
-			require.ErrorIs(t, err, tokenseal.ErrRecipient)
+			require.ErrorIs(t, err, keys.ErrRecipient)
 			if len(s) > 12 {
 				require.NotContains(t, err.Error(), s)
 			}
@@ -151,7 +151,7 @@ func sealWith(t testing.TB, text string, to ...age.Recipient) string {
 func TestRefusesWhatIsNoSealedToken(t *testing.T) {
 	t.Parallel()
 	key := ageKey(t)
-	sealed := seal(t, key.public)
+	sealed := sealToken(t, key.public)
 	own, err := age.ParseX25519Recipient(key.public)
 	require.NoError(t, err)
 	many := make([]age.Recipient, 20)
@@ -166,20 +166,20 @@ func TestRefusesWhatIsNoSealedToken(t *testing.T) {
 		text string
 		want error
 	}{
-		"nothing":               {"", tokenseal.ErrNotSealed},
-		"a plain token":         {secret, tokenseal.ErrNotSealed},
-		"text before it":        {"hello\n" + sealed, tokenseal.ErrNotSealed},
-		"a cut one":             {sealed[:len(sealed)/2], tokenseal.ErrNotSealed},
-		"a changed one":         {strings.Replace(sealed, lines[len(lines)-3][:4], "AAAA", 1), tokenseal.ErrNotSealed},
-		"a megabyte":            {lines[0] + "\n" + strings.Repeat(lines[1]+"\n", 20000), tokenseal.ErrNotSealed},
-		"a long header":         {sealWith(t, secret, many...), tokenseal.ErrNotSealed},
-		"a long plaintext":      {sealWith(t, strings.Repeat("a", 4000), own), tokenseal.ErrNotSealed},
-		"one under a password":  {sealWith(t, secret, password), tokenseal.ErrOtherKey},
-		"its end with a suffix": {sealed + "x", tokenseal.ErrNotSealed},
+		"nothing":               {"", keys.ErrNotSealed},
+		"a plain token":         {plainToken, keys.ErrNotSealed},
+		"text before it":        {"hello\n" + sealed, keys.ErrNotSealed},
+		"a cut one":             {sealed[:len(sealed)/2], keys.ErrNotSealed},
+		"a changed one":         {strings.Replace(sealed, lines[len(lines)-3][:4], "AAAA", 1), keys.ErrNotSealed},
+		"a megabyte":            {lines[0] + "\n" + strings.Repeat(lines[1]+"\n", 20000), keys.ErrNotSealed},
+		"a long header":         {sealWith(t, plainToken, many...), keys.ErrNotSealed},
+		"a long plaintext":      {sealWith(t, strings.Repeat("a", 4000), own), keys.ErrNotSealed},
+		"one under a password":  {sealWith(t, plainToken, password), keys.ErrOtherKey},
+		"its end with a suffix": {sealed + "x", keys.ErrNotSealed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := open(t, tc.text, key.path)
+			_, err := openToken(t, tc.text, key.path)
 			require.ErrorIs(t, err, tc.want)
 		})
 	}
@@ -205,21 +205,21 @@ func TestIdentitiesSayWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := tokenseal.LoadIdentities(tc.paths, tc.optional)
+			_, err := keys.LoadIdentities(tc.paths, tc.optional)
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
 }
 
-// FuzzOpen: whatever is opened gives an error or what was sealed, and nothing long.
-func FuzzOpen(f *testing.F) {
+// FuzzOpenToken: whatever is opened gives an error or what was sealed, and nothing long.
+func FuzzOpenToken(f *testing.F) {
 	key := ageKey(f)
-	f.Add([]byte(seal(f, key.public)))
+	f.Add([]byte(sealToken(f, key.public)))
 	f.Add([]byte(armor.Header + "\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSA=\n" + armor.Footer))
-	id, err := tokenseal.LoadIdentities([]string{key.path}, false)
+	id, err := keys.LoadIdentities([]string{key.path}, false)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		got, err := tokenseal.Open(strings.NewReader(string(raw)), id)
+		got, err := keys.OpenToken(strings.NewReader(string(raw)), id)
 		if err == nil {
 			require.LessOrEqual(t, len(got), 256)
 		}
@@ -231,13 +231,13 @@ func FuzzParseRecipient(f *testing.F) {
 	f.Add(ed25519Key(f).public)
 	f.Add(ageKey(f).public)
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := tokenseal.ParseRecipient(s)
+		r, err := keys.ParseRecipient(s)
 		if err != nil {
-			require.ErrorIs(t, err, tokenseal.ErrRecipient)
+			require.ErrorIs(t, err, keys.ErrRecipient)
 			return
 		}
-		if _, err := tokenseal.Seal(r, secret); err != nil {
-			require.ErrorIs(t, err, tokenseal.ErrRecipient)
+		if _, err := keys.SealToken(r, plainToken); err != nil {
+			require.ErrorIs(t, err, keys.ErrRecipient)
 		}
 		require.LessOrEqual(t, len(r.Name()), 128)
 	})

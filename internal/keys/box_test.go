@@ -1,4 +1,4 @@
-package seal_test
+package keys_test
 
 import (
 	"bytes"
@@ -9,12 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/seal"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
-func open(t *testing.T, path string) *seal.Box {
+func openBox(t *testing.T, path string) *keys.Box {
 	t.Helper()
-	b, err := seal.Open(path)
+	b, err := keys.OpenBox(path)
 	require.NoError(t, err)
 	return b
 }
@@ -22,34 +22,34 @@ func open(t *testing.T, path string) *seal.Box {
 func TestOpensOnlyWhatWasSealedForThePurpose(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "seal.key")
-	b := open(t, path)
+	b := openBox(t, path)
 	plain := []byte("a seed")
 	sealed := b.Seal("totp/p1", plain)
 	require.NotContains(t, string(sealed), "seed")
 	require.NotEqual(t, sealed, b.Seal("totp/p1", plain), "a nonce is used once")
 
-	got, err := open(t, path).Open("totp/p1", sealed)
+	got, err := openBox(t, path).Open("totp/p1", sealed)
 	require.NoError(t, err)
 	require.Equal(t, plain, got)
 
 	_, err = b.Open("totp/p2", sealed)
-	require.ErrorIs(t, err, seal.ErrNotOpened, "a row that was copied to another person")
+	require.ErrorIs(t, err, keys.ErrNotOpened, "a row that was copied to another person")
 	for i := range sealed {
 		changed := bytes.Clone(sealed)
 		changed[i] ^= 1
 		_, err = b.Open("totp/p1", changed)
-		require.ErrorIs(t, err, seal.ErrNotOpened, i)
+		require.ErrorIs(t, err, keys.ErrNotOpened, i)
 		_, err = b.Open("totp/p1", sealed[:i])
-		require.ErrorIs(t, err, seal.ErrNotOpened, i)
+		require.ErrorIs(t, err, keys.ErrNotOpened, i)
 	}
-	_, err = open(t, filepath.Join(t.TempDir(), "seal.key")).Open("totp/p1", sealed)
-	require.ErrorIs(t, err, seal.ErrNotOpened, "another key file")
+	_, err = openBox(t, filepath.Join(t.TempDir(), "seal.key")).Open("totp/p1", sealed)
+	require.ErrorIs(t, err, keys.ErrNotOpened, "another key file")
 }
 
 func TestKeyFileIsPrivate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "seal.key")
-	open(t, path)
+	openBox(t, path)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
@@ -60,12 +60,12 @@ func TestKeyFileIsPrivate(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"that others may read": func(t *testing.T, path string) {
 			t.Helper()
-			open(t, path)
+			openBox(t, path)
 			require.NoError(t, os.Chmod(path, 0o640))
 		},
 		"that is a symbolic link": func(t *testing.T, path string) {
 			t.Helper()
-			open(t, path+".real")
+			openBox(t, path+".real")
 			require.NoError(t, os.Symlink(path+".real", path))
 		},
 		"that is too short": func(t *testing.T, path string) {
@@ -82,7 +82,7 @@ func TestKeyFileIsPrivate(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "seal.key")
 			spoil(t, path)
-			_, err := seal.Open(path)
+			_, err := keys.OpenBox(path)
 			require.ErrorContains(t, err, "sealing key")
 		})
 	}
@@ -91,10 +91,10 @@ func TestKeyFileIsPrivate(t *testing.T) {
 func TestProcessesThatStartTogetherShareOneKey(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "seal.key")
-	boxes := make([]*seal.Box, 8)
+	boxes := make([]*keys.Box, 8)
 	var wg sync.WaitGroup
 	for i := range boxes {
-		wg.Go(func() { boxes[i], _ = seal.Open(path) })
+		wg.Go(func() { boxes[i], _ = keys.OpenBox(path) })
 	}
 	wg.Wait()
 	sealed := boxes[0].Seal("x", []byte("y"))
@@ -104,13 +104,13 @@ func TestProcessesThatStartTogetherShareOneKey(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	b, err := seal.New(make([]byte, 32))
+func FuzzOpenBox(f *testing.F) {
+	b, err := keys.NewBox(make([]byte, 32))
 	require.NoError(f, err)
 	f.Add([]byte{})
 	f.Add(b.Seal("p", []byte("x"))[:30])
 	f.Fuzz(func(t *testing.T, sealed []byte) {
 		_, err := b.Open("p", sealed)
-		require.ErrorIs(t, err, seal.ErrNotOpened)
+		require.ErrorIs(t, err, keys.ErrNotOpened)
 	})
 }

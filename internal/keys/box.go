@@ -1,4 +1,4 @@
-package seal
+package keys
 
 import (
 	"crypto/cipher"
@@ -15,8 +15,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 )
 
-// version begins everything sealed, so that another algorithm can follow.
-const version = 1
+// boxVersion begins everything sealed, so that another algorithm can follow.
+const boxVersion = 1
 
 // ErrNotOpened is returned for what was not sealed by this key for this purpose,
 // or was changed since.
@@ -27,8 +27,8 @@ type Box struct {
 	aead cipher.AEAD
 }
 
-// New returns a Box with a key of 32 bytes.
-func New(key []byte) (*Box, error) {
+// NewBox returns a Box with a key of 32 bytes.
+func NewBox(key []byte) (*Box, error) {
 	// The nonce of XChaCha20-Poly1305 is long enough to be drawn at random for ever.
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
@@ -37,32 +37,32 @@ func New(key []byte) (*Box, error) {
 	return &Box{aead: aead}, nil
 }
 
-// Open reads the key file at path, or makes it with mode 0600.
-func Open(path string) (*Box, error) {
-	key, err := read(path)
+// OpenBox reads the key file at path, or makes it with mode 0600.
+func OpenBox(path string) (*Box, error) {
+	key, err := readBoxKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = create(path); err == nil || errors.Is(err, fs.ErrExist) { // another process was first
-			key, err = read(path)
+		if err = createBoxKey(path); err == nil || errors.Is(err, fs.ErrExist) { // another process was first
+			key, err = readBoxKey(path)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sealing key: %w", err)
 	}
-	return New(key)
+	return NewBox(key)
 }
 
 // Seal encrypts plain for one purpose, such as "totp/<person>".
 func (b *Box) Seal(purpose string, plain []byte) []byte {
 	out := make([]byte, 1+b.aead.NonceSize(), 1+b.aead.NonceSize()+len(plain)+b.aead.Overhead())
-	out[0] = version
+	out[0] = boxVersion
 	_, _ = rand.Read(out[1:])                                // crypto/rand.Read never fails; it aborts the program instead
 	return b.aead.Seal(out, out[1:], plain, []byte(purpose)) //nolint:gosec // the nonce was drawn a line above
 }
 
-// Open decrypts what Seal made for the same purpose. Errors: ErrNotOpened.
+// OpenBox decrypts what Seal made for the same purpose. Errors: ErrNotOpened.
 func (b *Box) Open(purpose string, sealed []byte) ([]byte, error) {
 	head := 1 + b.aead.NonceSize()
-	if len(sealed) < head || sealed[0] != version {
+	if len(sealed) < head || sealed[0] != boxVersion {
 		return nil, ErrNotOpened
 	}
 	plain, err := b.aead.Open(nil, sealed[1:head], sealed[head:], []byte(purpose))
@@ -72,8 +72,8 @@ func (b *Box) Open(purpose string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// read refuses a key that somebody else could have read or planted.
-func read(path string) ([]byte, error) {
+// readBoxKey refuses a key that somebody else could have read or planted.
+func readBoxKey(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -97,9 +97,9 @@ func read(path string) ([]byte, error) {
 	return key, nil
 }
 
-// create makes the file appear whole or not at all; a link never replaces a file
+// createBoxKey makes the file appear whole or not at all; a link never replaces a file
 // that came in between.
-func create(path string) error {
+func createBoxKey(path string) error {
 	var key [chacha20poly1305.KeySize]byte
 	_, _ = rand.Read(key[:])
 	return atomicfile.Create(path, key[:], 0o600)

@@ -1,4 +1,4 @@
-package secret_test
+package keys_test
 
 import (
 	"errors"
@@ -9,24 +9,24 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/secret"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheckSecret(t *testing.T) {
 	t.Parallel()
-	s := secret.New("ztc_")
-	require.NoError(t, secret.Check("ztc_", s))
-	require.NotEqual(t, s, secret.New("ztc_"))
+	s := keys.NewSecret("ztc_")
+	require.NoError(t, keys.CheckSecret("ztc_", s))
+	require.NotEqual(t, s, keys.NewSecret("ztc_"))
 
 	for name, c := range map[string]struct {
 		text string
 		want error
 	}{
-		"nothing":              {"", secret.ErrPrefix},
-		"another prefix":       {"ztt_" + s[4:], secret.ErrPrefix},
-		"a character too few":  {s[:len(s)-1], secret.ErrLength},
-		"a character too many": {s + "a", secret.ErrLength},
-		"a newline at its end": {s + "\n", secret.ErrLength},
+		"nothing":              {"", keys.ErrPrefix},
+		"another prefix":       {"ztt_" + s[4:], keys.ErrPrefix},
+		"a character too few":  {s[:len(s)-1], keys.ErrLength},
+		"a character too many": {s + "a", keys.ErrLength},
+		"a newline at its end": {s + "\n", keys.ErrLength},
 		"two swapped characters": {func() string {
 			b := []byte(s)
 			for i := 5; i < len(b); i++ {
@@ -36,18 +36,18 @@ func TestCheck(t *testing.T) {
 				}
 			}
 			return string(b)
-		}(), secret.ErrChecksum},
+		}(), keys.ErrChecksum},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			t.Parallel()
-			err := secret.Check("ztc_", c.text)
+			err := keys.CheckSecret("ztc_", c.text)
 			require.ErrorIs(t, err, c.want)
 			require.NotContains(t, err.Error(), s[10:30], "an error never quotes the secret")
 		})
 	}
 }
 
-func TestReadLine(t *testing.T) {
+func TestReadSecret(t *testing.T) {
 	t.Parallel()
 	open := iotest.ErrReader(errors.New("it waits for more"))
 	for name, c := range map[string]struct {
@@ -65,11 +65,11 @@ func TestReadLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := secret.ReadLine(io.MultiReader(strings.NewReader(c.text), c.then), 20)
+			got, err := keys.ReadSecret(io.MultiReader(strings.NewReader(c.text), c.then), 20)
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 		})
 	}
-	_, err := secret.ReadLine(io.MultiReader(strings.NewReader("tok"), open), 20)
+	_, err := keys.ReadSecret(io.MultiReader(strings.NewReader("tok"), open), 20)
 	require.ErrorContains(t, err, "it waits for more", "half a token is none")
 }

@@ -1,4 +1,4 @@
-package tokenseal
+package keys
 
 import (
 	"crypto/sha256"
@@ -63,8 +63,8 @@ func sshName(line string) (string, error) {
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]), err
 }
 
-// Seal returns secret as armored age text that only the recipient's key opens.
-func Seal(to Recipient, secret string) (string, error) {
+// SealToken returns secret as armored age text that only the recipient's key opens.
+func SealToken(to Recipient, secret string) (string, error) {
 	var out strings.Builder
 	text := armor.NewWriter(&out)
 	sealed, err := age.Encrypt(text, to.key)

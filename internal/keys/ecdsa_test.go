@@ -1,4 +1,4 @@
-package keyfile_test
+package keys_test
 
 import (
 	"crypto/ecdsa"
@@ -14,20 +14,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/keyfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 func TestKeyIsKept(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.key")
-	_, err := keyfile.Load(path)
+	_, err := keys.Load(path)
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	made, err := keyfile.Make(path)
+	made, err := keys.Make(path)
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
-	loaded, err := keyfile.Load(path)
+	loaded, err := keys.Load(path)
 	require.NoError(t, err)
 	require.True(t, made.Equal(loaded))
 }
@@ -58,7 +58,7 @@ func TestLoadRefuses(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "x.key")
 			require.NoError(t, os.WriteFile(path, c.file, 0o600))
-			_, err := keyfile.Load(path)
+			_, err := keys.Load(path)
 			require.ErrorContains(t, err, c.want)
 		})
 	}

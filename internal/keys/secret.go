@@ -1,4 +1,4 @@
-package secret
+package keys
 
 import (
 	"crypto/rand"
@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// alphabet is RFC 4648 base32 in lower case: one word by double click, and safe
+// secretAlphabet is RFC 4648 base32 in lower case: one word by double click, and safe
 // in a shell.
-var alphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+var secretAlphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 const (
-	randomBytes = 20 // 160 bits
-	checksumLen = 7  // base32 characters of 32 bits
+	secretBytes    = 20 // 160 bits
+	secretChecksum = 7  // base32 characters of 32 bits
 )
 
 // Errors of Check.
@@ -28,32 +28,32 @@ var (
 	ErrChecksum = errors.New("has a typing mistake (its checksum is wrong)")
 )
 
-// New draws a secret with this prefix.
-func New(prefix string) string {
-	var b [randomBytes]byte
+// NewSecret draws a secret with this prefix.
+func NewSecret(prefix string) string {
+	var b [secretBytes]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it aborts the program instead
-	body := prefix + alphabet.EncodeToString(b[:])
+	body := prefix + secretAlphabet.EncodeToString(b[:])
 	return body + checksum(body)
 }
 
-// Check says whether s has the form of a secret with this prefix. It is for clear
+// CheckSecret says whether s has the form of a secret with this prefix. It is for clear
 // errors: a well-formed secret may still be unknown. The errors never quote s.
-func Check(prefix, s string) error {
-	want := len(prefix) + alphabet.EncodedLen(randomBytes) + checksumLen
+func CheckSecret(prefix, s string) error {
+	want := len(prefix) + secretAlphabet.EncodedLen(secretBytes) + secretChecksum
 	switch {
 	case !strings.HasPrefix(s, prefix):
 		return fmt.Errorf("%w, it must begin with %q", ErrPrefix, prefix)
 	case len(s) != want:
 		return fmt.Errorf("%w: %d characters, expected %d", ErrLength, len(s), want)
-	case checksum(s[:want-checksumLen]) != s[want-checksumLen:]:
+	case checksum(s[:want-secretChecksum]) != s[want-secretChecksum:]:
 		return ErrChecksum
 	}
 	return nil
 }
 
-// ReadLine reads the first line that is not empty, at most limit bytes in all, and
+// ReadSecret reads the first line that is not empty, at most limit bytes in all, and
 // leaves what follows: whoever wrote the secret may keep the other end open.
-func ReadLine(r io.Reader, limit int) (string, error) {
+func ReadSecret(r io.Reader, limit int) (string, error) {
 	var line []byte
 	var b [1]byte
 	for range limit {
@@ -73,9 +73,9 @@ func ReadLine(r io.Reader, limit int) (string, error) {
 	return string(line), nil
 }
 
-// Hash is what is stored of a secret. A plain SHA-256 is enough for 160 random
+// HashSecret is what is stored of a secret. A plain SHA-256 is enough for 160 random
 // bits: there is nothing to guess.
-func Hash(s string) []byte {
+func HashSecret(s string) []byte {
 	h := sha256.Sum256([]byte(s))
 	return h[:]
 }
@@ -83,5 +83,5 @@ func Hash(s string) []byte {
 func checksum(body string) string {
 	var b [4]byte
 	binary.BigEndian.PutUint32(b[:], crc32.ChecksumIEEE([]byte(body)))
-	return alphabet.EncodeToString(b[:])
+	return secretAlphabet.EncodeToString(b[:])
 }

@@ -1,4 +1,4 @@
-package hostproof
+package keys
 
 import (
 	"crypto/ecdsa"
@@ -32,13 +32,13 @@ const (
 )
 
 // Crockford's base32: no I, L, O and U, so that nothing looks like something else.
-const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+const fingerprintAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 const (
 	fingerprintBytes = 15 // 120 bits
 	groupSize        = 4
-	// Groups is how many groups a fingerprint has.
-	Groups = fingerprintBytes * 8 / 5 / groupSize
+	// FingerprintGroups is how many groups a fingerprint has.
+	FingerprintGroups = fingerprintBytes * 8 / 5 / groupSize
 )
 
 // Subject is what a request is about.
@@ -55,7 +55,7 @@ type Subject struct {
 // Digest is over all of the subject.
 func (s Subject) Digest() [sha256.Size]byte {
 	listener := sha256.Sum256(s.Listener)
-	return sha256.Sum256(message(subjectLabel,
+	return sha256.Sum256(signedText(subjectLabel,
 		[]byte(s.TrustDomain), []byte(s.Workload.Kind), []byte(s.Workload.ID), s.Key, listener[:]))
 }
 
@@ -63,8 +63,8 @@ func (s Subject) Digest() [sha256.Size]byte {
 // bits.
 func (s Subject) Fingerprint() string {
 	d := s.Digest()
-	text := base32.NewEncoding(alphabet).WithPadding(base32.NoPadding).EncodeToString(d[:fingerprintBytes])
-	groups := make([]string, 0, Groups)
+	text := base32.NewEncoding(fingerprintAlphabet).WithPadding(base32.NoPadding).EncodeToString(d[:fingerprintBytes])
+	groups := make([]string, 0, FingerprintGroups)
 	for ; text != ""; text = text[groupSize:] {
 		groups = append(groups, text[:groupSize])
 	}
@@ -74,17 +74,17 @@ func (s Subject) Fingerprint() string {
 // AskMessage is what the host signs when it asks.
 func (s Subject) AskMessage() []byte {
 	d := s.Digest()
-	return message(askLabel, d[:])
+	return signedText(askLabel, d[:])
 }
 
 // AwaitMessage is what the host signs to be told the decision.
 func AwaitMessage(requestID string, challenge, exporter []byte) []byte {
-	return message(awaitLabel, []byte(requestID), challenge, exporter)
+	return signedText(awaitLabel, []byte(requestID), challenge, exporter)
 }
 
 // RenewMessage is what an enrolled host signs to have its certificate renewed.
 func RenewMessage(host identity.HostID, exporter []byte) []byte {
-	return message(renewLabel, []byte(host), exporter)
+	return signedText(renewLabel, []byte(host), exporter)
 }
 
 // SplitFingerprint is all of a fingerprint but its last group, and that one.
@@ -107,8 +107,8 @@ func SameFingerprint(fingerprint, typed string) bool {
 	return same(plain) || same(last)
 }
 
-// message is a label and fields, each with its length.
-func message(label string, fields ...[]byte) []byte {
+// signedText is a label and fields, each with its length.
+func signedText(label string, fields ...[]byte) []byte {
 	var out []byte
 	for _, f := range append([][]byte{[]byte(label)}, fields...) {
 		out = binary.BigEndian.AppendUint32(out, uint32(len(f))) //nolint:gosec // fields have at most kilobytes

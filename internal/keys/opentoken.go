@@ -1,4 +1,4 @@
-package tokenseal
+package keys
 
 import (
 	"bytes"
@@ -18,10 +18,10 @@ import (
 // Caps on what is read: a sealed token has less than 2 KiB, most of it an RSA
 // header, and a key file less than 16.
 const (
-	maxSealed   = 16 << 10
-	maxSecret   = 256
-	maxIdentity = 64 << 10
-	maxStanzas  = 16
+	maxSealed    = 16 << 10
+	maxTokenText = 256
+	maxIdentity  = 64 << 10
+	maxStanzas   = 16
 )
 
 // Errors of Open and LoadIdentities.
@@ -46,7 +46,7 @@ type Identity struct{ keys []age.Identity }
 func LoadIdentities(paths []string, optional bool) (Identity, error) {
 	var out Identity
 	for _, path := range paths {
-		raw, err := readFile(path)
+		raw, err := readIdentity(path)
 		if optional && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -65,7 +65,7 @@ func LoadIdentities(paths []string, optional bool) (Identity, error) {
 	return out, nil
 }
 
-func readFile(path string) ([]byte, error) {
+func readIdentity(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func parseIdentity(raw []byte) ([]age.Identity, error) {
 	return keys, nil
 }
 
-// Open reads a sealed token. Errors: ErrNotSealed, ErrOtherKey.
-func Open(r io.Reader, id Identity) (string, error) {
+// OpenToken reads a sealed token. Errors: ErrNotSealed, ErrOtherKey.
+func OpenToken(r io.Reader, id Identity) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSealed+1))
 	if err != nil {
 		return "", err
@@ -108,7 +108,7 @@ func Open(r io.Reader, id Identity) (string, error) {
 	if len(raw) > maxSealed || !strings.HasPrefix(text, armor.Header) {
 		return "", ErrNotSealed
 	}
-	plain, err := age.Decrypt(armor.NewReader(strings.NewReader(text)), few(id.keys)...)
+	plain, err := age.Decrypt(armor.NewReader(strings.NewReader(text)), capStanzas(id.keys)...)
 	var other *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &other):
@@ -116,27 +116,27 @@ func Open(r io.Reader, id Identity) (string, error) {
 	case err != nil:
 		return "", ErrNotSealed
 	}
-	secret, err := io.ReadAll(io.LimitReader(plain, maxSecret+1))
-	if err != nil || len(secret) > maxSecret {
+	secret, err := io.ReadAll(io.LimitReader(plain, maxTokenText+1))
+	if err != nil || len(secret) > maxTokenText {
 		return "", ErrNotSealed
 	}
 	return string(secret), nil
 }
 
-// few makes each key look at a few recipients at most: a header full of them is
+// capStanzas makes each key look at a few recipients at most: a header full of them is
 // work that whoever wrote it did not have.
-func few(keys []age.Identity) []age.Identity {
+func capStanzas(keys []age.Identity) []age.Identity {
 	out := make([]age.Identity, 0, len(keys))
 	for _, k := range keys {
-		out = append(out, capped{k})
+		out = append(out, cappedIdentity{k})
 	}
 	return out
 }
 
-type capped struct{ age.Identity }
+type cappedIdentity struct{ age.Identity }
 
 // Unwrap implements age.Identity.
-func (c capped) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+func (c cappedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if len(stanzas) > maxStanzas {
 		return nil, ErrNotSealed
 	}
