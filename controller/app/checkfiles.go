@@ -14,7 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/certs"
 )
 
@@ -32,7 +32,7 @@ func checkFiles(cfg config.Config) error {
 		}
 	}
 	look("data_dir", true, func() error { // the longer of the sockets in it
-		return agentconf.CheckSocketPath(paths(cfg.DataDir).serverSocket())
+		return conf.CheckSocketPath(paths(cfg.DataDir).serverSocket())
 	})
 	look("ca_bundle_paths", len(cfg.CABundlePaths) > 0, func() error {
 		_, err := bootstrap.LoadAnchors(cfg.CABundlePaths...)

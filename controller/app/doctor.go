@@ -23,7 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 const (
@@ -264,8 +264,8 @@ func (x *checkup) dataDir(context.Context) []doctor.Finding {
 
 func (x *checkup) spire(ctx context.Context) (out []doctor.Finding) {
 	programs := [][3]string{
-		{"spire-server", "SPIRE_SERVER_BIN", binary.MinimumServer},
-		{"spire-agent", "SPIRE_AGENT_BIN", binary.MinimumAgent},
+		{"spire-server", "SPIRE_SERVER_BIN", proc.MinimumServer},
+		{"spire-agent", "SPIRE_AGENT_BIN", proc.MinimumAgent},
 	}
 	if x.cfg.SPIRE.Mode == config.External {
 		programs = programs[1:]
@@ -274,10 +274,10 @@ func (x *checkup) spire(ctx context.Context) (out []doctor.Finding) {
 		path := doctor.UnitVariable(ctx, x.systemctl, controllerUnit, p[1])
 		var err error
 		if path == "" || os.Getenv(p[1]) != "" {
-			path, err = binary.Find(p[0], p[1])
+			path, err = proc.Find(p[0], p[1])
 		}
 		if err == nil {
-			err = binary.RequireVersion(ctx, path, p[2])
+			err = proc.RequireVersion(ctx, path, p[2])
 		}
 		if err != nil {
 			out = append(out, doctor.Bad(doctor.Fault, "install it, or set "+p[1]+" to its path", "%v", err)...)

@@ -34,7 +34,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
@@ -189,7 +189,7 @@ func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spi
 	if i.own, err = selfhost.Entry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
 		return nil, err
 	}
-	if i.spire, err = registrar.Dial(spire, s.td, s.log); err != nil {
+	if i.spire, err = server.Dial(spire, s.td, s.log); err != nil {
 		return nil, err
 	}
 	if i.source, err = mtls.Open(ctx, mtls.SourceConfig{Socket: "unix://" + workload, ID: id, Log: s.log}); err != nil {

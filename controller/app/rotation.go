@@ -10,13 +10,13 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	spirerotation "github.com/sathiyaseelank-dot/grpccontroller/spire/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 )
 
 // newRotation makes the driver of CA rotations; it needs the roster and SPIRE.
 func (c *core) newRotation(now func() time.Time) *rotation.Manager {
 	cfg := rotation.Config{
-		SPIRE: spirerotation.New(c.spire.Conn()), Store: c.store, Members: c.fleet, Online: c.roster, Agents: c.spire,
+		SPIRE: server.NewAuthorities(c.spire.Conn()), Store: c.store, Members: c.fleet, Online: c.roster, Agents: c.spire,
 		Self: c.asPeer, OwnAgent: c.own.ParentID, Audit: c.audit, Log: c.log.Named("rotation"), Now: now,
 	}
 	if c.cfg.SPIRE.Mode == config.Embedded { // an operator's SPIRE does not say

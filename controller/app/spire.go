@@ -18,11 +18,10 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/embedded"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
 
@@ -34,7 +33,7 @@ const startTimeout = 60 * time.Second
 type identified struct {
 	*foundation
 
-	spire   *registrar.Client
+	spire   *server.Client
 	own     fleet.Entry
 	source  *mtls.Source
 	spireAt *net.TCPAddr // where the embedded spire-server listens
@@ -77,7 +76,7 @@ func startSPIRE(ctx context.Context, f *foundation, abort context.CancelCauseFun
 		}
 		f.health.Checks().Register(checkServer, server.Ready)
 	}
-	if i.spire, err = registrar.Dial(socket, f.td, f.log, f.tracing.DialOptions()...); err != nil {
+	if i.spire, err = server.Dial(socket, f.td, f.log, f.tracing.DialOptions()...); err != nil {
 		return i, stop, err
 	}
 	if err := i.spire.Healthy(within); err != nil {
@@ -95,8 +94,8 @@ func startSPIRE(ctx context.Context, f *foundation, abort context.CancelCauseFun
 }
 
 // embeddedServer prepares the child and learns its port.
-func (i *identified) embeddedServer(ctx context.Context) (*embedded.Server, error) {
-	program, err := binary.Find("spire-server", "SPIRE_SERVER_BIN")
+func (i *identified) embeddedServer(ctx context.Context) (*server.Embedded, error) {
+	program, err := proc.Find("spire-server", "SPIRE_SERVER_BIN")
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +108,7 @@ func (i *identified) embeddedServer(ctx context.Context) (*embedded.Server, erro
 		i.reachedAt.spireListens(i.spireAt)
 	}
 	i.log.Info("using spire", zap.String("mode", i.cfg.SPIRE.Mode), zap.String("spire_server", program))
-	return embedded.New(ctx, program, agentconf.Server{
+	return server.NewEmbedded(ctx, program, conf.Server{
 		TrustDomain: i.td, BindAddress: ip, BindPort: port,
 		SocketPath: i.paths.serverSocket(), DataDir: i.paths.spireServer(), LogLevel: i.cfg.Log.Level,
 		CATTL: i.cfg.SPIRE.CATTL, X509SVIDTTL: i.cfg.SVIDTTL.Controller, AgentTTL: i.cfg.SPIRE.AgentTTL,
@@ -120,11 +119,11 @@ func (i *identified) embeddedServer(ctx context.Context) (*embedded.Server, erro
 
 // ownAgent registers the controller and prepares the agent beside it.
 func (i *identified) ownAgent(ctx context.Context) (*hostagent.Supervisor, error) {
-	program, err := binary.Find("spire-agent", "SPIRE_AGENT_BIN")
+	program, err := proc.Find("spire-agent", "SPIRE_AGENT_BIN")
 	if err != nil {
 		return nil, err
 	}
-	if err := binary.RequireVersion(ctx, program, binary.MinimumAgent); err != nil {
+	if err := proc.RequireVersion(ctx, program, proc.MinimumAgent); err != nil {
 		return nil, err
 	}
 	dir := hostagent.Dir{Root: i.paths.host()}

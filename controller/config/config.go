@@ -16,7 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 )
 
 // Modes of SPIRE.
@@ -82,7 +82,7 @@ const settleMargin = 50 * time.Millisecond
 // it: one that asks too early asks again only five seconds later.
 func (s SPIRE) EntrySettle() time.Duration {
 	if s.Mode == Embedded {
-		return agentconf.CacheReloadInterval() + settleMargin
+		return conf.CacheReloadInterval() + settleMargin
 	}
 	return s.CacheReload + settleMargin
 }
@@ -212,7 +212,7 @@ func (s SPIRE) validate() error {
 	}
 	f.Require(s.ServerAddress == "" || isReachable(s.ServerAddress), "server_address", "must be host:port, is %q", s.ServerAddress)
 	for key, port := range map[string]int{"server_metrics_port": s.ServerMetrics, "agent_metrics_port": s.AgentMetrics} {
-		f.Require(agentconf.CheckMetricsPort(port) == nil, key, "must be a port, or 0 for none, is %d", port)
+		f.Require(conf.CheckMetricsPort(port) == nil, key, "must be a port, or 0 for none, is %d", port)
 	}
 	return f.Err()
 }

@@ -2,7 +2,7 @@
 // the requests of hosts that ask without one: the only ways into the fleet.
 //
 // It does not keep the fleet (fleet does), sign certificates (bootstrapca does,
-// behind Signer), speak to SPIRE (spire/registrar does, behind SPIRE) or answer
+// behind Signer), speak to SPIRE (spire/server does, behind SPIRE) or answer
 // RPCs (control does).
 //
 // Main types, in reading order: Token, Service (Create, List, Revoke), Redemption

@@ -3,7 +3,7 @@
 //
 // It does not know which of them is ONLINE (presence does), spend tokens (enroll
 // does), decide who may open a session (policy does) or speak gRPC (control does).
-// SPIRE is behind the small interface SPIRE, which spire/registrar implements; SQL
+// SPIRE is behind the small interface SPIRE, which spire/server implements; SQL
 // is behind Store, which store implements; presence is behind Roster.
 //
 // Main types, in reading order: Host, Member, Entry, Fleet (list and revoke),

@@ -30,7 +30,7 @@ type Online interface {
 	SubscribePeers() (changed <-chan struct{}, unsubscribe func())
 }
 
-// Agents lists the attested agents; registrar.Client is it.
+// Agents lists the attested agents; server.Client is it.
 type Agents interface {
 	Agents(ctx context.Context) ([]fleet.Agent, error)
 	// AgentsUntil lists those whose SVID ends before a time. It costs those only.

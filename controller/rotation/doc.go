@@ -1,7 +1,7 @@
 // Package rotation replaces the X.509 authority of the trust domain while
 // everybody stays connected: prepare, wait, activate, taint, wait, revoke, wait.
 //
-// It does not talk to SPIRE (spire/rotation does, behind SPIRE), know who is
+// It does not talk to SPIRE (spire/server does, behind SPIRE), know who is
 // ONLINE (presence.Roster does) or store anything (controller/store does, behind
 // Store). Re-issuing SVIDs is SPIRE's work alone.
 //

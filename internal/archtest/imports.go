@@ -20,8 +20,7 @@ var mayImport = []struct {
 	{"controller", []string{"proto", "internal", "spire", "webadmin"}},
 	{"connector", []string{"proto", "internal", "spire"}},
 	{"tunneler", []string{"proto", "internal", "spire"}},
-	{"spire/registrar", []string{"internal", "spire", "controller/fleet"}},
-	{"spire/rotation", []string{"internal", "spire", "controller/rotation"}},
+	{"spire/server", []string{"internal", "spire", "controller/fleet", "controller/rotation"}},
 	{"spire", []string{"internal"}},
 	// Sign-in is tested on the real store rather than on a fake of it.
 	{"webadmin/auth/authtest", append([]string{"internal", "webadmin", "controller/store"}, domain...)},
@@ -29,7 +28,7 @@ var mayImport = []struct {
 	{"webadmin", append([]string{"internal"}, domain...)},
 	// The host's side of enrollment hands what it got to the agent's supervisor.
 	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},
-	{"internal/doctor", []string{"internal", "spire/hostagent", "spire/probe"}},
+	{"internal/doctor", []string{"internal", "spire/hostagent", "spire/proc"}},
 	{"internal/hostcmd", []string{"proto", "internal", "spire"}},
 	{"internal", []string{"proto"}},
 }

@@ -17,11 +17,10 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/embedded"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 )
 
 // floor does with bare SPIRE what no enrollment can do without, on a spire-server
@@ -31,18 +30,18 @@ type floor struct {
 	dir, agent, address string
 	td                  spiffeid.TrustDomain
 	ca                  *bootstrapca.CA
-	spire               *registrar.Client
+	spire               *server.Client
 	cancel              context.CancelFunc
 	done                chan error
 }
 
 func newFloor(ctx context.Context, c *world.Controller, dir string) (*floor, error) {
 	f := &floor{dir: filepath.Join(dir, "bare"), done: make(chan error, 1)}
-	server, err := binary.Find("spire-server", "SPIRE_SERVER_BIN", c.Bin)
+	program, err := proc.Find("spire-server", "SPIRE_SERVER_BIN", c.Bin)
 	if err != nil {
 		return nil, err
 	}
-	if f.agent, err = binary.Find("spire-agent", "SPIRE_AGENT_BIN", c.Bin); err != nil {
+	if f.agent, err = proc.Find("spire-agent", "SPIRE_AGENT_BIN", c.Bin); err != nil {
 		return nil, err
 	}
 	if f.td, err = spiffeid.TrustDomainFromString("bare.internal"); err != nil {
@@ -57,7 +56,7 @@ func newFloor(ctx context.Context, c *world.Controller, dir string) (*floor, err
 	}
 	f.address = net.JoinHostPort("127.0.0.1", fmt.Sprint(port))
 	socket := filepath.Join(f.dir, "server.sock")
-	process, err := embedded.New(ctx, server, agentconf.Server{
+	process, err := server.NewEmbedded(ctx, program, conf.Server{
 		TrustDomain: f.td, BindAddress: "127.0.0.1", BindPort: port, SocketPath: socket, DataDir: filepath.Join(f.dir, "server"),
 		CATTL: 24 * time.Hour, X509SVIDTTL: time.Hour, AgentTTL: time.Hour, HostCAPaths: []string{f.ca.CertificatePath()},
 	}, zap.NewNop())
@@ -67,7 +66,7 @@ func newFloor(ctx context.Context, c *world.Controller, dir string) (*floor, err
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f.cancel = cancel
 	go func() { f.done <- process.Run(own) }()
-	if f.spire, err = registrar.Dial(socket, f.td, zap.NewNop()); err != nil {
+	if f.spire, err = server.Dial(socket, f.td, zap.NewNop()); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, process.WaitReady(ctx)
@@ -122,7 +121,7 @@ func (f *floor) once(ctx context.Context, i int) (time.Duration, error) {
 	if err := f.spire.PutEntry(ctx, entry); err != nil {
 		return 0, err
 	}
-	<-time.After(agentconf.CacheReloadInterval())
+	<-time.After(conf.CacheReloadInterval())
 	agent, err := world.Start(world.Spec{Name: "spire-agent", Dir: dir.Root, Path: f.agent, Args: []string{"run", "-config", dir.AgentConf()}})
 	if err != nil {
 		return 0, err
@@ -146,9 +145,9 @@ func stopped(p *world.Process) error {
 // configure writes what `agent run` would write.
 func (f *floor) configure(dir hostagent.Dir, bundle []*x509.Certificate) (socket string, err error) {
 	socket = filepath.Join(dir.Root, "s")
-	conf := agentconf.Agent{
+	conf := conf.Agent{
 		TrustDomain: f.td, ServerAddress: "127.0.0.1", SocketPath: socket, DataDir: dir.Data(), BundlePath: dir.Bundle(),
-		X509POP: &agentconf.X509POP{PrivateKeyPath: dir.Key(), CertificatePath: dir.Certificate()},
+		X509POP: &conf.X509POP{PrivateKeyPath: dir.Key(), CertificatePath: dir.Certificate()},
 	}
 	if _, err := fmt.Sscanf(f.address, "127.0.0.1:%d", &conf.ServerPort); err != nil {
 		return "", err

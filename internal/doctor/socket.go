@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // nobody stands for a user that owns nothing, as that of DynamicUser=yes.
@@ -45,9 +45,9 @@ func (x *examination) socket(ctx context.Context) []Finding {
 		return Bad(Fault, "chmod 0777 "+x.Socket+", or restart the agent, which sets it: SPIRE decides by attestation which process gets an identity",
 			"the program's user cannot write to %s (%v)", x.Socket, info.Mode())
 	}
-	within, cancel := context.WithTimeout(ctx, probe.Patience)
+	within, cancel := context.WithTimeout(ctx, proc.Patience)
 	defer cancel()
-	switch err := probe.Serving(within, x.Socket); {
+	switch err := proc.Serving(within, x.Socket); {
 	case err == nil:
 		return Good("the agent answers on %s", x.Socket)
 	case os.Geteuid() != 0 && !may(info, os.Geteuid(), 0o2):

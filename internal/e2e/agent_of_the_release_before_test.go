@@ -11,7 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // TestAnAgentOfTheReleaseBeforeKeepsWorking: the controller is upgraded first, and its
@@ -22,9 +22,9 @@ func TestAnAgentOfTheReleaseBeforeKeepsWorking(t *testing.T) {
 	t.Parallel()
 	s := newWorld(t)
 	old := filepath.Join(s.Bin, "previous", "spire-agent")
-	before, err := binary.Version(t.Context(), old)
+	before, err := proc.Version(t.Context(), old)
 	require.NoError(t, err, "run make spire-previous")
-	now, err := binary.Version(t.Context(), filepath.Join(s.Bin, "spire-server"))
+	now, err := proc.Version(t.Context(), filepath.Join(s.Bin, "spire-server"))
 	require.NoError(t, err)
 	require.NotEqual(t, now, before)
 

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
 )
 
 // externalWorld is a world beside a spire-server of the operator. Its controller
@@ -25,7 +25,7 @@ func externalWorld(t *testing.T, flags ...string) (*system, *spiretest.Server) {
 	require.Zero(t, r.Code, r.Stderr)
 	anchor := filepath.Join(data, "given-to-spire.pem")
 	require.NoError(t, os.WriteFile(anchor, []byte(r.Stdout), 0o600))
-	server := spiretest.StartServer(t, func(c *agentconf.Server) { c.HostCAPaths = []string{anchor} })
+	server := spiretest.StartServer(t, func(c *conf.Server) { c.HostCAPaths = []string{anchor} })
 	s := prepareWorld(t, append([]string{
 		"--data-dir", data, "--spire-mode", "external", "--spire-server-socket", server.SocketPath,
 		"--spire-server-address", server.Address, "--spire-cache-reload-interval", "500ms",
@@ -59,7 +59,7 @@ func TestAnExternalSPIREIsUsedAndOtherwiseLeftAlone(t *testing.T) {
 	s.Kill()
 	gone(t, children)
 	st := server.Process.Status()
-	require.Equal(t, supervisor.StateReady, st.State)
+	require.Equal(t, proc.StateReady, st.State)
 	require.Equal(t, pid, st.PID, "spire-server was not touched")
 	require.NoError(t, s.Start(t.Context()))
 	s.online(connector)

@@ -21,7 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -135,10 +135,10 @@ func (s *system) attest(name string, cert *tls.Certificate) (p *world.Process, s
 	require.NoError(s.t, err)
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	require.NoError(s.t, err)
-	conf := agentconf.Agent{
+	conf := conf.Agent{
 		TrustDomain: td, ServerAddress: host, ServerPort: number, SocketPath: filepath.Join(dir, "s"), DataDir: filepath.Join(dir, "data"),
 		BundlePath: filepath.Join(dir, "bundle.pem"),
-		X509POP:    &agentconf.X509POP{PrivateKeyPath: filepath.Join(dir, "key.pem"), CertificatePath: filepath.Join(dir, "cert.pem")},
+		X509POP:    &conf.X509POP{PrivateKeyPath: filepath.Join(dir, "key.pem"), CertificatePath: filepath.Join(dir, "cert.pem")},
 	}
 	writePEM(s.t, conf.X509POP.PrivateKeyPath, "PRIVATE KEY", key)
 	writePEM(s.t, conf.X509POP.CertificatePath, "CERTIFICATE", cert.Certificate[0])

@@ -17,7 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 const (
@@ -54,7 +54,7 @@ func TestSessionsOutliveTheController(t *testing.T) {
 
 	killed := s.blackout()
 	s.wait(killed, 3*shortestTTL+5*time.Second)
-	require.Equal(t, supervisor.StateReady, server.Process.Status().State, "SPIRE is up")
+	require.Equal(t, proc.StateReady, server.Process.Status().State, "SPIRE is up")
 	require.Empty(t, s.lines(connector, "session ended", stays, killed), "the session of before lives on")
 	require.GreaterOrEqual(t, len(s.lines(connector, "re-proof accepted", stays, killed)), 3, "by new SVIDs")
 	require.ErrorContains(t, s.unready(stays), attached)

@@ -21,7 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
@@ -146,7 +146,7 @@ func chain(leaf *tls.Certificate, more ...*x509.Certificate) *tls.Certificate {
 // startForeignSPIRE starts a second, independent SPIRE.
 func startForeignSPIRE(t *testing.T, name string) *spiretest.Server {
 	t.Helper()
-	return spiretest.StartServer(t, func(c *agentconf.Server) { c.TrustDomain = spiffeid.RequireTrustDomainFromString(name) })
+	return spiretest.StartServer(t, func(c *conf.Server) { c.TrustDomain = spiffeid.RequireTrustDomainFromString(name) })
 }
 
 func TestNoListenerLetsAStrangerIn(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 )
 
 // soon is how long anything may take that takes a second or two on an idle
@@ -42,7 +42,7 @@ type system struct {
 	t       *testing.T
 	dir     string
 	api     *adminclient.Client
-	spire   *registrar.Client
+	spire   *server.Client
 	secrets []string // what no log may hold
 	said    bytes.Buffer
 	cloned  bool // this test clones a host
@@ -96,7 +96,7 @@ func (s *system) connect() {
 func (s *system) dialSPIRE(socket string) {
 	s.t.Helper()
 	var err error
-	s.spire, err = registrar.Dial(socket, td, zap.NewNop())
+	s.spire, err = server.Dial(socket, td, zap.NewNop())
 	require.NoError(s.t, err)
 }
 

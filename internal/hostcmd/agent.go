@@ -11,9 +11,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 func agentRunCommand(name string) *cobra.Command {
@@ -49,16 +49,16 @@ programs, or the one from the enrollment; all of them are tried in this order.`,
 		if err != nil {
 			return err
 		}
-		program, err := binary.Find("spire-agent", "SPIRE_AGENT_BIN")
+		program, err := proc.Find("spire-agent", "SPIRE_AGENT_BIN")
 		if err != nil {
 			return err
 		}
-		if err := binary.RequireVersion(cmd.Context(), program, binary.MinimumAgent); err != nil {
+		if err := proc.RequireVersion(cmd.Context(), program, proc.MinimumAgent); err != nil {
 			return err
 		}
 		agent, err := hostagent.New(hostagent.Config{
 			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: fetch,
-			MetricsPort: set.MetricsPort, Units: agentconf.SystemdRuns(),
+			MetricsPort: set.MetricsPort, Units: conf.SystemdRuns(),
 		})
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -106,7 +106,7 @@ func (s *agentSettings) Validate() error {
 		RequireAddress(&f, "controller_addr", s.ControllerAddr)
 	}
 	CheckSocket(&f, "spiffe_endpoint_socket", s.SpiffeSocket)
-	f.Require(agentconf.CheckMetricsPort(s.MetricsPort) == nil, "agent_metrics_port", "must be a port, or 0 for none, is %d", s.MetricsPort)
+	f.Require(conf.CheckMetricsPort(s.MetricsPort) == nil, "agent_metrics_port", "must be a port, or 0 for none, is %d", s.MetricsPort)
 	f.In("log", s.Log.Validate())
 	return f.Err()
 }

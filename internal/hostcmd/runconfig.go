@@ -13,7 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 )
 
 // controlPlanePort is where a controller's control plane is when only its
@@ -91,7 +91,7 @@ func RequireAddress(f *settings.Faults, path, value string) {
 func CheckSocket(f *settings.Faults, path, value string) {
 	socket, err := mtls.SocketPath(value)
 	if err == nil {
-		err = agentconf.CheckSocketPath(socket)
+		err = conf.CheckSocketPath(socket)
 	}
 	if err != nil {
 		f.Add(path, "%v", err)

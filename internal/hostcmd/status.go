@@ -16,7 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // hostStatus is what status prints with -o json. The shape is stable and documented
@@ -137,12 +137,12 @@ func askAgent(ctx context.Context, address string) agentStatus {
 	if err != nil {
 		return agentStatus{Socket: address, Failure: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, probe.Patience)
+	ctx, cancel := context.WithTimeout(ctx, proc.Patience)
 	defer cancel()
 	st := agentStatus{Socket: path}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		st.Failure = "the socket does not exist: the agent does not run, or has not attested yet"
-	} else if err := probe.Serving(ctx, path); err != nil {
+	} else if err := proc.Serving(ctx, path); err != nil {
 		st.Failure = health.OneLine(err.Error())
 	}
 	st.Up = st.Failure == ""

@@ -10,12 +10,12 @@
 //
 // It does not enroll a host (the enrollment client does, and writes the files of
 // Dir), fetch over the network (Config.Fetch does) or start processes itself
-// (spire/supervisor does).
+// (spire/proc does).
 //
 // Main types, in reading order: Dir (where each file of a host is), Host (what
 // host.json holds), Supervisor (New, Run), Decider (when to restart; no I/O).
 //
-// Run blocks, starts one goroutine for spire/supervisor and joins it. Status and
+// Run blocks, starts one goroutine for spire/proc and joins it. Status and
 // Reason may be called from any goroutine.
 //
 // Invariants: an agent that is fine on a network that never failed is never

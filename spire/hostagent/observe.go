@@ -15,8 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // observe runs one round of probes. A bundle that was fetched is on disk when it
@@ -33,7 +32,7 @@ func (s *Supervisor) observe(ctx context.Context) Observation {
 		At:        s.cfg.Now(),
 		Reachable: fetchErr == nil && dialErr == nil,
 		Healthy:   healthErr == nil,
-		Exited:    child.State == supervisor.StateBackoff || child.State == supervisor.StateStopped,
+		Exited:    child.State == proc.StateBackoff || child.State == proc.StateStopped,
 		Deaths:    child.Restarts,
 		Moved:     moved,
 		Renewed:   said.Renewed,
@@ -182,5 +181,5 @@ func (s *Supervisor) dialTo(ctx context.Context, address string) error {
 func (s *Supervisor) health(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
-	return probe.Serving(ctx, s.cfg.SocketPath)
+	return proc.Serving(ctx, s.cfg.SocketPath)
 }

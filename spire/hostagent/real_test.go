@@ -22,8 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
@@ -99,17 +98,17 @@ func (l *link) unplug() {
 // The whole path on real SPIRE: attest by x509pop, lose the network, get it back.
 func TestRealAgentHealsAfterAPartition(t *testing.T) {
 	t.Parallel()
-	server := spiretest.StartServer(t, nil)
-	client, err := registrar.Dial(server.SocketPath, server.TrustDomain, zap.NewNop())
+	srv := spiretest.StartServer(t, nil)
+	client, err := server.Dial(srv.SocketPath, srv.TrustDomain, zap.NewNop())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
-	cable := newLink(t, server.Address)
+	cable := newLink(t, srv.Address)
 	host, dir := identity.NewHostID(), hostagent.Dir{Root: spiretest.TempDir(t)}
-	agentID, err := host.AgentID(server.TrustDomain)
+	agentID, err := host.AgentID(srv.TrustDomain)
 	require.NoError(t, err)
-	server.HostCA.WriteHost(t, host, server.TrustDomain, dir.Key(), dir.Certificate())
-	require.NoError(t, dir.WriteHost(hostagent.Host{HostID: host, TrustDomain: server.TrustDomain, SPIREServerAddress: cable.address}))
-	workload := spiffeid.RequireFromSegments(server.TrustDomain, "connector", "real")
+	srv.HostCA.WriteHost(t, host, srv.TrustDomain, dir.Key(), dir.Certificate())
+	require.NoError(t, dir.WriteHost(hostagent.Host{HostID: host, TrustDomain: srv.TrustDomain, SPIREServerAddress: cable.address}))
+	workload := spiffeid.RequireFromSegments(srv.TrustDomain, "connector", "real")
 	require.NoError(t, client.PutEntry(t.Context(), fleet.Entry{
 		ID: fleet.EntryIDPrefix + "real", SPIFFEID: workload, ParentID: agentID, X509SVIDTTL: 5 * time.Minute,
 		Selectors: []fleet.Selector{{Type: "unix", Value: "uid:0"}},
@@ -160,16 +159,16 @@ func TestRealAgentHealsAfterAPartition(t *testing.T) {
 // life.
 func TestRealAgentFollowsARevocationItMissed(t *testing.T) {
 	t.Parallel()
-	server := spiretest.StartServer(t, nil)
-	client, err := registrar.Dial(server.SocketPath, server.TrustDomain, zap.NewNop())
+	srv := spiretest.StartServer(t, nil)
+	client, err := server.Dial(srv.SocketPath, srv.TrustDomain, zap.NewNop())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	host, dir := identity.NewHostID(), hostagent.Dir{Root: spiretest.TempDir(t)}
-	agentID, err := host.AgentID(server.TrustDomain)
+	agentID, err := host.AgentID(srv.TrustDomain)
 	require.NoError(t, err)
-	server.HostCA.WriteHost(t, host, server.TrustDomain, dir.Key(), dir.Certificate())
-	require.NoError(t, dir.WriteHost(hostagent.Host{HostID: host, TrustDomain: server.TrustDomain, SPIREServerAddress: server.Address}))
-	workload := spiffeid.RequireFromSegments(server.TrustDomain, "connector", "real")
+	srv.HostCA.WriteHost(t, host, srv.TrustDomain, dir.Key(), dir.Certificate())
+	require.NoError(t, dir.WriteHost(hostagent.Host{HostID: host, TrustDomain: srv.TrustDomain, SPIREServerAddress: srv.Address}))
+	workload := spiffeid.RequireFromSegments(srv.TrustDomain, "connector", "real")
 	require.NoError(t, client.PutEntry(t.Context(), fleet.Entry{
 		ID: fleet.EntryIDPrefix + "real", SPIFFEID: workload, ParentID: agentID, X509SVIDTTL: 5 * time.Minute,
 		Selectors: []fleet.Selector{{Type: "unix", Value: "uid:0"}},
@@ -179,12 +178,12 @@ func TestRealAgentFollowsARevocationItMissed(t *testing.T) {
 		Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), ProbeInterval: 2 * time.Second, JitterCap: 300 * time.Millisecond,
 		Fetch: func(ctx context.Context) (hostagent.Bundle, error) {
 			authorities, err := client.Bundle(ctx)
-			return hostagent.Bundle{Authorities: authorities, ServerAddress: server.Address}, err
+			return hostagent.Bundle{Authorities: authorities, ServerAddress: srv.Address}, err
 		},
 	}, nil)
 	fetchSVID(t, s, workload)
 
-	ca := rotation.New(client.Conn())
+	ca := server.NewAuthorities(client.Conn())
 	before, err := ca.Authorities(t.Context())
 	require.NoError(t, err)
 	old := before.Active.ID

@@ -7,12 +7,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // Status is a snapshot for health pages.
 type Status struct {
-	Agent         supervisor.Status
+	Agent         proc.Status
 	ServerAddress string
 	LastProbe     time.Time // zero before the first round
 	FetchError    error     // of the last round; nil: the controller answered
@@ -42,9 +42,9 @@ func (s *Supervisor) Reason() string {
 		return err.Error() // whatever else is wrong follows from it
 	}
 	switch {
-	case st.Agent.State != supervisor.StateReady && st.Agent.LastExit != "":
+	case st.Agent.State != proc.StateReady && st.Agent.LastExit != "":
 		return fmt.Sprintf("SPIRE agent is %s, last exit: %s", st.Agent.State, st.Agent.LastExit)
-	case st.Agent.State != supervisor.StateReady:
+	case st.Agent.State != proc.StateReady:
 		return fmt.Sprintf("SPIRE agent is %s", st.Agent.State)
 	case st.HealthError != nil && st.LastProbe.After(st.Agent.Since):
 		return "Workload API does not answer: " + st.HealthError.Error()
@@ -67,7 +67,7 @@ func (s *Supervisor) Alive(context.Context) error {
 
 // noteRound keeps the outcome of a round and logs only what changed: a day
 // without network is two lines. Of the agent's health the agent itself and
-// spire/supervisor tell.
+// spire/proc tell.
 func (s *Supervisor) noteRound(fetchErr, dialErr, healthErr error) {
 	s.mu.Lock()
 	before := s.status

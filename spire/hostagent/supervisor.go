@@ -18,9 +18,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // Bundle is what the controller says over the bootstrap trust.
@@ -80,7 +79,7 @@ type Supervisor struct {
 	telling     logging.Condition
 	trusting    logging.Condition
 	decider     Decider
-	process     *supervisor.Process
+	process     *proc.Process
 
 	futile atomic.Bool // another start of the agent is of no use
 
@@ -93,7 +92,7 @@ func New(cfg Config) (*Supervisor, error) {
 	if cfg.Fetch == nil || cfg.Logger == nil {
 		return nil, errors.New("host agent: fetch and logger are required")
 	}
-	if err := agentconf.CheckSocketPath(cfg.SocketPath); err != nil {
+	if err := conf.CheckSocketPath(cfg.SocketPath); err != nil {
 		return nil, fmt.Errorf("host agent: %w", err)
 	}
 	host, err := cfg.Dir.ReadHost()
@@ -101,7 +100,7 @@ func New(cfg Config) (*Supervisor, error) {
 		return nil, fmt.Errorf("host agent: %w", err)
 	}
 	setDefault(&cfg.ProbeInterval, 10*time.Second)
-	setDefault(&cfg.ProbeTimeout, probe.Patience)
+	setDefault(&cfg.ProbeTimeout, proc.Patience)
 	setDefault(&cfg.JitterCap, 5*time.Second)
 	setDefault(&cfg.Patience, 30*time.Second)
 	if cfg.Now == nil {
@@ -112,9 +111,9 @@ func New(cfg Config) (*Supervisor, error) {
 		decider: Decider{Interval: cfg.ProbeInterval, Patience: cfg.Patience, Ephemeral: host.Ephemeral},
 		status:  Status{ServerAddress: host.SPIREServerAddress},
 	}
-	s.process, err = supervisor.New(supervisor.Config{
+	s.process, err = proc.New(proc.Config{
 		Name: "spire_agent", Path: cfg.AgentBinary, Args: []string{"run", "-config", cfg.Dir.AgentConf()},
-		Logger: cfg.Logger, Ready: func(ctx context.Context) error { return probe.Serving(ctx, cfg.SocketPath) },
+		Logger: cfg.Logger, Ready: func(ctx context.Context) error { return proc.Serving(ctx, cfg.SocketPath) },
 		Futile: s.futile.Load,
 	})
 	if err != nil {
@@ -191,7 +190,7 @@ func (s *Supervisor) writeAgentConf() error {
 	if err != nil {
 		return fmt.Errorf("SPIRE server address: %w", err)
 	}
-	conf := agentconf.Agent{
+	agent := conf.Agent{
 		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
 		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
 		LogLevel: s.cfg.LogLevel, Systemd: s.cfg.Units, SyncInterval: syncInterval,
@@ -199,13 +198,13 @@ func (s *Supervisor) writeAgentConf() error {
 	}
 	switch {
 	case !s.host.Ephemeral:
-		conf.X509POP = &agentconf.X509POP{PrivateKeyPath: s.cfg.Dir.Key(), CertificatePath: s.cfg.Dir.Certificate()}
+		agent.X509POP = &conf.X509POP{PrivateKeyPath: s.cfg.Dir.Key(), CertificatePath: s.cfg.Dir.Certificate()}
 	case s.host.JoinTokenFile != "":
-		conf.JoinTokenFile = s.host.JoinTokenFile
+		agent.JoinTokenFile = s.host.JoinTokenFile
 	default:
-		conf.JoinTokenFile = s.cfg.Dir.JoinToken()
+		agent.JoinTokenFile = s.cfg.Dir.JoinToken()
 	}
-	data, err := conf.Render()
+	data, err := agent.Render()
 	if err != nil {
 		return err
 	}

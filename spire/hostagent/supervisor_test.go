@@ -22,8 +22,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
 )
 
 const patience = 30 * time.Second
@@ -333,7 +333,7 @@ func TestStopsTheAgent(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
 	f.stop()
-	require.Equal(t, supervisor.StateStopped, f.Status().Agent.State)
+	require.Equal(t, proc.StateStopped, f.Status().Agent.State)
 	require.Contains(t, f.Reason(), "stopped")
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/binary"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // Binary returns the path of spire-server or spire-agent and fails the test when
@@ -18,12 +18,12 @@ import (
 func Binary(tb testing.TB, name string) string {
 	tb.Helper()
 	variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_BIN"
-	path, err := binary.Find(name, variable, filepath.Join(moduleRoot(), "bin"))
+	path, err := proc.Find(name, variable, filepath.Join(moduleRoot(), "bin"))
 	if err != nil {
 		tb.Fatalf("this test needs the real %s: run make spire (%v)", name, err)
 	}
-	minimum := map[string]string{"spire-server": binary.MinimumServer, "spire-agent": binary.MinimumAgent}[name]
-	require.NoError(tb, binary.RequireVersion(tb.Context(), path, minimum))
+	minimum := map[string]string{"spire-server": proc.MinimumServer, "spire-agent": proc.MinimumAgent}[name]
+	require.NoError(tb, proc.RequireVersion(tb.Context(), path, minimum))
 	return path
 }
 

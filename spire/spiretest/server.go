@@ -14,9 +14,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/agentconf"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/supervisor"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
 // startLimit is generous: the machine may be busy with other tests.
@@ -28,17 +27,17 @@ type Server struct {
 	Address     string // host:port of its agent API
 	SocketPath  string // admin API
 	HostCA      *HostCA
-	Process     *supervisor.Process
+	Process     *proc.Process
 }
 
 // StartServer starts a spire-server on loopback with its data in a temporary
 // directory and waits until it serves. change may alter the configuration.
-func StartServer(tb testing.TB, change func(*agentconf.Server)) *Server {
+func StartServer(tb testing.TB, change func(*conf.Server)) *Server {
 	tb.Helper()
 	program, dir, ca := Binary(tb, "spire-server"), TempDir(tb), NewHostCA(tb)
 	caPath := filepath.Join(dir, "host-ca.pem")
 	writePEM(tb, caPath, "CERTIFICATE", ca.Certificate.Raw)
-	conf := agentconf.Server{
+	conf := conf.Server{
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"),
 		BindAddress: "127.0.0.1", BindPort: FreePort(tb),
 		SocketPath: filepath.Join(dir, "admin.sock"), DataDir: filepath.Join(dir, "data"), LogLevel: "info",
@@ -58,19 +57,19 @@ func StartServer(tb testing.TB, change func(*agentconf.Server)) *Server {
 		Address:     net.JoinHostPort(conf.BindAddress, strconv.Itoa(conf.BindPort)),
 		SocketPath:  conf.SocketPath,
 		HostCA:      ca,
-		Process: Start(tb, supervisor.Config{
+		Process: Start(tb, proc.Config{
 			Name: "spire_server", Path: program, Args: []string{"run", "-config", confPath},
-			Ready: func(ctx context.Context) error { return probe.Serving(ctx, conf.SocketPath) },
+			Ready: func(ctx context.Context) error { return proc.Serving(ctx, conf.SocketPath) },
 		}),
 	}
 }
 
 // Start supervises a program until the test ends and waits until it is ready.
 // The log appears with the test's output.
-func Start(tb testing.TB, cfg supervisor.Config) *supervisor.Process {
+func Start(tb testing.TB, cfg proc.Config) *proc.Process {
 	tb.Helper()
 	cfg.Logger = zaptest.NewLogger(tb, zaptest.Level(zap.InfoLevel))
-	p, err := supervisor.New(cfg)
+	p, err := proc.New(cfg)
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context())) // ends in Cleanup, after the test's own context
 	done := make(chan error, 1)

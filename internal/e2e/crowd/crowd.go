@@ -20,8 +20,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/probe"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
@@ -129,7 +129,7 @@ func register(tb testing.TB, c *world.Controller, entries []spiretest.Entry) {
 	}()
 	socket := filepath.Join(dir, "server.sock")
 	require.NoError(tb, world.Eventually(tb.Context(), time.Minute, "spire-server answers", func(ctx context.Context) error {
-		return probe.Serving(ctx, socket)
+		return proc.Serving(ctx, socket)
 	}))
 	spiretest.CreateEntries(tb, socket, entries)
 }
@@ -138,7 +138,7 @@ func register(tb testing.TB, c *world.Controller, entries []spiretest.Entry) {
 type Signer struct {
 	td     spiffeid.TrustDomain
 	minter *spiretest.Minter
-	server *registrar.Client
+	server *server.Client
 	bundle *x509bundle.Bundle
 	any    *mtlstest.CA
 }
@@ -150,7 +150,7 @@ func NewSigner(tb testing.TB, c *world.Controller) *Signer {
 	socket := filepath.Join(c.Dir, "spire", "server.sock")
 	s.minter = spiretest.NewMinter(tb, socket)
 	var err error
-	s.server, err = registrar.Dial(socket, s.td, zap.NewNop())
+	s.server, err = server.Dial(socket, s.td, zap.NewNop())
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = s.server.Close() })
 	s.any = mtlstest.NewCA(tb, s.td)

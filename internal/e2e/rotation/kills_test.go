@@ -23,8 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/registrar"
-	spirerotation "github.com/sathiyaseelank-dot/grpccontroller/spire/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
 )
 
@@ -111,11 +110,11 @@ func manager(socket, file string, around func(rotation.SPIRE, rotation.Store) (r
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	server, err := registrar.Dial(socket, td, zap.NewNop())
+	client, err := server.Dial(socket, td, zap.NewNop())
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, db.Close())
 	}
-	spire := spirerotation.New(server.Conn())
+	spire := server.NewAuthorities(client.Conn())
 	// A controller that always follows.
 	self := func() presence.Peer {
 		a, _ := spire.Authorities(context.Background())
@@ -127,10 +126,10 @@ func manager(socket, file string, around func(rotation.SPIRE, rotation.Store) (r
 	}
 	s, st := around(spire, db)
 	m := rotation.New(rotation.Config{
-		SPIRE: s, Store: st, Members: db, Online: alone{}, Agents: server, Self: self,
+		SPIRE: s, Store: st, Members: db, Online: alone{}, Agents: client, Self: self,
 		Audit: audit.New(zap.NewNop(), time.Now), Log: zap.NewNop(), Now: time.Now,
 	})
-	return m, db, func() { _, _ = server.Close(), db.Close() }, nil
+	return m, db, func() { _, _ = client.Close(), db.Close() }, nil
 }
 
 func plain(s rotation.SPIRE, st rotation.Store) (rotation.SPIRE, rotation.Store) { return s, st }
