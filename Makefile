@@ -77,6 +77,17 @@ ui-types: $(UI_INSTALLED) ## Write the dashboard's types from webadmin/api/opena
 ui-lint: $(UI_INSTALLED) ## Check the types (also that they are the API's), the style and the format of the dashboard
 	cd webadmin/ui && npm run --silent check
 
+# The linter reads a file: no telemetry, and no look for a newer one.
+API_LINT := webadmin/openapi/lint
+$(API_LINT)/node_modules/.package-lock.json: $(API_LINT)/package-lock.json $(API_LINT)/.npmrc
+	@scripts/require.sh node
+	cd $(API_LINT) && npm ci --no-progress --ignore-scripts
+	@touch $@
+
+.PHONY: openapi-lint
+openapi-lint: $(API_LINT)/node_modules/.package-lock.json ## Lint webadmin/api/openapi.json
+	cd $(API_LINT) && REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent lint
+
 .PHONY: spire
 spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min the first time)
 	@scripts/require.sh cc
@@ -102,7 +113,7 @@ schema: ## Write controller/store/schema.sql from the migrations
 	go test ./controller/store -run Schema -update
 
 .PHONY: openapi
-openapi: ## Write webadmin/api/openapi.json from the table of operations
+openapi: ## Write webadmin/api/openapi.json and the list in docs/api.md from the table of operations
 	go test ./webadmin/api -run OpenAPIDocument -update
 	go test ./webadmin/api -run OpenAPIDocument
 
@@ -122,7 +133,7 @@ fmt: $(UI_INSTALLED) ## Format Go, proto and TypeScript files
 	cd webadmin/ui && npm run --silent format
 
 .PHONY: lint
-lint: generate-check scripts-check ui-lint ## Lint Go, proto, shell and TypeScript, and check the generated code
+lint: generate-check scripts-check ui-lint openapi-lint ## Lint Go, proto, shell and TypeScript, and check the generated code
 	@scripts/require.sh shellcheck
 	$(GOLANGCI) config verify
 	$(GOLANGCI) run

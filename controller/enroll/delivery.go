@@ -46,17 +46,18 @@ func prepare(t *Token, r TokenRequest, token string) (prepared, error) {
 }
 
 // validateDelivery knows the deliveries that can be asked for.
-func (r *TokenRequest) validateDelivery() error {
-	if r.Delivery == "" {
-		r.Delivery = Plain
-	}
+func (r TokenRequest) validateDelivery() error {
 	switch {
-	case r.Delivery != Plain && r.Delivery != Sealed && r.Delivery != ByClaim:
+	case r.Delivery != "" && r.Delivery != Plain && r.Delivery != Sealed && r.Delivery != ByClaim:
 		return &FieldError{"delivery", errors.New("must be plain, sealed or claim")}
 	case r.Delivery == Sealed && r.Recipient == "":
 		return &FieldError{"recipient", errors.New("is missing: the age or SSH public key of the host")}
 	case r.Delivery != Sealed && r.Recipient != "":
 		return &FieldError{"recipient", errors.New("is for delivery sealed only")}
+	case r.Delivery == Sealed:
+		if _, err := keys.ParseRecipient(r.Recipient); err != nil {
+			return &FieldError{"recipient", err}
+		}
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package enroll
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -179,11 +181,12 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // Create makes a token and returns it with what is to be handed over: by its
 // Delivery the secret, the secret sealed to the recipient, or the code of a claim
 // link. None of them is stored in clear or can be shown again. A token that an API key
-// makes ends no later than the key. Errors: *FieldError, ErrLiveMember.
+// makes ends no later than the key. Errors: those of Validate, ErrLiveMember.
 func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, error) {
-	if err := r.validate(); err != nil {
+	if err := r.Validate(); err != nil {
 		return Token{}, "", err
 	}
+	r.TTL, r.Delivery = cmp.Or(r.TTL, DefaultTTL), cmp.Or(r.Delivery, Plain)
 	now := s.cfg.Now().UTC()
 	token := keys.NewSecret(r.Workload.Kind.TokenPrefix())
 	t := Token{
@@ -217,20 +220,20 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 	return t, p.handOver, nil
 }
 
-func (r *TokenRequest) validate() error {
+// Validate says what is wrong with the request by itself. Errors: a *FieldError for each
+// field that is at fault, joined.
+func (r TokenRequest) Validate() error {
+	var all []error
 	if _, err := identity.ParseKind(string(r.Workload.Kind)); err != nil {
-		return &FieldError{"kind", err}
+		all = append(all, &FieldError{"kind", err})
 	}
 	if err := identity.ValidateID(r.Workload.ID); err != nil {
-		return &FieldError{"id", err}
+		all = append(all, &FieldError{"id", err})
 	}
-	if r.TTL == 0 {
-		r.TTL = DefaultTTL
+	if r.TTL != 0 && (r.TTL < MinTTL || r.TTL > MaxTTL) {
+		all = append(all, &FieldError{"ttl", fmt.Errorf("%s is outside %s to %s", r.TTL, MinTTL, MaxTTL)})
 	}
-	if r.TTL < MinTTL || r.TTL > MaxTTL {
-		return &FieldError{"ttl", fmt.Errorf("%s is outside %s to %s", r.TTL, MinTTL, MaxTTL)}
-	}
-	return r.validateDelivery()
+	return errors.Join(append(all, r.validateDelivery())...)
 }
 
 // List returns all tokens, newest first.

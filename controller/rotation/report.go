@@ -85,7 +85,7 @@ type Preview struct {
 
 // Preview changes nothing. Errors: as Start.
 func (m *Manager) Preview(ctx context.Context, o Options) (Preview, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return Preview{}, err
 	}
 	a, err := m.authorities(ctx)

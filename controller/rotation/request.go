@@ -37,25 +37,30 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // with its next sync, five seconds later.
 const MinDeadline = 10 * time.Second
 
-func (o Options) validate() error {
-	switch {
-	case o.Deadline != 0 && o.Deadline < MinDeadline:
-		return &OptionError{"deadline", fmt.Errorf("must be at least %s: issuing SVIDs again takes that long", MinDeadline)}
-	case o.Offline != WaitOffline && o.Offline != ProceedOffline:
-		return &OptionError{"offline", fmt.Errorf("must be %q or %q", WaitOffline, ProceedOffline)}
-	case o.OnExpiry != DropHoldouts && o.OnExpiry != StopForHoldouts:
-		return &OptionError{"on_deadline", fmt.Errorf("must be %q or %q", DropHoldouts, StopForHoldouts)}
-	case o.Emergency && (o.Deadline != 0 || o.Offline == WaitOffline):
-		return &OptionError{"emergency", errors.New("does not wait for members: leave out deadline and offline")}
+// Validate says what is wrong with the options. Errors: an *OptionError for each option
+// that is at fault, joined.
+func (o Options) Validate() error {
+	var all []error
+	if o.Deadline != 0 && o.Deadline < MinDeadline {
+		all = append(all, &OptionError{"deadline", fmt.Errorf("must be at least %s: issuing SVIDs again takes that long", MinDeadline)})
 	}
-	return nil
+	if o.Offline != WaitOffline && o.Offline != ProceedOffline {
+		all = append(all, &OptionError{"offline", fmt.Errorf("must be %q or %q", WaitOffline, ProceedOffline)})
+	}
+	if o.OnExpiry != DropHoldouts && o.OnExpiry != StopForHoldouts {
+		all = append(all, &OptionError{"on_deadline", fmt.Errorf("must be %q or %q", DropHoldouts, StopForHoldouts)})
+	}
+	if o.Emergency && (o.Deadline != 0 || o.Offline == WaitOffline) {
+		all = append(all, &OptionError{"emergency", errors.New("does not wait for members: leave out deadline and offline")})
+	}
+	return errors.Join(all...)
 }
 
 // Start begins a rotation and returns at once. While one is unfinished it returns
 // ErrRunning, except that an emergency takes a running or paused ordinary one
 // over. Errors: *OptionError, ErrUpstream, ErrRunning.
 func (m *Manager) Start(ctx context.Context, q Request) (Rotation, error) {
-	if err := q.Options.validate(); err != nil {
+	if err := q.Options.Validate(); err != nil {
 		return Rotation{}, err
 	}
 	a, err := m.authorities(ctx)

@@ -26,6 +26,9 @@ func (e *Error) Error() string {
 	} else {
 		b.WriteString(e.Title)
 	}
+	for _, more := range e.Errors[min(1, len(e.Errors)):] {
+		b.WriteString("; " + more.Name + ": " + more.Detail)
+	}
 	if e.RequestID != "" {
 		b.WriteString(" (request " + e.RequestID + ")")
 	}

@@ -57,12 +57,17 @@ func limit(s *http.Server) {
 	})
 }
 
+// TooManyRequests is the body of a refusal, a problem of the admin API (RFC 9457). No
+// handler has seen the request, so that it has no id.
+const TooManyRequests = `{"type":"urn:grpccontroller:problem:too-many-requests","title":"Too many requests on one connection","status":429,` +
+	`"detail":"too many requests on this connection; wait","request_id":""}`
+
 // tooMany refuses one request.
 func tooMany(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(http.StatusTooManyRequests)
-	_, _ = io.WriteString(w, `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"too many requests on this connection; wait"}`)
+	_, _ = io.WriteString(w, TooManyRequests)
 }
 
 // IdentifyRequest is Conn.Identify of the connection that a request came by, once

@@ -65,8 +65,7 @@ func requireProblem(t testing.TB, w *httptest.ResponseRecorder, status int) admi
 	require.Equal(t, adminapi.ProblemContentType, w.Header().Get("Content-Type"))
 	p := decode[adminapi.Problem](t, w)
 	require.Equal(t, status, p.Status)
-	require.Equal(t, http.StatusText(status), p.Title)
-	require.NotEmpty(t, p.Type)
+	requireProblemBody(t, w.Body.Bytes())
 	require.NotEmpty(t, p.Detail)
 	require.Len(t, p.RequestID, 32)
 	require.Equal(t, p.RequestID, w.Header().Get("X-Request-Id"))
@@ -153,8 +152,6 @@ func TestUnknownRoutesAndMethodsAreProblems(t *testing.T) {
 		{http.MethodPut, "/api/admin/tokens", "POST"},
 		{http.MethodPost, "/api/admin/connectors", "GET"},
 		{http.MethodPatch, "/api/admin/connectors/a", "DELETE"},
-		{http.MethodHead, "/api/admin/tokens", "GET"},
-		{http.MethodOptions, "/api/admin/tokens", "GET"},
 		{"BREW", "/api/admin/tokens", "GET"},
 	} {
 		t.Run("no "+tc.method+" "+tc.path, func(t *testing.T) {

@@ -33,59 +33,48 @@ func (s *Server) auditOperations() []operation {
 		{name: "action", description: "what was done" + texts, maxLength: 256},
 		{name: "target", description: "what it was done to" + texts, maxLength: 256},
 		{name: "outcome", description: "only events of this outcome", enum: []string{string(audit.Success), string(audit.Denied)}},
-		{name: "since", description: "not before this time (RFC 3339)", maxLength: 64},
-		{name: "until", description: "before this time (RFC 3339)", maxLength: 64},
+		{name: "since", description: "not before this time (RFC 3339)", time: true},
+		{name: "until", description: "before this time (RFC 3339)", time: true},
 		{name: "q", description: "text to look for in all fields", maxLength: 256},
 	}
 	return []operation{{
-		method: http.MethodGet, path: "/audit", tag: "audit", summary: "List audit events, newest first",
+		method: http.MethodGet, path: "/audit", id: "listAuditEvents", tag: "audit", summary: "List audit events, newest first",
 		permission: auth.AuditRead, query: append(pageParams(), filters...), replies: listReplies(adminapi.AuditList{}), handle: s.listAudit,
 	}, {
-		method: http.MethodGet, path: "/audit/export", tag: "audit", summary: "Download audit events, oldest first",
+		method: http.MethodGet, path: "/audit/export", id: "exportAuditEvents", tag: "audit", summary: "Download audit events, oldest first",
 		description: "One JSON object per line, as the exporters write it. Contains only events that have an index.",
 		permission:  auth.AuditRead, query: filters, replies: map[int]any{http.StatusOK: eventLines{}}, stream: true, handle: s.exportAudit,
 	}, {
-		method: http.MethodGet, path: "/audit/checkpoint", tag: "audit", summary: "Show the newest signed checkpoint of the audit log",
+		method: http.MethodGet, path: "/audit/checkpoint", id: "getAuditCheckpoint", tag: "audit", summary: "Show the newest signed checkpoint of the audit log",
 		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditCheckpoint{}}, handle: s.getCheckpoint,
 	}, {
-		method: http.MethodGet, path: "/audit/verification", tag: "audit", summary: "Show whether the audit log is intact",
+		method: http.MethodGet, path: "/audit/verification", id: "getAuditVerification", tag: "audit", summary: "Show whether the audit log is intact",
 		description: "The controller's own verification, and what connectors witnessed. An attacker who owns the controller can forge this reply; " +
 			"the verdict of a connector is on its host (grpcconnector witness show).",
 		permission: auth.AuditRead, replies: map[int]any{http.StatusOK: adminapi.AuditVerification{}}, handle: s.getVerification,
 	}}
 }
 
-func auditQuery(q url.Values) (audit.Query, error) {
+func auditQuery(q url.Values) audit.Query {
 	out := audit.Query{
 		Actor: q.Get("actor"), Action: q.Get("action"), Target: q.Get("target"), Outcome: q.Get("outcome"), Text: q.Get("q"),
 	}
-	for name, at := range map[string]*time.Time{"since": &out.Since, "until": &out.Until} {
-		if !q.Has(name) {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339, q.Get(name))
-		// Beyond these years microseconds do not fit what a database keeps.
-		if err != nil || t.Year() < 1970 || t.Year() > 9999 {
-			return out, invalid(name, "must be a time such as 2026-01-02T15:04:05Z")
-		}
-		*at = t
-	}
-	return out, nil
+	// checkQuery has read both: no error is the empty time.
+	out.Since, _ = parseTime(q.Get("since"))
+	out.Until, _ = parseTime(q.Get("until"))
+	return out
 }
 
 func (s *Server) listAudit(c *gin.Context) error {
 	q := queryOf(c)
-	find, err := auditQuery(q)
-	if err != nil {
-		return err
-	}
+	find := auditQuery(q)
 	at, err := parsePage("audit", q)
 	if err != nil {
 		return err
 	}
 	if at.after != "" {
 		if find.After, err = strconv.ParseInt(at.after, 10, 64); err != nil || find.After < 1 {
-			return invalid("page_token", "is not a next_page_token of this list")
+			return inQuery("page_token", "is not a next_page_token of this list")
 		}
 	}
 	find.Limit = at.size + 1
@@ -136,10 +125,7 @@ const exportPage = 500
 // only when the caller goes or the database fails; the connection is cut then, so
 // that nobody takes a part for the whole.
 func (s *Server) exportAudit(c *gin.Context) error {
-	find, err := auditQuery(queryOf(c))
-	if err != nil {
-		return err
-	}
+	find := auditQuery(queryOf(c))
 	find.Oldest, find.Limit = true, exportPage
 	rows, err := s.cfg.Trail.FindAudit(c.Request.Context(), find)
 	if err != nil {

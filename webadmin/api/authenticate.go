@@ -95,7 +95,7 @@ func (s *Server) authenticateSession(c *gin.Context, secret string, stream bool)
 	}
 	if !safe(c.Request.Method) && !auth.CheckCSRF(secret, c.GetHeader(csrfHeader)) {
 		s.recordRefusal(c, a.Principal.Actor, "no CSRF token of this session")
-		s.fail(c, problem(http.StatusForbidden, adminapi.TypeCSRF, "the header "+csrfHeader+" must be the csrf_token of GET /session"))
+		s.fail(c, problem(adminapi.TypeCSRF, "the header "+csrfHeader+" must be the csrf_token of GET /session"))
 		return
 	}
 	c.Set(keyActive, a)
@@ -114,7 +114,7 @@ func (s *Server) sameOrigin(c *gin.Context) error {
 	if s.failures.allow(remoteIP(c)) {
 		s.recordRefusal(c, "", "request of another site's page")
 	}
-	return problem(http.StatusForbidden, adminapi.TypeCSRF, "a page of another site may not do this")
+	return problem(adminapi.TypeCSRF, "a page of another site may not do this")
 }
 
 func (s *Server) unauthenticated(c *gin.Context, err error) {
@@ -159,7 +159,7 @@ func bearer(h http.Header) string {
 func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 	if !s.failures.allow(remoteIP(c)) {
 		c.Header("Retry-After", strconv.Itoa(int(failureEvery.Seconds())))
-		s.fail(c, problem(http.StatusTooManyRequests, adminapi.TypeTooManyFailures, "too many requests without a valid API key; wait"))
+		s.fail(c, problem(adminapi.TypeTooManyFailures, "too many requests without a valid API key; wait"))
 		return
 	}
 	s.recordRefusal(c, r.Actor, r.Reason)
@@ -168,7 +168,7 @@ func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 }
 
 func notSignedIn() error {
-	return problem(http.StatusUnauthorized, adminapi.TypeUnauthenticated,
+	return problem(adminapi.TypeUnauthenticated,
 		`sign in, or send a valid API key or access token in the header "Authorization: Bearer <key>"`)
 }
 
@@ -184,12 +184,12 @@ func (s *Server) authorize(c *gin.Context) {
 	case known && o.public:
 	case !known || o.permission == "":
 		s.recordRefusal(c, who.Actor, "the route has no authorization rule")
-		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "this route is closed"))
+		s.fail(c, problem(adminapi.TypeForbidden, "this route is closed"))
 	case !who.May(o.permission):
 		s.recordRefusal(c, who.Actor, "no permission "+string(o.permission))
-		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "this needs the permission "+string(o.permission)+", which this caller does not have"))
+		s.fail(c, problem(adminapi.TypeForbidden, "this needs the permission "+string(o.permission)+", which this caller does not have"))
 	case o.stepUp && !who.SteppedUp(s.cfg.Now()):
-		s.fail(c, problem(http.StatusForbidden, adminapi.TypeStepUpRequired, "this needs you to sign in again first"))
+		s.fail(c, problem(adminapi.TypeStepUpRequired, "this needs you to sign in again first"))
 	}
 }
 

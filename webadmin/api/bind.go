@@ -10,15 +10,31 @@ import (
 
 // bind reads a JSON body into a struct of adminapi, strictly (see readJSON), and
 // says which of its fields were given: an empty string that is given is not the
-// same as none.
+// same as none. The error has all faults that can be seen without the meaning of the
+// fields; a handler that has more to check reads by readBody, so that its sender learns
+// of all at once.
 func bind(c *gin.Context, into any) (given map[string]bool, err error) {
+	b, err := readBody(c, into)
+	if err != nil {
+		return nil, err
+	}
+	return b.given, b.end(nil)
+}
+
+// readBody is bind without the end: its error says that the body is no JSON object, and
+// all that is wrong with fields comes by the end of the body.
+func readBody(c *gin.Context, into any) (*body, error) {
 	v := reflect.ValueOf(into).Elem()
 	fields := make(map[string]any, v.NumField())
+	b := &body{given: map[string]bool{}}
 	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 		fields[name] = v.Field(i).Addr().Interface()
+		if !strings.Contains(options, "omit") {
+			b.required = append(b.required, name)
+		}
 	}
-	return readJSON(c.Request, fields)
+	return b, readJSON(c.Request, fields, b)
 }
 
 // wanted says in words what a field of dst's type is.

@@ -15,25 +15,25 @@ import (
 )
 
 func (s *Server) bootstrapOperations() []operation {
-	move := func(path, summary string, h func(*gin.Context) error) operation {
+	move := func(path, id, summary string, h func(*gin.Context) error) operation {
 		return operation{
-			method: http.MethodPost, path: "/ca/bootstrap/replacements" + path, tag: "ca", summary: summary,
+			method: http.MethodPost, path: "/ca/bootstrap/replacements" + path, id: id, tag: "ca", summary: summary,
 			permission: auth.CARotate, stepUp: true, replayable: true,
 			replies:  map[int]any{http.StatusAccepted: adminapi.BootstrapReplacement{}},
-			problems: []int{http.StatusConflict}, handle: h,
+			problems: []string{adminapi.TypeRotation}, handle: h,
 		}
 	}
-	start := move("", "Start to replace the bootstrap CA", s.startBootstrap)
+	start := move("", "startBootstrapReplacement", "Start to replace the bootstrap CA", s.startBootstrap)
 	start.request = adminapi.BootstrapRequest{}
 	start.replies[http.StatusOK] = adminapi.BootstrapPreview{}
 	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the replacement continues without the caller."
 	return []operation{
 		{
-			method: http.MethodGet, path: "/ca/bootstrap", tag: "ca", summary: "Show the bootstrap CA and its replacement",
+			method: http.MethodGet, path: "/ca/bootstrap", id: "getBootstrapCA", tag: "ca", summary: "Show the bootstrap CA and its replacement",
 			permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.BootstrapCA{}}, handle: s.getBootstrap,
 		},
 		start,
-		move("/abort", "Abort the replacement of the bootstrap CA, until the new one signs", s.abortBootstrap),
+		move("/abort", "abortBootstrapReplacement", "Abort the replacement of the bootstrap CA, until the new one signs", s.abortBootstrap),
 	}
 }
 
@@ -76,22 +76,25 @@ func renderReplacement(r anchors.Record) adminapi.BootstrapReplacement {
 
 func (s *Server) startBootstrap(c *gin.Context) error {
 	var in adminapi.BootstrapRequest
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
 	q := bootstrapRequest(c)
-	if given["deadline"] {
+	if b.given["deadline"] {
 		if q.Deadline, err = time.ParseDuration(in.Deadline); err != nil || q.Deadline <= 0 {
-			return invalid("deadline", `must be a duration such as "10m"`)
+			b.wrong("deadline", `must be a duration such as "10m"`)
 		}
+	}
+	if err := b.end(nil); err != nil {
+		return err
 	}
 	if in.DryRun {
 		return s.previewBootstrap(c, q)
 	}
 	r, err := s.cfg.Bootstrap.Start(c.Request.Context(), q)
 	if errors.Is(err, anchors.ErrDeadline) {
-		return invalid("deadline", err.Error())
+		return inBody("deadline", err.Error())
 	}
 	return acceptedReplacement(c, r, err)
 }
@@ -99,7 +102,7 @@ func (s *Server) startBootstrap(c *gin.Context) error {
 func (s *Server) previewBootstrap(c *gin.Context, q anchors.Request) error {
 	p, err := s.cfg.Bootstrap.Preview(c.Request.Context(), q)
 	if errors.Is(err, anchors.ErrDeadline) {
-		return invalid("deadline", err.Error())
+		return inBody("deadline", err.Error())
 	}
 	if err != nil {
 		return err

@@ -13,27 +13,27 @@ import (
 )
 
 func (s *Server) caOperations() []operation {
-	move := func(path, summary string, h func(*gin.Context) error) operation {
+	move := func(path, id, summary string, h func(*gin.Context) error) operation {
 		return operation{
-			method: http.MethodPost, path: "/ca/rotations" + path, tag: "ca", summary: summary,
+			method: http.MethodPost, path: "/ca/rotations" + path, id: id, tag: "ca", summary: summary,
 			permission: auth.CARotate, stepUp: true, replayable: true,
 			replies:  map[int]any{http.StatusAccepted: adminapi.Rotation{}},
-			problems: []int{http.StatusConflict}, handle: h,
+			problems: []string{adminapi.TypeRotation, adminapi.TypeUpstream}, handle: h,
 		}
 	}
-	start := move("", "Start a CA rotation, or show what it would do", s.startRotation)
+	start := move("", "startRotation", "Start a CA rotation, or show what it would do", s.startRotation)
 	start.request, start.replies[http.StatusOK] = adminapi.RotationRequest{}, adminapi.RotationPreview{}
 	start.description = "With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller. Once the new authority is active, the old one cannot be restored: confirm must name the operation, \"rotate\" or \"emergency\"."
-	resume := move("/resume", "Continue the paused rotation", s.resumeRotation)
+	resume := move("/resume", "resumeRotation", "Continue the paused rotation", s.resumeRotation)
 	resume.request, resume.description = adminapi.ResumeRequest{}, "confirm must be \"resume\"."
 	return []operation{
 		{
-			method: http.MethodGet, path: "/ca", tag: "ca", summary: "Show the authorities, the current or last rotation, and the outage budget",
+			method: http.MethodGet, path: "/ca", id: "getCA", tag: "ca", summary: "Show the authorities, the current or last rotation, and the outage budget",
 			permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.CA{}}, handle: s.getCA,
 		},
 		start,
 		resume,
-		move("/abort", "Abort the unfinished rotation, while that is possible", s.abortRotation),
+		move("/abort", "abortRotation", "Abort the unfinished rotation, while that is possible", s.abortRotation),
 	}
 }
 
@@ -63,12 +63,19 @@ func (s *Server) getCA(c *gin.Context) error {
 // startRotation answers 202: the rotation goes on without the caller.
 func (s *Server) startRotation(c *gin.Context) error {
 	var in adminapi.RotationRequest
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
-	o, err := rotationOptions(in, given)
-	if err != nil {
+	o := rotationOptions(in, b)
+	operation := adminapi.ConfirmRotate
+	if in.Emergency {
+		operation = adminapi.ConfirmEmergency
+	}
+	if !in.DryRun {
+		b.confirm(in.Confirm, operation, "once the new authority is active, the old one cannot be restored; with dry_run nothing is changed")
+	}
+	if err := b.end(o.Validate()); err != nil {
 		return err
 	}
 	if in.DryRun {
@@ -81,13 +88,6 @@ func (s *Server) startRotation(c *gin.Context) error {
 		})
 		return nil
 	}
-	operation := adminapi.ConfirmRotate
-	if in.Emergency {
-		operation = adminapi.ConfirmEmergency
-	}
-	if err := confirmed(in.Confirm, operation, "once the new authority is active, the old one cannot be restored; with dry_run nothing is changed"); err != nil {
-		return err
-	}
 	q := rotationRequest(c)
 	q.Options = o
 	r, err := s.cfg.Rotations.Start(c.Request.Context(), q)
@@ -96,10 +96,12 @@ func (s *Server) startRotation(c *gin.Context) error {
 
 func (s *Server) resumeRotation(c *gin.Context) error {
 	var in adminapi.ResumeRequest
-	if _, err := bind(c, &in); err != nil {
+	b, err := readBody(c, &in)
+	if err != nil {
 		return err
 	}
-	if err := confirmed(in.Confirm, adminapi.ConfirmResume, "once the new authority is active, the old one cannot be restored"); err != nil {
+	b.confirm(in.Confirm, adminapi.ConfirmResume, "once the new authority is active, the old one cannot be restored")
+	if err := b.end(nil); err != nil {
 		return err
 	}
 	r, err := s.cfg.Rotations.Resume(c.Request.Context(), rotationRequest(c))
@@ -125,21 +127,21 @@ func rotationRequest(c *gin.Context) rotation.Request {
 }
 
 // rotationOptions leaves what the values may be to the domain.
-func rotationOptions(in adminapi.RotationRequest, given map[string]bool) (o rotation.Options, err error) {
+func rotationOptions(in adminapi.RotationRequest, b *body) (o rotation.Options) {
 	o.Emergency, o.Offline, o.OnExpiry = in.Emergency, rotation.ProceedOffline, rotation.DropHoldouts
-	if given["offline"] {
+	if b.given["offline"] {
 		o.Offline = rotation.OfflinePolicy(in.Offline)
 	}
-	if given["on_deadline"] {
+	if b.given["on_deadline"] {
 		o.OnExpiry = rotation.Expiry(in.OnDeadline)
 	}
-	if !given["deadline"] {
-		return o, nil
+	if b.given["deadline"] {
+		var err error
+		if o.Deadline, err = time.ParseDuration(in.Deadline); err != nil || o.Deadline <= 0 {
+			b.wrong("deadline", `must be a duration such as "5m"`)
+		}
 	}
-	if o.Deadline, err = time.ParseDuration(in.Deadline); err != nil || o.Deadline <= 0 {
-		return o, invalid("deadline", `must be a duration such as "5m"`)
-	}
-	return o, nil
+	return o
 }
 
 func renderAuthorities(a rotation.Authorities) []adminapi.Authority {

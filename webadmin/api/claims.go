@@ -12,18 +12,18 @@ import (
 
 func (s *Server) claimOperations() []operation {
 	return []operation{{
-		method: http.MethodPost, path: "/claims/:code", tag: "claims", summary: "Open a claim link, once",
+		method: http.MethodPost, path: "/claims/:code", id: "openClaim", tag: "claims", summary: "Open a claim link, once",
 		description: "The body is an empty object. Every link that does not open gets the same answer. A second opening is reported to the operator, " +
 			"and revokes a token that was not redeemed yet.",
 		public: true, params: []param{{name: "code", description: "the fragment of the claim_url"}}, request: adminapi.ClaimOpening{},
-		replies: map[int]any{http.StatusOK: adminapi.ClaimedToken{}}, problems: []int{http.StatusNotFound}, handle: s.openClaim,
+		replies: map[int]any{http.StatusOK: adminapi.ClaimedToken{}}, problems: []string{adminapi.TypeClaimRefused, adminapi.TypeTooManyFailures}, handle: s.openClaim,
 	}}
 }
 
 func (s *Server) openClaim(c *gin.Context) error {
 	if !s.claims.allow(remoteIP(c)) {
 		c.Header("Retry-After", strconv.Itoa(int(failureEvery.Seconds())))
-		return problem(http.StatusTooManyRequests, adminapi.TypeTooManyFailures, "too many claim links were opened from this address; wait")
+		return problem(adminapi.TypeTooManyFailures, "too many claim links were opened from this address; wait")
 	}
 	// A form of another site can send neither this body nor its media type unasked.
 	if _, err := bind(c, &adminapi.ClaimOpening{}); err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -14,56 +15,55 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-// readJSON fills fields, which maps each allowed name to a pointer, and says which
-// of them were given.
+// readJSON fills fields, which maps each allowed name to a pointer, and notes in b which
+// of them were given and what is wrong with them. Its error says that the body is not
+// one JSON object.
 //
 // encoding/json alone would take "KIND" for "kind", the last of two equal names
 // and null for nothing at all; where a person approves one reading and the
-// program does another, that is an attack. Here each of them is an error.
-func readJSON(r *http.Request, fields map[string]any) (given map[string]bool, err error) {
+// program does another, that is an attack. Here each of them is a fault.
+func readJSON(r *http.Request, fields map[string]any, b *body) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return nil, problem(http.StatusUnsupportedMediaType, adminapi.TypeMediaType, "the Content-Type must be application/json")
+		return problem(adminapi.TypeMediaType, "the Content-Type must be application/json")
 	}
 	dec := json.NewDecoder(r.Body)
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, notJSON(err)
+		return notJSON(err)
 	}
-	given = map[string]bool{}
 	for dec.More() {
-		if err := readField(dec, fields, given); err != nil {
-			return nil, err
+		if err := readField(dec, fields, b); err != nil {
+			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, notJSON(err)
+		return notJSON(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, notJSON(err)
+		return notJSON(err)
 	}
-	return given, nil
+	return nil
 }
 
-func readField(dec *json.Decoder, fields map[string]any, seen map[string]bool) error {
+func readField(dec *json.Decoder, fields map[string]any, b *body) error {
 	t, err := dec.Token()
 	name, ok := t.(string)
 	if err != nil || !ok {
 		return notJSON(err)
 	}
-	dst, known := fields[name]
-	if !known {
-		return invalid(name, "unknown field")
-	}
-	if seen[name] {
-		return invalid(name, "is given twice")
-	}
-	seen[name] = true
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		return notJSON(err)
 	}
-	if string(raw) == "null" || json.Unmarshal(raw, dst) != nil {
-		return invalid(name, "must be "+wanted(dst))
+	dst, known := fields[name]
+	switch {
+	case !known:
+		b.wrong(name, "unknown field")
+	case b.given[name]:
+		b.wrong(name, "is given twice")
+	case string(raw) == "null" || json.Unmarshal(raw, dst) != nil:
+		b.wrong(name, "must be "+wanted(dst))
 	}
+	b.given[name] = true
 	return nil
 }
 
@@ -71,49 +71,27 @@ func notJSON(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
 	}
-	return invalid("", "the body must be one JSON object and nothing else")
+	return problem(adminapi.TypeInvalidRequest, "the body must be one JSON object and nothing else")
 }
 
-// tokenRequest checks the request for an enrollment token.
-func tokenRequest(in adminapi.TokenRequest, given map[string]bool) (req enroll.TokenRequest, err error) {
-	req.Replace = in.Replace
-	if req.Workload.Kind, err = identity.ParseKind(in.Kind); err != nil {
-		return req, invalid("kind", err.Error())
+// tokenRequest is the request for an enrollment token. What a value may be is checked by
+// the domain, except for what is the default there.
+func tokenRequest(in adminapi.TokenRequest, b *body) (req enroll.TokenRequest) {
+	req.Workload = identity.Workload{Kind: identity.Kind(in.Kind), ID: in.ID}
+	req.Replace, req.Delivery, req.Recipient = in.Replace, enroll.Delivery(in.Delivery), in.Recipient
+	var err error
+	if b.given["ttl"] {
+		req.TTL, err = parseTTL(in.TTL)
+		b.take("ttl", err)
 	}
-	if req.Workload.ID, err = workloadID(in.ID); err != nil {
-		return req, err
+	if b.given["delivery"] && in.Delivery == "" {
+		b.wrong("delivery", "must be plain, sealed or claim")
 	}
-	if given["ttl"] {
-		if req.TTL, err = parseTTL(in.TTL); err != nil {
-			return req, err
-		}
-	}
-	if given["delivery"] {
-		if req.Delivery, err = parseDelivery(in.Delivery); err != nil {
-			return req, err
-		}
-	}
-	req.Recipient = in.Recipient
-	if given["source_cidr"] {
+	if b.given["source_cidr"] {
 		req.Source, err = parseSource(in.SourceCIDR)
+		b.take("source_cidr", err)
 	}
-	return req, err
-}
-
-func parseDelivery(s string) (enroll.Delivery, error) {
-	switch d := enroll.Delivery(s); d {
-	case enroll.Plain, enroll.Sealed, enroll.ByClaim:
-		return d, nil
-	default:
-		return "", invalid("delivery", "must be plain, sealed or claim")
-	}
-}
-
-func workloadID(id string) (string, error) {
-	if err := identity.ValidateID(id); err != nil {
-		return "", invalid("id", err.Error())
-	}
-	return id, nil
+	return req
 }
 
 // parseTTL leaves the limits to the domain, except for 0, which means the default
@@ -121,10 +99,10 @@ func workloadID(id string) (string, error) {
 func parseTTL(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, invalid("ttl", `must be a duration such as "10m" or "1h30m"`)
+		return 0, errors.New(`must be a duration such as "10m" or "1h30m"`)
 	}
 	if d == 0 {
-		return 0, invalid("ttl", "must be "+enroll.MinTTL.String()+" to "+enroll.MaxTTL.String())
+		return 0, fmt.Errorf("must be %s to %s", enroll.MinTTL, enroll.MaxTTL)
 	}
 	return d, nil
 }
@@ -134,10 +112,10 @@ func parseTTL(s string) (time.Duration, error) {
 func parseSource(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if err != nil || p.Addr().Is4In6() {
-		return netip.Prefix{}, invalid("source_cidr", "must be a network such as 192.0.2.0/24, 192.0.2.7/32 or 2001:db8::/48")
+		return netip.Prefix{}, errors.New("must be a network such as 192.0.2.0/24, 192.0.2.7/32 or 2001:db8::/48")
 	}
 	if p != p.Masked() {
-		return netip.Prefix{}, invalid("source_cidr", "has bits beyond its length; "+p.Masked().String()+" is the network")
+		return netip.Prefix{}, fmt.Errorf("has bits beyond its length; %s is the network", p.Masked())
 	}
 	return p, nil
 }

@@ -14,33 +14,33 @@ import (
 )
 
 func (s *Server) deviceOperations() []operation {
-	code := []int{http.StatusNotFound, http.StatusConflict}
+	code := []string{adminapi.TypeNotFound}
 	return []operation{{
-		method: http.MethodPost, path: "/oauth/device_authorization", tag: "device", summary: "Start the sign-in of a command line",
+		method: http.MethodPost, path: "/oauth/device_authorization", id: "startDeviceSignIn", tag: "device", summary: "Start the sign-in of a command line",
 		description: "RFC 8628 section 3.1, form-encoded. A person who is signed in types the user_code at the verification_uri; meanwhile POST /oauth/token with the device_code returns the state of the sign-in.",
-		public:      true, form: true, request: adminapi.DeviceAuthorizationRequest{}, replies: map[int]any{http.StatusOK: adminapi.DeviceAuthorization{}}, handle: s.authorizeDevice,
+		public:      true, form: true, request: adminapi.DeviceAuthorizationRequest{}, replies: map[int]any{http.StatusOK: adminapi.DeviceAuthorization{}}, problems: []string{adminapi.TypeTooManyFailures}, handle: s.authorizeDevice,
 	}, {
-		method: http.MethodPost, path: "/oauth/revoke", tag: "device", summary: "Sign out a command line by its token",
+		method: http.MethodPost, path: "/oauth/revoke", id: "revokeAccessToken", tag: "device", summary: "Sign out a command line by its token",
 		description: "RFC 7009, form-encoded. An unknown token gets the same reply.",
-		public:      true, form: true, request: adminapi.RevocationRequest{}, replies: map[int]any{http.StatusOK: nil}, handle: s.revokeLogin,
+		public:      true, form: true, request: adminapi.RevocationRequest{}, replies: map[int]any{http.StatusOK: nil}, problems: []string{adminapi.TypeTooManyFailures}, handle: s.revokeLogin,
 	}, {
-		method: http.MethodPost, path: "/device/look", tag: "device", summary: "Show the command line that waits for approval with this code",
+		method: http.MethodPost, path: "/device/look", id: "getWaitingDevice", tag: "device", summary: "Show the command line that waits for approval with this code",
 		permission: auth.Self, request: adminapi.UserCode{}, replies: map[int]any{http.StatusOK: adminapi.WaitingDevice{}}, problems: code, handle: s.lookAtDevice,
 	}, {
-		method: http.MethodPost, path: "/device/approve", tag: "device", summary: "Approve the sign-in of a command line with your own account",
+		method: http.MethodPost, path: "/device/approve", id: "approveDevice", tag: "device", summary: "Approve the sign-in of a command line with your own account",
 		description: "It has the permissions of your role, but cannot manage people and keys or change your account. It ends after 8 hours, and with all your other sessions.",
 		permission:  auth.Self, stepUp: true, request: adminapi.UserCode{}, replies: map[int]any{http.StatusNoContent: nil}, problems: code, handle: s.approveDevice,
 	}, {
-		method: http.MethodPost, path: "/device/deny", tag: "device", summary: "Deny the sign-in of a command line",
+		method: http.MethodPost, path: "/device/deny", id: "denyDevice", tag: "device", summary: "Deny the sign-in of a command line",
 		permission: auth.Self, request: adminapi.UserCode{}, replies: map[int]any{http.StatusNoContent: nil}, problems: code, handle: s.denyDevice,
 	}, {
-		method: http.MethodGet, path: "/logins", tag: "device", summary: "List signed-in command lines, newest first",
+		method: http.MethodGet, path: "/logins", id: "listLogins", tag: "device", summary: "List signed-in command lines, newest first",
 		permission: auth.KeysManage, query: pageParams(), replies: listReplies(adminapi.SessionList{}), handle: s.listLogins,
 	}, {
-		method: http.MethodDelete, path: "/logins/:id", tag: "device", summary: "Sign out the command line of any person",
-		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.endLogin,
+		method: http.MethodDelete, path: "/logins/:id", id: "endLogin", tag: "device", summary: "Sign out the command line of any person",
+		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: s.endLogin,
 	}, {
-		method: http.MethodGet, path: "/whoami", tag: "status", summary: "Show the caller and the caller's permissions",
+		method: http.MethodGet, path: "/whoami", id: "getCaller", tag: "status", summary: "Show the caller and the caller's permissions",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Caller{}}, handle: s.whoAmI,
 	}}
 }
@@ -111,7 +111,7 @@ func (s *Server) redeemDevice(c *gin.Context, code string) error {
 
 func tooManyFailures(c *gin.Context) error {
 	c.Header("Retry-After", strconv.Itoa(int(failureEvery.Seconds())))
-	return problem(http.StatusTooManyRequests, adminapi.TypeTooManyFailures, "too many requests with a code or token that is not valid; wait")
+	return problem(adminapi.TypeTooManyFailures, "too many requests with a code or token that is not valid; wait")
 }
 
 func (s *Server) revokeLogin(c *gin.Context) error {

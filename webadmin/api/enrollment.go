@@ -15,7 +15,7 @@ const caPath = "/ca.crt"
 
 func (s *Server) enrollmentOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/enrollment", tag: "enrollment", summary: "Show what a host needs before it is enrolled: address, CA, commands",
+		method: http.MethodGet, path: "/enrollment", id: "getEnrollment", tag: "enrollment", summary: "Show what a host needs before it is enrolled: address, CA, commands",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Enrollment{}}, handle: s.getEnrollment,
 	}}
 }

@@ -9,10 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/openapi"
 )
 
 // Routes are the routes that gin serves.
@@ -23,54 +21,20 @@ type Operation struct {
 	Method, Route  string
 	Permission     auth.Permission
 	Public, StepUp bool
+	// JSON takes a JSON body, AnyQuery takes every query, NoHead has no HEAD.
+	JSON, AnyQuery, NoHead, Stream bool
 }
 
 // Operations are all rows, in their order.
 func (s *Server) Operations() []Operation {
 	var out []Operation
 	for _, o := range s.operations() {
-		out = append(out, Operation{o.method, o.route(), o.permission, o.public, o.stepUp})
-	}
-	return out
-}
-
-// Document writes the OpenAPI document of the table.
-func (s *Server) Document() ([]byte, error) {
-	var ops []openapi.Operation
-	parameters := func(all []param) []openapi.Parameter {
-		var out []openapi.Parameter
-		for _, p := range all {
-			out = append(out, openapi.Parameter{
-				Name: p.name, Description: p.description, Pattern: p.pattern, Enum: p.enum,
-				Integer: p.integer, Min: p.min, Max: p.max, MaxLength: p.maxLength,
-			})
-		}
-		return out
-	}
-	for _, o := range s.operations() {
-		replies := map[int]any{}
-		for status, body := range o.replies {
-			switch body.(type) {
-			case eventStream:
-				body = openapi.Stream{Data: adminapi.Event{}}
-			case eventLines:
-				body = openapi.Lines{Data: adminapi.AuditEvent{}}
-			}
-			replies[status] = body
-		}
-		ops = append(ops, openapi.Operation{
-			Method: o.method, Path: o.path, Tag: o.tag, Summary: o.summary, Description: o.description,
-			Permission: string(o.permission), Public: o.public, StepUp: o.stepUp, Idempotent: o.idempotent(),
-			Form: o.form, Query: parameters(o.query), Params: parameters(o.params),
-			Request: o.request, Replies: replies, Problems: o.problems,
+		out = append(out, Operation{
+			Method: o.method, Route: o.route(), Permission: o.permission, Public: o.public, StepUp: o.stepUp,
+			JSON: o.request != nil && !o.form, AnyQuery: o.anyQuery, NoHead: o.noHead, Stream: o.stream,
 		})
 	}
-	return openapi.Document(openapi.Config{
-		Title: "grpccontroller admin API", Version: "1", Base: adminapi.Base,
-		Description: "Everything that the dashboard does. Errors are RFC 9457 problems. Lists are paged: send next_page_token as page_token.",
-		Problem:     adminapi.Problem{}, ProblemType: adminapi.ProblemContentType, Source: "../../internal/adminapi",
-		TokenURL: adminapi.Base + "/oauth/token", Cookie: "__Host-" + sessionCookie, CSRF: csrfHeader,
-	}, ops)
+	return out
 }
 
 // Hurry shortens the timeouts of requests (read and write), of pings and of slow

@@ -15,17 +15,17 @@ import (
 
 func (s *Server) hostOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/hosts", tag: "hosts", summary: "List hosts",
+		method: http.MethodGet, path: "/hosts", id: "listHosts", tag: "hosts", summary: "List hosts",
 		permission: auth.FleetRead, replies: listReplies(adminapi.HostList{}), handle: s.listHosts,
 		query: append(
 			listParams(sorts(fleet.ByID, fleet.ByHostname, fleet.BySeen, fleet.ByEnrolled, fleet.ByStatus), string(fleet.ByID), []string{adminapi.Online, adminapi.Offline}),
 			param{name: "include", description: "also hosts that were revoked", enum: []string{"revoked"}}),
 	}, {
-		method: http.MethodGet, path: "/hosts/:id", tag: "hosts", summary: "Show one host, also a revoked one",
-		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Host{}}, problems: []int{http.StatusNotFound}, handle: s.getHost,
+		method: http.MethodGet, path: "/hosts/:id", id: "getHost", tag: "hosts", summary: "Show one host, also a revoked one",
+		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Host{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getHost,
 		params: []param{{name: "id", description: "the id of the host"}},
 	}, {
-		method: http.MethodGet, path: "/networks", tag: "networks", summary: "List networks, which group connectors",
+		method: http.MethodGet, path: "/networks", id: "listNetworks", tag: "networks", summary: "List networks, which group connectors",
 		permission: auth.FleetRead, replies: listReplies(adminapi.NetworkList{}), handle: s.listNetworks, query: networkListing().params(),
 	}}
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -47,7 +46,7 @@ func (s *Server) checkHost(c *gin.Context) {
 	if s.hosts == nil || s.hosts[hostname(c.Request.Host)] {
 		return
 	}
-	s.fail(c, problem(http.StatusMisdirectedRequest, adminapi.TypeWrongHost,
+	s.fail(c, problem(adminapi.TypeWrongHost,
 		"this server has another name; use the address of its public_url, or localhost"))
 }
 

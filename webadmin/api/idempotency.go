@@ -91,7 +91,7 @@ func readKey(values []string) (string, error) {
 		bad = bad || key[i] < '!' || key[i] > '~'
 	}
 	if bad {
-		return "", invalid(idempotencyKey, "must be one header of 1 to 128 visible ASCII characters, such as a UUID")
+		return "", inHeader(idempotencyKey, "must be one header of 1 to 128 visible ASCII characters, such as a UUID")
 	}
 	return key, nil
 }
@@ -110,7 +110,7 @@ func fingerprint(r *http.Request, body []byte) []byte {
 func (s *Server) replay(c *gin.Context, o operation, r replay.Record) {
 	c.Header("Idempotency-Replayed", "true")
 	if !o.replayable {
-		p := problem(http.StatusConflict, adminapi.TypeReplayed,
+		p := problem(adminapi.TypeReplayed,
 			"this request was already carried out; its reply is shown only once, because it may contain a secret")
 		p.Resource = r.Resource
 		s.fail(c, p)
@@ -146,9 +146,9 @@ func (k *keptReply) WriteString(text string) (int, error) {
 func replayProblem(err error) *problemError {
 	switch {
 	case errors.Is(err, replay.ErrReused):
-		return problem(http.StatusUnprocessableEntity, adminapi.TypeKeyReused, replay.ErrReused.Error())
+		return problem(adminapi.TypeKeyReused, replay.ErrReused.Error())
 	case errors.Is(err, replay.ErrInterrupted):
-		return problem(http.StatusConflict, adminapi.TypeInterrupted, replay.ErrInterrupted.Error())
+		return problem(adminapi.TypeInterrupted, replay.ErrInterrupted.Error())
 	default:
 		return nil
 	}

@@ -15,16 +15,16 @@ import (
 
 func (s *Server) keyOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/keys", tag: "keys", summary: "List API keys, expired and revoked ones too, newest first",
+		method: http.MethodGet, path: "/keys", id: "listKeys", tag: "keys", summary: "List API keys, expired and revoked ones too, newest first",
 		permission: auth.KeysManage, query: pageParams(), replies: listReplies(adminapi.KeyList{}), handle: s.listKeys,
 	}, {
-		method: http.MethodPost, path: "/keys", tag: "keys", summary: "Create an API key",
+		method: http.MethodPost, path: "/keys", id: "createKey", tag: "keys", summary: "Create an API key",
 		description: "Only this reply contains the secret. A key cannot have a permission that its creator does not have. A key that another key created ends when that key expires or is revoked.",
 		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
 	}, {
-		method: http.MethodDelete, path: "/keys/:id", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it created",
-		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.revokeKey,
+		method: http.MethodDelete, path: "/keys/:id", id: "revokeKey", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it created",
+		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound, adminapi.TypeDeclared}, handle: s.revokeKey,
 	}}
 }
 
@@ -47,22 +47,25 @@ func (s *Server) listKeys(c *gin.Context) error {
 
 func (s *Server) createKey(c *gin.Context) error {
 	var in adminapi.KeyRequest
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
 	n := auth.NewAPIKey{Name: in.Name}
-	if given["ttl"] {
+	if b.given["ttl"] {
 		if n.Life, err = time.ParseDuration(in.TTL); err != nil || n.Life == 0 {
-			return invalid("ttl", `must be a duration such as "720h"`)
+			b.wrong("ttl", `must be a duration such as "720h"`)
 		}
 	}
 	for _, scope := range in.Scopes {
 		p := auth.Permission(scope)
 		if p.Grantable() && !callerOf(c).May(p) {
-			return invalid("scopes", "you cannot give "+scope+", which you do not have")
+			b.wrong("scopes", "you cannot give "+scope+", which you do not have")
 		}
 		n.Permissions = append(n.Permissions, p)
+	}
+	if err := b.end(n.Validate()); err != nil {
+		return err
 	}
 	k, secret, err := s.cfg.Identity.Keys.Create(c.Request.Context(), n, by(c))
 	if refused, ok := errors.AsType[*auth.RefusedError](err); ok { // the caller's key ended meanwhile

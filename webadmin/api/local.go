@@ -73,18 +73,18 @@ func (s *Server) admitLocal(c *gin.Context, l *adminsocket.Conn) {
 		if s.failures.allow("") {
 			s.recordRefusal(c, "", "neither root nor the controller's own user")
 		}
-		s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "only root and the controller's own user may use the local admin socket, and you are "+
+		s.fail(c, problem(adminapi.TypeForbidden, "only root and the controller's own user may use the local admin socket, and you are "+
 			l.Peer.String()+" to the controller; use sudo, or an API key at the address of the dashboard"))
 		return
 	}
 	if c.Request.Host != localHost {
-		s.fail(c, problem(http.StatusMisdirectedRequest, adminapi.TypeWrongHost, "for the local admin socket use http://"+localHost))
+		s.fail(c, problem(adminapi.TypeWrongHost, "for the local admin socket use http://"+localHost))
 		return
 	}
 	for name := range c.Request.Header {
 		if name == "Origin" || strings.HasPrefix(name, "Sec-Fetch-") {
 			s.recordRefusal(c, "", "a browser at the local admin socket")
-			s.fail(c, problem(http.StatusForbidden, adminapi.TypeForbidden, "the local admin socket is for programs; open the dashboard at its own address"))
+			s.fail(c, problem(adminapi.TypeForbidden, "the local admin socket is for programs; open the dashboard at its own address"))
 			return
 		}
 	}

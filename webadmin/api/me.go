@@ -12,29 +12,28 @@ import (
 
 func (s *Server) meOperations() []operation {
 	done := map[int]any{http.StatusNoContent: nil}
-	conflict := []int{http.StatusConflict}
 	return []operation{{
-		method: http.MethodPost, path: "/me/password", tag: "me", summary: "Change your own password, which ends your other sessions",
-		permission: auth.Self, request: adminapi.PasswordRequest{}, replies: done, problems: conflict, handle: s.setPassword,
+		method: http.MethodPost, path: "/me/password", id: "changeMyPassword", tag: "me", summary: "Change your own password, which ends your other sessions",
+		permission: auth.Self, request: adminapi.PasswordRequest{}, replies: done, handle: s.setPassword,
 	}, {
-		method: http.MethodPost, path: "/me/totp", tag: "me", summary: "Create a second factor, which is in effect once you confirm it",
-		permission: auth.Self, stepUp: true, replies: map[int]any{http.StatusCreated: adminapi.TOTPEnrollment{}}, problems: conflict, handle: s.startTOTP,
+		method: http.MethodPost, path: "/me/totp", id: "createMyTOTP", tag: "me", summary: "Create a second factor, which is in effect once you confirm it",
+		permission: auth.Self, stepUp: true, replies: map[int]any{http.StatusCreated: adminapi.TOTPEnrollment{}}, handle: s.startTOTP,
 	}, {
-		method: http.MethodPost, path: "/me/totp/confirm", tag: "me", summary: "Confirm the second factor with its first code",
+		method: http.MethodPost, path: "/me/totp/confirm", id: "confirmMyTOTP", tag: "me", summary: "Confirm the second factor with its first code",
 		permission: auth.Self, stepUp: true, request: adminapi.TOTPConfirmRequest{}, replies: map[int]any{http.StatusOK: adminapi.RecoveryCodes{}},
-		problems: conflict, handle: s.confirmTOTP,
+		handle: s.confirmTOTP,
 	}, {
-		method: http.MethodDelete, path: "/me/totp", tag: "me", summary: "Turn off the second factor",
-		permission: auth.Self, stepUp: true, replies: done, problems: conflict, handle: s.stopTOTP,
+		method: http.MethodDelete, path: "/me/totp", id: "deleteMyTOTP", tag: "me", summary: "Turn off the second factor",
+		permission: auth.Self, stepUp: true, replies: done, handle: s.stopTOTP,
 	}, {
-		method: http.MethodGet, path: "/me/sessions", tag: "me", summary: "List your own sessions, newest first",
-		permission: auth.Self, query: pageParams(), replies: listReplies(adminapi.SessionList{}), problems: conflict, handle: s.mySessions,
+		method: http.MethodGet, path: "/me/sessions", id: "listMySessions", tag: "me", summary: "List your own sessions, newest first",
+		permission: auth.Self, query: pageParams(), replies: listReplies(adminapi.SessionList{}), handle: s.mySessions,
 	}, {
-		method: http.MethodDelete, path: "/me/sessions", tag: "me", summary: "Sign out everywhere: all browsers, this one too, and all command lines",
-		permission: auth.Self, replies: done, problems: conflict, handle: s.endMySessions,
+		method: http.MethodDelete, path: "/me/sessions", id: "endMySessions", tag: "me", summary: "Sign out everywhere: all browsers, this one too, and all command lines",
+		permission: auth.Self, replies: done, handle: s.endMySessions,
 	}, {
-		method: http.MethodDelete, path: "/me/sessions/:id", tag: "me", summary: "End one of your own sessions",
-		permission: auth.Self, replies: done, problems: []int{http.StatusNotFound, http.StatusConflict}, handle: s.endMySession,
+		method: http.MethodDelete, path: "/me/sessions/:id", id: "endMySession", tag: "me", summary: "End one of your own sessions",
+		permission: auth.Self, replies: done, problems: []string{adminapi.TypeNotFound}, handle: s.endMySession,
 	}}
 }
 

@@ -16,24 +16,24 @@ import (
 )
 
 func (s *Server) memberOperations() []operation {
-	ops := func(kind, tag string, list, one any, do [3]func(*gin.Context) error) []operation {
+	ops := func(kind, title, tag string, list, one any, do [3]func(*gin.Context) error) []operation {
 		id := []param{{name: "id", description: "the id of the " + kind, pattern: identity.IDPattern}}
 		return []operation{{
-			method: http.MethodGet, path: "/" + tag, tag: tag, summary: "List " + tag,
+			method: http.MethodGet, path: "/" + tag, id: "list" + title + "s", tag: tag, summary: "List " + tag,
 			permission: auth.FleetRead, query: memberParams(), replies: listReplies(list), handle: do[0],
 		}, {
-			method: http.MethodGet, path: "/" + tag + "/:id", tag: tag, summary: "Show one " + kind + ", also a revoked one",
-			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []int{http.StatusNotFound}, handle: do[1],
+			method: http.MethodGet, path: "/" + tag + "/:id", id: "get" + title, tag: tag, summary: "Show one " + kind + ", also a revoked one",
+			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []string{adminapi.TypeNotFound}, handle: do[1],
 		}, {
-			method: http.MethodDelete, path: "/" + tag + "/:id", tag: tag, summary: "Revoke the access of a " + kind,
+			method: http.MethodDelete, path: "/" + tag + "/:id", id: "revoke" + title, tag: tag, summary: "Revoke the access of a " + kind,
 			description: "Its open streams and sessions end at once, and it is refused from now on. Revoking it again changes nothing.",
-			permission:  auth.MembersRevoke, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: do[2],
+			permission:  auth.MembersRevoke, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: do[2],
 		}}
 	}
 	return slices.Concat(
-		ops("connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{},
+		ops("connector", "Connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{},
 			[3]func(*gin.Context) error{s.listConnectors, s.getConnector, s.revokeConnector}),
-		ops("tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{},
+		ops("tunneler", "Tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{},
 			[3]func(*gin.Context) error{s.listTunnelers, s.getTunneler, s.revokeTunneler}),
 	)
 }
@@ -167,5 +167,9 @@ func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 
 // memberID reads the id of a route.
 func memberID(c *gin.Context) (string, error) {
-	return workloadID(c.Param("id"))
+	id := c.Param("id")
+	if err := identity.ValidateID(id); err != nil {
+		return "", inPath("id", err.Error())
+	}
+	return id, nil
 }

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
@@ -25,6 +27,7 @@ const (
 	keyActive    = "active"
 	keyQuery     = "query"
 	keyResource  = "resource"
+	keyProblem   = "problem"
 )
 
 // theirRequestID is what a caller may put before the id: a log shows it, a shell may
@@ -84,12 +87,21 @@ func (s *Server) logAccess(c *gin.Context) {
 	start := time.Now()
 	c.Next()
 	level := zapcore.InfoLevel
-	if status := c.Writer.Status(); c.Request.Method == http.MethodGet && status < http.StatusBadRequest {
+	if status := c.Writer.Status(); safe(c.Request.Method) && status < http.StatusBadRequest {
 		level = zapcore.DebugLevel
 	}
 	logging.For(c.Request.Context(), s.hot).Log(level, "admin request",
 		zap.String("method", knownMethod(c.Request.Method)), zap.String("route", c.FullPath()),
-		zap.Int("status", c.Writer.Status()), zap.Duration("duration", time.Since(start)), zap.String("actor", callerOf(c).Actor))
+		zap.Int("status", c.Writer.Status()), zap.Duration("duration", time.Since(start)), zap.String("actor", callerOf(c).Actor),
+		problemField(c))
+}
+
+// problemField is the type of the problem that a request ended with, if it did.
+func problemField(c *gin.Context) zap.Field {
+	if typ := c.GetString(keyProblem); typ != "" {
+		return zap.String("problem", strings.TrimPrefix(typ, adminapi.TypePrefix))
+	}
+	return zap.Skip()
 }
 
 // knownMethod keeps a made-up method, which may have any length, out of the log.

@@ -2,9 +2,11 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -15,9 +17,9 @@ import (
 
 func (s *Server) oauthOperations() []operation {
 	return []operation{{
-		method: http.MethodPost, path: "/oauth/token", tag: "keys", summary: "Get an access token for an API key",
+		method: http.MethodPost, path: "/oauth/token", id: "createAccessToken", tag: "keys", summary: "Get an access token for an API key",
 		description: "OAuth 2.0 client credentials (RFC 6749 section 4.4), form-encoded: grant_type=client_credentials, client_id is the key's id and client_secret the key, in the body or by HTTP Basic; scope may ask for less. A command line sends the grant_type of RFC 8628, client_id=grpccontroller-cli and its device_code instead. Problems have the field error of section 5.2.",
-		public:      true, request: adminapi.AccessTokenRequest{}, form: true, replies: map[int]any{http.StatusOK: adminapi.AccessToken{}}, problems: []int{http.StatusForbidden}, handle: s.issueToken,
+		public:      true, request: adminapi.AccessTokenRequest{}, form: true, replies: map[int]any{http.StatusOK: adminapi.AccessToken{}}, problems: []string{adminapi.TypeUnauthenticated, adminapi.TypeTooManyFailures}, handle: s.issueToken,
 	}}
 }
 
@@ -71,7 +73,7 @@ func (s *Server) issueToken(c *gin.Context) error {
 // readForm reads a form whose parameters come once each (RFC 6749 section 3.2).
 func readForm(r *http.Request) (url.Values, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
-		return nil, problem(http.StatusUnsupportedMediaType, adminapi.TypeMediaType, "the Content-Type must be application/x-www-form-urlencoded")
+		return nil, problem(adminapi.TypeMediaType, "the Content-Type must be application/x-www-form-urlencoded")
 	}
 	if err := r.ParseForm(); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -79,10 +81,16 @@ func readForm(r *http.Request) (url.Values, error) {
 		}
 		return nil, oauthProblem(http.StatusBadRequest, "invalid_request", "the body must be a form")
 	}
-	for _, values := range r.PostForm {
-		if len(values) != 1 {
-			return nil, oauthProblem(http.StatusBadRequest, "invalid_request", "a parameter is given twice")
+	var found faults
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		if len(r.PostForm[name]) != 1 {
+			found.add(adminapi.InBody, name, "is given twice")
 		}
+	}
+	if len(found) > 0 {
+		p := found.problem()
+		p.Problem.Error = "invalid_request"
+		return nil, p
 	}
 	return r.PostForm, nil
 }
@@ -96,10 +104,11 @@ func unescape(s string) string {
 }
 
 func oauthProblem(status int, code, detail string) *problemError {
-	p := problem(status, adminapi.TypeInvalidRequest, detail)
+	typ := adminapi.TypeInvalidRequest
 	if status == http.StatusUnauthorized {
-		p.Type = adminapi.TypeUnauthenticated
+		typ = adminapi.TypeUnauthenticated
 	}
+	p := problem(typ, detail)
 	p.Problem.Error = code
 	return p
 }

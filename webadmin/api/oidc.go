@@ -16,16 +16,16 @@ import (
 func (s *Server) oidcOperations() []operation {
 	away := map[int]any{http.StatusSeeOther: nil}
 	return []operation{{
-		method: http.MethodGet, path: "/session/oidc/start", tag: "sign-in", summary: "Go to the identity provider to sign in",
+		method: http.MethodGet, path: "/session/oidc/start", id: "startOIDCSignIn", tag: "sign-in", summary: "Go to the identity provider to sign in",
 		description: "For a browser: it answers with a redirect, also when the provider is down (to /sign-in?error=oidc-unavailable).",
 		public:      true, query: []param{
 			{name: "return_to", description: `where to go afterwards: a path of this site such as "/connectors"`, maxLength: 1024},
 			{name: "step_up", description: "re-authenticate the session of this browser", enum: []string{"true"}},
-		}, replies: away, problems: []int{http.StatusNotFound}, handle: s.startOIDC,
+		}, replies: away, problems: []string{adminapi.TypeNoProvider}, noHead: true, handle: s.startOIDC,
 	}, {
-		method: http.MethodGet, path: "/session/oidc/callback", tag: "sign-in", summary: "Return from the identity provider",
+		method: http.MethodGet, path: "/session/oidc/callback", id: "finishOIDCSignIn", tag: "sign-in", summary: "Return from the identity provider",
 		description: "The provider adds its own parameters. Every error redirects to /sign-in?error=oidc-refused.",
-		public:      true, anyQuery: true, replies: away, problems: []int{http.StatusNotFound}, handle: s.finishOIDC,
+		public:      true, anyQuery: true, replies: away, problems: []string{adminapi.TypeNoProvider}, noHead: true, handle: s.finishOIDC,
 	}}
 }
 
@@ -44,7 +44,7 @@ func (s *Server) startOIDC(c *gin.Context) error {
 	to, flow, err := s.cfg.OIDC.Start(c.Request.Context(), begin)
 	switch {
 	case errors.Is(err, oidc.ErrReturnTo):
-		return invalid("return_to", err.Error())
+		return inQuery("return_to", err.Error())
 	case err != nil:
 		return s.signInPage(c, "oidc-unavailable", err)
 	}
@@ -104,5 +104,5 @@ func (s *Server) signInPage(c *gin.Context, code string, err error) error {
 }
 
 func errNoProvider() error {
-	return problem(http.StatusNotFound, adminapi.TypeNoProvider, "no identity provider is configured; sign in with a password")
+	return problem(adminapi.TypeNoProvider, "no identity provider is configured; sign in with a password")
 }

@@ -15,7 +15,7 @@ var document []byte
 
 func (s *Server) openAPIOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/openapi.json", tag: "status", summary: "This document",
+		method: http.MethodGet, path: "/openapi.json", id: "getOpenAPIDocument", tag: "status", summary: "This document",
 		public: true, replies: map[int]any{http.StatusOK: anyObject{}}, handle: s.openAPI,
 	}}
 }

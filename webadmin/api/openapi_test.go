@@ -2,18 +2,44 @@ package api_test
 
 import (
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 var update = flag.Bool("update", false, "write openapi.json")
+
+// TestOpenAPIDocumentPage compares the types of problems in docs/api.md with the registry;
+// -update writes them.
+func TestOpenAPIDocumentPage(t *testing.T) {
+	t.Parallel()
+	const file, begin, end = "../../docs/api.md", "<!-- types of problems: make openapi -->\n", "<!-- end -->"
+	page, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(page), begin)
+	require.True(t, ok)
+	_, after, ok := strings.Cut(rest, end)
+	require.True(t, ok)
+	table := "| type | status | when | what to do |\n|---|---|---|---|\n"
+	for _, p := range adminapi.ProblemTypes() {
+		table += fmt.Sprintf("| `%s` | %d | %s | %s |\n", strings.TrimPrefix(p.Type, adminapi.TypePrefix), p.Status, p.When, p.Do)
+	}
+	want := before + begin + table + end + after
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(page), "run make openapi")
+}
 
 // TestOpenAPIDocument compares openapi.json with the table of operations; -update
 // writes it.

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,6 +20,9 @@ type operation struct {
 	method string
 	// path is below adminapi.Base, in gin's syntax: "/tokens/:id".
 	path string
+	// id is the operationId, by which generated clients name their methods: a verb and
+	// a noun, such as listTokens.
+	id string
 	// tag groups operations in the document, summary is their one line there, and
 	// description the rest (CommonMark).
 	tag, summary, description string
@@ -42,14 +48,16 @@ type operation struct {
 	// replies has a zero value of the body's type for each status of success; nil is
 	// a reply without a body.
 	replies map[int]any
-	// problems are the statuses of refusals, beside those that every operation has.
-	problems []int
+	// problems are the types of its problems, beside those that every operation has.
+	problems []string
 	// replayable has a reply without a secret, which is kept for who repeats the
 	// request with its Idempotency-Key. Without it a repetition is answered with 409 and
 	// the id that the handler gave to made.
 	replayable bool
 	// stream replies until one side has enough: no deadline applies.
 	stream bool
+	// noHead is a GET that changes something, which HEAD must not.
+	noHead bool
 
 	handle func(*gin.Context) error
 }
@@ -62,27 +70,45 @@ type param struct {
 	// integer is a whole number from min to max.
 	integer  bool
 	min, max int
+	// time is a time of RFC 3339.
+	time bool
+	// shared names a parameter of many operations, which the document describes once.
+	shared string
 	// pattern is what a string must match, for the document only: its handler checks.
 	pattern string
 	// maxLength is the most bytes of a string; 0 is no limit beside the header's.
 	maxLength int
 }
 
-// check says what is wrong with a value.
-func (p param) check(value string) error {
+// check says what is wrong with a value; "" is nothing.
+func (p param) check(value string) string {
 	switch {
 	case p.integer:
 		if n, err := strconv.Atoi(value); err != nil || n < p.min || n > p.max || strconv.Itoa(n) != value {
-			return invalid(p.name, "must be "+strconv.Itoa(p.min)+" to "+strconv.Itoa(p.max))
+			return "must be " + strconv.Itoa(p.min) + " to " + strconv.Itoa(p.max)
 		}
 	case len(p.enum) > 0:
 		if !slices.Contains(p.enum, value) {
-			return invalid(p.name, "must be "+strings.Join(p.enum, " or "))
+			return "must be " + strings.Join(p.enum, " or ")
+		}
+	case p.time:
+		if _, err := parseTime(value); err != nil {
+			return err.Error()
 		}
 	case p.maxLength > 0 && len(value) > p.maxLength:
-		return invalid(p.name, "is longer than "+strconv.Itoa(p.maxLength)+" bytes")
+		return "is longer than " + strconv.Itoa(p.maxLength) + " bytes"
 	}
-	return nil
+	return ""
+}
+
+// parseTime reads a time of a query.
+func parseTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	// Beyond these years microseconds do not fit what a database keeps.
+	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
+		return time.Time{}, errors.New("must be a time such as 2026-01-02T15:04:05Z")
+	}
+	return t, nil
 }
 
 // route is what gin calls it.
@@ -91,9 +117,13 @@ func (o operation) route() string { return adminapi.Base + o.path }
 // key finds the operation of a request.
 func (o operation) key() string { return o.method + " " + o.route() }
 
-// operationOf is the row of a request; ok is false for a path that is no route,
-// and for a route that has no row.
+// operationOf is the row of a request, for HEAD that of GET; ok is false for a path that
+// is no route, and for a route that has no row.
 func (s *Server) operationOf(c *gin.Context) (o operation, ok bool) {
-	o, ok = s.table[c.Request.Method+" "+c.FullPath()]
+	method := c.Request.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	o, ok = s.table[method+" "+c.FullPath()]
 	return o, ok
 }

@@ -55,15 +55,15 @@ func listParams(keys []string, standard string, statuses []string) []param {
 	return append(pageParams(), []param{
 		{name: "sort", description: "order of the items, a - for descending; " + standard + " when absent", enum: sorts},
 		{name: "status", description: "only items with this status", enum: statuses},
-		{name: "q", description: "only items in which this text occurs, in upper or lower case", maxLength: maxSearch},
+		{name: "q", description: "only items in which this text occurs, in upper or lower case", maxLength: maxSearch, shared: "Search"},
 	}...)
 }
 
 // pageParams are the parameters of every list.
 func pageParams() []param {
 	return []param{
-		{name: "page_size", description: "how many items a page has at most; " + strconv.Itoa(defaultPageSize) + " when absent", integer: true, min: 1, max: maxPageSize},
-		{name: "page_token", description: "the next_page_token of the page before, in the same order", maxLength: maxPageToken},
+		{name: "page_size", description: "how many items a page has at most; " + strconv.Itoa(defaultPageSize) + " when absent", integer: true, min: 1, max: maxPageSize, shared: "PageSize"},
+		{name: "page_token", description: "the next_page_token of the page before, in the same order", maxLength: maxPageToken, shared: "PageToken"},
 	}
 }
 
@@ -208,7 +208,7 @@ func (c cursor) tokenOf(p fleet.Place) string {
 }
 
 func errPageToken() error {
-	return invalid("page_token", "is not a next_page_token of this list in this order")
+	return inQuery("page_token", "is not a next_page_token of this list in this order")
 }
 
 // fleetProblem is the problem of an error of a list of the fleet.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -12,35 +13,35 @@ import (
 
 func (s *Server) peopleOperations() []operation {
 	invited := map[int]any{http.StatusCreated: adminapi.InvitedPerson{}}
-	problems := []int{http.StatusNotFound, http.StatusConflict}
+	problems := []string{adminapi.TypeNotFound, adminapi.TypeLastOwner, adminapi.TypePerson, adminapi.TypeDeclared}
 	return []operation{{
-		method: http.MethodGet, path: "/people", tag: "people", summary: "List the people who may sign in",
+		method: http.MethodGet, path: "/people", id: "listPeople", tag: "people", summary: "List the people who may sign in",
 		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.PersonList{}), handle: s.listPeople,
 	}, {
-		method: http.MethodPost, path: "/people", tag: "people", summary: "Invite somebody",
+		method: http.MethodPost, path: "/people", id: "createPerson", tag: "people", summary: "Invite somebody",
 		description: "Only this reply contains the setup link, which works once, within 24 h.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonRequest{}, replies: invited,
-		problems: []int{http.StatusConflict}, handle: s.createPerson,
+		problems: []string{adminapi.TypePerson}, handle: s.createPerson,
 	}, {
-		method: http.MethodPatch, path: "/people/:id", tag: "people", summary: "Change the name or role of a person, disable or enable them",
+		method: http.MethodPatch, path: "/people/:id", id: "updatePerson", tag: "people", summary: "Change the name or role of a person, disable or enable them",
 		description: "A changed role or disabling ends that person's sessions at once, and revokes those API keys of the person that have more permissions than the person has now (keys: keep leaves them). You cannot change your own role, and the last owner with a password cannot be changed.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonChange{},
 		replies: map[int]any{http.StatusOK: adminapi.Person{}}, problems: problems, handle: s.changePerson,
 	}, {
-		method: http.MethodDelete, path: "/people/:id", tag: "people", summary: "Remove a person and end their sessions",
+		method: http.MethodDelete, path: "/people/:id", id: "deletePerson", tag: "people", summary: "Remove a person and end their sessions",
 		description: "Revokes the API keys that the person created, and the keys that those created; keys=keep leaves them.",
 		query:       []param{{name: "keys", description: "what happens to the API keys that the person created; revoke when absent", enum: []string{"revoke", "keep"}}},
 		permission:  auth.PeopleManage, stepUp: true, replies: map[int]any{http.StatusNoContent: nil}, problems: problems, handle: s.deletePerson,
 	}, {
-		method: http.MethodPost, path: "/people/:id/reset", tag: "people", summary: "Reset a person's password and second factor, end their sessions, and return a new setup link",
+		method: http.MethodPost, path: "/people/:id/reset", id: "resetPerson", tag: "people", summary: "Reset a person's password and second factor, end their sessions, and return a new setup link",
 		description: "confirm must be \"reset\".",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.ResetRequest{}, replies: invited, problems: problems, handle: s.resetPerson,
 	}, {
-		method: http.MethodGet, path: "/sessions", tag: "people", summary: "List everybody's sessions, newest first",
+		method: http.MethodGet, path: "/sessions", id: "listSessions", tag: "people", summary: "List everybody's sessions, newest first",
 		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.SessionList{}), handle: s.allSessions,
 	}, {
-		method: http.MethodDelete, path: "/sessions/:id", tag: "people", summary: "End anybody's session",
-		permission: auth.PeopleManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.endSession,
+		method: http.MethodDelete, path: "/sessions/:id", id: "endSession", tag: "people", summary: "End anybody's session",
+		permission: auth.PeopleManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: s.endSession,
 	}}
 }
 
@@ -63,10 +64,15 @@ func (s *Server) listPeople(c *gin.Context) error {
 
 func (s *Server) createPerson(c *gin.Context) error {
 	var in adminapi.PersonRequest
-	if _, err := bind(c, &in); err != nil {
+	b, err := readBody(c, &in)
+	if err != nil {
 		return err
 	}
-	p, code, err := s.cfg.Identity.People.Create(c.Request.Context(), auth.NewPerson{Email: in.Email, Name: in.Name, Role: auth.Role(in.Role)}, by(c))
+	n := auth.NewPerson{Email: in.Email, Name: in.Name, Role: auth.Role(in.Role)}
+	if err := b.end(n.Validate()); err != nil {
+		return err
+	}
+	p, code, err := s.cfg.Identity.People.Create(c.Request.Context(), n, by(c))
 	if err != nil {
 		return err
 	}
@@ -76,21 +82,24 @@ func (s *Server) createPerson(c *gin.Context) error {
 
 func (s *Server) changePerson(c *gin.Context) error {
 	var in adminapi.PersonChange
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
 	var change auth.Change
-	if given["name"] {
+	if b.given["name"] {
 		change.Name = &in.Name
 	}
-	if role := auth.Role(in.Role); given["role"] {
+	if role := auth.Role(in.Role); b.given["role"] {
 		change.Role = &role
 	}
-	if given["disabled"] {
+	if b.given["disabled"] {
 		change.Disabled = &in.Disabled
 	}
 	if change.Keys, err = parseKeysOf(in.Keys); err != nil {
+		b.wrong("keys", err.Error())
+	}
+	if err := b.end(change.Validate()); err != nil {
 		return err
 	}
 	p, err := s.cfg.Identity.People.Update(c.Request.Context(), c.Param("id"), change, by(c))
@@ -104,7 +113,7 @@ func (s *Server) changePerson(c *gin.Context) error {
 func (s *Server) deletePerson(c *gin.Context) error {
 	keys, err := parseKeysOf(queryOf(c).Get("keys"))
 	if err != nil {
-		return err
+		return inQuery("keys", err.Error())
 	}
 	if err := s.cfg.Identity.People.Delete(c.Request.Context(), c.Param("id"), keys, by(c)); err != nil {
 		return err
@@ -121,15 +130,17 @@ func parseKeysOf(text string) (auth.KeysOf, error) {
 	case "keep":
 		return auth.KeepKeys, nil
 	}
-	return "", invalid("keys", `must be "revoke" or "keep"`)
+	return "", errors.New(`must be "revoke" or "keep"`)
 }
 
 func (s *Server) resetPerson(c *gin.Context) error {
 	var in adminapi.ResetRequest
-	if _, err := bind(c, &in); err != nil {
+	b, err := readBody(c, &in)
+	if err != nil {
 		return err
 	}
-	if err := confirmed(in.Confirm, adminapi.ConfirmReset, "password, second factor and sessions end now, and whoever has the new link can sign in as this person"); err != nil {
+	b.confirm(in.Confirm, adminapi.ConfirmReset, "password, second factor and sessions end now, and whoever has the new link can sign in as this person")
+	if err := b.end(nil); err != nil {
 		return err
 	}
 	p, code, err := s.cfg.Identity.People.Reset(c.Request.Context(), c.Param("id"), by(c))

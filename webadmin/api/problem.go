@@ -29,25 +29,26 @@ type problemError struct {
 // Error implements error.
 func (e *problemError) Error() string { return e.Detail }
 
-func problem(status int, typ, detail string) *problemError {
-	return &problemError{Problem: adminapi.Problem{Type: typ, Title: http.StatusText(status), Status: status, Detail: detail}}
-}
+// problemTypes are all that there are; a problem of another type cannot be made.
+var problemTypes = func() map[string]adminapi.ProblemType {
+	out := map[string]adminapi.ProblemType{}
+	for _, t := range adminapi.ProblemTypes() {
+		out[t.Type] = t
+	}
+	return out
+}()
 
-// invalid says what is wrong with a field of the body or a query parameter. An
-// empty field means the request as a whole.
-func invalid(field, detail string) *problemError {
-	p := problem(http.StatusBadRequest, adminapi.TypeInvalidRequest, detail)
-	p.Field = clip(field)
-	return p
+// problem is one of a type of adminapi.ProblemTypes, which has its title and status.
+func problem(typ, detail string) *problemError {
+	t, known := problemTypes[typ]
+	if !known { // a test looks for it
+		t = problemTypes[adminapi.TypeInternal]
+	}
+	return &problemError{Problem: adminapi.Problem{Type: t.Type, Title: t.Title, Status: t.Status, Detail: detail}}
 }
 
 func noRoute(*gin.Context) error {
-	return problem(http.StatusNotFound, adminapi.TypeNotFound, "there is no such path in the admin API")
-}
-
-func noMethod(*gin.Context) error {
-	return problem(http.StatusMethodNotAllowed, adminapi.TypeMethodNotAllowed,
-		"this path does not allow this method; see the Allow header")
+	return problem(adminapi.TypeNotFound, "there is no such path in the admin API")
 }
 
 // problemOf translates an error of the domain. Everything that is not listed is
@@ -59,53 +60,50 @@ func problemOf(err error) *problemError {
 	if p := identityProblem(err); p != nil {
 		return p
 	}
-	if f, ok := errors.AsType[*enroll.FieldError](err); ok {
-		return invalid(f.Field, f.Err.Error())
+	if f := fieldFaults(err); len(f) > 0 {
+		return f.problem()
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problem(http.StatusRequestEntityTooLarge, adminapi.TypeTooLarge, "the request body is larger than 64 KiB")
-	}
-	if o, ok := errors.AsType[*rotation.OptionError](err); ok {
-		return invalid(o.Field, o.Err.Error())
+		return problem(adminapi.TypeTooLarge, "the request body is larger than 64 KiB")
 	}
 	if p := replayProblem(err); p != nil {
 		return p
 	}
 	switch {
 	case errors.Is(err, rotation.ErrUpstream):
-		return problem(http.StatusConflict, adminapi.TypeUpstream, rotation.ErrUpstream.Error())
+		return problem(adminapi.TypeUpstream, rotation.ErrUpstream.Error())
 	case errors.Is(err, anchors.ErrNone), errors.Is(err, anchors.ErrRunning), errors.Is(err, anchors.ErrTooLate), errors.Is(err, anchors.ErrExternal):
-		return problem(http.StatusConflict, adminapi.TypeRotation, err.Error())
+		return problem(adminapi.TypeRotation, err.Error())
 	case errors.Is(err, rotation.ErrNone), errors.Is(err, rotation.ErrRunning), errors.Is(err, rotation.ErrTooLate), errors.Is(err, rotation.ErrNotStuck):
-		return problem(http.StatusConflict, adminapi.TypeRotation, err.Error())
+		return problem(adminapi.TypeRotation, err.Error())
 	case errors.Is(err, enroll.ErrLiveMember):
-		return problem(http.StatusConflict, adminapi.TypeLiveMember, enroll.ErrLiveMember.Error())
+		return problem(adminapi.TypeLiveMember, enroll.ErrLiveMember.Error())
 	case errors.Is(err, enroll.ErrRequestNotFound):
-		return problem(http.StatusNotFound, adminapi.TypeNotFound, "there is no enrollment request with this request_id")
+		return problem(adminapi.TypeNotFound, "there is no enrollment request with this request_id")
 	case errors.Is(err, enroll.ErrRequestDecided):
-		return problem(http.StatusConflict, adminapi.TypeRequestDecided, enroll.ErrRequestDecided.Error())
+		return problem(adminapi.TypeRequestDecided, enroll.ErrRequestDecided.Error())
 	case errors.Is(err, enroll.ErrFingerprint):
-		p := problem(http.StatusConflict, adminapi.TypeFingerprint, enroll.ErrFingerprint.Error())
-		p.Field = "fingerprint"
+		p := problem(adminapi.TypeFingerprint, enroll.ErrFingerprint.Error())
+		p.Field, p.Errors = "fingerprint", inBody("fingerprint", p.Detail).Errors
 		return p
 	case errors.Is(err, enroll.ErrClaimRefused):
-		return problem(http.StatusNotFound, adminapi.TypeClaimRefused, enroll.ErrClaimRefused.Error())
+		return problem(adminapi.TypeClaimRefused, enroll.ErrClaimRefused.Error())
 	case errors.Is(err, enroll.ErrTokenNotFound):
-		return problem(http.StatusNotFound, adminapi.TypeNotFound,
+		return problem(adminapi.TypeNotFound,
 			"there is no enrollment token with this token_id (a token_id begins with tok_ and is not the token itself)")
 	case errors.Is(err, fleet.ErrNotFound):
-		return problem(http.StatusNotFound, adminapi.TypeNotFound, "nothing is enrolled with this id")
+		return problem(adminapi.TypeNotFound, "nothing is enrolled with this id")
 	case errors.Is(err, context.DeadlineExceeded):
-		return problem(http.StatusServiceUnavailable, adminapi.TypeTimeout, "the controller did not answer in time; try again")
+		return problem(adminapi.TypeTimeout, "the controller did not answer in time; try again")
 	default:
-		return problem(http.StatusInternalServerError, adminapi.TypeInternal,
+		return problem(adminapi.TypeInternal,
 			"internal error; the controller's log has the reason under this request id")
 	}
 }
 
 // notEnrolled says which id is not known, and which list has those that are.
 func notEnrolled(kind, id string) *problemError {
-	return problem(http.StatusNotFound, adminapi.TypeNotFound,
+	return problem(adminapi.TypeNotFound,
 		fmt.Sprintf("no %s has the id %q: GET %s/%[1]ss?include=revoked lists them", kind, id, adminapi.Base))
 }
 
@@ -114,6 +112,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	translated := problemOf(err)
 	p := translated.Problem
 	p.RequestID = requestID(c)
+	c.Set(keyProblem, p.Type)
 	if wait := translated.retryAfter; wait > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}

@@ -26,8 +26,7 @@ type described struct {
 
 func describedOperations(t testing.TB) []described {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromFile("openapi.json")
-	require.NoError(t, err)
+	doc := theDocument(t)
 	var out []described
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
 		ops := doc.Paths.Value(path).Operations()

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
 // checkQuery holds the query against the operation's row. An unknown or repeated
@@ -29,21 +31,23 @@ func (s *Server) checkQuery(c *gin.Context) {
 func readQuery(raw string, known []param) (url.Values, error) {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, invalid("", "the query is malformed")
+		return nil, problem(adminapi.TypeInvalidRequest, "the query is malformed")
 	}
+	var found faults
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		i := slices.IndexFunc(known, func(p param) bool { return p.name == name })
-		if i < 0 {
-			return nil, invalid(name, "unknown query parameter")
-		}
-		if len(q[name]) != 1 {
-			return nil, invalid(name, "is given twice")
-		}
-		if err := known[i].check(q.Get(name)); err != nil {
-			return nil, err
+		switch {
+		case i < 0:
+			found.add(adminapi.InQuery, name, "unknown query parameter")
+		case len(q[name]) != 1:
+			found.add(adminapi.InQuery, name, "is given twice")
+		default:
+			if why := known[i].check(q.Get(name)); why != "" {
+				found.add(adminapi.InQuery, name, why)
+			}
 		}
 	}
-	return q, nil
+	return q, found.err()
 }
 
 // queryOf are the query parameters of a request: known ones, once each, checked.

@@ -18,21 +18,21 @@ import (
 func (s *Server) requestOperations() []operation {
 	one := []param{{name: "id", description: "a request_id", pattern: "^req_[0-9a-f]{32}$"}}
 	return []operation{{
-		method: http.MethodGet, path: "/requests", tag: "requests", summary: "List hosts that ask to be enrolled without a token, newest first",
+		method: http.MethodGet, path: "/requests", id: "listRequests", tag: "requests", summary: "List hosts that ask to be enrolled without a token, newest first",
 		permission: auth.FleetRead, query: s.requestListing().params(), replies: listReplies(adminapi.RequestList{}), handle: s.listRequests,
 	}, {
-		method: http.MethodGet, path: "/requests/:id", tag: "requests", summary: "Show one enrollment request",
-		permission: auth.FleetRead, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound}, handle: s.getRequest,
+		method: http.MethodGet, path: "/requests/:id", id: "getRequest", tag: "requests", summary: "Show one enrollment request",
+		permission: auth.FleetRead, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getRequest,
 	}, {
-		method: http.MethodPost, path: "/requests/:id/approve", tag: "requests", summary: "Approve an enrollment request",
+		method: http.MethodPost, path: "/requests/:id/approve", id: "approveRequest", tag: "requests", summary: "Approve an enrollment request",
 		description: "Needs the whole fingerprint, or its last group, which only the host's own screen shows. The third wrong fingerprint denies the request.",
 		permission:  auth.RequestsDecide, stepUp: true, params: one, request: adminapi.Approval{},
-		replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []int{http.StatusNotFound, http.StatusConflict},
+		replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []string{adminapi.TypeNotFound, adminapi.TypeRequestDecided, adminapi.TypeFingerprint, adminapi.TypeLiveMember},
 		replayable: true, handle: s.approveRequest,
 	}, {
-		method: http.MethodPost, path: "/requests/:id/deny", tag: "requests", summary: "Deny an enrollment request; the decision is final",
+		method: http.MethodPost, path: "/requests/:id/deny", id: "denyRequest", tag: "requests", summary: "Deny an enrollment request; the decision is final",
 		permission: auth.RequestsDecide, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}},
-		problems: []int{http.StatusNotFound, http.StatusConflict}, replayable: true, handle: s.denyRequest,
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeRequestDecided}, replayable: true, handle: s.denyRequest,
 	}}
 }
 
@@ -84,20 +84,23 @@ func (s *Server) getRequest(c *gin.Context) error {
 
 func (s *Server) approveRequest(c *gin.Context) error {
 	var in adminapi.Approval
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
 	if in.Fingerprint == "" {
-		return invalid("fingerprint", "is missing: all of it, or its last group, from the host's own screen")
+		b.wrong("fingerprint", "is missing: all of it, or its last group, from the host's own screen")
 	}
-	if given["id"] {
+	if err := b.end(nil); err != nil {
+		return err
+	}
+	if b.given["id"] {
 		r, err := s.cfg.Requests.Request(c.Request.Context(), c.Param("id"))
 		if err != nil {
 			return err
 		}
 		if r.Workload.ID != in.ID {
-			return invalid("id", "is not the id that the host asks for")
+			return inBody("id", "is not the id that the host asks for")
 		}
 	}
 	v := verdict(c)

@@ -86,7 +86,7 @@ func TestApprovesByTheFingerprintOfTheOtherScreen(t *testing.T) {
 func TestCreatesTokensForEachDelivery(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t, func(c *api.Config) { c.PublicURL = "https://admin.example.com" })
-	sealed := decode[adminapi.CreatedToken](t, send(t, e, create(`{"kind":"connector","id":"a","delivery":"sealed","recipient":"age1x"}`)))
+	sealed := decode[adminapi.CreatedToken](t, send(t, e, create(`{"kind":"connector","id":"a","delivery":"sealed","recipient":"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}`)))
 	require.NotEmpty(t, sealed.SealedToken)
 	require.Empty(t, sealed.Token+sealed.ClaimURL)
 	link := decode[adminapi.CreatedToken](t, send(t, e, create(`{"kind":"connector","id":"b","delivery":"claim"}`)))
@@ -174,14 +174,14 @@ func TestCLIDecidesOnRequests(t *testing.T) {
 func TestCLISealsToAKeyOrAFile(t *testing.T) {
 	t.Parallel()
 	e, dir := startForCLI(t)
-	writeFile(t, dir+"/key.pub", "ssh-ed25519 AAAA root@box\n")
+	writeFile(t, dir+"/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDpThUoNQe9O9Yd2XuzSQ7JxO8K9R1Fbxws6teGIvDgB root@box\n")
 	writeFile(t, dir+"/key", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
-	for _, given := range []string{"ssh-ed25519 AAAA root@box", dir + "/key.pub"} {
+	for _, given := range []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDpThUoNQe9O9Yd2XuzSQ7JxO8K9R1Fbxws6teGIvDgB root@box", dir + "/key.pub"} {
 		r := runCLI("token", "create", "--kind", "connector", "--id", "a", "--seal-to", given, "--data-dir", dir)
 		require.Equal(t, 0, r.code, r.errOut)
 		requests := e.Tokens.Requests()
 		require.Equal(t, enroll.Sealed, requests[len(requests)-1].Delivery)
-		require.Equal(t, "ssh-ed25519 AAAA root@box", requests[len(requests)-1].Recipient)
+		require.Equal(t, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDpThUoNQe9O9Yd2XuzSQ7JxO8K9R1Fbxws6teGIvDgB root@box", requests[len(requests)-1].Recipient)
 	}
 	before := len(e.Tokens.Requests())
 	for _, given := range []string{dir + "/key", dir + "/none"} {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -42,12 +43,15 @@ func (s *Server) newEngine() *gin.Engine {
 	// Whoever may not call an operation learns nothing of what it would have said to
 	// the rest of the request, so that comes last. A route that is registered beside
 	// the table has no row, and authorize refuses it.
-	e.Use(s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
+	e.Use(answerHead, s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
 		s.authenticate, s.authorize, s.checkQuery, s.once)
 	e.NoRoute(s.serveCA, newDashboard(ui.Files()).serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))
 	for _, o := range s.table {
 		e.Handle(o.method, o.route(), s.handle(o.handle))
+		if o.method == http.MethodGet && !o.noHead {
+			e.HEAD(o.route(), s.handle(o.head()))
+		}
 	}
 	return e
 }

@@ -16,27 +16,27 @@ import (
 func (s *Server) sessionOperations() []operation {
 	current := map[int]any{http.StatusOK: adminapi.CurrentSession{}}
 	return []operation{{
-		method: http.MethodGet, path: "/setup", tag: "sign-in", summary: "Show the ways to sign in",
+		method: http.MethodGet, path: "/setup", id: "getSetup", tag: "sign-in", summary: "Show the ways to sign in",
 		public: true, replies: map[int]any{http.StatusOK: adminapi.SetupState{}}, handle: s.setupState,
 	}, {
-		method: http.MethodPost, path: "/setup", tag: "sign-in", summary: "Use a setup link: set a password and sign in",
+		method: http.MethodPost, path: "/setup", id: "useSetupLink", tag: "sign-in", summary: "Use a setup link: set a password and sign in",
 		description: "The code is that of the link that the controller printed at its first start, or of an invitation or a reset. It works once, within 24 h.",
 		public:      true, request: adminapi.SetupRequest{}, replies: current,
-		problems: []int{http.StatusForbidden, http.StatusConflict}, handle: s.setup,
+		problems: []string{adminapi.TypeSetupLink, adminapi.TypePerson, adminapi.TypeTooManyFailures}, handle: s.setup,
 	}, {
-		method: http.MethodPost, path: "/session", tag: "sign-in", summary: "Sign in with a password",
+		method: http.MethodPost, path: "/session", id: "signIn", tag: "sign-in", summary: "Sign in with a password",
 		description: "If the reply is 401 with the type totp-required, send the same request again with the code. The session is in a cookie.",
-		public:      true, request: adminapi.SignInRequest{}, replies: current, problems: []int{http.StatusForbidden}, handle: s.signIn,
+		public:      true, request: adminapi.SignInRequest{}, replies: current, problems: []string{adminapi.TypeUnauthenticated, adminapi.TypeTOTPRequired, adminapi.TypeTooManyFailures}, handle: s.signIn,
 	}, {
-		method: http.MethodGet, path: "/session", tag: "sign-in", summary: "Show who is signed in",
-		permission: auth.Self, replies: current, problems: []int{http.StatusConflict}, handle: s.showSession,
+		method: http.MethodGet, path: "/session", id: "getSession", tag: "sign-in", summary: "Show who is signed in",
+		permission: auth.Self, replies: current, handle: s.showSession,
 	}, {
-		method: http.MethodDelete, path: "/session", tag: "sign-in", summary: "Sign out",
-		permission: auth.Self, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusConflict}, handle: s.signOut,
+		method: http.MethodDelete, path: "/session", id: "signOut", tag: "sign-in", summary: "Sign out",
+		permission: auth.Self, replies: map[int]any{http.StatusNoContent: nil}, handle: s.signOut,
 	}, {
-		method: http.MethodPost, path: "/session/step-up", tag: "sign-in", summary: "Re-authenticate for an operation that needs a recent sign-in",
+		method: http.MethodPost, path: "/session/step-up", id: "stepUp", tag: "sign-in", summary: "Re-authenticate for an operation that needs a recent sign-in",
 		description: "It is valid for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.",
-		permission:  auth.Self, request: adminapi.StepUpRequest{}, replies: current, problems: []int{http.StatusConflict}, handle: s.stepUp,
+		permission:  auth.Self, request: adminapi.StepUpRequest{}, replies: current, handle: s.stepUp,
 	}}
 }
 
@@ -45,7 +45,7 @@ func active(c *gin.Context) (auth.Active, error) {
 	v, _ := c.Get(keyActive)
 	a, ok := v.(auth.Active)
 	if !ok { // cannot happen to a caller who has Self
-		return a, problem(http.StatusConflict, adminapi.TypePerson, "this is for people who are signed in with a session")
+		return a, problem(adminapi.TypePerson, "this is for people who are signed in with a session")
 	}
 	return a, nil
 }
@@ -219,36 +219,32 @@ func (s *Server) emails(ctx context.Context) (map[string]string, error) {
 
 // identityProblem translates errors of auth; nil is none of them.
 func identityProblem(err error) *problemError {
-	if f, ok := errors.AsType[*auth.FieldError](err); ok {
-		return invalid(f.Field, f.Err.Error())
-	}
 	if many, ok := errors.AsType[*auth.TooManyError](err); ok {
-		p := problem(http.StatusTooManyRequests, adminapi.TypeTooManyFailures, many.Error())
+		p := problem(adminapi.TypeTooManyFailures, many.Error())
 		p.retryAfter = many.RetryAfter
 		return p
 	}
 	for _, it := range []struct {
-		err    error
-		status int
-		typ    string
+		err error
+		typ string
 	}{
-		{auth.ErrTOTPRequired, http.StatusUnauthorized, adminapi.TypeTOTPRequired},
-		{auth.ErrRefused, http.StatusUnauthorized, adminapi.TypeUnauthenticated},
-		{auth.ErrLinkRefused, http.StatusForbidden, adminapi.TypeSetupLink},
-		{auth.ErrPersonNotFound, http.StatusNotFound, adminapi.TypeNotFound},
-		{auth.ErrSessionNotFound, http.StatusNotFound, adminapi.TypeNotFound},
-		{auth.ErrKeyNotFound, http.StatusNotFound, adminapi.TypeNotFound},
-		{auth.ErrDeviceCode, http.StatusNotFound, adminapi.TypeNotFound},
-		{auth.ErrLastOwner, http.StatusConflict, adminapi.TypeLastOwner},
-		{auth.ErrOwnRole, http.StatusConflict, adminapi.TypePerson},
-		{auth.ErrFederated, http.StatusConflict, adminapi.TypePerson},
-		{auth.ErrTOTPState, http.StatusConflict, adminapi.TypePerson},
-		{auth.ErrEmailTaken, http.StatusConflict, adminapi.TypePerson},
-		{auth.ErrDeclaredOwner, http.StatusConflict, adminapi.TypeDeclared},
-		{auth.ErrDeclaredKey, http.StatusConflict, adminapi.TypeDeclared},
+		{auth.ErrTOTPRequired, adminapi.TypeTOTPRequired},
+		{auth.ErrRefused, adminapi.TypeUnauthenticated},
+		{auth.ErrLinkRefused, adminapi.TypeSetupLink},
+		{auth.ErrPersonNotFound, adminapi.TypeNotFound},
+		{auth.ErrSessionNotFound, adminapi.TypeNotFound},
+		{auth.ErrKeyNotFound, adminapi.TypeNotFound},
+		{auth.ErrDeviceCode, adminapi.TypeNotFound},
+		{auth.ErrLastOwner, adminapi.TypeLastOwner},
+		{auth.ErrOwnRole, adminapi.TypePerson},
+		{auth.ErrFederated, adminapi.TypePerson},
+		{auth.ErrTOTPState, adminapi.TypePerson},
+		{auth.ErrEmailTaken, adminapi.TypePerson},
+		{auth.ErrDeclaredOwner, adminapi.TypeDeclared},
+		{auth.ErrDeclaredKey, adminapi.TypeDeclared},
 	} {
 		if errors.Is(err, it.err) {
-			return problem(it.status, it.typ, it.err.Error())
+			return problem(it.typ, it.err.Error())
 		}
 	}
 	return nil

@@ -13,15 +13,15 @@ import (
 
 func (s *Server) statusOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/status", tag: "status", summary: "Show the number of members, the trust domain and the version",
+		method: http.MethodGet, path: "/status", id: "getStatus", tag: "status", summary: "Show the number of members, the trust domain and the version",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Status{}}, handle: s.status,
 	}, {
-		method: http.MethodGet, path: "/series", tag: "status", summary: "Show members, heartbeats and SVID rotations over time",
+		method: http.MethodGet, path: "/series", id: "getSeries", tag: "status", summary: "Show members, heartbeats and SVID rotations over time",
 		description: "The data is in memory only and begins with the start of the controller.",
 		permission:  auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Series{}}, handle: s.series,
 		query: []param{{name: "window", description: "how far back; 1h when absent", enum: []string{"1h", "24h"}}},
 	}, {
-		method: http.MethodGet, path: "/settings", tag: "status", summary: "Show the effective configuration, without secrets",
+		method: http.MethodGet, path: "/settings", id: "getSettings", tag: "status", summary: "Show the effective configuration, without secrets",
 		permission: auth.SettingsRead, replies: map[int]any{http.StatusOK: adminapi.Settings{}}, handle: s.settings,
 	}}
 }

@@ -30,10 +30,10 @@ const (
 
 func (s *Server) eventOperations() []operation {
 	return []operation{{
-		method: http.MethodGet, path: "/events", tag: "status", summary: "Stream changes as server-sent events",
+		method: http.MethodGet, path: "/events", id: "streamEvents", tag: "status", summary: "Stream changes as server-sent events",
 		description: "The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. " +
 			"Last-Event-ID resumes; an event named reset means that events were lost.",
-		permission: auth.FleetRead, stream: true, problems: []int{http.StatusTooManyRequests},
+		permission: auth.FleetRead, stream: true, problems: []string{adminapi.TypeTooManyStreams},
 		replies: map[int]any{http.StatusOK: eventStream{}}, handle: s.stream,
 	}}
 }
@@ -48,7 +48,7 @@ func (s *Server) stream(c *gin.Context) error {
 	sub, err := s.cfg.Events.Subscribe(who.Actor, lastEventID(c.Request))
 	if errors.Is(err, events.ErrTooMany) {
 		c.Header("Retry-After", "60")
-		return problem(http.StatusTooManyRequests, adminapi.TypeTooManyStreams, "too many event streams are open; close one")
+		return problem(adminapi.TypeTooManyStreams, "too many event streams are open; close one")
 	}
 	if err != nil {
 		return err

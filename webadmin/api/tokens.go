@@ -15,28 +15,28 @@ import (
 
 func (s *Server) tokenOperations() []operation {
 	return []operation{{
-		method: http.MethodPost, path: "/tokens", tag: "tokens", summary: "Create an enrollment token",
+		method: http.MethodPost, path: "/tokens", id: "createToken", tag: "tokens", summary: "Create an enrollment token",
 		description: "Depending on `delivery` the reply has the token itself (`plain`), text that only the recipient's key can decrypt (`sealed`), " +
 			"or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.",
 		permission: auth.TokensWrite, stepUp: true, request: adminapi.TokenRequest{},
-		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []int{http.StatusConflict}, handle: s.createToken,
+		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []string{adminapi.TypeLiveMember}, handle: s.createToken,
 	}, {
-		method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "List enrollment tokens, newest first",
+		method: http.MethodGet, path: "/tokens", id: "listTokens", tag: "tokens", summary: "List enrollment tokens, newest first",
 		permission: auth.FleetRead, query: s.tokenListing().params(), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
 	}, {
-		method: http.MethodDelete, path: "/tokens/:id", tag: "tokens", summary: "Revoke a pending enrollment token",
-		permission: auth.TokensWrite, replies: map[int]any{http.StatusNoContent: nil}, problems: []int{http.StatusNotFound}, handle: s.revokeToken,
+		method: http.MethodDelete, path: "/tokens/:id", id: "revokeToken", tag: "tokens", summary: "Revoke a pending enrollment token",
+		permission: auth.TokensWrite, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: s.revokeToken,
 	}}
 }
 
 func (s *Server) createToken(c *gin.Context) error {
 	var in adminapi.TokenRequest
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
-	req, err := tokenRequest(in, given)
-	if err != nil {
+	req := tokenRequest(in, b)
+	if err := b.end(req.Validate()); err != nil {
 		return err
 	}
 	who := callerOf(c)

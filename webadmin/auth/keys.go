@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,23 +134,23 @@ func (k *Keys) Create(ctx context.Context, n NewAPIKey, by By) (Key, string, err
 	return key, text, nil
 }
 
-// describe checks what can be checked without the store.
+// Validate says what is wrong with the fields by themselves. Errors: a *FieldError for
+// each field that is at fault, joined.
+func (n NewAPIKey) Validate() error {
+	_, name := parseName(n.Name)
+	var life error
+	if n.Life != 0 && (n.Life < shortestKey || n.Life > LongestKeyLife) {
+		life = fieldError("ttl", "must be %s to %s", shortestKey, LongestKeyLife)
+	}
+	return errors.Join(name, CheckScopes(n.Permissions), life)
+}
+
 func (k *Keys) describe(n NewAPIKey, by By) (Key, error) {
-	name, err := parseName(n.Name)
-	if err != nil {
-		return Key{}, err
-	}
-	if n.Life == 0 {
-		n.Life = DefaultKeyLife
-	}
-	if n.Life < shortestKey || n.Life > LongestKeyLife {
-		return Key{}, fieldError("ttl", "must be %s to %s", shortestKey, LongestKeyLife)
-	}
-	if err := CheckScopes(n.Permissions); err != nil {
+	if err := n.Validate(); err != nil {
 		return Key{}, err
 	}
 	return Key{
-		ID: newID("key_"), Name: name, Permissions: n.Permissions, CreatedBy: by.Actor, CreatedAt: k.now(), ExpiresAt: k.now().Add(n.Life),
+		ID: newID("key_"), Name: n.Name, Permissions: n.Permissions, CreatedBy: by.Actor, CreatedAt: k.now(), ExpiresAt: k.now().Add(cmp.Or(n.Life, DefaultKeyLife)),
 	}, nil
 }
 

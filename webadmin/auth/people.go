@@ -24,17 +24,23 @@ type NewPerson struct {
 	Role        Role
 }
 
+// Validate says what is wrong with the fields. Errors: a *FieldError for each field that
+// is at fault, joined.
+func (n NewPerson) Validate() error {
+	_, email := parseEmail(n.Email)
+	_, name := parseName(n.Name)
+	_, role := parseRole(n.Role)
+	return errors.Join(email, name, role)
+}
+
 // Create invites a local person and returns the code of the setup link. Errors:
 // *FieldError, ErrEmailTaken.
 func (p *People) Create(ctx context.Context, n NewPerson, by By) (it Person, code string, err error) {
-	it = Person{ID: newID("per_"), CreatedAt: p.now()}
+	if err := n.Validate(); err != nil {
+		return Person{}, "", err
+	}
+	it = Person{ID: newID("per_"), CreatedAt: p.now(), Name: n.Name, Role: n.Role}
 	if it.Email, err = parseEmail(n.Email); err != nil {
-		return it, "", err
-	}
-	if it.Name, err = parseName(n.Name); err != nil {
-		return it, "", err
-	}
-	if it.Role, err = parseRole(n.Role); err != nil {
 		return it, "", err
 	}
 	err = p.Store.AuthTx(ctx, func(tx Tx) error {
@@ -89,6 +95,19 @@ type Change struct {
 	Disabled *bool
 	// Keys are those that the person made, if the change takes permissions away.
 	Keys KeysOf
+}
+
+// Validate says what is wrong with the fields. Errors: a *FieldError for each field that
+// is at fault, joined.
+func (c Change) Validate() error {
+	var name, role error
+	if c.Name != nil {
+		_, name = parseName(*c.Name)
+	}
+	if c.Role != nil {
+		_, role = parseRole(*c.Role)
+	}
+	return errors.Join(name, role)
 }
 
 // rights are what a person may do now: nothing while disabled.

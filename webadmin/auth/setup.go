@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
@@ -128,6 +129,9 @@ type Setup struct {
 // ErrLinkRefused, *FieldError, *TooManyError.
 func (p *People) Redeem(ctx context.Context, q Setup, from From) (SignedIn, error) {
 	l, it, err := p.linked(ctx, p.Store.AuthRows(), q)
+	if _, ok := errors.AsType[*FieldError](err); ok { // the link is valid
+		return SignedIn{}, errors.Join(err, checkNewPassword(q.Password, strings.ToLower(q.Email)))
+	}
 	if err != nil {
 		return SignedIn{}, p.refuseLink(ctx, err, from)
 	}
@@ -208,12 +212,9 @@ func (p *People) firstOwner(ctx context.Context, tx Tx, q Setup) (Person, error)
 	if needed, err := setupNeeded(ctx, tx); err != nil || !needed {
 		return Person{}, errors.Join(err, ErrLinkRefused)
 	}
-	email, err := parseEmail(q.Email)
-	if err != nil {
-		return Person{}, err
-	}
-	name, err := parseName(q.Name)
-	if err != nil {
+	email, badEmail := parseEmail(q.Email)
+	name, badName := parseName(q.Name)
+	if err := errors.Join(badEmail, badName); err != nil {
 		return Person{}, err
 	}
 	if err := free(ctx, tx, email); err != nil {

@@ -5,10 +5,10 @@
 // compares with what this package writes), and no program contains it: descriptions
 // of types come from the comments in their source.
 //
-// Main types, in reading order: Operation, Parameter, Document.
+// Main types, in reading order: Config, Operation, Parameter, Problem, Document.
 //
 // Only functions and values; safe for concurrent use.
 //
-// Invariants: equal input gives equal bytes; every status that the API can answer
-// an operation with is in the document.
+// Invariants: equal input gives equal bytes; every status and type of problem that an
+// operation can answer with is in the document; whatever has a schema has an example.
 package openapi

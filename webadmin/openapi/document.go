@@ -2,34 +2,38 @@ package openapi
 
 import (
 	"encoding/json"
-	"net/http"
+	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Operation is one method of one path.
 type Operation struct {
-	Method, Path               string // as gin writes it, "/tokens/:id"
+	Method, Path, ID           string // the path as gin writes it, "/tokens/:id"
 	Tag, Summary, Description  string
 	Permission                 string // empty when Public
 	Public, StepUp, Idempotent bool
+	// ByPerson is for a person with a session, and for no program.
+	ByPerson bool
 	// Form is a request that is form encoded.
 	Form          bool
 	Query, Params []Parameter
 	Request       any
 	// Replies by status; Stream is one whose data is a value of its field.
-	Replies  map[int]any
-	Problems []int
+	Replies map[int]any
+	// Problems are types of Config.Problems.
+	Problems []string
 }
 
 // Parameter is a query, path or header parameter.
 type Parameter struct {
 	Name, Description, Pattern string
 	Enum                       []string
-	Integer                    bool
+	Integer, Time              bool
 	Min, Max, MaxLength        int
+	// Shared is the name of a component, of a parameter that many operations have.
+	Shared string
 }
 
 // Stream is a reply of server-sent events.
@@ -38,32 +42,72 @@ type Stream struct{ Data any }
 // Lines is a reply of JSON lines, each a value of its field.
 type Lines struct{ Data any }
 
+// Tag is a group of operations.
+type Tag struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+// Server is where the API is.
+type Server struct {
+	URL         string `json:"url"`
+	Description string `json:"description"`
+}
+
+// Problem is a type of problems.
+type Problem struct {
+	Type, Title, When, Do string
+	Status                int
+	Example               any
+}
+
 // Config is what Document needs beside the operations.
 type Config struct {
 	Title, Description, Version, Base string
+	Tags                              []Tag
+	Servers                           []Server
 	// Problem is a zero value of the type of all refusals.
 	Problem any
 	// ProblemType is its media type.
 	ProblemType string
+	// Problems are all types of problems.
+	Problems []Problem
 	// Source is the directory of the Go files of the types.
 	Source string
 	// TokenURL is where OAuth clients get access tokens.
 	TokenURL string
+	// Scopes says what each permission allows.
+	Scopes map[string]string
 	// Cookie is the name of the session cookie, CSRF the header that goes with it.
 	Cookie, CSRF string
 }
 
 type object = map[string]any
 
-// Document writes the document.
+// document is what is written so far.
+type document struct {
+	cfg Config
+	*schemas
+
+	parameters, responses, headers, examples object
+}
+
+// Document writes the document. It fails if the document would be incomplete, and says
+// what is missing.
 func Document(c Config, ops []Operation) ([]byte, error) {
 	comments, err := readComments(c.Source)
 	if err != nil {
 		return nil, err
 	}
-	d := &document{cfg: c, schemas: schemas{comments: comments, components: object{}}, scopes: object{}}
+	d := &document{
+		cfg: c, schemas: &schemas{comments: comments, components: object{}},
+		parameters: object{}, responses: object{}, headers: headers(), examples: object{},
+	}
 	paths := object{}
 	for _, o := range ops {
+		if err := d.check(o); err != nil {
+			return nil, err
+		}
 		path := c.Base + pathParam.ReplaceAllString(o.Path, "{$1}")
 		item, _ := paths[path].(object)
 		if item == nil {
@@ -72,188 +116,60 @@ func Document(c Config, ops []Operation) ([]byte, error) {
 		}
 		item[strings.ToLower(o.Method)] = d.operation(o)
 	}
-	out := object{
+	if len(d.missing) > 0 {
+		return nil, fmt.Errorf("no example for %s: give each field a tag example:\"…\" in internal/adminapi, or its name a row in webadmin/openapi/examples.go", strings.Join(d.missing, ", "))
+	}
+	b, err := json.MarshalIndent(d.object(paths), "", " ")
+	return append(b, '\n'), err
+}
+
+// operationID is a verb and its object.
+var operationID = regexp.MustCompile(`^[a-z]+([A-Z][A-Za-z]+)?$`)
+
+// check says what a row of the table lacks.
+func (d *document) check(o Operation) error {
+	name := o.Method + " " + o.Path
+	switch {
+	case !operationID.MatchString(o.ID):
+		return fmt.Errorf("%s needs an id that is a verb and its object, such as listTokens, not %q", name, o.ID)
+	case o.Summary == "":
+		return fmt.Errorf("%s needs a summary", name)
+	case !slices.ContainsFunc(d.cfg.Tags, func(t Tag) bool { return t.Name == o.Tag }):
+		return fmt.Errorf("%s has the tag %q, which has no description", name, o.Tag)
+	case !o.Public && d.cfg.Scopes[o.Permission] == "":
+		return fmt.Errorf("%s needs the permission %q, which has no description", name, o.Permission)
+	}
+	for _, typ := range o.Problems {
+		if !slices.ContainsFunc(d.cfg.Problems, func(p Problem) bool { return p.Type == typ }) {
+			return fmt.Errorf("%s has a problem of the unknown type %q", name, typ)
+		}
+	}
+	return nil
+}
+
+func (d *document) object(paths object) object {
+	scopes := object{}
+	for scope, text := range d.cfg.Scopes {
+		scopes[scope] = text
+	}
+	return object{
 		"openapi": "3.1.0",
-		"info":    object{"title": c.Title, "description": c.Description, "version": c.Version},
-		"paths":   paths,
+		"info": object{
+			"title": d.cfg.Title, "description": d.cfg.Description, "version": d.cfg.Version,
+			"license": object{"name": "Apache 2.0", "identifier": "Apache-2.0"},
+		},
+		"servers": d.cfg.Servers, "tags": d.cfg.Tags, "paths": paths,
 		"components": object{
-			"schemas": d.components,
+			"schemas": d.components, "parameters": d.parameters, "responses": d.responses, "headers": d.headers, "examples": d.examples,
 			"securitySchemes": object{
-				"session": object{"type": "apiKey", "in": "cookie", "name": c.Cookie, "description": "a person who signed in"},
-				"csrf":    object{"type": "apiKey", "in": "header", "name": c.CSRF, "description": "goes with the cookie, on everything but GET"},
-				"bearer":  object{"type": "http", "scheme": "bearer", "description": "an API key"},
+				"session": object{"type": "apiKey", "in": "cookie", "name": d.cfg.Cookie, "description": "A person who signed in. Without TLS the name of the cookie has no `__Host-` before it."},
+				"csrf":    object{"type": "apiKey", "in": "header", "name": d.cfg.CSRF, "description": "Goes with the cookie, on everything but GET: the `csrf_token` of getSession."},
+				"bearer":  object{"type": "http", "scheme": "bearer", "description": "An API key, or the token of a command line that a person signed in."},
 				"oauth": object{
-					"type": "oauth2", "description": "a short-lived access token; the client is an API key",
-					"flows": object{"clientCredentials": object{"tokenUrl": c.TokenURL, "scopes": d.scopes}},
+					"type": "oauth2", "description": "An access token that ends soon. The client is an API key.",
+					"flows": object{"clientCredentials": object{"tokenUrl": d.cfg.TokenURL, "scopes": scopes}},
 				},
 			},
 		},
 	}
-	b, err := json.MarshalIndent(out, "", " ")
-	return append(b, '\n'), err
-}
-
-var (
-	pathParam = regexp.MustCompile(`:([a-z_]+)`)
-	words     = regexp.MustCompile(`[a-z]+`)
-)
-
-type document struct {
-	cfg Config
-	schemas
-	scopes object
-}
-
-func (d *document) operation(o Operation) object {
-	out := object{
-		"operationId": operationID(o), "summary": o.Summary, "tags": []string{o.Tag},
-		"responses": d.responses(o), "security": d.security(o),
-	}
-	text := o.Description
-	if o.Permission != "" {
-		text = strings.TrimSpace(text + "\n\nNeeds the permission `" + o.Permission + "`.")
-	}
-	if o.StepUp {
-		text += " A person must have signed in again within the last five minutes."
-	}
-	if text != "" {
-		out["description"] = text
-	}
-	if p := d.parameters(o); len(p) > 0 {
-		out["parameters"] = p
-	}
-	if o.Request != nil {
-		media := "application/json"
-		if o.Form {
-			media = "application/x-www-form-urlencoded"
-		}
-		out["requestBody"] = object{"required": true, "content": object{media: object{"schema": d.request(o.Request)}}}
-	}
-	return out
-}
-
-func operationID(o Operation) string {
-	id := strings.ToLower(o.Method)
-	for _, w := range words.FindAllString(o.Path, -1) {
-		id += strings.ToUpper(w[:1]) + w[1:]
-	}
-	return id
-}
-
-func (d *document) security(o Operation) []object {
-	if o.Public {
-		return []object{}
-	}
-	d.scopes[o.Permission] = "permission " + o.Permission
-	session := object{"session": []string{}}
-	if o.Method != http.MethodGet {
-		session["csrf"] = []string{}
-	}
-	return []object{session, {"bearer": []string{}}, {"oauth": []string{o.Permission}}}
-}
-
-func (d *document) parameters(o Operation) []object {
-	var out []object
-	for _, m := range pathParam.FindAllStringSubmatch(o.Path, -1) {
-		p := Parameter{Name: m[1]}
-		if i := slices.IndexFunc(o.Params, func(p Parameter) bool { return p.Name == m[1] }); i >= 0 {
-			p = o.Params[i]
-		}
-		out = append(out, p.object("path", true))
-	}
-	for _, p := range o.Query {
-		out = append(out, p.object("query", false))
-	}
-	for _, p := range headers(o) {
-		out = append(out, p.object("header", false))
-	}
-	return out
-}
-
-// headers are the request headers that an operation looks at.
-func headers(o Operation) []Parameter {
-	var out []Parameter
-	if o.Idempotent {
-		out = append(out, Parameter{
-			Name: "Idempotency-Key", Pattern: "^[!-~]+$", MaxLength: 128,
-			Description: "a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again",
-		})
-	}
-	if _, ok := o.Replies[http.StatusNotModified]; ok {
-		out = append(out, Parameter{Name: "If-None-Match", Description: "the ETag of the page that the caller has"})
-	}
-	if _, ok := o.Replies[http.StatusOK].(Stream); ok {
-		out = append(out, Parameter{Name: "Last-Event-ID", Description: "the id of the last event that the caller has read"})
-	}
-	return out
-}
-
-func (p Parameter) object(in string, required bool) object {
-	schema := object{"type": "string"}
-	switch {
-	case p.Integer:
-		schema = object{"type": "integer", "minimum": p.Min, "maximum": p.Max}
-	case len(p.Enum) > 0:
-		schema["enum"] = p.Enum
-	}
-	if p.Pattern != "" {
-		schema["pattern"] = p.Pattern
-	}
-	if p.MaxLength > 0 {
-		schema["maxLength"] = p.MaxLength
-	}
-	out := object{"name": p.Name, "in": in, "schema": schema}
-	if p.Description != "" {
-		out["description"] = p.Description
-	}
-	if required {
-		out["required"] = true
-	}
-	return out
-}
-
-func (d *document) responses(o Operation) object {
-	out := object{}
-	for status, body := range o.Replies {
-		r := object{"description": http.StatusText(status)}
-		switch body := body.(type) {
-		case nil:
-		case Stream:
-			r["description"] = "A stream of events; the data of each is this object"
-			r["content"] = object{"text/event-stream": object{"schema": d.reply(body.Data)}}
-		case Lines:
-			r["description"] = "One object a line"
-			r["content"] = object{"application/x-ndjson": object{"schema": d.reply(body.Data)}}
-		default:
-			r["content"] = object{"application/json": object{"schema": d.reply(body)}}
-		}
-		out[strconv.Itoa(status)] = r
-	}
-	for _, status := range o.problems() {
-		out[strconv.Itoa(status)] = object{
-			"description": http.StatusText(status),
-			"content":     object{d.cfg.ProblemType: object{"schema": d.reply(d.cfg.Problem)}},
-		}
-	}
-	return out
-}
-
-// problems are the statuses of all refusals: those of the operation itself and
-// those of what stands before its handler. Public ones refuse too: pages of other
-// sites, wrong passwords, and who tries too often.
-func (o Operation) problems() []int {
-	out := append([]int{
-		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests,
-		http.StatusInternalServerError, http.StatusServiceUnavailable,
-	}, o.Problems...)
-	if o.Request != nil || o.Idempotent {
-		out = append(out, http.StatusRequestEntityTooLarge)
-	}
-	if o.Request != nil {
-		out = append(out, http.StatusUnsupportedMediaType)
-	}
-	if o.Idempotent {
-		out = append(out, http.StatusConflict, http.StatusUnprocessableEntity)
-	}
-	return out
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -55,10 +56,19 @@ func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) er
 	case e.Type == adminapi.TypeLiveMember:
 		told.Detail = "a host with this id is enrolled: add --replace, then redeeming the new token revokes that host"
 	case e.Type == adminapi.TypeInvalidRequest:
-		if flag := strings.ReplaceAll(e.Field, "_", "-"); cmd.Flags().Lookup(flag) != nil {
-			told.Field = "--" + flag
+		told.Field, told.Errors = flagOf(cmd, e.Field), slices.Clone(e.Errors)
+		for i := range told.Errors {
+			told.Errors[i].Name = flagOf(cmd, told.Errors[i].Name)
 		}
 		return cli.UsageError(&told)
 	}
 	return &told
+}
+
+// flagOf is the flag that sets a field, or the field if none does.
+func flagOf(cmd *cobra.Command, field string) string {
+	if flag := strings.ReplaceAll(field, "_", "-"); field != "" && cmd.Flags().Lookup(flag) != nil {
+		return "--" + flag
+	}
+	return field
 }

@@ -101,7 +101,8 @@ func (e *Env) Run(t testing.TB) (stop func()) {
 }
 
 // New returns an admin API that listens and does not serve; its Handler does.
-// Options go over its configuration, and put real parts in the place of fakes.
+// Options go over its configuration, and put real parts in the place of fakes. When the
+// test ends, openapi.json must have every problem that the API answered with.
 func New(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
 	clock := NewClock()
@@ -155,6 +156,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	srv, err := api.New(c)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() }) // Run has closed it already
+	t.Cleanup(func() { requireDeclared(t, srv.Handler(), logs) })
 	e.Server, e.URL = srv, "http://"+srv.Addr().String()
 	return e
 }

@@ -15,7 +15,7 @@ export interface paths {
          * List audit events, newest first
          * @description Needs the permission `audit:read`.
          */
-        get: operations["getAudit"];
+        get: operations["listAuditEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -57,7 +57,7 @@ export interface paths {
          *
          *     Needs the permission `audit:read`.
          */
-        get: operations["getAuditExport"];
+        get: operations["exportAuditEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -99,7 +99,7 @@ export interface paths {
          * Show the authorities, the current or last rotation, and the outage budget
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getCa"];
+        get: operations["getCA"];
         put?: never;
         post?: never;
         delete?: never;
@@ -119,7 +119,7 @@ export interface paths {
          * Show the bootstrap CA and its replacement
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getCaBootstrap"];
+        get: operations["getBootstrapCA"];
         put?: never;
         post?: never;
         delete?: never;
@@ -141,9 +141,11 @@ export interface paths {
          * Start to replace the bootstrap CA
          * @description With dry_run the reply is 200 and a preview; otherwise 202, and the replacement continues without the caller.
          *
-         *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `ca:rotate`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postCaBootstrapReplacements"];
+        post: operations["startBootstrapReplacement"];
         delete?: never;
         options?: never;
         head?: never;
@@ -161,9 +163,11 @@ export interface paths {
         put?: never;
         /**
          * Abort the replacement of the bootstrap CA, until the new one signs
-         * @description Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
+         * @description Needs the permission `ca:rotate`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postCaBootstrapReplacementsAbort"];
+        post: operations["abortBootstrapReplacement"];
         delete?: never;
         options?: never;
         head?: never;
@@ -183,9 +187,11 @@ export interface paths {
          * Start a CA rotation, or show what it would do
          * @description With dry_run the reply is 200 and a preview; otherwise 202, and the rotation continues without the caller. Once the new authority is active, the old one cannot be restored: confirm must name the operation, "rotate" or "emergency".
          *
-         *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `ca:rotate`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postCaRotations"];
+        post: operations["startRotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -203,9 +209,11 @@ export interface paths {
         put?: never;
         /**
          * Abort the unfinished rotation, while that is possible
-         * @description Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
+         * @description Needs the permission `ca:rotate`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postCaRotationsAbort"];
+        post: operations["abortRotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -225,9 +233,11 @@ export interface paths {
          * Continue the paused rotation
          * @description confirm must be "resume".
          *
-         *     Needs the permission `ca:rotate`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `ca:rotate`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postCaRotationsResume"];
+        post: operations["resumeRotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -246,8 +256,10 @@ export interface paths {
         /**
          * Open a claim link, once
          * @description The body is an empty object. Every link that does not open gets the same answer. A second opening is reported to the operator, and revokes a token that was not redeemed yet.
+         *
+         *     Needs no credentials.
          */
-        post: operations["postClaimsCode"];
+        post: operations["openClaim"];
         delete?: never;
         options?: never;
         head?: never;
@@ -265,7 +277,7 @@ export interface paths {
          * List connectors
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getConnectors"];
+        get: operations["listConnectors"];
         put?: never;
         post?: never;
         delete?: never;
@@ -285,7 +297,7 @@ export interface paths {
          * Show one connector, also a revoked one
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getConnectorsId"];
+        get: operations["getConnector"];
         put?: never;
         post?: never;
         /**
@@ -294,7 +306,7 @@ export interface paths {
          *
          *     Needs the permission `members:revoke`.
          */
-        delete: operations["deleteConnectorsId"];
+        delete: operations["revokeConnector"];
         options?: never;
         head?: never;
         patch?: never;
@@ -313,9 +325,11 @@ export interface paths {
          * Approve the sign-in of a command line with your own account
          * @description It has the permissions of your role, but cannot manage people and keys or change your account. It ends after 8 hours, and with all your other sessions.
          *
-         *     Needs the permission `self`. A person must have signed in again within the last five minutes.
+         *     Only for a person with a session.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postDeviceApprove"];
+        post: operations["approveDevice"];
         delete?: never;
         options?: never;
         head?: never;
@@ -333,9 +347,9 @@ export interface paths {
         put?: never;
         /**
          * Deny the sign-in of a command line
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        post: operations["postDeviceDeny"];
+        post: operations["denyDevice"];
         delete?: never;
         options?: never;
         head?: never;
@@ -353,9 +367,9 @@ export interface paths {
         put?: never;
         /**
          * Show the command line that waits for approval with this code
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        post: operations["postDeviceLook"];
+        post: operations["getWaitingDevice"];
         delete?: never;
         options?: never;
         head?: never;
@@ -395,7 +409,7 @@ export interface paths {
          *
          *     Needs the permission `fleet:read`.
          */
-        get: operations["getEvents"];
+        get: operations["streamEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -415,7 +429,7 @@ export interface paths {
          * List hosts
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getHosts"];
+        get: operations["listHosts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -435,7 +449,7 @@ export interface paths {
          * Show one host, also a revoked one
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getHostsId"];
+        get: operations["getHost"];
         put?: never;
         post?: never;
         delete?: never;
@@ -455,15 +469,17 @@ export interface paths {
          * List API keys, expired and revoked ones too, newest first
          * @description Needs the permission `keys:manage`.
          */
-        get: operations["getKeys"];
+        get: operations["listKeys"];
         put?: never;
         /**
          * Create an API key
          * @description Only this reply contains the secret. A key cannot have a permission that its creator does not have. A key that another key created ends when that key expires or is revoked.
          *
-         *     Needs the permission `keys:manage`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `keys:manage`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postKeys"];
+        post: operations["createKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -484,7 +500,7 @@ export interface paths {
          * Revoke an API key, its access tokens and the keys that it created
          * @description Needs the permission `keys:manage`.
          */
-        delete: operations["deleteKeysId"];
+        delete: operations["revokeKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -501,7 +517,7 @@ export interface paths {
          * List signed-in command lines, newest first
          * @description Needs the permission `keys:manage`.
          */
-        get: operations["getLogins"];
+        get: operations["listLogins"];
         put?: never;
         post?: never;
         delete?: never;
@@ -524,7 +540,7 @@ export interface paths {
          * Sign out the command line of any person
          * @description Needs the permission `keys:manage`.
          */
-        delete: operations["deleteLoginsId"];
+        delete: operations["endLogin"];
         options?: never;
         head?: never;
         patch?: never;
@@ -541,9 +557,9 @@ export interface paths {
         put?: never;
         /**
          * Change your own password, which ends your other sessions
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        post: operations["postMePassword"];
+        post: operations["changeMyPassword"];
         delete?: never;
         options?: never;
         head?: never;
@@ -559,16 +575,16 @@ export interface paths {
         };
         /**
          * List your own sessions, newest first
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        get: operations["getMeSessions"];
+        get: operations["listMySessions"];
         put?: never;
         post?: never;
         /**
          * Sign out everywhere: all browsers, this one too, and all command lines
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        delete: operations["deleteMeSessions"];
+        delete: operations["endMySessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -586,9 +602,9 @@ export interface paths {
         post?: never;
         /**
          * End one of your own sessions
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        delete: operations["deleteMeSessionsId"];
+        delete: operations["endMySession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -605,14 +621,18 @@ export interface paths {
         put?: never;
         /**
          * Create a second factor, which is in effect once you confirm it
-         * @description Needs the permission `self`. A person must have signed in again within the last five minutes.
+         * @description Only for a person with a session.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postMeTotp"];
+        post: operations["createMyTOTP"];
         /**
          * Turn off the second factor
-         * @description Needs the permission `self`. A person must have signed in again within the last five minutes.
+         * @description Only for a person with a session.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        delete: operations["deleteMeTotp"];
+        delete: operations["deleteMyTOTP"];
         options?: never;
         head?: never;
         patch?: never;
@@ -629,9 +649,11 @@ export interface paths {
         put?: never;
         /**
          * Confirm the second factor with its first code
-         * @description Needs the permission `self`. A person must have signed in again within the last five minutes.
+         * @description Only for a person with a session.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postMeTotpConfirm"];
+        post: operations["confirmMyTOTP"];
         delete?: never;
         options?: never;
         head?: never;
@@ -649,7 +671,7 @@ export interface paths {
          * List networks, which group connectors
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getNetworks"];
+        get: operations["listNetworks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -670,8 +692,10 @@ export interface paths {
         /**
          * Start the sign-in of a command line
          * @description RFC 8628 section 3.1, form-encoded. A person who is signed in types the user_code at the verification_uri; meanwhile POST /oauth/token with the device_code returns the state of the sign-in.
+         *
+         *     Needs no credentials.
          */
-        post: operations["postOauthDeviceAuthorization"];
+        post: operations["startDeviceSignIn"];
         delete?: never;
         options?: never;
         head?: never;
@@ -690,8 +714,10 @@ export interface paths {
         /**
          * Sign out a command line by its token
          * @description RFC 7009, form-encoded. An unknown token gets the same reply.
+         *
+         *     Needs no credentials.
          */
-        post: operations["postOauthRevoke"];
+        post: operations["revokeAccessToken"];
         delete?: never;
         options?: never;
         head?: never;
@@ -710,8 +736,10 @@ export interface paths {
         /**
          * Get an access token for an API key
          * @description OAuth 2.0 client credentials (RFC 6749 section 4.4), form-encoded: grant_type=client_credentials, client_id is the key's id and client_secret the key, in the body or by HTTP Basic; scope may ask for less. A command line sends the grant_type of RFC 8628, client_id=grpccontroller-cli and its device_code instead. Problems have the field error of section 5.2.
+         *
+         *     Needs no credentials.
          */
-        post: operations["postOauthToken"];
+        post: operations["createAccessToken"];
         delete?: never;
         options?: never;
         head?: never;
@@ -725,8 +753,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This document */
-        get: operations["getOpenapiJson"];
+        /**
+         * This document
+         * @description Needs no credentials.
+         */
+        get: operations["getOpenAPIDocument"];
         put?: never;
         post?: never;
         delete?: never;
@@ -746,15 +777,17 @@ export interface paths {
          * List the people who may sign in
          * @description Needs the permission `people:manage`.
          */
-        get: operations["getPeople"];
+        get: operations["listPeople"];
         put?: never;
         /**
          * Invite somebody
          * @description Only this reply contains the setup link, which works once, within 24 h.
          *
-         *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `people:manage`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postPeople"];
+        post: operations["createPerson"];
         delete?: never;
         options?: never;
         head?: never;
@@ -775,18 +808,22 @@ export interface paths {
          * Remove a person and end their sessions
          * @description Revokes the API keys that the person created, and the keys that those created; keys=keep leaves them.
          *
-         *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `people:manage`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        delete: operations["deletePeopleId"];
+        delete: operations["deletePerson"];
         options?: never;
         head?: never;
         /**
          * Change the name or role of a person, disable or enable them
          * @description A changed role or disabling ends that person's sessions at once, and revokes those API keys of the person that have more permissions than the person has now (keys: keep leaves them). You cannot change your own role, and the last owner with a password cannot be changed.
          *
-         *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `people:manage`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        patch: operations["patchPeopleId"];
+        patch: operations["updatePerson"];
         trace?: never;
     };
     "/api/admin/people/{id}/reset": {
@@ -802,9 +839,11 @@ export interface paths {
          * Reset a person's password and second factor, end their sessions, and return a new setup link
          * @description confirm must be "reset".
          *
-         *     Needs the permission `people:manage`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `people:manage`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postPeopleIdReset"];
+        post: operations["resetPerson"];
         delete?: never;
         options?: never;
         head?: never;
@@ -822,7 +861,7 @@ export interface paths {
          * List hosts that ask to be enrolled without a token, newest first
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getRequests"];
+        get: operations["listRequests"];
         put?: never;
         post?: never;
         delete?: never;
@@ -842,7 +881,7 @@ export interface paths {
          * Show one enrollment request
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getRequestsId"];
+        get: operations["getRequest"];
         put?: never;
         post?: never;
         delete?: never;
@@ -864,9 +903,11 @@ export interface paths {
          * Approve an enrollment request
          * @description Needs the whole fingerprint, or its last group, which only the host's own screen shows. The third wrong fingerprint denies the request.
          *
-         *     Needs the permission `requests:decide`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `requests:decide`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postRequestsIdApprove"];
+        post: operations["approveRequest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -886,7 +927,7 @@ export interface paths {
          * Deny an enrollment request; the decision is final
          * @description Needs the permission `requests:decide`.
          */
-        post: operations["postRequestsIdDeny"];
+        post: operations["denyRequest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -924,20 +965,22 @@ export interface paths {
         };
         /**
          * Show who is signed in
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
         get: operations["getSession"];
         put?: never;
         /**
          * Sign in with a password
          * @description If the reply is 401 with the type totp-required, send the same request again with the code. The session is in a cookie.
+         *
+         *     Needs no credentials.
          */
-        post: operations["postSession"];
+        post: operations["signIn"];
         /**
          * Sign out
-         * @description Needs the permission `self`.
+         * @description Only for a person with a session.
          */
-        delete: operations["deleteSession"];
+        delete: operations["signOut"];
         options?: never;
         head?: never;
         patch?: never;
@@ -953,8 +996,10 @@ export interface paths {
         /**
          * Return from the identity provider
          * @description The provider adds its own parameters. Every error redirects to /sign-in?error=oidc-refused.
+         *
+         *     Needs no credentials.
          */
-        get: operations["getSessionOidcCallback"];
+        get: operations["finishOIDCSignIn"];
         put?: never;
         post?: never;
         delete?: never;
@@ -973,8 +1018,10 @@ export interface paths {
         /**
          * Go to the identity provider to sign in
          * @description For a browser: it answers with a redirect, also when the provider is down (to /sign-in?error=oidc-unavailable).
+         *
+         *     Needs no credentials.
          */
-        get: operations["getSessionOidcStart"];
+        get: operations["startOIDCSignIn"];
         put?: never;
         post?: never;
         delete?: never;
@@ -996,9 +1043,9 @@ export interface paths {
          * Re-authenticate for an operation that needs a recent sign-in
          * @description It is valid for five minutes and changes the session's cookie and CSRF token. A person who signed in with the identity provider uses /session/oidc/start?step_up=true instead.
          *
-         *     Needs the permission `self`.
+         *     Only for a person with a session.
          */
-        post: operations["postSessionStepUp"];
+        post: operations["stepUp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1016,7 +1063,7 @@ export interface paths {
          * List everybody's sessions, newest first
          * @description Needs the permission `people:manage`.
          */
-        get: operations["getSessions"];
+        get: operations["listSessions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1039,7 +1086,7 @@ export interface paths {
          * End anybody's session
          * @description Needs the permission `people:manage`.
          */
-        delete: operations["deleteSessionsId"];
+        delete: operations["endSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1072,14 +1119,19 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show the ways to sign in */
+        /**
+         * Show the ways to sign in
+         * @description Needs no credentials.
+         */
         get: operations["getSetup"];
         put?: never;
         /**
          * Use a setup link: set a password and sign in
          * @description The code is that of the link that the controller printed at its first start, or of an invitation or a reset. It works once, within 24 h.
+         *
+         *     Needs no credentials.
          */
-        post: operations["postSetup"];
+        post: operations["useSetupLink"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1117,15 +1169,17 @@ export interface paths {
          * List enrollment tokens, newest first
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getTokens"];
+        get: operations["listTokens"];
         put?: never;
         /**
          * Create an enrollment token
          * @description Depending on `delivery` the reply has the token itself (`plain`), text that only the recipient's key can decrypt (`sealed`), or a link that opens once (`claim`). None of them can be shown again. A token that an API key makes expires no later than the key, and is revoked with it; `expiry_note` says so.
          *
-         *     Needs the permission `tokens:write`. A person must have signed in again within the last five minutes.
+         *     Needs the permission `tokens:write`.
+         *
+         *     A person must have signed in again within the last five minutes.
          */
-        post: operations["postTokens"];
+        post: operations["createToken"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1146,7 +1200,7 @@ export interface paths {
          * Revoke a pending enrollment token
          * @description Needs the permission `tokens:write`.
          */
-        delete: operations["deleteTokensId"];
+        delete: operations["revokeToken"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1163,7 +1217,7 @@ export interface paths {
          * List tunnelers
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getTunnelers"];
+        get: operations["listTunnelers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1183,7 +1237,7 @@ export interface paths {
          * Show one tunneler, also a revoked one
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getTunnelersId"];
+        get: operations["getTunneler"];
         put?: never;
         post?: never;
         /**
@@ -1192,7 +1246,7 @@ export interface paths {
          *
          *     Needs the permission `members:revoke`.
          */
-        delete: operations["deleteTunnelersId"];
+        delete: operations["revokeTunneler"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1209,7 +1263,7 @@ export interface paths {
          * Show the caller and the caller's permissions
          * @description Needs the permission `fleet:read`.
          */
-        get: operations["getWhoami"];
+        get: operations["getCaller"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1224,137 +1278,274 @@ export interface components {
     schemas: {
         /** @description AccessToken is the reply of POST /oauth/token (RFC 6749 section 5.1). */
         AccessToken: {
+            /** @example eyEXAMPLE */
             access_token: string;
-            /** @description seconds */
+            /**
+             * Format: int64
+             * @description seconds
+             * @example 900
+             */
             expires_in: number;
+            /** @example fleet:read tokens:write */
             scope?: string;
-            /** @description Bearer */
+            /**
+             * @description Bearer
+             * @example Bearer
+             */
             token_type: string;
         };
         /** @description AccessTokenRequest is the form of POST /oauth/token (RFC 6749, section 4.4.2, and RFC 8628 section 3.4). */
         AccessTokenRequest: {
-            /** @description ClientID and ClientSecret are an API key's id and the key; absent with HTTP Basic. */
+            /**
+             * @description ClientID and ClientSecret are an API key's id and the key; absent with HTTP Basic.
+             * @example key_0123456789abcdef
+             */
             client_id?: string;
+            /** @example zta_EXAMPLE */
             client_secret?: string;
-            /** @description DeviceCode is that of a command line. */
+            /**
+             * @description DeviceCode is that of a command line.
+             * @example ztv_EXAMPLE
+             */
             device_code?: string;
-            /** @enum {string} */
+            /**
+             * @example client_credentials
+             * @enum {string}
+             */
             grant_type: "client_credentials" | "urn:ietf:params:oauth:grant-type:device_code";
-            /** @description Scope is a list of permissions, separated by spaces; absent is all of the key's. */
+            /**
+             * @description Scope is a list of permissions, separated by spaces; absent is all of the key's.
+             * @example fleet:read tokens:write
+             */
             scope?: string;
         };
         /** @description Approval approves a request: POST /requests/:id/approve. */
         Approval: {
-            /** @description Fingerprint is all of it, or its last group, as the host's screen shows it. Case, spaces and dashes do not count. */
+            /**
+             * @description Fingerprint is all of it, or its last group, as the host's screen shows it. Case, spaces and dashes do not count.
+             * @example MNPQ
+             */
             fingerprint: string;
-            /** @description ID, if given, must be the id that the host asks for. */
+            /**
+             * @description ID, if given, must be the id that the host asks for.
+             * @example connector-local-01
+             */
             id?: string;
-            /** @description Replace must be true when an enrolled host has the id; that host is revoked. */
+            /**
+             * @description Replace must be true when an enrolled host has the id; that host is revoked.
+             * @example false
+             */
             replace?: boolean;
         };
         /** @description Attention is one thing that an operator has to look into. */
         Attention: {
+            /** @example Revoke it and enroll the right host again. */
             do: string;
-            /** @description Found says what is wrong, Do what to do. */
+            /**
+             * @description Found says what is wrong, Do what to do.
+             * @example Two machines use the key of its host.
+             */
             found: string;
-            /** @enum {string} */
+            /**
+             * @example refusing
+             * @enum {string}
+             */
             kind: "refusing" | "outdated" | "cloned" | "contested" | "bootstrap_ca" | "recovery_key";
-            /** @description Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member. */
+            /**
+             * @description Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
+             * @example connector/connector-local-01
+             */
             member?: string;
         };
         /** @description AuditCheckpoint is the newest signed state of the log. */
         AuditCheckpoint: {
-            /** @description Note is signed (c2sp.org/tlog-checkpoint); empty while the log is. */
+            /**
+             * @description Note is signed (c2sp.org/tlog-checkpoint); empty while the log is.
+             * @example mycorp.internal
+             *     1234
+             *     qqo=
+             */
             note: string;
+            /**
+             * Format: int64
+             * @example 1234
+             */
             size: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             time?: string;
+            /** @example mycorp.internal+6f1ed002+AQID */
             verifier_key: string;
         };
         /** @description AuditEvent is one record of the audit log. */
         AuditEvent: {
+            /** @example token.create */
             action: string;
-            /** @description "" is an unknown caller */
+            /**
+             * @description "" is an unknown caller
+             * @example person:per_0123456789abcdef
+             */
             actor: string;
             after?: unknown;
             /** @description Before and After are the target's state around a change, any JSON. */
             before?: unknown;
-            /** @description Index is the place in the Merkle log; absent until the event has one, which is at most a second. */
+            /**
+             * Format: int64
+             * @description Index is the place in the Merkle log; absent until the event has one, which is at most a second.
+             * @example 1
+             */
             index?: number;
-            /** @description "success" or "denied" */
+            /**
+             * @description "success" or "denied"
+             * @example success
+             */
             outcome: string;
+            /** @example  */
             reason?: string;
+            /** @example 8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e */
             request_id?: string;
+            /** @example 192.0.2.7 */
             source?: string;
+            /** @example token/tok_0123456789abcdef */
             target: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             time: string;
         };
         /** @description AuditList is one page of GET /audit, newest first. */
         AuditList: {
             events: components["schemas"]["AuditEvent"][];
+            /** @example  */
             next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description AuditProblem is the first bad record of the log. */
         AuditProblem: {
+            /** @example token.create */
             action?: string;
+            /** @example must be a duration such as "10m" or "1h30m" */
             detail: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             index: number;
-            /** @description Kind is "changed", "deleted", "reordered", "rewritten", "rolled back", "unsigned tail" or "forged checkpoint". */
+            /**
+             * @description Kind is "changed", "deleted", "reordered", "rewritten", "rolled back", "unsigned tail" or "forged checkpoint".
+             * @example changed
+             */
             kind: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             time?: string;
         };
         /** @description AuditVerification is the reply to GET /audit/verification. */
         AuditVerification: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             checked_at?: string;
             checkpoint: components["schemas"]["AuditCheckpoint"];
             problem?: components["schemas"]["AuditProblem"];
-            /** @description that it verified */
+            /**
+             * Format: int64
+             * @description that it verified
+             * @example 1234
+             */
             records: number;
+            /** @example false */
             running: boolean;
+            /** @example 1.5 */
             seconds: number;
-            /** @description State of the controller's own last check: "pending", "ok", "bad" or "failed". */
+            /**
+             * @description State of the controller's own last check: "pending", "ok", "bad" or "failed".
+             * @example ok
+             */
             state: string;
             witnesses: components["schemas"]["AuditWitness"][];
         };
         /** @description AuditWitness is a connector that keeps a checkpoint of the log. */
         AuditWitness: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             at: string;
+            /** @example connector-local-01 */
             connector_id: string;
-            /** @description Failure is why it refused the newest checkpoint; empty if it did not. */
+            /**
+             * @description Failure is why it refused the newest checkpoint; empty if it did not.
+             * @example the checkpoint is not signed by the key that I know
+             */
             failure?: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             size: number;
         };
         /** @description Authority is one X.509 authority. */
         Authority: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
+            /** @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11 */
             id: string;
-            /** @description State is active, prepared, old or, where this SPIRE server does not say, other: another server's, or one that it has forgotten. */
+            /**
+             * @description State is active, prepared, old or, where this SPIRE server does not say, other: another server's, or one that it has forgotten.
+             * @example active
+             */
             state: string;
+            /** @example false */
             tainted: boolean;
-            /** @description it is in the bundle */
+            /**
+             * @description it is in the bundle
+             * @example false
+             */
             trusted: boolean;
         };
         /** @description Automatic is a rotation of SPIRE's own, which waits for nobody. */
         Automatic: {
+            /** @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11 */
             authority: string;
             gate: components["schemas"]["Gate"];
-            /** @description prepared or active */
+            /**
+             * @description prepared or active
+             * @example prepared
+             */
             phase: string;
         };
         /** @description BootstrapAnchor is one certificate of the bootstrap CA. */
         BootstrapAnchor: {
-            /** @description Fingerprint is SHA-256 of the certificate, hexadecimal. */
+            /**
+             * @description Fingerprint is SHA-256 of the certificate, hexadecimal.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
             fingerprint: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             not_after: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             not_before: string;
+            /** @example false */
             signs: boolean;
         };
         /** @description BootstrapCA is the reply to GET /ca/bootstrap: the CA that signs the enrollment listener's and the hosts' certificates, and its replacement. */
@@ -1365,45 +1556,75 @@ export interface components {
         };
         /** @description BootstrapPreview is the reply to a dry run. */
         BootstrapPreview: {
-            /** @description always true */
+            /**
+             * @description always true
+             * @example true
+             */
             dry_run: boolean;
             /** @description Gate is the first wait as it stands: the hosts that have to follow, and those that would block it because their agent has not asked. Offline are not waited for. */
             gate: components["schemas"]["Gate"];
+            /**
+             * Format: int64
+             * @example 0
+             */
             offline?: number;
             steps: string[];
         };
         /** @description BootstrapReplacement is the replacement that runs, or ran last. */
         BootstrapReplacement: {
+            /** @example 10m0s */
             deadline?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             ended_at?: string;
             /** @description Gate is what it waits for now, Offline the hosts that it does not wait for. */
             gate?: components["schemas"]["Gate"];
+            /** @example rep_0123456789abcdef */
             id: string;
+            /** @example 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752 */
             new?: string;
+            /**
+             * Format: int64
+             * @example 0
+             */
             offline?: number;
+            /** @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 */
             old: string;
             /**
              * @description Phase is preparing, prepared (until every host trusts the new CA), activating, activated (until every host has a certificate of it), retiring or retired (until no host trusts the old one).
+             * @example preparing
              * @enum {string}
              */
             phase: "preparing" | "prepared" | "activating" | "activated" | "retiring" | "retired";
             /** @description Skipped are hosts that were not ready at a deadline. They get in later by themselves. */
             skipped: string[];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             started_at: string;
+            /** @example person:per_0123456789abcdef */
             started_by: string;
             /**
              * @description State is running, done or aborted.
+             * @example running
              * @enum {string}
              */
             state: "running" | "done" | "aborted";
         };
         /** @description BootstrapRequest asks for a replacement: POST /ca/bootstrap/replacements. */
         BootstrapRequest: {
-            /** @description Deadline is a Go duration, how long each wait may last, at least 30s; absent is for ever. */
+            /**
+             * @description Deadline is a Go duration, how long each wait may last, at least 30s; absent is for ever.
+             * @example 10m0s
+             */
             deadline?: string;
-            /** @description DryRun only says what would be done. */
+            /**
+             * @description DryRun only says what would be done.
+             * @example true
+             */
             dry_run?: boolean;
         };
         /** @description CA is the reply to GET /ca: the authorities of the trust domain and the rotation that runs, or ran last. */
@@ -1412,41 +1633,69 @@ export interface components {
             automatic?: components["schemas"]["Automatic"];
             outage_budget: components["schemas"]["OutageBudget"];
             rotation?: components["schemas"]["Rotation"];
-            /** @description Upstream is the authority above SPIRE's; rotations are refused then. */
+            /**
+             * @description Upstream is the authority above SPIRE's; rotations are refused then.
+             * @example disk
+             */
             upstream?: string;
         };
         /** @description Caller is who calls: GET /whoami. */
         Caller: {
+            /** @example person:per_0123456789abcdef */
             actor: string;
-            /** @description person or key */
+            /**
+             * @description person or key
+             * @example key
+             */
             kind: string;
+            /** @example deploy */
             name: string;
             permissions: string[];
-            /** @description of a person */
+            /**
+             * @description of a person
+             * @example operator
+             */
             role?: string;
+            /** @example mycorp.internal */
             trust_domain: string;
         };
         /** @description ClaimOpening opens a claim link: POST /claims/:code, with an empty object. */
         ClaimOpening: Record<string, never>;
         /** @description ClaimedToken is what a claim link holds. It is shown this once. */
         ClaimedToken: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
+            /** @example connector-local-01 */
             id: string;
+            /** @example grpcconnector enroll --token-stdin */
             install_command: string;
             install_commands: components["schemas"]["InstallCommand"][];
-            /** @enum {string} */
+            /**
+             * @example connector
+             * @enum {string}
+             */
             kind: "connector" | "tunneler";
+            /** @example ztc_EXAMPLE */
             token: string;
+            /** @example tok_0123456789abcdef */
             token_id: string;
         };
         /** @description Clone is the evidence that a host is cloned. */
         Clone: {
-            /** @description Member is whose stream showed it, "connector/<id>". */
+            /**
+             * @description Member is whose stream showed it, "connector/<id>".
+             * @example connector/connector-local-01
+             */
             member: string;
             /** @description Sightings are both machines, the later one first; only the right host's if the signal is "agent". */
             sightings: components["schemas"]["Sighting"][];
-            /** @description Signal is "instances" (two programs with one identity were here in turn) or "agent" (another SPIRE agent attests with the host's key). */
+            /**
+             * @description Signal is "instances" (two programs with one identity were here in turn) or "agent" (another SPIRE agent attests with the host's key).
+             * @example instances
+             */
             signal: string;
         };
         /** @description Connector is an enrolled connector. */
@@ -1454,172 +1703,355 @@ export interface components {
             /** @description Addresses are host:port at which tunnelers reach it. */
             addresses: string[];
             clone?: components["schemas"]["Clone"];
-            /** @description Cloned says that two machines use the key of this host; Clone says which. */
+            /**
+             * @description Cloned says that two machines use the key of this host; Clone says which.
+             * @example false
+             */
             cloned: boolean;
-            /** @description Contested says that a second key tried the enrollment token of this host. */
+            /**
+             * @description Contested says that a second key tried the enrollment token of this host.
+             * @example false
+             */
             contested: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             enrolled_at: string;
+            /** @example 6f1ed002ab5595859014ebf0951522d9 */
             host_id: string;
+            /** @example connector-local-01 */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_seen?: string;
-            /** @description Network is the id of the network it belongs to. */
+            /**
+             * @description Network is the id of the network it belongs to.
+             * @example default
+             */
             network: string;
+            /**
+             * Format: int64
+             * @example 42
+             */
             policy_revision: number;
+            /** @example 10.0.0.5 */
             private_ip: string;
-            /** @description Refusal is why it refuses what this controller sends, in its own words; absent while it does not. */
+            /**
+             * @description Refusal is why it refuses what this controller sends, in its own words; absent while it does not.
+             * @example the policy is older than the one that I have
+             */
             refusal?: string;
+            /** @example 192.0.2.7:41234 */
             remote_address: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             revoked_at?: string;
+            /** @example spiffe://mycorp.internal/connector/connector-local-01 */
             spiffe_id: string;
-            /** @enum {string} */
+            /**
+             * @example ONLINE
+             * @enum {string}
+             */
             status: "ONLINE" | "OFFLINE";
             /**
              * Format: date-time
              * @description StreamSince is when its open control stream started; absent when OFFLINE.
+             * @example 2030-01-02T15:04:05Z
              */
             stream_since?: string;
             svid: components["schemas"]["SVID"];
+            /** @example v1.2.3 */
             version: string;
         };
         /** @description ConnectorList is one page of GET /connectors. Total counts all pages. */
         ConnectorList: {
             connectors: components["schemas"]["Connector"][];
+            /** @example  */
             next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description Count counts members that are not revoked. */
         Count: {
+            /**
+             * Format: int64
+             * @example 0
+             */
             offline: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             online: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description CreatedKey is the reply to a KeyRequest, and the only one with the secret. */
         CreatedKey: {
             key: components["schemas"]["Key"];
+            /** @example zta_EXAMPLE */
             secret: string;
         };
         /** @description CreatedToken is the reply to a TokenRequest. Depending on the delivery it has Token, SealedToken or ClaimURL, only this once. */
         CreatedToken: {
-            /** @description ClaimURL opens once; the code is in its fragment, which browsers do not send. */
+            /**
+             * @description ClaimURL opens once; the code is in its fragment, which browsers do not send.
+             * @example https://controller.example/claim#EXAMPLE
+             */
             claim_url?: string;
-            /** @enum {string} */
+            /**
+             * @example plain
+             * @enum {string}
+             */
             delivery: "plain" | "sealed" | "claim";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
-            /** @description ExpiryNote says that the token ends sooner than was asked, and why. */
+            /**
+             * @description ExpiryNote says that the token ends sooner than was asked, and why.
+             * @example It expires with the API key that made it.
+             */
             expiry_note?: string;
+            /** @example connector-local-01 */
             id: string;
-            /** @description InstallCommand is the first of InstallCommands. */
+            /**
+             * @description InstallCommand is the first of InstallCommands.
+             * @example grpcconnector enroll --token-stdin
+             */
             install_command: string;
             install_commands: components["schemas"]["InstallCommand"][];
-            /** @enum {string} */
+            /**
+             * @example connector
+             * @enum {string}
+             */
             kind: "connector" | "tunneler";
-            /** @description LinkWarning says where the link cannot be opened. */
+            /**
+             * @description LinkWarning says where the link cannot be opened.
+             * @example the link opens on the controller's own machine only
+             */
             link_warning?: string;
-            /** @description SHA256:… or age1… */
+            /**
+             * @description SHA256:… or age1…
+             * @example age1example
+             */
             recipient?: string;
-            /** @description SealedToken is armored age text that only the recipient's key opens. */
+            /**
+             * @description SealedToken is armored age text that only the recipient's key opens.
+             * @example -----BEGIN AGE ENCRYPTED FILE-----
+             */
             sealed_token?: string;
+            /** @example ztc_EXAMPLE */
             token?: string;
+            /** @example tok_0123456789abcdef */
             token_id: string;
         };
         /** @description CurrentSession is who is signed in. */
         CurrentSession: {
-            /** @description CSRFToken goes into the header X-CSRF-Token of every request but GET. */
+            /**
+             * @description CSRFToken goes into the header X-CSRF-Token of every request but GET.
+             * @example EXAMPLE
+             */
             csrf_token: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             idle_expires_at: string;
             permissions: string[];
             person: components["schemas"]["SessionPerson"];
+            /** @example ses_0123456789abcdef */
             session_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             step_up_until?: string;
         };
         /** @description DeviceAuthorization is the reply (RFC 8628 section 3.2). */
         DeviceAuthorization: {
+            /** @example ztv_EXAMPLE */
             device_code: string;
-            /** @description seconds */
+            /**
+             * Format: int64
+             * @description seconds
+             * @example 900
+             */
             expires_in: number;
-            /** @description seconds between two requests of POST /oauth/token */
+            /**
+             * Format: int64
+             * @description seconds between two requests of POST /oauth/token
+             * @example 5
+             */
             interval: number;
+            /** @example BCDF-GHJK */
             user_code: string;
+            /** @example https://controller.example/device */
             verification_uri: string;
         };
         /** @description DeviceAuthorizationRequest is the form of POST /oauth/device_authorization (RFC 8628 section 3.1). */
         DeviceAuthorizationRequest: {
-            /** @enum {string} */
+            /**
+             * @example grpccontroller-cli
+             * @enum {string}
+             */
             client_id: "grpccontroller-cli";
-            /** @description HostName is what the command line's host says it is called, for the person who approves. */
+            /**
+             * @description HostName is what the command line's host says it is called, for the person who approves.
+             * @example desk
+             */
             host_name?: string;
         };
         /** @description Enrollment is what a host needs of this controller before it is enrolled. Nothing of it is secret. */
         Enrollment: {
-            /** @description Address of the enrollment listener, host:port as hosts reach it; empty while the controller does not know it. */
+            /**
+             * @description Address of the enrollment listener, host:port as hosts reach it; empty while the controller does not know it.
+             * @example controller.example:8443
+             */
             address: string;
-            /** @description CA is the bootstrap CA (PEM), which hosts have as CONTROLLER_CA_PATH; CAFingerprint is SHA-256 over the certificate, as openssl prints it. */
+            /**
+             * @description CA is the bootstrap CA (PEM), which hosts have as CONTROLLER_CA_PATH; CAFingerprint is SHA-256 over the certificate, as openssl prints it.
+             * @example -----BEGIN CERTIFICATE-----
+             */
             ca: string;
+            /** @example AB:CD:EF:01 */
             ca_fingerprint: string;
-            /** @description FetchCommand fetches the CA on a host that has nothing of this controller yet, and prints its fingerprint, to compare with CAFingerprint. */
+            /**
+             * @description FetchCommand fetches the CA on a host that has nothing of this controller yet, and prints its fingerprint, to compare with CAFingerprint.
+             * @example curl -o ca.crt https://controller.example:8443/ca.crt
+             */
             fetch_command?: string;
             /** @description RequestCommands ask to be enrolled without a token, one for each kind. */
             request_commands: components["schemas"]["RequestCommand"][];
+            /** @example mycorp.internal */
             trust_domain: string;
         };
         /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, token, request, rotation, audit, person or key; or reset, when events were lost and everything must be read again. */
         Event: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             at: string;
-            /** @description Change is one word on what happened, such as "ONLINE" or "token.create". */
+            /**
+             * @description Change is one word on what happened, such as "ONLINE" or "token.create".
+             * @example ONLINE
+             */
             change?: string;
-            /** @description ID of the thing; absent for audit and reset. */
+            /**
+             * @description ID of the thing; absent for audit and reset.
+             * @example connector-local-01
+             */
             id?: string;
+        };
+        /** @description Fault is what is wrong with one field, parameter or header of a request. */
+        Fault: {
+            /** @example must be a duration such as "10m" or "1h30m" */
+            detail: string;
+            /**
+             * @example body
+             * @enum {string}
+             */
+            in: "body" | "query" | "path" | "header";
+            /** @example ttl */
+            name: string;
+            /**
+             * @description Pointer is a JSON Pointer (RFC 6901) to the field of the body, as a URI fragment.
+             * @example #/ttl
+             */
+            pointer?: string;
         };
         /** @description Gate is a wait: through of total members are ready, the others hold it up. */
         Gate: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             deadline?: string;
             held_up_by: components["schemas"]["Holdout"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
             through: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description Holdout is a member or agent that a rotation waits for. */
         Holdout: {
+            /** @example connector/connector-local-01 */
             name: string;
+            /** @example it has not reported the new authority yet */
             why: string;
         };
         /** @description Host is one enrollment of one machine. */
         Host: {
-            /** @description AgentID is the SPIFFE ID of its SPIRE agent; absent for an ephemeral host that has not got its join token yet. */
+            /**
+             * @description AgentID is the SPIFFE ID of its SPIRE agent; absent for an ephemeral host that has not got its join token yet.
+             * @example spiffe://mycorp.internal/spire/agent/x509pop/6f1ed002ab5595859014ebf0951522d9
+             */
             agent_id?: string;
             /**
              * Format: date-time
              * @description ClonedAt is when two machines were found to use its key.
+             * @example 2030-01-02T15:04:05Z
              */
             cloned_at?: string;
             /**
              * Format: date-time
              * @description ContestedAt is when a second key tried its enrollment token.
+             * @example 2030-01-02T15:04:05Z
              */
             contested_at?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             enrolled_at: string;
+            /** @example false */
             ephemeral: boolean;
-            /** @description what it says of itself */
+            /**
+             * @description what it says of itself
+             * @example desk
+             */
             hostname: string;
+            /** @example 6f1ed002ab5595859014ebf0951522d9 */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_seen?: string;
             /** @description Members are the connectors and tunnelers on it, revoked ones too. */
             members: components["schemas"]["HostMember"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             revoked_at?: string;
             /**
              * @description Status is ONLINE while one of its members is.
+             * @example ONLINE
              * @enum {string}
              */
             status: "ONLINE" | "OFFLINE";
@@ -1627,76 +2059,143 @@ export interface components {
         /** @description HostList is one page of GET /hosts. Total counts all pages. */
         HostList: {
             hosts: components["schemas"]["Host"][];
+            /** @example  */
             next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description HostMember is a connector or tunneler on a host. */
         HostMember: {
+            /** @example connector-local-01 */
             id: string;
-            /** @enum {string} */
+            /**
+             * @example connector
+             * @enum {string}
+             */
             kind: "connector" | "tunneler";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             revoked_at?: string;
-            /** @enum {string} */
+            /**
+             * @example ONLINE
+             * @enum {string}
+             */
             status: "ONLINE" | "OFFLINE";
         };
         /** @description IdentityBudget is half to whole SVID TTL, and 30 s. */
         IdentityBudget: {
+            /** @example connector */
             kind: string;
+            /** @example 3m0s */
             least: string;
+            /** @example 5m30s */
             most: string;
         };
         /** @description InstallCommand is one way to install a host with a token. Those of the forms stdin, file and claim do not have the token in them. */
         InstallCommand: {
+            /** @example grpcconnector enroll --token-stdin */
             command: string;
-            /** @enum {string} */
+            /**
+             * @example stdin
+             * @enum {string}
+             */
             form: "stdin" | "environment" | "program" | "file" | "sealed" | "claim";
-            /** @description Requires says what has to be on the host first, and how it gets there. */
+            /**
+             * @description Requires says what has to be on the host first, and how it gets there.
+             * @example the package of the connector
+             */
             requires?: string;
-            /** @description Warning says what the form leaves behind. */
+            /**
+             * @description Warning says what the form leaves behind.
+             * @example the token is in the history of the shell
+             */
             warning?: string;
         };
         /** @description InvitedPerson is the reply to a PersonRequest and to a reset, and the only one with the setup link. */
         InvitedPerson: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
-            /** @description LinkWarning says where the link cannot be opened. */
+            /**
+             * @description LinkWarning says where the link cannot be opened.
+             * @example the link opens on the controller's own machine only
+             */
             link_warning?: string;
             person: components["schemas"]["Person"];
-            /** @description SetupURL works once, until ExpiresAt. It is for that person only. */
+            /**
+             * @description SetupURL works once, until ExpiresAt. It is for that person only.
+             * @example https://controller.example/setup#code=EXAMPLE
+             */
             setup_url: string;
         };
         /** @description Key is an API key in a list, without its secret. */
         Key: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             created_at: string;
+            /** @example person:per_0123456789abcdef */
             created_by: string;
-            /** @description by the controller's configuration, which alone changes it */
+            /**
+             * @description by the controller's configuration, which alone changes it
+             * @example false
+             */
             declared: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at?: string;
+            /** @example key_0123456789abcdef */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_used_at?: string;
+            /** @example deploy */
             name: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             revoked_at?: string;
             scopes: string[];
-            /** @description active, expired or revoked */
+            /**
+             * @description active, expired or revoked
+             * @example active
+             */
             state: string;
         };
         /** @description KeyList is one page of GET /keys, newest first. */
         KeyList: {
             keys: components["schemas"]["Key"][];
+            /** @example  */
             next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description KeyRequest makes an API key: POST /keys. */
         KeyRequest: {
+            /** @example deploy */
             name: string;
             /** @description Scopes are permissions, such as "fleet:read". */
             scopes: string[];
-            /** @description TTL is a Go duration such as "720h"; absent is 90 days, the most a year. */
+            /**
+             * @description TTL is a Go duration such as "720h"; absent is 90 days, the most a year.
+             * @example 720h
+             */
             ttl?: string;
         };
         /** @description Network is a group of connectors. */
@@ -1705,95 +2204,200 @@ export interface components {
             /**
              * Format: date-time
              * @description absent for the default network
+             * @example 2030-01-02T15:04:05Z
              */
             created_at?: string;
+            /** @example default */
             id: string;
+            /** @example Office */
             name: string;
         };
         /** @description NetworkList is one page of GET /networks. Total counts all pages. */
         NetworkList: {
             networks: components["schemas"]["Network"][];
+            /** @example  */
             next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description OIDCState says whether there is an identity provider to sign in with. */
         OIDCState: {
+            /** @example false */
             enabled: boolean;
+            /** @example Company sign-in */
             name: string;
         };
         /** @description OutageBudget is how long sessions continue when the controller is gone: until the policy is too old and, once SPIRE is gone too, until their identity ends. The shorter limit counts. */
         OutageBudget: {
             identity: components["schemas"]["IdentityBudget"][];
+            /** @example 24h0m0s */
             policy_age: string;
         };
         /** @description PasswordRequest changes your own password: POST /me/password. */
         PasswordRequest: {
+            /** @example a former password */
             current: string;
+            /** @example correct horse battery */
             password: string;
         };
         /** @description Person is somebody who may sign in. */
         Person: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             created_at: string;
-            /** @description by the controller's configuration, which alone changes it */
+            /**
+             * @description by the controller's configuration, which alone changes it
+             * @example false
+             */
             declared: boolean;
+            /** @example false */
             disabled: boolean;
+            /** @example ada@example.com */
             email: string;
+            /** @example per_0123456789abcdef */
             id: string;
-            /** @description has not used the setup link yet */
+            /**
+             * @description has not used the setup link yet
+             * @example false
+             */
             invited: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_sign_in_at?: string;
+            /** @example Ada Lovelace */
             name: string;
-            /** @description managed by the identity provider */
+            /**
+             * @description managed by the identity provider
+             * @example false
+             */
             oidc: boolean;
-            /** @description owner, admin, operator or auditor */
+            /**
+             * @description owner, admin, operator or auditor
+             * @example operator
+             */
             role: string;
+            /** @example true */
             totp: boolean;
         };
         /** @description PersonChange changes a person: PATCH /people/{id}. Absent fields stay unchanged. */
         PersonChange: {
+            /** @example false */
             disabled?: boolean;
-            /** @description Keys is "revoke" (the default) or "keep": what happens to the API keys that the person created, if the change removes permissions. */
+            /**
+             * @description Keys is "revoke" (the default) or "keep": what happens to the API keys that the person created, if the change removes permissions.
+             * @example revoke
+             */
             keys?: string;
+            /** @example Ada Lovelace */
             name?: string;
+            /** @example operator */
             role?: string;
         };
         /** @description PersonList is one page of GET /people. */
         PersonList: {
+            /** @example  */
             next_page_token: string;
             people: components["schemas"]["Person"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description PersonRequest invites somebody: POST /people. */
         PersonRequest: {
+            /** @example ada@example.com */
             email: string;
+            /** @example Ada Lovelace */
             name: string;
+            /** @example operator */
             role: string;
         };
         /** @description Point is one step: the members at its end, and what happened within it. */
         Point: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             at: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             connectors_online: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             connectors_total: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             heartbeats: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             svid_rotations: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             tunnelers_online: number;
+            /**
+             * Format: int64
+             * @example 1
+             */
             tunnelers_total: number;
         };
-        /** @description Problem is an RFC 9457 problem. Detail is for people and may change; programs look at Type, Status and Field. */
+        /** @description Problem is an RFC 9457 problem. Detail is for people and may change; programs look at type, status and errors. ProblemTypes describes every type. */
         Problem: {
+            /**
+             * @description of the first of errors, if there are any
+             * @example must be a duration such as "10m" or "1h30m"
+             */
             detail?: string;
-            /** @description Error is a code of RFC 6749 section 5.2, of the /oauth paths only. */
+            /**
+             * @description Error is a code of RFC 6749 section 5.2, of the /oauth paths only.
+             * @example invalid_request
+             */
             error?: string;
-            /** @description Field is the body field or query parameter that is at fault. */
+            /** @description Errors are all faults of the body, or of the query. */
+            errors?: components["schemas"]["Fault"][];
+            /**
+             * @description Field is the name of the first of errors.
+             * @example ttl
+             */
             field?: string;
+            /** @example 8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e */
             request_id: string;
-            /** @description Resource is the id of what the request with this Idempotency-Key made. */
+            /**
+             * @description Resource is the id of what the request with this Idempotency-Key created.
+             * @example tok_0123456789abcdef
+             */
             resource?: string;
+            /**
+             * Format: int64
+             * @example 400
+             */
             status: number;
+            /**
+             * @description the same for every problem of this type
+             * @example The request is not valid
+             */
             title: string;
+            /**
+             * Format: uri
+             * @example urn:grpccontroller:problem:invalid-request
+             */
             type: string;
         };
         /** @description RecoveryCodes is the reply to a TOTPConfirmRequest. Each code works once instead of one of the app. */
@@ -1802,110 +2406,213 @@ export interface components {
         };
         /** @description Request is a host that asks to be enrolled without a token. What it says of itself (hostname, version) is not verified; only its key is, by the fingerprint. */
         Request: {
+            /** @example /usr/bin/grpcconnector */
             binary_path: string;
-            /** @description Code is on the host's screen too, to find the request by. It authorizes nothing. */
+            /**
+             * @description Code is on the host's screen too, to find the request by. It authorizes nothing.
+             * @example BCDF-0123
+             */
             code: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             decided_at?: string;
+            /** @example person:per_0123456789abcdef */
             decided_by?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             enrolled_at?: string;
+            /** @example false */
             ephemeral: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
-            /** @description FingerprintStart is all of the fingerprint but its last group, which only the host's own screen shows. An approval needs that group, so that somebody has looked there. */
+            /**
+             * @description FingerprintStart is all of the fingerprint but its last group, which only the host's own screen shows. An approval needs that group, so that somebody has looked there.
+             * @example 0123-4567-89AB-CDEF-GHJK
+             */
             fingerprint_start: string;
+            /** @example 6f1ed002ab5595859014ebf0951522d9 */
             host_id?: string;
+            /** @example desk */
             hostname: string;
+            /** @example connector-local-01 */
             id: string;
-            /** @enum {string} */
+            /**
+             * @example connector
+             * @enum {string}
+             */
             kind: "connector" | "tunneler";
-            /** @description LiveID says that an enrolled host has the id: an approval needs replace, and revokes that host. */
+            /**
+             * @description LiveID says that an enrolled host has the id: an approval needs replace, and revokes that host.
+             * @example false
+             */
             live_id: boolean;
-            /** @description approvals with a wrong fingerprint; three deny it */
+            /**
+             * Format: int64
+             * @description approvals with a wrong fingerprint; three deny it
+             * @example 1
+             */
             mismatches: number;
+            /** @example req_0123456789abcdef0123456789abcdef */
             request_id: string;
-            /** @description of a host that is enrolled already */
+            /**
+             * @description of a host that is enrolled already
+             * @example false
+             */
             second_role: boolean;
-            /** @description address that asked */
+            /**
+             * @description address that asked
+             * @example 192.0.2.7
+             */
             source: string;
-            /** @enum {string} */
+            /**
+             * @example pending
+             * @enum {string}
+             */
             state: "pending" | "approved" | "enrolled" | "denied" | "withdrawn" | "expired";
+            /** @example grpcconnector.service */
             systemd_unit?: string;
+            /** @example tok_0123456789abcdef */
             token_id?: string;
+            /**
+             * Format: int64
+             * @example 998
+             */
             uid: number;
+            /** @example v1.2.3 */
             version: string;
         };
         /** @description RequestCommand makes a host ask for an approval. The id is the host's own name. */
         RequestCommand: {
+            /** @example grpcconnector enroll --token-stdin */
             command: string;
-            /** @enum {string} */
+            /**
+             * @example connector
+             * @enum {string}
+             */
             kind: "connector" | "tunneler";
-            /** @description Requires says what has to be on the host first, and how it gets there. */
+            /**
+             * @description Requires says what has to be on the host first, and how it gets there.
+             * @example the package of the connector
+             */
             requires: string;
         };
         /** @description RequestList is one page of GET /requests. Total counts all pages. */
         RequestList: {
+            /** @example  */
             next_page_token: string;
             requests: components["schemas"]["Request"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description ResetRequest takes somebody's password, second factor and sessions: POST /people/ID/reset. */
         ResetRequest: {
-            /** @enum {string} */
+            /**
+             * @example reset
+             * @enum {string}
+             */
             confirm: "reset";
         };
         /** @description ResumeRequest continues a rotation: POST /ca/rotations/resume. */
         ResumeRequest: {
-            /** @enum {string} */
+            /**
+             * @example resume
+             * @enum {string}
+             */
             confirm: "resume";
         };
         /** @description RevocationRequest is the form of POST /oauth/revoke (RFC 7009). */
         RevocationRequest: {
+            /** @example key_0123456789abcdef */
             client_id?: string;
+            /** @example ztd_EXAMPLE */
             token: string;
+            /** @example access_token */
             token_type_hint?: string;
         };
         /** @description Rotation is one replacement of the active authority. */
         Rotation: {
+            /** @example 10m0s */
             deadline?: string;
             dropped: string[];
+            /** @example false */
             emergency: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             ended_at?: string;
             /** @description Gate is what it waits for now. */
             gate?: components["schemas"]["Gate"];
+            /** @example rot_0123456789abcdef */
             id: string;
+            /** @example proceed */
             offline: string;
+            /** @example drop */
             on_deadline: string;
-            /** @description Phase is preparing, prepared, activating, active, tainting, tainted, revoking, revoked (until no online peer trusts what SPIRE has revoked) or distrusted. */
+            /**
+             * @description Phase is preparing, prepared, activating, active, tainting, tainted, revoking, revoked (until no online peer trusts what SPIRE has revoked) or distrusted.
+             * @example prepared
+             */
             phase: string;
             phases: components["schemas"]["RotationPhase"][];
+            /** @example  */
             reason?: string;
             replaces: string[];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             started_at: string;
+            /** @example person:per_0123456789abcdef */
             started_by: string;
+            /** @example running */
             state: string;
         };
         /** @description RotationPhase is a phase that was entered. */
         RotationPhase: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             at: string;
+            /** @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11 */
             authority?: string;
+            /** @example prepared */
             phase: string;
-            /** @description Seconds is how long it took, or takes until now. */
+            /**
+             * @description Seconds is how long it took, or takes until now.
+             * @example 1.5
+             */
             seconds: number;
         };
         /** @description RotationPreview is the reply to a dry run. */
         RotationPreview: {
-            /** @description always true */
+            /**
+             * @description always true
+             * @example true
+             */
             dry_run: boolean;
             gate: components["schemas"]["Gate"];
             replaces: string[];
-            /** @description Reuses is the authority that SPIRE has prepared already. */
+            /**
+             * @description Reuses is the authority that SPIRE has prepared already.
+             * @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11
+             */
             reuses?: string;
             steps: string[];
         };
@@ -1913,195 +2620,341 @@ export interface components {
         RotationRequest: {
             /**
              * @description Confirm is "rotate", and "emergency" with emergency. A dry run needs none.
+             * @example rotate
              * @enum {string}
              */
             confirm?: "rotate" | "emergency";
-            /** @description Deadline is a Go duration, how long each wait may last; absent is for ever. */
+            /**
+             * @description Deadline is a Go duration, how long each wait may last; absent is for ever.
+             * @example 10m0s
+             */
             deadline?: string;
-            /** @description DryRun only says what would be done. */
+            /**
+             * @description DryRun only says what would be done.
+             * @example true
+             */
             dry_run?: boolean;
+            /** @example false */
             emergency?: boolean;
-            /** @description Offline is "proceed" (the default) or "wait". */
+            /**
+             * @description Offline is "proceed" (the default) or "wait".
+             * @example proceed
+             */
             offline?: string;
-            /** @description OnDeadline is "drop" (the default: continue without the members that are not ready) or "abort". */
+            /**
+             * @description OnDeadline is "drop" (the default: continue without the members that are not ready) or "abort".
+             * @example drop
+             */
             on_deadline?: string;
         };
         /** @description SVID is what a member reports of the X509-SVID it uses. */
         SVID: {
+            /** @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11 */
             authority_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             not_after?: string;
+            /** @example 5f0c3a9b */
             serial: string;
         };
         /** @description Series is the reply to GET /series: what the charts show. It begins when the controller does. */
         Series: {
             points: components["schemas"]["Point"][];
+            /**
+             * Format: int64
+             * @example 30
+             */
             step_seconds: number;
         };
         /** @description Session is one sign-in in a list. */
         Session: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             created_at: string;
-            /** @description of this request */
+            /**
+             * @description of this request
+             * @example false
+             */
             current: boolean;
             /**
              * Format: date-time
              * @description if it is not used again
+             * @example 2030-01-02T15:04:05Z
              */
             expires_at: string;
+            /** @example ses_0123456789abcdef */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_seen_at: string;
-            /** @description password, oidc, setup or device (a command line) */
+            /**
+             * @description password, oidc, setup or device (a command line)
+             * @example password
+             */
             method: string;
+            /** @example ada@example.com */
             person_email: string;
+            /** @example per_0123456789abcdef */
             person_id: string;
+            /** @example 192.0.2.7 */
             source: string;
-            /** @description of a command line the name of its host; neither is verified */
+            /**
+             * @description of a command line the name of its host; neither is verified
+             * @example Mozilla/5.0
+             */
             user_agent: string;
         };
         /** @description SessionList is one page of GET /sessions or GET /me/sessions, newest first. */
         SessionList: {
+            /** @example  */
             next_page_token: string;
             sessions: components["schemas"]["Session"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description SessionPerson is the person of a CurrentSession. */
         SessionPerson: {
+            /** @example ada@example.com */
             email: string;
+            /** @example per_0123456789abcdef */
             id: string;
+            /** @example Ada Lovelace */
             name: string;
-            /** @description managed by the identity provider */
+            /**
+             * @description managed by the identity provider
+             * @example false
+             */
             oidc: boolean;
-            /** @description RecoveryCodesLeft is how many were not used yet. */
+            /**
+             * Format: int64
+             * @description RecoveryCodesLeft is how many were not used yet.
+             * @example 10
+             */
             recovery_codes_left: number;
+            /** @example operator */
             role: string;
-            /** @description the second factor is on */
+            /**
+             * @description the second factor is on
+             * @example true
+             */
             totp: boolean;
         };
         /** @description Setting is one key of the configuration, as in the file. */
         Setting: {
+            /** @example svid_ttl.connector */
             key: string;
+            /** @example 5m0s */
             value: string;
         };
         /** @description SettingGroup is one section of the configuration. */
         SettingGroup: {
+            /** @example svid_ttl */
             name: string;
             settings: components["schemas"]["Setting"][];
         };
         /** @description Settings is the reply to GET /settings: the configuration in effect, without secrets. It is changed in the configuration file only. */
         Settings: {
+            /** @example controller-1 */
             controller_id: string;
             groups: components["schemas"]["SettingGroup"][];
             outage_budget: components["schemas"]["OutageBudget"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             started_at: string;
+            /** @example mycorp.internal */
             trust_domain: string;
+            /** @example v1.2.3 */
             version: string;
         };
         /** @description SetupRequest uses a setup link: POST /setup. Name and Email are needed for the first owner only. */
         SetupRequest: {
+            /** @example ztl_EXAMPLE */
             code: string;
+            /** @example ada@example.com */
             email?: string;
+            /** @example Ada Lovelace */
             name?: string;
+            /** @example correct horse battery */
             password: string;
         };
         /** @description SetupState is the reply to GET /setup: how somebody can sign in here. */
         SetupState: {
-            /** @description Needed is true while there is no owner with a password: use the setup link. */
+            /**
+             * @description Needed is true while there is no owner with a password: use the setup link.
+             * @example false
+             */
             needed: boolean;
             oidc: components["schemas"]["OIDCState"];
         };
         /** @description Sighting is one side of a clone. The address was observed, the rest is what the program said of itself; equal boot ids mean two programs on one kernel. */
         Sighting: {
+            /** @example 192.0.2.7 */
             address: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             at: string;
+            /** @example 0e7c9f52-8f0a-4f0e-9a55-0b1c2d3e4f50 */
             boot_id: string;
+            /** @example b6f7c1d2 */
             instance_id: string;
         };
         /** @description SignInRequest begins a session: POST /session. TOTP is the code of the app, or a recovery code, once the API asked for it. */
         SignInRequest: {
+            /** @example ada@example.com */
             email: string;
+            /** @example correct horse battery */
             password: string;
+            /** @example 123456 */
             totp?: string;
         };
         /** @description Status is the reply to GET /status. */
         Status: {
             /** @description Attention is what an operator has to look into, at most 20; AttentionTotal counts all. */
             attention: components["schemas"]["Attention"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
             attention_total: number;
             connectors: components["schemas"]["Count"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             time: string;
+            /** @example mycorp.internal */
             trust_domain: string;
             tunnelers: components["schemas"]["Count"];
+            /** @example v1.2.3 */
             version: string;
         };
         /** @description StepUpRequest re-authenticates: POST /session/step-up. It needs the code if the second factor is on, else the password. */
         StepUpRequest: {
+            /** @example correct horse battery */
             password?: string;
+            /** @example 123456 */
             totp?: string;
         };
         /** @description TOTPConfirmRequest turns the second factor on: POST /me/totp/confirm. */
         TOTPConfirmRequest: {
+            /** @example 123456 */
             code: string;
         };
         /** @description TOTPEnrollment is the reply to POST /me/totp, and the only one with the seed. */
         TOTPEnrollment: {
-            /** @description the URI as a QR code: a data: URL */
+            /**
+             * @description the URI as a QR code: a data: URL
+             * @example data:image/png;base64,iVBORw0KGgo=
+             */
             png: string;
-            /** @description base32, for typing */
+            /**
+             * @description base32, for typing
+             * @example JBSWY3DPEHPK3PXP
+             */
             secret: string;
-            /** @description otpauth:// */
+            /**
+             * @description otpauth://
+             * @example otpauth://totp/mycorp.internal:ada@example.com?secret=JBSWY3DPEHPK3PXP
+             */
             uri: string;
         };
         /** @description Token is an enrollment token in a list, without its secret. */
         Token: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             created_at: string;
+            /** @example person:per_0123456789abcdef */
             created_by: string;
             /**
              * @description Delivery is request for a token that was made by an approval and never shown.
+             * @example plain
              * @enum {string}
              */
             delivery: "plain" | "sealed" | "claim" | "request";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
+            /** @example 6f1ed002ab5595859014ebf0951522d9 */
             host_id?: string;
+            /** @example connector-local-01 */
             id: string;
-            /** @enum {string} */
+            /**
+             * @example connector
+             * @enum {string}
+             */
             kind: "connector" | "tunneler";
             /**
              * Format: date-time
              * @description OpenedAt is when the claim link was opened; SecondOpenAt when it was opened again, which was refused: two people had the link.
+             * @example 2030-01-02T15:04:05Z
              */
             opened_at?: string;
+            /** @example 192.0.2.7 */
             opened_from?: string;
+            /** @example age1example */
             recipient?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             redeemed_at?: string;
+            /** @example false */
             replace: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             revoked_at?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             second_open_at?: string;
+            /** @example 192.0.2.9 */
             second_open_from?: string;
+            /** @example 192.0.2.0/24 */
             source_cidr?: string;
-            /** @enum {string} */
+            /**
+             * @example pending
+             * @enum {string}
+             */
             state: "pending" | "redeemed" | "expired" | "revoked";
+            /** @example tok_0123456789abcdef */
             token_id: string;
         };
         /** @description TokenList is one page of GET /tokens. Total counts all pages. */
         TokenList: {
+            /** @example  */
             next_page_token: string;
             tokens: components["schemas"]["Token"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
         };
         /** @description TokenRequest asks for an enrollment token: POST /tokens. */
         TokenRequest: {
             /**
              * @description Delivery is "plain" (the default), "sealed" or "claim".
+             * @example plain
              * @enum {string}
              */
             delivery?: "plain" | "sealed" | "claim";
@@ -2112,9 +2965,15 @@ export interface components {
              * @enum {string}
              */
             kind: "connector" | "tunneler";
-            /** @description Recipient is the key that a sealed token is for: an age recipient ("age1…") or one line of an SSH public key, such as the host's own. */
+            /**
+             * @description Recipient is the key that a sealed token is for: an age recipient ("age1…") or one line of an SSH public key, such as the host's own.
+             * @example age1example
+             */
             recipient?: string;
-            /** @description Replace must be true when an enrolled host has the id; redeeming revokes that host. */
+            /**
+             * @description Replace must be true when an enrolled host has the id; redeeming revokes that host.
+             * @example false
+             */
             replace?: boolean;
             /**
              * @description SourceCIDR limits from where the token can be redeemed; absent is anywhere.
@@ -2130,190 +2989,682 @@ export interface components {
         /** @description Tunneler is an enrolled tunneler. */
         Tunneler: {
             clone?: components["schemas"]["Clone"];
-            /** @description Cloned says that two machines use the key of this host; Clone says which. */
+            /**
+             * @description Cloned says that two machines use the key of this host; Clone says which.
+             * @example false
+             */
             cloned: boolean;
-            /** @description ConnectorID is the connector of the session that was reported last. It does not change while that session lives, and remains when no session is open. */
+            /**
+             * @description ConnectorID is the connector of the session that was reported last. It does not change while that session lives, and remains when no session is open.
+             * @example connector-local-01
+             */
             connector_id: string;
-            /** @description Contested says that a second key tried the enrollment token of this host. */
+            /**
+             * @description Contested says that a second key tried the enrollment token of this host.
+             * @example false
+             */
             contested: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             enrolled_at: string;
+            /** @example 6f1ed002ab5595859014ebf0951522d9 */
             host_id: string;
+            /** @example connector-local-01 */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_seen?: string;
+            /** @example 192.0.2.7:41234 */
             remote_address: string;
-            /** @description ReportedBy is the SPIFFE ID of the connector that reported the status, the SVID and the remote address; absent before the first report. */
+            /**
+             * @description ReportedBy is the SPIFFE ID of the connector that reported the status, the SVID and the remote address; absent before the first report.
+             * @example spiffe://mycorp.internal/connector/connector-local-01
+             */
             reported_by?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             revoked_at?: string;
             /**
              * Format: date-time
              * @description SessionSince is when its session at ConnectorID started; absent when OFFLINE.
+             * @example 2030-01-02T15:04:05Z
              */
             session_since?: string;
             /** @description Sessions are all its open sessions, by connector; ONLINE is having one. */
             sessions: components["schemas"]["TunnelerSession"][];
+            /** @example spiffe://mycorp.internal/connector/connector-local-01 */
             spiffe_id: string;
-            /** @enum {string} */
+            /**
+             * @example ONLINE
+             * @enum {string}
+             */
             status: "ONLINE" | "OFFLINE";
             svid: components["schemas"]["SVID"];
+            /** @example v1.2.3 */
             version: string;
         };
         /** @description TunnelerList is one page of GET /tunnelers. Total counts all pages. */
         TunnelerList: {
+            /** @example  */
             next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
             total: number;
             tunnelers: components["schemas"]["Tunneler"][];
         };
         /** @description TunnelerSession is an open session of a tunneler, as its connector reported it last. */
         TunnelerSession: {
+            /** @example connector-local-01 */
             connector_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             last_report: string;
-            /** @description RemoteAddress is where the connector sees the tunneler. */
+            /**
+             * @description RemoteAddress is where the connector sees the tunneler.
+             * @example 192.0.2.7:41234
+             */
             remote_address: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             since: string;
+            /** @example v1.2.3 */
             version: string;
         };
         /** @description UserCode is what a person typed: POST /device/look, /device/approve, /device/deny. */
         UserCode: {
+            /** @example BCDF-GHJK */
             user_code: string;
         };
         /** @description WaitingDevice is a command line that waits for a person. */
         WaitingDevice: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             asked_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
             expires_at: string;
-            /** @description HostName is what it says of itself, and not verified; may be empty. */
+            /**
+             * @description HostName is what it says of itself, and not verified; may be empty.
+             * @example desk
+             */
             host_name: string;
-            /** @description Source is the address that it asked from, YourSource that of whoever looks. */
+            /**
+             * @description Source is the address that it asked from, YourSource that of whoever looks.
+             * @example 192.0.2.7
+             */
             source: string;
-            /** @description TokenExpiresIn is how many seconds it is signed in for if it is approved. */
+            /**
+             * Format: int64
+             * @description TokenExpiresIn is how many seconds it is signed in for if it is approved.
+             * @example 28800
+             */
             token_expires_in: number;
+            /** @example 192.0.2.8 */
             your_source: string;
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description * `claim-refused`: The code of a claim link is wrong, was opened before or has expired. The reply never says which. A second opening is reported to the operator. Ask for a new token. */
+        ClaimRefused: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `declared`: The configuration of the controller declares the owner or the key, and alone changes it. Change the configuration and restart the controller. */
+        Declared: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `forbidden`: The caller is known and does not have the permission of the operation. Use a key with this scope, or ask an owner for a role that has the permission. */
+        Forbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `forbidden`: The caller is known and does not have the permission of the operation. Use a key with this scope, or ask an owner for a role that has the permission.
+         *     * `csrf`: A session cookie came without the session's CSRF token, or the browser says that a page of another site sent the request. Send the `csrf_token` of the session in the header X-CSRF-Token.
+         */
+        ForbiddenOrCSRF: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `forbidden`: The caller is known and does not have the permission of the operation. Use a key with this scope, or ask an owner for a role that has the permission.
+         *     * `csrf`: A session cookie came without the session's CSRF token, or the browser says that a page of another site sent the request. Send the `csrf_token` of the session in the header X-CSRF-Token.
+         *     * `setup-link`: The code of a setup link is wrong, was used or has expired. Ask an owner for a new link. On the controller's host `grpccontroller admin reset-owner` makes one.
+         */
+        ForbiddenOrCSRFOrSetupLink: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `forbidden`: The caller is known and does not have the permission of the operation. Use a key with this scope, or ask an owner for a role that has the permission.
+         *     * `step-up-required`: The operation needs a person to have signed in again within the last five minutes. API keys and the local admin socket never get this. Call stepUp, then repeat the request.
+         *     * `csrf`: A session cookie came without the session's CSRF token, or the browser says that a page of another site sent the request. Send the `csrf_token` of the session in the header X-CSRF-Token.
+         */
+        ForbiddenOrStepUpRequiredOrCSRF: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         *     * `idempotency-replayed`: The first request with this Idempotency-Key was carried out, and its reply contained a secret, which is not kept. `resource` is the id of what it created. Without its secret, revoke that and create another.
+         */
+        IdempotencyInterruptedOrIdempotencyReplayed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `idempotency-key-reused`: The caller sent this Idempotency-Key within the last 24 hours with another request. Use a new Idempotency-Key for each request, and the same one only to repeat it. */
+        IdempotencyKeyReused: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `internal`: Something failed that the caller cannot correct. The log of the controller has the reason. Look for the request id in the controller's log. Repeat the request later; a POST only with its Idempotency-Key. */
+        Internal: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `invalid-request`: A field, parameter or header is unknown, missing, given twice or has a value that is not allowed; or the body is not one JSON object. Correct every entry of `errors`: it lists all faults of the body, or all of the query. */
+        InvalidRequest: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `last-owner`: After the change no active owner with a password would remain. Make somebody else an owner first.
+         *     * `person-state`: The change does not fit the person: it is your own role, the identity provider manages the account, the e-mail address is taken, or the second factor was changed meanwhile. Read `detail`; list people to see the state.
+         *     * `declared`: The configuration of the controller declares the owner or the key, and alone changes it. Change the configuration and restart the controller.
+         */
+        LastOwnerOrPersonStateOrDeclared: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `last-owner`: After the change no active owner with a password would remain. Make somebody else an owner first.
+         *     * `person-state`: The change does not fit the person: it is your own role, the identity provider manages the account, the e-mail address is taken, or the second factor was changed meanwhile. Read `detail`; list people to see the state.
+         *     * `declared`: The configuration of the controller declares the owner or the key, and alone changes it. Change the configuration and restart the controller.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         *     * `idempotency-replayed`: The first request with this Idempotency-Key was carried out, and its reply contained a secret, which is not kept. `resource` is the id of what it created. Without its secret, revoke that and create another.
+         */
+        LastOwnerOrPersonStateOrDeclaredOrIdempotencyInterruptedOrIdempotencyReplayed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `live-member`: The token or approval is for an id that an enrolled host has. Send `replace: true`, if the new host is to take its place: the enrolled one is then revoked.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         *     * `idempotency-replayed`: The first request with this Idempotency-Key was carried out, and its reply contained a secret, which is not kept. `resource` is the id of what it created. Without its secret, revoke that and create another.
+         */
+        LiveMemberOrIdempotencyInterruptedOrIdempotencyReplayed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `live-member`: The token or approval is for an id that an enrolled host has. Send `replace: true`, if the new host is to take its place: the enrolled one is then revoked.
+         *     * `request-decided`: The enrollment request was approved, denied or withdrawn, or has expired. Have the host ask again.
+         *     * `fingerprint-mismatch`: The fingerprint is not that of the host's key. The third wrong one denies the request. Read the fingerprint from the screen of the host itself.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        LiveMemberOrRequestDecidedOrFingerprintMismatchOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `media-type`: The Content-Type is not the one that the operation takes. Send application/json; to the paths below /oauth, application/x-www-form-urlencoded. */
+        MediaType: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `no-identity-provider`: The controller has no OpenID Connect provider. Sign in with a password. */
+        NoIdentityProvider: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `not-found`: Nothing has the id, or the API has no such path. List the objects to find the id. */
+        NotFound: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `person-state`: The change does not fit the person: it is your own role, the identity provider manages the account, the e-mail address is taken, or the second factor was changed meanwhile. Read `detail`; list people to see the state. */
+        PersonState: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `person-state`: The change does not fit the person: it is your own role, the identity provider manages the account, the e-mail address is taken, or the second factor was changed meanwhile. Read `detail`; list people to see the state.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         *     * `idempotency-replayed`: The first request with this Idempotency-Key was carried out, and its reply contained a secret, which is not kept. `resource` is the id of what it created. Without its secret, revoke that and create another.
+         */
+        PersonStateOrIdempotencyInterruptedOrIdempotencyReplayed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `request-decided`: The enrollment request was approved, denied or withdrawn, or has expired. Have the host ask again.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        RequestDecidedOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `rotation-state`: A rotation runs already, there is none, or it is too late to abort it. Read the CA to see its state.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        RotationStateOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `rotation-state`: A rotation runs already, there is none, or it is too late to abort it. Read the CA to see its state.
+         *     * `upstream-authority`: SPIRE has an UpstreamAuthority, so this controller does not rotate the CA. Rotate the CA at the upstream authority.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        RotationStateOrUpstreamAuthorityOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `timeout`: The database or SPIRE did not answer within 20 seconds. Repeat the request later; a POST only with its Idempotency-Key. */
+        Timeout: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `too-large`: The body of the request is larger than 64 KiB. Send less. */
+        TooLarge: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `too-many-failures`: This address, or this account, failed to authenticate too often. Wait for the seconds of Retry-After. A valid API key is accepted meanwhile.
+         *     * `too-many-requests`: One connection sent more than 1,000 requests at once, or more than 100 in a second for long. The request was not carried out. This one has an empty request id. Wait for the seconds of Retry-After.
+         */
+        TooManyFailuresOrTooManyRequests: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `too-many-failures`: This address, or this account, failed to authenticate too often. Wait for the seconds of Retry-After. A valid API key is accepted meanwhile.
+         *     * `too-many-requests`: One connection sent more than 1,000 requests at once, or more than 100 in a second for long. The request was not carried out. This one has an empty request id. Wait for the seconds of Retry-After.
+         *     * `too-many-streams`: The caller, or all callers together, have as many streams of events open as the controller allows. Close one, or wait for the seconds of Retry-After.
+         */
+        TooManyFailuresOrTooManyRequestsOrTooManyStreams: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `too-many-requests`: One connection sent more than 1,000 requests at once, or more than 100 in a second for long. The request was not carried out. This one has an empty request id. Wait for the seconds of Retry-After. */
+        TooManyRequests: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `unauthenticated`: The request has no API key, access token or session, or one that is wrong, expired or revoked. At sign-in: e-mail address, password or code is wrong. The reply never says which. Sign in, or send a valid API key or access token. */
+        Unauthenticated: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `unauthenticated`: The request has no API key, access token or session, or one that is wrong, expired or revoked. At sign-in: e-mail address, password or code is wrong. The reply never says which. Sign in, or send a valid API key or access token.
+         *     * `totp-required`: The password is right, and the person has a second factor. Send the same request again with `totp`: a code of the app, or a recovery code.
+         */
+        UnauthenticatedOrTOTPRequired: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `wrong-host`: The Host of the request is not a name of this controller. Use the address of `admin.public_url`, or localhost on the controller's host. */
+        WrongHost: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /**
+         * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+         * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+         */
+        IdempotencyKey: string;
+        /**
+         * @description the ETag of the page that the caller has
+         * @example "6f1ed002ab5595859014ebf0951522d9"
+         */
+        IfNoneMatch: string;
+        /**
+         * @description the id of the last event that the caller has read
+         * @example 1a2b-42
+         */
+        LastEventID: string;
+        /**
+         * @description how many items a page has at most; 100 when absent
+         * @example 50
+         */
+        PageSize: number;
+        /**
+         * @description the next_page_token of the page before, in the same order
+         * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+         */
+        PageToken: string;
+        /**
+         * @description only items in which this text occurs, in upper or lower case
+         * @example local
+         */
+        Search: string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description Of the bytes of this page: send it as If-None-Match to get 304 while the page is the same.
+         * @example "6f1ed002ab5595859014ebf0951522d9"
+         */
+        ETag: string;
+        /**
+         * @description `true` if this is the reply to an earlier request with the same Idempotency-Key; else absent.
+         * @example true
+         */
+        "Idempotency-Replayed": string;
+        /**
+         * @description Where the browser goes.
+         * @example /connectors
+         */
+        Location: string;
+        /**
+         * @description Seconds to wait.
+         * @example 6
+         */
+        "Retry-After": number;
+        /**
+         * @description How to authenticate. Absent where a password was wrong.
+         * @example Bearer realm="grpccontroller"
+         */
+        "WWW-Authenticate": string;
+        /**
+         * @description The id of this request, in the controller's log and in the audit log. What a caller sends in X-Request-Id (1 to 64 letters, digits and dashes) comes before it, with a dot.
+         * @example 8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e
+         */
+        "X-Request-Id": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    getAudit: {
+    listAuditEvents: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description who did it; a text that ends with * matches every value with that beginning */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description who did it; a text that ends with * matches every value with that beginning
+                 * @example person:per_0123456789abcdef
+                 */
                 actor?: string;
-                /** @description what was done; a text that ends with * matches every value with that beginning */
+                /**
+                 * @description what was done; a text that ends with * matches every value with that beginning
+                 * @example token.create
+                 */
                 action?: string;
-                /** @description what it was done to; a text that ends with * matches every value with that beginning */
+                /**
+                 * @description what it was done to; a text that ends with * matches every value with that beginning
+                 * @example token/tok_0123456789abcdef
+                 */
                 target?: string;
-                /** @description only events of this outcome */
+                /**
+                 * @description only events of this outcome
+                 * @example success
+                 */
                 outcome?: "success" | "denied";
-                /** @description not before this time (RFC 3339) */
+                /**
+                 * @description not before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
                 since?: string;
-                /** @description before this time (RFC 3339) */
+                /**
+                 * @description before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
                 until?: string;
-                /** @description text to look for in all fields */
+                /**
+                 * @description text to look for in all fields
+                 * @example local
+                 */
                 q?: string;
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "events": [
+                     *         {
+                     *           "action": "token.create",
+                     *           "actor": "person:per_0123456789abcdef",
+                     *           "after": {
+                     *             "status": "pending"
+                     *           },
+                     *           "before": {
+                     *             "status": "pending"
+                     *           },
+                     *           "index": 1,
+                     *           "outcome": "success",
+                     *           "reason": "",
+                     *           "request_id": "8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e",
+                     *           "source": "192.0.2.7",
+                     *           "target": "token/tok_0123456789abcdef",
+                     *           "time": "2030-01-02T15:04:05Z"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "",
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getAuditCheckpoint: {
@@ -2325,96 +3676,70 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "note": "mycorp.internal\n1234\nqqo=\n",
+                     *       "size": 1234,
+                     *       "time": "2030-01-02T15:04:05Z",
+                     *       "verifier_key": "mycorp.internal+6f1ed002+AQID"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditCheckpoint"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getAuditExport: {
+    exportAuditEvents: {
         parameters: {
             query?: {
-                /** @description who did it; a text that ends with * matches every value with that beginning */
+                /**
+                 * @description who did it; a text that ends with * matches every value with that beginning
+                 * @example person:per_0123456789abcdef
+                 */
                 actor?: string;
-                /** @description what was done; a text that ends with * matches every value with that beginning */
+                /**
+                 * @description what was done; a text that ends with * matches every value with that beginning
+                 * @example token.create
+                 */
                 action?: string;
-                /** @description what it was done to; a text that ends with * matches every value with that beginning */
+                /**
+                 * @description what it was done to; a text that ends with * matches every value with that beginning
+                 * @example token/tok_0123456789abcdef
+                 */
                 target?: string;
-                /** @description only events of this outcome */
+                /**
+                 * @description only events of this outcome
+                 * @example success
+                 */
                 outcome?: "success" | "denied";
-                /** @description not before this time (RFC 3339) */
+                /**
+                 * @description not before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
                 since?: string;
-                /** @description before this time (RFC 3339) */
+                /**
+                 * @description before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
                 until?: string;
-                /** @description text to look for in all fields */
+                /**
+                 * @description text to look for in all fields
+                 * @example local
+                 */
                 q?: string;
             };
             header?: never;
@@ -2423,78 +3748,42 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One object a line */
+            /** @description One JSON object a line. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "action": "token.create",
+                     *       "actor": "person:per_0123456789abcdef",
+                     *       "after": {
+                     *         "status": "pending"
+                     *       },
+                     *       "before": {
+                     *         "status": "pending"
+                     *       },
+                     *       "index": 1,
+                     *       "outcome": "success",
+                     *       "reason": "",
+                     *       "request_id": "8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e",
+                     *       "source": "192.0.2.7",
+                     *       "target": "token/tok_0123456789abcdef",
+                     *       "time": "2030-01-02T15:04:05Z"
+                     *     }
+                     */
                     "application/x-ndjson": components["schemas"]["AuditEvent"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getAuditVerification: {
@@ -2506,81 +3795,48 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "checked_at": "2030-01-02T15:04:05Z",
+                     *       "checkpoint": {
+                     *         "note": "mycorp.internal\n1234\nqqo=\n",
+                     *         "size": 1234,
+                     *         "time": "2030-01-02T15:04:05Z",
+                     *         "verifier_key": "mycorp.internal+6f1ed002+AQID"
+                     *       },
+                     *       "records": 1234,
+                     *       "running": false,
+                     *       "seconds": 1.5,
+                     *       "state": "ok",
+                     *       "witnesses": [
+                     *         {
+                     *           "at": "2030-01-02T15:04:05Z",
+                     *           "connector_id": "connector-local-01",
+                     *           "size": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditVerification"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getCa: {
+    getCA: {
         parameters: {
             query?: never;
             header?: never;
@@ -2589,81 +3845,100 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "authorities": [
+                     *         {
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *           "state": "active",
+                     *           "tainted": false,
+                     *           "trusted": false
+                     *         }
+                     *       ],
+                     *       "automatic": {
+                     *         "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *         "gate": {
+                     *           "deadline": "2030-01-02T15:04:05Z",
+                     *           "held_up_by": [
+                     *             {
+                     *               "name": "connector/connector-local-01",
+                     *               "why": "it has not reported the new authority yet"
+                     *             }
+                     *           ],
+                     *           "through": 1,
+                     *           "total": 1
+                     *         },
+                     *         "phase": "prepared"
+                     *       },
+                     *       "outage_budget": {
+                     *         "identity": [
+                     *           {
+                     *             "kind": "connector",
+                     *             "least": "3m0s",
+                     *             "most": "5m30s"
+                     *           }
+                     *         ],
+                     *         "policy_age": "24h0m0s"
+                     *       },
+                     *       "rotation": {
+                     *         "deadline": "10m0s",
+                     *         "dropped": [
+                     *           "connector/connector-local-01"
+                     *         ],
+                     *         "emergency": false,
+                     *         "gate": {
+                     *           "deadline": "2030-01-02T15:04:05Z",
+                     *           "held_up_by": [
+                     *             {
+                     *               "name": "connector/connector-local-01",
+                     *               "why": "it has not reported the new authority yet"
+                     *             }
+                     *           ],
+                     *           "through": 1,
+                     *           "total": 1
+                     *         },
+                     *         "id": "rot_0123456789abcdef",
+                     *         "offline": "proceed",
+                     *         "on_deadline": "drop",
+                     *         "phase": "prepared",
+                     *         "phases": [
+                     *           {
+                     *             "at": "2030-01-02T15:04:05Z",
+                     *             "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *             "phase": "prepared",
+                     *             "seconds": 1.5
+                     *           }
+                     *         ],
+                     *         "replaces": [
+                     *           "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11"
+                     *         ],
+                     *         "started_at": "2030-01-02T15:04:05Z",
+                     *         "started_by": "person:per_0123456789abcdef",
+                     *         "state": "running"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["CA"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getCaBootstrap: {
+    getBootstrapCA: {
         parameters: {
             query?: never;
             header?: never;
@@ -2672,1114 +3947,768 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "anchors": [
+                     *         {
+                     *           "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "not_after": "2030-01-02T15:04:05Z",
+                     *           "not_before": "2030-01-02T15:04:05Z",
+                     *           "signs": false
+                     *         }
+                     *       ],
+                     *       "replacement": {
+                     *         "deadline": "10m0s",
+                     *         "gate": {
+                     *           "deadline": "2030-01-02T15:04:05Z",
+                     *           "held_up_by": [
+                     *             {
+                     *               "name": "connector/connector-local-01",
+                     *               "why": "it has not reported the new authority yet"
+                     *             }
+                     *           ],
+                     *           "through": 1,
+                     *           "total": 1
+                     *         },
+                     *         "id": "rep_0123456789abcdef",
+                     *         "new": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+                     *         "offline": 0,
+                     *         "old": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *         "phase": "preparing",
+                     *         "skipped": [
+                     *           "6f1ed002ab5595859014ebf0951522d9"
+                     *         ],
+                     *         "started_at": "2030-01-02T15:04:05Z",
+                     *         "started_by": "person:per_0123456789abcdef",
+                     *         "state": "running"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["BootstrapCA"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postCaBootstrapReplacements: {
+    startBootstrapReplacement: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["BootstrapRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "dry_run": true,
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "offline": 0,
+                     *       "steps": [
+                     *         "prepare a new authority"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["BootstrapPreview"];
                 };
             };
-            /** @description Accepted */
+            /** @description It is begun, and continues without the caller. */
             202: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deadline": "10m0s",
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "id": "rep_0123456789abcdef",
+                     *       "new": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+                     *       "offline": 0,
+                     *       "old": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "phase": "preparing",
+                     *       "skipped": [
+                     *         "6f1ed002ab5595859014ebf0951522d9"
+                     *       ],
+                     *       "started_at": "2030-01-02T15:04:05Z",
+                     *       "started_by": "person:per_0123456789abcdef",
+                     *       "state": "running"
+                     *     }
+                     */
                     "application/json": components["schemas"]["BootstrapReplacement"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["RotationStateOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postCaBootstrapReplacementsAbort: {
+    abortBootstrapReplacement: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Accepted */
+            /** @description It is begun, and continues without the caller. */
             202: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deadline": "10m0s",
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "id": "rep_0123456789abcdef",
+                     *       "new": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+                     *       "offline": 0,
+                     *       "old": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "phase": "preparing",
+                     *       "skipped": [
+                     *         "6f1ed002ab5595859014ebf0951522d9"
+                     *       ],
+                     *       "started_at": "2030-01-02T15:04:05Z",
+                     *       "started_by": "person:per_0123456789abcdef",
+                     *       "state": "running"
+                     *     }
+                     */
                     "application/json": components["schemas"]["BootstrapReplacement"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["RotationStateOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postCaRotations: {
+    startRotation: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["RotationRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "dry_run": true,
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "replaces": [
+                     *         "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11"
+                     *       ],
+                     *       "reuses": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *       "steps": [
+                     *         "prepare a new authority"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["RotationPreview"];
                 };
             };
-            /** @description Accepted */
+            /** @description It is begun, and continues without the caller. */
             202: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deadline": "10m0s",
+                     *       "dropped": [
+                     *         "connector/connector-local-01"
+                     *       ],
+                     *       "emergency": false,
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "id": "rot_0123456789abcdef",
+                     *       "offline": "proceed",
+                     *       "on_deadline": "drop",
+                     *       "phase": "prepared",
+                     *       "phases": [
+                     *         {
+                     *           "at": "2030-01-02T15:04:05Z",
+                     *           "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *           "phase": "prepared",
+                     *           "seconds": 1.5
+                     *         }
+                     *       ],
+                     *       "replaces": [
+                     *         "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11"
+                     *       ],
+                     *       "started_at": "2030-01-02T15:04:05Z",
+                     *       "started_by": "person:per_0123456789abcdef",
+                     *       "state": "running"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Rotation"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["RotationStateOrUpstreamAuthorityOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postCaRotationsAbort: {
+    abortRotation: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Accepted */
+            /** @description It is begun, and continues without the caller. */
             202: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deadline": "10m0s",
+                     *       "dropped": [
+                     *         "connector/connector-local-01"
+                     *       ],
+                     *       "emergency": false,
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "id": "rot_0123456789abcdef",
+                     *       "offline": "proceed",
+                     *       "on_deadline": "drop",
+                     *       "phase": "prepared",
+                     *       "phases": [
+                     *         {
+                     *           "at": "2030-01-02T15:04:05Z",
+                     *           "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *           "phase": "prepared",
+                     *           "seconds": 1.5
+                     *         }
+                     *       ],
+                     *       "replaces": [
+                     *         "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11"
+                     *       ],
+                     *       "started_at": "2030-01-02T15:04:05Z",
+                     *       "started_by": "person:per_0123456789abcdef",
+                     *       "state": "running"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Rotation"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["RotationStateOrUpstreamAuthorityOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postCaRotationsResume: {
+    resumeRotation: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "confirm": "resume"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ResumeRequest"];
             };
         };
         responses: {
-            /** @description Accepted */
+            /** @description It is begun, and continues without the caller. */
             202: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deadline": "10m0s",
+                     *       "dropped": [
+                     *         "connector/connector-local-01"
+                     *       ],
+                     *       "emergency": false,
+                     *       "gate": {
+                     *         "deadline": "2030-01-02T15:04:05Z",
+                     *         "held_up_by": [
+                     *           {
+                     *             "name": "connector/connector-local-01",
+                     *             "why": "it has not reported the new authority yet"
+                     *           }
+                     *         ],
+                     *         "through": 1,
+                     *         "total": 1
+                     *       },
+                     *       "id": "rot_0123456789abcdef",
+                     *       "offline": "proceed",
+                     *       "on_deadline": "drop",
+                     *       "phase": "prepared",
+                     *       "phases": [
+                     *         {
+                     *           "at": "2030-01-02T15:04:05Z",
+                     *           "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *           "phase": "prepared",
+                     *           "seconds": 1.5
+                     *         }
+                     *       ],
+                     *       "replaces": [
+                     *         "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11"
+                     *       ],
+                     *       "started_at": "2030-01-02T15:04:05Z",
+                     *       "started_by": "person:per_0123456789abcdef",
+                     *       "state": "running"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Rotation"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["RotationStateOrUpstreamAuthorityOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postClaimsCode: {
+    openClaim: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description the fragment of the claim_url */
+                /**
+                 * @description the fragment of the claim_url
+                 * @example EXAMPLE
+                 */
                 code: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["ClaimOpening"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "id": "connector-local-01",
+                     *       "install_command": "grpcconnector enroll --token-stdin",
+                     *       "install_commands": [
+                     *         {
+                     *           "command": "grpcconnector enroll --token-stdin",
+                     *           "form": "stdin",
+                     *           "requires": "the package of the connector",
+                     *           "warning": "the token is in the history of the shell"
+                     *         }
+                     *       ],
+                     *       "kind": "connector",
+                     *       "token": "ztc_EXAMPLE",
+                     *       "token_id": "tok_0123456789abcdef"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ClaimedToken"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["ClaimRefused"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getConnectors: {
+    listConnectors: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description order of the items, a - for descending; id when absent */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -enrolled_at
+                 */
                 sort?: "-enrolled_at" | "enrolled_at" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status" | "-version" | "version";
-                /** @description only items with this status */
+                /**
+                 * @description only items with this status
+                 * @example ONLINE
+                 */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in upper or lower case */
-                q?: string;
-                /** @description also members whose access was revoked */
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
+                /**
+                 * @description also members whose access was revoked
+                 * @example revoked
+                 */
                 include?: "revoked";
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "connectors": [
+                     *         {
+                     *           "addresses": [
+                     *             "10.0.0.5:9443"
+                     *           ],
+                     *           "cloned": false,
+                     *           "contested": false,
+                     *           "enrolled_at": "2030-01-02T15:04:05Z",
+                     *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "id": "connector-local-01",
+                     *           "last_seen": "2030-01-02T15:04:05Z",
+                     *           "network": "default",
+                     *           "policy_revision": 42,
+                     *           "private_ip": "10.0.0.5",
+                     *           "remote_address": "192.0.2.7:41234",
+                     *           "spiffe_id": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *           "status": "ONLINE",
+                     *           "stream_since": "2030-01-02T15:04:05Z",
+                     *           "svid": {
+                     *             "authority_id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *             "not_after": "2030-01-02T15:04:05Z",
+                     *             "serial": "5f0c3a9b"
+                     *           },
+                     *           "version": "v1.2.3"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "",
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["ConnectorList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getConnectorsId: {
+    getConnector: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description the id of the connector */
+                /**
+                 * @description the id of the connector
+                 * @example connector-local-01
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "addresses": [
+                     *         "10.0.0.5:9443"
+                     *       ],
+                     *       "cloned": false,
+                     *       "contested": false,
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "id": "connector-local-01",
+                     *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "network": "default",
+                     *       "policy_revision": 42,
+                     *       "private_ip": "10.0.0.5",
+                     *       "remote_address": "192.0.2.7:41234",
+                     *       "spiffe_id": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *       "status": "ONLINE",
+                     *       "stream_since": "2030-01-02T15:04:05Z",
+                     *       "svid": {
+                     *         "authority_id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *         "not_after": "2030-01-02T15:04:05Z",
+                     *         "serial": "5f0c3a9b"
+                     *       },
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Connector"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteConnectorsId: {
+    revokeConnector: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description the id of the connector */
+                /**
+                 * @description the id of the connector
+                 * @example connector-local-01
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postDeviceApprove: {
+    approveDevice: {
         parameters: {
             query?: never;
             header?: never;
@@ -3788,119 +4717,37 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user_code": "BCDF-GHJK"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UserCode"];
             };
         };
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postDeviceDeny: {
+    denyDevice: {
         parameters: {
             query?: never;
             header?: never;
@@ -3909,119 +4756,37 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user_code": "BCDF-GHJK"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UserCode"];
             };
         };
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postDeviceLook: {
+    getWaitingDevice: {
         parameters: {
             query?: never;
             header?: never;
@@ -4030,118 +4795,46 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user_code": "BCDF-GHJK"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UserCode"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "asked_at": "2030-01-02T15:04:05Z",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "host_name": "desk",
+                     *       "source": "192.0.2.7",
+                     *       "token_expires_in": 28800,
+                     *       "your_source": "192.0.2.8"
+                     *     }
+                     */
                     "application/json": components["schemas"]["WaitingDevice"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getEnrollment: {
@@ -4153,883 +4846,522 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "address": "controller.example:8443",
+                     *       "ca": "-----BEGIN CERTIFICATE-----",
+                     *       "ca_fingerprint": "AB:CD:EF:01",
+                     *       "fetch_command": "curl -o ca.crt https://controller.example:8443/ca.crt",
+                     *       "request_commands": [
+                     *         {
+                     *           "command": "grpcconnector enroll --token-stdin",
+                     *           "kind": "connector",
+                     *           "requires": "the package of the connector"
+                     *         }
+                     *       ],
+                     *       "trust_domain": "mycorp.internal"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Enrollment"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getEvents: {
+    streamEvents: {
         parameters: {
             query?: never;
             header?: {
-                /** @description the id of the last event that the caller has read */
-                "Last-Event-ID"?: string;
+                /**
+                 * @description the id of the last event that the caller has read
+                 * @example 1a2b-42
+                 */
+                "Last-Event-ID"?: components["parameters"]["LastEventID"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description A stream of events; the data of each is this object */
+            /** @description A stream of server-sent events. The data of each event is this object. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "at": "2030-01-02T15:04:05Z",
+                     *       "change": "ONLINE",
+                     *       "id": "connector-local-01"
+                     *     }
+                     */
                     "text/event-stream": components["schemas"]["Event"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequestsOrTooManyStreams"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getHosts: {
+    listHosts: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description order of the items, a - for descending; id when absent */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -enrolled_at
+                 */
                 sort?: "-enrolled_at" | "enrolled_at" | "-hostname" | "hostname" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status";
-                /** @description only items with this status */
+                /**
+                 * @description only items with this status
+                 * @example ONLINE
+                 */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in upper or lower case */
-                q?: string;
-                /** @description also hosts that were revoked */
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
+                /**
+                 * @description also hosts that were revoked
+                 * @example revoked
+                 */
                 include?: "revoked";
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "hosts": [
+                     *         {
+                     *           "agent_id": "spiffe://mycorp.internal/spire/agent/x509pop/6f1ed002ab5595859014ebf0951522d9",
+                     *           "enrolled_at": "2030-01-02T15:04:05Z",
+                     *           "ephemeral": false,
+                     *           "hostname": "desk",
+                     *           "id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "last_seen": "2030-01-02T15:04:05Z",
+                     *           "members": [
+                     *             {
+                     *               "id": "connector-local-01",
+                     *               "kind": "connector",
+                     *               "status": "ONLINE"
+                     *             }
+                     *           ],
+                     *           "status": "ONLINE"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "",
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["HostList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getHostsId: {
+    getHost: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description the id of the host */
+                /**
+                 * @description the id of the host
+                 * @example 6f1ed002ab5595859014ebf0951522d9
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": "spiffe://mycorp.internal/spire/agent/x509pop/6f1ed002ab5595859014ebf0951522d9",
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "ephemeral": false,
+                     *       "hostname": "desk",
+                     *       "id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "members": [
+                     *         {
+                     *           "id": "connector-local-01",
+                     *           "kind": "connector",
+                     *           "status": "ONLINE"
+                     *         }
+                     *       ],
+                     *       "status": "ONLINE"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Host"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getKeys: {
+    listKeys: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "created_by": "person:per_0123456789abcdef",
+                     *           "declared": false,
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "id": "key_0123456789abcdef",
+                     *           "last_used_at": "2030-01-02T15:04:05Z",
+                     *           "name": "deploy",
+                     *           "scopes": [
+                     *             "fleet:read"
+                     *           ],
+                     *           "state": "active"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "",
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["KeyList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postKeys: {
+    createKey: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "deploy",
+                 *       "scopes": [
+                 *         "fleet:read"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["KeyRequest"];
             };
         };
         responses: {
-            /** @description Created */
+            /** @description It is created. */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "key": {
+                     *         "created_at": "2030-01-02T15:04:05Z",
+                     *         "created_by": "person:per_0123456789abcdef",
+                     *         "declared": false,
+                     *         "expires_at": "2030-01-02T15:04:05Z",
+                     *         "id": "key_0123456789abcdef",
+                     *         "last_used_at": "2030-01-02T15:04:05Z",
+                     *         "name": "deploy",
+                     *         "scopes": [
+                     *           "fleet:read"
+                     *         ],
+                     *         "state": "active"
+                     *       },
+                     *       "secret": "zta_EXAMPLE"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["IdempotencyInterruptedOrIdempotencyReplayed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteKeysId: {
+    revokeKey: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example key_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Declared"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getLogins: {
+    listLogins: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "sessions": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "current": false,
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "id": "ses_0123456789abcdef",
+                     *           "last_seen_at": "2030-01-02T15:04:05Z",
+                     *           "method": "password",
+                     *           "person_email": "ada@example.com",
+                     *           "person_id": "per_0123456789abcdef",
+                     *           "source": "192.0.2.7",
+                     *           "user_agent": "Mozilla/5.0"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteLoginsId: {
+    endLogin: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example ses_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postMePassword: {
+    changeMyPassword: {
         parameters: {
             query?: never;
             header?: never;
@@ -5038,217 +5370,113 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "current": "a former password",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PasswordRequest"];
             };
         };
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getMeSessions: {
+    listMySessions: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "sessions": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "current": false,
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "id": "ses_0123456789abcdef",
+                     *           "last_seen_at": "2030-01-02T15:04:05Z",
+                     *           "method": "password",
+                     *           "person_email": "ada@example.com",
+                     *           "person_id": "per_0123456789abcdef",
+                     *           "source": "192.0.2.7",
+                     *           "user_agent": "Mozilla/5.0"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteMeSessions: {
+    endMySessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -5257,189 +5485,59 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteMeSessionsId: {
+    endMySession: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example ses_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postMeTotp: {
+    createMyTOTP: {
         parameters: {
             query?: never;
             header?: never;
@@ -5448,90 +5546,34 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Created */
+            /** @description It is created. */
             201: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "png": "data:image/png;base64,iVBORw0KGgo=",
+                     *       "secret": "JBSWY3DPEHPK3PXP",
+                     *       "uri": "otpauth://totp/mycorp.internal:ada@example.com?secret=JBSWY3DPEHPK3PXP"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TOTPEnrollment"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteMeTotp: {
+    deleteMyTOTP: {
         parameters: {
             query?: never;
             header?: never;
@@ -5540,88 +5582,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postMeTotpConfirm: {
+    confirmMyTOTP: {
         parameters: {
             query?: never;
             header?: never;
@@ -5630,216 +5609,133 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "code": "123456"
+                 *     }
+                 */
                 "application/json": components["schemas"]["TOTPConfirmRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "recovery_codes": [
+                     *         "bcdf-ghjk"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getNetworks: {
+    listNetworks: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description order of the items, a - for descending; id when absent */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -id
+                 */
                 sort?: "-id" | "id" | "-name" | "name";
-                /** @description only items with this status */
+                /**
+                 * @description only items with this status
+                 * @example ONLINE
+                 */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in upper or lower case */
-                q?: string;
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "networks": [
+                     *         {
+                     *           "connectors": {
+                     *             "offline": 0,
+                     *             "online": 1,
+                     *             "total": 1
+                     *           },
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "id": "default",
+                     *           "name": "Office"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "",
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["NetworkList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postOauthDeviceAuthorization: {
+    startDeviceSignIn: {
         parameters: {
             query?: never;
             header?: never;
@@ -5848,103 +5744,45 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "client_id": "grpccontroller-cli"
+                 *     }
+                 */
                 "application/x-www-form-urlencoded": components["schemas"]["DeviceAuthorizationRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "device_code": "ztv_EXAMPLE",
+                     *       "expires_in": 900,
+                     *       "interval": 5,
+                     *       "user_code": "BCDF-GHJK",
+                     *       "verification_uri": "https://controller.example/device"
+                     *     }
+                     */
                     "application/json": components["schemas"]["DeviceAuthorization"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postOauthRevoke: {
+    revokeAccessToken: {
         parameters: {
             query?: never;
             header?: never;
@@ -5953,101 +5791,34 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "ztd_EXAMPLE"
+                 *     }
+                 */
                 "application/x-www-form-urlencoded": components["schemas"]["RevocationRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postOauthToken: {
+    createAccessToken: {
         parameters: {
             query?: never;
             header?: never;
@@ -6056,103 +5827,45 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "grant_type": "client_credentials"
+                 *     }
+                 */
                 "application/x-www-form-urlencoded": components["schemas"]["AccessTokenRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyEXAMPLE",
+                     *       "expires_in": 900,
+                     *       "scope": "fleet:read tokens:write",
+                     *       "token_type": "Bearer"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AccessToken"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getOpenapiJson: {
+    getOpenAPIDocument: {
         parameters: {
             query?: never;
             header?: never;
@@ -6161,1138 +5874,668 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    /** @example {} */
+                    "application/json": Record<string, never>;
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getPeople: {
+    listPeople: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "people": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "declared": false,
+                     *           "disabled": false,
+                     *           "email": "ada@example.com",
+                     *           "id": "per_0123456789abcdef",
+                     *           "invited": false,
+                     *           "last_sign_in_at": "2030-01-02T15:04:05Z",
+                     *           "name": "Ada Lovelace",
+                     *           "oidc": false,
+                     *           "role": "operator",
+                     *           "totp": true
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["PersonList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postPeople: {
+    createPerson: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "name": "Ada Lovelace",
+                 *       "role": "operator"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PersonRequest"];
             };
         };
         responses: {
-            /** @description Created */
+            /** @description It is created. */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "person": {
+                     *         "created_at": "2030-01-02T15:04:05Z",
+                     *         "declared": false,
+                     *         "disabled": false,
+                     *         "email": "ada@example.com",
+                     *         "id": "per_0123456789abcdef",
+                     *         "invited": false,
+                     *         "last_sign_in_at": "2030-01-02T15:04:05Z",
+                     *         "name": "Ada Lovelace",
+                     *         "oidc": false,
+                     *         "role": "operator",
+                     *         "totp": true
+                     *       },
+                     *       "setup_url": "https://controller.example/setup#code=EXAMPLE"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InvitedPerson"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["PersonStateOrIdempotencyInterruptedOrIdempotencyReplayed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deletePeopleId: {
+    deletePerson: {
         parameters: {
             query?: {
-                /** @description what happens to the API keys that the person created; revoke when absent */
+                /**
+                 * @description what happens to the API keys that the person created; revoke when absent
+                 * @example revoke
+                 */
                 keys?: "revoke" | "keep";
             };
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example per_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["LastOwnerOrPersonStateOrDeclared"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    patchPeopleId: {
+    updatePerson: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example per_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["PersonChange"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "declared": false,
+                     *       "disabled": false,
+                     *       "email": "ada@example.com",
+                     *       "id": "per_0123456789abcdef",
+                     *       "invited": false,
+                     *       "last_sign_in_at": "2030-01-02T15:04:05Z",
+                     *       "name": "Ada Lovelace",
+                     *       "oidc": false,
+                     *       "role": "operator",
+                     *       "totp": true
+                     *     }
+                     */
                     "application/json": components["schemas"]["Person"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["LastOwnerOrPersonStateOrDeclared"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postPeopleIdReset: {
+    resetPerson: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example per_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "confirm": "reset"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ResetRequest"];
             };
         };
         responses: {
-            /** @description Created */
+            /** @description It is created. */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "person": {
+                     *         "created_at": "2030-01-02T15:04:05Z",
+                     *         "declared": false,
+                     *         "disabled": false,
+                     *         "email": "ada@example.com",
+                     *         "id": "per_0123456789abcdef",
+                     *         "invited": false,
+                     *         "last_sign_in_at": "2030-01-02T15:04:05Z",
+                     *         "name": "Ada Lovelace",
+                     *         "oidc": false,
+                     *         "role": "operator",
+                     *         "totp": true
+                     *       },
+                     *       "setup_url": "https://controller.example/setup#code=EXAMPLE"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InvitedPerson"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["LastOwnerOrPersonStateOrDeclaredOrIdempotencyInterruptedOrIdempotencyReplayed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getRequests: {
+    listRequests: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description order of the items, a - for descending; -created_at when absent */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; -created_at when absent
+                 * @example -created_at
+                 */
                 sort?: "-created_at" | "created_at" | "-expires_at" | "expires_at" | "-id" | "id" | "-status" | "status";
-                /** @description only items with this status */
+                /**
+                 * @description only items with this status
+                 * @example pending
+                 */
                 status?: "pending" | "approved" | "enrolled" | "denied" | "withdrawn" | "expired";
-                /** @description only items in which this text occurs, in upper or lower case */
-                q?: string;
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "requests": [
+                     *         {
+                     *           "binary_path": "/usr/bin/grpcconnector",
+                     *           "code": "BCDF-0123",
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "decided_at": "2030-01-02T15:04:05Z",
+                     *           "decided_by": "person:per_0123456789abcdef",
+                     *           "enrolled_at": "2030-01-02T15:04:05Z",
+                     *           "ephemeral": false,
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
+                     *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "hostname": "desk",
+                     *           "id": "connector-local-01",
+                     *           "kind": "connector",
+                     *           "live_id": false,
+                     *           "mismatches": 1,
+                     *           "request_id": "req_0123456789abcdef0123456789abcdef",
+                     *           "second_role": false,
+                     *           "source": "192.0.2.7",
+                     *           "state": "pending",
+                     *           "systemd_unit": "grpcconnector.service",
+                     *           "token_id": "tok_0123456789abcdef",
+                     *           "uid": 998,
+                     *           "version": "v1.2.3"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["RequestList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getRequestsId: {
+    getRequest: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description a request_id */
+                /**
+                 * @description a request_id
+                 * @example req_0123456789abcdef0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "binary_path": "/usr/bin/grpcconnector",
+                     *       "code": "BCDF-0123",
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "decided_at": "2030-01-02T15:04:05Z",
+                     *       "decided_by": "person:per_0123456789abcdef",
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "ephemeral": false,
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "hostname": "desk",
+                     *       "id": "connector-local-01",
+                     *       "kind": "connector",
+                     *       "live_id": false,
+                     *       "mismatches": 1,
+                     *       "request_id": "req_0123456789abcdef0123456789abcdef",
+                     *       "second_role": false,
+                     *       "source": "192.0.2.7",
+                     *       "state": "pending",
+                     *       "systemd_unit": "grpcconnector.service",
+                     *       "token_id": "tok_0123456789abcdef",
+                     *       "uid": 998,
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Request"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postRequestsIdApprove: {
+    approveRequest: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
-                /** @description a request_id */
+                /**
+                 * @description a request_id
+                 * @example req_0123456789abcdef0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "fingerprint": "MNPQ"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Approval"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "binary_path": "/usr/bin/grpcconnector",
+                     *       "code": "BCDF-0123",
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "decided_at": "2030-01-02T15:04:05Z",
+                     *       "decided_by": "person:per_0123456789abcdef",
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "ephemeral": false,
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "hostname": "desk",
+                     *       "id": "connector-local-01",
+                     *       "kind": "connector",
+                     *       "live_id": false,
+                     *       "mismatches": 1,
+                     *       "request_id": "req_0123456789abcdef0123456789abcdef",
+                     *       "second_role": false,
+                     *       "source": "192.0.2.7",
+                     *       "state": "pending",
+                     *       "systemd_unit": "grpcconnector.service",
+                     *       "token_id": "tok_0123456789abcdef",
+                     *       "uid": 998,
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Request"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["LiveMemberOrRequestDecidedOrFingerprintMismatchOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postRequestsIdDeny: {
+    denyRequest: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
-                /** @description a request_id */
+                /**
+                 * @description a request_id
+                 * @example req_0123456789abcdef0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "binary_path": "/usr/bin/grpcconnector",
+                     *       "code": "BCDF-0123",
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "decided_at": "2030-01-02T15:04:05Z",
+                     *       "decided_by": "person:per_0123456789abcdef",
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "ephemeral": false,
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "hostname": "desk",
+                     *       "id": "connector-local-01",
+                     *       "kind": "connector",
+                     *       "live_id": false,
+                     *       "mismatches": 1,
+                     *       "request_id": "req_0123456789abcdef0123456789abcdef",
+                     *       "second_role": false,
+                     *       "source": "192.0.2.7",
+                     *       "state": "pending",
+                     *       "systemd_unit": "grpcconnector.service",
+                     *       "token_id": "tok_0123456789abcdef",
+                     *       "uid": 998,
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Request"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RequestDecidedOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getSeries: {
         parameters: {
             query?: {
-                /** @description how far back; 1h when absent */
+                /**
+                 * @description how far back; 1h when absent
+                 * @example 1h
+                 */
                 window?: "1h" | "24h";
             };
             header?: never;
@@ -7301,78 +6544,39 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "points": [
+                     *         {
+                     *           "at": "2030-01-02T15:04:05Z",
+                     *           "connectors_online": 1,
+                     *           "connectors_total": 1,
+                     *           "heartbeats": 1,
+                     *           "svid_rotations": 1,
+                     *           "tunnelers_online": 1,
+                     *           "tunnelers_total": 1
+                     *         }
+                     *       ],
+                     *       "step_seconds": 30
+                     *     }
+                     */
                     "application/json": components["schemas"]["Series"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getSession: {
@@ -7384,90 +6588,48 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "csrf_token": "EXAMPLE",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "idle_expires_at": "2030-01-02T15:04:05Z",
+                     *       "permissions": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "person": {
+                     *         "email": "ada@example.com",
+                     *         "id": "per_0123456789abcdef",
+                     *         "name": "Ada Lovelace",
+                     *         "oidc": false,
+                     *         "recovery_codes_left": 10,
+                     *         "role": "operator",
+                     *         "totp": true
+                     *       },
+                     *       "session_id": "ses_0123456789abcdef",
+                     *       "step_up_until": "2030-01-02T15:04:05Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postSession: {
+    signIn: {
         parameters: {
             query?: never;
             header?: never;
@@ -7476,103 +6638,59 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SignInRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "csrf_token": "EXAMPLE",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "idle_expires_at": "2030-01-02T15:04:05Z",
+                     *       "permissions": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "person": {
+                     *         "email": "ada@example.com",
+                     *         "id": "per_0123456789abcdef",
+                     *         "name": "Ada Lovelace",
+                     *         "oidc": false,
+                     *         "recovery_codes_left": 10,
+                     *         "role": "operator",
+                     *         "totp": true
+                     *       },
+                     *       "session_id": "ses_0123456789abcdef",
+                     *       "step_up_until": "2030-01-02T15:04:05Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["UnauthenticatedOrTOTPRequired"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteSession: {
+    signOut: {
         parameters: {
             query?: never;
             header?: never;
@@ -7581,88 +6699,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["PersonState"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getSessionOidcCallback: {
+    finishOIDCSignIn: {
         parameters: {
             query?: never;
             header?: never;
@@ -7671,93 +6726,36 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description See Other */
+            /** @description The browser goes to Location. */
             303: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoIdentityProvider"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getSessionOidcStart: {
+    startOIDCSignIn: {
         parameters: {
             query?: {
-                /** @description where to go afterwards: a path of this site such as "/connectors" */
+                /**
+                 * @description where to go afterwards: a path of this site such as "/connectors"
+                 * @example /connectors
+                 */
                 return_to?: string;
-                /** @description re-authenticate the session of this browser */
+                /**
+                 * @description re-authenticate the session of this browser
+                 * @example true
+                 */
                 step_up?: "true";
             };
             header?: never;
@@ -7766,88 +6764,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description See Other */
+            /** @description The browser goes to Location. */
             303: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoIdentityProvider"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postSessionStepUp: {
+    stepUp: {
         parameters: {
             query?: never;
             header?: never;
@@ -7856,299 +6791,160 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["StepUpRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "csrf_token": "EXAMPLE",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "idle_expires_at": "2030-01-02T15:04:05Z",
+                     *       "permissions": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "person": {
+                     *         "email": "ada@example.com",
+                     *         "id": "per_0123456789abcdef",
+                     *         "name": "Ada Lovelace",
+                     *         "oidc": false,
+                     *         "recovery_codes_left": 10,
+                     *         "role": "operator",
+                     *         "totp": true
+                     *       },
+                     *       "session_id": "ses_0123456789abcdef",
+                     *       "step_up_until": "2030-01-02T15:04:05Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getSessions: {
+    listSessions: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "sessions": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "current": false,
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "id": "ses_0123456789abcdef",
+                     *           "last_seen_at": "2030-01-02T15:04:05Z",
+                     *           "method": "password",
+                     *           "person_email": "ada@example.com",
+                     *           "person_id": "per_0123456789abcdef",
+                     *           "source": "192.0.2.7",
+                     *           "user_agent": "Mozilla/5.0"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteSessionsId: {
+    endSession: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example per_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getSettings: {
@@ -8160,78 +6956,52 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "controller_id": "controller-1",
+                     *       "groups": [
+                     *         {
+                     *           "name": "svid_ttl",
+                     *           "settings": [
+                     *             {
+                     *               "key": "svid_ttl.connector",
+                     *               "value": "5m0s"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "outage_budget": {
+                     *         "identity": [
+                     *           {
+                     *             "kind": "connector",
+                     *             "least": "3m0s",
+                     *             "most": "5m30s"
+                     *           }
+                     *         ],
+                     *         "policy_age": "24h0m0s"
+                     *       },
+                     *       "started_at": "2030-01-02T15:04:05Z",
+                     *       "trust_domain": "mycorp.internal",
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getSetup: {
@@ -8243,81 +7013,34 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "needed": false,
+                     *       "oidc": {
+                     *         "enabled": false,
+                     *         "name": "Company sign-in"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["SetupState"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postSetup: {
+    useSetupLink: {
         parameters: {
             query?: never;
             header?: never;
@@ -8326,109 +7049,56 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "code": "ztl_EXAMPLE",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SetupRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "csrf_token": "EXAMPLE",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "idle_expires_at": "2030-01-02T15:04:05Z",
+                     *       "permissions": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "person": {
+                     *         "email": "ada@example.com",
+                     *         "id": "per_0123456789abcdef",
+                     *         "name": "Ada Lovelace",
+                     *         "oidc": false,
+                     *         "recovery_codes_left": 10,
+                     *         "role": "operator",
+                     *         "totp": true
+                     *       },
+                     *       "session_id": "ses_0123456789abcdef",
+                     *       "step_up_until": "2030-01-02T15:04:05Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["ForbiddenOrCSRFOrSetupLink"];
+            409: components["responses"]["PersonState"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
     getStatus: {
@@ -8440,697 +7110,462 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attention": [
+                     *         {
+                     *           "do": "Revoke it and enroll the right host again.",
+                     *           "found": "Two machines use the key of its host.",
+                     *           "kind": "refusing",
+                     *           "member": "connector/connector-local-01"
+                     *         }
+                     *       ],
+                     *       "attention_total": 1,
+                     *       "connectors": {
+                     *         "offline": 0,
+                     *         "online": 1,
+                     *         "total": 1
+                     *       },
+                     *       "time": "2030-01-02T15:04:05Z",
+                     *       "trust_domain": "mycorp.internal",
+                     *       "tunnelers": {
+                     *         "offline": 0,
+                     *         "online": 1,
+                     *         "total": 1
+                     *       },
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Status"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getTokens: {
+    listTokens: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description order of the items, a - for descending; -created_at when absent */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; -created_at when absent
+                 * @example -created_at
+                 */
                 sort?: "-created_at" | "created_at" | "-expires_at" | "expires_at" | "-id" | "id" | "-status" | "status";
-                /** @description only items with this status */
+                /**
+                 * @description only items with this status
+                 * @example pending
+                 */
                 status?: "pending" | "redeemed" | "expired" | "revoked";
-                /** @description only items in which this text occurs, in upper or lower case */
-                q?: string;
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "tokens": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "created_by": "person:per_0123456789abcdef",
+                     *           "delivery": "plain",
+                     *           "expires_at": "2030-01-02T15:04:05Z",
+                     *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "id": "connector-local-01",
+                     *           "kind": "connector",
+                     *           "opened_at": "2030-01-02T15:04:05Z",
+                     *           "opened_from": "192.0.2.7",
+                     *           "redeemed_at": "2030-01-02T15:04:05Z",
+                     *           "replace": false,
+                     *           "second_open_at": "2030-01-02T15:04:05Z",
+                     *           "second_open_from": "192.0.2.9",
+                     *           "source_cidr": "192.0.2.0/24",
+                     *           "state": "pending",
+                     *           "token_id": "tok_0123456789abcdef"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["TokenList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    postTokens: {
+    createToken: {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not done again */
-                "Idempotency-Key"?: string;
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "id": "connector-local-01",
+                 *       "kind": "connector",
+                 *       "source_cidr": "192.0.2.0/24",
+                 *       "ttl": "10m"
+                 *     }
+                 */
                 "application/json": components["schemas"]["TokenRequest"];
             };
         };
         responses: {
-            /** @description Created */
+            /** @description It is created. */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "delivery": "plain",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "id": "connector-local-01",
+                     *       "install_command": "grpcconnector enroll --token-stdin",
+                     *       "install_commands": [
+                     *         {
+                     *           "command": "grpcconnector enroll --token-stdin",
+                     *           "form": "stdin",
+                     *           "requires": "the package of the connector",
+                     *           "warning": "the token is in the history of the shell"
+                     *         }
+                     *       ],
+                     *       "kind": "connector",
+                     *       "token": "ztc_EXAMPLE",
+                     *       "token_id": "tok_0123456789abcdef"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreatedToken"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            409: components["responses"]["LiveMemberOrIdempotencyInterruptedOrIdempotencyReplayed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteTokensId: {
+    revokeToken: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description the `id` of the object
+                 * @example tok_0123456789abcdef
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getTunnelers: {
+    listTunnelers: {
         parameters: {
             query?: {
-                /** @description how many items a page has at most; 100 when absent */
-                page_size?: number;
-                /** @description the next_page_token of the page before, in the same order */
-                page_token?: string;
-                /** @description order of the items, a - for descending; id when absent */
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -enrolled_at
+                 */
                 sort?: "-enrolled_at" | "enrolled_at" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status" | "-version" | "version";
-                /** @description only items with this status */
+                /**
+                 * @description only items with this status
+                 * @example ONLINE
+                 */
                 status?: "ONLINE" | "OFFLINE";
-                /** @description only items in which this text occurs, in upper or lower case */
-                q?: string;
-                /** @description also members whose access was revoked */
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
+                /**
+                 * @description also members whose access was revoked
+                 * @example revoked
+                 */
                 include?: "revoked";
             };
             header?: {
-                /** @description the ETag of the page that the caller has */
-                "If-None-Match"?: string;
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "total": 1,
+                     *       "tunnelers": [
+                     *         {
+                     *           "cloned": false,
+                     *           "connector_id": "connector-local-01",
+                     *           "contested": false,
+                     *           "enrolled_at": "2030-01-02T15:04:05Z",
+                     *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "id": "tunneler-laptop-01",
+                     *           "last_seen": "2030-01-02T15:04:05Z",
+                     *           "remote_address": "192.0.2.7:41234",
+                     *           "reported_by": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *           "session_since": "2030-01-02T15:04:05Z",
+                     *           "sessions": [
+                     *             {
+                     *               "connector_id": "connector-local-01",
+                     *               "last_report": "2030-01-02T15:04:05Z",
+                     *               "remote_address": "192.0.2.7:41234",
+                     *               "since": "2030-01-02T15:04:05Z",
+                     *               "version": "v1.2.3"
+                     *             }
+                     *           ],
+                     *           "spiffe_id": "spiffe://mycorp.internal/tunneler/tunneler-laptop-01",
+                     *           "status": "ONLINE",
+                     *           "svid": {
+                     *             "authority_id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *             "not_after": "2030-01-02T15:04:05Z",
+                     *             "serial": "5f0c3a9b"
+                     *           },
+                     *           "version": "v1.2.3"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TunnelerList"];
                 };
             };
-            /** @description Not Modified */
+            /** @description The page is still as the caller has it. There is no body. */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getTunnelersId: {
+    getTunneler: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description the id of the tunneler */
+                /**
+                 * @description the id of the tunneler
+                 * @example tunneler-laptop-01
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "cloned": false,
+                     *       "connector_id": "connector-local-01",
+                     *       "contested": false,
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "id": "tunneler-laptop-01",
+                     *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "remote_address": "192.0.2.7:41234",
+                     *       "reported_by": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *       "session_since": "2030-01-02T15:04:05Z",
+                     *       "sessions": [
+                     *         {
+                     *           "connector_id": "connector-local-01",
+                     *           "last_report": "2030-01-02T15:04:05Z",
+                     *           "remote_address": "192.0.2.7:41234",
+                     *           "since": "2030-01-02T15:04:05Z",
+                     *           "version": "v1.2.3"
+                     *         }
+                     *       ],
+                     *       "spiffe_id": "spiffe://mycorp.internal/tunneler/tunneler-laptop-01",
+                     *       "status": "ONLINE",
+                     *       "svid": {
+                     *         "authority_id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *         "not_after": "2030-01-02T15:04:05Z",
+                     *         "serial": "5f0c3a9b"
+                     *       },
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tunneler"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    deleteTunnelersId: {
+    revokeTunneler: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description the id of the tunneler */
+                /**
+                 * @description the id of the tunneler
+                 * @example tunneler-laptop-01
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description It is done. There is no body. */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
-    getWhoami: {
+    getCaller: {
         parameters: {
             query?: never;
             header?: never;
@@ -9139,78 +7574,35 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description It is done. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "actor": "person:per_0123456789abcdef",
+                     *       "kind": "key",
+                     *       "name": "deploy",
+                     *       "permissions": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "role": "operator",
+                     *       "trust_domain": "mycorp.internal"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Caller"];
                 };
             };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
         };
     };
 }
