@@ -132,7 +132,8 @@ recovery-key.age | grpccontroller recovery start --reason "…"
 
 Use it on one controller only: two statements for one timeline stop the hosts that see
 both. If hosts already follow a later timeline than the backup knows, their status says
-which: name it with --after.
+which: name it with --after. To run it again before the controller has started changes
+nothing.
 
 Exit codes: 0 the timeline begins, 1 it does not, 2 wrong usage or configuration.`,
 		Example: `  sudo grpccontroller recovery start --reason "disk of ctl-1 died, backup of Sunday"
@@ -179,7 +180,12 @@ func (t *takeOver) run(cmd *cobra.Command, cfg config.Config) error {
 		begun, err := recovery.Begin(cmd.Context(), s, recovery.Beginning{
 			TrustDomain: td, Key: key, VerifierKey: verifier, After: t.after, Reason: t.reason, By: by,
 		})
-		if err != nil {
+		switch {
+		case errors.Is(err, recovery.ErrBegun):
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "timeline %d has begun already, and no controller has run on this database since: nothing was changed; start the controller\n"+
+				"If hosts follow timeline %[1]d already, this database is a copy: run this again with --after and the newest timeline that they follow.\n", begun.Number)
+			return err
+		case err != nil:
 			return fmt.Errorf("timeline not begun: %w", err)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "timeline %d begins: start the controller, and hosts that pinned the recovery key follow it\n"+

@@ -64,6 +64,7 @@ var (
 	ErrExists = errors.New("there is a recovery key already. If it is lost, --replace makes another one; hosts that pinned the former one keep it until " +
 		"root resets them (`grpcconnector witness reset --yes`, `grpctunneler directory reset --yes`)")
 	ErrOtherKey = errors.New("this is not the recovery key of this controller")
+	ErrBegun    = errors.New("this timeline has begun already, and no controller has run on its database since")
 	ErrLog      = errors.New("the newest checkpoint is not signed by the key of the audit log in the data directory: restore both from the same backup")
 )
 
@@ -136,6 +137,9 @@ type Beginning struct {
 // controller, from the audit log that it has. It admits nobody until it has collected the
 // revocations that they hold: they would believe it, and its database may be a copy that
 // no "restore" has put back. For the same reason its enrollment tokens are void.
+//
+// To begin again where a timeline has just begun changes nothing, and returns that one with
+// ErrBegun: a second number would only be one more for the operator to note.
 func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) {
 	err = s.RecoveryTx(ctx, func(tx Tx) error {
 		was, err := tx.Timeline(ctx)
@@ -145,11 +149,15 @@ func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) 
 		if err := b.adopt(ctx, tx); err != nil {
 			return err
 		}
-		out = Timeline{Number: max(was.Now(), b.After) + 1, BegunAt: b.By.Time}
 		head, err := tx.NewestCheckpoint(ctx)
 		if err != nil {
 			return err
 		}
+		if b.begun(was, head) {
+			out = was
+			return ErrBegun
+		}
+		out = Timeline{Number: max(was.Now(), b.After) + 1, BegunAt: b.By.Time}
 		if head.Size > 0 {
 			if _, err := witness.Open([]byte(head.Note), b.VerifierKey); err != nil {
 				return fmt.Errorf("%w: %w", ErrLog, err)
@@ -175,6 +183,17 @@ func Begin(ctx context.Context, s Store, b Beginning) (out Timeline, err error) 
 		})
 	})
 	return out, err
+}
+
+// begun says that the timeline of the database begins at the newest checkpoint: no controller
+// has run on it since. Whoever knows that hosts follow it already says so (After), and
+// gets the next one: then the database is a copy.
+func (b Beginning) begun(was Timeline, head audit.SignedCheckpoint) bool {
+	if was.Statement == "" || b.After >= was.Number {
+		return false
+	}
+	_, err := timeline.Verify([]byte(was.Statement), b.Key.Public, b.TrustDomain)
+	return err == nil && was.OldCheckpoint == head.Note
 }
 
 // adopt notes the key in a database that is of before it was made, and refuses another

@@ -41,15 +41,20 @@ func open(t *testing.T) *store.Store {
 // checkpointed gives the log of a store a checkpoint, and returns its verifier key.
 func checkpointed(t *testing.T, s *store.Store) string {
 	t.Helper()
+	return checkpointedAt(t, s, 7)
+}
+
+func checkpointedAt(t *testing.T, s *store.Store, size int64) string {
+	t.Helper()
 	signer, err := audit.OpenSigner(t.TempDir(), audit.Origin(td))
 	require.NoError(t, err)
 	epoch, ok, err := s.AcquireSequencer(t.Context(), audit.Lease{Holder: "c1", Now: now, Until: now.Add(time.Minute)})
 	require.NoError(t, err)
 	require.True(t, ok)
-	signed, err := signer.Sign(witness.Checkpoint{Origin: signer.Origin(), Size: 7, Root: tlog.RecordHash([]byte("x"))})
+	signed, err := signer.Sign(witness.Checkpoint{Origin: signer.Origin(), Size: size, Root: tlog.RecordHash([]byte("x"))})
 	require.NoError(t, err)
 	require.NoError(t, s.SequenceTx(t.Context(), epoch, func(tx audit.SequenceTx) error {
-		return tx.PutCheckpoint(t.Context(), audit.SignedCheckpoint{Size: 7, Time: now, Note: signed})
+		return tx.PutCheckpoint(t.Context(), audit.SignedCheckpoint{Size: size, Time: now, Note: signed})
 	}))
 	return signer.VerifierKey
 }
@@ -118,13 +123,14 @@ func TestTheKeyIsShownOnceAndOnlyItsPublicHalfIsStored(t *testing.T) {
 func TestEachTimelineIsSignedWithWhereTheLogContinues(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	verifier := checkpointed(t, s)
 	private, k, err := initialized(t, s, false)
 	require.NoError(t, err)
 	key, err := timeline.ParseKey(private, td)
 	require.NoError(t, err)
 
+	var verifier string
 	for want := uint64(2); want < 4; want++ {
+		verifier = checkpointedAt(t, s, int64(want)) // as a controller does that runs
 		begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, Reason: "disk died", By: by})
 		require.NoError(t, err)
 		require.Equal(t, want, begun.Number)
@@ -142,11 +148,55 @@ func TestEachTimelineIsSignedWithWhereTheLogContinues(t *testing.T) {
 	require.Equal(t, "disk died", taken[1].Reason)
 	require.Contains(t, taken[1].Before, `"timeline":2`)
 	require.Contains(t, taken[1].After, `"timeline":3`)
-	require.Contains(t, taken[1].After, `"audit_records":7`)
+	require.Contains(t, taken[1].After, `"audit_records":3`)
 
 	begun, err := recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier, After: 8, Reason: "older backup", By: by})
 	require.NoError(t, err)
 	require.Equal(t, uint64(9), begun.Number, "after what the hosts know")
+}
+
+// TestToBeginTwiceIsToBeginOnce: an operator who is not sure runs the command again.
+func TestToBeginTwiceIsToBeginOnce(t *testing.T) {
+	t.Parallel()
+	for name, verifier := range map[string]func(t *testing.T, s *store.Store) string{
+		"with a log": checkpointed, "of a new controller": func(*testing.T, *store.Store) string { return "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			_, key, err := timeline.NewKey(td)
+			require.NoError(t, err)
+			b := recovery.Beginning{TrustDomain: td, Key: key, VerifierKey: verifier(t, s), Reason: "disk died", By: by}
+			first, err := recovery.Begin(t.Context(), s, b)
+			require.NoError(t, err)
+			b.Reason, b.By.Time = "was that enough?", now.Add(time.Hour)
+			again, err := recovery.Begin(t.Context(), s, b)
+			require.ErrorIs(t, err, recovery.ErrBegun)
+			require.Equal(t, first, again)
+			stored, err := s.Timeline(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, first, stored)
+			require.Len(t, events(t, s, audit.TimelineBegin), 1)
+
+			_, other, err := timeline.NewKey(td)
+			require.NoError(t, err)
+			thief := b
+			thief.Key = other
+			_, err = recovery.Begin(t.Context(), s, thief)
+			require.ErrorIs(t, err, recovery.ErrOtherKey, "whoever has another key is told nothing else")
+
+			b.After = first.Number
+			copied, err := recovery.Begin(t.Context(), s, b)
+			require.NoError(t, err, "hosts follow it already: this is a copy of that database")
+			require.Equal(t, first.Number+1, copied.Number)
+
+			b.After = 0
+			checkpointedAt(t, s, 8)
+			b.VerifierKey = "" // its key is another one by now, which this test does not have
+			_, err = recovery.Begin(t.Context(), s, b)
+			require.ErrorIs(t, err, recovery.ErrLog, "a controller has run since: a new timeline is tried")
+		})
+	}
 }
 
 // TestAKeyThatReplacesALostOneIsPinned: hosts pin a key only with the statement of the
