@@ -12,7 +12,7 @@ import { hush } from './events'
 import type { paths } from './schema'
 import type * as t from './types'
 
-type Query<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } }
+export type Query<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } }
   ? NonNullable<Q>
   : never
 
@@ -90,7 +90,7 @@ export const series = (window: '1h' | '24h') =>
   })
 
 /** A heartbeat is no event; when a member was last heard of is asked for as often as it is heard of. */
-const heardEvery = 10_000
+export const heardEvery = 10_000
 
 export const connectors = (query: ListQuery) =>
   queryOptions({
@@ -99,15 +99,6 @@ export const connectors = (query: ListQuery) =>
     placeholderData: keepPreviousData,
     queryFn: () =>
       data(client.GET('/api/admin/connectors', { params: { query: query as Query<'/api/admin/connectors'> } })),
-  })
-
-export const tunnelers = (query: ListQuery) =>
-  queryOptions({
-    queryKey: ['tunnelers', query],
-    refetchInterval: heardEvery,
-    placeholderData: keepPreviousData,
-    queryFn: () =>
-      data(client.GET('/api/admin/tunnelers', { params: { query: query as Query<'/api/admin/tunnelers'> } })),
   })
 
 /** The tunnelers that are online, as many as one page holds. */
@@ -152,20 +143,6 @@ export const attached = (id: string) =>
       )
       return { sessions, more: !!page.next_page_token }
     },
-  })
-
-export const connector = (id: string) =>
-  queryOptions({
-    queryKey: ['connectors', id],
-    refetchInterval: heardEvery,
-    queryFn: () => data(client.GET('/api/admin/connectors/{id}', { params: { path: { id } } })),
-  })
-
-export const tunneler = (id: string) =>
-  queryOptions({
-    queryKey: ['tunnelers', id],
-    refetchInterval: heardEvery,
-    queryFn: () => data(client.GET('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
   })
 
 export const hosts = (query: ListQuery) =>

@@ -1,8 +1,11 @@
-import { Button, Group, Modal, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { base, onStepUp } from '@/api/client'
 import { session, useStepUp } from '@/api/queries'
+import { kindOf } from '@/api/words'
+import { codeIsWrong } from '@/ui/code'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 
 /** Appears when the API says step-up-required; the request then goes out once more. */
@@ -15,9 +18,9 @@ export function StepUpDialog() {
     answer(ok)
   }
   return (
-    <Modal opened onClose={() => done(false)} title="Confirm that it is you" size="sm" zIndex={400}>
+    <Dialog title="Confirm that it is you" close={() => done(false)} size="sm" zIndex={400}>
       <Proof done={done} />
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -26,6 +29,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
   const [password, setPassword] = useState('')
   const [totp, setTOTP] = useState('')
   const prove = useStepUp()
+  const refused = kindOf(prove.error) === 'unauthenticated'
   const away = `${base}/session/oidc/start?step_up=true&return_to=${encodeURIComponent(window.location.pathname)}`
   return (
     <form
@@ -38,10 +42,10 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
         <Text size="sm" c="dimmed">
           This action needs a recent confirmation of your identity. It is valid for 5 minutes.
         </Text>
-        {prove.error && <Failure error={prove.error} />}
         {!person?.oidc && !person?.totp && (
           <PasswordInput
             label="Password"
+            error={refused && 'This password is not right.'}
             autoComplete="current-password"
             data-autofocus
             required
@@ -53,6 +57,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
           <TextInput
             label="Code from your authenticator"
             description="Or a recovery code"
+            error={refused && codeIsWrong(prove.error)}
             autoComplete="one-time-code"
             required
             data-autofocus
@@ -66,6 +71,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
             action.
           </Text>
         )}
+        {prove.error && !refused && <Failure error={prove.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={() => done(false)}>
             Cancel

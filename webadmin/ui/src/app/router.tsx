@@ -1,4 +1,5 @@
 import { createBrowserRouter } from 'react-router'
+import type { Kind } from '@/api/types'
 import { NotFound } from '@/pages/not-found/NotFound'
 import { Broken } from './Broken'
 import { Guard } from './Guard'
@@ -6,6 +7,14 @@ import { Guard } from './Guard'
 // Each page is a chunk of its own.
 type Page = { Page: React.ComponentType }
 const lazy = (load: () => Promise<Page>) => async () => ({ Component: (await load()).Page })
+
+// Connectors and tunnelers have the same pages.
+const kinds: Kind[] = ['connector', 'tunneler']
+type PageOfKind = { Page: React.ComponentType<{ kind: Kind }> }
+const lazyOf = (kind: Kind, load: () => Promise<PageOfKind>) => async () => {
+  const { Page } = await load()
+  return { Component: () => <Page kind={kind} /> }
+}
 
 export const router = createBrowserRouter([
   { path: '/setup', ErrorBoundary: Broken, lazy: lazy(() => import('@/pages/setup')), HydrateFallback: () => null },
@@ -20,12 +29,11 @@ export const router = createBrowserRouter([
         ErrorBoundary: Broken,
         children: [
           { index: true, lazy: lazy(() => import('@/pages/overview')) },
-          { path: 'connectors', lazy: lazy(() => import('@/pages/connectors')) },
-          { path: 'connectors/new', lazy: lazy(() => import('@/pages/enroll/connector')) },
-          { path: 'connectors/:id', lazy: lazy(() => import('@/pages/connectors/detail')) },
-          { path: 'tunnelers', lazy: lazy(() => import('@/pages/tunnelers')) },
-          { path: 'tunnelers/new', lazy: lazy(() => import('@/pages/enroll/tunneler')) },
-          { path: 'tunnelers/:id', lazy: lazy(() => import('@/pages/tunnelers/detail')) },
+          ...kinds.flatMap((kind) => [
+            { path: `${kind}s`, lazy: lazyOf(kind, () => import('@/pages/members')) },
+            { path: `${kind}s/new`, lazy: lazyOf(kind, () => import('@/pages/enroll')) },
+            { path: `${kind}s/:id`, lazy: lazyOf(kind, () => import('@/pages/members/detail')) },
+          ]),
           { path: 'hosts', lazy: lazy(() => import('@/pages/hosts')) },
           { path: 'hosts/:id', lazy: lazy(() => import('@/pages/hosts/detail')) },
           { path: 'networks', lazy: lazy(() => import('@/pages/networks')) },

@@ -1,7 +1,8 @@
-import { Group, Modal, Stack, Text } from '@mantine/core'
+import { Group, Stack, Text } from '@mantine/core'
 import { useHotkeys } from '@mantine/hooks'
 import { useSyncExternalStore } from 'react'
 import { useNavigate } from 'react-router'
+import { Dialog } from '@/ui/Dialog'
 
 const places: [key: string, to: string, label: string][] = [
   ['o', '/', 'Overview'],
@@ -59,8 +60,9 @@ export function ShortcutsDialog() {
     },
     () => shown,
   )
+  if (!opened) return null
   return (
-    <Modal opened={opened} onClose={() => show(false)} title="Keyboard shortcuts" size="sm">
+    <Dialog title="Keyboard shortcuts" close={() => show(false)} size="sm">
       <Stack gap={8}>
         <Row keys={['/']} label="Search in the list" />
         {places.map(([key, , label]) => (
@@ -68,7 +70,7 @@ export function ShortcutsDialog() {
         ))}
         <Row keys={['?']} label="Show these shortcuts" />
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,5 +1,7 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
+import type { Sayings } from '@/api/words'
+import { Dialog } from './Dialog'
 import { Failure } from './Failure'
 
 type ConfirmProps = {
@@ -10,15 +12,19 @@ type ConfirmProps = {
   type?: string
   pending: boolean
   error: unknown
+  /** What an error means here, by its kind. */
+  says?: Sayings
+  /** There is nothing to do. */
+  barred?: boolean
   confirm: () => void
   close: () => void
 }
 
 /** Asks before what cannot be undone. */
-export function Confirm({ title, action, children, type, pending, error, confirm, close }: ConfirmProps) {
+export function Confirm({ title, action, children, type, pending, error, says, barred, confirm, close }: ConfirmProps) {
   const [typed, setTyped] = useState('')
   return (
-    <Modal opened onClose={close} title={title}>
+    <Dialog title={title} close={close}>
       <form
         onSubmit={(e) => {
           e.preventDefault()
@@ -42,18 +48,18 @@ export function Confirm({ title, action, children, type, pending, error, confirm
               data-autofocus
             />
           )}
-          {!!error && <Failure error={error} />}
+          {!!error && <Failure error={error} says={says} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button color="red.9" type="submit" loading={pending} disabled={!!type && typed !== type}>
+            <Button color="red.9" type="submit" loading={pending} disabled={barred || (!!type && typed !== type)}>
               {action}
             </Button>
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,22 +1,30 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { APIError } from '@/api/client'
+import { type Sayings, wordsOf } from '@/api/words'
 import { Copy } from './Copy'
 
-/** Says what went wrong, in the API's own words, and under which request id the log has more. */
-export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+type FailureProps = {
+  error: unknown
+  retry?: () => void
+  /** What an error means here, by its kind. */
+  says?: Sayings
+}
+
+/** Says what is wrong and what to do, and under which request id the log has more. */
+export function Failure({ error, retry, says }: FailureProps) {
   const p = error instanceof APIError ? error.problem : null
+  const { title, detail } = wordsOf(error, says)
   return (
-    <Alert color="red" icon={<IconAlertTriangle size={18} />} title="The request failed" role="alert">
+    <Alert color="red" icon={<IconAlertTriangle size={18} />} title={title} role="alert">
       <Stack gap={6} align="flex-start">
-        <Text size="sm" c="var(--mantine-color-text)">
-          {error instanceof Error ? error.message : String(error)}
+        <Text size="sm" c="var(--mantine-color-text)" className="wrap">
           {p?.field && (
             <>
-              {' '}
-              (field <code>{p.field}</code>)
+              <code>{p.field}</code>:{' '}
             </>
           )}
+          {detail}
         </Text>
         {p?.request_id && (
           <Group gap={4}>

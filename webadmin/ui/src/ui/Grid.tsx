@@ -1,6 +1,6 @@
 import { Skeleton, VisuallyHidden } from '@mantine/core'
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
-import { type ColumnDef, type RowData, tableFeatures, useTable } from '@tanstack/react-table'
+import { type Cell, type ColumnDef, type RowData, tableFeatures, useTable } from '@tanstack/react-table'
 import type { ReactNode } from 'react'
 
 const features = tableFeatures({})
@@ -70,7 +70,7 @@ export function Grid<T extends RowData>({
                   data-label={(cell.column.columnDef as Column<T>).header}
                   data-head={i === 0 || undefined}
                 >
-                  <table.FlexRender cell={cell} />
+                  {contentOf(cell)}
                 </td>
               ))}
             </tr>
@@ -82,6 +82,13 @@ export function Grid<T extends RowData>({
 }
 
 const none: never[] = []
+
+// FlexRender takes a function for a component, and one that a page makes anew at each
+// render for another component: all rows would be built anew, and lose the focus.
+function contentOf<T extends RowData>(cell: Cell<typeof features, T>): ReactNode {
+  const content = cell.column.columnDef.cell
+  return typeof content === 'function' ? (content(cell.getContext()) as ReactNode) : content
+}
 
 type HeadProps<T extends RowData> = { column: Column<T>; sort?: string; onSort?: (sort: string) => void }
 

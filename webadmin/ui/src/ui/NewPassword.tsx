@@ -10,8 +10,10 @@ export function fits(password: string) {
   return n >= length.min && n <= length.max
 }
 
+type NewPasswordProps = { label: string; value: string; onChange: (password: string) => void; fault?: string }
+
 /** The field for a new password, which says the rule before it refuses anything. */
-export function NewPassword(p: { label: string; value: string; onChange: (password: string) => void }) {
+export function NewPassword(p: NewPasswordProps) {
   const [left, setLeft] = useState(false)
   const n = [...p.value].length
   return (
@@ -23,7 +25,10 @@ export function NewPassword(p: { label: string; value: string; onChange: (passwo
       value={p.value}
       onChange={(e) => p.onChange(e.currentTarget.value)}
       onBlur={() => setLeft(true)}
-      error={left && n > 0 && !fits(p.value) && `This has ${n} characters; ${length.min} to ${length.max} are needed`}
+      error={
+        (left && n > 0 && !fits(p.value) && `This has ${n} characters; ${length.min} to ${length.max} are needed`) ||
+        p.fault
+      }
     />
   )
 }

@@ -1,21 +1,15 @@
-import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { Command } from './Copy'
+import { Dialog } from './Dialog'
+import { Leaving } from './leaving'
 
 type OnceProps = { title: string; value: string; label: string; children?: ReactNode; close: () => void }
 
 /** Shows a secret the one time that it can be shown; only its button closes it. */
 export function Once({ title, value, label, children, close }: OnceProps) {
   return (
-    <Modal
-      opened
-      onClose={close}
-      title={title}
-      closeOnClickOutside={false}
-      closeOnEscape={false}
-      withCloseButton={false}
-      size="lg"
-    >
+    <Dialog title={title} close={close} size="lg" insists>
       <Stack>
         <Command value={value} label={label} />
         {children}
@@ -28,6 +22,7 @@ export function Once({ title, value, label, children, close }: OnceProps) {
           <Button onClick={close}>I have it</Button>
         </Group>
       </Stack>
-    </Modal>
+      <Leaving loses={`The ${label} cannot be shown again. Copy it first.`} />
+    </Dialog>
   )
 }

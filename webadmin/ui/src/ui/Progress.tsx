@@ -1,48 +1,41 @@
 import { Alert, Group, Loader, Stack, Text, VisuallyHidden } from '@mantine/core'
 import { IconCheck, IconCircleDashed, IconX } from '@tabler/icons-react'
-import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
-import { connector, token, tunneler } from '@/api/queries'
 import type { Kind, Token } from '@/api/types'
 import { Failure } from './Failure'
 import { Section } from './Page'
 import { Ago, Countdown } from './time'
+import type { Enrollment } from './useEnrollment'
 
-type ProgressProps = { tokenID: string; kind: Kind; id: string }
+type ProgressProps = { enrollment: Enrollment; kind: Kind; id: string }
 
-/** Follows an enrollment: waiting, enrolled, ONLINE. */
-export function Progress({ tokenID, kind, id }: ProgressProps) {
-  const t = useQuery(token(tokenID))
-  const redeemed = t.data?.state === 'redeemed'
-  const c = useQuery({ ...connector(id), enabled: redeemed && kind === 'connector' })
-  const u = useQuery({ ...tunneler(id), enabled: redeemed && kind === 'tunneler' })
-  const member = kind === 'connector' ? c.data : u.data
-  const online = redeemed && member?.status === 'ONLINE' && !member.revoked_at
-  const dead = t.data?.state === 'expired' || t.data?.state === 'revoked'
+/** Shows how far an enrollment has come: waiting, enrolled, ONLINE. */
+export function Progress({ enrollment: { token: t, stage, error, retry }, kind, id }: ProgressProps) {
+  const dead = stage === 'expired' || stage === 'revoked'
+  const redeemed = stage === 'redeemed' || stage === 'online'
+  const online = stage === 'online'
   return (
     <Section title="Progress">
-      {t.error && <Failure error={t.error} retry={() => t.refetch()} />}
+      {error && <Failure error={error} retry={retry} />}
       <Stack gap="md" aria-live="polite">
-        {t.data?.opened_at && <Opened token={t.data} />}
+        {t?.opened_at && <Opened token={t} />}
         <Step
           state={redeemed ? 'done' : dead ? 'failed' : 'now'}
-          title={
-            dead ? `The token is ${t.data?.state}` : redeemed ? 'The host presented the token' : 'Waiting for the host'
-          }
+          title={dead ? `The token is ${stage}` : redeemed ? 'The host presented the token' : 'Waiting for the host'}
         >
-          {t.data?.state === 'pending' && (
+          {t?.state === 'pending' && (
             <>
-              The token is valid for <Countdown to={t.data.expires_at} warn={120} />
+              The token is valid for <Countdown to={t.expires_at} warn={120} />
             </>
           )}
-          {redeemed && <Ago at={t.data?.redeemed_at} />}
+          {redeemed && <Ago at={t?.redeemed_at} />}
           {dead && <Link to={`/${kind}s/new`}>Create a new token</Link>}
         </Step>
         <Step state={redeemed ? 'done' : 'later'} title="Enrolled">
           {redeemed ? (
             <>
-              Host <span className="mono">{t.data?.host_id}</span>
+              Host <span className="mono wrap">{t?.host_id}</span>
             </>
           ) : (
             'The host gets a host certificate and a registration entry'
@@ -50,7 +43,9 @@ export function Progress({ tokenID, kind, id }: ProgressProps) {
         </Step>
         <Step state={online ? 'done' : redeemed ? 'now' : 'later'} title="ONLINE">
           {online ? (
-            <Link to={`/${kind}s/${encodeURIComponent(id)}`}>Open {id}</Link>
+            <Link to={`/${kind}s/${encodeURIComponent(id)}`} className="wrap">
+              Open {id}
+            </Link>
           ) : (
             `The host's SPIRE agent attests the ${kind}, which then connects with its own SVID`
           )}

@@ -1,82 +1,115 @@
-import { ActionIcon, Group, SegmentedControl, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Button, Group, SegmentedControl, Text, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
-import { IconChevronLeft, IconChevronRight, IconSearch, IconX } from '@tabler/icons-react'
+import { IconChevronLeft, IconChevronRight, IconChevronsLeft, IconMapOff, IconSearch, IconX } from '@tabler/icons-react'
 import { type ReactNode, useState } from 'react'
-import { useSearchParams } from 'react-router'
+import { useLocation, useSearchParams } from 'react-router'
+import { faultsOf } from '@/api/words'
+import { Failure } from './Failure'
+import { backward, forward, knowsWayBack, placeOf, type Trail, withFilter, withSelection } from './liststate'
+import { Empty } from './Page'
 
 export const pageSize = 50
 
 /** What a list shows, kept in the address so that it can be shared and gone back to. */
 export function useList(defaults: { sort?: string } = {}) {
   const [params, setParams] = useSearchParams()
-  // The cursors of the pages before this one: the API only leads forward.
-  const [trail, setTrail] = useState<string[]>([])
+  const trail: Trail = (useLocation().state as { trail?: Trail } | null)?.trail ?? []
   const get = (name: string) => params.get(name) ?? ''
   const sort = get('sort') || defaults.sort || ''
-  const set = (name: string, value: string) => {
-    setTrail([])
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old)
-        if (value) next.set(name, value)
-        else next.delete(name)
-        return next
-      },
-      { replace: true },
-    )
-  }
-  const query = {
-    page_size: pageSize,
-    page_token: trail.at(-1) || undefined,
-    sort: sort || undefined,
-    status: get('status') || undefined,
-    q: get('q').trim() || undefined,
-  }
+  const place = placeOf(params)
+  const go = ([next, cursors]: [URLSearchParams, Trail], replace = false) =>
+    setParams(next, { state: { trail: cursors }, replace })
   return {
     get,
-    set,
+    // The dialog of a record is a place: the way back closes it.
+    open: (record?: { record: string; at: string }) => go([withSelection(params, record), trail], !record),
+    set: (name: string, value: string) => setParams((old) => withFilter(old, name, value), { replace: true }),
     sort,
-    query,
+    query: {
+      page_size: pageSize,
+      page_token: place.after || undefined,
+      sort: sort || undefined,
+      status: get('status') || undefined,
+      q: get('q').trim() || undefined,
+    },
     filtered: !!(get('q') || get('status')),
-    page: trail.length,
-    back: () => setTrail((t) => t.slice(0, -1)),
-    next: (token: string) => setTrail((t) => [...t, token]),
+    page: place.page,
+    // The cursors of another order or filter lead nowhere here.
+    first: () => setParams((old) => withFilter(old, 'page', '')),
+    back: () => go(backward(params, trail)),
+    backIsFirst: !knowsWayBack(params, trail),
+    next: (token: string) => go(forward(params, trail, token)),
   }
 }
 
 export type List = ReturnType<typeof useList>
 
-/** The search field; "/" goes to it. */
-export function Search({ list, label, name = 'q' }: { list: List; label: string; name?: string }) {
+/** A value of the address that is typed: applied after a rest, or at once when it is cleared. */
+function useTyped(list: List, name: string) {
   const current = list.get(name)
   const [draft, setDraft] = useState<string | null>(null)
-  const value = draft ?? current
-  const apply = useDebouncedCallback((v: string) => {
-    list.set(name, v)
-    setDraft(null)
+  // A change of the address that was not made here is newer than what is typed.
+  const [seen, setSeen] = useState(current)
+  const [applied, setApplied] = useState(current)
+  if (seen !== current) {
+    setSeen(current)
+    if (current !== applied) setDraft(null)
+  }
+  const set = (value: string) => {
+    setApplied(value)
+    list.set(name, value)
+  }
+  const later = useDebouncedCallback((typed: string) => {
+    if (typed === draft) set(typed)
   }, 250)
+  return {
+    value: draft ?? current,
+    type: (typed: string) => {
+      setDraft(typed)
+      later(typed)
+    },
+    clear: () => {
+      later.cancel()
+      setDraft(null)
+      set('')
+    },
+  }
+}
+
+type TypedProps = { list: List; label: string; name: string }
+
+/** A filter that is typed, for one property. */
+export function Typed({ list, label, name }: TypedProps) {
+  const typed = useTyped(list, name)
+  return (
+    <TextInput
+      aria-label={label}
+      placeholder={label}
+      w={{ base: '100%', xs: 150 }}
+      maxLength={128}
+      value={typed.value}
+      onChange={(e) => typed.type(e.currentTarget.value)}
+    />
+  )
+}
+
+/** The search field; "/" goes to it. */
+export function Search({ list, label, name = 'q' }: { list: List; label: string; name?: string }) {
+  const typed = useTyped(list, name)
   return (
     <TextInput
       data-search
       type="search"
       aria-label={label}
       placeholder={label}
-      value={value}
-      onChange={(e) => {
-        setDraft(e.currentTarget.value)
-        apply(e.currentTarget.value)
-      }}
+      maxLength={128}
+      value={typed.value}
+      onChange={(e) => typed.type(e.currentTarget.value)}
       onKeyDown={(e) => e.key === 'Escape' && e.currentTarget.blur()}
       leftSection={<IconSearch size={15} />}
       rightSection={
-        value ? (
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            size="sm"
-            aria-label="Clear search"
-            onClick={() => list.set(name, '')}
-          >
+        typed.value ? (
+          <ActionIcon variant="subtle" color="gray" size="sm" aria-label="Clear search" onClick={typed.clear}>
             <IconX size={14} />
           </ActionIcon>
         ) : (
@@ -117,22 +150,45 @@ type PagerProps = { list: List; shown: number; total?: number; next?: string }
 
 /** Which part of a list is shown, and the way to the others. */
 export function Pager({ list, shown, total, next }: PagerProps) {
-  if (!shown && !list.page) return null
-  const first = list.page * pageSize + 1
-  const range = `${first.toLocaleString()}–${(first + shown - 1).toLocaleString()}`
+  const beyond = list.page > 1
+  if (!shown && !beyond) return null
+  const first = (list.page - 1) * pageSize + 1
+  const range = shown ? `${first.toLocaleString()}–${(first + shown - 1).toLocaleString()}` : 'none'
   return (
     <Group justify="space-between" px="md" py={8} style={{ borderTop: '1px solid var(--line)' }}>
       <Text size="xs" c="dimmed" className="numbers" role="status">
         {total === undefined ? range : `${range} of ${total.toLocaleString()}`}
       </Text>
       <Group gap={4}>
-        <ActionIcon variant="default" aria-label="Previous page" disabled={!list.page} onClick={list.back}>
-          <IconChevronLeft size={16} />
+        <ActionIcon
+          variant="default"
+          aria-label={list.backIsFirst ? 'First page' : 'Previous page'}
+          disabled={!beyond}
+          onClick={list.back}
+        >
+          {list.backIsFirst ? <IconChevronsLeft size={16} /> : <IconChevronLeft size={16} />}
         </ActionIcon>
         <ActionIcon variant="default" aria-label="Next page" disabled={!next} onClick={() => next && list.next(next)}>
           <IconChevronRight size={16} />
         </ActionIcon>
       </Group>
     </Group>
+  )
+}
+
+type ListFailureProps = { list: List; error: unknown; retry: () => void }
+
+/** Why a list is not shown. A page that is no longer there leads back to the first one. */
+export function ListFailure({ list, error, retry }: ListFailureProps) {
+  const lost = faultsOf(error).has('page_token')
+  if (!lost) return <Failure error={error} retry={retry} />
+  return (
+    <Empty
+      icon={IconMapOff}
+      title="This page of the list is not there any more"
+      action={<Button onClick={list.first}>Go to the first page</Button>}
+    >
+      The address is of a list in another order, or of an older version of this controller.
+    </Empty>
   )
 }

@@ -1,5 +1,6 @@
 import { notifications } from '@mantine/notifications'
 import { APIError } from '@/api/client'
+import { wordsOf } from '@/api/words'
 
 /** Short messages in the corner. */
 export const say = {
@@ -8,9 +9,9 @@ export const say = {
   },
   failure(err: unknown) {
     const p = err instanceof APIError ? err.problem : null
-    const detail = err instanceof Error ? err.message : String(err)
+    const { title, detail } = wordsOf(err)
     notifications.show({
-      title: 'The request failed',
+      title,
       message: p?.request_id ? `${detail} (request ${p.request_id})` : detail,
       color: 'red',
       autoClose: 12_000,

@@ -30,9 +30,28 @@ export const useNow = () =>
     return now
   })
 
-const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+const absolute = new Intl.DateTimeFormat(undefined, {
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  timeZoneName: 'short',
+})
 
+/** A time in the zone of whoever looks, and which zone that is. */
 export const fullTime = (at: string) => absolute.format(new Date(at))
+
+/** A time that is read for itself, with its zone. */
+export function At({ at, none = '–' }: { at?: string; none?: string }) {
+  if (!at) return <span>{none}</span>
+  return (
+    <time dateTime={at} className="numbers">
+      {fullTime(at)}
+    </time>
+  )
+}
 
 /** A span in its two greatest units: 3 d 4 h, 5 min 02 s. */
 export function span(ms: number): string {

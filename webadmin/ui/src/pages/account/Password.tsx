@@ -1,6 +1,7 @@
 import { Button, Group, PasswordInput, Stack } from '@mantine/core'
 import { useState } from 'react'
 import { useSetPassword } from '@/api/queries'
+import { faultsAt, kindOf } from '@/api/words'
 import { Failure } from '@/ui/Failure'
 import { fits, NewPassword } from '@/ui/NewPassword'
 import { Section } from '@/ui/Page'
@@ -11,6 +12,8 @@ export function Password() {
   const [next, setNext] = useState('')
   const [again, setAgain] = useState('')
   const set = useSetPassword()
+  const wrong = kindOf(set.error) === 'unauthenticated'
+  const faults = faultsAt(set.error, ['password'])
   const differ = again !== '' && again !== next
   return (
     <Section title="Password">
@@ -38,8 +41,9 @@ export function Password() {
             autoComplete="current-password"
             value={current}
             onChange={(e) => setCurrent(e.currentTarget.value)}
+            error={wrong && 'This is not your current password.'}
           />
-          <NewPassword label="New password" value={next} onChange={setNext} />
+          <NewPassword label="New password" value={next} onChange={setNext} fault={faults.of('password')} />
           <PasswordInput
             label="New password again"
             required
@@ -48,7 +52,7 @@ export function Password() {
             onChange={(e) => setAgain(e.currentTarget.value)}
             error={differ && 'The passwords do not match'}
           />
-          {set.error && <Failure error={set.error} />}
+          {!wrong && faults.rest && <Failure error={faults.rest} />}
           <Group>
             <Button type="submit" variant="default" loading={set.isPending}>
               Change password

@@ -1,6 +1,7 @@
 import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useConfirmTOTP, useDropTOTP, useStartTOTP } from '@/api/queries'
+import { codeIsWrong } from '@/ui/code'
 import { Confirm } from '@/ui/Confirm'
 import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
@@ -72,6 +73,7 @@ export function SecondFactor({ on, left }: { on: boolean; left?: number }) {
 function Enroll({ secret, uri, done }: { secret: string; uri: string; done: (codes: string[]) => void }) {
   const [code, setCode] = useState('')
   const confirm = useConfirmTOTP()
+  const wrong = codeIsWrong(confirm.error)
   return (
     <form
       onSubmit={(e) => {
@@ -92,10 +94,12 @@ function Enroll({ secret, uri, done }: { secret: string; uri: string; done: (cod
           maxLength={6}
           required
           value={code}
-          onChange={(e) => setCode(e.currentTarget.value)}
-          maw={220}
+          onChange={(e) => setCode(e.currentTarget.value.replace(/\s/g, ''))}
+          description="Six digits, new every 30 seconds"
+          error={wrong}
+          maw={280}
         />
-        {confirm.error && <Failure error={confirm.error} />}
+        {confirm.error && !wrong && <Failure error={confirm.error} />}
         <Group>
           <Button type="submit" loading={confirm.isPending}>
             Turn on

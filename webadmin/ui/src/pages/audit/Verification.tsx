@@ -1,15 +1,18 @@
-import { Button, Group, Loader, Modal, Stack, Text } from '@mantine/core'
+import { Button, Group, Loader, Stack, Text } from '@mantine/core'
 import { IconShieldCheck, IconShieldQuestion, IconShieldX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { verification } from '@/api/queries'
 import type { AuditVerification } from '@/api/types'
 import { Mono } from '@/ui/Copy'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
+import { Id } from '@/ui/Id'
 import { Facts, Loading } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { Ago, fullTime } from '@/ui/time'
+import { verified } from './verified'
 
 /** Whether the log is what it was, and who besides this controller says so. */
 export function Verification() {
@@ -37,9 +40,11 @@ export function Verification() {
           </Button>
         </Group>
       )}
-      <Modal opened={open} onClose={() => setOpen(false)} title="Checkpoint and witnesses" size="lg">
-        {v && <Details of={v} />}
-      </Modal>
+      {open && v && (
+        <Dialog title="Checkpoint and witnesses" close={() => setOpen(false)} size="lg">
+          <Details of={v} />
+        </Dialog>
+      )}
     </section>
   )
 }
@@ -53,7 +58,7 @@ function Face({ state }: { state: AuditVerification['state'] }) {
 function headline(v: AuditVerification): string {
   switch (v.state) {
     case 'ok':
-      return `Verified: ${v.records.toLocaleString()} records are unchanged`
+      return verified(v)
     case 'bad':
       return v.problem ? `Tampered with: ${v.problem.kind} at record ${v.problem.index}` : 'Tampered with'
     case 'failed':
@@ -92,7 +97,7 @@ const columns: Column<Witness>[] = [
   {
     id: 'connector',
     header: 'Connector',
-    cell: ({ row }) => <span className="mono">{row.original.connector_id}</span>,
+    cell: ({ row }) => <Id of={row.original.connector_id} />,
   },
   { id: 'size', header: 'Records', cell: ({ row }) => row.original.size.toLocaleString() },
   { id: 'at', header: 'Seen', cell: ({ row }) => <Ago at={row.original.at} /> },

@@ -1,18 +1,19 @@
-import { Button, Group, Modal, Select, TextInput } from '@mantine/core'
+import { Button, Group, Select, Text, TextInput } from '@mantine/core'
 import { IconDownload, IconListCheck } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
 import { base } from '@/api/client'
 import { audit } from '@/api/queries'
 import type { AuditEvent } from '@/api/types'
 import { outcomeTone, Target } from '@/ui/Events'
 import { Actor } from '@/ui/Actor'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
-import { Pager, Search, Toolbar, useList } from '@/ui/list'
-import { Empty, PageHead } from '@/ui/Page'
+import { type List, ListFailure, Pager, Search, Toolbar, Typed, useList } from '@/ui/list'
+import { Empty, Loading, PageHead } from '@/ui/Page'
 import { State } from '@/ui/Status'
-import { fullTime } from '@/ui/time'
+import { At } from '@/ui/time'
+import { endOf, startOf } from './days'
 import { Entry } from './Entry'
 import { Verification } from './Verification'
 
@@ -20,12 +21,8 @@ const filters = ['actor', 'action', 'target', 'outcome', 'since', 'until'] as co
 
 const outcomes = ['success', 'denied']
 
-/** A day as its first moment, in the zone of whoever looks. */
-const momentOf = (day: string) => (day ? new Date(`${day}T00:00:00`).toISOString() : undefined)
-
 export function Page() {
   const list = useList()
-  const [open, setOpen] = useState<AuditEvent | null>(null)
   const get = (name: string) => list.get(name) || undefined
   const query = {
     page_size: list.query.page_size,
@@ -35,13 +32,13 @@ export function Page() {
     action: get('action'),
     target: get('target'),
     outcome: get('outcome'),
-    since: momentOf(list.get('since')),
-    until: momentOf(list.get('until')),
+    since: startOf(list.get('since')),
+    until: endOf(list.get('until')),
   }
   const page = useQuery(audit(query))
   const filtered = list.filtered || filters.some((f) => list.get(f))
   const columns: Column<AuditEvent>[] = [
-    { id: 'at', header: 'Time', cell: ({ row }) => <time className="numbers">{fullTime(row.original.time)}</time> },
+    { id: 'at', header: 'Time', cell: ({ row }) => <At at={row.original.time} /> },
     {
       id: 'action',
       header: 'Action',
@@ -50,7 +47,7 @@ export function Page() {
           variant="transparent"
           size="compact-sm"
           p={0}
-          onClick={() => setOpen(e)}
+          onClick={() => list.open({ record: keyOf(e), at: e.time })}
           aria-label={`Details of ${e.action} ${e.target}`}
         >
           {e.action}
@@ -66,16 +63,6 @@ export function Page() {
     { id: 'actor', header: 'Actor', cell: ({ row }) => <Actor of={row.original.actor} /> },
     { id: 'source', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source || '–'}</span> },
   ]
-  const text = (name: string, label: string) => (
-    <TextInput
-      key={name}
-      aria-label={label}
-      placeholder={label}
-      w={{ base: '100%', xs: 150 }}
-      value={list.get(name)}
-      onChange={(e) => list.set(name, e.currentTarget.value)}
-    />
-  )
   return (
     <>
       <PageHead
@@ -97,9 +84,9 @@ export function Page() {
       <div className="surface">
         <Toolbar>
           <Search list={list} label="Search audit log" />
-          {text('actor', 'Actor')}
-          {text('action', 'Action')}
-          {text('target', 'Target')}
+          <Typed list={list} name="actor" label="Actor" />
+          <Typed list={list} name="action" label="Action" />
+          <Typed list={list} name="target" label="Target" />
           <Select
             aria-label="Outcome"
             placeholder="Outcome"
@@ -111,12 +98,18 @@ export function Page() {
             clearButtonProps={{ 'aria-label': 'Clear outcome' }}
           />
           <Group gap={6} wrap="nowrap">
+            <Text size="xs" c="dimmed" aria-hidden="true">
+              from
+            </Text>
             <TextInput
               type="date"
               aria-label="Since"
               value={list.get('since')}
               onChange={(e) => list.set('since', e.currentTarget.value)}
             />
+            <Text size="xs" c="dimmed" aria-hidden="true">
+              to
+            </Text>
             <TextInput
               type="date"
               aria-label="Until"
@@ -126,7 +119,7 @@ export function Page() {
           </Group>
         </Toolbar>
         {page.error ? (
-          <Failure error={page.error} retry={() => page.refetch()} />
+          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
         ) : (
           <Grid
             label="Audit log"
@@ -147,10 +140,35 @@ export function Page() {
           next={page.data?.next_page_token}
         />
       </div>
-      <Modal opened={!!open} onClose={() => setOpen(null)} title={open?.action} size="lg">
-        {open && <Entry event={open} />}
-      </Modal>
+      {list.get('record') && <Selected list={list} shown={page.data?.events} />}
     </>
+  )
+}
+
+const about = (e: AuditEvent) => `${e.action} ${e.target}`
+
+/** What names an event beside its time: its place in the log, and until it has one, what it is about. */
+const keyOf = (e: AuditEvent) => String(e.index ?? about(e))
+
+/** The event that the address names; of a list that has moved on it is asked for by its time. */
+function Selected({ list, shown }: { list: List; shown?: AuditEvent[] }) {
+  const [key, at] = [list.get('record'), list.get('at')]
+  const is = (e: AuditEvent) => e.time === at && (keyOf(e) === key || about(e) === key)
+  const here = shown?.find(is)
+  const time = Date.parse(at)
+  const second = useQuery({
+    ...audit({ since: at, until: new Date((time || 0) + 1000).toISOString(), page_size: 500 }),
+    enabled: !!shown && !here && !Number.isNaN(time),
+  })
+  const event = here ?? second.data?.events.find(is)
+  const lost = !event && !!shown && (second.isSuccess || Number.isNaN(time))
+  return (
+    <Dialog title={event?.action ?? 'Event'} close={() => list.open()} size="lg">
+      {event && <Entry event={event} />}
+      {second.error && <Failure error={second.error} retry={() => second.refetch()} />}
+      {lost && <Text size="sm">The audit log has no such event. The address may be of another controller.</Text>}
+      {!event && !lost && !second.error && <Loading />}
+    </Dialog>
   )
 }
 

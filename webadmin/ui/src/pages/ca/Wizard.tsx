@@ -1,7 +1,9 @@
-import { Alert, Button, Checkbox, Group, List, Modal, Radio, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Checkbox, Group, List, Radio, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useRotate } from '@/api/queries'
 import type { RotationPreview, RotationRequest } from '@/api/types'
+import { faultsAt } from '@/api/words'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import { say } from '@/ui/say'
 import { GateView } from './Gate'
@@ -18,13 +20,13 @@ export function Wizard({ close }: { close: () => void }) {
   const [options, setOptions] = useState<RotationRequest>({ on_deadline: 'drop', offline: 'proceed' })
   const [preview, setPreview] = useState<RotationPreview | null>(null)
   return (
-    <Modal opened onClose={close} title={preview ? 'Rotate: what will happen' : 'Rotate: options'} size="lg">
+    <Dialog title={preview ? 'Rotate: what will happen' : 'Rotate: options'} close={close} size="lg">
       {preview ? (
         <Start options={options} preview={preview} back={() => setPreview(null)} close={close} />
       ) : (
         <Options options={options} change={setOptions} next={setPreview} close={close} />
       )}
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -37,6 +39,7 @@ type OptionsProps = {
 
 function Options({ options: o, change, next, close }: OptionsProps) {
   const dryRun = useRotate()
+  const faults = faultsAt(dryRun.error, ['deadline'])
   return (
     <form
       onSubmit={(e) => {
@@ -52,6 +55,7 @@ function Options({ options: o, change, next, close }: OptionsProps) {
           value={o.deadline ?? ''}
           onChange={(e) => change({ ...o, deadline: e.currentTarget.value.trim() })}
           disabled={o.emergency}
+          error={faults.of('deadline')}
         />
         <Radio.Group
           label="If a member is not ready by then"
@@ -87,7 +91,7 @@ function Options({ options: o, change, next, close }: OptionsProps) {
           checked={!!o.emergency}
           onChange={(e) => change({ ...o, emergency: e.currentTarget.checked || undefined })}
         />
-        {dryRun.error && <Failure error={dryRun.error} />}
+        {faults.rest && <Failure error={faults.rest} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={close}>
             Cancel

@@ -3,6 +3,7 @@ import { IconAlertTriangle, IconTerminal2 } from '@tabler/icons-react'
 import { useState } from 'react'
 import { useApproveDevice, useDenyDevice, useLookAtDevice } from '@/api/queries'
 import type { WaitingDevice } from '@/api/types'
+import { kindOf } from '@/api/words'
 import { Failure } from '@/ui/Failure'
 import { Empty, Facts, PageHead, Section } from '@/ui/Page'
 import { Ago, Countdown } from '@/ui/time'
@@ -12,6 +13,7 @@ export function Page() {
   const [code, setCode] = useState('')
   const [over, setOver] = useState<'approved' | 'denied' | null>(null)
   const look = useLookAtDevice()
+  const unknown = kindOf(look.error) === 'not-found'
   return (
     <>
       <PageHead
@@ -48,10 +50,14 @@ export function Page() {
                 spellCheck={false}
                 maxLength={16}
                 classNames={{ input: 'mono' }}
+                description="Eight letters. It works once, for 10 minutes."
+                error={
+                  unknown && 'No command line waits with this code. It was used, has expired, or has a typing mistake.'
+                }
                 value={code}
                 onChange={(e) => setCode(e.currentTarget.value.toUpperCase())}
               />
-              {look.error && <Failure error={look.error} />}
+              {look.error && !unknown && <Failure error={look.error} />}
               <Group>
                 <Button type="submit" loading={look.isPending} disabled={!code.trim()}>
                   Continue

@@ -45,7 +45,7 @@ export function TokenDelivery({ created }: { created: CreatedToken }) {
         )}
         <Alert color="yellow" p="xs">
           <Text size="sm" c="var(--mantine-color-text)">
-            This is not shown again. Keep this page open to follow the enrollment, or find the token under Tokens.
+            This is not shown again, also not after a reload. Keep this page open until the host is online.
           </Text>
         </Alert>
       </Stack>

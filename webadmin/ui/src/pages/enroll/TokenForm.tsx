@@ -1,8 +1,9 @@
 import { Button, Checkbox, Group, Radio, Select, Stack, Textarea, TextInput } from '@mantine/core'
 import { useState } from 'react'
-import { APIError, isProblem } from '@/api/client'
+import { isProblem } from '@/api/client'
 import { useCreateToken } from '@/api/queries'
 import type { CreatedToken, Delivery, Kind } from '@/api/types'
+import { faultsAt } from '@/api/words'
 import { Failure } from '@/ui/Failure'
 
 const deliveries: { value: Delivery; label: string; about: string }[] = [
@@ -31,6 +32,8 @@ const ttls = [
   { value: '24h', label: '24 hours' },
 ]
 
+const fields = ['id', 'ttl', 'source_cidr', 'recipient', 'replace']
+
 type FormProps = { kind: Kind; done: (created: CreatedToken) => void }
 
 export function TokenForm({ kind, done }: FormProps) {
@@ -41,10 +44,8 @@ export function TokenForm({ kind, done }: FormProps) {
   const [delivery, setDelivery] = useState<Delivery>('plain')
   const [recipient, setRecipient] = useState('')
   const create = useCreateToken()
-  const problem = create.error instanceof APIError ? create.error.problem : null
-  const faultOf = (field: string) => (problem?.field === field ? problem.detail : undefined)
-  const shownAtField = ['id', 'ttl', 'source_cidr', 'recipient', 'replace'].includes(problem?.field ?? '')
   const live = isProblem(create.error, 'live-member')
+  const faults = faultsAt(live ? null : create.error, fields)
 
   const submit = () =>
     create.mutate(
@@ -70,7 +71,7 @@ export function TokenForm({ kind, done }: FormProps) {
       <Stack maw={560}>
         <TextInput
           label={`Id of the ${kind}`}
-          description="Lower-case letters, digits and dashes. It becomes part of its SPIFFE ID and cannot be changed."
+          description="1 to 63 characters: lower-case letters, digits and dashes; a letter or digit first. It is part of its SPIFFE ID and cannot be changed."
           placeholder={kind === 'connector' ? 'connector-fra-01' : 'tunneler-alice'}
           required
           autoFocus
@@ -78,15 +79,16 @@ export function TokenForm({ kind, done }: FormProps) {
           spellCheck={false}
           value={id}
           onChange={(e) => setID(e.currentTarget.value)}
-          error={faultOf('id')}
+          error={faults.of('id')}
         />
         <Select
           label="The token is valid for"
+          description="1 minute to 24 hours; the host has to use it in that time"
           data={ttls}
           value={ttl}
           onChange={(v) => setTTL(v ?? '10m')}
           allowDeselect={false}
-          error={faultOf('ttl')}
+          error={faults.of('ttl')}
         />
         <TextInput
           label="Only from these addresses"
@@ -94,7 +96,7 @@ export function TokenForm({ kind, done }: FormProps) {
           placeholder="10.20.0.0/16"
           value={cidr}
           onChange={(e) => setCIDR(e.currentTarget.value)}
-          error={faultOf('source_cidr')}
+          error={faults.of('source_cidr')}
         />
         <Radio.Group label="How does it get to the host?" value={delivery} onChange={(v) => setDelivery(v as Delivery)}>
           <Stack gap="xs" mt={6}>
@@ -114,7 +116,7 @@ export function TokenForm({ kind, done }: FormProps) {
             spellCheck={false}
             value={recipient}
             onChange={(e) => setRecipient(e.currentTarget.value)}
-            error={faultOf('recipient')}
+            error={faults.of('recipient')}
           />
         )}
         <Checkbox
@@ -122,9 +124,9 @@ export function TokenForm({ kind, done }: FormProps) {
           description="Redeeming the token revokes the old host."
           checked={replace}
           onChange={(e) => setReplace(e.currentTarget.checked)}
-          error={faultOf('replace') ?? (live ? 'An enrolled host has this id. Tick this to replace it.' : undefined)}
+          error={faults.of('replace') ?? (live ? 'An enrolled host has this id. Tick this to replace it.' : undefined)}
         />
-        {create.error && !shownAtField && <Failure error={create.error} />}
+        {faults.rest && <Failure error={faults.rest} />}
         <Group>
           <Button type="submit" loading={create.isPending}>
             Create token

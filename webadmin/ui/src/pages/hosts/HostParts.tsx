@@ -1,6 +1,7 @@
 import { Badge, Group } from '@mantine/core'
 import { Link } from 'react-router'
 import type { Host } from '@/api/types'
+import { Id } from '@/ui/Id'
 import { State } from '@/ui/Status'
 
 export function HostStatus({ host: h }: { host: Host }) {
@@ -26,7 +27,7 @@ export function HostMembers({ host: h }: { host: Host }) {
     <Group gap="xs" display="inline-flex">
       {h.members.map((m) => (
         <Link key={m.kind + m.id} to={`/${m.kind}s/${encodeURIComponent(m.id)}`}>
-          {m.kind} <span className="mono">{m.id}</span>
+          {m.kind} <Id of={m.id} />
         </Link>
       ))}
     </Group>

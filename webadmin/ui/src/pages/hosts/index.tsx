@@ -3,10 +3,10 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { hosts } from '@/api/queries'
 import type { Host } from '@/api/types'
-import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
-import { Filter, Pager, Search, Toolbar, useList } from '@/ui/list'
-import { memberStates } from '@/ui/member/states'
+import { Id } from '@/ui/Id'
+import { Filter, ListFailure, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { memberStates } from '@/ui/states'
 import { Empty, PageHead } from '@/ui/Page'
 import { Ago } from '@/ui/time'
 import { HostMembers, HostStatus } from './HostParts'
@@ -17,8 +17,8 @@ const columns: Column<Host>[] = [
     header: 'Host',
     sort: 'id',
     cell: ({ row: { original: h } }) => (
-      <Link to={`/hosts/${encodeURIComponent(h.id)}`} className="mono wrap">
-        {h.id}
+      <Link to={`/hosts/${encodeURIComponent(h.id)}`}>
+        <Id of={h.id} />
       </Link>
     ),
   },
@@ -48,7 +48,7 @@ export function Page() {
           <Filter list={list} label="Status of hosts" options={memberStates} />
         </Toolbar>
         {page.error ? (
-          <Failure error={page.error} retry={() => page.refetch()} />
+          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
         ) : (
           <Grid
             label="Hosts"

@@ -1,7 +1,9 @@
-import { Button, Checkbox, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Button, Checkbox, Group, Select, Stack, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useCreateKey } from '@/api/queries'
 import type { CreatedKey, Permission } from '@/api/types'
+import { faultsAt } from '@/api/words'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 
 const permissions: { value: Permission; about: string }[] = [
@@ -27,25 +29,34 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
   const [ttl, setTTL] = useState('2160h')
   const [given, setGiven] = useState<string[]>(['fleet:read'])
   const create = useCreateKey()
+  const faults = faultsAt(create.error, ['name', 'scopes', 'ttl'])
   return (
-    <Modal opened onClose={close} title="Create API key" size="lg">
+    <Dialog title="Create API key" close={close} size="lg">
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          create.mutate({ name, ttl, scopes: given as Permission[] }, { onSuccess: done })
+          create.mutate({ name: name.trim(), ttl, scopes: given as Permission[] }, { onSuccess: done })
         }}
       >
         <Stack>
           <TextInput
             label="Name"
-            description="The program that uses the key, so that you know what stops when you revoke it"
+            description="The program that uses the key, so that you know what stops when you revoke it; up to 100 characters"
+            maxLength={100}
+            error={faults.of('name')}
             required
             data-autofocus
             value={name}
             onChange={(e) => setName(e.currentTarget.value)}
             autoComplete="off"
           />
-          <Checkbox.Group label="Permissions" value={given} onChange={setGiven}>
+          <Checkbox.Group
+            label="Permissions"
+            description="At least one, and only what the program needs"
+            value={given}
+            onChange={setGiven}
+            error={faults.of('scopes')}
+          >
             <Stack gap={8} mt={6}>
               {permissions.map((p) => (
                 <Checkbox
@@ -59,12 +70,13 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
           </Checkbox.Group>
           <Select
             label="Expires after"
+            error={faults.of('ttl')}
             data={lives}
             value={ttl}
             allowDeselect={false}
             onChange={(v) => setTTL(v ?? '2160h')}
           />
-          {create.error && <Failure error={create.error} />}
+          {faults.rest && <Failure error={faults.rest} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Cancel
@@ -75,6 +87,6 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

@@ -4,10 +4,12 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { keys, logins, useEndLogin, useRevokeKey } from '@/api/queries'
 import type { APIKey, CreatedKey } from '@/api/types'
+import { useCan } from '@/app/session'
 import { Confirm } from '@/ui/Confirm'
 import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
+import { NotAllowed } from '@/ui/NotAllowed'
 import { Once } from '@/ui/Once'
 import { Empty, PageHead, Section } from '@/ui/Page'
 import { Sessions } from '@/ui/Sessions'
@@ -16,6 +18,16 @@ import { Ago, Countdown } from '@/ui/time'
 import { CreateKey } from './CreateKey'
 
 export function Page() {
+  if (useCan('keys:manage')) return <Keys />
+  return (
+    <>
+      <PageHead title="API keys" />
+      <NotAllowed to="manage API keys" role="admin" />
+    </>
+  )
+}
+
+function Keys() {
   const { data, error, refetch } = useQuery(keys)
   const [creating, setCreating] = useState(false)
   const [created, setCreated] = useState<CreatedKey | null>(null)

@@ -1,7 +1,9 @@
-import { Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { useAddPerson } from '@/api/queries'
 import type { RoleName, InvitedPerson } from '@/api/types'
+import { faultsAt } from '@/api/words'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import { roles } from './roles'
 
@@ -10,17 +12,21 @@ export function AddPerson({ close, done }: { close: () => void; done: (l: Invite
   const [email, setEmail] = useState('')
   const [role, setRole] = useState<RoleName>('auditor')
   const add = useAddPerson()
+  const faults = faultsAt(add.error, ['name', 'email', 'role'])
   return (
-    <Modal opened onClose={close} title="Add person">
+    <Dialog title="Add person" close={close}>
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          add.mutate({ name, email, role }, { onSuccess: done })
+          add.mutate({ name: name.trim(), email: email.trim(), role }, { onSuccess: done })
         }}
       >
         <Stack>
           <TextInput
             label="Name"
+            description="As others here know the person; up to 100 characters"
+            maxLength={100}
+            error={faults.of('name')}
             required
             data-autofocus
             value={name}
@@ -29,6 +35,8 @@ export function AddPerson({ close, done }: { close: () => void; done: (l: Invite
           />
           <TextInput
             label="Email"
+            description="The person signs in with it. Nothing is sent to it."
+            error={faults.of('email')}
             type="email"
             required
             value={email}
@@ -37,6 +45,7 @@ export function AddPerson({ close, done }: { close: () => void; done: (l: Invite
           />
           <Select
             label="Role"
+            error={faults.of('role')}
             data={roles}
             value={role}
             allowDeselect={false}
@@ -46,7 +55,7 @@ export function AddPerson({ close, done }: { close: () => void; done: (l: Invite
           <Text size="sm" c="dimmed">
             You get a one-time link. The person opens it and chooses a password.
           </Text>
-          {add.error && <Failure error={add.error} />}
+          {faults.rest && <Failure error={faults.rest} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Cancel
@@ -57,6 +66,6 @@ export function AddPerson({ close, done }: { close: () => void; done: (l: Invite
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

@@ -4,9 +4,10 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { allSessions, people, useEndSession } from '@/api/queries'
 import type { Person, InvitedPerson } from '@/api/types'
-import { useSession } from '@/app/session'
+import { useCan, useSession } from '@/app/session'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
+import { NotAllowed } from '@/ui/NotAllowed'
 import { Once } from '@/ui/Once'
 import { Empty, PageHead, Section } from '@/ui/Page'
 import { Sessions } from '@/ui/Sessions'
@@ -17,6 +18,16 @@ import { AddPerson } from './AddPerson'
 import { Roles } from './Roles'
 
 export function Page() {
+  if (useCan('people:manage')) return <People />
+  return (
+    <>
+      <PageHead title="People" />
+      <NotAllowed to="manage people" role="owner" />
+    </>
+  )
+}
+
+function People() {
   const list = useQuery(people)
   const sessions = useQuery(allSessions)
   const me = useSession()?.person.id

@@ -1,8 +1,9 @@
-import { Button, Checkbox, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Checkbox, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { isProblem } from '@/api/client'
 import { useApprove } from '@/api/queries'
 import type { EnrollRequest } from '@/api/types'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import { say } from '@/ui/say'
 import { Fingerprint } from './Fingerprint'
@@ -25,7 +26,7 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
       })
       .catch(() => {}) // shown below
   return (
-    <Modal opened onClose={close} title={`Approve ${r.kind} ${r.id}`}>
+    <Dialog title={`Approve ${r.kind} ${r.id}`} close={close}>
       <form
         onSubmit={(e) => {
           e.preventDefault()
@@ -47,7 +48,11 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
             classNames={{ input: 'mono' }}
             value={last}
             onChange={(e) => setLast(e.currentTarget.value)}
-            error={isProblem(approve.error, 'fingerprint-mismatch') && approve.error.message}
+            error={
+              isProblem(approve.error, 'fingerprint-mismatch')
+                ? 'This is not the fingerprint that the host shows. If the two screens differ, deny the request.'
+                : undefined
+            }
             data-autofocus
           />
           {r.live_id && (
@@ -69,6 +74,6 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

@@ -8,6 +8,7 @@ import { useCan } from '@/app/session'
 import { Actor } from '@/ui/Actor'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
+import { Id } from '@/ui/Id'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { Ago, Countdown } from '@/ui/time'
@@ -22,7 +23,7 @@ const decided: Column<EnrollRequest>[] = [
     header: 'Host',
     cell: ({ row: { original: r } }) => (
       <>
-        {r.kind} <span className="mono">{r.id}</span>
+        {r.kind} <Id of={r.id} />
       </>
     ),
   },

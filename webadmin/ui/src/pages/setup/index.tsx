@@ -5,6 +5,7 @@ import { Navigate } from 'react-router'
 import { session, setup, useSetUp } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
 import { codeIn, codeOfLink } from '@/ui/code'
+import { faultsAt } from '@/api/words'
 import { Failure } from '@/ui/Failure'
 import { fits, NewPassword } from '@/ui/NewPassword'
 
@@ -21,6 +22,7 @@ export function Page() {
   if (who.data) return <Navigate to="/" replace />
   if (first.data && !first.data.needed && !invited) return <Navigate to="/sign-in" replace />
   const needed = !!first.data?.needed
+  const faults = faultsAt(setUp.error, ['name', 'email', 'password'])
   const differ = again !== '' && again !== password
   return (
     <Entrance
@@ -56,13 +58,14 @@ export function Page() {
           />
           {needed && (
             <>
-              {' '}
               <TextInput
                 label="Name"
                 required
                 autoComplete="name"
                 value={name}
                 onChange={(e) => setName(e.currentTarget.value)}
+                maxLength={100}
+                error={faults.of('name')}
               />
               <TextInput
                 label="Email"
@@ -71,10 +74,11 @@ export function Page() {
                 autoComplete="username"
                 value={email}
                 onChange={(e) => setEmail(e.currentTarget.value)}
+                error={faults.of('email')}
               />
             </>
           )}
-          <NewPassword label="Password" value={password} onChange={setPassword} />
+          <NewPassword label="Password" value={password} onChange={setPassword} fault={faults.of('password')} />
           <PasswordInput
             label="Password again"
             required
@@ -83,7 +87,7 @@ export function Page() {
             onChange={(e) => setAgain(e.currentTarget.value)}
             error={differ && 'The passwords do not match'}
           />
-          {setUp.error && <Failure error={setUp.error} />}
+          {faults.rest && <Failure error={faults.rest} />}
           <Button type="submit" loading={setUp.isPending}>
             Create the account
           </Button>

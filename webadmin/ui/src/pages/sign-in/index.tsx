@@ -55,6 +55,11 @@ export function Page() {
   )
 }
 
+const wrong = {
+  password: 'The email or the password is not right.',
+  code: "The email, the password or the code is not right. Is the phone's clock right? Each code works once.",
+}
+
 function Local({ second }: { second: boolean }) {
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
@@ -96,7 +101,9 @@ function Local({ second }: { second: boolean }) {
             onChange={(e) => setTOTP(e.currentTarget.value.trim())}
           />
         )}
-        {signIn.error && !isProblem(signIn.error, 'totp-required') && <Failure error={signIn.error} />}
+        {signIn.error && !isProblem(signIn.error, 'totp-required') && (
+          <Failure error={signIn.error} says={{ unauthenticated: needsCode ? wrong.code : wrong.password }} />
+        )}
         <Button type="submit" loading={signIn.isPending} variant={second ? 'default' : 'filled'}>
           Sign in
         </Button>

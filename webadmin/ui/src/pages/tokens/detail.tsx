@@ -2,12 +2,14 @@ import { SimpleGrid } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
 import { token } from '@/api/queries'
+import type { Token } from '@/api/types'
 import { Actor } from '@/ui/Actor'
 import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { Progress } from '@/ui/Progress'
 import { Ago, fullTime } from '@/ui/time'
+import { useEnrollment } from '@/ui/useEnrollment'
 import { RevokeToken } from './RevokeToken'
 import { TokenState } from './TokenState'
 
@@ -16,6 +18,10 @@ const deliveries: Record<string, string> = {
   sealed: 'sealed to the host',
   claim: 'claim link',
   request: 'none: the host requested enrollment and was approved',
+}
+
+function Following({ token: t }: { token: Token }) {
+  return <Progress enrollment={useEnrollment(t.token_id, t.kind, t.id)} kind={t.kind} id={t.id} />
 }
 
 export function Page() {
@@ -55,7 +61,7 @@ export function Page() {
             ]}
           />
         </Section>
-        <Progress tokenID={t.token_id} kind={t.kind} id={t.id} />
+        <Following token={t} />
       </SimpleGrid>
     </>
   )

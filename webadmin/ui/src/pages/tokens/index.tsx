@@ -6,9 +6,9 @@ import { tokens } from '@/api/queries'
 import type { Token } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Actor } from '@/ui/Actor'
-import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
-import { Filter, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { Id } from '@/ui/Id'
+import { Filter, ListFailure, Pager, Search, Toolbar, useList } from '@/ui/list'
 import { Empty, PageHead } from '@/ui/Page'
 import { Ago, Countdown } from '@/ui/time'
 import { RevokeToken } from './RevokeToken'
@@ -21,7 +21,7 @@ const columns: Column<Token>[] = [
     sort: 'id',
     cell: ({ row: { original: t } }) => (
       <Link to={`/tokens/${encodeURIComponent(t.token_id)}`}>
-        {t.kind} <span className="mono">{t.id}</span>
+        {t.kind} <Id of={t.id} />
       </Link>
     ),
   },
@@ -84,7 +84,7 @@ export function Page() {
           <Filter list={list} label="State of tokens" options={states} />
         </Toolbar>
         {page.error ? (
-          <Failure error={page.error} retry={() => page.refetch()} />
+          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
         ) : (
           <Grid
             label="Enrollment tokens"
@@ -97,7 +97,9 @@ export function Page() {
               <Empty icon={IconTicket} title={list.filtered ? 'No token matches' : 'No token yet'}>
                 {list.filtered
                   ? 'Change the search or remove the filters.'
-                  : 'Create one to enroll a host, or run enroll --request on the host and approve it under Approvals.'}
+                  : mayCreate
+                    ? 'Create one to enroll a host, or run enroll --request on the host and approve it under Approvals.'
+                    : 'An operator creates one to enroll a host.'}
               </Empty>
             }
           />

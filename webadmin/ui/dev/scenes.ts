@@ -1,0 +1,178 @@
+// Every page and dialog of the dashboard, as a picture can be taken of it.
+import type { Page } from 'playwright-core'
+import type { Options, World } from './world'
+
+export type Scene = {
+  name: string
+  path: string
+  size?: Options
+  world?: (w: World) => void
+  act?: (p: Page) => Promise<unknown>
+  /** The name of the dialog that is open then. */
+  dialog?: string
+  /** The button that opened the dialog, which has the focus again after it. */
+  opener?: string
+}
+
+const signedOut = (w: World) => {
+  w.signedIn = false
+}
+const button = (p: Page, name: string) => p.getByRole('button', { name, exact: true }).first()
+const click = (name: string) => (p: Page) => button(p, name).click()
+/** Opens by the keyboard alone. */
+const press = (name: string) => async (p: Page) => {
+  await button(p, name).focus()
+  await p.keyboard.press('Enter')
+}
+const each =
+  (...steps: ((p: Page) => Promise<unknown>)[]) =>
+  async (p: Page) => {
+    for (const step of steps) await step(p)
+  }
+const fill = (label: string | RegExp, value: string) => (p: Page) => p.getByLabel(label).first().fill(value)
+
+const create = (id: string) =>
+  each(fill(/Id of the connector/, id), click('Create token'), (p) => p.getByText('Run this on the host').waitFor())
+
+/** A dialog that a button opens. */
+const asked = (name: string, path: string, opener: string, dialog: string, more: Partial<Scene> = {}): Scene => ({
+  name,
+  path,
+  opener,
+  dialog,
+  act: press(opener),
+  ...more,
+})
+
+const menu = (item: string) =>
+  each(press('Actions for Grace Hopper'), async (p) => {
+    await p.getByRole('menuitem', { name: item }).focus()
+    await p.keyboard.press('Enter')
+  })
+
+export const dialogs: Scene[] = [
+  asked('connector-revoke', '/connectors/connector-fra-0001', 'Revoke', 'Revoke connector connector-fra-0001'),
+  asked('tunneler-revoke', '/tunnelers/tunneler-00001', 'Revoke', 'Revoke tunneler tunneler-00001'),
+  asked(
+    'token-revoke',
+    '/tokens',
+    'Revoke token for connector connector-new-0',
+    'Revoke token for connector connector-new-0',
+  ),
+  asked('request-approve', '/requests', 'Approve connector-lab-01', 'Approve connector connector-lab-01'),
+  asked('request-replace', '/requests', 'Approve tunneler-grace', 'Approve tunneler tunneler-grace'),
+  asked('request-deny', '/requests', 'Deny connector-lab-01', 'Deny connector connector-lab-01'),
+  asked('ca-options', '/ca', 'Rotate…', 'Rotate: options'),
+  asked('ca-preview', '/ca', 'Rotate…', 'Rotate: what will happen', { act: each(press('Rotate…'), click('Preview')) }),
+  asked('ca-abort', '/ca', 'Abort…', 'Abort the rotation', { world: (w) => void w.rotate() }),
+  asked('ca-replace', '/ca', 'Replace…', 'Replace the bootstrap CA'),
+  asked('audit-entry', '/audit', 'Details of session.sign-in connector/connector-ams-0001', 'session.sign-in'),
+  asked('audit-witnesses', '/audit', 'Checkpoint and witnesses', 'Checkpoint and witnesses'),
+  asked('person-add', '/people', 'Add person', 'Add person'),
+  asked('person-remove', '/people', 'Actions for Grace Hopper', 'Remove Grace Hopper', { act: menu('Remove…') }),
+  asked('key-create', '/keys', 'Create key', 'Create API key'),
+  asked('key-revoke', '/keys', 'Revoke key terraform', 'Revoke key terraform'),
+  asked('second-factor-off', '/account', 'Turn off…', 'Turn off the second factor'),
+  {
+    name: 'step-up',
+    path: '/connectors/new',
+    world: (w) => {
+      w.steppedUp = 0
+    },
+    act: each(fill(/Id of the connector/, 'connector-fra-9997'), press('Create token')),
+    dialog: 'Confirm that it is you',
+  },
+  { name: 'shortcuts', path: '/networks', act: (p) => p.keyboard.press('?'), dialog: 'Keyboard shortcuts' },
+]
+
+export const pages: Scene[] = [
+  {
+    name: 'setup',
+    path: '/setup#abcd',
+    world: (w) => {
+      w.signedIn = false
+      w.setup = true
+    },
+  },
+  { name: 'sign-in', path: '/sign-in', world: signedOut },
+  {
+    name: 'sign-in-wrong',
+    path: '/sign-in',
+    world: signedOut,
+    act: each(
+      fill('Email', 'ada@corp.example'),
+      (p) => p.getByRole('textbox', { name: 'Password' }).fill('wrong'),
+      click('Sign in'),
+      (p) => p.getByRole('alert').waitFor(),
+    ),
+  },
+  { name: 'claim', path: '/claim#abcd', world: signedOut },
+  { name: 'claim-shown', path: '/claim#abcd', world: signedOut, act: click('Show the token') },
+  { name: 'connectors', path: '/connectors' },
+  { name: 'connectors-empty', path: '/connectors', size: { empty: true } },
+  { name: 'connectors-none', path: '/connectors?q=nothing-like-it' },
+  { name: 'connectors-lost', path: '/connectors?page=3&after=older' },
+  { name: 'connector', path: '/connectors/connector-fra-0001' },
+  { name: 'connector-contested', path: '/connectors/connector-nyc-0001' },
+  { name: 'connector-cloned', path: '/connectors/connector-sfo-0001' },
+  { name: 'connector-unknown', path: '/connectors/nobody' },
+  { name: 'connector-new', path: '/connectors/new' },
+  { name: 'connector-new-auditor', path: '/connectors/new', size: { role: 'auditor' } },
+  {
+    name: 'connector-new-wrong',
+    path: '/connectors/new',
+    act: each(fill(/Id of the connector/, 'No Such Id'), click('Create token'), (p) =>
+      p.getByText('Must be 1 to 63 characters').waitFor(),
+    ),
+  },
+  { name: 'token-created', path: '/connectors/new', act: create('connector-fra-9999') },
+  {
+    name: 'token-online',
+    path: '/connectors/new',
+    act: each(create('connector-fra-9998'), (p) => p.getByText('The connector is online').waitFor({ timeout: 20_000 })),
+  },
+  { name: 'tunnelers', path: '/tunnelers' },
+  { name: 'tunneler', path: '/tunnelers/tunneler-00001' },
+  { name: 'hosts', path: '/hosts' },
+  { name: 'host', path: '/hosts/host-000002' },
+  { name: 'networks', path: '/networks' },
+  { name: 'tokens', path: '/tokens' },
+  { name: 'token', path: '/tokens/tok_0000k3n9f2' },
+  { name: 'requests', path: '/requests' },
+  { name: 'requests-empty', path: '/requests', size: { empty: true } },
+  { name: 'ca', path: '/ca' },
+  { name: 'ca-rotating', path: '/ca', world: (w) => void w.rotate() },
+  { name: 'ca-replacing', path: '/ca', world: (w) => void w.replace() },
+  { name: 'audit', path: '/audit' },
+  { name: 'people', path: '/people' },
+  { name: 'people-auditor', path: '/people', size: { role: 'auditor' } },
+  { name: 'keys', path: '/keys' },
+  { name: 'device', path: '/device' },
+  ...[
+    ['device-decide', 'BCDF-GHJK', 'Only approve'],
+    ['device-elsewhere', 'FFFF-FFFF', 'another address'],
+    ['device-wrong', 'BBBB-BBBB', 'No command line waits'],
+  ].map(([name = '', code = '', sign = '']): Scene => ({
+    name,
+    path: '/device',
+    act: each(fill(/^Code that the command line shows/, code), click('Continue'), (p) =>
+      p.getByText(sign).first().waitFor(),
+    ),
+  })),
+  { name: 'account', path: '/account' },
+  {
+    name: 'account-totp',
+    path: '/account',
+    world: (w) => {
+      for (const p of w.people) p.totp = false
+    },
+    act: each(click('Set up authenticator'), (p) => p.getByRole('img', { name: /QR code/ }).waitFor()),
+  },
+  { name: 'settings', path: '/settings' },
+  {
+    name: 'failed',
+    path: '/hosts',
+    world: (w) => void w.faults.set('GET /hosts', { status: 500, detail: 'internal error; the log has the reason' }),
+  },
+  { name: 'not-found', path: '/no/such/page' },
+]

@@ -1,3 +1,0 @@
-import { Enroll } from './Enroll'
-
-export const Page = () => <Enroll kind="tunneler" />

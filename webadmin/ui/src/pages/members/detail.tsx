@@ -1,0 +1,55 @@
+import { SimpleGrid, Stack } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useParams } from 'react-router'
+import { member } from '@/api/members'
+import type { Kind } from '@/api/types'
+import { Failure } from '@/ui/Failure'
+import { Loading, PageHead } from '@/ui/Page'
+import { MemberStatus } from '@/ui/Status'
+import { Attached, ConnectorFacts } from './Connector'
+import { History } from './History'
+import { Identity } from './Identity'
+import { Revoke } from './Revoke'
+import { Sessions, TunnelerFacts } from './Tunneler'
+import { Warnings } from './Warnings'
+import { wordsOf } from './words'
+
+/** One connector, or one tunneler. */
+export function Page({ kind }: { kind: Kind }) {
+  const { id = '' } = useParams()
+  const { data: m, error, refetch } = useQuery(member(kind, id))
+  const up = { to: `/${kind}s`, label: wordsOf[kind].title }
+  if (error || !m) {
+    return (
+      <>
+        <PageHead title={id} up={up} />
+        {error ? (
+          <Failure
+            error={error}
+            retry={() => refetch()}
+            says={{ 'not-found': `No ${kind} has this id. Was it enrolled under another one?` }}
+          />
+        ) : (
+          <Loading lines={9} />
+        )}
+      </>
+    )
+  }
+  return (
+    <>
+      <PageHead title={m.id} up={up} badge={<MemberStatus member={m} />} actions={<Revoke kind={kind} member={m} />} />
+      <Warnings kind={kind} member={m} />
+      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
+        <Stack gap="md">
+          <Identity member={m} />
+          {'sessions' in m && <Sessions tunneler={m} />}
+          {'sessions' in m ? <TunnelerFacts tunneler={m} /> : <ConnectorFacts connector={m} />}
+        </Stack>
+        <Stack gap="md">
+          {kind === 'connector' && <Attached id={m.id} />}
+          <History kind={kind} id={m.id} />
+        </Stack>
+      </SimpleGrid>
+    </>
+  )
+}

@@ -1,0 +1,98 @@
+import { Modal, type ModalProps } from '@mantine/core'
+import { useWindowEvent } from '@mantine/hooks'
+import { type ReactNode, useEffect, useState } from 'react'
+
+type DialogProps = Pick<ModalProps, 'size' | 'zIndex'> & {
+  title: string
+  close: () => void
+  children: ReactNode
+  /** Only a button in it closes it: what it shows is lost then. */
+  insists?: boolean
+}
+
+// Mantine's header element would be a second banner of the page.
+const unmarked = { header: { role: 'none' } }
+
+/** A dialog that is there as long as it is rendered. Afterwards the focus is where it was. */
+export function Dialog({ title, close, children, insists, ...rest }: DialogProps) {
+  const [self] = useState({})
+  useFocusBack()
+  useEscape(self, insists ? undefined : close)
+  useFocusKept(self)
+  return (
+    <Modal
+      opened
+      onClose={close}
+      title={title}
+      returnFocus={false}
+      closeOnEscape={false}
+      closeOnClickOutside={!insists}
+      withCloseButton={!insists}
+      attributes={unmarked}
+      {...rest}
+    >
+      {children}
+    </Modal>
+  )
+}
+
+// The dialogs that are open, the uppermost last.
+const stack: object[] = []
+
+/** Escape closes the uppermost dialog; Mantine would close all of them. */
+function useEscape(self: object, close?: () => void) {
+  useEffect(() => {
+    stack.push(self)
+    return () => {
+      stack.splice(stack.indexOf(self), 1)
+    }
+  }, [self])
+  useWindowEvent(
+    'keydown',
+    (e) => {
+      if (e.key !== 'Escape' || e.isComposing || stack.at(-1) !== self) return
+      // An open list of choices takes it for itself.
+      if (e.target instanceof Element && e.target.getAttribute('data-mantine-stop-propagation') === 'true') return
+      close?.()
+    },
+    { capture: true },
+  )
+}
+
+const uppermost = () => [...document.querySelectorAll<HTMLElement>('[role=dialog]')].at(-1)
+
+/** A button that was pressed is disabled while it waits, and loses the focus to nobody: the dialog keeps it. */
+function useFocusKept(self: object) {
+  useEffect(() => {
+    if (stack.at(-1) === self && document.activeElement === document.body) uppermost()?.focus()
+  })
+}
+
+/** What opened the dialog; of an item of a menu, which is gone by then, the button of the menu. */
+function opener(): Element | null {
+  const from = document.activeElement === document.body ? last : document.activeElement
+  const menu = from?.closest('[role=menu]')
+  return menu ? document.getElementById(menu.getAttribute('aria-labelledby') ?? '') : from
+}
+
+// A button that asks the API before its dialog opens is disabled meanwhile, and loses the focus.
+let last: Element | null = null
+document.addEventListener('focusin', (e) => {
+  last = e.target instanceof Element ? e.target : null
+})
+
+// Mantine returns the focus of a dialog that closes, not of one that is no longer rendered.
+function useFocusBack() {
+  const [from] = useState(opener)
+  useEffect(() => () => giveFocus(from), [from])
+}
+
+function giveFocus(to: Element | null) {
+  if (to instanceof HTMLElement && to !== document.body) {
+    to.focus({ preventScroll: true })
+    if (document.activeElement === to) return
+  }
+  // It is gone or disabled: the dialog below, or the page.
+  const place = uppermost() ?? document.getElementById('main')
+  place?.focus({ preventScroll: true })
+}

@@ -1,0 +1,8 @@
+/** An id: as long as a name in DNS, so it may take a second line. */
+export function Id({ of }: { of: string }) {
+  return (
+    <span className="mono id" data-long={of.length > 32 || undefined}>
+      {of}
+    </span>
+  )
+}

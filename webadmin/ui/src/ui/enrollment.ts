@@ -1,0 +1,22 @@
+import type { Member, Token } from '@/api/types'
+
+/** How far the enrollment of a host has come with one token. */
+export type Stage = 'waiting' | 'redeemed' | 'online' | 'expired' | 'revoked'
+
+type Seen = Pick<Token, 'state' | 'host_id'>
+type Known = Pick<Member, 'status' | 'revoked_at' | 'host_id'>
+
+/**
+ * The stage that a token and the member of its id are at. The member counts only if it
+ * is on the host that redeemed this token: a token that replaces a host has the id of one
+ * that may still be ONLINE.
+ */
+export function stageOf(token?: Seen, member?: Known): Stage {
+  if (!token || token.state === 'pending') return 'waiting'
+  if (token.state !== 'redeemed') return token.state
+  const here = member?.status === 'ONLINE' && !member.revoked_at && member.host_id === token.host_id
+  return here ? 'online' : 'redeemed'
+}
+
+/** Whether the secret of a token is still of use to its host, and has to be on the page. */
+export const needsSecret = (stage: Stage) => stage === 'waiting' || stage === 'redeemed'
