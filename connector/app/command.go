@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
@@ -36,9 +35,9 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 	}
 	root.AddCommand(runCommand(), checkCommand(), witnessCommand())
 	p := hostcmd.Program{
-		Name: program, Kind: identity.KindConnector, Conf: config.File, State: config.State, Forget: forget,
+		Name: program, Kind: identity.KindConnector, Conf: ConfFile, State: StateDir, Forget: forget,
 		Run: func() hostcmd.RunSettings {
-			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
+			return hostcmd.RunSettingsOf(Loader(), func(c Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
 			})
 		},
@@ -49,14 +48,14 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
-	l := config.Loader()
+	l := Loader()
 	return cli.Configured(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the connector",
 		Long:    "Run waits for the SPIRE agent's Workload API, then serves until SIGTERM.\nSIGHUP reads LOG_LEVEL again.",
 		Example: "  grpcconnector run\n  grpcconnector run --config ./connector.conf --listen-addr 0.0.0.0:9443 --state-dir /var/lib/grpcconnector",
-	}, l, func(cmd *cobra.Command, cfg config.Config) error {
-		log, stop, err := cli.Logger(cmd, l, func(c config.Config) logging.Config { return c.Log }, cfg)
+	}, l, func(cmd *cobra.Command, cfg Config) error {
+		log, stop, err := cli.Logger(cmd, l, func(c Config) logging.Config { return c.Log }, cfg)
 		if err != nil {
 			return err
 		}
@@ -70,9 +69,9 @@ func checkCommand() *cobra.Command {
 		Use:     "check-config",
 		Short:   "Check the configuration of run and say what it means",
 		Example: "  grpcconnector check-config --config ./connector.conf",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
+	}, Loader(), func(cmd *cobra.Command, cfg Config) error {
 		me := identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID}
-		budget, err := policyBudget(me, cfg, hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags()))
+		budget, err := policyBudget(me, cfg, hostcmd.StateOf(cfg.StateDir, StateDir, cmd.Flags()))
 		if err != nil {
 			return err
 		}
@@ -87,7 +86,7 @@ func checkCommand() *cobra.Command {
 }
 
 // policyBudget is how long, and whether a restart changes that.
-func policyBudget(me identity.Workload, cfg config.Config, dir string) (string, error) {
+func policyBudget(me identity.Workload, cfg Config, dir string) (string, error) {
 	td, err := spiffeid.TrustDomainFromString(cfg.TrustDomain)
 	if err != nil {
 		return "", err

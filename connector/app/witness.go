@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/connector/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
@@ -31,10 +30,10 @@ its last policy, refuses newer ones and is not ready.`,
 	return cmd
 }
 
-func witnessPath(cmd *cobra.Command, cfg config.Config) (string, error) {
-	dir := hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags())
+func witnessPath(cmd *cobra.Command, cfg Config) (string, error) {
+	dir := hostcmd.StateOf(cfg.StateDir, StateDir, cmd.Flags())
 	if dir == "" {
-		return "", cli.UsageError(fmt.Errorf("STATE_DIR is empty and there is no %s: this connector keeps no witness file", config.State))
+		return "", cli.UsageError(fmt.Errorf("STATE_DIR is empty and there is no %s: this connector keeps no witness file", StateDir))
 	}
 	return filepath.Join(dir, witness.FileName), nil
 }
@@ -45,7 +44,7 @@ func witnessShow() *cobra.Command {
 		Use:     "show",
 		Short:   "Show the witnessed checkpoint, and why the last one was refused",
 		Example: "  grpcconnector witness show\n  grpcconnector witness show -o json",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
+	}, Loader(), func(cmd *cobra.Command, cfg Config) error {
 		path, err := witnessPath(cmd, cfg)
 		if err != nil {
 			return err
@@ -123,7 +122,7 @@ as they are. Do this on each connector after you restored the controller's datab
 a backup on purpose and have no recovery key, and only then: anybody who asks you to do
 it otherwise may be hiding something. The old files stay beside them as evidence.`,
 		Example: "  sudo grpcconnector witness reset --yes",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
+	}, Loader(), func(cmd *cobra.Command, cfg Config) error {
 		path, err := witnessPath(cmd, cfg)
 		if err != nil {
 			return err

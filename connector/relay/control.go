@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -165,9 +164,9 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 	r.timeline.Stream()
 	r.witness.stream()
 	return &zerotrustv1.ConnectorHello{
-		ConnectorId: r.cfg.ID, Version: wire.Clip(r.cfg.Version, wire.MaxLabel), InstanceId: r.instance, BootId: starts.Kernel(),
+		ConnectorId: r.cfg.ID, Version: wire.Clip(r.cfg.Version, wire.MaxLabel), InstanceId: r.instance, BootId: controlclient.KernelStart(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
-		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: starts.Agent(ctx, r.cfg.AgentSocket),
+		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: controlclient.AgentStart(ctx, r.cfg.AgentSocket),
 		AuditWitnessedSize: r.witness.size(), Protocol: wire.Protocol, Policy: r.policy.stream(),
 	}
 }

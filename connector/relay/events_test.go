@@ -12,8 +12,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 // told is a connector whose events a test reads.
@@ -157,5 +157,5 @@ func TestARelayLivesWithoutAControllerAndNotAfterItsEnd(t *testing.T) {
 	require.NoError(t, w.relay.Alive(ctx))
 	w.stop()
 	cancel()
-	require.ErrorIs(t, w.relay.Alive(ctx), notify.ErrHangs)
+	require.ErrorIs(t, w.relay.Alive(ctx), health.ErrHangs)
 }

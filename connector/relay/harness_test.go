@@ -26,7 +26,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -71,7 +70,7 @@ func startController(t *testing.T, ca *mtlstest.CA, addr, svid string) *fakeCont
 	own := ca.Identity(ca.SVID(t, svid))
 	f := &fakeController{
 		addr: l.Addr().String(), own: own, streams: make(chan *fakeStream, 16), served: make(chan struct{}),
-		server: reprooftest.NewServer(own, mtls.Kinds(td, identity.KindConnector)),
+		server: mtlstest.NewReproofServer(own, mtls.Kinds(td, identity.KindConnector)),
 	}
 	zerotrustv1.RegisterControlPlaneServiceServer(f.server, f)
 	go func() {

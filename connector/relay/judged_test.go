@@ -20,7 +20,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -36,7 +35,7 @@ func TestASessionIsJudgedAgainWhenItRegisters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := mtlstest.NewCA(t, td)
 		f := &fakeController{streams: make(chan *fakeStream, 16), served: make(chan struct{})}
-		f.server = reprooftest.NewServer(ca.Identity(ca.SVID(t, controllerID)), mtls.Kinds(td, identity.KindConnector))
+		f.server = mtlstest.NewReproofServer(ca.Identity(ca.SVID(t, controllerID)), mtls.Kinds(td, identity.KindConnector))
 		zerotrustv1.RegisterControlPlaneServiceServer(f.server, f)
 		up, down := bufconn.Listen(64<<10), bufconn.Listen(64<<10)
 		go func() { defer close(f.served); _ = f.server.Serve(up) }()

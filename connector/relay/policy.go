@@ -17,8 +17,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -71,7 +71,7 @@ type policy struct {
 	path string
 	wake chan struct{} // the keeper has something to do
 	// pulse asks the keeper whether it lives.
-	pulse notify.Pulse
+	pulse health.Pulse
 
 	mu        sync.RWMutex
 	snap      snapshot              // without its tunnelers
@@ -93,7 +93,7 @@ type policy struct {
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
 // the connector then waits for its controller.
 func newPolicy(cfg policyConfig) *policy {
-	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(notify.Pulse), set: admissions()}
+	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(health.Pulse), set: admissions()}
 	if cfg.StateDir == "" {
 		return p
 	}

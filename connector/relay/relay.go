@@ -19,7 +19,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -153,7 +152,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Saved == nil {
 		cfg.Saved = func(string, error) {}
 	}
-	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: starts.Program(), outbox: newOutbox(), applied: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
+	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: controlclient.ProgramStart(), outbox: newOutbox(), applied: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
 	r.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, Genuine: r.genuine, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
 	})

@@ -17,7 +17,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -107,7 +106,7 @@ func (v *service) watch(ctx context.Context, s *session, finished <-chan error) 
 // pump takes the messages, in step with their acknowledgements.
 func (v *service) pump(stream sessionStream, s *session) error {
 	in := newInlet(s)
-	var out sequence.Counter
+	var out wire.Counter
 	for first := true; ; first = false {
 		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -161,7 +160,7 @@ func (v *service) misbehaved(ctx context.Context, s *session, err error) {
 // take every other one of this connector with it.
 type inlet struct {
 	of                   *session
-	order                sequence.Counter
+	order                wire.Counter
 	messages, heartbeats *rate.Limiter
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 const (
@@ -62,5 +61,5 @@ func (c *controller) notify(ctx context.Context, announced <-chan struct{}) erro
 		return nil
 	}
 	c.health.Live().Register("policy", c.policy.Alive)
-	return notify.Run(ctx, notify.Config{Alive: c.health.Alive, Status: c.health.Summary, Log: c.log.Named("notify")})
+	return health.Notify(ctx, health.NotifyConfig{Alive: c.health.Alive, Status: c.health.Summary, Log: c.log.Named("notify")})
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
@@ -186,7 +186,7 @@ func Wire(ctx context.Context, cfg config.Config, spire, workload string, id spi
 		return nil, err
 	}
 	i := &identified{foundation: f}
-	if i.own, err = selfhost.Entry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
+	if i.own, err = bootstrapca.OwnEntry(id, cfg.ControllerID, identity.NewHostID(), cfg.SVIDTTL.Controller); err != nil {
 		return nil, err
 	}
 	if i.spire, err = server.Dial(spire, s.td, s.log); err != nil {

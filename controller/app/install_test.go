@@ -21,8 +21,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 )
 
 const secret = "ztc_0123456789abcdefghijklmnopqrstuv"
@@ -189,7 +189,7 @@ func (o operator) pastes(t *testing.T, shell, uid string, c adminapi.InstallComm
 	for name, text := range map[string]string{
 		"curl": fakeCurl, "sudo": fakeSudo, "id": fakeID, "note": fakeNote, "grpcconnector": "#!/bin/bash\nexec note \"$@\"\n", "grpctunneler": "#!/bin/bash\nexec note \"$@\"\n",
 	} {
-		programtest.Write(t, filepath.Join(bin, name), text)
+		filetest.WriteProgram(t, filepath.Join(bin, name), text)
 	}
 	const typed = "typed at the prompt\n"
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -268,7 +268,7 @@ func TestACommandWhoseScriptDoesNotArriveFails(t *testing.T) {
 				t.Parallel()
 				box := t.TempDir()
 				for program, text := range map[string]string{"curl": "#!/bin/bash\n" + curl + "\n", "sudo": fakeSudo, "id": "#!/bin/bash\necho 1000\n", "note": fakeNote} {
-					programtest.Write(t, filepath.Join(box, program), text)
+					filetest.WriteProgram(t, filepath.Join(box, program), text)
 				}
 				cmd := exec.CommandContext(t.Context(), "bash", "-c", c.Command)
 				cmd.Env = []string{"PATH=" + box + ":" + os.Getenv("PATH"), "BOX=" + box}

@@ -12,9 +12,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -127,7 +127,7 @@ func (i *identified) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 		return nil, err
 	}
 	dir := hostagent.Dir{Root: i.paths.host()}
-	host, err := selfhost.Prepare(dir, i.td, i.ca, i.agentDials())
+	host, err := bootstrapca.PrepareOwnHost(dir, i.td, i.ca, i.agentDials())
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (i *identified) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	if err != nil {
 		return nil, err
 	}
-	if i.own, err = selfhost.Entry(id, i.cfg.ControllerID, host, i.cfg.SVIDTTL.Controller); err != nil {
+	if i.own, err = bootstrapca.OwnEntry(id, i.cfg.ControllerID, host, i.cfg.SVIDTTL.Controller); err != nil {
 		return nil, err
 	}
 	if err := i.spire.PutEntry(ctx, i.own); err != nil {
@@ -157,7 +157,7 @@ func (i *identified) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 	}
 	agent, err := hostagent.New(hostagent.Config{
 		Dir: dir, SocketPath: i.paths.agentSocket(), AgentBinary: program, LogLevel: i.cfg.Log.Level, Logger: i.log, Fetch: i.ownBundle,
-		MetricsPort: i.cfg.SPIRE.AgentMetrics, // no Units: selfhost.Entry names user and program
+		MetricsPort: i.cfg.SPIRE.AgentMetrics, // no Units: bootstrapca.OwnEntry names user and program
 	})
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (i *identified) agentDials() string {
 func (i *identified) ownBundle(ctx context.Context) (hostagent.Bundle, error) {
 	authorities, err := i.spire.Bundle(ctx)
 	out := hostagent.Bundle{Authorities: authorities, ServerAddress: i.agentDials()}
-	out.Renewed, out.TrustErr = selfhost.Renew(hostagent.Dir{Root: i.paths.host()}, i.ca)
+	out.Renewed, out.TrustErr = bootstrapca.RenewOwnHost(hostagent.Dir{Root: i.paths.host()}, i.ca)
 	return out, err
 }
 

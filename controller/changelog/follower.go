@@ -9,8 +9,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 const (
@@ -39,7 +39,7 @@ type Config struct {
 // a Sync.
 type Follower struct {
 	cfg   Config
-	pulse notify.Pulse // asks Run whether it lives
+	pulse health.Pulse // asks Run whether it lives
 
 	position atomic.Uint64 // at, for those who do not wait for a step
 
@@ -50,7 +50,7 @@ type Follower struct {
 
 // NewFollower returns a Follower that has read nothing.
 func NewFollower(cfg Config) *Follower {
-	return &Follower{cfg: cfg, pulse: make(notify.Pulse)}
+	return &Follower{cfg: cfg, pulse: make(health.Pulse)}
 }
 
 // CatchUp has the Reader take everything that was committed before the call.

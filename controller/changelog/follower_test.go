@@ -16,7 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -310,7 +310,7 @@ func TestRun(t *testing.T) {
 		require.NoError(t, <-done)
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
-		require.ErrorIs(t, w.follower.Alive(stopped), notify.ErrHangs)
+		require.ErrorIs(t, w.follower.Alive(stopped), health.ErrHangs)
 	})
 }
 

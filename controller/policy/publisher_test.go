@@ -22,9 +22,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -376,7 +376,7 @@ func TestAPublisherIsAliveWhileItsStoreFailsAndNotWhileItHangs(t *testing.T) {
 	hung := func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		return errors.Is(p.Alive(ctx), notify.ErrHangs)
+		return errors.Is(p.Alive(ctx), health.ErrHangs)
 	}
 	require.Eventually(t, hung, patience, time.Millisecond)
 	store.mu.Unlock()

@@ -29,6 +29,8 @@ var mayImport = []struct {
 	// The host's side of enrollment hands what it got to the agent's supervisor.
 	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},
 	{"internal/doctor", []string{"internal", "spire/hostagent", "spire/proc"}},
+	// A running program reads what the agent's supervisor left for it.
+	{"internal/hostprogram", []string{"internal", "spire/hostagent"}},
 	{"internal/hostcmd", []string{"proto", "internal", "spire"}},
 	{"internal", []string{"proto"}},
 }
@@ -95,7 +97,7 @@ var homes = []struct {
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
 	{[]string{"go.opentelemetry.io"}, "internal/tracing"},
 	{[]string{"filippo.io/age"}, "internal/keys"},
-	{[]string{"github.com/coreos/go-systemd"}, "internal/notify"},
+	{[]string{"github.com/coreos/go-systemd"}, "internal/health"},
 }
 
 // oneHome: a dependency that is used in one place can be replaced in one place.

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/selfhost"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
@@ -96,7 +95,7 @@ func freePort(ctx context.Context) (int, error) {
 // once measures: create the entry, wait for the server's cache, attest, first SVID.
 func (f *floor) once(ctx context.Context, i int) (time.Duration, error) {
 	dir := hostagent.Dir{Root: filepath.Join(f.dir, fmt.Sprintf("h%d", i))}
-	host, err := selfhost.Prepare(dir, f.td, f.ca, f.address)
+	host, err := bootstrapca.PrepareOwnHost(dir, f.td, f.ca, f.address)
 	if err != nil {
 		return 0, err
 	}
@@ -104,7 +103,7 @@ func (f *floor) once(ctx context.Context, i int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	entry, err := selfhost.Entry(id, fmt.Sprint(i), host, 5*time.Minute)
+	entry, err := bootstrapca.OwnEntry(id, fmt.Sprint(i), host, 5*time.Minute)
 	if err != nil {
 		return 0, err
 	}

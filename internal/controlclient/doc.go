@@ -12,7 +12,8 @@
 // the next list of a peer that is reached, dropped after LearnedLife without one.
 //
 // Main types, in reading order: Config, Client, Status, Learned, RetryAfter, Backoff,
-// Probe.
+// Probe; ProgramStart, KernelStart and AgentStart, the names by which a hello lets the
+// controller distinguish a restart from a second machine (controller/fleet does).
 //
 // Client is safe for concurrent use. New starts nothing; Run blocks until its
 // context ends and has then closed its connection. It starts no goroutine (its

@@ -12,7 +12,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -94,8 +94,8 @@ type Means struct {
 	Lookup func(ctx context.Context, name string) ([]string, error)
 	// Systemctl is the program, empty where systemd does not run.
 	Systemctl string
-	// Ask asks the running program; its errors may be hoststatus.ErrOther.
-	Ask func(ctx context.Context) (hoststatus.Document, error)
+	// Ask asks the running program; its errors may be hostprogram.ErrOther.
+	Ask func(ctx context.Context) (hostprogram.Document, error)
 	// ControllerTime asks the controller for its clock, over verified TLS.
 	ControllerTime func(ctx context.Context) (time.Time, error)
 	// Standing asks the controller how this host stands with it, by its certificate, and
@@ -111,7 +111,7 @@ type examination struct {
 
 	td         spiffeid.TrustDomain
 	enrollment hostagent.Host // zero when unreadable
-	program    *hoststatus.Document
+	program    *hostprogram.Document
 	unresolved map[string]bool // names
 	resolved   map[string][]string
 	closed     map[string]bool // addresses

@@ -33,7 +33,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -53,7 +53,7 @@ type host struct {
 	t      *testing.T
 	dir    string
 	ca     *mtlstest.CA
-	doc    hoststatus.Document
+	doc    hostprogram.Document
 	asking error // instead of doc
 	units  map[string]string
 	agent  *grpc.Server
@@ -80,15 +80,15 @@ func newHost(t *testing.T) *host {
 		Means: doctor.Means{
 			Now: time.Now, Systemctl: "systemctl is made by the test",
 			Lookup:         func(context.Context, string) ([]string, error) { return []string{"192.0.2.1"}, nil },
-			Ask:            func(context.Context) (hoststatus.Document, error) { return h.doc, h.asking },
+			Ask:            func(context.Context) (hostprogram.Document, error) { return h.doc, h.asking },
 			ControllerTime: func(context.Context) (time.Time, error) { return time.Now(), nil },
 		},
 	}
 	h.enroll()
 	h.startAgent()
-	h.doc = hoststatus.Document{
-		Program: h.Program, Version: "v1", ID: "gw", StateDir: h.StateDir, Listen: plain(t), SVID: &hoststatus.SVID{NotAfter: time.Now().Add(time.Minute)},
-		Process: hoststatus.Process{PID: 42, UID: os.Getuid(), Binary: self, Unit: "grpcconnector.service"},
+	h.doc = hostprogram.Document{
+		Program: h.Program, Version: "v1", ID: "gw", StateDir: h.StateDir, Listen: plain(t), SVID: &hostprogram.SVID{NotAfter: time.Now().Add(time.Minute)},
+		Process: hostprogram.Process{PID: 42, UID: os.Getuid(), Binary: self, Unit: "grpcconnector.service"},
 		Checks:  []health.Check{{Name: "identity", OK: true, Detail: "4m left"}, {Name: "control_stream", OK: true}},
 	}
 	return h
@@ -297,7 +297,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			}, "agent_unit", fault, "one of its conditions is not met", "enroll this host",
 		},
 		"a program that does not run":    {func(h *host) { h.asking = errors.New("connection refused") }, "program", fault, "does not answer", "systemctl enable --now grpcconnector.service"},
-		"another program at its address": {func(h *host) { h.asking = fmt.Errorf("%w: x", hoststatus.ErrOther) }, "program", fault, "another program answers", "HEALTH_ADDR"},
+		"another program at its address": {func(h *host) { h.asking = fmt.Errorf("%w: x", hostprogram.ErrOther) }, "program", fault, "another program answers", "HEALTH_ADDR"},
 		"an old program that still runs": {func(h *host) { h.doc.Version = "v0" }, "program", warning, "version v0 runs (pid 42), and v1", "systemctl restart"},
 		"no socket":                      {func(h *host) { h.agent.Stop() }, "socket", fault, "does not exist", "systemctl enable --now spire-agent.service"},
 		"a file that is no socket":       {func(h *host) { h.Socket = h.write("file", "", 0o777) }, "socket", fault, "is not a socket", "SPIFFE_ENDPOINT_SOCKET"},
@@ -398,8 +398,8 @@ func TestWhatOnlyRootSeesIsSkipped(t *testing.T) {
 	if dir := os.Getenv(inChild); dir != "" {
 		h := doctor.Host{Program: "grpcconnector", Kind: identity.KindConnector, Dir: hostagent.Dir{Root: dir}, ControllerCAPath: filepath.Join(dir, "controller-ca.crt"), TrustDomain: td.Name()}
 		h.Now = time.Now
-		h.Ask = func(context.Context) (hoststatus.Document, error) {
-			return hoststatus.Document{}, errors.New("does not run")
+		h.Ask = func(context.Context) (hostprogram.Document, error) {
+			return hostprogram.Document{}, errors.New("does not run")
 		}
 		require.NoError(t, json.NewEncoder(os.Stdout).Encode(doctor.Run(t.Context(), h)))
 		return

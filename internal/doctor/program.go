@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 )
 
 // The check of /readyz that the identity's finding is about.
@@ -19,7 +18,7 @@ const identityCheck = "identity"
 func (x *examination) running(ctx context.Context) []Finding {
 	d, err := x.Ask(ctx)
 	switch {
-	case errors.Is(err, hoststatus.ErrOther):
+	case errors.Is(err, hostprogram.ErrOther):
 		return Bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "another program answers at the health address: %v", err)
 	case err != nil:
 		return Bad(Fault, x.byUnit("systemctl enable --now "+x.unitName()+", then `journalctl -u "+x.unitName()+" -n 30`",
@@ -89,7 +88,7 @@ const revoked = "; if it says `not enrolled, or revoked`, ask an operator, and e
 // advice for the other checks of /readyz.
 var advice = map[string]string{
 	"host":           "ask an operator; to use the host again, get a new token and run `enroll --new-host`",
-	"clock":          clockskew.Advice,
+	"clock":          health.ClockAdvice,
 	"control_stream": "see port, trust and clock below; `journalctl` has each attempt" + revoked,
 	"directory":      "see port, trust and clock below; sessions continue with the directory stored on disk" + revoked,
 	"policy":         "without a policy tunnelers are refused until the connector reaches a controller: see control_stream; if it is refused, do what it says",

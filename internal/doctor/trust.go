@@ -14,8 +14,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -92,10 +92,10 @@ func (x *examination) distrust(err error, ours []*x509.Certificate) []Finding {
 func (x *examination) clock(ctx context.Context) []Finding {
 	if !x.trusted {
 		if x.untimely != "" {
-			return Bad(Fault, clockskew.Advice, "%s, and here it is %s: if that is wrong, it is the clock of this host", x.untimely, moment(x.Now()))
+			return Bad(Fault, health.ClockAdvice, "%s, and here it is %s: if that is wrong, it is the clock of this host", x.untimely, moment(x.Now()))
 		}
 		if n, err := hostagent.ReadNotice(x.Socket, x.Now()); err == nil && n.Clock != "" {
-			return Bad(Fault, clockskew.Advice, "%s", n.Clock)
+			return Bad(Fault, health.ClockAdvice, "%s", n.Clock)
 		}
 		return Unseen("no verified connection to a controller; by the clock of this host it is %s: compare it with another clock", moment(x.Now()))
 	}
@@ -108,12 +108,12 @@ func (x *examination) clock(ctx context.Context) []Finding {
 	case err != nil:
 		return Unseen("%v; here it is %s", err, moment(x.Now()))
 	}
-	ahead := clockskew.Between(before, before.Add(took), theirs)
+	ahead := health.ClockBetween(before, before.Add(took), theirs)
 	switch {
 	case ahead.Err() != nil:
-		return Bad(Fault, clockskew.Advice, "%s", ahead)
-	case ahead.Abs() > clockskew.Warning:
-		return Bad(Warning, clockskew.Advice, "%s", ahead)
+		return Bad(Fault, health.ClockAdvice, "%s", ahead)
+	case ahead.Abs() > health.ClockWarning:
+		return Bad(Warning, health.ClockAdvice, "%s", ahead)
 	}
 	return Good("%s", ahead)
 }

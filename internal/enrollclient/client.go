@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -113,7 +113,7 @@ func (c *Client) FetchOffer(ctx context.Context) (Offer, error) {
 		reply, from, err = c.fetch(ctx, nil)
 	}
 	if err != nil {
-		return Offer{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, clockskew.Suspect(err, time.Now()))
+		return Offer{}, fmt.Errorf("fetch the trust bundle from %s: %w", c.cfg.Address, health.SuspectClock(err, time.Now()))
 	}
 	answered := time.Now()
 	refused := acceptableServer(reply.GetBundle(), from)
@@ -124,7 +124,7 @@ func (c *Client) FetchOffer(ctx context.Context) (Offer, error) {
 		bundle.Standing = hostagent.StandingUnknown
 	}
 	if theirs := reply.GetControllerTime(); theirs.CheckValid() == nil {
-		ahead := clockskew.Between(asked, answered, theirs.AsTime())
+		ahead := health.ClockBetween(asked, answered, theirs.AsTime())
 		bundle.Clock = &ahead
 	}
 	out := Offer{
@@ -162,7 +162,7 @@ func standing(said *zerotrustv1.HostStanding) hostagent.Standing {
 }
 
 // CheckClock compares the clock of this host with the controller's, over the verified
-// connection, and returns a *clockskew.Error where they differ so much that nothing
+// connection, and returns a *health.ClockError where they differ so much that nothing
 // would work: for whoever is about to enroll. A controller that does not answer, or does
 // not tell its time, is no fault of the clock, unless its certificate is out of its time.
 func (c *Client) CheckClock(ctx context.Context) error {
@@ -171,13 +171,13 @@ func (c *Client) CheckClock(ctx context.Context) error {
 	asked := time.Now()
 	reply, _, err := c.fetch(ctx, nil)
 	if err != nil {
-		if suspect := clockskew.Suspect(err, time.Now()); suspect.Error() != err.Error() {
+		if suspect := health.SuspectClock(err, time.Now()); suspect.Error() != err.Error() {
 			return suspect
 		}
 		return nil
 	}
 	if theirs := reply.GetControllerTime(); theirs.CheckValid() == nil {
-		return clockskew.Between(asked, time.Now(), theirs.AsTime()).Err()
+		return health.ClockBetween(asked, time.Now(), theirs.AsTime()).Err()
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // TestAWrongClockIsNamedBeforeATokenIsSpent: the host would be enrolled and its agent
@@ -40,7 +40,7 @@ func TestAWrongClockIsNamedBeforeATokenIsSpent(t *testing.T) {
 			}
 			require.ErrorContains(t, err, "the token is not spent: the clock of this host is")
 			require.ErrorContains(t, err, tc.want)
-			_, named := errors.AsType[*clockskew.Error](err)
+			_, named := errors.AsType[*health.ClockError](err)
 			require.True(t, named)
 			require.Empty(t, f.keys, "nothing was sent")
 			_, err = os.Stat(dir)

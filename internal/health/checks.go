@@ -13,8 +13,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 )
 
 // errUnset is the state of a declared check before its first result.
@@ -187,7 +185,7 @@ func (c *Checks) set(name string, err error) {
 	_, light := errors.AsType[degraded](err)
 	check := Check{Name: name, OK: err == nil, Degraded: light, Since: old.Since}
 	if err != nil {
-		hint := clockskew.Hint(err.Error(), c.now())
+		hint := ClockHint(err.Error(), c.now())
 		check.Detail = oneLine(err.Error(), maxDetail-len(hint)) + hint
 	}
 	if !known || old.OK != check.OK || old.Degraded != check.Degraded {

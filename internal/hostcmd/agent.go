@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
@@ -66,7 +66,7 @@ programs, or the one from the enrollment; all of them are tried in this order.`,
 		g, ctx := errgroup.WithContext(cmd.Context())
 		g.Go(func() error { return agent.Run(ctx) })
 		g.Go(func() error {
-			return notify.Run(ctx, notify.Config{Alive: agent.Alive, Status: statusOf(agent), Log: log.Named("notify")})
+			return health.Notify(ctx, health.NotifyConfig{Alive: agent.Alive, Status: statusOf(agent), Log: log.Named("notify")})
 		})
 		return g.Wait()
 	}

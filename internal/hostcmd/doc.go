@@ -4,7 +4,7 @@
 //
 // It does not speak to the controller itself (enrollclient does), does not
 // supervise (spire/hostagent does), does not look for faults (internal/doctor does)
-// and does not know the run command of either program (their app packages do).
+// and does not run either program (internal/hostprogram and their app packages do).
 //
 // Main types, in reading order: Program (what differs between the two), Commands,
 // BringOnline (starts an installed unit, for the installer too), controllers (where the

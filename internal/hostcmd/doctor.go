@@ -15,7 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -79,7 +79,7 @@ func hostToExamine(p Program, cfg Running, fault error) doctor.Host {
 		Dir: hostagent.Dir{Root: cfg.HostDir}, EnrolledAs: cfg.EnrolledAs, EnrolledBinary: cfg.EnrolledBinary,
 		Means: doctor.Means{
 			Now: time.Now, Lookup: net.DefaultResolver.LookupHost, Systemctl: doctor.Systemctl(),
-			Ask: func(ctx context.Context) (hoststatus.Document, error) {
+			Ask: func(ctx context.Context) (hostprogram.Document, error) {
 				d, _, err := ask(ctx, p, cfg)
 				return d, err
 			},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -61,7 +61,7 @@ func (p *page) host(st hostStatus) {
 	p.line("host", "%s, %s", id, agent)
 }
 
-func (p *page) program(of Program, d hoststatus.Document) {
+func (p *page) program(of Program, d hostprogram.Document) {
 	where := fmt.Sprintf("pid %d", d.Process.PID)
 	if d.Process.Unit != "" {
 		where += ", " + d.Process.Unit
@@ -95,7 +95,7 @@ func (p *page) program(of Program, d hoststatus.Document) {
 	}
 }
 
-func (p *page) link(l hoststatus.Link) string {
+func (p *page) link(l hostprogram.Link) string {
 	if l.Connected {
 		text := fmt.Sprintf("connected to %s since %s (%s)", l.Address, clock(l.Since), p.ago(l.Since))
 		if !l.HeartbeatAt.IsZero() {
@@ -112,19 +112,19 @@ func (p *page) link(l hoststatus.Link) string {
 	return fmt.Sprintf("not connected for %s, last tried %s: %s", p.ago(l.Since), l.Address, l.Failure)
 }
 
-func (p *page) sessions(d hoststatus.Document) {
+func (p *page) sessions(d hostprogram.Document) {
 	p.line("sessions", "%d", d.SessionsTotal)
 	for i, s := range d.Sessions {
 		if i == sessionsShown {
 			p.line("", "and %d more, see -o json", d.SessionsTotal-i)
 			return
 		}
-		p.line("", "%s %s", s.Peer, p.link(hoststatus.Link{Connected: s.Connected, Address: s.Address, Since: s.Since, Failure: s.Failure}))
+		p.line("", "%s %s", s.Peer, p.link(hostprogram.Link{Connected: s.Connected, Address: s.Address, Since: s.Since, Failure: s.Failure}))
 	}
 }
 
 // outage is for how long nothing would happen.
-func (p *page) outage(d hoststatus.Document) {
+func (p *page) outage(d hostprogram.Document) {
 	var parts []string
 	if t := d.Outage.WithoutController; !t.IsZero() {
 		parts = append(parts, "without a controller sessions continue for "+p.left(t))

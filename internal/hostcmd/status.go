@@ -13,7 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
@@ -31,7 +31,7 @@ type hostStatus struct {
 	HostID string      `json:"host_id,omitempty"`
 	Agent  agentStatus `json:"agent"`
 	// Program is what the program says of itself; absent when it does not run.
-	Program *hoststatus.Document `json:"program,omitempty"`
+	Program *hostprogram.Document `json:"program,omitempty"`
 }
 
 // agentStatus is about the host's SPIRE agent.
@@ -118,16 +118,16 @@ func readStatus(ctx context.Context, p Program, cfg Running) hostStatus {
 
 // ask asks the program, which must be the one of the configuration: two of them on a
 // host have other ports.
-func ask(ctx context.Context, p Program, cfg Running) (d hoststatus.Document, addr string, err error) {
-	addr, err = hoststatus.Address(cfg.HealthAddr, cfg.StateDir)
+func ask(ctx context.Context, p Program, cfg Running) (d hostprogram.Document, addr string, err error) {
+	addr, err = hostprogram.Address(cfg.HealthAddr, cfg.StateDir)
 	if err != nil {
 		return d, "", err
 	}
-	if d, err = hoststatus.Fetch(ctx, addr, p.Name); err != nil {
+	if d, err = hostprogram.Fetch(ctx, addr, p.Name); err != nil {
 		return d, addr, err
 	}
 	if d.ID != cfg.ID {
-		return d, addr, fmt.Errorf("%w: %s %.64q, and the conf file is for %q", hoststatus.ErrOther, p.Kind, d.ID, cfg.ID)
+		return d, addr, fmt.Errorf("%w: %s %.64q, and the conf file is for %q", hostprogram.ErrOther, p.Kind, d.ID, cfg.ID)
 	}
 	return d, addr, nil
 }

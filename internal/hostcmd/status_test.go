@@ -15,16 +15,16 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 )
 
 // startProgram serves the status of a tunneler "laptop" that runs, and writes the
 // conf file that finds it.
-func startProgram(t *testing.T, name string, fill func(*hoststatus.Document)) (conf string, checks *health.Checks) {
+func startProgram(t *testing.T, name string, fill func(*hostprogram.Document)) (conf string, checks *health.Checks) {
 	t.Helper()
 	s, err := health.New(health.Config{Listen: "127.0.0.1:0", Log: zap.NewNop()})
 	require.NoError(t, err)
-	hoststatus.Publish(s, hoststatus.Document{
+	hostprogram.Publish(s, hostprogram.Document{
 		Program: name, Version: "v9", ID: "laptop", SPIFFEID: "spiffe://mycorp.internal/tunneler/laptop",
 	}).Fill(fill)
 	s.Checks().Set("identity", nil)
@@ -45,14 +45,14 @@ func writeConf(t *testing.T, more ...string) string {
 	return conf
 }
 
-func someday(d *hoststatus.Document) {
+func someday(d *hostprogram.Document) {
 	now := time.Now().UTC()
-	d.SVID = &hoststatus.SVID{Serial: "abc", AuthorityID: "0123456789abcdef0123", NotAfter: now.Add(10 * time.Minute)}
+	d.SVID = &hostprogram.SVID{Serial: "abc", AuthorityID: "0123456789abcdef0123", NotAfter: now.Add(10 * time.Minute)}
 	d.BundleAuthorityIDs = []string{"0123456789abcdef0123"}
-	d.Controller = &hoststatus.Link{Connected: true, Address: "10.0.0.1:8444", Since: now.Add(-2 * time.Hour), HeartbeatAt: now.Add(-3 * time.Second)}
-	d.Directory = &hoststatus.Directory{Revision: 12}
+	d.Controller = &hostprogram.Link{Connected: true, Address: "10.0.0.1:8444", Since: now.Add(-2 * time.Hour), HeartbeatAt: now.Add(-3 * time.Second)}
+	d.Directory = &hostprogram.Directory{Revision: 12}
 	d.Outage.WithoutSPIRE = now.Add(10*time.Minute + 30*time.Second)
-	d.Sessions = []hoststatus.Session{
+	d.Sessions = []hostprogram.Session{
 		{Peer: "gw", Connected: true, Address: "10.0.0.7:9443", Since: now.Add(-time.Hour)},
 		{Peer: "gw2", Address: "10.0.0.8:9443", Since: now.Add(-time.Minute), Failure: "refused\x1b[2J\nready"},
 	}
@@ -93,7 +93,7 @@ func TestStatusFails(t *testing.T) {
 	t.Parallel()
 	t.Run("while the program is not ready", func(t *testing.T) {
 		t.Parallel()
-		conf, checks := startProgram(t, "grpctunneler", func(*hoststatus.Document) {})
+		conf, checks := startProgram(t, "grpctunneler", func(*hostprogram.Document) {})
 		checks.Set("session", errors.New("no connector"))
 		got := run("", "status", "--config", conf)
 		require.Equal(t, 1, got.code)
@@ -116,14 +116,14 @@ func TestStatusFails(t *testing.T) {
 	})
 	t.Run("when another program answers", func(t *testing.T) {
 		t.Parallel()
-		conf, _ := startProgram(t, "grpcconnector", func(*hoststatus.Document) {})
+		conf, _ := startProgram(t, "grpcconnector", func(*hostprogram.Document) {})
 		got := run("", "status", "--config", conf)
 		require.Equal(t, 1, got.code)
 		require.Contains(t, got.stderr, "another program answers there")
 	})
 	t.Run("when another tunneler answers", func(t *testing.T) {
 		t.Parallel()
-		conf, _ := startProgram(t, "grpctunneler", func(*hoststatus.Document) {})
+		conf, _ := startProgram(t, "grpctunneler", func(*hostprogram.Document) {})
 		got := run("", "status", "--config", conf, "--tunneler-id", "desktop")
 		require.Equal(t, 1, got.code)
 		require.Contains(t, got.stderr, `tunneler "laptop", and the conf file is for "desktop"`)
@@ -145,7 +145,7 @@ func TestStatusFails(t *testing.T) {
 
 func TestStatusFindsAProgramThatChoseItsPort(t *testing.T) {
 	t.Parallel()
-	conf, _ := startProgram(t, "grpctunneler", func(*hoststatus.Document) {})
+	conf, _ := startProgram(t, "grpctunneler", func(*hostprogram.Document) {})
 	text, err := os.ReadFile(conf)
 	require.NoError(t, err)
 	_, addr, _ := strings.Cut(string(text), "HEALTH_ADDR=")

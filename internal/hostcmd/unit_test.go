@@ -16,7 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hoststatus"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 )
 
 const testUnit = "grpctunneler.service"
@@ -84,7 +84,7 @@ func (m *managed) restartedAt() time.Time {
 
 // ServeHTTP is the tunneler's health listener.
 func (m *managed) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	d := hoststatus.Document{Program: "grpctunneler", ID: "laptop", Ready: true}
+	d := hostprogram.Document{Program: "grpctunneler", ID: "laptop", Ready: true}
 	if at := m.restartedAt(); !at.IsZero() && time.Since(at) >= m.lingers {
 		m.answered.Store(true)
 		d.StartedAt = time.Now()

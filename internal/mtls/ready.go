@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
@@ -23,7 +22,7 @@ func (st SVIDStatus) Usable(now time.Time, fault error) error {
 	switch at := now.UTC().Format(time.RFC3339); {
 	case now.Before(st.NotBefore):
 		return fmt.Errorf("the X509-SVID is valid from %s on, and by the clock of this host it is %s%s: %s",
-			st.NotBefore.UTC().Format(time.RFC3339), at, because, clockskew.Advice)
+			st.NotBefore.UTC().Format(time.RFC3339), at, because, health.ClockAdvice)
 	case !now.Before(st.NotAfter):
 		return fmt.Errorf("the X509-SVID expired at %s, and by the clock of this host it is %s%s: if the clock is right, the SPIRE agent has not renewed it",
 			st.NotAfter.UTC().Format(time.RFC3339), at, because)

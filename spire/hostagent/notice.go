@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // Standing is what the controller says of a host that proves who it is.
@@ -169,7 +169,7 @@ func clockFault(b Bundle, fetchErr error, now time.Time) string {
 	if fetchErr == nil {
 		return ""
 	}
-	if suspect := clockskew.Suspect(fetchErr, now); suspect.Error() != fetchErr.Error() {
+	if suspect := health.SuspectClock(fetchErr, now); suspect.Error() != fetchErr.Error() {
 		return suspect.Error()
 	}
 	return ""

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -77,10 +77,10 @@ func TestAWrongClockIsToldToThePrograms(t *testing.T) {
 		t.Run(ahead.String(), func(t *testing.T) {
 			t.Parallel()
 			f := start(t, nil)
-			f.world.change(func(w *world) { skew := clockskew.Ahead(ahead); w.bundle.Clock = &skew })
+			f.world.change(func(w *world) { skew := health.ClockAhead(ahead); w.bundle.Clock = &skew })
 			f.world.rounds(t, 3)
 			require.Contains(t, notice(t, f).Clock, "the clock of this host is "+ahead.Abs().String())
-			f.world.change(func(w *world) { skew := clockskew.Ahead(time.Second); w.bundle.Clock = &skew })
+			f.world.change(func(w *world) { skew := health.ClockAhead(time.Second); w.bundle.Clock = &skew })
 			f.world.rounds(t, 3)
 			require.Empty(t, notice(t, f).Clock)
 		})

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/clockskew"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
@@ -39,7 +39,7 @@ type Bundle struct {
 	Renewed  bool
 	TrustErr error
 	// Clock is how far this host's clock is ahead of the controller's, nil if it did not say.
-	Clock *clockskew.Ahead
+	Clock *health.ClockAhead
 }
 
 // Config describes the host. Zero durations mean the defaults.

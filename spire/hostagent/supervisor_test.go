@@ -19,8 +19,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
@@ -140,7 +140,7 @@ func fakeAgent(t *testing.T) string {
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "spire-agent")
 	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", fakeVariable, self)
-	programtest.Write(t, path, script)
+	filetest.WriteProgram(t, path, script)
 	return path
 }
 

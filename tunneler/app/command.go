@@ -10,7 +10,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
@@ -35,9 +34,9 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 	}
 	root.AddCommand(runCommand(), checkCommand(), directoryCommand())
 	p := hostcmd.Program{
-		Name: program, Kind: identity.KindTunneler, Conf: config.File, State: config.State, Directory: directory.StoreFor, Forget: directory.Drop,
+		Name: program, Kind: identity.KindTunneler, Conf: ConfFile, State: StateDir, Directory: directory.StoreFor, Forget: directory.Drop,
 		Run: func() hostcmd.RunSettings {
-			return hostcmd.RunSettingsOf(config.Loader(), func(c config.Config) hostcmd.Running {
+			return hostcmd.RunSettingsOf(Loader(), func(c Config) hostcmd.Running {
 				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}
 			})
 		},
@@ -48,14 +47,14 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
-	l := config.Loader()
+	l := Loader()
 	return cli.Configured(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the tunneler",
 		Long:    "Run waits for the SPIRE agent's Workload API, then keeps its sessions until SIGTERM.\nSIGHUP reads LOG_LEVEL again.",
 		Example: "  grpctunneler run\n  grpctunneler run --config ./tunneler.conf --connector-addr 10.0.0.7:9443 --state-dir /var/lib/grpctunneler",
-	}, l, func(cmd *cobra.Command, cfg config.Config) error {
-		log, stop, err := cli.Logger(cmd, l, func(c config.Config) logging.Config { return c.Log }, cfg)
+	}, l, func(cmd *cobra.Command, cfg Config) error {
+		log, stop, err := cli.Logger(cmd, l, func(c Config) logging.Config { return c.Log }, cfg)
 		if err != nil {
 			return err
 		}
@@ -69,7 +68,7 @@ func checkCommand() *cobra.Command {
 		Use:     "check-config",
 		Short:   "Check the configuration of run and say what it means",
 		Example: "  grpctunneler check-config --config ./tunneler.conf",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
+	}, Loader(), func(cmd *cobra.Command, cfg Config) error {
 		use := "all of the directory"
 		if cfg.ConnectorID != "" {
 			use = cfg.ConnectorID + " and no other"
@@ -77,7 +76,7 @@ func checkCommand() *cobra.Command {
 		if cfg.ConnectorAddr != "" {
 			use += ", at " + cfg.ConnectorAddr + " before their own addresses"
 		}
-		dir := hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags())
+		dir := hostcmd.StateOf(cfg.StateDir, StateDir, cmd.Flags())
 		kept := "in " + dir
 		if dir == "" {
 			kept = "in memory only: a start needs a controller, because STATE_DIR is empty"

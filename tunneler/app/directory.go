@@ -11,7 +11,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
@@ -26,10 +25,10 @@ the tunneler follows the next controller that it reaches, as it is. Do this afte
 restored the controller from a backup on purpose and have no recovery key, and only
 then. Restart the tunneler afterwards. Revocations stay.`,
 		Example: "  sudo grpctunneler directory reset --yes\n  sudo systemctl restart grpctunneler.service",
-	}, config.Loader(), func(cmd *cobra.Command, cfg config.Config) error {
-		dir := hostcmd.StateOf(cfg.StateDir, config.State, cmd.Flags())
+	}, Loader(), func(cmd *cobra.Command, cfg Config) error {
+		dir := hostcmd.StateOf(cfg.StateDir, StateDir, cmd.Flags())
 		if dir == "" {
-			return cli.UsageError(fmt.Errorf("STATE_DIR is empty and there is no %s: this tunneler keeps nothing", config.State))
+			return cli.UsageError(fmt.Errorf("STATE_DIR is empty and there is no %s: this tunneler keeps nothing", StateDir))
 		}
 		if !yes {
 			return cli.UsageError(errors.New("this makes the tunneler follow another controller: add --yes if the controller was restored on purpose"))

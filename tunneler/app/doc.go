@@ -2,9 +2,10 @@
 // one starts and stops.
 //
 // It holds no logic: which connectors there are is in directory, the sessions with
-// them are in session, the keys are in config, and the commands it shares with the
-// connector are in internal/hostcmd.
+// them are in session, the frame of a running program in internal/hostprogram, and the
+// commands that it shares with the connector in internal/hostcmd.
 //
-// Functions, in reading order: Command, run. run joins every goroutine before it
-// returns: health first up and last down, so that /readyz can say what is missing.
+// Main types and functions, in reading order: Config and Loader (the keys of
+// `grpctunneler run`, their defaults and what is wrong with given values), Command, run.
+// run joins every goroutine before it returns.
 package app

@@ -21,7 +21,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
@@ -118,7 +117,7 @@ func startController(t *testing.T, ca *mtlstest.CA, svid string) *fakeController
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
-	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
+	server := mtlstest.NewReproofServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeController{
 		addr: l.Addr().String(), own: own, next: make(chan *zerotrustv1.Directory, 8), denied: make(chan *zerotrustv1.Denials, 8), got: make(chan *zerotrustv1.WatchRequest, 64),
 		reports: make(chan *zerotrustv1.ProofRefusals, 64), raw: make(chan *zerotrustv1.WatchResponse, 64),

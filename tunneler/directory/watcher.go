@@ -22,7 +22,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/starts"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -98,7 +97,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.SaveAgain == 0 {
 		cfg.SaveAgain = 10 * time.Second
 	}
-	w := &Watcher{cfg: cfg, instance: starts.Program(), changed: make(chan struct{}, 1), set: entries(), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
+	w := &Watcher{cfg: cfg, instance: controlclient.ProgramStart(), changed: make(chan struct{}, 1), set: entries(), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	w.prover.Tell(w.unproven.Add)
 	w.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.SaveAgain, Log: cfg.Log.Named("denials"),
@@ -288,7 +287,7 @@ func (w *Watcher) Ready(context.Context) error {
 func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
 	stream, err := zerotrustv1.NewDirectoryServiceClient(conn).Watch(ctx, &zerotrustv1.WatchRequest{
 		TunnelerId: w.cfg.ID, Version: wire.Clip(w.cfg.Version, wire.MaxLabel),
-		InstanceId: w.instance, BootId: starts.Kernel(), AgentStart: starts.Agent(ctx, w.cfg.AgentSocket),
+		InstanceId: w.instance, BootId: controlclient.KernelStart(), AgentStart: controlclient.AgentStart(ctx, w.cfg.AgentSocket),
 		Protocol: wire.Protocol, Directory: w.position(),
 	})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/notify"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
@@ -72,7 +72,7 @@ type Config struct {
 // Manager keeps sessions with at most two connectors of each network.
 type Manager struct {
 	cfg       Config
-	pulse     notify.Pulse // asks Run's loop whether it lives
+	pulse     health.Pulse // asks Run's loop whether it lives
 	door      *door        // nil without ConnectorAddr
 	results   chan measured
 	adoptions chan adoption
@@ -106,7 +106,7 @@ func New(cfg Config) (*Manager, error) {
 		cfg.Measure = handshake(cfg.Identity)
 	}
 	m := &Manager{
-		cfg: cfg, pulse: make(notify.Pulse), sessions: map[spiffeid.ID]*running{}, results: make(chan measured), adoptions: make(chan adoption),
+		cfg: cfg, pulse: make(health.Pulse), sessions: map[spiffeid.ID]*running{}, results: make(chan measured), adoptions: make(chan adoption),
 		mesh: mesh.New(cfg.ID, controlclient.FullJitter),
 	}
 	if cfg.ConnectorAddr == "" {

@@ -16,7 +16,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -50,7 +49,7 @@ func follow(t *testing.T, ca *mtlstest.CA) (*session.Manager, chan<- *zerotrustv
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p := &pages{next: make(chan *zerotrustv1.Directory, 8)}
-	server := reprooftest.NewServer(ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/controller/c1")), mtls.Kinds(td, identity.KindTunneler))
+	server := mtlstest.NewReproofServer(ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/controller/c1")), mtls.Kinds(td, identity.KindTunneler))
 	zerotrustv1.RegisterDirectoryServiceServer(server, p)
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()

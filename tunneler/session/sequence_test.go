@@ -7,17 +7,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
 
 func TestTheTunnelerLeavesAConnectorOutOfSequence(t *testing.T) {
 	t.Parallel()
-	out := func(got, due uint64) *sequence.Error { return &sequence.Error{Got: got, Due: due} }
+	out := func(got, due uint64) *wire.SequenceError { return &wire.SequenceError{Got: got, Due: due} }
 	for name, c := range map[string]struct {
 		third  []*zerotrustv1.SessionResponse // the answer to the third message
-		fault  *sequence.Error
+		fault  *wire.SequenceError
 		unsent *session.UnsentError
 	}{
 		"whose message has no number":        {third: []*zerotrustv1.SessionResponse{ack(0, 3)}, fault: out(0, 3)},
@@ -55,7 +55,7 @@ func TestTheTunnelerLeavesAConnectorOutOfSequence(t *testing.T) {
 				require.ErrorAs(t, err, &unsent)
 				require.Equal(t, c.unsent, unsent)
 			} else {
-				var broken *sequence.Error
+				var broken *wire.SequenceError
 				require.ErrorAs(t, err, &broken)
 				require.Equal(t, c.fault, broken)
 			}

@@ -21,8 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -60,7 +59,7 @@ func ack(n, acknowledges uint64) *zerotrustv1.SessionResponse {
 
 func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) error {
 	got := make(chan error, 1)
-	var seen sequence.Counter
+	var seen wire.Counter
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
@@ -113,7 +112,7 @@ func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute boo
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	own := ca.Identity(svid)
-	server := reprooftest.NewServer(own, mtls.Kinds(td, identity.KindTunneler))
+	server := mtlstest.NewReproofServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeConnector{
 		addr: l.Addr().String(), own: own, beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
 		ended: make(chan struct{}, 1024), hang: make(chan error), mute: mute,

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/sequence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -42,7 +42,7 @@ type tally struct {
 	counts          Counts
 	answer, silence peaks
 	// Of the stream that is open.
-	out, in, acks sequence.Counter
+	out, in, acks wire.Counter
 	unanswered    []time.Time      // when the messages after acks.Last() were sent
 	heard         time.Time        // the last acknowledgement, zero before it
 	recent        [8]time.Duration // the last answers' times, zero before them
@@ -53,7 +53,7 @@ func (t *tally) open() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.Streams++
-	t.out, t.in, t.acks = sequence.Counter{}, sequence.Counter{}, sequence.Counter{}
+	t.out, t.in, t.acks = wire.Counter{}, wire.Counter{}, wire.Counter{}
 	t.unanswered, t.heard = nil, time.Time{}
 	t.recent = [8]time.Duration{}
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -39,7 +38,7 @@ func (quiet) Session(s zerotrustv1.TunnelService_SessionServer) error {
 func join(t *testing.T, client, server *mtlstest.Identity) (near *mtls.Conn) {
 	t.Helper()
 	lis := bufconn.Listen(64 << 10)
-	s := reprooftest.NewServer(server, anyKind)
+	s := mtlstest.NewReproofServer(server, anyKind)
 	zerotrustv1.RegisterTunnelServiceServer(s, quiet{})
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(lis) }()

@@ -19,7 +19,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
@@ -129,7 +128,7 @@ func TestAnAddressIsNoIdentity(t *testing.T) {
 	w.gateway(t)
 	heard := make(chan struct{}, 1)
 	lis := listen(t)
-	s := reprooftest.NewServer(w.svid(t, "spiffe://mycorp.internal/connector/elsewhere"), anyKind)
+	s := mtlstest.NewReproofServer(w.svid(t, "spiffe://mycorp.internal/connector/elsewhere"), anyKind)
 	zerotrustv1.RegisterTunnelServiceServer(s, greedy{heard: heard})
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(lis) }()

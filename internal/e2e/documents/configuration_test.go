@@ -11,11 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	connectorconfig "github.com/sathiyaseelank-dot/grpccontroller/connector/config"
+	connectorapp "github.com/sathiyaseelank-dot/grpccontroller/connector/app"
 	controllerconfig "github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
-	tunnelerconfig "github.com/sathiyaseelank-dot/grpccontroller/tunneler/config"
+	tunnelerapp "github.com/sathiyaseelank-dot/grpccontroller/tunneler/app"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/configuration.md")
@@ -30,8 +30,8 @@ func TestTheConfigurationPageHasEveryKey(t *testing.T) {
 	want := text
 	for name, table := range map[string]string{
 		"controller": keyTable(settings.New(controllerconfig.Spec(), controllerconfig.Default()).Keys(), true),
-		"connector":  keyTable(connectorconfig.Loader().Keys(), false),
-		"tunneler":   keyTable(tunnelerconfig.Loader().Keys(), false),
+		"connector":  keyTable(connectorapp.Loader().Keys(), false),
+		"tunneler":   keyTable(tunnelerapp.Loader().Keys(), false),
 		"agent":      keyTable(hostcmd.AgentKeys(), false),
 	} {
 		begin, end := "<!-- keys: "+name+" -->\n", "<!-- end -->"

@@ -16,7 +16,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof/reprooftest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -50,7 +49,7 @@ func (c *oneController) serve(t *testing.T, ca *mtlstest.CA) (addr string) {
 	t.Helper()
 	lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := reprooftest.NewServer(ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/controller/controller-01")), mtls.Kinds(td, identity.KindConnector))
+	server := mtlstest.NewReproofServer(ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/controller/controller-01")), mtls.Kinds(td, identity.KindConnector))
 	zerotrustv1.RegisterControlPlaneServiceServer(server, c)
 	var serving sync.WaitGroup
 	serving.Go(func() { assert.NoError(t, server.Serve(lis)) })

@@ -1,5 +1,6 @@
 // Package mtlstest makes X509-SVIDs for tests, good ones and every kind of bad
-// one, and an Identity that swaps them as mtls.Source would.
+// one, an Identity that swaps them as mtls.Source would, and a gRPC server whose clients
+// re-prove (internal/reproof).
 //
 // It does not talk to a Workload API (the end-to-end tests run a real one).
 //

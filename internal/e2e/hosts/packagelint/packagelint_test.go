@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/programtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 )
 
 // TestLintianAndRpmlintFindNoError: the few errors that are none have their reasons in
@@ -47,6 +47,6 @@ func besideTheRoot(t *testing.T) string {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	script := "#!/bin/sh\nexec " + cpio + " --no-absolute-filenames \"$@\"\n"
-	programtest.Write(t, filepath.Join(dir, "cpio"), script)
+	filetest.WriteProgram(t, filepath.Join(dir, "cpio"), script)
 	return dir
 }

@@ -1,2 +1,0 @@
-// Package atomicfiletest gives tests a disk that is soon full.
-package atomicfiletest
