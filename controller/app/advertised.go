@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,6 +44,10 @@ type advertised struct {
 	enrollment, control, spire net.Addr // listeners
 	learned                    netip.Addr
 	away                       bool // there is no route now
+
+	// told is what endpoints made of that last, nil if it is another since: all streams ask
+	// at each change.
+	told atomic.Pointer[control.Endpoints]
 }
 
 // spireListens notes where the embedded spire-server listens.
@@ -50,6 +55,7 @@ func (a *advertised) spireListens(at net.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.spire = at
+	a.told.Store(nil)
 }
 
 // look asks for the route again and says whether hosts have to be told something
@@ -65,6 +71,7 @@ func (a *advertised) look(ctx context.Context) (moved bool) {
 	a.away = !now.IsValid()
 	if now.IsValid() {
 		a.learned = now
+		a.told.Store(nil)
 	}
 	switch {
 	case !a.follows():
@@ -105,8 +112,11 @@ func (a *advertised) follows() bool {
 	return false
 }
 
-// endpoints are empty where there is no address to tell.
+// endpoints are empty where there is no address to tell. Callers must not change them.
 func (a *advertised) endpoints() control.Endpoints {
+	if told := a.told.Load(); told != nil {
+		return *told
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := control.Endpoints{SPIREServer: a.spireServer}
@@ -116,6 +126,7 @@ func (a *advertised) endpoints() control.Endpoints {
 	if at := a.at(a.control); at != "" {
 		e.ControlPlane = []string{at}
 	}
+	a.told.Store(&e)
 	return e
 }
 

@@ -51,7 +51,7 @@ func newCore(i *identified, now func() time.Time) (_ *core, err error) {
 		return nil, err
 	}
 	c.audit = c.auditing.trail
-	if c.recovery, err = recovery.Open(context.Background(), c.store, recoveryEvery, c.log.Named("recovery")); err != nil {
+	if c.recovery, err = recovery.Open(context.Background(), c.store, c.store, c.log.Named("recovery")); err != nil {
 		return nil, err
 	}
 	c.roster = presence.NewRoster(now)
@@ -82,9 +82,6 @@ func newCore(i *identified, now func() time.Time) (_ *core, err error) {
 	c.anchors = c.newAnchors(now)
 	return c, nil
 }
-
-// recoveryEvery is how often a running controller looks whether its recovery key was made.
-const recoveryEvery = 5 * time.Second
 
 // changes notifies the roster, which does not follow the change log: it is in memory.
 type changes struct{ roster *presence.Roster }

@@ -15,7 +15,7 @@ type follower interface{ Position() uint64 }
 func (c *controller) followers() map[string]follower {
 	return map[string]follower{
 		"policy": c.policy, "revisions": c.revisions, "reconciler": c.reconciler, "events": c.feed,
-		"sequencer": c.auditing.sequencer, "rotation": c.rotation, "requests": c.enroll,
+		"sequencer": c.auditing.sequencer, "rotation": c.rotation, "requests": c.enroll, "recovery": c.recovery,
 	}
 }
 

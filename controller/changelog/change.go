@@ -8,7 +8,8 @@ import (
 type Kind string
 
 // Kinds of things. The id of a Policy is its revision, in decimal; it comes after
-// everything else that its transaction changed. An Audit has no id.
+// everything else that its transaction changed. An Audit and a
+// Recovery have no id.
 const (
 	Connector Kind = "connector"
 	Tunneler  Kind = "tunneler"
@@ -21,6 +22,7 @@ const (
 	Person    Kind = "person"
 	Key       Kind = "key"
 	Audit     Kind = "audit"
+	Recovery  Kind = "recovery"
 )
 
 // Op is one word on what happened. It informs; a Reader that needs to know what a

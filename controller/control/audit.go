@@ -72,13 +72,27 @@ type witnessing struct {
 	offered bool     // this stream has had its first one, which shows whose log this is
 	failing bool
 	waiting bool
-	again   *time.Timer // runs while failing
+	timer   *time.Timer      // runs while failing
+	again   <-chan time.Time // of timer; nil while nothing fails
 }
 
 func newWitnessing(log AuditLog, size int64) witnessing {
-	again := time.NewTimer(offerAgain)
-	again.Stop()
-	return witnessing{log: log, size: size, again: again}
+	return witnessing{log: log, size: size}
+}
+
+// fails has another checkpoint offered after a while.
+func (w *witnessing) fails() {
+	w.rest()
+	w.timer = time.NewTimer(offerAgain)
+	w.again = w.timer.C
+}
+
+// rest ends that.
+func (w *witnessing) rest() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer, w.again = nil, nil
+	}
 }
 
 // join is Join of the log; without one there is never a turn.
@@ -97,21 +111,20 @@ func (t *conversation) offer(ctx context.Context) error {
 	if w.log == nil || w.waiting {
 		return nil
 	}
+	w.rest()
 	if size := w.log.Size(); size == 0 || size == w.size && !w.failing && w.offered {
 		return nil
 	}
 	o, err := w.log.Offer(ctx, w.size)
 	if err != nil {
 		t.log.Error("audit checkpoint not offered", zap.Error(err))
-		w.again.Reset(offerAgain)
+		w.fails()
 		return nil
 	}
-	select {
-	case <-t.changed:
+	if w.offered { // the first one comes before any policy
 		if err := t.sendPolicy(); err != nil {
 			return err
 		}
-	default:
 	}
 	w.waiting, w.offered = true, true
 	return t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_AuditCheckpoint{
@@ -130,7 +143,7 @@ func (t *conversation) witnessed(ctx context.Context, a *zerotrustv1.AuditWitnes
 	}
 	w.waiting, w.size, w.failing = false, int64(a.GetSize()), a.GetFailure() != "" //nolint:gosec // capped above
 	if w.failing {
-		w.again.Reset(offerAgain)
+		w.fails()
 	}
 	if err := w.log.Witnessed(ctx, t.c.ID, w.size, wire.Clip(a.GetFailure(), wire.MaxReason)); err != nil {
 		t.log.Warn("audit witness not recorded", zap.Error(err))

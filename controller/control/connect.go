@@ -97,6 +97,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 
 	streams streams
 	refused refused
+	denied  denied
 	shared  sync.Once
 	updates updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
 	denials denials
@@ -133,47 +134,49 @@ func callerOf(ctx context.Context) (caller, error) {
 // Connect implements ControlPlaneService. What it needs before the conversation is in
 // functions of its own: it stands in the stack of each stream for as long as that lives.
 func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) error {
-	in := receive(stream.Context(), stream)
-	t, err := s.admit(stream, in)
+	woken := newWakeups()
+	in := receive(stream.Context(), stream, woken)
+	t, err := s.admit(stream, in, woken)
 	if err != nil {
 		return err
 	}
 	defer t.leave()
-	err = t.run(stream.Context(), in)
+	if err = t.run(stream.Context(), in); errors.Is(err, io.EOF) {
+		err = nil // the connector closed its side
+	}
 	t.log.Info("control stream ended", zap.Error(err))
 	return err
 }
 
 // admit hears the hello and begins a conversation, of which leave is to be called.
-func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServer, in <-chan received) (*conversation, error) {
+func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServer, in <-chan *zerotrustv1.ConnectRequest, woken *wakeups) (*conversation, error) {
 	ctx := stream.Context()
 	c, err := callerOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t := &conversation{s: s, c: c, stream: stream, log: logging.For(ctx, s.Log)}
-	hello, has, err := s.hello(ctx, c, in)
+	t := &conversation{s: s, c: c, stream: stream, log: logging.For(ctx, s.Log), woken: woken}
+	hello, has, err := s.hello(c, in, woken)
 	if err != nil {
 		t.log.Warn("control stream refused", zap.Error(err))
 		return nil, err
 	}
 	// Subscribed before admitted: a revocation in between is not missed.
-	changed, unsubscribe := s.Policy.Subscribe()
-	t.changed, t.again = changed, s.Fleet.HearAgain(c.Workload)
+	woken.hear(s.Policy, s.Moved, s.Recovery)
+	t.again = s.Fleet.HearAgain(c.Workload)
 	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.Issue); err != nil {
-		unsubscribe()
+		woken.leave()
 		s.refused.log(t.log, "control stream refused", c.ID, err)
 		return nil, toStatus(ctx, err, s.Log)
 	}
 	s.refused.admitted(c.ID)
-	replaced, release := s.streams.replace(c.ID, func() { t.number = s.Roster.ConnectorUp(arrival(hello), c.addr, svidOf(c.svid)) })
-	t.replaced = replaced
+	release := s.streams.replace(c.ID, woken, func() { t.number = s.Roster.ConnectorUp(arrival(hello), c.addr, svidOf(c.svid)) })
 	forget := c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, t.number, svidOf(st)) })
 	t.leave = func() {
 		forget()
 		s.Roster.ConnectorDown(c.ID, t.number)
 		release()
-		unsubscribe()
+		woken.leave()
 	}
 	t.begin(hello, has)
 	return t, nil
@@ -198,31 +201,27 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 	}}
 }
 
-// received is one message or the end of the stream.
-type received struct {
-	req *zerotrustv1.ConnectRequest
-	err error
-}
-
-// receive reads the stream into a channel. Its goroutine ends with ctx, which
-// gRPC ends when the handler returns.
-func receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer) <-chan received {
-	out := make(chan received)
-	go next(ctx, stream, out)
+// receive reads the stream into a channel, and its end into woken. Its goroutine ends
+// with ctx, which gRPC ends when the handler returns.
+func receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, woken *wakeups) <-chan *zerotrustv1.ConnectRequest {
+	out := make(chan *zerotrustv1.ConnectRequest)
+	go next(ctx, stream, out, woken)
 	return out
 }
 
 // next reads one message, and leaves the one after it to another goroutine: to decode
 // takes twice the stack that waiting takes, and thousands wait.
-func next(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, out chan<- received) {
+func next(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, out chan<- *zerotrustv1.ConnectRequest, woken *wakeups) {
 	req, err := stream.Recv()
-	select {
-	case out <- received{req, err}:
-	case <-ctx.Done():
+	if err != nil {
+		woken.end(err)
 		return
 	}
-	if err == nil {
-		go next(ctx, stream, out)
+	select {
+	case out <- req:
+		go next(ctx, stream, out, woken)
+	case <-ctx.Done():
+		woken.end(status.FromContextError(ctx.Err()).Err())
 	}
 }
 
@@ -234,10 +233,9 @@ type conversation struct {
 	number uint64
 	log    *zap.Logger
 
-	changed  <-chan struct{} // the policy, or what is sent along with it
-	replaced <-chan struct{} // by a newer stream
-	again    <-chan struct{} // another hello is wanted
-	leave    func()          // ends what admit has begun
+	woken *wakeups        // by the policy and what is sent along with it, or to end
+	again <-chan struct{} // another hello is wanted
+	leave func()          // ends what admit has begun
 
 	policy  following[policy.Tunneler, *zerotrustv1.PolicyTunneler]
 	witness witnessing
@@ -251,13 +249,13 @@ type conversation struct {
 	resyncs    *rate.Limiter
 }
 
-func (t *conversation) run(ctx context.Context, in <-chan received) error {
+func (t *conversation) run(ctx context.Context, in <-chan *zerotrustv1.ConnectRequest) error {
 	// Denials before all: they need no log.
 	if err := t.denials.update(t.s.Policy.Current()); err != nil {
 		return err
 	}
 	// The timeline before the log: another one may have another log.
-	if err := t.timeline.say(); err != nil {
+	if _, err := t.timeline.news(); err != nil {
 		return err
 	}
 	// The log before the policy: whoever does not know this log takes no policy of it.
@@ -269,34 +267,24 @@ func (t *conversation) run(ctx context.Context, in <-chan received) error {
 	if err := t.sendPolicy(); err != nil {
 		return err
 	}
-	moved, forget := subscribe(t.s.Moved)
-	defer forget()
-	quiet := time.NewTimer(silence)
+	quiet := time.AfterFunc(silence, func() { t.woken.end(errSilent) })
 	defer quiet.Stop()
-	defer t.witness.again.Stop()
+	defer t.witness.rest()
 	for {
-		select {
+		select { // few: see wakeups. What is nil costs nothing
 		case m := <-in:
-			if errors.Is(m.err, io.EOF) { // the connector closed its side
-				return nil
-			}
-			if m.err != nil {
-				return m.err
-			}
 			quiet.Reset(silence)
-			if err := t.handle(ctx, m.req); err != nil {
+			if err := t.handle(ctx, m); err != nil {
 				return err
 			}
-		case <-t.changed:
-			if err := t.sendPolicy(); err != nil {
+		case <-t.woken.hint:
+			if err := t.wake(); err != nil {
 				return err
 			}
-		case <-moved:
-			if err := t.sendPolicy(); err != nil {
-				return err
-			}
-		case <-t.timeline.changed:
-			if err := t.sayTimeline(); err != nil {
+		case <-t.again:
+			return errHearAgain
+		case <-turn:
+			if err := t.offer(ctx); err != nil {
 				return err
 			}
 		case <-t.recall:
@@ -304,26 +292,29 @@ func (t *conversation) run(ctx context.Context, in <-chan received) error {
 			if err := t.sendPolicy(); err != nil {
 				return err
 			}
-		case <-t.replaced:
-			return errReplaced
-		case <-t.again:
-			return errHearAgain
-		case <-turn:
+		case <-t.witness.again:
 			if err := t.offer(ctx); err != nil {
 				return err
 			}
-		case <-t.witness.again.C:
-			if err := t.offer(ctx); err != nil {
-				return err
-			}
-		case <-quiet.C:
-			return status.Error(codes.DeadlineExceeded, "no heartbeat within 30 s")
-		case <-t.s.Stopping:
-			return t.goodbye()
-		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
 		}
 	}
+}
+
+// wake looks what there is to say, or ends the stream.
+func (t *conversation) wake() error {
+	if why := t.woken.ended(); why != nil {
+		if why == errStopping { //nolint:errorlint // our own, as it is
+			t.goodbye()
+		}
+		return why
+	}
+	switch said, err := t.timeline.news(); {
+	case err != nil:
+		return err
+	case said: // the policy behind it, though nothing is new in it, has the connector pin the key
+		t.policy.sent = false
+	}
+	return t.sendPolicy()
 }
 
 // sendPolicy sends what leads to the newest snapshot, unless it was sent before and the
@@ -344,16 +335,6 @@ func (t *conversation) sendPolicy() error {
 	return t.policy.update(snapshot, t.s.Endpoints().ControlPlane)
 }
 
-// sayTimeline tells of the recovery key that was made. The policy behind it, though
-// nothing is new in it, has the connector pin the key.
-func (t *conversation) sayTimeline() error {
-	if err := t.timeline.say(); err != nil {
-		return err
-	}
-	t.policy.sent = false
-	return t.sendPolicy()
-}
-
 // resync sends everything to a connector to which what came last did not fit.
 func (t *conversation) resync() error {
 	if !t.resyncs.Allow() {
@@ -364,11 +345,10 @@ func (t *conversation) resync() error {
 	return t.sendPolicy()
 }
 
-func (t *conversation) goodbye() error {
+func (t *conversation) goodbye() {
 	_ = t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Goodbye{
 		Goodbye: &zerotrustv1.Goodbye{Reason: "the controller is stopping", RetryAfter: durationpb.New(comeBack)},
 	}})
-	return status.Error(codes.Unavailable, "the controller is stopping")
 }
 
 func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectRequest) error {

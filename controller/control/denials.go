@@ -86,6 +86,9 @@ type denying struct {
 }
 
 func (d *denying) update(s *policy.Snapshot) error {
+	if n := len(s.Denials); d.begun && (n == 0 || s.Denials[n-1].Seq <= d.sent) {
+		return nil // as after most changes
+	}
 	more, begin := s.Denials[after(s.Denials, d.sent):], !d.begun
 	d.begun = true
 	if len(more) == 0 && (!begin || !d.complete) {

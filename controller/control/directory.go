@@ -76,7 +76,8 @@ type watch struct {
 	c   caller
 	log *zap.Logger
 
-	changed, moved, replaced, again <-chan struct{}
+	woken *wakeups        // by the policy and what is sent along with it, or to end
+	again <-chan struct{} // another hello is wanted
 
 	denials  denying
 	follow   following[policy.Connector, *zerotrustv1.DirectoryConnector]
@@ -91,7 +92,7 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{d: d, c: c, log: logging.For(ctx, d.Log)}
+	w := &watch{d: d, c: c, log: logging.For(ctx, d.Log), woken: newWakeups()}
 	hello, err := d.hello(req, c)
 	if err != nil {
 		w.log.Warn("directory refused", zap.Error(err))
@@ -101,30 +102,26 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 		return nil, err
 	}
 	// Subscribed before admitted: a revocation in between is not missed.
-	changed, unsubscribe := d.Policy.Subscribe()
-	moved, forget := subscribe(d.Moved)
-	w.changed, w.moved, w.again = changed, moved, d.Fleet.HearAgain(c.Workload)
+	w.woken.hear(d.Policy, d.Moved, d.Recovery)
+	w.again = d.Fleet.HearAgain(c.Workload)
 	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.Issue); err != nil {
-		forget()
-		unsubscribe()
+		w.woken.leave()
 		d.refused.log(w.log, "directory refused", c.ID, err)
 		return nil, toStatus(ctx, err, d.Log)
 	}
 	d.refused.admitted(c.ID)
 	var number uint64
-	replaced, release := d.streams.replace(c.ID, func() {
+	release := d.streams.replace(c.ID, w.woken, func() {
 		d.count++
 		number = d.count
 	})
-	w.replaced = replaced
 	unproved := c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })
 	w.leave = func() {
 		w.log.Info("directory stream ended")
 		unproved()
 		d.Roster.TunnelerUnproved(c.ID, number)
 		release()
-		forget()
-		unsubscribe()
+		w.woken.leave()
 	}
 	w.log.Info("directory stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	d.share()
@@ -154,10 +151,13 @@ func (d *Directory) hello(req *zerotrustv1.WatchRequest, c caller) (fleet.Hello,
 }
 
 func (w *watch) run(ctx context.Context) error {
-	if err := w.timeline.say(); err != nil {
-		return err
-	}
 	for {
+		switch said, err := w.timeline.news(); {
+		case err != nil:
+			return err
+		case said: // the directory behind it has the tunneler pin the key
+			w.follow.sent = false
+		}
 		snapshot := w.d.Policy.Current()
 		if !snapshot.Admits(w.c.Workload, w.c.svid.Issue) {
 			return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
@@ -169,19 +169,12 @@ func (w *watch) run(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-w.changed:
-		case <-w.moved:
-		case <-w.timeline.changed:
-			if err := w.timeline.say(); err != nil {
-				return err
+		case <-w.woken.hint:
+			if why := w.woken.ended(); why != nil {
+				return why
 			}
-			w.follow.sent = false // the directory behind it has the tunneler pin the key
-		case <-w.replaced:
-			return errReplaced
 		case <-w.again:
 			return errHearAgain
-		case <-w.d.Stopping:
-			return status.Error(codes.Unavailable, "the controller is stopping")
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
 		}

@@ -63,7 +63,7 @@ type Hosts interface {
 type Snapshots interface {
 	Current() *policy.Snapshot
 	Refresh(ctx context.Context) error
-	Subscribe() (<-chan struct{}, func())
+	Signal
 }
 
 // Endpoints are the public addresses of this controller. Both are empty while it

@@ -30,6 +30,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -42,7 +43,7 @@ func (noPolicy) Refresh(context.Context) error { return nil }
 // somewhere is where a controller of a test says that it is.
 func somewhere() control.Endpoints { return control.Endpoints{SPIREServer: "203.0.113.1:8081"} }
 
-func (noPolicy) Subscribe() (<-chan struct{}, func()) { return nil, func() {} }
+func (noPolicy) Notify(topic.Hint) (stop func()) { return func() {} }
 
 // fakeRedeemer lets the real validation look at a request and then answers by
 // what the fuzzer chose.

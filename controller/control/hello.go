@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math"
@@ -19,19 +18,18 @@ import (
 )
 
 // hello reads the first message and checks what it claims.
-func (s *ControlPlane) hello(ctx context.Context, c caller, in <-chan received) (fleet.Hello, *zerotrustv1.Position, error) {
-	var first received
+func (s *ControlPlane) hello(c caller, in <-chan *zerotrustv1.ConnectRequest, woken *wakeups) (fleet.Hello, *zerotrustv1.Position, error) {
+	var first *zerotrustv1.ConnectRequest
 	select {
 	case first = <-in:
+	case <-woken.hint: // nothing else wakes it yet
+		if why := woken.ended(); !errors.Is(why, io.EOF) {
+			return fleet.Hello{}, nil, why
+		}
 	case <-time.After(helloTimeout):
 		return fleet.Hello{}, nil, status.Error(codes.DeadlineExceeded, "no hello within 10 s")
-	case <-ctx.Done():
-		return fleet.Hello{}, nil, status.FromContextError(ctx.Err()).Err()
 	}
-	if first.err != nil && !errors.Is(first.err, io.EOF) {
-		return fleet.Hello{}, nil, first.err
-	}
-	h := first.req.GetHello()
+	h := first.GetHello()
 	switch {
 	case h == nil:
 		return fleet.Hello{}, nil, status.Error(codes.InvalidArgument, "the first message must be a hello")

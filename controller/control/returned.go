@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -100,6 +101,36 @@ func closed(recall Recall) bool {
 	}
 }
 
+// denied is the denials of the newest policy by member. After a restore each connector
+// gives back up to denial.Max of them, in many messages: none may cost as much as all that
+// there are. Its zero value is ready.
+type denied struct {
+	mu sync.Mutex
+	of []fleet.Denial // those in latest
+	// latest is the newest time of each member.
+	latest map[identity.Workload]time.Time
+}
+
+// before is the time before which SVIDs of a member are denied by all, which are those of
+// a snapshot: they are appended to, or are others.
+func (d *denied) before(all []fleet.Denial, w identity.Workload) time.Time {
+	if len(all) == 0 {
+		return time.Time{}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.of) == 0 || &d.of[0] != &all[0] {
+		d.of, d.latest = all[:0], make(map[identity.Workload]time.Time, len(all))
+	}
+	for len(d.of) < len(all) {
+		one := all[len(d.of)]
+		if d.of = all[:len(d.of)+1]; one.SVIDNotBefore.After(d.latest[one.Workload]) {
+			d.latest[one.Workload] = one.SVIDNotBefore
+		}
+	}
+	return d.latest[w]
+}
+
 // returned is what one stream gave back.
 type returned struct {
 	messages, forged int
@@ -146,17 +177,11 @@ func (t *conversation) genuine(m *zerotrustv1.Denials) (news []fleet.Denial, ref
 	if len(entries) == 0 {
 		return nil, refused, 0
 	}
-	all := t.s.Policy.Current().Denials
-	has := make(map[identity.Workload]time.Time, len(all))
-	for _, d := range all {
-		if d.SVIDNotBefore.After(has[d.Workload]) {
-			has[d.Workload] = d.SVIDNotBefore
-		}
-	}
+	has, all := map[identity.Workload]time.Time{}, t.s.Policy.Current().Denials
 	for _, e := range entries {
 		w, err := identity.ParseWorkload(e.ID)
 		switch {
-		case err == nil && (!e.SVIDNotBefore.After(has[w]) || !e.SVIDNotBefore.Add(denial.Life).After(time.Now())):
+		case err == nil && (!e.SVIDNotBefore.After(has[w]) || !e.SVIDNotBefore.After(t.s.denied.before(all, w)) || !e.SVIDNotBefore.Add(denial.Life).After(time.Now())):
 			known++
 		case err != nil || t.returned.forged == maxForged:
 			refused++

@@ -44,6 +44,7 @@ type Server struct {
 	lis    listener
 	log    *zap.Logger
 	beside func(context.Context) // runs beside the listener
+	stop   func()                // ends the streams
 	proofs *reproof.Server       // nil at the enrollment listener
 }
 
@@ -89,13 +90,14 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 			}))
 		})
 	s.beside, s.proofs = sweeping.run, proofs
+	s.stop = func() { c.streams.end(); d.streams.end() }
 	return s
 }
 
 func newServer(name string, lis *sourcelimit.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
 	s := &Server{
 		name: name, grpc: grpc.NewServer(append(append(rpcauth.ServerOptions(rules, limits, log), grpc.ForceServerCodecV2(newCodec())), own...)...),
-		lis: listener{lis}, log: log, beside: func(context.Context) {},
+		lis: listener{lis}, log: log, beside: func(context.Context) {}, stop: func() {},
 	}
 	register(s.grpc)
 	return s
@@ -138,7 +140,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve %s: %w", s.name, err)
 	case <-ctx.Done():
 	}
-	// Handlers see their own shutdown signal and return; Stop cuts who does not.
+	s.stop() // handlers return; Stop cuts those that do not
 	stop := time.AfterFunc(drainTimeout, func() {
 		s.lis.Cut() // Stop would wait for a handshake that a silent peer never ends
 		s.grpc.Stop()

@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 const (
@@ -44,8 +45,8 @@ func (s *sweeper) newcomers() mtls.Opened {
 // that is stuck in a Send to a peer that reads nothing does not, and its socket is
 // closed all the same.
 func (s *sweeper) run(ctx context.Context) {
-	changed, unsubscribe := s.policy.Subscribe()
-	defer unsubscribe()
+	changed := topic.NewHint()
+	defer s.policy.Notify(changed)()
 	for {
 		select {
 		case <-changed:

@@ -9,32 +9,37 @@ import (
 // Recovery says in which timeline this controller is and how hosts can know;
 // recovery.Keeper is it.
 type Recovery interface {
-	// Say returns a channel that is closed when there is something else to say.
-	Say() (recovery.Said, <-chan struct{})
+	// Say returns the same pointer until there is something else to say, and Notify wakes
+	// when there is.
+	Say() *recovery.Said
+	Signal
 }
 
-// saying tells a stream what Recovery says, once and when it changes.
+// saying tells a stream what Recovery says, once and when that is something else.
 type saying struct {
-	from    Recovery // nil: nothing is said
-	send    func(*zerotrustv1.Timeline) error
-	changed <-chan struct{}
+	from Recovery // nil: nothing is said
+	send func(*zerotrustv1.Timeline) error
+	last *recovery.Said
 }
 
-// say is called at the begin, and when changed is closed.
-func (s *saying) say() error {
+// news says what the stream has not heard yet.
+func (s *saying) news() (said bool, err error) {
 	if s.from == nil {
-		return nil
+		return false, nil
 	}
-	var said recovery.Said
-	said, s.changed = s.from.Say()
-	if m := timelineToProto(said); m != nil {
-		return s.send(m)
+	now := s.from.Say()
+	if now == s.last {
+		return false, nil
 	}
-	return nil
+	s.last = now
+	if m := timelineToProto(now); m != nil {
+		err = s.send(m)
+	}
+	return true, err
 }
 
 // timelineToProto is nil for a controller that has nothing to prove itself with.
-func timelineToProto(s recovery.Said) *zerotrustv1.Timeline {
+func timelineToProto(s *recovery.Said) *zerotrustv1.Timeline {
 	if s.RecoveryKey == "" && s.Timeline.Statement == "" {
 		return nil
 	}
@@ -49,6 +54,5 @@ func firstTimeline(from Recovery) *zerotrustv1.Timeline {
 	if from == nil {
 		return nil
 	}
-	said, _ := from.Say()
-	return timelineToProto(said)
+	return timelineToProto(from.Say())
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -45,9 +46,19 @@ type updates[T any, E proto.Message] struct {
 	timeline func() uint64
 
 	changes once[changesKey]
+	last    atomic.Pointer[answer]
 
 	mu    sync.Mutex
 	whole *whole
+}
+
+// answer is the last update from a position, which is that of almost all streams: they
+// find it without a lock.
+type answer struct {
+	of        *policy.Snapshot
+	from      delta.Position
+	addresses []string
+	messages  []encoded
 }
 
 // changesKey names an update from a position, by what else it says.
@@ -83,10 +94,17 @@ func timelineOf(timeline func() uint64) uint64 {
 // next is what leads a stream from where it is to a snapshot. all: whatever it says that
 // it has.
 func (u *updates[T, E]) next(s *policy.Snapshot, td spiffeid.TrustDomain, from delta.Position, all bool, end ending) ([]encoded, error) {
+	if last := u.last.Load(); !all && last != nil && last.of == s && last.from == from && slices.Equal(last.addresses, end.addresses) {
+		return last.messages, nil
+	}
 	to := u.at(s)
 	if !all && from.At > 0 && from.At <= to.At && from.Timeline == to.Timeline {
 		if ids, ok := u.members(s).Since(from.At, from.Digest); ok {
-			return u.since(s, td, from.At, ids, end)
+			messages, err := u.since(s, td, from.At, ids, end)
+			if err == nil {
+				u.last.Store(&answer{s, from, end.addresses, messages})
+			}
+			return messages, err
 		}
 	}
 	w := u.everything(s, from, to, end)

@@ -64,6 +64,9 @@ func (p *Publisher) Current() *Snapshot { return p.news.Get() }
 // function that ends it.
 func (p *Publisher) Subscribe() (<-chan struct{}, func()) { return p.news.Subscribe() }
 
+// Notify is Subscribe with a Hint of the caller's.
+func (p *Publisher) Notify(h topic.Hint) (stop func()) { return p.news.Notify(h) }
+
 // Run publishes what changes until ctx ends.
 func (p *Publisher) Run(ctx context.Context) error { return p.follower.Run(ctx) }
 

@@ -8,7 +8,7 @@
 // Main types, in reading order: Key, Timeline (what is stored), Init and Begin (what the
 // commands do), Keeper (what a running controller tells its hosts).
 //
-// Keeper.Run is one goroutine, which waits for a key to be made; everything else is safe
+// Keeper.Run is one goroutine, which follows the change log for a key that is made; everything else is safe
 // for concurrent use.
 //
 // Invariants: a key and a timeline are written in the transaction of their audit event. The

@@ -3,23 +3,30 @@ package recovery
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // Keeper knows the timeline of a running controller, and the recovery key as soon as
-// there is one.
+// there is one. It follows the change log: a command of another process makes the key.
 type Keeper struct {
-	store Store
-	every time.Duration
-	log   *zap.Logger
+	store    Store
+	log      *zap.Logger
+	follower *changelog.Follower
+	first    Timeline // its number stays, and a new key signs its statement too
 
-	mu       sync.Mutex
-	timeline Timeline // its number stays, and a new key signs its statement too
-	key      Key
-	changed  chan struct{} // closed when the key is another one
+	known topic.Topic[*known]
+}
+
+// known never changes: another key makes another one.
+type known struct {
+	key  Key
+	said Said
 }
 
 // Said is what a controller tells its hosts. RecoveryKey is empty while there is none.
@@ -28,76 +35,81 @@ type Said struct {
 	Timeline    Timeline
 }
 
-// Open reads both. every is how often it looks for another key.
-func Open(ctx context.Context, s Store, every time.Duration, log *zap.Logger) (*Keeper, error) {
-	k := &Keeper{store: s, every: every, log: log, changed: make(chan struct{})}
+// Open reads both.
+func Open(ctx context.Context, s Store, changes changelog.Log, log *zap.Logger) (*Keeper, error) {
+	k := &Keeper{store: s, log: log}
+	k.follower = changelog.NewFollower(changelog.Config{Name: "recovery key", Log: changes, Reader: (*reader)(k), Now: time.Now, Logger: log})
 	var err error
-	if k.timeline, err = s.Timeline(ctx); err == nil {
-		k.key, err = s.RecoveryKey(ctx)
+	var key Key
+	if k.first, err = s.Timeline(ctx); err == nil {
+		key, err = s.RecoveryKey(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("timeline of this controller: %w", err)
 	}
+	k.known.Set(&known{key, Said{key.Public, k.first}})
 	return k, nil
 }
 
 // Number is that of the timeline. It does not change while the controller runs.
-func (k *Keeper) Number() uint64 { return k.Timeline().Now() }
+func (k *Keeper) Number() uint64 { return k.first.Now() }
 
 // Timeline is what began it.
-func (k *Keeper) Timeline() Timeline {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.timeline
-}
+func (k *Keeper) Timeline() Timeline { return k.Say().Timeline }
 
 // Key is the public half of the recovery key.
-func (k *Keeper) Key() Key {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.key
-}
+func (k *Keeper) Key() Key { return k.known.Get().key }
 
-// Say is what to tell a host, and a channel that is closed when there is something else.
-func (k *Keeper) Say() (Said, <-chan struct{}) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return Said{RecoveryKey: k.key.Public, Timeline: k.timeline}, k.changed
-}
+// Say is what to tell a host: the same pointer until there is something else, of which
+// Notify tells. It must not be changed.
+func (k *Keeper) Say() *Said { return &k.known.Get().said }
+
+// Notify gives a hint when there is something else to say.
+func (k *Keeper) Notify(h topic.Hint) (stop func()) { return k.known.Notify(h) }
 
 // Run looks for a key that a command made, until ctx ends.
-func (k *Keeper) Run(ctx context.Context) error {
-	t := time.NewTicker(k.every)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			k.look(ctx)
-		case <-ctx.Done():
-			return nil
-		}
+func (k *Keeper) Run(ctx context.Context) error { return k.follower.Run(ctx) }
+
+// Position is that of its follower in the change log.
+func (k *Keeper) Position() uint64 { return k.follower.Position() }
+
+// Refresh takes what was committed before the call.
+func (k *Keeper) Refresh(ctx context.Context) error { return k.follower.CatchUp(ctx) }
+
+// reader implements changelog.Reader.
+type reader Keeper
+
+// Apply implements changelog.Reader.
+func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
+	if !slices.ContainsFunc(changes, func(c changelog.Change) bool { return c.Kind == changelog.Recovery }) {
+		return nil
 	}
+	return r.Sync(ctx)
 }
 
-func (k *Keeper) look(ctx context.Context) {
-	now, err := k.store.RecoveryKey(ctx)
+// Settled implements changelog.Reader.
+func (r *reader) Settled(context.Context) error { return nil }
+
+// Sync implements changelog.Reader. A timeline that a command begins under a running
+// controller is the next one's.
+func (r *reader) Sync(ctx context.Context) error {
+	now, err := r.store.RecoveryKey(ctx)
 	if err != nil {
-		return // the check of the store says so
+		return fmt.Errorf("recovery key: %w", err)
 	}
-	begun, err := k.store.Timeline(ctx) // after the key, which is written with it
+	begun, err := r.store.Timeline(ctx) // after the key, which is written with it
 	if err != nil {
-		return
+		return fmt.Errorf("timeline: %w", err)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if now.Public == k.key.Public {
-		return
+	last := r.known.Get()
+	if now.Public == last.key.Public {
+		return nil
 	}
-	k.log.Info("recovery key was made: hosts pin its public half", zap.String("recovery_key", now.Public))
-	k.key = now
-	if begun.Number == k.timeline.Number {
-		k.timeline.Statement = begun.Statement
+	r.log.Info("recovery key was made: hosts pin its public half", zap.String("recovery_key", now.Public))
+	next := &known{now, Said{now.Public, last.said.Timeline}}
+	if begun.Number == r.first.Number {
+		next.said.Timeline.Statement = begun.Statement
 	}
-	close(k.changed)
-	k.changed = make(chan struct{})
+	r.known.Set(next)
+	return nil
 }

@@ -13,11 +13,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -323,25 +326,60 @@ func TestADatabaseOfBeforeTheKeyTakesIt(t *testing.T) {
 	require.Equal(t, key.Public, k.Public)
 }
 
-func TestARunningControllerLearnsOfItsKey(t *testing.T) {
+// TestAKeeperBearsTheFaultsOfItsLog: whatever happens to the change log, the keeper comes
+// to know the newest key, once each.
+func TestAKeeperBearsTheFaultsOfItsLog(t *testing.T) {
+	t.Parallel()
+	changelogtest.Faults(t, func(t *testing.T) changelogtest.Subject {
+		t.Helper()
+		s, log := open(t), &changelogtest.Log{}
+		var keeper *recovery.Keeper
+		return changelogtest.Subject{
+			Log: log,
+			Start: func() func(context.Context) error {
+				var err error
+				keeper, err = recovery.Open(t.Context(), s, log, zap.NewNop())
+				require.NoError(t, err)
+				return keeper.Refresh
+			},
+			Commit: func() {
+				_, _, err := initialized(t, s, true)
+				require.NoError(t, err)
+				log.Add(changelog.Change{Kind: changelog.Audit}, changelog.Change{Kind: changelog.Recovery, Op: changelog.Changed})
+			},
+			Agrees: func(t *testing.T) {
+				t.Helper()
+				stored, err := s.RecoveryKey(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, stored.Public, keeper.Say().RecoveryKey)
+				require.Equal(t, stored.Public, keeper.Key().Public)
+			},
+		}
+	})
+}
+
+// TestARunningControllerLearnsOfItsKeyFromTheLog: the command that makes it is another
+// process, and writes a change with it.
+func TestARunningControllerLearnsOfItsKeyFromTheLog(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	keeper, err := recovery.Open(t.Context(), s, time.Millisecond, zap.NewNop())
+	keeper, err := recovery.Open(t.Context(), s, s, zap.NewNop())
 	require.NoError(t, err)
+	require.NoError(t, keeper.Refresh(t.Context()))
 	require.Equal(t, uint64(1), keeper.Number())
-	said, changed := keeper.Say()
-	require.Zero(t, said)
-	running := make(chan error, 1)
-	ctx, stop := context.WithCancel(t.Context())
-	go func() { running <- keeper.Run(ctx) }()
+	said, changed := keeper.Say(), topic.NewHint()
+	defer keeper.Notify(changed)()
+	require.Zero(t, *said)
+	require.Same(t, said, keeper.Say(), "until there is something else to say")
 	_, k, err := initialized(t, s, false)
 	require.NoError(t, err)
+	require.NoError(t, keeper.Refresh(t.Context()))
 	<-changed
-	said, _ = keeper.Say()
-	require.Equal(t, k.Public, said.RecoveryKey)
+	require.Equal(t, k.Public, keeper.Say().RecoveryKey)
 	require.Equal(t, k.Public, keeper.Key().Public)
-	stop()
-	require.NoError(t, <-running)
+	require.Zero(t, *said, "what was said before does not change")
+	require.NoError(t, keeper.Refresh(t.Context()))
+	require.Empty(t, changed, "it is told once")
 }
 
 func TestARunningControllerShowsTheStatementWithTheKeyThatReplacedOne(t *testing.T) {
@@ -353,16 +391,17 @@ func TestARunningControllerShowsTheStatementWithTheKeyThatReplacedOne(t *testing
 	require.NoError(t, err)
 	_, err = recovery.Begin(t.Context(), s, recovery.Beginning{TrustDomain: td, Key: key, Reason: "disk died", By: by})
 	require.NoError(t, err)
-	keeper, err := recovery.Open(t.Context(), s, time.Millisecond, zap.NewNop())
+	keeper, err := recovery.Open(t.Context(), s, s, zap.NewNop())
 	require.NoError(t, err)
-	_, changed := keeper.Say()
+	changed := topic.NewHint()
+	defer keeper.Notify(changed)()
 	running := make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	go func() { running <- keeper.Run(ctx) }()
 	_, k, err := initialized(t, s, true)
 	require.NoError(t, err)
 	<-changed
-	said, _ := keeper.Say()
+	said := keeper.Say()
 	require.Equal(t, k.Public, said.RecoveryKey)
 	_, err = timeline.Verify([]byte(said.Timeline.Statement), k.Public, td)
 	require.NoError(t, err)

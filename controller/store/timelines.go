@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 )
 
@@ -57,6 +58,7 @@ func (t *Tx) PutRecoveryKey(ctx context.Context, k recovery.Key) error {
 	_, err := t.sql.ExecContext(ctx, `INSERT INTO recovery_keys (id, public_key, created_at, created_by) VALUES (1, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET public_key = excluded.public_key, created_at = excluded.created_at, created_by = excluded.created_by`,
 		k.Public, micros(k.CreatedAt), k.CreatedBy)
+	t.changed(changelog.Recovery, "", changelog.Changed)
 	return err
 }
 

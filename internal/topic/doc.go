@@ -5,10 +5,10 @@
 // reads what is true then. Whoever must not miss a step reads a log by position
 // (controller/changelog) and takes the wake-up as a hint.
 //
-// Main type: Topic.
+// Main types: Topic, and Hint, which wakes one reader and holds no value.
 //
-// Topic is safe for concurrent use, starts no goroutine and never blocks. Its zero
-// value is ready.
+// Both are safe for concurrent use, start no goroutine and never block. The zero value of
+// a Topic is ready.
 //
 // Invariant: a subscriber that was woken and calls Get sees the value that it was
 // woken for or a newer one.

@@ -1,26 +1,33 @@
 package topic
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Topic holds a value and wakes its subscribers when it is set.
 type Topic[T any] struct {
+	value atomic.Pointer[T] // read without the lock: thousands read it while the last of them are woken
+
 	mu          sync.Mutex
-	value       T
-	subscribers map[chan struct{}]struct{}
+	subscribers map[*subscription]struct{}
 }
 
+type subscription struct{ hint Hint }
+
 // Get returns the value that was set last.
-func (t *Topic[T]) Get() T {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.value
+func (t *Topic[T]) Get() (value T) {
+	if last := t.value.Load(); last != nil {
+		return *last
+	}
+	return value
 }
 
 // Set replaces the value and wakes all subscribers.
 func (t *Topic[T]) Set(value T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.value = value
+	t.value.Store(&value)
 	t.wake()
 }
 
@@ -33,27 +40,31 @@ func (t *Topic[T]) Wake() {
 
 // wake needs t.mu.
 func (t *Topic[T]) wake() {
-	for c := range t.subscribers {
-		select {
-		case c <- struct{}{}:
-		default: // has one to take
-		}
+	for s := range t.subscribers {
+		s.hint.Wake()
 	}
 }
 
 // Subscribe returns a channel that gets a value after each Set and Wake, and a
 // function that ends the subscription. What was set before wakes nobody.
 func (t *Topic[T]) Subscribe() (woken <-chan struct{}, unsubscribe func()) {
-	c := make(chan struct{}, 1)
+	h := NewHint()
+	return h, t.Notify(h)
+}
+
+// Notify is Subscribe with a Hint of the caller's, which may be of several topics: to wait
+// on one channel costs a fraction of waiting on three.
+func (t *Topic[T]) Notify(h Hint) (stop func()) {
+	s := &subscription{h}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.subscribers == nil {
-		t.subscribers = map[chan struct{}]struct{}{}
+		t.subscribers = map[*subscription]struct{}{}
 	}
-	t.subscribers[c] = struct{}{}
-	return c, func() {
+	t.subscribers[s] = struct{}{}
+	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		delete(t.subscribers, c)
+		delete(t.subscribers, s)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -38,7 +39,10 @@ func sign(t require.TestingT, k timeline.Key, n uint64) []byte {
 }
 
 // Say implements control.Recovery.
-func (s said) Say() (recovery.Said, <-chan struct{}) { return recovery.Said(s), nil }
+func (s *said) Say() *recovery.Said { return (*recovery.Said)(s) }
+
+// Notify implements control.Recovery: what is said does not change.
+func (*said) Notify(topic.Hint) (stop func()) { return func() {} }
 
 type said recovery.Said
 

@@ -116,7 +116,7 @@ func (w *world) startController(clock bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	publisher := policy.NewPublisher(td, w.store, zap.NewNop(), time.Now)
 	roster := presence.NewRoster(time.Now)
-	number, recovering := w.store.timeline.Now, said{RecoveryKey: w.lives.key.Public, Timeline: w.store.timeline}
+	number, recovering := w.store.timeline.Now, &said{RecoveryKey: w.lives.key.Public, Timeline: w.store.timeline}
 	endpoints := func() control.Endpoints { return control.Endpoints{} }
 	lis := bufconn.Listen(64 << 10)
 	w.up.Store(lis)
