@@ -21,8 +21,10 @@ type heard struct {
 // When the controller has sent all that it has, it is given those that we hold besides:
 // it may have been restored from a backup of before them. complete says so.
 func (r *Relay) deny(d *zerotrustv1.Denials, h *heard) (complete bool) {
-	if r.denied.Take(d) {
+	if about, everybody := r.denied.TakeEach(d); everybody {
 		r.sweep()
+	} else {
+		r.sweepOf(about)
 	}
 	if h.complete {
 		return false

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // maxPending bounds the tunnelers the outbox holds while no controller listens.
@@ -12,14 +14,14 @@ const maxPending = 8192
 // outbox holds the newest report of each tunneler until the control stream takes
 // it. put never blocks: a slow controller must not slow the sessions.
 type outbox struct {
-	ready chan struct{} // has a value when there is something to take
+	ready topic.Hint // has a value when there is something to take
 
 	mu      sync.Mutex
 	pending map[string]*zerotrustv1.TunnelerReport
 }
 
 func newOutbox() *outbox {
-	return &outbox{ready: make(chan struct{}, 1), pending: map[string]*zerotrustv1.TunnelerReport{}}
+	return &outbox{ready: topic.NewHint(), pending: map[string]*zerotrustv1.TunnelerReport{}}
 }
 
 // put keeps r in place of an older report of the same tunneler. A report that
@@ -32,10 +34,7 @@ func (o *outbox) put(r *zerotrustv1.TunnelerReport) {
 		return
 	}
 	o.pending[r.GetTunnelerId()] = r
-	select {
-	case o.ready <- struct{}{}:
-	default:
-	}
+	o.ready.Wake()
 }
 
 // take empties the outbox.

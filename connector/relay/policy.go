@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -69,7 +70,7 @@ type caller struct {
 type policy struct {
 	cfg  policyConfig
 	path string
-	wake chan struct{} // the keeper has something to do
+	wake topic.Hint // the keeper has something to do
 	// pulse asks the keeper whether it lives.
 	pulse health.Pulse
 
@@ -93,7 +94,7 @@ type policy struct {
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
 // the connector then waits for its controller.
 func newPolicy(cfg policyConfig) *policy {
-	p := &policy{cfg: cfg, wake: make(chan struct{}, 1), pulse: make(health.Pulse), set: admissions()}
+	p := &policy{cfg: cfg, wake: topic.NewHint(), pulse: make(health.Pulse), set: admissions()}
 	if cfg.StateDir == "" {
 		return p
 	}
@@ -304,10 +305,7 @@ func (p *policy) confirm() {
 
 // kick wakes the keeper.
 func (p *policy) kick() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	p.wake.Wake()
 }
 
 func (p *policy) revision() uint64 {

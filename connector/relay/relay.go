@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -122,7 +123,7 @@ type Relay struct {
 	refused  *refusals
 	applying sync.Mutex                     // held while a policy is applied; the first of all locks
 	passed   uint64                         // revision that was refused last because of the audit log; under applying
-	resync   chan struct{}                  // the whole policy is to be asked for
+	resync   topic.Hint                     // the whole policy is to be asked for
 	returns  chan []*zerotrustv1.Denials    // for the controller, once a stream
 	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
 	outbox   *outbox
@@ -132,7 +133,7 @@ type Relay struct {
 	unproven reproof.Reports                // of both, for the audit log
 	prover   *reproof.Client                // on the connection to the controller
 	proofs   atomic.Pointer[reproof.Server] // of the tunnelers; nil before Run
-	applied  chan struct{}                  // a policy was applied; the controller wants to know
+	applied  topic.Hint                     // a policy was applied; the controller wants to know
 	kick     <-chan struct{}
 	unkick   func()
 	serving  atomic.Bool
@@ -152,7 +153,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Saved == nil {
 		cfg.Saved = func(string, error) {}
 	}
-	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: controlclient.ProgramStart(), outbox: newOutbox(), applied: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
+	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: controlclient.ProgramStart(), outbox: newOutbox(), applied: topic.NewHint(), resync: topic.NewHint()}
 	r.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, Genuine: r.genuine, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
 	})

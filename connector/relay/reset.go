@@ -82,10 +82,7 @@ func (r *Relay) retake() {
 
 // ask asks the controller for its whole policy, on the stream that is open.
 func (r *Relay) ask() {
-	select {
-	case r.resync <- struct{}{}:
-	default:
-	}
+	r.resync.Wake()
 }
 
 // streamEnded lets the policy age, until the next stream. What was witnessed is written:
@@ -123,8 +120,5 @@ func (r *Relay) refusalText() string {
 // tell has a heartbeat sent now: the controller wants to know what we applied, or why
 // we did not.
 func (r *Relay) tell() {
-	select {
-	case r.applied <- struct{}{}:
-	default:
-	}
+	r.applied.Wake()
 }

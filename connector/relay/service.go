@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -67,7 +68,7 @@ func (v *service) Session(stream sessionStream) error {
 	defer end(nil)
 	s := &session{
 		caller: who, tunneler: tunneler, remote: remoteAddress(stream.Context()), started: time.Now(),
-		end: end, alive: make(chan struct{}, 1),
+		end: end, alive: topic.NewHint(),
 	}
 	// Lock order: the connection's, then the sessions'.
 	defer mtls.ConnOf(stream.Context()).OnProof(func(st mtls.SVIDStatus) { v.sessions.proved(s, st) })()
@@ -121,10 +122,7 @@ func (v *service) pump(stream sessionStream, s *session) error {
 		}
 		if hb := msg.GetHeartbeat(); hb != nil {
 			v.sessions.heartbeat(s, hb)
-			select {
-			case s.alive <- struct{}{}:
-			default:
-			}
+			s.alive.Wake()
 		}
 		// Asked again after it registered: a policy set since the first question
 		// swept before this session could be found.

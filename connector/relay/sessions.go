@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -23,7 +24,7 @@ type session struct {
 	remote   string
 	started  time.Time
 	end      context.CancelCauseFunc // its cause is the status the tunneler gets
-	alive    chan struct{}           // gets a value with each heartbeat
+	alive    topic.Hint              // gets a value with each heartbeat
 	received atomic.Uint64           // messages, each of which was answered or is about to be
 
 	// Guarded by sessions.mu.

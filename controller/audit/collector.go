@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 const (
@@ -45,14 +47,14 @@ type Collector struct {
 	serials  map[string]string
 	svids    []SVID
 	reported []Event
-	full     chan struct{} // there is a full event of SVIDs
+	full     topic.Hint // there is a full event of SVIDs
 
 	onControl, onSessions atomic.Uint64 // proofs that members refused
 }
 
 // NewCollector returns a Collector that records in store.
 func NewCollector(store Store, trail *Log) *Collector {
-	return &Collector{store: store, trail: trail, log: trail.log, serials: map[string]string{}, full: make(chan struct{}, 1)}
+	return &Collector{store: store, trail: trail, log: trail.log, serials: map[string]string{}, full: topic.NewHint()}
 }
 
 // SVID notes what a peer proved to us; the same serial again is nothing new.
@@ -66,14 +68,7 @@ func (c *Collector) SVID(s SVID) {
 	c.serials[s.Member] = s.Serial
 	c.svids = append(c.svids, s)
 	if len(c.svids) >= svidsPerEvent {
-		signal(c.full)
-	}
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+		c.full.Wake()
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 const (
@@ -33,7 +35,7 @@ type Turns struct {
 }
 
 type turn struct {
-	c    chan struct{}
+	c    topic.Hint
 	last time.Time
 }
 
@@ -47,7 +49,7 @@ func NewTurns(seq *Sequencer, now func() time.Time) *Turns {
 func (t *Turns) Join() (mine <-chan struct{}, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	one := &turn{c: make(chan struct{}, 1), last: t.now()}
+	one := &turn{c: topic.NewHint(), last: t.now()}
 	e := t.queue.PushBack(one)
 	return one.c, func() {
 		t.mu.Lock()
@@ -98,9 +100,6 @@ func (t *Turns) give(n int) {
 		}
 		one.last = now
 		t.queue.MoveToBack(e)
-		select {
-		case one.c <- struct{}{}:
-		default: // it has not taken the last one
-		}
+		one.c.Wake()
 	}
 }

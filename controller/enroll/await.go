@@ -12,6 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // Await is a host that waits for the decision on its request.
@@ -116,7 +117,7 @@ type waiting struct {
 }
 
 type seat struct {
-	wake  chan struct{} // has room for one
+	wake  topic.Hint
 	taken chan struct{} // closed when a newer one sits down
 }
 
@@ -129,7 +130,7 @@ func (w *waiting) enter(id string) *seat {
 	if w.seats == nil {
 		w.seats = map[string]*seat{}
 	}
-	s := &seat{wake: make(chan struct{}, 1), taken: make(chan struct{})}
+	s := &seat{wake: topic.NewHint(), taken: make(chan struct{})}
 	w.seats[id] = s
 	return s
 }
@@ -178,8 +179,5 @@ func (d decisions) Apply(_ context.Context, changes []changelog.Change) error {
 func (decisions) Settled(context.Context) error { return nil }
 
 func (s *seat) call() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // it is awake and will read
-	}
+	s.wake.Wake()
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // Kind is what sort of thing changed.
@@ -88,10 +90,7 @@ func (h *Hub) Publish(kind Kind, id, change string) {
 // wake needs h.mu.
 func (h *Hub) wake() {
 	for s := range h.subs {
-		select {
-		case s.more <- struct{}{}:
-		default:
-		}
+		s.more.Wake()
 	}
 }
 
@@ -109,7 +108,7 @@ type Subscription struct {
 	owner string
 	at    uint64 // number of the next event to read
 	lost  bool
-	more  chan struct{}
+	more  topic.Hint
 }
 
 // Subscribe begins after the event with the id after; with "" it begins now. An id
@@ -121,7 +120,7 @@ func (h *Hub) Subscribe(owner, after string) (*Subscription, error) {
 	if len(h.subs) >= MaxSubscriptions || h.owners[owner] >= MaxSubscriptionsPerOwner {
 		return nil, ErrTooMany
 	}
-	s := &Subscription{hub: h, owner: owner, at: h.next, more: make(chan struct{}, 1)}
+	s := &Subscription{hub: h, owner: owner, at: h.next, more: topic.NewHint()}
 	if after != "" {
 		run, number, _ := strings.Cut(after, "-")
 		n, err := strconv.ParseUint(number, 10, 64)
@@ -132,7 +131,7 @@ func (h *Hub) Subscribe(owner, after string) (*Subscription, error) {
 	}
 	h.subs[s] = struct{}{}
 	h.owners[owner]++
-	s.more <- struct{}{} // there may be some already
+	s.more.Wake() // there may be some already
 	return s, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 const (
@@ -54,7 +55,7 @@ type Reconciler struct {
 	own      map[string]Entry
 	follower *changelog.Follower
 	queue    *workQueue[item]
-	due      chan struct{} // everything is to be compared
+	due      topic.Hint // everything is to be compared
 
 	mu       sync.Mutex // of all below; cfg.Result is told under it, in order
 	looks    map[item]int
@@ -78,7 +79,7 @@ var errNotCompared = errors.New("not compared yet")
 // NewReconciler returns a Reconciler.
 func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	r := &Reconciler{
-		cfg: cfg, own: map[string]Entry{}, queue: newWorkQueue[item](), due: make(chan struct{}, 1),
+		cfg: cfg, own: map[string]Entry{}, queue: newWorkQueue[item](), due: topic.NewHint(),
 		looks: map[item]int{}, failing: map[item]error{}, compared: errNotCompared,
 	}
 	for _, e := range cfg.Own {
@@ -112,10 +113,7 @@ type reconcilerReader struct{ *Reconciler }
 // Sync has everything compared. It does not wait for that, for changes have to be mended
 // meanwhile: a comparison that fails is repeated until it succeeds.
 func (r reconcilerReader) Sync(context.Context) error {
-	select {
-	case r.due <- struct{}{}:
-	default: // one is due
-	}
+	r.due.Wake()
 	return nil
 }
 

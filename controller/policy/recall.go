@@ -13,6 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // How long a Recall waits.
@@ -51,7 +52,7 @@ type RecallConfig struct {
 type Recall struct {
 	cfg  RecallConfig
 	open chan struct{} // closed when members are admitted
-	wake chan struct{}
+	wake topic.Hint
 
 	mu    sync.Mutex
 	begun bool
@@ -60,7 +61,7 @@ type Recall struct {
 
 // NewRecall returns a Recall that is closed.
 func NewRecall(cfg RecallConfig) *Recall {
-	return &Recall{cfg: cfg, open: make(chan struct{}), wake: make(chan struct{}, 1), gave: map[string]bool{}}
+	return &Recall{cfg: cfg, open: make(chan struct{}), wake: topic.NewHint(), gave: map[string]bool{}}
 }
 
 // Begin opens it unless the database was restored. Call it after the first snapshot and
@@ -91,10 +92,7 @@ func (r *Recall) Gave(connectorID string) {
 	defer r.mu.Unlock()
 	if r.begun {
 		r.gave[connectorID] = true
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+		r.wake.Wake()
 	}
 }
 

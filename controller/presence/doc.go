@@ -16,8 +16,8 @@
 // Roster answers them from the memory of one.
 //
 // A Roster is safe for concurrent use: one lock, held for what one call needs. Counts,
-// expiry and Turns cost the same whatever the fleet; only Peers, and the end of all
-// sessions at one connector, look at every member. Only
+// expiry, Turns and the end of all sessions at one connector cost what is counted, whatever
+// the fleet; only Peers looks at every member. Only
 // Roster.Run and Roster.Watch block; they end with their context, Run after it has
 // stored the last-seen times once more.
 //

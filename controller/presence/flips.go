@@ -83,8 +83,5 @@ func (r *Roster) kick(w identity.Workload, s Status) {
 		return
 	}
 	r.touched[w] = struct{}{}
-	select {
-	case r.moved <- struct{}{}:
-	default:
-	}
+	r.moved.Wake()
 }

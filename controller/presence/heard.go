@@ -108,11 +108,32 @@ func (r *Roster) changeSession(id string, s *sessions, connector string, do func
 	}
 	if one := s.open[connector]; one != nil {
 		one.place = toBack(&r.sessionOrder, place, func() any { return sessionKey{id, connector} })
+		if place == nil {
+			r.attached(id, connector)
+		}
 	} else {
 		remove(&r.sessionOrder, place)
+		if place != nil {
+			r.detached(id, connector)
+		}
 	}
 	if is != was || s.version != version {
 		r.turned(identity.Workload{Kind: identity.KindTunneler, ID: id})
+	}
+}
+
+// attached notes that a tunneler has an open session at a connector. It needs r.mu.
+func (r *Roster) attached(tunneler, connector string) {
+	if r.at[connector] == nil {
+		r.at[connector] = map[string]struct{}{}
+	}
+	r.at[connector][tunneler] = struct{}{}
+}
+
+// detached notes that it has none there any more. It needs r.mu.
+func (r *Roster) detached(tunneler, connector string) {
+	if delete(r.at[connector], tunneler); len(r.at[connector]) == 0 {
+		delete(r.at, connector)
 	}
 }
 

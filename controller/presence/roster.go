@@ -19,6 +19,7 @@ type Roster struct {
 	nextStream uint64
 	connectors map[string]*attendance
 	tunnelers  map[string]*sessions
+	at         map[string]map[string]struct{} // the tunnelers with an open session, by connector
 	trusts     map[string][]string            // authority ids in the bundle of each connector
 	outdated   map[identity.Workload]string   // why it is refused
 	proofs     map[string]proof               // of tunnelers with a directory stream
@@ -26,7 +27,7 @@ type Roster struct {
 	activity   Activity
 	online     map[identity.Workload]bool // as Watch has told
 	touched    map[identity.Workload]struct{}
-	moved      chan struct{}
+	moved      topic.Hint
 	links      topic.Topic[struct{}] // woken when Peers may have changed
 	refusing   map[string]struct{}   // connectors that refuse what this controller sends
 	readers    []*Turns
@@ -49,11 +50,11 @@ type attendance struct {
 // NewRoster returns an empty roster.
 func NewRoster(now func() time.Time) *Roster {
 	return &Roster{
-		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*sessions{},
+		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*sessions{}, at: map[string]map[string]struct{}{},
 		trusts: map[string][]string{},
 		proofs: map[string]proof{}, heard: map[identity.Workload]struct{}{},
 		outdated: map[identity.Workload]string{},
-		online:   map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: make(chan struct{}, 1),
+		online:   map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: topic.NewHint(),
 		refusing: map[string]struct{}{},
 		began:    now(), policies: map[uint64]int{},
 	}

@@ -193,9 +193,7 @@ func (r *Roster) streaming(connector string) bool {
 // no more, or that is another process now. It needs r.mu.
 func (r *Roster) endSessionsAt(connector string) {
 	r.expire()
-	for id, s := range r.tunnelers {
-		if s.open[connector] != nil {
-			r.endSession(id, s, connector)
-		}
+	for id := range r.at[connector] {
+		r.endSession(id, r.tunnelers[id], connector)
 	}
 }

@@ -30,6 +30,7 @@ func Rules() []Rule {
 		{"only-main-exits", eachFile(onlyMainExits)},
 		{"forbidden-names", eachFile(forbiddenNames)},
 		{"program-written", eachFile(programWritten)},
+		{"one-hint", eachFile(oneHint)},
 		{"spiffe-scheme", eachFile(spiffeScheme)},
 		{"no-init", eachFile(noInit)},
 		{"package-comment", packageComment},

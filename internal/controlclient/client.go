@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
 // DefaultStable is how long a stream must have lived before the next wait starts
@@ -85,7 +86,7 @@ type Status struct {
 // Client keeps one link alive.
 type Client struct {
 	cfg     Config
-	changed chan struct{} // addresses were replaced
+	changed topic.Hint // addresses were replaced
 
 	mu        sync.Mutex
 	addresses []string
@@ -130,7 +131,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Probe = handshake(cfg.TLS, cfg.Dial)
 	}
 	return &Client{
-		cfg: cfg, changed: make(chan struct{}, 1), addresses: slices.Clone(cfg.Addresses), learned: cfg.Learned.clone(),
+		cfg: cfg, changed: topic.NewHint(), addresses: slices.Clone(cfg.Addresses), learned: cfg.Learned.clone(),
 		status: Status{Since: time.Now()}, said: map[string]string{}, reasons: map[string]string{},
 	}, nil
 }
@@ -164,10 +165,7 @@ func (c *Client) rotation() []string { return rotation(c.addresses, c.learned, t
 // replaced begins with the first address again. It needs the lock.
 func (c *Client) replaced() {
 	c.next, c.said, c.reasons = 0, map[string]string{}, map[string]string{}
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
+	c.changed.Wake()
 }
 
 // Status may be called at any time.

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -45,7 +46,7 @@ type Config struct {
 type Kept struct {
 	cfg  Config
 	path string
-	wake chan struct{}
+	wake topic.Hint
 
 	mu    sync.RWMutex
 	list  List
@@ -78,7 +79,7 @@ func Open(cfg Config) *Kept {
 	if cfg.Saved == nil {
 		cfg.Saved = func(string, error) {}
 	}
-	k := &Kept{cfg: cfg, wake: make(chan struct{}, 1)}
+	k := &Kept{cfg: cfg, wake: topic.NewHint()}
 	if cfg.StateDir == "" {
 		return k
 	}
@@ -143,6 +144,13 @@ func parseFile(raw []byte, td spiffeid.TrustDomain, now time.Time) (l List, err 
 // Take adds what a controller sent, and says whether anything is denied now that was
 // not before. It acts at once; Run writes it.
 func (k *Kept) Take(m *zerotrustv1.Denials) (more bool) {
+	about, everybody := k.TakeEach(m)
+	return everybody || len(about) > 0
+}
+
+// TakeEach is Take, and says about whom more is denied now; everybody where there was no
+// room for each.
+func (k *Kept) TakeEach(m *zerotrustv1.Denials) (about []spiffeid.ID, everybody bool) {
 	entries, left := Parse(m, k.cfg.TrustDomain)
 	if left > 0 {
 		k.cfg.Log.Warn("denials left out, expected at most 128 of connectors and tunnelers", zap.Int("left_out", left))
@@ -150,19 +158,21 @@ func (k *Kept) Take(m *zerotrustv1.Denials) (more bool) {
 	now := time.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	dirty := false
+	dirty, floor := false, k.list.floor
 	for _, e := range entries {
-		more = k.list.Add(e, now) || more
+		if k.list.Add(e, now) {
+			about = append(about, e.ID)
+		}
 		if k.cfg.Genuine != nil && k.list.wants(e) && k.cfg.Genuine(e) {
 			k.list.keep(e)
 			dirty = true
 		}
 	}
-	if more || dirty {
+	if len(about) > 0 || dirty {
 		k.dirty = true
 		k.kick()
 	}
-	return more
+	return about, k.list.floor.After(floor)
 }
 
 // Since lists the denials with a signature that are later than what a controller has,
@@ -244,8 +254,5 @@ func (k *Kept) save(failed bool) (owed bool) {
 }
 
 func (k *Kept) kick() {
-	select {
-	case k.wake <- struct{}{}:
-	default:
-	}
+	k.wake.Wake()
 }

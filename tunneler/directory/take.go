@@ -117,10 +117,7 @@ func (w *Watcher) anew() error {
 
 // tell has the sessions look again.
 func (w *Watcher) tell() {
-	select {
-	case w.changed <- struct{}{}:
-	default:
-	}
+	w.changed.Wake()
 }
 
 // move brings the list up to what the set is after r, and says whether that differs for

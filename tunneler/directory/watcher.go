@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -69,7 +70,7 @@ type Watcher struct {
 	denied   *denial.Kept
 	timeline *timeline.Host
 	unkick   func()
-	changed  chan struct{}
+	changed  topic.Hint
 
 	saving    sync.Mutex // held while the disk is written
 	warned    bool       // under saving: that the last write failed was logged
@@ -97,7 +98,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.SaveAgain == 0 {
 		cfg.SaveAgain = 10 * time.Second
 	}
-	w := &Watcher{cfg: cfg, instance: controlclient.ProgramStart(), changed: make(chan struct{}, 1), set: entries(), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
+	w := &Watcher{cfg: cfg, instance: controlclient.ProgramStart(), changed: topic.NewHint(), set: entries(), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
 	w.prover.Tell(w.unproven.Add)
 	w.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.SaveAgain, Log: cfg.Log.Named("denials"),

@@ -98,6 +98,7 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 		cpu, took := f.cost(t, f.enroll)
 		c.ownCPU, c.own = append(c.ownCPU, cpu), append(c.own, took)
 	}
+	f.settle(t, 0)
 	c.page = f.read(t, "/api/admin/connectors?page_size=50")
 	c.hosts = f.read(t, "/api/admin/hosts?page_size=50")
 	c.one = f.read(t, "/api/admin/connectors/connector-0000")
