@@ -50,6 +50,10 @@ func BenchmarkRoster(b *testing.B) {
 				turns.Take()
 			}
 		}},
+		{"a connector with one tunneler starts anew", func(r *presence.Roster, _ *presence.Turns, _ func(int), i int) {
+			r.ConnectorUp(presence.Arrival{ID: "one", InstanceID: fmt.Sprint(i)}, "192.0.2.1:1", presence.SVID{})
+			r.TunnelerReport("one", presence.Report{TunnelerID: "its own", Since: time.Now()})
+		}},
 	} {
 		var small float64
 		for _, n := range []int{1_000, 10_000, 50_000} {

@@ -225,3 +225,22 @@ func FuzzParse(f *testing.F) {
 		require.False(t, l.Denies(id("a"), now.Add(2*time.Minute)))
 	})
 }
+
+// TestTakeSaysAboutWhomMoreIsDenied: a connector looks at the sessions of those only.
+func TestTakeSaysAboutWhomMoreIsDenied(t *testing.T) {
+	t.Parallel()
+	k := denial.Open(denial.Config{TrustDomain: td, Log: zap.NewNop()})
+	at := time.Now().Add(-time.Hour).UTC()
+	take := func(entries ...denial.Entry) ([]spiffeid.ID, bool) { return k.TakeEach(denial.Message(entries, false)) }
+	about, everybody := take(denial.Entry{ID: id("a"), SVIDNotBefore: at}, denial.Entry{ID: id("b"), SVIDNotBefore: at})
+	require.Equal(t, []spiffeid.ID{id("a"), id("b")}, about)
+	require.False(t, everybody)
+	about, everybody = take(denial.Entry{ID: id("a"), SVIDNotBefore: at}, denial.Entry{ID: id("b"), SVIDNotBefore: at.Add(time.Minute)})
+	require.Equal(t, []spiffeid.ID{id("b")}, about, "what was denied before is no news")
+	require.False(t, everybody)
+	for i := range denial.Max { // the oldest have no room: everybody's SVIDs of before are denied
+		_, over := take(denial.Entry{ID: id(fmt.Sprintf("more-%d", i)), SVIDNotBefore: at.Add(10 * time.Minute)})
+		everybody = everybody || over
+	}
+	require.True(t, everybody)
+}
