@@ -41,6 +41,9 @@ import (
 // Announce is announce.
 var Announce = announce
 
+// CollectEarly is what serve begins with.
+var CollectEarly = collectEarly
+
 // ExportAll exports what serve does, of a controller to which nothing has happened.
 func ExportAll(r *metrics.Registry) {
 	p := policy.NewPublisher(spiffeid.TrustDomain{}, nil, zap.NewNop(), time.Now)

@@ -42,6 +42,7 @@ type controller struct {
 // serve runs the controller until ctx ends. Parts start in the order of this function and
 // stop in the other one.
 func serve(ctx context.Context, cfg config.Config, log *zap.Logger) (err error) {
+	collectEarly()
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	s, err := newSite(cfg, log)

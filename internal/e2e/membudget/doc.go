@@ -5,7 +5,8 @@
 // it is a gigabyte on somebody's controller.
 //
 // What the kernel holds of a socket is not counted, nor is garbage, of which there may
-// be as much again (GOGC).
+// be as much again (GOGC), at the controller half as much. BenchmarkGarbage in
+// garbage_test.go shows what that makes resident.
 //
 // It has tests only, in reading order: membudget_test.go (how it is measured, and the
 // budgets), member_test.go, stream_test.go and session_test.go (what is made), and

@@ -45,7 +45,7 @@ type peer struct {
 }
 
 // peersOf makes peers of a kind with SVIDs of this authority.
-func peersOf(t *testing.T, ca *mtlstest.CA, addr string, server, kind identity.Kind, n int) peers {
+func peersOf(t testing.TB, ca *mtlstest.CA, addr string, server, kind identity.Kind, n int) peers {
 	t.Helper()
 	out := peers{Addr: addr, Server: server, Kind: kind, Bundle: ca.PEM()}
 	for i := range n {
@@ -62,7 +62,7 @@ func idOf(kind identity.Kind, i int) string { return fmt.Sprintf("%s-%05d", kind
 
 // start has another process open one stream each, and returns when all are. That ends
 // with the test.
-func (p peers) start(t *testing.T) {
+func (p peers) start(t testing.TB) {
 	t.Helper()
 	arg, err := json.Marshal(p)
 	require.NoError(t, err)

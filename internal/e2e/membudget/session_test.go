@@ -34,7 +34,7 @@ func TestASessionIsWithinItsBudget(t *testing.T) {
 	}
 	tunnelers := peersOf(t, ca, serveRelay(t, ca, c.serve(t, ca)), identity.KindConnector, identity.KindTunneler, sessions)
 	<-c.applied
-	perObject(t, "a session at a connector", sessions, sessionBudget, tunnelers.start)
+	perObject(t, "a session at a connector", sessions, sessionBudget, func(t *testing.T) { tunnelers.start(t) })
 }
 
 // oneController is what a connector needs of one.

@@ -47,7 +47,7 @@ func stream(t *testing.T, of identity.Kind, most budget) {
 	f.enroll(t, of, streams)
 	require.NoError(t, f.policy.Refresh(t.Context()))
 	clients := peersOf(t, ca, f.serve(t, ca), identity.KindController, of, streams)
-	perObject(t, "a stream of a "+string(of), streams, most, clients.start)
+	perObject(t, "a stream of a "+string(of), streams, most, func(t *testing.T) { clients.start(t) })
 }
 
 // fleetOf is the part of a controller that grows with its members.
@@ -58,7 +58,7 @@ type fleetOf struct {
 	policy *policy.Publisher
 }
 
-func newFleet(t *testing.T) *fleetOf {
+func newFleet(t testing.TB) *fleetOf {
 	t.Helper()
 	f := &fleetOf{roster: presence.NewRoster(time.Now)}
 	var err error
@@ -74,7 +74,7 @@ func newFleet(t *testing.T) *fleetOf {
 func (f *fleetOf) MembersChanged([]fleet.Member) {}
 
 // enroll enrolls members, each on a host of its own.
-func (f *fleetOf) enroll(t *testing.T, kind identity.Kind, n int) {
+func (f *fleetOf) enroll(t testing.TB, kind identity.Kind, n int) {
 	t.Helper()
 	at := time.Now().Add(-10 * time.Minute)
 	require.NoError(t, f.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
@@ -99,7 +99,7 @@ func (f *fleetOf) enroll(t *testing.T, kind identity.Kind, n int) {
 }
 
 // serve has the control listener until the test ends.
-func (f *fleetOf) serve(t *testing.T, ca *mtlstest.CA) (addr string) {
+func (f *fleetOf) serve(t testing.TB, ca *mtlstest.CA) (addr string) {
 	t.Helper()
 	lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
