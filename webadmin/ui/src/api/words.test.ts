@@ -51,6 +51,17 @@ describe('faults of fields', () => {
     expect(at.rest).toBeNull()
   })
 
+  it('are all said at once', () => {
+    const err = problem('invalid-request', 'must be a network', 'source_cidr')
+    err.problem.errors = [
+      { in: 'body', name: 'source_cidr', detail: 'must be a network' },
+      { in: 'body', name: 'ttl', detail: 'must be a duration' },
+    ]
+    const at = faultsAt(err, ['ttl', 'source_cidr'])
+    expect([at.of('source_cidr'), at.of('ttl'), at.rest]).toEqual(['Must be a network.', 'Must be a duration.', null])
+    expect(faultsAt(err, ['ttl']).rest).toBe(err)
+  })
+
   it('are said below a form that has no such field', () => {
     const err = problem('invalid-request', 'must be a network', 'source_cidr')
     expect(faultsAt(err, ['id']).rest).toBe(err)

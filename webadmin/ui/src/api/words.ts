@@ -49,8 +49,9 @@ export function sentence(text: string): string {
 export function faultsOf(err: unknown): ReadonlyMap<string, string> {
   const faults = new Map<string, string>()
   if (!(err instanceof APIError)) return faults
-  const { field, detail } = err.problem
-  if (field) faults.set(field, sentence(detail ?? ''))
+  const { errors, field, detail } = err.problem
+  for (const f of errors ?? []) faults.set(f.name, sentence(f.detail))
+  if (field && !faults.has(field)) faults.set(field, sentence(detail ?? ''))
   return faults
 }
 

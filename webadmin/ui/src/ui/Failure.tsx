@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { APIError } from '@/api/client'
-import { type Sayings, wordsOf } from '@/api/words'
+import { faultsOf, type Sayings, wordsOf } from '@/api/words'
 import { Copy } from './Copy'
 
 type FailureProps = {
@@ -15,17 +15,21 @@ type FailureProps = {
 export function Failure({ error, retry, says }: FailureProps) {
   const p = error instanceof APIError ? error.problem : null
   const { title, detail } = wordsOf(error, says)
+  const faults = faultsOf(error)
   return (
     <Alert color="red" icon={<IconAlertTriangle size={18} />} title={title} role="alert">
       <Stack gap={6} align="flex-start">
-        <Text size="sm" c="var(--mantine-color-text)" className="wrap">
-          {p?.field && (
-            <>
-              <code>{p.field}</code>:{' '}
-            </>
-          )}
-          {detail}
-        </Text>
+        {faults.size > 0 ? (
+          [...faults].map(([field, fault]) => (
+            <Text key={field} size="sm" c="var(--mantine-color-text)" className="wrap">
+              <code>{field}</code>: {fault}
+            </Text>
+          ))
+        ) : (
+          <Text size="sm" c="var(--mantine-color-text)" className="wrap">
+            {detail}
+          </Text>
+        )}
         {p?.request_id && (
           <Group gap={4}>
             <Text size="xs" c="var(--mantine-color-text)">
