@@ -204,7 +204,7 @@ func TestEveryHostThatIsHereIsWaitedForAtEachGate(t *testing.T) {
 	require.Equal(t, anchors.Done, r.Record.State)
 	require.Empty(t, r.Record.Skipped)
 	require.Equal(t, bootstrapca.Idle, w.ca.Stage())
-	var said []string
+	var said []audit.Action
 	for _, e := range w.events {
 		said = append(said, e.Action)
 	}

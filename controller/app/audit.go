@@ -26,6 +26,7 @@ type auditing struct {
 	witnesses *audit.Witnesses
 	check     *audit.SelfCheck
 	archive   audit.Archive
+	keeper    *audit.Keeper
 	export    *export.Exporter
 	release   func() // gives SIGHUP back
 }
@@ -53,6 +54,9 @@ func (i *identified) newAuditing(checks *health.Checks, now func() time.Time) (*
 	a.witnesses = audit.NewWitnesses(i.store, a.sequencer, a.trail)
 	a.check = audit.NewSelfCheck(i.store, signer, log, now, func(err error) { checks.Set(checkVerified, err) })
 	a.archive = audit.Archive{QueryStore: i.store, Sequencer: a.sequencer, SelfCheck: a.check}
+	a.keeper = audit.NewKeeper(audit.KeeperConfig{
+		Store: i.store, Sequencer: a.sequencer, Trail: a.trail, Retention: i.cfg.Audit.Retention.Of(), Log: log, Now: now,
+	})
 	sinks, release, err := newSinks(i.cfg.Audit.Export, now)
 	if err != nil {
 		return nil, err
@@ -72,7 +76,7 @@ func (i *identified) newAuditing(checks *health.Checks, now func() time.Time) (*
 // runs lists what has to run.
 func (a *auditing) runs() []func(context.Context) error {
 	return []func(context.Context) error{
-		a.collector.Run, a.sequencer.Run, a.check.Run, a.witnesses.Run,
+		a.collector.Run, a.sequencer.Run, a.check.Run, a.witnesses.Run, a.keeper.Run,
 		func(ctx context.Context) error {
 			defer a.release()
 			return a.export.Run(ctx)

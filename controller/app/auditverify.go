@@ -21,7 +21,9 @@ import (
 type auditVerification struct {
 	OK          bool                   `json:"ok"`
 	Records     int64                  `json:"records"`
+	Archived    int64                  `json:"archived"`
 	Checkpoints int64                  `json:"checkpoints"`
+	Renewals    int64                  `json:"renewals"`
 	Pending     int64                  `json:"pending"`
 	Root        string                 `json:"root"`
 	SignedAt    time.Time              `json:"signed_at,omitzero"`
@@ -48,7 +50,11 @@ func auditVerifyCommand() *cobra.Command {
 		Short: "Verify the audit log offline and name the first bad record",
 		Long: `Read the database, hash every event again and compare the result with the stored
 hashes, with every signed checkpoint and, with --witness, with the checkpoint that a
-connector keeps. The controller may run or not; nothing is changed.
+connector keeps. Count and hash the renewals of SVIDs again, and compare the result with
+the svid.anchor event of each hour. The controller may run or not; nothing is changed.
+
+Of events that retention has removed, the hashes are still there: they are combined again,
+and compared with the audit.archive event and with the checkpoints that follow.
 
 Only a witness shows that the whole database was replaced with an older copy, because
 an older copy is consistent in itself. Copy the file from a connector's state
@@ -56,7 +62,8 @@ directory, without going through the controller:
   /var/lib/grpcconnector/` + witness.FileName + `
 
 It does not find a record that was never written, a change in the last second
-before the record was signed, or a record that somebody with write access to the
+before the record was signed, a change of a renewal that no anchor covers yet (up to
+65 minutes), or a record that somebody with write access to the
 database inserts: the running controller signs it like its own.
 
 Exit codes: 0 the log is intact, 1 it was tampered with, 2 it could not be verified:
@@ -124,10 +131,10 @@ func (f *verifyFlags) verification(p paths) (v audit.Verification, err error) {
 
 func (f *verifyFlags) print(w io.Writer, r audit.Report, v audit.Verification) error {
 	out := auditVerification{
-		OK: r.Problem == nil, Records: r.Size, Checkpoints: r.Checkpoints, Pending: r.Pending, Root: r.Root.String(), SignedAt: r.Newest.Time,
+		OK: r.Problem == nil, Records: r.Size, Archived: r.Archived, Checkpoints: r.Checkpoints, Renewals: r.Renewals, Pending: r.Pending, Root: r.Root.String(), SignedAt: r.Newest.Time,
 	}
 	if p := r.Problem; p != nil {
-		out.Problem = &adminapi.AuditProblem{Kind: p.Kind, Index: p.Index, Time: p.Time, Action: p.Action, Detail: p.Detail}
+		out.Problem = &adminapi.AuditProblem{Kind: p.Kind, Index: p.Index, Time: p.Time, Action: string(p.Action), Detail: p.Detail}
 	}
 	if v.Witness != nil {
 		kept, _ := v.Witness.Kept() // Load has read it
@@ -146,6 +153,12 @@ func writeVerification(w io.Writer, v auditVerification) error {
 	}
 	_, err := fmt.Fprintf(w, "the audit log is intact\nrecords      %d, in %d checkpoints, the last of %s\nroot hash    %s\nnot signed   %d (the sequencer signs within a second)\n",
 		v.Records, v.Checkpoints, v.SignedAt.Format(time.RFC3339), v.Root, v.Pending)
+	if err == nil && v.Archived > 0 {
+		_, err = fmt.Fprintf(w, "archived     the first %d records: retention removed them, their hashes are intact\n", v.Archived)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "renewals     %d of SVIDs are those that were anchored\n", v.Renewals)
+	}
 	if err == nil && v.Witness != nil {
 		_, err = fmt.Fprintf(w, "witness      %s confirms the first %d records, of %s\n", v.Witness.Connector, v.Witness.Size, v.Witness.At.Format(time.RFC3339))
 	}

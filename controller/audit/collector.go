@@ -3,31 +3,22 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
 const (
-	flushEvery    = 10 * time.Second
-	svidsPerEvent = 64 // fits maxState
+	flushEvery   = 10 * time.Second
+	renewalEvery = time.Minute
+	// maxRenewals bounds what waits for a database that fails: a minute of 50,000 members
+	// takes 20,000.
+	maxRenewals = 100_000
 )
-
-// SVID is what a peer proved.
-type SVID struct {
-	Member    string    `json:"member"`
-	Serial    string    `json:"serial"`
-	Authority string    `json:"authority"`
-	NotAfter  time.Time `json:"not_after"`
-	// Former is the serial before; empty at the first sight since the controller started.
-	Former string `json:"former,omitempty"`
-}
 
 // SessionRefusal counts the same refusals of a connector.
 type SessionRefusal struct {
@@ -36,40 +27,52 @@ type SessionRefusal struct {
 	First, Last            time.Time
 }
 
-// Collector records what happens often, many at once: SVIDs, what peers report, and
-// the counts of what Log.Record did not list.
+// CollectorStore keeps what a Collector records.
+type CollectorStore interface {
+	Store
+	RenewalStore
+}
+
+// Collector records what happens often, many at once: renewals of SVIDs, what peers report,
+// and the counts of what Log.Record did not list.
 type Collector struct {
-	store Store
+	store CollectorStore
 	trail *Log
 	log   *zap.Logger
 
 	mu       sync.Mutex
-	serials  map[string]string
-	svids    []SVID
+	serials  map[string]string // the newest one of each member
+	renewals []Renewal
+	lost     int // renewals that there was no room for
 	reported []Event
-	full     topic.Hint // there is a full event of SVIDs
 
+	failing               logging.Condition
 	onControl, onSessions atomic.Uint64 // proofs that members refused
 }
 
 // NewCollector returns a Collector that records in store.
-func NewCollector(store Store, trail *Log) *Collector {
-	return &Collector{store: store, trail: trail, log: trail.log, serials: map[string]string{}, full: topic.NewHint()}
+func NewCollector(store CollectorStore, trail *Log) *Collector {
+	return &Collector{store: store, trail: trail, log: trail.log, serials: map[string]string{}}
 }
 
-// SVID notes what a peer proved to us; the same serial again is nothing new.
-func (c *Collector) SVID(s SVID) {
+// Renewed notes an SVID that a peer proved to us; the same serial again is nothing new. It
+// is recorded within a minute.
+func (c *Collector) Renewed(r Renewal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Former = c.serials[s.Member]
-	if s.Serial == "" || s.Former == s.Serial {
+	if r.Serial == "" || c.serials[r.Member] == r.Serial {
 		return
 	}
-	c.serials[s.Member] = s.Serial
-	c.svids = append(c.svids, s)
-	if len(c.svids) >= svidsPerEvent {
-		c.full.Wake()
-	}
+	c.serials[r.Member] = r.Serial
+	r.Time = c.trail.now().UTC().Truncate(time.Millisecond)
+	c.wait(r)
+}
+
+// wait needs the lock.
+func (c *Collector) wait(all ...Renewal) {
+	room := min(max(maxRenewals-len(c.renewals), 0), len(all))
+	c.renewals = append(c.renewals, all[:room]...)
+	c.lost += len(all) - room
 }
 
 // Sessions notes the sessions that a connector refused, and how many more it did
@@ -99,17 +102,18 @@ func (c *Collector) report(e Event) {
 	c.reported = append(c.reported, e)
 }
 
-// Run records what was collected every 10 s, counts every minute, and all once more
-// when ctx ends.
+// Run records what was reported every 10 s, renewals and counts every minute, and all once
+// more when ctx ends.
 func (c *Collector) Run(ctx context.Context) error {
-	t := time.NewTicker(flushEvery)
+	t, renewals := time.NewTicker(flushEvery), time.NewTicker(renewalEvery)
 	defer t.Stop()
+	defer renewals.Stop()
 	for {
 		select {
 		case <-t.C:
 			c.flush(ctx, c.take(false))
-		case <-c.full:
-			c.flush(ctx, c.takeSVIDs())
+		case <-renewals.C:
+			c.flushRenewals(ctx)
 		case <-ctx.Done():
 			return c.last(context.WithoutCancel(ctx))
 		}
@@ -125,45 +129,53 @@ func (c *Collector) last(ctx context.Context) error {
 }
 
 // Flush records all that was collected and counted, now.
-func (c *Collector) Flush(ctx context.Context) { c.flush(ctx, c.take(true)) }
+func (c *Collector) Flush(ctx context.Context) {
+	c.flush(ctx, c.take(true))
+	c.flushRenewals(ctx)
+}
+
+// flushRenewals keeps for the next minute what the store does not take.
+func (c *Collector) flushRenewals(ctx context.Context) {
+	c.mu.Lock()
+	batch, lost := c.renewals, c.lost
+	c.renewals, c.lost = nil, 0
+	c.mu.Unlock()
+	if lost > 0 {
+		c.log.Error("SVID renewals not recorded: too many waited for the database", zap.Int("count", lost))
+	}
+	if len(batch) == 0 {
+		return
+	}
+	added, err := c.store.AppendRenewals(ctx, batch)
+	if err == nil {
+		c.failing.Over(c.log, "")
+		c.log.Debug("SVID renewals recorded", zap.Int("count", added))
+		return
+	}
+	c.failing.Fails(c.log, zap.WarnLevel, "SVID renewals not recorded, retrying", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since := c.renewals
+	c.renewals = nil
+	c.wait(batch...)
+	c.wait(since...)
+}
 
 // flush records events; one that cannot be stored is logged, for there is nobody
 // whose change could fail.
 func (c *Collector) flush(ctx context.Context, events []Event) {
 	for _, e := range events {
 		if err := c.trail.record(ctx, c.store, e); err != nil {
-			c.log.Error("audit event not recorded", zap.String("action", e.Action), zap.String("after", e.After), zap.Error(err))
+			c.log.Error("audit event not recorded", zap.String("action", string(e.Action)), zap.String("after", e.After), zap.Error(err))
 		}
 	}
 }
 
 // take empties it; without all it leaves the counts of windows that have not ended.
 func (c *Collector) take(all bool) []Event {
-	out := c.takeSVIDs()
 	c.mu.Lock()
-	out = append(out, c.reported...)
+	out := c.reported
 	c.reported = nil
 	c.mu.Unlock()
 	return append(out, c.trail.refusals.take(all)...)
-}
-
-func (c *Collector) takeSVIDs() []Event {
-	c.mu.Lock()
-	svids := c.svids
-	c.svids = nil
-	c.mu.Unlock()
-	var out []Event
-	for chunk := range slices.Chunk(svids, svidsPerEvent) {
-		e := Event{Actor: "spire", Action: SVIDRotate, Target: chunk[0].Member, Outcome: Success, Reason: "as proved to the controller"}
-		if len(chunk) > 1 {
-			e.Target = "members/" + strconv.Itoa(len(chunk))
-		}
-		raw, err := json.Marshal(chunk)
-		if err != nil {
-			continue // no certificate lives beyond the year 9999
-		}
-		e.After = string(raw)
-		out = append(out, e)
-	}
-	return out
 }

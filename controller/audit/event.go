@@ -21,80 +21,90 @@ const (
 	Denied  Outcome = "denied"
 )
 
+// Action is what was done. Each one is a constant of this package and has a Kind, which
+// says the rest; no reader takes a text apart to learn what an event is.
+type Action string
+
 // Actions that are recorded.
 const (
-	TokenCreate    = "token.create"
-	TokenRevoke    = "token.revoke"
-	Enroll         = "enroll"
-	HostContest    = "host.contested"
-	HostCloned     = "host.cloned"
-	HostRenew      = "host.renew"
-	RequestCreate  = "request.create" // of a host that asks to be let in without a token
-	RequestDeny    = "request.deny"
-	RequestApprove = "request.approve"
+	TokenCreate    Action = "token.create"
+	TokenRevoke    Action = "token.revoke"
+	Enroll         Action = "enroll"
+	HostContest    Action = "host.contested"
+	HostCloned     Action = "host.cloned"
+	HostRenew      Action = "host.renew"
+	RequestCreate  Action = "request.create" // of a host that asks to be let in without a token
+	RequestDeny    Action = "request.deny"
+	RequestApprove Action = "request.approve"
 	// RequestWithdraw is by the host, which asks for something else.
-	RequestWithdraw = "request.withdraw"
-	ClaimOpen       = "claim.open" // the link to a token was opened
-	ClaimRefuse     = "claim.refused"
-	MemberRevoke    = "member.revoke"
-	SVIDRotate      = "svid.rotate"        // issue or renewal, as peers proved it; many at once
-	SessionOpen     = "session.open"       // reported by a connector, denied only
-	ProofRefuse     = "proof.refused"      // in band, on a connection that was cut for it
-	PolicyIssue     = "policy.publish"     // a revision was made that peers follow
-	Restore         = "controller.restore" // a backup was put back
-	BackUp          = "controller.backup"  // one was made
-	RecoveryInit    = "recovery.init"      // the recovery key was made
-	TimelineBegin   = "timeline.begin"     // a restored controller took over
-	DenialsReturn   = "denials.return"     // a connector gave back denials that were not known
-	DenialsCollect  = "denials.collect"    // a restored controller admits again
-	WitnessReset    = "audit.witness.reset"
-	RefusalsMany    = "audit.refusals" // refusals that were counted, not listed
+	RequestWithdraw Action = "request.withdraw"
+	ClaimOpen       Action = "claim.open" // the link to a token was opened
+	ClaimRefuse     Action = "claim.refused"
+	MemberRevoke    Action = "member.revoke"
+	SVIDAnchor      Action = "svid.anchor"        // the renewals of an hour, counted and hashed
+	LogArchive      Action = "audit.archive"      // the oldest segments of the log, of which the hashes stay
+	SessionOpen     Action = "session.open"       // reported by a connector, denied only
+	ProofRefuse     Action = "proof.refused"      // in band, on a connection that was cut for it
+	PolicyIssue     Action = "policy.publish"     // a revision was made that peers follow
+	Restore         Action = "controller.restore" // a backup was put back
+	BackUp          Action = "controller.backup"  // one was made
+	RecoveryInit    Action = "recovery.init"      // the recovery key was made
+	TimelineBegin   Action = "timeline.begin"     // a restored controller took over
+	DenialsReturn   Action = "denials.return"     // a connector gave back denials that were not known
+	DenialsCollect  Action = "denials.collect"    // a restored controller admits again
+	WitnessReset    Action = "audit.witness.reset"
+	RefusalsMany    Action = "audit.refusals" // refusals that were counted, not listed
 
 	// AdminSignIn is a refused caller of the admin API.
-	AdminSignIn = "admin.authenticate"
+	AdminSignIn Action = "admin.authenticate"
 	// SignIn, SignOut and StepUp are of people.
-	SignIn  = "session.sign-in"
-	SignOut = "session.sign-out"
-	StepUp  = "session.step-up"
+	SignIn  Action = "session.sign-in"
+	SignOut Action = "session.sign-out"
+	StepUp  Action = "session.step-up"
 
-	DeviceApprove = "device.approve" // a person signed a command line in
-	DeviceDeny    = "device.deny"
-	SessionRevoke = "session.revoke"
-	PersonCreate  = "person.create"
-	PersonUpdate  = "person.update"
-	PersonDelete  = "person.delete"
-	PersonReset   = "person.reset"
-	PersonSetup   = "person.setup"
-	KeyCreate     = "key.create"
-	KeyUpdate     = "key.update" // another declaration of it
-	KeyRevoke     = "key.revoke"
-	KeyIssueToken = "key.token" // an access token for a key
+	DeviceApprove Action = "device.approve" // a person signed a command line in
+	DeviceDeny    Action = "device.deny"
+	SessionRevoke Action = "session.revoke"
+	PersonCreate  Action = "person.create"
+	PersonUpdate  Action = "person.update"
+	PersonDelete  Action = "person.delete"
+	PersonReset   Action = "person.reset"
+	PersonSetup   Action = "person.setup"
+	KeyCreate     Action = "key.create"
+	KeyUpdate     Action = "key.update" // another declaration of it
+	KeyRevoke     Action = "key.revoke"
+	KeyIssueToken Action = "key.token" // an access token for a key
 
-	RotationStart  = "ca.rotation.start"
-	RotationPhase  = "ca.rotation.phase"
-	RotationDrop   = "ca.rotation.drop"
-	RotationPause  = "ca.rotation.pause"
-	RotationResume = "ca.rotation.resume"
-	RotationAbort  = "ca.rotation.abort"
-	RotationEnd    = "ca.rotation.end"
-	BootstrapStart = "ca.bootstrap.start"
-	BootstrapPhase = "ca.bootstrap.phase"
-	BootstrapSkip  = "ca.bootstrap.skip"
-	BootstrapAbort = "ca.bootstrap.abort"
-	BootstrapEnd   = "ca.bootstrap.end"
+	RotationStart  Action = "ca.rotation.start"
+	RotationPhase  Action = "ca.rotation.phase"
+	RotationDrop   Action = "ca.rotation.drop"
+	RotationPause  Action = "ca.rotation.pause"
+	RotationResume Action = "ca.rotation.resume"
+	RotationAbort  Action = "ca.rotation.abort"
+	RotationEnd    Action = "ca.rotation.end"
+	BootstrapStart Action = "ca.bootstrap.start"
+	BootstrapPhase Action = "ca.bootstrap.phase"
+	BootstrapSkip  Action = "ca.bootstrap.skip"
+	BootstrapAbort Action = "ca.bootstrap.abort"
+	BootstrapEnd   Action = "ca.bootstrap.end"
 )
 
 // maxState bounds Before and After, in bytes: a record is to fit a datagram.
 const maxState = 24 << 10
 
-// ErrState is returned for a Before or After that is not JSON or too long.
-var ErrState = errors.New("audit: state is not JSON of at most 24 KiB")
+// Errors of Record: faults of the program.
+var (
+	// ErrState is returned for a Before or After that is not JSON or too long.
+	ErrState = errors.New("audit: state is not JSON of at most 24 KiB")
+	// ErrAction is returned for an Action without a Kind.
+	ErrAction = errors.New("audit: action is not known")
+)
 
 // Event is one record of the audit log.
 type Event struct {
 	Time      time.Time
 	Actor     string // who: "key:<id>", "host:<id>", "local/root", "" for an unknown caller
-	Action    string
+	Action    Action
 	Target    string // on what: "connector/<id>", "token/<id>"
 	Outcome   Outcome
 	Reason    string // for a refusal, the true one; the caller is not told
@@ -109,6 +119,9 @@ type Event struct {
 // check refuses what no reader could use. A change whose state is too long is a
 // fault of the program, and fails.
 func (e Event) check() error {
+	if _, known := KindOf(e.Action); !known {
+		return fmt.Errorf("%w: %q", ErrAction, e.Action)
+	}
 	for _, s := range []string{e.Before, e.After} {
 		if s != "" && (len(s) > maxState || !json.Valid([]byte(s))) {
 			return fmt.Errorf("%w: event %s", ErrState, e.Action)
@@ -162,12 +175,8 @@ func (l *Log) record(ctx context.Context, s Store, e Event) error {
 	if err := s.AppendAudit(ctx, e); err != nil {
 		return err
 	}
-	level := zap.InfoLevel
-	if e.Action == SVIDRotate { // every few seconds, for ever, and nobody did it
-		level = zap.DebugLevel
-	}
-	l.log.Log(level, "audit event",
-		zap.String("action", e.Action), zap.String("outcome", string(e.Outcome)), zap.String("reason", e.Reason),
+	l.log.Info("audit event",
+		zap.String("action", string(e.Action)), zap.String("outcome", string(e.Outcome)), zap.String("reason", e.Reason),
 		zap.String("actor", e.Actor), zap.String("target", e.Target),
 		zap.String("request_id", e.RequestID), zap.String("caller_addr", e.Source), logging.Trace(ctx))
 	return nil

@@ -27,7 +27,7 @@ func TestASequencerBearsTheFaultsOfItsLog(t *testing.T) {
 			Commit: func() {
 				events++
 				w.record(t, 1)
-				log.Add(changelog.Change{Kind: changelog.Audit, Op: audit.TokenCreate})
+				log.Add(changelog.Change{Kind: changelog.Audit, Op: changelog.Op(audit.TokenCreate)})
 			},
 			Agrees: func(t *testing.T) {
 				t.Helper()

@@ -26,15 +26,18 @@ func (e Event) Leaf(version int) ([]byte, error) {
 	if !e.Time.IsZero() {
 		at = e.Time.UnixMicro()
 	}
-	var out []byte
-	for _, field := range []string{
-		leafTag, strconv.FormatInt(at, 10), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason,
+	return netstrings(
+		leafTag, strconv.FormatInt(at, 10), e.Actor, string(e.Action), e.Target, string(e.Outcome), e.Reason,
 		e.RequestID, e.Source, e.Before, e.After,
-	} {
+	), nil
+}
+
+func netstrings(fields ...string) (out []byte) {
+	for _, field := range fields {
 		out = strconv.AppendInt(out, int64(len(field)), 10)
 		out = append(append(append(out, ':'), field...), ',')
 	}
-	return out, nil
+	return out
 }
 
 // LeafHash is the RFC 6962 hash of the leaf.

@@ -17,9 +17,20 @@ import (
 )
 
 type memory struct {
-	mu     sync.Mutex
-	events []audit.Event
-	fail   error
+	mu       sync.Mutex
+	events   []audit.Event
+	renewals []audit.Renewal
+	fail     error
+}
+
+func (m *memory) AppendRenewals(_ context.Context, all []audit.Renewal) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return 0, m.fail
+	}
+	m.renewals = append(m.renewals, all...)
+	return len(all), nil
 }
 
 // all is for a test beside which something else records.

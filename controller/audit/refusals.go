@@ -48,7 +48,7 @@ var (
 // hides no wrong password, callers that nobody knows hide none that had a secret,
 // and one reporting peer hides none of another's reports.
 type ledgerKey struct {
-	action   string
+	action   Action
 	outcome  Outcome
 	known    bool
 	reporter string
@@ -144,7 +144,7 @@ func (r *refusals) admit(e Event, n uint64, reporter string) bool {
 }
 
 // more counts n events of which a reporter said no more than that there were.
-func (r *refusals) more(action, reporter, reason string, n uint64) {
+func (r *refusals) more(action Action, reporter, reason string, n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ledger(ledgerKey{action, Denied, true, reporter}, r.now()).rest.add(caller{reason: reason}, n)
@@ -202,7 +202,7 @@ func (l *ledger) take(k ledgerKey, rows int) []Event {
 		})
 	}
 	if l.rest.Count > 0 {
-		e := Event{Action: RefusalsMany, Target: k.action, Outcome: k.outcome, Reason: "too many to list", After: State(l.rest)}
+		e := Event{Action: RefusalsMany, Target: string(k.action), Outcome: k.outcome, Reason: "too many to list", After: State(l.rest)}
 		if k.reporter != "" {
 			e.Actor = k.reporter
 		}

@@ -137,12 +137,12 @@ func TestChangesByKnownCallersAreNeverCountedAway(t *testing.T) {
 func TestManyAddressesMakeFewRows(t *testing.T) {
 	t.Parallel()
 	r := newRefused()
-	actions := []string{audit.Enroll, audit.RequestCreate, audit.ClaimRefuse, audit.SignIn, audit.AdminSignIn, audit.PersonSetup}
+	actions := []audit.Action{audit.Enroll, audit.RequestCreate, audit.ClaimRefuse, audit.SignIn, audit.AdminSignIn, audit.PersonSetup}
 	total := map[string]uint64{}
 	for i := range 10_000 {
 		for _, action := range actions {
 			r.record(t, audit.Event{Action: action, Outcome: audit.Denied, Reason: "no", Source: fmt.Sprintf("10.1.%d.%d:9", i/250, i%250)})
-			total[action]++
+			total[string(action)]++
 		}
 		r.clock.Add(time.Millisecond)
 	}
@@ -159,9 +159,9 @@ func TestManyAddressesMakeFewRows(t *testing.T) {
 			require.Len(t, e.After, len(e.After))
 			seen[e.Target] += c.Count
 		case e.After != "":
-			seen[e.Action] += countsOf(t, e).Count
+			seen[string(e.Action)] += countsOf(t, e).Count
 		default:
-			seen[e.Action]++
+			seen[string(e.Action)]++
 		}
 	}
 	require.Equal(t, total, seen, "nothing is lost silently")
@@ -259,7 +259,7 @@ func TestReportsOfOneConnectorHideNoneOfAnother(t *testing.T) {
 			total += countsOf(t, e).Count
 		}
 	}
-	require.Equal(t, map[string]int{"connector/c1": 8 + 4, "connector/c2": 1, audit.SessionOpen: 1}, byTarget)
+	require.Equal(t, map[string]int{"connector/c1": 8 + 4, "connector/c2": 1, string(audit.SessionOpen): 1}, byTarget)
 	require.Equal(t, uint64(300*7+300), total)
 	first := rows[0]
 	require.Equal(t, "tunneler/t0", first.Actor)

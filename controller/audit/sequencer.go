@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -98,8 +99,9 @@ type Sequencer struct {
 	follower *changelog.Follower
 	head     topic.Topic[SignedCheckpoint]
 
+	epoch atomic.Int64 // 0 while another one sequences
+
 	// Of the follower's steps only, one at a time.
-	epoch   int64 // 0 while another one sequences
 	renewAt time.Time
 	pending bool // there may be events without a place
 }
@@ -146,7 +148,7 @@ func (s sequencing) Apply(_ context.Context, changes []changelog.Change) error {
 
 // Settled is a round, if there is something to do.
 func (s sequencing) Settled(ctx context.Context) error {
-	if s.epoch != 0 && !s.pending && s.cfg.Now().Before(s.renewAt) {
+	if s.epoch.Load() != 0 && !s.pending && s.cfg.Now().Before(s.renewAt) {
 		return nil
 	}
 	return s.Step(ctx)
@@ -161,7 +163,7 @@ func (s *Sequencer) Step(ctx context.Context) error {
 	for held {
 		more, err := s.batch(ctx)
 		if errors.Is(err, ErrFenced) {
-			s.epoch = 0
+			s.epoch.Store(0)
 			s.cfg.Log.Warn("another controller sequences the audit log now", zap.Error(err))
 			break
 		}
@@ -185,17 +187,17 @@ func (s *Sequencer) Step(ctx context.Context) error {
 func (s *Sequencer) hold(ctx context.Context) (bool, error) {
 	now := s.cfg.Now()
 	switch {
-	case s.epoch == 0:
+	case s.epoch.Load() == 0:
 		epoch, ok, err := s.cfg.Store.AcquireSequencer(ctx, Lease{Holder: s.cfg.Holder, Now: now, Until: now.Add(lease)})
 		if err != nil || !ok {
 			return false, err
 		}
-		s.epoch = epoch
+		s.epoch.Store(epoch)
 		s.cfg.Log.Info("sequencing the audit log", zap.Int64("epoch", epoch))
 	case !now.Before(s.renewAt):
-		err := s.cfg.Store.RenewSequencer(ctx, s.epoch, now.Add(lease))
+		err := s.cfg.Store.RenewSequencer(ctx, s.epoch.Load(), now.Add(lease))
 		if errors.Is(err, ErrFenced) {
-			s.epoch = 0
+			s.epoch.Store(0)
 			return false, nil
 		}
 		if err != nil {
@@ -215,7 +217,7 @@ func (s *Sequencer) batch(ctx context.Context) (more bool, err error) {
 	if err != nil || !pending {
 		return false, err
 	}
-	err = s.cfg.Store.SequenceTx(ctx, s.epoch, func(tx SequenceTx) error {
+	err = s.cfg.Store.SequenceTx(ctx, s.epoch.Load(), func(tx SequenceTx) error {
 		rows, err := tx.PendingAudit(ctx, batchSize)
 		if err != nil || len(rows) == 0 {
 			return err
@@ -288,15 +290,18 @@ func (s *Sequencer) size(ctx context.Context, tx SequenceTx) (int64, error) {
 
 // release lets another controller begin at once.
 func (s *Sequencer) release(ctx context.Context) {
-	if s.epoch == 0 {
+	if s.epoch.Load() == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := s.cfg.Store.RenewSequencer(ctx, s.epoch, s.cfg.Now()); err != nil && !errors.Is(err, ErrFenced) {
+	if err := s.cfg.Store.RenewSequencer(ctx, s.epoch.Load(), s.cfg.Now()); err != nil && !errors.Is(err, ErrFenced) {
 		s.cfg.Log.Warn("audit sequencer's lease not given up", zap.Error(err))
 	}
 }
+
+// Epoch is under which this one sequences; 0 while another one does.
+func (s *Sequencer) Epoch() int64 { return s.epoch.Load() }
 
 // Head is the newest checkpoint.
 func (s *Sequencer) Head() SignedCheckpoint { return s.head.Get() }

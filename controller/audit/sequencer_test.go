@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
@@ -268,23 +267,4 @@ func TestSignerKeepsItsKey(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "checkpoint.key"), []byte("x"), 0o600))
 	_, err = audit.OpenSigner(dir, "a/audit")
 	require.ErrorContains(t, err, "restore it from a backup")
-}
-
-func TestCollectorRecordsEverySVIDOnce(t *testing.T) {
-	t.Parallel()
-	clk, s := &clock{now: time.Unix(1e9, 0)}, &memory{}
-	c := audit.NewCollector(s, audit.New(zap.NewNop(), clk.Now))
-	for range 3 {
-		for _, serial := range []string{"1", "1", ""} {
-			c.SVID(audit.SVID{Member: "connector/c1", Serial: serial, NotAfter: clk.Now()})
-		}
-	}
-	c.Flush(t.Context())
-	require.Len(t, s.events, 1)
-	require.Equal(t, "connector/c1", s.events[0].Target)
-	for i := range 200 {
-		c.SVID(audit.SVID{Member: "connector/c1", Serial: "abcdef0123456789abcdef0123456789" + time.Duration(i).String(), Authority: "0123456789abcdef0123456789abcdef01234567", NotAfter: clk.Now()})
-	}
-	c.Flush(t.Context())
-	require.Len(t, s.events, 1+4, "64 of them fit an event")
 }

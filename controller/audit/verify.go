@@ -21,7 +21,7 @@ const (
 	Rewritten  = "rewritten" // with its stored hashes, so that only a checkpoint tells
 	RolledBack = "rolled back"
 	Unsigned   = "unsigned tail"
-	Forged     = "forged checkpoint"
+	Forged     = "forged" // a checkpoint, or another statement that the key did not sign
 )
 
 // Problem is the first thing that is wrong with a log.
@@ -32,7 +32,7 @@ type Problem struct {
 	Index int64
 	// Time and Action of what is stored there, zero if nothing is.
 	Time   time.Time
-	Action string
+	Action Action
 	Detail string
 }
 
@@ -56,8 +56,17 @@ type VerifyStore interface {
 	// Checkpoints lists those above a size, by size.
 	Checkpoints(ctx context.Context, above int64, limit int) ([]SignedCheckpoint, error)
 	NewestCheckpoint(ctx context.Context) (SignedCheckpoint, error)
-	// AuditCounts counts the events without an index, and the stored hashes.
-	AuditCounts(ctx context.Context) (pending, hashes int64, err error)
+	// AuditEnds counts the events without an index, and says where the last stored hash
+	// is; -1 if there is none.
+	AuditEnds(ctx context.Context) (pending, lastHash int64, err error)
+	// NewestAudit is the newest event of an action that has an index.
+	NewestAudit(ctx context.Context, a Action) (r Row, found bool, err error)
+	// AuditOf lists the events of an action that have an index below a limit, the newest
+	// first.
+	AuditOf(ctx context.Context, a Action, below int64, limit int) ([]Row, error)
+	// RenewalsBetween lists the renewals first to last, by seq.
+	RenewalsBetween(ctx context.Context, first, last int64, limit int) ([]Renewal, error)
+	Hashes
 }
 
 // Verification says what to verify against.
@@ -67,6 +76,12 @@ type Verification struct {
 	Witness *witness.File
 	// Live says that a sequencer may run meanwhile.
 	Live bool
+	// Since is what was verified before: its complete segments are not read again; nil
+	// verifies everything.
+	Since *Mark
+	// Again chooses the older segments and anchors, by their number, that are read again
+	// all the same. Without Since everything is.
+	Again func(n int64) bool
 	// Progress hears how many records were verified, at times; may be nil.
 	Progress func(done, total int64)
 }
@@ -74,8 +89,11 @@ type Verification struct {
 // Report is the result of a verification.
 type Report struct {
 	Size        int64 // records that the newest checkpoint covers
-	Checkpoints int64
+	Archived    int64 // of them, removed by retention: only their hashes were verified
+	Read        int64 // of them, read and hashed this time
+	Checkpoints int64 // verified this time
 	Pending     int64 // not sequenced yet
+	Renewals    int64 // verified this time
 	Root        tlog.Hash
 	Newest      SignedCheckpoint
 	Problem     *Problem // nil: everything is as it was signed
@@ -84,10 +102,44 @@ type Report struct {
 // ErrInput is returned for a key or a witness file that cannot judge this log.
 var ErrInput = errors.New("cannot be verified with this")
 
-// Verify hashes the whole log anew, from its rows, and compares it with the
-// stored hashes, with every checkpoint, and with what a connector witnessed. The
-// error says that it could not be done; what it found is in the report.
+// Verify hashes the log anew, from its rows, and compares it with the stored hashes, with
+// the checkpoints, and with what a connector witnessed; and the renewals with their anchors.
+// The error says that it could not be done; what it found is in the report.
 func Verify(ctx context.Context, store VerifyStore, v Verification) (Report, error) {
+	for {
+		before, err := removed(ctx, store, v)
+		if err != nil {
+			return Report{}, err
+		}
+		report, err := verify(ctx, store, v)
+		if err != nil || report.Problem == nil || !v.Live {
+			return report, err
+		}
+		// What was removed meanwhile looks like tampering.
+		after, err := removed(ctx, store, v)
+		if err != nil || before == after {
+			return report, err
+		}
+	}
+}
+
+// removed is what the log says is removed of the events and of the renewals.
+func removed(ctx context.Context, store VerifyStore, v Verification) (out [2]int64, err error) {
+	if !v.Live {
+		return out, nil
+	}
+	events, _, err := stated[Archived](ctx, store, v.VerifierKey, LogArchive)
+	if err != nil && !errors.Is(err, ErrStatement) {
+		return out, err
+	}
+	renewals, _, err := stated[Anchor](ctx, store, v.VerifierKey, SVIDAnchor)
+	if err != nil && !errors.Is(err, ErrStatement) {
+		return out, err
+	}
+	return [2]int64{events.Records, renewals.Pruned}, nil
+}
+
+func verify(ctx context.Context, store VerifyStore, v Verification) (Report, error) {
 	newest, err := store.NewestCheckpoint(ctx)
 	if err != nil {
 		return Report{}, err
@@ -110,6 +162,8 @@ type walk struct {
 	report Report
 	edge   edge
 	kept   witness.Kept // of the witness; Size 0 without one
+	gone   Archived     // what retention says it removed
+	began  int64        // size at which the walk began
 
 	checkpoints []SignedCheckpoint // read ahead
 	good        int64              // size of the last checkpoint that held
@@ -118,12 +172,15 @@ type walk struct {
 
 func (w *walk) run(ctx context.Context) error {
 	var err error
-	if w.report.Pending, _, err = w.store.AuditCounts(ctx); err != nil {
+	if w.report.Pending, _, err = w.store.AuditEnds(ctx); err != nil {
 		return err
 	}
 	if w.v.Witness != nil && w.kept.VerifierKey != w.v.VerifierKey {
 		w.problem(Forged, Row{Index: -1}, "the witness knows this log under another key, %s: it was signed anew, or one of the two is of another controller", w.kept.VerifierKey)
 		return nil
+	}
+	if err := w.begin(ctx); err != nil {
+		return err
 	}
 	for w.report.Problem == nil && w.edge.size < w.report.Size {
 		if err := w.page(ctx); err != nil {
@@ -133,8 +190,13 @@ func (w *walk) run(ctx context.Context) error {
 			w.v.Progress(w.edge.size, w.report.Size)
 		}
 	}
-	if w.report.Problem == nil {
-		return w.tail(ctx)
+	for _, rest := range []func(context.Context) error{w.tail, w.older, w.renewals} {
+		if w.report.Problem != nil {
+			return nil
+		}
+		if err := rest(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -210,42 +272,52 @@ func (w *walk) missing(next Row) {
 
 // record verifies one record and the checkpoint that ends with it.
 func (w *walk) record(ctx context.Context, row Row, stored map[int64]tlog.Hash) (ok bool, err error) {
-	leaf, err := row.LeafHash(row.LeafVersion)
-	if err != nil {
-		w.problem(Changed, row, "%v", err)
+	if w.report.Problem, err = compare(ctx, w.store, &w.edge, row, stored); err != nil || w.report.Problem != nil {
+		return false, err
+	}
+	w.last = row
+	w.report.Read++
+	if w.edge.size == w.gone.Records && w.edge.root() != w.gone.Root {
+		w.problem(Rewritten, row, "the records up to here are not those that retention signed as archived")
 		return false, nil
 	}
+	return w.checkpoint(ctx)
+}
+
+// compare adds a record to a tree, and compares the hashes that this makes with those that
+// are stored.
+func compare(ctx context.Context, store VerifyStore, e *edge, row Row, stored map[int64]tlog.Hash) (*Problem, error) {
+	leaf, err := row.LeafHash(row.LeafVersion)
+	if err != nil {
+		return problemAt(Changed, row, "%v", err), nil
+	}
 	position := tlog.StoredHashIndex(0, row.Index)
-	for i, h := range w.edge.add(leaf) {
+	for i, h := range e.add(leaf) {
 		have, there := stored[position+int64(i)]
 		switch {
 		case there && have == h:
 			continue
 		case i > 0 || !there:
-			w.problem(Changed, row, "a stored hash above it does not match its records")
+			return problemAt(Changed, row, "a stored hash above it does not match its records"), nil
 		default:
-			return false, w.differs(ctx, row, leaf)
+			return differs(ctx, store, row, leaf)
 		}
-		return false, nil
 	}
-	w.last = row
-	return w.checkpoint(ctx)
+	return nil, nil //nolint:nilnil // nothing is wrong
 }
 
 // differs says how a record differs from what was sequenced.
-func (w *walk) differs(ctx context.Context, row Row, leaf tlog.Hash) error {
-	at, err := w.store.HashPosition(ctx, leaf)
+func differs(ctx context.Context, store VerifyStore, row Row, leaf tlog.Hash) (*Problem, error) {
+	at, err := store.HashPosition(ctx, leaf)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if at >= 0 {
 		if level, n := tlog.SplitStoredHashIndex(at); level == 0 && n != row.Index {
-			w.problem(Reordered, row, "the record there was recorded as %d", n)
-			return nil
+			return problemAt(Reordered, row, "the record there was recorded as %d", n), nil
 		}
 	}
-	w.problem(Changed, row, "its content is not what was recorded")
-	return nil
+	return problemAt(Changed, row, "its content is not what was recorded"), nil
 }
 
 // checkpoint compares the tree so far with the checkpoints of its size.
@@ -304,6 +376,11 @@ func (w *walk) tail(ctx context.Context) error {
 			w.report.Size, ends, w.v.Witness.Connector, w.kept.Checkpoint.Size, w.v.Witness.WitnessedAt.UTC().Format(time.RFC3339))
 		return nil
 	}
+	if w.kept.Checkpoint.Size > 0 && w.kept.Checkpoint.Size <= w.began {
+		if err := w.proveWitness(ctx); err != nil || w.report.Problem != nil {
+			return err
+		}
+	}
 	if w.v.Live { // the sequencer goes on meanwhile
 		return nil
 	}
@@ -315,12 +392,12 @@ func (w *walk) tail(ctx context.Context) error {
 		w.problem(Unsigned, rows[0], "no checkpoint covers it")
 		return nil
 	}
-	_, hashes, err := w.store.AuditCounts(ctx)
+	_, last, err := w.store.AuditEnds(ctx)
 	if err != nil {
 		return err
 	}
-	if want := storedHashes(w.report.Size); hashes != want {
-		w.problem(Unsigned, Row{Index: w.report.Size}, "%d hashes are stored, %d records have %d: records were removed from the end", hashes, w.report.Size, want)
+	if want := storedHashes(w.report.Size) - 1; last != want {
+		w.problem(Unsigned, Row{Index: w.report.Size}, "the last stored hash is %d, that of %d records is %d: records were removed from the end", last, w.report.Size, want)
 	}
 	return nil
 }
@@ -333,5 +410,9 @@ func storedHashes(size int64) int64 {
 }
 
 func (w *walk) problem(kind string, row Row, format string, args ...any) {
-	w.report.Problem = &Problem{Kind: kind, Index: row.Index, Time: row.Time, Action: row.Action, Detail: fmt.Sprintf(format, args...)}
+	w.report.Problem = problemAt(kind, row, format, args...)
+}
+
+func problemAt(kind string, row Row, format string, args ...any) *Problem {
+	return &Problem{Kind: kind, Index: row.Index, Time: row.Time, Action: row.Action, Detail: fmt.Sprintf(format, args...)}
 }

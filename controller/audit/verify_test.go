@@ -264,7 +264,25 @@ func (noLog) NewestCheckpoint(context.Context) (audit.SignedCheckpoint, error) {
 	return audit.SignedCheckpoint{}, nil
 }
 
-func (noLog) AuditCounts(context.Context) (pending, hashes int64, err error) { return 0, 0, nil }
+func (noLog) AuditEnds(context.Context) (pending, lastHash int64, err error) { return 0, -1, nil }
+
+func (noLog) NewestAudit(context.Context, audit.Action) (audit.Row, bool, error) {
+	return audit.Row{}, false, nil
+}
+
+func (noLog) AuditOf(context.Context, audit.Action, int64, int) ([]audit.Row, error) {
+	return nil, nil
+}
+
+func (noLog) RenewalsBetween(context.Context, int64, int64, int) ([]audit.Renewal, error) {
+	return nil, nil
+}
+
+func (noLog) AuditHashes(context.Context, []int64) ([]tlog.Hash, error) { return nil, audit.ErrNoHash }
+
+func (noLog) AuditMark(context.Context) (string, error) { return "", nil }
+
+func (noLog) PutAuditMark(context.Context, string) error { return nil }
 
 // TestTheFirstSelfCheckIsAtOnce: the controller is not ready before it.
 func TestTheFirstSelfCheckIsAtOnce(t *testing.T) {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,8 +64,8 @@ func NewWitnesses(store WitnessStore, seq *Sequencer, trail *Log) *Witnesses {
 func (w *Witnesses) Size() int64 { return w.head().Size }
 
 // Offer is the newest checkpoint with a proof from the size that a connector
-// witnessed last. Where no proof can be made, because our log is shorter, the
-// offer has none, and the connector will say so.
+// witnessed last. Where no proof can be made, because our log is shorter or retention has
+// removed what it takes, the offer has none, and the connector will say so.
 func (w *Witnesses) Offer(ctx context.Context, from int64) (witness.Offer, error) {
 	head := w.head()
 	o := witness.Offer{VerifierKey: w.verify, Note: []byte(head.Note)}
@@ -72,8 +73,13 @@ func (w *Witnesses) Offer(ctx context.Context, from int64) (witness.Offer, error
 		return o, nil
 	}
 	o.From = from
-	var err error
-	o.Proof, err = w.prove(ctx, head.Size, from)
+	proof, err := w.prove(ctx, head.Size, from)
+	if errors.Is(err, ErrNoHash) {
+		w.log.Warn("no proof for a connector that has been away for longer than the retention of the audit log: see docs/audit.md",
+			zap.Int64("witnessed", from))
+		return o, nil
+	}
+	o.Proof = proof
 	return o, err
 }
 

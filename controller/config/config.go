@@ -109,6 +109,7 @@ func Default() Config {
 		},
 		SVIDTTL:   SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
 		Clones:    Alert,
+		Audit:     defaultAudit(),
 		PolicyAge: 24 * time.Hour,
 		Tracing:   otlp.DefaultConfig(),
 		Log:       logging.DefaultConfig(),

@@ -36,7 +36,7 @@ type AuditLog interface {
 // AuditReports takes what peers prove and report for the audit log;
 // audit.Collector is it.
 type AuditReports interface {
-	SVID(s audit.SVID)
+	Renewed(r audit.Renewal)
 	Sessions(connector string, refused []audit.SessionRefusal, more uint64)
 	// Proofs notes the proofs that a member or this controller refused.
 	Proofs(reporter string, refused []audit.ProofRefusal, more uint64)
@@ -54,13 +54,13 @@ type Recording struct {
 
 // ConnectorProved implements Attendance.
 func (r Recording) ConnectorProved(id string, stream uint64, svid presence.SVID) {
-	r.Reports.SVID(audit.SVID{Member: "connector/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
+	r.Reports.Renewed(audit.Renewal{Member: "connector/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
 	r.Attendance.ConnectorProved(id, stream, svid)
 }
 
 // TunnelerProved implements Attendance.
 func (r Recording) TunnelerProved(id string, stream uint64, svid presence.SVID) {
-	r.Reports.SVID(audit.SVID{Member: "tunneler/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
+	r.Reports.Renewed(audit.Renewal{Member: "tunneler/" + id, Serial: svid.Serial, Authority: svid.AuthorityID, NotAfter: svid.NotAfter})
 	r.Attendance.TunnelerProved(id, stream, svid)
 }
 

@@ -25,7 +25,7 @@ type auditLog struct {
 	answers  []string
 	refusals []audit.SessionRefusal
 	more     uint64
-	svids    []audit.SVID
+	svids    []audit.Renewal
 	proofs   []string
 	unlisted uint64
 	turns    chan struct{} // nil: nobody has a turn
@@ -72,7 +72,7 @@ func (l *auditLog) Witnessed(_ context.Context, connector string, _ int64, failu
 	return nil
 }
 
-func (l *auditLog) SVID(s audit.SVID) {
+func (l *auditLog) Renewed(s audit.Renewal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.svids = append(l.svids, s)

@@ -200,7 +200,7 @@ func TestEnrollRefusalsLookAlike(t *testing.T) {
 			events, err := w.store.AuditSince(t.Context(), time.Time{})
 			require.NoError(t, err)
 			last := events[len(events)-1]
-			require.Contains(t, []string{last.Reason, last.Action}, c.reason)
+			require.Contains(t, []string{last.Reason, string(last.Action)}, c.reason)
 			require.Contains(t, last.Source, "127.0.0.1:")
 			require.Contains(t, enroll.Refusals(), w.results.last(), "counted by reason, which the caller is not told")
 			require.NotEmpty(t, last.RequestID)

@@ -19,7 +19,7 @@ import (
 type lateReports struct{ to atomic.Pointer[auditLog] }
 
 // SVID implements control.AuditReports.
-func (*lateReports) SVID(audit.SVID) {}
+func (*lateReports) Renewed(audit.Renewal) {}
 
 // Sessions implements control.AuditReports.
 func (*lateReports) Sessions(string, []audit.SessionRefusal, uint64) {}

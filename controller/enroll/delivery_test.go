@@ -145,7 +145,7 @@ func TestASecondOpeningIsRefusedAndTold(t *testing.T) {
 		require.Equal(t, enroll.Revoked, tok.State(w.clock.Now()))
 		_, err = w.Redeem(t.Context(), redemption(token, connector, enrolltest.NewKey(t)))
 		require.Equal(t, "revoked", enroll.RefusalOf(err), "whoever was first")
-		actions := map[string]int{}
+		actions := map[audit.Action]int{}
 		events, err := w.store.AuditSince(t.Context(), time.Time{})
 		require.NoError(t, err)
 		for _, e := range events {

@@ -23,7 +23,7 @@ func TestEachChangeSaysWhatWasBeforeAndAfter(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		do            func(t *testing.T, w *world)
-		action        string
+		action        audit.Action
 		before, after state
 	}{
 		"a token is made": {

@@ -139,11 +139,11 @@ func TestTheFeedTellsWhatTheLogSays(t *testing.T) {
 		{Kind: changelog.Policy, ID: "7", Op: changelog.Changed},
 		{Kind: changelog.Network, ID: "default", Op: changelog.Changed},
 		{Kind: "added by a later version", ID: "x", Op: changelog.Changed},
-		{Kind: changelog.Audit, Op: audit.SessionRevoke},
+		{Kind: changelog.Audit, Op: changelog.Op(audit.SessionRevoke)},
 	}))
 	require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Person, ID: "p", Op: changelog.Deleted}}))
 	got, _ := read(t, s)
-	require.Equal(t, []string{"token tok_1 created", "audit  " + audit.SessionRevoke, "person p deleted"}, got)
+	require.Equal(t, []string{"token tok_1 created", "audit  " + string(audit.SessionRevoke), "person p deleted"}, got)
 	for _, kind := range events.Kinds() {
 		require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Kind(kind), ID: "x", Op: "y"}}))
 		got, _ = read(t, s)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 )
 
@@ -40,8 +41,10 @@ type Event struct {
 	// ID of the thing: of a connector, a token, …; empty for the audit log.
 	ID string
 	At time.Time
-	// Change is one word on what happened, such as "ONLINE" or "token.create".
+	// Change is one word on what happened, such as "ONLINE"; of Audit it is the action.
 	Change string
+	// Action is what the audit log recorded; of Audit only.
+	Action audit.Action
 }
 
 // Limits of subscriptions.
@@ -80,9 +83,14 @@ func NewHub(now func() time.Time) *Hub {
 
 // Publish tells all subscribers. It never blocks.
 func (h *Hub) Publish(kind Kind, id, change string) {
+	e := Event{Kind: kind, ID: id, Change: change}
+	if kind == Audit {
+		e.Action = audit.Action(change)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ring[h.next%Ring] = Event{Kind: kind, ID: id, Change: change, At: h.now().UTC()}
+	e.At = h.now().UTC()
+	h.ring[h.next%Ring] = e
 	h.next++
 	h.wake()
 }

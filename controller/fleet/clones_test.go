@@ -254,7 +254,7 @@ func TestQuarantineRevokesEveryMemberOfTheHost(t *testing.T) {
 	require.NoError(t, err)
 	actions := map[string]int{}
 	for _, e := range all {
-		actions[e.Action+" "+e.Target]++
+		actions[string(e.Action)+" "+e.Target]++
 	}
 	require.Equal(t, map[string]int{
 		"host.cloned host/" + string(h.ID): 1, "member.revoke connector/c-01": 1, "member.revoke tunneler/t-01": 1,

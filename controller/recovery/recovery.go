@@ -213,7 +213,7 @@ func (b Beginning) adopt(ctx context.Context, tx Tx) error {
 
 func encode(sum [sha256.Size]byte) string { return base64.StdEncoding.EncodeToString(sum[:]) }
 
-func record(ctx context.Context, tx Tx, e audit.Event, action string, before, after map[string]any) error {
+func record(ctx context.Context, tx Tx, e audit.Event, action audit.Action, before, after map[string]any) error {
 	was, err := json.Marshal(before)
 	if err != nil {
 		return err

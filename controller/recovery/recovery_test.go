@@ -62,7 +62,7 @@ func checkpointedAt(t *testing.T, s *store.Store, size int64) string {
 	return signer.VerifierKey
 }
 
-func events(t *testing.T, s *store.Store, action string) (out []audit.Event) {
+func events(t *testing.T, s *store.Store, action audit.Action) (out []audit.Event) {
 	t.Helper()
 	all, err := s.AuditSince(t.Context(), time.Time{})
 	require.NoError(t, err)

@@ -208,7 +208,7 @@ func TestAnEmergency(t *testing.T) {
 	})
 }
 
-func actions(s *scene) (out []string) {
+func actions(s *scene) (out []audit.Action) {
 	for _, e := range s.store.Events() {
 		out = append(out, e.Action)
 	}

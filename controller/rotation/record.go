@@ -97,7 +97,7 @@ func (m *Manager) halt(ctx context.Context, r Rotation, s State, reason string) 
 	return err
 }
 
-func haltAction(s State) string {
+func haltAction(s State) audit.Action {
 	switch s {
 	case Paused:
 		return audit.RotationPause

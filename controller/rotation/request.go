@@ -159,7 +159,7 @@ func (m *Manager) Abort(ctx context.Context, q Request) (Rotation, error) {
 }
 
 // decide changes the unfinished rotation as an operator asks.
-func (m *Manager) decide(ctx context.Context, q Request, action string, change func(*Rotation) error) (Rotation, error) {
+func (m *Manager) decide(ctx context.Context, q Request, action audit.Action, change func(*Rotation) error) (Rotation, error) {
 	var r Rotation
 	err := m.cfg.Store.RotationTx(ctx, func(tx Tx) error {
 		var err error
@@ -182,7 +182,7 @@ func (m *Manager) decide(ctx context.Context, q Request, action string, change f
 }
 
 // event is what q made of a rotation that was before.
-func (q Request) event(action string, r Rotation, before string) audit.Event {
+func (q Request) event(action audit.Action, r Rotation, before string) audit.Event {
 	return audit.Event{
 		Actor: q.Actor, Action: action, Target: "rotation/" + r.ID, Outcome: audit.Success, Reason: string(r.Phase),
 		RequestID: q.RequestID, Source: q.From, Before: before, After: r.auditState(),

@@ -108,7 +108,7 @@ func TestEachStepSaysWhatWasBeforeAndAfter(t *testing.T) {
 			Phase     rotation.Phase `json:"phase"`
 			Emergency bool           `json:"emergency"`
 		}
-		last, seen := "", map[string]int{}
+		last, seen := "", map[audit.Action]int{}
 		for _, e := range s.store.Events() {
 			seen[e.Action]++
 			require.Equal(t, last, e.Before, "each begins where the one before ended: %s", e.Action)

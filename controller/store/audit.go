@@ -28,7 +28,7 @@ type execer interface {
 func appendAudit(ctx context.Context, db execer, e audit.Event) error {
 	_, err := db.ExecContext(ctx,
 		`INSERT INTO audit (`+eventColumns+`, leaf_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		micros(e.Time), e.Actor, e.Action, e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source, e.Before, e.After, audit.LeafVersion)
+		micros(e.Time), e.Actor, string(e.Action), e.Target, string(e.Outcome), e.Reason, e.RequestID, e.Source, e.Before, e.After, audit.LeafVersion)
 	return err
 }
 

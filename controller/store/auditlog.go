@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +52,10 @@ func fenced(r sql.Result, err error) error {
 // comes first and locks it: whoever takes over waits until this batch has ended,
 // or makes it fail.
 func (s *Store) SequenceTx(ctx context.Context, epoch int64, fn func(audit.SequenceTx) error) error {
+	return s.sequencerTx(ctx, epoch, func(t *Tx) error { return fn(t) })
+}
+
+func (s *Store) sequencerTx(ctx context.Context, epoch int64, fn func(*Tx) error) error {
 	return s.tx(ctx, func(t *Tx) error {
 		if err := fenced(t.sql.ExecContext(ctx, `UPDATE audit_sequencer SET epoch = epoch WHERE id = 1 AND epoch = ?`, epoch)); err != nil {
 			return err
@@ -68,10 +74,27 @@ func (s *Store) AuditPending(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// AuditCounts implements audit.VerifyStore.
-func (s *Store) AuditCounts(ctx context.Context) (pending, hashes int64, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM audit WHERE idx IS NULL), (SELECT count(*) FROM audit_hashes)`).Scan(&pending, &hashes)
-	return pending, hashes, err
+// AuditEnds implements audit.VerifyStore.
+func (s *Store) AuditEnds(ctx context.Context) (pending, lastHash int64, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM audit WHERE idx IS NULL), coalesce((SELECT max(position) FROM audit_hashes), -1)`).Scan(&pending, &lastHash)
+	return pending, lastHash, err
+}
+
+// auditOf reads the events of an action; those that have no index have none below a limit.
+const auditOf = `SELECT ` + rowColumns + ` FROM audit WHERE action = ? AND seq < 9223372036854775807 AND idx < ? ORDER BY seq DESC LIMIT ?`
+
+// AuditOf implements audit.VerifyStore.
+func (s *Store) AuditOf(ctx context.Context, a audit.Action, below int64, limit int) ([]audit.Row, error) {
+	return collect(ctx, s.db, auditRow, auditOf, string(a), below, limit)
+}
+
+// NewestAudit implements audit.VerifyStore.
+func (s *Store) NewestAudit(ctx context.Context, a audit.Action) (r audit.Row, found bool, err error) {
+	rows, err := s.AuditOf(ctx, a, math.MaxInt64, 1)
+	if err != nil || len(rows) == 0 {
+		return audit.Row{}, false, err
+	}
+	return rows[0], true, nil
 }
 
 const rowColumns = `seq, coalesce(idx, -1), leaf_version, ` + eventColumns
@@ -147,7 +170,7 @@ func auditHashes(ctx context.Context, q querier, positions []int64) ([]tlog.Hash
 	for i, p := range positions {
 		h, ok := found[p]
 		if !ok {
-			return nil, fmt.Errorf("hash %d of the audit log is missing", p)
+			return nil, fmt.Errorf("hash %d: %w", p, audit.ErrNoHash)
 		}
 		out[i] = h
 	}
@@ -174,15 +197,19 @@ func (s *Store) HashPosition(ctx context.Context, h tlog.Hash) (int64, error) {
 	return at, err
 }
 
+// hashesAtOnce is how many hashes one statement writes.
+const hashesAtOnce = 250
+
 // PutAuditHashes implements audit.SequenceTx.
 func (t *Tx) PutAuditHashes(ctx context.Context, first int64, hashes []tlog.Hash) error {
-	insert, err := t.sql.PrepareContext(ctx, `INSERT INTO audit_hashes (position, hash) VALUES (?, ?)`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = insert.Close() }()
-	for i, h := range hashes {
-		if _, err := insert.ExecContext(ctx, first+int64(i), h[:]); err != nil {
+	for some := range slices.Chunk(hashes, hashesAtOnce) {
+		args := make([]any, 0, 2*len(some))
+		for _, h := range some {
+			args = append(args, first, h[:])
+			first++
+		}
+		places := strings.Repeat(", (?, ?)", len(some))[2:]
+		if _, err := t.sql.ExecContext(ctx, `INSERT INTO audit_hashes (position, hash) VALUES `+places, args...); err != nil { //nolint:gosec // only placeholders
 			return err
 		}
 	}

@@ -21,11 +21,17 @@ CREATE TABLE audit (
     source     TEXT NOT NULL
 , before TEXT NOT NULL DEFAULT '', after TEXT NOT NULL DEFAULT '', idx INTEGER, leaf_version INTEGER NOT NULL DEFAULT 1);
 
+CREATE INDEX audit_action ON audit (action, seq);
+
+CREATE INDEX audit_actor ON audit (actor, seq);
+
 CREATE UNIQUE INDEX audit_idx ON audit (idx);
+
+CREATE INDEX audit_outcome ON audit (outcome, seq);
 
 CREATE INDEX audit_pending ON audit (seq) WHERE idx IS NULL;
 
-CREATE INDEX audit_target ON audit (target, action);
+CREATE INDEX audit_target ON audit (target, seq);
 
 CREATE INDEX audit_time ON audit (time);
 
@@ -40,6 +46,12 @@ CREATE TABLE audit_hashes (
     hash     BLOB NOT NULL
 );
 
+CREATE TABLE audit_segments (
+    number INTEGER PRIMARY KEY,
+    bytes  BIGINT NOT NULL,
+    newest BIGINT NOT NULL -- time of its newest event
+);
+
 CREATE TABLE audit_sequencer (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     epoch       INTEGER NOT NULL,
@@ -50,6 +62,11 @@ CREATE TABLE audit_sequencer (
 CREATE TABLE audit_sinks (
     name     TEXT PRIMARY KEY,
     position INTEGER NOT NULL
+);
+
+CREATE TABLE audit_verified (
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    mark TEXT NOT NULL
 );
 
 CREATE TABLE audit_witnesses (
@@ -257,6 +274,29 @@ CREATE TABLE signing_keys (
     seed       BLOB NOT NULL, -- sealed
     created_at INTEGER NOT NULL
 );
+
+CREATE TABLE svid_anchors (
+    first_seq INTEGER PRIMARY KEY,
+    last_seq  BIGINT NOT NULL,
+    first_at  BIGINT NOT NULL, -- ms
+    last_at   BIGINT NOT NULL  -- ms
+);
+
+CREATE TABLE svid_names (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE svid_renewals (
+    seq       INTEGER PRIMARY KEY,
+    time      BIGINT NOT NULL, -- ms
+    member    INTEGER NOT NULL,
+    serial    BLOB NOT NULL,
+    authority INTEGER NOT NULL,
+    not_after BIGINT NOT NULL -- s
+);
+
+CREATE INDEX svid_renewals_member ON svid_renewals (member, seq);
 
 CREATE TABLE timelines (
     number           BIGINT PRIMARY KEY,

@@ -116,7 +116,7 @@ func lastEventID(r *http.Request) string {
 // mayEndSessions says whether the news can be about the reader's own session or key:
 // then it is checked before anything is written.
 func mayEndSessions(e events.Event) bool {
-	return e.Kind == events.Person || e.Kind == events.Key || e.Kind == events.Audit && e.Change == audit.SessionRevoke
+	return e.Kind == events.Person || e.Kind == events.Key || e.Action == audit.SessionRevoke
 }
 
 // stillMay asks again who calls. A stream must not outlive the session or the key

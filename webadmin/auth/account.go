@@ -114,7 +114,7 @@ func (m *Account) RecoveryCodesLeft(ctx context.Context, a Active) (int, error) 
 	return m.Store.AuthRows().CountRecoveryCodes(ctx, a.Person.ID)
 }
 
-func (m *Account) change(ctx context.Context, a Active, from From, action string, fn func(tx Tx, p *Person) error) error {
+func (m *Account) change(ctx context.Context, a Active, from From, action audit.Action, fn func(tx Tx, p *Person) error) error {
 	return m.Store.AuthTx(ctx, func(tx Tx) error {
 		p, err := tx.Person(ctx, a.Person.ID)
 		if err != nil {

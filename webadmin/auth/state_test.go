@@ -23,8 +23,9 @@ func TestEachChangeSaysWhatWasBeforeAndAfter(t *testing.T) {
 		active  = `{"name":"ci","scopes":["fleet:read"],"expires_at":"2030-04-02T03:04:05Z"}`
 	)
 	for name, tc := range map[string]struct {
-		do                    func(t *testing.T, e *authtest.Env, in auth.SignedIn) error
-		action, before, after string
+		do            func(t *testing.T, e *authtest.Env, in auth.SignedIn) error
+		action        audit.Action
+		before, after string
 	}{
 		"a person is invited": {nil, audit.PersonCreate, "", invited},
 		"a person sets up":    {nil, audit.PersonSetup, invited, set},

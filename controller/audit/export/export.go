@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 // Store is what an Exporter reads, and where it keeps its positions.
 type Store interface {
 	AuditRows(ctx context.Context, from int64, limit int) ([]audit.Row, error)
+	RenewalsBetween(ctx context.Context, first, last int64, limit int) ([]audit.Renewal, error)
 	SinkPosition(ctx context.Context, name string) (int64, error)
 	SetSinkPosition(ctx context.Context, name string, position int64) error
 }
@@ -37,16 +39,28 @@ type Sink interface {
 	Close() error
 }
 
-// Batch is some events in order.
+// Stream is what a batch is of. Each one has a position of its own.
+type Stream string
+
+// Streams.
+const (
+	Events   Stream = "events"
+	Renewals Stream = "renewals" // of SVIDs
+)
+
+// Batch is some records of one stream in order.
 type Batch struct {
-	First   int64
+	Stream  Stream
+	First   int64 // index of the first event, or seq of the first renewal
 	Records []Record
 }
 
-// Record is an event and its line.
+// Record is an event or a renewal, and its line.
 type Record struct {
-	Row  audit.Row
-	Line []byte // JSON, without the newline
+	At      int64 // index or seq
+	Time    time.Time
+	Refused bool   // the event is a refusal
+	Line    []byte // JSON, without the newline
 }
 
 // Line is the JSON of an exported event, the same in all sinks and in the admin API.
@@ -57,6 +71,7 @@ type Line struct {
 	Action    string          `json:"action"`
 	Target    string          `json:"target"`
 	Outcome   string          `json:"outcome"`
+	Level     string          `json:"level"`
 	Reason    string          `json:"reason,omitempty"`
 	RequestID string          `json:"request_id,omitempty"`
 	Source    string          `json:"source,omitempty"`
@@ -73,8 +88,29 @@ func Encode(r audit.Row) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(Line{
-		Index: r.Index, Time: r.Time, Actor: r.Actor, Action: r.Action, Target: r.Target, Outcome: string(r.Outcome),
+		Index: r.Index, Time: r.Time, Actor: r.Actor, Action: string(r.Action), Target: r.Target, Outcome: string(r.Outcome), Level: r.Level().String(),
 		Reason: r.Reason, RequestID: r.RequestID, Source: r.Source, Before: state(r.Before), After: state(r.After), LeafHash: h[:],
+	})
+}
+
+// RenewalLine is the JSON of an exported renewal, the same in all sinks and in the admin API.
+type RenewalLine struct {
+	Seq       int64     `json:"seq"`
+	Time      time.Time `json:"time"`
+	Action    string    `json:"action"` // RenewalAction; no event of the log has it
+	Member    string    `json:"member"`
+	Serial    string    `json:"serial"`
+	Authority string    `json:"authority"`
+	NotAfter  time.Time `json:"not_after"`
+}
+
+// RenewalAction tells the lines of renewals from those of events.
+const RenewalAction = "svid.renewal"
+
+// EncodeRenewal makes the line of a renewal.
+func EncodeRenewal(r audit.Renewal) ([]byte, error) {
+	return json.Marshal(RenewalLine{
+		Seq: r.Seq, Time: r.Time, Action: RenewalAction, Member: r.Member, Serial: r.Serial, Authority: r.Authority, NotAfter: r.NotAfter,
 	})
 }
 
@@ -174,7 +210,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for name, sink := range e.cfg.Sinks {
 		g.Go(func() error {
-			r := &runner{exporter: e, cfg: e.cfg, name: name, sink: sink, position: -1, log: e.cfg.Log.With(zap.String("sink", name))}
+			r := &runner{exporter: e, cfg: e.cfg, name: name, sink: sink, positions: map[Stream]int64{}, log: e.cfg.Log.With(zap.String("sink", name))}
 			return errors.Join(r.run(gctx), sink.Close())
 		})
 	}
@@ -183,13 +219,13 @@ func (e *Exporter) Run(ctx context.Context) error {
 
 // runner is one sink.
 type runner struct {
-	exporter *Exporter
-	cfg      Config
-	name     string
-	sink     Sink
-	position int64 // -1 until it was read
-	failing  logging.Reminder
-	log      *zap.Logger
+	exporter  *Exporter
+	cfg       Config
+	name      string
+	sink      Sink
+	positions map[Stream]int64 // that were read
+	failing   logging.Reminder
+	log       *zap.Logger
 }
 
 // run delivers what there is, waits for more, and backs off after a fault: 250 ms
@@ -246,26 +282,49 @@ func (r *runner) report(err error) {
 	})
 	if err == nil {
 		if r.failing.Over() {
-			r.log.Info("audit export works again", zap.Int64("position", r.position))
+			r.log.Info("audit export works again", zap.Any("positions", r.positions))
 		}
 		return
 	}
 	if due, attempts := r.failing.Due(r.cfg.Now()); due {
-		r.log.Warn("audit export failed, retrying", zap.Int64("position", r.position), zap.Int("attempts", attempts), zap.Error(err))
+		r.log.Warn("audit export failed, retrying", zap.Any("positions", r.positions), zap.Int("attempts", attempts), zap.Error(err))
 	}
 }
 
-// batch delivers one batch. The position moves after the delivery: killed in
-// between, the same events are delivered again, and their index tells.
+// batch delivers one batch of each stream. A position moves after the delivery: killed in
+// between, the same records are delivered again, and their index or seq tells.
 func (r *runner) batch(ctx context.Context) (delivered bool, err error) {
-	if r.position < 0 {
-		if r.position, err = r.cfg.Store.SinkPosition(ctx, r.name); err != nil {
-			r.position = -1
+	for _, of := range []struct {
+		stream Stream
+		read   func(ctx context.Context, from int64) (Batch, error)
+	}{{Events, r.events}, {Renewals, r.renewals}} {
+		some, err := r.deliver(ctx, of.stream, of.read)
+		if err != nil {
 			return false, err
 		}
+		delivered = delivered || some
 	}
-	rows, err := r.cfg.Store.AuditRows(ctx, r.position, batchSize)
-	if err != nil || len(rows) == 0 {
+	return delivered, nil
+}
+
+// positionName is the name of a stream's position in the database.
+func (r *runner) positionName(s Stream) string {
+	if s == Events {
+		return r.name
+	}
+	return r.name + "/" + string(s)
+}
+
+func (r *runner) deliver(ctx context.Context, s Stream, read func(ctx context.Context, from int64) (Batch, error)) (delivered bool, err error) {
+	position, known := r.positions[s]
+	if !known {
+		if position, err = r.cfg.Store.SinkPosition(ctx, r.positionName(s)); err != nil {
+			return false, err
+		}
+		r.positions[s] = position
+	}
+	b, err := read(ctx, position)
+	if err != nil || len(b.Records) == 0 {
 		return false, err
 	}
 	r.exporter.note(r.name, func(s *State) {
@@ -273,23 +332,44 @@ func (r *runner) batch(ctx context.Context) (delivered bool, err error) {
 			s.WaitingSince = r.cfg.Now()
 		}
 	})
-	b := Batch{First: rows[0].Index}
-	for _, row := range rows {
-		line, err := Encode(row)
-		if err != nil {
-			return false, fmt.Errorf("event %d: %w", row.Index, err)
-		}
-		b.Records = append(b.Records, Record{Row: row, Line: line})
+	if b.First = b.Records[0].At; position > 0 && b.First > position {
+		r.log.Error("retention removed audit records before they were exported", zap.String("stream", string(s)), zap.Int64("from", position), zap.Int64("to", b.First-1))
 	}
 	if err := r.sink.Deliver(ctx, b); err != nil {
 		return false, err
 	}
-	next := rows[len(rows)-1].Index + 1
-	if err := r.cfg.Store.SetSinkPosition(ctx, r.name, next); err != nil {
+	next := b.Records[len(b.Records)-1].At + 1
+	if err := r.cfg.Store.SetSinkPosition(ctx, r.positionName(s), next); err != nil {
 		return false, err
 	}
-	r.position = next
+	r.positions[s] = next
 	return true, nil
+}
+
+func (r *runner) events(ctx context.Context, from int64) (Batch, error) {
+	b := Batch{Stream: Events}
+	rows, err := r.cfg.Store.AuditRows(ctx, from, batchSize)
+	for _, row := range rows {
+		line, err := Encode(row)
+		if err != nil {
+			return b, fmt.Errorf("event %d: %w", row.Index, err)
+		}
+		b.Records = append(b.Records, Record{At: row.Index, Time: row.Time, Refused: row.Outcome != audit.Success, Line: line})
+	}
+	return b, err
+}
+
+func (r *runner) renewals(ctx context.Context, from int64) (Batch, error) {
+	b := Batch{Stream: Renewals}
+	all, err := r.cfg.Store.RenewalsBetween(ctx, from, math.MaxInt64, batchSize)
+	for _, it := range all {
+		line, err := EncodeRenewal(it)
+		if err != nil {
+			return b, fmt.Errorf("renewal %d: %w", it.Seq, err)
+		}
+		b.Records = append(b.Records, Record{At: it.Seq, Time: it.Time, Line: line})
+	}
+	return b, err
 }
 
 // lines joins a batch, one line each.

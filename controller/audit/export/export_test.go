@@ -33,6 +33,7 @@ const soon = 10 * time.Second
 type log struct {
 	mu        sync.Mutex
 	size      int64
+	renewals  int64
 	positions map[string]int64
 	subs      []chan struct{}
 }
@@ -51,6 +52,20 @@ func (l *log) AuditRows(_ context.Context, from int64, limit int) (out []audit.R
 	defer l.mu.Unlock()
 	for i := from; i < l.size && len(out) < limit; i++ {
 		out = append(out, row(i))
+	}
+	return out, nil
+}
+
+func renewal(i int64) audit.Renewal {
+	at := time.Unix(1767323045+i, 678000000).UTC()
+	return audit.Renewal{Seq: i, Time: at, Member: "connector/c", Serial: "5f0c9a", Authority: "ab", NotAfter: at.Truncate(time.Second)}
+}
+
+func (l *log) RenewalsBetween(_ context.Context, first, last int64, limit int) (out []audit.Renewal, _ error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := max(first, 1); i <= min(last, l.renewals) && len(out) < limit; i++ {
+		out = append(out, renewal(i))
 	}
 	return out, nil
 }
@@ -321,4 +336,32 @@ func TestEncodeKeepsADamagedRowReadable(t *testing.T) {
 	r.LeafVersion = 9
 	_, err = export.Encode(r)
 	require.Error(t, err)
+}
+
+// TestRenewalsAreExportedBesideTheEvents: each stream has its own position, and its lines tell
+// which they are of.
+func TestRenewalsAreExportedBesideTheEvents(t *testing.T) {
+	t.Parallel()
+	l := newLog(3)
+	l.renewals = 450
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	stop := run(t, l, map[string]export.Sink{"file": export.NewFile(path, nil)})
+	eventually(t, "both", func() bool { return l.at("file") == 3 && l.at("file/renewals") == 451 })
+	stop()
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	events, next := 0, int64(1)
+	for text := range strings.Lines(string(raw)) {
+		var line export.RenewalLine
+		require.NoError(t, json.Unmarshal([]byte(text), &line))
+		if line.Action != export.RenewalAction {
+			events++
+			continue
+		}
+		require.Equal(t, next, line.Seq)
+		require.Equal(t, "connector/c", line.Member)
+		next++
+	}
+	require.Equal(t, 3, events)
+	require.Equal(t, int64(451), next)
 }

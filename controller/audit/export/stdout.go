@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -17,7 +18,7 @@ const pipeBuf = 4096
 type Output struct {
 	f    *os.File
 	rest []byte // of a batch that was written in part
-	of   int64  // the First of that batch
+	of   string // which batch that is
 }
 
 // NewOutput returns a sink that writes to f and does not close it.
@@ -25,8 +26,8 @@ func NewOutput(f *os.File) *Output { return &Output{f: f} }
 
 // Deliver implements Sink.
 func (s *Output) Deliver(ctx context.Context, b Batch) error {
-	if s.rest == nil || s.of != b.First {
-		s.rest, s.of = b.lines(), b.First
+	if is := fmt.Sprint(b.Stream, b.First); s.rest == nil || s.of != is {
+		s.rest, s.of = b.lines(), is
 	}
 	for len(s.rest) > 0 {
 		if err := s.writable(ctx); err != nil {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
 
 const (
@@ -92,14 +90,14 @@ func (s *Syslog) Deliver(ctx context.Context, b Batch) error {
 
 func (s *Syslog) message(r Record) []byte {
 	severity := informational
-	if r.Row.Outcome != audit.Success {
+	if r.Refused {
 		severity = notice
 	}
 	text := r.Line
 	head := fmt.Sprintf("<%d>1 %s %s grpccontroller %d audit - ", facility*8+severity,
-		r.Row.Time.Format("2006-01-02T15:04:05.000000Z07:00"), s.hostname, os.Getpid())
+		r.Time.Format("2006-01-02T15:04:05.000000Z07:00"), s.hostname, os.Getpid())
 	if s.network != "tcp" && len(head)+len(text) > maxDatagram {
-		text = []byte(`{"index":` + strconv.FormatInt(r.Row.Index, 10) + `,"error":"too long for a datagram"}`)
+		text = []byte(`{"index":` + strconv.FormatInt(r.At, 10) + `,"error":"too long for a datagram"}`)
 	}
 	m := append([]byte(head), text...)
 	if s.network == "tcp" {

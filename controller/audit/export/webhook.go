@@ -19,8 +19,12 @@ import (
 // and that t is not old, before it reads the body.
 const SignatureHeader = "X-Audit-Signature"
 
-// FirstIndexHeader carries the index of the first event of the body.
-const FirstIndexHeader = "X-Audit-First-Index"
+// FirstIndexHeader carries the index of the first event of the body, or the seq of its first
+// renewal; StreamHeader says of which.
+const (
+	FirstIndexHeader = "X-Audit-First-Index"
+	StreamHeader     = "X-Audit-Stream"
+)
 
 const (
 	webhookTimeout = 15 * time.Second
@@ -53,6 +57,7 @@ func (s *Webhook) Deliver(ctx context.Context, b Batch) error {
 	}
 	at := strconv.FormatInt(s.now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/x-ndjson")
+	req.Header.Set(StreamHeader, string(b.Stream))
 	req.Header.Set(FirstIndexHeader, strconv.FormatInt(b.First, 10))
 	req.Header.Set(SignatureHeader, "t="+at+",v1="+Signature(s.secret, at, body))
 	res, err := s.client.Do(req)

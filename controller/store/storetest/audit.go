@@ -50,29 +50,50 @@ func findAudit(t *testing.T, open func(string) Store) {
 		"by outcome":                      {audit.Query{Limit: 2, Outcome: "denied"}, []int64{10, 8}},
 		"since a time":                    {audit.Query{Limit: 9, Since: start().Add(8 * time.Minute)}, []int64{10, 9}},
 		"until a time, which is excluded": {audit.Query{Limit: 9, Until: start().Add(2 * time.Minute)}, []int64{2, 1}},
+		"by level":                        {audit.Query{Limit: 2, Level: audit.Warning}, []int64{10, 8}},
+		"by two fields":                   {audit.Query{Limit: 9, Actor: "person:p1", Target: "token/tok_e"}, []int64{5}},
 		"by text in any case":             {audit.Query{Limit: 1, Text: "100% OF_IT \\"}, []int64{10}},
 		"by text in a state":              {audit.Query{Limit: 1, Text: `"n":1`}, []int64{10}},
 		"a text that is not there":        {audit.Query{Limit: 9, Text: "100_"}, nil},
 	} {
-		rows, err := s.FindAudit(t.Context(), c.q)
+		page, err := s.FindAudit(t.Context(), c.q)
 		require.NoError(t, err, name)
 		var got []int64
-		for _, r := range rows {
+		for _, r := range page.Rows {
 			got = append(got, r.Seq)
 			require.Equal(t, int64(-1), r.Index)
 			require.Equal(t, auditEvent(int(r.Seq-1)), r.Event)
 		}
 		require.Equal(t, c.want, got, name)
 	}
-	n, err := s.CountAudit(t.Context(), audit.Query{Outcome: "denied", Limit: 1, After: 3})
+	pages(t, s)
+	n, err := s.AuditTotal(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, int64(5), n, "of all pages")
+	require.Equal(t, int64(10), n)
 	known, err := s.AuditKnows(t.Context(), auditEvent(3))
 	require.NoError(t, err)
 	require.True(t, known)
 	known, err = s.AuditKnows(t.Context(), audit.Event{Target: "token/tok_a"})
 	require.NoError(t, err)
 	require.False(t, known)
+}
+
+// pages reads all events page by page, each with some that do not match in between.
+func pages(t *testing.T, s Store) {
+	t.Helper()
+	for _, oldest := range []bool{false, true} {
+		q, seen := audit.Query{Outcome: "denied", Text: "ünter", Limit: 2, Oldest: oldest}, 0
+		for range 3 {
+			page, err := s.FindAudit(t.Context(), q)
+			require.NoError(t, err)
+			seen += len(page.Rows)
+			if q.After = page.Next; page.Next == 0 {
+				break
+			}
+		}
+		require.Equal(t, 5, seen)
+		require.Zero(t, q.After, "the last page says that it is")
+	}
 }
 
 func sequenceAudit(t *testing.T, open func(string) Store) {
@@ -104,25 +125,39 @@ func sequenceAudit(t *testing.T, open func(string) Store) {
 	}
 	require.ErrorIs(t, s.SequenceTx(t.Context(), one+1, batch), audit.ErrFenced)
 	require.ErrorIs(t, s.SequenceTx(t.Context(), one, func(tx audit.SequenceTx) error { require.NoError(t, batch(tx)); return errStop }), errStop)
-	newest, err := s.NewestCheckpoint(t.Context())
+	head, err := s.NewestCheckpoint(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, newest, "nothing of a failed batch stays")
+	require.Zero(t, head, "nothing of a failed batch stays")
 	require.NoError(t, s.SequenceTx(t.Context(), one, batch))
-	newest, err = s.NewestCheckpoint(t.Context())
+	head, err = s.NewestCheckpoint(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, note, newest)
+	require.Equal(t, note, head)
 	rows, err := s.AuditRows(t.Context(), 1, 10)
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 	require.Equal(t, auditEvent(1), rows[0].Event)
-	left, hashes, err := s.AuditCounts(t.Context())
+	left, last, err := s.AuditEnds(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []int64{1, 3}, []int64{left, hashes})
+	require.Equal(t, []int64{1, 2}, []int64{left, last})
+	total, err := s.AuditTotal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(3), total, "those that have a place, and the one that waits for it")
+	newest, found, err := s.NewestAudit(t.Context(), audit.TokenCreate)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, int64(1), newest.Index, "the third one has no place")
+	_, found, err = s.NewestAudit(t.Context(), audit.Enroll)
+	require.NoError(t, err)
+	require.False(t, found)
+	of, err := s.AuditOf(t.Context(), audit.TokenCreate, 1, 9)
+	require.NoError(t, err)
+	require.Len(t, of, 1)
+	require.Equal(t, int64(0), of[0].Index)
 	got, err := s.AuditHashes(t.Context(), []int64{2, 0})
 	require.NoError(t, err)
 	require.Equal(t, []tlog.Hash{h, h}, got)
 	_, err = s.AuditHashes(t.Context(), []int64{0, 3})
-	require.Error(t, err, "a hash that is not there is an error, not a zero one")
+	require.ErrorIs(t, err, audit.ErrNoHash, "a hash that is not there is an error, not a zero one")
 
 	two, ok, err := s.AcquireSequencer(t.Context(), audit.Lease{Holder: "b", Now: lease.Until, Until: lease.Until.Add(time.Minute)})
 	require.NoError(t, err)

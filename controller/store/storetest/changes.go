@@ -91,7 +91,7 @@ func changesOf(t *testing.T, open func(string) Store) {
 		}, []string{"request req deleted"}},
 		{"an event", func(tx enroll.Tx) error {
 			return tx.AppendAudit(t.Context(), audit.Event{Time: start(), Action: audit.TokenCreate})
-		}, []string{"audit  " + audit.TokenCreate}},
+		}, []string{"audit  " + string(audit.TokenCreate)}},
 	} {
 		within(t, s, step.do)
 		var got []string

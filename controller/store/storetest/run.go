@@ -36,6 +36,9 @@ type Store interface {
 	audit.WitnessStore
 	audit.VerifyStore
 	audit.QueryStore
+	audit.CheckStore
+	audit.KeeperStore
+	audit.RenewalStore
 	export.Store
 	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
 	replay.Store
@@ -75,6 +78,8 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"audit events are found":                findAudit,
 		"audit events are sequenced":            sequenceAudit,
 		"exporters and witnesses":               auditPositions,
+		"renewals of SVIDs":                     renewals,
+		"segments of the audit log":             segments,
 		"API keys":                              keys,
 		"people":                                people,
 		"sessions":                              sessions,

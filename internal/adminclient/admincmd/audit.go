@@ -2,7 +2,6 @@ package admincmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -18,7 +17,7 @@ import (
 
 func auditCommand() *cobra.Command {
 	return group("audit", "Read and verify the audit log", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{auditList(c), auditExport(c)}
+		return []*cobra.Command{auditList(c), auditExport(c), auditRenewals(c)}
 	})
 }
 
@@ -67,6 +66,7 @@ func registerFilter(fs *pflag.FlagSet, f *adminclient.AuditFilter) {
 	fs.StringVar(&f.Action, "action", "", "only this `action`"+star)
 	fs.StringVar(&f.Target, "target", "", "only events on this `target`"+star)
 	fs.StringVar(&f.Outcome, "outcome", "", "only `success` or denied")
+	fs.StringVar(&f.Level, "level", "", "only this `level` or a higher one: info, notice, warning, alert")
 	fs.StringVar(&f.Text, "query", "", "`text` to look for in all fields")
 	fs.Var(&when{at: &f.Since}, "since", "not before this `time` (RFC 3339), or so long ago (24h)")
 	fs.Var(&when{at: &f.Until}, "until", "before this `time` (RFC 3339), or so long ago (1h)")
@@ -116,11 +116,8 @@ func auditTable(events []adminapi.AuditEvent) cli.Table {
 
 // reasonOf says behind the reason how many equal events this one stands for.
 func reasonOf(e adminapi.AuditEvent) string {
-	var state struct {
-		Count uint64 `json:"count"`
-	}
-	if json.Unmarshal(e.After, &state) != nil || state.Count < 2 {
+	if e.Count < 2 {
 		return e.Reason
 	}
-	return e.Reason + " (" + strconv.FormatUint(state.Count, 10) + " times)"
+	return e.Reason + " (" + strconv.FormatUint(e.Count, 10) + " times)"
 }

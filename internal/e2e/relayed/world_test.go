@@ -89,7 +89,7 @@ func (r *roster) TunnelerReport(connector string, p presence.Report) {
 // refusals takes what the connector says of sessions that it cut.
 type refusals struct{ counted atomic.Uint64 }
 
-func (*refusals) SVID(audit.SVID) {}
+func (*refusals) Renewed(audit.Renewal) {}
 
 func (r *refusals) Sessions(_ string, refused []audit.SessionRefusal, more uint64) {
 	r.counted.Add(uint64(len(refused)) + more)

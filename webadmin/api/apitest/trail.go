@@ -2,61 +2,77 @@ package apitest
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
 
-// Trail is an audit log in memory. It filters by action and target alone; the
-// conformance suite of the store has the rest.
+// Trail is an audit log in memory.
 type Trail struct {
-	mu     sync.Mutex
-	Rows   []audit.Row // oldest first
-	Asked  []audit.Query
-	Head   audit.SignedCheckpoint
-	State  audit.CheckState
-	Others []audit.Witness
-	Err    error
+	mu    sync.Mutex
+	Rows  []audit.Row // oldest first
+	Asked []audit.Query
+	// Renewals are of SVIDs, oldest first.
+	Renewals      []audit.Renewal
+	AskedRenewals []audit.RenewalQuery
+	Head          audit.SignedCheckpoint
+	State         audit.CheckState
+	Others        []audit.Witness
+	Err           error
 }
 
 // FindAudit implements api.Trail.
-func (t *Trail) FindAudit(_ context.Context, q audit.Query) ([]audit.Row, error) {
+func (t *Trail) FindAudit(_ context.Context, q audit.Query) (audit.Page, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.Asked = append(t.Asked, q)
-	var out []audit.Row
+	var out audit.Page
 	for i := range t.Rows {
 		r := t.Rows[i]
 		if !q.Oldest {
 			r = t.Rows[len(t.Rows)-1-i]
 		}
 		seen := q.After > 0 && (q.Oldest && r.Seq <= q.After || !q.Oldest && r.Seq >= q.After)
-		if seen || !matches(q, r) {
+		if seen || !q.Matches(r.Event) {
 			continue
 		}
-		if len(out) < q.Limit {
-			out = append(out, r)
+		if len(out.Rows) == q.Limit {
+			out.Next = out.Rows[q.Limit-1].Seq
+			break
 		}
+		out.Rows = append(out.Rows, r)
 	}
 	return out, t.Err
 }
 
-func matches(q audit.Query, r audit.Row) bool {
-	return (q.Action == "" || q.Action == r.Action) && strings.Contains(r.Target, q.Target)
-}
-
-// CountAudit implements api.Trail.
-func (t *Trail) CountAudit(_ context.Context, q audit.Query) (int64, error) {
+// AuditTotal implements api.Trail.
+func (t *Trail) AuditTotal(context.Context) (int64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := int64(0)
-	for _, r := range t.Rows {
-		if matches(q, r) {
-			n++
+	return int64(len(t.Rows)), t.Err
+}
+
+// FindRenewals implements api.Trail.
+func (t *Trail) FindRenewals(_ context.Context, q audit.RenewalQuery) (audit.RenewalPage, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.AskedRenewals = append(t.AskedRenewals, q)
+	var out audit.RenewalPage
+	for i := range t.Renewals {
+		r := t.Renewals[i]
+		if !q.Oldest {
+			r = t.Renewals[len(t.Renewals)-1-i]
 		}
+		if q.After > 0 && (q.Oldest && r.Seq <= q.After || !q.Oldest && r.Seq >= q.After) || !q.Matches(r) {
+			continue
+		}
+		if len(out.Renewals) == q.Limit {
+			out.Next = out.Renewals[q.Limit-1].Seq
+			break
+		}
+		out.Renewals = append(out.Renewals, r)
 	}
-	return n, t.Err
+	return out, t.Err
 }
 
 // Checkpoint implements api.Trail.

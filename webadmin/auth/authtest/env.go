@@ -147,7 +147,7 @@ func (e *Env) Code(t testing.TB, seed string) string {
 }
 
 // Events are the audit events of these actions.
-func (e *Env) Events(t testing.TB, actions ...string) []audit.Event {
+func (e *Env) Events(t testing.TB, actions ...audit.Action) []audit.Event {
 	t.Helper()
 	all, err := e.Store.AuditSince(context.Background(), time.Time{})
 	require.NoError(t, err)

@@ -381,6 +381,9 @@ on('get', '/api/admin/audit/verification', ({ w }) => ({
   checked_at: ago(40),
   seconds: 0.4,
   records: Math.max(0, w.events.length - 13),
+  archived: 0,
+  read: 12,
+  renewals: 400,
   running: false,
   checkpoint: {
     size: w.events.length,

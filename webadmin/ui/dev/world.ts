@@ -136,7 +136,7 @@ const actions = [
   'member.revoke',
   'enroll.refuse',
   'ca.rotation.start',
-  'svid.rotate',
+  'host.contested',
 ]
 
 function makeEvent(i: number, of: number, connector: string): S['AuditEvent'] {
@@ -148,6 +148,11 @@ function makeEvent(i: number, of: number, connector: string): S['AuditEvent'] {
     action: actions[i % actions.length] ?? '',
     target: i % 4 ? `connector/${connector}` : `token/tok_${String(i).padStart(4, '0')}k3n9f2`,
     outcome: denied ? 'denied' : 'success',
+    title: actions[i % actions.length] ?? '',
+    level: denied ? 'warning' : i % 7 === 6 ? 'alert' : 'info',
+    target_kind: i % 4 ? 'connector' : 'token',
+    target_id: i % 4 ? connector : `tok_${String(i).padStart(4, '0')}k3n9f2`,
+    count: 1,
     reason: denied ? 'token expired' : undefined,
     request_id: hex(16),
     source: `203.0.113.${i % 250}`,

@@ -13,7 +13,9 @@ export interface paths {
         };
         /**
          * List audit events, newest first
-         * @description Needs the permission `audit:read`.
+         * @description An exact target, actor, action or outcome is found by index; everything else is compared with 10,000 events a page. So a page may be short or empty though there are more: continue while next_page_token is not empty.
+         *
+         *     Needs the permission `audit:read`.
          */
         get: operations["listAuditEvents"];
         put?: never;
@@ -58,6 +60,50 @@ export interface paths {
          *     Needs the permission `audit:read`.
          */
         get: operations["exportAuditEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/audit/renewals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the SVIDs that members proved, newest first
+         * @description Kept for 30 days; recorded within a minute. An exact member is found by index, and a time by the hour; everything else is compared with 50,000 renewals a page. So a page may be short or empty though there are more: continue while next_page_token is not empty.
+         *
+         *     Needs the permission `audit:read`.
+         */
+        get: operations["listSVIDRenewals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/audit/renewals/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download SVID renewals, oldest first
+         * @description One JSON object per line, as the exporters write it.
+         *
+         *     Needs the permission `audit:read`.
+         */
+        get: operations["exportSVIDRenewals"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1388,15 +1434,30 @@ export interface components {
              * @example person:per_0123456789abcdef
              */
             actor: string;
+            /** @example p_4f2a */
+            actor_id?: string;
+            /**
+             * @description The kinds and ids of actor and target, such as "connector" and "c-01"; a kind is empty where the text names none, an id where there is one of the kind.
+             * @example person
+             */
+            actor_kind?: string;
             after?: unknown;
             /** @description Before and After are the target's state around a change, any JSON. */
             before?: unknown;
+            /**
+             * Format: int64
+             * @description Count is how many equal events this one stands for.
+             * @example 1
+             */
+            count: number;
             /**
              * Format: int64
              * @description Index is the place in the Merkle log; absent until the event has one, which is at most a second.
              * @example 1
              */
             index?: number;
+            /** @example info */
+            level: string;
             /**
              * @description "success" or "denied"
              * @example success
@@ -1410,22 +1471,32 @@ export interface components {
             source?: string;
             /** @example token/tok_0123456789abcdef */
             target: string;
+            /** @example c-01 */
+            target_id?: string;
+            /** @example connector */
+            target_kind?: string;
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
              */
             time: string;
+            /**
+             * @description Title is the action in words; Level is "info", "notice", "warning" or "alert".
+             * @example Enrolled
+             */
+            title: string;
         };
-        /** @description AuditList is one page of GET /audit, newest first. */
+        /** @description AuditList is one page of GET /audit, newest first. A page can have fewer events than were asked for, or none, though NextPageToken names a next one: a page examines 10,000 events at most. */
         AuditList: {
             events: components["schemas"]["AuditEvent"][];
             /** @example  */
             next_page_token: string;
             /**
              * Format: int64
+             * @description Total counts all events that are kept; it is absent where a filter chooses some.
              * @example 1
              */
-            total: number;
+            total?: number;
         };
         /** @description AuditProblem is the first bad record of the log. */
         AuditProblem: {
@@ -1439,7 +1510,7 @@ export interface components {
              */
             index: number;
             /**
-             * @description Kind is "changed", "deleted", "reordered", "rewritten", "rolled back", "unsigned tail" or "forged checkpoint".
+             * @description Kind is "changed", "deleted", "reordered", "rewritten", "rolled back", "unsigned tail" or "forged".
              * @example changed
              */
             kind: string;
@@ -1452,6 +1523,11 @@ export interface components {
         /** @description AuditVerification is the reply to GET /audit/verification. */
         AuditVerification: {
             /**
+             * Format: int64
+             * @example 1
+             */
+            archived: number;
+            /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
              */
@@ -1460,10 +1536,22 @@ export interface components {
             problem?: components["schemas"]["AuditProblem"];
             /**
              * Format: int64
-             * @description that it verified
+             * @description records that this check read
+             * @example 1
+             */
+            read: number;
+            /**
+             * Format: int64
+             * @description Records are intact: those that came since the check before were read now, older ones are read again once a day. Of Archived ones, which retention removed, the hashes are.
              * @example 1234
              */
             records: number;
+            /**
+             * Format: int64
+             * @description SVID renewals that this check read
+             * @example 1
+             */
+            renewals: number;
             /** @example false */
             running: boolean;
             /** @example 1.5 */
@@ -2659,6 +2747,42 @@ export interface components {
             /** @example 5f0c3a9b */
             serial: string;
         };
+        /** @description SVIDRenewal is an SVID that a member proved to a controller. */
+        SVIDRenewal: {
+            /** @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11 */
+            authority: string;
+            /**
+             * @description "connector/c-01"
+             * @example connector/connector-local-01
+             */
+            member: string;
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            not_after: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
+            seq: number;
+            /**
+             * @description hexadecimal
+             * @example 5f0c3a9b
+             */
+            serial: string;
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            time: string;
+        };
+        /** @description SVIDRenewalList is one page of GET /audit/renewals, newest first. As in an AuditList, a page can be short though there is a next one. */
+        SVIDRenewalList: {
+            /** @example  */
+            next_page_token: string;
+            renewals: components["schemas"]["SVIDRenewal"][];
+        };
         /** @description Series is the reply to GET /series: what the charts show. It begins when the controller does. */
         Series: {
             points: components["schemas"]["Point"][];
@@ -3586,6 +3710,11 @@ export interface operations {
                  */
                 outcome?: "success" | "denied";
                 /**
+                 * @description only events of this level or a higher one
+                 * @example info
+                 */
+                level?: "info" | "notice" | "warning" | "alert";
+                /**
                  * @description not before this time (RFC 3339)
                  * @example 2030-01-02T15:04:05Z
                  */
@@ -3627,19 +3756,26 @@ export interface operations {
                      *         {
                      *           "action": "token.create",
                      *           "actor": "person:per_0123456789abcdef",
+                     *           "actor_id": "p_4f2a",
+                     *           "actor_kind": "person",
                      *           "after": {
                      *             "status": "pending"
                      *           },
                      *           "before": {
                      *             "status": "pending"
                      *           },
+                     *           "count": 1,
                      *           "index": 1,
+                     *           "level": "info",
                      *           "outcome": "success",
                      *           "reason": "",
                      *           "request_id": "8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e",
                      *           "source": "192.0.2.7",
                      *           "target": "token/tok_0123456789abcdef",
-                     *           "time": "2030-01-02T15:04:05Z"
+                     *           "target_id": "c-01",
+                     *           "target_kind": "connector",
+                     *           "time": "2030-01-02T15:04:05Z",
+                     *           "title": "Enrolled"
                      *         }
                      *       ],
                      *       "next_page_token": "",
@@ -3727,6 +3863,11 @@ export interface operations {
                  */
                 outcome?: "success" | "denied";
                 /**
+                 * @description only events of this level or a higher one
+                 * @example info
+                 */
+                level?: "info" | "notice" | "warning" | "alert";
+                /**
                  * @description not before this time (RFC 3339)
                  * @example 2030-01-02T15:04:05Z
                  */
@@ -3759,19 +3900,201 @@ export interface operations {
                      * @example {
                      *       "action": "token.create",
                      *       "actor": "person:per_0123456789abcdef",
+                     *       "actor_id": "p_4f2a",
+                     *       "actor_kind": "person",
                      *       "after": {
                      *         "status": "pending"
                      *       },
                      *       "before": {
                      *         "status": "pending"
                      *       },
+                     *       "count": 1,
                      *       "index": 1,
+                     *       "level": "info",
                      *       "outcome": "success",
                      *       "reason": "",
                      *       "request_id": "8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e",
                      *       "source": "192.0.2.7",
                      *       "target": "token/tok_0123456789abcdef",
-                     *       "time": "2030-01-02T15:04:05Z"
+                     *       "target_id": "c-01",
+                     *       "target_kind": "connector",
+                     *       "time": "2030-01-02T15:04:05Z",
+                     *       "title": "Enrolled"
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["AuditEvent"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    listSVIDRenewals: {
+        parameters: {
+            query?: {
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description connector/<id> or tunneler/<id>; a text that ends with * matches every value with that beginning
+                 * @example connector/connector-local-01
+                 */
+                member?: string;
+                /**
+                 * @description serial number of the SVID, in hexadecimal; a text that ends with * matches every value with that beginning
+                 * @example 5f0c3a9b
+                 */
+                serial?: string;
+                /**
+                 * @description authority that signed it; a text that ends with * matches every value with that beginning
+                 * @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11
+                 */
+                authority?: string;
+                /**
+                 * @description not before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                since?: string;
+                /**
+                 * @description before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                until?: string;
+            };
+            header?: {
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "renewals": [
+                     *         {
+                     *           "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *           "member": "connector/connector-local-01",
+                     *           "not_after": "2030-01-02T15:04:05Z",
+                     *           "seq": 1,
+                     *           "serial": "5f0c3a9b",
+                     *           "time": "2030-01-02T15:04:05Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SVIDRenewalList"];
+                };
+            };
+            /** @description The page is still as the caller has it. There is no body. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    exportSVIDRenewals: {
+        parameters: {
+            query?: {
+                /**
+                 * @description connector/<id> or tunneler/<id>; a text that ends with * matches every value with that beginning
+                 * @example connector/connector-local-01
+                 */
+                member?: string;
+                /**
+                 * @description serial number of the SVID, in hexadecimal; a text that ends with * matches every value with that beginning
+                 * @example 5f0c3a9b
+                 */
+                serial?: string;
+                /**
+                 * @description authority that signed it; a text that ends with * matches every value with that beginning
+                 * @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11
+                 */
+                authority?: string;
+                /**
+                 * @description not before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                since?: string;
+                /**
+                 * @description before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON object a line. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "action": "token.create",
+                     *       "actor": "person:per_0123456789abcdef",
+                     *       "actor_id": "p_4f2a",
+                     *       "actor_kind": "person",
+                     *       "after": {
+                     *         "status": "pending"
+                     *       },
+                     *       "before": {
+                     *         "status": "pending"
+                     *       },
+                     *       "count": 1,
+                     *       "index": 1,
+                     *       "level": "info",
+                     *       "outcome": "success",
+                     *       "reason": "",
+                     *       "request_id": "8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e",
+                     *       "source": "192.0.2.7",
+                     *       "target": "token/tok_0123456789abcdef",
+                     *       "target_id": "c-01",
+                     *       "target_kind": "connector",
+                     *       "time": "2030-01-02T15:04:05Z",
+                     *       "title": "Enrolled"
                      *     }
                      */
                     "application/x-ndjson": components["schemas"]["AuditEvent"];
@@ -3804,6 +4127,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archived": 1,
                      *       "checked_at": "2030-01-02T15:04:05Z",
                      *       "checkpoint": {
                      *         "note": "mycorp.internal\n1234\nqqo=\n",
@@ -3811,7 +4135,9 @@ export interface operations {
                      *         "time": "2030-01-02T15:04:05Z",
                      *         "verifier_key": "mycorp.internal+6f1ed002+AQID"
                      *       },
+                     *       "read": 1,
                      *       "records": 1234,
+                     *       "renewals": 1,
                      *       "running": false,
                      *       "seconds": 1.5,
                      *       "state": "ok",

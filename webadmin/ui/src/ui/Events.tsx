@@ -15,21 +15,27 @@ const colors: Record<Tone, string> = {
 
 export const outcomeTone = (outcome: string): Tone => tones[outcome] ?? 'quiet'
 
+/** A success is not good news of every action: a host that was contested is an alert. */
+export function eventTone(e: Pick<AuditEvent, 'level' | 'outcome'>): Tone {
+  if (e.level === 'alert') return 'bad'
+  if (e.level === 'warning' && e.outcome !== 'denied') return 'warn'
+  return outcomeTone(e.outcome)
+}
+
 /** Where a target of an event is shown, if it is shown anywhere. */
-export function targetPath(target: string): string | null {
-  const [kind, id] = target.split('/', 2)
+function targetPath({ target_kind: kind, target_id: id }: AuditEvent): string | null {
   if (!id) return null
   if (kind === 'connector' || kind === 'tunneler') return `/${kind}s/${encodeURIComponent(id)}`
   if (kind === 'token') return `/tokens/${encodeURIComponent(id)}`
   return null
 }
 
-export function Target({ of }: { of: string }) {
-  const path = targetPath(of)
-  if (!path) return <span className="mono wrap">{of}</span>
+export function Target({ of: e }: { of: AuditEvent }) {
+  const path = targetPath(e)
+  if (!path) return <span className="mono wrap">{e.target}</span>
   return (
     <Link to={path} className="mono wrap">
-      {of}
+      {e.target}
     </Link>
   )
 }
@@ -40,14 +46,14 @@ export function Events({ events }: { events: AuditEvent[] }) {
     <Stack gap={10} component="ol" m={0} p={0} style={{ listStyle: 'none' }}>
       {events.map((e) => (
         <Group component="li" key={e.index ?? e.time + e.action + e.target} gap={10} wrap="nowrap" align="flex-start">
-          <span className="dot" style={{ color: colors[outcomeTone(e.outcome)], marginTop: 6 }} aria-hidden="true" />
+          <span className="dot" style={{ color: colors[eventTone(e)], marginTop: 6 }} aria-hidden="true" />
           <div style={{ minWidth: 0, flex: 1 }}>
             <Group justify="space-between" gap={8} wrap="nowrap" align="baseline">
               <Text size="sm" className="wrap">
                 <Text span fw={560} size="sm">
                   {e.action}
                 </Text>{' '}
-                <Target of={e.target} />
+                <Target of={e} />
               </Text>
               <Text size="xs" c="dimmed" style={{ flex: 'none' }}>
                 <Ago at={e.time} />

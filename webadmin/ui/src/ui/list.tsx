@@ -151,7 +151,7 @@ type PagerProps = { list: List; shown: number; total?: number; next?: string }
 /** Which part of a list is shown, and the way to the others. */
 export function Pager({ list, shown, total, next }: PagerProps) {
   const beyond = list.page > 1
-  if (!shown && !beyond) return null
+  if (!shown && !beyond && !next) return null
   const first = (list.page - 1) * pageSize + 1
   const range = shown ? `${first.toLocaleString()}–${(first + shown - 1).toLocaleString()}` : 'none'
   return (

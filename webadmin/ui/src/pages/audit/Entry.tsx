@@ -2,7 +2,7 @@ import { Actor } from '@/ui/Actor'
 import { Stack, Text } from '@mantine/core'
 import type { AuditEvent } from '@/api/types'
 import { Mono } from '@/ui/Copy'
-import { outcomeTone, Target } from '@/ui/Events'
+import { eventTone, Target } from '@/ui/Events'
 import { Facts } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { fullTime } from '@/ui/time'
@@ -14,9 +14,10 @@ export function Entry({ event: e }: { event: AuditEvent }) {
       <Facts
         of={[
           ...(e.index === undefined ? [] : [['Index', String(e.index)] as [string, string]]),
+          ['What', e.title],
           ['Time', fullTime(e.time)],
-          ['Target', <Target key="target" of={e.target} />],
-          ['Outcome', <State key="outcome" tone={outcomeTone(e.outcome)} label={e.outcome} />],
+          ['Target', <Target key="target" of={e} />],
+          ['Outcome', <State key="outcome" tone={eventTone(e)} label={e.outcome} />],
           ...(e.reason ? [['Reason', e.reason] as [string, string]] : []),
           ['Actor', <Actor key="actor" of={e.actor} />],
           ['From', e.source || '–'],

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { base } from '@/api/client'
 import { audit } from '@/api/queries'
 import type { AuditEvent } from '@/api/types'
-import { outcomeTone, Target } from '@/ui/Events'
+import { eventTone, Target } from '@/ui/Events'
 import { Actor } from '@/ui/Actor'
 import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
@@ -54,11 +54,11 @@ export function Page() {
         </Button>
       ),
     },
-    { id: 'target', header: 'Target', cell: ({ row }) => <Target of={row.original.target} /> },
+    { id: 'target', header: 'Target', cell: ({ row }) => <Target of={row.original} /> },
     {
       id: 'outcome',
       header: 'Outcome',
-      cell: ({ row: { original: e } }) => <State tone={outcomeTone(e.outcome)} label={e.outcome} />,
+      cell: ({ row: { original: e } }) => <State tone={eventTone(e)} label={e.outcome} />,
     },
     { id: 'actor', header: 'Actor', cell: ({ row }) => <Actor of={row.original.actor} /> },
     { id: 'source', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source || '–'}</span> },
@@ -128,7 +128,11 @@ export function Page() {
             rowKey={(e) => String(e.index ?? e.time + e.action + e.target)}
             empty={
               <Empty icon={IconListCheck} title={filtered ? 'No event matches' : 'No event yet'}>
-                {filtered ? 'Change the search or remove the filters.' : 'The first change is recorded here.'}
+                {page.data?.next_page_token
+                  ? 'None among these 10,000 events; the next page searches older ones.'
+                  : filtered
+                    ? 'Change the search or remove the filters.'
+                    : 'The first change is recorded here.'}
               </Empty>
             }
           />

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+)
+
+// Plan is how SQLite would run a query.
+func (s *Store) Plan(ctx context.Context, query string, args ...any) ([]string, error) {
+	return collect(ctx, s.db, func(row scanner) (detail string, err error) {
+		var id, parent, unused int
+		err = row.Scan(&id, &parent, &unused, &detail)
+		return detail, err
+	}, "EXPLAIN QUERY PLAN "+query, args...)
+}
+
+// AuditSQL is the query of a page of events.
+func AuditSQL(q audit.Query) (query string, args []any) { return auditScan(q).sql(audit.Window) }
+
+// RenewalSQL is the query of a page of renewals.
+func RenewalSQL(q audit.RenewalQuery) (query string, args []any) {
+	return renewalScan(q).sql(audit.RenewalWindow)
+}
+
+// The queries beside the pages.
+const (
+	LastBefore      = lastBefore
+	FirstBehind     = firstBehind
+	AuditTotalSQL   = auditTotal
+	AuditOfSQL      = auditOf
+	RenewalsBetween = renewalsBetween
+)
