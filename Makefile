@@ -153,7 +153,7 @@ test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests
 	@echo 'The ten slowest tests:' && cat $(RESULTS)/test-unit.json $(RESULTS)/test-e2e*.json | $(GOTESTSUM) tool slowest --num 10
 
 .PHONY: test-unit
-test-unit: ui spire ## Run the unit tests with the race detector, on real SPIRE and the built dashboard too
+test-unit: ui spire bin/sdk ## Run the unit tests with the race detector, on real SPIRE and the built dashboard too
 	@scripts/require.sh cc node npm curl openssl
 	$(TESTSUM) -race -timeout 10m $(UNIT)
 
@@ -164,6 +164,13 @@ $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
 	@scripts/require.sh node npm
 	cd $(PROVIDER) && npm ci --no-audit --no-fund --no-progress --ignore-scripts
 	@touch $@
+
+# A program of a module of its own, by a client that is generated from openapi.json.
+SDK := internal/e2e/sdk
+bin/sdk: webadmin/api/openapi.json $(addprefix $(SDK)/,main.go config.yaml go.mod)
+	@mkdir -p bin
+	cd $(SDK) && go tool oapi-codegen -config config.yaml ../../../webadmin/api/openapi.json
+	cd $(SDK) && go vet . && go build -o ../../../$@ .
 
 .PHONY: test-e2e
 test-e2e: build spire spire-previous $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)

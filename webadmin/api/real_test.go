@@ -44,7 +44,7 @@ type realAPI struct {
 
 // newReal has as many connectors and tunnelers, each on a host with one of the
 // other kind. dir is where the database is.
-func newReal(t testing.TB, dir string, members int) *realAPI {
+func newReal(t testing.TB, dir string, members int, options ...func(*api.Config)) *realAPI {
 	t.Helper()
 	clock := apitest.NewClock()
 	now := clock.Now
@@ -73,7 +73,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 		Passwords: auth.PasswordCost{MemoryKiB: 8, Iterations: 1, Lanes: 1, AtOnce: 4},
 	})
 	require.NoError(t, err)
-	r.Env = apitest.New(t, func(c *api.Config) {
+	r.Env = apitest.New(t, append(options, func(c *api.Config) {
 		c.Now, c.Fleet, c.Events, c.Replays = now, fl, hub, r.store
 		c.Identity, c.Auth, c.Series = people, people.Keys, series.New(fl, zap.NewNop(), now)
 		enrollment := enroll.New(enroll.Config{
@@ -84,7 +84,7 @@ func newReal(t testing.TB, dir string, members int) *realAPI {
 		c.Rotations = rotation.New(rotation.Config{
 			SPIRE: ca, Store: r.store, Members: r.store, Online: r.roster, Agents: world, Self: world.Self, Audit: log, Log: zap.NewNop(), Now: now,
 		})
-	})
+	})...)
 	secret, hash := auth.NewKey()
 	require.NoError(t, r.store.AuthTx(t.Context(), func(tx auth.Tx) error {
 		return tx.InsertKey(t.Context(), auth.Key{ID: "all", Permissions: apitest.Grantable(), CreatedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}, hash)
