@@ -26,7 +26,8 @@ func TestTheNewestDenialOfAMemberIsFound(t *testing.T) {
 	all := append(make([]fleet.Denial, 0, 8), a)
 	require.Equal(t, at, d.before(all, a.Workload))
 	require.Zero(t, d.before(all, b.Workload))
-	more := append(all, b, denialOf("a", at.Add(time.Hour)), denialOf("b", at.Add(-time.Hour)))
+	more := all
+	more = append(more, b, denialOf("a", at.Add(time.Hour)), denialOf("b", at.Add(-time.Hour)))
 	require.Equal(t, at.Add(time.Hour), d.before(more, a.Workload))
 	require.Equal(t, at, d.before(more, b.Workload), "a later one with an earlier time takes nothing away")
 	require.Equal(t, at.Add(time.Hour), d.before(all, a.Workload), "of an older snapshot: what is committed is known")
