@@ -47,7 +47,7 @@ func (c *Config) Validate() error {
 	return f.Err()
 }
 
-// isHostIP: tunnelers are told to dial it.
+// isHostIP: tunnelers dial it.
 func isHostIP(s string) bool {
 	ip, err := netip.ParseAddr(s)
 	return err == nil && !ip.IsUnspecified() && !ip.IsMulticast() && ip.Zone() == ""

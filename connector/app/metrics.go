@@ -20,11 +20,11 @@ func exportConnections(r *metrics.Registry, tunnelers, health *sourcelimit.Liste
 
 func countEvents(r *metrics.Registry) relay.Events {
 	return relay.Events{
-		SessionRefused: r.Events(metrics.Spread{
+		SessionRefused: r.Events(metrics.ByLabel{
 			Name: "sessions_refused_total", Help: "Sessions that the policy did not admit, by reason.",
 			Label: "reason", Values: relay.RefusalReasons(),
 		}).Add,
-		SessionEnded: r.Events(metrics.Spread{
+		SessionEnded: r.Events(metrics.ByLabel{
 			Name: "sessions_ended_total", Help: "Sessions that were admitted and have ended, by reason.",
 			Label: "reason", Values: relay.EndReasons(),
 		}).Add,

@@ -29,7 +29,7 @@ var errNoAddress = errors.New("this host has no default route, so there is no ad
 // advertised is where hosts reach this controller: at public_address; else at the
 // address that a listener is bound to, a loopback one too, because somebody wrote it
 // down; else at the address of the default route, and there alone. An address that
-// nobody configured and no route has is never told: whoever believed it would look
+// nobody configured and no route has is never sent: a host that believed it would look
 // for the controller on itself.
 //
 // It is safe for concurrent use. What it learned once it keeps while the route is
@@ -45,9 +45,9 @@ type advertised struct {
 	learned                    netip.Addr
 	away                       bool // there is no route now
 
-	// told is what endpoints made of that last, nil if it is another since: all streams ask
+	// sent is what endpoints made of that last, nil if it is another since: all streams ask
 	// at each change.
-	told atomic.Pointer[control.Endpoints]
+	sent atomic.Pointer[control.Endpoints]
 }
 
 // spireListens notes where the embedded spire-server listens.
@@ -55,10 +55,10 @@ func (a *advertised) spireListens(at net.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.spire = at
-	a.told.Store(nil)
+	a.sent.Store(nil)
 }
 
-// look asks for the route again and says whether hosts have to be told something
+// look asks for the route again and says whether hosts have to be sent something
 // else than before.
 func (a *advertised) look(ctx context.Context) (moved bool) {
 	if a.configured != "" {
@@ -71,7 +71,7 @@ func (a *advertised) look(ctx context.Context) (moved bool) {
 	a.away = !now.IsValid()
 	if now.IsValid() {
 		a.learned = now
-		a.told.Store(nil)
+		a.sent.Store(nil)
 	}
 	switch {
 	case !a.follows():
@@ -83,7 +83,7 @@ func (a *advertised) look(ctx context.Context) (moved bool) {
 	return a.follows() && before != a.learned
 }
 
-// run looks until ctx ends, and calls moved when hosts have to be told.
+// run looks until ctx ends, and calls moved when hosts have to get other addresses.
 func (a *advertised) run(ctx context.Context, moved func()) error {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
@@ -99,7 +99,7 @@ func (a *advertised) run(ctx context.Context, moved func()) error {
 	}
 }
 
-// follows needs a.mu: something is told that the route decides.
+// follows needs a.mu: something is sent that the route decides.
 func (a *advertised) follows() bool {
 	if a.configured != "" {
 		return false
@@ -112,10 +112,10 @@ func (a *advertised) follows() bool {
 	return false
 }
 
-// endpoints are empty where there is no address to tell. Callers must not change them.
+// endpoints are empty where there is no address to send. Callers must not change them.
 func (a *advertised) endpoints() control.Endpoints {
-	if told := a.told.Load(); told != nil {
-		return *told
+	if sent := a.sent.Load(); sent != nil {
+		return *sent
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,7 +126,7 @@ func (a *advertised) endpoints() control.Endpoints {
 	if at := a.at(a.control); at != "" {
 		e.ControlPlane = []string{at}
 	}
-	a.told.Store(&e)
+	a.sent.Store(&e)
 	return e
 }
 

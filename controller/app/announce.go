@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// readyEvery is how often a controller that starts looks whether it is ready.
+	// readyEvery is how often a controller that starts checks whether it is ready.
 	readyEvery = 200 * time.Millisecond
 	// readyWithin is how long a healthy one may take: the first round of the reconciler
 	// and of the audit log. One that takes longer lacks something.
@@ -22,13 +22,13 @@ const (
 )
 
 // announce says in the log that the controller is ready once /readyz does, and until
-// then, if it takes long, why it is not. It closes told when there is nothing more to
+// then, if it takes long, why it is not. It closes ready when there is nothing more to
 // wait for: a controller that lacks something serves all the same, and the service
 // manager must not kill it for that.
-func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say func(), told chan<- struct{}) error {
+func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say func(), ready chan<- struct{}) error {
 	begun := time.Now()
 	var waiting logging.Reminder
-	tell := sync.OnceFunc(func() { close(told) })
+	done := sync.OnceFunc(func() { close(ready) })
 	soon, later := context.WithCancel(ctx)
 	defer later()
 	notYet := func(r health.Report) {
@@ -37,7 +37,7 @@ func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say f
 			return
 		}
 		later()
-		tell()
+		done()
 		if due, _ := waiting.Due(now); due {
 			log.Warn("the controller is running but not ready: `grpccontroller doctor` says what to do", zap.String("reason", r.Summary()))
 		}
@@ -48,12 +48,12 @@ func announce(ctx context.Context, checks *health.Checks, log *zap.Logger, say f
 	}
 	if err == nil {
 		say()
-		tell()
+		done()
 	}
 	return nil // ctx has ended otherwise
 }
 
-// notify tells systemd, once announced is closed.
+// notify reports to systemd, once announced is closed.
 func (c *controller) notify(ctx context.Context, announced <-chan struct{}) error {
 	select {
 	case <-announced:

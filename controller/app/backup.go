@@ -130,7 +130,7 @@ func describeBackup(w io.Writer, file string, made backup.Made) error {
 	return err
 }
 
-// progress tells a person at a terminal of each step.
+// progress shows each step to a person at a terminal.
 func progress(cmd *cobra.Command) func(string) {
 	w := cmd.ErrOrStderr()
 	if !isTerminal(w) {
@@ -140,7 +140,7 @@ func progress(cmd *cobra.Command) func(string) {
 }
 
 // lockWhileStopped keeps a controller from starting while its stopped data directory is
-// read; one that runs may go on. It makes no file: root's would keep the controller out.
+// read; one that runs may continue. It makes no file: root's would keep the controller out.
 func lockWhileStopped(p paths) (unlock func(), err error) {
 	f, err := os.OpenFile(p.lock(), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {

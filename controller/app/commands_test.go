@@ -22,7 +22,7 @@ func command(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// TestEveryCommandKnowsTheVariablesOfTheOthers: docs tell to export them, and in an
+// TestEveryCommandKnowsTheVariablesOfTheOthers: docs say to export them, and in an
 // emergency the next command is one that reads the configuration.
 func TestEveryCommandKnowsTheVariablesOfTheOthers(t *testing.T) {
 	for _, name := range admincmd.Variables() {

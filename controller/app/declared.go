@@ -85,8 +85,8 @@ func checkDeclared(d config.Declared) error {
 	return f.Err()
 }
 
-// readDeclaredFile reads a secret of one line. Whoever can write the file can make
-// himself owner, so nobody but its owner may. Others may be able to read it: secrets
+// readDeclaredFile reads a secret of one line. A user who can write the file can make
+// themselves owner, so nobody but its owner may. Others may be able to read it: secrets
 // that a container engine mounts are often of mode 0444, in a directory that only
 // the container sees. The owner of the file is not looked at: where user ids are
 // mapped, the right one looks like nobody.
@@ -170,7 +170,7 @@ func onlyOwnersPlace(path string) error {
 }
 
 // exposed says whether every user of this host can read the file: it and all
-// directories above let others in.
+// directories above can be entered by others.
 func exposed(path string) bool {
 	at, err := filepath.EvalSymlinks(path)
 	if err != nil {

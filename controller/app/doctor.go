@@ -37,7 +37,7 @@ type controllerStatus struct {
 	Running    bool   `json:"running"`
 	Failure    string `json:"failure,omitempty"`
 	HealthAddr string `json:"health_addr"`
-	// Addresses are those of run.json, absent for who may not read the data directory.
+	// Addresses are those of run.json, absent for a user who may not read the data directory.
 	Addresses *runFile       `json:"addresses,omitempty"`
 	Ready     bool           `json:"ready"`
 	Checks    []health.Check `json:"checks"`

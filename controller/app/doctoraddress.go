@@ -15,7 +15,7 @@ import (
 
 const setPublicAddress = "set public_address to a name or an address at which hosts reach this controller, then restart it"
 
-// publicAddress says what hosts are told, or would be.
+// publicAddress says what hosts get as our address, or would get.
 func (x *checkup) publicAddress(ctx context.Context) []doctor.Finding {
 	if x.fault != nil {
 		return doctor.Unseen("the configuration is not valid")
@@ -32,21 +32,21 @@ func (x *checkup) publicAddress(ctx context.Context) []doctor.Finding {
 		return doctor.Bad(doctor.Fault, setPublicAddress, "%v", err)
 	}
 	out := doctor.Good("%s", a.explain())
-	if told := readStatus(ctx, x.cfg).Addresses; told != nil {
-		out = append(out, a.unconfigured(*told)...)
+	if sent := readStatus(ctx, x.cfg).Addresses; sent != nil {
+		out = append(out, a.unconfigured(*sent)...)
 	}
 	return out
 }
 
-// unconfigured finds loopback addresses that a running controller tells hosts and
+// unconfigured finds loopback addresses that a running controller sends to hosts and
 // that neither public_address nor a listener has: an older release did so.
-func (a *advertised) unconfigured(told runFile) (out []doctor.Finding) {
+func (a *advertised) unconfigured(sent runFile) (out []doctor.Finding) {
 	meant := a.endpoints()
-	for _, l := range []struct{ key, told, meant string }{
-		{"enrollment", told.Enrollment, a.enrollAt()}, {"control", told.Control, strings.Join(meant.ControlPlane, ",")}, {"SPIRE server", told.SPIREServer, meant.SPIREServer},
+	for _, l := range []struct{ key, sent, meant string }{
+		{"enrollment", sent.Enrollment, a.enrollAt()}, {"control", sent.Control, strings.Join(meant.ControlPlane, ",")}, {"SPIRE server", sent.SPIREServer, meant.SPIREServer},
 	} {
-		if onLoopback(l.told) && !onLoopback(l.meant) {
-			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: hosts get the loopback address %s, which is not configured", l.key, l.told)...)
+		if onLoopback(l.sent) && !onLoopback(l.meant) {
+			out = append(out, doctor.Bad(doctor.Fault, setPublicAddress, "%s: hosts get the loopback address %s, which is not configured", l.key, l.sent)...)
 		}
 	}
 	return out

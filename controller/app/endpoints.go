@@ -15,7 +15,7 @@ import (
 )
 
 // listeners are opened before anything is started, so that a port in use is the
-// first thing an operator hears of.
+// first thing an operator sees.
 type listeners struct {
 	enrollment, control *sourcelimit.Listener
 }

@@ -61,21 +61,21 @@ func ExportAll(r *metrics.Registry) {
 	exportTraces(r, func() otlp.Counts { return otlp.Counts{} })
 	exportDomain(r, scraped{
 		Policy: p, Roster: presence.NewRoster(time.Now), Reproofs: func() reproof.Status { return reproof.Status{} },
-		Unproven: func() (control, session uint64) { return 0, 0 }, Store: Untroubled{}, Anchors: func() []*x509.Certificate { return nil },
+		Unproven: func() (control, session uint64) { return 0, 0 }, Store: NoAlerts{}, Anchors: func() []*x509.Certificate { return nil },
 	})
 }
 
-// Untroubled is a store without hosts, witnesses and rotations.
-type Untroubled struct{}
+// NoAlerts is a store without hosts, witnesses and rotations.
+type NoAlerts struct{}
 
-// MarkedHosts implements trouble.
-func (Untroubled) MarkedHosts(context.Context) (contested, cloned int, err error) { return 0, 0, nil }
+// MarkedHosts implements alertSource.
+func (NoAlerts) MarkedHosts(context.Context) (contested, cloned int, err error) { return 0, 0, nil }
 
-// AuditDisputed implements trouble.
-func (Untroubled) AuditDisputed(context.Context) (int, error) { return 0, nil }
+// AuditDisputed implements alertSource.
+func (NoAlerts) AuditDisputed(context.Context) (int, error) { return 0, nil }
 
-// Rotation implements trouble.
-func (Untroubled) Rotation(context.Context) (rotation.Rotation, error) {
+// Rotation implements alertSource.
+func (NoAlerts) Rotation(context.Context) (rotation.Rotation, error) {
 	return rotation.Rotation{}, rotation.ErrNone
 }
 
@@ -99,8 +99,8 @@ func Replacement(r *metrics.Registry, phase anchors.Phase, err error) {
 	exportReplacement(r, func() (anchors.Phase, error) { return phase, err })
 }
 
-// Trouble exports what a store says.
-func Trouble(r *metrics.Registry, s trouble) { exportTrouble(r, s) }
+// Alerts exports what a store says.
+func Alerts(r *metrics.Registry, s alertSource) { exportAlerts(r, s) }
 
 // Lag is the policy lag between a snapshot and a headcount.
 func Lag(s *policy.Snapshot, h presence.Headcount) float64 { return lag(s, h) }

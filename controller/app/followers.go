@@ -21,7 +21,7 @@ func (c *controller) followers() map[string]follower {
 
 // exportFollowers says how far each follower is behind the change log.
 func exportFollowers(r *metrics.Registry, position func(context.Context) (uint64, error), followers map[string]follower) {
-	r.Gauges(metrics.Spread{
+	r.Gauges(metrics.ByLabel{
 		Name: "changelog_lag_changes", Help: "Committed changes that this part of the controller has not taken yet.",
 		Label: "follower", Values: slices.Sorted(maps.Keys(followers)),
 	}, func(set func(follower string, changes float64)) {

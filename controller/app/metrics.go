@@ -19,7 +19,7 @@ import (
 // What each metric means is in docs/metrics.md.
 
 func storeLatency(r *metrics.Registry) func(operation string, took time.Duration) {
-	return r.Durations(metrics.Spread{
+	return r.Durations(metrics.ByLabel{
 		Name: "store_seconds", Help: "Duration of database operations, by operation.", Label: "operation", Values: store.Operations(),
 	}, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5).Observe
 }
@@ -30,7 +30,7 @@ func streamsOpened(r *metrics.Registry) func() {
 
 // exportExports has 0 for a sink that is not configured.
 func exportExports(r *metrics.Registry, states func() []export.State) {
-	r.Gauges(metrics.Spread{
+	r.Gauges(metrics.ByLabel{
 		Name: "audit_export_waiting_seconds", Help: "Age of the oldest event that this receiver of the audit log has not accepted; 0 if it has accepted all.",
 		Label: "sink", Values: []string{sinkFile, sinkStdout, sinkSyslog, sinkWebhook},
 	}, func(set func(sink string, seconds float64)) {
@@ -51,14 +51,14 @@ func exportConnections(r *metrics.Registry, listeners map[string]*sourcelimit.Li
 }
 
 func enrollResults(r *metrics.Registry) func(result string) {
-	return r.Events(metrics.Spread{
+	return r.Events(metrics.ByLabel{
 		Name: "enroll_total", Help: "Attempts to enroll by result; a result that is a reason was a refusal.",
 		Label: "result", Values: control.EnrollResults(),
 	}).Add
 }
 
 func denialsReturned(r *metrics.Registry) func(result string, n int) {
-	count := r.Events(metrics.Spread{
+	count := r.Events(metrics.ByLabel{
 		Name: "denials_returned_total", Help: "Revocations that connectors kept and gave back, by result; those that this controller did not sign are refused.",
 		Label: "result", Values: control.ReturnResults(),
 	})
@@ -70,7 +70,7 @@ func denialsReturned(r *metrics.Registry) func(result string, n int) {
 }
 
 func installResults(r *metrics.Registry) func(result string) {
-	return r.Events(metrics.Spread{
+	return r.Events(metrics.ByLabel{
 		Name: "install_requests_total", Help: "HTTP requests at the enrollment listener by result.", Label: "result", Values: install.Results(),
 	}).Add
 }
@@ -122,7 +122,7 @@ type scraped struct {
 	Reproofs func() reproof.Status
 	// Unproven counts the refused proofs that members report.
 	Unproven func() (control, session uint64)
-	Store    trouble
+	Store    alertSource
 	// Anchors of the bootstrap CA; the first one signs.
 	Anchors func() []*x509.Certificate
 }
@@ -143,7 +143,7 @@ func exportDomain(r *metrics.Registry, d scraped) {
 	} {
 		r.Counter("reproofs_reported_total", "Proofs of peers that members refused, as the members report.", metrics.Labels{"link": link}, read)
 	}
-	exportTrouble(r, d.Store)
+	exportAlerts(r, d.Store)
 }
 
 func numbers(s *policy.Snapshot, h presence.Headcount) metrics.Fleet {

@@ -50,7 +50,7 @@ entries, and distributes the policy: which tunneler may use which connector.`,
 	return root
 }
 
-// loader knows the variables of the commands that call the API: docs tell to export
+// loader knows the variables of the commands that call the API: docs say to export
 // them, and then every command runs with them.
 func loader() *settings.Loader[config.Config] {
 	spec := config.Spec()

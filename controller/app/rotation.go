@@ -45,7 +45,7 @@ func (i *identified) asPeer() presence.Peer {
 	}
 }
 
-// outageBudget is how long sessions live on when controller and SPIRE are gone.
+// outageBudget is how long sessions continue when controller and SPIRE are gone.
 func outageBudget(cfg config.Config) adminapi.OutageBudget {
 	ttl := cfg.SVIDTTL
 	out := adminapi.OutageBudget{PolicyAge: cfg.PolicyAge.String()}

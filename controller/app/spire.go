@@ -205,7 +205,7 @@ func (i *identified) ownIdentity(ctx context.Context) error {
 }
 
 // runFile says what is where, for the command line, scripts and tests. What hosts
-// are told is empty where there is no address to tell.
+// get is empty where there is no address to send.
 type runFile struct {
 	TrustDomain string `json:"trust_domain"`
 	Enrollment  string `json:"enrollment"`

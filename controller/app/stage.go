@@ -10,7 +10,7 @@ type stage struct {
 	err    error // valid once done is closed
 }
 
-// start runs fn. When fn ends before stop is called, abort is told why.
+// start runs fn. When fn ends before stop is called, abort gets the cause.
 func start(ctx context.Context, abort context.CancelCauseFunc, fn func(context.Context) error) *stage {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &stage{cancel: cancel, done: make(chan struct{})}

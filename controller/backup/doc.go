@@ -13,6 +13,6 @@
 //
 // Invariants: no file is overwritten by Make; Restore verifies the whole file before it
 // changes anything, and leaves what was there in a directory beside it; revocations
-// that the replaced database knows are carried over, because they only take away; a
+// that the replaced database knows are carried over, because they only deny; a
 // restore that was interrupted is marked, and the controller does not start on it.
 package backup

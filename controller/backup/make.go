@@ -28,7 +28,7 @@ type MakeConfig struct {
 	// SealKey asks for the seal key to be in the backup.
 	SealKey bool
 	Now     func() time.Time
-	// Progress is told of each step. Optional.
+	// Progress is called with each step. Optional.
 	Progress func(step string)
 }
 

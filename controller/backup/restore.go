@@ -31,7 +31,7 @@ type RestoreConfig struct {
 	// By has actor and source of the audit events.
 	By  audit.Event
 	Now func() time.Time
-	// Progress is told of each step. Optional.
+	// Progress is called with each step. Optional.
 	Progress func(step string)
 }
 

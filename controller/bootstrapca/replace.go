@@ -188,7 +188,7 @@ func (ca *CA) Crosses() []*x509.Certificate {
 	return ca.liveCrosses()
 }
 
-// selfSigned makes the certificate of a CA. serial tells the subjects of two apart.
+// selfSigned makes the certificate of a CA. serial distinguishes the subjects of two.
 func (ca *CA) selfSigned(key crypto.Signer, serial string) (*x509.Certificate, error) {
 	now := ca.now()
 	template := &x509.Certificate{

@@ -62,7 +62,7 @@ type Log interface {
 type Reader interface {
 	// Sync reads everything there is: at first, when the log no longer has what comes
 	// next, and now and then to compare. What it reads may be newer than the position
-	// that the log goes on from.
+	// that the log continues from.
 	Sync(ctx context.Context) error
 	// Apply takes changes in their order. After an error, or a Sync, some come again.
 	Apply(ctx context.Context, changes []Change) error

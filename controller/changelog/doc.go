@@ -3,7 +3,7 @@
 //
 // It does not write the log (each transaction of controller/store does, with the
 // change itself), say what a thing is now (a reader asks for it by id) or hold what
-// only lives in memory, such as who is ONLINE (presence.Roster does).
+// only lives in memory, such as presence (presence.Roster does).
 //
 // Main types, in reading order: Change, Log (what store.Store is), Reader (what
 // follows), Follower, Pruner.

@@ -29,7 +29,7 @@ type Config struct {
 	Reader Reader
 	// SyncEvery has the Reader compare with everything there is; 0 is never.
 	SyncEvery time.Duration
-	// Result hears of each step of Run; nil is a good one. Optional.
+	// Result is called with each step of Run; nil is a good one. Optional.
 	Result func(error)
 	Now    func() time.Time
 	Logger *zap.Logger
@@ -87,7 +87,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// follows says that a page is not empty and goes on after a position without a hole.
+// follows says that a page is not empty and continues after a position without a hole.
 func follows(at uint64, page []Change) bool {
 	for i, c := range page {
 		if c.Seq != at+1+uint64(i) {
@@ -112,7 +112,7 @@ func (f *Follower) leap(ctx context.Context) error {
 	return f.sync(ctx, to)
 }
 
-// sync goes on after a position that was read before everything else: what changes
+// sync continues after a position that was read before everything else: what changes
 // meanwhile comes again.
 func (f *Follower) sync(ctx context.Context, to uint64) error {
 	began := f.cfg.Now()

@@ -54,7 +54,7 @@ func isFilePath(p string) bool {
 }
 
 // WithCredentials replaces $CREDENTIALS_DIRECTORY at the beginning of paths to
-// secrets by dir, the directory that systemd tells a unit. Errors: settings.Faults
+// secrets by dir, the directory that systemd gives to a unit. Errors: settings.Faults
 // where a path needs it and there is none.
 func (c Config) WithCredentials(dir string) (Config, error) {
 	var f settings.Faults

@@ -6,7 +6,7 @@
 // of it, is internal/timeline.
 //
 // Main types, in reading order: Key, Timeline (what is stored), Init and Begin (what the
-// commands do), Keeper (what a running controller tells its hosts).
+// commands do), Keeper (what a running controller sends to its hosts).
 //
 // Keeper.Run is one goroutine, which follows the change log for a key that is made; everything else is safe
 // for concurrent use.

@@ -29,7 +29,7 @@ type known struct {
 	said Said
 }
 
-// Said is what a controller tells its hosts. RecoveryKey is empty while there is none.
+// Said is what a controller sends to its hosts. RecoveryKey is empty while there is none.
 type Said struct {
 	RecoveryKey string
 	Timeline    Timeline
@@ -60,8 +60,8 @@ func (k *Keeper) Timeline() Timeline { return k.Say().Timeline }
 // Key is the public half of the recovery key.
 func (k *Keeper) Key() Key { return k.known.Get().key }
 
-// Say is what to tell a host: the same pointer until there is something else, of which
-// Notify tells. It must not be changed.
+// Say is what to send to a host: the same pointer until there is something else, of which
+// Notify informs. It must not be changed.
 func (k *Keeper) Say() *Said { return &k.known.Get().said }
 
 // Notify gives a hint when there is something else to say.

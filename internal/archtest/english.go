@@ -63,21 +63,21 @@ func phrases(list map[string]string) []phrase {
 func plainEnglish(t *Tree) []Violation {
 	var out []Violation
 	for _, text := range t.Texts {
-		out = append(out, dialectIn(text.Path, text.Words)...)
+		out = append(out, dialectIn(text.Path, text.Words, dialect)...)
 	}
 	for _, f := range t.Files {
 		if f.IsTest() || f.IsGenerated() || within(f.Dir(), "internal/e2e", "internal/archtest", "internal/tools") || strings.HasSuffix(f.Dir(), "test") {
 			continue
 		}
-		out = append(out, dialectIn(f.Path, literals(f))...)
+		out = append(out, dialectIn(f.Path, literals(f), dialect)...)
 	}
 	slices.SortFunc(out, func(a, b Violation) int { return strings.Compare(a.String(), b.String()) })
 	return out
 }
 
-func dialectIn(file, text string) (out []Violation) {
+func dialectIn(file, text string, list []phrase) (out []Violation) {
 	text = strings.Join(strings.Fields(text), " ")
-	for _, p := range dialect {
+	for _, p := range list {
 		for _, at := range p.is.FindAllStringIndex(text, -1) {
 			around := text[max(0, at[0]-30):min(len(text), at[1]+30)]
 			out = append(out, Violation{file, fmt.Sprintf("has %q in %q; write %s", text[at[0]:at[1]], strings.ToValidUTF8(around, ""), p.write)})

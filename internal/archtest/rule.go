@@ -37,6 +37,7 @@ func Rules() []Rule {
 		{"package-name", eachFile(packageName)},
 		{"top-level", topLevel},
 		{"plain-english", plainEnglish},
+		{"plain-code", plainCode},
 	}
 }
 

@@ -11,7 +11,7 @@
 // Nothing here is safe for concurrent use, starts a goroutine or does I/O.
 //
 // Invariants of a Set, whatever arrives: it holds nobody whom no complete update named;
-// a removal acts as its part arrives, since it only takes away, and additions act
+// a removal acts as its part arrives, since it only denies, and additions act
 // together with the last part, if the whole set has the digest that the sender says; the
 // position never goes back; an update that does not fit is no error but asks for
 // everything anew.

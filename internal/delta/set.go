@@ -86,7 +86,7 @@ func (s *Set[E]) Restore(timeline, at uint64, entries []E) {
 	}
 }
 
-// Position is what to tell the sender at the begin of a stream.
+// Position is what to send at the begin of a stream.
 func (s *Set[E]) Position() Position { return s.at }
 
 // Len is the number of entries.
@@ -102,7 +102,7 @@ func (s *Set[E]) Get(key string) (E, bool) {
 func (s *Set[E]) All() iter.Seq2[string, E] { return maps.All(s.members) }
 
 // Stream is called at the begin of each stream: what the last one left unfinished does
-// not go on.
+// not continue.
 func (s *Set[E]) Stream() { s.begun, s.asked = nil, false }
 
 // Forget gives up the position, so that any full update is taken next. The entries

@@ -117,7 +117,7 @@ func (s *Set[E]) continues(p Part[E]) bool {
 }
 
 // ask asks once. A sender that says what we should have, and does not send it, has not
-// heard.
+// received.
 func (s *Set[E]) ask(p Part[E]) Outcome {
 	if s.asked && p.From != p.To {
 		return Waiting

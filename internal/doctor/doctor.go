@@ -99,7 +99,7 @@ type Means struct {
 	// ControllerTime asks the controller for its clock, over verified TLS.
 	ControllerTime func(ctx context.Context) (time.Time, error)
 	// Standing asks the controller how this host stands with it, by its certificate, and
-	// who is enrolled on it. Nil, or an error, leaves it at what the agent's supervisor was told.
+	// who is enrolled on it. Nil, or an error, leaves it at what the agent's supervisor knows.
 	Standing func(ctx context.Context) (standing hostagent.Standing, members []string, err error)
 	// Token reads the enrollment token that was given, nil for none.
 	Token func() (text string, err error)

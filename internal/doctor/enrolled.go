@@ -45,7 +45,7 @@ func (x *examination) enrolled(ctx context.Context) []Finding {
 		"revoked: enroll anew: %s is not enrolled on this host, only %s (%s)", me, strings.Join(members, ", "), how)
 }
 
-// standing is what the controller says now, or else what it told the agent's supervisor.
+// standing is what the controller says now, or else what it said to the agent's supervisor.
 func (x *examination) standing(ctx context.Context) (s hostagent.Standing, members []string, how string) {
 	if x.Standing != nil {
 		if s, members, err := x.Standing(ctx); err == nil && s != hostagent.StandingUnsaid {

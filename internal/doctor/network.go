@@ -81,8 +81,8 @@ func (x *examination) ports(ctx context.Context) (out []Finding) {
 	return out
 }
 
-// mayBeThere says whether the controller could have told this address of another
-// host. One of an older release told 127.0.0.1 when it did not know its own.
+// mayBeThere says whether the controller could have sent this address of another
+// host. A controller of an older release sent 127.0.0.1 when it did not know its own.
 func (x *examination) mayBeThere(addr string) bool {
 	host, port, err := net.SplitHostPort(x.ControllerAddr)
 	if err != nil {

@@ -73,7 +73,7 @@ func (x *examination) programUser() int {
 	return nobody
 }
 
-// may tells whether a user has a permission (a bit of rwx) by the mode of a file. A
+// may says whether a user has a permission (a bit of rwx) by the mode of a file. A
 // group that it might be in does not count.
 func may(info fs.FileInfo, uid int, bit fs.FileMode) bool {
 	if uid == 0 {

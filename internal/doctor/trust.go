@@ -22,7 +22,7 @@ import (
 
 const maxPEM = 1 << 20
 
-// compareCA tells how an operator can compare.
+// compareCA is how an operator can compare.
 const compareCA = "compare with `grpccontroller bootstrap-ca | openssl x509 -noout -fingerprint -sha256` on the controller, and set CONTROLLER_CA_PATH to that certificate"
 
 // trust makes a TLS handshake with the enrollment listener and sends nothing more.

@@ -28,7 +28,7 @@ type Config struct {
 	// as a whole, is known too and has the same state.
 	Services []string
 	// Failing says why the listener is of no use at the moment; nil is SERVING. The
-	// caller does not hear the reason. Optional.
+	// caller does not get the reason. Optional.
 	Failing func(context.Context) error
 	// Admit refuses, with a gRPC status, a caller that the rules of the listener let
 	// through. It is asked again while a watcher watches. Optional.

@@ -150,7 +150,7 @@ func (c *Checks) run(asked context.Context, probes map[string]func(context.Conte
 	var g errgroup.Group
 	for name, probe := range probes {
 		g.Go(func() error {
-			// Whoever asked and hung up has no say in what the others are told.
+			// A caller that hung up must not change the answer of the others.
 			if err := probe(ctx); asked.Err() == nil {
 				c.Set(name, err)
 			}

@@ -56,7 +56,7 @@ func (a ClockAhead) Err() error {
 // ClockError is a difference that keeps hosts from working.
 type ClockError struct{ Ahead ClockAhead }
 
-// ClockError implements error.
+// Error implements error.
 func (e *ClockError) Error() string { return e.Ahead.String() + ": " + ClockAdvice }
 
 // SuspectClock is err, and names the clock if err is about a certificate that is not valid

@@ -16,7 +16,7 @@ const asksPerInterval = 4
 // statusEvery is how often the status line follows without a watchdog.
 const statusEvery = 15 * time.Second
 
-// NotifyConfig says what there is to tell.
+// NotifyConfig says what there is to report.
 type NotifyConfig struct {
 	// Alive returns nil if every main loop answered. It should end with its
 	// context; one that never returns counts as a loop that hangs.

@@ -80,7 +80,7 @@ func (a archive) each(f func(path string, r io.Reader) error) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // that one is told below
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // that one is reported below
 			return a.broken()
 		}
 		path := "/" + strings.TrimSuffix(h.Name, "/")

@@ -116,7 +116,7 @@ func (i *Installer) backUpConf(p *plan) error {
 	return i.changes.Place(i.role.conf, bytes.NewReader(text), 0o644)
 }
 
-// moveHost tells the host the controller's new address, if it is the controller that
+// moveHost gives the host the controller's new address, if it is the controller that
 // the host was enrolled with. Key, certificate and identity stay.
 func (i *Installer) moveHost(ctx context.Context) error {
 	i.begin("Moving this host to the controller's address %s; it keeps its identity", i.vars.ControllerAddr)
@@ -129,7 +129,7 @@ func (i *Installer) moveHost(ctx context.Context) error {
 	i.undoRestart(i.role.unit)
 	_, err := i.host.Commands.Run(ctx, Call{Name: i.role.binary(), Args: []string{"set-controller", i.vars.ControllerAddr}, Aloud: true})
 	if err != nil {
-		return tell("the host was not moved to %s, see the line above", i.vars.ControllerAddr)
+		return completely("the host was not moved to %s, see the line above", i.vars.ControllerAddr)
 	}
 	return nil
 }
@@ -171,9 +171,9 @@ func (i *Installer) enroll(ctx context.Context, p *plan) error {
 		if hadKey && !i.host.exists(hostDir+"/host.crt") {
 			i.say("%s/host.key is from an earlier try and works only with that token; to use another token, first run %s install --uninstall", hostDir, i.role.program)
 		}
-		return tell("the host is not enrolled")
+		return completely("the host is not enrolled")
 	default:
-		return tell("the host is not enrolled, or the answer of the controller was lost")
+		return completely("the host is not enrolled, or the answer of the controller was lost")
 	}
 	i.keepKey = false
 	i.keep(p)
@@ -248,7 +248,7 @@ func (i *Installer) start(ctx context.Context, p *plan) error {
 		Say:            func(text string) { i.say("%s", text) },
 	})
 	if errors.Is(err, hostcmd.ErrNotOnline) {
-		return tell("%v", err)
+		return completely("%v", err)
 	}
 	return err
 }

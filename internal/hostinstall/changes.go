@@ -42,7 +42,7 @@ func (c *Changes) Undo(what string, do func(ctx context.Context) error) {
 // Empty says whether there is nothing to take back.
 func (c *Changes) Empty() bool { return len(c.undo) == 0 }
 
-// RollBack takes everything back, the last first, and goes on after a fault: the
+// RollBack undoes everything, the last first, and continues after a fault: the
 // error has all of them.
 func (c *Changes) RollBack(ctx context.Context) error {
 	var faults []error

@@ -16,7 +16,7 @@
 // before it looks at the host and until all is done or undone.
 //
 // Invariants: whatever can be wrong is looked at before anything is changed, and all
-// faults are told at once; how to undo a change is noted before the change is made; the
+// faults are reported together; how to undo a change is noted before the change is made; the
 // host's key is never removed once the controller may know it; nothing is executed or
 // placed that the signed checksums do not name; the token is in no argument, environment
 // or file.

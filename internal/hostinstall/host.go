@@ -16,7 +16,7 @@ type Host struct {
 	Root     string
 	Commands Commands
 	System   System
-	// Before is told of every change to a file before it is made; an error of it makes
+	// Before is called with every change to a file before it is made; its error makes
 	// the change fail. For tests; nil otherwise.
 	Before func(change string) error
 }

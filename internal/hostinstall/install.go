@@ -120,7 +120,7 @@ func (i *Installer) fetch(ctx context.Context, p *plan) error {
 	c.cache, c.work = i.cfg.Fetched, i.work
 	i.begin("Asking %s what to install", i.vars.ControllerAddr)
 	if p.offer, err = c.offer(ctx); err != nil {
-		return tell("%v", err)
+		return completely("%v", err)
 	}
 	if p.pin, err = i.checkKey(p.offer); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (i *Installer) fetch(ctx context.Context, p *plan) error {
 		path := "linux-" + runtime.GOARCH + "/" + one.name + ".tar.gz"
 		file, err := c.archive(ctx, path, p.offer.sums[path])
 		if err != nil {
-			return tell("%v", err)
+			return completely("%v", err)
 		}
 		p.archives = append(p.archives, archive{one, file, cmp.Or(i.cfg.MaxUnpacked, maxUnpacked)})
 	}
@@ -156,11 +156,11 @@ func (i *Installer) checkKey(offer *release) (pin bool, err error) {
 	_, known, err := parseKey([]byte(text))
 	switch {
 	case err != nil:
-		return false, tell("%s cannot be read: remove it to accept the controller's key again", pinnedKey)
+		return false, completely("%s cannot be read: remove it to accept the controller's key again", pinnedKey)
 	case known == offer.print:
 		return false, nil
 	case !i.opt.AcceptKey:
-		return false, tell("the controller has another release key than the one that this host knows\n  known   %s  (%s)\n  offered %s\n"+
+		return false, completely("the controller has another release key than the one that this host knows\n  known   %s  (%s)\n  offered %s\n"+
 			"If the operator of the controller confirms the new one, run this again with --accept-release-key", known, pinnedKey, offer.print)
 	}
 	i.say("release key %s: accepted in place of %s", offer.print, known)
@@ -173,13 +173,13 @@ func (i *Installer) compare(ctx context.Context, p *plan) error {
 	for _, a := range p.archives {
 		members, err := a.members()
 		if err != nil {
-			return tell("%v", err)
+			return completely("%v", err)
 		}
 		has := func(path string) bool {
 			return slices.ContainsFunc(members, func(m member) bool { return m.path == path })
 		}
 		if a.pack.name == i.role.program && (!has(i.role.binary()) || !has(units+"/"+i.role.unit)) {
-			return tell("the controller's %s.tar.gz lacks the program or its unit", a.pack.name)
+			return completely("the controller's %s.tar.gz lacks the program or its unit", a.pack.name)
 		}
 		if err := p.readExamples(a); err != nil {
 			return err

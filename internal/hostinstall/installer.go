@@ -109,19 +109,19 @@ func (i *Installer) warn(format string, args ...any) {
 	_, _ = fmt.Fprintf(i.cfg.Err, "%s: %s\n", i.role.program, fmt.Sprintf(format, args...))
 }
 
-// told is an error that says all there is to say; others get the step that failed.
-type told struct{ text string }
+// complete is an error that needs no more words; to others the failed step is added.
+type complete struct{ text string }
 
-func (e *told) Error() string { return e.text }
+func (e *complete) Error() string { return e.text }
 
-func tell(format string, args ...any) error { return &told{fmt.Sprintf(format, args...)} }
+func completely(format string, args ...any) error { return &complete{fmt.Sprintf(format, args...)} }
 
 // failed takes back what was done and makes one message of what happened and of the
 // state that the host is in.
 func (i *Installer) failed(ctx context.Context, err error) error {
 	var (
 		refused *refusal
-		whole   *told
+		whole   *complete
 		text    string
 	)
 	switch {

@@ -77,7 +77,7 @@ type Link struct {
 // Policy is who may open a session at this connector.
 type Policy struct {
 	Revision uint64 `json:"revision"`
-	// ConfirmedAt is when a controller last stood behind it: now, while connected.
+	// ConfirmedAt is when a controller last confirmed it: now, while connected.
 	ConfirmedAt time.Time `json:"confirmed_at"`
 	// UsableUntil is when it becomes too old if no controller confirms it from now on.
 	UsableUntil   time.Time `json:"usable_until"`
@@ -105,7 +105,7 @@ type Session struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// Outage is how long sessions live on.
+// Outage is how long sessions continue.
 type Outage struct {
 	// WithoutController is when the policy becomes too old, if every controller goes
 	// now and SPIRE stays (connector).

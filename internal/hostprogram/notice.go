@@ -19,7 +19,7 @@ const (
 
 // AgentChecks makes the readiness checks of what this program cannot see itself: whether the
 // controller still wants this host and this member (spiffeID), and whether the clock is
-// right. A supervisor that says nothing, because another agent runs here, fails none.
+// right. A supervisor that reports nothing, because another agent runs here, fails none.
 func AgentChecks(checks *health.Checks, socket, spiffeID string) {
 	var member atomic.Bool // it was one of the host's
 	read := hostagent.NewNotices(socket, time.Now).Read

@@ -59,7 +59,7 @@ func (b *Box) Seal(purpose string, plain []byte) []byte {
 	return b.aead.Seal(out, out[1:], plain, []byte(purpose)) //nolint:gosec // the nonce was drawn a line above
 }
 
-// OpenBox decrypts what Seal made for the same purpose. Errors: ErrNotOpened.
+// Open decrypts what Seal made for the same purpose. Errors: ErrNotOpened.
 func (b *Box) Open(purpose string, sealed []byte) ([]byte, error) {
 	head := 1 + b.aead.NonceSize()
 	if len(sealed) < head || sealed[0] != boxVersion {

@@ -24,7 +24,7 @@ type Recipient struct {
 	name string
 }
 
-// Name tells keys apart: SHA256:… as ssh-keygen -l prints it, or the age recipient
+// Name distinguishes keys: SHA256:… as ssh-keygen -l prints it, or the age recipient
 // (a long one shortened).
 func (r Recipient) Name() string { return r.name }
 

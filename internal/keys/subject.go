@@ -77,7 +77,7 @@ func (s Subject) AskMessage() []byte {
 	return signedText(askLabel, d[:])
 }
 
-// AwaitMessage is what the host signs to be told the decision.
+// AwaitMessage is what the host signs to receive the decision.
 func AwaitMessage(requestID string, challenge, exporter []byte) []byte {
 	return signedText(awaitLabel, []byte(requestID), challenge, exporter)
 }

@@ -11,10 +11,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// maxCauses bounds how many errors of one condition are told apart.
+// maxCauses bounds how many errors of one condition are distinguished.
 const maxCauses = 8
 
-// Condition is something that goes on and is tried again: it is said at once, again for
+// Condition is a fault that continues while its work is tried again: it is logged at once, again for
 // another error, and else at growing intervals (Reminder), with the number of times in
 // the field times. The zero value is ready. It is safe for concurrent use.
 type Condition struct {

@@ -6,7 +6,7 @@
 // signal changes the level, cli decides.
 //
 // Main types, in reading order: Config, New, Request and For (whose line it is),
-// Hot (sampled lines), Condition (what goes on and is tried again), Reminder, Follow (the level at run time).
+// Hot (sampled lines), Condition (a fault that continues), Reminder, Follow (the level at run time).
 //
 // Loggers are safe for concurrent use; the writer is locked. Nothing is buffered,
 // so nothing has to be flushed or closed. Follow runs in the caller's goroutine.

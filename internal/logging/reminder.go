@@ -9,7 +9,7 @@ const (
 	ReminderMost  = time.Hour
 )
 
-// Reminder says when a condition that goes on is worth another line: at once, then at
+// Reminder says when a condition that continues is worth another line: at once, then at
 // growing intervals. The zero value is a condition that has not begun. It is not safe
 // for concurrent use.
 type Reminder struct {

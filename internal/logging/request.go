@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Request is what tells one request from all others in the log, and in the trace.
+// Request is what distinguishes one request from all others in the log, and in the trace.
 // Empty fields are left out of the lines.
 type Request struct {
 	ID         string // request_id, of NewRequestID

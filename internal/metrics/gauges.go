@@ -4,14 +4,14 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // gauges is a gauge by one label whose values are all read at once.
 type gauges struct {
-	spread Spread
-	desc   *prometheus.Desc
-	read   func(set func(value string, x float64))
+	by   ByLabel
+	desc *prometheus.Desc
+	read func(set func(value string, x float64))
 }
 
 // Gauges exports one value for each of s.Values, 0 unless read sets another. read
 // is called once by each scrape.
-func (r *Registry) Gauges(s Spread, read func(set func(value string, x float64))) {
+func (r *Registry) Gauges(s ByLabel, read func(set func(value string, x float64))) {
 	r.reg.MustRegister(&gauges{s, prometheus.NewDesc(prefix+s.Name, s.Help, []string{s.Label}, prometheus.Labels(s.Fixed)), read})
 }
 
@@ -20,11 +20,11 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) { ch <- g.desc }
 
 // Collect implements prometheus.Collector.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
-	now := make(map[string]float64, len(g.spread.Values))
-	for _, v := range g.spread.Values {
+	now := make(map[string]float64, len(g.by.Values))
+	for _, v := range g.by.Values {
 		now[v] = 0
 	}
-	g.read(func(value string, x float64) { now[g.spread.value(value)] = x })
+	g.read(func(value string, x float64) { now[g.by.value(value)] = x })
 	for value, x := range now {
 		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, x, value)
 	}

@@ -34,7 +34,7 @@ func scrape(t *testing.T, r *metrics.Registry) string {
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	r := metrics.New("1.2.3")
-	e := r.Events(metrics.Spread{Name: "things_total", Help: "Things.", Fixed: metrics.Labels{"of": "us"}, Label: "result", Values: []string{"good", "bad"}})
+	e := r.Events(metrics.ByLabel{Name: "things_total", Help: "Things.", Fixed: metrics.Labels{"of": "us"}, Label: "result", Values: []string{"good", "bad"}})
 	e.Add("good")
 	e.Add("good")
 	e.Add("tunneler/laptop") // would be a series a member
@@ -52,7 +52,7 @@ func TestEvents(t *testing.T) {
 func TestDurations(t *testing.T) {
 	t.Parallel()
 	r := metrics.New("1")
-	d := r.Durations(metrics.Spread{Name: "work_seconds", Help: "Work.", Label: "step", Values: []string{"read"}}, 0.01, 1)
+	d := r.Durations(metrics.ByLabel{Name: "work_seconds", Help: "Work.", Label: "step", Values: []string{"read"}}, 0.01, 1)
 	d.Observe("read", 20*time.Millisecond)
 	d.Observe("read", time.Minute)
 	d.Observe("nonsense", time.Second)
@@ -69,7 +69,7 @@ func TestDurations(t *testing.T) {
 func TestGaugesAreReadOnceAScrape(t *testing.T) {
 	t.Parallel()
 	r, reads := metrics.New("1"), 0
-	r.Gauges(metrics.Spread{Name: "phase", Help: "Phase.", Label: "of", Values: []string{"a", "b"}}, func(set func(string, float64)) {
+	r.Gauges(metrics.ByLabel{Name: "phase", Help: "Phase.", Label: "of", Values: []string{"a", "b"}}, func(set func(string, float64)) {
 		reads++
 		set("b", 1)
 		set("tunneler/laptop", 7)

@@ -88,16 +88,16 @@ func truth(ok bool) float64 {
 	return 0
 }
 
-// Spread describes a metric by one label with the given values, and others that
+// ByLabel describes a metric by one label with the given values, and others that
 // are fixed.
-type Spread struct {
+type ByLabel struct {
 	Name, Help string
 	Fixed      Labels
 	Label      string
 	Values     []string
 }
 
-func (s Spread) value(v string) string {
+func (s ByLabel) value(v string) string {
 	if slices.Contains(s.Values, v) {
 		return v
 	}
@@ -106,12 +106,12 @@ func (s Spread) value(v string) string {
 
 // Events is a counter by one label.
 type Events struct {
-	spread Spread
-	vec    *prometheus.CounterVec
+	by  ByLabel
+	vec *prometheus.CounterVec
 }
 
 // Events returns a counter of which each value is 0.
-func (r *Registry) Events(s Spread) *Events {
+func (r *Registry) Events(s ByLabel) *Events {
 	e := &Events{s, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: prefix + s.Name, Help: s.Help, ConstLabels: prometheus.Labels(s.Fixed),
 	}, []string{s.Label})}
@@ -123,16 +123,16 @@ func (r *Registry) Events(s Spread) *Events {
 }
 
 // Add counts one event.
-func (e *Events) Add(value string) { e.vec.WithLabelValues(e.spread.value(value)).Inc() }
+func (e *Events) Add(value string) { e.vec.WithLabelValues(e.by.value(value)).Inc() }
 
 // Durations is a histogram by one label, in seconds.
 type Durations struct {
-	spread Spread
-	vec    *prometheus.HistogramVec
+	by  ByLabel
+	vec *prometheus.HistogramVec
 }
 
 // Durations returns a histogram with these upper bounds, in seconds.
-func (r *Registry) Durations(s Spread, bounds ...float64) *Durations {
+func (r *Registry) Durations(s ByLabel, bounds ...float64) *Durations {
 	d := &Durations{s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: prefix + s.Name, Help: s.Help, ConstLabels: prometheus.Labels(s.Fixed), Buckets: bounds,
 	}, []string{s.Label})}
@@ -152,5 +152,5 @@ func (r *Registry) Duration(name, help string, bounds ...float64) func(took time
 
 // Observe takes one duration.
 func (d *Durations) Observe(value string, took time.Duration) {
-	d.vec.WithLabelValues(d.spread.value(value)).Observe(took.Seconds())
+	d.vec.WithLabelValues(d.by.value(value)).Observe(took.Seconds())
 }

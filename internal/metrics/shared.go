@@ -88,7 +88,7 @@ func (r *Registry) Reproofs(link string, read func() reproof.Status) {
 // Reconnects exports why the streams of one kind had to be opened again; the func
 // it returns is a controlclient.Config.Ended.
 func (r *Registry) Reconnects(stream string) func(reason string) {
-	return r.Events(Spread{
+	return r.Events(ByLabel{
 		Name: "stream_reconnects_total", Help: "Attempts at a stream that failed, and streams that ended, by reason; another attempt follows each.",
 		Fixed: Labels{"stream": stream}, Label: "reason", Values: controlclient.Reasons(),
 	}).Add

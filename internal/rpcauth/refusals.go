@@ -33,7 +33,7 @@ func newRefusals(log *zap.Logger) *refusals {
 	return &refusals{log: log, callers: sourcelimit.NewKeyed[string](refusalEvery, refusalBurst, time.Now)}
 }
 
-// note returns what the caller hears; why is for the log.
+// note returns what the caller receives; why is for the log.
 func (r *refusals) note(ctx context.Context, method, why string) error {
 	if r.callers.AllowKey(keyOf(logging.RequestOf(ctx))) {
 		logging.For(ctx, r.log).Warn("rpc refused", zap.String("method", method), zap.String("reason", why), zap.Uint64("unlogged", r.unlogged.Swap(0)))

@@ -19,7 +19,7 @@ const EnvironmentFile = "ENVIRONMENT_FILE"
 
 // Again returns a Load that may be called whenever a file may have changed. Call it
 // at the start, where what the environment has from the unit's file can still be
-// told from what it has from elsewhere.
+// distinguished from what it has from elsewhere.
 func (l *Loader[T]) Again(flags *pflag.FlagSet) func() (T, error) {
 	path, own := "", l.spec.Environ
 	for _, kv := range l.spec.Environ {

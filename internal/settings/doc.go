@@ -4,7 +4,7 @@
 // environment over the file, the file over the default.
 //
 // It does not know any key (the config packages of the programs do), does not
-// watch files (Again reads them when it is told to) and does not print: cli turns Faults into an exit code.
+// watch files (Again reads them when it is called) and does not print: cli turns Faults into an exit code.
 //
 // Main types, in reading order: Spec (where values may come from), Loader (the
 // struct's keys), Faults (everything that is wrong, each with its path), Key

@@ -172,7 +172,7 @@ func (s *sources) readEnv() {
 }
 
 // refuseVariable makes a mistyped variable a fault. Without a prefix no variable
-// can be told from another program's.
+// can be distinguished from another program's.
 func (s *sources) refuseVariable(name, text string) {
 	if s.spec.EnvPrefix == "" || name == s.spec.FileEnv || slices.Contains(s.spec.Others, name) || s.isServiceLink(name, text) {
 		return

@@ -29,7 +29,7 @@ type HostConfig struct {
 	StateDir string
 	// Reset is the command by which root of this host begins anew, for errors.
 	Reset string
-	// Saved hears whether the file could be written. Optional.
+	// Saved is called with whether the file could be written. Optional.
 	Saved func(file string, err error)
 	Log   *zap.Logger
 	Now   func() time.Time // nil: time.Now
@@ -102,7 +102,7 @@ func Load(path, trustDomain string) (Kept, error) {
 	return k, nil
 }
 
-// Enrolled pins the recovery key that a host was told with its enrollment, for a program
+// Enrolled pins the recovery key that a host received with its enrollment, for a program
 // that runs as uid. What it pinned before of the same controller stays.
 func Enrolled(stateDir string, uid int, m *zerotrustv1.Timeline, number uint64, trustDomain string, now time.Time) error {
 	was, err := Load(filepath.Join(stateDir, FileName), trustDomain)
@@ -148,7 +148,7 @@ func (h *Host) Kept() Kept {
 	return h.kept
 }
 
-// Stream begins a stream: what the controller of the last one said does not go on.
+// Stream begins a stream: what the controller of the last one said no longer counts.
 func (h *Host) Stream() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

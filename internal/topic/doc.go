@@ -1,4 +1,4 @@
-// Package topic is how one part of a program tells any number of others that
+// Package topic is how one part of a program notifies any number of others that
 // something is new.
 //
 // It does not queue: a subscriber that is slow gets one wake-up for many changes and

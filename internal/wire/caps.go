@@ -2,7 +2,7 @@ package wire
 
 import "time"
 
-// Caps on one message, by who sends it. Each sender's largest message fits its
+// Caps on one message, by its sender. Each sender's largest message fits its
 // receiver's cap, and what a tunneler says still fits when its connector passes it
 // on: a message that an honest program relays must never end that program's stream.
 const (

@@ -28,7 +28,7 @@ func (c *Counter) Last() uint64 { return c.last }
 // SequenceError says that a peer broke the rule.
 type SequenceError struct{ Got, Due uint64 }
 
-// SequenceError implements error.
+// Error implements error.
 func (e *SequenceError) Error() string {
 	switch {
 	case e.Got == 0:

@@ -32,8 +32,8 @@ func NewEmbedded(ctx context.Context, program string, conf conf.Server, log *zap
 		return nil, fmt.Errorf("spire-server data directory: %w", err)
 	}
 	file := filepath.Join(filepath.Dir(conf.DataDir), "server.conf")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, fmt.Errorf("spire-server configuration: %w", atomicfile.Explain(file, err))
+	if err := atomicfile.Write(file, text, 0o600); err != nil {
+		return nil, fmt.Errorf("spire-server configuration: %w", err)
 	}
 	p, err := proc.New(proc.Config{
 		Name: "spire_server", Path: program, Args: []string{"run", "-config", file}, Logger: log,

@@ -193,7 +193,7 @@ func (c *Client) EachEntries(ctx context.Context, fn func(page []fleet.Entry) er
 	return c.eachEntries(ctx, nil, fn)
 }
 
-// eachEntries leaves none of ours out: one that we cannot read is an error, for it
+// eachEntries skips none of our entries: one that we cannot read is an error, for it
 // would look like "deleted".
 func (c *Client) eachEntries(ctx context.Context, filter *entryv1.ListEntriesRequest_Filter, fn func(page []fleet.Entry) error) error {
 	for token := ""; ; {
@@ -264,7 +264,7 @@ func domainEntry(p *types.Entry) (fleet.Entry, error) {
 	}
 	e := fleet.Entry{
 		ID: p.GetId(), SPIFFEID: id, ParentID: parent, X509SVIDTTL: time.Duration(p.GetX509SvidTtl()) * time.Second,
-		DNSName: strings.Join(p.GetDnsNames(), ","), // more than one is none of ours: the reconciler writes it anew
+		DNSName: strings.Join(p.GetDnsNames(), ","), // an entry with more than one is not ours: the reconciler writes it anew
 	}
 	for _, s := range p.GetSelectors() {
 		e.Selectors = append(e.Selectors, fleet.Selector{Type: s.GetType(), Value: s.GetValue()})

@@ -20,7 +20,7 @@ import (
 
 // StartAgent starts a spire-agent of the server and waits until it has attested.
 // attest says how: it gets a directory for the files it needs. The path of the
-// Workload API socket is returned besides the process.
+// Workload API socket is returned with the process.
 func StartAgent(tb testing.TB, server *Server, attest func(conf *conf.Agent, dir string)) (*proc.Process, string) {
 	tb.Helper()
 	program, dir := Binary(tb, "spire-agent"), TempDir(tb)

@@ -2,7 +2,7 @@
 // each network.
 //
 // It only decides. It opens no connection and reads no clock: the caller (session)
-// tells it what the directory names, how its sessions are, what a connector's latency
+// passes it what the directory names, how its sessions are, what a connector's latency
 // was and what time it is.
 //
 // Main types, in reading order: Candidate (a connector of the directory), Link (how a
@@ -11,7 +11,7 @@
 //
 // The rules:
 //   - The first choice follows a hash of tunneler and connector (rendezvous hashing), so
-//     that tunnelers spread over connectors without knowing of each other.
+//     that tunnelers are distributed over connectors without knowing of each other.
 //   - A connector whose session is down or silent is replaced as soon as another one is
 //     there; it is not chosen again for a while. Replacements that do not come up are
 //     spaced more and more.

@@ -62,7 +62,7 @@ func (m *Mesh) pin(n *network, now time.Time) {
 }
 
 // fill chooses while there is room. Connectors without an address come last: they may
-// tell one, or CONNECTOR_ADDR may lead to them.
+// name one, or CONNECTOR_ADDR may lead to them.
 func (m *Mesh) fill(n *network, now time.Time) {
 	for len(n.chosen) < PerNetwork {
 		p := n.next(now, false)

@@ -35,7 +35,7 @@ func Header(from, to uint64, d delta.Digest) *zerotrustv1.UpdateHeader {
 // Policy is a whole policy at a revision, in as many messages as it needs; end has what
 // else the last one says, and may be nil.
 func Policy(revision uint64, end *zerotrustv1.PolicyUpdate, all ...*zerotrustv1.PolicyTunneler) (out []*zerotrustv1.PolicyUpdate) {
-	parts := spread(all)
+	parts := split(all)
 	for i, part := range parts {
 		u := &zerotrustv1.PolicyUpdate{}
 		if i == len(parts)-1 && end != nil {
@@ -49,7 +49,7 @@ func Policy(revision uint64, end *zerotrustv1.PolicyUpdate, all ...*zerotrustv1.
 
 // Directory is a whole directory, in as many messages as it needs.
 func Directory(d *zerotrustv1.Directory) (out []*zerotrustv1.WatchResponse) {
-	parts := spread(d.GetConnectors())
+	parts := split(d.GetConnectors())
 	for i, part := range parts {
 		u := &zerotrustv1.DirectoryUpdate{Header: header(d.GetRevision(), i, len(parts), DirectoryDigest(d.GetConnectors()...)), Upserts: part}
 		if i == len(parts)-1 {
@@ -66,8 +66,8 @@ func header(revision uint64, part, parts int, d delta.Digest) *zerotrustv1.Updat
 	return h
 }
 
-// spread has at least one part, and each has room in a message.
-func spread[E proto.Message](all []E) (parts [][]E) {
+// split has at least one part, and each has room in a message.
+func split[E proto.Message](all []E) (parts [][]E) {
 	parts, size := [][]E{nil}, 0
 	for _, e := range all {
 		if size += proto.Size(e) + 8; size > wire.MaxUpdate/2 && len(parts[len(parts)-1]) > 0 {

@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// export is the exporter, and what the SDK does not tell: how many spans were
+// export is the exporter, and what the SDK does not count: how many spans were
 // dropped. It reports a collector that fails once, and that it works again.
 type export struct {
 	to  sdktrace.SpanExporter

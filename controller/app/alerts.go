@@ -10,15 +10,15 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 )
 
-// trouble is what only the database knows and an operator should be woken for.
-type trouble interface {
+// alertSource is what only the database knows and an operator should be woken for.
+type alertSource interface {
 	MarkedHosts(ctx context.Context) (contested, cloned int, err error)
 	AuditDisputed(ctx context.Context) (int, error)
 	Rotation(ctx context.Context) (rotation.Rotation, error)
 }
 
-func exportTrouble(r *metrics.Registry, s trouble) {
-	r.Gauges(metrics.Spread{
+func exportAlerts(r *metrics.Registry, s alertSource) {
+	r.Gauges(metrics.ByLabel{
 		Name: "hosts_marked", Help: "Hosts that are not revoked and whose token or key was also used elsewhere.",
 		Label: "mark", Values: []string{"contested", "cloned"},
 	}, func(set func(mark string, n float64)) {
@@ -37,7 +37,7 @@ func exportTrouble(r *metrics.Registry, s trouble) {
 	for _, p := range rotation.Unfinished() {
 		phases = append(phases, string(p))
 	}
-	r.Gauges(metrics.Spread{
+	r.Gauges(metrics.ByLabel{
 		Name: "ca_rotation_phase", Help: "1 for the phase of the unfinished CA rotation.", Label: "phase", Values: phases,
 	}, func(set func(phase string, on float64)) {
 		ctx, cancel := context.WithTimeout(context.Background(), storeAnswers)
@@ -55,7 +55,7 @@ func exportReplacement(r *metrics.Registry, unfinished func() (anchors.Phase, er
 	for _, p := range anchors.Phases() {
 		phases = append(phases, string(p))
 	}
-	r.Gauges(metrics.Spread{
+	r.Gauges(metrics.ByLabel{
 		Name: "bootstrap_ca_replacement_phase", Help: "1 for the phase of the unfinished replacement of the bootstrap CA.", Label: "phase", Values: phases,
 	}, func(set func(phase string, on float64)) {
 		if now, err := unfinished(); err == nil && now != "" {

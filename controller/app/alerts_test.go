@@ -15,51 +15,51 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
 )
 
-// troubled is a store with one contested host, two cloned ones, three connectors
+// alerting is a store with one contested host, two cloned ones, three connectors
 // that dispute the audit log, and a rotation; or one that does not answer.
-type troubled struct {
+type alerting struct {
 	rotation rotation.Rotation
 	err      error
 }
 
-func (s troubled) MarkedHosts(context.Context) (contested, cloned int, err error) { return 1, 2, s.err }
+func (s alerting) MarkedHosts(context.Context) (contested, cloned int, err error) { return 1, 2, s.err }
 
-func (s troubled) AuditDisputed(context.Context) (int, error) { return 3, s.err }
+func (s alerting) AuditDisputed(context.Context) (int, error) { return 3, s.err }
 
-func (s troubled) Rotation(context.Context) (rotation.Rotation, error) { return s.rotation, s.err }
+func (s alerting) Rotation(context.Context) (rotation.Rotation, error) { return s.rotation, s.err }
 
-func TestTroubleOfTheStoreIsExported(t *testing.T) {
+func TestAlertsOfTheStoreAreExported(t *testing.T) {
 	t.Parallel()
 	var unfinished, finished rotation.Rotation
 	unfinished.Phase, finished.Phase = rotation.Tainted, rotation.Tainted
 	finished.EndedAt = unfinished.EndedAt.AddDate(2000, 0, 0)
-	value := func(s troubled, name string, l metrics.Labels) float64 {
+	value := func(s alerting, name string, l metrics.Labels) float64 {
 		r := metrics.New("1")
-		app.Trouble(r, s)
+		app.Alerts(r, s)
 		got, ok := metricstest.Gather(t, r).Value(name, l)
 		require.True(t, ok, "%s%v", name, l)
 		return got
 	}
 	for name, tc := range map[string]struct {
-		store  troubled
+		store  alerting
 		metric string
 		labels metrics.Labels
 		want   float64
 	}{
-		"a contested host":              {troubled{}, "zerotrust_hosts_marked", metrics.Labels{"mark": "contested"}, 1},
-		"cloned hosts":                  {troubled{}, "zerotrust_hosts_marked", metrics.Labels{"mark": "cloned"}, 2},
-		"who disputes the audit log":    {troubled{}, "zerotrust_audit_disputed", nil, 3},
-		"the phase of a rotation":       {troubled{rotation: unfinished}, "zerotrust_ca_rotation_phase", metrics.Labels{"phase": "tainted"}, 1},
-		"and no other phase":            {troubled{rotation: unfinished}, "zerotrust_ca_rotation_phase", nil, 1},
-		"nothing of a finished one":     {troubled{rotation: finished}, "zerotrust_ca_rotation_phase", nil, 0},
-		"no phase where none was asked": {troubled{err: rotation.ErrNone}, "zerotrust_ca_rotation_phase", nil, 0},
+		"a contested host":              {alerting{}, "zerotrust_hosts_marked", metrics.Labels{"mark": "contested"}, 1},
+		"cloned hosts":                  {alerting{}, "zerotrust_hosts_marked", metrics.Labels{"mark": "cloned"}, 2},
+		"who disputes the audit log":    {alerting{}, "zerotrust_audit_disputed", nil, 3},
+		"the phase of a rotation":       {alerting{rotation: unfinished}, "zerotrust_ca_rotation_phase", metrics.Labels{"phase": "tainted"}, 1},
+		"and no other phase":            {alerting{rotation: unfinished}, "zerotrust_ca_rotation_phase", nil, 1},
+		"nothing of a finished one":     {alerting{rotation: finished}, "zerotrust_ca_rotation_phase", nil, 0},
+		"no phase where none was asked": {alerting{err: rotation.ErrNone}, "zerotrust_ca_rotation_phase", nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			require.InDelta(t, tc.want, value(tc.store, tc.metric, tc.labels), 0)
 		})
 	}
-	silent := troubled{err: errors.New("disk I/O error")}
+	silent := alerting{err: errors.New("disk I/O error")}
 	require.True(t, math.IsNaN(value(silent, "zerotrust_hosts_marked", nil)), "0 would say that all is well")
 	require.True(t, math.IsNaN(value(silent, "zerotrust_audit_disputed", nil)))
 }
