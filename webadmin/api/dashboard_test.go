@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -30,6 +31,9 @@ func built(t *testing.T) fs.FS {
 		"favicon.svg":        {Data: []byte("<svg/>")},
 		"assets/a-1.js":      {Data: []byte("plain()")},
 		"assets/a-1.js.gz":   {Data: []byte(zipped.String())},
+		"assets/a-1.js.br":   {Data: []byte("brotli")},
+		"assets/c-1.js":      {Data: []byte("c()")},
+		"assets/c-1.js.gz":   {Data: []byte("c gzipped")},
 		"assets/b-1.css":     {Data: []byte("b{}")},
 		"assets/secret.html": {Data: []byte("not served")},
 	}
@@ -68,7 +72,7 @@ func TestEveryPageGetsItsOwnNonce(t *testing.T) {
 
 func TestHashedFilesAreCachedForEverAndOthersAreNot(t *testing.T) {
 	t.Parallel()
-	js := browse(t, built(t), http.MethodGet, "/assets/a-1.js", http.Header{"Accept-Encoding": {"gzip, br"}})
+	js := browse(t, built(t), http.MethodGet, "/assets/a-1.js", http.Header{"Accept-Encoding": {"gzip, deflate"}})
 	require.Equal(t, "gzip", js.Header().Get("Content-Encoding"))
 	require.Equal(t, "text/javascript; charset=utf-8", js.Header().Get("Content-Type"))
 	require.Equal(t, "public, max-age=31536000, immutable", js.Header().Get("Cache-Control"))
@@ -89,6 +93,58 @@ func TestHashedFilesAreCachedForEverAndOthersAreNot(t *testing.T) {
 	require.Equal(t, "no-cache", icon.Header().Get("Cache-Control"))
 }
 
+func TestTheSmallestFormThatABrowserTakesIsSent(t *testing.T) {
+	t.Parallel()
+	for accepted, want := range map[string]string{
+		"gzip, deflate, br, zstd": "br", "br": "br", "BR;q=0.5, gzip": "br", "br;q=0, gzip": "gzip", "br; q=0.0, gzip; q=1": "gzip", "gzip": "gzip",
+		"": "", "identity": "", "*": "", "brotli, xgzip": "", "br;q=0, gzip;q=0": "", "br;q=much": "", "deflate": "",
+	} {
+		res := browse(t, built(t), http.MethodGet, "/assets/a-1.js", http.Header{"Accept-Encoding": {accepted}})
+		require.Equal(t, http.StatusOK, res.Code, accepted)
+		require.Equal(t, want, res.Header().Get("Content-Encoding"), accepted)
+		require.Equal(t, "Accept-Encoding", res.Header().Get("Vary"), accepted)
+		require.Equal(t, strconv.Itoa(res.Body.Len()), res.Header().Get("Content-Length"), accepted)
+	}
+	only := browse(t, built(t), http.MethodGet, "/assets/c-1.js", http.Header{"Accept-Encoding": {"br, gzip"}})
+	require.Equal(t, "gzip", only.Header().Get("Content-Encoding"), "there is no brotli of it")
+	one := browse(t, built(t), http.MethodGet, "/assets/b-1.css", http.Header{"Accept-Encoding": {"br"}})
+	require.Empty(t, one.Header().Get("Vary"), "there is one form")
+}
+
+func TestABrowserThatHasAFileIsToldSo(t *testing.T) {
+	t.Parallel()
+	tags := map[string]bool{}
+	for _, accepted := range []string{"br", "gzip", ""} {
+		h := http.Header{"Accept-Encoding": {accepted}}
+		tag := browse(t, built(t), http.MethodGet, "/assets/a-1.js", h).Header().Get("ETag")
+		require.Regexp(t, `^"[0-9a-f]{16}"$`, tag)
+		require.False(t, tags[tag], "each form has a tag of its own")
+		tags[tag] = true
+		h.Set("If-None-Match", `"other", W/`+tag)
+		again := browse(t, built(t), http.MethodGet, "/assets/a-1.js", h)
+		require.Equal(t, http.StatusNotModified, again.Code)
+		require.Empty(t, again.Body.String())
+		require.Equal(t, tag, again.Header().Get("ETag"))
+		h.Set("If-None-Match", `"0123456789abcdef"`)
+		require.Equal(t, http.StatusOK, browse(t, built(t), http.MethodGet, "/assets/a-1.js", h).Code)
+	}
+}
+
+// The page compares its build with the header of each reply.
+func TestEachReplyNamesTheBuild(t *testing.T) {
+	t.Parallel()
+	files := built(t).(fstest.MapFS)
+	files["index.html"] = &fstest.MapFile{Data: []byte(`<meta name="dashboard-build" content="__BUILD__">`)}
+	page := browse(t, files, http.MethodGet, "/", html)
+	build := page.Header().Get("X-Dashboard-Build")
+	require.Regexp(t, `^[0-9a-f]{16}$`, build)
+	require.Equal(t, `<meta name="dashboard-build" content="`+build+`">`, page.Body.String())
+	require.Equal(t, build, browse(t, files, http.MethodGet, "/api/admin/nothing", nil).Header().Get("X-Dashboard-Build"))
+	files["index.html"] = &fstest.MapFile{Data: []byte(`<meta name="dashboard-build" content="__BUILD__"> `)}
+	require.NotEqual(t, build, browse(t, files, http.MethodGet, "/", html).Header().Get("X-Dashboard-Build"))
+	require.NotContains(t, browse(t, fstest.MapFS{}, http.MethodGet, "/", html).Header(), "X-Dashboard-Build")
+}
+
 func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -104,6 +160,7 @@ func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
 		"an asset that is gone":           {http.MethodGet, "/assets/old-1.js", html},
 		"a page among the assets":         {http.MethodGet, "/assets/secret.html", html},
 		"the raw index":                   {http.MethodGet, "/index.html", nil},
+		"a brotli file by name":           {http.MethodGet, "/assets/a-1.js.br", nil},
 		"a zipped file by name":           {http.MethodGet, "/assets/a-1.js.gz", nil},
 		"a climb out of the build":        {http.MethodGet, "/../../etc/x.txt", nil},
 	} {

@@ -63,9 +63,9 @@ const MaxFailing = sourcelimit.MaxSources
 
 // DashboardHandler serves files as the engine does, without the API.
 func DashboardHandler(files fs.FS) http.Handler {
-	s := &Server{log: zap.NewNop()}
+	s := &Server{log: zap.NewNop(), dashboard: newDashboard(files)}
 	e := gin.New()
 	e.Use(s.identifyRequest, s.secureHeaders)
-	e.NoRoute(newDashboard(files).serve, s.handle(noRoute))
+	e.NoRoute(s.dashboard.serve, s.handle(noRoute))
 	return e
 }

@@ -146,6 +146,9 @@ func (s *Server) secureHeaders(c *gin.Context) {
 	c.Header("X-Frame-Options", "DENY")
 	c.Header("Cross-Origin-Opener-Policy", "same-origin")
 	c.Header("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	if s.dashboard.build != "" {
+		c.Header(buildHeader, s.dashboard.build)
+	}
 	if s.cfg.TLS != nil {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}

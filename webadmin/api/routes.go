@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/ui"
 )
 
 // operations are all operations of the API. Each group stands beside its handlers.
@@ -45,7 +43,7 @@ func (s *Server) newEngine() *gin.Engine {
 	// the table has no row, and authorize refuses it.
 	e.Use(answerHead, s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
 		s.authenticate, s.authorize, s.checkQuery, s.once)
-	e.NoRoute(s.serveCA, newDashboard(ui.Files()).serve, s.handle(noRoute))
+	e.NoRoute(s.serveCA, s.dashboard.serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))
 	for _, o := range s.table {
 		e.Handle(o.method, o.route(), s.handle(o.handle))

@@ -32,6 +32,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/ui"
 )
 
 // Limits of a request. The write timeout leaves a handler that ran into its
@@ -204,6 +205,8 @@ type Server struct {
 	listener *sourcelimit.Listener
 	local    *sourcelimit.Listener // nil without a local admin socket
 	hosts    map[string]bool       // nil takes any
+	// dashboard is the web application.
+	dashboard *dashboard
 	// stopping is closed when Run is about to end: streams end then.
 	stopping chan struct{}
 	timeouts timeouts
@@ -230,7 +233,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: c, log: c.Log.Named("admin"), hot: logging.Hot(c.Log.Named("admin")), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: sourcelimit.NewListener(l, capsOf(c)),
-		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}),
+		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}), dashboard: newDashboard(ui.Files()),
 		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, check: checkEvery, slowReader: slowReader},
 	}
 	if c.Local != nil {
