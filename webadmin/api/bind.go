@@ -8,20 +8,19 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// bind reads a JSON body into a struct of adminapi, strictly (see readJSON), and
-// says which of its fields were given: an empty string that is given is not the
-// same as none. The error has all faults that can be seen without the meaning of the
+// bind reads a JSON body into a struct of adminapi, strictly (see readJSON). The error has all faults that can be seen without the meaning of the
 // fields; a handler that has more to check reads by readBody, so that its sender learns
 // of all at once.
-func bind(c *gin.Context, into any) (given map[string]bool, err error) {
+func bind(c *gin.Context, into any) error {
 	b, err := readBody(c, into)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return b.given, b.end(nil)
+	return b.end(nil)
 }
 
-// readBody is bind without the end: its error says that the body is no JSON object, and
+// readBody is bind that also says which fields were given (an empty string that is given
+// is not the same as none), and without the end: its error says that the body is no JSON object, and
 // all that is wrong with fields comes by the end of the body.
 func readBody(c *gin.Context, into any) (*body, error) {
 	v := reflect.ValueOf(into).Elem()

@@ -26,7 +26,7 @@ func (s *Server) openClaim(c *gin.Context) error {
 		return problem(adminapi.TypeTooManyFailures, "too many claim links were opened from this address; wait")
 	}
 	// A form of another site can send neither this body nor its media type unasked.
-	if _, err := bind(c, &adminapi.ClaimOpening{}); err != nil {
+	if err := bind(c, &adminapi.ClaimOpening{}); err != nil {
 		return err
 	}
 	t, token, err := s.cfg.Claims.OpenClaim(c.Request.Context(), enroll.Opening{Code: pastedCode(c.Param("code")), RequestID: requestID(c), From: remoteIP(c)})

@@ -133,7 +133,7 @@ func (s *Server) revokeLogin(c *gin.Context) error {
 // userCode is the code of a request, and who sends it.
 func userCode(c *gin.Context) (auth.Active, string, error) {
 	var in adminapi.UserCode
-	if _, err := bind(c, &in); err != nil {
+	if err := bind(c, &in); err != nil {
 		return auth.Active{}, "", err
 	}
 	a, err := active(c)

@@ -19,8 +19,15 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
-// overHTTP sends a request to a server that runs and returns its reply, read to its end.
-func overHTTP(t testing.TB, e *apitest.Env, method, path string, header map[string]string) (*http.Response, []byte) {
+// answer is a reply that was read to its end.
+type answer struct {
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64
+}
+
+// overHTTP sends a request to a server that runs.
+func overHTTP(t testing.TB, e *apitest.Env, method, path string, header map[string]string) (answer, []byte) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -39,7 +46,7 @@ func overHTTP(t testing.TB, e *apitest.Env, method, path string, header map[stri
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp, b
+	return answer{resp.StatusCode, resp.Header, resp.ContentLength}, b
 }
 
 // TestHeadIsGetWithoutABody compares both for every path, over HTTP.

@@ -39,7 +39,7 @@ func (s *Server) meOperations() []operation {
 
 func (s *Server) setPassword(c *gin.Context) error {
 	var in adminapi.PasswordRequest
-	if _, err := bind(c, &in); err != nil {
+	if err := bind(c, &in); err != nil {
 		return err
 	}
 	a, err := active(c)
@@ -70,7 +70,7 @@ func (s *Server) startTOTP(c *gin.Context) error {
 
 func (s *Server) confirmTOTP(c *gin.Context) error {
 	var in adminapi.TOTPConfirmRequest
-	if _, err := bind(c, &in); err != nil {
+	if err := bind(c, &in); err != nil {
 		return err
 	}
 	a, err := active(c)

@@ -31,7 +31,7 @@ func TestOpenAPIDocumentPage(t *testing.T) {
 	require.True(t, ok)
 	table := "| type | status | when | what to do |\n|---|---|---|---|\n"
 	for _, p := range adminapi.ProblemTypes() {
-		table += fmt.Sprintf("| `%s` | %d | %s | %s |\n", strings.TrimPrefix(p.Type, adminapi.TypePrefix), p.Status, p.When, p.Do)
+		table += fmt.Sprintf("| %#q | %d | %s | %s |\n", strings.TrimPrefix(p.Type, adminapi.TypePrefix), p.Status, p.When, p.Do)
 	}
 	want := before + begin + table + end + after
 	if *update {

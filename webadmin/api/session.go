@@ -73,7 +73,7 @@ func (s *Server) setupState(c *gin.Context) error {
 
 func (s *Server) setup(c *gin.Context) error {
 	var in adminapi.SetupRequest
-	if _, err := bind(c, &in); err != nil {
+	if err := bind(c, &in); err != nil {
 		return err
 	}
 	in.Code = pastedCode(in.Code)
@@ -86,7 +86,7 @@ func (s *Server) setup(c *gin.Context) error {
 
 func (s *Server) signIn(c *gin.Context) error {
 	var in adminapi.SignInRequest
-	if _, err := bind(c, &in); err != nil {
+	if err := bind(c, &in); err != nil {
 		return err
 	}
 	begun, err := s.cfg.Identity.Sessions.SignIn(c.Request.Context(), auth.Credentials{Email: in.Email, Password: in.Password, Code: in.TOTP}, s.from(c))
@@ -120,7 +120,7 @@ func (s *Server) signOut(c *gin.Context) error {
 
 func (s *Server) stepUp(c *gin.Context) error {
 	var in adminapi.StepUpRequest
-	if _, err := bind(c, &in); err != nil {
+	if err := bind(c, &in); err != nil {
 		return err
 	}
 	a, err := active(c)

@@ -119,7 +119,7 @@ var hidden = map[string]bool{
 }
 
 // examples are values of fields and parameters by their name, or by type and name.
-var examples = map[string]any{
+var examples = map[string]any{ //nolint:gosec // made up: no credential is in them
 	"kind": "connector", "keys": "revoke", "id": "connector-local-01", "Tunneler.id": "tunneler-laptop-01", "connector_id": "connector-local-01",
 	"Person.id": "per_0123456789abcdef", "SessionPerson.id": "per_0123456789abcdef", "Key.id": "key_0123456789abcdef", "Session.id": "ses_0123456789abcdef",
 	"Host.id": "6f1ed002ab5595859014ebf0951522d9", "Network.id": "default", "Rotation.id": "rot_0123456789abcdef", "BootstrapReplacement.id": "rep_0123456789abcdef",
