@@ -37,16 +37,10 @@ func TestEachAlertFiresForItsFault(t *testing.T) {
 	rules, err := w.rules(t.Context())
 	require.NoError(t, err)
 	for _, r := range rules {
-		require.True(t, w.fired[r.Name] || byPromtool[r.Name], "no case fires %s", r.Name)
+		require.True(t, w.fired[r.Name], "no case fires %s", r.Name)
 		w.measured(t, r.Name, r.Query)
 	}
 	w.shown(t)
-}
-
-// byPromtool are alerts that only alerts_test.yml fires: a site of this test cannot have
-// their fault in the time that there is.
-var byPromtool = map[string]bool{
-	"ZeroTrustBootstrapCAExpiring": true, "ZeroTrustBootstrapCAReplacementStuck": true, "ZeroTrustTimelineStopped": true,
 }
 
 // names finds the metrics in a query.

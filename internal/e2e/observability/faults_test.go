@@ -3,7 +3,6 @@ package observability_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -109,8 +108,7 @@ func (s *site) rollBack(by *world.Host) {
 	database := filepath.Join(s.Dir, "controller.db")
 	yesterday, err := os.ReadFile(database)
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.Start(s.t.Context()))
-	s.Connect()
+	s.resume()
 	s.Online(by)
 	for i := range 3 {
 		_, err := s.Token(s.t.Context(), "connector", fmt.Sprintf("later-%d", i))
@@ -118,14 +116,8 @@ func (s *site) rollBack(by *world.Host) {
 	}
 	s.witnessed(by)
 	s.halt()
-	for _, rest := range []string{"-wal", "-shm"} {
-		if err := os.Remove(database + rest); !errors.Is(err, os.ErrNotExist) {
-			require.NoError(s.t, err)
-		}
-	}
-	require.NoError(s.t, os.WriteFile(database, yesterday, 0o600))
-	require.NoError(s.t, s.Start(s.t.Context()))
-	s.Connect()
+	s.putBack(yesterday)
+	s.resume()
 }
 
 // witnessed waits until a connector has witnessed what was recorded until now.

@@ -31,9 +31,11 @@ const gone = 6
 // signed and with tokens that it made.
 func strangers(t *testing.T, w *watch) {
 	s := newSite(t, w)
+	s.oldBootstrapCA()
 	crowd.Enroll(t, s.Controller, identity.KindConnector, gone)
 	s.boot()
-	_, laptopAt := s.start("tunneler", "laptop") // no connector of its is there
+	key := s.recoveryKey()
+	laptop, laptopAt := s.start("tunneler", "laptop") // no connector of its is there
 	signer, here := crowd.NewSigner(t, s.Controller), at(s.Run.Health)
 	peers := make([]*mtlstest.Identity, gone)
 	for i := range peers {
@@ -72,16 +74,22 @@ func strangers(t *testing.T, w *watch) {
 		s.refused(second, s.Enroll(first))
 	})
 
-	s.fires("ZeroTrustTooManyAuthorities", here, func() {
-		for range 2 {
-			r, err := world.Run(t.Context(), world.Spec{
-				Name: "spire-server", Dir: s.Path("."), Path: spiretest.Binary(t, "spire-server"),
-				Args: []string{"localauthority", "x509", "prepare", "-socketPath", filepath.Join(s.Dir, "spire", "server.sock")},
-			}, "")
-			require.NoError(t, err)
-			require.Zero(t, r.Code, r.Stderr)
-		}
+	s.replaced(laptop, func() {
+		s.fires("ZeroTrustTooManyAuthorities", here, func() {
+			for range 2 {
+				r, err := world.Run(t.Context(), world.Spec{
+					Name: "spire-server", Dir: s.Path("."), Path: spiretest.Binary(t, "spire-server"),
+					Args: []string{"localauthority", "x509", "prepare", "-socketPath", filepath.Join(s.Dir, "spire", "server.sock")},
+				}, "")
+				require.NoError(t, err)
+				require.Zero(t, r.Code, r.Stderr)
+			}
+		})
 	})
+	for i := range gone { // or a controller that was restored waits for what they know
+		require.NoError(t, s.API.RevokeConnector(t.Context(), connector(i).ID))
+	}
+	s.takenOverTwice(key, laptopAt)
 }
 
 func connector(i int) identity.Workload {
