@@ -186,7 +186,7 @@ func (i *identified) agentDials() string {
 
 func (i *identified) ownBundle(ctx context.Context) (hostagent.Bundle, error) {
 	authorities, err := i.spire.Bundle(ctx)
-	out := hostagent.Bundle{Authorities: authorities, ServerAddress: i.agentDials()}
+	out := hostagent.Bundle{Authorities: authorities, ServerAddress: i.agentDials(), SyncInterval: hostagent.MinSync}
 	out.Renewed, out.TrustErr = bootstrapca.RenewOwnHost(hostagent.Dir{Root: i.paths.host()}, i.ca)
 	return out, err
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -319,12 +320,29 @@ func (e *Enrollment) standing(ctx context.Context) (*zerotrustv1.HostStanding, e
 	return out, nil
 }
 
+// How often agents ask the SPIRE server. A CA rotation waits for it three times. Each
+// question costs the server about 1.5 ms (ADR 0037), so only a small fleet asks often.
+const (
+	syncSoon, syncLate = time.Second, 2 * time.Second
+	syncPerMember      = 5 * time.Millisecond
+)
+
+// syncInterval is that of a host that is here now. Those that came when the fleet was
+// smaller keep theirs until their agents start again.
+func syncInterval(members int) time.Duration {
+	return min(max(time.Duration(members)*syncPerMember, syncSoon), syncLate)
+}
+
 func (e *Enrollment) bundle(ctx context.Context) (*zerotrustv1.BundleInfo, error) {
 	authorities, err := e.Bundles.Bundle(ctx)
 	if err != nil {
 		return nil, err
 	}
-	info := &zerotrustv1.BundleInfo{SpireServerAddress: e.Endpoints().SPIREServer}
+	now := e.Policy.Current()
+	info := &zerotrustv1.BundleInfo{
+		SpireServerAddress: e.Endpoints().SPIREServer,
+		AgentSyncInterval:  durationpb.New(syncInterval(now.Connectors.Len() + now.Tunnelers.Len())),
+	}
 	for _, a := range authorities {
 		info.X509Authorities = append(info.X509Authorities, a.Raw)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
@@ -236,6 +237,7 @@ func TestEnrollmentHandshake(t *testing.T) {
 			require.WithinDuration(t, time.Now(), got.GetControllerTime().AsTime(), time.Minute)
 			require.Equal(t, [][]byte{w.spireCA.Authority().Raw}, got.GetBundle().GetX509Authorities())
 			require.Equal(t, "203.0.113.1:8081", got.GetBundle().GetSpireServerAddress())
+			require.Equal(t, time.Second, got.GetBundle().GetAgentSyncInterval().AsDuration())
 			require.Equal(t, []string{"203.0.113.1:8444"}, got.GetControlPlaneAddresses())
 		})
 	}
@@ -332,4 +334,13 @@ func TestEnrollHidesInternalErrors(t *testing.T) {
 	hosts, err := w.store.Hosts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, hosts, 1)
+}
+
+func TestOnlyAgentsOfASmallFleetAskOften(t *testing.T) {
+	t.Parallel()
+	for members, want := range map[int]time.Duration{
+		0: time.Second, 200: time.Second, 300: 1500 * time.Millisecond, 400: 2 * time.Second, 50_000: 2 * time.Second,
+	} {
+		require.Equal(t, want, control.SyncInterval(members), members)
+	}
 }

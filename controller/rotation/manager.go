@@ -54,7 +54,7 @@ type Config struct {
 const (
 	// retryAfter is the pause after an error.
 	retryAfter = time.Second
-	// taintReaches is when an agent that runs has heard of a taint: ours ask every
+	// taintReaches is when an agent that runs has heard of a taint: ours ask every one or
 	// two seconds, an operator's own every five. One that misses it keeps what the revoked authority signed, and
 	// gives it to workloads, until half of its life.
 	taintReaches = 7 * time.Second

@@ -202,7 +202,7 @@ func acceptableServer(info *zerotrustv1.BundleInfo, from net.Addr) (refused stri
 
 // parseBundle refuses what an agent could not bootstrap from.
 func parseBundle(in *zerotrustv1.BundleInfo) (hostagent.Bundle, error) {
-	out := hostagent.Bundle{ServerAddress: in.GetSpireServerAddress()}
+	out := hostagent.Bundle{ServerAddress: in.GetSpireServerAddress(), SyncInterval: in.GetAgentSyncInterval().AsDuration()}
 	for _, der := range in.GetX509Authorities() {
 		a, err := x509.ParseCertificate(der)
 		if err != nil {

@@ -65,10 +65,11 @@ func TestARevokedHostSaysSoFirstAndStartsItsAgentSeldom(t *testing.T) {
 
 func TestOneAnswerIsNotEnoughToGiveUpAHost(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(_ *hostagent.Host, c *hostagent.Config, _ *world) { c.ProbeInterval = time.Hour })
-	f.world.change(func(w *world) { w.bundle.Standing = hostagent.StandingUnknown })
+	f := startUnready(t, func(_ *hostagent.Host, c *hostagent.Config, w *world) {
+		c.ProbeInterval, w.bundle.Standing = time.Hour, hostagent.StandingUnknown // it asks once, before the start
+	})
 	kill(t, f)
-	f.waitStarts(t, 2)
+	eventually(t, "another start", func() bool { return f.Status().Agent.PID != 0 })
 }
 
 func TestAWrongClockIsToldToThePrograms(t *testing.T) {

@@ -95,6 +95,9 @@ func (s *Supervisor) fetch(ctx context.Context) (b Bundle, moved bool, err error
 		return b, false, fmt.Errorf("fetch bundle: %w", err)
 	}
 	s.authorities = b.Authorities
+	if b.SyncInterval >= MinSync && b.SyncInterval <= MaxSync {
+		s.syncEvery = b.SyncInterval
+	}
 	if b.TrustErr != nil {
 		s.trusting.Fails(s.log, zap.WarnLevel, "the host certificate or the bootstrap CA of this host was not renewed, retrying", b.TrustErr)
 	} else {

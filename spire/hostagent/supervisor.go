@@ -31,6 +31,9 @@ type Bundle struct {
 	// Refused is an address that the controller told and no host takes from it: a
 	// loopback one over the network, for example.
 	Refused string
+	// SyncInterval is how often the agent is to ask the SPIRE server, from its next start
+	// on. What is not between 1 s and 5 s leaves it as it is.
+	SyncInterval time.Duration
 	// Standing is what the controller says of this host, Members who is enrolled on it.
 	Standing Standing
 	Members  []string // SPIFFE IDs
@@ -73,9 +76,10 @@ type Supervisor struct {
 	// authorities of the bundle that was fetched last, and what was refused of it.
 	authorities []*x509.Certificate
 	refused     string
-	doubted     string // address of a SPIRE server that was not followed
-	refusals    int    // rounds in a row in which the controller did not want this host
-	notice      Notice // as it was written last
+	syncEvery   time.Duration // of the agent, from its next start on
+	doubted     string        // address of a SPIRE server that was not followed
+	refusals    int           // rounds in a row in which the controller did not want this host
+	notice      Notice        // as it was written last
 	telling     logging.Condition
 	trusting    logging.Condition
 	decider     Decider
@@ -107,7 +111,7 @@ func New(cfg Config) (*Supervisor, error) {
 		cfg.Now = time.Now
 	}
 	s := &Supervisor{
-		cfg: cfg, log: cfg.Logger.Named("hostagent"), host: host,
+		cfg: cfg, log: cfg.Logger.Named("hostagent"), host: host, syncEvery: defaultSync,
 		decider: Decider{Interval: cfg.ProbeInterval, Patience: cfg.Patience, Ephemeral: host.Ephemeral},
 		status:  Status{ServerAddress: host.SPIREServerAddress},
 	}
@@ -122,10 +126,15 @@ func New(cfg Config) (*Supervisor, error) {
 	return s, nil
 }
 
-// syncInterval is how soon an agent hears of a second role on its host, and of a
-// new or tainted authority: a CA rotation waits for it twice. SPIRE's default is
-// five seconds.
-const syncInterval = 2 * time.Second
+// An agent hears of a second role on its host, and of a new, tainted or revoked authority,
+// when it asks the SPIRE server: a CA rotation waits for that three times. SPIRE's default
+// is five seconds.
+const (
+	// MinSync and MaxSync bound what a controller may say.
+	MinSync, MaxSync = time.Second, 5 * time.Second
+	// defaultSync is for a host whose controller says nothing.
+	defaultSync = 2 * time.Second
+)
 
 func setDefault(d *time.Duration, value time.Duration) {
 	if *d <= 0 {
@@ -193,7 +202,7 @@ func (s *Supervisor) writeAgentConf() error {
 	agent := conf.Agent{
 		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
 		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
-		LogLevel: s.cfg.LogLevel, Systemd: s.cfg.Units, SyncInterval: syncInterval,
+		LogLevel: s.cfg.LogLevel, Systemd: s.cfg.Units, SyncInterval: s.syncEvery,
 		MetricsPort: s.cfg.MetricsPort,
 	}
 	switch {
@@ -243,7 +252,7 @@ func (s *Supervisor) restart(ctx context.Context, reason Reason) {
 		return
 	case <-timer.C:
 	}
-	err := s.process.Restart(ctx, func() error { return clearDir(s.cfg.Dir.Data()) })
+	err := s.process.Restart(ctx, func() error { return errors.Join(clearDir(s.cfg.Dir.Data()), s.writeAgentConf()) })
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("SPIRE agent did not restart cleanly", zap.Error(err))
 	}

@@ -100,6 +100,12 @@ type fixture struct {
 // start runs a supervisor over the fake agent in a world that is fine.
 func start(t *testing.T, change func(*hostagent.Host, *hostagent.Config, *world)) *fixture {
 	t.Helper()
+	return startUnready(t, change).ready(t)
+}
+
+// startUnready is start for a world that is not.
+func startUnready(t *testing.T, change func(*hostagent.Host, *hostagent.Config, *world)) *fixture {
+	t.Helper()
 	dir := hostagent.Dir{Root: spiretest.TempDir(t)}
 	w := &world{bundle: hostagent.Bundle{Authorities: []*x509.Certificate{spiretest.NewHostCA(t).Certificate}, ServerAddress: listen(t)}}
 	host := hostagent.Host{HostID: identity.NewHostID(), TrustDomain: td, SPIREServerAddress: w.bundle.ServerAddress}
@@ -114,10 +120,15 @@ func start(t *testing.T, change func(*hostagent.Host, *hostagent.Config, *world)
 		change(&host, &cfg, w)
 	}
 	require.NoError(t, dir.WriteHost(host))
-	return runSupervisor(t, cfg, w)
+	return launch(t, cfg, w)
 }
 
 func runSupervisor(t *testing.T, cfg hostagent.Config, w *world) *fixture {
+	t.Helper()
+	return launch(t, cfg, w).ready(t)
+}
+
+func launch(t *testing.T, cfg hostagent.Config, w *world) *fixture {
 	t.Helper()
 	s, err := hostagent.New(cfg)
 	require.NoError(t, err)
@@ -129,7 +140,12 @@ func runSupervisor(t *testing.T, cfg hostagent.Config, w *world) *fixture {
 		require.NoError(t, <-done)
 	})}
 	t.Cleanup(f.stop)
-	eventually(t, "an agent that is ready", func() bool { return s.Reason() == "" })
+	return f
+}
+
+func (f *fixture) ready(t *testing.T) *fixture {
+	t.Helper()
+	eventually(t, "an agent that is ready", func() bool { return f.Reason() == "" })
 	return f
 }
 
@@ -223,6 +239,40 @@ func TestFollowsTheServer(t *testing.T) {
 	host, err := f.dir.ReadHost()
 	require.NoError(t, err)
 	require.Equal(t, next, host.SPIREServerAddress)
+}
+
+// TestTheControllerSaysHowOftenTheAgentAsks: from its next start on, and within bounds. No
+// agent is restarted for it: its workloads would notice.
+func TestTheControllerSaysHowOftenTheAgentAsks(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *hostagent.Host, _ *hostagent.Config, w *world) {
+		w.bundle.SyncInterval = 1500 * time.Millisecond
+	})
+	asks := func() string {
+		conf, err := os.ReadFile(f.dir.AgentConf())
+		require.NoError(t, err)
+		_, every, _ := strings.Cut(string(conf), "sync_interval = ")
+		every, _, _ = strings.Cut(every, "\n")
+		return every
+	}
+	require.Equal(t, `"1.5s"`, asks())
+	starts := 1
+	again := func() {
+		next := listen(t)
+		f.world.change(func(w *world) { w.bundle.ServerAddress = next })
+		starts++
+		f.waitStarts(t, starts)
+	}
+	for _, said := range []time.Duration{0, -time.Second, time.Millisecond, 5001 * time.Millisecond} {
+		f.world.change(func(w *world) { w.bundle.SyncInterval = said })
+		again()
+		require.Equal(t, `"1.5s"`, asks(), said)
+	}
+	f.world.change(func(w *world) { w.bundle.SyncInterval = time.Second })
+	f.world.rounds(t, 5)
+	require.Len(t, f.starts(t), starts)
+	again()
+	require.Equal(t, `"1s"`, asks())
 }
 
 // TestStaysWithAServerThatAnswers: a controller that ran for a while with a wrong

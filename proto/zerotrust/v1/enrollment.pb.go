@@ -409,8 +409,11 @@ type BundleInfo struct {
 	X509Authorities [][]byte `protobuf:"bytes,1,rep,name=x509_authorities,json=x509Authorities,proto3" json:"x509_authorities,omitempty"`
 	// host:port of the SPIRE server.
 	SpireServerAddress string `protobuf:"bytes,2,opt,name=spire_server_address,json=spireServerAddress,proto3" json:"spire_server_address,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// How often the agent of the host is to ask the SPIRE server for changes, from its next
+	// start on. A host takes 1 s to 5 s, and nothing else.
+	AgentSyncInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=agent_sync_interval,json=agentSyncInterval,proto3" json:"agent_sync_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *BundleInfo) Reset() {
@@ -455,6 +458,13 @@ func (x *BundleInfo) GetSpireServerAddress() string {
 		return x.SpireServerAddress
 	}
 	return ""
+}
+
+func (x *BundleInfo) GetAgentSyncInterval() *durationpb.Duration {
+	if x != nil {
+		return x.AgentSyncInterval
+	}
+	return nil
 }
 
 type FetchBundleRequest struct {
@@ -990,11 +1000,12 @@ const file_zerotrust_v1_enrollment_proto_rawDesc = "" +
 	"\x06bundle\x18\x06 \x01(\v2\x18.zerotrust.v1.BundleInfoR\x06bundle\x126\n" +
 	"\x17control_plane_addresses\x18\a \x03(\tR\x15controlPlaneAddresses\x125\n" +
 	"\tdirectory\x18\b \x01(\v2\x17.zerotrust.v1.DirectoryR\tdirectory\x122\n" +
-	"\btimeline\x18\t \x01(\v2\x16.zerotrust.v1.TimelineR\btimeline\"i\n" +
+	"\btimeline\x18\t \x01(\v2\x16.zerotrust.v1.TimelineR\btimeline\"\xb4\x01\n" +
 	"\n" +
 	"BundleInfo\x12)\n" +
 	"\x10x509_authorities\x18\x01 \x03(\fR\x0fx509Authorities\x120\n" +
-	"\x14spire_server_address\x18\x02 \x01(\tR\x12spireServerAddress\"=\n" +
+	"\x14spire_server_address\x18\x02 \x01(\tR\x12spireServerAddress\x12I\n" +
+	"\x13agent_sync_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11agentSyncInterval\"=\n" +
 	"\x12FetchBundleRequest\x12'\n" +
 	"\x0ftrusted_anchors\x18\x01 \x03(\fR\x0etrustedAnchors\"\xce\x02\n" +
 	"\x13FetchBundleResponse\x120\n" +
@@ -1068,8 +1079,8 @@ var file_zerotrust_v1_enrollment_proto_goTypes = []any{
 	(WorkloadKind)(0),                    // 13: zerotrust.v1.WorkloadKind
 	(*Directory)(nil),                    // 14: zerotrust.v1.Directory
 	(*Timeline)(nil),                     // 15: zerotrust.v1.Timeline
-	(*timestamppb.Timestamp)(nil),        // 16: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 17: google.protobuf.Duration
+	(*durationpb.Duration)(nil),          // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),        // 17: google.protobuf.Timestamp
 }
 var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
 	13, // 0: zerotrust.v1.EnrollRequest.kind:type_name -> zerotrust.v1.WorkloadKind
@@ -1077,29 +1088,30 @@ var file_zerotrust_v1_enrollment_proto_depIdxs = []int32{
 	5,  // 2: zerotrust.v1.EnrollResponse.bundle:type_name -> zerotrust.v1.BundleInfo
 	14, // 3: zerotrust.v1.EnrollResponse.directory:type_name -> zerotrust.v1.Directory
 	15, // 4: zerotrust.v1.EnrollResponse.timeline:type_name -> zerotrust.v1.Timeline
-	5,  // 5: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
-	16, // 6: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
-	8,  // 7: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
-	13, // 8: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
-	3,  // 9: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
-	16, // 10: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
-	17, // 11: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
-	4,  // 12: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
-	2,  // 13: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
-	9,  // 14: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
-	11, // 15: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
-	6,  // 16: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
-	0,  // 17: zerotrust.v1.EnrollmentService.RenewHostCertificate:input_type -> zerotrust.v1.RenewHostCertificateRequest
-	4,  // 18: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
-	10, // 19: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
-	12, // 20: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
-	7,  // 21: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
-	1,  // 22: zerotrust.v1.EnrollmentService.RenewHostCertificate:output_type -> zerotrust.v1.RenewHostCertificateResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	16, // 5: zerotrust.v1.BundleInfo.agent_sync_interval:type_name -> google.protobuf.Duration
+	5,  // 6: zerotrust.v1.FetchBundleResponse.bundle:type_name -> zerotrust.v1.BundleInfo
+	17, // 7: zerotrust.v1.FetchBundleResponse.controller_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: zerotrust.v1.FetchBundleResponse.host:type_name -> zerotrust.v1.HostStanding
+	13, // 9: zerotrust.v1.RequestEnrollmentRequest.kind:type_name -> zerotrust.v1.WorkloadKind
+	3,  // 10: zerotrust.v1.RequestEnrollmentRequest.host:type_name -> zerotrust.v1.HostFacts
+	17, // 11: zerotrust.v1.RequestEnrollmentResponse.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 12: zerotrust.v1.RequestEnrollmentResponse.retry_interval:type_name -> google.protobuf.Duration
+	4,  // 13: zerotrust.v1.AwaitEnrollmentResponse.enrolled:type_name -> zerotrust.v1.EnrollResponse
+	2,  // 14: zerotrust.v1.EnrollmentService.Enroll:input_type -> zerotrust.v1.EnrollRequest
+	9,  // 15: zerotrust.v1.EnrollmentService.RequestEnrollment:input_type -> zerotrust.v1.RequestEnrollmentRequest
+	11, // 16: zerotrust.v1.EnrollmentService.AwaitEnrollment:input_type -> zerotrust.v1.AwaitEnrollmentRequest
+	6,  // 17: zerotrust.v1.EnrollmentService.FetchBundle:input_type -> zerotrust.v1.FetchBundleRequest
+	0,  // 18: zerotrust.v1.EnrollmentService.RenewHostCertificate:input_type -> zerotrust.v1.RenewHostCertificateRequest
+	4,  // 19: zerotrust.v1.EnrollmentService.Enroll:output_type -> zerotrust.v1.EnrollResponse
+	10, // 20: zerotrust.v1.EnrollmentService.RequestEnrollment:output_type -> zerotrust.v1.RequestEnrollmentResponse
+	12, // 21: zerotrust.v1.EnrollmentService.AwaitEnrollment:output_type -> zerotrust.v1.AwaitEnrollmentResponse
+	7,  // 22: zerotrust.v1.EnrollmentService.FetchBundle:output_type -> zerotrust.v1.FetchBundleResponse
+	1,  // 23: zerotrust.v1.EnrollmentService.RenewHostCertificate:output_type -> zerotrust.v1.RenewHostCertificateResponse
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_enrollment_proto_init() }

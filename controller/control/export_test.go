@@ -1,0 +1,4 @@
+package control
+
+// SyncInterval for tests.
+var SyncInterval = syncInterval
