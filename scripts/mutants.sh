@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Removes the defences of this project one at a time and requires that the test which
 # the patch names fails: mutants.sh [--all] [PATCH...]
-# Without patches it takes all of internal/e2e/adversary/testdata/mutants. Only the
-# named test runs; with --all the others do too, and none of them may fail: a patch
-# that breaks more than it says proves little about the test it names.
+# Without patches it takes all of internal/e2e/adversary/testdata/mutants. A patch names a
+# test of internal/e2e/adversary or of another package, and only that one runs; it must
+# pass without the patch. With --all the other tests of internal/e2e/adversary run too, and
+# none of them may fail: a patch that breaks more than it says proves little about the
+# test it names.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-package=internal/e2e/adversary
+adversary=internal/e2e/adversary
 
 others=no
 if [[ ${1:-} == --all ]]; then
@@ -19,7 +21,7 @@ if [[ $# -gt 0 ]]; then
 	for patch in "$@"; do patches+=("$(realpath -- "$patch")"); done
 else
 	every=yes
-	patches=("$PWD/$package"/testdata/mutants/*.patch)
+	patches=("$PWD/$adversary"/testdata/mutants/*.patch)
 fi
 
 tmp=$(mktemp -d)
@@ -37,15 +39,17 @@ copy() {
 		done | sort -zu | xargs -0 cp -P --parents -t "$1"
 }
 
-# build: the tests of the tree we are in. The same paths in every copy (-trimpath),
+# build PACKAGE: the tests of the tree we are in. The same paths in every copy (-trimpath),
 # and no cgo as in "make build", let the build cache help; a mutant does not live long
 # enough to be debugged.
 build() {
-	CGO_ENABLED=0 go test -c -trimpath -ldflags='-s -w' -vet=off -o "$PWD.test" "./$package" >"$PWD.out" 2>&1
+	CGO_ENABLED=0 go test -c -trimpath -ldflags='-s -w' -vet=off -o "$tree.test" "./$1" >"$tree.out" 2>&1
 }
 
-# run FLAG...: the tests that were built.
+# run PACKAGE FLAG...: its tests, which were built.
 run() {
+	local package=$1
+	shift
 	(cd "$package" && "$tree.test" -test.v -test.timeout=60s "$@") >"$tree.out" 2>&1
 }
 
@@ -54,49 +58,69 @@ results() {
 	awk -v word="$1:" '/^--- / && $2 == word { print $3 }' "$2" | sort
 }
 
-# named PATCH prints the test that its header names.
+# named PATCH prints the package and the test that its header names.
 named() {
-	sed -n "s|^# test: $package \(Test[A-Za-z0-9_]*\)\$|\1|p" "$1"
+	sed -n "s|^# test: \([a-z][a-z0-9/]*\) \(Test[A-Za-z0-9_]*\)\$|\1 \2|p" "$1"
 }
 
 # judge PATCH: prints what is wrong with it, or nothing.
 judge() {
-	local test failed
+	local package test failed
 	: >"$tree.out"
-	test=$(named "$1")
-	if ! grep -qxF -e "$test" <<<"$all"; then
-		echo "its header names no test of $package: \"# test: $package TestName\""
+	read -r package test < <(named "$1") || true
+	if [[ -z $test || ! -d $package ]]; then
+		echo "its header names no test: \"# test: PACKAGE TestName\""
 		return
 	fi
 	if ! git apply "$1" >"$tree.out" 2>&1; then
 		echo "does not apply"
 		return
 	fi
-	if ! build; then
+	if ! build "$package"; then
 		echo "does not compile"
-	elif run -test.run "^$test\$"; then
+	elif run "$package" -test.run "^$test\$"; then
 		echo "survives $test"
 	elif failed=$(results FAIL "$tree.out") && [[ $failed != "$test" ]]; then
 		echo "$test does not end"
-	elif [[ $others == yes ]] && ! run -test.skip "^$test\$"; then
+	elif [[ $others == yes && $package == "$adversary" ]] && ! run "$package" -test.skip "^$test\$"; then
 		failed=$(results FAIL "$tree.out")
 		echo "should fail $test alone, fails also: ${failed//$'\n'/ }"
 	fi
 	git apply -R "$1"
 }
 
-# work TREE PATCH...: judges them in the tree, one after the other.
+# passes PACKAGE: prints what is wrong with the tests of it that patches name, as it is.
+passes() {
+	local tests passed
+	tests=$(for patch in "${patches[@]}"; do named "$patch"; done | sed -n "s|^$1 ||p" | sort -u)
+	if ! build "$1"; then
+		echo "does not compile"
+	elif ! run "$1" -test.run "^(${tests//$'\n'/|})\$"; then
+		echo "fails without any mutant"
+	elif passed=$(results PASS "$tree.out") && [[ $passed != "$tests" ]]; then
+		echo "has no such test, or skips it: $(comm -23 <(echo "$tests") <(echo "$passed") | tr '\n' ' ')"
+	fi
+}
+
+# work TREE JOB...: judges them in the tree, one after the other. A job is a patch, or a
+# package without any.
 work() {
-	local since why patch
+	local since why well job
 	tree=$1
 	shift
 	cd "$tree"
-	for patch; do
+	for job; do
 		since=$SECONDS
-		why=$(judge "$patch")
-		printf '%3d s  %-55s %s\n' $((SECONDS - since)) "$(basename "$patch" .patch)" "${why:+AT FAULT: }${why:-killed}"
+		if [[ $job == *.patch ]]; then
+			why=$(judge "$job")
+			well=killed
+		else
+			why=$(passes "$job")
+			well='passes without a mutant'
+		fi
+		printf '%3d s  %-55s %s\n' $((SECONDS - since)) "$(basename "$job" .patch)" "${why:+AT FAULT: }${why:-$well}"
 		if [[ -n $why ]]; then
-			echo "$patch" >>"$tmp/bad"
+			echo "$job" >>"$tmp/bad"
 			tail -n 40 "$tree.out" | sed 's/^/    /' >&2
 		fi
 	done
@@ -106,26 +130,30 @@ begin=$SECONDS
 tree=$tmp/0
 copy "$tree"
 cd "$tree"
-if ! { build && run; }; then
+if ! { build "$adversary" && run "$adversary"; }; then
 	cat "$tree.out" >&2
-	echo "$package fails without any mutant" >&2
+	echo "$adversary fails without any mutant" >&2
 	exit 1
 fi
 all=$(results PASS "$tree.out")
 if [[ -z $all ]]; then
-	echo "$package has no tests" >&2
+	echo "$adversary has no tests" >&2
 	exit 1
 fi
 printf '%3d s  %-55s passes\n' $((SECONDS - begin)) "no mutant"
 
-# One worker a core, each with a copy and its share of the patches.
+# The tests that the patches name in other packages must pass as they are, too.
+mapfile -t packages < <(for patch in "${patches[@]}"; do named "$patch"; done | cut -d ' ' -f 1 | grep -vxF "$adversary" | sort -u)
+jobs=("${packages[@]}" "${patches[@]}")
+
+# One worker a core, each with a copy and its share of the jobs.
 workers=$(nproc)
 : >"$tmp/bad"
-for ((i = 1; i < workers && i < ${#patches[@]}; i++)); do cp -a "$tmp/0" "$tmp/$i"; done # before any is changed
+for ((i = 1; i < workers && i < ${#jobs[@]}; i++)); do cp -a "$tmp/0" "$tmp/$i"; done # before any is changed
 pids=()
 for ((i = 0; i < workers; i++)); do
 	mine=()
-	for ((j = i; j < ${#patches[@]}; j += workers)); do mine+=("${patches[j]}"); done
+	for ((j = i; j < ${#jobs[@]}; j += workers)); do mine+=("${jobs[j]}"); done
 	[[ ${#mine[@]} -gt 0 ]] || continue
 	(work "$tmp/$i" "${mine[@]}") &
 	pids+=($!)
@@ -134,7 +162,7 @@ for pid in "${pids[@]}"; do wait "$pid"; done
 
 bad=$(wc -l <"$tmp/bad")
 if [[ $every == yes ]]; then
-	untried=$(grep -vxF -f <(for patch in "${patches[@]}"; do named "$patch"; done) <<<"$all" || true)
+	untried=$(grep -vxF -f <(for patch in "${patches[@]}"; do named "$patch"; done | cut -d ' ' -f 2) <<<"$all" || true)
 	if [[ -n $untried ]]; then
 		bad=$((bad + 1))
 		echo "no mutant removes the defence of: ${untried//$'\n'/ }" >&2

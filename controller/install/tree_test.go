@@ -67,6 +67,10 @@ func TestOpenTreeRefuses(t *testing.T) {
 			t.Helper()
 			require.NoError(t, os.Chmod(filepath.Join(dir, "setup.sh"), 0o666))
 		}, "setup.sh can be written by others"},
+		"a file that its group may write": {func(t *testing.T, dir string) {
+			t.Helper()
+			require.NoError(t, os.Chmod(filepath.Join(dir, "setup.sh"), 0o664))
+		}, "setup.sh can be written by others"},
 		"a directory that others may write": {func(t *testing.T, dir string) {
 			t.Helper()
 			require.NoError(t, os.Chmod(filepath.Join(dir, "linux-amd64"), 0o777))

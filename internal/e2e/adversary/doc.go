@@ -3,7 +3,7 @@
 // its comment. For each test testdata/mutants has the patch that removes its
 // defence; `make mutants` applies one after the other and requires that this test
 // fails, so that a test which checks nothing is noticed. `make soak` requires too that
-// no other fails.
+// no other fails. A patch may name a test of another package ("# test: PACKAGE TestName").
 //
 // It does not test the programs as processes or real SPIRE (the packages beside it
 // do): controller, connector and the links between them are the real packages in
