@@ -94,7 +94,7 @@ func (b *Box) Start() {
 	defer func() { _ = cgroup.Close() }()
 	b.console.Reset()
 	cmd := exec.Command("systemd-nspawn", "--boot", "--quiet", "--register=no", "--keep-unit", "--console=pipe", //nolint:noctx // ends with the test
-		"--machine="+b.Name, "--directory="+b.root, "--network-namespace-path=/run/netns/"+b.namespace,
+		"--machine="+b.namespace, "--hostname="+b.Name, "--directory="+b.root, "--network-namespace-path=/run/netns/"+b.namespace,
 		"--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		// Or IPAddressDeny and its like are silently not enforced.
 		"--system-call-filter=bpf", "--capability=CAP_BPF,CAP_NET_ADMIN")

@@ -16,6 +16,7 @@ const manual = "/usr/share/man/man8/"
 // TestThePackagesHaveAManualForEveryCommand asks the packaged programs which
 // commands they have, by what a shell asks them to complete.
 func TestThePackagesHaveAManualForEveryCommand(t *testing.T) {
+	t.Parallel()
 	for name, program := range map[string]string{
 		"grpccontroller": "usr/bin/grpccontroller", "grpcconnector": "usr/bin/grpcconnector", "grpctunneler": "usr/bin/grpctunneler",
 		"grpc-spire-agent": "usr/lib/grpc-spire-agent/host-agent",
@@ -72,6 +73,7 @@ func rendered(t *testing.T, page string) string {
 }
 
 func TestEveryShellLoadsTheCompletions(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"grpccontroller", "grpcconnector", "grpctunneler"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,6 +94,7 @@ func TestEveryShellLoadsTheCompletions(t *testing.T) {
 
 // TestTheProgramsForARM64Run on a machine that is none, by emulation.
 func TestTheProgramsForARM64Run(t *testing.T) {
+	t.Parallel()
 	bin, prefix := "../../../bin/arm64", []string{"qemu-aarch64-static"}
 	if runtime.GOARCH == "arm64" {
 		bin, prefix = "../../../bin", nil

@@ -9,8 +9,9 @@
 //
 // Main types, in reading order: Image, Network, Box.
 //
-// A Box belongs to one test and is not for concurrent use. What New and Boot start
-// is gone after the test.
+// Each Network and its hosts belong to one test; tests may have theirs side by side, and do:
+// they wait more than they work. Commands may run on a Box at once; nothing else may. What
+// New and Boot start is gone after the test.
 //
 // Invariant: what this machine lacks is an error that names it, never a skip.
 package hosts

@@ -15,6 +15,7 @@ import (
 // its EnvironmentFile=. That the programs read the same, or refuse the text, is a unit
 // test of internal/envfile.
 func TestSystemdReadsConfFilesAsTheTableSays(t *testing.T) {
+	t.Parallel()
 	b := hosts.New(t).Boot("conf")
 	b.Write("/etc/systemd/system/case@.service", `[Service]
 Type=oneshot

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
@@ -28,6 +29,7 @@ const (
 // one before ended, for hosts are expensive and their past matters. What reboots, power
 // losses and partitions do, TestSetup tells: the units are the same.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	gw, lap := s.network.Boot("gateway"), s.network.Boot(laptopID)
 	fresh := files(lap)
@@ -39,21 +41,21 @@ func TestHosts(t *testing.T) {
 	}
 	tell("a connector and a tunneler from the packages become ONLINE", func(t *testing.T) {
 		install(t, gw, "grpc-spire-agent", "grpcconnector")
+		begin := time.Now()
 		s.paste(gw, connector, gatewayID, "", s.issue(connector, gatewayID).command(t, "program"))
-		s.online(gw, connector, gatewayID)
 		install(t, lap, "grpc-spire-agent", "grpctunneler")
 		s.asks(lap, tunneler, laptopID)
-		s.online(lap, tunneler, laptopID)
+		s.onlineSince(begin, member{gw, connector, gatewayID}, member{lap, tunneler, laptopID})
 		status := func() string { return property(gw, connector.unit, "StatusText") }
 		s.eventually(func() bool { return status() == "ready" }, status)
 	})
 	tell("a second role reuses the host's identity", func(t *testing.T) {
-		before := hostID(t, gw)
+		before, begin := hostID(t, gw), time.Now()
 		install(t, gw, "grpctunneler")
 		sealed := s.issue(tunneler, secondID, "--seal-to", sshKey(t, gw))
 		require.Empty(t, sealed.Token)
 		require.Contains(t, s.paste(gw, tunneler, secondID, "", sealed.command(t, "sealed")), "its key is kept")
-		s.online(gw, tunneler, secondID)
+		s.onlineSince(begin, member{gw, tunneler, secondID})
 		require.Equal(t, before, hostID(t, gw))
 		require.Equal(t, "1\n", gw.Run("pgrep", "-c", "-x", "spire-agent"))
 	})
@@ -70,10 +72,9 @@ func TestHosts(t *testing.T) {
 		require.Error(t, err)
 		require.Contains(t, out, "only root and the controller's own user may use /run/grpccontroller/admin.sock")
 	})
+	tell("while two connectors come and go, every view of the tunnelers says the same", func(t *testing.T) { agree(t, s, gw, lap) })
 	all := func() {
-		s.online(gw, connector, gatewayID)
-		s.online(gw, tunneler, secondID)
-		s.online(lap, tunneler, laptopID)
+		s.onlineSince(time.Now(), member{gw, connector, gatewayID}, member{gw, tunneler, secondID}, member{lap, tunneler, laptopID})
 	}
 	tell("a main loop that hangs is restarted", func(t *testing.T) { watchdogs(t, s, gw) })
 	tell("an upgrade keeps the identity", func(t *testing.T) {
@@ -178,8 +179,7 @@ func watchdogs(t *testing.T, s *site, gw *hosts.Box) {
 		s.eventually(func() bool { return property(u.on, u.name, "NRestarts") != before[u] }, func() string { return u.name + " was not restarted" })
 		require.Contains(t, u.on.Run("journalctl", "--no-pager", "-o", "cat", "-u", u.name), "Watchdog timeout")
 	}
-	s.online(gw, connector, gatewayID)
-	s.online(gw, tunneler, secondID)
+	s.onlineSince(time.Now(), member{gw, connector, gatewayID}, member{gw, tunneler, secondID})
 }
 
 // upgrade installs the same package as a later version: another file at the path

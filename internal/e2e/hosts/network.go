@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,10 +25,13 @@ type Network struct {
 	serverOnce sync.Once
 }
 
+// networks counts those of this process, so that tests can have theirs side by side.
+var networks atomic.Int64
+
 // New makes an empty network 10.77.0.0/24.
 func New(t testing.TB) *Network {
 	t.Helper()
-	n := &Network{t: t, name: owned()}
+	n := &Network{t: t, name: fmt.Sprintf("%s-%d", owned(), networks.Add(1))}
 	n.sweep()
 	n.must("ip", "netns", "add", n.name)
 	t.Cleanup(func() { n.must("ip", "netns", "del", n.name) })

@@ -16,6 +16,7 @@ import (
 // TestAHostThatIsSetUpWithATokenEnrollsAtItsFirstBoot is the way of images and
 // cloud-init: everything is on the disk before systemd runs.
 func TestAHostThatIsSetUpWithATokenEnrollsAtItsFirstBoot(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	b := s.network.Boot("image")
 	install(t, b, "grpc-spire-agent", "grpcconnector")
@@ -38,6 +39,7 @@ func TestAHostThatIsSetUpWithATokenEnrollsAtItsFirstBoot(t *testing.T) {
 // real, the distribution is not theirs. The first time is `rpm --root` on the disk of
 // a host that is off, which is how images are made.
 func TestRPMs(t *testing.T) {
+	t.Parallel()
 	b := hosts.New(t).Boot("rpm")
 	before := files(b)
 	b.Stop()
@@ -75,6 +77,7 @@ func TestRPMs(t *testing.T) {
 // TestPurgingLeavesWhatTheOperatorMade: users and directories of our names that were
 // there before.
 func TestPurgingLeavesWhatTheOperatorMade(t *testing.T) {
+	t.Parallel()
 	b := hosts.New(t).Boot("own")
 	for _, user := range []string{"spire-agent", "grpcconnector", "grpccontroller"} {
 		b.Run("useradd", "--system", "--home-dir", "/srv/"+user, user)
@@ -100,6 +103,7 @@ func TestPurgingLeavesWhatTheOperatorMade(t *testing.T) {
 // TestTwoBuildsOfThePackagesAreTheSameBytes builds again from a copy of the tree, as
 // another user elsewhere in the world would.
 func TestTwoBuildsOfThePackagesAreTheSameBytes(t *testing.T) {
+	t.Parallel()
 	top, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	tree, again, scratch := filepath.Join(t.TempDir(), "elsewhere"), t.TempDir(), t.TempDir()

@@ -38,6 +38,7 @@ const deskID = "desk-01"
 // hosts, where nobody sets STATE_DIR for them. One is enrolled and one revoked after the
 // backup, and then the controller's machine is lost.
 func TestAControllerIsRestoredByTheDocument(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "install_dir: /nonexistent") // other commands are printed then
 	gw, lap, desk := s.network.Boot("gateway"), s.network.Boot("laptop"), s.network.Boot("desk")
 	lap.Write("/etc/sudoers.d/quiet", "Defaults !syslog\n")

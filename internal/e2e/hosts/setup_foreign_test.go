@@ -9,6 +9,7 @@ import (
 // TestSetupLeavesWhatIsNotItsOwn puts something of somebody else on a host each
 // time, and takes it away again.
 func TestSetupLeavesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
 	c := newCustomer(t)
 	fresh := disk(c.box)
 	for name, tc := range map[string]struct {

@@ -76,6 +76,7 @@ func (c *customer) untouched(before string) {
 
 // TestSetupRefusesAndTouchesNothing runs it in every wrong way on one host.
 func TestSetupRefusesAndTouchesNothing(t *testing.T) {
+	t.Parallel()
 	c := newCustomer(t)
 	fresh := disk(c.box)
 	refuses := func(name string, code int, f func() []string, options []string, want ...string) {

@@ -76,6 +76,7 @@ func (c *customer) breaks(step int, vars []string, check func(out string, code i
 
 // TestSetupRollsBack breaks it at each of its steps on one host.
 func TestSetupRollsBack(t *testing.T) {
+	t.Parallel()
 	c := newPatient(t)
 	fresh := disk(c.box)
 	c.box.Run("sh", "-c", "mkdir /root/accounts && cp -a /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /root/accounts")

@@ -19,6 +19,7 @@ import (
 // TestSetup is the story of hosts that are installed by the scripts, each part of it
 // where the one before ended.
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	expired := s.issue(connector, laptopID, "--ttl", "1m")
 	expires := time.Now().Add(time.Minute + time.Second)
@@ -36,32 +37,33 @@ func TestSetup(t *testing.T) {
 		}
 	}
 	tell("the command of the seed makes a connector ONLINE", func(t *testing.T) {
-		token := s.issue(connector, gatewayID)
+		token, begin := s.issue(connector, gatewayID), time.Now()
 		seen := watchFor(t, token.Token)
 		out, err := gw.Try("bash", "-c", seed(s, "setup.sh", "CONNECTOR_ID", gatewayID, token.Token))
 		require.NoError(t, err, out)
 		require.Contains(t, out, "connector/"+gatewayID+" is installed, enrolled and ready")
 		require.Subset(t, []string{"nsenter", "timeout", "bash", "sudo"}, seen(), "beside the command itself, a process had the token")
-		s.online(gw, connector, gatewayID)
+		s.onlineSince(begin, member{gw, connector, gatewayID})
 		require.NotContains(t, out, token.Token)
 		require.Empty(t, holding(gw, token.Token), "the token is in a file")
 	})
 	tell("the command of the seed makes a tunneler ONLINE", func(t *testing.T) {
+		begin := time.Now()
 		out, err := lap.Try("bash", "-c", seed(s, "tunneler-setup.sh", "TUNNELER_ID", laptopID, s.issue(tunneler, laptopID).Token,
 			`CONNECTOR_ADDR="`+gw.IP+`:9443"`))
 		require.NoError(t, err, out)
 		require.Contains(t, out, "tunneler/"+laptopID+" is installed, enrolled and ready")
-		s.online(lap, tunneler, laptopID)
+		s.onlineSince(begin, member{lap, tunneler, laptopID})
 	})
 	tell("a second role, by the command that the controller prints, reuses the host's identity", func(t *testing.T) {
-		before := hostID(t, gw)
+		before, begin := hostID(t, gw), time.Now()
 		token := s.issue(tunneler, secondID)
 		require.NotContains(t, token.command(t, "stdin"), token.Token)
 		seen := watchFor(t, token.Token)
 		out, err := gw.Feed(token.Token+"\n", "bash", "-c", token.command(t, "stdin"))
 		require.NoError(t, err, out)
 		require.Empty(t, seen(), "a process had the token in its arguments or environment")
-		s.online(gw, tunneler, secondID)
+		s.onlineSince(begin, member{gw, tunneler, secondID})
 		require.NotContains(t, out+gw.Run("journalctl", "--no-pager", "-o", "export"), token.Token)
 		require.Empty(t, gw.Run("find", "/tmp", "-name", "tmp.*"), "something is left in the temporary directory")
 		require.Empty(t, holding(gw, token.Token), "the token is in a file")
@@ -77,9 +79,7 @@ func TestSetup(t *testing.T) {
 		require.Equal(t, before, hostID(t, gw)+property(gw, connector.unit, "InvocationID")+property(gw, "spire-agent.service", "InvocationID"))
 	})
 	all := func() {
-		s.online(gw, connector, gatewayID)
-		s.online(gw, tunneler, secondID)
-		s.online(lap, tunneler, laptopID)
+		s.onlineSince(time.Now(), member{gw, connector, gatewayID}, member{gw, tunneler, secondID}, member{lap, tunneler, laptopID})
 	}
 	tell("a reboot, a power loss and a partition of each host heal by themselves", func(*testing.T) {
 		for _, b := range []*hosts.Box{gw, lap, s.controller} {
@@ -132,8 +132,7 @@ func TestSetup(t *testing.T) {
 			command = append(command, "/root/"+name+".deb")
 		}
 		gw.Run(command...)
-		s.online(gw, connector, gatewayID)
-		s.online(gw, tunneler, secondID)
+		s.onlineSince(time.Now(), member{gw, connector, gatewayID}, member{gw, tunneler, secondID})
 		require.Equal(t, before, hostID(t, gw))
 		out, err := gw.Try("bash", "-c", seed(s, "setup.sh", "CONNECTOR_ID", gatewayID, ""))
 		require.Error(t, err, out)

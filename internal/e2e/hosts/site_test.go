@@ -129,23 +129,38 @@ func (s *site) asks(b *hosts.Box, r role, id string) {
 	require.Contains(s.t, b.Run("cat", screen), r.kind+"/"+id+" is ONLINE")
 }
 
+// member is a role that a host has.
+type member struct {
+	on *hosts.Box
+	role
+	id string
+}
+
 // online waits until the program says that it is ready and the controller that it
 // is ONLINE, by a heartbeat that came after this call.
 func (s *site) online(b *hosts.Box, r role, id string) {
 	s.t.Helper()
-	var last string
-	from := time.Now().UTC()
-	ok := func() bool {
-		out, err := b.Try("curl", "-sS", "--max-time", "5", "http://"+r.health+"/readyz")
-		last = out
-		if err != nil || !strings.HasSuffix(out, "\nready\n") {
-			return false
+	s.onlineSince(time.Now(), member{b, r, id})
+}
+
+// onlineSince is online for several members at once, by heartbeats after from: those who
+// enroll were not there before their command, so none of them needs a second heartbeat.
+func (s *site) onlineSince(from time.Time, members ...member) {
+	s.t.Helper()
+	for _, m := range members {
+		var last string
+		ok := func() bool {
+			out, err := m.on.Try("curl", "-sS", "--max-time", "5", "http://"+m.health+"/readyz")
+			last = out
+			if err != nil || !strings.HasSuffix(out, "\nready\n") {
+				return false
+			}
+			out, err = s.controller.Try("grpccontroller", m.kind+"s", "list", "--status", "ONLINE", "-o", "json")
+			last += out
+			return err == nil && seenSince(out, m.role, m.id, from)
 		}
-		out, err = s.controller.Try("grpccontroller", r.kind+"s", "list", "--status", "ONLINE", "-o", "json")
-		last += out
-		return err == nil && seenSince(out, r, id, from)
+		s.eventually(ok, func() string { return m.id + " is not ONLINE: " + last })
 	}
-	s.eventually(ok, func() string { return id + " is not ONLINE: " + last })
 }
 
 // seenSince reads a list of the admin API.

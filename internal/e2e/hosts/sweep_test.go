@@ -16,6 +16,7 @@ import (
 // inChild makes this test binary boot a host and wait to be killed.
 const inChild = "HOSTS_TEST_CHILD"
 
+// It is not parallel: any New would sweep what it looks for.
 func TestAKilledRunLeavesNothingToTheNext(t *testing.T) {
 	if os.Getenv(inChild) != "" {
 		hosts.New(t).Boot("orphan")
@@ -30,7 +31,7 @@ func TestAKilledRunLeavesNothingToTheNext(t *testing.T) {
 	for said := bufio.NewScanner(out); said.Scan() && said.Text() != "booted"; {
 		t.Log(said.Text())
 	}
-	name := fmt.Sprintf("hosts-%d", child.Process.Pid)
+	name := fmt.Sprintf("hosts-%d-", child.Process.Pid)
 	require.Contains(t, traces(t), name)
 	require.NoError(t, child.Process.Kill())
 	_ = child.Wait()
