@@ -76,7 +76,7 @@ func openFoundation(ctx context.Context, s site) (_ *foundation, err error) {
 		return nil, err
 	}
 	if err = f.open(ctx); err != nil {
-		return nil, errors.Join(err, f.close())
+		return nil, errors.Join(err, f.close()) //nolint:contextcheck // what is left of the traces is sent in a time of its own
 	}
 	return f, nil
 }

@@ -90,7 +90,8 @@ func startSPIRE(ctx context.Context, f *foundation, abort context.CancelCauseFun
 		return i, stop, err
 	}
 	stages = append(stages, start(ctx, abort, agent.Run))
-	return i, stop, i.ownIdentity(within)
+	err = i.ownIdentity(within)
+	return i, stop, err
 }
 
 // embeddedServer prepares the child and learns its port.

@@ -306,7 +306,9 @@ func (k *Keeper) beyond(have []Segment) (n int) {
 	keep := k.cfg.Retention
 	oldest := k.cfg.Now().Add(-keep.Age)
 	for _, s := range have {
-		if !(keep.Age > 0 && s.Newest.Before(oldest)) && !(keep.Bytes > 0 && total > keep.Bytes) {
+		tooOld := keep.Age > 0 && s.Newest.Before(oldest)
+		tooMuch := keep.Bytes > 0 && total > keep.Bytes
+		if !tooOld && !tooMuch {
 			return n
 		}
 		total -= s.Bytes

@@ -37,7 +37,7 @@ func cover(from, to int64) (positions []int64) {
 	for from < to {
 		level := 62
 		if from > 0 {
-			level = bits.TrailingZeros64(uint64(from)) //nolint:gosec // never negative
+			level = bits.TrailingZeros64(uint64(from))
 		}
 		for from+1<<level > to || 1<<level > to {
 			level--

@@ -204,7 +204,7 @@ func removesNoEvidence(t *testing.T, w *world) {
 
 func archivedLogShowsWhatWasDone(t *testing.T, w *world, first int64) {
 	t.Helper()
-	root := func(level int, n int64) int64 { return tlog.StoredHashIndex(level, n) }
+	root := tlog.StoredHashIndex
 	for name, c := range map[string]struct {
 		sql   string
 		args  []any

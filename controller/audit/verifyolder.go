@@ -162,7 +162,7 @@ func (w *walk) older(ctx context.Context) error {
 		}
 		if p != nil {
 			w.report.Problem = p
-			return nil
+			return nil //nolint:nilerr // a problem is in the report
 		}
 		w.report.Read += SegmentSize
 	}
@@ -237,7 +237,7 @@ func (w *walk) anchors(ctx context.Context) (out []anchored, err error) {
 			a, err := readStatement[Anchor](row.After, w.v.VerifierKey)
 			if err != nil {
 				w.problem(Forged, row, "it anchors renewals of SVIDs, and the key of the log has not signed it")
-				return nil, nil
+				return nil, nil //nolint:nilerr // a problem is in the report
 			}
 			if n := len(out); n > 0 && out[n-1].First != a.Last+1 {
 				w.problem(Deleted, row, "renewals %d to %d are anchored nowhere", a.Last+1, out[n-1].First-1)

@@ -89,7 +89,7 @@ func TestAMarkThatNobodySignedHidesNothing(t *testing.T) {
 	c, err := witness.Open([]byte(newest.Note), e.signer.VerifierKey)
 	require.NoError(t, err)
 	e.sql(t, `UPDATE audit SET actor = 'person:q' WHERE idx = 5000`)
-	mark := fmt.Sprintf(`{"size":%d,"root":"%s","turn":50,"signature":"%s=="}`, c.Size, c.Root, strings.Repeat("A", 86))
+	mark := fmt.Sprintf(`{"size":%d,"root":%q,"turn":50,"signature":%q}`, c.Size, c.Root, strings.Repeat("A", 86)+"==")
 	require.NoError(t, e.store.PutAuditMark(t.Context(), mark))
 	require.Equal(t, []string{audit.CheckBad}, e.checked(t, 1))
 }
