@@ -97,8 +97,8 @@ func TestAKeyWithAWrongScopeIsWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a word that is none":     {[]string{"--name", "k", "--scope", "fleet:write"}, `--scope: "fleet:write" is no permission that a key can have: choose from fleet:read, tokens:write, `},
-		"one for people":          {[]string{"--name", "k", "--scope", "fleet:read,people:manage"}, `--scope: "people:manage" is no permission`},
+		"a word that is none":     {[]string{"--name", "k", "--scope", "fleet:rewrite"}, `--scope: "fleet:rewrite" is no permission that a key can have: choose from fleet:read, fleet:write, tokens:write, `},
+		"one of people alone":     {[]string{"--name", "k", "--scope", "fleet:read,self"}, `--scope: "self" is no permission`},
 		"one twice":               {[]string{"--name", "k", "--scope", "all,fleet:read"}, `--scope: "fleet:read" is given twice`},
 		"an empty one":            {[]string{"--name", "k", "--scope", ""}, "--scope: must name at least one of fleet:read, "},
 		"no scope and no name":    {nil, "--name and --scope are missing"},
@@ -114,7 +114,7 @@ func TestAKeyWithAWrongScopeIsWrongUsage(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, stdout, "fleet:read,tokens:write\n")
 	require.NotContains(t, stdout, "fleet:read,fleet:read")
-	require.NotContains(t, stdout, "people:manage")
+	require.NotContains(t, stdout, "self")
 }
 
 // TestAKeyAsJSON: the secret is in the reply or in the file, and not in both.
@@ -131,7 +131,7 @@ func TestAKeyAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(stdout), &made))
 	require.Regexp(t, `^zta_\w+$`, made.Secret)
 	require.Equal(t, []string{"fleet:read"}, made.Key.Scopes)
-	require.Equal(t, "active", made.Key.State)
+	require.Equal(t, "active", made.Key.Status)
 	require.NotContains(t, stdout, `"file"`)
 
 	out := filepath.Join(t.TempDir(), "key")

@@ -65,7 +65,7 @@ func TestAWrongDeclaredFileIsNamedWithItsKey(t *testing.T) {
 	}{
 		"no key":           {"correct horse battery", []string{"fleet:read"}, "key: is no API key"},
 		"an unknown scope": {"", []string{"fleet:all"}, `declared.api_key.scopes: "fleet:all" is no permission`},
-		"people":           {"", []string{"people:manage"}, `declared.api_key.scopes: "people:manage" is no permission that a key can have`},
+		"an account":       {"", []string{"self"}, `declared.api_key.scopes: "self" is no permission that a key can have`},
 	} {
 		if c.content == "" {
 			c.content, _ = auth.NewKey()

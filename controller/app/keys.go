@@ -76,7 +76,7 @@ func (n *newKey) create(cmd *cobra.Command, cfg config.Config) error {
 			return explainKey(err)
 		}
 		made := createdKey{Key: adminapi.Key{
-			ID: key.ID, Name: key.Name, Scopes: names(key.Permissions), State: key.State(time.Now()),
+			ID: key.ID, Name: key.Name, Scopes: names(key.Permissions), Status: key.State(time.Now()),
 			CreatedBy: key.CreatedBy, CreatedAt: key.CreatedAt, ExpiresAt: key.ExpiresAt,
 		}}
 		if n.file == "" {

@@ -45,7 +45,7 @@ func TestValuesOfFlagsAreCompleted(t *testing.T) {
 	t.Parallel()
 	for flag, want := range map[string]string{
 		"serve --spire-mode": "embedded\nexternal\n", "serve --clones": "alert\nquarantine\n", "serve --log-level": "debug\ninfo\nwarn\nerror\n",
-		"check-config --log-format": "json\nconsole\nauto\n", "key list --output": "table\njson\n",
+		"check-config --log-format": "json\nconsole\nauto\n", "key list --output": "table\nwide\nname\njson\nyaml\n",
 	} {
 		code, stdout, stderr := command(append(append([]string{"__complete"}, strings.Fields(flag)...), "")...)
 		require.Zero(t, code, stderr)

@@ -41,6 +41,11 @@ const (
 	ClaimOpen       Action = "claim.open" // the link to a token was opened
 	ClaimRefuse     Action = "claim.refused"
 	MemberRevoke    Action = "member.revoke"
+	MemberUpdate    Action = "member.update" // name, labels, notes, network
+	HostUpdate      Action = "host.update"   // name, labels, notes
+	NetworkCreate   Action = "network.create"
+	NetworkUpdate   Action = "network.update"
+	NetworkDelete   Action = "network.delete"
 	SVIDAnchor      Action = "svid.anchor"        // the renewals of an hour, counted and hashed
 	LogArchive      Action = "audit.archive"      // the oldest segments of the log, of which the hashes stay
 	SessionOpen     Action = "session.open"       // reported by a connector, denied only

@@ -51,9 +51,26 @@ func (s *Service) bind(ctx context.Context, tx Tx, r Redemption, t Token, key ho
 		Workload: r.Workload, HostID: out.host.ID, Selectors: r.Facts.selectors(r.Workload.Kind),
 		Version: r.Facts.Version, EnrolledAt: now,
 	}
+	network := fleet.DefaultNetwork
+	if len(out.replaced) > 0 {
+		// The new machine takes the place of the old one. Of a member that was revoked
+		// before, whoever gets its id inherits nothing.
+		out.member.About = old.About
+		if r.Workload.Kind == identity.KindConnector {
+			if network, err = tx.NetworkOf(ctx, old.ID); err != nil {
+				return claimed{}, err
+			}
+		}
+	}
 	t.ClaimedAt, t.KeyHash, t.HostID = now, key.hash, out.host.ID
 	for _, step := range []func() error{
 		func() error { return tx.PutMember(ctx, out.member) },
+		func() error {
+			if network == fleet.DefaultNetwork {
+				return nil
+			}
+			return tx.MoveConnector(ctx, r.Workload.ID, network)
+		},
 		func() error { return tx.UpdateToken(ctx, t) },
 		func() error { return tx.BumpPolicy(ctx) },
 		func() error {

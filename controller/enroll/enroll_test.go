@@ -479,3 +479,38 @@ func flip(b []byte) []byte {
 	out[len(out)-1] ^= 1
 	return out
 }
+
+// TestAReplacedMemberKeepsWhatOperatorsSaidOfIt: the new machine takes the place of the
+// old one. Whoever gets the id of one that was revoked inherits nothing.
+func TestAReplacedMemberKeepsWhatOperatorsSaidOfIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name, prod, berlin := "Gateway", "prod", "berlin"
+	_, secret := w.token(t, enroll.TokenRequest{Workload: connector})
+	_, err := w.Redeem(t.Context(), redemption(secret, connector, enrolltest.NewKey(t)))
+	require.NoError(t, err)
+	_, err = w.fleet.CreateNetwork(t.Context(), berlin, "", fleet.By{})
+	require.NoError(t, err)
+	edit := fleet.Edit{Name: &name, Labels: map[string]*string{"env": &prod}, NetworkID: &berlin}
+	require.NoError(t, w.fleet.EditMember(t.Context(), connector, edit, fleet.By{}))
+	is := func() fleet.Connector {
+		c, err := w.fleet.Connector(t.Context(), connector.ID)
+		require.NoError(t, err)
+		return c
+	}
+	old := is()
+
+	_, secret = w.token(t, enroll.TokenRequest{Workload: connector, Replace: true})
+	_, err = w.Redeem(t.Context(), redemption(secret, connector, enrolltest.NewKey(t)))
+	require.NoError(t, err)
+	require.NotEqual(t, old.HostID, is().HostID)
+	require.Equal(t, old.About, is().About)
+	require.Equal(t, "berlin", is().NetworkID)
+
+	require.NoError(t, w.fleet.Revoke(t.Context(), fleet.Revocation{Workload: connector}))
+	_, secret = w.token(t, enroll.TokenRequest{Workload: connector})
+	_, err = w.Redeem(t.Context(), redemption(secret, connector, enrolltest.NewKey(t)))
+	require.NoError(t, err)
+	require.Equal(t, fleet.About{Revision: 1}, is().About)
+	require.Equal(t, fleet.DefaultNetwork, is().NetworkID)
+}

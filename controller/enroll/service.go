@@ -27,6 +27,8 @@ type Store interface {
 	audit.Store
 	EnrollTx(ctx context.Context, fn func(Tx) error) error
 	Tokens(ctx context.Context) ([]Token, error)
+	// Token returns ErrTokenNotFound.
+	Token(ctx context.Context, id string) (Token, error)
 	// HostByID returns fleet.ErrNotFound. It only reads.
 	HostByID(ctx context.Context, id identity.HostID) (fleet.Host, error)
 	// TokenKnown says whether there is, or was, a token with this hash.
@@ -238,6 +240,11 @@ func (r TokenRequest) Validate() error {
 
 // List returns all tokens, newest first.
 func (s *Service) List(ctx context.Context) ([]Token, error) { return s.cfg.Store.Tokens(ctx) }
+
+// Token returns one token, whatever became of it. Errors: ErrTokenNotFound.
+func (s *Service) Token(ctx context.Context, id string) (Token, error) {
+	return s.cfg.Store.Token(ctx, id)
+}
 
 // Revoke makes a pending token unusable. Revoking a token that is spent or
 // revoked already changes nothing. Errors: ErrTokenNotFound.

@@ -110,7 +110,7 @@ func (f *Feed) Sync(context.Context) error {
 // Apply implements changelog.Reader. It never fails.
 func (f *Feed) Apply(_ context.Context, changes []changelog.Change) error {
 	for _, c := range changes {
-		// What a policy and a network are, nothing that reads events shows.
+		// What a policy is, nothing that reads events shows.
 		if kind := Kind(c.Kind); slices.Contains(Kinds(), kind) {
 			f.Hub.Publish(kind, c.ID, string(c.Op))
 		}

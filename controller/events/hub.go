@@ -22,6 +22,7 @@ const (
 	Connector Kind = "connector"
 	Tunneler  Kind = "tunneler"
 	Host      Kind = "host"
+	Network   Kind = "network"
 	Token     Kind = "token"
 	Request   Kind = "request"
 	Rotation  Kind = "rotation"
@@ -32,7 +33,7 @@ const (
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Connector, Tunneler, Host, Token, Request, Rotation, Audit, Person, Key}
+	return []Kind{Connector, Tunneler, Host, Network, Token, Request, Rotation, Audit, Person, Key}
 }
 
 // Event says that a thing has changed.

@@ -34,6 +34,8 @@ type Store interface {
 	// MembersOn lists all members on a host.
 	MembersOn(ctx context.Context, id identity.HostID) ([]Connector, []Tunneler, error)
 	Networks(ctx context.Context) ([]Network, error)
+	// NetworkByID returns ErrNotFound.
+	NetworkByID(ctx context.Context, id string) (Network, error)
 }
 
 // Tx is the part of a store transaction that the fleet needs.
@@ -59,8 +61,30 @@ type Tx interface {
 	SaveHello(ctx context.Context, h Hello) (changed bool, err error)
 	// FirstSeen notes the first use of an id, and keeps the time of an earlier one.
 	FirstSeen(ctx context.Context, w identity.Workload, at time.Time) error
+	// SetAbout and SetHostAbout write what operators say.
+	SetAbout(ctx context.Context, w identity.Workload, a About) error
+	SetHostAbout(ctx context.Context, id identity.HostID, a About) error
 	// BumpPolicy makes the next snapshot newer than all before.
 	BumpPolicy(ctx context.Context) error
+	NetworksTx
+}
+
+// NetworksTx keeps networks.
+type NetworksTx interface {
+	// Network returns ErrNotFound.
+	Network(ctx context.Context, id string) (Network, error)
+	CountNetworks(ctx context.Context) (int, error)
+	InsertNetwork(ctx context.Context, n Network) error
+	// UpdateNetwork writes the name and the revision.
+	UpdateNetwork(ctx context.Context, n Network) error
+	// DeleteNetwork leaves connectors that were revoked in DefaultNetwork.
+	DeleteNetwork(ctx context.Context, id string) error
+	// ConnectorsIn lists the first connectors of a network that are not revoked, by id, and
+	// counts all of them.
+	ConnectorsIn(ctx context.Context, id string, limit int) (first []string, total int, err error)
+	// NetworkOf is the network of a connector. Errors: ErrNotFound.
+	NetworkOf(ctx context.Context, connector string) (string, error)
+	MoveConnector(ctx context.Context, connector, network string) error
 }
 
 // Roster says who is here; presence.Roster is it.

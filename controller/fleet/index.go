@@ -11,15 +11,14 @@ import (
 // Lists returns the members and hosts as they are at this moment, to be read in pages.
 func (f *Fleet) Lists(ctx context.Context) (*Lists, error) { return f.index.current(ctx) }
 
-// Connectors lists all connectors with their presence, by id. It costs the time of the
+// Connectors lists all connectors, revoked ones too, with their presence, by id. It costs the time of the
 // fleet: Lists has pages.
 func (f *Fleet) Connectors(ctx context.Context) ([]Connector, error) {
 	l, err := f.Lists(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.Connectors(ctx, Query{Revoked: true, Limit: max(1, l.connectors.len(Query{Revoked: true}.parts()))})
-	return p.Items, err
+	return everything(l.connectors, func(c *Connector) Connector { return connectorNow(l.present, *c) }), nil
 }
 
 // Tunnelers lists all tunnelers with their presence, by id, as Connectors does.
@@ -28,22 +27,31 @@ func (f *Fleet) Tunnelers(ctx context.Context) ([]Tunneler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.Tunnelers(ctx, Query{Revoked: true, Limit: max(1, l.tunnelers.len(Query{Revoked: true}.parts()))})
-	return p.Items, err
+	return everything(l.tunnelers, func(t *Tunneler) Tunneler { return tunnelerNow(l.present, *t) }), nil
 }
 
 // Hosts lists all hosts, revoked ones too, without their certificates and keys, as
 // Connectors does.
-func (f *Fleet) Hosts(ctx context.Context) (out []Host, err error) {
+func (f *Fleet) Hosts(ctx context.Context) ([]Host, error) {
 	l, err := f.Lists(ctx)
 	if err != nil {
 		return nil, err
 	}
-	next := l.hosts.walk(orderID, false, nil, Query{Revoked: true}.parts())
-	for e := next(); e != nil; e = next() {
-		out = append(out, e.row.Host)
+	return everything(l.hosts, func(h *home) Host { return h.Host }), nil
+}
+
+// everything lists a table by id, with those that were revoked.
+func everything[T, R any](t *table[T], show func(*T) R) []R {
+	var parts []part
+	for p := range part(allPart) {
+		parts = append(parts, p)
 	}
-	return out, nil
+	out := make([]R, 0, t.len(parts))
+	next := t.walk(orderID, false, nil, parts)
+	for e := next(); e != nil; e = next() {
+		out = append(out, show(e.row))
+	}
+	return out
 }
 
 // Connector returns one connector with its presence, or ErrNotFound. It reads that one.

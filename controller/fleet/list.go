@@ -32,8 +32,11 @@ type Query struct {
 	After Place
 	Limit int // at least 1
 	// Status is the only one that is wanted; empty for any.
-	Status  presence.Status
-	Revoked bool // also those that were revoked
+	Status presence.Status
+	// Revoked asks for those that were revoked, instead of the others. Nothing counts them in.
+	Revoked bool
+	// Labels are those that each item has; none is no condition.
+	Labels []Label
 	// Search is a text, in upper or lower case, that is looked for in what identifies one.
 	Search string
 }

@@ -21,7 +21,8 @@ type Present interface {
 
 // Lists are the members and hosts as they are listed at one moment; they do not change.
 // What a page costs does not depend on the fleet, except with Query.Search and in the
-// order BySeen: these look at each entry. They hold no lock meanwhile, and only as many
+// order BySeen, which look at each entry, and with Query.Labels, which looks at those that
+// have the first of them. These hold no lock meanwhile, and only as many
 // run at once as there are places in scans.
 type Lists struct {
 	present    Present
@@ -195,12 +196,12 @@ func contains(text string, in ...string) bool {
 }
 
 func (l *Lists) matchConnector(c *Connector, text string) bool {
-	return contains(text, c.ID, c.Version, string(c.HostID), c.PrivateIP, c.NetworkID) || contains(text, c.Addresses...) ||
+	return contains(text, c.ID, c.Version, string(c.HostID), c.PrivateIP, c.NetworkID) || contains(text, c.Addresses...) || c.About.contains(text) ||
 		contains(text, l.present.Connector(c.ID, c.LastSeenAt).RemoteAddr)
 }
 
 func (l *Lists) matchTunneler(t *Tunneler, text string) bool {
-	if contains(text, t.ID, string(t.HostID)) {
+	if contains(text, t.ID, string(t.HostID)) || t.About.contains(text) {
 		return true
 	}
 	p, current, sessions := l.present.Tunneler(t.ID, t.LastSeenAt)
@@ -209,5 +210,10 @@ func (l *Lists) matchTunneler(t *Tunneler, text string) bool {
 }
 
 func matchHost(h *home, text string) bool {
-	return contains(text, string(h.ID), h.Hostname) || contains(text, h.connectors...) || contains(text, h.tunnelers...)
+	return contains(text, string(h.ID), h.Hostname) || contains(text, h.connectors...) || contains(text, h.tunnelers...) || h.About.contains(text)
+}
+
+// contains looks for a text in what operators say, save for the notes.
+func (a About) contains(text string) bool {
+	return contains(text, a.Name) || len(a.Labels) > 0 && contains(text, a.Labels.Texts()...)
 }

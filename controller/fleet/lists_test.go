@@ -25,6 +25,7 @@ type line struct {
 	status                presence.Status
 	seen, enrolled        time.Time
 	revoked               bool
+	labels                fleet.Labels
 	texts                 []string
 }
 
@@ -49,7 +50,7 @@ func (l line) key(s fleet.Sort) string {
 func naive(all []line, q fleet.Query) (ids []string) {
 	all = slices.DeleteFunc(slices.Clone(all), func(l line) bool {
 		found := slices.ContainsFunc(l.texts, func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(q.Search)) })
-		return l.revoked && !q.Revoked || q.Status != "" && l.status != q.Status || q.Search != "" && !found
+		return l.revoked != q.Revoked || q.Status != "" && l.status != q.Status || q.Search != "" && !found || !l.labels.Has(q.Labels)
 	})
 	slices.SortFunc(all, func(a, b line) int {
 		if q.Descending {
@@ -65,8 +66,8 @@ func naive(all []line, q fleet.Query) (ids []string) {
 
 func lineOf(m fleet.Member, p presence.State, texts ...string) line {
 	return line{
-		id: m.ID, version: m.Version, status: p.Status, seen: p.LastSeen, enrolled: m.EnrolledAt, revoked: !m.Live(),
-		texts: append(texts, m.ID, m.Version, string(m.HostID), p.RemoteAddr),
+		id: m.ID, version: m.Version, status: p.Status, seen: p.LastSeen, enrolled: m.EnrolledAt, revoked: !m.Live(), labels: m.About.Labels,
+		texts: append(append(texts, m.About.Labels.Texts()...), m.ID, m.About.Name, m.Version, string(m.HostID), p.RemoteAddr),
 	}
 }
 
@@ -114,7 +115,7 @@ func (l *listed) lines(t require.TestingT) (connectors, tunnelers, hosts []line,
 		tunnelers, of[u.HostID] = append(tunnelers, one), append(of[u.HostID], one)
 	}
 	for _, h := range valuesOf(l.store.hosts) {
-		one := line{id: string(h.ID), hostname: h.Hostname, status: presence.Offline, enrolled: h.EnrolledAt, revoked: !h.RevokedAt.IsZero(), texts: []string{string(h.ID), h.Hostname}}
+		one := line{id: string(h.ID), hostname: h.Hostname, status: presence.Offline, enrolled: h.EnrolledAt, revoked: !h.RevokedAt.IsZero(), labels: h.About.Labels, texts: append(h.About.Labels.Texts(), string(h.ID), h.Hostname)}
 		for _, m := range of[h.ID] {
 			one.texts = append(one.texts, m.id)
 			if m.status == presence.Online {
@@ -169,7 +170,8 @@ func (l *listed) check(t *rapid.T) {
 		q := fleet.Query{
 			Sort: sorts.Draw(t, "sort"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
 			Status: rapid.SampledFrom([]presence.Status{"", presence.Online, presence.Offline}).Draw(t, "status"), Revoked: rapid.Bool().Draw(t, "revoked"),
-			Search: rapid.SampledFrom([]string{"", "", "V1", "c1", "lab", "t", "192.0.2"}).Draw(t, "search"),
+			Search: rapid.SampledFrom([]string{"", "", "V1", "c1", "lab", "t", "192.0.2", "env=P"}).Draw(t, "search"),
+			Labels: rapid.SampledFrom([][]fleet.Label{nil, nil, {{Key: "env", Value: "prod"}}, {{Key: "env", Value: "test"}}, {{Key: "tier", Value: "web"}, {Key: "env", Value: "prod"}}, {{Key: "env", Value: "pro"}}}).Draw(t, "labels"),
 		}
 		pages(t, lists.Connectors, q, func(c fleet.Connector) string { return c.ID }, connectors)
 		pages(t, lists.Tunnelers, q, func(u fleet.Tunneler) string { return u.ID }, tunnelers)
@@ -214,6 +216,7 @@ func TestListsAgreeWithTheNaiveWhole(t *testing.T) {
 		streams := map[string]uint64{}
 		cs, ts := rapid.SampledFrom([]string{"c1", "c2", "c3", "c4", "c5"}), rapid.SampledFrom([]string{"t1", "t2", "t3", "t4"})
 		hs := rapid.SampledFrom([]identity.HostID{"h1", "h2", "h3"})
+		labelled := rapid.SampledFrom([]fleet.Labels{nil, {"env": "prod"}, {"env": "test"}, {"env": "prod", "tier": "web"}, {"tier": "web"}})
 		versions := rapid.SampledFrom([]string{"", "v1.9", "v1.10", "dev"})
 		host := func(t *rapid.T) fleet.Host {
 			id := hs.Draw(t, "host")
@@ -263,6 +266,23 @@ func TestListsAgreeWithTheNaiveWhole(t *testing.T) {
 				} else {
 					h.RevokedAt = l.clock.Now()
 				}
+				l.store.putHost(h)
+			},
+			"labels of a connector": func(t *rapid.T) {
+				if c, ok := l.store.connectors[cs.Draw(t, "connector")]; ok {
+					c.About.Labels, c.About.Name = labelled.Draw(t, "labels"), versions.Draw(t, "name")
+					l.store.putConnector(c)
+				}
+			},
+			"labels of a tunneler": func(t *rapid.T) {
+				if u, ok := l.store.tunnelers[ts.Draw(t, "tunneler")]; ok {
+					u.About.Labels = labelled.Draw(t, "labels")
+					l.store.putTunneler(u)
+				}
+			},
+			"labels of a host": func(t *rapid.T) {
+				h := host(t)
+				h.About.Labels = labelled.Draw(t, "labels")
 				l.store.putHost(h)
 			},
 			"stream": func(t *rapid.T) {
@@ -435,7 +455,7 @@ func TestAPageCostsWhatIsOnIt(t *testing.T) {
 		{Status: presence.Offline},
 		{Status: presence.Online, Descending: true},
 		{Sort: fleet.ByStatus},
-		{Sort: fleet.ByVersion, Revoked: true},
+		{Sort: fleet.ByVersion},
 		{Sort: fleet.ByEnrolled, After: fleet.Place{Key: fleet.TimeKey(time.Unix(500, 0)), ID: "c0500"}},
 		{Sort: fleet.BySeen, Status: presence.Offline},
 	} {
@@ -448,5 +468,33 @@ func TestAPageCostsWhatIsOnIt(t *testing.T) {
 	asked = 0
 	require.Equal(t, fleet.Count{Total: 1000, Online: 500}, lists.ConnectorCount())
 	_, _, _ = lists.Signs(20)
+	require.Zero(t, asked)
+}
+
+// TestAPageWithALabelCostsThoseThatHaveIt, and not the fleet.
+func TestAPageWithALabelCostsThoseThatHaveIt(t *testing.T) {
+	t.Parallel()
+	roster, asked := presence.NewRoster(time.Now), 0
+	var rows []fleet.Connector
+	for i := range 1000 {
+		c := fleet.Connector{Member: fleet.Member{Workload: connector(fmt.Sprintf("c%04d", i))}}
+		if i%100 == 0 {
+			c.About.Labels = fleet.Labels{"env": "prod"}
+		}
+		roster.ConnectorUp(presence.Arrival{ID: c.ID}, "", presence.SVID{})
+		rows = append(rows, c)
+	}
+	lists := fleet.NewLists(askedOften{roster, &asked}, rows, nil, nil)
+	for _, sort := range []fleet.Sort{fleet.ByID, fleet.BySeen, fleet.ByStatus, fleet.ByVersion} {
+		asked = 0
+		p, err := lists.Connectors(t.Context(), fleet.Query{Sort: sort, Limit: 3, Labels: []fleet.Label{{Key: "env", Value: "prod"}}})
+		require.NoError(t, err)
+		require.Len(t, p.Items, 3)
+		require.Equal(t, 10, p.Total)
+		require.LessOrEqual(t, asked, 13, sort)
+	}
+	asked = 0
+	_, err := lists.Connectors(t.Context(), fleet.Query{Limit: 3, Search: "c", Labels: []fleet.Label{{Key: "env", Value: "none"}}})
+	require.NoError(t, err)
 	require.Zero(t, asked)
 }

@@ -119,7 +119,7 @@ func (w *world) issue(t testing.TB, who identity.Workload, notBefore time.Time) 
 
 func (w *world) enroll(t *testing.T, roles ...identity.Workload) fleet.Host {
 	t.Helper()
-	h := fleet.Host{ID: identity.NewHostID(), EnrolledAt: w.clock.Now()}
+	h := fleet.Host{ID: identity.NewHostID(), EnrolledAt: w.clock.Now(), About: fleet.About{Revision: 1}}
 	h.KeyHash = []byte(h.ID)
 	var err error
 	h.AgentID, err = h.ID.AgentID(td)

@@ -30,6 +30,7 @@ type Host struct {
 	ClonedAt  time.Time
 	Clone     Clone
 	RevokedAt time.Time
+	About     About
 }
 
 // Member is an enrolled connector or tunneler: what both have in common.
@@ -43,6 +44,7 @@ type Member struct {
 	RevokedAt   time.Time
 	FirstSeenAt time.Time
 	LastSeenAt  time.Time
+	About       About
 }
 
 // Live says that the member is enrolled and not revoked.

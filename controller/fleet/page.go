@@ -87,7 +87,7 @@ func entryAt[T any](q Query) (*entry[T], error) {
 // parts are those that q asks for.
 func (q Query) parts() (out []part) {
 	for p := range part(allPart) {
-		if (q.Revoked || p&gone == 0) && (q.Status == "" || p.status() == q.Status) {
+		if (p&gone != 0) == q.Revoked && (q.Status == "" || p.status() == q.Status) {
 			out = append(out, p)
 		}
 	}
@@ -106,7 +106,7 @@ type search[T, R any] struct {
 
 // run returns the entries of the page, and one more if there is a next one.
 func (l *search[T, R]) run(ctx context.Context) (found []*entry[T], total int, err error) {
-	if l.text != "" || l.q.Sort == BySeen {
+	if l.text != "" || l.q.Sort == BySeen || len(l.q.Labels) > 0 {
 		select {
 		case l.scans <- struct{}{}:
 			defer func() { <-l.scans }()
@@ -115,6 +115,9 @@ func (l *search[T, R]) run(ctx context.Context) (found []*entry[T], total int, e
 		}
 	}
 	most, parts := l.q.Limit+1, l.q.parts()
+	if len(l.q.Labels) > 0 {
+		return l.labelled(ctx, parts)
+	}
 	if l.text == "" {
 		next, err := l.walk(ctx, l.after, parts)
 		if err != nil {
@@ -145,15 +148,57 @@ func (l *search[T, R]) run(ctx context.Context) (found []*entry[T], total int, e
 	return found, total, nil
 }
 
+// labelled is run for a query with labels: it looks at those that have the first one.
+func (l *search[T, R]) labelled(ctx context.Context, parts []part) (found []*entry[T], total int, err error) {
+	var all []*entry[T]
+	looked := 0
+	l.table.with(l.q.Labels[0], func(e *entry[T]) bool {
+		if looked++; looked%glance == 0 && ctx.Err() != nil {
+			return false
+		}
+		if !slices.Contains(parts, e.part) || !l.table.labelsOf(e.row).Has(l.q.Labels) || l.text != "" && !l.matches(e.row, l.text) {
+			return true
+		}
+		if l.q.Sort == BySeen && e.part&online != 0 {
+			now := *e
+			now.seen = micros(l.seen(e.row))
+			e = &now
+		}
+		all = append(all, e)
+		return true
+	})
+	if ctx.Err() != nil {
+		return nil, 0, ctx.Err()
+	}
+	slices.SortFunc(all, func(a, b *entry[T]) int {
+		if l.q.Descending {
+			a, b = b, a
+		}
+		return l.compare(a, b)
+	})
+	for _, e := range all {
+		if len(found) <= l.q.Limit && l.follows(e) {
+			found = append(found, e)
+		}
+	}
+	return found, len(all), nil
+}
+
+// compare orders entries as the query does, ascending.
+func (l *search[T, R]) compare(a, b *entry[T]) int {
+	c := compareIn(orderOf(l.q.Sort), a, b)
+	if l.q.Sort == ByStatus {
+		c = cmp.Or(cmp.Compare(a.part&online, b.part&online), c)
+	}
+	return c
+}
+
 // follows says that an entry comes after the place that the page begins after.
 func (l *search[T, R]) follows(e *entry[T]) bool {
 	if l.after == nil {
 		return true
 	}
-	c := compareIn(orderOf(l.q.Sort), e, l.after)
-	if l.q.Sort == ByStatus {
-		c = cmp.Or(cmp.Compare(e.part&online, l.after.part&online), c)
-	}
+	c := l.compare(e, l.after)
 	return c != 0 && (c > 0) != l.q.Descending
 }
 

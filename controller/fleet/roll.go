@@ -24,8 +24,11 @@ type roll struct {
 
 func newRoll(present Present, scans chan struct{}) *roll {
 	return &roll{
-		present: present, scans: scans, connectors: newTable[Connector](), tunnelers: newTable[Tunneler](), hosts: newTable[home](),
-		on: map[identity.HostID]residents{}, networks: map[string]Count{},
+		present: present, scans: scans,
+		connectors: newTable(func(c *Connector) Labels { return c.About.Labels }),
+		tunnelers:  newTable(func(t *Tunneler) Labels { return t.About.Labels }),
+		hosts:      newTable(func(h *home) Labels { return h.About.Labels }),
+		on:         map[identity.HostID]residents{}, networks: map[string]Count{},
 	}
 }
 

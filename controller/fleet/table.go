@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"unique"
 
 	"github.com/tidwall/btree"
 
@@ -99,10 +100,23 @@ type tree[T any] = btree.BTreeG[*entry[T]]
 type table[T any] struct {
 	parts [allPart][allOrders]*tree[T]
 	signs [allSigns]*tree[T]
+	// labels finds those that have a label; labelsOf says which a row has.
+	labels   *btree.BTreeG[labelled[T]]
+	labelsOf func(*T) Labels
 }
 
-func newTable[T any]() *table[T] {
-	t := &table[T]{}
+// labelled is an entry by one of its labels, as text.
+type labelled[T any] struct {
+	label string
+	entry *entry[T]
+}
+
+func compareLabelled[T any](a, b labelled[T]) bool {
+	return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.entry.id, b.entry.id)) < 0
+}
+
+func newTable[T any](labelsOf func(*T) Labels) *table[T] {
+	t := &table[T]{labelsOf: labelsOf, labels: btree.NewBTreeGOptions(compareLabelled[T], btree.Options{NoLocks: true})}
 	for p := range t.parts {
 		for order := range t.parts[p] {
 			t.parts[p][order] = newTree[T](order)
@@ -119,7 +133,7 @@ func newTree[T any](order int) *tree[T] {
 }
 
 func (t *table[T]) copy() *table[T] {
-	out := &table[T]{}
+	out := &table[T]{labels: t.labels.Copy(), labelsOf: t.labelsOf}
 	for p := range t.parts {
 		for order := range t.parts[p] {
 			out.parts[p][order] = t.parts[p][order].Copy()
@@ -152,7 +166,18 @@ func (t *table[T]) put(e *entry[T]) (old *entry[T]) {
 			tree.Set(e)
 		}
 	}
+	if e.row != nil {
+		for _, text := range t.labelsOf(e.row).Texts() {
+			t.labels.Set(labelled[T]{unique.Make(text).Value(), e})
+		}
+	}
 	return old
+}
+
+// with goes through the entries that have a label, by id; it ends when fn says so.
+func (t *table[T]) with(l Label, fn func(*entry[T]) bool) {
+	text := l.String()
+	t.labels.Ascend(labelled[T]{text, &entry[T]{}}, func(at labelled[T]) bool { return at.label == text && fn(at.entry) })
 }
 
 // remove takes an entry away and returns it; nil if it was not there.
@@ -168,6 +193,9 @@ func (t *table[T]) remove(id string) *entry[T] {
 		if old.signs&(1<<i) != 0 {
 			tree.Delete(old)
 		}
+	}
+	for _, text := range t.labelsOf(old.row).Texts() {
+		t.labels.Delete(labelled[T]{text, old})
 	}
 	return old
 }

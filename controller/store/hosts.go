@@ -13,18 +13,25 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-// hostColumns are in the order of scanHost.
+// hostColumns are what an enrollment writes of a host.
 const hostColumns = `id, agent_id, key_hash, certificate, ephemeral, hostname, enrolled_at, contested_at, cloned_at, clone, revoked_at`
+
+// readHost are all columns of a host, in the order of scanHost.
+const readHost = hostColumns + `, name, labels, notes, revision`
 
 func scanHost(s scanner) (fleet.Host, error) {
 	var h fleet.Host
-	var agent, clone string
+	var agent, clone, labels string
 	var enrolled, contested, cloned, revoked int64
-	err := s.Scan(&h.ID, &agent, &h.KeyHash, &h.Certificate, &h.Ephemeral, &h.Hostname, &enrolled, &contested, &cloned, &clone, &revoked)
+	err := s.Scan(&h.ID, &agent, &h.KeyHash, &h.Certificate, &h.Ephemeral, &h.Hostname, &enrolled, &contested, &cloned, &clone, &revoked,
+		&h.About.Name, &labels, &h.About.Notes, &h.About.Revision)
 	if err != nil {
 		return h, err
 	}
 	h.EnrolledAt, h.ContestedAt, h.ClonedAt, h.RevokedAt = moment(enrolled), moment(contested), moment(cloned), moment(revoked)
+	if h.About.Labels, err = parseLabels(labels); err != nil {
+		return h, fmt.Errorf("labels of host %s: %w", h.ID, err)
+	}
 	c, err := parseClone(clone)
 	if err != nil {
 		return h, fmt.Errorf("clone of host %s: %w", h.ID, err)
@@ -47,7 +54,7 @@ func parseClone(text string) (*fleet.Clone, error) {
 
 // Host implements fleet.Tx.
 func (t *Tx) Host(ctx context.Context, id identity.HostID) (fleet.Host, error) {
-	h, err := scanHost(t.sql.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = ?`, string(id)))
+	h, err := scanHost(t.sql.QueryRowContext(ctx, `SELECT `+readHost+` FROM hosts WHERE id = ?`, string(id)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return fleet.Host{}, fleet.ErrNotFound
 	}
@@ -56,7 +63,7 @@ func (t *Tx) Host(ctx context.Context, id identity.HostID) (fleet.Host, error) {
 
 // Hosts implements fleet.Store.
 func (s *Store) Hosts(ctx context.Context) ([]fleet.Host, error) {
-	return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts ORDER BY id`)
+	return collect(ctx, s.db, scanHost, `SELECT `+readHost+` FROM hosts ORDER BY id`)
 }
 
 // MembersOn implements fleet.Store.

@@ -29,7 +29,7 @@ func table(k identity.Kind) (string, error) {
 // of memberRow, of what membersOf reads. A tunneler's version is what was reported of
 // it last.
 const memberColumns = `m.id, m.host_id, m.selectors, COALESCE(NULLIF(s.version, ''), m.version),
-	m.enrolled_at, m.revoked_at, m.first_seen_at, COALESCE(s.at, 0)`
+	m.enrolled_at, m.revoked_at, m.first_seen_at, COALESCE(s.at, 0), m.name, m.labels, m.notes, m.revision`
 
 // membersOf is what members of a kind are read from.
 func membersOf(k identity.Kind, tab string) string {
@@ -39,18 +39,23 @@ func membersOf(k identity.Kind, tab string) string {
 // memberRow scans memberColumns.
 type memberRow struct {
 	m                           fleet.Member
-	selectors                   string
+	selectors, labels           string
 	enrolled, revoked, from, to int64
 }
 
 func (r *memberRow) dest(more ...any) []any {
-	return append([]any{&r.m.ID, &r.m.HostID, &r.selectors, &r.m.Version, &r.enrolled, &r.revoked, &r.from, &r.to}, more...)
+	return append([]any{&r.m.ID, &r.m.HostID, &r.selectors, &r.m.Version, &r.enrolled, &r.revoked, &r.from, &r.to,
+		&r.m.About.Name, &r.labels, &r.m.About.Notes, &r.m.About.Revision}, more...)
 }
 
 func (r *memberRow) member(k identity.Kind) (fleet.Member, error) {
 	r.m.Kind = k
 	r.m.EnrolledAt, r.m.RevokedAt = moment(r.enrolled), moment(r.revoked)
 	r.m.FirstSeenAt, r.m.LastSeenAt = moment(r.from), moment(r.to)
+	var err error
+	if r.m.About.Labels, err = parseLabels(r.labels); err != nil {
+		return fleet.Member{}, fmt.Errorf("labels of %s: %w", r.m.Workload, err)
+	}
 	var texts []string
 	if err := json.Unmarshal([]byte(r.selectors), &texts); err != nil {
 		return fleet.Member{}, fmt.Errorf("selectors of %s: %w", r.m.Workload, err)
@@ -129,9 +134,14 @@ func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {
 			return err
 		}
 	}
+	labels, err := labelsText(m.About.Labels)
+	if err != nil {
+		return err
+	}
 	return t.write(ctx, member(m.Workload, changelog.Created), `INSERT INTO `+tab+
-		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		m.ID, string(m.HostID), string(selectors), m.Version, micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt))
+		` (id, host_id, selectors, version, enrolled_at, revoked_at, first_seen_at, name, labels, notes, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		m.ID, string(m.HostID), string(selectors), m.Version, micros(m.EnrolledAt), micros(m.RevokedAt), micros(m.FirstSeenAt),
+		m.About.Name, labels, m.About.Notes, max(1, m.About.Revision))
 }
 
 // RevokeMember implements fleet.Tx.

@@ -87,7 +87,7 @@ func (s *Store) PlacedOn(ctx context.Context, host identity.HostID) (all []fleet
 
 // HostByID implements fleet.Store and fleet.Placements.
 func (s *Store) HostByID(ctx context.Context, id identity.HostID) (fleet.Host, error) {
-	h, err := scanHost(s.db.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = ?`, string(id)))
+	h, err := scanHost(s.db.QueryRowContext(ctx, `SELECT `+readHost+` FROM hosts WHERE id = ?`, string(id)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return fleet.Host{}, fleet.ErrNotFound
 	}
@@ -97,7 +97,7 @@ func (s *Store) HostByID(ctx context.Context, id identity.HostID) (fleet.Host, e
 // HostsByID implements fleet.Store.
 func (s *Store) HostsByID(ctx context.Context, ids []string) ([]fleet.Host, error) {
 	return byID(ids, func(places string, args []any) ([]fleet.Host, error) {
-		return collect(ctx, s.db, scanHost, `SELECT `+hostColumns+` FROM hosts WHERE id IN (`+places+`) ORDER BY id`, args...)
+		return collect(ctx, s.db, scanHost, `SELECT `+readHost+` FROM hosts WHERE id IN (`+places+`) ORDER BY id`, args...)
 	})
 }
 

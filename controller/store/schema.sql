@@ -99,9 +99,13 @@ CREATE TABLE connectors (
     first_seen_at INTEGER NOT NULL,
     private_ip    TEXT NOT NULL DEFAULT '',
     addresses     TEXT NOT NULL DEFAULT '[]'
-, network_id TEXT NOT NULL DEFAULT 'default');
+, network_id TEXT NOT NULL DEFAULT 'default', name TEXT NOT NULL DEFAULT '', labels TEXT NOT NULL DEFAULT '{}', notes TEXT NOT NULL DEFAULT '', revision BIGINT NOT NULL DEFAULT 1);
 
 CREATE INDEX connectors_host ON connectors (host_id);
+
+CREATE INDEX connectors_network ON connectors (network_id, id) WHERE revoked_at = 0;
+
+CREATE INDEX connectors_network_gone ON connectors (network_id) WHERE revoked_at <> 0;
 
 CREATE TABLE denials (
     seq             INTEGER PRIMARY KEY AUTOINCREMENT, -- a later one is newer
@@ -121,7 +125,7 @@ CREATE TABLE hosts (
     enrolled_at  INTEGER NOT NULL,
     contested_at INTEGER NOT NULL,
     revoked_at   INTEGER NOT NULL
-, cloned_at INTEGER NOT NULL DEFAULT 0, clone TEXT NOT NULL DEFAULT '');
+, cloned_at INTEGER NOT NULL DEFAULT 0, clone TEXT NOT NULL DEFAULT '', name TEXT NOT NULL DEFAULT '', labels TEXT NOT NULL DEFAULT '{}', notes TEXT NOT NULL DEFAULT '', revision BIGINT NOT NULL DEFAULT 1);
 
 CREATE INDEX hosts_agent ON hosts (agent_id);
 
@@ -158,7 +162,7 @@ CREATE TABLE networks (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
     created_at INTEGER NOT NULL
-);
+, revision BIGINT NOT NULL DEFAULT 1);
 
 CREATE TABLE people (
     id              TEXT PRIMARY KEY,
@@ -339,6 +343,6 @@ CREATE TABLE tunnelers (
     version       TEXT NOT NULL,
     enrolled_at   INTEGER NOT NULL,
     revoked_at    INTEGER NOT NULL,
-    first_seen_at INTEGER NOT NULL);
+    first_seen_at INTEGER NOT NULL, name TEXT NOT NULL DEFAULT '', labels TEXT NOT NULL DEFAULT '{}', notes TEXT NOT NULL DEFAULT '', revision BIGINT NOT NULL DEFAULT 1);
 
 CREATE INDEX tunnelers_host ON tunnelers (host_id);

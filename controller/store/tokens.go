@@ -42,6 +42,11 @@ func (s *Store) Tokens(ctx context.Context) ([]enroll.Token, error) {
 	return collect(ctx, s.db, scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY created_at DESC, id`)
 }
 
+// Token implements enroll.Store.
+func (s *Store) Token(ctx context.Context, id string) (enroll.Token, error) {
+	return oneToken(s.db.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE id = ?`, id))
+}
+
 // ExpiredTokens lists the ids of the tokens that expired unused after one time and
 // up to another.
 func (s *Store) ExpiredTokens(ctx context.Context, after, until time.Time) ([]string, error) {
@@ -67,7 +72,11 @@ func (t *Tx) TokenByID(ctx context.Context, id string) (enroll.Token, error) {
 }
 
 func (t *Tx) token(ctx context.Context, query string, arg any) (enroll.Token, error) {
-	tok, err := scanToken(t.sql.QueryRowContext(ctx, query, arg))
+	return oneToken(t.sql.QueryRowContext(ctx, query, arg))
+}
+
+func oneToken(row scanner) (enroll.Token, error) {
+	tok, err := scanToken(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return enroll.Token{}, enroll.ErrTokenNotFound
 	}

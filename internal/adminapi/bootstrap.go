@@ -22,8 +22,8 @@ type BootstrapAnchor struct {
 // BootstrapReplacement is the replacement that runs, or ran last.
 type BootstrapReplacement struct {
 	ID string `json:"id"`
-	// State is running, done or aborted.
-	State string `json:"state" enum:"running,done,aborted"`
+	// Status is running, done or aborted.
+	Status string `json:"status" enum:"running,done,aborted"`
 	// Phase is preparing, prepared (until every host trusts the new CA), activating,
 	// activated (until every host has a certificate of it), retiring or retired (until
 	// no host trusts the old one).
@@ -42,7 +42,7 @@ type BootstrapReplacement struct {
 }
 
 // Finished says that it will not change any more.
-func (r BootstrapReplacement) Finished() bool { return r.State != RotationRunning }
+func (r BootstrapReplacement) Finished() bool { return r.Status != RotationRunning }
 
 // BootstrapRequest asks for a replacement: POST /ca/bootstrap/replacements.
 type BootstrapRequest struct {

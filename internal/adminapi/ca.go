@@ -16,15 +16,15 @@ type CA struct {
 // Authority is one X.509 authority.
 type Authority struct {
 	ID string `json:"id"`
-	// State is active, prepared, old or, where this SPIRE server does not say,
+	// Status is active, prepared, old or, where this SPIRE server does not say,
 	// other: another server's, or one that it has forgotten.
-	State     string    `json:"state"`
+	Status    string    `json:"status" enum:"active,prepared,old,other"`
 	Trusted   bool      `json:"trusted"` // it is in the bundle
 	Tainted   bool      `json:"tainted"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Values of Rotation.State.
+// Values of Rotation.Status.
 const (
 	RotationRunning   = "running"
 	RotationPaused    = "paused"
@@ -35,8 +35,8 @@ const (
 
 // Rotation is one replacement of the active authority.
 type Rotation struct {
-	ID    string `json:"id"`
-	State string `json:"state"`
+	ID     string `json:"id"`
+	Status string `json:"status" enum:"running,paused,done,aborted,overtaken"`
 	// Phase is preparing, prepared, activating, active, tainting, tainted, revoking,
 	// revoked (until no online peer trusts what SPIRE has revoked) or distrusted.
 	Phase      string          `json:"phase"`
@@ -56,7 +56,7 @@ type Rotation struct {
 }
 
 // Finished says that it will not change any more.
-func (r Rotation) Finished() bool { return r.State != RotationRunning && r.State != RotationPaused }
+func (r Rotation) Finished() bool { return r.Status != RotationRunning && r.Status != RotationPaused }
 
 // RotationPhase is a phase that was entered.
 type RotationPhase struct {

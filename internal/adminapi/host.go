@@ -10,7 +10,7 @@ type Host struct {
 	// has not got its join token yet.
 	AgentID string `json:"agent_id,omitempty"`
 	// Status is ONLINE while one of its members is.
-	Status     string    `json:"status" enum:"ONLINE,OFFLINE"`
+	Status     string    `json:"status" enum:"ONLINE,OFFLINE,REVOKED"`
 	LastSeen   time.Time `json:"last_seen,omitzero"`
 	Ephemeral  bool      `json:"ephemeral"`
 	EnrolledAt time.Time `json:"enrolled_at"`
@@ -21,13 +21,14 @@ type Host struct {
 	ClonedAt time.Time `json:"cloned_at,omitzero"`
 	// Members are the connectors and tunnelers on it, revoked ones too.
 	Members []HostMember `json:"members"`
+	About
 }
 
 // HostMember is a connector or tunneler on a host.
 type HostMember struct {
 	Kind      string    `json:"kind" enum:"connector,tunneler"`
 	ID        string    `json:"id"`
-	Status    string    `json:"status" enum:"ONLINE,OFFLINE"`
+	Status    string    `json:"status" enum:"ONLINE,OFFLINE,REVOKED"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 }
 
@@ -44,6 +45,22 @@ type Network struct {
 	Name       string    `json:"name"`
 	CreatedAt  time.Time `json:"created_at,omitzero"` // absent for the default network
 	Connectors Count     `json:"connectors"`
+	Revision   int64     `json:"revision"` // grows with each change
+}
+
+// NetworkRequest creates a network: POST /networks.
+type NetworkRequest struct {
+	// ID has a-z, 0-9 and -, and does not change any more.
+	ID string `json:"id" example:"berlin"`
+	// Name is the id when it is absent.
+	Name string `json:"name,omitempty" example:"Berlin office"`
+}
+
+// NetworkChange renames a network: PATCH /networks/{id}.
+type NetworkChange struct {
+	Name string `json:"name,omitempty"`
+	// Revision must be the present one; absent takes any.
+	Revision int64 `json:"revision,omitempty"`
 }
 
 // NetworkList is one page of GET /networks. Total counts all pages.

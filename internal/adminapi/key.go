@@ -11,6 +11,13 @@ type KeyRequest struct {
 	TTL string `json:"ttl,omitempty"`
 }
 
+// KeyChange changes an API key: PATCH /keys/{id}. A field that is absent stays as it is.
+type KeyChange struct {
+	Name string `json:"name,omitempty"`
+	// Scopes are all that it has from now on.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
 // CreatedKey is the reply to a KeyRequest, and the only one with the secret.
 type CreatedKey struct {
 	Key    Key    `json:"key"`
@@ -22,7 +29,7 @@ type Key struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
 	Scopes     []string  `json:"scopes"`
-	State      string    `json:"state"` // active, expired or revoked
+	Status     string    `json:"status" enum:"active,expired,revoked"`
 	CreatedBy  string    `json:"created_by"`
 	Declared   bool      `json:"declared"` // by the controller's configuration, which alone changes it
 	CreatedAt  time.Time `json:"created_at"`

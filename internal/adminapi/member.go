@@ -6,13 +6,14 @@ import "time"
 const (
 	Online  = "ONLINE"
 	Offline = "OFFLINE"
+	Revoked = "REVOKED" // whatever it is connected to; lists have it only if they are asked for it
 )
 
 // Member is what a connector and a tunneler have in common. What the host says
 // of itself (version, addresses) is not verified.
 type Member struct {
 	ID         string    `json:"id"`
-	Status     string    `json:"status" enum:"ONLINE,OFFLINE"`
+	Status     string    `json:"status" enum:"ONLINE,OFFLINE,REVOKED"`
 	LastSeen   time.Time `json:"last_seen,omitzero"`
 	Version    string    `json:"version"`
 	SPIFFEID   string    `json:"spiffe_id"`
@@ -26,6 +27,77 @@ type Member struct {
 	Clone         *Clone `json:"clone,omitempty"`
 	SVID          SVID   `json:"svid"`
 	RemoteAddress string `json:"remote_address"`
+	About
+}
+
+// About is what operators say of a member or host. Nothing of it decides about access.
+type About struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+	Notes  string            `json:"notes"`
+	// Revision grows with each change of these.
+	Revision int64 `json:"revision"`
+}
+
+// Change changes a tunneler or a host: PATCH /tunnelers/{id} and PATCH /hosts/{id}. A
+// field that is absent stays as it is, and null takes its value away.
+type Change struct {
+	Name *string `json:"name,omitempty" example:"Gateway of the Berlin office"`
+	// Labels are set; one that is null is taken away, and others stay.
+	Labels map[string]*string `json:"labels,omitempty"`
+	Notes  *string            `json:"notes,omitempty"`
+	// Revision must be the present one; absent takes any.
+	Revision int64 `json:"revision,omitempty"`
+}
+
+// ConnectorChange changes a connector: PATCH /connectors/{id}. A field that is absent
+// stays as it is, and null takes its value away.
+type ConnectorChange struct {
+	Name *string `json:"name,omitempty" example:"Gateway of the Berlin office"`
+	// Labels are set; one that is null is taken away, and others stay.
+	Labels map[string]*string `json:"labels,omitempty"`
+	Notes  *string            `json:"notes,omitempty"`
+	// NetworkID moves the connector: tunnelers learn it at once.
+	NetworkID string `json:"network_id,omitempty"`
+	// Revision must be the present one; absent takes any.
+	Revision int64 `json:"revision,omitempty"`
+}
+
+// ConfirmRevoke is what the field confirm of a BulkRevocation must say.
+const ConfirmRevoke = "revoke"
+
+// BulkRevocation revokes the members with a label: POST /revocations.
+type BulkRevocation struct {
+	// Label is one label or several with commas between them, which a member must all have.
+	Label string `json:"label" example:"env=test"`
+	// Kind is absent for both.
+	Kind string `json:"kind,omitempty" enum:"connector,tunneler"`
+	// DryRun only says who would be revoked.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Expect is the total of the dry run, and Confirm is "revoke". A dry run needs neither.
+	Expect  int    `json:"expect,omitempty"`
+	Confirm string `json:"confirm,omitempty" enum:"revoke"`
+}
+
+// BulkRevoked is the reply to a BulkRevocation. All were revoked together, or none.
+type BulkRevoked struct {
+	DryRun bool `json:"dry_run"`
+	// Total are all members with the label, Revoked those whose access ended now.
+	Total   int            `json:"total"`
+	Revoked int            `json:"revoked"`
+	Members []BulkOfMember `json:"members"`
+}
+
+// BulkOfMember is what became of one member.
+type BulkOfMember struct {
+	Kind   string `json:"kind" enum:"connector,tunneler"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	HostID string `json:"host_id"`
+	// Result is "would be revoked" of a dry run.
+	Result string `json:"result" enum:"would be revoked,revoked,kept"`
+	// Reason says why it was kept.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Clone is the evidence that a host is cloned.
@@ -59,8 +131,8 @@ type SVID struct {
 // Connector is an enrolled connector.
 type Connector struct {
 	Member
-	// Network is the id of the network it belongs to.
-	Network   string `json:"network"`
+	// NetworkID is the network that it belongs to.
+	NetworkID string `json:"network_id"`
 	PrivateIP string `json:"private_ip"`
 	// Addresses are host:port at which tunnelers reach it.
 	Addresses []string `json:"addresses"`

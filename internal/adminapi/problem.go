@@ -15,6 +15,8 @@ type Problem struct {
 	Field string `json:"field,omitempty"`
 	// Errors are all faults of the body, or of the query.
 	Errors []Fault `json:"errors,omitempty"`
+	// InUseBy are the first things that are still in what was to be deleted.
+	InUseBy []string `json:"in_use_by,omitempty"`
 	// Error is a code of RFC 6749 section 5.2, of the /oauth paths only.
 	Error string `json:"error,omitempty"`
 	// Resource is the id of what the request with this Idempotency-Key created.
@@ -71,6 +73,12 @@ const (
 	TypeTooManyFailures  = "urn:grpccontroller:problem:too-many-failures"
 	TypeTooManyRequests  = "urn:grpccontroller:problem:too-many-requests"
 	TypeTooManyStreams   = "urn:grpccontroller:problem:too-many-streams"
+	TypeStale            = "urn:grpccontroller:problem:revision"
+	TypeRevoked          = "urn:grpccontroller:problem:revoked"
+	TypeExists           = "urn:grpccontroller:problem:exists"
+	TypeInUse            = "urn:grpccontroller:problem:in-use"
+	TypeLimit            = "urn:grpccontroller:problem:limit"
+	TypeCount            = "urn:grpccontroller:problem:count"
 	TypeInternal         = "urn:grpccontroller:problem:internal"
 	TypeTimeout          = "urn:grpccontroller:problem:timeout"
 )

@@ -122,6 +122,36 @@ func callerProblems() []ProblemType {
 // stateProblems are about the state of what the request is for, and about the server.
 func stateProblems() []ProblemType {
 	return []ProblemType{{
+		TypeStale, http.StatusConflict, "Somebody else has changed this",
+		"The change named the revision of an earlier state.",
+		"Read the object again, then repeat the change with its new revision.",
+		Problem{Detail: "somebody else has changed this meanwhile: read it again, then repeat the change with its new revision"},
+	}, {
+		TypeRevoked, http.StatusConflict, "What was revoked does not change",
+		"The member, host or API key was revoked, or the key has expired.",
+		"Enroll it again, or create another key.",
+		Problem{Detail: "this was revoked, and what was revoked does not change any more"},
+	}, {
+		TypeExists, http.StatusConflict, "The id is in use",
+		"There is an object with this id.",
+		"Choose another id, or change the object that is there.",
+		Problem{Detail: "there is a network with this id already"},
+	}, {
+		TypeInUse, http.StatusConflict, "Other things depend on it",
+		"The network has connectors, or is the default one.",
+		"Move or revoke what `in_use_by` lists; it has the first 20.",
+		Problem{Detail: "a connector is in the network (connector-local-01): move or revoke them first", InUseBy: []string{"connector-local-01"}},
+	}, {
+		TypeLimit, http.StatusConflict, "A limit is reached",
+		"There can be no more objects of this kind, or the request is for too many at once.",
+		"Delete some, or narrow the request.",
+		Problem{Detail: "there are 500 networks, and no more are possible"},
+	}, {
+		TypeCount, http.StatusConflict, "Others have the label by now",
+		"A bulk revocation is for another number of members than the dry run has shown.",
+		"Look at them again with `dry_run`. Nobody was revoked.",
+		Problem{Detail: "3 members have these labels now, and not 2: nothing was revoked; look at them again with dry_run"},
+	}, {
 		TypeLiveMember, http.StatusConflict, "An enrolled host has this id",
 		"The token or approval is for an id that an enrolled host has.",
 		"Send `replace: true`, if the new host is to take its place: the enrolled one is then revoked.",

@@ -5,12 +5,14 @@ import "time"
 // Request is a host that asks to be enrolled without a token. What it says of itself
 // (hostname, version) is not verified; only its key is, by the fingerprint.
 type Request struct {
-	RequestID string `json:"request_id"`
+	// EnrollmentRequestID names it in paths. A request_id is that of a call of the API.
+	EnrollmentRequestID string `json:"enrollment_request_id" example:"req_0123456789abcdef0123456789abcdef"`
 	// Code is on the host's screen too, to find the request by. It authorizes nothing.
-	Code  string `json:"code"`
-	State string `json:"state" enum:"pending,approved,enrolled,denied,withdrawn,expired"`
-	Kind  string `json:"kind" enum:"connector,tunneler"`
-	ID    string `json:"id"`
+	Code   string `json:"code"`
+	Status string `json:"status" enum:"pending,approved,enrolled,denied,withdrawn,expired"`
+	Kind   string `json:"kind" enum:"connector,tunneler"`
+	// ID is the one that the host asks for.
+	ID string `json:"id"`
 	// LiveID says that an enrolled host has the id: an approval needs replace, and revokes that host.
 	LiveID bool `json:"live_id"`
 	// FingerprintStart is all of the fingerprint but its last group, which only the

@@ -61,7 +61,7 @@ type Token struct {
 	TokenID    string    `json:"token_id"`
 	Kind       string    `json:"kind" enum:"connector,tunneler"`
 	ID         string    `json:"id"`
-	State      string    `json:"state" enum:"pending,redeemed,expired,revoked"`
+	Status     string    `json:"status" enum:"pending,redeemed,expired,revoked"`
 	Replace    bool      `json:"replace"`
 	SourceCIDR string    `json:"source_cidr,omitempty"`
 	CreatedBy  string    `json:"created_by"`

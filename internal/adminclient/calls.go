@@ -70,8 +70,11 @@ func (c *Client) OpenClaim(ctx context.Context, code string) (adminapi.ClaimedTo
 
 // ListOptions filters a list of members.
 type ListOptions struct {
-	Status         string // adminapi.Online or adminapi.Offline; "" is any
-	IncludeRevoked bool
+	// Status is adminapi.Online, adminapi.Offline or adminapi.Revoked; "" is any of those
+	// that are not revoked.
+	Status string
+	// Labels are those that each has, such as "env=prod" or "env=prod,tier=web"; "" is any.
+	Labels string
 }
 
 func (o ListOptions) query() url.Values {
@@ -79,8 +82,8 @@ func (o ListOptions) query() url.Values {
 	if o.Status != "" {
 		q.Set("status", o.Status)
 	}
-	if o.IncludeRevoked {
-		q.Set("include", "revoked")
+	if o.Labels != "" {
+		q.Set("label", o.Labels)
 	}
 	return q
 }

@@ -9,17 +9,20 @@ import (
 )
 
 // Arguments takes one argument for each name, as the command's Use has them: "ID", or
-// "[URL]" for one that may be left out. Its errors name the argument; Execute adds the
+// "[URL]" for one that may be left out, and "[ID]..." for any number of them at the end. Its errors name the argument; Execute adds the
 // usage line and an example.
 func Arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for i, name := range names {
 			switch optional := strings.HasPrefix(name, "["); {
 			case i < len(args) && strings.TrimSpace(args[i]) == "": // of a variable that is not set
-				return argumentError(cmd, fmt.Errorf("the argument %s is empty", strings.Trim(name, "[]")))
+				return argumentError(cmd, fmt.Errorf("the argument %s is empty", strings.Trim(name, "[].")))
 			case i >= len(args) && !optional:
 				return argumentError(cmd, fmt.Errorf("the argument %s is missing", name))
 			}
+		}
+		if len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...") {
+			return nil
 		}
 		if len(args) > len(names) {
 			// Their text may be a token or a key.

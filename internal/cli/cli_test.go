@@ -154,7 +154,7 @@ func TestVersion(t *testing.T) {
 
 	code, _, stderr := execute(newRoot(fails(nil)), "version", "-o", "xml")
 	require.Equal(t, 2, code)
-	require.Contains(t, stderr, "must be table or json")
+	require.Contains(t, stderr, "must be one of table, json, yaml")
 }
 
 func TestManAndCompletion(t *testing.T) {
@@ -187,7 +187,18 @@ func TestOutput(t *testing.T) {
 	require.NoError(t, o.Write(&out, map[string]string{"id": "<a>"}, table.Write))
 	require.JSONEq(t, `{"id": "<a>"}`, out.String())
 	require.Contains(t, out.String(), "<a>", "readable, not escaped for HTML")
-	require.Error(t, o.Set("yaml"))
+	require.Error(t, o.Set("xml"))
+	require.Error(t, o.Set("wide"), "only of things with an id")
+
+	out.Reset()
+	require.NoError(t, o.Set(cli.OutputYAML))
+	require.NoError(t, o.Write(&out, []struct {
+		ID     string            `json:"id"`
+		Labels map[string]string `json:"labels"`
+		N      int               `json:"n"`
+		Note   string            `json:"note,omitempty"`
+	}{{"a", map[string]string{}, 1, ""}, {"true", map[string]string{"env": "prod", "n": "12"}, 2, "x: y\n- z"}}, table.Write))
+	require.Equal(t, "- id: a\n  labels: {}\n  n: 1\n- id: \"true\"\n  labels:\n    env: prod\n    n: \"12\"\n  n: 2\n  note: |-\n    x: y\n    - z\n", out.String())
 }
 
 // TestACellLooksLikeOneCell: cells come from other hosts, and columns are two spaces

@@ -107,8 +107,8 @@ func tighten(c *cobra.Command, started *bool) {
 		c.ValidArgsFunction = cobra.NoFileCompletions // no argument names a file
 	}
 	if f := c.Flags().Lookup("output"); f != nil {
-		if _, ok := f.Value.(*Output); ok {
-			Choices(c, f.Name, OutputTable, OutputJSON)
+		if o, ok := f.Value.(*Output); ok {
+			Choices(c, f.Name, o.Formats()...)
 		}
 	}
 	if check := c.Args; check != nil {

@@ -4,25 +4,47 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 )
 
-// The output formats.
+// The output formats. Wide and names are those of lists of things with an id.
 const (
 	OutputTable = "table"
 	OutputJSON  = "json"
+	OutputYAML  = "yaml"
+	OutputWide  = "wide"
+	OutputName  = "name"
 )
 
 // Output is the value of the flag -o. The zero value prints a table.
-type Output struct{ format string }
+type Output struct {
+	format string
+	things bool // it also has wide and name
+}
 
 // Register adds the flag -o, --output.
 func (o *Output) Register(fs *pflag.FlagSet) {
-	fs.VarP(o, "output", "o", "output `format`: table or json")
+	fs.VarP(o, "output", "o", "output `format`: "+strings.Join(o.Formats(), ", "))
+}
+
+// RegisterThings adds the flag of a command that shows things with an id.
+func (o *Output) RegisterThings(fs *pflag.FlagSet) {
+	o.things = true
+	o.Register(fs)
+}
+
+// Formats are those that the flag takes.
+func (o *Output) Formats() []string {
+	if o.things {
+		return []string{OutputTable, OutputWide, OutputName, OutputJSON, OutputYAML}
+	}
+	return []string{OutputTable, OutputJSON, OutputYAML}
 }
 
 // String returns the format; it is part of pflag.Value.
@@ -33,10 +55,10 @@ func (o *Output) String() string {
 	return o.format
 }
 
-// Set accepts table or json; it is part of pflag.Value.
+// Set accepts one of Formats; it is part of pflag.Value.
 func (o *Output) Set(s string) error {
-	if s != OutputTable && s != OutputJSON {
-		return fmt.Errorf("must be %s or %s", OutputTable, OutputJSON)
+	if !slices.Contains(o.Formats(), s) {
+		return fmt.Errorf("must be one of %s", strings.Join(o.Formats(), ", "))
 	}
 	o.format = s
 	return nil
@@ -45,15 +67,50 @@ func (o *Output) Set(s string) error {
 // Type is part of pflag.Value.
 func (o *Output) Type() string { return "format" }
 
-// Write prints value as JSON, or calls text (often Table.Write) for people.
+// Write prints value as JSON or YAML, or calls text (often Table.Write) for people.
 func (o *Output) Write(w io.Writer, value any, text func(io.Writer) error) error {
-	if o.String() == OutputTable {
+	switch o.String() {
+	case OutputJSON:
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(value)
+	case OutputYAML:
+		return writeYAML(w, value)
+	default:
 		return text(w)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(value)
+}
+
+// writeYAML prints value with the names that it has in JSON, in their order. JSON is
+// YAML, so that it is read as such and only laid out anew.
+func writeYAML(w io.Writer, value any) error {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		return err
+	}
+	inBlocks(&doc)
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(&doc); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// inBlocks takes the braces and quotes of JSON away; what would be another type without
+// its quotes keeps them.
+func inBlocks(n *yaml.Node) {
+	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
+		n.Style = 0
+	}
+	for _, c := range n.Content {
+		inBlocks(c)
+	}
 }
 
 // Table is a list for people. Cells may come from other hosts, so that none can draw

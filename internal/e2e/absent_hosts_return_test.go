@@ -85,7 +85,7 @@ func (s *system) replaceBootstrapCA(here *world.Host) {
 	begin := time.Now()
 	ca := decode[adminapi.BootstrapCA](s.t, s.cli("ca", "bootstrap", "rotate", "--yes", "-o", "json"))
 	s.t.Logf("the bootstrap CA was replaced in %.0f s", time.Since(begin).Seconds())
-	require.Equal(s.t, "done", ca.Replacement.State)
+	require.Equal(s.t, "done", ca.Replacement.Status)
 	require.Empty(s.t, ca.Replacement.Skipped)
 	require.Len(s.t, ca.Anchors, 1)
 	trusted, err := bootstrap.ReadAnchors(dir.ControllerCA())

@@ -68,7 +68,7 @@ func TestTwoHostsEnrollAndComeOnline(t *testing.T) {
 
 	states := map[string]string{}
 	for _, tok := range decode[[]adminapi.Token](t, s.cli("token", "list", "-o", "json")) {
-		states[tok.Kind+"/"+tok.ID] = tok.State
+		states[tok.Kind+"/"+tok.ID] = tok.Status
 	}
 	require.Equal(t, map[string]string{"connector/connector-local-01": "redeemed", "tunneler/tunneler-local-01": "redeemed"}, states)
 

@@ -94,7 +94,7 @@ func TestAHostIsLetInByAnOperatorAndNoSecret(t *testing.T) {
 	seen = s.pending()
 	require.True(t, strings.HasPrefix(shown.Fingerprint, seen.FingerprintStart+"-"))
 
-	_, err := s.api.ApproveRequest(t.Context(), seen.RequestID, adminapi.Approval{Fingerprint: seen.FingerprintStart + "-0000"})
+	_, err := s.api.ApproveRequest(t.Context(), seen.EnrollmentRequestID, adminapi.Approval{Fingerprint: seen.FingerprintStart + "-0000"})
 	var refused *adminclient.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, adminapi.TypeFingerprint, refused.Type)

@@ -312,7 +312,7 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 		require.Equal(t, was.Status, is.Status)
 		require.Equal(t, was.Since, is.Since)
 	}
-	members, err := s.api.Tunnelers(t.Context(), adminclient.ListOptions{IncludeRevoked: true})
+	members, err := s.api.Tunnelers(t.Context(), adminclient.ListOptions{Status: adminapi.Revoked})
 	require.NoError(t, err)
 	require.Len(t, members, 1)
 	require.Equal(t, "c-01", members[0].ConnectorID)

@@ -221,7 +221,7 @@ func (s *system) claimed(ctx context.Context, id string) error {
 		return err
 	}
 	for _, tok := range all {
-		if tok.ID == id && tok.State == "redeemed" {
+		if tok.ID == id && tok.Status == "redeemed" {
 			return nil
 		}
 	}

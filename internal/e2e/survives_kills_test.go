@@ -192,7 +192,7 @@ func TestNoAcknowledgedTokenIsLostByAKill(t *testing.T) {
 
 	kept := map[string]string{}
 	for _, tok := range decode[[]adminapi.Token](t, s.cli("token", "list", "-o", "json")) {
-		kept[tok.TokenID] = tok.State
+		kept[tok.TokenID] = tok.Status
 	}
 	for _, tok := range acknowledged {
 		require.Equal(t, "pending", kept[tok.TokenID], tok.ID)

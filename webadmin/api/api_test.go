@@ -151,7 +151,7 @@ func TestUnknownRoutesAndMethodsAreProblems(t *testing.T) {
 	for _, tc := range []struct{ method, path, allow string }{
 		{http.MethodPut, "/api/admin/tokens", "POST"},
 		{http.MethodPost, "/api/admin/connectors", "GET"},
-		{http.MethodPatch, "/api/admin/connectors/a", "DELETE"},
+		{http.MethodPut, "/api/admin/connectors/a", "PATCH"},
 		{"BREW", "/api/admin/tokens", "GET"},
 	} {
 		t.Run("no "+tc.method+" "+tc.path, func(t *testing.T) {

@@ -65,7 +65,7 @@ func (s *Server) getBootstrap(c *gin.Context) error {
 
 func renderReplacement(r anchors.Record) adminapi.BootstrapReplacement {
 	out := adminapi.BootstrapReplacement{
-		ID: r.ID, State: string(r.State), Phase: string(r.Phase), Old: r.Old, New: r.New,
+		ID: r.ID, Status: string(r.State), Phase: string(r.Phase), Old: r.Old, New: r.New,
 		StartedBy: r.StartedBy, StartedAt: r.StartedAt, EndedAt: r.EndedAt, Skipped: append([]string{}, r.Skipped...),
 	}
 	if r.Deadline > 0 {

@@ -56,7 +56,7 @@ func TestTheBootstrapCAIsReplacedThroughTheAPI(t *testing.T) {
 	}
 	after := decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap"))
 	require.Len(t, after.Anchors, 1)
-	require.Equal(t, "done", after.Replacement.State)
+	require.Equal(t, "done", after.Replacement.Status)
 	require.True(t, after.Replacement.Finished())
 	require.Equal(t, after.Replacement.New, after.Anchors[0].Fingerprint)
 	code, p, _ = post(t, e, "/ca/bootstrap/replacements/abort", "")

@@ -153,7 +153,7 @@ func renderAuthorities(a rotation.Authorities) []adminapi.Authority {
 		}
 		i := slices.IndexFunc(a.Bundle, func(b rotation.Authority) bool { return b.ID == it.ID })
 		out = append(out, adminapi.Authority{
-			ID: it.ID, State: state, Trusted: i >= 0, Tainted: i >= 0 && a.Bundle[i].Tainted, ExpiresAt: it.ExpiresAt,
+			ID: it.ID, Status: state, Trusted: i >= 0, Tainted: i >= 0 && a.Bundle[i].Tainted, ExpiresAt: it.ExpiresAt,
 		})
 	}
 	add(a.Active, "active")
@@ -167,7 +167,7 @@ func renderAuthorities(a rotation.Authorities) []adminapi.Authority {
 
 func renderRotation(r rotation.Rotation, now time.Time) adminapi.Rotation {
 	out := adminapi.Rotation{
-		ID: r.ID, State: string(r.State), Phase: string(r.Phase), Replaces: r.Replace, Emergency: r.Options.Emergency,
+		ID: r.ID, Status: string(r.State), Phase: string(r.Phase), Replaces: r.Replace, Emergency: r.Options.Emergency,
 		Offline: string(r.Options.Offline), OnDeadline: string(r.Options.OnExpiry), StartedBy: r.Actor,
 		StartedAt: r.StartedAt, EndedAt: r.EndedAt, Reason: r.Reason, Dropped: append([]string{}, r.Dropped...),
 	}

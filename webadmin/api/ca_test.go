@@ -29,8 +29,8 @@ func TestCAShowsAuthoritiesAndBudget(t *testing.T) {
 	require.NoError(t, e.SPIRE.Prepare(t.Context()))
 	ca := decode[adminapi.CA](t, get(t, e, "/api/admin/ca"))
 	require.Len(t, ca.Authorities, 2)
-	require.Equal(t, "active", ca.Authorities[0].State)
-	require.Equal(t, "prepared", ca.Authorities[1].State)
+	require.Equal(t, "active", ca.Authorities[0].Status)
+	require.Equal(t, "prepared", ca.Authorities[1].Status)
 	require.True(t, ca.Authorities[1].Trusted)
 	require.Equal(t, "ca-2", ca.Automatic.Authority)
 	require.Equal(t, "24h0m0s", ca.OutageBudget.PolicyAge)
@@ -85,13 +85,13 @@ func TestRotationThroughTheAPI(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, code, text)
 	r := decode[adminapi.CA](t, get(t, e, "/api/admin/ca")).Rotation
 	require.Equal(t, []string{"running", "preparing", "5m0s", "abort", "wait", apitest.Actor},
-		[]string{r.State, r.Phase, r.Deadline, r.OnDeadline, r.Offline, r.StartedBy})
+		[]string{r.Status, r.Phase, r.Deadline, r.OnDeadline, r.Offline, r.StartedBy})
 	code, p, _ := post(t, e, "/ca/rotations", `{"confirm":"rotate"}`)
 	require.Equal(t, http.StatusConflict, code)
 	require.Equal(t, adminapi.TypeRotation, p.Type)
 	code, _, text = post(t, e, "/ca/rotations/abort", "")
 	require.Equal(t, http.StatusAccepted, code)
-	require.Contains(t, text, `"state":"aborted"`)
+	require.Contains(t, text, `"status":"aborted"`)
 
 	e.SPIRE.SetUpstream("root")
 	code, p, _ = post(t, e, "/ca/rotations", `{"confirm":"rotate"}`)
@@ -187,7 +187,7 @@ func TestCLIRotates(t *testing.T) {
 	require.Equal(t, 0, r.code, r.errOut)
 	var rotated adminapi.Rotation
 	require.NoError(t, json.Unmarshal([]byte(r.out), &rotated))
-	require.Equal(t, adminapi.RotationDone, rotated.State)
+	require.Equal(t, adminapi.RotationDone, rotated.Status)
 	require.Equal(t, []string{"prepare ca-2", "activate ca-2", "taint ca-1", "revoke ca-1"}, e.SPIRE.Calls())
 
 	status := runCLI("ca", "status", "--data-dir", dir).out

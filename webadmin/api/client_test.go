@@ -32,7 +32,7 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	tokens, err := c.Tokens(t.Context())
 	require.NoError(t, err)
 	require.Len(t, tokens, 1)
-	require.Equal(t, "revoked", tokens[0].State)
+	require.Equal(t, "revoked", tokens[0].Status)
 	require.Equal(t, "10.0.0.0/8", tokens[0].SourceCIDR)
 
 	e.Fleet.AddConnector("a", func(m *fleet.Connector) { m.Presence.Status = presence.Online })
@@ -55,7 +55,7 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, connectors)
 	require.Empty(t, connectors)
-	tunnelers, err := c.Tunnelers(t.Context(), adminclient.ListOptions{IncludeRevoked: true})
+	tunnelers, err := c.Tunnelers(t.Context(), adminclient.ListOptions{Status: adminapi.Revoked})
 	require.NoError(t, err)
 	require.Len(t, tunnelers, 1)
 }

@@ -146,7 +146,7 @@ func TestCLIListsAreAlignedAndCannotRewriteTheScreen(t *testing.T) {
 	require.NotContains(t, out, "revoked")
 	require.Contains(t, out, "cloned: its host key is also used elsewhere, seen from 192.0.2.1:1 and 192.0.2.9:2")
 	require.Contains(t, out, "cloned: its host key is also used by a SPIRE agent elsewhere")
-	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--include-revoked").out, "revoked 2 d ago")
+	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--status", "revoked").out, "revoked 2 d ago")
 	require.Equal(t, "[]\n", runCLI("tunnelers", "list", "--data-dir", dir, "--status", "online", "-o", "json").out)
 	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir, "--status", "up").errOut, "--status: must be ONLINE or OFFLINE")
 
@@ -197,11 +197,11 @@ func TestCLIRevokesTwice(t *testing.T) {
 		require.Equal(t, 0, r.code, r.errOut)
 		require.Regexp(t, `^`+kind+` "a" was revoked already, 2 d ago \(`+at+`.*Z\); nothing was changed\n$`, r.errOut)
 		r = runCLI(kind+"s", "revoke", "gone", "--yes", "--data-dir", dir)
-		require.Equal(t, cliResult{1, "", "grpccontroller: no " + kind + ` has the id "gone": ` + "`grpccontroller " + kind + "s list --include-revoked` lists them\n"}, r)
+		require.Equal(t, cliResult{1, "", "grpccontroller: no " + kind + ` has the id "gone": ` + "`grpccontroller " + kind + "s list` lists them\n"}, r)
 	}
 	require.Empty(t, e.Fleet.Revocations())
 	shown := runCLI("connectors", "show", "gone", "--data-dir", dir)
-	require.Contains(t, shown.errOut, `no connector has the id "gone": `+"`grpccontroller connectors list --include-revoked` lists them")
+	require.Contains(t, shown.errOut, `no connector has the id "gone": `+"`grpccontroller connectors list` lists them")
 	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
 	require.Equal(t, 0, runCLI("token", "revoke", "tok_0000000000000001", "--yes", "--data-dir", dir).code)
 	r := runCLI("token", "revoke", "tok_0000000000000001", "--data-dir", dir)
@@ -284,10 +284,10 @@ func TestCLICompletes(t *testing.T) {
 		{[]string{"requests", "deny"}, []string{"BCDF-GHJB"}},
 		{[]string{"connectors", "revoke", "gw-1"}, nil},
 		{[]string{"connectors", "list"}, nil},
-		{[]string{"connectors", "list", "--status"}, []string{"ONLINE", "OFFLINE"}},
+		{[]string{"connectors", "list", "--status"}, []string{"ONLINE", "OFFLINE", "REVOKED"}},
 		{[]string{"token", "create", "--kind"}, []string{"connector", "tunneler"}},
 		{[]string{"requests", "command", "--kind"}, []string{"connector", "tunneler"}},
-		{[]string{"hosts", "list", "-o"}, []string{"table", "json"}},
+		{[]string{"hosts", "list", "-o"}, []string{"table", "wide", "name", "json", "yaml"}},
 	} {
 		args := slices.Concat([]string{"__complete"}, c.args[:2], []string{"--data-dir", dir}, c.args[2:], []string{""})
 		r := runCLI(args...)
@@ -397,7 +397,7 @@ func TestCLIHostsList(t *testing.T) {
 	require.Regexp(t, `(ab){16} +ONLINE .*böx.* connector/c1`, r.out)
 	require.NotContains(t, r.out, "\x1b")
 	require.NotContains(t, r.out, "cdcd")
-	require.Contains(t, runCLI("hosts", "list", "--data-dir", dir, "--include-revoked").out, "cdcd")
+	require.Contains(t, runCLI("hosts", "list", "--data-dir", dir, "--status", "REVOKED").out, "cdcd")
 	var got []adminapi.Host
 	require.NoError(t, json.Unmarshal([]byte(runCLI("hosts", "list", "--data-dir", dir, "--status", "online", "-o", "json").out), &got))
 	require.Len(t, got, 1)

@@ -23,7 +23,9 @@ import (
 // and null for nothing at all; where a person approves one reading and the
 // program does another, that is an attack. Here each of them is a fault.
 func readJSON(r *http.Request, fields map[string]any, b *body) error {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	merge := r.Method == http.MethodPatch && t == "application/merge-patch+json"
+	if err != nil || t != "application/json" && !merge {
 		return problem(adminapi.TypeMediaType, "the Content-Type must be application/json")
 	}
 	dec := json.NewDecoder(r.Body)
@@ -55,11 +57,16 @@ func readField(dec *json.Decoder, fields map[string]any, b *body) error {
 		return notJSON(err)
 	}
 	dst, known := fields[name]
+	n, mayBeNull := dst.(nullable)
 	switch {
 	case !known:
 		b.wrong(name, "unknown field")
 	case b.given[name]:
 		b.wrong(name, "is given twice")
+	case mayBeNull:
+		if json.Unmarshal(raw, dst) != nil {
+			b.wrong(name, "must be "+n.wants())
+		}
 	case string(raw) == "null" || json.Unmarshal(raw, dst) != nil:
 		b.wrong(name, "must be "+wanted(dst))
 	}

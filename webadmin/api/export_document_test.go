@@ -37,6 +37,7 @@ func tags() []openapi.Tag {
 		{Name: "tunnelers", Description: "Tunnelers: programs on the hosts of users and services."},
 		{Name: "hosts", Description: "Hosts: enrolled machines, with their connectors and tunnelers."},
 		{Name: "networks", Description: "Networks, which group connectors."},
+		{Name: "revocations", Description: "Revocations of all members with a label."},
 		{Name: "ca", Description: "The authorities of the trust domain, the bootstrap CA, and their replacement."},
 		{Name: "audit", Description: "The audit log, and whether it is intact."},
 		{Name: "sign-in", Description: "How people sign in, and their session."},
@@ -52,12 +53,13 @@ func scopes() map[string]string {
 	out := map[string]string{}
 	for p, text := range map[auth.Permission]string{
 		auth.FleetRead:      "read connectors, tunnelers, hosts, networks, tokens, requests, the CA and the status",
+		auth.FleetWrite:     "name, label and move members, and change networks",
 		auth.TokensWrite:    "create and revoke enrollment tokens",
 		auth.RequestsDecide: "approve and deny enrollment requests",
 		auth.MembersRevoke:  "revoke connectors and tunnelers",
 		auth.CARotate:       "rotate the CA and replace the bootstrap CA",
 		auth.AuditRead:      "read the audit log",
-		auth.PeopleManage:   "manage people and their sessions; no API key has it",
+		auth.PeopleManage:   "manage people who have no permission that the caller lacks, and their sessions",
 		auth.KeysManage:     "manage API keys and signed-in command lines",
 		auth.SettingsRead:   "read the configuration in effect",
 		auth.Self:           "manage the caller's own account; every person has it, and no API key",

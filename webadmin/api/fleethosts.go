@@ -17,16 +17,16 @@ func (s *Server) hostOperations() []operation {
 	return []operation{{
 		method: http.MethodGet, path: "/hosts", id: "listHosts", tag: "hosts", summary: "List hosts",
 		permission: auth.FleetRead, replies: listReplies(adminapi.HostList{}), handle: s.listHosts,
-		query: append(
-			listParams(sorts(fleet.ByID, fleet.ByHostname, fleet.BySeen, fleet.ByEnrolled, fleet.ByStatus), string(fleet.ByID), []string{adminapi.Online, adminapi.Offline}),
-			param{name: "include", description: "also hosts that were revoked", enum: []string{"revoked"}}),
+		query: append(listParams(sorts(fleet.ByID, fleet.ByHostname, fleet.BySeen, fleet.ByEnrolled, fleet.ByStatus), string(fleet.ByID), fleetStatuses()), labelParam()),
 	}, {
 		method: http.MethodGet, path: "/hosts/:id", id: "getHost", tag: "hosts", summary: "Show one host, also a revoked one",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Host{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getHost,
 		params: []param{{name: "id", description: "the id of the host"}},
 	}, {
-		method: http.MethodGet, path: "/networks", id: "listNetworks", tag: "networks", summary: "List networks, which group connectors",
-		permission: auth.FleetRead, replies: listReplies(adminapi.NetworkList{}), handle: s.listNetworks, query: networkListing().params(),
+		method: http.MethodPatch, path: "/hosts/:id", id: "updateHost", tag: "hosts", summary: "Change what operators say of a host", description: mergePatch,
+		permission: auth.FleetWrite, request: adminapi.Change{}, replies: map[int]any{http.StatusOK: adminapi.Host{}},
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypeRevoked}, handle: s.changeHost,
+		params: []param{{name: "id", description: "the id of the host"}},
 	}}
 }
 
@@ -62,12 +62,28 @@ func (s *Server) getHost(c *gin.Context) error {
 	return nil
 }
 
+func (s *Server) changeHost(c *gin.Context) error {
+	e, err := readEdit(c, false)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Fleet.EditHost(c.Request.Context(), identity.HostID(c.Param("id")), e, byOf(c))
+	if errors.Is(err, fleet.ErrNotFound) {
+		return notEnrolled("host", clip(c.Param("id")))
+	}
+	if err != nil {
+		return err
+	}
+	return s.getHost(c)
+}
+
 // renderHost renders a host with who lives on it.
 func renderHost(in fleet.HostMembers) adminapi.Host {
 	h := in.Host
 	out := adminapi.Host{
 		ID: string(h.ID), Hostname: h.Hostname, AgentID: h.AgentID.String(), Status: adminapi.Offline, Ephemeral: h.Ephemeral,
 		EnrolledAt: h.EnrolledAt, RevokedAt: h.RevokedAt, ContestedAt: h.ContestedAt, ClonedAt: h.ClonedAt, Members: []adminapi.HostMember{},
+		About: renderAbout(h.About),
 	}
 	for _, m := range in.Connectors {
 		addMember(&out, m.Member, m.Presence)
@@ -75,11 +91,14 @@ func renderHost(in fleet.HostMembers) adminapi.Host {
 	for _, m := range in.Tunnelers {
 		addMember(&out, m.Member, m.Presence)
 	}
+	if !h.RevokedAt.IsZero() {
+		out.Status = adminapi.Revoked
+	}
 	return out
 }
 
 func addMember(h *adminapi.Host, m fleet.Member, p presence.State) {
-	status := string(statusOf(p))
+	status := memberStatus(m, p)
 	h.Members = append(h.Members, adminapi.HostMember{Kind: string(m.Kind), ID: m.ID, Status: status, RevokedAt: m.RevokedAt})
 	if status == adminapi.Online {
 		h.Status = status
@@ -87,40 +106,4 @@ func addMember(h *adminapi.Host, m fleet.Member, p presence.State) {
 	if seen := lastSeen(m, p); seen.After(h.LastSeen) {
 		h.LastSeen = seen
 	}
-}
-
-func networkListing() listing[adminapi.Network] {
-	id := func(n adminapi.Network) string { return n.ID }
-	status := func(n adminapi.Network) string {
-		if n.Connectors.Online > 0 {
-			return adminapi.Online
-		}
-		return adminapi.Offline
-	}
-	return listing[adminapi.Network]{
-		name: "networks", sort: "id", id: id,
-		keys:   map[string]func(adminapi.Network) string{"id": id, "name": func(n adminapi.Network) string { return n.Name }},
-		status: status, statuses: []string{adminapi.Online, adminapi.Offline},
-		text: func(n adminapi.Network) []string { return []string{n.ID, n.Name} },
-	}
-}
-
-func (s *Server) listNetworks(c *gin.Context) error {
-	networks, err := s.cfg.Fleet.Networks(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	lists, err := s.cfg.Fleet.Lists(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	all := make([]adminapi.Network, 0, len(networks))
-	for _, n := range networks {
-		all = append(all, adminapi.Network{ID: n.ID, Name: n.Name, CreatedAt: n.CreatedAt, Connectors: renderCount(lists.NetworkCount(n.ID))})
-	}
-	page, err := networkListing().of(all, queryOf(c))
-	if err != nil {
-		return err
-	}
-	return list(c, adminapi.NetworkList{Networks: append([]adminapi.Network{}, page.items...), NextPageToken: page.next, Total: page.total})
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -22,6 +21,14 @@ func (s *Server) keyOperations() []operation {
 		description: "Only this reply contains the secret. A key cannot have a permission that its creator does not have. A key that another key created ends when that key expires or is revoked.",
 		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyRequest{},
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedKey{}}, handle: s.createKey,
+	}, {
+		method: http.MethodGet, path: "/keys/:id", id: "getKey", tag: "keys", summary: "Show one API key, also an expired or revoked one",
+		permission: auth.KeysManage, replies: map[int]any{http.StatusOK: adminapi.Key{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getKey,
+	}, {
+		method: http.MethodPatch, path: "/keys/:id", id: "updateKey", tag: "keys", summary: "Change the name or the scopes of an API key",
+		description: "A JSON merge patch. The key gets no scope that you, or whoever created it, do not have. Keys that it created and that may do more than it may now are revoked.",
+		permission:  auth.KeysManage, stepUp: true, request: adminapi.KeyChange{}, replies: map[int]any{http.StatusOK: adminapi.Key{}},
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeDeclared, adminapi.TypeRevoked}, handle: s.changeKey,
 	}, {
 		method: http.MethodDelete, path: "/keys/:id", id: "revokeKey", tag: "keys", summary: "Revoke an API key, its access tokens and the keys that it created",
 		permission: auth.KeysManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound, adminapi.TypeDeclared}, handle: s.revokeKey,
@@ -57,26 +64,60 @@ func (s *Server) createKey(c *gin.Context) error {
 			b.wrong("ttl", `must be a duration such as "720h"`)
 		}
 	}
-	for _, scope := range in.Scopes {
-		p := auth.Permission(scope)
+	n.Permissions = permissions(in.Scopes)
+	for _, p := range n.Permissions {
 		if p.Grantable() && !callerOf(c).May(p) {
-			b.wrong("scopes", "you cannot give "+scope+", which you do not have")
+			b.wrong("scopes", "you cannot give "+string(p)+", which you do not have")
 		}
-		n.Permissions = append(n.Permissions, p)
 	}
 	if err := b.end(n.Validate()); err != nil {
 		return err
 	}
 	k, secret, err := s.cfg.Identity.Keys.Create(c.Request.Context(), n, by(c))
-	if refused, ok := errors.AsType[*auth.RefusedError](err); ok { // the caller's key ended meanwhile
-		s.refuse(c, refused)
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	made(c, k.ID)
 	c.JSON(http.StatusCreated, adminapi.CreatedKey{Key: s.renderKey(k), Secret: secret})
+	return nil
+}
+
+// permissions are never nil, which would be no change.
+func permissions(scopes []string) []auth.Permission {
+	out := make([]auth.Permission, 0, len(scopes))
+	for _, s := range scopes {
+		out = append(out, auth.Permission(s))
+	}
+	return out
+}
+
+func (s *Server) changeKey(c *gin.Context) error {
+	var in adminapi.KeyChange
+	given, err := bind(c, &in)
+	if err != nil {
+		return err
+	}
+	var change auth.KeyChange
+	if given["name"] {
+		change.Name = &in.Name
+	}
+	if given["scopes"] {
+		change.Permissions = permissions(in.Scopes)
+	}
+	k, err := s.cfg.Identity.Keys.Update(c.Request.Context(), c.Param("id"), change, by(c))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s.renderKey(k))
+	return nil
+}
+
+func (s *Server) getKey(c *gin.Context) error {
+	k, err := s.cfg.Identity.Keys.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s.renderKey(k))
 	return nil
 }
 
@@ -91,7 +132,7 @@ func (s *Server) revokeKey(c *gin.Context) error {
 func (s *Server) renderKey(k auth.Key) adminapi.Key {
 	now := s.cfg.Now()
 	return adminapi.Key{
-		ID: k.ID, Name: k.Name, Scopes: texts(k.KeyPermissions()), State: k.State(now), CreatedBy: k.CreatedBy, Declared: s.cfg.Identity.Keys.Declared(k),
+		ID: k.ID, Name: k.Name, Scopes: texts(k.KeyPermissions()), Status: k.State(now), CreatedBy: k.CreatedBy, Declared: s.cfg.Identity.Keys.Declared(k),
 		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
 	}
 }

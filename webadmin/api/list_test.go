@@ -98,7 +98,7 @@ func TestRefusesAListQueryThatIsNotExactlyRight(t *testing.T) {
 	for query, field := range map[string]string{
 		"sort=name": "sort", "sort=": "sort", "sort=--id": "sort", "sort=ID": "sort", "page_size=0": "page_size", "page_size=501": "page_size",
 		"page_size=01": "page_size", "page_size=%2B1": "page_size", "page_size=1e2": "page_size", "page_size=": "page_size", "page_size=-1": "page_size",
-		"status=online": "status", "status=": "status", "include=all": "include", "q=" + strings.Repeat("x", 129): "q",
+		"status=online": "status", "status=": "status", "include=revoked": "include", "q=" + strings.Repeat("x", 129): "q",
 		"page_token=x": "page_token", "page_token=" + strings.Repeat("A", 1025): "page_token", "page_token=Y29ubmVjdG9yczppZDo": "page_token",
 		"limit=1": "limit", "q=a&q=b": "q", "Q=a": "Q", "%zz": "", "a;b": "",
 	} {
@@ -144,11 +144,14 @@ func TestListsHostsWithTheirMembers(t *testing.T) {
 	require.Equal(t, adminapi.Host{
 		ID: string(on), Hostname: "host-" + string(on), Status: adminapi.Online, LastSeen: e.Clock.Now(), EnrolledAt: e.Clock.Now(),
 		Members: []adminapi.HostMember{
-			{Kind: "connector", ID: "c", Status: adminapi.Online}, {Kind: "tunneler", ID: "t", Status: adminapi.Offline, RevokedAt: e.Clock.Now()},
+			{Kind: "connector", ID: "c", Status: adminapi.Online}, {Kind: "tunneler", ID: "t", Status: adminapi.Revoked, RevokedAt: e.Clock.Now()},
 		},
+		About: adminapi.About{Labels: map[string]string{}, Revision: 1},
 	}, got.Hosts[0])
 	require.Equal(t, []adminapi.HostMember{}, got.Hosts[1].Members)
-	require.Equal(t, 3, decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?include=revoked")).Total)
+	gone := decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?status=REVOKED"))
+	require.Equal(t, 1, gone.Total)
+	require.Equal(t, adminapi.Revoked, gone.Hosts[0].Status)
 	require.Equal(t, 1, decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?status=ONLINE")).Total)
 	require.Equal(t, 1, decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?q=CDCD")).Total)
 	require.Equal(t, got.Hosts[0], decode[adminapi.Host](t, get(t, e, "/api/admin/hosts/"+string(on))))
@@ -160,7 +163,7 @@ func TestListsNetworksWithTheirConnectors(t *testing.T) {
 	e := mixed(t)
 	e.Fleet.AddConnector("elsewhere", func(c *fleet.Connector) { c.NetworkID = "lab" })
 	require.Equal(t, adminapi.NetworkList{Total: 1, Networks: []adminapi.Network{
-		{ID: "default", Name: "Default", Connectors: adminapi.Count{Total: 4, Online: 2, Offline: 2}},
+		{ID: "default", Name: "Default", Revision: 1, Connectors: adminapi.Count{Total: 4, Online: 2, Offline: 2}},
 	}}, decode[adminapi.NetworkList](t, get(t, e, "/api/admin/networks")))
 }
 

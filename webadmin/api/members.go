@@ -16,7 +16,7 @@ import (
 )
 
 func (s *Server) memberOperations() []operation {
-	ops := func(kind, title, tag string, list, one any, do [3]func(*gin.Context) error) []operation {
+	ops := func(kind, title, tag string, list, one, change any, do [4]func(*gin.Context) error) []operation {
 		id := []param{{name: "id", description: "the id of the " + kind, pattern: identity.IDPattern}}
 		return []operation{{
 			method: http.MethodGet, path: "/" + tag, id: "list" + title + "s", tag: tag, summary: "List " + tag,
@@ -25,16 +25,20 @@ func (s *Server) memberOperations() []operation {
 			method: http.MethodGet, path: "/" + tag + "/:id", id: "get" + title, tag: tag, summary: "Show one " + kind + ", also a revoked one",
 			permission: auth.FleetRead, params: id, replies: map[int]any{http.StatusOK: one}, problems: []string{adminapi.TypeNotFound}, handle: do[1],
 		}, {
+			method: http.MethodPatch, path: "/" + tag + "/:id", id: "update" + title, tag: tag, summary: "Change what operators say of a " + kind, description: mergePatch,
+			permission: auth.FleetWrite, params: id, request: change, replies: map[int]any{http.StatusOK: one},
+			problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypeRevoked}, handle: do[3],
+		}, {
 			method: http.MethodDelete, path: "/" + tag + "/:id", id: "revoke" + title, tag: tag, summary: "Revoke the access of a " + kind,
 			description: "Its open streams and sessions end at once, and it is refused from now on. Revoking it again changes nothing.",
 			permission:  auth.MembersRevoke, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: do[2],
 		}}
 	}
 	return slices.Concat(
-		ops("connector", "Connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{},
-			[3]func(*gin.Context) error{s.listConnectors, s.getConnector, s.revokeConnector}),
-		ops("tunneler", "Tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{},
-			[3]func(*gin.Context) error{s.listTunnelers, s.getTunneler, s.revokeTunneler}),
+		ops("connector", "Connector", "connectors", adminapi.ConnectorList{}, adminapi.Connector{}, adminapi.ConnectorChange{},
+			[4]func(*gin.Context) error{s.listConnectors, s.getConnector, s.revokeConnector, s.changeConnector}),
+		ops("tunneler", "Tunneler", "tunnelers", adminapi.TunnelerList{}, adminapi.Tunneler{}, adminapi.Change{},
+			[4]func(*gin.Context) error{s.listTunnelers, s.getTunneler, s.revokeTunneler, s.changeTunneler}),
 	)
 }
 
@@ -58,9 +62,22 @@ func (s *Server) tunnelers() members[fleet.Tunneler, adminapi.Tunneler] {
 // memberParams are the query parameters of both lists of members.
 func memberParams() []param {
 	return append(
-		listParams(sorts(fleet.ByID, fleet.BySeen, fleet.ByEnrolled, fleet.ByVersion, fleet.ByStatus), string(fleet.ByID), []string{adminapi.Online, adminapi.Offline}),
-		param{name: "include", description: "also members whose access was revoked", enum: []string{"revoked"}})
+		listParams(sorts(fleet.ByID, fleet.BySeen, fleet.ByEnrolled, fleet.ByVersion, fleet.ByStatus), string(fleet.ByID), fleetStatuses()),
+		labelParam())
 }
+
+// maxLabelQuery is room for some labels.
+const maxLabelQuery = 512
+
+func labelParam() param {
+	return param{
+		name: "label", description: "only items with this label, such as env=prod; of several with commas between them, each item has all", maxLength: maxLabelQuery,
+	}
+}
+
+// fleetStatuses are those of members and hosts. Those that were revoked are in no list
+// and no total that does not ask for them.
+func fleetStatuses() []string { return []string{adminapi.Online, adminapi.Offline, adminapi.Revoked} }
 
 func sorts(all ...fleet.Sort) (names []string) {
 	for _, s := range all {
@@ -88,6 +105,14 @@ func (s *Server) listTunnelers(c *gin.Context) error {
 func (s *Server) getConnector(c *gin.Context) error { return s.connectors().get(c) }
 
 func (s *Server) getTunneler(c *gin.Context) error { return s.tunnelers().get(c) }
+
+func (s *Server) changeConnector(c *gin.Context) error {
+	return s.connectors().change(c, identity.KindConnector, s.cfg.Fleet.EditMember)
+}
+
+func (s *Server) changeTunneler(c *gin.Context) error {
+	return s.tunnelers().change(c, identity.KindTunneler, s.cfg.Fleet.EditMember)
+}
 
 func (s *Server) revokeConnector(c *gin.Context) error {
 	return s.revokeMember(c, identity.KindConnector)
@@ -121,6 +146,26 @@ func (m members[T, R]) page(c *gin.Context) (items []R, next string, total int, 
 		items = append(items, r)
 	}
 	return items, at.tokenOf(p.Next), p.Total, nil
+}
+
+// change changes the member that the path names, and renders what it is then.
+func (m members[T, R]) change(c *gin.Context, kind identity.Kind, edit func(context.Context, identity.Workload, fleet.Edit, fleet.By) error) error {
+	id, err := memberID(c)
+	if err != nil {
+		return err
+	}
+	e, err := readEdit(c, kind == identity.KindConnector)
+	if err != nil {
+		return err
+	}
+	err = edit(c.Request.Context(), identity.Workload{Kind: kind, ID: id}, e, byOf(c))
+	if errors.Is(err, fleet.ErrNotFound) {
+		return notEnrolled(string(kind), id)
+	}
+	if err != nil {
+		return err
+	}
+	return m.get(c)
 }
 
 // get renders the member that the path names, also a revoked one.

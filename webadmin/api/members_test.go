@@ -39,15 +39,15 @@ func TestListsConnectors(t *testing.T) {
 	host := strings.Repeat("ab", 16)
 	require.JSONEq(t, `{"connectors":[
 		{"id":"a","status":"OFFLINE","version":"v1.2.3","spiffe_id":"spiffe://mycorp.internal/connector/a","host_id":"`+host+`",
-		 "enrolled_at":"2030-01-02T03:04:05Z","contested":false,"cloned":false,"svid":{"serial":"","authority_id":""},"remote_address":"",
-		 "network":"default","private_ip":"","addresses":[],"policy_revision":0},
+		 "enrolled_at":"2030-01-02T03:04:05Z","contested":false,"cloned":false,"svid":{"serial":"","authority_id":""},"remote_address":"","name":"","labels":{},"notes":"","revision":1,
+		 "network_id":"default","private_ip":"","addresses":[],"policy_revision":0},
 		{"id":"b","status":"ONLINE","last_seen":"2030-01-02T03:04:05Z","version":"v1.2.3","spiffe_id":"spiffe://mycorp.internal/connector/b",
 		 "host_id":"`+host+`","enrolled_at":"2030-01-02T03:04:05Z","contested":true,"cloned":true,
 		 "clone":{"signal":"instances","member":"connector/b","sightings":[
 		   {"address":"203.0.113.5:4711","instance_id":"i1","boot_id":"b1","at":"2030-01-02T03:04:05Z"},
 		   {"address":"198.51.100.9:1","instance_id":"","boot_id":"","at":"2030-01-02T03:04:05Z"}]},
-		 "svid":{"serial":"12","authority_id":"auth","not_after":"2030-01-02T03:05:05Z"},"remote_address":"203.0.113.5:4711",
-		 "network":"default","private_ip":"10.0.0.7","addresses":["10.0.0.7:9443"],"stream_since":"2030-01-02T02:04:05Z","policy_revision":42}
+		 "svid":{"serial":"12","authority_id":"auth","not_after":"2030-01-02T03:05:05Z"},"remote_address":"203.0.113.5:4711","name":"","labels":{},"notes":"","revision":1,
+		 "network_id":"default","private_ip":"10.0.0.7","addresses":["10.0.0.7:9443"],"stream_since":"2030-01-02T02:04:05Z","policy_revision":42}
 	],"next_page_token":"","total":2}`, get(t, e, "/api/admin/connectors").Body.String())
 
 	ids := func(query string) (ids []string) {
@@ -58,8 +58,10 @@ func TestListsConnectors(t *testing.T) {
 	}
 	require.Equal(t, []string{"b"}, ids("?status=ONLINE"))
 	require.Equal(t, []string{"a"}, ids("?status=OFFLINE"))
-	require.Equal(t, []string{"a", "b", "c"}, ids("?include=revoked"))
-	require.Equal(t, []string{"a", "c"}, ids("?include=revoked&status=OFFLINE"))
+	require.Equal(t, []string{"c"}, ids("?status=REVOKED"), "only if they are asked for")
+	require.Equal(t, []string{"c"}, ids("?status=REVOKED&sort=-last_seen"))
+	gone := decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/c"))
+	require.Equal(t, adminapi.Revoked, gone.Status, "by its id it is still found")
 	require.JSONEq(t, `{"connectors":[],"next_page_token":"","total":0}`, get(t, apitest.New(t), "/api/admin/connectors").Body.String())
 }
 
@@ -109,8 +111,8 @@ func TestRefusesABadListQuery(t *testing.T) {
 		"status=online":                                     "status",
 		"status=":                                           "status",
 		"status=ONLINE,OFFLINE":                             "status",
-		"include=all":                                       "include",
-		"include=":                                          "include",
+		"include=revoked":                                   "include",
+		"status=revoked":                                    "status",
 		"statsu=ONLINE":                                     "statsu",
 		"api_key=zta_x":                                     "api_key",
 		"a;b":                                               "",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
 const (
@@ -185,7 +186,15 @@ func fleetQuery(list string, q url.Values) (fleet.Query, cursor, error) {
 	}
 	out := fleet.Query{
 		Sort: fleet.Sort(name), Descending: descending, Limit: at.size,
-		Status: presence.Status(q.Get("status")), Revoked: q.Get("include") == "revoked", Search: q.Get("q"),
+		Status: presence.Status(q.Get("status")), Search: q.Get("q"),
+	}
+	if out.Status == adminapi.Revoked {
+		out.Status, out.Revoked = "", true
+	}
+	if q.Has("label") {
+		if out.Labels, err = fleet.ParseLabels(q.Get("label")); err != nil {
+			return out, at.cursor, inQuery("label", err.Error())
+		}
 	}
 	if at.after != "" {
 		key, id, ok := strings.Cut(at.after, keySeparator)

@@ -23,6 +23,9 @@ func (s *Server) peopleOperations() []operation {
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonRequest{}, replies: invited,
 		problems: []string{adminapi.TypePerson}, handle: s.createPerson,
 	}, {
+		method: http.MethodGet, path: "/people/:id", id: "getPerson", tag: "people", summary: "Show one person",
+		permission: auth.PeopleManage, replies: map[int]any{http.StatusOK: adminapi.Person{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getPerson,
+	}, {
 		method: http.MethodPatch, path: "/people/:id", id: "updatePerson", tag: "people", summary: "Change the name or role of a person, disable or enable them",
 		description: "A changed role or disabling ends that person's sessions at once, and revokes those API keys of the person that have more permissions than the person has now (keys: keep leaves them). You cannot change your own role, and the last owner with a password cannot be changed.",
 		permission:  auth.PeopleManage, stepUp: true, request: adminapi.PersonChange{},
@@ -39,6 +42,9 @@ func (s *Server) peopleOperations() []operation {
 	}, {
 		method: http.MethodGet, path: "/sessions", id: "listSessions", tag: "people", summary: "List everybody's sessions, newest first",
 		permission: auth.PeopleManage, query: pageParams(), replies: listReplies(adminapi.SessionList{}), handle: s.allSessions,
+	}, {
+		method: http.MethodGet, path: "/sessions/:id", id: "getSessionByID", tag: "people", summary: "Show one session",
+		permission: auth.PeopleManage, replies: map[int]any{http.StatusOK: adminapi.Session{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getSession,
 	}, {
 		method: http.MethodDelete, path: "/sessions/:id", id: "endSession", tag: "people", summary: "End anybody's session",
 		permission: auth.PeopleManage, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: s.endSession,
@@ -60,6 +66,15 @@ func (s *Server) listPeople(c *gin.Context) error {
 		out.People = append(out.People, s.renderPerson(p))
 	}
 	return list(c, out)
+}
+
+func (s *Server) getPerson(c *gin.Context) error {
+	p, err := s.cfg.Identity.People.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s.renderPerson(p))
+	return nil
 }
 
 func (s *Server) createPerson(c *gin.Context) error {
@@ -153,6 +168,19 @@ func (s *Server) resetPerson(c *gin.Context) error {
 
 func (s *Server) allSessions(c *gin.Context) error {
 	return s.listSessions(c, "", callerOf(c).SessionID)
+}
+
+func (s *Server) getSession(c *gin.Context) error {
+	it, err := s.cfg.Identity.Sessions.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	p, err := s.cfg.Identity.People.Get(c.Request.Context(), it.PersonID)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, renderSession(it, p.Email, callerOf(c).SessionID))
+	return nil
 }
 
 func (s *Server) endSession(c *gin.Context) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // problemError is an error that the caller may read.
@@ -69,6 +70,9 @@ func problemOf(err error) *problemError {
 	if p := replayProblem(err); p != nil {
 		return p
 	}
+	if p := editProblem(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.Is(err, rotation.ErrUpstream):
 		return problem(adminapi.TypeUpstream, rotation.ErrUpstream.Error())
@@ -104,7 +108,7 @@ func problemOf(err error) *problemError {
 // notEnrolled says which id is not known, and which list has those that are.
 func notEnrolled(kind, id string) *problemError {
 	return problem(adminapi.TypeNotFound,
-		fmt.Sprintf("no %s has the id %q: GET %s/%[1]ss?include=revoked lists them", kind, id, adminapi.Base))
+		fmt.Sprintf("no %s has the id %q: GET %s/%[1]ss lists them, and with status=REVOKED those that were revoked", kind, id, adminapi.Base))
 }
 
 // fail ends a request with err.
@@ -135,7 +139,12 @@ func (s *Server) fail(c *gin.Context, err error) {
 // handle turns an error of h into a problem.
 func (s *Server) handle(h func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if err := h(c); err != nil {
+		err := h(c)
+		if refused, ok := errors.AsType[*auth.RefusedError](err); ok { // the caller's key or account ended meanwhile
+			s.refuse(c, refused)
+			return
+		}
+		if err != nil {
 			s.fail(c, err)
 		}
 	}

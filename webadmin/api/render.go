@@ -18,6 +18,14 @@ func statusOf(p presence.State) presence.Status {
 	return presence.Offline
 }
 
+// memberStatus is the status of a member in a list.
+func memberStatus(m fleet.Member, p presence.State) string {
+	if !m.Live() {
+		return adminapi.Revoked
+	}
+	return string(statusOf(p))
+}
+
 // lastSeen is when a member was heard of, in this run of the program or before.
 func lastSeen(m fleet.Member, p presence.State) time.Time {
 	if p.LastSeen.After(m.LastSeenAt) {
@@ -32,11 +40,20 @@ func (s *Server) renderMember(m fleet.Member, p presence.State, marks marks) (ad
 		return adminapi.Member{}, err
 	}
 	return adminapi.Member{
-		ID: m.ID, Status: string(statusOf(p)), LastSeen: lastSeen(m, p), Version: m.Version,
+		ID: m.ID, Status: memberStatus(m, p), LastSeen: lastSeen(m, p), Version: m.Version,
 		SPIFFEID: id.String(), HostID: string(m.HostID), EnrolledAt: m.EnrolledAt, RevokedAt: m.RevokedAt,
 		Contested: marks.contested, Cloned: marks.clone != nil, Clone: renderClone(marks.clone), RemoteAddress: p.RemoteAddr,
-		SVID: adminapi.SVID{Serial: p.SVID.Serial, AuthorityID: p.SVID.AuthorityID, NotAfter: p.SVID.NotAfter},
+		SVID:  adminapi.SVID{Serial: p.SVID.Serial, AuthorityID: p.SVID.AuthorityID, NotAfter: p.SVID.NotAfter},
+		About: renderAbout(m.About),
 	}, nil
+}
+
+func renderAbout(a fleet.About) adminapi.About {
+	out := adminapi.About{Name: a.Name, Labels: a.Labels, Notes: a.Notes, Revision: a.Revision}
+	if out.Labels == nil {
+		out.Labels = map[string]string{} // {} and not null in JSON
+	}
+	return out
 }
 
 // marks are those of a member's host.
@@ -63,7 +80,7 @@ func (s *Server) renderConnector(m fleet.Connector) (adminapi.Connector, error) 
 		addresses = []string{} // [] and not null in JSON
 	}
 	return adminapi.Connector{
-		Member: member, Network: m.NetworkID, PrivateIP: m.PrivateIP, Addresses: addresses,
+		Member: member, NetworkID: m.NetworkID, PrivateIP: m.PrivateIP, Addresses: addresses,
 		StreamSince: m.Presence.Since, PolicyRevision: m.Presence.PolicyRevision, Refusal: m.Presence.Refusal,
 	}, err
 }

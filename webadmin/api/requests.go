@@ -155,7 +155,7 @@ func (s *Server) renderRequest(r enroll.Request, live bool) adminapi.Request {
 	start, _ := keys.SplitFingerprint(r.Fingerprint)
 	state := r.State(s.cfg.Now())
 	return adminapi.Request{
-		RequestID: r.ID, Code: r.Code, State: string(state), Kind: string(r.Workload.Kind), ID: r.Workload.ID,
+		EnrollmentRequestID: r.ID, Code: r.Code, Status: string(state), Kind: string(r.Workload.Kind), ID: r.Workload.ID,
 		LiveID: state == enroll.RequestPending && live, FingerprintStart: start,
 		Hostname: r.Facts.Hostname, Version: r.Facts.Version, BinaryPath: r.Facts.BinaryPath, SystemdUnit: r.Facts.SystemdUnit, UID: r.Facts.UID,
 		Ephemeral: r.Ephemeral, SecondRole: len(r.HostCertificate) > 0, Source: r.Source, Mismatches: r.Mismatches,

@@ -45,7 +45,7 @@ func TestListsRequestsWithoutTheLastGroupOfTheirFingerprint(t *testing.T) {
 	require.Len(t, list.Requests, 2)
 	require.Equal(t, "0123-4567-89AB-CDEF-GHJK", list.Requests[0].FingerprintStart)
 	require.True(t, list.Requests[0].LiveID, "an approval would need replace")
-	require.Equal(t, "denied", list.Requests[1].State)
+	require.Equal(t, "denied", list.Requests[1].Status)
 	require.Len(t, decode[adminapi.RequestList](t, get(t, e, "/api/admin/requests?status=pending")).Requests, 1)
 	require.NotContains(t, get(t, e, "/api/admin/requests/req_1").Body.String(), "MNPQ")
 	requireProblem(t, get(t, e, "/api/admin/requests?status=odd"), http.StatusBadRequest)
@@ -72,7 +72,7 @@ func TestApprovesByTheFingerprintOfTheOtherScreen(t *testing.T) {
 
 	w := send(t, e, toPath("requests/req_1/approve", `{"fingerprint":"0123456789abcdefghjkmnpq","id":"a","replace":true}`))
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	require.Equal(t, "approved", decode[adminapi.Request](t, w).State)
+	require.Equal(t, "approved", decode[adminapi.Request](t, w).Status)
 	verdicts := e.Requests.Verdicts()
 	require.Equal(t, enroll.Verdict{
 		ID: "req_1", Fingerprint: "0123456789abcdefghjkmnpq", Replace: true, Actor: apitest.Actor, RequestID: w.Header().Get("X-Request-Id"), From: "192.0.2.1",

@@ -19,6 +19,8 @@ func (s *Server) operations() []operation {
 		s.enrollmentOperations(),
 		s.memberOperations(),
 		s.hostOperations(),
+		s.networkOperations(),
+		s.revocationOperations(),
 		s.caOperations(),
 		s.bootstrapOperations(),
 		s.auditOperations(),

@@ -56,6 +56,8 @@ type Tokens interface {
 	// Create errors: *enroll.FieldError, enroll.ErrLiveMember.
 	Create(ctx context.Context, r enroll.TokenRequest) (enroll.Token, string, error)
 	List(ctx context.Context) ([]enroll.Token, error)
+	// Token errors: enroll.ErrTokenNotFound.
+	Token(ctx context.Context, id string) (enroll.Token, error)
 	// Revoke errors: enroll.ErrTokenNotFound.
 	Revoke(ctx context.Context, id, actor, requestID, from string) error
 }
@@ -87,8 +89,24 @@ type Fleet interface {
 	Tunneler(ctx context.Context, id string) (fleet.Tunneler, error)
 	Host(ctx context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error)
 	Networks(ctx context.Context) ([]fleet.Network, error)
+	// Network errors: fleet.ErrNotFound.
+	Network(ctx context.Context, id string) (fleet.Network, error)
+	// CreateNetwork errors: *fleet.FieldError, fleet.ErrNetworkExists, fleet.ErrTooMany.
+	CreateNetwork(ctx context.Context, id, name string, by fleet.By) (fleet.Network, error)
+	// RenameNetwork errors: *fleet.FieldError, fleet.ErrNotFound, fleet.ErrStale.
+	RenameNetwork(ctx context.Context, id, name string, revision int64, by fleet.By) (fleet.Network, error)
+	// DeleteNetwork errors: fleet.ErrNotFound, fleet.ErrDefaultNetwork, *fleet.InUseError.
+	DeleteNetwork(ctx context.Context, id string, by fleet.By) error
+	// EditMember and EditHost errors: fleet.ErrNotFound, fleet.ErrGone, fleet.ErrStale,
+	// *fleet.FieldError.
+	EditMember(ctx context.Context, w identity.Workload, e fleet.Edit, by fleet.By) error
+	EditHost(ctx context.Context, id identity.HostID, e fleet.Edit, by fleet.By) error
 	// Revoke errors: fleet.ErrNotFound.
 	Revoke(ctx context.Context, r fleet.Revocation) error
+	// Labelled errors: fleet.ErrNoLabels, fleet.ErrBulk.
+	Labelled(ctx context.Context, labels []fleet.Label, kind identity.Kind) ([]fleet.Member, error)
+	// RevokeLabelled errors: those of Labelled, *fleet.CountError.
+	RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) ([]fleet.Revoked, error)
 }
 
 // Bootstrap drives the replacement of the bootstrap CA; anchors.Manager is it.

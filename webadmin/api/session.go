@@ -59,7 +59,7 @@ func (s *Server) from(c *gin.Context) auth.From {
 
 func by(c *gin.Context) auth.By {
 	who := callerOf(c)
-	return auth.By{Actor: who.Actor, RequestID: requestID(c), Source: who.from}
+	return auth.By{Actor: who.Actor, RequestID: requestID(c), Source: who.from, Scope: append([]auth.Permission{}, who.Permissions...)}
 }
 
 func (s *Server) setupState(c *gin.Context) error {
@@ -200,12 +200,16 @@ func (s *Server) renderSessions(c *gin.Context, name string, all []auth.Session,
 	})
 	out := adminapi.SessionList{Sessions: make([]adminapi.Session, 0, len(items)), NextPageToken: next, Total: len(all)}
 	for _, it := range items {
-		out.Sessions = append(out.Sessions, adminapi.Session{
-			ID: it.ID, PersonID: it.PersonID, PersonEmail: emails[it.PersonID], Method: string(it.Method), Source: it.Source, UserAgent: it.UserAgent,
-			Current: it.ID == current, CreatedAt: it.CreatedAt, LastSeenAt: it.LastSeenAt, ExpiresAt: it.IdleExpiresAt(),
-		})
+		out.Sessions = append(out.Sessions, renderSession(it, emails[it.PersonID], current))
 	}
 	return list(c, out)
+}
+
+func renderSession(it auth.Session, email, current string) adminapi.Session {
+	return adminapi.Session{
+		ID: it.ID, PersonID: it.PersonID, PersonEmail: email, Method: string(it.Method), Source: it.Source, UserAgent: it.UserAgent,
+		Current: it.ID == current, CreatedAt: it.CreatedAt, LastSeenAt: it.LastSeenAt, ExpiresAt: it.IdleExpiresAt(),
+	}
 }
 
 func (s *Server) emails(ctx context.Context) (map[string]string, error) {
@@ -235,6 +239,8 @@ func identityProblem(err error) *problemError {
 		{auth.ErrSessionNotFound, adminapi.TypeNotFound},
 		{auth.ErrKeyNotFound, adminapi.TypeNotFound},
 		{auth.ErrDeviceCode, adminapi.TypeNotFound},
+		{auth.ErrMore, adminapi.TypeForbidden},
+		{auth.ErrKeyEnded, adminapi.TypeRevoked},
 		{auth.ErrLastOwner, adminapi.TypeLastOwner},
 		{auth.ErrOwnRole, adminapi.TypePerson},
 		{auth.ErrFederated, adminapi.TypePerson},

@@ -202,10 +202,10 @@ func TestCLIShowsOneMember(t *testing.T) {
 		}
 	})
 	out := runCLI("tunnelers", "show", "t-1", "--data-dir", dir).out
-	require.Regexp(t, `(?s)^ID +t-1\nStatus +ONLINE\n.*Note +contested.*\nConnector +c-2\nSessions +2\n\nSESSION AT +OPENED +LAST REPORT +FROM +VERSION\nc-1 +1 h ago +\d s ago +192\.0\.2\.0:1.*\nc-2 `, out)
+	require.Regexp(t, `(?s)^ID +t-1\nName +-\nLabels +-\nStatus +ONLINE\n.*Note +contested.*\nNotes +-\nConnector +c-2\nSessions +2\n\nSESSION AT +OPENED +LAST REPORT +FROM +VERSION\nc-1 +1 h ago +\d s ago +192\.0\.2\.0:1.*\nc-2 `, out)
 	require.NotContains(t, out, "\x1b")
 	require.Contains(t, runCLI("tunnelers", "list", "--data-dir", dir).out, "  c-2,c-1  ", "all connectors, the one that it is shown at first")
-	require.Regexp(t, `(?s)^ID +c-1\nStatus +OFFLINE\n.*\nTunnelers reach it at +a:1,b:2\n`, runCLI("connectors", "show", "c-1", "--data-dir", dir).out)
+	require.Regexp(t, `(?s)^ID +c-1\nName +-\nLabels +-\nStatus +OFFLINE\n.*\nTunnelers reach it at +a:1,b:2\n`, runCLI("connectors", "show", "c-1", "--data-dir", dir).out)
 	require.Contains(t, runCLI("connectors", "show", "c-1", "--data-dir", dir, "-o", "json").out, `"private_ip": "10.0.0.7"`)
 
 	for _, id := range []string{"gone", "..", "../tunnelers/t-1", "a\x1b[2J\r\n"} {

@@ -399,12 +399,12 @@ func TestPeopleAndKeysOverHTTP(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, b.do(http.MethodDelete, "/people/"+bob.Person.ID, "").Code)
 
 	made := decode[adminapi.CreatedKey](t, b.do(http.MethodPost, "/keys", `{"name":"ci","scopes":["fleet:read"],"ttl":"1h"}`))
-	require.Equal(t, "active", made.Key.State)
-	for _, bad := range []string{`{"name":"ci"}`, `{"name":"ci","scopes":["people:manage"]}`, `{"name":"ci","scopes":["fleet:read"],"ttl":"0s"}`, `{"name":"ci","scopes":"fleet:read"}`} {
+	require.Equal(t, "active", made.Key.Status)
+	for _, bad := range []string{`{"name":"ci"}`, `{"name":"ci","scopes":["self"]}`, `{"name":"ci","scopes":["fleet:read"],"ttl":"0s"}`, `{"name":"ci","scopes":"fleet:read"}`} {
 		requireProblem(t, b.do(http.MethodPost, "/keys", bad), http.StatusBadRequest)
 	}
 	require.Equal(t, http.StatusNoContent, b.do(http.MethodDelete, "/keys/"+made.Key.ID, "").Code)
-	require.Equal(t, "revoked", decode[adminapi.KeyList](t, b.do(http.MethodGet, "/keys", "")).Keys[0].State)
+	require.Equal(t, "revoked", decode[adminapi.KeyList](t, b.do(http.MethodGet, "/keys", "")).Keys[0].Status)
 	requireProblem(t, b.do(http.MethodDelete, "/keys/no", ""), http.StatusNotFound)
 }
 
@@ -439,7 +439,7 @@ func TestRemovingSomebodyRevokesTheirKeysUnlessAskedToKeepThem(t *testing.T) {
 		_ = b.do(http.MethodDelete, "/people/"+bob.ID+"?keys=keep", "")
 		for _, it := range decode[adminapi.KeyList](t, b.do(http.MethodGet, "/keys", "")).Keys {
 			if it.ID == k.ID {
-				return it.State
+				return it.Status
 			}
 		}
 		return ""

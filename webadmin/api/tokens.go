@@ -24,6 +24,9 @@ func (s *Server) tokenOperations() []operation {
 		method: http.MethodGet, path: "/tokens", id: "listTokens", tag: "tokens", summary: "List enrollment tokens, newest first",
 		permission: auth.FleetRead, query: s.tokenListing().params(), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
 	}, {
+		method: http.MethodGet, path: "/tokens/:id", id: "getToken", tag: "tokens", summary: "Show one enrollment token",
+		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Token{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getToken,
+	}, {
 		method: http.MethodDelete, path: "/tokens/:id", id: "revokeToken", tag: "tokens", summary: "Revoke a pending enrollment token",
 		permission: auth.TokensWrite, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: s.revokeToken,
 	}}
@@ -90,6 +93,15 @@ func (s *Server) listTokens(c *gin.Context) error {
 	return list(c, out)
 }
 
+func (s *Server) getToken(c *gin.Context) error {
+	t, err := s.cfg.Tokens.Token(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, renderToken(t, s.cfg.Now()))
+	return nil
+}
+
 func (s *Server) revokeToken(c *gin.Context) error {
 	who := callerOf(c)
 	if err := s.cfg.Tokens.Revoke(c.Request.Context(), c.Param("id"), who.Actor, requestID(c), who.from); err != nil {
@@ -118,7 +130,7 @@ func (s *Server) tokenListing() listing[enroll.Token] {
 
 func renderToken(t enroll.Token, now time.Time) adminapi.Token {
 	out := adminapi.Token{
-		TokenID: t.ID, Kind: string(t.Workload.Kind), ID: t.Workload.ID, State: string(t.State(now)), Replace: t.Replace,
+		TokenID: t.ID, Kind: string(t.Workload.Kind), ID: t.Workload.ID, Status: string(t.State(now)), Replace: t.Replace,
 		CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,
 		RedeemedAt: t.ClaimedAt, RevokedAt: t.RevokedAt, HostID: string(t.HostID),
 		Delivery: string(t.Delivery), Recipient: t.Recipient, OpenedAt: t.OpenedAt, OpenedFrom: t.OpenedFrom,

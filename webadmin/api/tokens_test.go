@@ -165,7 +165,7 @@ func TestListsTokensWithTheirStateAndWithoutSecrets(t *testing.T) {
 	list := decode[adminapi.TokenList](t, reply)
 	var got []string
 	for _, tok := range list.Tokens {
-		got = append(got, tok.TokenID+" "+tok.State+" "+tok.HostID+tok.SourceCIDR)
+		got = append(got, tok.TokenID+" "+tok.Status+" "+tok.HostID+tok.SourceCIDR)
 	}
 	require.Equal(t, []string{"tok_4 pending 10.0.0.0/8", "tok_3 revoked ", "tok_2 redeemed abcd", "tok_1 expired "}, got)
 	require.NotContains(t, reply.Body.String(), `"token"`)
@@ -194,7 +194,7 @@ func TestRevokesAToken(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, w.Code)
 		require.Empty(t, w.Body.String())
 	}
-	require.Equal(t, "revoked", decode[adminapi.TokenList](t, get(t, e, "/api/admin/tokens")).Tokens[0].State)
+	require.Equal(t, "revoked", decode[adminapi.TokenList](t, get(t, e, "/api/admin/tokens")).Tokens[0].Status)
 	for _, id := range []string{"tok_ffff", created.Token, "tok_0000000000000001%0d%0aX:y", "%00", "..", "*"} {
 		t.Run("not "+id, func(t *testing.T) {
 			p := requireProblem(t, send(t, e, request{method: http.MethodDelete, path: "/api/admin/tokens/" + id}), http.StatusNotFound)

@@ -72,6 +72,9 @@ type By struct {
 	Actor     string
 	RequestID string
 	Source    string // address of the caller, without a port
+	// Scope bounds what the caller may give to others: an access token may have less than
+	// its key. Nil is all that the actor has.
+	Scope []Permission
 }
 
 // record writes an event of this caller as part of tx.

@@ -217,19 +217,7 @@ func (k *core) declareKey(ctx context.Context, tx Tx, d DeclaredKey) error {
 func (k *core) changeKey(ctx context.Context, tx Tx, key Key, d DeclaredKey) error {
 	before := describeKey(key)
 	key.Name, key.Permissions = d.Name, d.Permissions
-	if err := tx.UpdateKey(ctx, key.ID, key.Name, key.Permissions); err != nil {
-		return err
-	}
-	by := By{Actor: DeclaredActor}
-	if err := k.record(ctx, tx, by, audit.Event{
-		Action: audit.KeyUpdate, Target: "key/" + key.ID, Reason: "declared", Before: before, After: describeKey(key),
-	}); err != nil {
-		return err
-	}
-	// What it made may not do more than it may itself.
-	return k.revokeMadeBy(ctx, tx, []string{keyActor + key.ID}, func(made Key) bool {
-		return slices.ContainsFunc(made.KeyPermissions(), func(p Permission) bool { return !slices.Contains(key.KeyPermissions(), p) })
-	}, by)
+	return k.saveKey(ctx, tx, key, before, "declared", By{Actor: DeclaredActor})
 }
 
 func (k *core) endOtherDeclared(ctx context.Context, tx Tx, id string) error {

@@ -169,7 +169,7 @@ func TestAWrongDeclarationNamesItsFieldAndChangesNothing(t *testing.T) {
 		"the address as password":   {"owner.password", func(o *auth.DeclaredOwner, _ *auth.DeclaredKey) { o.Password = o.Email }},
 		"a key without a name":      {"api_key.name", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Name = " " }},
 		"no scope":                  {"api_key.scopes", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Permissions = nil }},
-		"a scope of people":         {"api_key.scopes", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Permissions = []auth.Permission{auth.PeopleManage} }},
+		"a scope of an account":     {"api_key.scopes", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Permissions = []auth.Permission{auth.Self} }},
 		"an unknown scope":          {"api_key.scopes", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Permissions = []auth.Permission{"all"} }},
 		"a password as key":         {"api_key.secret", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Secret = "hunter2hunter2" }},
 		"a key with a slip":         {"api_key.secret", func(_ *auth.DeclaredOwner, k *auth.DeclaredKey) { k.Secret = fresh[:len(fresh)-1] + "1" }},

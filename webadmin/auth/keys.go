@@ -108,8 +108,8 @@ type NewAPIKey struct {
 	Life        time.Duration
 }
 
-// Create makes an API key and returns its secret, once. A key that makes another
-// gives it neither more permissions nor a longer life than it has itself. Errors:
+// Create makes an API key and returns its secret, once. Whoever makes one gives it no
+// permission that they do not have at that moment, and a key gives no longer life than its own. Errors:
 // *FieldError, *RefusedError if the key that makes it is dead by now.
 func (k *Keys) Create(ctx context.Context, n NewAPIKey, by By) (Key, string, error) {
 	key, err := k.describe(n, by)
@@ -118,6 +118,9 @@ func (k *Keys) Create(ctx context.Context, n NewAPIKey, by By) (Key, string, err
 	}
 	text, hash := NewKey()
 	err = k.Store.AuthTx(ctx, func(tx Tx) error {
+		if err := k.mayGive(ctx, tx, by, key.Permissions); err != nil {
+			return err
+		}
 		if err := k.boundByParent(ctx, tx, &key, n.Life != 0); err != nil {
 			return err
 		}
@@ -212,6 +215,11 @@ func (k *Keys) boundByParent(ctx context.Context, tx Tx, child *Key, asked bool)
 
 // List returns all keys, dead ones too, the newest first.
 func (k *Keys) List(ctx context.Context) ([]Key, error) { return k.Store.AuthRows().Keys(ctx) }
+
+// Get returns one key, also a dead one. Errors: ErrKeyNotFound.
+func (k *Keys) Get(ctx context.Context, id string) (Key, error) {
+	return k.Store.AuthRows().KeyByID(ctx, id)
+}
 
 // Revoke ends a key at once, with every access token that it got, every key that it made,
 // and every enrollment token of these that waits for its host. Errors: ErrKeyNotFound, ErrDeclaredKey.

@@ -22,7 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 )
 
-var by = auth.By{Actor: "person:p1", RequestID: "r1", Source: "192.0.2.1"}
+var by = auth.By{Actor: auth.LocalActor, RequestID: "r1", Source: "192.0.2.1"}
 
 func newKey(t testing.TB, e *authtest.Env, may ...auth.Permission) (auth.Key, string) {
 	t.Helper()
@@ -51,7 +51,7 @@ func TestAPIKeys(t *testing.T) {
 	all, err := e.Keys.List(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, e.Clock.Now(), all[0].LastUsedAt)
-	require.Equal(t, "person:p1", all[0].CreatedBy)
+	require.Equal(t, auth.LocalActor, all[0].CreatedBy)
 	ev := e.Events(t, audit.KeyCreate)[0]
 	require.Contains(t, ev.After, `"tokens:write"`)
 	require.NotContains(t, ev.After, text)
@@ -78,7 +78,7 @@ func TestRefusesKeysThatShouldNotBe(t *testing.T) {
 	}{
 		"without a name":             {auth.NewAPIKey{Permissions: read}, "name"},
 		"without a scope":            {auth.NewAPIKey{Name: "x"}, "scopes"},
-		"for people":                 {auth.NewAPIKey{Name: "x", Permissions: []auth.Permission{auth.PeopleManage}}, "scopes"},
+		"for an account":             {auth.NewAPIKey{Name: "x", Permissions: []auth.Permission{auth.Self}}, "scopes"},
 		"for oneself":                {auth.NewAPIKey{Name: "x", Permissions: []auth.Permission{auth.Self}}, "scopes"},
 		"with a scope twice":         {auth.NewAPIKey{Name: "x", Permissions: []auth.Permission{auth.FleetRead, auth.FleetRead}}, "scopes"},
 		"with a scope that is no":    {auth.NewAPIKey{Name: "x", Permissions: []auth.Permission{"*"}}, "scopes"},

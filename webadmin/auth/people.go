@@ -18,6 +18,11 @@ type People struct {
 // List returns everybody by creation.
 func (p *People) List(ctx context.Context) ([]Person, error) { return p.Store.AuthRows().People(ctx) }
 
+// Get returns one person. Errors: ErrPersonNotFound.
+func (p *People) Get(ctx context.Context, id string) (Person, error) {
+	return p.Store.AuthRows().Person(ctx, id)
+}
+
 // NewPerson describes somebody to invite.
 type NewPerson struct {
 	Email, Name string
@@ -34,7 +39,7 @@ func (n NewPerson) Validate() error {
 }
 
 // Create invites a local person and returns the code of the setup link. Errors:
-// *FieldError, ErrEmailTaken.
+// *FieldError, ErrEmailTaken, ErrMore.
 func (p *People) Create(ctx context.Context, n NewPerson, by By) (it Person, code string, err error) {
 	if err := n.Validate(); err != nil {
 		return Person{}, "", err
@@ -44,6 +49,9 @@ func (p *People) Create(ctx context.Context, n NewPerson, by By) (it Person, cod
 		return it, "", err
 	}
 	err = p.Store.AuthTx(ctx, func(tx Tx) error {
+		if err := p.mayManage(ctx, tx, by, it.Role); err != nil {
+			return err
+		}
 		if err := free(ctx, tx, it.Email); err != nil {
 			return err
 		}
@@ -119,7 +127,7 @@ func (p Person) rights() []Permission {
 }
 
 // Update changes a person. Whoever loses a role or is disabled loses the open
-// sessions with it. Errors: *FieldError, ErrPersonNotFound, ErrOwnRole,
+// sessions with it. Errors: *FieldError, ErrPersonNotFound, ErrOwnRole, ErrMore,
 // ErrLastOwner, ErrFederated, ErrDeclaredOwner.
 func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Person, err error) {
 	err = p.Store.AuthTx(ctx, func(tx Tx) error {
@@ -131,6 +139,9 @@ func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Per
 		}
 		before := it
 		if err := p.apply(&it, c); err != nil {
+			return err
+		}
+		if err := p.mayManage(ctx, tx, by, before.Role, it.Role); err != nil {
 			return err
 		}
 		if it.Role != before.Role || it.DisabledAt.IsZero() != before.DisabledAt.IsZero() {
@@ -210,6 +221,9 @@ func (p *People) Delete(ctx context.Context, id string, keys KeysOf, by By) erro
 		if p.Declared(it) {
 			return ErrDeclaredOwner
 		}
+		if err := p.mayManage(ctx, tx, by, it.Role); err != nil {
+			return err
+		}
 		if err := tx.DeletePerson(ctx, id); err != nil {
 			return err
 		}
@@ -241,6 +255,9 @@ func (p *People) Reset(ctx context.Context, id string, by By) (it Person, code s
 		}
 		if p.Declared(it) {
 			return ErrDeclaredOwner
+		}
+		if err := p.mayManage(ctx, tx, by, it.Role); err != nil {
+			return err
 		}
 		before := it
 		if code, err = p.reset(ctx, tx, &it); err != nil {

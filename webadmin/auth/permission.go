@@ -12,6 +12,7 @@ type Permission string
 // Permissions.
 const (
 	FleetRead      Permission = "fleet:read"
+	FleetWrite     Permission = "fleet:write"
 	TokensWrite    Permission = "tokens:write"
 	RequestsDecide Permission = "requests:decide"
 	MembersRevoke  Permission = "members:revoke"
@@ -27,16 +28,16 @@ const (
 // Permissions lists every permission there is.
 func Permissions() []Permission {
 	return []Permission{
-		FleetRead, TokensWrite, RequestsDecide, MembersRevoke, CARotate, AuditRead, PeopleManage, KeysManage, SettingsRead, Self,
+		FleetRead, FleetWrite, TokensWrite, RequestsDecide, MembersRevoke, CARotate, AuditRead, PeopleManage, KeysManage, SettingsRead, Self,
 	}
 }
 
 // Known says whether p is one of Permissions.
 func (p Permission) Known() bool { return slices.Contains(Permissions(), p) }
 
-// Grantable says whether an API key may carry p: a program is no person, and one
-// that manages people could make itself any of them.
-func (p Permission) Grantable() bool { return p.Known() && p != Self && p != PeopleManage }
+// Grantable says whether an API key may carry p: all but what a person does with their
+// own account. A key gets what its maker has and nothing else (see Keys.Create).
+func (p Permission) Grantable() bool { return p.Known() && p != Self }
 
 // Scopes are the permissions that an API key may carry.
 func Scopes() []Permission {
@@ -45,7 +46,7 @@ func Scopes() []Permission {
 
 // forLogin says whether a command line that a person signed in has it. A token of
 // hours in a file must not become a password, a person or a key of a year.
-func (p Permission) forLogin() bool { return p.Grantable() && p != KeysManage }
+func (p Permission) forLogin() bool { return p.Grantable() && p != KeysManage && p != PeopleManage }
 
 // Role is what a person is.
 type Role string
@@ -75,7 +76,7 @@ func (r Role) Permissions() []Permission {
 		case Auditor:
 			out = append(out, FleetRead, AuditRead, SettingsRead, Self)
 		case Operator:
-			out = append(out, TokensWrite, RequestsDecide, MembersRevoke)
+			out = append(out, FleetWrite, TokensWrite, RequestsDecide, MembersRevoke)
 		case Admin:
 			out = append(out, CARotate, KeysManage)
 		case Owner:

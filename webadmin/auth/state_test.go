@@ -14,7 +14,7 @@ import (
 // TestEachChangeSaysWhatWasBeforeAndAfter is of people, keys and sessions.
 func TestEachChangeSaysWhatWasBeforeAndAfter(t *testing.T) {
 	t.Parallel()
-	by := auth.By{Actor: "person:other"}
+	by := auth.By{Actor: auth.LocalActor}
 	key := auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead}}
 	const (
 		invited = `{"email":"ada@example.com","name":"ada@example.com","role":"operator"}`

@@ -29,6 +29,10 @@ func (s *schemas) of(t reflect.Type, closed bool) object {
 		return object{"type": "string", "format": "date-time"}
 	case t == reflect.TypeFor[json.RawMessage]():
 		return object{} // anything
+	case t.Kind() == reflect.Pointer && closed: // of a merge patch, in which null takes a value away
+		return orNull(s.of(t.Elem(), closed))
+	case t.Kind() == reflect.Map && closed:
+		return orNull(object{"type": "object", "additionalProperties": s.of(t.Elem(), closed)})
 	case t.Kind() == reflect.Pointer:
 		return s.of(t.Elem(), closed)
 	}
@@ -57,6 +61,12 @@ func (s *schemas) of(t reflect.Type, closed bool) object {
 	default:
 		panic(fmt.Sprintf("openapi: no schema for %s", t))
 	}
+}
+
+// orNull also takes null.
+func orNull(schema object) object {
+	schema["type"] = []any{schema["type"], "null"}
+	return schema
 }
 
 // component puts a struct among the components and returns a reference to it.

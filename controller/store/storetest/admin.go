@@ -19,7 +19,7 @@ func with(m fleet.Member, h fleet.Host) fleet.Member {
 func networks(t *testing.T, open func(string) Store) {
 	got, err := fresh(t, open).Networks(t.Context())
 	require.NoError(t, err)
-	same(t, []fleet.Network{{ID: fleet.DefaultNetwork, Name: "Default"}}, got)
+	same(t, []fleet.Network{{ID: fleet.DefaultNetwork, Name: "Default", Revision: 1}}, got)
 }
 
 func expiring(t *testing.T, open func(string) Store) {

@@ -137,12 +137,12 @@ func newHost(t *testing.T) fleet.Host {
 	id := identity.NewHostID()
 	agent, err := id.AgentID(trustDomain())
 	require.NoError(t, err)
-	return fleet.Host{ID: id, AgentID: agent, KeyHash: []byte("hash of " + id), Hostname: "böx", EnrolledAt: start()}
+	return fleet.Host{ID: id, AgentID: agent, KeyHash: []byte("hash of " + id), Hostname: "böx", EnrolledAt: start(), About: fleet.About{Revision: 1}}
 }
 
 func newMember(kind identity.Kind, id string, h fleet.Host) fleet.Member {
 	return fleet.Member{
-		Workload: identity.Workload{Kind: kind, ID: id}, HostID: h.ID, Version: "v1", EnrolledAt: start(),
+		Workload: identity.Workload{Kind: kind, ID: id}, HostID: h.ID, Version: "v1", EnrolledAt: start(), About: fleet.About{Revision: 1},
 		Selectors: []fleet.Selector{{Type: "unix", Value: "uid:1000"}, {Type: "unix", Value: `path:/opt/"x":y/bin`}},
 	}
 }

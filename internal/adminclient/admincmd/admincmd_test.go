@@ -76,7 +76,7 @@ func TestAHostCannotAddAColumn(t *testing.T) {
 		"connectors": admincmd.ConnectorTable([]adminapi.Connector{{Member: member, PrivateIP: lie}}, now),
 		"tunnelers":  admincmd.TunnelerTable([]adminapi.Tunneler{{Member: member, ConnectorID: lie}}, now),
 		"hosts":      admincmd.HostTable([]adminapi.Host{{ID: "h", Status: adminapi.Offline, Hostname: lie}}, now),
-		"requests":   admincmd.RequestTable([]adminapi.Request{{Code: "ABCD-EFGH", State: "pending", Kind: "connector", ID: "c", Source: "192.0.2.7", Hostname: lie}}, now),
+		"requests":   admincmd.RequestTable([]adminapi.Request{{Code: "ABCD-EFGH", Status: "pending", Kind: "connector", ID: "c", Source: "192.0.2.7", Hostname: lie}}, now),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -108,7 +108,7 @@ func auditTable(events []adminapi.AuditEvent) cli.Table {
 			index = strconv.FormatInt(*e.Index, 10)
 		}
 		t.Rows = append(t.Rows, []string{
-			index, e.Time.Local().Format(time.DateTime), orDefault(e.Actor, "-"), e.Action, e.Target, e.Outcome, reasonOf(e),
+			index, absolute(e.Time), orDefault(e.Actor, "-"), e.Action, e.Target, e.Outcome, reasonOf(e),
 		})
 	}
 	return t

@@ -115,8 +115,8 @@ func followBootstrap(ctx context.Context, api *adminclient.Client, cmd *cobra.Co
 		return err
 	}
 	err = out.Write(cmd.OutOrStdout(), ca, func(w io.Writer) error { return writeBootstrap(w, ca, time.Now()) })
-	if err == nil && r.State != adminapi.RotationDone {
-		return fmt.Errorf("the replacement was %s", r.State)
+	if err == nil && r.Status != adminapi.RotationDone {
+		return fmt.Errorf("the replacement was %s", r.Status)
 	}
 	if err == nil {
 		_, err = fmt.Fprintln(cmd.ErrOrStderr(), "Now replace the copies of the old ca.crt; `grpccontroller bootstrap-ca` prints the new one on the controller's host.")
@@ -172,7 +172,7 @@ func writeBootstrap(w io.Writer, ca adminapi.BootstrapCA, now time.Time) error {
 	}
 	text := "\nReplacement " + r.ID + ": " + bootstrapLine(*r) + "\n"
 	if r.Finished() {
-		text = fmt.Sprintf("\nLast replacement %s: %s %s\n", r.ID, r.State, relative(r.EndedAt, now))
+		text = fmt.Sprintf("\nLast replacement %s: %s %s\n", r.ID, r.Status, relative(r.EndedAt, now))
 	}
 	if len(r.Skipped) > 0 {
 		text += "Skipped, get in later by themselves: " + strings.Join(r.Skipped, ", ") + "\n"

@@ -157,7 +157,7 @@ func writeCA(w io.Writer, ca adminapi.CA, now time.Time) error {
 		if !a.Trusted { // SPIRE lists a revoked one as old until the next is prepared
 			continue
 		}
-		t.Rows = append(t.Rows, []string{a.ID, a.State, yesNo(a.Tainted), relative(a.ExpiresAt, now)})
+		t.Rows = append(t.Rows, []string{a.ID, a.Status, yesNo(a.Tainted), relative(a.ExpiresAt, now)})
 	}
 	if err := writeTable(w, t); err != nil {
 		return err
@@ -180,7 +180,7 @@ func describeCA(ca adminapi.CA, now time.Time) string {
 	case ca.Automatic != nil:
 		return fmt.Sprintf("SPIRE rotates by itself: %s is %s, %s\n", ca.Automatic.Authority, ca.Automatic.Phase, gateText(&ca.Automatic.Gate, "done"))
 	case r != nil:
-		return fmt.Sprintf("Last rotation %s: %s %s%s\n", r.ID, r.State, relative(r.EndedAt, now), because(r.Reason))
+		return fmt.Sprintf("Last rotation %s: %s %s%s\n", r.ID, r.Status, relative(r.EndedAt, now), because(r.Reason))
 	default:
 		return "No rotation yet. SPIRE rotates by itself at half of an authority's life.\n"
 	}

@@ -11,7 +11,8 @@ import (
 // Commands returns the commands for a program's root.
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
-		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), caCommand(), auditCommand(), keyCommand(),
+		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), networksCommand(), peopleCommand(), sessionsCommand(),
+		caCommand(), auditCommand(), keyCommand(), getCommand(), revokeByLabelCommand(),
 		loginCommand(), logoutCommand(), whoAmICommand(),
 	}
 }

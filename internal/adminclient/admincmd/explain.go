@@ -72,3 +72,9 @@ func flagOf(cmd *cobra.Command, field string) string {
 	}
 	return field
 }
+
+// statusIs looks at the status of a refusal; an error that is none has no status.
+func statusIs(err error, is func(status int) bool) bool {
+	e, ok := errors.AsType[*adminclient.Error](err)
+	return ok && is(e.Status)
+}

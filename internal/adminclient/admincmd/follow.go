@@ -41,13 +41,13 @@ func (c *connection) follow(ctx context.Context, api *adminclient.Client, cmd *c
 		}
 	}
 	err := out.Write(cmd.OutOrStdout(), r, func(w io.Writer) error { return writeRotation(w, r) })
-	if err != nil || detach || r.State == adminapi.RotationDone {
+	if err != nil || detach || r.Status == adminapi.RotationDone {
 		return err
 	}
-	if r.State == adminapi.RotationPaused {
+	if r.Status == adminapi.RotationPaused {
 		return fmt.Errorf("rotation %s is paused%s: grpccontroller ca resume continues it", r.ID, because(r.Reason))
 	}
-	return fmt.Errorf("rotation %s was %s%s", r.ID, r.State, because(r.Reason))
+	return fmt.Errorf("rotation %s was %s%s", r.ID, r.Status, because(r.Reason))
 }
 
 func (c *connection) watch(ctx context.Context, api *adminclient.Client, w io.Writer, r adminapi.Rotation) (adminapi.Rotation, error) {
@@ -60,7 +60,7 @@ func (c *connection) watch(ctx context.Context, api *adminclient.Client, w io.Wr
 			return "", false, fmt.Errorf("%w: see ca status", errAnother)
 		}
 		r = *ca.Rotation
-		return progressLine(r, time.Now()), r.State != adminapi.RotationRunning, nil
+		return progressLine(r, time.Now()), r.Status != adminapi.RotationRunning, nil
 	})
 	return r, err
 }
@@ -112,7 +112,7 @@ func isTerminal(w io.Writer) bool {
 // progressLine is "  4 s  prepared, 2 of 3 done, blocked by tunneler/t-1 (…)".
 func progressLine(r adminapi.Rotation, now time.Time) string {
 	line := fmt.Sprintf("%4.0f s  %s", now.Sub(r.StartedAt).Seconds(), r.Phase)
-	if r.State == adminapi.RotationPaused {
+	if r.Status == adminapi.RotationPaused {
 		line += " (paused)"
 	}
 	if r.Gate != nil {
@@ -152,7 +152,7 @@ func gateText(g *adminapi.Gate, state string) string {
 }
 
 func writeRotation(w io.Writer, r adminapi.Rotation) error {
-	text := fmt.Sprintf("rotation %s: %s, phase %s%s\n", r.ID, r.State, r.Phase, because(r.Reason))
+	text := fmt.Sprintf("rotation %s: %s, phase %s%s\n", r.ID, r.Status, r.Phase, because(r.Reason))
 	for _, p := range r.Phases {
 		if p.Seconds >= 0.1 {
 			text += fmt.Sprintf("  %-10s %6.1f s\n", p.Phase, p.Seconds)

@@ -7,13 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
 func hostsCommand() *cobra.Command {
-	return group("hosts", "List hosts", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{listCommand(c, "hosts", (*adminclient.Client).Hosts, hostTable)}
+	return group("hosts", "List and change hosts", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{listCommand(c, hosts(), "List hosts"), setCommand(c, hosts(), changeHost, false)}
 	})
 }
 

@@ -2,7 +2,6 @@ package admincmd
 
 import (
 	"context"
-	"io"
 	"strings"
 	"time"
 
@@ -27,21 +26,7 @@ func keyCommand() *cobra.Command {
 }
 
 func keyList(c *connection) *cobra.Command {
-	var out cli.Output
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List API keys, expired and revoked ones too, newest first",
-		Example: "  grpccontroller key list\n  grpccontroller key list -o json",
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
-			all, err := api.Keys(ctx)
-			if err != nil {
-				return err
-			}
-			return out.Write(cmd.OutOrStdout(), all, func(w io.Writer) error { return writeTable(w, keyTable(all, time.Now())) })
-		}),
-	}
-	out.Register(cmd.Flags())
-	return cmd
+	return listCommand(c, keys(), "List API keys, expired and revoked ones too, newest first")
 }
 
 func keyTable(all []adminapi.Key, now time.Time) cli.Table {
@@ -52,7 +37,7 @@ func keyTable(all []adminapi.Key, now time.Time) cli.Table {
 			by = "the configuration"
 		}
 		t.Rows = append(t.Rows, []string{
-			k.ID, k.State, k.Name, orDefault(strings.Join(k.Scopes, ","), "-"), relative(k.ExpiresAt, now),
+			k.ID, k.Status, k.Name, orDefault(strings.Join(k.Scopes, ","), "-"), relative(k.ExpiresAt, now),
 			relative(k.LastUsedAt, now), relative(k.CreatedAt, now), by,
 		})
 	}
@@ -68,23 +53,14 @@ func keyRevoke(c *connection) *cobra.Command {
 		consequences: consequences,
 		complete: c.complete(func(ctx context.Context, api *adminclient.Client) ([]string, error) {
 			all, err := api.Keys(ctx)
-			return described(all, err, func(k adminapi.Key) (string, string, bool) { return k.ID, k.Name, k.State == "active" })
+			return described(all, err, func(k adminapi.Key) (string, string, bool) { return k.ID, k.Name, k.Status == "active" })
 		}),
 		find: func(ctx context.Context, api *adminclient.Client, id string) (string, error) {
-			all, err := api.Keys(ctx)
-			if err != nil {
+			k, err := api.Key(ctx, id)
+			if err != nil || k.RevokedAt.IsZero() {
 				return "", err
 			}
-			for _, k := range all {
-				switch {
-				case k.ID != id:
-				case !k.RevokedAt.IsZero():
-					return already("was revoked", k.RevokedAt), nil
-				default:
-					return "", nil
-				}
-			}
-			return "", errUnknown
+			return already("was revoked", k.RevokedAt), nil
 		},
 		revoke: (*adminclient.Client).RevokeKey,
 	}.command(c)

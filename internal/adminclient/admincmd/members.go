@@ -3,7 +3,6 @@ package admincmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -15,53 +14,27 @@ import (
 )
 
 func connectorsCommand() *cobra.Command {
-	return group("connectors", "List, show and revoke connectors", func(c *connection) []*cobra.Command {
+	return group("connectors", "List, show, change and revoke connectors", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
-			listCommand(c, "connectors", (*adminclient.Client).Connectors, connectorTable),
+			listCommand(c, connectors(), "List enrolled connectors"),
 			showCommand(c, "connector", (*adminclient.Client).Connector, writeConnector),
 			revokeCommand(c, "connector", connectorMember, liveConnectors, (*adminclient.Client).RevokeConnector,
 				"Its control stream and every session and flow through it are cut;\nits registration entry is deleted."),
+			setCommand(c, connectors(), changeConnector, true),
 		}
 	})
 }
 
 func tunnelersCommand() *cobra.Command {
-	return group("tunnelers", "List, show and revoke tunnelers", func(c *connection) []*cobra.Command {
+	return group("tunnelers", "List, show, change and revoke tunnelers", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
-			listCommand(c, "tunnelers", (*adminclient.Client).Tunnelers, tunnelerTable),
+			listCommand(c, tunnelers(), "List enrolled tunnelers"),
 			showCommand(c, "tunneler", (*adminclient.Client).Tunneler, writeTunneler),
 			revokeCommand(c, "tunneler", tunnelerMember, liveTunnelers, (*adminclient.Client).RevokeTunneler,
 				"Its sessions and flows are cut at every connector; its registration entry is deleted."),
+			setCommand(c, tunnelers(), changeTunneler, false),
 		}
 	})
-}
-
-// listCommand lists what fetch returns, as a table of columns.
-func listCommand[T any](
-	c *connection, name string,
-	fetch func(*adminclient.Client, context.Context, adminclient.ListOptions) ([]T, error),
-	table func([]T, time.Time) cli.Table,
-) *cobra.Command {
-	var out cli.Output
-	var opts adminclient.ListOptions
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List enrolled " + name,
-		Example: fmt.Sprintf("  grpccontroller %s list\n  grpccontroller %[1]s list --status OFFLINE -o json", name),
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
-			opts.Status = strings.ToUpper(opts.Status)
-			all, err := fetch(api, ctx, opts)
-			if err != nil {
-				return err
-			}
-			return out.Write(cmd.OutOrStdout(), all, func(w io.Writer) error { return writeTable(w, table(all, time.Now())) })
-		}),
-	}
-	cmd.Flags().StringVar(&opts.Status, "status", "", "only `ONLINE` or OFFLINE ones")
-	cli.Choices(cmd, "status", adminapi.Online, adminapi.Offline)
-	cmd.Flags().BoolVar(&opts.IncludeRevoked, "include-revoked", false, "show revoked ones too")
-	out.Register(cmd.Flags())
-	return cmd
 }
 
 func connectorTable(all []adminapi.Connector, now time.Time) cli.Table {
@@ -129,7 +102,7 @@ func revokeCommand(
 	consequences := cut + "\nIf no other member runs on its host, the host's SPIRE agent is banned.\n" +
 		"This cannot be undone: the host must enroll again with a new token.\nConnectors that cannot reach the controller grant access until its X509-SVID expires."
 	return revocation{
-		kind: kind, argument: "ID", list: kind + "s list --include-revoked",
+		kind: kind, argument: "ID", list: kind + "s list",
 		short: "End the access of a " + kind, long: "End the access of a " + kind + ".\n\n" + consequences,
 		example:      fmt.Sprintf("  grpccontroller %ss revoke %[1]s-local-01\n  grpccontroller %[1]ss revoke %[1]s-local-01 --yes", kind),
 		consequences: consequences,

@@ -58,7 +58,7 @@ func requestTable(all []adminapi.Request, now time.Time) cli.Table {
 	t := cli.Table{Header: []string{"CODE", statusColumn, "KIND", "ID", "HOSTNAME", "FROM", "ASKED", "FINGERPRINT", "NOTE"}}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{
-			r.Code, r.State, r.Kind, r.ID, reported(r.Hostname), r.Source, relative(r.CreatedAt, now), r.FingerprintStart + "-????", requestNote(r),
+			r.Code, r.Status, r.Kind, r.ID, reported(r.Hostname), r.Source, relative(r.CreatedAt, now), r.FingerprintStart + "-????", requestNote(r),
 		})
 	}
 	return t
@@ -107,7 +107,7 @@ func requestsApprove(c *connection) *cobra.Command {
 				}
 			}
 			a.ID = r.ID
-			got, err := api.ApproveRequest(ctx, r.RequestID, a)
+			got, err := api.ApproveRequest(ctx, r.EnrollmentRequestID, a)
 			if err != nil {
 				return err
 			}
@@ -141,8 +141,8 @@ func findRequest(ctx context.Context, api *adminclient.Client, code string) (adm
 	var decided *adminapi.Request
 	for i, r := range all {
 		switch {
-		case r.RequestID != code && strings.ReplaceAll(r.Code, "-", "") != want:
-		case r.State == "pending":
+		case r.EnrollmentRequestID != code && strings.ReplaceAll(r.Code, "-", "") != want:
+		case r.Status == "pending":
 			return r, nil
 		case decided == nil:
 			decided = &all[i]
@@ -166,12 +166,12 @@ func (e errDecided) Error() string {
 	if at.IsZero() {
 		at = e.ExpiresAt // of one that nobody decided
 	}
-	what := "was " + e.State
-	if e.State == "expired" {
+	what := "was " + e.Status
+	if e.Status == "expired" {
 		what = "has expired"
 	}
 	text := fmt.Sprintf("the request %s of %s %s %s%s", e.Code, e.Kind, e.ID, already(what, at), by)
-	if e.State != "approved" && e.State != "enrolled" {
+	if e.Status != "approved" && e.Status != "enrolled" {
 		text += "; the host can ask again"
 	}
 	return text
@@ -219,7 +219,7 @@ func requestsDeny(c *connection) *cobra.Command {
 		Args:    cli.Arguments("CODE"), ValidArgsFunction: pendingRequests(c),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			r, err := findRequest(ctx, api, args[0])
-			if d, ok := errors.AsType[errDecided](err); ok && d.State == "denied" {
+			if d, ok := errors.AsType[errDecided](err); ok && d.Status == "denied" {
 				_, err := fmt.Fprintln(cmd.ErrOrStderr(), d.Error())
 				return err
 			}
@@ -230,7 +230,7 @@ func requestsDeny(c *connection) *cobra.Command {
 			if err := Confirm(ctx, cmd, yes, "Deny "+r.Kind+" "+quote(r.ID)+" from "+r.Source+"?", consequences); err != nil {
 				return err
 			}
-			if _, err := api.DenyRequest(ctx, r.RequestID); err != nil {
+			if _, err := api.DenyRequest(ctx, r.EnrollmentRequestID); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "request %s denied\n", quote(r.Code))

@@ -29,7 +29,7 @@ func showCommand[T any](
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			it, err := fetch(api, ctx, args[0])
 			if err != nil {
-				return explainUnknown(err, kind, kind+"s list --include-revoked", args[0])
+				return explainUnknown(err, kind, kind+"s list", args[0])
 			}
 			return out.Write(cmd.OutOrStdout(), it, func(w io.Writer) error { return write(w, it, time.Now()) })
 		}),
@@ -40,7 +40,7 @@ func showCommand[T any](
 
 func writeConnector(w io.Writer, m adminapi.Connector, now time.Time) error {
 	return writeFacts(w, append(memberFacts(m.Member, connectorTable([]adminapi.Connector{m}, now), now),
-		[2]string{"Network", m.Network},
+		[2]string{"Network", m.NetworkID},
 		[2]string{"Private IP", reported(m.PrivateIP)},
 		[2]string{"Tunnelers reach it at", reported(strings.Join(m.Addresses, ","))},
 		[2]string{"Stream opened", relative(m.StreamSince, now)},
@@ -74,15 +74,18 @@ func memberFacts(m adminapi.Member, list cli.Table, now time.Time) [][2]string {
 	note := list.Rows[0][len(list.Header)-1]
 	return [][2]string{
 		{"ID", m.ID},
+		{"Name", orDefault(m.Name, "-")},
+		{"Labels", labelText(m.Labels)},
 		{"Status", m.Status},
-		{"Last seen", relative(m.LastSeen, now)},
+		{"Last seen", both(m.LastSeen, now)},
 		{"SPIFFE ID", m.SPIFFEID},
 		{"Host", m.HostID},
-		{"Enrolled", relative(m.EnrolledAt, now)},
+		{"Enrolled", both(m.EnrolledAt, now)},
 		{"Version", reported(m.Version)},
 		{"SVID expires", relative(m.SVID.NotAfter, now)},
 		{"From", reported(m.RemoteAddress)},
 		{"Note", note},
+		{"Notes", orDefault(strings.Join(strings.Fields(m.Notes), " "), "-")},
 	}
 }
 

@@ -85,3 +85,11 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d d", int(d.Hours()/24))
 	}
 }
+
+// both is how long ago a time is, and the time with its zone.
+func both(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return relative(t, now) + " (" + absolute(t) + ")"
+}

@@ -167,32 +167,18 @@ func writeCreated(w io.Writer, t adminapi.CreatedToken) error {
 }
 
 func tokenList(c *connection) *cobra.Command {
-	var out cli.Output
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List enrollment tokens, newest first",
-		Example: "  grpccontroller token list\n  grpccontroller token list -o json",
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
-			all, err := api.Tokens(ctx)
-			if err != nil {
-				return err
-			}
-			return out.Write(cmd.OutOrStdout(), all, func(w io.Writer) error { return writeTable(w, tokenTable(all, time.Now())) })
-		}),
-	}
-	out.Register(cmd.Flags())
-	return cmd
+	return listCommand(c, tokens(), "List enrollment tokens, newest first")
 }
 
 func tokenTable(all []adminapi.Token, now time.Time) cli.Table {
 	t := cli.Table{Header: []string{"TOKEN ID", statusColumn, "KIND", "ID", "EXPIRES", "CREATED", "BY", "SOURCE", "REPLACE", "DELIVERY"}}
 	for _, tok := range all {
 		expires := "-"
-		if tok.State == "pending" || tok.State == "expired" {
+		if tok.Status == "pending" || tok.Status == "expired" {
 			expires = relative(tok.ExpiresAt, now)
 		}
 		t.Rows = append(t.Rows, []string{
-			tok.TokenID, tok.State, tok.Kind, tok.ID, expires, relative(tok.CreatedAt, now), tok.CreatedBy,
+			tok.TokenID, tok.Status, tok.Kind, tok.ID, expires, relative(tok.CreatedAt, now), tok.CreatedBy,
 			orDefault(tok.SourceCIDR, "any"), strconv.FormatBool(tok.Replace), deliveryNote(tok, now),
 		})
 	}
@@ -223,7 +209,7 @@ func tokenRevoke(c *connection) *cobra.Command {
 		complete: c.complete(func(ctx context.Context, api *adminclient.Client) ([]string, error) {
 			all, err := api.Tokens(ctx)
 			return described(all, err, func(t adminapi.Token) (string, string, bool) {
-				return t.TokenID, t.Kind + " " + t.ID, t.State == "pending"
+				return t.TokenID, t.Kind + " " + t.ID, t.Status == "pending"
 			})
 		}),
 		find:   findToken,
@@ -234,23 +220,19 @@ func tokenRevoke(c *connection) *cobra.Command {
 // findToken says what became of a token. That a host has used it is an error: whoever
 // revokes it wants that nobody has.
 func findToken(ctx context.Context, api *adminclient.Client, id string) (string, error) {
-	all, err := api.Tokens(ctx)
+	t, err := api.Token(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	for _, t := range all {
-		switch {
-		case t.TokenID != id:
-		case t.State == "redeemed":
-			return "", fmt.Errorf("enrollment token %s was redeemed %s: %s %s has enrolled with it; `grpccontroller %[3]ss revoke %[4]s` ends its access",
-				quote(id), relative(t.RedeemedAt, time.Now()), t.Kind, t.ID)
-		case t.State == "revoked":
-			return already("was revoked", t.RevokedAt), nil
-		case t.State == "expired":
-			return already("has expired", t.ExpiresAt), nil
-		default:
-			return "", nil
-		}
+	switch t.Status {
+	case "redeemed":
+		return "", fmt.Errorf("enrollment token %s was redeemed %s: %s %s has enrolled with it; `grpccontroller %[3]ss revoke %[4]s` ends its access",
+			quote(id), relative(t.RedeemedAt, time.Now()), t.Kind, t.ID)
+	case "revoked":
+		return already("was revoked", t.RevokedAt), nil
+	case "expired":
+		return already("has expired", t.ExpiresAt), nil
+	default:
+		return "", nil
 	}
-	return "", errUnknown
 }

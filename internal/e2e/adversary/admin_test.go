@@ -38,7 +38,7 @@ func TestAKeyMakesNoneThatOutlivesIt(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
 	may := []auth.Permission{auth.KeysManage}
-	parent, _, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "a minute", Permissions: may, Life: time.Minute}, auth.By{Actor: "person:p"})
+	parent, _, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "a minute", Permissions: may, Life: time.Minute}, auth.By{Actor: auth.LocalActor})
 	require.NoError(t, err)
 	_, _, err = e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "a year", Permissions: may, Life: auth.LongestKeyLife}, auth.By{Actor: "key:" + parent.ID})
 	require.ErrorContains(t, err, "must end by")
@@ -54,7 +54,7 @@ func TestAKeyEndsWithItsMaker(t *testing.T) {
 	p := e.Add(t, ada, auth.Admin).Person
 	_, text, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "kept for later", Permissions: []auth.Permission{auth.FleetRead}}, auth.By{Actor: p.Actor()})
 	require.NoError(t, err)
-	require.NoError(t, e.People.Delete(t.Context(), p.ID, auth.RevokeKeys, auth.By{Actor: "person:o"}))
+	require.NoError(t, e.People.Delete(t.Context(), p.ID, auth.RevokeKeys, auth.By{Actor: auth.LocalActor}))
 	_, err = e.Keys.Authenticate(t.Context(), text)
 	require.Error(t, err)
 }
@@ -163,7 +163,7 @@ func TestNobodyAimsTheControllerAtItsNeighbours(t *testing.T) {
 func TestNoHeaderOfATokenTakesAudienceOrIssuerOut(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
-	k, text, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead}}, auth.By{Actor: "person:p"})
+	k, text, err := e.Keys.Create(t.Context(), auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead}}, auth.By{Actor: auth.LocalActor})
 	require.NoError(t, err)
 	at, err := e.Keys.Exchange(t.Context(), k.ID, text, nil, auth.By{})
 	require.NoError(t, err)

@@ -51,7 +51,7 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, adminapi.TypeRotation, refused.Type)
 	require.Contains(t, s.cli("ca", "abort").Stdout, "aborted in phase prepared")
-	require.Equal(t, adminapi.RotationAborted, s.ca().Rotation.State)
+	require.Equal(t, adminapi.RotationAborted, s.ca().Rotation.Status)
 	require.Len(t, trusted(s.ca()), 2)
 	require.Equal(t, "prepared", s.ca().Automatic.Phase, "from now on it is as if SPIRE had prepared it")
 

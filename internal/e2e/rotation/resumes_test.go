@@ -34,7 +34,7 @@ func TestAKilledControllerGoesOn(t *testing.T) {
 	r := s.ca().Rotation
 	require.Equal(t, first.ID, r.ID)
 	// Nobody holds it up, so it may even have come to its end before we asked.
-	require.Contains(t, []string{adminapi.RotationRunning, adminapi.RotationDone}, r.State, "the rotation continues")
+	require.Contains(t, []string{adminapi.RotationRunning, adminapi.RotationDone}, r.Status, "the rotation continues")
 	if code := s.cli("ca", "abort").Code; code != 1 {
 		t.Fatalf("an abort after activation exits with %d", code)
 	}

@@ -45,7 +45,7 @@ func (s *system) ca() adminapi.CA {
 func (s *system) active() string {
 	s.t.Helper()
 	for _, a := range s.ca().Authorities {
-		if a.State == "active" {
+		if a.Status == "active" {
 			return a.ID
 		}
 	}
@@ -76,7 +76,7 @@ func (s *system) until(what string, ok func(adminapi.Rotation) bool) adminapi.Ro
 		}
 		r = *ca.Rotation
 		if !ok(r) {
-			return fmt.Errorf("rotation is %s, phase %s, gate %+v, %s", r.State, r.Phase, r.Gate, r.Reason)
+			return fmt.Errorf("rotation is %s, phase %s, gate %+v, %s", r.Status, r.Phase, r.Gate, r.Reason)
 		}
 		return nil
 	})
@@ -86,7 +86,7 @@ func (s *system) until(what string, ok func(adminapi.Rotation) bool) adminapi.Ro
 func (s *system) untilDone() adminapi.Rotation {
 	s.t.Helper()
 	r := s.until("rotation finished", adminapi.Rotation.Finished)
-	require.Equal(s.t, adminapi.RotationDone, r.State, r.Reason)
+	require.Equal(s.t, adminapi.RotationDone, r.Status, r.Reason)
 	return r
 }
 

@@ -117,6 +117,17 @@ func (f *Tokens) List(context.Context) ([]enroll.Token, error) {
 	return slices.Clone(f.tokens), f.err
 }
 
+// Token implements api.Tokens.
+func (f *Tokens) Token(_ context.Context, id string) (enroll.Token, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.tokens, func(t enroll.Token) bool { return t.ID == id })
+	if i < 0 || f.err != nil {
+		return enroll.Token{}, cmp.Or(f.err, enroll.ErrTokenNotFound)
+	}
+	return f.tokens[i], nil
+}
+
 // Revoke implements api.Tokens.
 func (f *Tokens) Revoke(_ context.Context, id, _, _, _ string) error {
 	f.mu.Lock()
@@ -149,6 +160,8 @@ type Fleet struct {
 	connectors  []fleet.Connector
 	tunnelers   []fleet.Tunneler
 	hosts       []fleet.Host
+	networks    []fleet.Network
+	edits       []fleet.By
 	revocations []fleet.Revocation
 	err         error
 	panics      bool
@@ -193,7 +206,7 @@ func (f *Fleet) AddTunneler(id string, edit func(*fleet.Tunneler)) {
 func (f *Fleet) member(kind identity.Kind, id string) fleet.Member {
 	return fleet.Member{
 		Workload: identity.Workload{Kind: kind, ID: id}, HostID: identity.HostID(strings.Repeat("ab", 16)),
-		EnrolledAt: f.now(), Version: "v1.2.3",
+		EnrolledAt: f.now(), Version: "v1.2.3", About: fleet.About{Revision: 1},
 	}
 }
 
@@ -243,7 +256,7 @@ func heard(p presence.State, stored time.Time) presence.State {
 
 // AddHost enrolls a host; edit may be nil.
 func (f *Fleet) AddHost(id identity.HostID, edit func(*fleet.Host)) {
-	h := fleet.Host{ID: id, Hostname: "host-" + string(id), EnrolledAt: f.now()}
+	h := fleet.Host{ID: id, Hostname: "host-" + string(id), EnrolledAt: f.now(), About: fleet.About{Revision: 1}}
 	if edit != nil {
 		edit(&h)
 	}
@@ -292,7 +305,7 @@ func oneOf[T any](all []T, err error, is func(T) bool) (out T, _ error) {
 func (f *Fleet) Networks(context.Context) ([]fleet.Network, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return []fleet.Network{{ID: fleet.DefaultNetwork, Name: "Default"}}, f.err
+	return append([]fleet.Network{{ID: fleet.DefaultNetwork, Name: "Default", Revision: 1}}, f.networks...), f.err
 }
 
 // Revoke implements api.Fleet.

@@ -79,7 +79,7 @@ function permit(w: World, method: string, path: string) {
 
 const rights: [Options['role'], string[]][] = [
   ['auditor', ['fleet:read', 'audit:read', 'settings:read', 'self']],
-  ['operator', ['tokens:write', 'requests:decide', 'members:revoke']],
+  ['operator', ['fleet:write', 'tokens:write', 'requests:decide', 'members:revoke']],
   ['admin', ['ca:rotate', 'keys:manage']],
   ['owner', ['people:manage']],
 ]
@@ -107,7 +107,7 @@ function page<T extends object>(list: T[], q: URLSearchParams) {
   const words = (q.get('q') ?? '').toLowerCase()
   if (words) out = out.filter((m) => JSON.stringify(m).toLowerCase().includes(words))
   const status = q.get('status')
-  if (status) out = out.filter((m) => (m.revoked_at ? 'REVOKED' : (m.status ?? m.state)) === status)
+  if (status) out = out.filter((m) => (m.revoked_at ? 'REVOKED' : m.status) === status)
   else if (q.get('include') !== 'revoked') out = out.filter((m) => !('svid' in m && m.revoked_at))
   for (const f of ['actor', 'action', 'target', 'outcome']) if (q.get(f)) out = out.filter((m) => m[f] === q.get(f))
   const [since, until] = [q.get('since'), q.get('until')]
@@ -144,6 +144,10 @@ const hosts = (w: World): S['Host'][] => {
     return {
       id,
       hostname: `${m.id}.corp.example`,
+      name: '',
+      labels: {},
+      notes: '',
+      revision: 1,
       agent_id: `spiffe://corp.example/spire/agent/x509pop/${id}`,
       status: m.status,
       last_seen: m.last_seen,
@@ -247,7 +251,7 @@ on('get', '/api/admin/tokens', ({ w, q }) => {
   return { tokens, ...rest }
 })
 on('delete', '/api/admin/tokens/{id}', ({ w, id }) => {
-  one(w.tokens, id, 'token_id').state = 'revoked'
+  one(w.tokens, id, 'token_id').status = 'revoked'
   return undefined
 })
 on('post', '/api/admin/tokens', ({ w, body }) => {
@@ -266,7 +270,7 @@ on('post', '/api/admin/tokens', ({ w, body }) => {
     token_id: `tok_${hex(6)}`,
     kind,
     id: body.id,
-    state: 'pending',
+    status: 'pending',
     replace: !!body.replace,
     delivery,
     created_by: 'person:p1',
@@ -306,10 +310,10 @@ on('get', '/api/admin/requests', ({ w, q }) => {
 on('post', '/api/admin/requests/{id}/approve', ({ w, id, body }) => {
   if (!/^(.*-)?7QPD$/i.test(body.fingerprint))
     throw new Fault(409, 'fingerprint-mismatch', 'this is not the fingerprint of the request', 'fingerprint')
-  return Object.assign(one(w.requests, id, 'request_id'), { state: 'approved' as const })
+  return Object.assign(one(w.requests, id, 'enrollment_request_id'), { status: 'approved' as const })
 })
 on('post', '/api/admin/requests/{id}/deny', ({ w, id }) =>
-  Object.assign(one(w.requests, id, 'request_id'), { state: 'denied' as const }),
+  Object.assign(one(w.requests, id, 'enrollment_request_id'), { status: 'denied' as const }),
 )
 on('get', '/api/admin/enrollment', enrollment)
 
@@ -340,14 +344,14 @@ on('post', '/api/admin/ca/rotations', ({ w, body }) => {
   }
 })
 on('post', '/api/admin/ca/rotations/abort', ({ w }) => {
-  w.rotation = { ...w.rotate(), state: 'aborted', ended_at: ago(0), gate: undefined }
+  w.rotation = { ...w.rotate(), status: 'aborted', ended_at: ago(0), gate: undefined }
   return w.rotation
 })
 on('post', '/api/admin/ca/rotations/resume', ({ w }) => w.rotate())
 on('get', '/api/admin/ca/bootstrap', ({ w }) => ({
   anchors: [
     { fingerprint: '3f'.repeat(32), signs: true, not_before: ago(9e6), not_after: ahead(2.6e8) },
-    ...(w.replacement?.state === 'running'
+    ...(w.replacement?.status === 'running'
       ? [{ fingerprint: 'a1'.repeat(32), signs: false, not_before: ago(95), not_after: ahead(3.1e8) }]
       : []),
   ],
@@ -368,7 +372,7 @@ on('post', '/api/admin/ca/bootstrap/replacements', ({ w, body }) => {
   }
 })
 on('post', '/api/admin/ca/bootstrap/replacements/abort', ({ w }) => {
-  w.replacement = { ...w.replace(), state: 'aborted', ended_at: ago(0), gate: undefined }
+  w.replacement = { ...w.replace(), status: 'aborted', ended_at: ago(0), gate: undefined }
   return w.replacement
 })
 
@@ -443,7 +447,7 @@ on('post', '/api/admin/keys', ({ body }) => ({
     id: 'key_3',
     name: body.name,
     scopes: body.scopes,
-    state: 'active',
+    status: 'active' as const,
     declared: false,
     created_by: 'person:p1',
     created_at: ago(0),
@@ -452,7 +456,7 @@ on('post', '/api/admin/keys', ({ body }) => ({
   secret: `zta_${hex(20)}`,
 }))
 on('delete', '/api/admin/keys/{id}', ({ w, id }) => {
-  Object.assign(one(w.keys, id), { state: 'revoked', revoked_at: ago(0) })
+  Object.assign(one(w.keys, id), { status: 'revoked', revoked_at: ago(0) })
   return undefined
 })
 on('post', '/api/admin/device/look', ({ body }) => {

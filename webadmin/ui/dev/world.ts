@@ -41,6 +41,10 @@ function common(kind: Kind, i: number, id: string) {
         }
       : { serial: '', authority_id: '' },
     remote_address: online ? `203.0.113.${i % 250}:${40_000 + (i % 20_000)}` : '',
+    name: '',
+    labels: {},
+    notes: '',
+    revision: 1,
   }
 }
 
@@ -62,7 +66,7 @@ export function makeConnector(i: number, id: string): S['Connector'] {
     refusal: i === 6 ? 'older than the policy in use: revision 4 is not above 9' : undefined,
     stream_since: m.status === 'ONLINE' ? ago(60 + ((i * 131) % 900_000)) : undefined,
     policy_revision: 118,
-    network: `net-${cities[i % 8]}`,
+    network_id: `net-${cities[i % 8]}`,
   }
 }
 
@@ -89,12 +93,12 @@ export function makeTunneler(i: number, id: string, at?: S['Connector']): S['Tun
   }
 }
 
-function makeToken(i: number, state: S['Token']['state']): S['Token'] {
+function makeToken(i: number, state: S['Token']['status']): S['Token'] {
   return {
     token_id: `tok_${String(i).padStart(4, '0')}k3n9f2`,
     kind: i % 2 ? 'tunneler' : 'connector',
     id: i % 2 ? `tunneler-${String(i + 10_001).padStart(5, '0')}` : `connector-new-${i}`,
-    state,
+    status: state,
     replace: i === 2,
     source_cidr: i % 3 ? undefined : '10.20.0.0/16',
     delivery: (['plain', 'sealed', 'claim'] as const)[i % 3] ?? 'plain',
@@ -106,9 +110,9 @@ function makeToken(i: number, state: S['Token']['state']): S['Token'] {
   }
 }
 
-function makeRequest(i: number, state: S['Request']['state']): S['Request'] {
+function makeRequest(i: number, state: S['Request']['status']): S['Request'] {
   return {
-    request_id: `req_${i}8f2c`,
+    enrollment_request_id: `req_${i}8f2c`,
     kind: i % 2 ? 'tunneler' : 'connector',
     id: i % 2 ? 'tunneler-grace' : 'connector-lab-01',
     code: ['KQ4T-9MZX', 'B7PD-2WHJ', 'ZZ31-AA90'][i] ?? '',
@@ -120,7 +124,7 @@ function makeRequest(i: number, state: S['Request']['state']): S['Request'] {
     ephemeral: false,
     second_role: false,
     mismatches: 0,
-    state,
+    status: state,
     hostname: i % 2 ? 'grace-thinkpad' : 'lab-gw-1',
     source: `198.51.100.${i + 7}`,
     created_at: ago(95 + i * 40),
@@ -192,7 +196,7 @@ const key = (id: string, name: string, scopes: string[], more: Partial<S['Key']>
   id,
   name,
   scopes,
-  state: 'active',
+  status: 'active' as const,
   declared: false,
   created_by: 'person:p2',
   created_at: ago(1e6),
@@ -200,7 +204,7 @@ const key = (id: string, name: string, scopes: string[], more: Partial<S['Key']>
   ...more,
 })
 
-const states: S['Token']['state'][] = [
+const states: S['Token']['status'][] = [
   'pending',
   'pending',
   'redeemed',
@@ -283,9 +287,10 @@ export class World {
       key('key_2', 'siem export', ['audit:read'], { expires_at: ahead(3e5) }),
     ]
     this.networks = cities.map((c) => ({
+      revision: 1,
       id: `net-${c}`,
       name: `Office ${c.toUpperCase()}`,
-      connectors: count(this.connectors.filter((m) => m.network === `net-${c}`)),
+      connectors: count(this.connectors.filter((m) => m.network_id === `net-${c}`)),
     }))
   }
 
@@ -295,8 +300,8 @@ export class World {
 
   authorities(): S['Authority'][] {
     const all = [
-      { id: active, state: 'active', trusted: true, tainted: false, expires_at: ahead(19 * 3600) },
-      { id: next, state: 'old', trusted: true, tainted: false, expires_at: ahead(7 * 3600) },
+      { id: active, status: 'active' as const, trusted: true, tainted: false, expires_at: ahead(19 * 3600) },
+      { id: next, status: 'old' as const, trusted: true, tainted: false, expires_at: ahead(7 * 3600) },
     ]
     return this.connectors.length ? all : all.slice(0, 1)
   }
@@ -304,7 +309,7 @@ export class World {
   rotate() {
     this.rotation = {
       id: 'rot_1',
-      state: 'running',
+      status: 'running',
       phase: 'prepared',
       replaces: [active],
       emergency: false,
@@ -334,7 +339,7 @@ export class World {
   replace() {
     this.replacement = {
       id: 'boot_4f2a',
-      state: 'running',
+      status: 'running',
       phase: 'prepared',
       old: '3f'.repeat(32),
       new: 'a1'.repeat(32),
@@ -356,7 +361,7 @@ export class World {
 
   /** A host presents a token. */
   redeem(token: S['Token'], host = 'host-009999') {
-    Object.assign(token, { state: 'redeemed', redeemed_at: ago(0), host_id: host })
+    Object.assign(token, { status: 'redeemed', redeemed_at: ago(0), host_id: host })
     this.emit('token', token.token_id)
   }
 

@@ -355,7 +355,13 @@ export interface paths {
         delete: operations["revokeConnector"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change what operators say of a connector
+         * @description A JSON merge patch: a field that is absent stays as it is, and null takes its value away. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updateConnector"];
         trace?: never;
     };
     "/api/admin/device/approve": {
@@ -501,7 +507,13 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change what operators say of a host
+         * @description A JSON merge patch: a field that is absent stays as it is, and null takes its value away. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updateHost"];
         trace?: never;
     };
     "/api/admin/keys": {
@@ -539,7 +551,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show one API key, also an expired or revoked one
+         * @description Needs the permission `keys:manage`.
+         */
+        get: operations["getKey"];
         put?: never;
         post?: never;
         /**
@@ -549,7 +565,15 @@ export interface paths {
         delete: operations["revokeKey"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change the name or the scopes of an API key
+         * @description A JSON merge patch. The key gets no scope that you, or whoever created it, do not have. Keys that it created and that may do more than it may now are revoked.
+         *
+         *     Needs the permission `keys:manage`.
+         *
+         *     A person must have signed in again within the last five minutes.
+         */
+        patch: operations["updateKey"];
         trace?: never;
     };
     "/api/admin/logins": {
@@ -719,11 +743,49 @@ export interface paths {
          */
         get: operations["listNetworks"];
         put?: never;
-        post?: never;
+        /**
+         * Create a network
+         * @description It has no connectors; PATCH /connectors/{id} with network_id moves one there. Tunnelers keep sessions with two connectors of each network.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        post: operations["createNetwork"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/admin/networks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one network
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["getNetwork"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a network that has no connectors
+         * @description With connectors in it the reply is 409, and in_use_by has the first of them. Connectors that were revoked do not count. The default network stays.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        delete: operations["deleteNetwork"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a network; its id stays
+         * @description A JSON merge patch. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updateNetwork"];
         trace?: never;
     };
     "/api/admin/oauth/device_authorization": {
@@ -847,7 +909,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show one person
+         * @description Needs the permission `people:manage`.
+         */
+        get: operations["getPerson"];
         put?: never;
         post?: never;
         /**
@@ -974,6 +1040,28 @@ export interface paths {
          * @description Needs the permission `requests:decide`.
          */
         post: operations["denyRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/revocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke the access of all members with a label
+         * @description First with dry_run, which says who would be revoked; then with expect, the total of the dry run, and confirm, which must be "revoke". All are revoked together or none: if the number has changed meanwhile the reply is 409.
+         *
+         *     Needs the permission `members:revoke`.
+         */
+        post: operations["revokeByLabel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1125,7 +1213,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show one session
+         * @description Needs the permission `people:manage`.
+         */
+        get: operations["getSessionByID"];
         put?: never;
         post?: never;
         /**
@@ -1239,7 +1331,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show one enrollment token
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["getToken"];
         put?: never;
         post?: never;
         /**
@@ -1295,7 +1391,13 @@ export interface paths {
         delete: operations["revokeTunneler"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change what operators say of a tunneler
+         * @description A JSON merge patch: a field that is absent stays as it is, and null takes its value away. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updateTunneler"];
         trace?: never;
     };
     "/api/admin/whoami": {
@@ -1593,10 +1695,11 @@ export interface components {
             /** @example 4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11 */
             id: string;
             /**
-             * @description State is active, prepared, old or, where this SPIRE server does not say, other: another server's, or one that it has forgotten.
+             * @description Status is active, prepared, old or, where this SPIRE server does not say, other: another server's, or one that it has forgotten.
              * @example active
+             * @enum {string}
              */
-            state: string;
+            status: "active" | "prepared" | "old" | "other";
             /** @example false */
             tainted: boolean;
             /**
@@ -1696,11 +1799,11 @@ export interface components {
             /** @example person:per_0123456789abcdef */
             started_by: string;
             /**
-             * @description State is running, done or aborted.
+             * @description Status is running, done or aborted.
              * @example running
              * @enum {string}
              */
-            state: "running" | "done" | "aborted";
+            status: "running" | "done" | "aborted";
         };
         /** @description BootstrapRequest asks for a replacement: POST /ca/bootstrap/replacements. */
         BootstrapRequest: {
@@ -1714,6 +1817,78 @@ export interface components {
              * @example true
              */
             dry_run?: boolean;
+        };
+        /** @description BulkOfMember is what became of one member. */
+        BulkOfMember: {
+            /** @example 6f1ed002ab5595859014ebf0951522d9 */
+            host_id: string;
+            /** @example connector-local-01 */
+            id: string;
+            /**
+             * @example connector
+             * @enum {string}
+             */
+            kind: "connector" | "tunneler";
+            /** @example Ada Lovelace */
+            name: string;
+            /**
+             * @description Reason says why it was kept.
+             * @example
+             */
+            reason?: string;
+            /**
+             * @description Result is "would be revoked" of a dry run.
+             * @example would be revoked
+             * @enum {string}
+             */
+            result: "would be revoked" | "revoked" | "kept";
+        };
+        /** @description BulkRevocation revokes the members with a label: POST /revocations. */
+        BulkRevocation: {
+            /**
+             * @example revoke
+             * @enum {string}
+             */
+            confirm?: "revoke";
+            /**
+             * @description DryRun only says who would be revoked.
+             * @example true
+             */
+            dry_run?: boolean;
+            /**
+             * Format: int64
+             * @description Expect is the total of the dry run, and Confirm is "revoke". A dry run needs neither.
+             * @example 1
+             */
+            expect?: number;
+            /**
+             * @description Kind is absent for both.
+             * @example connector
+             * @enum {string}
+             */
+            kind?: "connector" | "tunneler";
+            /**
+             * @description Label is one label or several with commas between them, which a member must all have.
+             * @example env=test
+             */
+            label: string;
+        };
+        /** @description BulkRevoked is the reply to a BulkRevocation. All were revoked together, or none. */
+        BulkRevoked: {
+            /** @example true */
+            dry_run: boolean;
+            members: components["schemas"]["BulkOfMember"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
+            revoked: number;
+            /**
+             * Format: int64
+             * @description Total are all members with the label, Revoked those whose access ended now.
+             * @example 1
+             */
+            total: number;
         };
         /** @description CA is the reply to GET /ca: the authorities of the trust domain and the rotation that runs, or ran last. */
         CA: {
@@ -1746,6 +1921,28 @@ export interface components {
             role?: string;
             /** @example mycorp.internal */
             trust_domain: string;
+        };
+        /** @description Change changes a tunneler or a host: PATCH /tunnelers/{id} and PATCH /hosts/{id}. A field that is absent stays as it is, and null takes its value away. */
+        Change: {
+            /**
+             * @description Labels are set; one that is null is taken away, and others stay.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            /** @example Gateway of the Berlin office */
+            name?: string | null;
+            /** @example in the rack by the door */
+            notes?: string | null;
+            /**
+             * Format: int64
+             * @description Revision must be the present one; absent takes any.
+             * @example 1
+             */
+            revision?: number;
         };
         /** @description ClaimOpening opens a claim link: POST /claims/:code, with an empty object. */
         ClaimOpening: Record<string, never>;
@@ -1810,16 +2007,23 @@ export interface components {
             host_id: string;
             /** @example connector-local-01 */
             id: string;
+            labels: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
              */
             last_seen?: string;
+            /** @example Ada Lovelace */
+            name: string;
             /**
-             * @description Network is the id of the network it belongs to.
+             * @description NetworkID is the network that it belongs to.
              * @example default
              */
-            network: string;
+            network_id: string;
+            /** @example in the rack by the door */
+            notes: string;
             /**
              * Format: int64
              * @example 42
@@ -1835,6 +2039,12 @@ export interface components {
             /** @example 192.0.2.7:41234 */
             remote_address: string;
             /**
+             * Format: int64
+             * @description Revision grows with each change of these.
+             * @example 1
+             */
+            revision: number;
+            /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
              */
@@ -1845,7 +2055,7 @@ export interface components {
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE";
+            status: "ONLINE" | "OFFLINE" | "REVOKED";
             /**
              * Format: date-time
              * @description StreamSince is when its open control stream started; absent when OFFLINE.
@@ -1855,6 +2065,33 @@ export interface components {
             svid: components["schemas"]["SVID"];
             /** @example v1.2.3 */
             version: string;
+        };
+        /** @description ConnectorChange changes a connector: PATCH /connectors/{id}. A field that is absent stays as it is, and null takes its value away. */
+        ConnectorChange: {
+            /**
+             * @description Labels are set; one that is null is taken away, and others stay.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            /** @example Gateway of the Berlin office */
+            name?: string | null;
+            /**
+             * @description NetworkID moves the connector: tunnelers learn it at once.
+             * @example default
+             */
+            network_id?: string;
+            /** @example in the rack by the door */
+            notes?: string | null;
+            /**
+             * Format: int64
+             * @description Revision must be the present one; absent takes any.
+             * @example 1
+             */
+            revision?: number;
         };
         /** @description ConnectorList is one page of GET /connectors. Total counts all pages. */
         ConnectorList: {
@@ -2031,7 +2268,7 @@ export interface components {
             /** @example mycorp.internal */
             trust_domain: string;
         };
-        /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, token, request, rotation, audit, person or key; or reset, when events were lost and everything must be read again. */
+        /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, network, token, request, rotation, audit, person or key; or reset, when events were lost and everything must be read again. */
         Event: {
             /**
              * Format: date-time
@@ -2125,6 +2362,9 @@ export interface components {
             hostname: string;
             /** @example 6f1ed002ab5595859014ebf0951522d9 */
             id: string;
+            labels: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
@@ -2132,6 +2372,16 @@ export interface components {
             last_seen?: string;
             /** @description Members are the connectors and tunnelers on it, revoked ones too. */
             members: components["schemas"]["HostMember"][];
+            /** @example Ada Lovelace */
+            name: string;
+            /** @example in the rack by the door */
+            notes: string;
+            /**
+             * Format: int64
+             * @description Revision grows with each change of these.
+             * @example 1
+             */
+            revision: number;
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
@@ -2142,7 +2392,7 @@ export interface components {
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE";
+            status: "ONLINE" | "OFFLINE" | "REVOKED";
         };
         /** @description HostList is one page of GET /hosts. Total counts all pages. */
         HostList: {
@@ -2173,7 +2423,7 @@ export interface components {
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE";
+            status: "ONLINE" | "OFFLINE" | "REVOKED";
         };
         /** @description IdentityBudget is half to whole SVID TTL, and 30 s. */
         IdentityBudget: {
@@ -2258,10 +2508,17 @@ export interface components {
             revoked_at?: string;
             scopes: string[];
             /**
-             * @description active, expired or revoked
              * @example active
+             * @enum {string}
              */
-            state: string;
+            status: "active" | "expired" | "revoked";
+        };
+        /** @description KeyChange changes an API key: PATCH /keys/{id}. A field that is absent stays as it is. */
+        KeyChange: {
+            /** @example Ada Lovelace */
+            name?: string;
+            /** @description Scopes are all that it has from now on. */
+            scopes?: string[];
         };
         /** @description KeyList is one page of GET /keys, newest first. */
         KeyList: {
@@ -2299,6 +2556,23 @@ export interface components {
             id: string;
             /** @example Office */
             name: string;
+            /**
+             * Format: int64
+             * @description grows with each change
+             * @example 1
+             */
+            revision: number;
+        };
+        /** @description NetworkChange renames a network: PATCH /networks/{id}. */
+        NetworkChange: {
+            /** @example Ada Lovelace */
+            name?: string;
+            /**
+             * Format: int64
+             * @description Revision must be the present one; absent takes any.
+             * @example 1
+             */
+            revision?: number;
         };
         /** @description NetworkList is one page of GET /networks. Total counts all pages. */
         NetworkList: {
@@ -2310,6 +2584,19 @@ export interface components {
              * @example 1
              */
             total: number;
+        };
+        /** @description NetworkRequest creates a network: POST /networks. */
+        NetworkRequest: {
+            /**
+             * @description ID has a-z, 0-9 and -, and does not change any more.
+             * @example berlin
+             */
+            id: string;
+            /**
+             * @description Name is the id when it is absent.
+             * @example Berlin office
+             */
+            name?: string;
         };
         /** @description OIDCState says whether there is an identity provider to sign in with. */
         OIDCState: {
@@ -2465,6 +2752,8 @@ export interface components {
              * @example ttl
              */
             field?: string;
+            /** @description InUseBy are the first things that are still in what was to be deleted. */
+            in_use_by?: string[];
             /** @example 8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e */
             request_id: string;
             /**
@@ -2518,6 +2807,11 @@ export interface components {
              * @example 2030-01-02T15:04:05Z
              */
             enrolled_at?: string;
+            /**
+             * @description EnrollmentRequestID names it in paths. A request_id is that of a call of the API.
+             * @example req_0123456789abcdef0123456789abcdef
+             */
+            enrollment_request_id: string;
             /** @example false */
             ephemeral: boolean;
             /**
@@ -2534,7 +2828,10 @@ export interface components {
             host_id?: string;
             /** @example desk */
             hostname: string;
-            /** @example connector-local-01 */
+            /**
+             * @description ID is the one that the host asks for.
+             * @example connector-local-01
+             */
             id: string;
             /**
              * @example connector
@@ -2552,8 +2849,6 @@ export interface components {
              * @example 1
              */
             mismatches: number;
-            /** @example req_0123456789abcdef0123456789abcdef */
-            request_id: string;
             /**
              * @description of a host that is enrolled already
              * @example false
@@ -2568,7 +2863,7 @@ export interface components {
              * @example pending
              * @enum {string}
              */
-            state: "pending" | "approved" | "enrolled" | "denied" | "withdrawn" | "expired";
+            status: "pending" | "approved" | "enrolled" | "denied" | "withdrawn" | "expired";
             /** @example grpcconnector.service */
             systemd_unit?: string;
             /** @example tok_0123456789abcdef */
@@ -2668,8 +2963,11 @@ export interface components {
             started_at: string;
             /** @example person:per_0123456789abcdef */
             started_by: string;
-            /** @example running */
-            state: string;
+            /**
+             * @example running
+             * @enum {string}
+             */
+            status: "running" | "paused" | "done" | "aborted" | "overtaken";
         };
         /** @description RotationPhase is a phase that was entered. */
         RotationPhase: {
@@ -3059,7 +3357,7 @@ export interface components {
              * @example pending
              * @enum {string}
              */
-            state: "pending" | "redeemed" | "expired" | "revoked";
+            status: "pending" | "redeemed" | "expired" | "revoked";
             /** @example tok_0123456789abcdef */
             token_id: string;
         };
@@ -3137,11 +3435,18 @@ export interface components {
             host_id: string;
             /** @example connector-local-01 */
             id: string;
+            labels: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
              */
             last_seen?: string;
+            /** @example Ada Lovelace */
+            name: string;
+            /** @example in the rack by the door */
+            notes: string;
             /** @example 192.0.2.7:41234 */
             remote_address: string;
             /**
@@ -3149,6 +3454,12 @@ export interface components {
              * @example spiffe://mycorp.internal/connector/connector-local-01
              */
             reported_by?: string;
+            /**
+             * Format: int64
+             * @description Revision grows with each change of these.
+             * @example 1
+             */
+            revision: number;
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
@@ -3168,7 +3479,7 @@ export interface components {
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE";
+            status: "ONLINE" | "OFFLINE" | "REVOKED";
             svid: components["schemas"]["SVID"];
             /** @example v1.2.3 */
             version: string;
@@ -3264,6 +3575,20 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /**
+         * @description * `exists`: There is an object with this id. Choose another id, or change the object that is there.
+         *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        ExistsOrLimitOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description * `forbidden`: The caller is known and does not have the permission of the operation. Use a key with this scope, or ask an owner for a role that has the permission. */
         Forbidden: {
             headers: {
@@ -3338,6 +3663,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description * `in-use`: The network has connectors, or is the default one. Move or revoke what `in_use_by` lists; it has the first 20. */
+        InUse: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description * `internal`: Something failed that the caller cannot correct. The log of the controller has the reason. Look for the request id in the controller's log. Repeat the request later; a POST only with its Idempotency-Key. */
         Internal: {
             headers: {
@@ -3380,6 +3715,20 @@ export interface components {
          *     * `idempotency-replayed`: The first request with this Idempotency-Key was carried out, and its reply contained a secret, which is not kept. `resource` is the id of what it created. Without its secret, revoke that and create another.
          */
         LastOwnerOrPersonStateOrDeclaredOrIdempotencyInterruptedOrIdempotencyReplayed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
+         *     * `count`: A bulk revocation is for another number of members than the dry run has shown. Look at them again with `dry_run`. Nobody was revoked.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        LimitOrCountOrIdempotencyInterrupted: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -3476,6 +3825,42 @@ export interface components {
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          */
         RequestDecidedOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision. */
+        Revision: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
+         *     * `revoked`: The member, host or API key was revoked, or the key has expired. Enroll it again, or create another key.
+         */
+        RevisionOrRevoked: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `revoked`: The member, host or API key was revoked, or the key has expired. Enroll it again, or create another key.
+         *     * `declared`: The configuration of the controller declares the owner or the key, and alone changes it. Change the configuration and restart the controller.
+         */
+        RevokedOrDeclared: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4184,7 +4569,7 @@ export interface operations {
                      *         {
                      *           "expires_at": "2030-01-02T15:04:05Z",
                      *           "id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
-                     *           "state": "active",
+                     *           "status": "active",
                      *           "tainted": false,
                      *           "trusted": false
                      *         }
@@ -4248,7 +4633,7 @@ export interface operations {
                      *         ],
                      *         "started_at": "2030-01-02T15:04:05Z",
                      *         "started_by": "person:per_0123456789abcdef",
-                     *         "state": "running"
+                     *         "status": "running"
                      *       }
                      *     }
                      */
@@ -4313,7 +4698,7 @@ export interface operations {
                      *         ],
                      *         "started_at": "2030-01-02T15:04:05Z",
                      *         "started_by": "person:per_0123456789abcdef",
-                     *         "state": "running"
+                     *         "status": "running"
                      *       }
                      *     }
                      */
@@ -4412,7 +4797,7 @@ export interface operations {
                      *       ],
                      *       "started_at": "2030-01-02T15:04:05Z",
                      *       "started_by": "person:per_0123456789abcdef",
-                     *       "state": "running"
+                     *       "status": "running"
                      *     }
                      */
                     "application/json": components["schemas"]["BootstrapReplacement"];
@@ -4478,7 +4863,7 @@ export interface operations {
                      *       ],
                      *       "started_at": "2030-01-02T15:04:05Z",
                      *       "started_by": "person:per_0123456789abcdef",
-                     *       "state": "running"
+                     *       "status": "running"
                      *     }
                      */
                     "application/json": components["schemas"]["BootstrapReplacement"];
@@ -4593,7 +4978,7 @@ export interface operations {
                      *       ],
                      *       "started_at": "2030-01-02T15:04:05Z",
                      *       "started_by": "person:per_0123456789abcdef",
-                     *       "state": "running"
+                     *       "status": "running"
                      *     }
                      */
                     "application/json": components["schemas"]["Rotation"];
@@ -4670,7 +5055,7 @@ export interface operations {
                      *       ],
                      *       "started_at": "2030-01-02T15:04:05Z",
                      *       "started_by": "person:per_0123456789abcdef",
-                     *       "state": "running"
+                     *       "status": "running"
                      *     }
                      */
                     "application/json": components["schemas"]["Rotation"];
@@ -4755,7 +5140,7 @@ export interface operations {
                      *       ],
                      *       "started_at": "2030-01-02T15:04:05Z",
                      *       "started_by": "person:per_0123456789abcdef",
-                     *       "state": "running"
+                     *       "status": "running"
                      *     }
                      */
                     "application/json": components["schemas"]["Rotation"];
@@ -4855,17 +5240,17 @@ export interface operations {
                  * @description only items with this status
                  * @example ONLINE
                  */
-                status?: "ONLINE" | "OFFLINE";
+                status?: "ONLINE" | "OFFLINE" | "REVOKED";
                 /**
                  * @description only items in which this text occurs, in upper or lower case
                  * @example local
                  */
                 q?: components["parameters"]["Search"];
                 /**
-                 * @description also members whose access was revoked
-                 * @example revoked
+                 * @description only items with this label, such as env=prod; of several with commas between them, each item has all
+                 * @example env=prod
                  */
-                include?: "revoked";
+                label?: string;
             };
             header?: {
                 /**
@@ -4899,11 +5284,17 @@ export interface operations {
                      *           "enrolled_at": "2030-01-02T15:04:05Z",
                      *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
                      *           "id": "connector-local-01",
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
                      *           "last_seen": "2030-01-02T15:04:05Z",
-                     *           "network": "default",
+                     *           "name": "Ada Lovelace",
+                     *           "network_id": "default",
+                     *           "notes": "in the rack by the door",
                      *           "policy_revision": 42,
                      *           "private_ip": "10.0.0.5",
                      *           "remote_address": "192.0.2.7:41234",
+                     *           "revision": 1,
                      *           "spiffe_id": "spiffe://mycorp.internal/connector/connector-local-01",
                      *           "status": "ONLINE",
                      *           "stream_since": "2030-01-02T15:04:05Z",
@@ -4972,11 +5363,17 @@ export interface operations {
                      *       "enrolled_at": "2030-01-02T15:04:05Z",
                      *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
                      *       "id": "connector-local-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
                      *       "last_seen": "2030-01-02T15:04:05Z",
-                     *       "network": "default",
+                     *       "name": "Ada Lovelace",
+                     *       "network_id": "default",
+                     *       "notes": "in the rack by the door",
                      *       "policy_revision": 42,
                      *       "private_ip": "10.0.0.5",
                      *       "remote_address": "192.0.2.7:41234",
+                     *       "revision": 1,
                      *       "spiffe_id": "spiffe://mycorp.internal/connector/connector-local-01",
                      *       "status": "ONLINE",
                      *       "stream_since": "2030-01-02T15:04:05Z",
@@ -5028,6 +5425,85 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateConnector: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the connector
+                 * @example connector-local-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Gateway of the Berlin office"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConnectorChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "addresses": [
+                     *         "10.0.0.5:9443"
+                     *       ],
+                     *       "cloned": false,
+                     *       "contested": false,
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "id": "connector-local-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "name": "Ada Lovelace",
+                     *       "network_id": "default",
+                     *       "notes": "in the rack by the door",
+                     *       "policy_revision": 42,
+                     *       "private_ip": "10.0.0.5",
+                     *       "remote_address": "192.0.2.7:41234",
+                     *       "revision": 1,
+                     *       "spiffe_id": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *       "status": "ONLINE",
+                     *       "stream_since": "2030-01-02T15:04:05Z",
+                     *       "svid": {
+                     *         "authority_id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *         "not_after": "2030-01-02T15:04:05Z",
+                     *         "serial": "5f0c3a9b"
+                     *       },
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Connector"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RevisionOrRevoked"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -5270,17 +5746,17 @@ export interface operations {
                  * @description only items with this status
                  * @example ONLINE
                  */
-                status?: "ONLINE" | "OFFLINE";
+                status?: "ONLINE" | "OFFLINE" | "REVOKED";
                 /**
                  * @description only items in which this text occurs, in upper or lower case
                  * @example local
                  */
                 q?: components["parameters"]["Search"];
                 /**
-                 * @description also hosts that were revoked
-                 * @example revoked
+                 * @description only items with this label, such as env=prod; of several with commas between them, each item has all
+                 * @example env=prod
                  */
-                include?: "revoked";
+                label?: string;
             };
             header?: {
                 /**
@@ -5311,6 +5787,9 @@ export interface operations {
                      *           "ephemeral": false,
                      *           "hostname": "desk",
                      *           "id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
                      *           "last_seen": "2030-01-02T15:04:05Z",
                      *           "members": [
                      *             {
@@ -5319,6 +5798,9 @@ export interface operations {
                      *               "status": "ONLINE"
                      *             }
                      *           ],
+                     *           "name": "Ada Lovelace",
+                     *           "notes": "in the rack by the door",
+                     *           "revision": 1,
                      *           "status": "ONLINE"
                      *         }
                      *       ],
@@ -5376,6 +5858,9 @@ export interface operations {
                      *       "ephemeral": false,
                      *       "hostname": "desk",
                      *       "id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
                      *       "last_seen": "2030-01-02T15:04:05Z",
                      *       "members": [
                      *         {
@@ -5384,6 +5869,9 @@ export interface operations {
                      *           "status": "ONLINE"
                      *         }
                      *       ],
+                     *       "name": "Ada Lovelace",
+                     *       "notes": "in the rack by the door",
+                     *       "revision": 1,
                      *       "status": "ONLINE"
                      *     }
                      */
@@ -5394,6 +5882,77 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateHost: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the host
+                 * @example 6f1ed002ab5595859014ebf0951522d9
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Gateway of the Berlin office"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Change"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "agent_id": "spiffe://mycorp.internal/spire/agent/x509pop/6f1ed002ab5595859014ebf0951522d9",
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "ephemeral": false,
+                     *       "hostname": "desk",
+                     *       "id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "members": [
+                     *         {
+                     *           "id": "connector-local-01",
+                     *           "kind": "connector",
+                     *           "status": "ONLINE"
+                     *         }
+                     *       ],
+                     *       "name": "Ada Lovelace",
+                     *       "notes": "in the rack by the door",
+                     *       "revision": 1,
+                     *       "status": "ONLINE"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Host"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RevisionOrRevoked"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -5448,7 +6007,7 @@ export interface operations {
                      *           "scopes": [
                      *             "fleet:read"
                      *           ],
-                     *           "state": "active"
+                     *           "status": "active"
                      *         }
                      *       ],
                      *       "next_page_token": "",
@@ -5524,7 +6083,7 @@ export interface operations {
                      *         "scopes": [
                      *           "fleet:read"
                      *         ],
-                     *         "state": "active"
+                     *         "status": "active"
                      *       },
                      *       "secret": "zta_EXAMPLE"
                      *     }
@@ -5540,6 +6099,56 @@ export interface operations {
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the `id` of the object
+                 * @example key_0123456789abcdef
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "created_by": "person:per_0123456789abcdef",
+                     *       "declared": false,
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "id": "key_0123456789abcdef",
+                     *       "last_used_at": "2030-01-02T15:04:05Z",
+                     *       "name": "deploy",
+                     *       "scopes": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "status": "active"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Timeout"];
@@ -5573,6 +6182,64 @@ export interface operations {
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Declared"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the `id` of the object
+                 * @example key_0123456789abcdef
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["KeyChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "created_by": "person:per_0123456789abcdef",
+                     *       "declared": false,
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "id": "key_0123456789abcdef",
+                     *       "last_used_at": "2030-01-02T15:04:05Z",
+                     *       "name": "deploy",
+                     *       "scopes": [
+                     *         "fleet:read"
+                     *       ],
+                     *       "status": "active"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrStepUpRequiredOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RevokedOrDeclared"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -6033,7 +6700,8 @@ export interface operations {
                      *           },
                      *           "created_at": "2030-01-02T15:04:05Z",
                      *           "id": "default",
-                     *           "name": "Office"
+                     *           "name": "Office",
+                     *           "revision": 1
                      *         }
                      *       ],
                      *       "next_page_token": "",
@@ -6055,6 +6723,206 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    createNetwork: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": "berlin",
+                 *       "name": "Berlin office"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NetworkRequest"];
+            };
+        };
+        responses: {
+            /** @description It is created. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "connectors": {
+                     *         "offline": 0,
+                     *         "online": 1,
+                     *         "total": 1
+                     *       },
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "id": "default",
+                     *       "name": "Office",
+                     *       "revision": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Network"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["ExistsOrLimitOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getNetwork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the network
+                 * @example default
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "connectors": {
+                     *         "offline": 0,
+                     *         "online": 1,
+                     *         "total": 1
+                     *       },
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "id": "default",
+                     *       "name": "Office",
+                     *       "revision": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Network"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    deleteNetwork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the network
+                 * @example default
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. There is no body. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InUse"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateNetwork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the network
+                 * @example default
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["NetworkChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "connectors": {
+                     *         "offline": 0,
+                     *         "online": 1,
+                     *         "total": 1
+                     *       },
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "id": "default",
+                     *       "name": "Office",
+                     *       "revision": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Network"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Revision"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -6364,6 +7232,56 @@ export interface operations {
             503: components["responses"]["Timeout"];
         };
     };
+    getPerson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the `id` of the object
+                 * @example per_0123456789abcdef
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "declared": false,
+                     *       "disabled": false,
+                     *       "email": "ada@example.com",
+                     *       "id": "per_0123456789abcdef",
+                     *       "invited": false,
+                     *       "last_sign_in_at": "2030-01-02T15:04:05Z",
+                     *       "name": "Ada Lovelace",
+                     *       "oidc": false,
+                     *       "role": "operator",
+                     *       "totp": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Person"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     deletePerson: {
         parameters: {
             query?: {
@@ -6596,6 +7514,7 @@ export interface operations {
                      *           "decided_at": "2030-01-02T15:04:05Z",
                      *           "decided_by": "person:per_0123456789abcdef",
                      *           "enrolled_at": "2030-01-02T15:04:05Z",
+                     *           "enrollment_request_id": "req_0123456789abcdef0123456789abcdef",
                      *           "ephemeral": false,
                      *           "expires_at": "2030-01-02T15:04:05Z",
                      *           "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
@@ -6605,10 +7524,9 @@ export interface operations {
                      *           "kind": "connector",
                      *           "live_id": false,
                      *           "mismatches": 1,
-                     *           "request_id": "req_0123456789abcdef0123456789abcdef",
                      *           "second_role": false,
                      *           "source": "192.0.2.7",
-                     *           "state": "pending",
+                     *           "status": "pending",
                      *           "systemd_unit": "grpcconnector.service",
                      *           "token_id": "tok_0123456789abcdef",
                      *           "uid": 998,
@@ -6669,6 +7587,7 @@ export interface operations {
                      *       "decided_at": "2030-01-02T15:04:05Z",
                      *       "decided_by": "person:per_0123456789abcdef",
                      *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "enrollment_request_id": "req_0123456789abcdef0123456789abcdef",
                      *       "ephemeral": false,
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
@@ -6678,10 +7597,9 @@ export interface operations {
                      *       "kind": "connector",
                      *       "live_id": false,
                      *       "mismatches": 1,
-                     *       "request_id": "req_0123456789abcdef0123456789abcdef",
                      *       "second_role": false,
                      *       "source": "192.0.2.7",
-                     *       "state": "pending",
+                     *       "status": "pending",
                      *       "systemd_unit": "grpcconnector.service",
                      *       "token_id": "tok_0123456789abcdef",
                      *       "uid": 998,
@@ -6747,6 +7665,7 @@ export interface operations {
                      *       "decided_at": "2030-01-02T15:04:05Z",
                      *       "decided_by": "person:per_0123456789abcdef",
                      *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "enrollment_request_id": "req_0123456789abcdef0123456789abcdef",
                      *       "ephemeral": false,
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
@@ -6756,10 +7675,9 @@ export interface operations {
                      *       "kind": "connector",
                      *       "live_id": false,
                      *       "mismatches": 1,
-                     *       "request_id": "req_0123456789abcdef0123456789abcdef",
                      *       "second_role": false,
                      *       "source": "192.0.2.7",
-                     *       "state": "pending",
+                     *       "status": "pending",
                      *       "systemd_unit": "grpcconnector.service",
                      *       "token_id": "tok_0123456789abcdef",
                      *       "uid": 998,
@@ -6820,6 +7738,7 @@ export interface operations {
                      *       "decided_at": "2030-01-02T15:04:05Z",
                      *       "decided_by": "person:per_0123456789abcdef",
                      *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "enrollment_request_id": "req_0123456789abcdef0123456789abcdef",
                      *       "ephemeral": false,
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
@@ -6829,10 +7748,9 @@ export interface operations {
                      *       "kind": "connector",
                      *       "live_id": false,
                      *       "mismatches": 1,
-                     *       "request_id": "req_0123456789abcdef0123456789abcdef",
                      *       "second_role": false,
                      *       "source": "192.0.2.7",
-                     *       "state": "pending",
+                     *       "status": "pending",
                      *       "systemd_unit": "grpcconnector.service",
                      *       "token_id": "tok_0123456789abcdef",
                      *       "uid": 998,
@@ -6848,6 +7766,71 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["RequestDecidedOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    revokeByLabel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "env=test"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BulkRevocation"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "dry_run": true,
+                     *       "members": [
+                     *         {
+                     *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *           "id": "connector-local-01",
+                     *           "kind": "connector",
+                     *           "name": "Ada Lovelace",
+                     *           "reason": "",
+                     *           "result": "would be revoked"
+                     *         }
+                     *       ],
+                     *       "revoked": 1,
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkRevoked"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["LimitOrCountOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
@@ -7240,6 +8223,55 @@ export interface operations {
             503: components["responses"]["Timeout"];
         };
     };
+    getSessionByID: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the `id` of the object
+                 * @example per_0123456789abcdef
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "current": false,
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "id": "ses_0123456789abcdef",
+                     *       "last_seen_at": "2030-01-02T15:04:05Z",
+                     *       "method": "password",
+                     *       "person_email": "ada@example.com",
+                     *       "person_id": "per_0123456789abcdef",
+                     *       "source": "192.0.2.7",
+                     *       "user_agent": "Mozilla/5.0"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     endSession: {
         parameters: {
             query?: never;
@@ -7549,7 +8581,7 @@ export interface operations {
                      *           "second_open_at": "2030-01-02T15:04:05Z",
                      *           "second_open_from": "192.0.2.9",
                      *           "source_cidr": "192.0.2.0/24",
-                     *           "state": "pending",
+                     *           "status": "pending",
                      *           "token_id": "tok_0123456789abcdef"
                      *         }
                      *       ],
@@ -7647,6 +8679,61 @@ export interface operations {
             503: components["responses"]["Timeout"];
         };
     };
+    getToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the `id` of the object
+                 * @example tok_0123456789abcdef
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "created_by": "person:per_0123456789abcdef",
+                     *       "delivery": "plain",
+                     *       "expires_at": "2030-01-02T15:04:05Z",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "id": "connector-local-01",
+                     *       "kind": "connector",
+                     *       "opened_at": "2030-01-02T15:04:05Z",
+                     *       "opened_from": "192.0.2.7",
+                     *       "redeemed_at": "2030-01-02T15:04:05Z",
+                     *       "replace": false,
+                     *       "second_open_at": "2030-01-02T15:04:05Z",
+                     *       "second_open_from": "192.0.2.9",
+                     *       "source_cidr": "192.0.2.0/24",
+                     *       "status": "pending",
+                     *       "token_id": "tok_0123456789abcdef"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     revokeToken: {
         parameters: {
             query?: never;
@@ -7702,17 +8789,17 @@ export interface operations {
                  * @description only items with this status
                  * @example ONLINE
                  */
-                status?: "ONLINE" | "OFFLINE";
+                status?: "ONLINE" | "OFFLINE" | "REVOKED";
                 /**
                  * @description only items in which this text occurs, in upper or lower case
                  * @example local
                  */
                 q?: components["parameters"]["Search"];
                 /**
-                 * @description also members whose access was revoked
-                 * @example revoked
+                 * @description only items with this label, such as env=prod; of several with commas between them, each item has all
+                 * @example env=prod
                  */
-                include?: "revoked";
+                label?: string;
             };
             header?: {
                 /**
@@ -7746,9 +8833,15 @@ export interface operations {
                      *           "enrolled_at": "2030-01-02T15:04:05Z",
                      *           "host_id": "6f1ed002ab5595859014ebf0951522d9",
                      *           "id": "tunneler-laptop-01",
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
                      *           "last_seen": "2030-01-02T15:04:05Z",
+                     *           "name": "Ada Lovelace",
+                     *           "notes": "in the rack by the door",
                      *           "remote_address": "192.0.2.7:41234",
                      *           "reported_by": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *           "revision": 1,
                      *           "session_since": "2030-01-02T15:04:05Z",
                      *           "sessions": [
                      *             {
@@ -7822,9 +8915,15 @@ export interface operations {
                      *       "enrolled_at": "2030-01-02T15:04:05Z",
                      *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
                      *       "id": "tunneler-laptop-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
                      *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "name": "Ada Lovelace",
+                     *       "notes": "in the rack by the door",
                      *       "remote_address": "192.0.2.7:41234",
                      *       "reported_by": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *       "revision": 1,
                      *       "session_since": "2030-01-02T15:04:05Z",
                      *       "sessions": [
                      *         {
@@ -7885,6 +8984,90 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateTunneler: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the tunneler
+                 * @example tunneler-laptop-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Gateway of the Berlin office"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Change"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cloned": false,
+                     *       "connector_id": "connector-local-01",
+                     *       "contested": false,
+                     *       "enrolled_at": "2030-01-02T15:04:05Z",
+                     *       "host_id": "6f1ed002ab5595859014ebf0951522d9",
+                     *       "id": "tunneler-laptop-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "last_seen": "2030-01-02T15:04:05Z",
+                     *       "name": "Ada Lovelace",
+                     *       "notes": "in the rack by the door",
+                     *       "remote_address": "192.0.2.7:41234",
+                     *       "reported_by": "spiffe://mycorp.internal/connector/connector-local-01",
+                     *       "revision": 1,
+                     *       "session_since": "2030-01-02T15:04:05Z",
+                     *       "sessions": [
+                     *         {
+                     *           "connector_id": "connector-local-01",
+                     *           "last_report": "2030-01-02T15:04:05Z",
+                     *           "remote_address": "192.0.2.7:41234",
+                     *           "since": "2030-01-02T15:04:05Z",
+                     *           "version": "v1.2.3"
+                     *         }
+                     *       ],
+                     *       "spiffe_id": "spiffe://mycorp.internal/tunneler/tunneler-laptop-01",
+                     *       "status": "ONLINE",
+                     *       "svid": {
+                     *         "authority_id": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11",
+                     *         "not_after": "2030-01-02T15:04:05Z",
+                     *         "serial": "5f0c3a9b"
+                     *       },
+                     *       "version": "v1.2.3"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Tunneler"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RevisionOrRevoked"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];

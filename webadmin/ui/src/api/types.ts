@@ -28,7 +28,7 @@ export type HostMember = S['HostMember']
 export type Network = S['Network']
 
 export type Token = S['Token']
-export type TokenState = Token['state']
+export type TokenState = Token['status']
 export type TokenRequest = S['TokenRequest']
 export type Delivery = 'plain' | 'sealed' | 'claim'
 export type CreatedToken = S['CreatedToken']
@@ -66,6 +66,7 @@ export type CreatedKey = S['CreatedKey']
 export type RoleName = 'auditor' | 'operator' | 'admin' | 'owner'
 export type Permission =
   | 'fleet:read'
+  | 'fleet:write'
   | 'tokens:write'
   | 'requests:decide'
   | 'members:revoke'

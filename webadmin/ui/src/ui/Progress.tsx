@@ -24,7 +24,7 @@ export function Progress({ enrollment: { token: t, stage, error, retry }, kind, 
           state={redeemed ? 'done' : dead ? 'failed' : 'now'}
           title={dead ? `The token is ${stage}` : redeemed ? 'The host presented the token' : 'Waiting for the host'}
         >
-          {t?.state === 'pending' && (
+          {t?.status === 'pending' && (
             <>
               The token is valid for <Countdown to={t.expires_at} warn={120} />
             </>

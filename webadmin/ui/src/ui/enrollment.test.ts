@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { needsSecret, stageOf } from './enrollment'
 
-const redeemed = { state: 'redeemed', host_id: 'h2' } as const
+const redeemed = { status: 'redeemed', host_id: 'h2' } as const
 
 describe('the stage of an enrollment', () => {
   it('waits while nothing is known of the token', () => {
     expect(stageOf()).toBe('waiting')
-    expect(stageOf({ state: 'pending' })).toBe('waiting')
+    expect(stageOf({ status: 'pending' })).toBe('waiting')
   })
 
   it('is not online because of the host that the token replaces', () => {
     const old = { status: 'ONLINE', host_id: 'h1' } as const
-    expect(stageOf({ state: 'pending' }, old)).toBe('waiting')
+    expect(stageOf({ status: 'pending' }, old)).toBe('waiting')
     expect(stageOf(redeemed, old)).toBe('redeemed')
   })
 
@@ -22,8 +22,8 @@ describe('the stage of an enrollment', () => {
   })
 
   it('ends with the token', () => {
-    expect(stageOf({ state: 'expired' })).toBe('expired')
-    expect(stageOf({ state: 'revoked' })).toBe('revoked')
+    expect(stageOf({ status: 'expired' })).toBe('expired')
+    expect(stageOf({ status: 'revoked' })).toBe('revoked')
   })
 })
 

@@ -3,7 +3,7 @@ import type { Member, Token } from '@/api/types'
 /** How far the enrollment of a host has come with one token. */
 export type Stage = 'waiting' | 'redeemed' | 'online' | 'expired' | 'revoked'
 
-type Seen = Pick<Token, 'state' | 'host_id'>
+type Seen = Pick<Token, 'status' | 'host_id'>
 type Known = Pick<Member, 'status' | 'revoked_at' | 'host_id'>
 
 /**
@@ -12,8 +12,8 @@ type Known = Pick<Member, 'status' | 'revoked_at' | 'host_id'>
  * that may still be ONLINE.
  */
 export function stageOf(token?: Seen, member?: Known): Stage {
-  if (!token || token.state === 'pending') return 'waiting'
-  if (token.state !== 'redeemed') return token.state
+  if (!token || token.status === 'pending') return 'waiting'
+  if (token.status !== 'redeemed') return token.status
   const here = member?.status === 'ONLINE' && !member.revoked_at && member.host_id === token.host_id
   return here ? 'online' : 'redeemed'
 }

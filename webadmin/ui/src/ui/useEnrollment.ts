@@ -7,7 +7,7 @@ import { stageOf } from './enrollment'
 /** Follows an enrollment: its token, and then the member that it makes. */
 export function useEnrollment(tokenID: string, kind: Kind, id: string) {
   const t = useQuery(token(tokenID))
-  const m = useQuery({ ...member(kind, id), enabled: t.data?.state === 'redeemed' })
+  const m = useQuery({ ...member(kind, id), enabled: t.data?.status === 'redeemed' })
   return { token: t.data, stage: stageOf(t.data, m.data), error: t.error, retry: () => void t.refetch() }
 }
 

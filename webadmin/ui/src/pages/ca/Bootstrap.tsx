@@ -22,7 +22,7 @@ export function Bootstrap() {
   const anchors = useQuery({
     ...bootstrap,
     // Hosts follow without an event for each.
-    refetchInterval: (q) => (q.state.data?.replacement?.state === 'running' ? 1500 : false),
+    refetchInterval: (q) => (q.state.data?.replacement?.status === 'running' ? 1500 : false),
   })
   return (
     <Section
@@ -68,7 +68,7 @@ export function Bootstrap() {
 function Replacement({ ca }: { ca: BootstrapCA }) {
   const signer = ca.anchors.find((a) => a.signs)
   const r = ca.replacement
-  const running = r?.state === 'running'
+  const running = r?.status === 'running'
   return (
     <>
       {signer && <Facts of={[['Expires in', <Countdown key="end" to={signer.not_after} warn={year} />]]} />}
@@ -85,7 +85,7 @@ function Progress({ replacement: r, running }: { replacement: BootstrapReplaceme
         <Text size="sm" fw={560}>
           {running ? `Replacement in progress: ${r.phase}` : 'Last replacement'}
         </Text>
-        <Badge color={running ? 'petrol' : r.state === 'done' ? 'green' : 'red'}>{r.state}</Badge>
+        <Badge color={running ? 'petrol' : r.status === 'done' ? 'green' : 'red'}>{r.status}</Badge>
       </Group>
       {running && r.gate && <GateView gate={r.gate} label={`Hosts ready for the next step after "${r.phase}"`} />}
       <Facts

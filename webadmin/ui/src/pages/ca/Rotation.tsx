@@ -11,7 +11,7 @@ import { say } from '@/ui/say'
 import { Ago } from '@/ui/time'
 import { GateView } from './Gate'
 
-const colors: Record<Rotation['state'], string> = {
+const colors: Record<Rotation['status'], string> = {
   running: 'petrol',
   paused: 'yellow',
   done: 'green',
@@ -24,13 +24,13 @@ const afterDeadline = (what: string) =>
 
 /** The rotation that runs, or ran last. */
 export function RotationView({ rotation: r }: { rotation: Rotation }) {
-  const active = r.state === 'running' || r.state === 'paused'
+  const active = r.status === 'running' || r.status === 'paused'
   return (
     <Section
       title={active ? 'Rotation in progress' : 'Last rotation'}
       aside={
         <Group gap="xs">
-          <Badge color={colors[r.state]}>{r.state}</Badge>
+          <Badge color={colors[r.status]}>{r.status}</Badge>
           {r.emergency && <Badge color="red">emergency</Badge>}
         </Group>
       }
@@ -38,8 +38,8 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
       <Stack gap="md">
         {r.reason && (
           <Alert
-            color={r.state === 'paused' ? 'yellow' : 'gray'}
-            title={r.state === 'paused' ? 'Paused' : 'Why it ended'}
+            color={r.status === 'paused' ? 'yellow' : 'gray'}
+            title={r.status === 'paused' ? 'Paused' : 'Why it ended'}
           >
             <Text size="sm" c="var(--mantine-color-text)">
               {r.reason}
@@ -105,7 +105,7 @@ function Control({ rotation: r }: { rotation: Rotation }) {
   if (!useCan('ca:rotate')) return null
   return (
     <Group>
-      {r.state === 'paused' && (
+      {r.status === 'paused' && (
         <Button leftSection={<IconPlayerPlay size={16} />} onClick={() => setResuming(true)}>
           Resume…
         </Button>

@@ -24,7 +24,7 @@ const columns: Column<Authority>[] = [
     id: 'state',
     header: 'State',
     cell: ({ row: { original: a } }) => (
-      <State tone={tones[a.state as keyof typeof tones] ?? 'quiet'} label={a.state} hollow={a.state !== 'active'} />
+      <State tone={tones[a.status as keyof typeof tones] ?? 'quiet'} label={a.status} hollow={a.status !== 'active'} />
     ),
   },
   {
@@ -52,11 +52,11 @@ export function Page() {
   const { data, error, refetch } = useQuery({
     ...ca,
     // The progress of a rotation moves without an event for each peer.
-    refetchInterval: (q) => (q.state.data?.rotation?.state === 'running' ? 1500 : false),
+    refetchInterval: (q) => (q.state.data?.rotation?.status === 'running' ? 1500 : false),
   })
   const [wizard, setWizard] = useState(false)
   const may = useCan('ca:rotate')
-  const busy = data?.rotation?.state === 'running' || data?.rotation?.state === 'paused'
+  const busy = data?.rotation?.status === 'running' || data?.rotation?.status === 'paused'
   return (
     <>
       <PageHead

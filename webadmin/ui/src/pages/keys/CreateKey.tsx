@@ -8,12 +8,14 @@ import { Failure } from '@/ui/Failure'
 
 const permissions: { value: Permission; about: string }[] = [
   { value: 'fleet:read', about: 'see connectors, tunnelers, hosts, tokens and requests' },
+  { value: 'fleet:write', about: 'name, label and move connectors, and change networks' },
   { value: 'tokens:write', about: 'create and revoke enrollment tokens' },
   { value: 'requests:decide', about: 'approve and deny hosts' },
   { value: 'members:revoke', about: 'revoke connectors and tunnelers' },
   { value: 'ca:rotate', about: 'rotate the certificate authority' },
   { value: 'audit:read', about: 'read and export the audit log' },
   { value: 'keys:manage', about: 'create and revoke API keys' },
+  { value: 'people:manage', about: 'invite, change and remove people who have no more permissions than the key' },
   { value: 'settings:read', about: 'see the configuration' },
 ]
 

@@ -72,13 +72,13 @@ function Keys() {
       id: 'expires',
       header: 'Expires in',
       cell: ({ row: { original: k } }) =>
-        k.state !== 'active' ? k.state : k.expires_at ? <Countdown to={k.expires_at} warn={7 * 86_400} /> : 'never',
+        k.status !== 'active' ? k.status : k.expires_at ? <Countdown to={k.expires_at} warn={7 * 86_400} /> : 'never',
     },
     {
       id: 'revoke',
       header: '',
       cell: ({ row: { original: k } }) =>
-        k.state === 'active' &&
+        k.status === 'active' &&
         !k.declared && (
           <Button
             size="compact-xs"
@@ -108,7 +108,7 @@ function Keys() {
             columns={columns}
             rows={data?.keys}
             rowKey={(k) => k.id}
-            faded={(k) => k.state !== 'active'}
+            faded={(k) => k.status !== 'active'}
             empty={
               <Empty icon={IconKey} title="No key yet" action={create}>
                 Create one for automation: give it only the permissions that the program needs.

@@ -29,7 +29,7 @@ function Ask({ kind, member, close }: RevokeProps & { close: () => void }) {
   const revoke = useRevokeMember(kind)
   const on = useQuery(host(member.host_id)).data
   const all = useQuery({ ...networks, enabled: kind === 'connector' }).data
-  const network = 'network' in member ? all?.networks.find((n) => n.id === member.network) : undefined
+  const network = 'network_id' in member ? all?.networks.find((n) => n.id === member.network_id) : undefined
   return (
     <Confirm
       title={`Revoke ${kind} ${member.id}`}

@@ -9,7 +9,7 @@ const connector: Connector = {
   id: 'connector-fra-01',
   status: 'ONLINE',
   host_id: 'h1',
-  network: 'fra',
+  network_id: 'fra',
   addresses: [],
   cloned: false,
   contested: false,
@@ -19,11 +19,19 @@ const connector: Connector = {
   remote_address: '',
   spiffe_id: 'spiffe://corp.example/connector/connector-fra-01',
   svid: { serial: '1', authority_id: 'a', not_after: at },
+  name: '',
+  labels: {},
+  notes: '',
+  revision: 1,
   version: '',
 }
 const host: Host = {
   id: 'h1',
   hostname: '',
+  name: '',
+  labels: {},
+  notes: '',
+  revision: 1,
   enrolled_at: at,
   ephemeral: false,
   status: 'ONLINE',
@@ -32,6 +40,7 @@ const host: Host = {
 const network = (online: number): Network => ({
   id: 'fra',
   name: 'Frankfurt',
+  revision: 1,
   connectors: { total: 9, online, offline: 9 - online },
 })
 const text = (...args: Parameters<typeof consequencesOf>) => consequencesOf(...args).join('\n')
@@ -71,8 +80,9 @@ describe('what a revocation promises', () => {
 
   it('has no sentence about networks for a tunneler', () => {
     const { id, status, host_id, cloned, contested, enrolled_at, spiffe_id, svid } = connector
+    const about = { name: '', labels: {}, notes: '', revision: 1 }
     const member = { id, status, host_id, cloned, contested, enrolled_at, spiffe_id, svid }
-    const tunneler: Tunneler = { ...member, remote_address: '', version: '', connector_id: '', sessions: [] }
+    const tunneler: Tunneler = { ...member, ...about, remote_address: '', version: '', connector_id: '', sessions: [] }
     expect(text('tunneler', tunneler, { host, network: network(1) })).not.toContain('network')
     expect(text('tunneler', tunneler, { host })).toContain('closes its sessions')
   })

@@ -135,7 +135,7 @@ type EndProps = {
 function End({ person, title, action, pending, error, close, confirm }: EndProps) {
   const [revoke, setRevoke] = useState(true)
   const list = useQuery(keys)
-  const made = list.data?.keys.filter((k) => k.created_by === `person:${person.id}` && k.state === 'active') ?? []
+  const made = list.data?.keys.filter((k) => k.created_by === `person:${person.id}` && k.status === 'active') ?? []
   return (
     <Confirm
       title={title}

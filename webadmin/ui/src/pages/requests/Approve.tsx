@@ -17,7 +17,7 @@ export function Approve({ request: r, close }: { request: EnrollRequest; close: 
   const submit = () =>
     approve
       .mutateAsync({
-        id: r.request_id,
+        id: r.enrollment_request_id,
         body: { fingerprint: last.trim(), id: r.id, replace: replace || undefined },
       })
       .then(() => {

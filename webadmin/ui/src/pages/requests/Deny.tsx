@@ -12,7 +12,7 @@ export function Deny({ request: r, close }: { request: EnrollRequest; close: () 
       pending={deny.isPending}
       error={deny.error}
       close={close}
-      confirm={() => deny.mutate(r.request_id, { onSuccess: close })}
+      confirm={() => deny.mutate(r.enrollment_request_id, { onSuccess: close })}
     >
       <Text size="sm">The host shows that its request was denied. It may send a new one.</Text>
     </Confirm>

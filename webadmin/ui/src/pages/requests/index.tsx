@@ -30,7 +30,7 @@ const decided: Column<EnrollRequest>[] = [
   {
     id: 'state',
     header: 'Decision',
-    cell: ({ row }) => <State tone={tone(row.original)} label={row.original.state} hollow />,
+    cell: ({ row }) => <State tone={tone(row.original)} label={row.original.status} hollow />,
   },
   { id: 'by', header: 'By', cell: ({ row }) => <Actor of={row.original.decided_by} /> },
   { id: 'from', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source}</span> },
@@ -38,12 +38,12 @@ const decided: Column<EnrollRequest>[] = [
 ]
 
 const tone = (r: EnrollRequest) =>
-  r.state === 'denied' ? 'bad' : r.state === 'enrolled' || r.state === 'approved' ? 'good' : 'quiet'
+  r.status === 'denied' ? 'bad' : r.status === 'enrolled' || r.status === 'approved' ? 'good' : 'quiet'
 
 export function Page() {
   const waiting = useQuery(requests({ status: 'pending', page_size: 100 }))
   const all = useQuery(requests({ page_size: 50 }))
-  const before = all.data?.requests.filter((r) => r.state !== 'pending')
+  const before = all.data?.requests.filter((r) => r.status !== 'pending')
   return (
     <>
       <PageHead
@@ -68,12 +68,18 @@ export function Page() {
         )}
         <SimpleGrid cols={{ base: 1, lg: 2 }}>
           {waiting.data?.requests.map((r) => (
-            <Request key={r.request_id} request={r} />
+            <Request key={r.enrollment_request_id} request={r} />
           ))}
         </SimpleGrid>
         {!!before?.length && (
           <Section title="Decided" flush>
-            <Grid label="Decided requests" columns={decided} rows={before} rowKey={(r) => r.request_id} empty={null} />
+            <Grid
+              label="Decided requests"
+              columns={decided}
+              rows={before}
+              rowKey={(r) => r.enrollment_request_id}
+              empty={null}
+            />
           </Section>
         )}
       </Stack>

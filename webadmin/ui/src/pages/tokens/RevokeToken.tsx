@@ -9,7 +9,7 @@ import { say } from '@/ui/say'
 export function RevokeToken({ token: t, compact }: { token: Token; compact?: boolean }) {
   const [open, setOpen] = useState(false)
   const revoke = useRevokeToken()
-  if (!useCan('tokens:write') || t.state !== 'pending') return null
+  if (!useCan('tokens:write') || t.status !== 'pending') return null
   const name = `token for ${t.kind} ${t.id}`
   return (
     <>

@@ -4,5 +4,5 @@ import { State } from '@/ui/Status'
 const tones = { pending: 'warn', redeemed: 'good', expired: 'quiet', revoked: 'bad' } as const
 
 export function TokenState({ token: t }: { token: Token }) {
-  return <State tone={tones[t.state] ?? 'quiet'} label={t.state} hollow={t.state !== 'redeemed'} />
+  return <State tone={tones[t.status] ?? 'quiet'} label={t.status} hollow={t.status !== 'redeemed'} />
 }

@@ -37,7 +37,7 @@ const columns: Column<Token>[] = [
   {
     id: 'expires',
     header: 'Expires in',
-    cell: ({ row: { original: t } }) => (t.state === 'pending' ? <Countdown to={t.expires_at} warn={120} /> : '–'),
+    cell: ({ row: { original: t } }) => (t.status === 'pending' ? <Countdown to={t.expires_at} warn={120} /> : '–'),
   },
   { id: 'revoke', header: '', cell: ({ row }) => <RevokeToken token={row.original} compact /> },
 ]

@@ -1,0 +1,114 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// By is who asks for a change, for the audit log.
+type By struct {
+	Actor     string
+	RequestID string
+	From      string // address of the caller
+}
+
+func (b By) event(action audit.Action, target string) audit.Event {
+	return audit.Event{Actor: b.Actor, Action: action, Target: target, Outcome: audit.Success, RequestID: b.RequestID, Source: b.From}
+}
+
+// EditMember changes what operators say of a member, and in which network a connector
+// is: tunnelers learn that with the next directory. Errors: ErrNotFound, ErrGone,
+// ErrStale, *FieldError.
+func (f *Fleet) EditMember(ctx context.Context, w identity.Workload, e Edit, by By) error {
+	moved := false
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
+		m, err := tx.Member(ctx, w)
+		if err != nil {
+			return err
+		}
+		if !m.Live() {
+			return ErrGone
+		}
+		after, err := e.Apply(m.About)
+		if err != nil {
+			return err
+		}
+		before, network, err := f.move(ctx, tx, w, e)
+		if err != nil {
+			return err
+		}
+		moved = before != network
+		if err := tx.SetAbout(ctx, w, after); err != nil {
+			return err
+		}
+		ev := by.event(audit.MemberUpdate, m.String())
+		ev.Before, ev.After = m.About.auditState(before), after.auditState(network)
+		return f.cfg.Audit.Record(ctx, tx, ev)
+	})
+	if err != nil {
+		return fmt.Errorf("change %s: %w", w, err)
+	}
+	if moved {
+		f.cfg.Changed.MembersChanged(nil)
+	}
+	return nil
+}
+
+// move puts a connector into the network that e says, and returns where it was and is.
+func (f *Fleet) move(ctx context.Context, tx Tx, w identity.Workload, e Edit) (before, after string, err error) {
+	if w.Kind != identity.KindConnector {
+		if e.NetworkID != nil {
+			return "", "", wrong("network_id", "only a connector is in a network")
+		}
+		return "", "", nil
+	}
+	if before, err = tx.NetworkOf(ctx, w.ID); err != nil || e.NetworkID == nil || *e.NetworkID == before {
+		return before, before, err
+	}
+	after = *e.NetworkID
+	_, err = tx.Network(ctx, after)
+	if errors.Is(err, ErrNotFound) {
+		return "", "", wrong("network_id", "there is no network %q: create it first", short(after))
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if err := tx.MoveConnector(ctx, w.ID, after); err != nil {
+		return "", "", err
+	}
+	return before, after, tx.BumpPolicy(ctx)
+}
+
+// EditHost changes what operators say of a host. Errors: as EditMember.
+func (f *Fleet) EditHost(ctx context.Context, id identity.HostID, e Edit, by By) error {
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
+		h, err := tx.Host(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !h.RevokedAt.IsZero() {
+			return ErrGone
+		}
+		if e.NetworkID != nil {
+			return wrong("network_id", "only a connector is in a network")
+		}
+		after, err := e.Apply(h.About)
+		if err != nil {
+			return err
+		}
+		if err := tx.SetHostAbout(ctx, id, after); err != nil {
+			return err
+		}
+		ev := by.event(audit.HostUpdate, "host/"+string(id))
+		ev.Before, ev.After = h.About.auditState(""), after.auditState("")
+		return f.cfg.Audit.Record(ctx, tx, ev)
+	})
+	if err != nil {
+		return fmt.Errorf("change host %s: %w", id, err)
+	}
+	return nil
+}

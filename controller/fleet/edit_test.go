@@ -1,0 +1,384 @@
+package fleet_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+var ann = fleet.By{Actor: "person:ann", RequestID: "r1", From: "192.0.2.1"}
+
+func text(s string) *string { return &s }
+
+func label(key, value string) map[string]*string { return map[string]*string{key: &value} }
+
+// edit changes a connector and returns what it is then.
+func (w *world) edit(t *testing.T, id string, e fleet.Edit) fleet.Connector {
+	t.Helper()
+	require.NoError(t, w.EditMember(t.Context(), connector(id), e, ann))
+	c, err := w.Connector(t.Context(), id)
+	require.NoError(t, err)
+	return c
+}
+
+// events are those of an action, oldest first.
+func (w *world) events(t *testing.T, action audit.Action) (out []audit.Event) {
+	t.Helper()
+	all, err := w.store.AuditSince(t.Context(), time.Time{})
+	require.NoError(t, err)
+	for _, e := range all {
+		if e.Action == action {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestOperatorsNameAndLabelMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.enroll(t, connector("c"), tunneler("t"))
+	c := w.edit(t, "c", fleet.Edit{Name: text("Gateway"), Labels: map[string]*string{"env": text("prod"), "old": text("x")}, Notes: text("rack 7\n\tleft")})
+	require.Equal(t, fleet.About{Name: "Gateway", Labels: fleet.Labels{"env": "prod", "old": "x"}, Notes: "rack 7\n\tleft", Revision: 2}, c.About)
+	c = w.edit(t, "c", fleet.Edit{Labels: map[string]*string{"old": nil, "never": nil, "tier": text("web")}, Notes: text("")})
+	require.Equal(t, fleet.About{Name: "Gateway", Labels: fleet.Labels{"env": "prod", "tier": "web"}, Revision: 3}, c.About)
+	c = w.edit(t, "c", fleet.Edit{NoLabels: true, Labels: label("env", "test")})
+	require.Equal(t, fleet.Labels{"env": "test"}, c.About.Labels)
+	require.Nil(t, w.edit(t, "c", fleet.Edit{NoLabels: true}).About.Labels)
+
+	require.NoError(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("Box"), Labels: label("room", "12")}, ann))
+	host, connectors, tunnelers, err := w.Host(t.Context(), h.ID)
+	require.NoError(t, err)
+	require.Equal(t, fleet.About{Name: "Box", Labels: fleet.Labels{"room": "12"}, Revision: 2}, host.About)
+	require.Equal(t, "Gateway", connectors[0].About.Name)
+	require.Equal(t, fleet.About{Revision: 1}, tunnelers[0].About, "the tunneler of that host has its own")
+
+	updates := w.events(t, audit.MemberUpdate)
+	require.Len(t, updates, 4)
+	require.Equal(t, []string{"person:ann", "connector/c", "r1", "192.0.2.1"}, []string{updates[0].Actor, updates[0].Target, updates[0].RequestID, updates[0].Source})
+	require.JSONEq(t, `{"network_id":"default","revision":1}`, updates[0].Before)
+	require.JSONEq(t, `{"name":"Gateway","labels":{"env":"prod","old":"x"},"notes":"rack 7\n\tleft","network_id":"default","revision":2}`, updates[0].After)
+	require.Len(t, w.events(t, audit.HostUpdate), 1)
+	lists, err := w.Lists(t.Context())
+	require.NoError(t, err)
+	p, err := lists.Hosts(t.Context(), fleet.Query{Limit: 9, Labels: []fleet.Label{{Key: "room", Value: "12"}}})
+	require.NoError(t, err)
+	require.Equal(t, 1, p.Total)
+}
+
+func TestAChangeThatIsNotRightChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.enroll(t, connector("c"), tunneler("t"))
+	many := map[string]*string{}
+	for i := range fleet.MaxLabels + 1 {
+		many[fmt.Sprintf("k%d", i)] = text("v")
+	}
+	for name, tc := range map[string]struct {
+		edit  fleet.Edit
+		field string
+	}{
+		"empty":                       {fleet.Edit{}, ""},
+		"empty but for the revision":  {fleet.Edit{Revision: 1}, ""},
+		"a long name":                 {fleet.Edit{Name: text(strings.Repeat("ü", fleet.MaxName+1))}, "name"},
+		"a name with a space around":  {fleet.Edit{Name: text(" a")}, "name"},
+		"a name that draws":           {fleet.Edit{Name: text("a\x1b[2J")}, "name"},
+		"a name of two lines":         {fleet.Edit{Name: text("a\nb")}, "name"},
+		"a name that turns around":    {fleet.Edit{Name: text("a\u202eb")}, "name"},
+		"long notes":                  {fleet.Edit{Notes: text(strings.Repeat("x", fleet.MaxNotes+1))}, "notes"},
+		"notes that draw":             {fleet.Edit{Notes: text("\x1b]0;x\a")}, "notes"},
+		"notes that are no text":      {fleet.Edit{Notes: text("\xff")}, "notes"},
+		"a key in capitals":           {fleet.Edit{Labels: label("Env", "x")}, "labels"},
+		"an empty key":                {fleet.Edit{Labels: label("", "x")}, "labels"},
+		"an empty value":              {fleet.Edit{Labels: label("env", "")}, "labels"},
+		"a key with =":                {fleet.Edit{Labels: label("env=a", "x")}, "labels"},
+		"a value with a comma":        {fleet.Edit{Labels: label("env", "a,b")}, "labels"},
+		"a value with =":              {fleet.Edit{Labels: label("env", "a=b")}, "labels"},
+		"a key of 64":                 {fleet.Edit{Labels: label(strings.Repeat("a", 64), "x")}, "labels"},
+		"a value of 64":               {fleet.Edit{Labels: label("env", strings.Repeat("a", 64))}, "labels"},
+		"a key that ends with a dash": {fleet.Edit{Labels: label("env-", "x")}, "labels"},
+		"a value with a line break":   {fleet.Edit{Labels: label("env", "a\n")}, "labels"},
+		"a value of another script":   {fleet.Edit{Labels: label("env", "прод")}, "labels"},
+		"33 labels":                   {fleet.Edit{Labels: many}, "labels"},
+		"a network there is none of":  {fleet.Edit{NetworkID: text("nowhere")}, "network_id"},
+		"no network":                  {fleet.Edit{NetworkID: text("")}, "network_id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var f *fleet.FieldError
+			require.ErrorAs(t, w.EditMember(t.Context(), connector("c"), tc.edit, ann), &f)
+			require.Equal(t, tc.field, f.Field)
+		})
+	}
+	var f *fleet.FieldError
+	require.ErrorAs(t, w.EditMember(t.Context(), tunneler("t"), fleet.Edit{NetworkID: text(fleet.DefaultNetwork)}, ann), &f, "a tunneler is in no network")
+	require.ErrorAs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{NetworkID: text(fleet.DefaultNetwork)}, ann), &f)
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("never"), fleet.Edit{Name: text("x")}, ann), fleet.ErrNotFound)
+	require.ErrorIs(t, w.EditMember(t.Context(), tunneler("c"), fleet.Edit{Name: text("x")}, ann), fleet.ErrNotFound)
+	require.ErrorIs(t, w.EditHost(t.Context(), "no", fleet.Edit{Name: text("x")}, ann), fleet.ErrNotFound)
+	c, err := w.Connector(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, fleet.About{Revision: 1}, c.About)
+	require.Empty(t, w.events(t, audit.MemberUpdate))
+
+	w.revoke(t, connector("c"))
+	w.revoke(t, tunneler("t"))
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{Name: text("x")}, ann), fleet.ErrGone)
+	require.ErrorIs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("x")}, ann), fleet.ErrGone)
+}
+
+func TestTheSecondOfTwoWhoEditAtOnceIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.enroll(t, connector("c"))
+	w.edit(t, "c", fleet.Edit{Name: text("one"), Revision: 1})
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{Name: text("two"), Revision: 1}, ann), fleet.ErrStale)
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{Name: text("two"), Revision: 3}, ann), fleet.ErrStale)
+	require.Equal(t, "three", w.edit(t, "c", fleet.Edit{Name: text("three"), Revision: 2}).About.Name)
+	require.Equal(t, "four", w.edit(t, "c", fleet.Edit{Name: text("four")}).About.Name, "who gives none overwrites")
+	require.ErrorIs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("x"), Revision: 2}, ann), fleet.ErrStale)
+
+	n, err := w.CreateNetwork(t.Context(), "lab", "", ann)
+	require.NoError(t, err)
+	_, err = w.RenameNetwork(t.Context(), "lab", "Lab", n.Revision, ann)
+	require.NoError(t, err)
+	_, err = w.RenameNetwork(t.Context(), "lab", "Laboratory", n.Revision, ann)
+	require.ErrorIs(t, err, fleet.ErrStale)
+}
+
+func TestNetworksAreMadeRenamedAndDeletedWhenEmpty(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c"), connector("d"))
+	n, err := w.CreateNetwork(t.Context(), "berlin", "", ann)
+	require.NoError(t, err)
+	require.Equal(t, fleet.Network{ID: "berlin", Name: "berlin", CreatedAt: w.clock.Now(), Revision: 1}, n)
+	n, err = w.RenameNetwork(t.Context(), "berlin", "Berlin office", 0, ann)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), n.Revision)
+	got, err := w.Network(t.Context(), "berlin")
+	require.NoError(t, err)
+	require.Equal(t, n, got)
+
+	for name, refused := range map[string]error{
+		"twice":            errOf(w.CreateNetwork(t.Context(), "berlin", "again", ann)),
+		"that is there":    errOf(w.CreateNetwork(t.Context(), fleet.DefaultNetwork, "", ann)),
+		"with a bad id":    errOf(w.CreateNetwork(t.Context(), "Berlin", "", ann)),
+		"without an id":    errOf(w.CreateNetwork(t.Context(), "", "x", ann)),
+		"with a bad name":  errOf(w.CreateNetwork(t.Context(), "b2", "a\x1b", ann)),
+		"renamed, unknown": errOf(w.RenameNetwork(t.Context(), "paris", "x", 0, ann)),
+		"renamed, empty":   errOf(w.RenameNetwork(t.Context(), "berlin", "", 0, ann)),
+		"deleted, unknown": w.DeleteNetwork(t.Context(), "paris", ann),
+		"deleted, default": w.DeleteNetwork(t.Context(), fleet.DefaultNetwork, ann),
+	} {
+		require.Error(t, refused, name)
+	}
+
+	w.edit(t, "c", fleet.Edit{NetworkID: text("berlin")})
+	var used *fleet.InUseError
+	require.ErrorAs(t, w.DeleteNetwork(t.Context(), "berlin", ann), &used)
+	require.Equal(t, &fleet.InUseError{Connectors: []string{"c"}, Total: 1}, used)
+	w.revoke(t, connector("c"))
+	require.NoError(t, w.DeleteNetwork(t.Context(), "berlin", ann), "one that was revoked does not keep it")
+	_, err = w.Network(t.Context(), "berlin")
+	require.ErrorIs(t, err, fleet.ErrNotFound)
+	c, err := w.Connector(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, fleet.DefaultNetwork, c.NetworkID, "nothing names a network that is gone")
+	for action, times := range map[audit.Action]int{audit.NetworkCreate: 1, audit.NetworkUpdate: 1, audit.NetworkDelete: 1} {
+		require.Len(t, w.events(t, action), times, action)
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
+func TestNoMoreNetworksThanTunnelersCanFollow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.NoError(t, w.store.FleetTx(t.Context(), func(tx fleet.Tx) error {
+		for i := range fleet.MaxNetworks - 1 {
+			if err := tx.InsertNetwork(t.Context(), fleet.Network{ID: fmt.Sprintf("n-%d", i), Name: "x", Revision: 1}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	_, err := w.CreateNetwork(t.Context(), "one-more", "", ann)
+	require.ErrorIs(t, err, fleet.ErrTooMany)
+}
+
+// TestAMoveIsANewPolicy: streams follow the policy, and the counts of both networks are
+// right at once.
+func TestAMoveIsANewPolicy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c"), connector("d"))
+	_, err := w.CreateNetwork(t.Context(), "berlin", "", ann)
+	require.NoError(t, err)
+	revision := func() uint64 {
+		n, err := w.store.PolicyRevision(t.Context())
+		require.NoError(t, err)
+		return n
+	}
+	before := revision()
+	w.edit(t, "c", fleet.Edit{Name: text("no news to tunnelers")})
+	w.edit(t, "c", fleet.Edit{NetworkID: text(fleet.DefaultNetwork)})
+	require.Equal(t, before, revision(), "it was there")
+	require.Equal(t, "berlin", w.edit(t, "c", fleet.Edit{NetworkID: text("berlin")}).NetworkID)
+	require.Equal(t, before+1, revision())
+	lists, err := w.Lists(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, fleet.Count{Total: 1}, lists.NetworkCount("berlin"))
+	require.Equal(t, fleet.Count{Total: 1}, lists.NetworkCount(fleet.DefaultNetwork))
+	moves := w.events(t, audit.MemberUpdate)
+	require.Contains(t, moves[len(moves)-1].Before, `"network_id":"default"`)
+	require.Contains(t, moves[len(moves)-1].After, `"network_id":"berlin"`)
+}
+
+func (w *world) labelled(t *testing.T) {
+	t.Helper()
+	w.enroll(t, connector("c1"), tunneler("t1"))
+	w.enroll(t, connector("c2"))
+	w.enroll(t, tunneler("t2"), tunneler("t3"))
+	for _, who := range []identity.Workload{connector("c1"), tunneler("t1"), tunneler("t2")} {
+		require.NoError(t, w.EditMember(t.Context(), who, fleet.Edit{Labels: label("env", "test")}, ann))
+	}
+}
+
+func TestAllWithALabelAreRevokedTogether(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.labelled(t)
+	env := []fleet.Label{{Key: "env", Value: "test"}}
+	seen, err := w.Labelled(t.Context(), env, "")
+	require.NoError(t, err)
+	require.Len(t, seen, 3)
+	require.Empty(t, w.changes.Revoked(), "a look changes nothing")
+
+	done, err := w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Expect: 3, By: ann})
+	require.NoError(t, err)
+	require.Len(t, done, 3)
+	require.Len(t, w.changes.Revoked(), 3)
+	for who, lives := range map[identity.Workload]bool{connector("c1"): false, tunneler("t1"): false, tunneler("t2"): false, connector("c2"): true, tunneler("t3"): true} {
+		require.NoError(t, w.store.FleetTx(t.Context(), func(tx fleet.Tx) error {
+			m, err := tx.Member(t.Context(), who)
+			require.Equal(t, lives, m.Live(), who)
+			return err
+		}))
+	}
+	gone := w.events(t, audit.MemberRevoke)
+	require.Len(t, gone, 3)
+	require.Contains(t, gone[0].Reason, "env=test")
+	require.Equal(t, "person:ann", gone[0].Actor)
+	_, err = w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Expect: 3, By: ann})
+	var count *fleet.CountError
+	require.ErrorAs(t, err, &count, "they are gone")
+}
+
+func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.labelled(t)
+	env := []fleet.Label{{Key: "env", Value: "test"}}
+	var count *fleet.CountError
+	for name, b := range map[string]fleet.BulkRevocation{
+		"without a label":         {Expect: 5},
+		"with less than expected": {Labels: env, Expect: 4},
+		"with more than expected": {Labels: env, Expect: 2},
+		"without an expectation":  {Labels: env},
+		"of another value":        {Labels: []fleet.Label{{Key: "env", Value: "tes"}}, Expect: 3},
+		"of a label more":         {Labels: append(env, fleet.Label{Key: "tier", Value: "web"}), Expect: 3},
+		"of one kind":             {Labels: env, Kind: identity.KindConnector, Expect: 3},
+	} {
+		b.By = ann
+		_, err := w.RevokeLabelled(t.Context(), b)
+		require.Error(t, err, name)
+		if len(b.Labels) > 0 {
+			require.ErrorAs(t, err, &count, name)
+		}
+	}
+	_, err := w.Labelled(t.Context(), nil, "")
+	require.ErrorIs(t, err, fleet.ErrNoLabels)
+	require.Empty(t, w.changes.Revoked())
+	require.Empty(t, w.events(t, audit.MemberRevoke))
+
+	done, err := w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Kind: identity.KindConnector, Expect: 1, By: ann})
+	require.NoError(t, err)
+	require.Equal(t, "c1", done[0].Member.ID)
+	require.Len(t, w.changes.Revoked(), 1)
+}
+
+// swapped is a store in which something happens right before a transaction.
+type swapped struct {
+	fleet.Store
+	before func()
+}
+
+func (s *swapped) FleetTx(ctx context.Context, fn func(fleet.Tx) error) error {
+	if do := s.before; do != nil {
+		s.before = nil
+		do()
+	}
+	return s.Store.FleetTx(ctx, fn)
+}
+
+// TestABulkRevocationSparesWhoChangedMeanwhile: another host that has got the id was not
+// what the operator looked at.
+func TestABulkRevocationSparesWhoChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.labelled(t)
+	c := w.config()
+	s := &swapped{Store: w.store}
+	c.Store = s
+	f := fleet.New(c)
+	_, err := f.Lists(t.Context())
+	require.NoError(t, err)
+	s.before = func() {
+		w.revoke(t, connector("c1"))
+		h := w.enroll(t)
+		m := w.member(connector("c1"), h)
+		m.About.Labels = fleet.Labels{"env": "test"}
+		require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.PutMember(t.Context(), m) }))
+		require.NoError(t, w.EditMember(t.Context(), tunneler("t1"), fleet.Edit{NoLabels: true}, ann))
+		w.revoke(t, tunneler("t2"))
+	}
+	done, err := f.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: []fleet.Label{{Key: "env", Value: "test"}}, Expect: 3, By: ann})
+	require.NoError(t, err)
+	kept := map[string]string{}
+	for _, one := range done {
+		kept[one.Member.ID] = one.Kept
+	}
+	require.Equal(t, map[string]string{"c1": "another host has its id by now", "t1": "it has lost the label", "t2": "it was revoked meanwhile"}, kept)
+	for _, who := range []identity.Workload{connector("c1"), tunneler("t1")} {
+		require.NoError(t, w.store.FleetTx(t.Context(), func(tx fleet.Tx) error {
+			m, err := tx.Member(t.Context(), who)
+			require.True(t, m.Live(), who)
+			return err
+		}))
+	}
+}
+
+// FuzzParseLabel: what is taken can be written and read again.
+func FuzzParseLabel(f *testing.F) {
+	for _, seed := range []string{"env=prod", "=", "a=b=c", "a", "", "A=b", "a=", "a.b/c_d-e=F.1_2-3", "env=\x00", "env=prod,tier=web"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := fleet.ParseLabel(s)
+		if err != nil {
+			return
+		}
+		require.Equal(t, s, l.String())
+		require.NotContains(t, s, ",")
+		require.LessOrEqual(t, len(s), 127)
+	})
+}

@@ -1,0 +1,170 @@
+package apitest
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+)
+
+// Edits are who asked for the changes that took effect.
+func (f *Fleet) Edits() []fleet.By {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.edits)
+}
+
+// EditMember implements api.Fleet.
+func (f *Fleet) EditMember(_ context.Context, w identity.Workload, e fleet.Edit, by fleet.By) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.find(w)
+	switch {
+	case f.err != nil:
+		return f.err
+	case m == nil:
+		return fleet.ErrNotFound
+	case !m.Live():
+		return fleet.ErrGone
+	case e.NetworkID != nil && w.Kind != identity.KindConnector:
+		return &fleet.FieldError{Field: "network_id", Err: errors.New("only a connector is in a network")}
+	}
+	after, err := e.Apply(m.About)
+	if err != nil {
+		return err
+	}
+	if e.NetworkID != nil {
+		i := slices.IndexFunc(f.connectors, func(c fleet.Connector) bool { return c.ID == w.ID })
+		if *e.NetworkID != fleet.DefaultNetwork && !slices.ContainsFunc(f.networks, func(n fleet.Network) bool { return n.ID == *e.NetworkID }) {
+			return &fleet.FieldError{Field: "network_id", Err: errors.New("there is no such network")}
+		}
+		f.connectors[i].NetworkID = *e.NetworkID
+	}
+	m.About = after
+	f.edits = append(f.edits, by)
+	return nil
+}
+
+// EditHost implements api.Fleet.
+func (f *Fleet) EditHost(_ context.Context, id identity.HostID, e fleet.Edit, by fleet.By) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.hosts, func(h fleet.Host) bool { return h.ID == id })
+	if f.err != nil {
+		return f.err
+	}
+	if i < 0 {
+		return fleet.ErrNotFound
+	}
+	after, err := e.Apply(f.hosts[i].About)
+	if err != nil {
+		return err
+	}
+	f.hosts[i].About = after
+	f.edits = append(f.edits, by)
+	return nil
+}
+
+// Network implements api.Fleet.
+func (f *Fleet) Network(ctx context.Context, id string) (fleet.Network, error) {
+	all, err := f.Networks(ctx)
+	return oneOf(all, err, func(n fleet.Network) bool { return n.ID == id })
+}
+
+// CreateNetwork implements api.Fleet.
+func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by fleet.By) (fleet.Network, error) {
+	n := fleet.Network{ID: id, Name: name, CreatedAt: f.now(), Revision: 1}
+	if err := identity.ValidateID(id); err != nil {
+		return n, &fleet.FieldError{Field: "id", Err: err}
+	}
+	if _, err := f.Network(ctx, id); err == nil {
+		return n, fleet.ErrNetworkExists
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.networks, f.edits = append(f.networks, n), append(f.edits, by)
+	return n, f.err
+}
+
+// RenameNetwork implements api.Fleet.
+func (f *Fleet) RenameNetwork(_ context.Context, id, name string, revision int64, by fleet.By) (fleet.Network, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.networks, func(n fleet.Network) bool { return n.ID == id })
+	switch {
+	case f.err != nil:
+		return fleet.Network{}, f.err
+	case name == "":
+		return fleet.Network{}, &fleet.FieldError{Field: "name", Err: errors.New("is empty")}
+	case i < 0:
+		return fleet.Network{}, fleet.ErrNotFound
+	case revision != 0 && revision != f.networks[i].Revision:
+		return fleet.Network{}, fleet.ErrStale
+	}
+	f.networks[i].Name, f.edits = name, append(f.edits, by)
+	f.networks[i].Revision++
+	return f.networks[i], nil
+}
+
+// DeleteNetwork implements api.Fleet.
+func (f *Fleet) DeleteNetwork(_ context.Context, id string, by fleet.By) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.networks, func(n fleet.Network) bool { return n.ID == id })
+	switch {
+	case f.err != nil:
+		return f.err
+	case id == fleet.DefaultNetwork:
+		return fleet.ErrDefaultNetwork
+	case i < 0:
+		return fleet.ErrNotFound
+	}
+	used := &fleet.InUseError{}
+	for _, c := range f.connectors {
+		if c.NetworkID == id && c.Live() {
+			used.Connectors, used.Total = append(used.Connectors, c.ID), used.Total+1
+		}
+	}
+	if used.Total > 0 {
+		return used
+	}
+	f.networks, f.edits = slices.Delete(f.networks, i, i+1), append(f.edits, by)
+	return nil
+}
+
+// Labelled implements api.Fleet.
+func (f *Fleet) Labelled(_ context.Context, labels []fleet.Label, kind identity.Kind) (out []fleet.Member, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.connectors {
+		if c.Live() && c.About.Labels.Has(labels) && kind != identity.KindTunneler {
+			out = append(out, c.Member)
+		}
+	}
+	for _, t := range f.tunnelers {
+		if t.Live() && t.About.Labels.Has(labels) && kind != identity.KindConnector {
+			out = append(out, t.Member)
+		}
+	}
+	return out, f.err
+}
+
+// RevokeLabelled implements api.Fleet.
+func (f *Fleet) RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) (out []fleet.Revoked, err error) {
+	members, err := f.Labelled(ctx, b.Labels, b.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) != b.Expect {
+		return nil, &fleet.CountError{Expected: b.Expect, Found: len(members)}
+	}
+	for _, m := range members {
+		if err := f.Revoke(ctx, fleet.Revocation{Workload: m.Workload, Actor: b.By.Actor, RequestID: b.By.RequestID, From: b.By.From}); err != nil {
+			return nil, err
+		}
+		out = append(out, fleet.Revoked{Member: m})
+	}
+	return out, nil
+}

@@ -1,0 +1,205 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+)
+
+func patch(path, body string) request {
+	return request{method: http.MethodPatch, path: "/api/admin" + path, body: body}
+}
+
+func TestAPatchSaysWhatChangesAndNothingElse(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	host := strings.Repeat("ab", 16)
+	e.Fleet.AddHost(identity.HostID(host), nil)
+	e.Fleet.AddConnector("c", nil)
+	e.Fleet.AddTunneler("t", nil)
+	for _, path := range []string{"/connectors/c", "/tunnelers/t", "/hosts/" + host} {
+		about := func(body string) adminapi.About {
+			t.Helper()
+			w := send(t, e, patch(path, body))
+			require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+			require.Equal(t, w.Body.String(), get(t, e, "/api/admin"+path).Body.String(), "the reply is the thing itself")
+			return decode[adminapi.About](t, w)
+		}
+		require.Equal(t, adminapi.About{Name: "A", Labels: map[string]string{"env": "prod", "tier": "web"}, Notes: "n", Revision: 2},
+			about(`{"name":"A","labels":{"env":"prod","tier":"web"},"notes":"n"}`))
+		require.Equal(t, adminapi.About{Name: "A", Labels: map[string]string{"env": "test"}, Notes: "n", Revision: 3}, about(`{"labels":{"env":"test","tier":null}}`))
+		require.Equal(t, adminapi.About{Labels: map[string]string{"env": "test"}, Revision: 4}, about(`{"name":null,"notes":null,"revision":3}`))
+		require.Equal(t, adminapi.About{Labels: map[string]string{}, Revision: 5}, about(`{"labels":null}`))
+		w := send(t, e, request{method: http.MethodPatch, path: "/api/admin" + path, body: `{"name":"B"}`, header: map[string][]string{"Content-Type": {"application/merge-patch+json"}}})
+		require.Equal(t, http.StatusOK, w.Code)
+	}
+	edits := e.Fleet.Edits()
+	require.Len(t, edits, 15)
+	require.Equal(t, apitest.Actor, edits[0].Actor)
+	require.Equal(t, "192.0.2.1", edits[0].From)
+	require.Len(t, edits[0].RequestID, 32)
+}
+
+func TestAPatchThatIsNotRightIsRefused(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	host := strings.Repeat("ab", 16)
+	e.Fleet.AddHost(identity.HostID(host), nil)
+	e.Fleet.AddConnector("c", nil)
+	e.Fleet.AddTunneler("t", nil)
+	for _, path := range []string{"/connectors/c", "/tunnelers/t", "/hosts/" + host} {
+		for body, field := range map[string]string{
+			``: "", `[]`: "", `{`: "", `{}{}`: "", `{}`: "", `null`: "", `{"revision":1}`: "",
+			`{"id":"x"}`: "id", `{"status":"ONLINE"}`: "status", `{"Name":"x"}`: "Name", `{"version":"9"}`: "version", `{"host_id":"x"}`: "host_id",
+			`{"name":"a","name":"b"}`: "name", `{"name":1}`: "name", `{"name":["x"]}`: "name", `{"name":" x"}`: "name", `{"notes":{}}`: "notes",
+			`{"labels":[]}`: "labels", `{"labels":"env=prod"}`: "labels", `{"labels":{"env":1}}`: "labels", `{"labels":{"env":"a","env":"b"}}`: "labels",
+			`{"labels":{"env":null,"env":"b"}}`: "labels", `{"labels":{"ENV":"a"}}`: "labels", `{"labels":{"env":""}}`: "labels", `{"labels":{"env":{"a":"b"}}}`: "labels",
+			`{"name":"x","revision":0}`: "revision", `{"name":"x","revision":-1}`: "revision", `{"name":"x","revision":"1"}`: "revision",
+			`{"name":"x","revision":null}`: "revision", `{"name":"x","revision":1.5}`: "revision",
+		} {
+			p := requireProblem(t, send(t, e, patch(path, body)), http.StatusBadRequest)
+			require.Equal(t, field, p.Field, "%s %s", path, body)
+		}
+		require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch(path, `{"name":"x","revision":7}`)), http.StatusConflict).Type)
+		for _, media := range []string{"text/plain", "application/json-patch+json", ""} {
+			w := send(t, e, request{method: http.MethodPatch, path: "/api/admin" + path, body: `{"name":"B"}`, header: map[string][]string{"Content-Type": {media}}})
+			requireProblem(t, w, http.StatusUnsupportedMediaType)
+		}
+		requireProblem(t, send(t, e, patch(path+"?force=1", `{"name":"x"}`)), http.StatusBadRequest)
+		requireProblem(t, send(t, e, patch(path, `{"notes":"`+strings.Repeat("x", 70<<10)+`"}`)), http.StatusRequestEntityTooLarge)
+	}
+	merge := map[string][]string{"Content-Type": {"application/merge-patch+json"}}
+	requireProblem(t, send(t, e, request{method: http.MethodPost, path: "/api/admin/networks", body: `{"id":"x"}`, header: merge}), http.StatusUnsupportedMediaType)
+	for _, path := range []string{"/tunnelers/t", "/hosts/" + host} {
+		require.Equal(t, "network_id", requireProblem(t, send(t, e, patch(path, `{"network_id":"default"}`)), http.StatusBadRequest).Field)
+	}
+	require.Equal(t, "network_id", requireProblem(t, send(t, e, patch("/connectors/c", `{"network_id":null}`)), http.StatusBadRequest).Field)
+	require.Equal(t, "network_id", requireProblem(t, send(t, e, patch("/connectors/c", `{"network_id":"nowhere"}`)), http.StatusBadRequest).Field)
+	for _, path := range []string{"/connectors/no", "/tunnelers/c", "/hosts/no"} {
+		requireProblem(t, send(t, e, patch(path, `{"name":"x"}`)), http.StatusNotFound)
+	}
+	require.Empty(t, e.Fleet.Edits())
+	require.Equal(t, http.StatusNoContent, send(t, e, request{method: http.MethodDelete, path: "/api/admin/connectors/c"}).Code)
+	require.Equal(t, adminapi.TypeRevoked, requireProblem(t, send(t, e, patch("/connectors/c", `{"name":"x"}`)), http.StatusConflict).Type)
+}
+
+func TestListsAreFilteredByLabels(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	for i, l := range []fleet.Labels{nil, {"env": "prod"}, {"env": "prod", "tier": "web"}, {"env": "test", "tier": "web"}, {"env": "prod"}} {
+		e.Fleet.AddConnector(string(rune('a'+i)), func(c *fleet.Connector) {
+			c.About.Labels = l
+			if i == 4 {
+				c.RevokedAt = e.Clock.Now()
+			}
+		})
+	}
+	for query, want := range map[string]string{
+		"label=env=prod": "bc", "label=env%3Dprod": "bc", "label=env=prod&sort=-id": "cb", "label=tier=web": "cd", "label=tier=web,env=prod": "c", "label=env=prod,tier=web": "c",
+		"label=env=prod,env=test": "", "label=env=pro": "", "label=env=prod&status=ONLINE": "", "label=env=prod&status=REVOKED": "e", "label=env=prod&q=c": "c", "q=env=prod": "bc",
+	} {
+		require.Equal(t, want, idsOf(t, e, "/api/admin/connectors?"+query), query)
+	}
+	first := decode[adminapi.ConnectorList](t, get(t, e, "/api/admin/connectors?label=env=prod&page_size=1"))
+	require.Equal(t, 2, first.Total)
+	require.Equal(t, "c", idsOf(t, e, "/api/admin/connectors?label=env=prod&page_size=1&page_token="+first.NextPageToken))
+	for _, bad := range []string{"label=", "label=env", "label==x", "label=env=", "label=env=prod,", "label=Env=prod", "label=env=a=b", "label=env=prod&label=tier=web", "label=" + strings.Repeat("a", 600)} {
+		for _, list := range []string{"connectors", "tunnelers", "hosts"} {
+			require.Equal(t, "label", requireProblem(t, get(t, e, "/api/admin/"+list+"?"+bad), http.StatusBadRequest).Field, bad)
+		}
+	}
+	requireProblem(t, get(t, e, "/api/admin/tokens?label=env=prod"), http.StatusBadRequest)
+}
+
+func TestNetworksAreRecords(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Fleet.AddConnector("c", nil)
+	post := func(body string) request {
+		return request{method: http.MethodPost, path: "/api/admin/networks", body: body}
+	}
+	w := send(t, e, post(`{"id":"berlin","name":"Berlin office"}`))
+	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
+	require.Equal(t, adminapi.Network{ID: "berlin", Name: "Berlin office", CreatedAt: e.Clock.Now(), Revision: 1}, decode[adminapi.Network](t, w))
+	require.Equal(t, w.Body.String(), get(t, e, "/api/admin/networks/berlin").Body.String())
+	require.Equal(t, "Office", decode[adminapi.Network](t, send(t, e, patch("/networks/berlin", `{"name":"Office","revision":1}`))).Name)
+	require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch("/networks/berlin", `{"name":"x","revision":1}`)), http.StatusConflict).Type)
+	require.Equal(t, "berlin", decode[adminapi.Connector](t, send(t, e, patch("/connectors/c", `{"network_id":"berlin"}`))).NetworkID)
+	require.Equal(t, adminapi.Count{Total: 1, Offline: 1}, decode[adminapi.Network](t, get(t, e, "/api/admin/networks/berlin")).Connectors)
+
+	del := func(id string) request { return request{method: http.MethodDelete, path: "/api/admin/networks/" + id} }
+	p := requireProblem(t, send(t, e, del("berlin")), http.StatusConflict)
+	require.Equal(t, adminapi.TypeInUse, p.Type)
+	require.Equal(t, []string{"c"}, p.InUseBy)
+	require.Contains(t, p.Detail, "move or revoke")
+	require.Equal(t, adminapi.TypeInUse, requireProblem(t, send(t, e, del("default")), http.StatusConflict).Type)
+	require.Equal(t, adminapi.TypeExists, requireProblem(t, send(t, e, post(`{"id":"berlin"}`)), http.StatusConflict).Type)
+	for body, field := range map[string]string{
+		`{}`: "id", `{"id":"Berlin"}`: "id", `{"id":"x","name":""}`: "name", `{"id":"x","created_at":"2030-01-01T00:00:00Z"}`: "created_at", `{"name":"x"}`: "id",
+	} {
+		require.Equal(t, field, requireProblem(t, send(t, e, post(body)), http.StatusBadRequest).Field, body)
+	}
+	for body, field := range map[string]string{`{}`: "name", `{"name":null}`: "name", `{"id":"x"}`: "id", `{"name":"x","revision":0}`: "revision", `{"name":""}`: "name"} {
+		require.Equal(t, field, requireProblem(t, send(t, e, patch("/networks/berlin", body)), http.StatusBadRequest).Field, body)
+	}
+	for _, r := range []request{{method: http.MethodGet, path: "/api/admin/networks/paris"}, del("paris"), patch("/networks/paris", `{"name":"x"}`)} {
+		requireProblem(t, send(t, e, r), http.StatusNotFound)
+	}
+	require.Equal(t, http.StatusOK, send(t, e, patch("/connectors/c", `{"network_id":"default"}`)).Code)
+	require.Equal(t, http.StatusNoContent, send(t, e, del("berlin")).Code)
+	requireProblem(t, get(t, e, "/api/admin/networks/berlin"), http.StatusNotFound)
+}
+
+func TestABulkRevocationIsLookedAtThenMeant(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	for _, id := range []string{"a", "b"} {
+		e.Fleet.AddConnector(id, func(c *fleet.Connector) { c.About.Labels = fleet.Labels{"env": "test"} })
+	}
+	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.About.Labels, m.About.Name = fleet.Labels{"env": "test"}, "Laptop" })
+	e.Fleet.AddConnector("c", nil)
+	post := func(body string) request {
+		return request{method: http.MethodPost, path: "/api/admin/revocations", body: body}
+	}
+	for body, field := range map[string]string{
+		`{}`: "label", `{"dry_run":true}`: "label", `{"label":""}`: "label", `{"label":"env"}`: "label", `{"label":"env=test","kind":"host","dry_run":true}`: "kind",
+		`{"label":"env=test","kind":"","dry_run":true}`: "kind", `{"label":"env=test"}`: "confirm", `{"label":"env=test","expect":3}`: "confirm",
+		`{"label":"env=test","expect":3,"confirm":"yes"}`: "confirm", `{"label":"env=test","confirm":"revoke"}`: "expect", `{"label":"env=test","confirm":"revoke","expect":0}`: "expect",
+		`{"label":"env=test","confirm":"revoke","expect":-3}`: "expect", `{"label":"env=test","confirm":"revoke","expect":"3"}`: "expect", `{"label":"env=test","all":true}`: "all",
+		`{"label":["env=test"]}`: "label", `{"label":"env=test,,","dry_run":true}`: "label",
+	} {
+		require.Equal(t, field, requireProblem(t, send(t, e, post(body)), http.StatusBadRequest).Field, body)
+	}
+	for _, n := range []int{1, 2, 4} {
+		p := requireProblem(t, send(t, e, post(fmt.Sprintf(`{"label":"env=test","confirm":"revoke","expect":%d}`, n))), http.StatusConflict)
+		require.Equal(t, adminapi.TypeCount, p.Type)
+	}
+	require.Empty(t, e.Fleet.Revocations())
+	seen := decode[adminapi.BulkRevoked](t, send(t, e, post(`{"label":"env=test","dry_run":true}`)))
+	require.True(t, seen.DryRun)
+	require.Equal(t, 3, seen.Total)
+	require.Equal(t, adminapi.BulkOfMember{Kind: "tunneler", ID: "a", Name: "Laptop", HostID: strings.Repeat("ab", 16), Result: "would be revoked"}, seen.Members[2])
+	require.Empty(t, e.Fleet.Revocations())
+
+	e.Auth.Be(person(auth.FleetRead, auth.FleetWrite, auth.TokensWrite))
+	requireProblem(t, send(t, e, post(`{"label":"env=test","dry_run":true}`)), http.StatusForbidden)
+	e.Auth.Be(auth.Principal{})
+	one := decode[adminapi.BulkRevoked](t, send(t, e, post(`{"label":"env=test","kind":"tunneler","confirm":"revoke","expect":1}`)))
+	require.Equal(t, 1, one.Revoked)
+	all := send(t, e, post(`{"label":"env=test","confirm":"revoke","expect":2}`))
+	require.Equal(t, 2, decode[adminapi.BulkRevoked](t, all).Revoked)
+	done := e.Fleet.Revocations()
+	require.Len(t, done, 3)
+	require.Equal(t, apitest.Actor, done[2].Actor)
+	require.Equal(t, all.Header().Get("X-Request-Id"), done[2].RequestID)
+	require.Equal(t, adminapi.Offline, decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/c")).Status)
+}
