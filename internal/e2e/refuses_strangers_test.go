@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -312,7 +313,10 @@ func TestAConnectorSpeaksForItselfOnly(t *testing.T) {
 		require.Equal(t, was.Status, is.Status)
 		require.Equal(t, was.Since, is.Since)
 	}
-	members, err := s.api.Tunnelers(t.Context(), adminclient.ListOptions{Status: adminapi.Revoked})
+	revoked, err := s.api.Tunnelers(t.Context(), adminclient.ListOptions{Status: adminapi.Revoked})
+	require.NoError(t, err)
+	require.Empty(t, revoked)
+	members, err := s.api.Tunnelers(t.Context(), adminclient.ListOptions{})
 	require.NoError(t, err)
 	require.Len(t, members, 1)
 	require.Equal(t, "c-01", members[0].ConnectorID)

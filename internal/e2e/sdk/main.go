@@ -150,7 +150,7 @@ func (p *program) people() {
 func (p *program) requests() {
 	pending := want[*ListRequestsResponse](200)(p.api.ListRequestsWithResponse(p.ctx, &ListRequestsParams{Status: ptr(ListRequestsParamsStatus("pending"))})).JSON200
 	require(pending.Total > 0, "no host asks")
-	id := pending.Requests[0].RequestID
+	id := pending.Requests[0].EnrollmentRequestID
 	one := want[*GetRequestResponse](200)(p.api.GetRequestWithResponse(p.ctx, id)).JSON200
 	require(one.FingerprintStart != "", "no fingerprint")
 	wrong := want[*ApproveRequestResponse](409)(p.api.ApproveRequestWithResponse(p.ctx, id, nil, Approval{Fingerprint: "0000"})).ApplicationProblemJSON409
