@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unique"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
@@ -49,7 +50,7 @@ func (r *memberRow) dest(more ...any) []any {
 }
 
 func (r *memberRow) member(k identity.Kind) (fleet.Member, error) {
-	r.m.Kind = k
+	r.m.Kind, r.m.Version = k, unique.Make(r.m.Version).Value() // many have the same
 	r.m.EnrolledAt, r.m.RevokedAt = moment(r.enrolled), moment(r.revoked)
 	r.m.FirstSeenAt, r.m.LastSeenAt = moment(r.from), moment(r.to)
 	var err error
@@ -61,7 +62,7 @@ func (r *memberRow) member(k identity.Kind) (fleet.Member, error) {
 		return fleet.Member{}, fmt.Errorf("selectors of %s: %w", r.m.Workload, err)
 	}
 	for _, t := range texts {
-		s, err := fleet.ParseSelector(t)
+		s, err := fleet.ParseSelector(unique.Make(t).Value()) // those of one kind have the same
 		if err != nil {
 			return fleet.Member{}, fmt.Errorf("selectors of %s: %w", r.m.Workload, err)
 		}

@@ -93,16 +93,22 @@ func permissions(scopes []string) []auth.Permission {
 
 func (s *Server) changeKey(c *gin.Context) error {
 	var in adminapi.KeyChange
-	given, err := bind(c, &in)
+	b, err := readBody(c, &in)
 	if err != nil {
 		return err
 	}
 	var change auth.KeyChange
-	if given["name"] {
+	if b.given["name"] {
 		change.Name = &in.Name
 	}
-	if given["scopes"] {
+	if b.given["scopes"] {
 		change.Permissions = permissions(in.Scopes)
+	}
+	if len(b.faults) > 0 {
+		return b.end(nil)
+	}
+	if err := b.end(change.Validate()); err != nil {
+		return err
 	}
 	k, err := s.cfg.Identity.Keys.Update(c.Request.Context(), c.Param("id"), change, by(c))
 	if err != nil {

@@ -14,6 +14,21 @@ type KeyChange struct {
 	Permissions []Permission
 }
 
+// Validate says what is wrong with a change by itself. Errors: a *FieldError for each field
+// that is at fault, joined.
+func (c KeyChange) Validate() (err error) {
+	if c.Name == nil && c.Permissions == nil {
+		return fieldError("", "the change is empty: give name or scopes")
+	}
+	if c.Name != nil {
+		_, err = parseName(*c.Name)
+	}
+	if c.Permissions != nil {
+		err = errors.Join(err, CheckScopes(c.Permissions))
+	}
+	return err
+}
+
 // ErrKeyEnded is returned for a key that has expired or was revoked.
 var ErrKeyEnded = errors.New("this API key has expired or was revoked, and does not change any more: create another one")
 
@@ -21,8 +36,8 @@ var ErrKeyEnded = errors.New("this API key has expired or was revoked, and does 
 // whoever made it, does not have; keys that it made and that may do more than it may now
 // are revoked. Errors: *FieldError, ErrKeyNotFound, ErrKeyEnded, ErrDeclaredKey, *RefusedError.
 func (k *Keys) Update(ctx context.Context, id string, c KeyChange, by By) (key Key, err error) {
-	if c.Name == nil && c.Permissions == nil {
-		return key, fieldError("", "the change is empty: give name or scopes")
+	if err := c.Validate(); err != nil {
+		return key, err
 	}
 	err = k.Store.AuthTx(ctx, func(tx Tx) error {
 		if key, err = tx.KeyByID(ctx, id); err != nil {

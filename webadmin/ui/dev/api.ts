@@ -108,7 +108,7 @@ function page<T extends object>(list: T[], q: URLSearchParams) {
   if (words) out = out.filter((m) => JSON.stringify(m).toLowerCase().includes(words))
   const status = q.get('status')
   if (status) out = out.filter((m) => (m.revoked_at ? 'REVOKED' : m.status) === status)
-  else if (q.get('include') !== 'revoked') out = out.filter((m) => !('svid' in m && m.revoked_at))
+  else out = out.filter((m) => !('svid' in m && m.revoked_at))
   for (const f of ['actor', 'action', 'target', 'outcome']) if (q.get(f)) out = out.filter((m) => m[f] === q.get(f))
   const [since, until] = [q.get('since'), q.get('until')]
   if (since) out = out.filter((m) => String(m.time) >= since)

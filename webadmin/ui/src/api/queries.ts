@@ -23,7 +23,6 @@ export interface ListQuery {
   sort?: string
   status?: string
   q?: string
-  include?: string
 }
 
 export type AuditQuery = ListQuery &
