@@ -143,7 +143,7 @@ func TestTheFeedTellsWhatTheLogSays(t *testing.T) {
 	}))
 	require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Person, ID: "p", Op: changelog.Deleted}}))
 	got, _ := read(t, s)
-	require.Equal(t, []string{"token tok_1 created", "audit  " + string(audit.SessionRevoke), "person p deleted"}, got)
+	require.Equal(t, []string{"token tok_1 created", "network default changed", "audit  " + string(audit.SessionRevoke), "person p deleted"}, got)
 	for _, kind := range events.Kinds() {
 		require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Kind(kind), ID: "x", Op: "y"}}))
 		got, _ = read(t, s)

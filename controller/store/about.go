@@ -26,7 +26,8 @@ func parseLabels(text string) (l fleet.Labels, err error) {
 	if text == noLabels {
 		return nil, nil
 	}
-	return l, json.Unmarshal([]byte(text), &l)
+	err = json.Unmarshal([]byte(text), &l)
+	return l, err
 }
 
 // SetAbout implements fleet.Tx.

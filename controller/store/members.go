@@ -45,8 +45,10 @@ type memberRow struct {
 }
 
 func (r *memberRow) dest(more ...any) []any {
-	return append([]any{&r.m.ID, &r.m.HostID, &r.selectors, &r.m.Version, &r.enrolled, &r.revoked, &r.from, &r.to,
-		&r.m.About.Name, &r.labels, &r.m.About.Notes, &r.m.About.Revision}, more...)
+	return append([]any{
+		&r.m.ID, &r.m.HostID, &r.selectors, &r.m.Version, &r.enrolled, &r.revoked, &r.from, &r.to,
+		&r.m.About.Name, &r.labels, &r.m.About.Notes, &r.m.About.Revision,
+	}, more...)
 }
 
 func (r *memberRow) member(k identity.Kind) (fleet.Member, error) {

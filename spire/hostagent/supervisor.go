@@ -130,8 +130,10 @@ func New(cfg Config) (*Supervisor, error) {
 // when it asks the SPIRE server: a CA rotation waits for that three times. SPIRE's default
 // is five seconds.
 const (
-	// MinSync and MaxSync bound what a controller may say.
-	MinSync, MaxSync = time.Second, 5 * time.Second
+	// MinSync is the least that a controller may say.
+	MinSync = time.Second
+	// MaxSync is the most.
+	MaxSync = 5 * time.Second
 	// defaultSync is for a host whose controller says nothing.
 	defaultSync = 2 * time.Second
 )

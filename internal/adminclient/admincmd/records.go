@@ -2,7 +2,6 @@ package admincmd
 
 import (
 	"context"
-
 	"fmt"
 	"io"
 

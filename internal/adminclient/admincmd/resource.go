@@ -145,7 +145,7 @@ func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, w io.W
 			return p.take(ctx, e)
 		})
 		if ctx.Err() != nil {
-			return nil // this is how it ends
+			return nil //nolint:nilerr // this is how it ends
 		}
 		if p.failed != nil {
 			return p.failed
