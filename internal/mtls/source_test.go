@@ -365,7 +365,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	} {
 		t.Run("when "+name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			cfg := config("")
 			cfg.Socket = c.socket
