@@ -217,6 +217,7 @@ describe('an enrollment', () => {
     expect(asked).toBe('beforeunload')
     await page.getByRole('heading', { name: 'The token is not shown again' }).waitFor()
     expect(query(page).get('token')).toBe(token.token_id)
+    await page.getByRole('status', { name: 'Updates: Live' }).waitFor()
     Object.assign(token, { status: 'expired' })
     w.emit('token', token.token_id)
     await page.getByRole('heading', { name: 'The token is expired' }).waitFor()
