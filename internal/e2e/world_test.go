@@ -211,7 +211,8 @@ func (s *system) offline(h *world.Host) {
 
 func (s *system) isOffline(ctx context.Context, h *world.Host) error {
 	seen, err := h.Seen(ctx, s.api)
-	if err == nil && seen.Status != adminapi.Offline {
+	gone := seen.Status == adminapi.Offline || seen.Status == adminapi.Revoked && seen.Since.IsZero()
+	if err == nil && !gone {
 		err = fmt.Errorf("%s is %s", h.ID, seen.Status)
 	}
 	return err
