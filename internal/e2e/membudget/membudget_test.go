@@ -21,7 +21,7 @@ var (
 	streamBudget    = budget{36 << 10, 39 << 10} // a control stream, at the controller
 	directoryBudget = budget{34 << 10, 35 << 10} // a directory stream, at the controller
 	sessionBudget   = budget{36 << 10, 44 << 10} // a session, at its connector
-	awayBudget      = budget{2<<10 + 128, 256} // a member that is away, at the controller
+	awayBudget      = budget{2<<10 + 128, 256}   // a member that is away, at the controller
 	reportBudget    = budget{1280, 256}          // a session, at the controller
 )
 
