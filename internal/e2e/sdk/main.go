@@ -1,6 +1,6 @@
 // Program sdk drives a controller by a client that oapi-codegen made of openapi.json. It
-// knows nothing else of the admin API: it creates, reads, changes and deletes every kind
-// of object, and fails at the first answer that is not as the document says.
+// knows nothing else of the admin API, and fails at the first answer that is not as the
+// document says. It does not yet use labels, networks, PATCH and bulk revocation.
 //
 // usage: sdk SOCKET URL, the local admin socket and the address of a controller that has
 // a connector that is ONLINE and a host that asks to be enrolled.
