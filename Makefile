@@ -159,7 +159,7 @@ test-unit: ui spire bin/sdk ## Run the unit tests with the race detector, on rea
 
 # The OpenID provider of tests. Whoever needs it installs it, but a test in a network
 # namespace of its own cannot.
-PROVIDER := webadmin/auth/oidctest/provider
+PROVIDER := controller/auth/oidctest/provider
 $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
 	@scripts/require.sh node npm
 	cd $(PROVIDER) && npm ci --no-audit --no-fund --no-progress --ignore-scripts

@@ -38,6 +38,7 @@ func (r *Relay) serveControl(ctx context.Context, conn *grpc.ClientConn, establi
 	defer r.streamEnded()
 	var cause error
 	gone := make(chan struct{})
+	// joined by gone
 	go func() { //nolint:contextcheck // the stream carries its own
 		defer close(gone)
 		defer cancel() // frees a Send that waits for a controller which has hung up
@@ -133,7 +134,7 @@ func (r *Relay) sendReports(stream controlStream) error {
 	return nil
 }
 
-// sendRefusals tells the controller whom we refused; lost when this fails.
+// sendRefusals reports the peers that we refused; lost when this fails.
 func (r *Relay) sendRefusals(stream controlStream) error {
 	if proofs := r.unproven.Take(); proofs != nil {
 		if err := stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Proofs{Proofs: proofs}}); err != nil {
@@ -190,7 +191,7 @@ func remote(ctx context.Context) net.Addr {
 
 // receive applies what the controller sends, until the stream ends.
 func (r *Relay) receive(stream controlStream, established func()) error {
-	var denials heard
+	var denials received
 	for {
 		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -225,7 +226,7 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 // take makes a message of the policy effective: first for those who come, then for those
 // who are here. An error ends the stream.
 //
-// While the audit log is not the one we witnessed, the controller can only take away
+// While the audit log is not the one we witnessed, the controller can only deny
 // (see deny): what is applied stays, and ages as if there were no controller. What it
 // sends meanwhile is passed over, and asked for when that is over.
 func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
@@ -242,12 +243,12 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 		}
 		r.passed = to
 		r.log.Error("policy refused", zap.Uint64("revision", to), zap.Uint64("applied_revision", before), zap.Error(err))
-		r.tell()
+		r.report()
 		return nil
 	}
 	if err := r.witness.shown(); err != nil {
 		r.policy.leave(err)
-		r.tell()
+		r.report()
 		return nil
 	}
 	refused := r.policy.refusal()
@@ -256,7 +257,7 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 		return err
 	}
 	if (r.policy.refusal() == nil) != (refused == nil) {
-		r.tell()
+		r.report()
 	}
 	if t.ask {
 		r.log.Warn("policy does not lead on from the applied one, all of it is asked for", zap.Uint64("applied_revision", before), zap.Uint64("from", p.GetHeader().GetFrom()), zap.Uint64("to", to))
@@ -279,7 +280,7 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 	if known := r.policy.learned().Addresses; len(known) > 0 {
 		r.control.Learn(known)
 	}
-	r.tell()
+	r.report()
 	r.log.Info("policy applied", zap.Uint64("revision", to), zap.Int("tunnelers", r.policy.tunnelerCount()))
 	return nil
 }
@@ -296,7 +297,7 @@ func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
 	switch {
 	case answer.GetFailure() != "":
 		r.policy.unlinked()
-		r.tell()
+		r.report()
 	case r.policy.shown() || recovered:
 		r.retake()
 	}

@@ -9,18 +9,18 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
-// heard is what the controller of one stream has said of its denials.
-type heard struct {
+// received is what the controller of one stream has sent of its denials.
+type received struct {
 	latest   map[spiffeid.ID]time.Time
 	complete bool
 }
 
 // deny takes revocations at once, also of a controller whose policy or audit log is
-// refused: they only take away, so there is nothing that such a controller could win.
+// refused: they only deny, so there is nothing that such a controller could win.
 //
-// When the controller has sent all that it has, it is given those that we hold besides:
+// When the controller has sent all that it has, it gets those that only we hold:
 // it may have been restored from a backup of before them. complete says so.
-func (r *Relay) deny(d *zerotrustv1.Denials, h *heard) (complete bool) {
+func (r *Relay) deny(d *zerotrustv1.Denials, h *received) (complete bool) {
 	if about, everybody := r.denied.TakeEach(d); everybody {
 		r.sweep()
 	} else {

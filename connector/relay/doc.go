@@ -7,12 +7,12 @@
 //
 // Main types, in reading order: Config, Relay; inside, in the order of a message:
 // service (the sessions' gRPC side), sessions (who is attached), outbox (what the
-// controller has not heard yet), policy (who may attach), beside it the
+// controller has not received yet), policy (who may attach), beside it the
 // denials (who may not, whatever the policy says).
 //
 // New binds nothing and starts nothing; Run blocks, owns every goroutine and has
 // joined them all when it returns: it ends the sessions first and the control
-// stream last, so that the controller hears how they ended. Locks are taken in
+// stream last, so that the controller learns how they ended. Locks are taken in
 // the order applying, connection, sessions, outbox; policy's lock is never held with another.
 //
 // Invariants: no policy, an old one and one without the caller's SPIFFE ID all

@@ -12,7 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 )
 
-// Events are told what happens, for whoever counts it. Each is optional and must
+// Events are called with what happens, for metrics. Each is optional and must
 // not block.
 type Events struct {
 	// SessionRefused gets one of RefusalReasons.
@@ -21,7 +21,7 @@ type Events struct {
 	SessionEnded func(reason string)
 	// ControlEnded gets one of controlclient.Reasons.
 	ControlEnded func(reason string)
-	// AuditJudged hears of each judgement of the controller's audit log: nil when it
+	// AuditJudged is called with each judgement of the controller's audit log: nil when it
 	// was good.
 	AuditJudged func(error)
 }
@@ -31,7 +31,7 @@ type Status struct {
 	Sessions       int // attached tunnelers
 	ControlUp      bool
 	PolicyRevision uint64
-	// PolicyConfirmed is when a controller last stood behind the policy, PolicyAge how
+	// PolicyConfirmed is when a controller last confirmed the policy, PolicyAge how
 	// long it is used without one, PolicyUntil when that ends if none comes back.
 	PolicyConfirmed, PolicyUntil time.Time
 	PolicyAge                    time.Duration

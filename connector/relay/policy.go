@@ -1,12 +1,9 @@
 package relay
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,26 +11,12 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
-)
-
-// confirmEvery is how often a linked connector notes on disk that a controller
-// still stands behind the policy. A crash loses at most this much of PolicyAge.
-const confirmEvery = 5 * time.Minute
-
-// Writing takes the longer the larger the fleet is, so the keeper rests after a write for
-// so many times as long as it took, and at most this long. What a crash loses of that is
-// who came; revocations are kept as denials.
-const (
-	saveShare   = 20
-	maxSaveWait = time.Minute
 )
 
 type policyConfig struct {
@@ -49,21 +32,15 @@ type policyConfig struct {
 	Reset func()
 	// Stopped is why nobody new is admitted; nil if the policy decides.
 	Stopped func() error
-	// Denies is asked after the policy: it only takes away.
+	// Denies is asked after the policy: it only denies.
 	Denies func(id spiffeid.ID, svidNotBefore time.Time) bool
 	Log    *zap.Logger
-}
-
-// caller is what the policy is asked about.
-type caller struct {
-	id   spiffeid.ID
-	svid identity.Issue // of the SVID that opened the connection
 }
 
 // policy is who may open a session, and until when that may be believed without
 // hearing from a controller.
 //
-// Its age counts from the last moment a controller stood behind it (the control
+// Its age counts from the last moment a controller confirmed it (the control
 // stream was up), not from the last change: a policy nobody had to change for a
 // week is not old. Only our own clock is used, so that a controller's wrong clock
 // cannot make a policy immortal or stillborn.
@@ -113,74 +90,6 @@ func newPolicy(cfg policyConfig) *policy {
 	return p
 }
 
-// admit is the one place that decides whether a tunneler may have a session. An
-// SVID of another host, or from before the time the policy names, was issued to a
-// former holder of the id: a revoked host that keeps its SVID, or gets one more before
-// SPIRE has heard, must not come back under its successor.
-//
-// A denial counts whatever the policy says: it may be one that was kept because what
-// the controller sends is refused.
-func (p *policy) admit(c caller) error {
-	if p.cfg.Denies(c.id, c.svid.NotBefore) {
-		return errNotNamed
-	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.remaining() <= 0 {
-		return p.missing()
-	}
-	now, ok := p.set.Get(c.id.String())
-	if !ok || now.void || !c.svid.To(identity.HostID(now.HostID), now.SVIDNotBefore) {
-		return errNotNamed
-	}
-	return nil
-}
-
-// usable says whether sessions can be admitted.
-func (p *policy) usable() error {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.remaining() > 0 {
-		return nil
-	}
-	if p.snap.Revision == 0 {
-		return errNoPolicy
-	}
-	return fmt.Errorf("%w: revision %d was last confirmed at %s and may be used for %s", errPolicyOld, p.snap.Revision,
-		p.confirmed.UTC().Format(time.RFC3339), p.maxAge())
-}
-
-// missing needs the lock.
-func (p *policy) missing() error {
-	if p.snap.Revision == 0 {
-		return errNoPolicy
-	}
-	return errPolicyOld
-}
-
-// maxAge needs the lock.
-func (p *policy) maxAge() time.Duration {
-	if p.snap.MaxAgeSeconds > 0 {
-		return time.Duration(p.snap.MaxAgeSeconds) * time.Second
-	}
-	return p.cfg.MaxAge
-}
-
-// remaining needs the lock. A confirmation from the future (the clock was set
-// back) counts as none.
-func (p *policy) remaining() time.Duration {
-	switch age := time.Since(p.confirmed); {
-	case p.snap.Revision == 0:
-		return 0
-	case p.linked:
-		return p.maxAge()
-	case age < 0:
-		return 0
-	default:
-		return p.maxAge() - age
-	}
-}
-
 // taken is what a message of the controller did to the policy.
 type taken struct {
 	// about are those who may not be admitted any more; with everybody it may be anybody.
@@ -188,13 +97,13 @@ type taken struct {
 	everybody bool
 	// changed says that a policy is applied that differs from the one before.
 	changed bool
-	// applied says that the controller stands behind what is applied now.
+	// applied says that the controller confirms what is applied now.
 	applied bool
 	// ask the controller for everything.
 	ask bool
 }
 
-// stream is called at the begin of each control stream and returns what to tell the
+// stream is called at the begin of each control stream and returns what to send to the
 // controller that is here.
 func (p *policy) stream() *zerotrustv1.Position {
 	p.mu.Lock()
@@ -206,8 +115,8 @@ func (p *policy) stream() *zerotrustv1.Position {
 
 // take takes a message of the control stream. One that would lead to an older policy is
 // refused, unless the applied one has outlived its age; see refuse. An error is of
-// a controller that says what none of ours says. The same revision again is how a
-// controller stands behind a policy that nobody had to change.
+// a controller that is not one of ours. With the same revision again a
+// controller confirms a policy that nobody had to change.
 func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	h := in.GetHeader()
 	part := delta.Part[admission]{
@@ -224,7 +133,7 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	r, err := p.set.Take(part)
 	switch {
 	case errors.Is(err, delta.ErrOlder) && p.linked:
-		// It stood behind the newer one on this stream: this is a message of before.
+		// It confirmed the newer one on this stream: this is a message of before.
 		return taken{ask: true}, nil
 	case errors.Is(err, delta.ErrOlder):
 		p.refuse(part.To)
@@ -295,14 +204,6 @@ func (p *policy) unlinked() {
 	}
 }
 
-// confirm needs the lock. Round drops the monotonic reading, which stands still
-// while the host sleeps.
-func (p *policy) confirm() {
-	p.confirmed = time.Now().Round(0)
-	p.dirty = true
-	p.kick()
-}
-
 // kick wakes the keeper.
 func (p *policy) kick() {
 	p.wake.Wake()
@@ -320,89 +221,11 @@ func (p *policy) tunnelerCount() int {
 	return p.set.Len()
 }
 
-// lastConfirmed is when a controller last stood behind the policy: now, while the
-// control stream is up.
-func (p *policy) lastConfirmed() time.Time {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.linked {
-		return time.Now()
-	}
-	return p.confirmed
-}
-
 // learned are the addresses that controllers named.
 func (p *policy) learned() controlclient.Learned {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return controlclient.Learned{Addresses: p.snap.ControlAddresses, ConfirmedAt: p.confirmed}
-}
-
-// keep writes the policy to disk as it changes and calls expired when it has
-// become too old, until ctx ends.
-func (p *policy) keep(ctx context.Context, expired func()) error {
-	defer p.save()
-	for told := false; ; {
-		pause := time.Until(p.saveAfter)
-		if pause <= 0 {
-			p.save()
-		} else {
-			p.noticeReset() // an operator does not wait for a slow disk to have its rest
-		}
-		p.mu.Lock()
-		left, linked, why, unsaved, refused := p.remaining(), p.linked, p.missing(), p.dirty, p.refused != nil || p.astray != nil
-		p.mu.Unlock()
-		wait := confirmEvery
-		if !linked {
-			wait = min(wait, max(left, 0)+time.Millisecond)
-			if left <= 0 {
-				if !told && errors.Is(why, errPolicyOld) {
-					p.cfg.Log.Warn("policy too old: sessions are closed and refused until a controller confirms it", zap.Error(why))
-				}
-				expired()
-				wait = confirmEvery
-				if refused {
-					p.cfg.Retake()
-				}
-			}
-		}
-		if refused || p.unsaved {
-			wait = min(wait, p.cfg.SaveAgain)
-		} else if unsaved {
-			wait = min(wait, max(time.Until(p.saveAfter), 0))
-		}
-		told = left <= 0
-		if !p.rest(ctx, wait) {
-			return nil
-		}
-	}
-}
-
-// rest returns when the keeper has something to do; false is the end of ctx.
-func (p *policy) rest(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for {
-		select {
-		case <-p.pulse:
-		case <-p.wake:
-			return true
-		case <-timer.C:
-			p.reconfirm()
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// reconfirm moves the confirmation on while the stream is up.
-func (p *policy) reconfirm() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.linked {
-		p.confirmed, p.dirty = time.Now().Round(0), true
-	}
 }
 
 // named needs the lock.
@@ -414,47 +237,6 @@ func (p *policy) named() []admission {
 		}
 	}
 	return out
-}
-
-// save runs in the keeper only; a failed write is tried again.
-func (p *policy) save() {
-	if p.noticeReset() {
-		return
-	}
-	p.mu.Lock()
-	snap, dirty := p.snap, p.dirty
-	snap.ConfirmedAt, p.dirty = p.confirmed, false
-	if dirty && p.path != "" {
-		snap.Tunnelers = p.named()
-	}
-	p.mu.Unlock()
-	if !dirty || p.path == "" {
-		return
-	}
-	began := time.Now()
-	slices.SortFunc(snap.Tunnelers, func(a, b admission) int { return strings.Compare(a.SPIFFEID, b.SPIFFEID) })
-	gone := false
-	err := atomicfile.Locked(p.cfg.StateDir, func() error { // DropPolicy comes before or after
-		if gone = p.gone(); gone {
-			return nil
-		}
-		return snap.save(p.path)
-	})
-	if gone {
-		p.noticeReset()
-		return
-	}
-	p.cfg.Saved(policyFile, err)
-	p.saveAfter = time.Now().Add(min(saveShare*time.Since(began), maxSaveWait))
-	if err != nil {
-		if !p.unsaved {
-			p.cfg.Log.Warn("policy not stored: after a restart without a controller all tunnelers are refused", zap.Error(err))
-		}
-		p.mu.Lock()
-		p.dirty = true
-		p.mu.Unlock()
-	}
-	p.unsaved, p.onDisk = err != nil, p.onDisk || err == nil
 }
 
 // addresses drops what cannot be dialed.

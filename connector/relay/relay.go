@@ -12,7 +12,6 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
@@ -55,11 +54,11 @@ type Config struct {
 	// PrivateIP is reported to tunnelers; found out when empty.
 	PrivateIP string
 	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
-	// is not to be told.
+	// is not to be sent.
 	AgentSocket string
 	// StateDir keeps the policy over a restart; empty keeps it in memory only.
 	StateDir string
-	// Saved hears whether a file of StateDir could be written, each time. Optional.
+	// Saved is called with whether a file of StateDir could be written, each time. Optional.
 	Saved func(file string, err error)
 	// Failing is why a session would be of no use now, beside a policy that is not
 	// usable, for gRPC health; see grpchealth.Config. Optional.
@@ -83,7 +82,7 @@ type Timing struct {
 	WitnessWrite time.Duration // between writes of a witnessed audit log that only grows; 1 min
 	SaveAgain    time.Duration // before a policy that could not be written is tried again; 10 s
 	Refusals     time.Duration // between reports of refused sessions; 10 s
-	FirstWords   time.Duration // for a tunneler that is not admitted to ask and to be told so, before its new connection is closed; 2 s
+	FirstWords   time.Duration // for a tunneler that is not admitted to ask and to get the refusal, before its new connection is closed; 2 s
 	LastWords    time.Duration // for the status of a session that was ended to reach its tunneler, before the connection is closed; 20 ms
 }
 
@@ -168,7 +167,7 @@ func New(cfg Config) (*Relay, error) {
 	r.refused, r.answers, r.returns = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1), make(chan []*zerotrustv1.Denials, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
 	r.kick, r.unkick = cfg.Identity.Subscribe()
-	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(r.unproven.Add)
+	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).OnRefusal(r.unproven.Add)
 	r.control, err = controlclient.New(controlclient.Config{
 		Addresses: cfg.ControlAddresses,
 		Learned:   r.policy.learned(),
@@ -187,24 +186,6 @@ func New(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// Run serves until ctx ends. It returns nil then, or why the listener failed.
-func (r *Relay) Run(ctx context.Context) error {
-	defer r.unkick()
-	defer r.witness.stop()
-	// The control stream outlives the sessions, to report their ends.
-	controlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopControl()
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer stopControl()
-		return r.serveTunnelers(gctx)
-	})
-	g.Go(func() error { return r.control.Run(controlCtx) })
-	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
-	g.Go(func() error { return r.denied.Run(controlCtx) })
-	return g.Wait()
 }
 
 // Sessions returns the attached tunnelers, by id.

@@ -117,8 +117,8 @@ func (r *Relay) refusalText() string {
 	return ""
 }
 
-// tell has a heartbeat sent now: the controller wants to know what we applied, or why
+// report has a heartbeat sent now: the controller wants to know what we applied, or why
 // we did not.
-func (r *Relay) tell() {
+func (r *Relay) report() {
 	r.applied.Wake()
 }

@@ -27,6 +27,24 @@ var limits = rpcauth.Limits{MaxMessage: wire.MaxFromTunneler, MaxStreams: 8, Idl
 // caps of a listener that the program gave none.
 var caps = sourcelimit.Caps{Most: 16384, Anonymous: 1024, AnonymousFrom: 512}
 
+// Run serves until ctx ends. It returns nil then, or why the listener failed.
+func (r *Relay) Run(ctx context.Context) error {
+	defer r.unkick()
+	defer r.witness.stop()
+	// The control stream outlives the sessions, to report their ends.
+	controlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopControl()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer stopControl()
+		return r.serveTunnelers(gctx)
+	})
+	g.Go(func() error { return r.control.Run(controlCtx) })
+	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
+	g.Go(func() error { return r.denied.Run(controlCtx) })
+	return g.Wait()
+}
+
 // serveTunnelers accepts until ctx ends, then ends the sessions and waits for
 // them.
 func (r *Relay) serveTunnelers(ctx context.Context) error {

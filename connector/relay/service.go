@@ -61,7 +61,7 @@ func (v *service) Session(stream sessionStream) error {
 	if err := v.policy.admitNew(who); err != nil {
 		log.Warn("session refused", zap.Error(err))
 		v.events.refused(err)
-		v.refused.add(who.id.String(), remoteAddress(ctx), err)
+		v.refused.add(who.id.String(), remoteAddress(ctx), err) // for the audit log: refusals in controller/control
 		return refusal(err)
 	}
 	ctx, end := context.WithCancelCause(ctx)

@@ -67,7 +67,7 @@ func (ss *sessions) heartbeat(s *session, hb *zerotrustv1.TunnelerHeartbeat) {
 	}
 }
 
-// proved notes what the tunneler proved on its connection. The controller hears
+// proved notes what the tunneler proved on its connection. The controller gets
 // of it at once: a CA rotation waits for it.
 func (ss *sessions) proved(s *session, st mtls.SVIDStatus) {
 	ss.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
-// errBegun ends a control stream: the next hello tells the controller of the new timeline
+// errBegun ends a control stream: the next hello names the new timeline to the controller
 // what this connector has of its audit log.
 var errBegun = errors.New("another timeline of the controller begins: connecting anew")
 
@@ -37,7 +37,7 @@ func (r *Relay) follow(m *zerotrustv1.Timeline) error {
 	})
 	if err := r.timeline.Stopped(); err != nil && !stopped {
 		r.policy.leave(err)
-		r.tell()
+		r.report()
 	}
 	return begun
 }
@@ -50,7 +50,7 @@ func (r *Relay) strays(number uint64) bool {
 		return false
 	}
 	r.policy.leave(err)
-	r.tell()
+	r.report()
 	return true
 }
 
@@ -90,15 +90,6 @@ func (p *policy) shown() (before bool) {
 		p.astray = nil
 	}
 	return before
-}
-
-// admitNew is admit for a session that begins: while the connector is stopped, those that
-// there are go on for as long as the policy may be used.
-func (p *policy) admitNew(c caller) error {
-	if p.cfg.Stopped() != nil {
-		return errStopped
-	}
-	return p.admit(c)
 }
 
 // timeline of the policy that is applied.

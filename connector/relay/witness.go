@@ -33,7 +33,7 @@ type witnessConfig struct {
 	Bound time.Duration
 	// WriteEvery is how often what was witnessed is written while it only grows.
 	WriteEvery time.Duration
-	// Observe hears of each judgement; nil is an accepted checkpoint.
+	// Observe is called with each judgement; nil is an accepted checkpoint.
 	Observe func(error)
 	Log     *zap.Logger
 }

@@ -106,7 +106,7 @@ func (w *world) asks(h *host) {
 		sum := sha256.Sum256(a.Raw)
 		hashes = append(hashes, sum[:])
 	}
-	w.Heard(h.ID, h.cert, hashes)
+	w.Note(h.ID, h.cert, hashes)
 	h.trusts = w.ca.Anchors()
 	if w.ca.Due(h.cert) {
 		w.sign(h)

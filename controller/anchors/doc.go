@@ -2,10 +2,10 @@
 // made, when it signs, and when the first one goes.
 //
 // It does not make or keep the CA (bootstrapca does), push anything to hosts (each asks
-// every ten seconds: control answers, and tells Heard what the host says) and does not
+// every ten seconds: control answers, and passes what the host says to Note) and does not
 // renew certificates (enroll does).
 //
-// Main types, in reading order: Record, Report, Manager (New, Start, Abort, Heard, Run).
+// Main types, in reading order: Record, Report, Manager (New, Start, Abort, Note, Run).
 //
 // Manager is safe for concurrent use. Run blocks and starts no goroutine.
 //

@@ -50,11 +50,11 @@ type said struct {
 	at     time.Time
 }
 
-// Heard is told what an enrolled host shows, and the SHA-256 of each CA that it trusts.
-func (m *Manager) Heard(host identity.HostID, shows *x509.Certificate, trusts [][]byte) {
+// Note keeps what an enrolled host shows, and the SHA-256 of each CA that it trusts.
+func (m *Manager) Note(host identity.HostID, shows *x509.Certificate, trusts [][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.heard[host] = said{shows, trusts, m.cfg.Now()}
+	m.said[host] = said{shows, trusts, m.cfg.Now()}
 }
 
 // gate looks at all hosts. Only a phase that waits has one.
@@ -86,7 +86,7 @@ func (m *Manager) count(ctx context.Context, skipped []string, wants func(said) 
 	defer m.mu.Unlock()
 	now := m.cfg.Now()
 	for _, h := range hosts {
-		last, known := m.heard[h.ID]
+		last, known := m.said[h.ID]
 		silent := !known || now.Sub(last.at) > hereFor
 		switch {
 		case slices.Contains(skipped, string(h.ID)):

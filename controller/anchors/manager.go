@@ -70,13 +70,13 @@ type Manager struct {
 
 	deciding sync.Mutex // held by whoever changes the record
 
-	mu    sync.Mutex
-	heard map[identity.HostID]said
+	mu   sync.Mutex
+	said map[identity.HostID]said
 }
 
 // New returns a Manager.
 func New(cfg Config) *Manager {
-	return &Manager{cfg: cfg, born: cfg.Now(), heard: map[identity.HostID]said{}}
+	return &Manager{cfg: cfg, born: cfg.Now(), said: map[identity.HostID]said{}}
 }
 
 // Request is what an operator asks for.
@@ -269,7 +269,7 @@ func (m *Manager) Step(ctx context.Context) (running bool, err error) {
 	return true, m.await(ctx, r)
 }
 
-// await goes on when the gate is open, or skips by name who holds it up at the deadline.
+// await continues when the gate is open, or skips by name who holds it up at the deadline.
 func (m *Manager) await(ctx context.Context, r Record) error {
 	g, err := m.gate(ctx, r)
 	if err != nil {
@@ -303,7 +303,7 @@ func (m *Manager) enter(ctx context.Context, r Record, p Phase) error {
 	return nil
 }
 
-// skip goes on without the hosts that hold the gate up. They get in later by themselves;
+// skip continues without the hosts that hold the gate up. They get in later by themselves;
 // the controller's own host is never skipped.
 func (m *Manager) skip(ctx context.Context, r Record, g Gate) error {
 	var names []string

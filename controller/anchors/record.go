@@ -10,7 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 )
 
-// State says whether a replacement goes on.
+// State says whether a replacement is under way.
 type State string
 
 // The states.

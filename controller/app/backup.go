@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/backup"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // backedUp is what a backup of this controller has. Everything else in the data

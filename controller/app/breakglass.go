@@ -13,13 +13,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // The commands of this file work on the data directory, also while the controller

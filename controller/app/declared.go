@@ -11,12 +11,12 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // declaredKeys are the configuration keys behind the fields of an auth.Declared. A

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // secretFile writes a file of this mode and returns its path.

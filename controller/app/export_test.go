@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -35,7 +36,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // Announce is announce.

@@ -11,6 +11,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
@@ -20,7 +21,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // site is what is known of this controller before anything is opened.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/backup"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
@@ -24,7 +25,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 func recoveryCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/backup"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
@@ -18,7 +19,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
@@ -161,7 +161,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	log, roster := c.log.Named("control"), attending{c.roster, propagation, streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Heard, Policy: c.policy, Recall: c.recall, Endpoints: c.reachedAt.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Note, Policy: c.policy, Recall: c.recall, Endpoints: c.reachedAt.endpoints,
 		Timeline: c.recovery.Number, Recovery: c.recovery,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)
@@ -209,4 +209,33 @@ func (c *controller) components() []component {
 		out = append(out, running(run))
 	}
 	return out
+}
+
+// stage is something that runs until it is stopped. It outlives the context that
+// SIGTERM ends, so that stages stop one after the other.
+type stage struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+// start runs fn. When fn ends before stop is called, abort gets the cause.
+func start(ctx context.Context, abort context.CancelCauseFunc, fn func(context.Context) error) *stage {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &stage{cancel: cancel, done: make(chan struct{})}
+	go func() { // joined by stop
+		defer close(s.done)
+		s.err = fn(own)
+		if own.Err() == nil {
+			abort(s.err)
+		}
+	}()
+	return s
+}
+
+// stop ends the stage and waits for it.
+func (s *stage) stop() error {
+	s.cancel()
+	<-s.done
+	return s.err
 }

@@ -133,7 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer beside.Wait()
 	defer stopBeside()
 	served := make(chan error, 1)
-	go func() { served <- s.grpc.Serve(s.lis) }()
+	go func() { served <- s.grpc.Serve(s.lis) }() // joined by served
 	s.log.Info("listening", zap.String("service", s.name), zap.Stringer("addr", s.lis.Addr()))
 	select {
 	case err := <-served:

@@ -13,7 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
-// Ask is a host's question to be let in without a token.
+// Ask is a host's request to be enrolled without a token.
 type Ask struct {
 	Workload  identity.Workload
 	CSR       []byte // PKCS#10, DER
@@ -115,9 +115,16 @@ func (s *Service) file(ctx context.Context, r Redemption, key hostKey, q Request
 	return out, nil
 }
 
+// asking is what it takes to judge the earlier request of a key.
+type asking interface {
+	audit.Store
+	TokenTx
+	RequestTx
+}
+
 // goesOn says whether the key's earlier request is still the one. One that is
 // pending and asks for something else is withdrawn.
-func (s *Service) goesOn(ctx context.Context, tx Tx, r Redemption, before, now Request) (bool, error) {
+func (s *Service) goesOn(ctx context.Context, tx asking, r Redemption, before, now Request) (bool, error) {
 	switch before.State(now.CreatedAt) {
 	case RequestPending:
 		if before.same(now) {

@@ -33,8 +33,8 @@ func (s *Service) Await(ctx context.Context, a Await) (Enrollment, error) {
 	if err != nil {
 		return Enrollment{}, err
 	}
-	seat := s.waiting.enter(q.ID)
-	defer s.waiting.leave(q.ID, seat)
+	w := s.waiting.enter(q.ID)
+	defer s.waiting.leave(q.ID, w)
 	for {
 		if q, err = s.cfg.Store.Request(ctx, q.ID); err != nil {
 			return Enrollment{}, fmt.Errorf("await decision: %w", err)
@@ -51,9 +51,9 @@ func (s *Service) Await(ctx context.Context, a Await) (Enrollment, error) {
 		}
 		timer := time.NewTimer(q.ExpiresAt.Sub(now))
 		select {
-		case <-seat.wake:
+		case <-w.wake:
 		case <-timer.C:
-		case <-seat.taken:
+		case <-w.taken:
 			timer.Stop()
 			return Enrollment{}, ErrRequestTaken
 		case <-ctx.Done():
@@ -112,34 +112,34 @@ func (s *Service) collect(ctx context.Context, q Request, a Await) (Enrollment, 
 
 // waiting are the hosts that wait here, one for each request.
 type waiting struct {
-	mu    sync.Mutex
-	seats map[string]*seat
+	mu      sync.Mutex
+	waiters map[string]*waiter
 }
 
-type seat struct {
+type waiter struct {
 	wake  topic.Hint
 	taken chan struct{} // closed when a newer one sits down
 }
 
-func (w *waiting) enter(id string) *seat {
+func (w *waiting) enter(id string) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if old := w.seats[id]; old != nil {
+	if old := w.waiters[id]; old != nil {
 		close(old.taken)
 	}
-	if w.seats == nil {
-		w.seats = map[string]*seat{}
+	if w.waiters == nil {
+		w.waiters = map[string]*waiter{}
 	}
-	s := &seat{wake: topic.NewHint(), taken: make(chan struct{})}
-	w.seats[id] = s
+	s := &waiter{wake: topic.NewHint(), taken: make(chan struct{})}
+	w.waiters[id] = s
 	return s
 }
 
-func (w *waiting) leave(id string, s *seat) {
+func (w *waiting) leave(id string, s *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.seats[id] == s {
-		delete(w.seats, id)
+	if w.waiters[id] == s {
+		delete(w.waiters, id)
 	}
 }
 
@@ -157,7 +157,7 @@ type decisions struct{ *waiting }
 func (d decisions) Sync(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, s := range d.seats {
+	for _, s := range d.waiters {
 		s.call()
 	}
 	return nil
@@ -168,7 +168,7 @@ func (d decisions) Apply(_ context.Context, changes []changelog.Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range changes {
-		if s := d.seats[c.ID]; s != nil && c.Kind == changelog.Request {
+		if s := d.waiters[c.ID]; s != nil && c.Kind == changelog.Request {
 			s.call()
 		}
 	}
@@ -178,6 +178,6 @@ func (d decisions) Apply(_ context.Context, changes []changelog.Change) error {
 // Settled implements changelog.Reader.
 func (decisions) Settled(context.Context) error { return nil }
 
-func (s *seat) call() {
+func (s *waiter) call() {
 	s.wake.Wake()
 }

@@ -31,6 +31,15 @@ type Claim struct {
 	Sealed  []byte // empty once it was opened, revoked or expired
 }
 
+// ClaimTx keeps the tokens of claim links, sealed.
+type ClaimTx interface {
+	InsertClaim(ctx context.Context, c Claim) error
+	// ClaimByHash returns ErrClaimRefused for an unknown one.
+	ClaimByHash(ctx context.Context, hash []byte) (Claim, error)
+	// EraseClaim forgets the sealed token and keeps that there was a link.
+	EraseClaim(ctx context.Context, tokenID string) error
+}
+
 // Opening is somebody who opens a claim link.
 type Opening struct {
 	Code      string
@@ -137,7 +146,7 @@ func (s *Service) judgeClaim(t Token) string {
 // reopened is the sign that two have the link, and nobody can say who of them was
 // first. A token that is not redeemed yet is revoked: a new one costs a minute. One
 // that is redeemed marks its host as contested, as a second key would.
-func (s *Service) reopened(ctx context.Context, tx Tx, o Opening, t *Token) error {
+func (s *Service) reopened(ctx context.Context, tx contesting, o Opening, t *Token) error {
 	now := s.cfg.Now().UTC()
 	if t.ReopenedAt.IsZero() {
 		t.ReopenedAt, t.ReopenedFrom = now, o.From
@@ -161,7 +170,7 @@ func (s *Service) reopened(ctx context.Context, tx Tx, o Opening, t *Token) erro
 		"host contested: the claim link of its token was opened again; revoke it unless you know why")
 }
 
-func (s *Service) recordClaim(ctx context.Context, tx Tx, o Opening, t Token, why string) error {
+func (s *Service) recordClaim(ctx context.Context, tx audit.Store, o Opening, t Token, why string) error {
 	ev := audit.Event{Action: audit.ClaimOpen, Target: "claim", Outcome: audit.Success, RequestID: o.RequestID, Source: o.From}
 	if t.ID != "" {
 		ev.Target, ev.Actor = "token/"+t.ID, "token/"+t.ID

@@ -61,7 +61,7 @@ func (s *Service) Approve(ctx context.Context, v Verdict) (Request, error) {
 
 // mismatch counts an approval by somebody who has not looked at the host's screen,
 // or has seen there that something is wrong. A few of them deny the request.
-func (s *Service) mismatch(ctx context.Context, tx Tx, q *Request, v Verdict) error {
+func (s *Service) mismatch(ctx context.Context, tx audit.Store, q *Request, v Verdict) error {
 	now := s.cfg.Now().UTC()
 	before := q.auditState(now, false)
 	q.Mismatches++
@@ -88,7 +88,7 @@ func (s *Service) Deny(ctx context.Context, v Verdict) (Request, error) {
 }
 
 // settle notes a decision and records it.
-func (s *Service) settle(ctx context.Context, tx Tx, q *Request, v Verdict, d Decision) error {
+func (s *Service) settle(ctx context.Context, tx audit.Store, q *Request, v Verdict, d Decision) error {
 	now := s.cfg.Now().UTC()
 	before := q.auditState(now, false)
 	q.Decision, q.DecidedAt, q.DecidedBy = d, now, v.Actor
@@ -126,8 +126,14 @@ func (s *Service) decide(ctx context.Context, v Verdict, apply func(Tx, *Request
 	return out, refusal
 }
 
+// inserting is what it takes to keep a new token.
+type inserting interface {
+	fleet.MembersTx
+	TokenTx
+}
+
 // insert keeps a token, unless its id lives and it does not replace.
-func (s *Service) insert(ctx context.Context, tx Tx, t Token, token string) error {
+func (s *Service) insert(ctx context.Context, tx inserting, t Token, token string) error {
 	m, err := tx.Member(ctx, t.Workload)
 	if err != nil && !errors.Is(err, fleet.ErrNotFound) {
 		return err

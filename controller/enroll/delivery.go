@@ -23,7 +23,7 @@ type prepared struct {
 	claim    Claim // empty unless there is a link
 }
 
-// prepare makes of a new token's secret what is to be handed over.
+// prepare makes of a new token's secret what its host gets.
 func prepare(t *Token, r TokenRequest, token string) (prepared, error) {
 	switch r.Delivery {
 	case Sealed:

@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
 
 // hostKey is the key a host binds to its token.
@@ -81,4 +83,27 @@ func (f Facts) selectors(kind identity.Kind) []fleet.Selector {
 		return []fleet.Selector{{Type: "systemd", Value: "id:" + unitOf(kind)}, program}
 	}
 	return []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", f.UID)}, program}
+}
+
+// reason says, for the audit log, which host enrolled, and with which request.
+func (r Redemption) reason(host identity.HostID) string {
+	if r.asked == "" {
+		return "host/" + string(host)
+	}
+	return "host/" + string(host) + " request/" + r.asked
+}
+
+// trace says in the trace what was asked for, now that it is known to be well formed,
+// and what came of it.
+func (r Redemption) trace(ctx context.Context, out Enrollment, err error) {
+	span := tracing.Current(ctx)
+	span.Set(tracing.Kind(string(r.Workload.Kind)), tracing.ID(r.Workload.ID), tracing.RequestID(r.RequestID))
+	switch why := RefusalOf(err); {
+	case why != "":
+		span.Set(tracing.Result("refused_" + why))
+	case err != nil:
+		span.Set(tracing.Result("failed"))
+	default:
+		span.Set(tracing.Result("enrolled"), tracing.SPIFFEID(out.SPIFFEID.String()), tracing.HostID(string(out.HostID)))
+	}
 }

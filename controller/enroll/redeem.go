@@ -1,56 +1,22 @@
 package enroll
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
-
-// ErrRefused is the one answer to every token that is not good. Why is in the
-// audit log and counted by RefusalOf, and nowhere else: a caller must not learn
-// which tokens exist.
-var ErrRefused = errors.New("enrollment token refused")
-
-// refusedError is ErrRefused, which it also says, and keeps why for RefusalOf.
-type refusedError struct{ why string }
-
-// Error implements error.
-func (*refusedError) Error() string { return ErrRefused.Error() }
-
-// Is implements errors.Is.
-func (*refusedError) Is(target error) bool { return target == ErrRefused }
-
-// RefusalOf is why Redeem refused, one of Refusals, or empty if it did not.
-func RefusalOf(err error) string {
-	refused := (*refusedError)(nil)
-	if !errors.As(err, &refused) {
-		return ""
-	}
-	for _, r := range refusals {
-		if r.why == refused.why {
-			return r.name
-		}
-	}
-	return "other"
-}
-
-// Refusals lists what RefusalOf can say.
-func Refusals() []string {
-	out := make([]string, 0, len(refusals))
-	for _, r := range refusals {
-		out = append(out, r.name)
-	}
-	return out
-}
 
 // Redemption is a host's request to spend a token.
 type Redemption struct {
@@ -68,14 +34,6 @@ type Redemption struct {
 	// tokenID is the token of the approved request asked, whose key was proved. It is
 	// used instead of a secret.
 	tokenID, asked string
-}
-
-// reason says, for the audit log, which host enrolled, and with which request.
-func (r Redemption) reason(host identity.HostID) string {
-	if r.asked == "" {
-		return "host/" + string(host)
-	}
-	return "host/" + string(host) + " request/" + r.asked
 }
 
 // Facts are what the host says of itself.
@@ -97,7 +55,7 @@ type Enrollment struct {
 
 // Redeem spends a token. Everything that lets a host in is in one transaction; the rest
 // is idempotent, so a host whose reply was lost (or a controller that was killed
-// in between) goes on where it stopped. Errors: *FieldError, ErrRefused.
+// in between) continues where it stopped. Errors: *FieldError, ErrRefused.
 func (s *Service) Redeem(ctx context.Context, r Redemption) (Enrollment, error) {
 	key, err := r.validate()
 	if err != nil {
@@ -119,21 +77,6 @@ func (s *Service) redeem(ctx context.Context, r Redemption, key hostKey) (Enroll
 	return s.provision(ctx, c, key.public)
 }
 
-// trace says in the trace what was asked for, now that it is known to be well formed,
-// and what came of it.
-func (r Redemption) trace(ctx context.Context, out Enrollment, err error) {
-	span := tracing.Current(ctx)
-	span.Set(tracing.Kind(string(r.Workload.Kind)), tracing.ID(r.Workload.ID), tracing.RequestID(r.RequestID))
-	switch why := RefusalOf(err); {
-	case why != "":
-		span.Set(tracing.Result("refused_" + why))
-	case err != nil:
-		span.Set(tracing.Result("failed"))
-	default:
-		span.Set(tracing.Result("enrolled"), tracing.SPIFFEID(out.SPIFFEID.String()), tracing.HostID(string(out.HostID)))
-	}
-}
-
 // claimed is the outcome of the deciding transaction.
 type claimed struct {
 	host     fleet.Host
@@ -153,25 +96,6 @@ func (s *Service) claim(ctx context.Context, r Redemption, key hostKey) (claimed
 	}
 	span.End(err)
 	return out, err
-}
-
-// refuseStranger refuses a secret that is no token's before there is a transaction:
-// anybody can send one, and a transaction holds back whoever has a token.
-func (s *Service) refuseStranger(ctx context.Context, r Redemption) error {
-	if r.tokenID != "" {
-		return nil
-	}
-	known, err := s.cfg.Store.TokenKnown(ctx, keys.HashSecret(r.Secret))
-	if err != nil {
-		return fmt.Errorf("look up enrollment token: %w", err)
-	}
-	if known {
-		return nil
-	}
-	if err := s.recordRefusal(ctx, s.cfg.Store, r, Token{}, whyUnknown); err != nil {
-		return err
-	}
-	return fmt.Errorf("redeem enrollment token: %w", &refusedError{whyUnknown})
 }
 
 // claimUntilKnown asks SPIRE, outside of a transaction, what the decision needs.
@@ -212,4 +136,144 @@ func (s *Service) claimOnce(ctx context.Context, r Redemption, key hostKey, aske
 		err = refusal
 	}
 	return out, err
+}
+
+// judge is the one place that decides whether a token is good for this caller.
+// why is empty when it is.
+func (s *Service) judge(ctx context.Context, tx Tx, r Redemption, key hostKey, asked attestations) (t Token, why string, err error) {
+	if r.tokenID != "" {
+		t, err = tx.TokenByID(ctx, r.tokenID)
+	} else {
+		t, err = tx.TokenByHash(ctx, keys.HashSecret(r.Secret))
+	}
+	if errors.Is(err, ErrTokenNotFound) {
+		return t, whyUnknown, nil
+	}
+	if err != nil {
+		return t, "", err
+	}
+	now := s.cfg.Now()
+	switch {
+	case t.Workload.Kind != r.Workload.Kind:
+		return t, whyKind, nil
+	case t.Workload.ID != r.Workload.ID:
+		return t, whyID, nil
+	case !t.RevokedAt.IsZero():
+		return t, whyRevoked, nil
+	case t.Source.IsValid() && !t.Source.Contains(r.Source.Addr().Unmap()):
+		return t, whySource, nil
+	case !t.ClaimedAt.IsZero() && !bytes.Equal(t.KeyHash, key.hash):
+		return t, whyContested, nil
+	case t.ClaimedAt.IsZero() && !now.Before(t.ExpiresAt):
+		return t, whyExpired, nil
+	}
+	if why, err := s.judgeHost(ctx, tx, r, t, key); why != "" || err != nil {
+		return t, why, err
+	}
+	if !t.ClaimedAt.IsZero() {
+		why, err = s.judgeRetry(ctx, tx, t, asked)
+		return t, why, err
+	}
+	m, err := tx.Member(ctx, r.Workload)
+	if err == nil && m.Live() && !t.Replace {
+		return t, whyLive, nil
+	}
+	if errors.Is(err, fleet.ErrNotFound) {
+		err = nil
+	}
+	return t, "", err
+}
+
+// bind claims the token for the key and writes host and member. For a retry it
+// only reads them.
+func (s *Service) bind(ctx context.Context, tx Tx, r Redemption, t Token, key hostKey) (claimed, error) {
+	if !t.ClaimedAt.IsZero() {
+		h, err := tx.Host(ctx, t.HostID)
+		if err != nil {
+			return claimed{}, err
+		}
+		m, err := tx.Member(ctx, t.Workload)
+		return claimed{host: h, member: m}, err
+	}
+	now := s.cfg.Now().UTC()
+	old, err := tx.Member(ctx, r.Workload)
+	if err != nil && !errors.Is(err, fleet.ErrNotFound) {
+		return claimed{}, err
+	}
+	out, network, before := claimed{fresh: true}, fleet.DefaultNetwork, ""
+	// The new host comes before the old one goes, so that a role that moves within
+	// one host does not retire that host.
+	if out.host, err = s.hostFor(ctx, tx, r, key, now); err != nil {
+		return claimed{}, err
+	}
+	out.member = fleet.Member{
+		Workload: r.Workload, HostID: out.host.ID, Selectors: r.Facts.selectors(r.Workload.Kind),
+		Version: r.Facts.Version, EnrolledAt: now,
+	}
+	if old.ID != "" {
+		before = old.AuditState()
+	}
+	if old.ID != "" && old.Live() {
+		out.replaced = append(out.replaced, old)
+		// The new machine takes the place of the old one. Of a member that was revoked
+		// before, whoever gets its id inherits nothing.
+		out.member.About = old.About
+		if network, err = replace(ctx, tx, old, out.host.ID, now); err != nil {
+			return claimed{}, err
+		}
+	}
+	t.ClaimedAt, t.KeyHash, t.HostID = now, key.hash, out.host.ID
+	for _, step := range []func() error{
+		func() error { return tx.PutMember(ctx, out.member) },
+		func() error {
+			if network == fleet.DefaultNetwork {
+				return nil
+			}
+			return tx.MoveConnector(ctx, r.Workload.ID, network)
+		},
+		func() error { return tx.UpdateToken(ctx, t) },
+		func() error { return tx.BumpPolicy(ctx) },
+		func() error {
+			return s.cfg.Audit.Record(ctx, tx, audit.Event{
+				Actor: "token/" + t.ID, Action: audit.Enroll, Target: r.Workload.String(), Outcome: audit.Success,
+				Reason: r.reason(out.host.ID), RequestID: r.RequestID, Source: r.Source.String(),
+				Before: before, After: out.member.AuditState(),
+			})
+		},
+	} {
+		if err := step(); err != nil {
+			return claimed{}, err
+		}
+	}
+	return out, nil
+}
+
+// provision gives a claimed host what it needs to attest: the registration entry
+// first, its credential second. Every step can be repeated.
+func (s *Service) provision(ctx context.Context, c claimed, publicKey any) (out Enrollment, err error) {
+	ctx, span := tracing.Start(ctx, "enroll.provision")
+	defer func() { span.End(err) }()
+	out = Enrollment{HostID: c.host.ID}
+	if out.SPIFFEID, err = c.member.SPIFFEID(s.cfg.TrustDomain); err != nil {
+		return Enrollment{}, err
+	}
+	if c.host.Ephemeral {
+		if out.JoinToken, err = s.joinToken(ctx, &c.host); err != nil {
+			return Enrollment{}, err
+		}
+	}
+	entry, err := fleet.EntryFor(c.member, c.host, s.cfg.TrustDomain, s.cfg.SVIDTTL)
+	if err != nil {
+		return Enrollment{}, err
+	}
+	if err := s.cfg.SPIRE.PutEntry(ctx, entry); err != nil {
+		return Enrollment{}, fmt.Errorf("create registration entry: %w", err)
+	}
+	settled := time.After(s.cfg.EntrySettle)
+	if !c.host.Ephemeral {
+		if out.HostCertificate, err = s.hostCertificate(ctx, c.host, publicKey); err != nil {
+			return Enrollment{}, err
+		}
+	}
+	return out, cached(ctx, settled)
 }

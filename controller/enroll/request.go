@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -31,16 +32,31 @@ var (
 	ErrRequestDecided = errors.New("this enrollment request is not pending any more")
 	// ErrFingerprint refuses an approval by somebody who did not look at the host.
 	ErrFingerprint = errors.New("this is not the fingerprint of the request: read it from the host's own screen; if the two screens differ, deny the request")
-	// ErrTooManyRequests is told to a host while too many wait.
+	// ErrTooManyRequests is the answer to a host while too many wait.
 	ErrTooManyRequests = errors.New("too many enrollment requests are pending; wait until some are decided or expire")
-	// ErrProof is told to a host that signed for another listener than ours.
+	// ErrProof is the answer to a host that signed for another listener than ours.
 	ErrProof = errors.New("the request is not signed for this listener's certificate: somebody may be between host and controller")
-	// ErrRequestDenied, ErrRequestExpired and ErrRequestTaken are told to the host
-	// that waits.
+	// ErrRequestDenied, ErrRequestExpired and ErrRequestTaken are answers to the
+	// host that waits.
 	ErrRequestDenied  = errors.New("an operator denied this enrollment request")
 	ErrRequestExpired = errors.New("this enrollment request was not decided in time")
 	ErrRequestTaken   = errors.New("the same host waits on another connection now")
 )
+
+// RequestTx keeps the requests of hosts without a token.
+type RequestTx interface {
+	// RequestByID and RequestByKey return ErrRequestNotFound; the latter finds the
+	// newest of this key.
+	RequestByID(ctx context.Context, id string) (Request, error)
+	RequestByKey(ctx context.Context, keyHash []byte) (Request, error)
+	// PendingRequests counts what is pending at the time now, all and of one net. What
+	// was withdrawn and would be pending otherwise counts too: asking for something
+	// else again and again is no way around the cap.
+	PendingRequests(ctx context.Context, now time.Time, net string) (total, fromNet int, err error)
+	InsertRequest(ctx context.Context, r Request) error
+	// UpdateRequest writes the decision of r and its mismatches.
+	UpdateRequest(ctx context.Context, r Request) error
+}
 
 // Decision on a request; it is empty until then.
 type Decision string
@@ -62,7 +78,7 @@ const (
 	RequestEnrolled RequestState = "enrolled" // approved, and the host has fetched it
 )
 
-// Request is a host that asks to be let in without a token.
+// Request is a host that asks to be enrolled without a token.
 type Request struct {
 	ID string // "req_" and 32 hexadecimal digits
 	// Code is how people find it on the other screen. It authorizes nothing.
@@ -119,7 +135,7 @@ func newRequestID() string {
 // like something else (RFC 8628, section 6.1).
 const codeAlphabet = "BCDFGHJKLMNPQRSTVWXZ"
 
-// newCode draws XXXX-XXXX: 34 bits, to tell a thousand requests apart.
+// newCode draws XXXX-XXXX: 34 bits, to distinguish a thousand requests.
 func newCode() string {
 	var out []byte
 	for len(out) < 8 {

@@ -39,57 +39,16 @@ type Store interface {
 	Request(ctx context.Context, id string) (Request, error)
 }
 
-// Tx is the part of a store transaction that enrollment needs.
+// Tx is one transaction of enrollment, in which the fleet changes too. Each function asks
+// for the parts of it that it uses; each part is declared beside its main user.
 type Tx interface {
 	fleet.Tx
-	audit.Store
-	RequestTx
+	TokenTx
+	MakerTx
 	ClaimTx
-	// TokenByHash and TokenByID return ErrTokenNotFound.
-	TokenByHash(ctx context.Context, hash []byte) (Token, error)
-	TokenByID(ctx context.Context, id string) (Token, error)
-	InsertToken(ctx context.Context, t Token, hash []byte) error
-	// MakerEnds is when the API key ends that is this actor; zero for one that does not
-	// end, and for whoever is no key. A key that is dead by now is an error.
-	MakerEnds(ctx context.Context, actor string, now time.Time) (time.Time, error)
-	// UpdateToken writes the claim and the revocation of t, and who opened its link.
-	UpdateToken(ctx context.Context, t Token) error
-	// PruneTokens deletes the tokens, and their claim links, that expired before and
-	// were not claimed by a host that is still enrolled, or was until then.
-	PruneTokens(ctx context.Context, ended time.Time) error
-	// HostKeyKnown says whether a host with this key hash exists, revoked or not.
-	HostKeyKnown(ctx context.Context, keyHash []byte) (bool, error)
-	PutHost(ctx context.Context, h fleet.Host) error
-	PutMember(ctx context.Context, m fleet.Member) error
-}
-
-// RequestTx keeps the requests of hosts without a token.
-type RequestTx interface {
-	// RequestByID and RequestByKey return ErrRequestNotFound; the latter finds the
-	// newest of this key.
-	RequestByID(ctx context.Context, id string) (Request, error)
-	RequestByKey(ctx context.Context, keyHash []byte) (Request, error)
-	// PendingRequests counts what is pending at the time now, all and of one net. What
-	// was withdrawn and would be pending otherwise counts too: asking for something
-	// else again and again is no way around the cap.
-	PendingRequests(ctx context.Context, now time.Time, net string) (total, fromNet int, err error)
-	InsertRequest(ctx context.Context, r Request) error
-	// UpdateRequest writes the decision of r and its mismatches.
-	UpdateRequest(ctx context.Context, r Request) error
-	// PurgeRequests forgets those that expired or were withdrawn, and those that an
-	// operator decided, before.
-	PurgeRequests(ctx context.Context, expired, decided time.Time) error
-}
-
-// ClaimTx keeps the tokens of claim links, sealed.
-type ClaimTx interface {
-	InsertClaim(ctx context.Context, c Claim) error
-	// ClaimByHash returns ErrClaimRefused for an unknown one.
-	ClaimByHash(ctx context.Context, hash []byte) (Claim, error)
-	// EraseClaim forgets the sealed token and keeps that there was a link.
-	EraseClaim(ctx context.Context, tokenID string) error
-	// PurgeClaims erases those whose token expired at the time now or before.
-	PurgeClaims(ctx context.Context, now time.Time) error
+	RequestTx
+	HostTx
+	SweepTx
 }
 
 // Signer signs host certificates.
@@ -109,7 +68,7 @@ type SPIRE interface {
 	CreateJoinToken(ctx context.Context, ttl time.Duration) (token string, agent spiffeid.ID, err error)
 }
 
-// Changed is told after a commit that members came or went.
+// Changed is notified after a commit that members came or went.
 type Changed interface {
 	// MembersChanged makes policy, streams and SPIRE follow the store.
 	MembersChanged(revoked []fleet.Member)
@@ -180,7 +139,7 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap implements errors.Unwrap.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Create makes a token and returns it with what is to be handed over: by its
+// Create makes a token and returns it with what its host gets: by its
 // Delivery the secret, the secret sealed to the recipient, or the code of a claim
 // link. None of them is stored in clear or can be shown again. A token that an API key
 // makes ends no later than the key. Errors: those of Validate, ErrLiveMember.

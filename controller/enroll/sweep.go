@@ -46,6 +46,18 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// SweepTx forgets what has ended.
+type SweepTx interface {
+	// PruneTokens deletes the tokens, and their claim links, that expired before and
+	// were not claimed by a host that is still enrolled, or was until then.
+	PruneTokens(ctx context.Context, ended time.Time) error
+	// PurgeRequests forgets those that expired or were withdrawn, and those that an
+	// operator decided, before.
+	PurgeRequests(ctx context.Context, expired, decided time.Time) error
+	// PurgeClaims erases those whose token expired at the time now or before.
+	PurgeClaims(ctx context.Context, now time.Time) error
+}
+
 // Sweep does it once.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.cfg.Now().UTC()

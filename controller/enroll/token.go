@@ -76,9 +76,26 @@ func (t Token) State(now time.Time) State {
 	}
 }
 
+// TokenTx keeps tokens.
+type TokenTx interface {
+	// TokenByHash and TokenByID return ErrTokenNotFound.
+	TokenByHash(ctx context.Context, hash []byte) (Token, error)
+	TokenByID(ctx context.Context, id string) (Token, error)
+	InsertToken(ctx context.Context, t Token, hash []byte) error
+	// UpdateToken writes the claim and the revocation of t, and who opened its link.
+	UpdateToken(ctx context.Context, t Token) error
+}
+
+// MakerTx knows the API keys that make tokens.
+type MakerTx interface {
+	// MakerEnds is when the API key ends that is this actor; zero for one that does not
+	// end, and for an actor that is not a key. A key that is dead by now is an error.
+	MakerEnds(ctx context.Context, actor string, now time.Time) (time.Time, error)
+}
+
 // endWithMaker lets a token that an API key makes end with the key at the latest: a key
 // of a minute, stolen, must not buy its thief a day.
-func (t *Token) endWithMaker(ctx context.Context, tx Tx) error {
+func (t *Token) endWithMaker(ctx context.Context, tx MakerTx) error {
 	end, err := tx.MakerEnds(ctx, t.CreatedBy, t.CreatedAt)
 	if err == nil && !end.IsZero() && end.Before(t.ExpiresAt) {
 		t.ExpiresAt = end

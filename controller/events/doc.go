@@ -1,7 +1,7 @@
-// Package events tells who watches the system that something has changed, at the
+// Package events notifies everybody who watches the system that something has changed, at the
 // moment when it has.
 //
-// It does not say what a thing is now (whoever hears of a change asks for it again),
+// It does not say what a thing is now (a reader of an event asks for the thing again),
 // keep evidence (audit does) or know HTTP (webadmin/api does). What changes the store
 // is read from its change log (controller/changelog), so no part of the domain knows
 // this package; what time changes is looked for by Run.
@@ -13,6 +13,6 @@
 // Feed.Run blocks; it joins what it starts and ends with its context.
 //
 // Invariants: an event names a thing and has no content, so that it can be shown to
-// everybody who may read the fleet; a reader that falls behind is told so and never
-// silently skips; ids grow within one run of the program and tell runs apart.
+// everybody who may read the fleet; a reader that falls behind gets ErrLost and never
+// silently skips; ids grow within one run of the program and differ between runs.
 package events

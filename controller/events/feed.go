@@ -16,9 +16,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
-// Roster tells who went ONLINE or OFFLINE; presence.Roster is it.
+// Roster reports who went ONLINE or OFFLINE; presence.Roster is it.
 type Roster interface {
-	Watch(ctx context.Context, tell func(w identity.Workload, s presence.Status)) error
+	Watch(ctx context.Context, report func(w identity.Workload, s presence.Status)) error
 }
 
 // Deadlines says what time has ended.
@@ -101,7 +101,7 @@ func (f *Feed) expire(ctx context.Context, since time.Time) time.Time {
 }
 
 // Sync implements changelog.Reader. Readers of the Hub ask for everything when they
-// begin; those that have begun are told to do so again.
+// begin; those that have begun have to do so again.
 func (f *Feed) Sync(context.Context) error {
 	f.Hub.Lose()
 	return nil

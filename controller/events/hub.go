@@ -66,7 +66,7 @@ var (
 // Hub hands events to its subscribers.
 type Hub struct {
 	now func() time.Time
-	run string // tells the ids of two runs of the program apart
+	run string // is in each id, so that those of two runs differ
 
 	mu     sync.Mutex
 	ring   [Ring]Event
@@ -82,7 +82,7 @@ func NewHub(now func() time.Time) *Hub {
 	return &Hub{now: now, run: hex.EncodeToString(b[:]), next: 1, subs: map[*Subscription]struct{}{}, owners: map[string]int{}}
 }
 
-// Publish tells all subscribers. It never blocks.
+// Publish notifies all subscribers. It never blocks.
 func (h *Hub) Publish(kind Kind, id, change string) {
 	e := Event{Kind: kind, ID: id, Change: change}
 	if kind == Audit {
@@ -103,7 +103,7 @@ func (h *Hub) wake() {
 	}
 }
 
-// Lose has every reader that has begun, and every id that was given, be told ErrLost.
+// Lose makes every reader that has begun, and every id that was given, get ErrLost.
 func (h *Hub) Lose() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -148,7 +148,7 @@ func (h *Hub) Subscribe(owner, after string) (*Subscription, error) {
 func (s *Subscription) More() <-chan struct{} { return s.more }
 
 // Read returns the events since the last call and the id of the newest one, for
-// Subscribe. After ErrLost it goes on with what happens from then on.
+// Subscribe. After ErrLost it continues with what happens from then on.
 func (s *Subscription) Read() (out []Event, id string, err error) {
 	h := s.hub
 	h.mu.Lock()

@@ -27,7 +27,7 @@ type About struct {
 	Labels Labels // nil if there are none
 	Notes  string
 	// Revision grows with each change of it, so that of two who edit the same thing at
-	// once the second one is told.
+	// once the second one gets ErrStale.
 	Revision int64
 }
 

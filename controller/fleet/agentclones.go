@@ -34,14 +34,14 @@ func serialWindow(life time.Duration) time.Duration { return life / 2 * 9 / 10 }
 // agentTrace is what was seen of a host's agent since a program of the host first
 // named its process.
 type agentTrace struct {
-	start   string // boot id and agent start
-	agent   spiffeid.ID
-	learned int    // the first round that can have read it in whole; with agent
-	read    int    // the last round in which it was read
-	serial  string // as read last; empty before the first reading
-	changes []time.Time
-	ripe    time.Time // when there were too many; a hello that began later decides
-	asked   bool
+	start     string // boot id and agent start
+	agent     spiffeid.ID
+	learned   int    // the first round that can have read it in whole; with agent
+	read      int    // the last round in which it was read
+	serial    string // as read last; empty before the first reading
+	changes   []time.Time
+	confirmed time.Time // when there were too many; a hello that began later decides
+	asked     bool
 }
 
 // agentSeen notes which agent process a hello names, and says whether that process
@@ -51,7 +51,7 @@ func (c *clones) agentSeen(id identity.HostID, h Hello) bool {
 	start := h.BootID + " " + h.AgentStart
 	t := c.agents[id]
 	switch {
-	case h.AgentStart == "": // it cannot tell
+	case h.AgentStart == "": // unknown
 		c.untrace(id)
 		return false
 	case t == nil:
@@ -61,7 +61,7 @@ func (c *clones) agentSeen(id identity.HostID, h Hello) bool {
 		c.agents[id] = t.anew(start)
 		return false
 	default:
-		return !t.ripe.IsZero() && h.Began.After(t.ripe)
+		return !t.confirmed.IsZero() && h.Began.After(t.confirmed)
 	}
 }
 
@@ -71,7 +71,7 @@ func (t *agentTrace) anew(start string) *agentTrace {
 }
 
 // read notes the serial number of an agent in a round, and says whether the members of
-// its host have to be heard again.
+// its host have to send another hello.
 func (c *clones) read(a Agent, round int) (id identity.HostID, suspect bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,10 +87,10 @@ func (c *clones) read(a Agent, round int) (id identity.HostID, suspect bool) {
 	t.serial = a.SerialNumber
 	oldest := now.Add(-serialWindow(a.ExpiresAt.Sub(now)))
 	t.changes = slices.DeleteFunc(t.changes, func(at time.Time) bool { return at.Before(oldest) })
-	if t.ripe.IsZero() && len(t.changes) >= manySerials {
-		t.ripe = now
+	if t.confirmed.IsZero() && len(t.changes) >= manySerials {
+		t.confirmed = now
 	}
-	if t.ripe.IsZero() || t.asked {
+	if t.confirmed.IsZero() || t.asked {
 		return id, false
 	}
 	t.asked = true
@@ -187,8 +187,8 @@ type AgentWatchConfig struct {
 	Log      *zap.Logger
 }
 
-// AgentWatch reads the serial numbers of the agents' SVIDs, and has the members of
-// a host heard again whose serial changes more often than one agent's can. A look reads
+// AgentWatch reads the serial numbers of the agents' SVIDs, and asks the members of
+// a host for another hello whose serial changes more often than one agent's can. A look reads
 // one page of SPIRE's list, and more only where a round through all pages would take so
 // long that too few readings fall into serialWindow.
 type AgentWatch struct {

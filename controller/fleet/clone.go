@@ -14,7 +14,7 @@ import (
 // ClonePolicy says what happens to a cloned host.
 type ClonePolicy string
 
-// The policies. Alert marks the host and tells the operator. Quarantine also
+// The policies. Alert marks the host and alerts the operator. Quarantine also
 // revokes every member of the host, which bans its agent: neither machine has
 // access any more, and the true one enrolls anew (with a new host key, so that the
 // copies stay worthless).
@@ -90,8 +90,16 @@ func (f *Fleet) arrived(ctx context.Context, m Member, h Hello) error {
 	return nil
 }
 
+// CloneTx marks hosts whose key or token somebody else has too.
+type CloneTx interface {
+	// ContestHost keeps the first time.
+	ContestHost(ctx context.Context, id identity.HostID, at time.Time) error
+	// MarkCloned keeps the first finding and reports whether this is it.
+	MarkCloned(ctx context.Context, id identity.HostID, at time.Time, c Clone) (first bool, err error)
+}
+
 // cloned stores a finding and, where that is the policy, revokes the members of
-// the host. The first finding of a host is the one that is kept and told.
+// the host. Only the first finding of a host is kept and reported.
 func (f *Fleet) cloned(ctx context.Context, id identity.HostID, c Clone) (quarantined bool, err error) {
 	now := f.cfg.Now().UTC()
 	var first bool

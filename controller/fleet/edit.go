@@ -20,6 +20,19 @@ func (b By) event(action audit.Action, target string) audit.Event {
 	return audit.Event{Actor: b.Actor, Action: action, Target: target, Outcome: audit.Success, RequestID: b.RequestID, Source: b.From}
 }
 
+// AboutTx writes what operators say.
+type AboutTx interface {
+	SetAbout(ctx context.Context, w identity.Workload, a About) error
+	SetHostAbout(ctx context.Context, id identity.HostID, a About) error
+}
+
+// PlaceTx keeps in which network a connector is.
+type PlaceTx interface {
+	// NetworkOf is the network of a connector. Errors: ErrNotFound.
+	NetworkOf(ctx context.Context, connector string) (string, error)
+	MoveConnector(ctx context.Context, connector, network string) error
+}
+
 // EditMember changes what operators say of a member, and in which network a connector
 // is: tunnelers learn that with the next directory. Errors: ErrNotFound, ErrGone,
 // ErrStale, *FieldError.

@@ -38,53 +38,37 @@ type Store interface {
 	NetworkByID(ctx context.Context, id string) (Network, error)
 }
 
-// Tx is the part of a store transaction that the fleet needs.
+// Tx is one transaction of the fleet. Each function asks for the parts of it that it uses;
+// each part is declared beside its main user.
 type Tx interface {
 	audit.Store
+	MembersTx
+	HelloTx
+	RetireTx
+	CloneTx
+	AboutTx
+	PlaceTx
+	NetworksTx
+}
+
+// MembersTx reads members and hosts, and bumps the policy that names them.
+type MembersTx interface {
 	// Member and Host return ErrNotFound.
 	Member(ctx context.Context, w identity.Workload) (Member, error)
 	Host(ctx context.Context, id identity.HostID) (Host, error)
 	// LiveMembersOf lists the members on a host that are not revoked.
 	LiveMembersOf(ctx context.Context, id identity.HostID) ([]Member, error)
-	RevokeMember(ctx context.Context, w identity.Workload, at time.Time) error
-	RevokeHost(ctx context.Context, id identity.HostID, at time.Time) error
-	// Bury keeps a tombstone until it is over; the first one of a host stays.
-	Bury(ctx context.Context, s Tombstone, now time.Time) error
-	// Deny keeps a denial until it is over; of two for one workload the later time.
-	Deny(ctx context.Context, d Denial, now time.Time) error
-	// ContestHost keeps the first time.
-	ContestHost(ctx context.Context, id identity.HostID, at time.Time) error
-	// MarkCloned keeps the first finding and reports whether this is it.
-	MarkCloned(ctx context.Context, id identity.HostID, at time.Time, c Clone) (first bool, err error)
+	// BumpPolicy makes the next snapshot newer than all before.
+	BumpPolicy(ctx context.Context) error
+}
+
+// HelloTx keeps what the controller learns when a member connects.
+type HelloTx interface {
 	// SaveHello writes what a connector says of itself and reports whether its
 	// addresses changed.
 	SaveHello(ctx context.Context, h Hello) (changed bool, err error)
 	// FirstSeen notes the first use of an id, and keeps the time of an earlier one.
 	FirstSeen(ctx context.Context, w identity.Workload, at time.Time) error
-	// SetAbout and SetHostAbout write what operators say.
-	SetAbout(ctx context.Context, w identity.Workload, a About) error
-	SetHostAbout(ctx context.Context, id identity.HostID, a About) error
-	// BumpPolicy makes the next snapshot newer than all before.
-	BumpPolicy(ctx context.Context) error
-	NetworksTx
-}
-
-// NetworksTx keeps networks.
-type NetworksTx interface {
-	// Network returns ErrNotFound.
-	Network(ctx context.Context, id string) (Network, error)
-	CountNetworks(ctx context.Context) (int, error)
-	InsertNetwork(ctx context.Context, n Network) error
-	// UpdateNetwork writes the name and the revision.
-	UpdateNetwork(ctx context.Context, n Network) error
-	// DeleteNetwork leaves connectors that were revoked in DefaultNetwork.
-	DeleteNetwork(ctx context.Context, id string) error
-	// ConnectorsIn lists the first connectors of a network that are not revoked, by id, and
-	// counts all of them.
-	ConnectorsIn(ctx context.Context, id string, limit int) (first []string, total int, err error)
-	// NetworkOf is the network of a connector. Errors: ErrNotFound.
-	NetworkOf(ctx context.Context, connector string) (string, error)
-	MoveConnector(ctx context.Context, connector, network string) error
 }
 
 // Roster says who is here; presence.Roster is it.
@@ -95,7 +79,7 @@ type Roster interface {
 	Activity() presence.Activity
 }
 
-// Changed is told after a commit that members came, went or moved.
+// Changed is notified after a commit that members came, went or moved.
 type Changed interface {
 	MembersChanged(revoked []Member)
 }
@@ -110,7 +94,7 @@ type Hello struct {
 	InstanceID string
 	BootID     string
 	// AgentStart names the process of the host's SPIRE agent; empty when the program
-	// cannot tell.
+	// does not know it.
 	AgentStart string
 	// From and Began are what the controller itself saw of the connection: its other
 	// end, and when its handshake began.
@@ -214,87 +198,6 @@ func (f *Fleet) admit(ctx context.Context, tx Tx, w identity.Workload, svid iden
 		return m, err
 	}
 	return m, tx.FirstSeen(ctx, w, f.cfg.Now().UTC())
-}
-
-// Revocation asks to end a member's access.
-type Revocation struct {
-	Workload  identity.Workload
-	Actor     string
-	RequestID string
-	From      string // address of the caller
-}
-
-// Revoke ends the access of a member: from the commit on no stream or session of
-// it is admitted, the open ones are cut by the next snapshot, and the reconciler
-// deletes its entry and bans its agent when no other role lives on that host. The
-// longest access that remains where none of this arrives is its SVID's lifetime.
-// Revoking again changes nothing. Errors: ErrNotFound.
-func (f *Fleet) Revoke(ctx context.Context, r Revocation) error {
-	var gone []Member
-	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
-		m, err := tx.Member(ctx, r.Workload)
-		if err != nil || !m.Live() {
-			return err
-		}
-		gone = append(gone, m)
-		return f.retire(ctx, tx, m, audit.Event{
-			Actor: r.Actor, Reason: "host/" + string(m.HostID), RequestID: r.RequestID, Source: r.From,
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("revoke %s: %w", r.Workload, err)
-	}
-	for _, m := range gone {
-		f.clones.forget(m)
-	}
-	if len(gone) > 0 {
-		f.cfg.Changed.MembersChanged(gone)
-	}
-	return nil
-}
-
-// retire is Retire with its audit event; by says who and why.
-func (f *Fleet) retire(ctx context.Context, tx Tx, m Member, by audit.Event) error {
-	at := f.cfg.Now().UTC()
-	if err := Retire(ctx, tx, m, at); err != nil {
-		return err
-	}
-	by.Action, by.Target, by.Outcome, by.Before = audit.MemberRevoke, m.String(), audit.Success, m.AuditState()
-	m.RevokedAt = at
-	by.After = m.AuditState()
-	return f.cfg.Audit.Record(ctx, tx, by)
-}
-
-// Retire revokes a live member inside a transaction, and its host when no other
-// member lives there.
-func Retire(ctx context.Context, tx Tx, m Member, at time.Time) error {
-	if err := tx.RevokeMember(ctx, m.Workload, at); err != nil {
-		return err
-	}
-	if err := tx.Deny(ctx, denialOf(m, at), at); err != nil {
-		return err
-	}
-	others, err := tx.LiveMembersOf(ctx, m.HostID)
-	if err != nil {
-		return err
-	}
-	if len(others) == 0 {
-		if err := retireHost(ctx, tx, m.HostID, at); err != nil {
-			return err
-		}
-	}
-	return tx.BumpPolicy(ctx)
-}
-
-func retireHost(ctx context.Context, tx Tx, id identity.HostID, at time.Time) error {
-	h, err := tx.Host(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := tx.Bury(ctx, tombstoneOf(h), at); err != nil {
-		return err
-	}
-	return tx.RevokeHost(ctx, id, at)
 }
 
 // EntryFor is the registration entry that a live member on host should have.

@@ -54,7 +54,7 @@ type Page[T any] struct {
 	Items []T
 	// Total are those on all pages.
 	Total int
-	// Next is where the next page goes on; zero if this is the last one.
+	// Next is where the next page continues; zero if this is the last one.
 	Next Place
 }
 

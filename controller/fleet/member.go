@@ -72,7 +72,7 @@ type Connector struct {
 // Tunneler is an enrolled tunneler.
 type Tunneler struct {
 	Member
-	// ConnectorID is the connector of its session that was heard of last; it does not
+	// ConnectorID is the connector that reported its session last; it does not
 	// change while that session lives, and remains when none is left.
 	ConnectorID string
 	// Sessions are all that are open, by connector.

@@ -12,6 +12,41 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
+// Apply queues the members and hosts that changed, those with changelog.Revoked first;
+// work takes them from the queue.
+func (r reconcilerReader) Apply(_ context.Context, changes []changelog.Change) error {
+	for _, c := range changes {
+		switch c.Kind { //nolint:exhaustive // SPIRE has nothing else of the store
+		case changelog.Connector, changelog.Tunneler, changelog.Host:
+		default:
+			continue
+		}
+		it, gone := item{c.Kind, c.ID}, c.Op == changelog.Revoked
+		if gone {
+			r.watch(it)
+		}
+		r.queue.add(it, gone)
+	}
+	return nil
+}
+
+// work mends one item after the other until the queue is closed.
+func (r *Reconciler) work(ctx context.Context) error {
+	for {
+		it, ok := r.queue.take()
+		if !ok {
+			return nil
+		}
+		err := r.mend(ctx, it)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it ended for that
+		}
+		r.after(it, err)
+		r.queue.done(it)
+		r.report()
+	}
+}
+
 // mend makes SPIRE equal to the store in one thing. SPIRE is read before the store:
 // enrollment commits to the store before it writes the entry, so an entry read here that
 // the store does not want has really been revoked. In the other order the entry of a new

@@ -57,6 +57,21 @@ func (e *InUseError) Error() string {
 	return text + "): move or revoke them first"
 }
 
+// NetworksTx keeps networks.
+type NetworksTx interface {
+	// Network returns ErrNotFound.
+	Network(ctx context.Context, id string) (Network, error)
+	CountNetworks(ctx context.Context) (int, error)
+	InsertNetwork(ctx context.Context, n Network) error
+	// UpdateNetwork writes the name and the revision.
+	UpdateNetwork(ctx context.Context, n Network) error
+	// DeleteNetwork leaves connectors that were revoked in DefaultNetwork.
+	DeleteNetwork(ctx context.Context, id string) error
+	// ConnectorsIn lists the first connectors of a network that are not revoked, by id, and
+	// counts all of them.
+	ConnectorsIn(ctx context.Context, id string, limit int) (first []string, total int, err error)
+}
+
 // Network returns one network. Errors: ErrNotFound.
 func (f *Fleet) Network(ctx context.Context, id string) (Network, error) {
 	return f.cfg.Store.NetworkByID(ctx, id)

@@ -235,8 +235,8 @@ func (l *search[T, R]) walkByStatus(after *entry[T], parts []part) cursor[T] {
 	return chain(all...)
 }
 
-// walkBySeen goes through those that are OFFLINE by what is kept of them, and asks of
-// each that is ONLINE when it was heard of: that changes with each heartbeat, so that no
+// walkBySeen goes through those that are OFFLINE by what is kept of them, and asks for
+// the last heartbeat of each that is ONLINE: that changes with each heartbeat, so that no
 // order of them is kept.
 func (l *search[T, R]) walkBySeen(ctx context.Context, after *entry[T], parts []part) (cursor[T], error) {
 	most := l.q.Limit + 1

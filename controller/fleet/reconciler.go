@@ -42,7 +42,7 @@ type ReconcilerConfig struct {
 	Own []Entry
 	Now func() time.Time
 	Log *zap.Logger
-	// Result is told whether SPIRE matches the store, for readiness.
+	// Result is called with whether SPIRE matches the store, for readiness.
 	Result func(error)
 }
 
@@ -57,7 +57,7 @@ type Reconciler struct {
 	queue    *workQueue[item]
 	due      topic.Hint // everything is to be compared
 
-	mu       sync.Mutex // of all below; cfg.Result is told under it, in order
+	mu       sync.Mutex // of all below; cfg.Result is called under it, in order
 	looks    map[item]int
 	failing  map[item]error
 	compared error // how the last comparison ended
@@ -117,23 +117,6 @@ func (r reconcilerReader) Sync(context.Context) error {
 	return nil
 }
 
-// Apply queues the members and hosts that changed, those that were revoked first.
-func (r reconcilerReader) Apply(_ context.Context, changes []changelog.Change) error {
-	for _, c := range changes {
-		switch c.Kind { //nolint:exhaustive // SPIRE has nothing else of the store
-		case changelog.Connector, changelog.Tunneler, changelog.Host:
-		default:
-			continue
-		}
-		it, gone := item{c.Kind, c.ID}, c.Op == changelog.Revoked
-		if gone {
-			r.watch(it)
-		}
-		r.queue.add(it, gone)
-	}
-	return nil
-}
-
 // Settled implements changelog.Reader.
 func (reconcilerReader) Settled(context.Context) error { return nil }
 
@@ -142,23 +125,6 @@ func (r *Reconciler) watch(it item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.looks[it] = len(looks)
-}
-
-// work mends one item after the other until the queue is closed.
-func (r *Reconciler) work(ctx context.Context) error {
-	for {
-		it, ok := r.queue.take()
-		if !ok {
-			return nil
-		}
-		err := r.mend(ctx, it)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it ended for that
-		}
-		r.after(it, err)
-		r.queue.done(it)
-		r.report()
-	}
 }
 
 // after says when the item is worked on again.
@@ -182,7 +148,7 @@ func (r *Reconciler) after(it item, err error) {
 	}
 }
 
-// report tells readiness and the log whether SPIRE matches the store. At the start that
+// report sets readiness, and logs, whether SPIRE matches the store. At the start that
 // is so when what the first comparison found is mended.
 func (r *Reconciler) report() {
 	r.mu.Lock()

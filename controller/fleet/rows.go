@@ -34,7 +34,7 @@ func newIndex(store Store, roster Roster, now func() time.Time, log *zap.Logger)
 	x := &index{store: store, roster: roster, turns: roster.Turns(), scans: newScans()}
 	x.rows = newRoll(roster, x.scans)
 	// Each change of a row is in the log, in the same transaction: to read all rows now
-	// and then would keep everybody who looks waiting, and tell nothing.
+	// and then would keep everybody who looks waiting, and find nothing.
 	x.follower = changelog.NewFollower(changelog.Config{
 		Name: "lists of the fleet", Log: store, Reader: indexReader{x}, Now: now, Logger: log,
 	})

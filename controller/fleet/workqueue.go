@@ -8,11 +8,11 @@ import (
 )
 
 // The pause before a key that failed is tried again: doubled from the first to the
-// longest, and spread by a quarter.
+// longest, with a jitter of a quarter.
 const (
 	firstPause   = 250 * time.Millisecond
 	longestPause = 8 * time.Second
-	pauseSpread  = 0.25
+	pauseJitter  = 0.25
 )
 
 // workQueue hands out keys to workers. A key is in it once however often it was added,
@@ -114,7 +114,7 @@ func (q *workQueue[K]) retry(key K) {
 	p := q.pauses[key]
 	if p == nil {
 		p = backoff.NewExponentialBackOff()
-		p.InitialInterval, p.MaxInterval, p.Multiplier, p.RandomizationFactor = firstPause, longestPause, 2, pauseSpread
+		p.InitialInterval, p.MaxInterval, p.Multiplier, p.RandomizationFactor = firstPause, longestPause, 2, pauseJitter
 		p.Reset()
 		q.pauses[key] = p
 	}

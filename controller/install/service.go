@@ -55,7 +55,7 @@ type Config struct {
 	Key  *Key
 	// CA is the bootstrap CA (PEM) as it is now.
 	CA func() []byte
-	// Result is told how each request ended, one of Results. Optional.
+	// Result is called with how each request ended, one of Results. Optional.
 	Result func(result string)
 	Log    *zap.Logger
 

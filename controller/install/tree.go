@@ -49,7 +49,7 @@ type Tree struct {
 	sums    []byte
 }
 
-// file is one that was hashed, and how to tell that it still is that one.
+// file is one that was hashed, and how to see that it still is that one.
 type file struct {
 	path    string
 	sum     string // hex

@@ -11,7 +11,7 @@
 //
 // Manager is safe for concurrent use. Only Run blocks; it starts no goroutine.
 // What it remembers between two moves is in the store, so a controller killed
-// between any two instructions goes on where SPIRE is, not where it thought.
+// between any two instructions continues where SPIRE is, not where it thought.
 //
 // Invariants: an intent is stored, with its audit event, before the call it is
 // for; a call is never repeated to find out whether it happened; an ordinary

@@ -72,8 +72,8 @@ func (g *Gate) holds(name string) bool {
 	return len(g.Holdouts) > 0 && g.Holdouts[len(g.Holdouts)-1].Name == name
 }
 
-// crowd is everybody who counts at a gate.
-type crowd struct {
+// participants are everybody who counts at a gate.
+type participants struct {
 	peers   []presence.Peer
 	missing []missing // members that count although they are OFFLINE
 	agents  []agent
@@ -104,7 +104,7 @@ type rule struct {
 }
 
 // examine looks at everybody.
-func (u rule) examine(r Rotation, c crowd) Gate {
+func (u rule) examine(r Rotation, c participants) Gate {
 	var g Gate
 	for _, p := range c.peers {
 		g.check(r, p.String(), via(p, u.peer(p)))

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// lookEvery is how often a closed gate is looked at whose holdout tells nobody when
+	// lookEvery is how often a closed gate is looked at whose holdout reports to nobody that
 	// it is through: an agent, or the controller itself.
 	lookEvery = 250 * time.Millisecond
 	// pollEvery is the same for a member, whose every change wakes Run. It is for one
@@ -57,7 +57,7 @@ func ask(r Rotation, mv move) asked {
 }
 
 // newHoldup keeps the holdouts of g, which c was examined for.
-func (m *Manager) newHoldup(r Rotation, mv move, g Gate, c crowd) *holdup {
+func (m *Manager) newHoldup(r Rotation, mv move, g Gate, c participants) *holdup {
 	h := &holdup{of: ask(r, mv), until: m.cfg.Now().Add(recountEvery)}
 	if !g.Deadline.IsZero() && g.Deadline.Before(h.until) {
 		h.until = g.Deadline

@@ -54,13 +54,13 @@ type Config struct {
 const (
 	// retryAfter is the pause after an error.
 	retryAfter = time.Second
-	// taintReaches is when an agent that runs has heard of a taint: ours ask every one or
+	// taintReaches is when an agent that runs has learned of a taint: ours ask every one or
 	// two seconds, an operator's own every five. One that misses it keeps what the revoked authority signed, and
 	// gives it to workloads, until half of its life.
 	taintReaches = 7 * time.Second
 	// emergencyGrace bounds the wait between taint and revoke in an emergency; five
 	// seconds are enough where nobody is stuck. To revoke at once was tried on SPIRE
-	// 1.15.2: no agent hears of the taint then, and the fleet is down until the
+	// 1.15.2: no agent learns of the taint then, and the fleet is down until the
 	// supervisors of the hosts have restarted their agents, half a minute later.
 	emergencyGrace = 15 * time.Second
 	// distrustLimit bounds the last wait where the operator has set no deadline. All
@@ -262,13 +262,13 @@ func (m *Manager) step(ctx context.Context, r Rotation) (moved bool, err error) 
 }
 
 // gate evaluates what the move has to wait for; a is what it was derived from.
-func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) (Gate, crowd, error) {
+func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) (Gate, participants, error) {
 	if !mv.call.waits(r.Options) {
-		return Gate{}, crowd{}, nil
+		return Gate{}, participants{}, nil
 	}
-	c, err := m.crowd(ctx, r, mv)
+	c, err := m.participants(ctx, r, mv)
 	if err != nil {
-		return Gate{}, crowd{}, fmt.Errorf("check which members block the rotation: %w", err)
+		return Gate{}, participants{}, fmt.Errorf("check which members block the rotation: %w", err)
 	}
 	g := m.rule(r, mv, a).examine(r, c)
 	// While this program was down nobody could get through.
@@ -280,7 +280,7 @@ func (m *Manager) gate(ctx context.Context, r Rotation, mv move, a Authorities) 
 		g.Deadline = g.Since.Add(limit)
 	}
 	if r.Options.Emergency && mv.call == callRevoke && !m.cfg.Now().Before(g.Deadline) {
-		return Gate{}, crowd{}, nil
+		return Gate{}, participants{}, nil
 	}
 	return g, c, nil
 }
@@ -318,7 +318,7 @@ func (m *Manager) closed(ctx context.Context, r Rotation, mv move, g Gate) (move
 }
 
 // do makes the call of a stored intent. Whether it happened is read from SPIRE at
-// the next step; an error alone says nothing.
+// the next step; an error alone does not show it.
 func (m *Manager) do(ctx context.Context, r Rotation, mv move) (moved bool, err error) {
 	switch mv.call {
 	case callPrepare:

@@ -70,7 +70,7 @@ const (
 	Tainting   Phase = "tainting"
 	Tainted    Phase = "tainted"
 	Revoking   Phase = "revoking"
-	// Revoked waits until no online peer trusts what SPIRE has revoked: agents hear
+	// Revoked waits until no online peer trusts what SPIRE has revoked: agents learn
 	// of it with their next sync, and until then an SVID of it is accepted.
 	Revoked Phase = "revoked"
 	// Distrusted is the end.

@@ -108,7 +108,7 @@ func haltAction(s State) audit.Action {
 	}
 }
 
-// drop goes on without the holdouts, by name.
+// drop continues without the holdouts, by name.
 func (m *Manager) drop(ctx context.Context, r Rotation, g Gate) error {
 	names := g.Names()
 	m.cfg.Log.Warn("rotation continues without the members that block it", zap.Strings("dropped", names))

@@ -61,7 +61,7 @@ func (m *Manager) automatic(ctx context.Context, a Authorities) (*Automatic, err
 	if a.Prepared.ID == "" && !used {
 		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
-	c, err := m.crowd(ctx, Rotation{}, move{}) // when agents renewed is known of our own activations only
+	c, err := m.participants(ctx, Rotation{}, move{}) // when agents renewed is known of our own activations only
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (m *Manager) Preview(ctx context.Context, o Options) (Preview, error) {
 		return out, nil
 	}
 	r := Rotation{Options: o}
-	c, err := m.crowd(ctx, r, move{})
+	c, err := m.participants(ctx, r, move{})
 	if err != nil {
 		return out, err
 	}

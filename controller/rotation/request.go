@@ -130,7 +130,7 @@ func (r *Rotation) escalate(a Authorities, at time.Time) {
 	}
 }
 
-// Resume goes on with a paused rotation; its gates wait anew. Errors: ErrNone,
+// Resume continues a paused rotation; its gates wait anew. Errors: ErrNone,
 // ErrNotStuck, ErrUpstream.
 func (m *Manager) Resume(ctx context.Context, q Request) (Rotation, error) {
 	if _, err := m.authorities(ctx); err != nil {

@@ -47,7 +47,7 @@ type Expiry string
 
 // What happens to holdouts at a deadline.
 const (
-	// DropHoldouts goes on without them.
+	// DropHoldouts continues without them.
 	DropHoldouts Expiry = "drop"
 	// StopForHoldouts aborts the rotation or, where that is too late, pauses it.
 	StopForHoldouts Expiry = "abort"

@@ -27,7 +27,7 @@ type revocations struct {
 }
 
 // Carry adds what another database, of another time of the same controller, knows of
-// revocations: each only takes away. Whoever was revoked there and is enrolled here on
+// revocations: each can only remove access. Whoever was revoked there and is enrolled here on
 // the same host is revoked here, and so is whoever a denial ends and is not enrolled there
 // on that host again. by has actor, reason and source of the audit events.
 // The recovery key and the timeline come along.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 const keyColumns = `id, name, scope, created_by, created_at, expires_at, last_used_at, revoked_at`

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
@@ -18,7 +19,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 var (

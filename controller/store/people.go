@@ -6,8 +6,8 @@ import (
 	"errors"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // database is a database or a transaction.

@@ -169,7 +169,7 @@ func (s *Store) FindRenewals(ctx context.Context, q audit.RenewalQuery) (audit.R
 	return audit.RenewalPage{Renewals: rows, Next: next}, err
 }
 
-// boundRenewals leaves out the hours before and after a time, as their anchors tell. What
+// boundRenewals leaves out the hours before and after a time, as their anchors show. What
 // no anchor covers yet is left out only by a time long before it.
 func (s *Store) boundRenewals(ctx context.Context, sc *scan, q audit.RenewalQuery) error {
 	anchored, at, err := lastAnchored(ctx, s.db)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 )
 
 // BeginRequest implements replay.Store.

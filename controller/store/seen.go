@@ -13,7 +13,7 @@ import (
 const seenAtOnce = 100
 
 // SaveSeen implements presence.Store. Times only grow. A member that is not there is
-// passed over, and so is what was heard before it was enrolled: that was a former holder
+// passed over, and so is what was reported before it was enrolled: that was a former holder
 // of its id.
 func (s *Store) SaveSeen(ctx context.Context, seen []presence.Seen) error {
 	byKind := map[identity.Kind][]presence.Seen{}

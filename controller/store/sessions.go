@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 )
 
 // sessionColumns are in the order of scanSession. The hash is never read back.

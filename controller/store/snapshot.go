@@ -11,7 +11,7 @@ import (
 )
 
 // Snapshot copies the SQLite database in file, ours or another one, to a new file of
-// mode 0600. The copy is of one moment, and whoever uses the database goes on.
+// mode 0600. The copy is of one moment, and other users of the database are not held up.
 func Snapshot(ctx context.Context, file, into string) (err error) {
 	if _, err := os.Stat(file); err != nil {
 		return fmt.Errorf("copy database: %w", err)

@@ -24,13 +24,13 @@ const (
 // Operations lists them.
 func Operations() []string { return []string{OpBegin, OpCommit, OpQuery, OpExec} }
 
-// timed is the database, and tells observe how long each operation took, whether
+// timed is the database, and reports to observe how long each operation took, whether
 // it succeeded or not.
 type timed struct {
 	*sql.DB
 
 	file string // for errors
-	// writing is held by the one writer that SQLite lets in. The others queue here, in
+	// writing is held by the one writer that SQLite admits. The others queue here, in
 	// the order in which they came and without a connection: SQLite's own wait is a
 	// poll that has no order, and would hold back the reads behind it.
 	writing chan struct{}
@@ -47,7 +47,7 @@ func (d *timed) write(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// Observe has fn told how long each operation takes. Call it before the store is
+// Observe has fn called with how long each operation takes. Call it before the store is
 // used; fn is called by many goroutines at once.
 func (s *Store) Observe(fn func(operation string, took time.Duration)) { s.db.observe = fn }
 

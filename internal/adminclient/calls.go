@@ -197,7 +197,7 @@ func (c *Client) PreviewRotation(ctx context.Context, r adminapi.RotationRequest
 	return out, err
 }
 
-// ResumeRotation goes on with the paused rotation. It confirms, as Rotate does.
+// ResumeRotation continues the paused rotation. It confirms, as Rotate does.
 func (c *Client) ResumeRotation(ctx context.Context) (adminapi.Rotation, error) {
 	var out adminapi.Rotation
 	err := c.call(ctx, http.MethodPost, route("ca", "rotations", "resume"), adminapi.ResumeRequest{Confirm: adminapi.ConfirmResume}, &out)

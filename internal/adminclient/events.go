@@ -29,7 +29,7 @@ const maxLine = 64 << 10
 
 // Events calls fn with each event after the one with the id after ("" is from now on), until
 // the stream or ctx ends, or fn fails. ready is called when the stream has begun. last is
-// what to go on after.
+// the event to continue after.
 func (c *Client) Events(ctx context.Context, after string, ready func() error, fn func(Event) error) (last string, err error) {
 	last = after
 	if c.err != nil {

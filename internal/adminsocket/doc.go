@@ -2,7 +2,7 @@
 // it is opened, and which process connected to it.
 //
 // It does not speak HTTP (webadmin/api serves it, internal/adminclient calls it), and
-// it does not decide what an owner may do (webadmin/auth does).
+// it does not decide what an owner may do (controller/auth does).
 //
 // Main types, in reading order: Path and Default (where it is), Listen, Listener,
 // Conn, Peer (who opened a connection), Owners (who of them counts as owner).

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Listener accepts connections together with who opened them.
+// Listener accepts connections together with the user who opened them.
 type Listener struct {
 	net.Listener
 

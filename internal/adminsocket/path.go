@@ -15,7 +15,7 @@ const (
 	fileName = "admin.sock"
 	program  = "grpccontroller"
 
-	// DataDir is the data directory of a controller that was told no other.
+	// DataDir is the data directory of a controller whose configuration names no other.
 	DataDir = "/var/lib/" + program
 	// Runtime is the socket of a controller that runs as grpccontroller.service.
 	Runtime = "/run/" + program + "/" + fileName
@@ -52,7 +52,7 @@ func Check(path string) error {
 
 // Default is the socket of the controller on this host: of the service, else of a
 // controller in DataDir, such as that of a container. One that this user may not look
-// for counts as there, so that the user is told so. Error: fs.ErrNotExist.
+// for counts as there, so that the user learns of it. Error: fs.ErrNotExist.
 func Default() (string, error) { return first(Runtime, filepath.Join(DataDir, fileName)) }
 
 // Open says whether this user may connect to the socket at path, as far as its mode

@@ -1,7 +1,8 @@
 // Package archtest holds the rules of this project's architecture and checks
 // them on the parsed source: who imports whom, where each dependency lives, what
-// nobody may call, what each package documents, what lies at the top, and which
-// phrases must not be in texts for operators and users.
+// nobody may call, what each package documents, what lies at the top, which
+// phrases must not be in texts for operators and users, what joins a goroutine, and that
+// the walks through the source which docs/walks.md lists are there.
 //
 // It checks shape, not behaviour, and it resolves no types; golangci-lint (see
 // .golangci.yml) has the rules that need them.

@@ -1,9 +1,12 @@
 package archtest
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // domain lists the packages that hold the rules of the product.
-var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events"}
+var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events", "controller/auth", "controller/replay"}
 
 // wholeSystem lists the packages that start all programs together.
 var wholeSystem = []string{"internal/e2e", "internal/demo", "internal/benchenroll"}
@@ -17,13 +20,13 @@ var mayImport = []struct {
 	{"proto", nil},
 	// What anybody may fetch needs nothing that a controller knows.
 	{"controller/install", []string{"internal"}},
+	// The store implements what the domain asks for, and knows no transport.
+	{"controller/store", []string{"internal", "controller"}},
 	{"controller", []string{"proto", "internal", "spire", "webadmin"}},
 	{"connector", []string{"proto", "internal", "spire"}},
 	{"tunneler", []string{"proto", "internal", "spire"}},
 	{"spire/server", []string{"internal", "spire", "controller/fleet", "controller/rotation"}},
 	{"spire", []string{"internal"}},
-	// Sign-in is tested on the real store rather than on a fake of it.
-	{"webadmin/auth/authtest", append([]string{"internal", "webadmin", "controller/store"}, domain...)},
 	{"webadmin/api/apitest", append([]string{"internal", "webadmin", "controller/bootstrapca"}, domain...)},
 	{"webadmin", append([]string{"internal"}, domain...)},
 	// The host's side of enrollment hands what it got to the agent's supervisor.
@@ -71,7 +74,8 @@ func pureDomain(f *File) []string {
 		}
 	}
 	for _, dir := range f.OwnImports() {
-		real := f.IsTest() && within(dir, "controller/store", "controller/bootstrapca") // rather than fakes
+		// Rather than fakes; also in test kits.
+		real := (f.IsTest() || strings.HasSuffix(f.Dir(), "test")) && within(dir, "controller/store", "controller/bootstrapca")
 		if !within(dir, "internal") && !within(dir, domain...) && !real {
 			out = append(out, imports(dir))
 		}
@@ -92,7 +96,7 @@ var homes = []struct {
 	{[]string{"github.com/spiffe/go-spiffe/v2/workloadapi", "github.com/spiffe/go-spiffe/v2/spiffetls"}, "internal/mtls"},
 	{[]string{
 		"github.com/alexedwards/argon2id", "github.com/pquerna/otp", "github.com/coreos/go-oidc", "golang.org/x/oauth2", "github.com/go-jose/go-jose",
-	}, "webadmin/auth"},
+	}, "controller/auth"},
 	{[]string{"github.com/knadh/koanf", "github.com/joho/godotenv"}, "internal/settings"},
 	{[]string{"github.com/prometheus"}, "internal/metrics"},
 	{[]string{"go.opentelemetry.io"}, "internal/tracing"},

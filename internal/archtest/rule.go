@@ -31,6 +31,7 @@ func Rules() []Rule {
 		{"forbidden-names", eachFile(forbiddenNames)},
 		{"program-written", eachFile(programWritten)},
 		{"one-hint", eachFile(oneHint)},
+		{"joined", eachFile(joined)},
 		{"spiffe-scheme", eachFile(spiffeScheme)},
 		{"no-init", eachFile(noInit)},
 		{"package-comment", packageComment},
@@ -38,6 +39,7 @@ func Rules() []Rule {
 		{"top-level", topLevel},
 		{"plain-english", plainEnglish},
 		{"plain-code", plainCode},
+		{"walks", walks},
 	}
 }
 

@@ -18,8 +18,10 @@ const Module = "github.com/sathiyaseelank-dot/grpccontroller"
 // Tree is the source of the project's main module.
 type Tree struct {
 	Files []*File
-	Texts []Text   // what people read, apart from the strings in Go files
-	Top   []string // entries of the top directory that git does not ignore
+	Texts []Text // what people read, apart from the strings in Go files
+	// Sources are the files of other languages, by path.
+	Sources map[string]string
+	Top     []string // entries of the top directory that git does not ignore
 }
 
 // File is one Go file.
@@ -31,7 +33,7 @@ type File struct {
 // Load parses all Go files below the top of fsys, and reads the texts. It leaves out
 // testdata, other modules (internal/tools, spire/release) and what is not source.
 func Load(fsys fs.FS) (*Tree, error) {
-	t := &Tree{}
+	t := &Tree{Sources: map[string]string{}}
 	var err error
 	if t.Top, err = topEntries(fsys); err != nil {
 		return nil, err
@@ -43,15 +45,20 @@ func Load(fsys fs.FS) (*Tree, error) {
 			return err
 		case d.IsDir() && p != "." && skipped(fsys, p, t.Top):
 			return fs.SkipDir
-		case d.IsDir() || path.Ext(p) != ".go" && !isText(p):
+		case d.IsDir() || path.Ext(p) != ".go" && !isText(p) && !isSource(p):
 			return nil
 		}
 		src, err := fs.ReadFile(fsys, p)
 		if err != nil {
 			return err
 		}
+		if isSource(p) {
+			t.Sources[p] = string(src)
+		}
 		if isText(p) {
 			t.Texts = append(t.Texts, Text{p, wordsOf(p, string(src))})
+		}
+		if path.Ext(p) != ".go" {
 			return nil
 		}
 		syntax, err := parser.ParseFile(fset, p, src, parser.ParseComments|parser.SkipObjectResolution)
@@ -62,6 +69,11 @@ func Load(fsys fs.FS) (*Tree, error) {
 		return nil
 	})
 	return t, err
+}
+
+// isSource reports whether the file is source that is not Go.
+func isSource(p string) bool {
+	return slices.Contains([]string{".proto", ".ts", ".tsx"}, path.Ext(p))
 }
 
 func skipped(fsys fs.FS, dir string, top []string) bool {

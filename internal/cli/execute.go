@@ -80,7 +80,7 @@ func Execute(root *cobra.Command, p Process) int {
 	return code
 }
 
-// prepare completes the tree; the result tells whether a command began to run.
+// prepare completes the tree; the result says whether a command began to run.
 func prepare(root *cobra.Command, p Process) *bool {
 	root.SetArgs(append([]string{}, p.Args...)) // cobra reads os.Args itself if this is nil
 	root.SetIn(p.Stdin)
@@ -181,6 +181,6 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-// CodedError gives a failure that scripts tell from others an exit code of its own,
+// CodedError gives a failure that scripts distinguish from others an exit code of its own,
 // above ExitUsage. The command's help has to name it.
 func CodedError(code int, err error) error { return &codedError{err: err, code: code} }

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// maxAddresses is how many addresses of one kind a peer may tell.
+	// maxAddresses is how many addresses of one kind a peer may send.
 	maxAddresses = 16
 	// maxHostName is the longest DNS name (RFC 1035, section 2.3.4).
 	maxHostName = 253
 )
 
 // Acceptable returns those of the learned addresses (host:port) that the peer at
-// from may tell, in their order, each once and at most 16. A peer that was reached
+// from may send, in their order, each once and at most 16. A peer that was reached
 // over the network may not send us to our own loopback, where whoever has a port
 // there would be asked instead of it; nor to a link-local address, unless it is on
 // that link itself. Unspecified and multicast addresses name no host, so that nobody
-// may tell them. What is not host:port is dropped.
+// may send them. What is not host:port is dropped.
 //
 // A name is taken as it is: what it resolves to is up to this host's resolver. The
 // names of the loopback interface, by RFC 6761 (section 6.3) and by the /etc/hosts of
@@ -32,14 +32,14 @@ func Acceptable(learned []string, from net.Addr) []string {
 		if len(out) == maxAddresses {
 			break
 		}
-		if mayTell(l, peer) && !slices.Contains(out, l) {
+		if acceptsFrom(l, peer) && !slices.Contains(out, l) {
 			out = append(out, l)
 		}
 	}
 	return out
 }
 
-// addressOf is the zero Addr for what is no IP address: such a peer may tell only
+// addressOf is the zero Addr for what is no IP address: such a peer may send only
 // what everybody may.
 func addressOf(from net.Addr) netip.Addr {
 	if from == nil {
@@ -52,7 +52,7 @@ func addressOf(from net.Addr) netip.Addr {
 	return at.Addr().Unmap()
 }
 
-func mayTell(hostPort string, peer netip.Addr) bool {
+func acceptsFrom(hostPort string, peer netip.Addr) bool {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return false

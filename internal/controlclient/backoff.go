@@ -23,7 +23,7 @@ func FullJitter(ceiling time.Duration) time.Duration { return rand.N(ceiling + 1
 // use.
 //
 // cenkalti/backoff, which this module has, spreads by a factor around the
-// interval, so its full spread reaches twice the maximum.
+// interval, so the longest wait is twice the maximum.
 type Backoff struct {
 	jitter  Jitter
 	ceiling time.Duration

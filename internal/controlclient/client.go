@@ -43,7 +43,7 @@ type Config struct {
 	// Addresses (host:port) were configured. They are tried in turn and never leave
 	// the rotation. The list may be empty at first.
 	Addresses []string
-	// Learned are tried after them: what Learn was told in an earlier run.
+	// Learned are tried after them: what Learn received in an earlier run.
 	Learned Learned
 	// TLS verifies the peer; see mtls.ClientConfig.
 	TLS   *tls.Config
@@ -66,7 +66,7 @@ type Config struct {
 	Jitter Jitter
 	// Probe defaults to Dial and a handshake by TLS.
 	Probe Probe
-	// Ended is told why each attempt ended, one of Reasons. Optional.
+	// Ended is called with why each attempt ended, one of Reasons. Optional.
 	Ended func(reason string)
 	Log   *zap.Logger
 }
@@ -104,7 +104,7 @@ type RetryAfter struct {
 	Reason string
 }
 
-// errNoAnswer ends an attempt whose peer accepts the stream and says nothing.
+// errNoAnswer ends an attempt whose peer accepts the stream and sends nothing.
 var errNoAnswer = errors.New("the peer did not answer on the stream")
 
 // Error implements error.
@@ -273,7 +273,7 @@ func (c *Client) ended(addr string, err error) {
 	c.reasons[addr] = why
 	if c.status.Connected {
 		c.status.Connected, c.status.Since = false, time.Now()
-		c.learned.ConfirmedAt = time.Now().Round(0) // until now the peer stood behind them
+		c.learned.ConfirmedAt = time.Now().Round(0) // until now the peer confirmed them
 	}
 	c.status.LastError = Plain(err)
 	if c.said[addr] == reason {
@@ -290,7 +290,7 @@ func (c *Client) pause(ctx context.Context, d time.Duration, err error, probes *
 	if asked := (*RetryAfter)(nil); errors.As(err, &asked) && asked.Delay > 0 {
 		select {
 		case <-time.After(min(asked.Delay, maxRetryAfter)):
-			probes.spread()
+			probes.stagger()
 		case <-ctx.Done():
 			return
 		}

@@ -51,5 +51,5 @@ func (c *Client) dial(addr string) (*grpc.ClientConn, error) {
 // durations, stream ids.
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// shape is an error's text without its numbers, to tell a new reason from an old.
+// shape is an error's text without its numbers, to distinguish a new reason from an old one.
 func shape(err error) string { return numbers.ReplaceAllString(err.Error(), "#") }

@@ -24,7 +24,7 @@
 // peer that accepts and hangs up is not hammered; a wait ends at once when there
 // is a reason to hope: a fresh SVID, new addresses, or a probe. While there is no
 // stream, the addresses where nobody answered are probed (TCP and TLS) every 10 s
-// +-20 %, so that a fleet is back within 30 s of its controller and still spread over
+// +-20 %, so that a fleet is back within 30 s of its controller, and still takes
 // more than 5 s. A peer that refused us, or sent us away, is not probed; one that
 // answers probes and takes no stream is probed ever more seldom, down to once a minute.
 //

@@ -62,13 +62,13 @@ func newProber(jitter Jitter) *prober {
 		jitter = FullJitter
 	}
 	p := &prober{jitter: jitter, every: ProbeEvery}
-	p.spread()
+	p.stagger()
 	return p
 }
 
-// spread draws the first round from a whole interval: everybody lost the same peer
+// stagger draws the first round from a whole interval: everybody lost the same peer
 // in the same second.
-func (p *prober) spread() { p.due = time.Now().Add(p.jitter(p.every + p.every/5)) }
+func (p *prober) stagger() { p.due = time.Now().Add(p.jitter(p.every + p.every/5)) }
 
 // round notes what a round found, and draws the next from every +-20 %.
 func (p *prober) round(found bool) {
@@ -84,7 +84,7 @@ func (p *prober) attempted(lived time.Duration) {
 	switch {
 	case lived > 0:
 		p.every = ProbeEvery
-		p.spread()
+		p.stagger()
 	case p.found:
 		p.every = min(2*p.every, MaxWait)
 		p.round(true)

@@ -16,7 +16,7 @@ const (
 	reasonGoodbye     = "goodbye"     // the peer stops and said when to come back
 	reasonUnavailable = "unavailable" // no connection, no handshake, or it broke
 	reasonNoAnswer    = "no_answer"   // the stream opened and the peer said nothing
-	reasonSilence     = "silence"     // the peer heard nothing from us in time
+	reasonSilence     = "silence"     // the peer received nothing from us in time
 	reasonRefused     = "refused"     // not enrolled, revoked, or not in the policy
 	reasonReplaced    = "replaced"    // by a newer stream of ours
 	reasonReproof     = "reproof"     // one end did not prove its identity again

@@ -7,7 +7,7 @@ import (
 
 const (
 	// LearnedLife is how long an address that a peer named is tried after a peer last
-	// stood behind it. A laptop may be off for weeks; what nobody confirmed for longer
+	// confirmed it. A laptop may be off for weeks; what nobody confirmed for longer
 	// is more likely somebody else's by now.
 	LearnedLife = 30 * 24 * time.Hour
 	// MaxLearned is how many addresses a peer can add.
@@ -17,7 +17,7 @@ const (
 // Learned are addresses that a peer named.
 type Learned struct {
 	Addresses []string
-	// ConfirmedAt is when a peer last stood behind them; see LearnedLife.
+	// ConfirmedAt is when a peer last confirmed them; see LearnedLife.
 	ConfirmedAt time.Time
 }
 

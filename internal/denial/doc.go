@@ -11,7 +11,7 @@
 // List is a value for one goroutine. Kept is safe for concurrent use; its Run owns the
 // writing and ends with its context.
 //
-// Invariants: a denial only takes away, and the later time of two counts; nothing but
+// Invariants: a denial only denies, and the later time of two counts; nothing but
 // time removes one. An entry lasts for Life after its time, which no SVID of before
 // that time outlives. A List holds at most Max entries: what has no room makes
 // everybody's SVIDs of before its time worthless, so that no number of denials pushes

@@ -32,7 +32,7 @@ type Config struct {
 	TrustDomain spiffeid.TrustDomain
 	// StateDir keeps the denials over a restart; empty keeps them in memory only.
 	StateDir string
-	// Saved hears whether the file could be written, each time. Optional.
+	// Saved is called with whether the file could be written, each time. Optional.
 	Saved func(file string, err error)
 	// Genuine says whether the signature of an entry is the controller's; nil keeps no
 	// signatures. It is asked once for each that is news, and must not block.

@@ -52,7 +52,7 @@ type Config struct {
 	Host *tls.Certificate
 	// Timeout defaults to DefaultTimeout.
 	Timeout time.Duration
-	// Progress is told what a person who waits wants to know. Optional.
+	// Progress receives what a person who waits wants to know. Optional.
 	Progress func(string)
 }
 
@@ -79,13 +79,13 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg: cfg}, nil
 }
 
-// Offer is what a controller tells every host that asks, without the addresses that
+// Offer is what a controller sends to every host that asks, without the addresses that
 // a host may not take from it.
 type Offer struct {
 	Bundle       hostagent.Bundle
 	ControlPlane []string // host:port each
 	// Anchors are the bootstrap CAs in force, of which the first one signs; those that
-	// the host has where the controller told none. AnchorsErr is why they are not taken.
+	// the host has where the controller sent none. AnchorsErr is why they are not taken.
 	Anchors    []*x509.Certificate
 	AnchorsErr error
 	// Renew: the controller asks the host to renew its certificate.
@@ -93,7 +93,7 @@ type Offer struct {
 }
 
 // FetchBundle asks once for the trust bundle and the address of the SPIRE server,
-// which is empty if the controller told none that a host may take from it.
+// which is empty if the controller sent none that a host may take from it.
 func (c *Client) FetchBundle(ctx context.Context) (hostagent.Bundle, error) {
 	offer, err := c.FetchOffer(ctx)
 	return offer.Bundle, err
@@ -164,7 +164,7 @@ func standing(said *zerotrustv1.HostStanding) hostagent.Standing {
 // CheckClock compares the clock of this host with the controller's, over the verified
 // connection, and returns a *health.ClockError where they differ so much that nothing
 // would work: for whoever is about to enroll. A controller that does not answer, or does
-// not tell its time, is no fault of the clock, unless its certificate is out of its time.
+// not send its time, is no fault of the clock, unless its certificate is out of its time.
 func (c *Client) CheckClock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
 	defer cancel()
@@ -182,7 +182,7 @@ func (c *Client) CheckClock(ctx context.Context) error {
 	return nil
 }
 
-// ErrNoTime is returned for a controller that does not tell its time.
+// ErrNoTime is returned for a controller that does not send its time.
 var ErrNoTime = errors.New("the controller does not say what time it is")
 
 // ControllerTime asks once for the controller's clock. It is as trustworthy as the
@@ -196,39 +196,6 @@ func (c *Client) ControllerTime(ctx context.Context) (time.Time, error) {
 		return time.Time{}, ErrNoTime
 	}
 	return reply.GetControllerTime().AsTime(), nil
-}
-
-// enroll sends the request until it has an answer.
-func (c *Client) enroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (*zerotrustv1.EnrollResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	wait, retries := controlclient.NewBackoff(nil), c.retelling("no answer yet, retrying with the same key")
-	for {
-		reply, err := c.tryEnroll(ctx, req, host)
-		if err == nil {
-			return reply, nil
-		}
-		if final, ok := finalError(err); ok {
-			return nil, final
-		}
-		retries.because(err)
-		select {
-		case <-time.After(min(wait.Next(), maxWait)):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("no answer from %s within %s: run the same command again, the token is not lost: %w", c.cfg.Address, c.cfg.Timeout, err)
-		}
-	}
-}
-
-func (c *Client) tryEnroll(ctx context.Context, req *zerotrustv1.EnrollRequest, host *tls.Certificate) (*zerotrustv1.EnrollResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	var reply *zerotrustv1.EnrollResponse
-	from, err := c.call(host, func(api zerotrustv1.EnrollmentServiceClient) (err error) {
-		reply, err = api.Enroll(ctx, req)
-		return err
-	})
-	return acceptable(reply, from), err
 }
 
 // call makes one connection for one RPC, and returns the address of its other end. An

@@ -90,14 +90,14 @@ func (h *handshakes) unreachable() error {
 	return h.shared.unreachable
 }
 
-// listener is the certificate of who we are connected to.
+// listener is the certificate of the peer that we are connected to.
 func (h *handshakes) listener() *x509.Certificate {
 	h.shared.mu.Lock()
 	defer h.shared.mu.Unlock()
 	return h.shared.listener
 }
 
-// from is the address of who we are connected to, nil before a handshake succeeded.
+// from is the address of the peer that we are connected to, nil before a handshake succeeded.
 func (h *handshakes) from() net.Addr {
 	h.shared.mu.Lock()
 	defer h.shared.mu.Unlock()

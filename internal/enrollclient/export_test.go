@@ -14,5 +14,5 @@ func (c *Client) DialWith(dial func(ctx context.Context, address string) (net.Co
 
 // Retelling is what tells about retries.
 func Retelling(what string, progress func(string)) func(error) {
-	return (&retelling{progress: progress, what: what}).because
+	return (&explaining{progress: progress, what: what}).because
 }

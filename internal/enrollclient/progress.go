@@ -14,9 +14,9 @@ const (
 	sayMost  = time.Minute
 )
 
-// retelling tells a person who waits why it is tried again: at most once a second, and
+// explaining shows a person who waits why it is tried again: at most once a second, and
 // ever more seldom while the reason stays.
-type retelling struct {
+type explaining struct {
 	progress func(string)
 	what     string
 
@@ -25,12 +25,12 @@ type retelling struct {
 	pause  time.Duration
 }
 
-func (c *Client) retelling(what string) *retelling {
-	return &retelling{progress: c.cfg.Progress, what: what}
+func (c *Client) explaining(what string) *explaining {
+	return &explaining{progress: c.cfg.Progress, what: what}
 }
 
-// because tells about one attempt that failed.
-func (r *retelling) because(err error) {
+// because explains one attempt that failed.
+func (r *explaining) because(err error) {
 	now, reason := time.Now(), logging.WithoutNumbers(err.Error())
 	news := reason != r.reason
 	switch {

@@ -37,9 +37,9 @@ type Pending struct {
 	ExpiresAt   time.Time
 }
 
-// RequestEnrollment enrolls without a token: show is told what to compare, at first
+// RequestEnrollment enrolls without a token: show receives what to compare, at first
 // and whenever it changes, and an operator approves. It may be run again after any
-// failure; the same key goes on with the same request. Errors: ErrDenied,
+// failure; the same key continues the same request. Errors: ErrDenied,
 // ErrUndecided, ErrTaken, ErrRefused.
 func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pending)) (Result, error) {
 	if err := c.CheckClock(ctx); err != nil {
@@ -56,7 +56,7 @@ func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pen
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	a := &asking{client: c, request: r, host: h, csr: csr, show: show}
-	wait, retries := controlclient.NewBackoff(nil), c.retelling("the controller does not answer, asking again with the same key")
+	wait, retries := controlclient.NewBackoff(nil), c.explaining("the controller does not answer, asking again with the same key")
 	for {
 		reply, err := a.once(ctx)
 		if err == nil {

@@ -69,7 +69,7 @@ type TokenSource struct {
 	Stdin      io.Reader
 	// Getenv is os.Getenv outside tests.
 	Getenv func(string) string
-	// Warn is told about the weakness of a source.
+	// Warn receives the weakness of a source.
 	Warn func(string)
 }
 

@@ -24,7 +24,7 @@ const lookTimeout = 5 * time.Second
 func (e *enrollment) lookAtConnectorAddr(ctx context.Context, reply *zerotrustv1.EnrollResponse) {
 	addr := e.set.ConnectorAddr
 	if e.program.Kind != identity.KindTunneler || addr == "" || reply.GetDirectory().GetPartial() {
-		return // a directory that is not all there says nothing about who is missing
+		return // a directory that is not complete does not show who is missing
 	}
 	listed := slices.DeleteFunc(slices.Clone(reply.GetDirectory().GetConnectors()), func(c *zerotrustv1.DirectoryConnector) bool {
 		return e.set.ConnectorID != "" && c.GetId() != e.set.ConnectorID

@@ -105,7 +105,7 @@ func (c *controllers) FetchBundle(ctx context.Context) (hostagent.Bundle, error)
 	return hostagent.Bundle{}, errors.Join(faults...)
 }
 
-// errAnother is a hint for people. It says nothing of how the host stands: whoever is on
+// errAnother is a hint for people. It is no statement about the host: whoever is on
 // the path can answer with a certificate of another CA.
 var errAnother = errors.New("another CA answers: either something on the path intercepts TLS, or the controller is a new one; " +
 	"only if an operator confirms that it is new, " + hostagent.EnrollAnew)

@@ -34,7 +34,7 @@ func (e *enrollment) keptState() (k keptState) {
 }
 
 // pin keeps the recovery key of the controller, beside what the program keeps of it. A host
-// that could not keep it, or that was told of none, pins the first one on its stream.
+// that could not keep it, or that received none, pins the first one on its stream.
 func (e *enrollment) pin(reply *zerotrustv1.EnrollResponse) {
 	m := reply.GetTimeline()
 	if e.set.StateDir == "" || m == nil {

@@ -20,14 +20,14 @@ const (
 	pollEvery            = 250 * time.Millisecond
 	// quietFor is how long nobody wonders whether something happens.
 	quietFor = time.Second
-	// tellEvery is how often a person is told what has not changed.
-	tellEvery = 10 * time.Second
+	// repeatEvery is how often a reason that has not changed is printed again.
+	repeatEvery = 10 * time.Second
 	// crashLoop is after how many restarts a unit will not come up by itself.
 	crashLoop = 3
 )
 
 // ErrNotOnline says that the host is enrolled and its unit is started, and that the
-// program was not ready in time. The token is spent, and the unit goes on trying.
+// program was not ready in time. The token is spent, and the unit continues to try.
 var ErrNotOnline = errors.New("the host is enrolled, but not ONLINE yet")
 
 // Start is what BringOnline needs to know. The host is enrolled.
@@ -40,7 +40,7 @@ type Start struct {
 	RestartAgent, RestartProgram bool
 	// Timeout defaults to DefaultOnlineTimeout.
 	Timeout time.Duration
-	// Say is told, a line at a time, what a person who waits wants to know.
+	// Say receives, a line at a time, what a person who waits wants to know.
 	Say func(string)
 }
 
@@ -112,14 +112,14 @@ func (b *bringing) do(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// wait asks the program, and tells why it is not ready.
+// wait asks the program, and reports why it is not ready.
 func (b *bringing) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.start.Timeout)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	var last, told string
-	toldAt := b.began
+	var last, said string
+	saidAt := b.began
 	for {
 		reason, hopeless := b.look(ctx)
 		switch {
@@ -131,8 +131,8 @@ func (b *bringing) wait(ctx context.Context) error {
 			last = reason // and not that the time is over
 		}
 		waited := time.Since(b.began)
-		if waited >= quietFor && (last != told && time.Since(toldAt) >= quietFor || time.Since(toldAt) >= tellEvery) {
-			told, toldAt = last, time.Now()
+		if waited >= quietFor && (last != said && time.Since(saidAt) >= quietFor || time.Since(saidAt) >= repeatEvery) {
+			said, saidAt = last, time.Now()
 			b.start.Say(fmt.Sprintf("waiting until %s is ready, %d s: %s", b.program.Name, int(waited.Seconds()), last))
 		}
 		select {

@@ -26,7 +26,7 @@ type onlineEvent struct {
 	Unit  string `json:"unit"`
 }
 
-// report tells what was done and, where nothing is started, what to do next.
+// report prints what was done and, where nothing is started, what to do next.
 func (e *enrollment) report(got enrollclient.Result) error {
 	if e.out.String() == cli.OutputJSON {
 		return e.event(enrolledEvent{

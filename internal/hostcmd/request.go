@@ -25,7 +25,7 @@ const (
 const (
 	// requestTimeout is a little longer than the controller keeps a request.
 	requestTimeout = 16 * time.Minute
-	// remindEvery is how often a person who waits is told that it goes on.
+	// remindEvery is how often a person who waits sees that enroll still waits.
 	remindEvery = time.Minute
 )
 

@@ -107,7 +107,7 @@ func (c *RunConfig) ControlPlane() []string {
 }
 
 // ControlAddresses are those of ControlPlane and, after them, the same ports on the
-// host of CONTROLLER_ADDR: enrollment wrote CONTROL_PLANE_ADDRS as the controller told
+// host of CONTROLLER_ADDR: enrollment wrote CONTROL_PLANE_ADDRS as the controller sent
 // it, and CONTROLLER_ADDR as the operator did.
 func (c *RunConfig) ControlAddresses() []string {
 	out := slices.Clone(c.ControlPlane())

@@ -185,7 +185,7 @@ func (m *move) target(ctx context.Context, addr string, host hostagent.Host, fil
 		to.control = m.answering(ctx, "control plane", offer.ControlPlane, beside(addr, offer.ControlPlane))
 	}
 	named := []string{offer.Bundle.ServerAddress}
-	if named[0] == "" { // it told none, or one that no host takes from it
+	if named[0] == "" { // it sent none, or one that no host accepts from it
 		named = []string{to.spire}
 	}
 	to.spire = m.answering(ctx, "SPIRE server", named, beside(addr, named))[0]

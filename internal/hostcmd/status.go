@@ -27,7 +27,7 @@ type hostStatus struct {
 	Failure string `json:"failure,omitempty"`
 	// HealthAddr is where it was asked.
 	HealthAddr string `json:"health_addr"`
-	// HostID is absent for who may not read the host's files.
+	// HostID is absent for a user who may not read the host's files.
 	HostID string      `json:"host_id,omitempty"`
 	Agent  agentStatus `json:"agent"`
 	// Program is what the program says of itself; absent when it does not run.

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrNothingSent says that this host cannot do what enroll is to do, and that the
-// controller has not heard of it.
+// controller does not know of it yet.
 var ErrNothingSent = errors.New("nothing was sent and no token is spent")
 
 // Systemd is the service manager of a host.

@@ -52,7 +52,7 @@ func Alone(ctx context.Context, socket, spiffeID string) (release func(), err er
 // that nobody empties is full one day, and then nobody can ask.
 func hold(lis net.Listener) (release func()) {
 	ended := make(chan struct{})
-	go func() {
+	go func() { // joined by release
 		defer close(ended)
 		for {
 			c, err := lis.Accept()

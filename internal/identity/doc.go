@@ -11,6 +11,6 @@
 // Everything here is a pure function over values; safe for concurrent use.
 //
 // Invariants: an identity is read from a SPIFFE ID only, never from a common
-// name or a DNS name (an Issue only takes away: it tells a former holder of an id from
+// name or a DNS name (an Issue only denies: it distinguishes a former holder of an id from
 // the present one); parsing accepts exactly what the builders make.
 package identity

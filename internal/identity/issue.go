@@ -20,7 +20,7 @@ func (h HostID) SVIDName() string { return string(h) + hostNameSuffix }
 const noHost HostID = "-"
 
 // Issue is what an X509-SVID itself says of its issue: to which host, and when. It
-// tells the present holder of an id from a former one, and decides nothing else: who
+// distinguishes the present holder of an id from a former one, and decides nothing else: who
 // somebody is, is in the SPIFFE ID.
 type Issue struct {
 	Host      HostID // empty without a DNS name

@@ -1,7 +1,7 @@
 // Package keys holds the small cryptography that several programs share: key files,
 // sealed values, the secrets that people carry, and what a host signs when it enrolls.
 //
-// It does not decide who may use a key (controller/enroll, webadmin/auth), does not
+// It does not decide who may use a key (controller/enroll, controller/auth), does not
 // issue certificates (controller/bootstrapca) and knows nothing of SVIDs, whose keys
 // never leave memory (internal/mtls). The audit log's Ed25519 key has a format of its
 // own (controller/audit).

@@ -221,7 +221,7 @@ func (c *Conn) CloseAfter(d time.Duration, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason == nil && c.timer == nil {
-		c.pending = reason // also when the peer, which was told, hangs up first
+		c.pending = reason // also when the peer, which got the reason, hangs up first
 		c.timer = time.AfterFunc(d, func() { c.Close(reason) })
 	}
 }
@@ -236,8 +236,8 @@ func (c *Conn) Reason() error {
 	return c.reason
 }
 
-// end notes the reason, closes, and tells who wants to know, in this order: gRPC
-// sees the socket fail and would be first with a reason that says nothing.
+// end notes the reason, closes, and then calls the subscribers, in this order: gRPC
+// sees the socket fail and would be first with a reason that explains nothing.
 func (c *Conn) end(reason error, closeSocket func() error) {
 	c.mu.Lock()
 	if c.pending != nil {

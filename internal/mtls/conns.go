@@ -23,7 +23,7 @@ type Conns struct {
 }
 
 // NewConns bounds how many connections one peer may have; a peer is one that was
-// authenticated, so the number of peers is bounded by who is enrolled.
+// authenticated, so the number of peers is bounded by the number enrolled.
 func NewConns(perPeer int) *Conns {
 	return &Conns{perPeer: perPeer, byPeer: map[spiffeid.ID]map[*Conn]struct{}{}}
 }
@@ -118,7 +118,7 @@ func closeMatching(all []*Conn, delay time.Duration, judge func(*Conn) error) (c
 
 // Newcomers judges each connection once more, after it was added: who looks only at the
 // peers that a change is about must not miss one that was on its way when the change
-// came. One for which judge has a reason gets delay to be told it, and is cut if judge
+// came. One for which judge has a reason gets delay to receive it, and is cut if judge
 // has one then too.
 func Newcomers(delay time.Duration, judge func(*Conn) error) Opened {
 	return func(c *Conn) error {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// Opened is told of a connection before anything is read from it. An error
+// Opened is called with a connection before anything is read from it. An error
 // refuses it.
 type Opened func(*Conn) error
 
@@ -83,7 +83,7 @@ func (c *creds) open(h handshake, secured net.Conn, info credentials.AuthInfo) (
 }
 
 // witnessed returns a configuration for one handshake, and which leaf of ours was
-// shown in it: TLS does not tell, and asking for the SVID a moment later can give
+// shown in it: TLS does not say, and asking for the SVID a moment later can give
 // the next one. The leaf may be read once the handshake has succeeded.
 func witnessed(c *tls.Config) (*tls.Config, *[]byte) {
 	c = c.Clone()

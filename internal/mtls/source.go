@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg SourceConfig) (*Source, error) {
 		done: make(chan struct{}), ready: make(chan struct{}),
 		fault: ErrNoSVID,
 	}
-	go s.watch(watchCtx)
+	go s.watch(watchCtx) // joined by Close
 	select {
 	case <-s.ready:
 		return s, nil
@@ -120,7 +120,8 @@ func (s *Source) watch(ctx context.Context) {
 	}
 }
 
-// OnX509ContextUpdate implements workloadapi.X509ContextWatcher: the hot swap.
+// OnX509ContextUpdate implements workloadapi.X509ContextWatcher: the hot swap. From now on
+// GetX509SVID returns the new SVID.
 func (s *Source) OnX509ContextUpdate(x *workloadapi.X509Context) {
 	var picked *x509svid.SVID
 	for _, svid := range x.SVIDs {
@@ -175,7 +176,8 @@ func (s *Source) OnX509ContextWatchError(err error) {
 	}
 }
 
-// GetX509SVID implements x509svid.Source.
+// GetX509SVID implements x509svid.Source. What ServerConfig and ClientConfig make calls it
+// for each handshake.
 func (s *Source) GetX509SVID() (*x509svid.SVID, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

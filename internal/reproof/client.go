@@ -29,9 +29,9 @@ func NewClient(own Identity, log *zap.Logger) *Client {
 	return &Client{party{own: own, log: log}}
 }
 
-// Tell has fn told of each proof that is refused, before the first Around; fn must not
+// OnRefusal has fn called with each proof that is refused, before the first Around; fn must not
 // block.
-func (c *Client) Tell(fn func(Refusal)) *Client {
+func (c *Client) OnRefusal(fn func(Refusal)) *Client {
 	c.refusedProof = fn
 	return c
 }
@@ -61,11 +61,11 @@ func (c *Client) Around(ctx context.Context, conn *grpc.ClientConn, use func(con
 	defer link.OnClose(cancel)()
 	link.OnClose(func(reason error) {
 		if !errors.Is(reason, mtls.ErrClosed) {
-			c.cut.Add(1) // logged by who redials
+			c.cut.Add(1) // logged by the caller that redials
 		}
 	})
 	over := make(chan error, 1)
-	go func() { over <- c.keep(own, link, clientFrames{stream}) }()
+	go func() { over <- c.keep(own, link, clientFrames{stream}) }() // joined by over
 	err = use(ctx)
 	stop()
 	cut := <-over

@@ -260,7 +260,7 @@ func (e *exchange) decide(chain []*x509.Certificate, err error) error {
 	return e.send(acceptedFrame(st.NotAfter))
 }
 
-// refuse ends the connection. The peer is told why, if it reads.
+// refuse ends the connection. The peer receives the reason, if it reads.
 func (e *exchange) refuse(reason error) error {
 	e.refused.Add(1)
 	if e.refusedProof != nil {

@@ -101,7 +101,7 @@ func TestManInTheMiddle(t *testing.T) {
 		conn := dial(t, trap, client)
 		over := make(chan error, 1)
 		go func() {
-			over <- reproof.NewClient(client, nop()).Tell(own.Add).Around(t.Context(), conn, func(ctx context.Context) error {
+			over <- reproof.NewClient(client, nop()).OnRefusal(own.Add).Around(t.Context(), conn, func(ctx context.Context) error {
 				s, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
 				if err != nil {
 					return err

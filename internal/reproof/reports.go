@@ -28,7 +28,7 @@ func refusalOn(c *mtls.Conn, reason error) Refusal {
 // MaxReported bounds the different refusals of one report.
 const MaxReported = 16
 
-// Reports counts refusals until the controller is told of them. It is bounded: what has
+// Reports counts refusals until they are reported to the controller. It is bounded: what has
 // no room is counted without a name. It is safe for concurrent use.
 type Reports struct {
 	mu      sync.Mutex

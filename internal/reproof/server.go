@@ -24,7 +24,7 @@ type ServerConfig struct {
 	Conns *mtls.Conns
 	// Stopping ends the Prove streams, when the program stops.
 	Stopping <-chan struct{}
-	// Refused is told of each proof that was refused; it must not block. Optional.
+	// Refused is called with each proof that was refused; it must not block. Optional.
 	Refused func(Refusal)
 	Log     *zap.Logger
 }
@@ -52,7 +52,7 @@ func NewServer(cfg ServerConfig) *Server {
 }
 
 // Options are the credentials of the listener, with its limits, and every connection
-// guarded from its handshake on. opened hear of it after Conns has it.
+// guarded from its handshake on. opened is called with it after Conns has it.
 func (s *Server) Options(c *tls.Config, opened ...mtls.Opened) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.Creds(rpcauth.Credentials(mtls.ServerCredentials(c, append([]mtls.Opened{s.conns.Add, s.guard}, opened...)...))),

@@ -3,7 +3,7 @@
 // and which connections of a listener stay open.
 //
 // It does not know who a peer is: its callers authenticate, and then call
-// Conn.Identify. It does not decide what a refused caller hears, except that a
+// Conn.Identify. It does not decide what a refused caller receives, except that a
 // connection without room is closed.
 //
 // Main types, in reading order: Limiter and Keyed (how often), Turnstile (how many

@@ -11,7 +11,7 @@ import (
 type Keyed[K comparable] struct {
 	every time.Duration
 	burst int
-	most  int // keys told apart
+	most  int // keys distinguished
 	now   func() time.Time
 
 	mu       sync.Mutex
@@ -25,7 +25,7 @@ func NewKeyed[K comparable](every time.Duration, burst int, now func() time.Time
 	return newKeyed[K](MaxSources, every, burst, now)
 }
 
-// MaxIdentities is how many identities are told apart. Only what has enrolled has one,
+// MaxIdentities is how many identities are distinguished. Only what has enrolled has one,
 // so nobody makes them up, and a fleet that comes back at once must not share one
 // allowance.
 const MaxIdentities = 1 << 16

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// MaxSources is how many addresses are told apart; it bounds the memory that callers can make us hold.
+// MaxSources is how many addresses are distinguished; it bounds the memory that callers can make us hold.
 const MaxSources = 4096
 
 // Limiter counts by address.

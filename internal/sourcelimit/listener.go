@@ -24,7 +24,7 @@ type Caps struct {
 }
 
 // How often one address may connect. A thousand hosts behind one address are back within
-// a few seconds; a flood is not let in to make others wait.
+// a few seconds; a flood is not admitted, so that it cannot make others wait.
 const (
 	connectEvery = 5 * time.Millisecond
 	connectBurst = 500
@@ -250,7 +250,7 @@ func (l *Listener) Closed(reason string) uint64 {
 }
 
 // Cut closes all open connections, also those that a server does not know of yet: a
-// peer that connects and then says nothing would hold a shutdown up.
+// peer that connects and then sends nothing would hold a shutdown up.
 func (l *Listener) Cut() {
 	l.mu.Lock()
 	all := slices.Collect(maps.Keys(l.open))

@@ -14,12 +14,12 @@ type Turnstile struct {
 	byAddr map[netip.Prefix]int
 }
 
-// NewTurnstile lets in most at once, and mostFrom of one address.
+// NewTurnstile admits most at once, and mostFrom of one address.
 func NewTurnstile(most, mostFrom int) *Turnstile {
 	return &Turnstile{most: most, mostFrom: mostFrom, byAddr: map[netip.Prefix]int{}}
 }
 
-// Enter says whether there is room. Whoever was let in calls leave, once.
+// Enter says whether there is room. A caller that was admitted calls leave, once.
 func (t *Turnstile) Enter(addr netip.Addr) (leave func(), ok bool) {
 	b := Bucket(addr)
 	t.mu.Lock()

@@ -14,7 +14,7 @@ import (
 const (
 	requestRate  = rate.Limit(100)
 	requestBurst = 1000
-	// webAge is when an anonymous connection is told to end with its next reply.
+	// webAge is the age at which an anonymous connection ends with its next reply.
 	webAge = 10 * time.Minute
 	// webStreams is how many requests one HTTP/2 connection may have open; net/http
 	// cuts one that resets more than four times as many before they are begun.
@@ -23,7 +23,7 @@ const (
 
 // limit has a web server on a Listener cut anonymous connections that send too many
 // requests, also if they reset them at once, and end those that are old. A known caller
-// is told to wait.
+// is asked to wait.
 func limit(s *http.Server) {
 	inner, more := s.Handler, s.ConnContext
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {

@@ -3,7 +3,8 @@
 //
 // It does not queue: a subscriber that is slow gets one wake-up for many changes and
 // reads what is true then. Whoever must not miss a step reads a log by position
-// (controller/changelog) and takes the wake-up as a hint.
+// (controller/changelog) and takes the wake-up as a hint. It is a package of its own so
+// that parts of the domain wake one another without a transport.
 //
 // Main types: Topic, and Hint, which wakes one reader and holds no value.
 //

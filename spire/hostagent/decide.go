@@ -9,7 +9,7 @@ const (
 	maxPause = 5 * time.Minute
 	// manyDeaths in a row count as unhealthy without waiting longer.
 	manyDeaths = 3
-	// slowRound is what a round may take besides its interval: three probes that
+	// slowRound is how much longer than its interval a round may take: three probes that
 	// time out, a restart with its jitter.
 	slowRound = 30 * time.Second
 )
@@ -64,7 +64,7 @@ type Decider struct {
 	pause          time.Duration
 }
 
-// Absent tells the Decider that the network was away before the first round.
+// Absent informs the Decider that the network was away before the first round.
 func (d *Decider) Absent() { d.absent = true }
 
 // Decide takes one round of probes and says why the agent has to be restarted
@@ -130,7 +130,7 @@ func (d *Decider) reason(o Observation) Reason {
 		// A network that flaps restarts the agent at most every third round.
 		return NetworkReturned
 	case !d.orphanedSince.IsZero() && o.At.Sub(d.orphanedSince) >= d.Interval && since >= 3*d.Interval:
-		// One that heard of the taint has a new SVID before its old authority goes;
+		// An agent that learned of the taint has a new SVID before its old authority goes;
 		// one that did not would hand out SVIDs nobody trusts until half of their life.
 		return AuthorityGone
 	case o.Healthy || since < d.pause:

@@ -48,7 +48,7 @@ func (d Dir) Create() error {
 }
 
 // WriteBundle replaces the bundle. It refuses an empty one: an agent without
-// authorities could not tell its server from any other.
+// authorities could not distinguish its server from any other.
 func (d Dir) WriteBundle(authorities []*x509.Certificate) error {
 	data, err := encodeBundle(authorities)
 	if err != nil {

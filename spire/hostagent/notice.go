@@ -41,7 +41,7 @@ func (s Standing) Err() error {
 	return nil
 }
 
-// Notice is what the supervisor tells the programs of its host, which cannot see what it
+// Notice is what the supervisor reports to the programs of its host, which cannot see what it
 // sees. It holds no secret; every user of the host may read it.
 type Notice struct {
 	At       time.Time `json:"at"`
@@ -75,7 +75,7 @@ func ReadNotice(socket string, now time.Time) (Notice, error) {
 	if err := json.Unmarshal(raw, &n); err != nil {
 		return Notice{}, fmt.Errorf("%s: %w", NoticePath(socket), err)
 	}
-	// One from the future is of a clock that was moved back since, and may be what tells so.
+	// A notice from the future was written before the clock was moved back, and may report just that.
 	if now.Sub(n.At) > 2*noticeAge {
 		return Notice{}, tooOld(socket, n)
 	}
@@ -122,8 +122,8 @@ func tooOld(socket string, n Notice) error {
 	return fmt.Errorf("%s is of %s: the supervisor of the agent does not run", NoticePath(socket), n.At.UTC().Format(time.RFC3339))
 }
 
-// tell writes the notice when there is news, and sometimes without.
-func (s *Supervisor) tell(b Bundle, fetchErr error) {
+// publish writes the notice when there is news, and now and then without.
+func (s *Supervisor) publish(b Bundle, fetchErr error) {
 	old := s.notice
 	if fetchErr != nil && b.Standing == StandingUnsaid { // what was said stays true
 		b.Standing, b.Members = old.Standing, old.Members

@@ -26,7 +26,7 @@ func (s *Supervisor) observe(ctx context.Context) Observation {
 	healthErr := s.health(ctx)
 	child := s.process.Status()
 	s.noteRound(fetchErr, dialErr, healthErr)
-	s.tell(said, fetchErr)
+	s.publish(said, fetchErr)
 	return Observation{
 		Refused:   s.unwanted(said.Standing, fetchErr),
 		At:        s.cfg.Now(),
@@ -41,7 +41,7 @@ func (s *Supervisor) observe(ctx context.Context) Observation {
 }
 
 // orphaned compares what spire-agent stores of its own SVID with the bundle that
-// was fetched. A file that is not there, or is not understood, says nothing.
+// was fetched. A file that is missing or not understood is ignored.
 func (s *Supervisor) orphaned() bool {
 	raw, err := os.ReadFile(filepath.Join(s.cfg.Dir.Data(), "agent-data.json"))
 	if err != nil {

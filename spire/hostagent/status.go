@@ -55,7 +55,7 @@ func (s *Supervisor) Reason() string {
 	}
 }
 
-// Alive returns nil while the rounds of probes go on. What they find does not
+// Alive returns nil while the rounds of probes continue. What they find does not
 // count: an agent that hangs is restarted by them.
 func (s *Supervisor) Alive(context.Context) error {
 	last := s.Status().LastProbe
@@ -67,7 +67,7 @@ func (s *Supervisor) Alive(context.Context) error {
 
 // noteRound keeps the outcome of a round and logs only what changed: a day
 // without network is two lines. Of the agent's health the agent itself and
-// spire/proc tell.
+// spire/proc report.
 func (s *Supervisor) noteRound(fetchErr, dialErr, healthErr error) {
 	s.mu.Lock()
 	before := s.status

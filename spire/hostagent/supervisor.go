@@ -26,9 +26,9 @@ import (
 type Bundle struct {
 	Authorities []*x509.Certificate
 	// ServerAddress of the SPIRE server, host:port. Empty leaves the host at the one
-	// that it has: the controller told none, or only Refused.
+	// that it has: the controller sent none, or only Refused.
 	ServerAddress string
-	// Refused is an address that the controller told and no host takes from it: a
+	// Refused is an address that the controller sent and no host accepts from it: a
 	// loopback one over the network, for example.
 	Refused string
 	// SyncInterval is how often the agent is to ask the SPIRE server, from its next start
@@ -126,7 +126,7 @@ func New(cfg Config) (*Supervisor, error) {
 	return s, nil
 }
 
-// An agent hears of a second role on its host, and of a new, tainted or revoked authority,
+// An agent learns of a second role on its host, and of a new, tainted or revoked authority,
 // when it asks the SPIRE server: a CA rotation waits for that three times. SPIRE's default
 // is five seconds.
 const (
@@ -134,7 +134,7 @@ const (
 	MinSync = time.Second
 	// MaxSync is the most.
 	MaxSync = 5 * time.Second
-	// defaultSync is for a host whose controller says nothing.
+	// defaultSync is for a host whose controller gives no interval.
 	defaultSync = 2 * time.Second
 )
 

@@ -101,7 +101,7 @@ type child struct {
 // unsupervised and would hold the socket and the data directory.
 func (p *Process) start(ctx context.Context) *child {
 	c := &child{started: make(chan error, 1), exited: make(chan string, 1)}
-	go func() { // joined through exited
+	go func() { // joined by exited
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		cmd := p.command(ctx)

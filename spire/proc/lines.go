@@ -117,7 +117,7 @@ func (l *lines) structured(fields map[string]any) {
 	l.emit(at, msg, about.String(), entry)
 }
 
-// aboutWhat is what of a field tells one condition from another.
+// aboutWhat is the part of a field that distinguishes one condition from another.
 func aboutWhat(key string, value any) string {
 	switch v := value.(type) {
 	case float64:
@@ -149,7 +149,7 @@ var routine = map[string]bool{"API accessed": true, "Renewing agent SVID": true}
 var settling = map[string]bool{"No identity issued": true}
 
 // refusals are what SPIRE logs as an error when it refuses a banned agent. That is what
-// a revocation is for: the host goes on asking until it is enrolled anew or removed.
+// a revocation is for: the host continues to ask until it is enrolled anew or removed.
 var refusals = map[string]bool{"Agent is banned": true, "Failed to attest: agent is banned": true}
 
 // refusedAgain follows a refusal of a call in a line of its own, and has many other

@@ -21,7 +21,7 @@ type Config struct {
 	Path   string   // the program
 	Args   []string // without the program's name
 	Dir    string   // working directory; empty means ours
-	Env    []string // "KEY=value", besides PATH, HOME, LANG and TZ
+	Env    []string // "KEY=value", in addition to PATH, HOME, LANG and TZ
 	Logger *zap.Logger
 
 	// Ready is asked every 50 ms until its first success after a start. Nil

@@ -12,7 +12,7 @@ import (
 const (
 	// maxRepeats bounds how many different lines of a child are remembered.
 	maxRepeats = 512
-	// forgetAfter ends a condition of which nothing was heard: the next line is a new one.
+	// forgetAfter ends a condition that was not logged for this long: the next line is a new one.
 	forgetAfter = 2 * logging.ReminderMost
 	// seldom is how many equal lines in a row are all written: a child that was started
 	// three times by an operator is no condition.
@@ -24,7 +24,7 @@ const (
 	settleGap = time.Minute
 )
 
-// repeats tells a condition that a child complains of again and again from news. It
+// repeats distinguishes a condition that a child logs again and again from news. It
 // outlives the child, which may die of the condition. It is safe for concurrent use.
 type repeats struct {
 	mu    sync.Mutex
@@ -53,7 +53,7 @@ func (r *repeats) due(level zapcore.Level, msg, about string) (due bool, times i
 	one := r.known[key]
 	if one == nil || now.Sub(one.last) > forgetAfter {
 		if len(r.known) >= maxRepeats || r.known == nil {
-			r.known = map[string]*repeated{} // what goes on is written once more
+			r.known = map[string]*repeated{} // a condition that continues is written once more
 		}
 		one = &repeated{}
 		r.known[key] = one

@@ -62,7 +62,7 @@ func encode(d *zerotrustv1.Directory) ([]byte, error) {
 }
 
 // load returns nil when there is no file. The file's time of change is when a
-// controller last stood behind it.
+// controller last confirmed it.
 func load(stateDir string) (*zerotrustv1.Directory, time.Time, error) {
 	path := filepath.Join(stateDir, cacheFile)
 	raw, err := atomicfile.Read(path, maxCache)
@@ -84,7 +84,7 @@ func load(stateDir string) (*zerotrustv1.Directory, time.Time, error) {
 	return &d, info.ModTime(), nil
 }
 
-// touch notes that a controller stood behind the kept directory until now. Nothing
+// touch notes that a controller confirmed the kept directory until now. Nothing
 // depends on it that the next connection would not mend.
 func touch(stateDir string) {
 	now := time.Now()

@@ -21,8 +21,8 @@ func (w *Watcher) without(in []Connector) []Connector {
 	return out
 }
 
-// deny takes revocations at once, whatever the revision of the directory is: they only
-// take away.
+// deny takes revocations at once, whatever the revision of the directory is: they can only
+// remove access.
 func (w *Watcher) deny(d *zerotrustv1.Denials) {
 	if !w.denied.Take(d) {
 		return
@@ -36,5 +36,5 @@ func (w *Watcher) deny(d *zerotrustv1.Denials) {
 		return
 	}
 	w.cfg.Log.Info("connectors of the directory denied", zap.Int("denials", len(d.GetDenials())))
-	w.tell()
+	w.wakeSessions()
 }

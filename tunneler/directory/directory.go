@@ -35,7 +35,7 @@ type Connector struct {
 }
 
 // equal compares all that a session depends on. An id that was revoked and enrolled
-// anew may come back at the same address: only HostID and SVIDNotBefore tell its holder
+// anew may come back at the same address: only HostID and SVIDNotBefore distinguish its holder
 // from the former one, for whoever missed what was in between.
 func (c Connector) equal(o Connector) bool {
 	return c.SPIFFEID == o.SPIFFEID && c.NetworkID == o.NetworkID && slices.Equal(c.Addresses, o.Addresses) && c.HostID == o.HostID && c.SVIDNotBefore.Equal(o.SVIDNotBefore)

@@ -19,10 +19,10 @@ const (
 )
 
 // Unproven notes a proof of a peer that was refused, for the controller's audit log: a
-// connector may be the one that lies. It is a reproof.Client.Tell.
+// connector may be the one that lies. It is for reproof.Client.OnRefusal.
 func (w *Watcher) Unproven(r reproof.Refusal) { w.unproven.Add(r) }
 
-// reporting tells the controller of refused proofs while conn is used; the function
+// reporting sends refused proofs to the controller while conn is used; the function
 // that it returns ends that and waits for it.
 func (w *Watcher) reporting(ctx context.Context, conn *grpc.ClientConn) (stop func()) {
 	every := w.cfg.ReportEvery
@@ -46,7 +46,7 @@ func (w *Watcher) reporting(ctx context.Context, conn *grpc.ClientConn) (stop fu
 	return func() { cancel(); running.Wait() }
 }
 
-// report tells what there is. What cannot be told is in our own log and metrics only.
+// report sends what there is. What cannot be sent is in our own log and metrics only.
 func (w *Watcher) report(ctx context.Context, conn *grpc.ClientConn) {
 	proofs := w.unproven.Take()
 	if proofs == nil {

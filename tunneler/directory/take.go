@@ -31,7 +31,7 @@ func (w *Watcher) take(kept *zerotrustv1.Directory) {
 	w.set.Restore(kept.GetTimeline(), at, all)
 	w.timeline.Begin(kept.GetTimeline())
 	w.current = Directory{Revision: kept.GetRevision(), Connectors: w.rebuilt(), ControlAddresses: addresses(kept.GetControlPlaneAddresses())}
-	w.tell()
+	w.wakeSessions()
 }
 
 // update takes a message of the controller. Over a directory that a controller sent in
@@ -61,8 +61,8 @@ func (w *Watcher) update(in *zerotrustv1.DirectoryUpdate) error {
 	return err
 }
 
-// apply says whether the directory is not as before, and whether the controller stands
-// behind it now.
+// apply reports whether the directory changed, and whether the controller confirms it
+// now.
 func (w *Watcher) apply(part delta.Part[listed], control []string) (changed, taken bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,7 +98,7 @@ func (w *Watcher) apply(part delta.Part[listed], control []string) (changed, tak
 	w.unsaved = w.unsaved || changed && w.cfg.StateDir != ""
 	if moved {
 		w.cfg.Log.Info("directory applied", zap.Uint64("revision", w.current.Revision), zap.Int("connectors", len(w.current.Connectors)))
-		w.tell()
+		w.wakeSessions()
 	}
 	return changed, taken, err
 }
@@ -115,8 +115,8 @@ func (w *Watcher) anew() error {
 	return nil
 }
 
-// tell has the sessions look again.
-func (w *Watcher) tell() {
+// wakeSessions has the sessions look again.
+func (w *Watcher) wakeSessions() {
 	w.changed.Wake()
 }
 

@@ -46,17 +46,17 @@ type Config struct {
 	ControlAddresses []string
 	// StateDir keeps the directory over a restart; empty keeps it in memory only.
 	StateDir string
-	// Saved hears whether a file of StateDir could be written, each time. Optional.
+	// Saved is called with whether a file of StateDir could be written, each time. Optional.
 	Saved func(file string, err error)
 	// SaveAgain is how soon a directory that could not be written is tried again; 10 s.
 	SaveAgain time.Duration
 	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
-	// is not to be told.
+	// is not to be sent.
 	AgentSocket string
 	// Ended is a controlclient.Config.Ended. Optional.
 	Ended func(reason string)
 	Log   *zap.Logger
-	// ReportEvery is how often the controller is told of refused proofs; 10 s.
+	// ReportEvery is how often refused proofs are reported to the controller; 10 s.
 	ReportEvery time.Duration
 }
 
@@ -83,7 +83,7 @@ type Watcher struct {
 	refused uint64             // revision of an older directory that was refused last; 0 if it was taken
 	live    bool               // current came from a controller, not from the disk
 	unsaved bool               // set is not on the disk
-	// standing says that the controller stands behind current on the watch that is open.
+	// standing says that the controller confirms current on the watch that is open.
 	standing bool
 }
 
@@ -99,7 +99,7 @@ func New(cfg Config) (*Watcher, error) {
 		cfg.SaveAgain = 10 * time.Second
 	}
 	w := &Watcher{cfg: cfg, instance: controlclient.ProgramStart(), changed: topic.NewHint(), set: entries(), prover: reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof"))}
-	w.prover.Tell(w.unproven.Add)
+	w.prover.OnRefusal(w.unproven.Add)
 	w.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, SaveAgain: cfg.SaveAgain, Log: cfg.Log.Named("denials"),
 	})
@@ -129,7 +129,7 @@ func New(cfg Config) (*Watcher, error) {
 	return w, nil
 }
 
-// loadKept returns when a controller last stood behind what was kept.
+// loadKept returns when a controller last confirmed what was kept.
 func (w *Watcher) loadKept() (confirmedAt time.Time) {
 	if w.cfg.StateDir == "" {
 		return time.Time{}
@@ -347,7 +347,7 @@ func remote(ctx context.Context) net.Addr {
 	return nil
 }
 
-// confirm notes on disk that a controller stood behind the directory until now.
+// confirm notes on disk that a controller confirmed the directory until now.
 func (w *Watcher) confirm() {
 	w.mu.Lock()
 	live := w.live

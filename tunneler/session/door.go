@@ -154,7 +154,7 @@ func (d *door) rest(s *Session) {
 	}
 }
 
-// ended hears of each attempt, also of those that reached nobody.
+// ended is called with each attempt, also with those that reached nobody.
 func (d *door) ended(reason string) {
 	d.mu.Lock()
 	proved, carried, idle := d.proved, d.carried, d.idle
@@ -225,7 +225,7 @@ func (m *Manager) listed(id spiffeid.ID) error {
 	return fmt.Errorf("peer is %s, which the directory does not list", id)
 }
 
-// session is nil for who is not wanted.
+// session is nil for a connector that is not wanted.
 func (m *Manager) session(id spiffeid.ID) *Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -34,8 +34,8 @@ type Identity interface {
 type Directory interface {
 	Current() directory.Directory
 	Changed() <-chan struct{}
-	// Unproven is told of each proof of a connector that was refused; see
-	// reproof.Client.Tell.
+	// Unproven is called with each proof of a connector that was refused; see
+	// reproof.Client.OnRefusal.
 	Unproven(reproof.Refusal)
 }
 
@@ -60,7 +60,7 @@ type Config struct {
 	// Ended is a controlclient.Config.Ended, for all sessions. Optional.
 	Ended func(reason string)
 	// Probe is how often a session is probed between its heartbeats, to measure how
-	// well it carries; zero is never. The controller hears nothing of it.
+	// well it carries; zero is never. The controller gets nothing of it.
 	Probe time.Duration
 	// Measure is by TCP and TLS by default.
 	Measure Measure
@@ -101,7 +101,7 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.HeadStart == 0 {
 		cfg.HeadStart = 2 * time.Second
 	}
-	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).Tell(cfg.Directory.Unproven)
+	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).OnRefusal(cfg.Directory.Unproven)
 	if cfg.Measure == nil {
 		cfg.Measure = handshake(cfg.Identity)
 	}
@@ -115,16 +115,6 @@ func New(cfg Config) (*Manager, error) {
 	var err error
 	m.door, err = newDoor(cfg, m)
 	return m, err
-}
-
-// Run follows the directory until ctx ends.
-func (m *Manager) Run(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
-	if m.door != nil {
-		g.Go(func() error { return m.door.run(gctx) })
-	}
-	g.Go(func() error { return m.follow(gctx, g) })
-	return g.Wait()
 }
 
 // follow keeps the sessions as the directory and package mesh say until ctx ends.
@@ -277,28 +267,6 @@ func (m *Manager) use(ctx context.Context, g *errgroup.Group, choice mesh.Choice
 	return nil
 }
 
-// start needs the lock.
-func (m *Manager) start(ctx context.Context, g *errgroup.Group, c directory.Connector) error {
-	left := func() {}
-	if m.door != nil {
-		left = m.door.look
-	}
-	s, err := newSession(m.cfg, c, left)
-	if err != nil {
-		return err
-	}
-	s.withheld = m.door != nil && m.door.first()
-	s.dial(c.Addresses)
-	ctx, cancel := context.WithCancel(ctx)
-	stop := sync.OnceFunc(func() { close(s.gone); cancel() })
-	m.sessions[c.SPIFFEID] = &running{Session: s, stop: stop}
-	g.Go(func() error {
-		defer stop()
-		return s.run(ctx)
-	})
-	return nil
-}
-
 // Status is the state of a Manager at a moment.
 type Status struct {
 	Open     int // sessions that a connector acknowledged
@@ -321,7 +289,7 @@ func (m *Manager) Status() Status {
 
 // Sessions returns the sessions by the id of their connector, with the longest
 // waits since then; zero is since the program started. Waits of more than two
-// minutes ago are told apart no more.
+// minutes ago are no longer distinguished.
 func (m *Manager) Sessions(since time.Time) []Info {
 	m.mu.Lock()
 	defer m.mu.Unlock()

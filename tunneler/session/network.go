@@ -21,7 +21,7 @@ const (
 	// lookEvery is how often sessions that could be replaced are looked at.
 	lookEvery = 250 * time.Millisecond
 	// stalled: this program itself stood still when a look comes that late. What it did
-	// not hear meanwhile is no fault of a connector.
+	// not answer meanwhile is no fault of a connector.
 	stalled = time.Second
 	// pingEvery is how often a connector that could be replaced is asked for an answer,
 	// silentAfter how long it may take for one. Both and a look are less than 4.1 s: a

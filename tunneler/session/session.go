@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -20,17 +18,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
 )
-
-// missedBeats is how many heartbeats in a row may find that nothing was answered
-// since the one before.
-const missedBeats = 3
-
-// window is how many messages may be unanswered when a probe is sent: a connector
-// that stood still for a while is not greeted with more than it allows at once.
-const window = 16
-
-// errUnanswered ends a session whose connector takes heartbeats and says nothing.
-var errUnanswered = errors.New("the connector did not acknowledge our heartbeats")
 
 // errHeld ends a stream to a connector that has one already.
 var errHeld = errors.New("the session with this connector is open on another connection")
@@ -48,7 +35,7 @@ type Session struct {
 	tally     *tally
 	link      atomic.Pointer[mtls.Conn] // of the newest stream
 	gone      chan struct{}             // closed when it is wanted no more
-	left      func()                    // hears that a stream has ended
+	left      func()                    // called when a stream has ended
 
 	mu        sync.Mutex
 	addresses []string // of the connector
@@ -81,11 +68,6 @@ func newSession(cfg Config, c directory.Connector, left func()) (*Session, error
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *Session) run(ctx context.Context) error {
-	defer s.kick()
-	return s.client.Run(ctx)
 }
 
 // dial sets the addresses of the connector.
@@ -250,24 +232,6 @@ func open(ctx context.Context, conn *grpc.ClientConn) (opened, error) {
 	return opened{stream, link}, nil
 }
 
-// serve is one Session stream of the own client.
-func (s *Session) serve(ctx context.Context, conn *grpc.ClientConn, established func()) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := open(ctx, conn)
-	if err != nil {
-		return err
-	}
-	if err := s.judge(stream.link); err != nil {
-		return err
-	}
-	if !s.take(nil) {
-		return errHeld
-	}
-	defer s.leave()
-	return s.carry(cancel, stream, established)
-}
-
 // judge refuses a former holder of the id, whose SVID is of another host or of before
 // the present one.
 func (s *Session) judge(link *mtls.Conn) error {
@@ -275,127 +239,4 @@ func (s *Session) judge(link *mtls.Conn) error {
 		return errFormer
 	}
 	return nil
-}
-
-// carry is the session on one stream, which the caller has taken.
-func (s *Session) carry(cancel context.CancelFunc, stream opened, established func()) error {
-	s.link.Store(stream.link)
-	s.tally.open()
-	defer s.tally.close()
-	gone := make(chan struct{})
-	var cause error
-	go func() {
-		defer close(gone)
-		defer cancel()
-		cause = s.receive(stream, established)
-	}()
-	err := s.beat(stream, gone)
-	if err == nil || errors.Is(err, io.EOF) { // the reason is on the receiving side
-		<-gone
-		return cause
-	}
-	cancel()
-	<-gone
-	return err
-}
-
-// receive returns why the session is over: the connector ended it, or answers what
-// we did not say.
-func (s *Session) receive(stream zerotrustv1.TunnelService_SessionClient, established func()) error {
-	for {
-		msg, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return errors.New("the connector closed the session")
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.tally.take(msg); err != nil {
-			return err
-		}
-		established()
-	}
-}
-
-// beat sends heartbeats, and probes between them, until the receiving side has
-// ended, and returns nil then.
-func (s *Session) beat(stream zerotrustv1.TunnelService_SessionClient, gone <-chan struct{}) error {
-	swapped, unsubscribe := s.cfg.Identity.Subscribe()
-	defer unsubscribe()
-	trust, forget := s.cfg.Identity.SubscribeBundle()
-	defer forget()
-	tick := time.NewTicker(s.cfg.Heartbeat)
-	defer tick.Stop()
-	probe, stopProbes := ticks(s.cfg.Probe)
-	defer stopProbes()
-	ping := time.NewTicker(pingEvery)
-	defer ping.Stop()
-	missed, acknowledged := 0, s.tally.acknowledged()
-	for hb := s.heartbeat(); ; hb = s.heartbeat() {
-		if err := s.send(stream, hb); err != nil {
-			return err
-		}
-		for waiting := true; waiting; {
-			select {
-			case <-probe:
-				if err := s.ask(stream); err != nil {
-					return err
-				}
-			case <-ping.C:
-				if !s.spare.Load() {
-					continue
-				}
-				if err := s.ask(stream); err != nil {
-					return err
-				}
-			case <-tick.C:
-				waiting = false
-				last := acknowledged
-				if acknowledged = s.tally.acknowledged(); acknowledged > last {
-					missed = 0
-				} else if missed++; missed >= missedBeats {
-					return errUnanswered
-				}
-			case <-swapped: // the connector passes the new serial on
-				waiting = false
-			case <-trust: // and which authorities we trust
-				waiting = false
-			case <-s.gone:
-				return errGone
-			case <-gone:
-				return nil
-			}
-		}
-	}
-}
-
-// ticks is a ticker, or none for zero.
-func ticks(every time.Duration) (c <-chan time.Time, stop func()) {
-	if every == 0 {
-		return nil, func() {}
-	}
-	t := time.NewTicker(every)
-	return t.C, t.Stop
-}
-
-// ask sends a probe, unless too many messages wait for their answers already.
-func (s *Session) ask(stream zerotrustv1.TunnelService_SessionClient) error {
-	if s.tally.pending() >= window {
-		return nil
-	}
-	return s.send(stream, nil)
-}
-
-// send sends the next message, a probe without a heartbeat.
-func (s *Session) send(stream zerotrustv1.TunnelService_SessionClient, hb *zerotrustv1.TunnelerHeartbeat) error {
-	return stream.Send(&zerotrustv1.SessionRequest{Heartbeat: hb, Sequence: s.tally.send()})
-}
-
-func (s *Session) heartbeat() *zerotrustv1.TunnelerHeartbeat {
-	st := s.cfg.Identity.Status()
-	return &zerotrustv1.TunnelerHeartbeat{
-		TunnelerId: s.cfg.ID, Version: wire.Clip(s.cfg.Version, wire.MaxLabel),
-		Svid:               &zerotrustv1.SVIDStatus{Serial: st.Serial, AuthorityId: st.AuthorityID, NotAfter: timestamppb.New(st.NotAfter)},
-		BundleAuthorityIds: wire.ClipAuthorities(s.cfg.Identity.AuthorityIDs()),
-	}
 }

@@ -44,7 +44,7 @@ type tally struct {
 	// Of the stream that is open.
 	out, in, acks wire.Counter
 	unanswered    []time.Time      // when the messages after acks.Last() were sent
-	heard         time.Time        // the last acknowledgement, zero before it
+	lastAnswer    time.Time        // the last acknowledgement, zero before it
 	recent        [8]time.Duration // the last answers' times, zero before them
 }
 
@@ -54,7 +54,7 @@ func (t *tally) open() {
 	defer t.mu.Unlock()
 	t.counts.Streams++
 	t.out, t.in, t.acks = wire.Counter{}, wire.Counter{}, wire.Counter{}
-	t.unanswered, t.heard = nil, time.Time{}
+	t.unanswered, t.lastAnswer = nil, time.Time{}
 	t.recent = [8]time.Duration{}
 }
 
@@ -87,10 +87,10 @@ func (t *tally) take(m *zerotrustv1.SessionResponse) error {
 	took := now.Sub(t.unanswered[0])
 	t.answer.note(now, took)
 	t.recent[acknowledged(m)%uint64(len(t.recent))] = max(took, 1)
-	if !t.heard.IsZero() {
-		t.silence.note(now, now.Sub(t.heard))
+	if !t.lastAnswer.IsZero() {
+		t.silence.note(now, now.Sub(t.lastAnswer))
 	}
-	t.unanswered, t.heard = t.unanswered[1:], now
+	t.unanswered, t.lastAnswer = t.unanswered[1:], now
 	t.counts.Acknowledged++
 	return nil
 }
@@ -109,7 +109,7 @@ func (t *tally) oldest() time.Time {
 }
 
 // latency is the shortest of the last answers' times: the others had to wait for
-// something besides the network.
+// something other than the network.
 func (t *tally) latency() (least time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -155,7 +155,7 @@ func (t *tally) acknowledged() uint64 {
 func (t *tally) answered() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.heard
+	return t.lastAnswer
 }
 
 // since returns the counts, with the longest waits since then. A wait that has not
@@ -167,8 +167,8 @@ func (t *tally) since(begin time.Time) Counts {
 	out.LongestAnswer, out.LongestSilence = t.answer.since(begin), t.silence.since(begin)
 	if len(t.unanswered) > 0 {
 		out.LongestAnswer = max(out.LongestAnswer, now.Sub(t.unanswered[0]))
-		if !t.heard.IsZero() {
-			out.LongestSilence = max(out.LongestSilence, now.Sub(t.heard))
+		if !t.lastAnswer.IsZero() {
+			out.LongestSilence = max(out.LongestSilence, now.Sub(t.lastAnswer))
 		}
 	}
 	return out

@@ -13,8 +13,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // Trail is the audit log; audit.Archive is it.

@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // caller is who an authenticated request comes from.

@@ -10,10 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 func post(t testing.TB, e *apitest.Env, path, body string) (code int, p adminapi.Problem, text string) {

@@ -2,7 +2,7 @@
 // translates a request, calls one method of the domain and renders its answer.
 //
 // It does not decide anything about tokens (controller/enroll does) or members
-// (controller/fleet does), know API keys (webadmin/auth does) or define the JSON
+// (controller/fleet does), know API keys (controller/auth does) or define the JSON
 // (internal/adminapi does).
 //
 // Main types, in reading order: Config, Server, operation (one row is one route,

@@ -3,8 +3,8 @@ package api
 import (
 	"slices"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/openapi"
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // Routes are the routes that gin serves.

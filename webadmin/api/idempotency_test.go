@@ -12,10 +12,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
 
 const tokenA = `{"kind":"connector","id":"a"}`

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
@@ -19,7 +20,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // startLocal runs an API with a local admin socket at path.

@@ -9,10 +9,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 func (s *Server) memberOperations() []operation {
@@ -189,8 +189,8 @@ func (m members[T, R]) get(c *gin.Context) error {
 	return nil
 }
 
-// revokeMember ends a member's access; how long the longest access can remain is
-// written at fleet.Fleet.Revoke.
+// revokeMember ends a member's access: at once where the controller is reached, elsewhere
+// when its SVID has expired, at most 30 min 30 s later by default (fleet.Fleet.Revoke).
 func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 	id, err := memberID(c)
 	if err != nil {

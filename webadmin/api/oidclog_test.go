@@ -12,13 +12,13 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidc"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
 
 // loggedProvider is an API with a provider that lies as told, and all its warnings.

@@ -18,9 +18,12 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidc"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
@@ -28,9 +31,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/ui"
 )

@@ -25,14 +25,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidc"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
 
 // browser keeps cookies and the CSRF token, as the dashboard does.

@@ -3,6 +3,7 @@
 //
 // It asks nobody for a client certificate: SVIDs and host certificates open nothing
 // here. It does not decide whether the listener needs TLS (webadmin/api does).
+// It is a package of its own so that the API does not link a client of ACME.
 //
 // Main types, in reading order: Files (Load, Run), ACME.
 //

@@ -106,7 +106,7 @@ func (w *World) Online(id string, online bool) {
 	w.change(id, func(m *member) { m.online, m.LastSeenAt = online, w.now() })
 }
 
-// Remove has a member gone, which tells nobody.
+// Remove has a member gone, which notifies nobody.
 func (w *World) Remove(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,7 +176,7 @@ func (w *World) PeersOf(it identity.Workload) []presence.Peer {
 	return slices.DeleteFunc(w.Peers(), func(p presence.Peer) bool { return p.Workload != it })
 }
 
-// SubscribePeers implements rotation.Online. What members do by themselves tells
+// SubscribePeers implements rotation.Online. What members do by themselves notifies
 // nobody; what a test does to one does.
 func (w *World) SubscribePeers() (changed <-chan struct{}, unsubscribe func()) {
 	return w.changed.Subscribe()

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 )
 
 func with(m fleet.Member, h fleet.Host) fleet.Member {

@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
 )
 
 // since lists "kind id op" of what is in the log after a position, and the next one.

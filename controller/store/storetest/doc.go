@@ -1,5 +1,5 @@
 // Package storetest is the conformance suite of the store: what enroll, fleet,
-// policy, audit and webadmin/auth rely on, whichever database is behind it.
+// policy, audit and controller/auth rely on, whichever database is behind it.
 //
 // It does not test what only one database does (files, modes, its schema); the
 // tests beside that implementation do.

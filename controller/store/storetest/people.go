@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 )
 
 func person(id, email string) auth.Person {

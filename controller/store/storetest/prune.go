@@ -19,14 +19,14 @@ func prunedTokens(t *testing.T, open func(string) Store) {
 	gone := put(t, s, newMember(identity.KindConnector, "gone", fleet.Host{}))
 	late := put(t, s, newMember(identity.KindConnector, "late", fleet.Host{}))
 	cut := start().Add(time.Hour)
-	old, young := cut.Add(-time.Second), cut
+	old, recent := cut.Add(-time.Second), cut
 	for id, tok := range map[string]enroll.Token{
 		"unused":         {ExpiresAt: old},
 		"revoked":        {ExpiresAt: old, RevokedAt: start()},
 		"of a gone host": {ExpiresAt: old, ClaimedAt: start(), HostID: gone.ID},
 		"of a live host": {ExpiresAt: old, ClaimedAt: start(), HostID: live.ID},
 		"of a late host": {ExpiresAt: old, ClaimedAt: start(), HostID: late.ID},
-		"young":          {ExpiresAt: young},
+		"recent":         {ExpiresAt: recent},
 	} {
 		tok.ID, tok.Workload, tok.CreatedAt, tok.Delivery = id, connector("c"), start(), enroll.Plain
 		within(t, s, func(tx enroll.Tx) error {
@@ -41,7 +41,7 @@ func prunedTokens(t *testing.T, open func(string) Store) {
 	}
 	within(t, s, func(tx enroll.Tx) error {
 		require.NoError(t, tx.RevokeHost(t.Context(), gone.ID, old))
-		return tx.RevokeHost(t.Context(), late.ID, young)
+		return tx.RevokeHost(t.Context(), late.ID, recent)
 	})
 	for range 2 {
 		within(t, s, func(tx enroll.Tx) error { return tx.PruneTokens(t.Context(), cut) })
@@ -51,10 +51,10 @@ func prunedTokens(t *testing.T, open func(string) Store) {
 		for _, tok := range left {
 			ids = append(ids, tok.ID)
 		}
-		require.ElementsMatch(t, []string{"of a live host", "of a late host", "young"}, ids)
+		require.ElementsMatch(t, []string{"of a live host", "of a late host", "recent"}, ids)
 	}
 	within(t, s, func(tx enroll.Tx) error {
-		_, err := tx.ClaimByHash(t.Context(), []byte("young"))
+		_, err := tx.ClaimByHash(t.Context(), []byte("recent"))
 		require.NoError(t, err)
 		_, err = tx.ClaimByHash(t.Context(), []byte("unused"))
 		require.ErrorIs(t, err, enroll.ErrClaimRefused)

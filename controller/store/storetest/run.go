@@ -9,16 +9,16 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
 )
 
 // Store is everything that the program asks of its database.

@@ -31,7 +31,7 @@ func (c *connection) complete(list func(ctx context.Context, api *adminclient.Cl
 	}
 }
 
-// described are the ids of those that can be acted on, each with what tells it from the
+// described are the ids of those that can be acted on, each with what distinguishes it from the
 // others.
 func described[T any](all []T, err error, of func(T) (id, note string, usable bool)) ([]string, error) {
 	var out []string

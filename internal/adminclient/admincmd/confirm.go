@@ -36,25 +36,32 @@ func Confirm(ctx context.Context, cmd *cobra.Command, yes bool, question, conseq
 
 var errDeclined = errors.New("nothing was changed")
 
-// ask reads one line. An interrupt ends it although the read goes on: a terminal
-// cannot be made to stop reading, and the process ends with the command.
+// ask asks for a yes.
 func ask(ctx context.Context, in io.Reader, out io.Writer, text string) error {
 	if _, err := fmt.Fprintf(out, "%s\nType yes to continue: ", text); err != nil {
 		return err
 	}
-	answer := make(chan string, 1)
+	answer, err := readLine(ctx, in)
+	if err == nil && answer != "yes" {
+		err = errDeclined
+	}
+	return err
+}
+
+// readLine reads one line, which is empty after an error. An interrupt ends it although
+// the read continues, which is joined by the end of the process: a terminal cannot be made
+// to stop reading.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	typed := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(in).ReadString('\n') // an error is no yes
-		answer <- strings.TrimSpace(line)
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		typed <- strings.TrimSpace(line)
 	}()
 	select {
-	case a := <-answer:
-		if a != "yes" {
-			return errDeclined
-		}
-		return nil
+	case line := <-typed:
+		return line, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return "", ctx.Err()
 	}
 }
 

@@ -81,7 +81,7 @@ func (c *connection) resolve() error {
 	return c.unnamed(adminsocket.Default())
 }
 
-// unnamed is for a command that is told nothing: the socket of a controller on this
+// unnamed is for a command without an address: the socket of a controller on this
 // host, unless this user may not open it and has a login.
 func (c *connection) unnamed(socket string, none error) error {
 	if none != nil || !adminsocket.Open(socket) {

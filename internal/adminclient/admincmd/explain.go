@@ -46,23 +46,23 @@ func (c *connection) explain(cmd *cobra.Command, err error) error {
 }
 
 func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) error {
-	told := *e // status and request id stay
+	out := *e // status and request id stay
 	switch {
 	case c.login && e.Status == http.StatusUnauthorized:
-		told.Detail = fmt.Sprintf("the login at %s has ended: run `grpccontroller login %[1]s` again", c.at())
+		out.Detail = fmt.Sprintf("the login at %s has ended: run `grpccontroller login %[1]s` again", c.at())
 	case !c.local() && (e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests):
-		told.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or belongs to another controller; "+
+		out.Detail = fmt.Sprintf("the admin API at %s does not accept the key in %s: it has expired or belongs to another controller; "+
 			"name the right file with --api-key-file", c.at(), c.keyFile)
 	case e.Type == adminapi.TypeLiveMember:
-		told.Detail = "a host with this id is enrolled: add --replace, then redeeming the new token revokes that host"
+		out.Detail = "a host with this id is enrolled: add --replace, then redeeming the new token revokes that host"
 	case e.Type == adminapi.TypeInvalidRequest:
-		told.Field, told.Errors = flagOf(cmd, e.Field), slices.Clone(e.Errors)
-		for i := range told.Errors {
-			told.Errors[i].Name = flagOf(cmd, told.Errors[i].Name)
+		out.Field, out.Errors = flagOf(cmd, e.Field), slices.Clone(e.Errors)
+		for i := range out.Errors {
+			out.Errors[i].Name = flagOf(cmd, out.Errors[i].Name)
 		}
-		return cli.UsageError(&told)
+		return cli.UsageError(&out)
 	}
-	return &told
+	return &out
 }
 
 // flagOf is the flag that sets a field, or the field if none does.

@@ -75,20 +75,20 @@ func watch(ctx context.Context, w io.Writer, what string, look func() (line stri
 	terminal := isTerminal(w)
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	for heard, last := time.Now(), ""; ; {
+	for answered, last := time.Now(), ""; ; {
 		line, over, err := look()
 		refused, ok := errors.AsType[*adminclient.Error](err)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case ok && refused.Status < 500, errors.Is(err, errAnother), err != nil && time.Since(heard) > silenceLimit:
+		case ok && refused.Status < 500, errors.Is(err, errAnother), err != nil && time.Since(answered) > silenceLimit:
 			return err
 		case err != nil:
 			line = "the controller does not answer; the " + what + " continues when it is back"
 		case over:
 			return nil
 		default:
-			heard = time.Now()
+			answered = time.Now()
 		}
 		if news := withoutTimes(line); terminal || news != last {
 			last = news

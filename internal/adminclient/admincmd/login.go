@@ -102,8 +102,8 @@ func (c *connection) explainLogin(err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("nothing listens at %s: is this the URL of the dashboard, and does the controller run?", c.target.URL)
 	}
-	told := c.explain(&cobra.Command{}, err)
-	return errors.New(strings.ReplaceAll(strings.ReplaceAll(told.Error(), "--api-ca", "--ca"), "check --api-url", "check the URL"))
+	out := c.explain(&cobra.Command{}, err)
+	return errors.New(strings.ReplaceAll(strings.ReplaceAll(out.Error(), "--api-ca", "--ca"), "check --api-url", "check the URL"))
 }
 
 func logoutCommand() *cobra.Command {

@@ -1,7 +1,6 @@
 package admincmd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -194,20 +193,11 @@ func askFingerprint(ctx context.Context, cmd *cobra.Command, r adminapi.Request)
 	if err != nil {
 		return "", err
 	}
-	typed := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(in).ReadString('\n') // an error is no group
-		typed <- strings.TrimSpace(line)
-	}()
-	select {
-	case last := <-typed:
-		if last == "" {
-			return "", errDeclined
-		}
-		return last, nil // or all of it
-	case <-ctx.Done():
-		return "", ctx.Err()
+	last, err := readLine(ctx, in) // or all of it
+	if err == nil && last == "" {
+		err = errDeclined
 	}
+	return last, err
 }
 
 func requestsDeny(c *connection) *cobra.Command {

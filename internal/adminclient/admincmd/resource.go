@@ -53,7 +53,7 @@ type kind interface {
 	show(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error
 	// follow prints what is selected and then each thing that changes, until ctx ends.
 	follow(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error
-	// known lists the ids, each with what tells it from the others.
+	// known lists the ids, each with what distinguishes it from the others.
 	known(ctx context.Context, api *adminclient.Client) ([]string, error)
 }
 
@@ -131,17 +131,17 @@ func (r resource[T]) known(ctx context.Context, api *adminclient.Client) ([]stri
 }
 
 // follow begins with the stream of events, so that nothing is missed between the list
-// and the first event. The controller may be away meanwhile: it goes on where it was.
+// and the first event. The controller may be away meanwhile: it continues where it was.
 func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error {
 	p := printer[T]{resource: r, api: api, w: w, s: s}
-	last, heard := "", time.Now()
+	last, received := "", time.Now()
 	for {
 		var err error
 		last, err = api.Events(ctx, last, func() error {
-			heard = time.Now()
+			received = time.Now()
 			return p.begin(ctx)
 		}, func(e adminclient.Event) error {
-			heard = time.Now()
+			received = time.Now()
 			return p.take(ctx, e)
 		})
 		if ctx.Err() != nil {
@@ -150,7 +150,7 @@ func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, w io.W
 		if p.failed != nil {
 			return p.failed
 		}
-		if refused(err) || time.Since(heard) > silenceLimit {
+		if refused(err) || time.Since(received) > silenceLimit {
 			return err
 		}
 		select {

@@ -100,7 +100,7 @@ func noneEmpty(cmd *cobra.Command) error {
 	return nil
 }
 
-// deliver says how the token is to be handed over.
+// deliver says how the token is to be delivered.
 func deliver(req *adminapi.TokenRequest, sealTo string, claim bool) error {
 	switch {
 	case claim:

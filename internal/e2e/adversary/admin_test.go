@@ -18,12 +18,12 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidc"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
 
 const ada = "ada@example.com"

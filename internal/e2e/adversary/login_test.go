@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
 )
 
 // approved is a command line that in let in, and has not fetched its token yet.

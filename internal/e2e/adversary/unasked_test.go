@@ -15,13 +15,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidc"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidc"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
 
 // asked sends a request to the admin API and returns the status.

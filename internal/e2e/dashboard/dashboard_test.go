@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/oidctest"
 )
 
 var pictures = flag.String("pictures", "", "directory for a picture of every page")

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 )
 
 // Auth takes API keys, until it is told who every caller is.

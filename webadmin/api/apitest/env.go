@@ -16,6 +16,8 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
@@ -25,8 +27,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/auth/authtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
@@ -38,7 +38,7 @@ type Env struct {
 	// Requests are hosts that ask, and claim links.
 	Requests *Requests
 	Fleet    *Fleet
-	Keys     *KeyStore
+	Keys     *authtest.KeyStore
 	Auth     *Auth
 	Trail    *Trail
 	Clock    *Clock
@@ -109,7 +109,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	core, logs := observer.New(zapcore.DebugLevel)
 	members := &Fleet{now: clock.Now}
 	e := &Env{
-		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{},
+		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: authtest.NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{},
 	}
 	e.Requests = &Requests{now: clock.Now, links: map[string]enroll.Token{}}
 	e.SPIRE = rotationtest.NewSPIRE(clock.Now, 24*time.Hour)

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/replay"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 )
 
 // Replays keeps idempotency records in memory.

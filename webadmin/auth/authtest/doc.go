@@ -1,9 +1,0 @@
-// Package authtest is sign-in on a real database with cheap passwords and a clock
-// that stands still, for tests.
-//
-// It does not test anything itself and is never part of a program.
-//
-// Main types, in reading order: Env, Clock.
-//
-// Everything is safe for concurrent use and ends with the test.
-package authtest
