@@ -33,7 +33,7 @@ const (
 	HostContest    Action = "host.contested"
 	HostCloned     Action = "host.cloned"
 	HostRenew      Action = "host.renew"
-	RequestCreate  Action = "request.create" // of a host that asks to be let in without a token
+	RequestCreate  Action = "request.create" // of a host that asks to be enrolled without a token
 	RequestDeny    Action = "request.deny"
 	RequestApprove Action = "request.approve"
 	// RequestWithdraw is by the host, which asks for something else.
@@ -112,7 +112,7 @@ type Event struct {
 	Action    Action
 	Target    string // on what: "connector/<id>", "token/<id>"
 	Outcome   Outcome
-	Reason    string // for a refusal, the true one; the caller is not told
+	Reason    string // for a refusal, the true one; the caller does not learn it
 	RequestID string
 	Source    string // address of the caller
 

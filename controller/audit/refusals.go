@@ -19,7 +19,7 @@ import (
 const window = time.Minute
 
 const (
-	// maxCounted bounds the events that one ledger tells apart, and so its memory.
+	// maxCounted bounds the events that one ledger counts apart, and so its memory.
 	maxCounted = 1024
 	// maxNamed bounds the names in the state of one event.
 	maxNamed = 16
@@ -44,7 +44,7 @@ var (
 	ofReporter = budget{burst: 8, every: time.Minute, rows: 4}
 )
 
-// ledgerKey separates what must not crowd out each other: a flood of wrong tokens
+// ledgerKey separates what must not displace each other: a flood of wrong tokens
 // hides no wrong password, callers that nobody knows hide none that had a secret,
 // and one reporting peer hides none of another's reports.
 type ledgerKey struct {

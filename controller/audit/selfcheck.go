@@ -58,7 +58,7 @@ type SelfCheck struct {
 	state CheckState
 }
 
-// NewSelfCheck returns a SelfCheck; result hears of each check, nil is a good one.
+// NewSelfCheck returns a SelfCheck; result is called after each check, nil is a good one.
 func NewSelfCheck(store CheckStore, s *Signer, log *zap.Logger, now func() time.Time, result func(error)) *SelfCheck {
 	return &SelfCheck{store: store, signer: s, log: log, now: now, result: result, state: CheckState{State: CheckPending}}
 }

@@ -86,7 +86,7 @@ type SequencerConfig struct {
 	Signer *Signer
 	// Changes names the events that were recorded.
 	Changes changelog.Log
-	// Result hears of each round; nil is a good one. Optional.
+	// Result is called after each round; nil is a good one. Optional.
 	Result func(error)
 	Log    *zap.Logger
 	Now    func() time.Time

@@ -27,7 +27,7 @@ type Store interface {
 	SetSinkPosition(ctx context.Context, name string, position int64) error
 }
 
-// Head tells when there is more to deliver; audit.Sequencer is it.
+// Head notifies when there is more to deliver; audit.Sequencer is it.
 type Head interface {
 	Subscribe() (<-chan struct{}, func())
 }
@@ -104,7 +104,7 @@ type RenewalLine struct {
 	NotAfter  time.Time `json:"not_after"`
 }
 
-// RenewalAction tells the lines of renewals from those of events.
+// RenewalAction distinguishes the lines of renewals from those of events.
 const RenewalAction = "svid.renewal"
 
 // EncodeRenewal makes the line of a renewal.
@@ -292,7 +292,7 @@ func (r *runner) report(err error) {
 }
 
 // batch delivers one batch of each stream. A position moves after the delivery: killed in
-// between, the same records are delivered again, and their index or seq tells.
+// between, the same records are delivered again, with the same index or seq.
 func (r *runner) batch(ctx context.Context) (delivered bool, err error) {
 	for _, of := range []struct {
 		stream Stream
