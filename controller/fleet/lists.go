@@ -17,6 +17,8 @@ type Present interface {
 	// time from before this program started.
 	Connector(id string, stored time.Time) presence.State
 	Tunneler(id string, stored time.Time) (p presence.State, connector string, open []presence.Session)
+	// LastSeen is when a member was heard of, as those say it, for less.
+	LastSeen(w identity.Workload, stored time.Time) time.Time
 }
 
 // Lists are the members and hosts as they are listed at one moment; they do not change.
@@ -55,7 +57,7 @@ type HostMembers struct {
 func (l *Lists) Connectors(ctx context.Context, q Query) (Page[Connector], error) {
 	return page(ctx, l.connectors, q, view[Connector, Connector]{
 		scans:   l.scans,
-		seen:    func(c *Connector) time.Time { return l.present.Connector(c.ID, c.LastSeenAt).LastSeen },
+		seen:    func(c *Connector) time.Time { return l.present.LastSeen(c.Workload, c.LastSeenAt) },
 		matches: l.matchConnector,
 		show:    func(c *Connector) Connector { return connectorNow(l.present, *c) },
 	})
@@ -64,11 +66,8 @@ func (l *Lists) Connectors(ctx context.Context, q Query) (Page[Connector], error
 // Tunnelers returns a page of tunnelers.
 func (l *Lists) Tunnelers(ctx context.Context, q Query) (Page[Tunneler], error) {
 	return page(ctx, l.tunnelers, q, view[Tunneler, Tunneler]{
-		scans: l.scans,
-		seen: func(t *Tunneler) time.Time {
-			p, _, _ := l.present.Tunneler(t.ID, t.LastSeenAt)
-			return p.LastSeen
-		},
+		scans:   l.scans,
+		seen:    func(t *Tunneler) time.Time { return l.present.LastSeen(t.Workload, t.LastSeenAt) },
 		matches: l.matchTunneler,
 		show:    func(t *Tunneler) Tunneler { return tunnelerNow(l.present, *t) },
 	})
@@ -155,13 +154,12 @@ func (l *Lists) hostNow(h *home) HostMembers {
 func (l *Lists) seenOn(h *home) (newest time.Time) {
 	for _, id := range h.connectors {
 		if e := l.connectors.get(id); e != nil {
-			newest = later(newest, l.present.Connector(id, e.row.LastSeenAt).LastSeen)
+			newest = later(newest, l.present.LastSeen(e.row.Workload, e.row.LastSeenAt))
 		}
 	}
 	for _, id := range h.tunnelers {
 		if e := l.tunnelers.get(id); e != nil {
-			p, _, _ := l.present.Tunneler(id, e.row.LastSeenAt)
-			newest = later(newest, p.LastSeen)
+			newest = later(newest, l.present.LastSeen(e.row.Workload, e.row.LastSeenAt))
 		}
 	}
 	return newest
@@ -190,18 +188,33 @@ func tunnelerNow(now Present, t Tunneler) Tunneler {
 	return t
 }
 
-// contains looks for a text that is in lower case.
+// contains looks for a text, which is in lower case, in texts of either case.
 func contains(text string, in ...string) bool {
-	return slices.ContainsFunc(in, func(s string) bool { return strings.Contains(strings.ToLower(s), text) })
+	for _, s := range in {
+		if strings.Contains(s, text) || strings.Contains(strings.ToLower(s), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsLower looks for it in texts that have no upper case: ids and IP addresses.
+func containsLower(text string, in ...string) bool {
+	for _, s := range in {
+		if strings.Contains(s, text) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Lists) matchConnector(c *Connector, text string) bool {
-	return contains(text, c.ID, c.Version, string(c.HostID), c.PrivateIP, c.NetworkID) || contains(text, c.Addresses...) || c.About.contains(text) ||
-		contains(text, l.present.Connector(c.ID, c.LastSeenAt).RemoteAddr)
+	return containsLower(text, c.ID, string(c.HostID), c.NetworkID) || contains(text, c.Version, c.PrivateIP) || contains(text, c.Addresses...) ||
+		c.About.contains(text) || containsLower(text, l.present.Connector(c.ID, c.LastSeenAt).RemoteAddr)
 }
 
 func (l *Lists) matchTunneler(t *Tunneler, text string) bool {
-	if contains(text, t.ID, string(t.HostID)) || t.About.contains(text) {
+	if containsLower(text, t.ID, string(t.HostID)) || t.About.contains(text) {
 		return true
 	}
 	p, current, sessions := l.present.Tunneler(t.ID, t.LastSeenAt)

@@ -265,32 +265,35 @@ func (l *search[T, R]) walkBySeen(ctx context.Context, after *entry[T], parts []
 
 // seenNow are the first entries of parts after one, in the order BySeen.
 func (l *search[T, R]) seenNow(ctx context.Context, after *entry[T], parts []part, most int) (out []*entry[T], err error) {
-	sort := func() {
-		slices.SortFunc(out, func(a, b *entry[T]) int {
-			if l.q.Descending {
-				a, b = b, a
-			}
-			return compareIn(orderSeen, a, b)
-		})
-		out = out[:min(len(out), most)]
+	before := func(a, b *entry[T]) int {
+		if l.q.Descending {
+			a, b = b, a
+		}
+		return compareIn(orderSeen, a, b)
+	}
+	var last *entry[T] // of those on the page so far: what comes after it is not on it
+	first := func() {
+		slices.SortFunc(out, before)
+		if len(out) > 0 && len(out) >= most {
+			out = out[:most]
+			last = out[most-1]
+		}
 	}
 	next, looked := l.table.walk(orderID, false, nil, parts), 0
 	for e := next(); e != nil; e = next() {
 		if looked++; looked%glance == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		now := *e
-		now.seen = micros(l.seen(e.row))
-		if after != nil && (compareIn(orderSeen, &now, after) > 0) == l.q.Descending {
+		now := entry[T]{id: e.id, seen: micros(l.seen(e.row))}
+		if after != nil && before(&now, after) <= 0 || last != nil && before(&now, last) > 0 {
 			continue
 		}
-		if after != nil && compareIn(orderSeen, &now, after) == 0 {
-			continue
-		}
-		if out = append(out, &now); len(out) >= 2*most {
-			sort()
+		kept := *e
+		kept.seen = now.seen
+		if out = append(out, &kept); len(out) >= 2*most {
+			first()
 		}
 	}
-	sort()
+	first()
 	return out, nil
 }

@@ -164,6 +164,20 @@ func (r *Roster) Connector(id string, stored time.Time) State {
 	return r.connector(id, stored)
 }
 
+// LastSeen is when a member was heard of, as Connector and Tunneler say it.
+func (r *Roster) LastSeen(w identity.Workload, stored time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w.Kind == identity.KindConnector {
+		if a := r.connectors[w.ID]; a != nil {
+			return a.LastSeen
+		}
+	} else if s := r.tunnelers[w.ID]; s != nil {
+		return s.lastSeen
+	}
+	return stored
+}
+
 // connector needs r.mu.
 func (r *Roster) connector(id string, stored time.Time) State {
 	p := r.presence(r.connectors[id], stored)

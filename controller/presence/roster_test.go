@@ -17,6 +17,7 @@ func TestRosterFollowsConnectors(t *testing.T) {
 	r := presence.NewRoster(c.Now)
 	stored := c.Now().Add(-time.Hour)
 	require.Empty(t, cmp.Diff(presence.State{Status: presence.Offline, LastSeen: stored}, r.Connector("c-01", stored)), "from before this start")
+	require.Equal(t, stored, r.LastSeen(connector("c-01"), stored))
 
 	up := c.Now()
 	first := r.ConnectorUp(presence.Arrival{ID: "c-01", InstanceID: "one", BootID: "boot"}, "192.0.2.1:1", presence.SVID{Serial: "01"})
@@ -46,6 +47,7 @@ func TestRosterFollowsConnectors(t *testing.T) {
 	c.Advance(time.Nanosecond)
 	require.Equal(t, presence.Offline, r.Connector("c-01", stored).Status)
 	require.Equal(t, seen, r.Connector("c-01", stored).LastSeen)
+	require.Equal(t, seen, r.LastSeen(connector("c-01"), stored))
 	require.True(t, r.Connector("c-01", stored).Since.IsZero())
 	r.ConnectorBeat("c-01", second, presence.SVID{}, 0)
 	require.Equal(t, presence.Online, r.Connector("c-01", stored).Status, "a heartbeat brings it back")

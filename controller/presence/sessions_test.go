@@ -29,6 +29,7 @@ func TestTunnelerAtTwoConnectorsDoesNotFlap(t *testing.T) {
 		require.Equal(t, presence.State{Status: presence.Online, Since: began, LastSeen: c.Now(), RemoteAddr: "c-01"}, p, "sample %d", i)
 		require.Equal(t, "c-01", at, "sample %d", i)
 		require.Len(t, open, min(i+1, 2))
+		require.Equal(t, p.LastSeen, r.LastSeen(tunneler("t"), time.Time{}), "sample %d", i)
 	}
 }
 

@@ -43,6 +43,10 @@ func (w *world) Tunneler(string, time.Time) (presence.State, string, []presence.
 	return presence.State{}, "", nil
 }
 
+func (w *world) LastSeen(m identity.Workload, stored time.Time) time.Time {
+	return w.Connector(m.ID, stored).LastSeen
+}
+
 func member(id string, revoked time.Time) fleet.Member {
 	return fleet.Member{Workload: identity.Workload{Kind: identity.KindConnector, ID: id}, RevokedAt: revoked}
 }

@@ -246,6 +246,15 @@ func (r rows) Tunneler(id string, stored time.Time) (presence.State, string, []p
 	return heard(t.Presence, stored), t.ConnectorID, t.Sessions
 }
 
+// LastSeen implements fleet.Present.
+func (r rows) LastSeen(w identity.Workload, stored time.Time) time.Time {
+	if w.Kind == identity.KindConnector {
+		return r.Connector(w.ID, stored).LastSeen
+	}
+	p, _, _ := r.Tunneler(w.ID, stored)
+	return p.LastSeen
+}
+
 func heard(p presence.State, stored time.Time) presence.State {
 	if p.LastSeen.Before(stored) {
 		p.LastSeen = stored
