@@ -10,7 +10,7 @@ type Host struct {
 	// has not got its join token yet.
 	AgentID string `json:"agent_id,omitempty"`
 	// Status is ONLINE while one of its members is.
-	Status     string    `json:"status" enum:"ONLINE,OFFLINE,REVOKED"`
+	Status     string    `json:"status" enum:"ONLINE,OFFLINE"`
 	LastSeen   time.Time `json:"last_seen,omitzero"`
 	Ephemeral  bool      `json:"ephemeral"`
 	EnrolledAt time.Time `json:"enrolled_at"`
@@ -28,7 +28,7 @@ type Host struct {
 type HostMember struct {
 	Kind      string    `json:"kind" enum:"connector,tunneler"`
 	ID        string    `json:"id"`
-	Status    string    `json:"status" enum:"ONLINE,OFFLINE,REVOKED"`
+	Status    string    `json:"status" enum:"ONLINE,OFFLINE"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 }
 

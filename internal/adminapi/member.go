@@ -2,18 +2,23 @@ package adminapi
 
 import "time"
 
-// Values of Member.Status and of the status query parameter.
+// Values of Member.Status.
 const (
 	Online  = "ONLINE"
 	Offline = "OFFLINE"
-	Revoked = "REVOKED" // whatever it is connected to; lists have it only if they are asked for it
 )
+
+// Revoked is a value of the query parameter status, and of no object: it chooses those with
+// a revoked_at, which are in no other list. Their status still says whether they are connected.
+const Revoked = "REVOKED"
 
 // Member is what a connector and a tunneler have in common. What the host says
 // of itself (version, addresses) is not verified.
 type Member struct {
-	ID         string    `json:"id"`
-	Status     string    `json:"status" enum:"ONLINE,OFFLINE,REVOKED"`
+	ID string `json:"id"`
+	// Status says whether it is connected, and RevokedAt whether it may be: a revoked one
+	// is ONLINE until its last stream or session has ended.
+	Status     string    `json:"status" enum:"ONLINE,OFFLINE"`
 	LastSeen   time.Time `json:"last_seen,omitzero"`
 	Version    string    `json:"version"`
 	SPIFFEID   string    `json:"spiffe_id"`

@@ -211,8 +211,7 @@ func (s *system) offline(h *world.Host) {
 
 func (s *system) isOffline(ctx context.Context, h *world.Host) error {
 	seen, err := h.Seen(ctx, s.api)
-	gone := seen.Status == adminapi.Offline || seen.Status == adminapi.Revoked && seen.Since.IsZero()
-	if err == nil && !gone {
+	if err == nil && seen.Status != adminapi.Offline {
 		err = fmt.Errorf("%s is %s", h.ID, seen.Status)
 	}
 	return err

@@ -91,14 +91,11 @@ func renderHost(in fleet.HostMembers) adminapi.Host {
 	for _, m := range in.Tunnelers {
 		addMember(&out, m.Member, m.Presence)
 	}
-	if !h.RevokedAt.IsZero() {
-		out.Status = adminapi.Revoked
-	}
 	return out
 }
 
 func addMember(h *adminapi.Host, m fleet.Member, p presence.State) {
-	status := memberStatus(m, p)
+	status := string(statusOf(p))
 	h.Members = append(h.Members, adminapi.HostMember{Kind: string(m.Kind), ID: m.ID, Status: status, RevokedAt: m.RevokedAt})
 	if status == adminapi.Online {
 		h.Status = status

@@ -144,14 +144,15 @@ func TestListsHostsWithTheirMembers(t *testing.T) {
 	require.Equal(t, adminapi.Host{
 		ID: string(on), Hostname: "host-" + string(on), Status: adminapi.Online, LastSeen: e.Clock.Now(), EnrolledAt: e.Clock.Now(),
 		Members: []adminapi.HostMember{
-			{Kind: "connector", ID: "c", Status: adminapi.Online}, {Kind: "tunneler", ID: "t", Status: adminapi.Revoked, RevokedAt: e.Clock.Now()},
+			{Kind: "connector", ID: "c", Status: adminapi.Online}, {Kind: "tunneler", ID: "t", Status: adminapi.Offline, RevokedAt: e.Clock.Now()},
 		},
 		About: adminapi.About{Labels: map[string]string{}, Revision: 1},
 	}, got.Hosts[0])
 	require.Equal(t, []adminapi.HostMember{}, got.Hosts[1].Members)
 	gone := decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?status=REVOKED"))
 	require.Equal(t, 1, gone.Total)
-	require.Equal(t, adminapi.Revoked, gone.Hosts[0].Status)
+	require.Equal(t, adminapi.Offline, gone.Hosts[0].Status)
+	require.Equal(t, e.Clock.Now(), gone.Hosts[0].RevokedAt)
 	require.Equal(t, 1, decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?status=ONLINE")).Total)
 	require.Equal(t, 1, decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?q=CDCD")).Total)
 	require.Equal(t, got.Hosts[0], decode[adminapi.Host](t, get(t, e, "/api/admin/hosts/"+string(on))))

@@ -61,8 +61,36 @@ func TestListsConnectors(t *testing.T) {
 	require.Equal(t, []string{"c"}, ids("?status=REVOKED"), "only if they are asked for")
 	require.Equal(t, []string{"c"}, ids("?status=REVOKED&sort=-last_seen"))
 	gone := decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/c"))
-	require.Equal(t, adminapi.Revoked, gone.Status, "by its id it is still found")
+	require.Equal(t, adminapi.Offline, gone.Status, "by its id it is still found")
+	require.Equal(t, e.Clock.Now(), gone.RevokedAt)
 	require.JSONEq(t, `{"connectors":[],"next_page_token":"","total":0}`, get(t, apitest.New(t), "/api/admin/connectors").Body.String())
+}
+
+// TestStatusSaysWhatIsConnectedAndRevokedAtWhatMayBe: a member that was revoked and has not
+// been cut off yet is what an operator has to see.
+func TestStatusSaysWhatIsConnectedAndRevokedAtWhatMayBe(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Fleet.AddHost(identity.HostID(strings.Repeat("ab", 16)), func(h *fleet.Host) { h.RevokedAt = e.Clock.Now() })
+	e.Fleet.AddConnector("c", func(c *fleet.Connector) {
+		c.RevokedAt = e.Clock.Now()
+		online(&c.Presence, e)
+	})
+	requireBoth := func(status string, revokedAt time.Time) {
+		require.Equal(t, adminapi.Online, status)
+		require.Equal(t, e.Clock.Now(), revokedAt)
+	}
+	one := decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/c"))
+	requireBoth(one.Status, one.RevokedAt)
+	list := decode[adminapi.ConnectorList](t, get(t, e, "/api/admin/connectors?status=REVOKED"))
+	requireBoth(list.Connectors[0].Status, list.Connectors[0].RevokedAt)
+	host := decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts?status=REVOKED")).Hosts[0]
+	requireBoth(host.Status, host.RevokedAt)
+	requireBoth(host.Members[0].Status, host.Members[0].RevokedAt)
+	for _, query := range []string{"", "?status=ONLINE", "?status=OFFLINE"} {
+		require.Zero(t, decode[adminapi.ConnectorList](t, get(t, e, "/api/admin/connectors"+query)).Total, query)
+		require.Zero(t, decode[adminapi.HostList](t, get(t, e, "/api/admin/hosts"+query)).Total, query)
+	}
 }
 
 func TestListsTunnelersWithTheConnectorThatReportedThem(t *testing.T) {

@@ -55,9 +55,17 @@ func listParams(keys []string, standard string, statuses []string) []param {
 	})
 	return append(pageParams(), []param{
 		{name: "sort", description: "order of the items, a - for descending; " + standard + " when absent", enum: sorts},
-		{name: "status", description: "only items with this status", enum: statuses},
+		{name: "status", description: statusDescription(statuses), enum: statuses},
 		{name: "q", description: "only items in which this text occurs, in upper or lower case", maxLength: maxSearch, shared: "Search"},
 	}...)
+}
+
+func statusDescription(statuses []string) string {
+	const text = "only items with this status"
+	if slices.Contains(statuses, adminapi.Revoked) {
+		return text + "; REVOKED chooses those with a revoked_at, which no other list has"
+	}
+	return text
 }
 
 // pageParams are the parameters of every list.

@@ -18,14 +18,6 @@ func statusOf(p presence.State) presence.Status {
 	return presence.Offline
 }
 
-// memberStatus is the status of a member in a list.
-func memberStatus(m fleet.Member, p presence.State) string {
-	if !m.Live() {
-		return adminapi.Revoked
-	}
-	return string(statusOf(p))
-}
-
 // lastSeen is when a member was heard of, in this run of the program or before.
 func lastSeen(m fleet.Member, p presence.State) time.Time {
 	if p.LastSeen.After(m.LastSeenAt) {
@@ -40,7 +32,7 @@ func (s *Server) renderMember(m fleet.Member, p presence.State, marks marks) (ad
 		return adminapi.Member{}, err
 	}
 	return adminapi.Member{
-		ID: m.ID, Status: memberStatus(m, p), LastSeen: lastSeen(m, p), Version: m.Version,
+		ID: m.ID, Status: string(statusOf(p)), LastSeen: lastSeen(m, p), Version: m.Version,
 		SPIFFEID: id.String(), HostID: string(m.HostID), EnrolledAt: m.EnrolledAt, RevokedAt: m.RevokedAt,
 		Contested: marks.contested, Cloned: marks.clone != nil, Clone: renderClone(marks.clone), RemoteAddress: p.RemoteAddr,
 		SVID:  adminapi.SVID{Serial: p.SVID.Serial, AuthorityID: p.SVID.AuthorityID, NotAfter: p.SVID.NotAfter},

@@ -28,14 +28,14 @@ func hostTable(all []adminapi.Host, now time.Time) cli.Table {
 		note := "-"
 		switch {
 		case !h.RevokedAt.IsZero():
-			note = "revoked " + relative(h.RevokedAt, now)
+			note = revokedNote(h.Status, h.RevokedAt, now)
 		case !h.ClonedAt.IsZero():
 			note = "cloned: two machines use its key"
 		case !h.ContestedAt.IsZero():
 			note = "contested: a second key tried its token"
 		}
 		t.Rows = append(t.Rows, []string{
-			h.ID, h.Status, relative(h.LastSeen, now), reported(h.Hostname), relative(h.EnrolledAt, now),
+			h.ID, shownStatus(h.Status, h.RevokedAt), relative(h.LastSeen, now), reported(h.Hostname), relative(h.EnrolledAt, now),
 			orDefault(strings.Join(members, " "), "-"), note,
 		})
 	}

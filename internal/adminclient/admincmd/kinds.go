@@ -69,16 +69,36 @@ func hasLabels(l map[string]string, want string) bool {
 }
 
 // inList says whether something of the fleet belongs into a list with these options.
-func inList(status string, labels map[string]string, o adminclient.ListOptions) bool {
+func inList(status string, revokedAt time.Time, labels map[string]string, o adminclient.ListOptions) bool {
+	status = shownStatus(status, revokedAt)
 	right := status == o.Status || o.Status == "" && status != adminapi.Revoked
 	return right && hasLabels(labels, o.Labels)
+}
+
+// shownStatus is the word of a table, which --status takes too.
+func shownStatus(status string, revokedAt time.Time) string {
+	if !revokedAt.IsZero() {
+		return adminapi.Revoked
+	}
+	return status
+}
+
+// revokedNote says when access ended, and that an open stream or session has not ended yet.
+func revokedNote(status string, at, now time.Time) string {
+	note := "revoked " + relative(at, now)
+	if status == adminapi.Online {
+		note += ", still connected"
+	}
+	return note
 }
 
 func connectors() resource[adminapi.Connector] {
 	return resource[adminapi.Connector]{
 		singular: "connector", plural: "connectors", statuses: fleetStatuses(), labels: true,
 		list: (*adminclient.Client).Connectors, one: (*adminclient.Client).Connector, id: func(m adminapi.Connector) string { return m.ID },
-		matches: func(m adminapi.Connector, o adminclient.ListOptions) bool { return inList(m.Status, m.Labels, o) },
+		matches: func(m adminapi.Connector, o adminclient.ListOptions) bool {
+			return inList(m.Status, m.RevokedAt, m.Labels, o)
+		},
 		table:   connectorTable,
 		wide:    []string{"NAME", "NETWORK", "LABELS", "HOST", "ENROLLED", "SEEN"},
 		cells: func(m adminapi.Connector) []string {
@@ -91,7 +111,9 @@ func tunnelers() resource[adminapi.Tunneler] {
 	return resource[adminapi.Tunneler]{
 		singular: "tunneler", plural: "tunnelers", statuses: fleetStatuses(), labels: true,
 		list: (*adminclient.Client).Tunnelers, one: (*adminclient.Client).Tunneler, id: func(m adminapi.Tunneler) string { return m.ID },
-		matches: func(m adminapi.Tunneler, o adminclient.ListOptions) bool { return inList(m.Status, m.Labels, o) },
+		matches: func(m adminapi.Tunneler, o adminclient.ListOptions) bool {
+			return inList(m.Status, m.RevokedAt, m.Labels, o)
+		},
 		table:   tunnelerTable,
 		wide:    []string{"NAME", "LABELS", "HOST", "ENROLLED", "SEEN"},
 		cells: func(m adminapi.Tunneler) []string {
@@ -104,7 +126,9 @@ func hosts() resource[adminapi.Host] {
 	return resource[adminapi.Host]{
 		singular: "host", plural: "hosts", statuses: fleetStatuses(), labels: true,
 		list: (*adminclient.Client).Hosts, one: (*adminclient.Client).Host, id: func(h adminapi.Host) string { return h.ID },
-		matches: func(h adminapi.Host, o adminclient.ListOptions) bool { return inList(h.Status, h.Labels, o) },
+		matches: func(h adminapi.Host, o adminclient.ListOptions) bool {
+			return inList(h.Status, h.RevokedAt, h.Labels, o)
+		},
 		table:   hostTable,
 		wide:    []string{"NAME", "LABELS", "AGENT", "ENROLLED AT", "SEEN"},
 		cells: func(h adminapi.Host) []string {

@@ -73,14 +73,14 @@ func memberRow(m adminapi.Member, special string, now time.Time) []string {
 	note := "-"
 	switch {
 	case !m.RevokedAt.IsZero():
-		note = "revoked " + relative(m.RevokedAt, now)
+		note = revokedNote(m.Status, m.RevokedAt, now)
 	case m.Clone != nil:
 		note = "cloned: its host key is also used " + elsewhere(*m.Clone)
 	case m.Contested:
 		note = "contested: a second key tried its token"
 	}
 	return []string{
-		m.ID, m.Status, relative(m.LastSeen, now), reported(special), reported(m.Version),
+		m.ID, shownStatus(m.Status, m.RevokedAt), relative(m.LastSeen, now), reported(special), reported(m.Version),
 		relative(m.SVID.NotAfter, now), reported(m.RemoteAddress), note,
 	}
 }

@@ -76,7 +76,7 @@ func memberFacts(m adminapi.Member, list cli.Table, now time.Time) [][2]string {
 		{"ID", m.ID},
 		{"Name", orDefault(m.Name, "-")},
 		{"Labels", labelText(m.Labels)},
-		{"Status", m.Status},
+		{"Status", shownStatus(m.Status, m.RevokedAt)},
 		{"Last seen", both(m.LastSeen, now)},
 		{"SPIFFE ID", m.SPIFFEID},
 		{"Host", m.HostID},
