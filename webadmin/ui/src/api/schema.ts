@@ -2052,10 +2052,11 @@ export interface components {
             /** @example spiffe://mycorp.internal/connector/connector-local-01 */
             spiffe_id: string;
             /**
+             * @description Status says whether it is connected, and RevokedAt whether it may be: a revoked one is ONLINE until its last stream or session has ended.
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE" | "REVOKED";
+            status: "ONLINE" | "OFFLINE";
             /**
              * Format: date-time
              * @description StreamSince is when its open control stream started; absent when OFFLINE.
@@ -2392,7 +2393,7 @@ export interface components {
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE" | "REVOKED";
+            status: "ONLINE" | "OFFLINE";
         };
         /** @description HostList is one page of GET /hosts. Total counts all pages. */
         HostList: {
@@ -2423,7 +2424,7 @@ export interface components {
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE" | "REVOKED";
+            status: "ONLINE" | "OFFLINE";
         };
         /** @description IdentityBudget is half to whole SVID TTL, and 30 s. */
         IdentityBudget: {
@@ -3476,10 +3477,11 @@ export interface components {
             /** @example spiffe://mycorp.internal/connector/connector-local-01 */
             spiffe_id: string;
             /**
+             * @description Status says whether it is connected, and RevokedAt whether it may be: a revoked one is ONLINE until its last stream or session has ended.
              * @example ONLINE
              * @enum {string}
              */
-            status: "ONLINE" | "OFFLINE" | "REVOKED";
+            status: "ONLINE" | "OFFLINE";
             svid: components["schemas"]["SVID"];
             /** @example v1.2.3 */
             version: string;
@@ -5237,7 +5239,7 @@ export interface operations {
                  */
                 sort?: "-enrolled_at" | "enrolled_at" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status" | "-version" | "version";
                 /**
-                 * @description only items with this status
+                 * @description only items with this status; REVOKED chooses those with a revoked_at, which no other list has
                  * @example ONLINE
                  */
                 status?: "ONLINE" | "OFFLINE" | "REVOKED";
@@ -5743,7 +5745,7 @@ export interface operations {
                  */
                 sort?: "-enrolled_at" | "enrolled_at" | "-hostname" | "hostname" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status";
                 /**
-                 * @description only items with this status
+                 * @description only items with this status; REVOKED chooses those with a revoked_at, which no other list has
                  * @example ONLINE
                  */
                 status?: "ONLINE" | "OFFLINE" | "REVOKED";
@@ -8786,7 +8788,7 @@ export interface operations {
                  */
                 sort?: "-enrolled_at" | "enrolled_at" | "-id" | "id" | "-last_seen" | "last_seen" | "-status" | "status" | "-version" | "version";
                 /**
-                 * @description only items with this status
+                 * @description only items with this status; REVOKED chooses those with a revoked_at, which no other list has
                  * @example ONLINE
                  */
                 status?: "ONLINE" | "OFFLINE" | "REVOKED";
