@@ -244,7 +244,11 @@ func (p pipes) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (p pipes) Close() error   { return nil }
+func (p pipes) Close() error {
+	close(p)
+	return nil
+}
+
 func (p pipes) Addr() net.Addr { return &net.IPAddr{} }
 
 func TestAReaderThatDoesNotReadIsDropped(t *testing.T) {
@@ -256,7 +260,6 @@ func TestAReaderThatDoesNotReadIsDropped(t *testing.T) {
 	go func() { served <- web.Serve(conns) }()
 	t.Cleanup(func() {
 		_ = web.Close()
-		close(conns)
 		<-served
 	})
 	server, client := net.Pipe()

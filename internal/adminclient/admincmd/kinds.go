@@ -99,8 +99,8 @@ func connectors() resource[adminapi.Connector] {
 		matches: func(m adminapi.Connector, o adminclient.ListOptions) bool {
 			return inList(m.Status, m.RevokedAt, m.Labels, o)
 		},
-		table:   connectorTable,
-		wide:    []string{"NAME", "NETWORK", "LABELS", "HOST", "ENROLLED", "SEEN"},
+		table: connectorTable,
+		wide:  []string{"NAME", "NETWORK", "LABELS", "HOST", "ENROLLED", "SEEN"},
 		cells: func(m adminapi.Connector) []string {
 			return []string{orDefault(m.Name, "-"), m.NetworkID, labelText(m.Labels), m.HostID, absolute(m.EnrolledAt), absolute(m.LastSeen)}
 		},
@@ -114,8 +114,8 @@ func tunnelers() resource[adminapi.Tunneler] {
 		matches: func(m adminapi.Tunneler, o adminclient.ListOptions) bool {
 			return inList(m.Status, m.RevokedAt, m.Labels, o)
 		},
-		table:   tunnelerTable,
-		wide:    []string{"NAME", "LABELS", "HOST", "ENROLLED", "SEEN"},
+		table: tunnelerTable,
+		wide:  []string{"NAME", "LABELS", "HOST", "ENROLLED", "SEEN"},
 		cells: func(m adminapi.Tunneler) []string {
 			return []string{orDefault(m.Name, "-"), labelText(m.Labels), m.HostID, absolute(m.EnrolledAt), absolute(m.LastSeen)}
 		},
@@ -129,8 +129,8 @@ func hosts() resource[adminapi.Host] {
 		matches: func(h adminapi.Host, o adminclient.ListOptions) bool {
 			return inList(h.Status, h.RevokedAt, h.Labels, o)
 		},
-		table:   hostTable,
-		wide:    []string{"NAME", "LABELS", "AGENT", "ENROLLED AT", "SEEN"},
+		table: hostTable,
+		wide:  []string{"NAME", "LABELS", "AGENT", "ENROLLED AT", "SEEN"},
 		cells: func(h adminapi.Host) []string {
 			return []string{orDefault(h.Name, "-"), labelText(h.Labels), orDefault(h.AgentID, "-"), absolute(h.EnrolledAt), absolute(h.LastSeen)}
 		},
