@@ -88,6 +88,10 @@ $(API_LINT)/node_modules/.package-lock.json: $(API_LINT)/package-lock.json $(API
 openapi-lint: $(API_LINT)/node_modules/.package-lock.json ## Lint webadmin/api/openapi.json
 	cd $(API_LINT) && REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent lint
 
+.PHONY: ui-test
+ui-test: $(UI_INSTALLED) ## Run the dashboard's unit tests, which need no browser
+	cd webadmin/ui && npm run --silent test -- --project unit
+
 .PHONY: spire
 spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min the first time)
 	@scripts/require.sh cc
@@ -153,7 +157,7 @@ test: vet test-unit test-e2e ## Run vet, the unit tests and the end-to-end tests
 	@echo 'The ten slowest tests:' && cat $(RESULTS)/test-unit.json $(RESULTS)/test-e2e*.json | $(GOTESTSUM) tool slowest --num 10
 
 .PHONY: test-unit
-test-unit: ui spire bin/sdk ## Run the unit tests with the race detector, on real SPIRE and the built dashboard too
+test-unit: ui ui-test spire bin/sdk ## Run the unit tests with the race detector, on real SPIRE and the built dashboard too
 	@scripts/require.sh cc node npm curl openssl
 	$(TESTSUM) -race -timeout 10m $(UNIT)
 

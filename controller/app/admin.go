@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -32,9 +35,8 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		Install: func(t enroll.Token, handed string) []adminapi.InstallCommand {
 			return commands().commands(t, handed)
 		},
-		Enrollment:  func() adminapi.Enrollment { return commands().enrollment() },
-		RecoveryKey: func() string { return c.recovery.Key().Public },
-		Tracer:      c.tracing.Tracer(), Log: c.log, Now: now,
+		Enrollment: func() adminapi.Enrollment { return commands().enrollment() },
+		Tracer:     c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
 	run, err := c.signIn(&cfg, now)
@@ -44,6 +46,10 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	if run != nil {
 		c.background = append(c.background, run)
 	}
+	cfg.Attention = attention.New(attention.Config{
+		Fleet: c.fleet, Requests: c.enroll, Rotations: c.rotation, Bootstraps: c.anchors, Store: c.store, Audit: c.audit, Now: now,
+		Certificate: presented(cfg.TLS), Exports: c.auditing.export.States, RecoveryKey: func() string { return c.recovery.Key().Public },
+	})
 	// serve holds the lock of the data directory: a socket that is there is nobody's.
 	if cfg.Local, err = adminsocket.Listen(c.paths.adminSocket()); err != nil {
 		return err
@@ -52,6 +58,21 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		return errors.Join(fmt.Errorf("listen.admin: %w", err), cfg.Local.Close())
 	}
 	return nil
+}
+
+// presented is the certificate that the dashboard shows to every browser, nil without one:
+// of ACME, which renews by itself, it depends on the name that is asked for.
+func presented(cfg *tls.Config) func() *x509.Certificate {
+	return func() *x509.Certificate {
+		if cfg == nil || cfg.GetCertificate == nil {
+			return nil
+		}
+		cert, err := cfg.GetCertificate(&tls.ClientHelloInfo{})
+		if err != nil {
+			return nil
+		}
+		return cert.Leaf
+	}
 }
 
 // caPEM is the bootstrap CA as hosts have it.

@@ -59,6 +59,8 @@ const (
 	DenialsCollect  Action = "denials.collect"    // a restored controller admits again
 	WitnessReset    Action = "audit.witness.reset"
 	RefusalsMany    Action = "audit.refusals" // refusals that were counted, not listed
+	// AttentionDismiss is of an item that an operator has looked into.
+	AttentionDismiss Action = "attention.dismiss"
 
 	// AdminSignIn is a refused caller of the admin API.
 	AdminSignIn Action = "admin.authenticate"

@@ -21,6 +21,8 @@ const (
 	PeopleManage   Permission = "people:manage"
 	KeysManage     Permission = "keys:manage"
 	SettingsRead   Permission = "settings:read"
+	// AttentionDismiss hides what an operator has looked into.
+	AttentionDismiss Permission = "attention:dismiss"
 	// Self is had by every person who is signed in and by nobody else.
 	Self Permission = "self"
 )
@@ -28,7 +30,7 @@ const (
 // Permissions lists every permission there is.
 func Permissions() []Permission {
 	return []Permission{
-		FleetRead, FleetWrite, TokensWrite, RequestsDecide, MembersRevoke, CARotate, AuditRead, PeopleManage, KeysManage, SettingsRead, Self,
+		FleetRead, FleetWrite, TokensWrite, RequestsDecide, MembersRevoke, CARotate, AuditRead, PeopleManage, KeysManage, SettingsRead, AttentionDismiss, Self,
 	}
 }
 
@@ -76,7 +78,7 @@ func (r Role) Permissions() []Permission {
 		case Auditor:
 			out = append(out, FleetRead, AuditRead, SettingsRead, Self)
 		case Operator:
-			out = append(out, FleetWrite, TokensWrite, RequestsDecide, MembersRevoke)
+			out = append(out, FleetWrite, TokensWrite, RequestsDecide, MembersRevoke, AttentionDismiss)
 		case Admin:
 			out = append(out, CARotate, KeysManage)
 		case Owner:

@@ -13,7 +13,7 @@ import (
 func TestRolesHoldTheirPermissions(t *testing.T) {
 	t.Parallel()
 	auditor := []auth.Permission{auth.FleetRead, auth.AuditRead, auth.SettingsRead, auth.Self}
-	operator := slices.Concat(auditor, []auth.Permission{auth.FleetWrite, auth.TokensWrite, auth.RequestsDecide, auth.MembersRevoke})
+	operator := slices.Concat(auditor, []auth.Permission{auth.FleetWrite, auth.TokensWrite, auth.RequestsDecide, auth.MembersRevoke, auth.AttentionDismiss})
 	admin := slices.Concat(operator, []auth.Permission{auth.CARotate, auth.KeysManage})
 	for role, want := range map[auth.Role][]auth.Permission{
 		auth.Auditor: auditor, auth.Operator: operator, auth.Admin: admin, auth.Owner: auth.Permissions(),

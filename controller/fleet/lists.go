@@ -111,6 +111,52 @@ func (l *Lists) Signs(most int) (total int, connectors []Connector, tunnelers []
 	return total, l.connectorsOf(cs), l.tunnelersOf(ts)
 }
 
+// Host is one of the hosts, or not ok.
+func (l *Lists) Host(id identity.HostID) (h Host, ok bool) {
+	e := l.hosts.get(string(id))
+	if e == nil {
+		return Host{}, false
+	}
+	return e.row.Host, true
+}
+
+// OfflineSince counts the connectors that are OFFLINE and were last seen before a time,
+// or enrolled before it and never seen; and returns those that went last, as many as most.
+// It looks at each connector that went later, and at each that was never seen.
+func (l *Lists) OfflineSince(before time.Time, most int) (total int, last []Connector) {
+	away := l.connectors.parts[0][orderSeen]
+	total = away.Len()
+	var ids []string
+	away.Reverse(func(e *entry[Connector]) bool {
+		switch {
+		case e.seen == noTime:
+			return false
+		case e.seen >= micros(before):
+			total--
+		case len(ids) < most:
+			ids = append(ids, e.id)
+		default:
+			return false
+		}
+		return true
+	})
+	away.Scan(func(e *entry[Connector]) bool {
+		switch {
+		case e.seen != noTime:
+			return false
+		case e.enrolled >= micros(before):
+			total--
+		case len(ids) < most:
+			ids = append(ids, e.id)
+		}
+		return true
+	})
+	for _, id := range ids {
+		last = append(last, l.connectorsOf([]string{id})...)
+	}
+	return total, last
+}
+
 func firstIDs[T any](tree *tree[T], most int) (ids []string) {
 	tree.Scan(func(e *entry[T]) bool {
 		if len(ids) < most {

@@ -55,6 +55,19 @@ func (m *Manager) Report(ctx context.Context) (Report, error) {
 	return out, err
 }
 
+// Unfinished is the rotation that runs or paused, nil without one. It asks only the
+// database.
+func (m *Manager) Unfinished(ctx context.Context) (*Rotation, error) {
+	r, err := m.cfg.Store.Rotation(ctx)
+	switch {
+	case errors.Is(err, ErrNone), err == nil && r.Finished():
+		return nil, nil //nolint:nilnil // there is none, which is no error
+	case err != nil:
+		return nil, err
+	}
+	return &r, nil
+}
+
 // automatic recognizes what nobody here asked for.
 func (m *Manager) automatic(ctx context.Context, a Authorities) (*Automatic, error) {
 	old, used := a.alive(a.Old.ID, m.cfg.Now())

@@ -115,6 +115,11 @@ CREATE TABLE denials (
     UNIQUE (kind, workload)
 );
 
+CREATE TABLE dismissals (
+    id           TEXT PRIMARY KEY,
+    dismissed_at BIGINT NOT NULL
+);
+
 CREATE TABLE hosts (
     id           TEXT PRIMARY KEY,
     agent_id     TEXT NOT NULL,

@@ -202,22 +202,44 @@ type Status struct {
 
 // Values of Attention.Kind.
 const (
-	AttentionRefusing  = "refusing"
-	AttentionOutdated  = "outdated"
-	AttentionCloned    = "cloned"
-	AttentionContested = "contested"
-	AttentionBootstrap = "bootstrap_ca"
-	AttentionRecovery  = "recovery_key"
+	AttentionRefusing    = "refusing"
+	AttentionOutdated    = "outdated"
+	AttentionCloned      = "cloned"
+	AttentionContested   = "contested"
+	AttentionOffline     = "offline"
+	AttentionApprovals   = "approvals"
+	AttentionBootstrap   = "bootstrap_ca"
+	AttentionRotation    = "rotation"
+	AttentionCertificate = "certificate"
+	AttentionExport      = "audit_export"
+	AttentionRecovery    = "recovery_key"
 )
 
 // Attention is one thing that an operator has to look into.
 type Attention struct {
-	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested,bootstrap_ca,recovery_key"`
-	// Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
-	Member string `json:"member,omitempty"`
+	// ID is of this state of the thing: if it changes, the item has another one.
+	ID   string `json:"id"`
+	Kind string `json:"kind" enum:"refusing,outdated,cloned,contested,offline,approvals,bootstrap_ca,rotation,certificate,audit_export,recovery_key"`
+	// Severity is critical if somebody is in who should not be, or is kept out who should
+	// be in.
+	Severity string `json:"severity" enum:"critical,warning"`
+	// Subject is "connector/<id>", "tunneler/<id>" or the name of a receiver of the audit
+	// log; absent if it is about nothing of that.
+	Subject string `json:"subject,omitempty"`
+	// Since is when it began; absent if that is not known.
+	Since time.Time `json:"since,omitzero"`
 	// Found says what is wrong, Do what to do.
 	Found string `json:"found"`
 	Do    string `json:"do"`
+	// Page is the path of the dashboard that shows more of it.
+	Page string `json:"page"`
+}
+
+// AttentionList is what an operator has to look into, the gravest first.
+type AttentionList struct {
+	Attention []Attention `json:"attention"`
+	// Total counts also what is not listed.
+	Total int `json:"total"`
 }
 
 // Count counts members that are not revoked.

@@ -47,7 +47,7 @@ type Setting struct {
 // of thing that changed: connector, tunneler, host, network, token, request, rotation,
 // audit, person or key; or reset, when events were lost and everything must be read again.
 type Event struct {
-	// ID of the thing; absent for audit and reset.
+	// ID of the thing; absent for audit, reset and ping.
 	ID string    `json:"id,omitempty"`
 	At time.Time `json:"at"`
 	// Change is one word on what happened, such as "ONLINE" or "token.create".

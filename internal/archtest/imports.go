@@ -6,7 +6,7 @@ import (
 )
 
 // domain lists the packages that hold the rules of the product.
-var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events", "controller/auth", "controller/replay"}
+var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events", "controller/auth", "controller/replay", "controller/attention"}
 
 // wholeSystem lists the packages that start all programs together.
 var wholeSystem = []string{"internal/e2e", "internal/demo", "internal/benchenroll"}

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
 
@@ -73,17 +72,4 @@ func TestABootstrapCAThatEndsIsShown(t *testing.T) {
 	require.Equal(t, adminapi.AttentionBootstrap, got[0].Kind)
 	require.Contains(t, got[0].Found, "The bootstrap CA expires on ")
 	require.Contains(t, got[0].Do, "grpccontroller ca bootstrap rotate")
-}
-
-// TestAMissingRecoveryKeyCallsForAttention until it is made.
-func TestAMissingRecoveryKeyCallsForAttention(t *testing.T) {
-	t.Parallel()
-	var key string
-	e := apitest.New(t, func(c *api.Config) { c.RecoveryKey = func() string { return key } })
-	got := decode[adminapi.Status](t, get(t, e, "/api/admin/status"))
-	require.Equal(t, 1, got.AttentionTotal)
-	require.Equal(t, adminapi.AttentionRecovery, got.Attention[0].Kind)
-	require.Contains(t, got.Attention[0].Do, "grpccontroller recovery init")
-	key = "recovered.example/recovery+1+A"
-	require.Empty(t, decode[adminapi.Status](t, get(t, e, "/api/admin/status")).Attention)
 }

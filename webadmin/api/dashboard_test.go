@@ -203,6 +203,12 @@ func TestTheBuiltIndexHasNothingInline(t *testing.T) {
 	}
 	require.Contains(t, string(index), `<meta name="csp-nonce" content="__CSP_NONCE__"`)
 	require.NotRegexp(t, `<script(?:[^>]*)>[^<]+</script>`, string(index))
-	require.NotRegexp(t, `\son[a-z]+=|\sstyle=|<style`, string(index))
+	require.NotRegexp(t, `\son[a-z]+=|\sstyle=`, string(index))
+	for _, style := range regexp.MustCompile(`<style[^>]*>`).FindAllString(string(index), -1) {
+		require.Equal(t, `<style nonce="__CSP_NONCE__">`, style)
+	}
+	require.Contains(t, string(index), `<meta name="dashboard-build" content="__BUILD__"`)
+	head, _, _ := strings.Cut(string(index), "<body>")
+	require.NotContains(t, head, `rel="stylesheet"`, "it would keep everything white until it has arrived")
 	require.NotRegexp(t, `(?:src|href)="(?:https?:)?//`, string(index))
 }

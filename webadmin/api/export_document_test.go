@@ -52,17 +52,18 @@ func tags() []openapi.Tag {
 func scopes() map[string]string {
 	out := map[string]string{}
 	for p, text := range map[auth.Permission]string{
-		auth.FleetRead:      "read connectors, tunnelers, hosts, networks, tokens, requests, the CA and the status",
-		auth.FleetWrite:     "name, label and move members, and change networks",
-		auth.TokensWrite:    "create and revoke enrollment tokens",
-		auth.RequestsDecide: "approve and deny enrollment requests",
-		auth.MembersRevoke:  "revoke connectors and tunnelers",
-		auth.CARotate:       "rotate the CA and replace the bootstrap CA",
-		auth.AuditRead:      "read the audit log",
-		auth.PeopleManage:   "manage people who have no permission that the caller lacks, and their sessions",
-		auth.KeysManage:     "manage API keys and signed-in command lines",
-		auth.SettingsRead:   "read the configuration in effect",
-		auth.Self:           "manage the caller's own account; every person has it, and no API key",
+		auth.FleetRead:        "read connectors, tunnelers, hosts, networks, tokens, requests, the CA and the status",
+		auth.FleetWrite:       "name, label and move members, and change networks",
+		auth.TokensWrite:      "create and revoke enrollment tokens",
+		auth.RequestsDecide:   "approve and deny enrollment requests",
+		auth.MembersRevoke:    "revoke connectors and tunnelers",
+		auth.AttentionDismiss: "dismiss what needs attention",
+		auth.CARotate:         "rotate the CA and replace the bootstrap CA",
+		auth.AuditRead:        "read the audit log",
+		auth.PeopleManage:     "manage people who have no permission that the caller lacks, and their sessions",
+		auth.KeysManage:       "manage API keys and signed-in command lines",
+		auth.SettingsRead:     "read the configuration in effect",
+		auth.Self:             "manage the caller's own account; every person has it, and no API key",
 	} {
 		out[string(p)] = text
 	}

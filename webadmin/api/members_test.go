@@ -229,10 +229,10 @@ func TestAConnectorThatRefusesTheControllerIsShown(t *testing.T) {
 	require.Equal(t, "older than the policy in use", decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/b")).Refusal)
 	got := decode[adminapi.Status](t, get(t, e, "/api/admin/status"))
 	require.Equal(t, 2, got.AttentionTotal)
-	require.Equal(t, "connector/b", got.Attention[0].Member)
+	require.Equal(t, "connector/b", got.Attention[0].Subject)
 	require.Contains(t, got.Attention[0].Found, "older than the policy in use")
 	require.Contains(t, got.Attention[0].Do, "grpcconnector witness reset --yes")
-	require.Equal(t, "connector/a", got.Attention[1].Member)
+	require.Equal(t, "connector/a", got.Attention[1].Subject)
 	for i := range 30 {
 		e.Fleet.AddConnector(fmt.Sprintf("more-%d", i), refuses)
 	}
@@ -253,7 +253,7 @@ func TestAMemberOfAnotherProtocolIsShown(t *testing.T) {
 	got := decode[adminapi.Status](t, get(t, e, "/api/admin/status"))
 	require.Equal(t, 2, got.AttentionTotal)
 	for i, member := range []string{"connector/a", "tunneler/t"} {
-		require.Equal(t, member, got.Attention[i].Member)
+		require.Equal(t, member, got.Attention[i].Subject)
 		require.Equal(t, adminapi.AttentionOutdated, got.Attention[i].Kind)
 		require.Contains(t, got.Attention[i].Found, why)
 		require.Contains(t, got.Attention[i].Do, "Upgrade")

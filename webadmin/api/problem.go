@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
@@ -84,6 +85,8 @@ func problemOf(err error) *problemError {
 		return problem(adminapi.TypeLiveMember, enroll.ErrLiveMember.Error())
 	case errors.Is(err, enroll.ErrRequestNotFound):
 		return problem(adminapi.TypeNotFound, "there is no enrollment request with this request_id")
+	case errors.Is(err, attention.ErrNotFound):
+		return problem(adminapi.TypeNotFound, "this item is not there any more, or its state has changed: list them again")
 	case errors.Is(err, enroll.ErrRequestDecided):
 		return problem(adminapi.TypeRequestDecided, enroll.ErrRequestDecided.Error())
 	case errors.Is(err, enroll.ErrFingerprint):

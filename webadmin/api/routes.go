@@ -11,6 +11,7 @@ import (
 func (s *Server) operations() []operation {
 	return slices.Concat(
 		s.statusOperations(),
+		s.attentionOperations(),
 		s.eventOperations(),
 		s.openAPIOperations(),
 		s.tokenOperations(),

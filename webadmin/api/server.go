@@ -173,16 +173,15 @@ type Config struct {
 	// Identity is who may call and how they sign in.
 	Identity *auth.Auth
 	// OIDC is nil without an identity provider; OIDCName is what people call it.
-	OIDC      OIDC
-	OIDCName  string
-	Tokens    Tokens
-	Requests  Requests
-	Claims    Claims
-	Fleet     Fleet
-	Rotations Rotations
-	Bootstrap Bootstrap
-	// RecoveryKey is the public half, empty until one is made. Optional.
-	RecoveryKey func() string
+	OIDC        OIDC
+	OIDCName    string
+	Tokens      Tokens
+	Requests    Requests
+	Claims      Claims
+	Fleet       Fleet
+	Rotations   Rotations
+	Bootstrap   Bootstrap
+	Attention   Attention
 	Trail       Trail
 	Auth        Authenticator
 	TrustDomain spiffeid.TrustDomain

@@ -59,24 +59,11 @@ func (s *Server) status(c *gin.Context) error {
 		TrustDomain: s.cfg.TrustDomain.Name(), Version: s.cfg.Version, Time: s.cfg.Now().UTC(),
 		Connectors: renderCount(lists.ConnectorCount()), Tunnelers: renderCount(lists.TunnelerCount()),
 	}
-	var found attention
-	total, connectors, tunnelers := lists.Signs(shownAttention)
-	for _, m := range connectors {
-		found.connector(m)
-	}
-	for _, m := range tunnelers {
-		found.tunneler(m)
-	}
-	total -= len(found) // what is in found is counted with the rest
-	ca, err := s.cfg.Bootstrap.Report(c.Request.Context())
+	found, err := s.cfg.Attention.List(c.Request.Context(), shownAttention)
 	if err != nil {
 		return err
 	}
-	found.bootstrap(ca, s.cfg.Now())
-	if s.cfg.RecoveryKey != nil {
-		found.recovery(s.cfg.RecoveryKey())
-	}
-	out.Attention, out.AttentionTotal = found.first(), total+len(found)
+	out.Attention, out.AttentionTotal = renderAttention(found.Items), found.Total
 	c.JSON(http.StatusOK, out)
 	return nil
 }

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// pingEvery keeps what is between from closing an idle stream.
-	pingEvery = 15 * time.Second
+	// pingEvery keeps what is between from closing an idle stream, and lets a reader
+	// notice within 20 s, also after a lost one, that nothing arrives any more.
+	pingEvery = 5 * time.Second
 	// checkEvery bounds how long a stream outlives the session or the permission of its
 	// reader, whatever ended it: another process too, such as "admin reset-owner".
 	checkEvery = 500 * time.Millisecond
@@ -32,7 +33,8 @@ func (s *Server) eventOperations() []operation {
 	return []operation{{
 		method: http.MethodGet, path: "/events", id: "streamEvents", tag: "status", summary: "Stream changes as server-sent events",
 		description: "The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. " +
-			"Last-Event-ID resumes; an event named reset means that events were lost.",
+			"Last-Event-ID resumes; an event named reset means that events were lost. An event named ping comes at the beginning and every 5 seconds: " +
+			"a reader that has got nothing for 20 seconds should open another stream.",
 		permission: auth.FleetRead, stream: true, problems: []string{adminapi.TypeTooManyStreams},
 		replies: map[int]any{http.StatusOK: eventStream{}}, handle: s.stream,
 	}}
@@ -61,7 +63,7 @@ func (s *Server) stream(c *gin.Context) error {
 	ping, check := time.NewTicker(s.timeouts.ping), time.NewTicker(s.timeouts.check)
 	defer ping.Stop()
 	defer check.Stop()
-	text := ": hello\n\n"
+	text := ": hello\n\n" + s.ping()
 	for {
 		if text != "" {
 			if err := out.write(text); err != nil {
@@ -94,7 +96,7 @@ func (s *Server) stream(c *gin.Context) error {
 				return nil
 			}
 		case <-ping.C:
-			text = ": ping\n\n"
+			text = s.ping()
 		case <-s.stopping:
 			return nil
 		case <-c.Request.Context().Done():
@@ -102,6 +104,9 @@ func (s *Server) stream(c *gin.Context) error {
 		}
 	}
 }
+
+// ping is an event and not a comment, of which a browser tells its page nothing.
+func (s *Server) ping() string { return frame(events.Event{Kind: "ping", At: s.cfg.Now().UTC()}, "") }
 
 // lastEventID is what a browser sends when it reconnects. One that is absurd is one
 // that we never gave.

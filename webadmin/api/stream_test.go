@@ -64,7 +64,8 @@ func openWith(t testing.TB, e *apitest.Env, after string, authenticate func(http
 	return r
 }
 
-// next returns the next line that is not empty, and "end" at the end.
+// next returns the next line that is not empty, ": ping" for a whole event of that name,
+// and "end" at the end.
 func (r *reader) next() string {
 	r.t.Helper()
 	deadline := time.After(patience)
@@ -76,6 +77,9 @@ func (r *reader) next() string {
 			}
 			if id, found := strings.CutPrefix(line, "id: "); found {
 				r.last = id
+			} else if line == "event: ping" {
+				require.Regexp(r.t, `^data: {"at":"[^"]+"}$`, <-r.lines)
+				return ": ping"
 			} else if line != "" {
 				return line
 			}

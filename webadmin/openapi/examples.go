@@ -151,6 +151,7 @@ var examples = map[string]any{ //nolint:gosec // made up: no credential is in th
 	"Tunneler.spiffe_id": idString("/tunneler/tunneler-laptop-01"), "reported_by": idString("/connector/connector-local-01"), "trust_domain": "mycorp.internal",
 	"version": "v1.2.3", "network": "default", "network_id": "default", "private_ip": "10.0.0.5", "addresses": "10.0.0.5:9443", "remote_address": "192.0.2.7:41234", "Sighting.address": "192.0.2.7",
 	"serial": "5f0c3a9b", "refusal": "the policy is older than the one that I have", "member": "connector/connector-local-01", "signal": "instances",
+	"subject": "connector/connector-local-01", "page": "/connectors/connector-local-01",
 	"found": "Two machines use the key of its host.", "do": "Revoke it and enroll the right host again.", "policy_revision": 42,
 	"binary_path": "/usr/bin/grpcconnector", "systemd_unit": "grpcconnector.service", "uid": 998, "fingerprint": "MNPQ", "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
 

@@ -13,6 +13,8 @@
 //
 // Only values; safe for concurrent use.
 //
+// What decides something without a browser has its unit tests beside it (make ui-test).
+//
 // Invariants: nothing is loaded from another origin, no inline script or style
 // without the nonce; what the API does not say is not shown.
 package ui

@@ -19,6 +19,20 @@ export default ts.config(
   },
   { files: ['src/api/client.ts'], rules: { 'no-restricted-globals': 'off' } },
   {
+    files: ['public/**'],
+    languageOptions: {
+      sourceType: 'script',
+      globals: {
+        document: 'readonly',
+        fetch: 'readonly',
+        setTimeout: 'readonly',
+        sessionStorage: 'readonly',
+        location: 'readonly',
+        addEventListener: 'readonly',
+      },
+    },
+  },
+  {
     files: ['dev/**', 'e2e/**'],
     languageOptions: {
       globals: {
@@ -32,6 +46,11 @@ export default ts.config(
         URL: 'readonly',
         URLSearchParams: 'readonly',
         setTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        Event: 'readonly',
+        getComputedStyle: 'readonly',
+        sessionStorage: 'readonly',
         window: 'readonly',
         document: 'readonly',
       },

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
@@ -31,6 +32,7 @@ type Store interface {
 	policy.Store
 	rotation.Store
 	recovery.Store
+	attention.Store
 	auth.Store
 	audit.SequencerStore
 	audit.WitnessStore
@@ -102,6 +104,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"requests with a key":                   requests,
 		"rotations":                             rotations,
 		"recovery keys":                         recoveryKeys,
+		"dismissals":                            dismissals,
 		"timelines":                             timelines,
 		"one rotation is unfinished at a time":  oneRotation,
 		"a failed transaction leaves nothing":   rollback,

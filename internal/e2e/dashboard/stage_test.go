@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ func newStage(t *testing.T, c *worldtest.World) *stage {
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(context.Context, cue) (any, error){
 		"/setup-link": s.setupLink, "/enroll": s.enroll, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
+		"/freeze": s.freeze, "/thaw": s.thaw, "/kill": s.kill, "/restart": s.restart,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 			var in cue
@@ -61,6 +63,7 @@ func newStage(t *testing.T, c *worldtest.World) *stage {
 		})
 	}
 	s.Server = httptest.NewServer(mux)
+	t.Cleanup(func() { _ = c.Signal(syscall.SIGCONT) })
 	t.Cleanup(s.Close)
 	return s
 }
@@ -182,6 +185,27 @@ func (s *stage) stop(_ context.Context, q cue) (any, error) {
 	h := s.hosts[q.ID]
 	delete(s.hosts, q.ID)
 	return "stopped", h.Stop()
+}
+
+// freeze stops the controller as a host that hangs does: connections stay open, and
+// nothing comes.
+func (s *stage) freeze(context.Context, cue) (any, error) {
+	return "frozen", s.c.Signal(syscall.SIGSTOP)
+}
+
+func (s *stage) thaw(context.Context, cue) (any, error) {
+	return "thawed", s.c.Signal(syscall.SIGCONT)
+}
+
+// kill ends the controller without a word.
+func (s *stage) kill(context.Context, cue) (any, error) {
+	s.c.Kill()
+	return "killed", nil
+}
+
+// restart starts it again, on the same addresses.
+func (s *stage) restart(ctx context.Context, _ cue) (any, error) {
+	return "started", s.c.Start(ctx)
 }
 
 // fiveMinutesPass makes every re-authentication an old one.

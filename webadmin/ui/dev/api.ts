@@ -79,7 +79,7 @@ function permit(w: World, method: string, path: string) {
 
 const rights: [Options['role'], string[]][] = [
   ['auditor', ['fleet:read', 'audit:read', 'settings:read', 'self']],
-  ['operator', ['fleet:write', 'tokens:write', 'requests:decide', 'members:revoke']],
+  ['operator', ['fleet:write', 'tokens:write', 'requests:decide', 'members:revoke', 'attention:dismiss']],
   ['admin', ['ca:rotate', 'keys:manage']],
   ['owner', ['people:manage']],
 ]
@@ -186,23 +186,34 @@ on('post', '/api/admin/claims/{code}', () => ({
   ...handed('connector', 'connector-new-2', 'ztc_demo'),
 }))
 
-on('get', '/api/admin/status', ({ w }) => {
-  const refusing = w.connectors.filter((c) => c.refusal)
-  return {
-    attention: refusing.map((c) => ({
-      kind: 'refusing' as const,
-      member: `connector/${c.id}`,
+const attention = (w: World): S['Attention'][] =>
+  w.connectors
+    .filter((c) => c.refusal && !w.dismissed.has(`refusing-${c.id}`))
+    .map((c) => ({
+      id: `refusing-${c.id}`,
+      kind: 'refusing',
+      severity: 'critical',
+      subject: `connector/${c.id}`,
+      page: `/connectors/${c.id}`,
+      since: ago(400),
       found: `It refuses the policy of this controller: ${c.refusal}`,
       do: 'If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root.',
-    })),
-    attention_total: refusing.length,
-    trust_domain: 'corp.example',
-    version: '1.4.2',
-    time: ago(0),
-    connectors: count(w.connectors),
-    tunnelers: count(w.tunnelers),
-  }
+    }))
+on('post', '/api/admin/attention/{id}/dismiss', ({ w, id }) => {
+  const item = attention(w).find((i) => i.id === id)
+  if (!item) throw new Fault(404, 'not-found', 'there is no such item of Attention')
+  w.dismissed.add(id)
+  return item
 })
+on('get', '/api/admin/status', ({ w }) => ({
+  attention: attention(w),
+  attention_total: attention(w).length,
+  trust_domain: 'corp.example',
+  version: '1.4.2',
+  time: ago(0),
+  connectors: count(w.connectors),
+  tunnelers: count(w.tunnelers),
+}))
 on('get', '/api/admin/series', ({ w, q }) => {
   const [step, length] = q.get('window') === '1h' ? [10, 360] : [300, 288]
   const n = w.connectors.length

@@ -1,5 +1,5 @@
 // Serves the build with the controller's own policy, and a world as its API.
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -27,6 +27,7 @@ const sayer =
         'Content-Type': type,
         'Cache-Control': 'no-store',
         'X-Content-Type-Options': 'nosniff',
+        'X-Request-Id': hex(16),
         ...more,
       })
       .end(body)
@@ -39,7 +40,9 @@ async function file(path: string, say: Say) {
   }
   const nonce = randomBytes(16).toString('base64url')
   const csp = `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`
-  const page = (await readFile(join(dist, 'index.html'), 'utf8')).replaceAll('__CSP_NONCE__', nonce)
+  const index = await readFile(join(dist, 'index.html'), 'utf8')
+  const build = createHash('sha256').update(index).digest('hex').slice(0, 16)
+  const page = index.replaceAll('__BUILD__', build).replaceAll('__CSP_NONCE__', nonce)
   say(200, 'text/html; charset=utf-8', page, { 'Content-Security-Policy': csp })
 }
 
@@ -85,9 +88,14 @@ export async function serve(current: (req: IncomingMessage) => World, port = 0) 
     if (url.pathname === '/api/admin/events') {
       if (!w.signedIn || w.deaf) return say(401, 'application/problem+json', '{}')
       res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
-      res.write(': hello\n\n')
+      const ping = () => res.write(`event: ping\ndata: ${JSON.stringify({ at: ago(0) })}\n\n`)
+      const timer = setInterval(ping, 5000)
+      ping()
       streams.add(res)
-      req.on('close', () => streams.delete(res))
+      req.on('close', () => {
+        clearInterval(timer)
+        streams.delete(res)
+      })
       return
     }
     if (url.pathname.startsWith('/api/admin')) return void api(w, req, url, say)

@@ -254,6 +254,8 @@ export class World {
   networks: S['Network'][] = []
   rotation?: S['Rotation']
   replacement?: S['BootstrapReplacement']
+  /** The ids of items of Attention. */
+  dismissed = new Set<string>()
   /** What the API was asked, as "METHOD /path?query". */
   asked: string[] = []
   /** Problems that the API answers with, by "METHOD /path". */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Authenticator } from './authenticator.mjs'
 import { launch, Visitor } from './browser.mjs'
+import { outage } from './outage.mjs'
 import * as stage from './stage.mjs'
 
 const owner = { name: 'Ada Lovelace', email: 'ada@mycorp.internal', password: 'a long sentence, not a riddle' }
@@ -360,6 +361,8 @@ const acts = {
     await ada.page.locator('.recharts-surface').first().waitFor()
     await ada.look('overview', { small: true })
   },
+
+  ...(process.env.OUTAGE && outage(browser, () => ada.context.storageState())),
 }
 
 test('the dashboard', async (t) => {

@@ -298,6 +298,29 @@ describe('an auditor', () => {
   )
 })
 
+describe('Attention', () => {
+  const refuses = /It refuses/
+  look('leads to the page of each item, and its mark is on every page', { path: '/' }, async (v) => {
+    const { page, w } = v
+    const item = page.getByRole('listitem').filter({ hasText: 'It refuses the policy' })
+    await item.getByRole('img', { name: 'Critical' }).waitFor()
+    await v.judge()
+    await item.getByRole('link', { name: refuses }).click()
+    await page.waitForURL(/connectors\/connector-/)
+    await page.getByLabel('1 needs attention').waitFor()
+    await page.goto(`${v.url}/`)
+    await page.getByRole('button', { name: /^Dismiss: / }).click()
+    await item.waitFor({ state: 'detached' })
+    await page.getByLabel('1 needs attention').waitFor({ state: 'detached' })
+    if (!w.dismissed.size) throw new Error('the API was not told')
+  })
+
+  look('is read by an auditor, who cannot dismiss', { path: '/', size: { role: 'auditor' } }, async (v, expect) => {
+    await v.page.getByRole('link', { name: refuses }).waitFor()
+    expect(await v.page.getByRole('button', { name: /^Dismiss/ }).count()).toBe(0)
+  })
+})
+
 describe('errors speak of the thing', () => {
   const clock = "This code is not right. Is the phone's clock right?"
   look(
@@ -358,6 +381,36 @@ describe('errors speak of the thing', () => {
 })
 
 const long = (prefix: string) => `${prefix}-${'x'.repeat(63 - prefix.length - 1)}`
+
+look('every page fits at 200 %', { path: '/' }, async (v, expect) => {
+  const { page, w } = v
+  await page.setViewportSize({ width: 640, height: 400 })
+  for (const path of [
+    '/',
+    '/connectors',
+    '/connectors/new',
+    `/connectors/${w.connectors[0]?.id}`,
+    '/tunnelers',
+    `/tunnelers/${w.tunnelers[0]?.id}`,
+    '/hosts',
+    '/networks',
+    '/requests',
+    '/tokens',
+    '/ca',
+    '/audit',
+    '/people',
+    '/keys',
+    '/device',
+    '/account',
+    '/settings',
+  ]) {
+    await page.goto(v.url + path)
+    await page.locator('h1').first().waitFor()
+    await v.settled()
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    expect(over, path).toBeLessThanOrEqual(0)
+  }
+})
 
 describe('ids of 63 characters', () => {
   const scene: Look = {

@@ -28,6 +28,14 @@ export const online = (id) => cue('/online', { id })
 /** Ends the programs of a host. */
 export const stop = (id) => cue('/stop', { id })
 
+/** The controller hangs until thaw: it keeps its connections and says nothing. */
+export const freeze = () => cue('/freeze')
+export const thaw = () => cue('/thaw')
+
+/** Kills the controller; restart brings it back, and resolves when it is ready. */
+export const kill = () => cue('/kill')
+export const restart = () => cue('/restart')
+
 /** Makes every re-authentication an old one. */
 export const fiveMinutesPass = () => cue('/five-minutes-pass')
 

@@ -13,6 +13,7 @@ setNonce(nonce()) // of the scroll lock below dialogs
 
 const root = document.getElementById('root')
 if (root) {
+  document.documentElement.setAttribute('data-started', '') // boot.js is no longer needed
   createRoot(root).render(
     <StrictMode>
       <App />

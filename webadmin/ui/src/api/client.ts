@@ -1,6 +1,8 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import type { paths } from './schema'
 import { attended } from './attended'
+import { noteBuild } from './build'
+import { look, pulse, whyNotNow } from './liveness'
 import type { Problem } from './types'
 
 export const base = '/api/admin'
@@ -72,22 +74,36 @@ export function notFound(detail: string): APIError {
   })
 }
 
-function away(): APIError {
-  return new APIError({
-    type: 'about:blank',
-    title: 'No answer',
-    status: 0,
-    detail: 'The controller did not answer. Is it running, and is this host still connected to it?',
-    request_id: '',
-  })
+function away(detail: string): APIError {
+  return new APIError({ type: 'about:blank', title: 'No answer', status: 0, detail, request_id: '' })
 }
 
+const noAnswer = 'The controller did not answer. Is it running, and is this host still connected to it?'
+
+/** Whether there was no answer: the same request may have one later. */
+export const isAway = (err: unknown): err is APIError => err instanceof APIError && err.problem.status === 0
+
+// The controller ends every request within 30 s; a network that lost it says nothing.
+const patience = { read: 20_000, write: 40_000 } // ms
+
 async function send(request: Request): Promise<Response> {
+  const reads = request.method === 'GET'
+  const reason = reads ? undefined : whyNotNow()
+  if (reason) throw away(reason)
+  const late = AbortSignal.timeout(reads ? patience.read : patience.write)
   try {
-    return await fetch(request)
+    const response = await fetch(request, { signal: AbortSignal.any([request.signal, late]) })
+    // A proxy's page does not say that the controller is there.
+    if (response.headers.has('X-Request-Id')) pulse.answered(Date.now())
+    else pulse.failed(Date.now())
+    noteBuild(response.headers.get('X-Dashboard-Build'))
+    return response
   } catch (err) {
-    if (err instanceof DOMException && err.name === 'AbortError') throw err
-    throw away()
+    if (request.signal.aborted) throw err
+    pulse.failed(Date.now())
+    throw away(reads ? noAnswer : `${noAnswer} It is not known whether the change was made: look before you repeat it.`)
+  } finally {
+    look()
   }
 }
 
@@ -134,4 +150,13 @@ client.use(headers, problems)
 /** Unwraps a reply; one that is not good has been thrown. */
 export async function data<T>(reply: Promise<{ data?: T }>): Promise<T> {
   return (await reply).data as T
+}
+
+/** Whether the controller serves the files of the dashboard now. */
+export async function serves(): Promise<boolean> {
+  try {
+    return (await fetch('/favicon.svg', { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(5_000) })).ok
+  } catch {
+    return false
+  }
 }

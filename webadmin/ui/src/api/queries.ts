@@ -7,7 +7,7 @@ import {
   useMutation,
   useQueryClient,
 } from '@tanstack/react-query'
-import { APIError, client, data, isProblem, notFound, setCSRFToken } from './client'
+import { APIError, client, data, isAway, isProblem, notFound, setCSRFToken } from './client'
 import { hush } from './events'
 import type { paths } from './schema'
 import type * as t from './types'
@@ -31,6 +31,8 @@ export type AuditQuery = ListQuery &
 // Every query and every change of the server's state is here. The first part of a
 // key is the resource, which events.ts invalidates by.
 
+const again = 3_000 // ms
+
 export function newQueryClient(): QueryClient {
   // A session that has ended is noticed by whoever asks next, and leads to the sign-in page.
   const onError = (err: Error) => {
@@ -43,6 +45,8 @@ export function newQueryClient(): QueryClient {
       queries: {
         staleTime: 5_000,
         refetchOnWindowFocus: true,
+        // What got no answer is asked for until it has one, also where no event stream says when.
+        refetchInterval: (query) => isAway(query.state.error) && again,
         // What the API refused it will refuse again.
         retry: (failures, err) => failures < 2 && !(err instanceof APIError && err.problem.status >= 400),
       },
@@ -68,7 +72,12 @@ export const session = queryOptions({
 })
 
 export const setup = queryOptions({ queryKey: ['setup'], queryFn: () => data(client.GET('/api/admin/setup')) })
-export const status = queryOptions({ queryKey: ['status'], queryFn: () => data(client.GET('/api/admin/status')) })
+/** Also what needs attention, some of which comes with time and without an event. */
+export const status = queryOptions({
+  queryKey: ['status'],
+  refetchInterval: 30_000,
+  queryFn: () => data(client.GET('/api/admin/status')),
+})
 export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => data(client.GET('/api/admin/settings')) })
 export const ca = queryOptions({ queryKey: ['ca'], queryFn: () => data(client.GET('/api/admin/ca')) })
 export const bootstrap = queryOptions({
@@ -239,6 +248,12 @@ function useChange<V, R>(change: (v: V) => Promise<R>, ...resources: string[]) {
   })
 }
 
+export const useDismiss = () =>
+  useChange(
+    (id: string) => data(client.POST('/api/admin/attention/{id}/dismiss', { params: { path: { id } } })),
+    'status',
+    'audit',
+  )
 export const useCreateToken = () =>
   useChange((body: t.TokenRequest) => data(client.POST('/api/admin/tokens', { body })), 'tokens')
 export const useRevokeToken = () =>

@@ -4,6 +4,50 @@
  */
 
 export interface paths {
+    "/api/admin/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what an operator has to look into
+         * @description The gravest first, at most 200. An item that was dismissed is not listed until its state changes: it then has another id.
+         *
+         *     Needs the permission `fleet:read`.
+         */
+        get: operations["listAttention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/attention/{id}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dismiss an item until its state changes
+         * @description It changes nothing but the list. The audit log records who dismissed what.
+         *
+         *     Needs the permission `attention:dismiss`.
+         */
+        post: operations["dismissAttention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/audit": {
         parameters: {
             query?: never;
@@ -457,7 +501,7 @@ export interface paths {
         };
         /**
          * Stream changes as server-sent events
-         * @description The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. Last-Event-ID resumes; an event named reset means that events were lost.
+         * @description The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. Last-Event-ID resumes; an event named reset means that events were lost. An event named ping comes at the beginning and every 5 seconds: a reader that has got nothing for 20 seconds should open another stream.
          *
          *     Needs the permission `fleet:read`.
          */
@@ -1495,15 +1539,47 @@ export interface components {
              */
             found: string;
             /**
+             * @description ID is of this state of the thing: if it changes, the item has another one.
+             * @example connector-local-01
+             */
+            id: string;
+            /**
              * @example refusing
              * @enum {string}
              */
-            kind: "refusing" | "outdated" | "cloned" | "contested" | "bootstrap_ca" | "recovery_key";
+            kind: "refusing" | "outdated" | "cloned" | "contested" | "offline" | "approvals" | "bootstrap_ca" | "rotation" | "certificate" | "audit_export" | "recovery_key";
             /**
-             * @description Member is "connector/<id>" or "tunneler/<id>"; absent if it is about no member.
+             * @description Page is the path of the dashboard that shows more of it.
+             * @example /connectors/connector-local-01
+             */
+            page: string;
+            /**
+             * @description Severity is critical if somebody is in who should not be, or is kept out who should be in.
+             * @example critical
+             * @enum {string}
+             */
+            severity: "critical" | "warning";
+            /**
+             * Format: date-time
+             * @description Since is when it began; absent if that is not known.
+             * @example 2030-01-02T15:04:05Z
+             */
+            since?: string;
+            /**
+             * @description Subject is "connector/<id>", "tunneler/<id>" or the name of a receiver of the audit log; absent if it is about nothing of that.
              * @example connector/connector-local-01
              */
-            member?: string;
+            subject?: string;
+        };
+        /** @description AttentionList is what an operator has to look into, the gravest first. */
+        AttentionList: {
+            attention: components["schemas"]["Attention"][];
+            /**
+             * Format: int64
+             * @description Total counts also what is not listed.
+             * @example 1
+             */
+            total: number;
         };
         /** @description AuditCheckpoint is the newest signed state of the log. */
         AuditCheckpoint: {
@@ -2282,7 +2358,7 @@ export interface components {
              */
             change?: string;
             /**
-             * @description ID of the thing; absent for audit and reset.
+             * @description ID of the thing; absent for audit, reset and ping.
              * @example connector-local-01
              */
             id?: string;
@@ -3642,6 +3718,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key. */
+        IdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /**
          * @description * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          *     * `idempotency-replayed`: The first request with this Idempotency-Key was carried out, and its reply contained a secret, which is not kept. `resource` is the id of what it created. Without its secret, revoke that and create another.
@@ -4063,6 +4149,124 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listAttention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attention": [
+                     *         {
+                     *           "do": "Revoke it and enroll the right host again.",
+                     *           "found": "Two machines use the key of its host.",
+                     *           "id": "connector-local-01",
+                     *           "kind": "refusing",
+                     *           "page": "/connectors/connector-local-01",
+                     *           "severity": "critical",
+                     *           "since": "2030-01-02T15:04:05Z",
+                     *           "subject": "connector/connector-local-01"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AttentionList"];
+                };
+            };
+            /** @description The page is still as the caller has it. There is no body. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    dismissAttention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description the id of an item, which is of its present state
+                 * @example connector-local-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "do": "Revoke it and enroll the right host again.",
+                     *       "found": "Two machines use the key of its host.",
+                     *       "id": "connector-local-01",
+                     *       "kind": "refusing",
+                     *       "page": "/connectors/connector-local-01",
+                     *       "severity": "critical",
+                     *       "since": "2030-01-02T15:04:05Z",
+                     *       "subject": "connector/connector-local-01"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Attention"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     listAuditEvents: {
         parameters: {
             query?: {
@@ -8483,8 +8687,12 @@ export interface operations {
                      *         {
                      *           "do": "Revoke it and enroll the right host again.",
                      *           "found": "Two machines use the key of its host.",
+                     *           "id": "connector-local-01",
                      *           "kind": "refusing",
-                     *           "member": "connector/connector-local-01"
+                     *           "page": "/connectors/connector-local-01",
+                     *           "severity": "critical",
+                     *           "since": "2030-01-02T15:04:05Z",
+                     *           "subject": "connector/connector-local-01"
                      *         }
                      *       ],
                      *       "attention_total": 1,

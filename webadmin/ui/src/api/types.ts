@@ -70,6 +70,7 @@ export type Permission =
   | 'tokens:write'
   | 'requests:decide'
   | 'members:revoke'
+  | 'attention:dismiss'
   | 'ca:rotate'
   | 'audit:read'
   | 'people:manage'

@@ -1,7 +1,7 @@
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useLayoutEffect, useState } from 'react'
 import { RouterProvider } from 'react-router'
 import { newQueryClient, session } from '@/api/queries'
 import { nonce } from './nonce'
@@ -15,6 +15,8 @@ export function App() {
     void q.prefetchQuery(session) // while the page's own chunk is on its way
     return q
   })
+  // The picture of index.html stays until there is another one.
+  useLayoutEffect(() => document.getElementById('boot')?.remove(), [])
   return (
     <QueryClientProvider client={queries}>
       <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>

@@ -1,9 +1,10 @@
-import { Center, Loader } from '@mantine/core'
+import { Center } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Navigate, useLocation } from 'react-router'
 import { useEvents } from '@/api/events'
 import { session, setup } from '@/api/queries'
 import { Failure } from '@/ui/Failure'
+import { Boot } from './Boot'
 import { Shell } from './Shell'
 
 /** Lets in who is signed in; sends others to where they can become so. */
@@ -14,7 +15,7 @@ export function Guard() {
   useEvents(!!who.data)
   if (who.data) return <Shell />
   const error = who.error ?? first.error
-  if (error && !who.isFetching) {
+  if (error) {
     return (
       <Center mih="100dvh" p="md">
         <Failure error={error} retry={() => who.refetch()} />
@@ -22,11 +23,7 @@ export function Guard() {
     )
   }
   if (who.isPending || first.isPending) {
-    return (
-      <Center mih="100dvh">
-        <Loader aria-label="Loading" size="sm" />
-      </Center>
-    )
+    return <Boot />
   }
   if (first.data?.needed) return <Navigate to="/setup" replace />
   const back = pathname + search

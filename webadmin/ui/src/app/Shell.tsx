@@ -1,7 +1,9 @@
-import { AppShell, Badge, Box, Burger, Group, NavLink, ScrollArea, Text } from '@mantine/core'
+import { ActionIcon, AppShell, Badge, Box, Burger, Group, NavLink, ScrollArea, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import {
   IconAffiliate,
+  IconAlertOctagon,
+  IconAlertTriangle,
   IconCertificate,
   IconChecklist,
   IconHome,
@@ -9,6 +11,7 @@ import {
   IconListCheck,
   IconPlugConnected,
   IconRoute,
+  IconSearch,
   IconServer2,
   IconSettings,
   IconTicket,
@@ -18,55 +21,30 @@ import { useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import { Link, Outlet, useLocation } from 'react-router'
 import { requests, status } from '@/api/queries'
-import type { Permission } from '@/api/types'
 import { Account } from './Account'
 import { Live } from './Live'
+import { FindDialog, openFind } from './Find'
 import { Logo } from './Logo'
+import { Notices } from './Notices'
+import { groups, type Path } from './places'
 import { Scheme } from './Scheme'
 import { useCan, useSession } from './session'
 import { ShortcutsDialog, useShortcuts } from './shortcuts'
 
-type Item = {
-  to: string
-  label: string
-  icon: React.ComponentType<{ size?: number; stroke?: number }>
-  needs: Permission
+const icons: Record<Path, React.ComponentType<{ size?: number; stroke?: number }>> = {
+  '/': IconHome,
+  '/connectors': IconPlugConnected,
+  '/tunnelers': IconRoute,
+  '/hosts': IconServer2,
+  '/networks': IconAffiliate,
+  '/requests': IconChecklist,
+  '/tokens': IconTicket,
+  '/ca': IconCertificate,
+  '/audit': IconListCheck,
+  '/people': IconUsers,
+  '/keys': IconKey,
+  '/settings': IconSettings,
 }
-
-const groups: { label: string; items: Item[] }[] = [
-  {
-    label: 'Fleet',
-    items: [
-      { to: '/', label: 'Overview', icon: IconHome, needs: 'fleet:read' },
-      { to: '/connectors', label: 'Connectors', icon: IconPlugConnected, needs: 'fleet:read' },
-      { to: '/tunnelers', label: 'Tunnelers', icon: IconRoute, needs: 'fleet:read' },
-      { to: '/hosts', label: 'Hosts', icon: IconServer2, needs: 'fleet:read' },
-      { to: '/networks', label: 'Networks', icon: IconAffiliate, needs: 'fleet:read' },
-    ],
-  },
-  {
-    label: 'Enrollment',
-    items: [
-      { to: '/requests', label: 'Approvals', icon: IconChecklist, needs: 'fleet:read' },
-      { to: '/tokens', label: 'Tokens', icon: IconTicket, needs: 'fleet:read' },
-    ],
-  },
-  {
-    label: 'Trust',
-    items: [
-      { to: '/ca', label: 'Certificate authority', icon: IconCertificate, needs: 'fleet:read' },
-      { to: '/audit', label: 'Audit', icon: IconListCheck, needs: 'audit:read' },
-    ],
-  },
-  {
-    label: 'Access',
-    items: [
-      { to: '/people', label: 'People', icon: IconUsers, needs: 'people:manage' },
-      { to: '/keys', label: 'API keys', icon: IconKey, needs: 'keys:manage' },
-      { to: '/settings', label: 'Settings', icon: IconSettings, needs: 'settings:read' },
-    ],
-  },
-]
 
 function Waiting() {
   const list = useQuery({ ...requests({ status: 'pending', page_size: 1 }), retry: false })
@@ -78,6 +56,27 @@ function Waiting() {
     </Badge>
   )
 }
+
+/** How much on the Overview needs attention: the mark is there on every page. */
+function Alarm() {
+  const { data } = useQuery({ ...status, enabled: useCan('fleet:read') })
+  const n = data?.attention_total ?? 0
+  if (!n) return null
+  const critical = data?.attention.some((i) => i.severity === 'critical')
+  const Icon = critical ? IconAlertOctagon : IconAlertTriangle
+  return (
+    <Badge
+      size="sm"
+      color={critical ? 'red' : 'yellow'}
+      leftSection={<Icon size={12} aria-hidden="true" />}
+      aria-label={`${n} ${n === 1 ? 'needs' : 'need'} attention`}
+    >
+      {n.toLocaleString()}
+    </Badge>
+  )
+}
+
+const marks: Record<string, React.ComponentType> = { '/': Alarm, '/requests': Waiting }
 
 function Nav({ close }: { close: () => void }) {
   const { pathname } = useLocation()
@@ -92,6 +91,8 @@ function Nav({ close }: { close: () => void }) {
         </Text>
         <div role="group" aria-labelledby={`nav-${g.label}`}>
           {items.map((i) => {
+            const Mark = marks[i.to]
+            const Icon = icons[i.to]
             const active = i.to === '/' ? pathname === '/' : pathname === i.to || pathname.startsWith(`${i.to}/`)
             return (
               <NavLink
@@ -99,8 +100,8 @@ function Nav({ close }: { close: () => void }) {
                 component={Link}
                 to={i.to}
                 label={i.label}
-                leftSection={<i.icon size={17} stroke={1.7} />}
-                rightSection={i.to === '/requests' ? <Waiting /> : undefined}
+                leftSection={<Icon size={17} stroke={1.7} />}
+                rightSection={Mark && <Mark />}
                 active={active}
                 aria-current={active ? 'page' : undefined}
                 onClick={close}
@@ -164,6 +165,9 @@ export function Shell() {
               <TrustDomain />
             </Group>
             <Group gap={6} wrap="nowrap">
+              <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Search everything" onClick={openFind}>
+                <IconSearch size={18} stroke={1.7} />
+              </ActionIcon>
               <Live />
               <Scheme />
               <Account />
@@ -177,11 +181,13 @@ export function Shell() {
         </AppShell.Navbar>
         <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }}>
           <Box maw={1320} mx="auto">
+            <Notices />
             <Outlet />
           </Box>
         </AppShell.Main>
       </AppShell>
       <ShortcutsDialog />
+      <FindDialog />
     </>
   )
 }

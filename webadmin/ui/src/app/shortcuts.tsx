@@ -3,6 +3,7 @@ import { useHotkeys } from '@mantine/hooks'
 import { useSyncExternalStore } from 'react'
 import { useNavigate } from 'react-router'
 import { Dialog } from '@/ui/Dialog'
+import { openFind } from './Find'
 
 const places: [key: string, to: string, label: string][] = [
   ['o', '/', 'Overview'],
@@ -25,11 +26,12 @@ function show(on: boolean) {
 
 export const openShortcuts = () => show(true)
 
-/** Shortcuts of the whole dashboard: "/" to search, "g" and a letter to go somewhere, "?" for the list. */
+/** Shortcuts of the whole dashboard: "/" to search everything, "f" for the list's own search, "g" and a letter to go somewhere, "?" for the list. */
 export function useShortcuts() {
   const navigate = useNavigate()
   useHotkeys([
-    ['/', () => document.querySelector<HTMLInputElement>('[data-search]')?.focus()],
+    ['/', openFind],
+    ['f', () => document.querySelector<HTMLInputElement>('[data-search]')?.focus()],
     ['?', openShortcuts],
     ['shift+?', openShortcuts],
     ['g', () => awaitPlace((to) => navigate(to))],
@@ -64,7 +66,8 @@ export function ShortcutsDialog() {
   return (
     <Dialog title="Keyboard shortcuts" close={() => show(false)} size="sm">
       <Stack gap={8}>
-        <Row keys={['/']} label="Search in the list" />
+        <Row keys={['/']} label="Search everything" />
+        <Row keys={['f']} label="Search in the list of this page" />
         {places.map(([key, , label]) => (
           <Row key={key} keys={['g', key]} label={label} />
         ))}

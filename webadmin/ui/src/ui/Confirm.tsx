@@ -2,6 +2,7 @@ import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
 import type { Sayings } from '@/api/words'
 import { Dialog } from './Dialog'
+import { useWhyNot } from '@/api/liveness'
 import { Failure } from './Failure'
 
 type ConfirmProps = {
@@ -23,6 +24,7 @@ type ConfirmProps = {
 /** Asks before what cannot be undone. */
 export function Confirm({ title, action, children, type, pending, error, says, barred, confirm, close }: ConfirmProps) {
   const [typed, setTyped] = useState('')
+  const whyNot = useWhyNot()
   return (
     <Dialog title={title} close={close}>
       <form
@@ -49,11 +51,21 @@ export function Confirm({ title, action, children, type, pending, error, says, b
             />
           )}
           {!!error && <Failure error={error} says={says} />}
+          {whyNot && (
+            <Text size="sm" role="status">
+              {whyNot}
+            </Text>
+          )}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button color="red.9" type="submit" loading={pending} disabled={barred || (!!type && typed !== type)}>
+            <Button
+              color="red.9"
+              type="submit"
+              loading={pending}
+              disabled={!!whyNot || barred || (!!type && typed !== type)}
+            >
               {action}
             </Button>
           </Group>

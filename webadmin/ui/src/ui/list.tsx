@@ -93,7 +93,7 @@ export function Typed({ list, label, name }: TypedProps) {
   )
 }
 
-/** The search field; "/" goes to it. */
+/** The search field; "f" goes to it. */
 export function Search({ list, label, name = 'q' }: { list: List; label: string; name?: string }) {
   const typed = useTyped(list, name)
   return (
@@ -114,7 +114,7 @@ export function Search({ list, label, name = 'q' }: { list: List; label: string;
           </ActionIcon>
         ) : (
           <span aria-hidden="true">
-            <kbd>/</kbd>
+            <kbd>f</kbd>
           </span>
         )
       }

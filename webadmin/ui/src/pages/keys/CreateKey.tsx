@@ -12,6 +12,7 @@ const permissions: { value: Permission; about: string }[] = [
   { value: 'tokens:write', about: 'create and revoke enrollment tokens' },
   { value: 'requests:decide', about: 'approve and deny hosts' },
   { value: 'members:revoke', about: 'revoke connectors and tunnelers' },
+  { value: 'attention:dismiss', about: 'dismiss what needs attention' },
   { value: 'ca:rotate', about: 'rotate the certificate authority' },
   { value: 'audit:read', about: 'read and export the audit log' },
   { value: 'keys:manage', about: 'create and revoke API keys' },

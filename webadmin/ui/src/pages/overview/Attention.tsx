@@ -1,21 +1,27 @@
-import { Stack, Text } from '@mantine/core'
+import { ActionIcon, Badge, Group, Stack, Text, Tooltip } from '@mantine/core'
+import { IconAlertOctagon, IconAlertTriangle, IconX } from '@tabler/icons-react'
 import { Link } from 'react-router'
+import { useWhyNot } from '@/api/liveness'
+import { useDismiss } from '@/api/queries'
 import type { AttentionItem, Status } from '@/api/types'
+import { useCan } from '@/app/session'
 import { Section } from '@/ui/Page'
+import { say } from '@/ui/say'
+import { Since } from '@/ui/time'
 
 /** What an operator has to look into; nothing while there is nothing. */
 export function Attention({ status }: { status?: Status }) {
   if (!status?.attention.length) return null
   const more = status.attention_total - status.attention.length
   return (
-    <Section title="Attention">
-      <Stack gap="sm">
+    <Section title="Attention" aside={<Badge color="red">{status.attention_total.toLocaleString()}</Badge>}>
+      <Stack gap="sm" component="ul" m={0} p={0} style={{ listStyle: 'none' }}>
         {status.attention.map((item) => (
-          <Item key={item.kind + (item.member ?? '')} item={item} />
+          <Item key={item.id} item={item} />
         ))}
         {more > 0 && (
-          <Text size="sm" c="dimmed">
-            and {more.toLocaleString()} more
+          <Text size="sm" c="dimmed" component="li">
+            and {more.toLocaleString()} more. The gravest are shown first.
           </Text>
         )}
       </Stack>
@@ -23,21 +29,65 @@ export function Attention({ status }: { status?: Status }) {
   )
 }
 
+const tones = {
+  critical: { icon: IconAlertOctagon, color: 'var(--bad)', label: 'Critical' },
+  warning: { icon: IconAlertTriangle, color: 'var(--warn)', label: 'Warning' },
+}
+
 function Item({ item }: { item: AttentionItem }) {
-  const [kind, id = ''] = (item.member ?? '').split('/')
+  const tone = tones[item.severity]
   return (
-    <div>
-      <Text size="sm" fw={560}>
-        {id && (
-          <Link to={`/${kind}s/${encodeURIComponent(id)}`} className="mono wrap plain">
-            {item.member}
+    <Group component="li" gap="sm" wrap="nowrap" align="flex-start">
+      <tone.icon
+        size={18}
+        stroke={1.8}
+        color={tone.color}
+        aria-label={tone.label}
+        role="img"
+        style={{ flex: 'none' }}
+      />
+      <div style={{ minWidth: 0, flex: 1 }}>
+        <Text size="sm" fw={560} className="wrap">
+          <Link to={item.page} className="plain">
+            {item.subject && <span className="mono">{item.subject}: </span>}
+            {item.found}
           </Link>
-        )}{' '}
-        {item.found}
-      </Text>
-      <Text size="sm" c="dimmed">
-        {item.do}
-      </Text>
-    </div>
+        </Text>
+        <Text size="sm" c="dimmed">
+          {item.do}
+          {item.since && (
+            <>
+              {' '}
+              (for <Since at={item.since} />)
+            </>
+          )}
+        </Text>
+      </div>
+      <Dismiss item={item} />
+    </Group>
+  )
+}
+
+function Dismiss({ item }: { item: AttentionItem }) {
+  const dismiss = useDismiss()
+  const whyNot = useWhyNot()
+  if (!useCan('attention:dismiss')) return null
+  const what = item.subject ? `${item.subject}: ${item.found}` : item.found
+  return (
+    <Tooltip label={whyNot ?? 'Dismiss until its state changes. The audit log records it.'} multiline w={220}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={`Dismiss: ${what}`}
+        loading={dismiss.isPending}
+        aria-disabled={!!whyNot || undefined}
+        data-disabled={!!whyNot || undefined}
+        onClick={() => {
+          if (!whyNot) dismiss.mutate(item.id, { onError: say.failure })
+        }}
+      >
+        <IconX size={16} aria-hidden="true" />
+      </ActionIcon>
+    </Tooltip>
   )
 }

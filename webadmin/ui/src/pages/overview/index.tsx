@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { Link } from 'react-router'
 import { status } from '@/api/queries'
+import { patient } from '@/app/code'
 import { useCan } from '@/app/session'
 import { Failure } from '@/ui/Failure'
 import { Empty, PageHead } from '@/ui/Page'
@@ -14,8 +15,9 @@ import { Lifetimes } from './Lifetimes'
 import { Topology } from './Topology'
 import { Totals } from './Totals'
 
-// The charting library is the greatest part of the page and the last that is needed.
-const Charts = lazy(() => import('./Charts'))
+// The charting library is the greatest part of the page and the last that is needed: it
+// is not asked for before the numbers are there.
+const Charts = lazy(() => patient('the charts', () => import('./Charts')))
 
 export function Page() {
   const now = useQuery(status)
@@ -53,9 +55,13 @@ export function Page() {
         ) : (
           <>
             <Topology status={now.data} />
-            <Suspense fallback={<ChartsWaiting />}>
-              <Charts />
-            </Suspense>
+            {now.data ? (
+              <Suspense fallback={<ChartsWaiting />}>
+                <Charts />
+              </Suspense>
+            ) : (
+              <ChartsWaiting />
+            )}
           </>
         )}
         <SimpleGrid cols={{ base: 1, md: seesAudit && !empty ? 2 : 1 }} spacing="md">

@@ -1,9 +1,10 @@
-import { Button, Center, Divider, Loader, PasswordInput, Stack, TextInput } from '@mantine/core'
+import { Button, Divider, PasswordInput, Stack, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Navigate, useSearchParams } from 'react-router'
 import { base, isProblem } from '@/api/client'
 import { session, setup, useSignIn } from '@/api/queries'
+import { Boot } from '@/app/Boot'
 import { Entrance } from '@/app/Entrance'
 import { Failure } from '@/ui/Failure'
 
@@ -27,11 +28,7 @@ export function Page() {
   if (who.data) return <Navigate to={back} replace />
   if (ways.data?.needed) return <Navigate to="/setup" replace />
   if (who.isPending) {
-    return (
-      <Center mih="100dvh">
-        <Loader aria-label="Loading" size="sm" />
-      </Center>
-    )
+    return <Boot />
   }
   const oidc = ways.data?.oidc
   return (

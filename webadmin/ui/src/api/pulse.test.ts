@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { Pulse, silence } from './pulse'
+
+const start = 1_000_000
+
+/** A page that began to listen at start. */
+function listening() {
+  const p = new Pulse()
+  p.begin(start)
+  return p
+}
+
+describe('the pulse of a page', () => {
+  it('is connecting until something arrived, but not for ever', () => {
+    const p = listening()
+    expect(p.state(start)).toBe('connecting')
+    expect(p.state(start + silence - 1)).toBe('connecting')
+    expect(p.state(start + silence)).toBe('away')
+  })
+
+  it('is live for 20 s after a byte of the stream, and not a moment longer', () => {
+    const p = listening()
+    p.byte(start)
+    expect(p.state(start + silence - 1)).toBe('live')
+    expect(p.state(start + silence)).toBe('away')
+    expect(p.asOf).toBe(start)
+  })
+
+  it('is not live because of an answer: the stream may be held back', () => {
+    const p = listening()
+    p.byte(start)
+    p.answered(start + silence - 1)
+    expect(p.state(start + silence)).not.toBe('live')
+  })
+
+  it('is away as soon as the stream ends, and says until when something arrived', () => {
+    const p = listening()
+    p.byte(start)
+    p.lost(start + 5_000)
+    expect(p.state(start + 5_000)).toBe('away')
+    expect(p.asOf).toBe(start)
+  })
+
+  it('is polling while requests are answered without a stream', () => {
+    const p = listening()
+    p.byte(start)
+    p.lost(start + 1_000)
+    p.answered(start + 2_000)
+    expect(p.state(start + 2_000)).toBe('polling')
+    expect(p.state(start + 2_000 + silence)).toBe('away')
+  })
+
+  it('is away when a request gets no answer and there is no stream', () => {
+    const p = listening()
+    p.lost(start + 1_000)
+    p.answered(start + 2_000)
+    p.failed(start + 3_000)
+    expect(p.state(start + 3_000)).toBe('away')
+  })
+
+  it('stays live when one request gets no answer but the stream continues', () => {
+    const p = listening()
+    p.byte(start)
+    p.failed(start + 1_000)
+    expect(p.state(start + 1_000)).toBe('live')
+  })
+
+  it('is live again with the next byte', () => {
+    const p = listening()
+    p.byte(start)
+    p.lost(start + 1_000)
+    p.byte(start + 75_000)
+    expect(p.state(start + 75_000)).toBe('live')
+  })
+
+  it('is old after a long rest, until the next byte', () => {
+    const p = listening()
+    p.byte(start)
+    p.rested()
+    expect(p.state(start + silence)).toBe('away')
+    p.byte(start + silence)
+    expect(p.state(start + silence)).toBe('live')
+  })
+
+  it('calls nothing old on a page that listens to nothing', () => {
+    const p = new Pulse()
+    p.answered(start)
+    p.failed(start + 1)
+    expect(p.state(start + 10 * silence)).toBe('connecting')
+    p.begin(start + 10 * silence)
+    p.end()
+    expect(p.state(start + 20 * silence)).toBe('connecting')
+  })
+})
