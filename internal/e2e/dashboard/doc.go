@@ -1,7 +1,7 @@
 // Package dashboard drives the dashboard of a real controller with a real browser,
 // while real hosts enroll: TestDashboard prepares the world and starts the suite,
 // which is webadmin/ui/e2e/dashboard.mjs (Playwright, axe). TestPages needs no world: it
-// runs the dashboard's own tests (vitest, webadmin/ui/e2e/pages.test.ts).
+// runs the dashboard's own tests (vitest, webadmin/ui/e2e/*.test.ts).
 //
 // The suite plays the person at the browser and checks what is on the page. It has
 // no hands on a host: it asks the stage (stage_test.go, HTTP on loopback) to run a

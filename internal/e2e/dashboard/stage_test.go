@@ -45,7 +45,7 @@ func newStage(t *testing.T, c *worldtest.World) *stage {
 	s := &stage{c: c, hosts: map[string]*world.Host{}, asks: map[string]*world.Process{}}
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(context.Context, cue) (any, error){
-		"/setup-link": s.setupLink, "/enroll": s.enroll, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
+		"/setup-link": s.setupLink, "/enroll": s.enroll, "/host-key": s.hostKey, "/enroll-sealed": s.enrollSealed, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
 		"/freeze": s.freeze, "/thaw": s.thaw, "/kill": s.kill, "/restart": s.restart,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {

@@ -16,6 +16,12 @@ export const setupLink = () => cue('/setup-link')
 /** Runs the enroll command on a new host with this token, then its programs. */
 export const enroll = (kind, id, token) => cue('/enroll', { kind, id, token })
 
+/** Makes the SSH key of a new host; resolves with its public key. */
+export const hostKey = (kind, id) => cue('/host-key', { kind, id })
+
+/** Opens a sealed token on the host that has the key, enrolls it, and runs its programs. */
+export const enrollSealed = (id, token) => cue('/enroll-sealed', { id, token })
+
 /** Runs enroll --request on a new host; resolves with the code and the fingerprint that its screen shows. */
 export const request = (kind, id) => cue('/request', { kind, id })
 

@@ -64,16 +64,6 @@ async function problemOf(response: Response): Promise<Problem> {
   }
 }
 
-export function notFound(detail: string): APIError {
-  return new APIError({
-    type: 'urn:grpccontroller:problem:not-found',
-    title: 'Not Found',
-    status: 404,
-    detail,
-    request_id: '',
-  })
-}
-
 function away(detail: string): APIError {
   return new APIError({ type: 'about:blank', title: 'No answer', status: 0, detail, request_id: '' })
 }

@@ -1,14 +1,5 @@
-import {
-  keepPreviousData,
-  MutationCache,
-  QueryCache,
-  QueryClient,
-  queryOptions,
-  useMutation,
-  useQueryClient,
-} from '@tanstack/react-query'
-import { APIError, client, data, isAway, isProblem, notFound, setCSRFToken } from './client'
-import { hush } from './events'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { APIError, client, data, setCSRFToken } from './client'
 import type { paths } from './schema'
 import type * as t from './types'
 
@@ -22,38 +13,15 @@ export interface ListQuery {
   page_token?: string
   sort?: string
   status?: string
+  label?: string
   q?: string
 }
 
 export type AuditQuery = ListQuery &
   Pick<Query<'/api/admin/audit'>, 'actor' | 'action' | 'target' | 'since' | 'until'> & { outcome?: string }
 
-// Every query and every change of the server's state is here. The first part of a
-// key is the resource, which events.ts invalidates by.
-
-const again = 3_000 // ms
-
-export function newQueryClient(): QueryClient {
-  // A session that has ended is noticed by whoever asks next, and leads to the sign-in page.
-  const onError = (err: Error) => {
-    if (isProblem(err, 'unauthenticated')) void queries.invalidateQueries({ queryKey: ['session'] })
-  }
-  const queries = new QueryClient({
-    queryCache: new QueryCache({ onError }),
-    mutationCache: new MutationCache({ onError }),
-    defaultOptions: {
-      queries: {
-        staleTime: 5_000,
-        refetchOnWindowFocus: true,
-        // What got no answer is asked for until it has one, also where no event stream says when.
-        refetchInterval: (query) => isAway(query.state.error) && again,
-        // What the API refused it will refuse again.
-        retry: (failures, err) => failures < 2 && !(err instanceof APIError && err.problem.status >= 400),
-      },
-    },
-  })
-  return queries
-}
+// Everything that is read from the server. The first part of a key is the resource, which
+// events.ts invalidates by. Changes are in changes.ts, fleet.ts and account.ts.
 
 export const session = queryOptions({
   queryKey: ['session'],
@@ -84,10 +52,19 @@ export const bootstrap = queryOptions({
   queryKey: ['ca', 'bootstrap'],
   queryFn: () => data(client.GET('/api/admin/ca/bootstrap')),
 })
+/** The networks to choose from, as many as one page holds. */
 export const networks = queryOptions({
   queryKey: ['networks'],
   queryFn: () => data(client.GET('/api/admin/networks', { params: { query: { page_size: 500 } } })),
 })
+
+export const networkList = (query: ListQuery) =>
+  queryOptions({
+    queryKey: ['networks', query],
+    placeholderData: keepPreviousData,
+    queryFn: () =>
+      data(client.GET('/api/admin/networks', { params: { query: query as Query<'/api/admin/networks'> } })),
+  })
 
 export const series = (window: '1h' | '24h') =>
   queryOptions({
@@ -173,16 +150,10 @@ export const tokens = (query: ListQuery) =>
     queryFn: () => data(client.GET('/api/admin/tokens', { params: { query: query as Query<'/api/admin/tokens'> } })),
   })
 
-/** One token, by the search of the list: a list without it answers as a 404 would. */
 export const token = (id: string) =>
   queryOptions({
     queryKey: ['tokens', id],
-    queryFn: async (): Promise<t.Token> => {
-      const page = await data(client.GET('/api/admin/tokens', { params: { query: { q: id } } }))
-      const found = page.tokens.find((t) => t.token_id === id)
-      if (!found) throw notFound(`there is no enrollment token with the id ${id}`)
-      return found
-    },
+    queryFn: () => data(client.GET('/api/admin/tokens/{id}', { params: { path: { id } } })),
   })
 
 export const requests = (query: ListQuery) =>
@@ -204,6 +175,17 @@ export const audit = (query: AuditQuery) =>
     queryKey: ['audit', query],
     placeholderData: keepPreviousData,
     queryFn: () => data(client.GET('/api/admin/audit', { params: { query: query as Query<'/api/admin/audit'> } })),
+  })
+
+export type RenewalQuery = Omit<Query<'/api/admin/audit/renewals'>, 'sort'>
+
+/** They are written once a minute, without an event for each. */
+export const renewals = (query: RenewalQuery) =>
+  queryOptions({
+    queryKey: ['audit', 'renewals', query],
+    refetchInterval: 60_000,
+    placeholderData: keepPreviousData,
+    queryFn: () => data(client.GET('/api/admin/audit/renewals', { params: { query } })),
   })
 
 export const verification = queryOptions({
@@ -236,169 +218,3 @@ export const logins = queryOptions({
   queryKey: ['logins'],
   queryFn: () => data(client.GET('/api/admin/logins', { params: { query: { page_size: 500 } } })),
 })
-
-/** A change, after which the named resources are read again. */
-function useChange<V, R>(change: (v: V) => Promise<R>, ...resources: string[]) {
-  const queries = useQueryClient()
-  return useMutation({
-    mutationFn: change,
-    onSettled: () => {
-      for (const resource of resources) queries.invalidateQueries({ queryKey: [resource] })
-    },
-  })
-}
-
-export const useDismiss = () =>
-  useChange(
-    (id: string) => data(client.POST('/api/admin/attention/{id}/dismiss', { params: { path: { id } } })),
-    'status',
-    'audit',
-  )
-export const useCreateToken = () =>
-  useChange((body: t.TokenRequest) => data(client.POST('/api/admin/tokens', { body })), 'tokens')
-export const useRevokeToken = () =>
-  useChange((id: string) => data(client.DELETE('/api/admin/tokens/{id}', { params: { path: { id } } })), 'tokens')
-export const useRevokeMember = (kind: t.Kind) =>
-  useChange(
-    (id: string) =>
-      kind === 'connector'
-        ? data(client.DELETE('/api/admin/connectors/{id}', { params: { path: { id } } }))
-        : data(client.DELETE('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
-    'connectors',
-    'tunnelers',
-    'hosts',
-    'status',
-  )
-export const useApprove = () =>
-  useChange(
-    (v: { id: string; body: t.Approval }) =>
-      data(client.POST('/api/admin/requests/{id}/approve', { params: { path: { id: v.id } }, body: v.body })),
-    'requests',
-  )
-export const useDeny = () =>
-  useChange(
-    (id: string) => data(client.POST('/api/admin/requests/{id}/deny', { params: { path: { id } } })),
-    'requests',
-  )
-export const useClaim = () =>
-  useChange((code: string) => data(client.POST('/api/admin/claims/{code}', { params: { path: { code } }, body: {} })))
-export const useRotate = () =>
-  useChange((body: t.RotationRequest) => data(client.POST('/api/admin/ca/rotations', { body })), 'ca')
-export const useResumeRotation = () =>
-  useChange(() => data(client.POST('/api/admin/ca/rotations/resume', { body: { confirm: 'resume' } })), 'ca')
-export const useAbortRotation = () => useChange(() => data(client.POST('/api/admin/ca/rotations/abort')), 'ca')
-export const useReplaceBootstrap = () =>
-  useChange((body: t.BootstrapRequest) => data(client.POST('/api/admin/ca/bootstrap/replacements', { body })), 'ca')
-export const useAbortBootstrap = () =>
-  useChange(() => data(client.POST('/api/admin/ca/bootstrap/replacements/abort')), 'ca')
-
-/** Signing in or out changes who asks: nothing that was read before may stay. */
-function useIdentityChange<V>(change: (v: V) => Promise<unknown>) {
-  const queries = useQueryClient()
-  return useMutation({
-    mutationFn: change,
-    onSuccess: async () => {
-      queries.removeQueries({ predicate: (q) => q.queryKey[0] !== 'session' && q.queryKey[0] !== 'setup' })
-      queries.invalidateQueries({ queryKey: ['setup'] })
-      await queries.refetchQueries({ queryKey: ['session'] })
-    },
-  })
-}
-
-export const useSignIn = () =>
-  useIdentityChange((body: { email: string; password: string; totp?: string }) =>
-    data(client.POST('/api/admin/session', { body })),
-  )
-export const useSetUp = () =>
-  useIdentityChange((body: { code: string; name?: string; email?: string; password: string }) =>
-    data(client.POST('/api/admin/setup', { body })),
-  )
-export const useSignOut = () => {
-  const queries = useQueryClient()
-  return useIdentityChange(async () => {
-    hush()
-    await queries.cancelQueries()
-    try {
-      await data(client.DELETE('/api/admin/session'))
-    } catch (err) {
-      if (!isProblem(err, 'unauthenticated')) throw err
-    }
-  })
-}
-export const useStepUp = () =>
-  useChange(async (body: { password?: string; totp?: string }) => {
-    const s = await data(client.POST('/api/admin/session/step-up', { body }))
-    if (s?.csrf_token) setCSRFToken(s.csrf_token)
-  }, 'session')
-
-export const useSetPassword = () =>
-  useChange(
-    (body: { current: string; password: string }) => data(client.POST('/api/admin/me/password', { body })),
-    'sessions',
-  )
-export const useStartTOTP = () => useChange(() => data(client.POST('/api/admin/me/totp')))
-export const useConfirmTOTP = () =>
-  useChange((code: string) => data(client.POST('/api/admin/me/totp/confirm', { body: { code } })), 'session')
-export const useDropTOTP = () => useChange(() => data(client.DELETE('/api/admin/me/totp')), 'session')
-export const useEndMySession = () =>
-  useChange(
-    (id: string) => data(client.DELETE('/api/admin/me/sessions/{id}', { params: { path: { id } } })),
-    'sessions',
-  )
-export const useEndSession = () =>
-  useChange((id: string) => data(client.DELETE('/api/admin/sessions/{id}', { params: { path: { id } } })), 'sessions')
-
-export const useSignOutEverywhere = () => {
-  const queries = useQueryClient()
-  return useIdentityChange(async () => {
-    hush()
-    await queries.cancelQueries()
-    await data(client.DELETE('/api/admin/me/sessions'))
-  })
-}
-
-export const useLookAtDevice = () =>
-  useChange((user_code: string) => data(client.POST('/api/admin/device/look', { body: { user_code } })))
-export const useApproveDevice = () =>
-  useChange(
-    (user_code: string) => data(client.POST('/api/admin/device/approve', { body: { user_code } })),
-    'sessions',
-    'logins',
-  )
-export const useDenyDevice = () =>
-  useChange((user_code: string) => data(client.POST('/api/admin/device/deny', { body: { user_code } })))
-export const useEndLogin = () =>
-  useChange(
-    (id: string) => data(client.DELETE('/api/admin/logins/{id}', { params: { path: { id } } })),
-    'logins',
-    'sessions',
-  )
-
-export const useAddPerson = () =>
-  useChange((body: t.PersonRequest) => data(client.POST('/api/admin/people', { body })), 'people')
-export const useChangePerson = () =>
-  useChange(
-    (v: { id: string; body: t.PersonChange }) =>
-      data(client.PATCH('/api/admin/people/{id}', { params: { path: { id: v.id } }, body: v.body })),
-    'people',
-    'sessions',
-    'keys',
-  )
-export const useRemovePerson = () =>
-  useChange(
-    (v: { id: string; keys: 'revoke' | 'keep' }) =>
-      data(client.DELETE('/api/admin/people/{id}', { params: { path: { id: v.id }, query: { keys: v.keys } } })),
-    'people',
-    'sessions',
-    'keys',
-  )
-export const useResetPerson = () =>
-  useChange(
-    (id: string) =>
-      data(client.POST('/api/admin/people/{id}/reset', { params: { path: { id } }, body: { confirm: 'reset' } })),
-    'people',
-  )
-export const useCreateKey = () =>
-  useChange((body: t.KeyRequest) => data(client.POST('/api/admin/keys', { body })), 'keys')
-export const useRevokeKey = () =>
-  useChange((id: string) => data(client.DELETE('/api/admin/keys/{id}', { params: { path: { id } } })), 'keys')

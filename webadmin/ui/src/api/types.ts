@@ -20,12 +20,19 @@ export type TunnelerList = S['TunnelerList']
 export type TunnelerSession = S['TunnelerSession']
 export type Member = Connector | Tunneler
 export type Kind = S['Token']['kind']
+/** What operators say of a member or host. */
+export type About = Pick<Connector, 'name' | 'labels' | 'notes' | 'revision'>
+export type AboutChange = S['Change']
+export type BulkRevocation = S['BulkRevocation']
+export type BulkRevoked = S['BulkRevoked']
 export type Clone = S['Clone']
 export type Sighting = S['Sighting']
 export type SVID = S['SVID']
 export type Host = S['Host']
 export type HostMember = S['HostMember']
 export type Network = S['Network']
+export type NetworkRequest = S['NetworkRequest']
+export type NetworkChange = S['NetworkChange']
 
 export type Token = S['Token']
 export type TokenState = Token['status']
@@ -50,6 +57,7 @@ export type BootstrapRequest = S['BootstrapRequest']
 export type BootstrapPreview = S['BootstrapPreview']
 
 export type AuditEvent = S['AuditEvent']
+export type SVIDRenewal = S['SVIDRenewal']
 export type AuditVerification = S['AuditVerification']
 
 export type Person = S['Person']

@@ -1,7 +1,7 @@
 import { ActionIcon, Menu, Text } from '@mantine/core'
 import { IconKeyboard, IconLogout, IconUser, IconUserCircle } from '@tabler/icons-react'
 import { Link, useNavigate } from 'react-router'
-import { useSignOut } from '@/api/queries'
+import { useSignOut } from '@/api/account'
 import { say } from '@/ui/say'
 import { useSession } from './session'
 import { openShortcuts } from './shortcuts'

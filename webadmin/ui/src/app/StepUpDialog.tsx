@@ -1,12 +1,14 @@
 import { Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
-import { base, onStepUp } from '@/api/client'
-import { session, useStepUp } from '@/api/queries'
+import { onStepUp } from '@/api/client'
+import { useStepUp } from '@/api/account'
+import { session } from '@/api/queries'
 import { kindOf } from '@/api/words'
 import { codeIsWrong } from '@/ui/code'
 import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
+import { StepUpElsewhere } from './StepUpElsewhere'
 
 /** Appears when the API says step-up-required; the request then goes out once more. */
 export function StepUpDialog() {
@@ -24,13 +26,18 @@ export function StepUpDialog() {
   )
 }
 
-function Proof({ done }: { done: (ok: boolean) => void }) {
+type ProofProps = { done: (ok: boolean) => void }
+
+function Proof({ done }: ProofProps) {
   const person = useQuery({ ...session, enabled: false }).data?.person
+  return person?.oidc ? <StepUpElsewhere done={done} /> : <Here totp={!!person?.totp} done={done} />
+}
+
+function Here({ totp: second, done }: ProofProps & { totp: boolean }) {
   const [password, setPassword] = useState('')
   const [totp, setTOTP] = useState('')
   const prove = useStepUp()
   const refused = kindOf(prove.error) === 'unauthenticated'
-  const away = `${base}/session/oidc/start?step_up=true&return_to=${encodeURIComponent(window.location.pathname)}`
   return (
     <form
       onSubmit={(e) => {
@@ -42,7 +49,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
         <Text size="sm" c="dimmed">
           This action needs a recent confirmation of your identity. It is valid for 5 minutes.
         </Text>
-        {!person?.oidc && !person?.totp && (
+        {!second && (
           <PasswordInput
             label="Password"
             error={refused && 'This password is not right.'}
@@ -53,7 +60,7 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
             onChange={(e) => setPassword(e.currentTarget.value)}
           />
         )}
-        {!person?.oidc && person?.totp && (
+        {second && (
           <TextInput
             label="Code from your authenticator"
             description="Or a recovery code"
@@ -65,18 +72,12 @@ function Proof({ done }: { done: (ok: boolean) => void }) {
             onChange={(e) => setTOTP(e.currentTarget.value)}
           />
         )}
-        {person?.oidc && (
-          <Text size="sm">
-            You signed in through your identity provider. <a href={away}>Sign in there again</a>, then repeat the
-            action.
-          </Text>
-        )}
         {prove.error && !refused && <Failure error={prove.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={() => done(false)}>
             Cancel
           </Button>
-          <Button type="submit" loading={prove.isPending} disabled={!!person?.oidc}>
+          <Button type="submit" loading={prove.isPending}>
             Confirm
           </Button>
         </Group>

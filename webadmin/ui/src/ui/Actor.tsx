@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { people } from '@/api/queries'
 import { useCan, useSession } from '@/app/session'
 
-/** Who did something, by email as far as whoever looks may know it. */
+/** The actor of an event: the person's email if this session may see it. */
 export function Actor({ of }: { of?: string }) {
   const me = useSession()?.person
   const known = useQuery({ ...people, enabled: useCan('people:manage') }).data?.people

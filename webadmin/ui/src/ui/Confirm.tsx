@@ -1,81 +1,39 @@
-import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
+import { Stack, Text, TextInput } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
-import type { Sayings } from '@/api/words'
-import { Dialog } from './Dialog'
-import { useWhyNot } from '@/api/liveness'
-import { Failure } from './Failure'
+import { FormDialog, type FormDialogProps } from './FormDialog'
 
-type ConfirmProps = {
-  title: string
-  action: string
-  children: ReactNode
-  /** What has to be typed before it can be done. */
+type ConfirmProps = Omit<FormDialogProps, 'submit' | 'color' | 'size'> & {
+  /** The text to type before the action is possible. */
   type?: string
-  pending: boolean
-  error: unknown
-  /** What an error means here, by its kind. */
-  says?: Sayings
-  /** There is nothing to do. */
-  barred?: boolean
   confirm: () => void
-  close: () => void
 }
 
-/** Asks before what cannot be undone. */
-export function Confirm({ title, action, children, type, pending, error, says, barred, confirm, close }: ConfirmProps) {
+/** Asks before an action that cannot be undone. */
+export function Confirm({ type, confirm, barred, children, ...rest }: ConfirmProps) {
   const [typed, setTyped] = useState('')
-  const whyNot = useWhyNot()
   return (
-    <Dialog title={title} close={close}>
-      <form
-        onSubmit={(e) => {
-          e.preventDefault()
-          confirm()
-        }}
-      >
-        <Stack>
-          {children}
-          {type && (
-            <TextInput
-              label={
-                <>
-                  Type <code>{type}</code> to confirm
-                </>
-              }
-              aria-label={`Type ${type} to confirm`}
-              value={typed}
-              onChange={(e) => setTyped(e.currentTarget.value)}
-              autoComplete="off"
-              spellCheck={false}
-              data-autofocus
-            />
-          )}
-          {!!error && <Failure error={error} says={says} />}
-          {whyNot && (
-            <Text size="sm" role="status">
-              {whyNot}
-            </Text>
-          )}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button
-              color="red.9"
-              type="submit"
-              loading={pending}
-              disabled={!!whyNot || barred || (!!type && typed !== type)}
-            >
-              {action}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Dialog>
+    <FormDialog {...rest} color="red.9" barred={barred || (!!type && typed !== type)} submit={confirm}>
+      {children}
+      {type && (
+        <TextInput
+          label={
+            <>
+              Type <code>{type}</code> to confirm
+            </>
+          }
+          aria-label={`Type ${type} to confirm`}
+          value={typed}
+          onChange={(e) => setTyped(e.currentTarget.value)}
+          autoComplete="off"
+          spellCheck={false}
+          data-autofocus
+        />
+      )}
+    </FormDialog>
   )
 }
 
-/** What follows from an action, one line each. */
+/** The consequences of an action, one line each. */
 export function Consequences({ of }: { of: ReactNode[] }) {
   return (
     <Stack gap={6} component="ul" m={0} pl={18}>

@@ -5,7 +5,7 @@ import { say } from './say'
 
 async function toClipboard(value: string) {
   if (navigator.clipboard) return navigator.clipboard.writeText(value)
-  // Without TLS and off loopback the browser keeps its clipboard to itself.
+  // Browsers offer the clipboard only over TLS or on loopback.
   throw new Error('The browser allows copying only over HTTPS or on localhost. Select the text instead.')
 }
 

@@ -6,14 +6,14 @@ type DialogProps = Pick<ModalProps, 'size' | 'zIndex'> & {
   title: string
   close: () => void
   children: ReactNode
-  /** Only a button in it closes it: what it shows is lost then. */
+  /** Only a button inside closes it, because its content cannot be shown again. */
   insists?: boolean
 }
 
 // Mantine's header element would be a second banner of the page.
 const unmarked = { header: { role: 'none' } }
 
-/** A dialog that is there as long as it is rendered. Afterwards the focus is where it was. */
+/** A dialog that is open while it is rendered. When it closes, the focus returns to the opener. */
 export function Dialog({ title, close, children, insists, ...rest }: DialogProps) {
   const [self] = useState({})
   useFocusBack()
@@ -51,7 +51,7 @@ function useEscape(self: object, close?: () => void) {
     'keydown',
     (e) => {
       if (e.key !== 'Escape' || e.isComposing || stack.at(-1) !== self) return
-      // An open list of choices takes it for itself.
+      // An open list of choices handles Escape itself.
       if (e.target instanceof Element && e.target.getAttribute('data-mantine-stop-propagation') === 'true') return
       close?.()
     },
@@ -61,14 +61,14 @@ function useEscape(self: object, close?: () => void) {
 
 const uppermost = () => [...document.querySelectorAll<HTMLElement>('[role=dialog]')].at(-1)
 
-/** A button that was pressed is disabled while it waits, and loses the focus to nobody: the dialog keeps it. */
+/** A pressed button is disabled while it waits and loses the focus; the dialog takes it. */
 function useFocusKept(self: object) {
   useEffect(() => {
     if (stack.at(-1) === self && document.activeElement === document.body) uppermost()?.focus()
   })
 }
 
-/** What opened the dialog; of an item of a menu, which is gone by then, the button of the menu. */
+/** The element that opened the dialog. If it was a menu item, which is removed, the menu's button. */
 function opener(): Element | null {
   const from = document.activeElement === document.body ? last : document.activeElement
   const menu = from?.closest('[role=menu]')
@@ -81,7 +81,7 @@ document.addEventListener('focusin', (e) => {
   last = e.target instanceof Element ? e.target : null
 })
 
-// Mantine returns the focus of a dialog that closes, not of one that is no longer rendered.
+// Mantine returns the focus when a dialog closes, but not when it is unmounted.
 function useFocusBack() {
   const [from] = useState(opener)
   useEffect(() => () => giveFocus(from), [from])
@@ -92,7 +92,7 @@ function giveFocus(to: Element | null) {
     to.focus({ preventScroll: true })
     if (document.activeElement === to) return
   }
-  // It is gone or disabled: the dialog below, or the page.
+  // The opener was removed or is disabled: focus the dialog below, or the page.
   const place = uppermost() ?? document.getElementById('main')
   place?.focus({ preventScroll: true })
 }

@@ -15,22 +15,24 @@ const colors: Record<Tone, string> = {
 
 export const outcomeTone = (outcome: string): Tone => tones[outcome] ?? 'quiet'
 
-/** A success is not good news of every action: a host that was contested is an alert. */
+/** A success is not always good news: a contested host is an alert. */
 export function eventTone(e: Pick<AuditEvent, 'level' | 'outcome'>): Tone {
   if (e.level === 'alert') return 'bad'
   if (e.level === 'warning' && e.outcome !== 'denied') return 'warn'
   return outcomeTone(e.outcome)
 }
 
-/** Where a target of an event is shown, if it is shown anywhere. */
-function targetPath({ target_kind: kind, target_id: id }: AuditEvent): string | null {
+type TargetProps = Pick<AuditEvent, 'target' | 'target_kind' | 'target_id'>
+
+/** The page of an event's target, if it has one. */
+function targetPath({ target_kind: kind, target_id: id }: TargetProps): string | null {
   if (!id) return null
-  if (kind === 'connector' || kind === 'tunneler') return `/${kind}s/${encodeURIComponent(id)}`
+  if (kind === 'connector' || kind === 'tunneler' || kind === 'host') return `/${kind}s/${encodeURIComponent(id)}`
   if (kind === 'token') return `/tokens/${encodeURIComponent(id)}`
   return null
 }
 
-export function Target({ of: e }: { of: AuditEvent }) {
+export function Target({ of: e }: { of: TargetProps }) {
   const path = targetPath(e)
   if (!path) return <span className="mono wrap">{e.target}</span>
   return (

@@ -7,7 +7,7 @@ import { Copy } from './Copy'
 type FailureProps = {
   error: unknown
   retry?: () => void
-  /** What an error means here, by its kind. */
+  /** Texts for kinds of errors in this place. */
   says?: Sayings
 }
 

@@ -8,11 +8,11 @@ const features = tableFeatures({})
 export type Column<T extends RowData> = ColumnDef<typeof features, T> & {
   id: string
   header: string
-  /** What the server sorts by; absent where it cannot. */
+  /** The server's sort key; absent if the server cannot sort by this column. */
   sort?: string
 }
 
-type GridProps<T extends RowData> = {
+export type GridProps<T extends RowData> = {
   label: string
   columns: Column<T>[]
   rows?: T[]
@@ -83,8 +83,8 @@ export function Grid<T extends RowData>({
 
 const none: never[] = []
 
-// FlexRender takes a function for a component, and one that a page makes anew at each
-// render for another component: all rows would be built anew, and lose the focus.
+// FlexRender treats a function as a component. Pages create these functions at each render,
+// so React would mount all rows again and they would lose the focus.
 function contentOf<T extends RowData>(cell: Cell<typeof features, T>): ReactNode {
   const content = cell.column.columnDef.cell
   return typeof content === 'function' ? (content(cell.getContext()) as ReactNode) : content

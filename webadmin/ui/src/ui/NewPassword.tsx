@@ -1,7 +1,7 @@
 import { PasswordInput } from '@mantine/core'
 import { useState } from 'react'
 
-/** The controller's rule, of controller/auth/password.go; a test of that package holds the two together. */
+/** The rule of controller/auth/password.go; a test of that package compares them. */
 const length = { min: 12, max: 128 }
 
 /** Whether a new password has a length that the controller takes; it counts characters, not UTF-16 units. */

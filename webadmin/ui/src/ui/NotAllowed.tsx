@@ -2,7 +2,7 @@ import { IconLock } from '@tabler/icons-react'
 import { useSession } from '@/app/session'
 import { Empty } from './Page'
 
-/** Stands where a form would be that the API refuses: what it takes, and who has it. */
+/** Stands in place of a form that the API would refuse, and says which role may use it. */
 export function NotAllowed({ to, role }: { to: string; role: string }) {
   const mine = useSession()?.person.role
   return (

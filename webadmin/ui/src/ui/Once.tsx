@@ -6,7 +6,7 @@ import { Leaving } from './leaving'
 
 type OnceProps = { title: string; value: string; label: string; children?: ReactNode; close: () => void }
 
-/** Shows a secret the one time that it can be shown; only its button closes it. */
+/** Shows a secret once; only its button closes it. */
 export function Once({ title, value, label, children, close }: OnceProps) {
   return (
     <Dialog title={title} close={close} size="lg" insists>

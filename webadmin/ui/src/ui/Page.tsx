@@ -11,7 +11,7 @@ type HeadProps = {
   badge?: ReactNode
 }
 
-/** The head of a page: where one is, what it is for, what can be done. */
+/** The head of a page: its title, its purpose and its actions. */
 export function PageHead({ title, about, actions, up, badge }: HeadProps) {
   useDocumentTitle(`${title} · grpccontroller`)
   return (
@@ -60,14 +60,12 @@ export function Section({ title, aside, children, flush }: SectionProps) {
   )
 }
 
-/** Terms and their values. */
-export function Facts({ of }: { of: [term: string, value: ReactNode][] }) {
+type Term = [term: string, value: ReactNode]
+
+/** Terms and their values; what is not there takes no line. */
+export function Facts({ of }: { of: (Term | false | undefined | null | '' | 0)[] }) {
   return (
-    <dl className="facts">
-      {of.map(([term, value]) => (
-        <Fact key={term} term={term} value={value} />
-      ))}
-    </dl>
+    <dl className="facts">{of.map((fact) => (fact ? <Fact key={fact[0]} term={fact[0]} value={fact[1]} /> : null))}</dl>
   )
 }
 

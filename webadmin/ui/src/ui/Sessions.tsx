@@ -81,7 +81,7 @@ const systems = [
   [/Linux/, 'Linux'],
 ] as const
 
-/** What a person recognizes in a user agent; it is only what the browser says of itself. */
+/** The browser and system of a user agent, as the browser claims. */
 function browser(agent: string): string {
   const name = known.find(([re]) => re.test(agent))?.[1]
   const system = systems.find(([re]) => re.test(agent))?.[1]

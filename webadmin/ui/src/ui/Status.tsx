@@ -5,7 +5,7 @@ const colors = { good: 'var(--good)', warn: 'var(--warn)', bad: 'var(--bad)', qu
 
 export type Tone = keyof typeof colors
 
-/** A state: shape and word say it, colour only repeats it. */
+/** A state as shape and word; the colour only repeats them. */
 export function State({ tone, label, hollow }: { tone: Tone; label: string; hollow?: boolean }) {
   return (
     <Group gap={7} wrap="nowrap" display="inline-flex" c={colors[tone]}>
@@ -17,18 +17,17 @@ export function State({ tone, label, hollow }: { tone: Tone; label: string; holl
   )
 }
 
-/** Where a connector or tunneler stands. */
+/** Whether a member or host is ONLINE, OFFLINE or REVOKED. */
+export function Presence({ of }: { of: Pick<Member, 'status' | 'revoked_at'> }) {
+  if (of.revoked_at) return <State tone="bad" label="REVOKED" hollow />
+  return of.status === 'ONLINE' ? <State tone="good" label="ONLINE" /> : <State tone="quiet" label="OFFLINE" hollow />
+}
+
+/** The status of a connector or tunneler. */
 export function MemberStatus({ member }: { member: Member }) {
-  const revoked = !!member.revoked_at
   return (
     <Group gap={8} wrap="nowrap" display="inline-flex">
-      {revoked ? (
-        <State tone="bad" label="REVOKED" hollow />
-      ) : member.status === 'ONLINE' ? (
-        <State tone="good" label="ONLINE" />
-      ) : (
-        <State tone="quiet" label="OFFLINE" hollow />
-      )}
+      <Presence of={member} />
       {'refusal' in member && member.refusal && <Badge color="red">refuses policy</Badge>}
       {member.contested && <Badge color="red">contested</Badge>}
       {member.cloned && <Badge color="red">cloned</Badge>}

@@ -1,6 +1,6 @@
 import { kindOf } from '@/api/words'
 
-/** The code in what somebody pasted: a whole link, its fragment, or the code alone. */
+/** Finds the code in pasted text: a whole link, its fragment, or the code alone. */
 export function codeIn(text: string): string {
   return text
     .slice(text.indexOf('#') + 1)
@@ -11,7 +11,7 @@ export function codeIn(text: string): string {
 /** The code of the link that was opened; a fragment never leaves the browser. */
 export const codeOfLink = () => codeIn(window.location.hash)
 
-/** What to say at the field of an authenticator's code that was refused. */
+/** The message at the code field when an authenticator's code was refused. */
 export function codeIsWrong(err: unknown): string | undefined {
   if (kindOf(err) !== 'unauthenticated') return undefined
   return "This code is not right. Is the phone's clock right? Each code works once."

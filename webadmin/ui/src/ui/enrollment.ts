@@ -18,5 +18,5 @@ export function stageOf(token?: Seen, member?: Known): Stage {
   return here ? 'online' : 'redeemed'
 }
 
-/** Whether the secret of a token is still of use to its host, and has to be on the page. */
+/** Whether the host may still need the token's secret, so that the page has to show it. */
 export const needsSecret = (stage: Stage) => stage === 'waiting' || stage === 'redeemed'

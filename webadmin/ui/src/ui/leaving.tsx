@@ -4,13 +4,13 @@ import { type Location, useBlocker } from 'react-router'
 import { Confirm } from './Confirm'
 
 type LeavingProps = {
-  /** What is lost, as a sentence. */
+  /** A sentence that says what is lost. */
   loses: string
-  /** Whether a place still shows it. */
+  /** Whether another location still shows it. */
   stays?: (to: Location) => boolean
 }
 
-/** Asks before a page is left or reloaded, as long as it is rendered: what it shows cannot be shown again. */
+/** While it is rendered, asks before the page is left or reloaded, because it shows something only once. */
 export function Leaving({ loses, stays = () => false }: LeavingProps) {
   // The browser asks in its own words.
   useWindowEvent('beforeunload', (e) => e.preventDefault())

@@ -10,7 +10,7 @@ import { Empty } from './Page'
 
 export const pageSize = 50
 
-/** What a list shows, kept in the address so that it can be shared and gone back to. */
+/** The state of a list, kept in the address so that it can be shared and gone back to. */
 export function useList(defaults: { sort?: string } = {}) {
   const [params, setParams] = useSearchParams()
   const trail: Trail = (useLocation().state as { trail?: Trail } | null)?.trail ?? []
@@ -21,7 +21,7 @@ export function useList(defaults: { sort?: string } = {}) {
     setParams(next, { state: { trail: cursors }, replace })
   return {
     get,
-    // The dialog of a record is a place: the way back closes it.
+    // Opening a record adds a history entry: Back closes it.
     open: (record?: { record: string; at: string }) => go([withSelection(params, record), trail], !record),
     set: (name: string, value: string) => setParams((old) => withFilter(old, name, value), { replace: true }),
     sort,
@@ -30,11 +30,12 @@ export function useList(defaults: { sort?: string } = {}) {
       page_token: place.after || undefined,
       sort: sort || undefined,
       status: get('status') || undefined,
+      label: get('label').trim() || undefined,
       q: get('q').trim() || undefined,
     },
-    filtered: !!(get('q') || get('status')),
+    filtered: !!(get('q') || get('status') || get('label')),
     page: place.page,
-    // The cursors of another order or filter lead nowhere here.
+    // Cursors of another order or filter are not valid here.
     first: () => setParams((old) => withFilter(old, 'page', '')),
     back: () => go(backward(params, trail)),
     backIsFirst: !knowsWayBack(params, trail),
@@ -44,11 +45,11 @@ export function useList(defaults: { sort?: string } = {}) {
 
 export type List = ReturnType<typeof useList>
 
-/** A value of the address that is typed: applied after a rest, or at once when it is cleared. */
+/** A typed value of the address: applied after a pause, or at once when it is cleared. */
 function useTyped(list: List, name: string) {
   const current = list.get(name)
   const [draft, setDraft] = useState<string | null>(null)
-  // A change of the address that was not made here is newer than what is typed.
+  // If the address was changed elsewhere, that is newer than the typed text.
   const [seen, setSeen] = useState(current)
   const [applied, setApplied] = useState(current)
   if (seen !== current) {
@@ -76,17 +77,18 @@ function useTyped(list: List, name: string) {
   }
 }
 
-type TypedProps = { list: List; label: string; name: string }
+type TypedProps = { list: List; label: string; name: string; wide?: boolean }
 
 /** A filter that is typed, for one property. */
-export function Typed({ list, label, name }: TypedProps) {
+export function Typed({ list, label, name, wide }: TypedProps) {
   const typed = useTyped(list, name)
   return (
     <TextInput
       aria-label={label}
       placeholder={label}
-      w={{ base: '100%', xs: 150 }}
+      w={{ base: '100%', xs: wide ? 210 : 150 }}
       maxLength={128}
+      data-filter
       value={typed.value}
       onChange={(e) => typed.type(e.currentTarget.value)}
     />
@@ -148,7 +150,7 @@ export function Toolbar({ children }: { children: ReactNode }) {
 
 type PagerProps = { list: List; shown: number; total?: number; next?: string }
 
-/** Which part of a list is shown, and the way to the others. */
+/** Which part of a list is shown, and buttons to the other parts. */
 export function Pager({ list, shown, total, next }: PagerProps) {
   const beyond = list.page > 1
   if (!shown && !beyond && !next) return null
@@ -180,8 +182,15 @@ type ListFailureProps = { list: List; error: unknown; retry: () => void }
 
 /** Why a list is not shown. A page that is no longer there leads back to the first one. */
 export function ListFailure({ list, error, retry }: ListFailureProps) {
-  const lost = faultsOf(error).has('page_token')
-  if (!lost) return <Failure error={error} retry={retry} />
+  const faults = faultsOf(error)
+  if (faults.has('label')) {
+    return (
+      <Empty icon={IconMapOff} title="This is not a label">
+        {faults.get('label')} Write key=value, such as env=prod.
+      </Empty>
+    )
+  }
+  if (!faults.has('page_token')) return <Failure error={error} retry={retry} />
   return (
     <Empty
       icon={IconMapOff}

@@ -1,4 +1,4 @@
-// What a list shows is in the address, so that it can be shared, reloaded and gone back
+// The state of a list is in the address, so that it can be shared, reloaded and gone back
 // to: the filters, the number of the page and the API's cursor of it. The API only leads
 // forward, so the cursors of the pages before are kept beside the history entry.
 
@@ -6,7 +6,7 @@
 export type Trail = string[]
 
 const places = ['page', 'after'] as const
-// The record that is open, of a page that shows it.
+// The record whose dialog is open.
 const selection = ['record', 'at'] as const
 
 /** The parameters with a filter changed; another filter begins at the first page. */
@@ -36,7 +36,7 @@ export function withSelection(params: URLSearchParams, record?: { record: string
   return next
 }
 
-/** The next page, of which the API has told the cursor. */
+/** The next page; the API gave its cursor. */
 export function forward(params: URLSearchParams, trail: Trail, after: string): [URLSearchParams, Trail] {
   const here = placeOf(params)
   const next = withSelection(params)
@@ -45,7 +45,7 @@ export function forward(params: URLSearchParams, trail: Trail, after: string): [
   return [next, [...known(params, trail), after]]
 }
 
-/** The page before. From a link to the middle of a list nobody knows the way back, so it is the first page. */
+/** The previous page. A link to the middle of a list has no cursors of earlier pages, so it leads to the first page. */
 export function backward(params: URLSearchParams, trail: Trail): [URLSearchParams, Trail] {
   const next = withSelection(params)
   const before = known(params, trail).slice(0, -1)

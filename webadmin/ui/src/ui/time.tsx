@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 
-// One clock for all that counts on a page.
+// One clock for everything on a page that counts.
 let now = Date.now()
 let timer = 0
 const listeners = new Set<() => void>()
@@ -40,10 +40,10 @@ const absolute = new Intl.DateTimeFormat(undefined, {
   timeZoneName: 'short',
 })
 
-/** A time in the zone of whoever looks, and which zone that is. */
+/** A time in the browser's zone, with the zone's name. */
 export const fullTime = (at: string) => absolute.format(new Date(at))
 
-/** A time that is read for itself, with its zone. */
+/** An absolute time with its zone. */
 export function At({ at, none = '–' }: { at?: string; none?: string }) {
   if (!at) return <span>{none}</span>
   return (
@@ -53,7 +53,7 @@ export function At({ at, none = '–' }: { at?: string; none?: string }) {
   )
 }
 
-/** A span in its two greatest units: 3 d 4 h, 5 min 02 s. */
+/** A duration in its two largest units: 3 d 4 h, 5 min 02 s. */
 export function span(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000))
   const two = (n: number) => String(n).padStart(2, '0')
@@ -63,7 +63,7 @@ export function span(ms: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`
 }
 
-/** How long ago, in one unit: what moves too much cannot be read. */
+/** How long ago, in one unit, so that the text does not change at every second. */
 function rough(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000))
   if (s < 5) return 'now'

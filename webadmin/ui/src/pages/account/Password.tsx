@@ -1,6 +1,6 @@
 import { Button, Group, PasswordInput, Stack } from '@mantine/core'
 import { useState } from 'react'
-import { useSetPassword } from '@/api/queries'
+import { useSetPassword } from '@/api/account'
 import { faultsAt, kindOf } from '@/api/words'
 import { Failure } from '@/ui/Failure'
 import { fits, NewPassword } from '@/ui/NewPassword'

@@ -1,6 +1,6 @@
 import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
-import { useConfirmTOTP, useDropTOTP, useStartTOTP } from '@/api/queries'
+import { useConfirmTOTP, useDropTOTP, useStartTOTP } from '@/api/account'
 import { codeIsWrong } from '@/ui/code'
 import { Confirm } from '@/ui/Confirm'
 import { Mono } from '@/ui/Copy'
@@ -10,7 +10,7 @@ import { Section } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { QR } from './QR'
 
-/** A code from an authenticator beside the password. */
+/** Sign-in with a code from an authenticator in addition to the password. */
 export function SecondFactor({ on, left }: { on: boolean; left?: number }) {
   const [codes, setCodes] = useState<string[] | null>(null)
   const start = useStartTOTP()

@@ -1,6 +1,7 @@
 import { Button, SimpleGrid, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { mySessions, useEndMySession, useSignOutEverywhere } from '@/api/queries'
+import { useEndMySession, useSignOutEverywhere } from '@/api/account'
+import { mySessions } from '@/api/queries'
 import { useSession } from '@/app/session'
 import { Failure } from '@/ui/Failure'
 import { Facts, PageHead, Section } from '@/ui/Page'

@@ -7,18 +7,18 @@ import { Facts } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { fullTime } from '@/ui/time'
 
-/** All that the log holds of one event. */
+/** Everything that the log has about one event. */
 export function Entry({ event: e }: { event: AuditEvent }) {
   return (
     <Stack>
       <Facts
         of={[
-          ...(e.index === undefined ? [] : [['Index', String(e.index)] as [string, string]]),
+          e.index !== undefined && ['Index', String(e.index)],
           ['What', e.title],
           ['Time', fullTime(e.time)],
           ['Target', <Target key="target" of={e} />],
           ['Outcome', <State key="outcome" tone={eventTone(e)} label={e.outcome} />],
-          ...(e.reason ? [['Reason', e.reason] as [string, string]] : []),
+          e.reason && ['Reason', e.reason],
           ['Actor', <Actor key="actor" of={e.actor} />],
           ['From', e.source || '–'],
           ['Request id', e.request_id ? <Mono key="request" value={e.request_id} label="request id" /> : '–'],

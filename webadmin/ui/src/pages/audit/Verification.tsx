@@ -14,7 +14,7 @@ import { State } from '@/ui/Status'
 import { Ago, fullTime } from '@/ui/time'
 import { verified } from './verified'
 
-/** Whether the log is what it was, and who besides this controller says so. */
+/** Whether the log is unchanged, and which connectors witnessed that. */
 export function Verification() {
   const { data: v, error, refetch } = useQuery(verification)
   const [open, setOpen] = useState(false)
@@ -118,7 +118,7 @@ function Details({ of: v }: { of: AuditVerification }) {
       <Facts
         of={[
           ['Records', v.checkpoint.size.toLocaleString()],
-          ...(v.checkpoint.time ? [['Signed', fullTime(v.checkpoint.time)] as [string, string]] : []),
+          v.checkpoint.time && ['Signed', fullTime(v.checkpoint.time)],
           ['Verifier key', <Mono key="key" value={v.checkpoint.verifier_key} label="verifier key" />],
         ]}
       />

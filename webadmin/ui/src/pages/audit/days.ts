@@ -1,4 +1,4 @@
-/** The first moment of a day, in the zone of whoever looks. */
+/** The first moment of a day in the browser's zone. */
 export function startOf(day: string): string | undefined {
   return day ? moment(new Date(`${day}T00:00:00`)) : undefined
 }
@@ -11,7 +11,7 @@ export function endOf(day: string): string | undefined {
   return moment(end)
 }
 
-/** The address may hold anything; what is no day is no filter. */
+/** The address may contain anything; an invalid day is ignored. */
 function moment(at: Date): string | undefined {
   return Number.isNaN(at.getTime()) ? undefined : at.toISOString()
 }

@@ -1,19 +1,22 @@
-import { Button, Group, Select, Text, TextInput } from '@mantine/core'
-import { IconDownload, IconListCheck } from '@tabler/icons-react'
+import { Button, Select, Text } from '@mantine/core'
+import { IconCertificate, IconListCheck } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { base } from '@/api/client'
+import { Link } from 'react-router'
 import { audit } from '@/api/queries'
 import type { AuditEvent } from '@/api/types'
 import { eventTone, Target } from '@/ui/Events'
 import { Actor } from '@/ui/Actor'
 import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
-import { type Column, Grid } from '@/ui/Grid'
-import { type List, ListFailure, Pager, Search, Toolbar, Typed, useList } from '@/ui/list'
+import type { Column } from '@/ui/Grid'
+import { type List, Search, Toolbar, Typed, useList } from '@/ui/list'
+import { ListView } from '@/ui/ListView'
 import { Empty, Loading, PageHead } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { At } from '@/ui/time'
+import { Days } from './Days'
 import { endOf, startOf } from './days'
+import { Download } from './Download'
 import { Entry } from './Entry'
 import { Verification } from './Verification'
 
@@ -69,15 +72,12 @@ export function Page() {
         title="Audit"
         about="Every enrollment, refusal, revocation, sign-in and change, in a log that shows when it was tampered with."
         actions={
-          <Button
-            component="a"
-            href={exportURL(query)}
-            download
-            variant="default"
-            leftSection={<IconDownload size={16} />}
-          >
-            Download
-          </Button>
+          <>
+            <Button component={Link} to="/audit/renewals" variant="default" leftSection={<IconCertificate size={16} />}>
+              SVID renewals
+            </Button>
+            <Download path="/audit/export" query={query} />
+          </>
         }
       />
       <Verification />
@@ -97,51 +97,24 @@ export function Page() {
             onChange={(v) => list.set('outcome', v ?? '')}
             clearButtonProps={{ 'aria-label': 'Clear outcome' }}
           />
-          <Group gap={6} wrap="nowrap">
-            <Text size="xs" c="dimmed" aria-hidden="true">
-              from
-            </Text>
-            <TextInput
-              type="date"
-              aria-label="Since"
-              value={list.get('since')}
-              onChange={(e) => list.set('since', e.currentTarget.value)}
-            />
-            <Text size="xs" c="dimmed" aria-hidden="true">
-              to
-            </Text>
-            <TextInput
-              type="date"
-              aria-label="Until"
-              value={list.get('until')}
-              onChange={(e) => list.set('until', e.currentTarget.value)}
-            />
-          </Group>
+          <Days list={list} />
         </Toolbar>
-        {page.error ? (
-          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
-        ) : (
-          <Grid
-            label="Audit log"
-            columns={columns}
-            rows={page.data?.events}
-            rowKey={(e) => String(e.index ?? e.time + e.action + e.target)}
-            empty={
-              <Empty icon={IconListCheck} title={filtered ? 'No event matches' : 'No event yet'}>
-                {page.data?.next_page_token
-                  ? 'None among these 10,000 events; the next page searches older ones.'
-                  : filtered
-                    ? 'Change the search or remove the filters.'
-                    : 'The first change is recorded here.'}
-              </Empty>
-            }
-          />
-        )}
-        <Pager
+        <ListView
           list={list}
-          shown={page.data?.events.length ?? 0}
-          total={page.data?.total}
-          next={page.data?.next_page_token}
+          page={page}
+          label="Audit log"
+          columns={columns}
+          rows={page.data?.events}
+          rowKey={(e) => String(e.index ?? e.time + e.action + e.target)}
+          empty={
+            <Empty icon={IconListCheck} title={filtered ? 'No event matches' : 'No event yet'}>
+              {page.data?.next_page_token
+                ? 'None among these 10,000 events; the next page searches older ones.'
+                : filtered
+                  ? 'Change the search or remove the filters.'
+                  : 'The first change is recorded here.'}
+            </Empty>
+          }
         />
       </div>
       {list.get('record') && <Selected list={list} shown={page.data?.events} />}
@@ -151,10 +124,10 @@ export function Page() {
 
 const about = (e: AuditEvent) => `${e.action} ${e.target}`
 
-/** What names an event beside its time: its place in the log, and until it has one, what it is about. */
+/** Identifies an event together with its time: its index in the log, or its action and target until it has one. */
 const keyOf = (e: AuditEvent) => String(e.index ?? about(e))
 
-/** The event that the address names; of a list that has moved on it is asked for by its time. */
+/** The event that the address names. If the list no longer has it, it is requested by its time. */
 function Selected({ list, shown }: { list: List; shown?: AuditEvent[] }) {
   const [key, at] = [list.get('record'), list.get('at')]
   const is = (e: AuditEvent) => e.time === at && (keyOf(e) === key || about(e) === key)
@@ -174,12 +147,4 @@ function Selected({ list, shown }: { list: List; shown?: AuditEvent[] }) {
       {!event && !lost && !second.error && <Loading />}
     </Dialog>
   )
-}
-
-function exportURL(query: Record<string, string | number | undefined>) {
-  const params = new URLSearchParams()
-  for (const [k, v] of Object.entries(query)) {
-    if (v !== undefined && k !== 'page_size' && k !== 'page_token') params.set(k, String(v))
-  }
-  return `${base}/audit/export${params.size ? `?${params}` : ''}`
 }

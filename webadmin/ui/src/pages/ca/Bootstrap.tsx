@@ -2,7 +2,8 @@ import { Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { IconRefresh } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { bootstrap, enrollment, useAbortBootstrap, useReplaceBootstrap } from '@/api/queries'
+import { useAbortBootstrap, useReplaceBootstrap } from '@/api/changes'
+import { bootstrap, enrollment } from '@/api/queries'
 import type { BootstrapCA, BootstrapPreview, BootstrapReplacement } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Actor } from '@/ui/Actor'
@@ -16,12 +17,12 @@ import { GateView } from './Gate'
 
 const year = 365 * 86400
 
-/** The other CA, which hosts know this controller by. */
+/** The bootstrap CA, by which hosts verify this controller. */
 export function Bootstrap() {
   const { data, error, refetch } = useQuery(enrollment)
   const anchors = useQuery({
     ...bootstrap,
-    // Hosts follow without an event for each.
+    // There is no event for each host that follows.
     refetchInterval: (q) => (q.state.data?.replacement?.status === 'running' ? 1500 : false),
   })
   return (
@@ -92,9 +93,9 @@ function Progress({ replacement: r, running }: { replacement: BootstrapReplaceme
         of={[
           ['Started', <Ago key="at" at={r.started_at} />],
           ['Started by', <Actor key="by" of={r.started_by} />],
-          ...(r.ended_at ? [['Ended', <Ago key="end" at={r.ended_at} />] as [string, React.ReactNode]] : []),
-          ...(r.offline ? [['Offline, not waited for', r.offline.toLocaleString()] as [string, string]] : []),
-          ...(r.skipped.length ? [['Continued without', r.skipped.join(', ')] as [string, string]] : []),
+          r.ended_at && ['Ended', <Ago key="end" at={r.ended_at} />],
+          r.offline && ['Offline, not waited for', r.offline.toLocaleString()],
+          r.skipped.length && ['Continued without', r.skipped.join(', ')],
         ]}
       />
     </Stack>

@@ -4,7 +4,7 @@ import { useRef } from 'react'
 import type { Gate, Holdout } from '@/api/types'
 import { Countdown } from '@/ui/time'
 
-/** A wait: x of n are through, and who is not. */
+/** A wait: how many of n are ready, and which are not. */
 export function GateView({ gate, label }: { gate: Gate; label: string }) {
   const share = gate.total ? (100 * gate.through) / gate.total : 100
   return (
@@ -30,7 +30,7 @@ export function GateView({ gate, label }: { gate: Gate; label: string }) {
 
 const line = 30
 
-/** Who holds it up; may be thousands. */
+/** The members that are not ready; there may be thousands. */
 function Holdouts({ of }: { of: Holdout[] }) {
   const box = useRef<HTMLElement>(null)
   const rows = useVirtualizer({

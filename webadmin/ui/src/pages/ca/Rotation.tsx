@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { IconCheck, IconCircleDashed, IconPlayerPlay } from '@tabler/icons-react'
 import { useState } from 'react'
-import { useAbortRotation, useResumeRotation } from '@/api/queries'
+import { useAbortRotation, useResumeRotation } from '@/api/changes'
 import type { Rotation } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm, Consequences } from '@/ui/Confirm'
@@ -22,7 +22,7 @@ const colors: Record<Rotation['status'], string> = {
 const afterDeadline = (what: string) =>
   what === 'abort' ? 'the rotation is aborted' : 'it continues without the others'
 
-/** The rotation that runs, or ran last. */
+/** The current or last rotation. */
 export function RotationView({ rotation: r }: { rotation: Rotation }) {
   const active = r.status === 'running' || r.status === 'paused'
   return (
@@ -53,7 +53,7 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
             ['Replaces', r.replaces.length ? <span className="mono">{r.replaces.join(', ')}</span> : '–'],
             ['Started', <Ago key="at" at={r.started_at} />],
             ['Started by', <Actor key="by" of={r.started_by} />],
-            ...(r.ended_at ? [['Ended', <Ago key="end" at={r.ended_at} />] as [string, React.ReactNode]] : []),
+            r.ended_at && ['Ended', <Ago key="end" at={r.ended_at} />],
             [
               'Members that are offline',
               r.offline === 'wait' ? 'the rotation waits for them' : 'the rotation does not wait for them',
@@ -62,7 +62,7 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
               'Each step waits',
               r.deadline ? `${r.deadline} at most, then ${afterDeadline(r.on_deadline)}` : 'until all are ready',
             ],
-            ...(r.dropped.length ? [['Continued without', r.dropped.join(', ')] as [string, string]] : []),
+            r.dropped.length && ['Continued without', r.dropped.join(', ')],
           ]}
         />
         {active && <Control rotation={r} />}

@@ -1,6 +1,6 @@
 import { Alert, Button, Checkbox, Group, List, Radio, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
-import { useRotate } from '@/api/queries'
+import { useRotate } from '@/api/changes'
 import type { RotationPreview, RotationRequest } from '@/api/types'
 import { faultsAt } from '@/api/words'
 import { Dialog } from '@/ui/Dialog'
@@ -8,14 +8,14 @@ import { Failure } from '@/ui/Failure'
 import { say } from '@/ui/say'
 import { GateView } from './Gate'
 
-/** What is sent: an emergency waits for nobody, so nothing else goes with it. */
+/** The request. An emergency waits for no member, so it has no other options. */
 function asked(o: RotationRequest): RotationRequest {
   return o.emergency
     ? { emergency: true, confirm: 'emergency' }
     : { ...o, deadline: o.deadline || undefined, confirm: 'rotate' }
 }
 
-/** Options, what they would do, and only then the start. */
+/** First the options, then a preview, and only then the start. */
 export function Wizard({ close }: { close: () => void }) {
   const [options, setOptions] = useState<RotationRequest>({ on_deadline: 'drop', offline: 'proceed' })
   const [preview, setPreview] = useState<RotationPreview | null>(null)

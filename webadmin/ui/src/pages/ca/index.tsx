@@ -51,7 +51,7 @@ const columns: Column<Authority>[] = [
 export function Page() {
   const { data, error, refetch } = useQuery({
     ...ca,
-    // The progress of a rotation moves without an event for each peer.
+    // There is no event for each peer that a rotation has reached.
     refetchInterval: (q) => (q.state.data?.rotation?.status === 'running' ? 1500 : false),
   })
   const [wizard, setWizard] = useState(false)

@@ -1,11 +1,12 @@
 import { Alert, Button, Stack, Text } from '@mantine/core'
 import { IconEyeOff } from '@tabler/icons-react'
 import { useState } from 'react'
-import { useClaim } from '@/api/queries'
+import { useClaim } from '@/api/changes'
 import { Entrance } from '@/app/Entrance'
 import { Commands } from '@/pages/enroll/Commands'
 import { codeOfLink } from '@/ui/code'
 import { Failure } from '@/ui/Failure'
+import { Leaving } from '@/ui/leaving'
 import { Countdown } from '@/ui/time'
 
 export function Page() {
@@ -33,6 +34,7 @@ export function Page() {
           <Text size="sm">
             The token expires in <Countdown to={claim.data.expires_at} />.
           </Text>
+          <Leaving loses="The link does not open a second time. Run the command first, or copy the token." />
         </Stack>
       </Entrance>
     )

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { IconAlertTriangle, IconTerminal2 } from '@tabler/icons-react'
 import { useState } from 'react'
-import { useApproveDevice, useDenyDevice, useLookAtDevice } from '@/api/queries'
+import { useApproveDevice, useDenyDevice, useLookAtDevice } from '@/api/account'
 import type { WaitingDevice } from '@/api/types'
 import { kindOf } from '@/api/words'
 import { Failure } from '@/ui/Failure'

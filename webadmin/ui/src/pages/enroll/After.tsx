@@ -23,7 +23,7 @@ export function Next({ kind, id }: { kind: Kind; id: string }) {
   return (
     <Section title={`The ${kind} is online`}>
       <Stack>
-        <Text size="sm">The token is spent: it enrolls nobody any more. {words.text}</Text>
+        <Text size="sm">The token is used up and enrolls no other host. {words.text}</Text>
         <Group gap="xs">
           <Button component={Link} to={`/${kind}s/${encodeURIComponent(id)}`}>
             Open the {kind}
@@ -48,7 +48,7 @@ export function Spent({ kind, stage }: { kind: Kind; stage: Stage }) {
         <Text size="sm">
           {stage === 'expired'
             ? 'No host used it in time. A token that is valid for longer gives the host more time.'
-            : 'Somebody revoked it, so no host can use it. The audit log has who it was.'}
+            : 'Somebody revoked it, so no host can use it. The audit log says who.'}
         </Text>
         <Group>
           <Button component={Link} to={`/${kind}s/new`}>

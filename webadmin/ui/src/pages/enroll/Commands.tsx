@@ -15,8 +15,8 @@ const names: Record<string, string> = {
 type CommandsProps = { commands?: InstallCommand[]; first: string; token?: string }
 
 /**
- * The ways to enroll with one token: the one that leaves nothing behind is shown first. A command
- * without the token in it has the token beside it.
+ * The ways to enroll with one token; the first one leaves the token in no file or history. A command
+ * that does not contain the token has it beside it.
  */
 export function Commands({ commands = [], first, token }: CommandsProps) {
   const [form, setForm] = useState(commands[0]?.form ?? '')

@@ -5,7 +5,7 @@ import { Section } from '@/ui/Page'
 import { Countdown } from '@/ui/time'
 import { Commands } from './Commands'
 
-/** What the operator takes away: the only time that it is shown. */
+/** The new token and the command to run; shown only once. */
 export function TokenDelivery({ created }: { created: CreatedToken }) {
   return (
     <Section

@@ -1,7 +1,7 @@
 import { Button, Checkbox, Group, Radio, Select, Stack, Textarea, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { isProblem } from '@/api/client'
-import { useCreateToken } from '@/api/queries'
+import { useCreateToken } from '@/api/changes'
 import type { CreatedToken, Delivery, Kind } from '@/api/types'
 import { faultsAt } from '@/api/words'
 import { Failure } from '@/ui/Failure'

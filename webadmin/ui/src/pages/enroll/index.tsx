@@ -19,7 +19,7 @@ const about = {
   tunneler: 'One command on the host that needs access enrolls it. The token in it works once, for this id only.',
 }
 
-/** Creates an enrollment token, hands it over and watches it being used. The address has the token's id. */
+/** Creates an enrollment token, shows it and follows the enrollment. The address has the token's id. */
 export function Page({ kind }: { kind: Kind }) {
   const [created, setCreated] = useState<CreatedToken | null>(null)
   const [params, setParams] = useSearchParams()
@@ -44,6 +44,7 @@ export function Page({ kind }: { kind: Kind }) {
             kind={kind}
             done={(c) => {
               setCreated(c)
+              window.scrollTo(0, 0) // the button was at the end of the form
               setParams({ token: c.token_id, id: c.id }, { replace: true })
             }}
           />

@@ -1,7 +1,9 @@
+import { Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
 import { host } from '@/api/queries'
 import { Mono } from '@/ui/Copy'
+import { About } from '@/ui/About'
 import { Failure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { Ago, fullTime } from '@/ui/time'
@@ -17,26 +19,27 @@ export function Page() {
       {error && <Failure error={error} retry={() => refetch()} />}
       {!h && !error && <Loading />}
       {h && (
-        <Section title="Host">
-          <Facts
-            of={[
-              ['Host id', <Mono key="id" value={h.id} label="host id" />],
-              ['Reported hostname', h.hostname || '–'],
-              [
-                'SPIRE agent',
-                h.agent_id ? <Mono key="agent" value={h.agent_id} label="agent id" /> : 'has not attested yet',
-              ],
-              ['Roles', <HostMembers key="members" host={h} />],
-              ['Enrolled', <Ago key="enrolled" at={h.enrolled_at} />],
-              ['Last seen', <Ago key="seen" at={h.last_seen} />],
-              ['Attested by', h.ephemeral ? 'a SPIRE join token (ephemeral)' : 'its host certificate'],
-              ...(h.contested_at
-                ? [['Contested', `a second key tried its token on ${fullTime(h.contested_at)}`] as [string, string]]
-                : []),
-              ...(h.revoked_at ? [['Revoked', fullTime(h.revoked_at)] as [string, string]] : []),
-            ]}
-          />
-        </Section>
+        <Stack gap="md">
+          <Section title="Host">
+            <Facts
+              of={[
+                ['Host id', <Mono key="id" value={h.id} label="host id" />],
+                ['Reported hostname', h.hostname || '–'],
+                [
+                  'SPIRE agent',
+                  h.agent_id ? <Mono key="agent" value={h.agent_id} label="agent id" /> : 'has not attested yet',
+                ],
+                ['Roles', <HostMembers key="members" host={h} />],
+                ['Enrolled', <Ago key="enrolled" at={h.enrolled_at} />],
+                ['Last seen', <Ago key="seen" at={h.last_seen} />],
+                ['Attested by', h.ephemeral ? 'a SPIRE join token (ephemeral)' : 'its host certificate'],
+                h.contested_at && ['Contested', `a second key tried its token on ${fullTime(h.contested_at)}`],
+                h.revoked_at && ['Revoked', fullTime(h.revoked_at)],
+              ]}
+            />
+          </Section>
+          <About kind="host" id={h.id} of={h} list="/hosts" final={!!h.revoked_at} />
+        </Stack>
       )}
     </>
   )

@@ -3,9 +3,11 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { hosts } from '@/api/queries'
 import type { Host } from '@/api/types'
-import { type Column, Grid } from '@/ui/Grid'
+import type { Column } from '@/ui/Grid'
+import { AboutLine } from '@/ui/About'
 import { Id } from '@/ui/Id'
-import { Filter, ListFailure, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { Filter, Search, Toolbar, Typed, useList } from '@/ui/list'
+import { ListView } from '@/ui/ListView'
 import { memberStates } from '@/ui/states'
 import { Empty, PageHead } from '@/ui/Page'
 import { Ago } from '@/ui/time'
@@ -17,9 +19,12 @@ const columns: Column<Host>[] = [
     header: 'Host',
     sort: 'id',
     cell: ({ row: { original: h } }) => (
-      <Link to={`/hosts/${encodeURIComponent(h.id)}`}>
-        <Id of={h.id} />
-      </Link>
+      <>
+        <Link to={`/hosts/${encodeURIComponent(h.id)}`}>
+          <Id of={h.id} />
+        </Link>
+        <AboutLine of={h} />
+      </>
     ),
   },
   {
@@ -45,33 +50,24 @@ export function Page() {
       <div className="surface">
         <Toolbar>
           <Search list={list} label="Search hosts" />
+          <Typed list={list} label="Label, such as env=prod" name="label" wide />
           <Filter list={list} label="Status of hosts" options={memberStates} />
         </Toolbar>
-        {page.error ? (
-          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
-        ) : (
-          <Grid
-            label="Hosts"
-            columns={columns}
-            rows={page.data?.hosts}
-            rowKey={(h) => h.id}
-            sort={list.sort}
-            onSort={(s) => list.set('sort', s)}
-            faded={(h) => !!h.revoked_at}
-            empty={
-              <Empty icon={IconServer2} title={list.filtered ? 'No host matches' : 'No host yet'}>
-                {list.filtered
-                  ? 'Change the search or remove the filters.'
-                  : 'A host appears here when it redeems an enrollment token or its request is approved.'}
-              </Empty>
-            }
-          />
-        )}
-        <Pager
+        <ListView
           list={list}
-          shown={page.data?.hosts.length ?? 0}
-          total={page.data?.total}
-          next={page.data?.next_page_token}
+          page={page}
+          label="Hosts"
+          columns={columns}
+          rows={page.data?.hosts}
+          rowKey={(h) => h.id}
+          faded={(h) => !!h.revoked_at}
+          empty={
+            <Empty icon={IconServer2} title={list.filtered ? 'No host matches' : 'No host yet'}>
+              {list.filtered
+                ? 'Change the search or remove the filters.'
+                : 'A host appears here when it redeems an enrollment token or its request is approved.'}
+            </Empty>
+          }
         />
       </div>
     </>

@@ -1,10 +1,9 @@
-import { Button, Checkbox, Group, Select, Stack, TextInput } from '@mantine/core'
+import { Checkbox, Select, Stack, TextInput } from '@mantine/core'
 import { useState } from 'react'
-import { useCreateKey } from '@/api/queries'
+import { useCreateKey } from '@/api/changes'
 import type { CreatedKey, Permission } from '@/api/types'
 import { faultsAt } from '@/api/words'
-import { Dialog } from '@/ui/Dialog'
-import { Failure } from '@/ui/Failure'
+import { FormDialog } from '@/ui/FormDialog'
 
 const permissions: { value: Permission; about: string }[] = [
   { value: 'fleet:read', about: 'see connectors, tunnelers, hosts, tokens and requests' },
@@ -34,62 +33,53 @@ export function CreateKey({ close, done }: { close: () => void; done: (k: Create
   const create = useCreateKey()
   const faults = faultsAt(create.error, ['name', 'scopes', 'ttl'])
   return (
-    <Dialog title="Create API key" close={close} size="lg">
-      <form
-        onSubmit={(e) => {
-          e.preventDefault()
-          create.mutate({ name: name.trim(), ttl, scopes: given as Permission[] }, { onSuccess: done })
-        }}
+    <FormDialog
+      title="Create API key"
+      action="Create"
+      size="lg"
+      pending={create.isPending}
+      error={faults.rest}
+      barred={!given.length}
+      close={close}
+      submit={() => create.mutate({ name: name.trim(), ttl, scopes: given as Permission[] }, { onSuccess: done })}
+    >
+      <TextInput
+        label="Name"
+        description="The program that uses the key, so that you know what stops when you revoke it; up to 100 characters"
+        maxLength={100}
+        error={faults.of('name')}
+        required
+        data-autofocus
+        value={name}
+        onChange={(e) => setName(e.currentTarget.value)}
+        autoComplete="off"
+      />
+      <Checkbox.Group
+        label="Permissions"
+        description="At least one, and only what the program needs"
+        value={given}
+        onChange={setGiven}
+        error={faults.of('scopes')}
       >
-        <Stack>
-          <TextInput
-            label="Name"
-            description="The program that uses the key, so that you know what stops when you revoke it; up to 100 characters"
-            maxLength={100}
-            error={faults.of('name')}
-            required
-            data-autofocus
-            value={name}
-            onChange={(e) => setName(e.currentTarget.value)}
-            autoComplete="off"
-          />
-          <Checkbox.Group
-            label="Permissions"
-            description="At least one, and only what the program needs"
-            value={given}
-            onChange={setGiven}
-            error={faults.of('scopes')}
-          >
-            <Stack gap={8} mt={6}>
-              {permissions.map((p) => (
-                <Checkbox
-                  key={p.value}
-                  value={p.value}
-                  label={<span className="mono">{p.value}</span>}
-                  description={p.about}
-                />
-              ))}
-            </Stack>
-          </Checkbox.Group>
-          <Select
-            label="Expires after"
-            error={faults.of('ttl')}
-            data={lives}
-            value={ttl}
-            allowDeselect={false}
-            onChange={(v) => setTTL(v ?? '2160h')}
-          />
-          {faults.rest && <Failure error={faults.rest} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={create.isPending} disabled={!given.length}>
-              Create
-            </Button>
-          </Group>
+        <Stack gap={8} mt={6}>
+          {permissions.map((p) => (
+            <Checkbox
+              key={p.value}
+              value={p.value}
+              label={<span className="mono">{p.value}</span>}
+              description={p.about}
+            />
+          ))}
         </Stack>
-      </form>
-    </Dialog>
+      </Checkbox.Group>
+      <Select
+        label="Expires after"
+        error={faults.of('ttl')}
+        data={lives}
+        value={ttl}
+        allowDeselect={false}
+        onChange={(v) => setTTL(v ?? '2160h')}
+      />
+    </FormDialog>
   )
 }

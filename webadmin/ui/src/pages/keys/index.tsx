@@ -2,7 +2,9 @@ import { Badge, Button, Group, Text } from '@mantine/core'
 import { IconKey, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { keys, logins, useEndLogin, useRevokeKey } from '@/api/queries'
+import { useEndLogin } from '@/api/account'
+import { useRevokeKey } from '@/api/changes'
+import { keys, logins } from '@/api/queries'
 import type { APIKey, CreatedKey } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm } from '@/ui/Confirm'
@@ -160,7 +162,7 @@ function Keys() {
   )
 }
 
-/** Command lines that people signed in: they hold a token, as programs hold a key. */
+/** Command lines in which people signed in. Each has a token. */
 function CommandLines() {
   const list = useQuery(logins)
   const end = useEndLogin()

@@ -25,7 +25,7 @@ export function ConnectorFacts({ connector: c }: { connector: Connector }) {
             'Tunnelers reach it at',
             c.addresses.length ? <Addresses key="addresses" of={c.addresses} /> : 'no address reported',
           ],
-          ...(c.network_id ? [['Network', c.network_id] as [string, string]] : []),
+          c.network_id && ['Network', c.network_id],
           ['Version', c.version || '–'],
           ['Policy revision', String(c.policy_revision)],
           ['Enrolled', <Ago key="enrolled" at={c.enrolled_at} />],

@@ -1,13 +1,25 @@
+import { Anchor } from '@mantine/core'
 import { Link } from 'react-router'
-import type { Member } from '@/api/types'
+import type { Kind, Member } from '@/api/types'
+import { useCan } from '@/app/session'
 import { Mono } from '@/ui/Copy'
 import { Facts, Section } from '@/ui/Page'
 import { Countdown } from '@/ui/time'
 
-/** What a member proves itself with, as it reports it. */
-export function Identity({ member: m }: { member: Member }) {
+/** The SVID and host of a member. */
+export function Identity({ kind, member: m }: { kind: Kind; member: Member }) {
+  const seesRenewals = useCan('audit:read')
   return (
-    <Section title="Identity">
+    <Section
+      title="Identity"
+      aside={
+        seesRenewals && (
+          <Anchor component={Link} to={`/audit/renewals?member=${encodeURIComponent(`${kind}/${m.id}`)}`} size="sm">
+            All its SVIDs
+          </Anchor>
+        )
+      }
+    >
       <Facts
         of={[
           ['SPIFFE ID', <Mono key="id" value={m.spiffe_id} label="SPIFFE ID" />],

@@ -2,7 +2,8 @@ import { Button, Text } from '@mantine/core'
 import { IconBan } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { host, networks, useRevokeMember } from '@/api/queries'
+import { useRevokeMember } from '@/api/changes'
+import { host, networks } from '@/api/queries'
 import type { Kind, Member } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm, Consequences } from '@/ui/Confirm'
@@ -11,7 +12,7 @@ import { consequencesOf } from './consequences'
 
 type RevokeProps = { kind: Kind; member: Member }
 
-/** The button that revokes a member, and what it asks before. */
+/** The button that revokes a member, and its dialog. */
 export function Revoke({ kind, member }: RevokeProps) {
   const [open, setOpen] = useState(false)
   if (!useCan('members:revoke') || member.revoked_at) return null
@@ -50,7 +51,7 @@ function Ask({ kind, member, close }: RevokeProps & { close: () => void }) {
       <Consequences of={consequencesOf(kind, member, { host: on, network })} />
       <Text size="sm">
         It cannot be undone. To enroll the host again, create a new token for this id and run{' '}
-        <code>enroll --new-host</code> there.
+        <code className="whole">enroll --new-host</code> there.
       </Text>
     </Confirm>
   )

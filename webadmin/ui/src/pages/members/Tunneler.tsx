@@ -45,7 +45,7 @@ export function Sessions({ tunneler: t }: { tunneler: Tunneler }) {
   )
 }
 
-/** What its connectors report of a tunneler. */
+/** What its connectors report about a tunneler. */
 export function TunnelerFacts({ tunneler: t }: { tunneler: Tunneler }) {
   return (
     <Section title="Connection">

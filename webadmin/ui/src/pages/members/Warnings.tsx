@@ -47,7 +47,7 @@ export function Warnings({ kind, member: m }: { kind: Kind; member: Member }) {
   )
 }
 
-/** Both sides of a clone: where each was seen, and when. */
+/** Where and when each of the two copies was seen. */
 function Sightings({ of }: { of: Sighting[] }) {
   return (
     <Stack gap={2} mt={6}>

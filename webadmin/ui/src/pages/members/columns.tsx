@@ -1,6 +1,7 @@
 import { Link } from 'react-router'
 import type { Connector, Kind, Member, Tunneler } from '@/api/types'
 import type { Column } from '@/ui/Grid'
+import { AboutLine } from '@/ui/About'
 import { Id } from '@/ui/Id'
 import { MemberStatus } from '@/ui/Status'
 import { Ago, Countdown, Since } from '@/ui/time'
@@ -11,9 +12,12 @@ const first = (kind: Kind): Column<Member>[] => [
     header: kind === 'connector' ? 'Connector' : 'Tunneler',
     sort: 'id',
     cell: ({ row: { original: m } }) => (
-      <Link to={`/${kind}s/${encodeURIComponent(m.id)}`}>
-        <Id of={m.id} />
-      </Link>
+      <>
+        <Link to={`/${kind}s/${encodeURIComponent(m.id)}`}>
+          <Id of={m.id} />
+        </Link>
+        <AboutLine of={m} />
+      </>
     ),
   },
   { id: 'status', header: 'Status', sort: 'status', cell: ({ row }) => <MemberStatus member={row.original} /> },
@@ -40,7 +44,7 @@ const ofConnectors: Column<Connector>[] = [
   { id: 'stream', header: 'Stream age', cell: ({ row }) => <Since at={row.original.stream_since} none="–" /> },
 ]
 
-/** The connectors of its sessions beside the one that it is shown at. */
+/** The other connectors that the tunneler has sessions with. */
 const others = (t: Tunneler) =>
   `also ${t.sessions
     .map((s) => s.connector_id)

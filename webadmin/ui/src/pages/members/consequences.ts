@@ -1,13 +1,13 @@
 import type { Host, Kind, Member, Network } from '@/api/types'
 import { fullTime } from '@/ui/time'
 
-/** What is known of a member's surroundings as the dialog opens; what is not known is not promised. */
+/** What is known about a member when the dialog opens; nothing is promised that is not known. */
 export type Surroundings = { host?: Host; network?: Network }
 
-/** What a revocation does, one sentence each, and nothing that it does not do. */
+/** What a revocation does, one sentence for each effect. */
 export function consequencesOf(kind: Kind, m: Member, { host, network }: Surroundings): string[] {
   return [
-    `The controller closes its ${kind === 'connector' ? 'control stream' : 'sessions'} and admits it no more. All connectors and tunnelers that are connected receive the revocation, usually within a second.`,
+    `The controller closes its ${kind === 'connector' ? 'control stream' : 'sessions'} and no longer admits it. All connectors and tunnelers that are connected receive the revocation, usually within a second.`,
     `Peers that are not connected to the controller receive it later. There, its access ends with its SVID${until(m)}, which is not renewed.`,
     hostSentence(kind, m, host),
     ...(kind === 'connector' && network ? [networkSentence(m, network)] : []),

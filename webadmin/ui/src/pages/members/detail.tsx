@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
 import { member } from '@/api/members'
 import type { Kind } from '@/api/types'
+import { About } from '@/ui/About'
 import { Failure } from '@/ui/Failure'
 import { Loading, PageHead } from '@/ui/Page'
 import { MemberStatus } from '@/ui/Status'
@@ -41,7 +42,15 @@ export function Page({ kind }: { kind: Kind }) {
       <Warnings kind={kind} member={m} />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Stack gap="md">
-          <Identity member={m} />
+          <About
+            kind={kind}
+            id={m.id}
+            of={m}
+            network={'network_id' in m ? m.network_id : undefined}
+            list={`/${kind}s`}
+            final={!!m.revoked_at}
+          />
+          <Identity kind={kind} member={m} />
           {'sessions' in m && <Sessions tunneler={m} />}
           {'sessions' in m ? <TunnelerFacts tunneler={m} /> : <ConnectorFacts connector={m} />}
         </Stack>

@@ -6,10 +6,11 @@ import { Link } from 'react-router'
 import { members } from '@/api/members'
 import type { Kind } from '@/api/types'
 import { useCan } from '@/app/session'
-import { Grid } from '@/ui/Grid'
-import { Filter, ListFailure, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { Filter, Search, Toolbar, Typed, useList } from '@/ui/list'
+import { ListView } from '@/ui/ListView'
 import { Empty, PageHead } from '@/ui/Page'
 import { memberStates } from '@/ui/states'
+import { BulkRevoke } from './BulkRevoke'
 import { columnsOf } from './columns'
 import { wordsOf } from './words'
 
@@ -31,39 +32,31 @@ export function Page({ kind }: { kind: Kind }) {
       <div className="surface">
         <Toolbar>
           <Search list={list} label={`Search ${kind}s`} />
+          <Typed list={list} label="Label, such as env=prod" name="label" wide />
           <Filter list={list} label={`Status of ${kind}s`} options={memberStates} />
+          {list.query.label && !!page.data?.members.length && <BulkRevoke kind={kind} label={list.query.label} />}
         </Toolbar>
-        {page.error ? (
-          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
-        ) : (
-          <Grid
-            label={words.title}
-            columns={columns}
-            rows={page.data?.members}
-            rowKey={(m) => m.id + m.enrolled_at}
-            sort={list.sort}
-            onSort={(s) => list.set('sort', s)}
-            faded={(m) => !!m.revoked_at}
-            empty={
-              list.filtered ? (
-                <Empty icon={words.icon} title={`No ${kind} matches`}>
-                  Change the search or remove the filters.
-                </Empty>
-              ) : (
-                <Empty icon={words.icon} title={`No ${kind} yet`} action={create}>
-                  {mayCreate
-                    ? words.none
-                    : `An operator creates an enrollment token, and a host becomes a ${kind} with it.`}
-                </Empty>
-              )
-            }
-          />
-        )}
-        <Pager
+        <ListView
           list={list}
-          shown={page.data?.members.length ?? 0}
-          total={page.data?.total}
-          next={page.data?.next_page_token}
+          page={page}
+          label={words.title}
+          columns={columns}
+          rows={page.data?.members}
+          rowKey={(m) => m.id + m.enrolled_at}
+          faded={(m) => !!m.revoked_at}
+          empty={
+            list.filtered ? (
+              <Empty icon={words.icon} title={`No ${kind} matches`}>
+                Change the search or remove the filters.
+              </Empty>
+            ) : (
+              <Empty icon={words.icon} title={`No ${kind} yet`} action={create}>
+                {mayCreate
+                  ? words.none
+                  : `An operator creates an enrollment token, and a host becomes a ${kind} with it.`}
+              </Empty>
+            )
+          }
         />
       </div>
     </>

@@ -1,7 +1,7 @@
 import { IconPlugConnected, IconRoute } from '@tabler/icons-react'
 import type { Kind } from '@/api/types'
 
-/** What the pages of connectors and of tunnelers say differently. */
+/** The texts that differ between the pages of connectors and of tunnelers. */
 export const wordsOf = {
   connector: {
     title: 'Connectors',

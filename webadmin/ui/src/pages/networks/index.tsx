@@ -1,19 +1,29 @@
-import { IconAffiliate } from '@tabler/icons-react'
+import { Button, Group } from '@mantine/core'
+import { IconAffiliate, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { networks } from '@/api/queries'
+import { useState } from 'react'
+import { networkList } from '@/api/queries'
 import type { Network } from '@/api/types'
-import { Failure } from '@/ui/Failure'
-import { type Column, Grid } from '@/ui/Grid'
+import { useCan } from '@/app/session'
+import type { Column } from '@/ui/Grid'
+import { Id } from '@/ui/Id'
+import { Search, Toolbar, useList } from '@/ui/list'
+import { ListView } from '@/ui/ListView'
 import { Empty, PageHead } from '@/ui/Page'
 import { State } from '@/ui/Status'
+import { CreateNetwork, DeleteNetwork, RenameNetwork } from './Dialogs'
 
 const columns: Column<Network>[] = [
-  { id: 'name', header: 'Network', cell: ({ row }) => row.original.name || row.original.id },
-  { id: 'id', header: 'Id', cell: ({ row }) => <span className="mono">{row.original.id}</span> },
-  { id: 'connectors', header: 'Connectors', cell: ({ row }) => row.original.connectors.total.toLocaleString() },
+  {
+    id: 'name',
+    header: 'Network',
+    sort: 'name',
+    cell: ({ row }) => <span className="wrap">{row.original.name || row.original.id}</span>,
+  },
+  { id: 'id', header: 'Id', sort: 'id', cell: ({ row }) => <Id of={row.original.id} /> },
   {
     id: 'online',
-    header: 'Online',
+    header: 'Connectors online',
     cell: ({ row: { original: n } }) => (
       <State
         tone={n.connectors.online ? 'good' : 'quiet'}
@@ -24,28 +34,84 @@ const columns: Column<Network>[] = [
   },
 ]
 
+const actions: Column<Network> = {
+  id: 'actions',
+  header: '',
+  cell: ({ row }) => <Actions network={row.original} />,
+}
+
 export function Page() {
-  const page = useQuery(networks)
+  const list = useList()
+  const page = useQuery(networkList(list.query))
+  const may = useCan('fleet:write')
+  const [creating, setCreating] = useState(false)
+  const create = may && (
+    <Button leftSection={<IconPlus size={16} />} onClick={() => setCreating(true)}>
+      Create network
+    </Button>
+  )
   return (
     <>
-      <PageHead title="Networks" about="Each network is served by connectors that can replace one another." />
+      <PageHead
+        title="Networks"
+        about="Each network is served by connectors that can replace one another. Move a connector on its own page, under Edit."
+        actions={create}
+      />
       <div className="surface">
-        {page.error ? (
-          <Failure error={page.error} retry={() => page.refetch()} />
-        ) : (
-          <Grid
-            label="Networks"
-            columns={columns}
-            rows={page.data?.networks}
-            rowKey={(n) => n.id}
-            empty={
-              <Empty icon={IconAffiliate} title="No network yet">
-                A network appears with its first connector.
-              </Empty>
-            }
-          />
-        )}
+        <Toolbar>
+          <Search list={list} label="Search networks" />
+        </Toolbar>
+        <ListView
+          list={list}
+          page={page}
+          label="Networks"
+          columns={may ? [...columns, actions] : columns}
+          rows={page.data?.networks}
+          rowKey={(n) => n.id}
+          empty={
+            <Empty
+              icon={IconAffiliate}
+              title={list.filtered ? 'No network matches' : 'No network yet'}
+              action={!list.filtered && create}
+            >
+              {list.filtered
+                ? 'Change the search.'
+                : 'A network appears with its first connector, or when somebody creates it.'}
+            </Empty>
+          }
+        />
       </div>
+      {creating && <CreateNetwork close={() => setCreating(false)} />}
     </>
+  )
+}
+
+function Actions({ network: n }: { network: Network }) {
+  const [asked, setAsked] = useState<'rename' | 'delete' | null>(null)
+  const close = () => setAsked(null)
+  return (
+    <Group gap={4} justify="flex-end" wrap="nowrap">
+      <Button
+        size="compact-xs"
+        variant="subtle"
+        onClick={() => setAsked('rename')}
+        aria-label={`Rename network ${n.id}`}
+      >
+        Rename
+      </Button>
+      {n.created_at && (
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          color="red"
+          onClick={() => setAsked('delete')}
+          aria-label={`Delete network ${n.id}`}
+        >
+          Delete
+        </Button>
+      )}
+      {asked === 'rename' && <RenameNetwork network={n} close={close} />}
+      {asked === 'delete' && <DeleteNetwork network={n} close={close} />}
+    </Group>
   )
 }

@@ -6,7 +6,7 @@ import { Events } from '@/ui/Events'
 import { Failure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
 
-/** What happened last. */
+/** The newest events. */
 export function Activity() {
   const page = useQuery(audit({ page_size: 9 }))
   return (

@@ -2,14 +2,14 @@ import { ActionIcon, Badge, Group, Stack, Text, Tooltip } from '@mantine/core'
 import { IconAlertOctagon, IconAlertTriangle, IconX } from '@tabler/icons-react'
 import { Link } from 'react-router'
 import { useWhyNot } from '@/api/liveness'
-import { useDismiss } from '@/api/queries'
+import { useDismiss } from '@/api/changes'
 import type { AttentionItem, Status } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Section } from '@/ui/Page'
 import { say } from '@/ui/say'
 import { Since } from '@/ui/time'
 
-/** What an operator has to look into; nothing while there is nothing. */
+/** What an operator has to look into; empty if there is nothing. */
 export function Attention({ status }: { status?: Status }) {
   if (!status?.attention.length) return null
   const more = status.attention_total - status.attention.length

@@ -42,7 +42,7 @@ const axis = {
   gridColor: 'var(--line)',
 }
 
-/** How the fleet fared, from the controller's memory: it begins when the controller started. */
+/** The fleet over time, from the controller's memory, which begins when the controller started. */
 export default function Charts() {
   const [window, setWindow] = useState<Window>('1h')
   const { data, error, refetch } = useQuery(series(window))

@@ -13,13 +13,13 @@ export type Node = {
   path: string
   /** It stands for all that have no line of their own. */
   more?: boolean
-  /** What is attached to it; absent where nobody counted. */
+  /** The number of attached members; absent if it is not known. */
   leaves?: { n: number; of: string; offline?: number }
 }
 
 type PictureProps = { status: Status; nodes: Node[]; width: number }
 
-/** Narrower there is no room for a name; a window that changes its size passes through any width. */
+/** Below this width names do not fit. While a window is resized, any width can occur. */
 const narrowest = 240
 
 export function Picture({ status, nodes, width: room }: PictureProps) {

@@ -2,7 +2,8 @@ import { ActionIcon, Checkbox, Menu, Text } from '@mantine/core'
 import { IconDots } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { keys, useChangePerson, useRemovePerson, useResetPerson } from '@/api/queries'
+import { useChangePerson, useRemovePerson, useResetPerson } from '@/api/changes'
+import { keys } from '@/api/queries'
 import type { Person, InvitedPerson } from '@/api/types'
 import { Confirm } from '@/ui/Confirm'
 import { say } from '@/ui/say'
@@ -81,7 +82,8 @@ export function Actions({ person: p, link }: ActionsProps) {
           }
         >
           <Text size="sm">
-            Password, second factor and sessions of {p.name} end now. Whoever has the new link can sign in as {p.name}.
+            The password, second factor and sessions of {p.name} end now. Anybody who has the new link can sign in as{' '}
+            {p.name}.
           </Text>
         </Confirm>
       )}
@@ -131,7 +133,7 @@ type EndProps = {
   confirm: (keys: 'revoke' | 'keep') => void
 }
 
-/** Asks before somebody's access ends, and what becomes of the API keys they made. */
+/** Asks before a person's access ends, and whether to revoke the API keys they created. */
 function End({ person, title, action, pending, error, close, confirm }: EndProps) {
   const [revoke, setRevoke] = useState(true)
   const list = useQuery(keys)

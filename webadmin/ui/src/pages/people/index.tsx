@@ -2,7 +2,8 @@ import { Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { IconPlus, IconUsers } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { allSessions, people, useEndSession } from '@/api/queries'
+import { useEndSession } from '@/api/account'
+import { allSessions, people } from '@/api/queries'
 import type { Person, InvitedPerson } from '@/api/types'
 import { useCan, useSession } from '@/app/session'
 import { Failure } from '@/ui/Failure'
@@ -62,7 +63,7 @@ function People() {
     {
       id: 'actions',
       header: '',
-      // Another owner changes, resets or removes you; the configuration, who is declared there.
+      // Another owner changes your account; the configuration changes declared people.
       cell: ({ row: { original: p } }) => p.id !== me && !p.declared && <Actions person={p} link={setLink} />,
     },
   ]
@@ -70,7 +71,7 @@ function People() {
     <>
       <PageHead
         title="People"
-        about="Who may sign in here, and what they may do."
+        about="The people who may sign in here, and their roles."
         actions={
           <Button leftSection={<IconPlus size={16} />} onClick={() => setAdding(true)}>
             Add person
@@ -126,7 +127,7 @@ function People() {
       {link && (
         <Once title="One-time setup link" value={link.setup_url} label="setup link" close={() => setLink(null)}>
           <Text size="sm">
-            Send it to the person over a channel that you trust: whoever opens it first chooses the password.
+            Send it to the person over a channel that you trust: the first one who opens it chooses the password.
           </Text>
           {link.link_warning && (
             <Text size="sm" c="var(--warn)">

@@ -12,7 +12,7 @@ const kinds: { value: Kind; label: string }[] = [
   { value: 'tunneler', label: 'A tunneler' },
 ]
 
-/** The command with which a host asks to be let in. */
+/** The command with which a host requests enrollment. */
 export function Ask() {
   const [kind, setKind] = useState<Kind>('connector')
   const { data, error, refetch } = useQuery(enrollment)

@@ -1,5 +1,5 @@
 import { Text } from '@mantine/core'
-import { useDeny } from '@/api/queries'
+import { useDeny } from '@/api/changes'
 import type { EnrollRequest } from '@/api/types'
 import { Confirm } from '@/ui/Confirm'
 

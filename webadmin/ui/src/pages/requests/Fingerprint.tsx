@@ -1,6 +1,6 @@
 import { Text } from '@mantine/core'
 
-/** What both screens must show alike. The last group is on the host's own only. */
+/** The code and fingerprint that both screens must show. Only the host shows the last group. */
 export function Fingerprint({ code, start }: { code: string; start: string }) {
   return (
     <div style={{ background: 'var(--sunken)', borderRadius: 8, padding: '12px 14px' }}>

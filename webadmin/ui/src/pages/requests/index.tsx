@@ -87,7 +87,7 @@ export function Page() {
   )
 }
 
-/** What the host says of itself, which nobody has verified. */
+/** What the host reports about itself, not verified. */
 function says(r: EnrollRequest) {
   return [
     r.hostname,
@@ -131,10 +131,8 @@ function Request({ request: r }: { request: EnrollRequest }) {
               </span>,
             ],
             ['Requested', <Ago key="at" at={r.created_at} />],
-            ...(r.live_id ? [['Id in use', 'by an enrolled host, which an approval revokes'] as [string, string]] : []),
-            ...(r.mismatches
-              ? [['Wrong fingerprints', `${r.mismatches}; the third one denies the request`] as [string, string]]
-              : []),
+            r.live_id && ['Id in use', 'by an enrolled host, which an approval revokes'],
+            r.mismatches && ['Wrong fingerprints', `${r.mismatches}; the third one denies the request`],
           ]}
         />
         {may && (

@@ -1,6 +1,6 @@
 import { Button, Text } from '@mantine/core'
 import { useState } from 'react'
-import { useRevokeToken } from '@/api/queries'
+import { useRevokeToken } from '@/api/changes'
 import type { Token } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm } from '@/ui/Confirm'

@@ -54,10 +54,10 @@ export function Page() {
               ['Expires', fullTime(t.expires_at)],
               ['Allowed from', t.source_cidr || 'anywhere'],
               ['Replaces an enrolled host', t.replace ? 'yes' : 'no'],
-              ...(t.delivery ? [['Delivery', deliveries[t.delivery] ?? t.delivery] as [string, string]] : []),
-              ...(t.recipient ? [['Sealed to', t.recipient] as [string, string]] : []),
-              ...(t.redeemed_at ? [['Redeemed', fullTime(t.redeemed_at)] as [string, string]] : []),
-              ...(t.revoked_at ? [['Revoked', fullTime(t.revoked_at)] as [string, string]] : []),
+              t.delivery && ['Delivery', deliveries[t.delivery] ?? t.delivery],
+              t.recipient && ['Sealed to', t.recipient],
+              t.redeemed_at && ['Redeemed', fullTime(t.redeemed_at)],
+              t.revoked_at && ['Revoked', fullTime(t.revoked_at)],
             ]}
           />
         </Section>

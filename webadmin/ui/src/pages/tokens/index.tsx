@@ -6,9 +6,10 @@ import { tokens } from '@/api/queries'
 import type { Token } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Actor } from '@/ui/Actor'
-import { type Column, Grid } from '@/ui/Grid'
+import type { Column } from '@/ui/Grid'
 import { Id } from '@/ui/Id'
-import { Filter, ListFailure, Pager, Search, Toolbar, useList } from '@/ui/list'
+import { Filter, Search, Toolbar, useList } from '@/ui/list'
+import { ListView } from '@/ui/ListView'
 import { Empty, PageHead } from '@/ui/Page'
 import { Ago, Countdown } from '@/ui/time'
 import { RevokeToken } from './RevokeToken'
@@ -83,32 +84,22 @@ export function Page() {
           <Search list={list} label="Search tokens" />
           <Filter list={list} label="State of tokens" options={states} />
         </Toolbar>
-        {page.error ? (
-          <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
-        ) : (
-          <Grid
-            label="Enrollment tokens"
-            columns={columns}
-            rows={page.data?.tokens}
-            rowKey={(t) => t.token_id}
-            sort={list.sort}
-            onSort={(s) => list.set('sort', s)}
-            empty={
-              <Empty icon={IconTicket} title={list.filtered ? 'No token matches' : 'No token yet'}>
-                {list.filtered
-                  ? 'Change the search or remove the filters.'
-                  : mayCreate
-                    ? 'Create one to enroll a host, or run enroll --request on the host and approve it under Approvals.'
-                    : 'An operator creates one to enroll a host.'}
-              </Empty>
-            }
-          />
-        )}
-        <Pager
+        <ListView
           list={list}
-          shown={page.data?.tokens.length ?? 0}
-          total={page.data?.total}
-          next={page.data?.next_page_token}
+          page={page}
+          label="Enrollment tokens"
+          columns={columns}
+          rows={page.data?.tokens}
+          rowKey={(t) => t.token_id}
+          empty={
+            <Empty icon={IconTicket} title={list.filtered ? 'No token matches' : 'No token yet'}>
+              {list.filtered
+                ? 'Change the search or remove the filters.'
+                : mayCreate
+                  ? 'Create one to enroll a host, or run enroll --request on the host and approve it under Approvals.'
+                  : 'An operator creates one to enroll a host.'}
+            </Empty>
+          }
         />
       </div>
     </>

@@ -1,0 +1,17 @@
+// A person of an identity provider confirms in another tab, which tells the others.
+
+const channel = () => new BroadcastChannel('confirmed')
+
+/** Tells the other tabs of this browser that the person has confirmed. */
+export function tellConfirmed() {
+  const c = channel()
+  c.postMessage(true)
+  c.close()
+}
+
+/** Calls back when the person has confirmed in another tab; the result stops that. */
+export function onConfirmed(then: () => void): () => void {
+  const c = channel()
+  c.onmessage = then
+  return () => c.close()
+}
