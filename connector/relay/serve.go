@@ -25,7 +25,7 @@ import (
 var limits = rpcauth.Limits{MaxMessage: wire.MaxFromTunneler, MaxStreams: 8, Idle: time.Minute}
 
 // caps of a listener that the program gave none.
-var caps = sourcelimit.Caps{Most: 16384, Anonymous: 1024, AnonymousFrom: 512}
+var caps = sourcelimit.Caps{Most: wire.MaxSessions, Anonymous: 1024, AnonymousFrom: 512}
 
 // Run serves until ctx ends. It returns nil then, or why the listener failed.
 func (r *Relay) Run(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 // Session is an open session of a tunneler at a connector, as that connector
@@ -144,6 +145,9 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 			r.links.Wake()
 		}
 		return
+	}
+	if len(r.at[connectorID]) >= wire.MaxSessions && (s == nil || s.open[connectorID] == nil) {
+		return // a connector takes no more, and one that lies does not fill the memory
 	}
 	if s == nil {
 		s = &sessions{open: map[string]*reported{}, up: r.streaming}

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
 // TestTunnelerAtTwoConnectorsDoesNotFlap takes 200 samples, one after each report.
@@ -101,6 +102,30 @@ func TestSessionsEndWithTheirProcess(t *testing.T) {
 	require.Equal(t, presence.Online, p.Status)
 	require.Equal(t, "c-02", at)
 	require.Len(t, open, 1)
+}
+
+// TestAConnectorHasNoMoreSessionsThanItTakesConnections: one that says it has everybody
+// does not fill the memory of the controller.
+func TestAConnectorHasNoMoreSessionsThanItTakesConnections(t *testing.T) {
+	t.Parallel()
+	r := presence.NewRoster(time.Now)
+	r.ConnectorUp(presence.Arrival{ID: "liar"}, "", presence.SVID{})
+	r.ConnectorUp(presence.Arrival{ID: "other"}, "", presence.SVID{})
+	say := func(connector string, i int, detached bool) {
+		r.TunnelerReport(connector, presence.Report{TunnelerID: fmt.Sprintf("t-%d", i), Detached: detached})
+	}
+	for i := range wire.MaxSessions + 10 {
+		say("liar", i, false)
+	}
+	require.Equal(t, wire.MaxSessions, r.Headcount().Sessions)
+	say("liar", 0, false)
+	say("other", wire.MaxSessions, false)
+	require.Equal(t, wire.MaxSessions+1, r.Headcount().Sessions, "another connector has room")
+	say("liar", 0, true)
+	say("liar", wire.MaxSessions+1, false)
+	p, at, _ := r.Tunneler(fmt.Sprintf("t-%d", wire.MaxSessions+1), time.Time{})
+	require.Equal(t, presence.Online, p.Status)
+	require.Equal(t, "liar", at, "in the place of one that ended")
 }
 
 func TestTunnelerOfARevokedConnectorAloneIsOffline(t *testing.T) {

@@ -11,10 +11,10 @@ const (
 	MaxFromTunneler = 32 << 10
 	// MaxToTunneler is for acknowledgements and re-proofs of a connector.
 	MaxToTunneler = 32 << 10
-	// MaxFromMember is for the controller's listener. A connector of an earlier release
-	// took 1 MiB from a tunneler and relayed it unchecked: that fits, with the rest of a
-	// report around it.
-	MaxFromMember = 2 << 20
+	// MaxFromMember is for the controller's listener. The largest message there is a full
+	// report of refused sessions. A member may begin some hundred calls whose messages
+	// never end, and each of them holds that much.
+	MaxFromMember = 192 << 10
 	// MaxUpdate is how large a controller makes one message of a policy, a directory or
 	// denials. None grows with the fleet.
 	MaxUpdate = 64 << 10
@@ -42,6 +42,9 @@ const (
 	MaxRefusals = 64
 	// MaxReason is for texts that people read.
 	MaxReason = 256
+	// MaxSessions is how many connections a connector takes, and how many sessions the
+	// controller believes it has.
+	MaxSessions = 1 << 14
 )
 
 // MaxSVIDTTL is the longest life of an X509-SVID that a controller may be configured
