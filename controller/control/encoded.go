@@ -71,7 +71,7 @@ type once[K comparable] struct {
 // get returns what build makes for this key. Those who come meanwhile wait for it.
 func (o *once[K]) get(of *policy.Snapshot, key K, build func() ([]proto.Message, error)) ([]encoded, error) {
 	o.mu.Lock()
-	if o.of == nil || of.Revision > o.of.Revision || of.Revision == o.of.Revision && of.IssuedAt.After(o.of.IssuedAt) {
+	if o.of == nil || of.Newer(o.of) {
 		o.of, o.made = of, map[K]func() ([]encoded, error){}
 	}
 	made, ok := o.made[key]

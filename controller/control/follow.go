@@ -47,8 +47,9 @@ func (f *following[T, E]) begin(p *zerotrustv1.Position) {
 // update sends what leads to a snapshot, if it is news to this stream.
 func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 	to := f.updates.at(s)
+	age := s.IssuedAt.Sub(f.issuedAt) // below zero if the clock was set back
 	due := f.each && s.Revision != f.at.At || to.Digest != f.at.Digest || to.Timeline != f.at.Timeline ||
-		s.IssuedAt.Sub(f.issuedAt) >= confirmAfter || !slices.Equal(addresses, f.addresses)
+		age >= confirmAfter || age < 0 || !slices.Equal(addresses, f.addresses)
 	if f.sent && !f.all && !f.again && !due {
 		return nil
 	}

@@ -445,3 +445,32 @@ func TestAPeerThatLostItsLastChangeHearsWhereItShouldBe(t *testing.T) {
 	require.False(t, f.hears(8, true), "our word that it has not read yet may end the refusal")
 	require.True(t, f.hears(8, true))
 }
+
+// TestAClockThatWasSetBackSilencesNobody: what is issued then is older by the clock, is sent
+// all the same, and is encoded once for all.
+func TestAClockThatWasSetBackSilencesNobody(t *testing.T) {
+	t.Parallel()
+	l := newLink()
+	l.rows.put("t-01", l.clock)
+	require.NoError(t, l.publisher.Refresh(context.Background()))
+	sent := &counting{}
+	f := following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: l.updates, stream: sent, td: domain, all: true}
+	first := l.publisher.Current()
+	require.NoError(t, f.update(first, nil))
+	f.again = true
+	require.NoError(t, f.update(first, nil))
+	require.Same(t, first, l.updates.changes.of)
+	before := sent.bytes
+
+	l.clock = l.clock.Add(-48 * time.Hour)
+	require.NoError(t, l.publisher.Refresh(context.Background()))
+	now := l.publisher.Current()
+	require.Equal(t, first.Revision, now.Revision)
+	require.True(t, now.IssuedAt.Before(first.IssuedAt), "it is published anew")
+	require.NoError(t, f.update(now, nil))
+	told := sent.bytes
+	require.Greater(t, told, before, "the stream hears where it should be")
+	require.NoError(t, f.update(now, nil))
+	require.Equal(t, told, sent.bytes, "once")
+	require.Same(t, now, l.updates.changes.of, "what is encoded for one stream is there for the next")
+}

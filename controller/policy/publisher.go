@@ -83,7 +83,10 @@ func (p *Publisher) Refresh(ctx context.Context) error { return p.follower.Catch
 // settled publishes what the reader has, if it is news.
 func (p *Publisher) settled() {
 	now, last := p.now().UTC(), p.news.Get()
-	if p.reader.revision > last.Revision || now.Sub(last.IssuedAt) >= reissueAfter {
+	// A clock that was set back leaves an issue time in the future, which nothing would
+	// follow until then.
+	age := now.Sub(last.IssuedAt)
+	if p.reader.revision > last.Revision || age >= reissueAfter || age < 0 {
 		p.news.Set(p.reader.snapshot(now, last))
 	}
 }

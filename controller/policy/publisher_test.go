@@ -266,6 +266,11 @@ func TestRefreshPublishesOnlyNews(t *testing.T) {
 	require.True(t, told(), "unchanged, but connectors judge a policy by its age")
 	require.Equal(t, first.Revision, p.Current().Revision)
 	require.Greater(t, p.Current().IssuedAt, first.IssuedAt)
+	c.Advance(-24 * time.Hour)
+	require.NoError(t, p.Refresh(t.Context()))
+	require.True(t, told(), "the clock was set back: it would be young for a day")
+	require.NoError(t, p.Refresh(t.Context()))
+	require.False(t, told(), "and is, from now on")
 
 	s.change(func() { s.tunnelers = []fleet.Tunneler{{Member: member(identity.KindTunneler, "t-01", c.Now())}} })
 	s.fail = errors.New("disk full")

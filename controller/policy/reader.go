@@ -195,7 +195,7 @@ func (r *reader) recall(now time.Time) []Revocation {
 func (r *reader) snapshot(now time.Time, last *Snapshot) *Snapshot {
 	first := last.Revision == 0
 	return &Snapshot{
-		Revision: r.revision, IssuedAt: now, Denials: r.denials, Revoked: r.recall(now), td: r.td,
+		Revision: r.revision, IssuedAt: now, Denials: r.denials, Revoked: r.recall(now), td: r.td, published: last.published + 1,
 		Connectors: r.connectors.snapshot(r.revision, first), Tunnelers: r.tunnelers.snapshot(r.revision, first),
 	}
 }

@@ -24,7 +24,8 @@ type Snapshot struct {
 	// revision, since this program started.
 	Revoked []Revocation
 
-	td spiffeid.TrustDomain
+	td        spiffeid.TrustDomain
+	published uint64 // numbers the snapshots of this program
 }
 
 // Revocation is one that was revoked at a time and that this revision names no more.
@@ -32,6 +33,9 @@ type Revocation struct {
 	Revision uint64
 	At       time.Time
 }
+
+// Newer says whether s was published after o, whatever the clock said.
+func (s *Snapshot) Newer(o *Snapshot) bool { return s.published > o.published }
 
 // Changed lists who was added, changed or taken away since an older snapshot. ok is false
 // when that is not known, or may be almost everybody.
