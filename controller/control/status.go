@@ -41,6 +41,8 @@ func toStatus(ctx context.Context, err error, log *zap.Logger) error {
 		return errRecall
 	case errors.Is(err, fleet.ErrRevoked):
 		return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
+	case errors.Is(err, fleet.ErrMovesTooOften):
+		return status.Error(codes.ResourceExhausted, fleet.ErrMovesTooOften.Error())
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return status.FromContextError(err).Err()
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // Store is where the fleet is kept.
@@ -120,6 +121,7 @@ type Fleet struct {
 	cfg    Config
 	clones *clones
 	index  *index
+	moves  *sourcelimit.Keyed[string] // of connectors, by id
 }
 
 // New returns a Fleet.
@@ -127,11 +129,21 @@ func New(cfg Config) *Fleet {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: newIndex(cfg.Store, cfg.Roster, cfg.Now, cfg.Log)}
+	return &Fleet{cfg: cfg, clones: newClones(cfg.Now), index: newIndex(cfg.Store, cfg.Roster, cfg.Now, cfg.Log), moves: sourcelimit.NewIdentities(moveEvery, maxMoves, cfg.Now)}
 }
 
-// ErrRevoked refuses a member that is not, or no longer, enrolled.
-var ErrRevoked = errors.New("not enrolled or revoked")
+// How often the addresses of one connector may change: some times at once, then one in
+// so long. All connectors and tunnelers hear of each change, so one connector that says
+// others in each hello would keep the controller busy with nothing else.
+const moveEvery, maxMoves = 30 * time.Second, 10
+
+// Why a member is not admitted.
+var (
+	// ErrRevoked refuses a member that is not, or no longer, enrolled.
+	ErrRevoked = errors.New("not enrolled or revoked")
+	// ErrMovesTooOften refuses a connector for a while; what it said is not kept.
+	ErrMovesTooOften = errors.New("the listen addresses of this connector change too often, wait before the next change")
+)
 
 // svidBackdate is how far before its issue SPIRE sets an SVID's notBefore.
 const svidBackdate = 10 * time.Second
@@ -153,6 +165,9 @@ func (f *Fleet) AdmitConnector(ctx context.Context, h Hello, svid identity.Issue
 		}
 		if moved, err = tx.SaveHello(ctx, h); err != nil || !moved {
 			return err
+		}
+		if !f.moves.AllowKey(h.ID) {
+			return ErrMovesTooOften
 		}
 		return tx.BumpPolicy(ctx)
 	})

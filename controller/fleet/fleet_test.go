@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,35 @@ func TestHelloMovesAConnector(t *testing.T) {
 	mine := []string{"z:1", "a:1"}
 	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", Addresses: mine}, w.issue(t, connector("c-01"), w.clock.Now())))
 	require.Equal(t, []string{"z:1", "a:1"}, mine, "the caller's slice is left alone")
+}
+
+// TestAConnectorThatMovesAgainAndAgainIsRefused: all members hear of each move.
+func TestAConnectorThatMovesAgainAndAgainIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enroll(t, connector("c-01"))
+	w.enroll(t, connector("c-02"))
+	move := func(id, to string) error {
+		return w.AdmitConnector(t.Context(), fleet.Hello{ID: id, Addresses: []string{to}}, w.issue(t, connector(id), w.clock.Now()))
+	}
+	const burst = 10
+	for i := range burst {
+		require.NoError(t, move("c-01", fmt.Sprintf("a:%d", 1+i)))
+	}
+	before, err := w.store.PolicyRevision(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, move("c-01", "b:1"), fleet.ErrMovesTooOften)
+	require.NoError(t, move("c-01", "a:10"), "at the address that is known it is welcome")
+	after, err := w.store.PolicyRevision(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before, after, "nobody hears of it")
+	c, err := w.Connector(t.Context(), "c-01")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:10"}, c.Addresses)
+
+	require.NoError(t, move("c-02", "b:1"), "another one is not held up")
+	w.clock.Advance(30 * time.Second)
+	require.NoError(t, move("c-01", "b:1"))
 }
 
 func TestListsHavePresence(t *testing.T) {
