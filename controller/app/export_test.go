@@ -21,6 +21,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
@@ -37,6 +38,15 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 )
+
+// Attending is what the control plane tells of connectors, at a policy.
+func Attending(r *presence.Roster, p *policy.Propagation, now *policy.Snapshot) control.Attendance {
+	return attending{r, p, published{now}, func() {}}
+}
+
+type published struct{ now *policy.Snapshot }
+
+func (p published) Current() *policy.Snapshot { return p.now }
 
 // Announce is announce.
 var Announce = announce

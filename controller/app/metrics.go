@@ -89,6 +89,7 @@ type attending struct {
 	*presence.Roster
 
 	propagation *policy.Propagation
+	policy      interface{ Current() *policy.Snapshot }
 	opened      func()
 }
 
@@ -103,7 +104,9 @@ func (a attending) ConnectorUp(who presence.Arrival, remoteAddr string, svid pre
 // ConnectorBeat hides that of presence.Roster.
 func (a attending) ConnectorBeat(id string, stream uint64, svid presence.SVID, revision uint64) {
 	a.Roster.ConnectorBeat(id, stream, svid, revision)
-	a.propagation.Applied(id, stream, revision)
+	if revision <= a.policy.Current().Revision { // what was never published was not applied
+		a.propagation.Applied(id, stream, revision)
+	}
 }
 
 // ConnectorDown hides that of presence.Roster.

@@ -158,7 +158,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	}
 	propagation := measureRevocations(c.metrics)
 	c.background = append(c.background, func(ctx context.Context) error { return propagation.Run(ctx, c.policy) })
-	log, roster := c.log.Named("control"), attending{c.roster, propagation, streamsOpened(c.metrics)}
+	log, roster := c.log.Named("control"), attending{c.roster, propagation, c.policy, streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
 		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Note, Policy: c.policy, Recall: c.recall, Endpoints: c.reachedAt.endpoints,
