@@ -82,6 +82,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	})
 	err := g.Wait()
 	sessions.pumps.Wait()
+	proofs.Wait()
 	return err
 }
 

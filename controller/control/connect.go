@@ -89,16 +89,18 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Timeline func() uint64
 	// Recovery says how hosts can know that; nil: they cannot.
 	Recovery Recovery
+	Patience Patience
 	// Failing is why the listener is of no use now, for gRPC health; see grpchealth.Config.
 	Failing func(context.Context) error
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
-	streams streams
-	refused refused
-	denied  denied
-	shared  sync.Once
+	streams   streams
+	receiving sync.WaitGroup // goroutines of receive
+	refused   refused
+	denied    denied
+	shared    sync.Once
 	updates updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
 	denials denials
 }
@@ -135,7 +137,9 @@ func callerOf(ctx context.Context) (caller, error) {
 // functions of its own: it stands in the stack of each stream for as long as that lives.
 func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) error {
 	woken := newWakeups()
-	in := receive(stream.Context(), stream, woken)
+	woken.cuts(mtls.ConnOf(stream.Context()), s.Patience)
+	defer woken.over()
+	in := s.receive(stream.Context(), stream, woken)
 	t, err := s.admit(stream, in, woken)
 	if err != nil {
 		return err
@@ -188,6 +192,7 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 	t.log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
 	t.resyncs = rate.NewLimiter(rate.Every(resyncEvery), maxResyncs)
+	t.messages = s.Patience.limiter()
 	t.witness = newWitnessing(s.Audit, hello.Witnessed)
 	if closed(s.Recall) {
 		t.recall = s.Recall.Open()
@@ -202,16 +207,19 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 }
 
 // receive reads the stream into a channel, and its end into woken. Its goroutine ends
-// with ctx, which gRPC ends when the handler returns.
-func receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, woken *wakeups) <-chan *zerotrustv1.ConnectRequest {
+// with ctx, which gRPC ends when the handler returns: so the handler cannot wait for it,
+// and Server.Run does.
+func (s *ControlPlane) receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, woken *wakeups) <-chan *zerotrustv1.ConnectRequest {
 	out := make(chan *zerotrustv1.ConnectRequest)
-	go next(ctx, stream, out, woken)
+	s.receiving.Add(1)
+	go s.next(ctx, stream, out, woken)
 	return out
 }
 
 // next reads one message, and leaves the one after it to another goroutine: to decode
 // takes twice the stack that waiting takes, and thousands wait.
-func next(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, out chan<- *zerotrustv1.ConnectRequest, woken *wakeups) {
+func (s *ControlPlane) next(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, out chan<- *zerotrustv1.ConnectRequest, woken *wakeups) {
+	defer s.receiving.Done()
 	req, err := stream.Recv()
 	if err != nil {
 		woken.end(err)
@@ -219,7 +227,8 @@ func next(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectSer
 	}
 	select {
 	case out <- req:
-		go next(ctx, stream, out, woken)
+		s.receiving.Add(1)
+		go s.next(ctx, stream, out, woken)
 	case <-ctx.Done():
 		woken.end(status.FromContextError(ctx.Err()).Err())
 	}
@@ -247,6 +256,7 @@ type conversation struct {
 
 	complaints *rate.Limiter // about what is relayed
 	resyncs    *rate.Limiter
+	messages   *rate.Limiter
 }
 
 func (t *conversation) run(ctx context.Context, in <-chan *zerotrustv1.ConnectRequest) error {
@@ -270,13 +280,21 @@ func (t *conversation) run(ctx context.Context, in <-chan *zerotrustv1.ConnectRe
 	quiet := time.AfterFunc(silence, func() { t.woken.end(errSilent) })
 	defer quiet.Stop()
 	defer t.witness.rest()
+	var held <-chan time.Time // set while messages wait
 	for {
+		next := in
+		if held != nil {
+			next = nil
+		}
 		select { // few: see wakeups. What is nil costs nothing
-		case m := <-in:
+		case m := <-next:
 			quiet.Reset(silence)
 			if err := t.handle(ctx, m); err != nil {
 				return err
 			}
+			held = t.pause()
+		case <-held:
+			held = nil
 		case <-t.woken.hint:
 			if err := t.wake(); err != nil {
 				return err
@@ -298,6 +316,15 @@ func (t *conversation) run(ctx context.Context, in <-chan *zerotrustv1.ConnectRe
 			}
 		}
 	}
+}
+
+// pause is set when the next message has to wait: a connector that says more than it can
+// have to say does not take the processor from the others.
+func (t *conversation) pause() <-chan time.Time {
+	if d := t.messages.Reserve().Delay(); d > 0 {
+		return time.After(d)
+	}
+	return nil
 }
 
 // wake looks what there is to say, or ends the stream.
@@ -388,8 +415,8 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 func (t *conversation) refuses(reason string) {
 	switch news := t.s.Roster.ConnectorRefuses(t.c.ID, t.number, reason); {
 	case news && reason != "":
-		t.log.Warn("connector refuses the policy of this controller", zap.String("reason", reason))
-	case news:
+		t.complain("connector refuses the policy of this controller", zap.String("reason", reason))
+	case news && t.complaints.Allow():
 		t.log.Info("connector takes the policy of this controller again")
 	}
 }
@@ -425,7 +452,8 @@ func (t *conversation) report(r *zerotrustv1.TunnelerReport) {
 }
 
 // complain logs what a connector reports and should not, up to a rate: it may have
-// thousands of tunnelers, and each of them says something every few seconds.
+// thousands of tunnelers, and each of them says something every few seconds. So may the
+// connector itself, if it is hostile.
 func (t *conversation) complain(what string, fields ...zap.Field) {
 	if t.complaints.Allow() {
 		t.log.Warn(what, fields...)

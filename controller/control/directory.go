@@ -42,6 +42,7 @@ type Directory struct {
 	Timeline func() uint64
 	// Recovery says how hosts can know that; nil: they cannot.
 	Recovery Recovery
+	Patience Patience
 
 	streams streams
 	refused refused
@@ -66,6 +67,7 @@ func (d *Directory) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	if err != nil {
 		return err
 	}
+	defer w.woken.over()
 	defer w.leave()
 	return w.run(stream.Context())
 }
@@ -101,6 +103,7 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	if err := admitting(ctx, d.Recall, d.Stopping); err != nil {
 		return nil, err
 	}
+	w.woken.cuts(c.conn, d.Patience)
 	// Subscribed before admitted: a revocation in between is not missed.
 	w.woken.hear(d.Policy, d.Moved, d.Recovery)
 	w.again = d.Fleet.HearAgain(c.Workload)

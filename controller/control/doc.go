@@ -12,8 +12,9 @@
 // Directory, split (ALPN) and web.
 //
 // Handlers run on gRPC's goroutines. A control stream has one goroutine that only
-// receives; it ends with the stream's context, when its handler returns. Run has one
-// beside the listener that sweeps the connections, or serves HTTP, and joins it.
+// receives; it ends with the stream's context, when its handler returns, and Run waits
+// for it. Run has one beside the listener that sweeps the connections, or serves HTTP,
+// and joins it.
 //
 // Invariants: the caller is who its SVID says; a message that claims another id
 // ends the stream. A newer stream of a member replaces the older one, whose late

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -109,6 +110,8 @@ type Enrollment struct {
 	listener func(*tls.ClientHelloInfo) (*tls.Certificate, error) // set by NewEnrollmentServer
 	awaiting *sourcelimit.Turnstile                               // so too
 	unsaid   logging.Condition                                    // no host is told how it stands
+
+	receiving sync.WaitGroup // goroutines that read a stream
 }
 
 // standingTimeout leaves time for an answer before the host gives up, which is after 5 s.

@@ -139,11 +139,12 @@ func (e *Enrollment) challenge(ctx context.Context, stream zerotrustv1.Enrollmen
 		err    error
 	}
 	got := make(chan received, 1)
-	// Recv ends with the stream, at the latest when the handler returns.
-	go func() {
+	// Recv ends with the stream, at the latest when the handler returns. Server.Run waits
+	// for it.
+	e.receiving.Go(func() {
 		answer, err := stream.Recv()
 		got <- received{answer, err}
-	}()
+	})
 	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
 	select {

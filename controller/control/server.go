@@ -45,6 +45,7 @@ type Server struct {
 	log    *zap.Logger
 	beside func(context.Context) // runs beside the listener
 	stop   func()                // ends the streams
+	join   func()                // waits for what reads them
 	proofs *reproof.Server       // nil at the enrollment listener
 }
 
@@ -60,7 +61,7 @@ func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *za
 				Services: []string{zerotrustv1.EnrollmentService_ServiceDesc.ServiceName}, Failing: e.Failing, Stopping: e.Stopping,
 			}))
 		})
-	s.beside = downloads.run
+	s.beside, s.join = downloads.run, e.receiving.Wait
 	return s
 }
 
@@ -91,6 +92,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 		})
 	s.beside, s.proofs = sweeping.run, proofs
 	s.stop = func() { c.streams.end(); d.streams.end() }
+	s.join = func() { c.receiving.Wait(); proofs.Wait() }
 	return s
 }
 
@@ -146,7 +148,8 @@ func (s *Server) Run(ctx context.Context) error {
 		s.grpc.Stop()
 	})
 	defer stop.Stop()
-	s.grpc.GracefulStop()
+	s.grpc.GracefulStop() // handlers have returned, so nothing reads any more that they began
+	s.join()
 	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}

@@ -3,6 +3,7 @@ package reproof
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -65,10 +66,12 @@ func (c *Client) Around(ctx context.Context, conn *grpc.ClientConn, use func(con
 		}
 	})
 	over := make(chan error, 1)
-	go func() { over <- c.keep(own, link, clientFrames{stream}) }() // joined by over
+	var receiving sync.WaitGroup
+	go func() { over <- c.keep(own, link, clientFrames{stream}, &receiving) }() // joined by over
 	err = use(ctx)
 	stop()
 	cut := <-over
+	receiving.Wait()
 	if reason := link.Reason(); reason != nil && !errors.Is(reason, mtls.ErrClosed) {
 		return reason
 	}
@@ -90,8 +93,8 @@ func open(ctx, own context.Context, stop context.CancelFunc, conn *grpc.ClientCo
 
 // keep runs the exchange. It returns nil when own ended it, or else why it has the
 // connection closed.
-func (c *Client) keep(own context.Context, link *mtls.Conn, stream frames) error {
-	err := c.exchange(link, newGuard(link, c.own), stream).run(own)
+func (c *Client) keep(own context.Context, link *mtls.Conn, stream frames, receiving *sync.WaitGroup) error {
+	err := c.exchange(link, newGuard(link, c.own), stream, receiving).run(own)
 	if errors.Is(err, errEnded) {
 		select {
 		case <-time.After(parting):

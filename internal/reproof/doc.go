@@ -13,8 +13,9 @@
 // was refused, for the controller's audit log).
 //
 // Sign and Verify are pure functions; a Verifier has one user. Server and Client
-// are safe for concurrent use. A Prove stream has one goroutine that receives,
-// it ends with the stream; Client.Around joins its own. Deadlines are timers, which
+// are safe for concurrent use. A Prove stream has one goroutine that receives and
+// ends with the stream: Client.Around joins its own, Server.Wait those of a server that
+// has stopped. Deadlines are timers, which
 // end with their connection.
 //
 // Invariants: a proof counts for one challenge of one connection, in one

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -95,15 +96,17 @@ type exchange struct {
 	limit    *rate.Limiter
 	retry    <-chan time.Time // set while a proof is kept
 	stopping <-chan struct{}  // of a server
+
+	receiving *sync.WaitGroup // goroutines of receive; whoever ends the stream waits for it
 }
 
-func (p *party) exchange(conn *mtls.Conn, g *guard, s frames) *exchange {
+func (p *party) exchange(conn *mtls.Conn, g *guard, s frames, receiving *sync.WaitGroup) *exchange {
 	mine, theirs := RoleServer, RoleClient
 	if conn.Dialed() {
 		mine, theirs = theirs, mine
 	}
 	return &exchange{
-		party: p, conn: conn, guard: g, stream: s, last: conn.Shown(), limit: rate.NewLimiter(frameRate, frameBurst),
+		party: p, conn: conn, guard: g, stream: s, receiving: receiving, last: conn.Shown(), limit: rate.NewLimiter(frameRate, frameBurst),
 		outgoing: Binding{Role: mine, Prover: conn.Self(), Verifier: conn.Peer(), Exporter: conn.Exporter()},
 		verifier: NewVerifier(Binding{Role: theirs, Prover: conn.Peer(), Verifier: conn.Self(), Exporter: conn.Exporter()}, p.own),
 	}
@@ -111,7 +114,7 @@ func (p *party) exchange(conn *mtls.Conn, g *guard, s frames) *exchange {
 
 // run takes part until the stream or ctx ends or the connection is cut.
 func (e *exchange) run(ctx context.Context) error {
-	in := receive(ctx, e.stream)
+	in := receive(ctx, e.stream, e.receiving)
 	swapped, unsubscribe := e.own.Subscribe()
 	defer unsubscribe()
 	if err := e.challenge(); err != nil {
@@ -146,17 +149,20 @@ type received struct {
 	err   error
 }
 
-// receive reads the stream into a channel until it ends or ctx does.
-func receive(ctx context.Context, s frames) <-chan received {
+// receive reads the stream into a channel until it ends or ctx does. On a server that is
+// when the handler has returned, which therefore cannot wait for it: see Server.Wait.
+func receive(ctx context.Context, s frames, receiving *sync.WaitGroup) <-chan received {
 	out := make(chan received)
-	go next(ctx, s, out)
+	receiving.Add(1)
+	go next(ctx, s, out, receiving)
 	return out
 }
 
 // next reads one frame, and leaves the one after it to another goroutine. To decode takes
 // twice the stack that waiting takes, and a goroutine that waits for the next rotation,
 // on each of thousands of connections, would keep it.
-func next(ctx context.Context, s frames, out chan<- received) {
+func next(ctx context.Context, s frames, out chan<- received, receiving *sync.WaitGroup) {
+	defer receiving.Done()
 	f, err := s.Recv()
 	select {
 	case out <- received{f, err}:
@@ -164,7 +170,8 @@ func next(ctx context.Context, s frames, out chan<- received) {
 		return
 	}
 	if err == nil {
-		go next(ctx, s, out)
+		receiving.Add(1)
+		go next(ctx, s, out, receiving)
 	}
 }
 

@@ -36,8 +36,9 @@ type Server struct {
 
 	party
 
-	conns    *mtls.Conns
-	stopping <-chan struct{}
+	conns     *mtls.Conns
+	stopping  <-chan struct{}
+	receiving sync.WaitGroup // of all Prove streams
 
 	mu     sync.Mutex
 	guards map[*mtls.Conn]*guard
@@ -84,6 +85,10 @@ func (s *Server) Conns() *mtls.Conns { return s.conns }
 // Status may be called at any time.
 func (s *Server) Status() Status { return s.status() }
 
+// Wait returns when nothing reads a stream any more. Call it when the gRPC server has
+// stopped and its handlers have returned.
+func (s *Server) Wait() { s.receiving.Wait() }
+
 // guard is an mtls.Opened.
 func (s *Server) guard(c *mtls.Conn) error {
 	g := newGuard(c, s.own)
@@ -126,7 +131,7 @@ func (s *Server) Prove(stream zerotrustv1.ReproofService_ProveServer) error {
 		return status.Error(codes.AlreadyExists, "this connection has a re-proof stream")
 	}
 	defer g.leave()
-	e := s.exchange(conn, g, serverFrames{stream})
+	e := s.exchange(conn, g, serverFrames{stream}, &s.receiving)
 	e.stopping = s.stopping
 	return ended(e.run(ctx))
 }
