@@ -25,6 +25,7 @@ var (
 // size of a measurement.
 type size struct {
 	members, streams int
+	few              int           // streams that the smallest fleet has, and each other one at first
 	changes, reads   int           // how often each is measured
 	looks            int           // at the controller while nothing changes
 	idle             time.Duration // each of looks
@@ -38,7 +39,7 @@ func fullSize(members, streams int) size {
 var (
 	bench = []size{fullSize(1_000, 1_000), fullSize(10_000, 10_000), fullSize(50_000, 10_000)}
 	// short has a policy that takes several messages.
-	short = []size{{1_040, 40, 2, 5, 1, time.Second, 0}}
+	short = []size{{members: 1_040, streams: 40, changes: 2, reads: 5, looks: 1, idle: time.Second}}
 )
 
 // costs of a fleet.
@@ -49,6 +50,7 @@ type costs struct {
 	page, hosts   []time.Duration // first pages of the admin API
 	one           []time.Duration // one by its id
 	heartbeat     []time.Duration // CPU
+	same          []time.Duration // CPU of a change, each stream, with few streams
 	change, bare  []time.Duration // CPU of a change, each stream; and of bare gRPC
 	acked, bareAs []time.Duration // the same with an acknowledgement of each stream
 	everywhere    []time.Duration // a revocation, from the call until all streams have it
@@ -71,6 +73,7 @@ func TestTheCoreCostsTheSameWhateverTheFleet(t *testing.T) {
 	}
 	for i := range sizes {
 		sizes[i].streams = min(sizes[i].streams, *most)
+		sizes[i].few = sizes[0].streams
 	}
 	looks, flushes := benchmarks(t, sizes)
 	f := newFleet(t)
@@ -106,6 +109,9 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 	quiet := median(f.resting(t))
 	c.alone = f.memory(t)
 
+	if n.few < n.streams {
+		c.same = f.withFew(t, crew, median(c.ownCPU))
+	}
 	crew.open(t, f.Run.Control, false, n.streams)
 	f.settle(t, n.streams)
 	shares := f.resting(t)
@@ -113,11 +119,14 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 		c.heartbeat = append(c.heartbeat, time.Duration((share-quiet)*float64(beat)/float64(n.streams)))
 	}
 	before, _, _ := crew.received(t)
-	c.change = f.changed(t, crew, f.changes, median(shares), median(c.ownCPU))
+	c.change = f.changed(t, crew, changing{f.changes, f.streams, median(shares), median(c.ownCPU)})
+	if n.few == n.streams {
+		c.same = c.change
+	}
 	after, largest, _ := crew.received(t)
 	c.largest, c.memory, c.bytes = largest, f.memory(t), float64(after-before)/float64(n.changes*n.streams)
 	crew.acknowledge(t, true)
-	c.acked = f.changed(t, crew, f.changes/2, median(shares), median(c.ownCPU))
+	c.acked = f.changed(t, crew, changing{f.changes / 2, f.streams, median(shares), median(c.ownCPU)})
 	for range n.changes {
 		_, took := f.cost(t, func(t *testing.T) { crew.everywhere(t, f.revoke) })
 		c.everywhere = append(c.everywhere, took)
@@ -129,16 +138,33 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 	return c
 }
 
-// changed has tunnelers enrolled under the streams, and returns the CPU of each that is
-// the streams', a stream. rest is the share of a core that the controller takes anyway.
-func (f *fleet) changed(t *testing.T, crew crew, n int, rest float64, own time.Duration) (each []time.Duration) {
+// withFew measures a change with as many streams as the smallest fleet has. Ten times as
+// many streams are farther from the processor, of which each one costs more: of bare gRPC
+// too. What the fleet costs is seen where that is the same.
+func (f *fleet) withFew(t *testing.T, crew crew, own time.Duration) []time.Duration {
 	t.Helper()
-	for range n {
+	crew.open(t, f.Run.Control, false, f.few)
+	f.settle(t, f.few)
+	return f.changed(t, crew, changing{f.changes, f.few, median(f.resting(t)), own})
+}
+
+// changing is how to measure changes.
+type changing struct {
+	n, streams int
+	rest       float64       // share of a core that the controller takes anyway
+	own        time.Duration // of an enrollment without streams
+}
+
+// changed has tunnelers enrolled under the streams, and returns the CPU of each that is
+// the streams', a stream.
+func (f *fleet) changed(t *testing.T, crew crew, c changing) (each []time.Duration) {
+	t.Helper()
+	for range c.n {
 		used, took := f.cost(t, func(t *testing.T) {
 			crew.everywhere(t, f.enroll)
 			wait(t, f.tail)
 		})
-		each = append(each, (used-time.Duration(rest*float64(took))-own)/time.Duration(f.streams))
+		each = append(each, (used-time.Duration(c.rest*float64(took))-c.own)/time.Duration(c.streams))
 	}
 	return each
 }

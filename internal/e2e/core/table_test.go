@@ -47,7 +47,7 @@ type row struct {
 
 // tableOf has all rows.
 func tableOf(all []costs) *table {
-	t := &table{Machine: machine()}
+	t, first := &table{Machine: machine()}, all[0]
 	for _, c := range all {
 		t.Fleets = append(t.Fleets, c.String())
 	}
@@ -58,7 +58,10 @@ func tableOf(all []costs) *table {
 	times("enrollment", func(c costs) []time.Duration { return c.own })
 	times("enrollment, CPU", func(c costs) []time.Duration { return c.ownCPU })
 	t.grows(all, "bytes of a change, a stream", "bytes", mostGrowth, func(c costs) float64 { return c.bytes })
-	times("CPU of a change, a stream", func(c costs) []time.Duration { return c.change })
+	times(fmt.Sprintf("CPU of a change, one of %d streams", first.few), func(c costs) []time.Duration { return c.same })
+	// With all streams it is limited by what the same costs bare gRPC, below.
+	t.grows(all, "CPU of a change, one of all streams, median", "ns", 0, func(c costs) float64 { return float64(median(c.change)) })
+	t.grows(all, "CPU of a change, one of all streams, p99", "ns", 0, func(c costs) float64 { return float64(quantile(c.change, .99)) })
 	t.grows(all, "gate look, median", "ns", mostGrowth, func(c costs) float64 { return c.gate.p50 })
 	t.grows(all, "gate look, p99", "ns", 0, func(c costs) float64 { return c.gate.p99 })
 	times("CPU of a heartbeat", func(c costs) []time.Duration { return c.heartbeat })
@@ -77,7 +80,6 @@ func tableOf(all []costs) *table {
 	t.most(all, "memory, a stream", "bytes", mostStream, func(c costs) bool { return c.streams >= manyStreams },
 		func(c costs) float64 { return float64((c.memory - c.alone) / c.streams) })
 	t.most(all, "bare gRPC: memory, a stream", "bytes", 0, nil, func(c costs) float64 { return float64(c.bareMemory) })
-	first := all[0]
 	t.most(all, "memory, a member", "bytes", mostMember, func(c costs) bool { return c.members > first.members },
 		func(c costs) float64 { return float64(c.alone-first.alone) / float64(max(1, c.members-first.members)) })
 	times = func(what string, of func(costs) []time.Duration) {
