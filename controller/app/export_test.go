@@ -20,6 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -47,6 +48,18 @@ func Attending(r *presence.Roster, p *policy.Propagation, now *policy.Snapshot) 
 type published struct{ now *policy.Snapshot }
 
 func (p published) Current() *policy.Snapshot { return p.now }
+
+// Revisions is what records the revisions of a policy in the audit log.
+func Revisions(store interface {
+	audit.Store
+	PolicyRevision(ctx context.Context) (uint64, error)
+	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
+	Refresh(ctx context.Context) error
+	Current() *policy.Snapshot
+}, trail *audit.Log,
+) changelog.Reader {
+	return &revisions{store: store, policies: store, trail: trail, controller: "c1"}
+}
 
 // Announce is announce.
 var Announce = announce
