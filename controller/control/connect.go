@@ -101,8 +101,8 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	refused   refused
 	denied    denied
 	shared    sync.Once
-	updates updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
-	denials denials
+	updates   updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
+	denials   denials
 }
 
 // share makes what all streams have together.
@@ -212,7 +212,7 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 func (s *ControlPlane) receive(ctx context.Context, stream zerotrustv1.ControlPlaneService_ConnectServer, woken *wakeups) <-chan *zerotrustv1.ConnectRequest {
 	out := make(chan *zerotrustv1.ConnectRequest)
 	s.receiving.Add(1)
-	go s.next(ctx, stream, out, woken)
+	go s.next(ctx, stream, out, woken) // joined by receiving
 	return out
 }
 
@@ -228,7 +228,7 @@ func (s *ControlPlane) next(ctx context.Context, stream zerotrustv1.ControlPlane
 	select {
 	case out <- req:
 		s.receiving.Add(1)
-		go s.next(ctx, stream, out, woken)
+		go s.next(ctx, stream, out, woken) // joined by receiving
 	case <-ctx.Done():
 		woken.end(status.FromContextError(ctx.Err()).Err())
 	}

@@ -154,7 +154,7 @@ type received struct {
 func receive(ctx context.Context, s frames, receiving *sync.WaitGroup) <-chan received {
 	out := make(chan received)
 	receiving.Add(1)
-	go next(ctx, s, out, receiving)
+	go next(ctx, s, out, receiving) // joined by receiving
 	return out
 }
 
@@ -171,7 +171,7 @@ func next(ctx context.Context, s frames, out chan<- received, receiving *sync.Wa
 	}
 	if err == nil {
 		receiving.Add(1)
-		go next(ctx, s, out, receiving)
+		go next(ctx, s, out, receiving) // joined by receiving
 	}
 }
 
