@@ -22,9 +22,9 @@ func TestHostsThatWaitBearTheFaultsOfTheirLog(t *testing.T) {
 		log := &changelogtest.Log{}
 		var s *Service
 		requests := 0
-		owed := map[string]*seat{} // decided since they read their request last
-		sit := func() *seat { return s.waiting.enter(fmt.Sprintf("request-%02d", requests)) }
-		var waits *seat
+		owed := map[string]*waiter{} // decided since they read their request last
+		sit := func() *waiter { return s.waiting.enter(fmt.Sprintf("request-%02d", requests)) }
+		var waits *waiter
 		return changelogtest.Subject{
 			Log: log,
 			Start: func() func(context.Context) error {
@@ -43,9 +43,9 @@ func TestHostsThatWaitBearTheFaultsOfTheirLog(t *testing.T) {
 			},
 			Agrees: func(t *testing.T) {
 				t.Helper()
-				for id, seat := range owed {
+				for id, one := range owed {
 					select {
-					case <-seat.wake:
+					case <-one.wake:
 					default:
 						require.Fail(t, "it waits", id)
 					}
