@@ -87,7 +87,7 @@ type present struct{ *world }
 func (p present) Connector(id string, stored time.Time) presence.State {
 	for _, c := range p.connectors {
 		if c.ID == id {
-			return heard(c.Presence, stored)
+			return received(c.Presence, stored)
 		}
 	}
 	return presence.State{}
@@ -98,13 +98,13 @@ func (p present) LastSeen(_ identity.Workload, stored time.Time) time.Time { ret
 func (p present) Tunneler(id string, stored time.Time) (presence.State, string, []presence.Session) {
 	for _, t := range p.tunnelers {
 		if t.ID == id {
-			return heard(t.Presence, stored), "", nil
+			return received(t.Presence, stored), "", nil
 		}
 	}
 	return presence.State{}, "", nil
 }
 
-func heard(p presence.State, stored time.Time) presence.State {
+func received(p presence.State, stored time.Time) presence.State {
 	if p.LastSeen.IsZero() {
 		p.LastSeen = stored
 	}

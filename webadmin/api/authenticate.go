@@ -153,8 +153,8 @@ func bearer(h http.Header) string {
 	return key
 }
 
-// refuse answers every kind of bad key alike. A caller that fails too often is
-// told to wait; a valid key is accepted even then, because on loopback every
+// refuse answers every kind of bad key alike. A caller that fails too often has
+// to wait; a valid key is accepted even then, because on loopback every
 // program of the host shares one address and could lock the operator out.
 func (s *Server) refuse(c *gin.Context, r *auth.RefusedError) {
 	if !s.failures.allow(remoteIP(c)) {

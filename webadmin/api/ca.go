@@ -60,7 +60,7 @@ func (s *Server) getCA(c *gin.Context) error {
 	return nil
 }
 
-// startRotation answers 202: the rotation goes on without the caller.
+// startRotation answers 202: the rotation continues without the caller.
 func (s *Server) startRotation(c *gin.Context) error {
 	var in adminapi.RotationRequest
 	b, err := readBody(c, &in)

@@ -39,12 +39,12 @@ func (s *Server) cookie(c *gin.Context, name string) string {
 
 type cookie struct {
 	name, value string
-	life        time.Duration // 0 takes it away
+	life        time.Duration // 0 removes it
 }
 
 // setCookie is Lax and not Strict: the provider's answer comes by a link of another
-// site and must find the flow it belongs to. What changes something needs the CSRF
-// token besides.
+// site and must find the flow it belongs to. What changes something also needs the CSRF
+// token.
 func (s *Server) setCookie(c *gin.Context, k cookie) {
 	age := int(k.life.Seconds())
 	if age <= 0 {

@@ -18,7 +18,7 @@ import (
 // noncePlaceholder is what index.html has where each reply gets its own nonce.
 const noncePlaceholder = "__CSP_NONCE__"
 
-// buildPlaceholder is what index.html has where the page is told which build it is.
+// buildPlaceholder is what index.html has where each reply gets the build.
 const buildPlaceholder = "__BUILD__"
 
 const notBuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>grpccontroller</title>` +
@@ -93,7 +93,7 @@ func newDashboard(files fs.FS) *dashboard {
 	return d
 }
 
-// hashOf is short: it tells builds apart and proves nothing.
+// hashOf is short: it distinguishes builds and proves nothing.
 func hashOf(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
@@ -124,7 +124,7 @@ func within(name, dir string) bool { return name == dir || strings.HasPrefix(nam
 
 // file sends one file of the build. Those below assets have the hash of their
 // content in their name and never change; a browser asks again for the others, and
-// is told when it has them already.
+// gets 304 when it has them already.
 func (d *dashboard) file(c *gin.Context, name string) {
 	a, ok := d.assets[name]
 	if !ok {

@@ -77,7 +77,7 @@ func (s *Server) changeHost(c *gin.Context) error {
 	return s.getHost(c)
 }
 
-// renderHost renders a host with who lives on it.
+// renderHost renders a host with its members.
 func renderHost(in fleet.HostMembers) adminapi.Host {
 	h := in.Host
 	out := adminapi.Host{

@@ -37,7 +37,7 @@ func (s *Server) ownHosts() map[string]bool {
 
 // checkHost refuses a request for somebody else's name. A page of evil.example
 // that makes its name resolve to 127.0.0.1 (DNS rebinding) is of the same origin
-// as what it then reads, and only this tells the two apart.
+// as what it then reads, and only this distinguishes the two.
 func (s *Server) checkHost(c *gin.Context) {
 	if l := localOf(c.Request.Context()); l != nil {
 		s.admitLocal(c, l)

@@ -21,14 +21,14 @@ const idempotencyKey = "Idempotency-Key"
 
 // idempotent says whether an operation takes an Idempotency-Key: what is not a
 // POST is harmless to repeat as it is, and the public ones have no caller whose
-// keys they were. What a person does to himself may have a password in it, of which
+// keys they were. What people change of their own account may have a password in it, of which
 // not even a hash is kept.
 func (o operation) idempotent() bool {
 	return o.method == http.MethodPost && !o.public && o.permission != auth.Self
 }
 
 // once answers a request whose Idempotency-Key is known with the reply of the first
-// time. It stands behind authorize: a reply is shown to who may get it.
+// time. It comes after authorize: only the caller that may get a reply is shown it.
 func (s *Server) once(c *gin.Context) {
 	o, _ := s.operationOf(c)
 	values := c.Request.Header.Values(idempotencyKey)
@@ -81,8 +81,8 @@ func (s *Server) once(c *gin.Context) {
 // slowStore bounds the wait for the store after the handler has ended.
 const slowStore = 5 * time.Second
 
-// made notes the id of what a handler has made, for who repeats the request.
-func made(c *gin.Context, id string) { c.Set(keyResource, id) }
+// setResourceID keeps the created id for replays.
+func setResourceID(c *gin.Context, id string) { c.Set(keyResource, id) }
 
 func readKey(values []string) (string, error) {
 	key := values[0]

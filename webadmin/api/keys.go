@@ -77,7 +77,7 @@ func (s *Server) createKey(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	made(c, k.ID)
+	setResourceID(c, k.ID)
 	c.JSON(http.StatusCreated, adminapi.CreatedKey{Key: s.renderKey(k), Secret: secret})
 	return nil
 }

@@ -32,8 +32,8 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &t.value)
 }
 
-// labels are those to set or, with null, to take away; null in the place of all of them
-// takes all away.
+// labels are those to set or, with null, to remove; null in the place of all of them
+// removes all.
 type labels struct {
 	all   map[string]*string
 	clear bool

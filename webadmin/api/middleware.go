@@ -75,7 +75,7 @@ func (s *Server) trace(c *gin.Context, id string) (ctx context.Context, end func
 
 var errNotServed = errors.New("not served")
 
-// logOf is the log with what tells this request from others.
+// logOf is the log with what distinguishes this request from others.
 func (s *Server) logOf(c *gin.Context) *zap.Logger { return logging.For(c.Request.Context(), s.log) }
 
 func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
@@ -168,7 +168,7 @@ func (s *Server) boundRequest(c *gin.Context) {
 }
 
 // remoteIP is the address of the socket, without the port. A caller by the local admin
-// socket has none: it is told by its user and process.
+// socket has none: it is named by its user and process.
 func remoteIP(c *gin.Context) string {
 	if l := localOf(c.Request.Context()); l != nil {
 		return l.Peer.String()

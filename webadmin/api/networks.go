@@ -68,7 +68,7 @@ func (s *Server) createNetwork(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	made(c, n.ID)
+	setResourceID(c, n.ID)
 	return s.replyNetwork(c, http.StatusCreated, n)
 }
 

@@ -50,9 +50,9 @@ type operation struct {
 	replies map[int]any
 	// problems are the types of its problems, beside those that every operation has.
 	problems []string
-	// replayable has a reply without a secret, which is kept for who repeats the
+	// replayable has a reply without a secret, which is kept for a caller that repeats the
 	// request with its Idempotency-Key. Without it a repetition is answered with 409 and
-	// the id that the handler gave to made.
+	// the id that the handler gave to setResourceID.
 	replayable bool
 	// stream replies until one side has enough: no deadline applies.
 	stream bool

@@ -192,7 +192,7 @@ func (s *Server) endSession(c *gin.Context) error {
 }
 
 func (s *Server) renderInvited(c *gin.Context, p auth.Person, code string) {
-	made(c, p.ID)
+	setResourceID(c, p.ID)
 	c.JSON(http.StatusCreated, adminapi.InvitedPerson{
 		Person: s.renderPerson(p), SetupURL: s.SetupURL(code), LinkWarning: s.linkWarning(), ExpiresAt: s.cfg.Now().Add(auth.LinkLife).UTC(),
 	})

@@ -25,7 +25,7 @@ import (
 // problemError is an error that the caller may read.
 type problemError struct {
 	adminapi.Problem
-	retryAfter time.Duration // 0 says nothing
+	retryAfter time.Duration // 0 gives none
 }
 
 // Error implements error.

@@ -18,7 +18,7 @@ func statusOf(p presence.State) presence.Status {
 	return presence.Offline
 }
 
-// lastSeen is when a member was heard of, in this run of the program or before.
+// lastSeen is the last heartbeat of a member, in this run of the program or before.
 func lastSeen(m fleet.Member, p presence.State) time.Time {
 	if p.LastSeen.After(m.LastSeenAt) {
 		return p.LastSeen

@@ -67,7 +67,7 @@ func (s *Server) requestListing() listing[enroll.Request] {
 			"status":     state,
 		},
 		status: state, statuses: []string{"pending", "approved", "enrolled", "denied", "withdrawn", "expired"},
-		// Not the fingerprint: a search would tell its last group.
+		// Not the fingerprint: a search would find its last group.
 		text: func(r enroll.Request) []string {
 			return []string{r.ID, r.Code, r.Workload.String(), r.Facts.Hostname, r.Source, r.DecidedBy, string(r.HostID)}
 		},

@@ -196,7 +196,7 @@ type Config struct {
 	// OutageBudget is shown with the CA.
 	OutageBudget adminapi.OutageBudget
 	// Install renders the commands that enroll a host with a new token, the best
-	// first. handed is what Create handed over.
+	// first. handed is what Create returned.
 	Install func(t enroll.Token, handed string) []adminapi.InstallCommand
 	// Enrollment is what a host needs before it is enrolled.
 	Enrollment func() adminapi.Enrollment
@@ -243,7 +243,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin listener: %w", err)
 	}
-	// "localhost" is whatever the resolver says; the socket tells the truth.
+	// "localhost" is whatever the resolver says; the socket knows the truth.
 	if addr, ok := l.Addr().(*net.TCPAddr); plain && (!ok || !addr.IP.IsLoopback()) {
 		_ = l.Close()
 		return nil, notLoopback(c.Listen)

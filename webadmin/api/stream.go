@@ -105,7 +105,7 @@ func (s *Server) stream(c *gin.Context) error {
 	}
 }
 
-// ping is an event and not a comment, of which a browser tells its page nothing.
+// ping is an event and not a comment, of which a browser shows its page nothing.
 func (s *Server) ping() string { return frame(events.Event{Kind: "ping", At: s.cfg.Now().UTC()}, "") }
 
 // lastEventID is what a browser sends when it reconnects. One that is absurd is one
@@ -125,7 +125,7 @@ func mayEndSessions(e events.Event) bool {
 }
 
 // stillMay asks again who calls. A stream must not outlive the session or the key
-// that opened it. A store that fails says nothing about that.
+// that opened it. A store that fails is no reason to end it.
 func (s *Server) stillMay(c *gin.Context, who caller) bool {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), slowReader)
 	defer cancel()

@@ -48,7 +48,7 @@ func (s *Server) createToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	made(c, t.ID)
+	setResourceID(c, t.ID)
 	out := s.renderCreated(t, handed)
 	if t.ExpiresAt.Sub(t.CreatedAt) < cmp.Or(req.TTL, enroll.DefaultTTL) {
 		out.ExpiryNote = "It expires with the API key that made it."
@@ -57,7 +57,7 @@ func (s *Server) createToken(c *gin.Context) error {
 	return nil
 }
 
-// renderCreated shows what is handed over, under its own name.
+// renderCreated shows what the host gets, under its own name.
 func (s *Server) renderCreated(t enroll.Token, handed string) adminapi.CreatedToken {
 	out := adminapi.CreatedToken{
 		TokenID: t.ID, Delivery: string(t.Delivery), Kind: string(t.Workload.Kind), ID: t.Workload.ID, Recipient: t.Recipient,

@@ -7,7 +7,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 )
 
-// Auth takes API keys, until it is told who every caller is.
+// Auth takes API keys, until Be says who every caller is.
 type Auth struct {
 	keys *auth.Keys
 

@@ -236,14 +236,14 @@ type rows struct {
 // Connector implements fleet.Present.
 func (r rows) Connector(id string, stored time.Time) presence.State {
 	i := slices.IndexFunc(r.connectors, func(c fleet.Connector) bool { return c.ID == id })
-	return heard(r.connectors[i].Presence, stored)
+	return received(r.connectors[i].Presence, stored)
 }
 
 // Tunneler implements fleet.Present.
 func (r rows) Tunneler(id string, stored time.Time) (presence.State, string, []presence.Session) {
 	i := slices.IndexFunc(r.tunnelers, func(t fleet.Tunneler) bool { return t.ID == id })
 	t := r.tunnelers[i]
-	return heard(t.Presence, stored), t.ConnectorID, t.Sessions
+	return received(t.Presence, stored), t.ConnectorID, t.Sessions
 }
 
 // LastSeen implements fleet.Present.
@@ -255,7 +255,7 @@ func (r rows) LastSeen(w identity.Workload, stored time.Time) time.Time {
 	return p.LastSeen
 }
 
-func heard(p presence.State, stored time.Time) presence.State {
+func received(p presence.State, stored time.Time) presence.State {
 	if p.LastSeen.Before(stored) {
 		p.LastSeen = stored
 	}
