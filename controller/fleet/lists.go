@@ -100,8 +100,7 @@ func (l *Lists) Live(w identity.Workload) bool {
 
 // Signs returns how many signs there are that an operator is to look into, and those
 // members that have the first ones: connectors that refuse this controller, then members
-// that it refuses, then those on cloned and on contested hosts, and on hosts that pinned
-// another recovery key; of each as many as most.
+// that it refuses, then those on cloned and on contested hosts; of each as many as most.
 func (l *Lists) Signs(most int) (total int, connectors []Connector, tunnelers []Tunneler) {
 	var cs, ts []string
 	for i := range l.connectors.signs {
