@@ -82,3 +82,19 @@ describe('errors speak of the thing', () => {
     },
   )
 })
+
+describe('a session', () => {
+  look('that gets another cookie meanwhile is not taken for ended', { path: '/connectors/new' }, async (v, expect) => {
+    const { page, w } = v
+    const asked = () => w.asked.filter((a) => a === 'GET /session').length
+    await page.getByLabel(/^Id of the connector/).fill('connector-typed')
+    const before = asked()
+    w.faults.set('GET /session', { status: 401, type: 'unauthenticated' })
+    w.emit('person', 'p1')
+    await expect.poll(asked).toBe(before + 1)
+    w.faults.delete('GET /session')
+    await expect.poll(asked).toBe(before + 2)
+    await v.settled()
+    expect(await page.getByLabel(/^Id of the connector/).inputValue()).toBe('connector-typed')
+  })
+})

@@ -23,17 +23,33 @@ export type AuditQuery = ListQuery &
 // Everything that is read from the server. The first part of a key is the resource, which
 // events.ts invalidates by. Changes are in changes.ts, fleet.ts and account.ts.
 
+const renewal = 500 // ms
+
+async function readSession() {
+  const s = await data(client.GET('/api/admin/session'))
+  setCSRFToken(s.csrf_token)
+  return s
+}
+
 export const session = queryOptions({
   queryKey: ['session'],
   staleTime: 60_000,
   retry: false,
-  queryFn: async () => {
+  queryFn: async ({ client: queries, queryKey }) => {
+    const ended = (err: unknown) => err instanceof APIError && err.problem.status === 401
     try {
-      const s = await data(client.GET('/api/admin/session'))
-      setCSRFToken(s.csrf_token)
-      return s
+      return await readSession()
     } catch (err) {
-      if (err instanceof APIError && err.problem.status === 401) return null
+      if (!ended(err)) throw err
+    }
+    if (!queries.getQueryData(queryKey)) return null
+    // A confirmation gives the session another cookie, here or in another tab, and its event
+    // can overtake it: this request had the old one.
+    await new Promise((resolve) => setTimeout(resolve, renewal))
+    try {
+      return await readSession()
+    } catch (err) {
+      if (ended(err)) return null
       throw err
     }
   },
