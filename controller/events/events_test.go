@@ -64,6 +64,21 @@ func TestAReaderResumesWhereItStopped(t *testing.T) {
 	require.Equal(t, []string{"token 3 x"}, got)
 }
 
+func TestAReaderBeginsAtAPosition(t *testing.T) {
+	t.Parallel()
+	h := events.NewHub(time.Now)
+	at := h.Position()
+	h.Publish(events.Token, "1", "x")
+	got, id := read(t, subscribe(t, h, "a", at))
+	require.Equal(t, []string{"token 1 x"}, got)
+	require.Equal(t, id, h.Position())
+	got, _ = read(t, subscribe(t, h, "b", id))
+	require.Empty(t, got)
+	h.Lose()
+	_, _, err := subscribe(t, h, "c", id).Read()
+	require.ErrorIs(t, err, events.ErrLost)
+}
+
 func TestAReaderIsToldWhatItLost(t *testing.T) {
 	t.Parallel()
 	h := events.NewHub(time.Now)

@@ -111,6 +111,16 @@ func (h *Hub) Lose() {
 	h.wake()
 }
 
+// Position is the id of the newest event, for Subscribe.
+func (h *Hub) Position() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.position()
+}
+
+// position needs h.mu.
+func (h *Hub) position() string { return fmt.Sprintf("%s-%d", h.run, h.next-1) }
+
 // Subscription is one reader.
 type Subscription struct {
 	hub   *Hub
@@ -153,7 +163,7 @@ func (s *Subscription) Read() (out []Event, id string, err error) {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	id = fmt.Sprintf("%s-%d", h.run, h.next-1)
+	id = h.position()
 	if s.lost || h.next-s.at > Ring {
 		s.lost, s.at = false, h.next
 		return nil, id, ErrLost

@@ -49,6 +49,9 @@ type CurrentSession struct {
 	ExpiresAt     time.Time `json:"expires_at"`
 	IdleExpiresAt time.Time `json:"idle_expires_at"`
 	StepUpUntil   time.Time `json:"step_up_until,omitzero"`
+	// EventsAfter is the position of the event stream: GET /events?after= begins there, and
+	// misses nothing that is newer than what is read after this reply.
+	EventsAfter string `json:"events_after"`
 }
 
 // SessionPerson is the person of a CurrentSession.

@@ -172,7 +172,7 @@ func TestEveryTypeOfProblemIsDescribedOnce(t *testing.T) {
 // registry, and the text that sourcelimit sends before any handler is one of them too.
 func TestNoHandlerWritesAProblemOutsideTheRegistry(t *testing.T) {
 	t.Parallel()
-	for _, dir := range []string{".", "../auth", "../replay", "../../internal/adminclient", "../../controller/app"} {
+	for _, dir := range []string{".", "../../controller/auth", "../../controller/replay", "../../internal/adminclient", "../../controller/app"} {
 		require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

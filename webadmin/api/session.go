@@ -163,6 +163,7 @@ func (s *Server) renderCurrent(c *gin.Context, a auth.Active, secret string) err
 		},
 		Permissions: texts(a.Principal.Permissions), CSRFToken: auth.CSRFToken(secret),
 		ExpiresAt: a.Session.ExpiresAt, IdleExpiresAt: a.Session.IdleExpiresAt(), StepUpUntil: a.Session.StepUpUntil,
+		EventsAfter: s.cfg.Events.Position(),
 	})
 	return nil
 }

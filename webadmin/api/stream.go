@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,14 +28,16 @@ const (
 	checkEvery = 500 * time.Millisecond
 	// slowReader is how long one write may wait for the reader.
 	slowReader = 10 * time.Second
+	maxEventID = 64
 )
 
 func (s *Server) eventOperations() []operation {
 	return []operation{{
 		method: http.MethodGet, path: "/events", id: "streamEvents", tag: "status", summary: "Stream changes as server-sent events",
 		description: "The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. " +
-			"Last-Event-ID resumes; an event named reset means that events were lost. An event named ping comes at the beginning and every 5 seconds: " +
+			"Last-Event-ID resumes, and so does the parameter after, which a page of a browser can set; an event named reset means that events were lost. An event named ping comes at the beginning and every 5 seconds: " +
 			"a reader that has got nothing for 20 seconds should open another stream.",
+		query:      []param{{name: "after", description: "the id of the last event that the caller has read, or events_after of getSession; Last-Event-ID counts for more", maxLength: maxEventID}},
 		permission: auth.FleetRead, stream: true, problems: []string{adminapi.TypeTooManyStreams},
 		replies: map[int]any{http.StatusOK: eventStream{}}, handle: s.stream,
 	}}
@@ -47,7 +50,7 @@ type eventStream struct{}
 // or the server stops.
 func (s *Server) stream(c *gin.Context) error {
 	who := callerOf(c)
-	sub, err := s.cfg.Events.Subscribe(who.Actor, lastEventID(c.Request))
+	sub, err := s.cfg.Events.Subscribe(who.Actor, cmp.Or(lastEventID(c.Request), queryOf(c).Get("after")))
 	if errors.Is(err, events.ErrTooMany) {
 		c.Header("Retry-After", "60")
 		return problem(adminapi.TypeTooManyStreams, "too many event streams are open; close one")
@@ -112,7 +115,7 @@ func (s *Server) ping() string { return frame(events.Event{Kind: "ping", At: s.c
 // that we never gave.
 func lastEventID(r *http.Request) string {
 	id := r.Header.Get("Last-Event-ID")
-	if len(id) > 64 {
+	if len(id) > maxEventID {
 		return "unknown"
 	}
 	return id

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -41,8 +42,14 @@ func open(t testing.TB, e *apitest.Env, after string) *reader {
 // openWith opens a stream with the credential that authenticate puts in the header.
 func openWith(t testing.TB, e *apitest.Env, after string, authenticate func(http.Header)) *reader {
 	t.Helper()
+	return openAt(t, e, "", after, authenticate)
+}
+
+// openAt opens a stream with a query.
+func openAt(t testing.TB, e *apitest.Env, query, after string, authenticate func(http.Header)) *reader {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/api/admin/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/api/admin/events"+query, nil)
 	require.NoError(t, err)
 	authenticate(req.Header)
 	if after != "" {
@@ -123,6 +130,35 @@ func TestStreamsEventsAndResumes(t *testing.T) {
 		lost := open(t, e, after)
 		require.Equal(t, `reset {"at":"2030-01-02T03:04:05Z"}`, lost.event())
 		lost.close()
+	}
+}
+
+// What happens between the first answers that a page gets and the opening of its stream is
+// in the stream.
+func TestAStreamBeginsAtThePositionThatTheSessionNames(t *testing.T) {
+	t.Parallel()
+	e := apitest.Start(t)
+	e.Events.Publish(events.Token, "before", "created")
+	b := as(t, e, auth.Owner)
+	me := decode[adminapi.CurrentSession](t, b.do(http.MethodGet, "/session", ""))
+	e.Events.Publish(events.Token, "meanwhile", "created")
+	cookie := func(h http.Header) { h.Set("Cookie", "zt_session="+b.cookies["zt_session"]) }
+	r := openAt(t, e, "?after="+me.EventsAfter, "", cookie)
+	require.Equal(t, http.StatusOK, r.status)
+	require.Contains(t, r.event(), `token {"id":"meanwhile"`)
+	r.close()
+	require.Contains(t, openAt(t, e, "?after=0-7", "", cookie).event(), "reset", "of another run of the program")
+	require.Contains(t, openAt(t, e, "?after=0-7", me.EventsAfter, cookie).event(), "meanwhile", "a browser that resumes by itself knows better")
+	require.Equal(t, http.StatusBadRequest, openAt(t, e, "?after="+strings.Repeat("x", 65), "", cookie).status)
+}
+
+// A kind that no page listens to is a change that the dashboard does not show.
+func TestTheDashboardListensToEveryKindOfEvent(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../ui/src/api/events.ts")
+	require.NoError(t, err)
+	for _, kind := range events.Kinds() {
+		require.Regexp(t, `(?m)^  `+string(kind)+`: \['`, string(source))
 	}
 }
 

@@ -52,13 +52,20 @@ export class Gallery {
     return g
   }
 
+  /** Somebody at a browser of their own, whose clock is not that of others. */
+  async alone(scene: Look): Promise<Onlooker> {
+    const context = await this.browser.newContext({ viewport: wide, ...usual })
+    context.setDefaultTimeout(patience)
+    return this.visit(scene, context)
+  }
+
   /** Somebody who looks at one scene of a world of their own. */
-  async visit(scene: Look): Promise<Onlooker> {
+  async visit(scene: Look, context = this.context): Promise<Onlooker> {
     const w = new World({ members: 240, ...scene.size })
     scene.world?.(w)
     const name = String(++this.last)
     this.worlds.set(name, w)
-    const page = await this.context.newPage()
+    const page = await context.newPage()
     await page.setExtraHTTPHeaders({ [header]: name })
     return new Onlooker(page, w, this.url, scene)
   }
@@ -134,4 +141,7 @@ export class Onlooker {
   button = (name: string) => this.page.getByRole('button', { name, exact: true }).first()
 
   leave = () => this.page.close()
+
+  /** Leaves, with the browser. */
+  leaveAlone = () => this.page.context().close()
 }

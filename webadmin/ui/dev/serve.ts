@@ -50,6 +50,7 @@ async function api(w: World, req: IncomingMessage, url: URL, say: Say) {
   let raw = ''
   for await (const chunk of req) raw += chunk
   const path = url.pathname.slice('/api/admin'.length)
+  await w.hold
   try {
     const reply = answer(w, req.method ?? '', path, url.searchParams, raw ? JSON.parse(raw) : {})
     if (reply === undefined) say(204, 'text/plain', '')
@@ -65,36 +66,27 @@ async function api(w: World, req: IncomingMessage, url: URL, say: Say) {
 
 /** Serves the world that current names for each request: many worlds have one server, and a browser its cache. */
 export async function serve(current: (req: IncomingMessage) => World, port = 0) {
-  const listeners = new Map<World, Set<ServerResponse>>()
-  const attach = (w: World) => {
-    const known = listeners.get(w)
-    if (known) return known
-    const streams = new Set<ServerResponse>()
-    listeners.set(w, streams)
-    w.emit = (event, id) => {
-      for (const s of streams) s.write(`event: ${event}\ndata: ${JSON.stringify({ id, at: ago(0) })}\n\n`)
-    }
-    w.cut = () => {
-      for (const s of streams) s.destroy()
-      streams.clear()
-    }
-    return streams
-  }
   const server = createServer((req, res) => {
     const url = new URL(req.url ?? '/', 'http://x')
     const w = current(req)
     const say = sayer(res)
-    const streams = attach(w)
     if (url.pathname === '/api/admin/events') {
       if (!w.signedIn || w.deaf) return say(401, 'application/problem+json', '{}')
       res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
-      const ping = () => res.write(`event: ping\ndata: ${JSON.stringify({ at: ago(0) })}\n\n`)
+      const write = (text: string) => void (w.mute || res.write(text))
+      const stream = { write, end: () => res.destroy() }
+      res.flushHeaders()
+      const ping = () => write(`event: ping\ndata: ${JSON.stringify({ at: ago(0) })}\n\n`)
       const timer = setInterval(ping, 5000)
       ping()
-      streams.add(res)
+      const after = url.searchParams.get('after')
+      const from = after === null ? w.told.length : Number(after)
+      if (from > w.told.length) write(`event: reset\ndata: ${JSON.stringify({ at: ago(0) })}\n\n`)
+      for (const text of w.told.slice(from)) write(text)
+      w.streams.add(stream)
       req.on('close', () => {
         clearInterval(timer)
-        streams.delete(res)
+        w.streams.delete(stream)
       })
       return
     }

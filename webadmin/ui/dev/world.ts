@@ -30,6 +30,10 @@ export class World {
   alive = true
   /** No stream of events is served. */
   deaf = false
+  /** Streams are open and nothing comes through: packets are dropped, or a proxy collects them. */
+  mute = false
+  /** Answers wait for this. */
+  hold: Promise<void> = Promise.resolve()
   connectors: S['Connector'][]
   tunnelers: S['Tunneler'][]
   tokens: S['Token'][] = []
@@ -60,10 +64,10 @@ export class World {
   asked: string[] = []
   /** Problems that the API answers with, by "METHOD /path". */
   faults = new Map<string, Partial<S['Problem']> & { status: number }>()
-  /** Tells all pages that are open of an event; serve.ts sets it. */
-  emit: (event: string, id: string) => void = () => {}
-  /** Cuts the streams of events; serve.ts sets it. */
-  cut: () => void = () => {}
+  /** What happened, as it is told; a position is how much of it. */
+  readonly told: string[] = []
+  /** Who is told of it: serve.ts's streams. */
+  readonly streams = new Set<{ write: (text: string) => void; end: () => void }>()
 
   constructor({ empty = false, members = 10_000, role = 'owner' }: Options = {}) {
     const n = empty ? 0 : members
@@ -161,6 +165,18 @@ export class World {
       },
     }
     return this.replacement
+  }
+
+  /** Tells all pages of an event. */
+  emit(event: string, id: string) {
+    const text = `id: ${this.told.length + 1}\nevent: ${event}\ndata: ${JSON.stringify({ id, at: ago(0) })}\n\n`
+    this.told.push(text)
+    for (const s of this.streams) s.write(text)
+  }
+
+  /** Ends all streams of events. */
+  cut() {
+    for (const s of this.streams) s.end()
   }
 
   /** A host presents a token. */

@@ -186,7 +186,7 @@ export const outage = (browser, signedIn) => {
           Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => s })
           document.dispatchEvent(new Event('visibilitychange'))
         }, state)
-      const ended = v.page.waitForEvent('requestfailed', (r) => r.url().endsWith('/events'))
+      const ended = v.page.waitForEvent('requestfailed', (r) => new URL(r.url()).pathname.endsWith('/events'))
       await turn('hidden')
       await v.page.clock.fastForward(31_000)
       await ended

@@ -12,6 +12,7 @@ function current(w: World): S['CurrentSession'] {
     expires_at: ahead(41_000),
     idle_expires_at: ahead(1700),
     step_up_until: new Date(w.steppedUp).toISOString(),
+    events_after: String(w.told.length),
   }
 }
 

@@ -2,7 +2,8 @@ import createClient, { type Middleware } from 'openapi-fetch'
 import type { paths } from './schema'
 import { attended } from './attended'
 import { noteBuild } from './build'
-import { look, pulse, whyNotNow } from './liveness'
+import { noteTime } from './clock'
+import { elapsed, look, pulse, whyNotNow } from './liveness'
 import type { Problem } from './types'
 
 export const base = '/api/admin'
@@ -70,8 +71,9 @@ function away(detail: string): APIError {
 
 const noAnswer = 'The controller did not answer. Is it running, and is this host still connected to it?'
 
-/** Whether there was no answer: the same request may have one later. */
-export const isAway = (err: unknown): err is APIError => err instanceof APIError && err.problem.status === 0
+/** Whether the same request may have a good answer later: there was none, or that of a fault. */
+export const isPassing = (err: unknown) =>
+  err instanceof APIError && (err.problem.status === 0 || err.problem.status === 429 || err.problem.status >= 500)
 
 // The controller ends every request within 30 s; a network that lost it says nothing.
 const patience = { read: 20_000, write: 40_000 } // ms
@@ -84,13 +86,14 @@ async function send(request: Request): Promise<Response> {
   try {
     const response = await fetch(request, { signal: AbortSignal.any([request.signal, late]) })
     // A proxy's page does not say that the controller is there.
-    if (response.headers.has('X-Request-Id')) pulse.answered(Date.now())
-    else pulse.failed(Date.now())
+    if (response.headers.has('X-Request-Id')) pulse.answered(elapsed.now())
+    else pulse.failed(elapsed.now())
     noteBuild(response.headers.get('X-Dashboard-Build'))
+    if (response.headers.has('X-Request-Id')) noteTime(response.headers.get('Date'))
     return response
   } catch (err) {
     if (request.signal.aborted) throw err
-    pulse.failed(Date.now())
+    pulse.failed(elapsed.now())
     throw away(reads ? noAnswer : `${noAnswer} It is not known whether the change was made: look before you repeat it.`)
   } finally {
     look()

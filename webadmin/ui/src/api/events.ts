@@ -1,14 +1,17 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import { base } from './client'
-import { look, pulse } from './liveness'
+import { elapsed, look, pulse } from './liveness'
 import { silence } from './pulse'
+import { Rereader } from './reread'
+import type { SessionInfo } from './types'
 
 // What has to be read again after an event of a kind.
 const concerns: Record<string, string[]> = {
   connector: ['connectors', 'status', 'networks'],
   tunneler: ['tunnelers', 'connectors', 'status'],
   host: ['hosts', 'connectors', 'tunnelers', 'status'],
+  network: ['networks', 'connectors'],
   token: ['tokens'],
   request: ['requests', 'status'],
   rotation: ['ca', 'status'],
@@ -17,49 +20,11 @@ const concerns: Record<string, string[]> = {
   key: ['keys'],
 }
 
-const settle = 400 // ms: a herd of changes is one refetch
 const pollEvery = 10_000
 const firstRetry = 500
 const lastRetry = 5_000
 /** How long a page may be hidden before it gives its connection to others: a browser has six of them for all its tabs. */
 const hiddenFor = 30_000
-
-/** Gathers resources and invalidates them: the first at once, followers together. */
-class Invalidator {
-  private pending = new Set<string>()
-  private timer = 0
-
-  constructor(private queries: QueryClient) {}
-
-  add(resources: string[]) {
-    for (const r of resources) this.pending.add(r)
-    if (this.timer) return
-    this.flush()
-    this.timer = window.setTimeout(() => {
-      this.timer = 0
-      if (this.pending.size) this.add([])
-    }, settle)
-  }
-
-  everything() {
-    this.pending.clear()
-    this.queries.invalidateQueries({ predicate: (q) => q.queryKey[0] !== 'series' })
-  }
-
-  /** Asks who is signed in: does the controller answer, and may we listen? */
-  probe() {
-    this.queries.invalidateQueries({ queryKey: ['session'] })
-  }
-
-  stop() {
-    clearTimeout(this.timer)
-  }
-
-  private flush() {
-    for (const r of this.pending) this.queries.invalidateQueries({ queryKey: [r] })
-    this.pending.clear()
-  }
-}
 
 /** The one event stream of the page. It reconnects for ever; meanwhile it polls. */
 class Stream {
@@ -70,12 +35,21 @@ class Stream {
   private hide = 0
   private failures = 0
   private receivedAt = 0
-  private missed = false // something may have happened that was not heard
+  private gotByte = false // something, of this source
+  private losses = 0
 
-  constructor(private invalidator: Invalidator) {}
+  /**
+   * All that is shown was read after the position after, or missed says that something
+   * may have happened that was not heard.
+   */
+  constructor(
+    private rereader: Rereader,
+    private after: string,
+    private missed = after === '',
+  ) {}
 
   start() {
-    pulse.begin(Date.now())
+    pulse.begin(elapsed.now())
     document.addEventListener('visibilitychange', this.turn)
     window.addEventListener('online', this.again)
     this.watch = window.setInterval(() => this.listen(), 1000)
@@ -88,7 +62,7 @@ class Stream {
     clearInterval(this.watch)
     clearTimeout(this.hide)
     this.rest()
-    this.invalidator.stop()
+    this.rereader.stop()
     pulse.end()
     look()
   }
@@ -96,50 +70,77 @@ class Stream {
   private open() {
     clearTimeout(this.retry)
     this.source?.close()
-    const source = new EventSource(`${base}/events`)
+    const from = this.missed ? '' : `?after=${encodeURIComponent(this.after)}`
+    const source = new EventSource(`${base}/events${from}`)
     this.source = source
-    this.receivedAt = Date.now()
+    this.receivedAt = elapsed.now()
+    this.gotByte = false
     source.onerror = () => this.lost(source.readyState === EventSource.CLOSED)
     this.on('ping')
-    this.on('reset', () => this.invalidator.everything())
-    for (const [event, resources] of Object.entries(concerns)) this.on(event, () => this.invalidator.add(resources))
+    this.on('reset', () => this.miss())
+    for (const [event, resources] of Object.entries(concerns)) this.on(event, () => this.rereader.add(resources))
   }
 
   private on(event: string, then?: () => void) {
-    this.source?.addEventListener(event, () => {
-      this.received()
-      then?.()
-    })
+    this.source?.addEventListener(event, () => this.received() && then?.())
   }
 
-  // An open connection proves nothing, also a proxy accepts one: a byte does.
-  private received() {
-    this.receivedAt = Date.now()
+  // An open connection proves nothing, also a proxy accepts one: a byte does. But not one
+  // that comes after a silence: it was on its way while the machine slept, or was held back.
+  private received(): boolean {
+    if (this.silent()) {
+      this.lost(true)
+      return false
+    }
+    this.receivedAt = elapsed.now()
     pulse.byte(this.receivedAt)
+    this.gotByte = true
     this.failures = 0
     clearInterval(this.poll)
     this.poll = 0
-    if (this.missed) this.invalidator.everything()
+    if (this.missed) this.miss()
     this.missed = false
     look()
+    return true
   }
+
+  private silent = () => elapsed.now() - this.receivedAt >= silence
 
   /** Gives up a stream from which nothing comes. */
   private listen() {
-    if (this.source && Date.now() - this.receivedAt >= silence) this.lost(true)
+    if (this.source && this.silent()) this.lost(true)
   }
 
   private lost(ask: boolean) {
     this.source?.close()
     this.source = undefined
     this.missed = true
-    pulse.lost(Date.now())
+    this.losses++
+    // An attempt that fails says nothing new while the controller answers requests.
+    if (this.gotByte || !ask) pulse.lost(elapsed.now())
+    else pulse.refused()
     look()
-    if (ask) this.invalidator.probe()
-    this.poll ||= window.setInterval(() => this.invalidator.everything(), pollEvery)
+    if (ask) void this.rereader.probe().then(() => pulse.mayCatchUp(elapsed.now()) && this.catchUp())
+    this.poll ||= window.setInterval(() => this.catchUp(), pollEvery)
     const most = Math.min(lastRetry, firstRetry * 2 ** this.failures++)
     clearTimeout(this.retry)
     this.retry = window.setTimeout(() => this.open(), firstRetry / 2 + Math.random() * most)
+  }
+
+  private miss() {
+    this.losses++
+    pulse.fellBehind()
+    this.catchUp()
+  }
+
+  /** Reads everything again; until that is done the page shows what it showed before. */
+  private catchUp() {
+    const losses = this.losses
+    void this.rereader.everything().then(() => {
+      if (losses !== this.losses || !pulse.answers(elapsed.now())) return
+      pulse.caughtUp()
+      look()
+    })
   }
 
   /** A hidden page needs no stream; one that is seen again needs it at once. */
@@ -157,6 +158,7 @@ class Stream {
     this.source?.close()
     this.source = undefined
     this.missed = true
+    this.losses++
     clearTimeout(this.retry)
     clearInterval(this.poll)
     this.poll = 0
@@ -171,12 +173,25 @@ export function hush() {
   current?.close()
 }
 
+let begun = false
+
+/**
+ * Where the first stream of the page begins: at the position that the session was read at,
+ * because nothing else is read before. A later stream does not know how old the answers are
+ * that are kept, so it begins with reading them again.
+ */
+function beginning(queries: QueryClient): string {
+  const first = !begun
+  begun = true
+  return (first && queries.getQueryData<SessionInfo>(['session'])?.events_after) || ''
+}
+
 /** Keeps all queries current while somebody is signed in. */
 export function useEvents(enabled: boolean) {
   const queries = useQueryClient()
   useEffect(() => {
     if (!enabled) return
-    const stream = new Stream(new Invalidator(queries))
+    const stream = new Stream(new Rereader(queries), beginning(queries))
     current = stream
     stream.start()
     return () => stream.close()

@@ -1,15 +1,19 @@
 import { useSyncExternalStore } from 'react'
+import { Elapsed } from './clock'
 import { Pulse, type State } from './pulse'
 
 // The one pulse of the page, and who is told when its state changes.
 
 export interface Liveness {
   state: State
-  /** When the controller was heard of last, in ms; 0 if never. */
+  /** When the controller was heard of last, in ms of the wall clock; 0 if never. */
   asOf: number
 }
 
 export const pulse = new Pulse()
+
+/** The time of the pulse. */
+export const elapsed = new Elapsed()
 
 let current: Liveness = { state: 'connecting', asOf: 0 }
 let timer = 0
@@ -17,9 +21,10 @@ const listeners = new Set<() => void>()
 
 /** Looks at the pulse; called after each sign, and every second for the lack of one. */
 export function look() {
-  const state = pulse.state(Date.now())
+  const now = elapsed.now()
+  const state = pulse.state(now)
   if (state === current.state) return
-  current = { state, asOf: pulse.asOf }
+  current = { state, asOf: pulse.asOf && Date.now() - (now - pulse.asOf) }
   for (const f of listeners) f()
 }
 

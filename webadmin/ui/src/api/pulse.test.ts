@@ -46,8 +46,20 @@ describe('the pulse of a page', () => {
     p.byte(start)
     p.lost(start + 1_000)
     p.answered(start + 2_000)
+    p.caughtUp()
     expect(p.state(start + 2_000)).toBe('polling')
     expect(p.state(start + 2_000 + silence)).toBe('away')
+  })
+
+  it('is polling, and not away at each attempt, where no stream comes through', () => {
+    const p = listening()
+    p.answered(start)
+    p.refused()
+    expect(p.state(start + 1_000)).toBe('polling')
+    p.answered(start + 10_000)
+    p.refused()
+    expect(p.state(start + 11_000)).toBe('polling')
+    expect(p.state(start + 10_000 + silence)).toBe('away')
   })
 
   it('is away when a request gets no answer and there is no stream', () => {
@@ -70,6 +82,7 @@ describe('the pulse of a page', () => {
     p.byte(start)
     p.lost(start + 1_000)
     p.byte(start + 75_000)
+    p.caughtUp()
     expect(p.state(start + 75_000)).toBe('live')
   })
 
@@ -79,7 +92,22 @@ describe('the pulse of a page', () => {
     p.rested()
     expect(p.state(start + silence)).toBe('away')
     p.byte(start + silence)
+    p.caughtUp()
     expect(p.state(start + silence)).toBe('live')
+  })
+
+  it('is not live before what it shows was read again, however much arrives', () => {
+    for (const gone of [(p: Pulse) => p.lost(start + 1_000), (p: Pulse) => p.rested()]) {
+      const p = listening()
+      p.byte(start)
+      gone(p)
+      p.answered(start + 2_000)
+      expect(p.state(start + 2_000)).toBe('catching')
+      p.byte(start + 3_000)
+      expect(p.state(start + 3_000)).toBe('catching')
+      p.caughtUp()
+      expect(p.state(start + 3_000)).toBe('live')
+    }
   })
 
   it('calls nothing old on a page that listens to nothing', () => {

@@ -3,9 +3,10 @@
 
 /**
  * connecting: nothing was heard yet; live: changes arrive by themselves; polling: the
- * event stream is gone, but the controller answers; away: it does neither.
+ * event stream is gone, but the controller answers; away: it does neither; catching: it is
+ * back, but what is shown was read before it went.
  */
-export type State = 'connecting' | 'live' | 'polling' | 'away'
+export type State = 'connecting' | 'live' | 'polling' | 'away' | 'catching'
 
 /** How long nothing may arrive before the page says so. The controller sends something every 5 s. */
 export const silence = 20_000 // ms
@@ -15,6 +16,8 @@ export class Pulse {
   private streamAt = 0 // the last byte of the event stream
   private answeredAt = 0
   private lostAt = 0
+  private refusedOnce = false // listening was tried in vain
+  private behind = false // what is shown was read before the last loss
   private begunAt = 0 // 0: nothing is expected to arrive by itself, so silence says nothing
 
   /** An event stream is wanted from now on. */
@@ -48,11 +51,39 @@ export class Pulse {
   lost(now: number) {
     this.stream = false
     this.lostAt = now
+    this.behind = true
+  }
+
+  /** An attempt to listen failed, which says nothing of the controller. */
+  refused() {
+    this.stream = false
+    this.refusedOnce = true
+  }
+
+  /** What is shown was read before something that was not heard. */
+  fellBehind() {
+    this.behind = true
+  }
+
+  /** Everything that is shown was read again. */
+  caughtUp() {
+    this.behind = false
+  }
+
+  /** Whether the controller answers, but what is shown was not read again yet. */
+  mayCatchUp(now: number) {
+    return this.behind && this.answers(now)
+  }
+
+  /** Whether the controller answered lately, and nothing says that it does not any more. */
+  answers(now: number) {
+    return !this.silent(now) || (this.asOf > this.lostAt && now - this.asOf < silence)
   }
 
   /** Nobody listens any more: the page is hidden. It is no fault, until the page is old. */
   rested() {
     this.stream = false
+    this.behind = true
   }
 
   /** Whether the stream is not open, or nothing comes from it. */
@@ -62,9 +93,11 @@ export class Pulse {
 
   state(now: number): State {
     if (!this.begunAt) return 'connecting'
-    if (!this.silent(now)) return 'live'
-    const fresh = this.asOf > 0 && now - this.asOf < silence
-    if (fresh && this.asOf > this.lostAt) return this.lostAt ? 'polling' : 'connecting'
+    if (!this.silent(now)) return this.behind ? 'catching' : 'live'
+    if (this.answers(now)) {
+      if (this.behind) return 'catching'
+      return this.lostAt || this.refusedOnce ? 'polling' : 'connecting'
+    }
     if (!this.asOf && !this.lostAt && now - this.begunAt < silence) return 'connecting'
     return 'away'
   }

@@ -1,5 +1,5 @@
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
-import { APIError, isAway, isProblem } from './client'
+import { APIError, isPassing, isProblem } from './client'
 
 const again = 3_000 // ms
 
@@ -15,8 +15,8 @@ export function newQueryClient(): QueryClient {
       queries: {
         staleTime: 5_000,
         refetchOnWindowFocus: true,
-        // What got no answer is asked for until it has one, also where no event stream says when.
-        refetchInterval: (query) => isAway(query.state.error) && again,
+        // What got no good answer is asked for until it has one, also where no event stream says when.
+        refetchInterval: (query) => (isPassing(query.state.error) ? again : false),
         // What the API refused it will refuse again.
         retry: (failures, err) => failures < 2 && !(err instanceof APIError && err.problem.status >= 400),
       },

@@ -501,7 +501,7 @@ export interface paths {
         };
         /**
          * Stream changes as server-sent events
-         * @description The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. Last-Event-ID resumes; an event named reset means that events were lost. An event named ping comes at the beginning and every 5 seconds: a reader that has got nothing for 20 seconds should open another stream.
+         * @description The name of an event is the kind of object that changed, its data is the object's id. Read the object to get its present state. Last-Event-ID resumes, and so does the parameter after, which a page of a browser can set; an event named reset means that events were lost. An event named ping comes at the beginning and every 5 seconds: a reader that has got nothing for 20 seconds should open another stream.
          *
          *     Needs the permission `fleet:read`.
          */
@@ -2267,6 +2267,11 @@ export interface components {
              * @example EXAMPLE
              */
             csrf_token: string;
+            /**
+             * @description EventsAfter is the position of the event stream: GET /events?after= begins there, and misses nothing that is newer than what is read after this reply.
+             * @example 1a2b-42
+             */
+            events_after: string;
             /**
              * Format: date-time
              * @example 2030-01-02T15:04:05Z
@@ -5891,7 +5896,13 @@ export interface operations {
     };
     streamEvents: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description the id of the last event that the caller has read, or events_after of getSession; Last-Event-ID counts for more
+                 * @example 1a2b-42
+                 */
+                after?: string;
+            };
             header?: {
                 /**
                  * @description the id of the last event that the caller has read
@@ -8113,6 +8124,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "csrf_token": "EXAMPLE",
+                     *       "events_after": "1a2b-42",
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "idle_expires_at": "2030-01-02T15:04:05Z",
                      *       "permissions": [
@@ -8173,6 +8185,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "csrf_token": "EXAMPLE",
+                     *       "events_after": "1a2b-42",
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "idle_expires_at": "2030-01-02T15:04:05Z",
                      *       "permissions": [
@@ -8321,6 +8334,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "csrf_token": "EXAMPLE",
+                     *       "events_after": "1a2b-42",
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "idle_expires_at": "2030-01-02T15:04:05Z",
                      *       "permissions": [
@@ -8633,6 +8647,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "csrf_token": "EXAMPLE",
+                     *       "events_after": "1a2b-42",
                      *       "expires_at": "2030-01-02T15:04:05Z",
                      *       "idle_expires_at": "2030-01-02T15:04:05Z",
                      *       "permissions": [

@@ -10,6 +10,12 @@ const faces = {
     icon: IconRefresh,
     why: 'The controller answers, but its event stream does not reach this browser. The page updates every 10 seconds. Does a proxy hold the stream back?',
   },
+  catching: {
+    label: 'Updating',
+    color: 'var(--quiet)',
+    icon: IconRefresh,
+    why: 'The controller is back. What this page shows is being read again.',
+  },
   connecting: { label: 'Connecting', color: 'var(--quiet)', icon: IconRefresh, why: 'Opening the live connection.' },
   away: {
     label: 'Reconnecting',

@@ -30,12 +30,12 @@ function Notice({ tone, icon, children }: { tone: 'warn' | 'bad'; icon: ReactNod
 /** Numbers of a page that hears nothing are old: it says so, and they turn grey. */
 function Stale() {
   const { state, asOf } = useLiveness()
-  const away = state === 'away'
+  const old = state === 'away' || state === 'catching'
   useEffect(() => {
-    document.documentElement.toggleAttribute('data-stale', away)
+    document.documentElement.toggleAttribute('data-stale', old)
     return () => document.documentElement.removeAttribute('data-stale')
-  }, [away])
-  if (!away) return null
+  }, [old])
+  if (state !== 'away') return null
   return (
     <Notice tone="bad" icon={<IconPlugConnectedX size={18} aria-hidden="true" />}>
       <Text size="sm">

@@ -5,7 +5,12 @@ import { type List, ListFailure, Pager } from './list'
 type ListViewProps<T extends RowData> = Omit<GridProps<T>, 'sort' | 'onSort'> & {
   list: List
   /** The query of the page that is shown. */
-  page: { data?: { next_page_token: string; total?: number }; error: unknown; refetch: () => unknown }
+  page: {
+    data?: { next_page_token: string; total?: number }
+    error: unknown
+    isPlaceholderData: boolean
+    refetch: () => unknown
+  }
 }
 
 /** One page of a list: its rows or why there are none, and the way to the other pages. */
@@ -17,7 +22,13 @@ export function ListView<T extends RowData>({ list, page, rows, ...grid }: ListV
       ) : (
         <Grid {...grid} rows={rows} sort={list.sort} onSort={(s) => list.set('sort', s)} />
       )}
-      <Pager list={list} shown={rows?.length ?? 0} total={page.data?.total} next={page.data?.next_page_token} />
+      <Pager
+        list={list}
+        shown={rows?.length ?? 0}
+        total={page.data?.total}
+        next={page.data?.next_page_token}
+        loading={page.isPlaceholderData}
+      />
     </>
   )
 }

@@ -148,29 +148,38 @@ export function Toolbar({ children }: { children: ReactNode }) {
   )
 }
 
-type PagerProps = { list: List; shown: number; total?: number; next?: string }
+/** loading: what is shown meanwhile is of another page, and so is its cursor. */
+type PagerProps = { list: List; shown: number; total?: number; next?: string; loading: boolean }
 
 /** Which part of a list is shown, and buttons to the other parts. */
-export function Pager({ list, shown, total, next }: PagerProps) {
+export function Pager({ list, shown, total, next, loading }: PagerProps) {
   const beyond = list.page > 1
   if (!shown && !beyond && !next) return null
   const first = (list.page - 1) * pageSize + 1
+  const waiting = loading && { 'aria-disabled': true, 'data-disabled': true } // disabled would lose the focus
   const range = shown ? `${first.toLocaleString()}–${(first + shown - 1).toLocaleString()}` : 'none'
   return (
     <Group justify="space-between" px="md" py={8} style={{ borderTop: '1px solid var(--line)' }}>
       <Text size="xs" c="dimmed" className="numbers" role="status">
-        {total === undefined ? range : `${range} of ${total.toLocaleString()}`}
+        {loading ? 'Loading…' : total === undefined ? range : `${range} of ${total.toLocaleString()}`}
       </Text>
       <Group gap={4}>
         <ActionIcon
           variant="default"
           aria-label={list.backIsFirst ? 'First page' : 'Previous page'}
           disabled={!beyond}
-          onClick={list.back}
+          {...waiting}
+          onClick={loading ? undefined : list.back}
         >
           {list.backIsFirst ? <IconChevronsLeft size={16} /> : <IconChevronLeft size={16} />}
         </ActionIcon>
-        <ActionIcon variant="default" aria-label="Next page" disabled={!next} onClick={() => next && list.next(next)}>
+        <ActionIcon
+          variant="default"
+          aria-label="Next page"
+          disabled={!next}
+          {...waiting}
+          onClick={() => next && !loading && list.next(next)}
+        >
           <IconChevronRight size={16} />
         </ActionIcon>
       </Group>

@@ -1,16 +1,17 @@
 import { useSyncExternalStore } from 'react'
+import { serverNow } from '@/api/clock'
 
-// One clock for everything on a page that counts.
-let now = Date.now()
+// One clock for everything on a page that counts: the controller's, whose times it is compared with.
+let now = serverNow()
 let timer = 0
 const listeners = new Set<() => void>()
 
 function subscribe(f: () => void) {
   listeners.add(f)
   if (!timer) {
-    now = Date.now()
+    now = serverNow()
     timer = window.setInterval(() => {
-      now = Date.now()
+      now = serverNow()
       for (const l of listeners) l()
     }, 1000)
   }
@@ -26,7 +27,7 @@ function subscribe(f: () => void) {
 /** The time in milliseconds, anew every second. */
 export const useNow = () =>
   useSyncExternalStore(subscribe, () => {
-    if (!timer) now = Date.now()
+    if (!timer) now = serverNow()
     return now
   })
 
