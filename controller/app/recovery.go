@@ -32,7 +32,7 @@ func recoveryCommand() *cobra.Command {
 		Use:   "recovery",
 		Short: "Make the recovery key, and take over after a restore with it",
 		Long: `Hosts do not follow a controller that was restored from a backup: it looks like somebody
-who put an old database in the place of the real one. The recovery key tells them apart.
+who put an old database in the place of the real one. The recovery key distinguishes them.
 Make it once, keep it away from the controller, and sign with it after a restore.`,
 		Example: `  sudo grpccontroller recovery init --out /root/recovery-key      # then move it away
   sudo grpccontroller recovery start --key-file /root/recovery-key    # after a restore`,

@@ -161,7 +161,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	log, roster := c.log.Named("control"), attending{c.roster, propagation, c.policy, streamsOpened(c.metrics)}
 	bootstrapTLS := c.ca.ServerConfig(c.hostCAs...)
 	enrollment = control.NewEnrollmentServer(c.lis.enrollment, bootstrapTLS, &control.Enrollment{
-		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Heard: c.anchors.Note, Policy: c.policy, Recall: c.recall, Endpoints: c.reachedAt.endpoints,
+		TrustDomain: c.td, Redeemer: c.enroll, Requests: c.enroll, Bundles: c.spire, Hosts: c.store, Renewer: c.enroll, Anchors: c.ca, Shown: c.anchors.Note, Policy: c.policy, Recall: c.recall, Endpoints: c.reachedAt.endpoints,
 		Timeline: c.recovery.Number, Recovery: c.recovery,
 		Result: enrollResults(c.metrics), Install: downloads, Failing: c.failing(checkStore, checkServer), Stopping: stopping, Log: log,
 	}, log, c.tracing.ServerOptions(control.Traced)...)

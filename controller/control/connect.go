@@ -31,8 +31,8 @@ import (
 type Admitter interface {
 	AdmitConnector(ctx context.Context, h fleet.Hello, svid identity.Issue) error
 	AdmitTunneler(ctx context.Context, h fleet.Hello, svid identity.Issue) error
-	// HearAgain is closed when another hello is wanted, on a new connection.
-	HearAgain(w identity.Workload) <-chan struct{}
+	// HelloWanted is closed when another hello is wanted, on a new connection.
+	HelloWanted(w identity.Workload) <-chan struct{}
 }
 
 // Attendance notes who is here; presence.Roster is it.
@@ -77,7 +77,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	PolicyAge time.Duration
 	Audit     AuditLog     // nil: no checkpoints are offered
 	Reports   AuditReports // nil: reports of refused sessions are passed over
-	// Outdated hears why a member is refused that speaks another protocol, and of each
+	// Outdated is called with why a member is refused that speaks another protocol, and of each
 	// that speaks ours; optional.
 	Outdated func(w identity.Workload, why string)
 	// Signer signs denials, and Returns takes them back; without it they are not signed.
@@ -152,7 +152,7 @@ func (s *ControlPlane) Connect(stream zerotrustv1.ControlPlaneService_ConnectSer
 	return err
 }
 
-// admit hears the hello and begins a conversation, of which leave is to be called.
+// admit reads the hello and begins a conversation, of which leave is to be called.
 func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServer, in <-chan *zerotrustv1.ConnectRequest, woken *wakeups) (*conversation, error) {
 	ctx := stream.Context()
 	c, err := callerOf(ctx)
@@ -166,8 +166,8 @@ func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServe
 		return nil, err
 	}
 	// Subscribed before admitted: a revocation in between is not missed.
-	woken.hear(s.Policy, s.Moved, s.Recovery)
-	t.again = s.Fleet.HearAgain(c.Workload)
+	woken.follow(s.Policy, s.Moved, s.Recovery)
+	t.again = s.Fleet.HelloWanted(c.Workload)
 	if err := s.Fleet.AdmitConnector(ctx, hello, c.svid.Issue); err != nil {
 		woken.leave()
 		s.refused.log(t.log, "control stream refused", c.ID, err)
@@ -300,7 +300,7 @@ func (t *conversation) run(ctx context.Context, in <-chan *zerotrustv1.ConnectRe
 				return err
 			}
 		case <-t.again:
-			return errHearAgain
+			return errHelloWanted
 		case <-turn:
 			if err := t.offer(ctx); err != nil {
 				return err
@@ -347,7 +347,7 @@ func (t *conversation) wake() error {
 // sendPolicy sends what leads to the newest snapshot, unless it was sent before and the
 // addresses of the control plane that go with it are the same, or ends the
 // stream of a connector that it does not name any more. A change between the
-// subscription and the first snapshot is told of although that one has it.
+// subscription and the first snapshot wakes the stream although that one has it.
 func (t *conversation) sendPolicy() error {
 	snapshot := t.s.Policy.Current()
 	if !snapshot.Admits(t.c.Workload, t.c.svid.Issue) {
@@ -387,7 +387,7 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		t.s.Roster.ConnectorTrusts(t.c.ID, wire.ClipAuthorities(m.Heartbeat.GetBundleAuthorityIds()))
 		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
 		t.refuses(wire.Clip(m.Heartbeat.GetRefusal(), wire.MaxReason))
-		if t.policy.hears(m.Heartbeat.GetAppliedPolicyRevision(), m.Heartbeat.GetRefusal() != "") {
+		if t.policy.applied(m.Heartbeat.GetAppliedPolicyRevision(), m.Heartbeat.GetRefusal() != "") {
 			return t.sendPolicy()
 		}
 		return nil

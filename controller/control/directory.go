@@ -27,7 +27,7 @@ type Directory struct {
 	Endpoints func() Endpoints
 	// Moved wakes all streams when Endpoints are others; optional.
 	Moved Signal
-	// Outdated hears why a member is refused that speaks another protocol, and of each
+	// Outdated is called with why a member is refused that speaks another protocol, and of each
 	// that speaks ours; optional.
 	Outdated func(w identity.Workload, why string)
 	// Reports takes what tunnelers report; optional.
@@ -87,7 +87,7 @@ type watch struct {
 	leave    func() // ends what admit has begun
 }
 
-// admit hears the request and begins a watch, of which leave is to be called.
+// admit takes the request and begins a watch, of which leave is to be called.
 func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryService_WatchServer) (*watch, error) {
 	ctx := stream.Context()
 	c, err := callerOf(ctx)
@@ -105,8 +105,8 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	}
 	w.woken.cuts(c.conn, d.Patience)
 	// Subscribed before admitted: a revocation in between is not missed.
-	w.woken.hear(d.Policy, d.Moved, d.Recovery)
-	w.again = d.Fleet.HearAgain(c.Workload)
+	w.woken.follow(d.Policy, d.Moved, d.Recovery)
+	w.again = d.Fleet.HelloWanted(c.Workload)
 	if err := d.Fleet.AdmitTunneler(ctx, hello, c.svid.Issue); err != nil {
 		w.woken.leave()
 		d.refused.log(w.log, "directory refused", c.ID, err)
@@ -177,7 +177,7 @@ func (w *watch) run(ctx context.Context) error {
 				return why
 			}
 		case <-w.again:
-			return errHearAgain
+			return errHelloWanted
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
 		}

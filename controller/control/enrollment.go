@@ -41,7 +41,7 @@ type Renewer interface {
 	Renew(ctx context.Context, r enroll.Renewal) ([]byte, error)
 }
 
-// Anchors is the bootstrap CA as hosts are told of it; bootstrapca.CA is it.
+// Anchors is the bootstrap CA as it is sent to hosts; bootstrapca.CA is it.
 type Anchors interface {
 	// Anchors are in force, the first one signs; Crosses vouch for one of them by its
 	// predecessor.
@@ -82,12 +82,12 @@ type Enrollment struct {
 	Redeemer    Redeemer
 	Requests    Requests
 	Bundles     Bundles
-	Hosts       Hosts // nil: no host is told about itself
+	Hosts       Hosts // nil: no host learns its standing
 	Renewer     Renewer
-	Anchors     Anchors // nil: no host is told of the bootstrap CA
-	// Heard is told what an enrolled host shows, and the SHA-256 of each bootstrap CA that
+	Anchors     Anchors // nil: no host receives the bootstrap CA
+	// Shown is called with what an enrolled host shows, and the SHA-256 of each bootstrap CA that
 	// it trusts. Optional.
-	Heard  func(host identity.HostID, shows *x509.Certificate, trusts [][]byte)
+	Shown  func(host identity.HostID, shows *x509.Certificate, trusts [][]byte)
 	Policy Snapshots
 	// Recall keeps hosts from being enrolled, and their certificates from being renewed.
 	Recall Recall
@@ -97,7 +97,7 @@ type Enrollment struct {
 	Recovery Recovery
 	// Endpoints says what they are now.
 	Endpoints func() Endpoints
-	// Result is told how each Enroll ended, one of EnrollResults. Optional.
+	// Result is called with how each Enroll ended, one of EnrollResults. Optional.
 	Result func(result string)
 	// Install answers the HTTP/1.1 clients of this listener, the install service.
 	Install http.Handler
@@ -109,7 +109,7 @@ type Enrollment struct {
 
 	listener func(*tls.ClientHelloInfo) (*tls.Certificate, error) // set by NewEnrollmentServer
 	awaiting *sourcelimit.Turnstile                               // so too
-	unsaid   logging.Condition                                    // no host is told how it stands
+	unsaid   logging.Condition                                    // no host learns how it stands
 
 	receiving sync.WaitGroup // goroutines that read a stream
 }
@@ -187,7 +187,7 @@ func factsFromProto(f *zerotrustv1.HostFacts) enroll.Facts {
 // errNoAddress is for the host too: whoever stands before it may know the operator.
 var errNoAddress = errors.New("the controller does not know at which address hosts reach it; its operator has to set public_address")
 
-// reachable refuses to enroll a host that could not be told where SPIRE is.
+// reachable refuses to enroll a host to which no address of SPIRE can be sent.
 func (e *Enrollment) reachable() error {
 	if e.Endpoints().SPIREServer == "" {
 		return errNoAddress
@@ -195,7 +195,7 @@ func (e *Enrollment) reachable() error {
 	return nil
 }
 
-// reply is what a host gets that was let in, however.
+// reply is what an enrolled host gets, however it was enrolled.
 func (e *Enrollment) reply(ctx context.Context, got enroll.Enrollment) (*zerotrustv1.EnrollResponse, error) {
 	if err := e.reachable(); err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func (e *Enrollment) FetchBundle(ctx context.Context, req *zerotrustv1.FetchBund
 	}
 	if _, cert := hostPeer(ctx); cert != nil && out.GetHost().GetKnown() {
 		out.Host.Renew = e.Anchors.Due(cert)
-		e.heard(cert, req.GetTrustedAnchors())
+		e.noteShown(cert, req.GetTrustedAnchors())
 	}
 	return out, nil
 }
@@ -245,9 +245,9 @@ func (e *Enrollment) FetchBundle(ctx context.Context, req *zerotrustv1.FetchBund
 // maxTrusted bounds what a host can say of the anchors that it trusts.
 const maxTrusted = 8
 
-func (e *Enrollment) heard(shows *x509.Certificate, trusts [][]byte) {
+func (e *Enrollment) noteShown(shows *x509.Certificate, trusts [][]byte) {
 	id, err := identity.HostFromCertificate(shows, e.TrustDomain)
-	if err != nil || e.Heard == nil || len(trusts) > maxTrusted {
+	if err != nil || e.Shown == nil || len(trusts) > maxTrusted {
 		return
 	}
 	for _, t := range trusts {
@@ -255,7 +255,7 @@ func (e *Enrollment) heard(shows *x509.Certificate, trusts [][]byte) {
 			return
 		}
 	}
-	e.Heard(id, shows, trusts)
+	e.Shown(id, shows, trusts)
 }
 
 // RenewHostCertificate implements EnrollmentService.
@@ -282,7 +282,7 @@ func (e *Enrollment) RenewHostCertificate(ctx context.Context, req *zerotrustv1.
 	return &zerotrustv1.RenewHostCertificateResponse{HostCertificate: der}, nil
 }
 
-// standingOrNil says nothing while the database fails: a host needs its bundle more, and
+// standingOrNil leaves it out while the database fails: a host needs its bundle more, and
 // without one it takes the controller for gone and restarts its agent later.
 func (e *Enrollment) standingOrNil(ctx context.Context) *zerotrustv1.HostStanding {
 	within, cancel := context.WithTimeout(ctx, standingTimeout)
@@ -298,11 +298,11 @@ func (e *Enrollment) standingOrNil(ctx context.Context) *zerotrustv1.HostStandin
 	return standing
 }
 
-// standing tells a host about itself, nil for a caller that proved to be none.
+// standing is what a host learns about itself, nil for a caller that proved to be none.
 func (e *Enrollment) standing(ctx context.Context) (*zerotrustv1.HostStanding, error) {
 	_, cert := hostPeer(ctx)
 	if cert == nil || e.Hosts == nil {
-		return nil, nil //nolint:nilnil // who asks without a certificate is told nothing
+		return nil, nil //nolint:nilnil // a caller without a certificate learns nothing
 	}
 	id, err := identity.HostFromCertificate(cert, e.TrustDomain)
 	if err != nil {

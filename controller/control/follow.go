@@ -15,7 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
-// confirmAfter is how long a stream may hear nothing of what it follows. Then it is told
+// confirmAfter is how long nothing of what it follows may be sent on a stream. Then it gets
 // at which position that is and its digest, a message of a hundred bytes.
 const confirmAfter = 9 * time.Minute
 
@@ -31,7 +31,7 @@ type following[T any, E proto.Message] struct {
 
 	at        delta.Position // what the stream has, if all that was sent arrives
 	all       bool           // it needs everything
-	again     bool           // it is to hear once more where it should be
+	again     bool           // it gets once more where it should be
 	sent      bool           // something was, on this stream
 	addresses []string       // of the control plane, that were sent last
 	issuedAt  time.Time      // of the policy that was sent last
@@ -62,14 +62,14 @@ func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 	return sendAll(f.stream, messages)
 }
 
-// hears takes which position the peer says that it has applied. One that it had not
+// applied takes which position the peer says that it has applied. One that it had not
 // reached at its last word either, although it was sent before that, was lost on the way
-// by a fault of either side: the peer is told where it should be, and asks for what it
+// by a fault of either side: the peer learns where it should be, and asks for what it
 // lacks. The same goes for a peer that refuses what came: if that was not our word, or not
 // as we said it, ours ends the refusal.
-func (f *following[T, E]) hears(applied uint64, refuses bool) (lost bool) {
+func (f *following[T, E]) applied(position uint64, refuses bool) (lost bool) {
 	switch {
-	case applied == f.at.At && !refuses:
+	case position == f.at.At && !refuses:
 		f.awaited = 0
 	case f.awaited != f.at.At:
 		f.awaited = f.at.At

@@ -164,7 +164,7 @@ func (g gate) AdmitConnector(_ context.Context, h fleet.Hello, _ identity.Issue)
 
 func (gate) AdmitTunneler(context.Context, fleet.Hello, identity.Issue) error { return nil }
 
-func (gate) HearAgain(identity.Workload) <-chan struct{} { return nil }
+func (gate) HelloWanted(identity.Workload) <-chan struct{} { return nil }
 
 // everybody is a policy that names c-01, made by the real publisher.
 func everybody(f *testing.F) *policy.Publisher {

@@ -49,7 +49,7 @@ func (s *ControlPlane) hello(c caller, in <-chan *zerotrustv1.ConnectRequest, wo
 }
 
 // speaks refuses a caller of another protocol: what it says next could not be
-// understood. It is told who is to be upgraded, and so is the operator if the policy
+// understood. It learns which side is to be upgraded, and so does the operator if the policy
 // names the caller.
 func speaks(protocol uint32, c caller, snapshots Snapshots, outdated func(identity.Workload, string)) error {
 	err, why := wire.CheckProtocol(protocol), ""

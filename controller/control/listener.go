@@ -44,7 +44,7 @@ type conn struct {
 }
 
 // SetDeadline implements net.Conn for gRPC, which clears the deadline of every
-// connection after its handshake: also of one that it was told to leave alone, and
+// connection after its handshake: also of one that it was asked to leave alone, and
 // with it the deadline by which a request must have arrived.
 func (c *conn) SetDeadline(t time.Time) error {
 	if c.taken.Load() {

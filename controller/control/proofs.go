@@ -17,7 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
-// Report implements DirectoryService: a tunneler tells of the proofs that it refused.
+// Report implements DirectoryService: a tunneler reports the proofs that it refused.
 func (d *Directory) Report(ctx context.Context, req *zerotrustv1.ReportRequest) (*zerotrustv1.ReportResponse, error) {
 	c, err := callerOf(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func ownProofs(to AuditReports, own reproof.Identity) func(reproof.Refusal) {
 	return func(r reproof.Refusal) {
 		w, err := identity.ParseWorkload(r.Peer)
 		if err != nil {
-			return // the listener lets in members only
+			return // the listener admits members only
 		}
 		now := time.Now()
 		to.Proofs(selfOf(own), []audit.ProofRefusal{{

@@ -45,7 +45,7 @@ const (
 )
 
 // Traced says which RPCs are a trace each: what enrolls. The streams of the control
-// plane live for days, and a span of a heartbeat tells nobody anything.
+// plane live for days, and a span of a heartbeat shows nobody anything.
 func Traced(fullMethod string) bool {
 	return strings.HasPrefix(fullMethod, "/"+zerotrustv1.EnrollmentService_ServiceDesc.ServiceName+"/")
 }

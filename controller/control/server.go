@@ -53,7 +53,7 @@ type Server struct {
 func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *zap.Logger, more ...grpc.ServerOption) *Server {
 	e.listener = t.GetCertificate
 	e.awaiting = sourcelimit.NewTurnstile(maxAwaiting, maxAwaitingFrom)
-	downloads := newWeb(newHandover(lis.Addr(), maxWebConns, maxWebConnsFrom), e.Install, log)
+	downloads := newWeb(newWebListener(lis.Addr(), maxWebConns, maxWebConnsFrom), e.Install, log)
 	s := newServer("enrollment", sourcelimit.Limited(lis, enrollmentCaps), EnrollmentRules, enrollmentLimits, log,
 		append(more, grpc.Creds(rpcauth.Credentials(newSplit(t, downloads.lis)))), func(s *grpc.Server) {
 			zerotrustv1.RegisterEnrollmentServiceServer(s, e)
@@ -105,8 +105,8 @@ func newServer(name string, lis *sourcelimit.Listener, rules rpcauth.Rules, limi
 	return s
 }
 
-// admitNamed lets whom the policy names ask for the health of the listener: TLS lets
-// in who has an SVID of the trust domain, a revoked host until it expires.
+// admitNamed lets whom the policy names ask for the health of the listener: TLS admits
+// whoever has an SVID of the trust domain, a revoked host until it expires.
 func (s *ControlPlane) admitNamed(ctx context.Context) error {
 	c, err := callerOf(ctx)
 	if err != nil {

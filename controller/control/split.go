@@ -26,10 +26,10 @@ type split struct {
 	credentials.TransportCredentials // for what only a client needs
 
 	config *tls.Config
-	web    *handover
+	web    *webListener
 }
 
-func newSplit(t *tls.Config, web *handover) *split {
+func newSplit(t *tls.Config, web *webListener) *split {
 	config := t.Clone()
 	config.NextProtos = []string{protoHTTP, protoGRPC}
 	if current := config.GetConfigForClient; current != nil {
@@ -72,8 +72,8 @@ func (s *split) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, e
 // Clone implements credentials.TransportCredentials.
 func (s *split) Clone() credentials.TransportCredentials { return newSplit(s.config, s.web) }
 
-// handover is the listener of the web server: it accepts what the split hands on.
-type handover struct {
+// webListener is the listener of the web server: it accepts what the split hands on.
+type webListener struct {
 	addr   net.Addr
 	inside *sourcelimit.Turnstile
 	conns  chan net.Conn
@@ -81,9 +81,9 @@ type handover struct {
 	close  func()
 }
 
-func newHandover(addr net.Addr, most, mostFrom int) *handover {
+func newWebListener(addr net.Addr, most, mostFrom int) *webListener {
 	closed := make(chan struct{})
-	return &handover{
+	return &webListener{
 		addr: addr, inside: sourcelimit.NewTurnstile(most, mostFrom), conns: make(chan net.Conn),
 		closed: closed, close: sync.OnceFunc(func() { close(closed) }),
 	}
@@ -91,7 +91,7 @@ func newHandover(addr net.Addr, most, mostFrom int) *handover {
 
 // hand gives a connection away. It is false when the web server has too many, in
 // all or of this source, or has stopped.
-func (h *handover) hand(c *conn, t *tls.Conn) bool {
+func (h *webListener) hand(c *conn, t *tls.Conn) bool {
 	// An address that does not parse is the zero one: all of those count as one.
 	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	leave, ok := h.inside.Enter(from.Addr())
@@ -113,7 +113,7 @@ func (h *handover) hand(c *conn, t *tls.Conn) bool {
 }
 
 // Accept implements net.Listener.
-func (h *handover) Accept() (net.Conn, error) {
+func (h *webListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.conns:
 		return c, nil
@@ -123,10 +123,10 @@ func (h *handover) Accept() (net.Conn, error) {
 }
 
 // Addr implements net.Listener.
-func (h *handover) Addr() net.Addr { return h.addr }
+func (h *webListener) Addr() net.Addr { return h.addr }
 
 // Close implements net.Listener.
-func (h *handover) Close() error {
+func (h *webListener) Close() error {
 	h.close()
 	return nil
 }

@@ -10,7 +10,7 @@ type streams struct {
 	stopped bool
 }
 
-// replace makes the caller's the current stream of id and tells the older one to
+// replace makes the caller's the current stream of id and asks the older one to
 // end. release forgets it unless a newer one took its place. note runs under the
 // lock: of two streams that open at once, the one that stays must also be the one
 // whose messages count.

@@ -20,7 +20,7 @@ const (
 	// lastWords is how long the status that a handler ends its stream with has to
 	// reach a peer that reads, before its connection is closed.
 	lastWords = 20 * time.Millisecond
-	// firstWords is how long somebody who is not named has to ask, and to be told so, before
+	// firstWords is how long somebody who is not named has to ask, and to get that answer, before
 	// the new connection is closed.
 	firstWords = 2 * time.Second
 )

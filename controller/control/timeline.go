@@ -15,14 +15,14 @@ type Recovery interface {
 	Signal
 }
 
-// saying tells a stream what Recovery says, once and when that is something else.
+// saying sends on a stream what Recovery says, once and when that is something else.
 type saying struct {
 	from Recovery // nil: nothing is said
 	send func(*zerotrustv1.Timeline) error
 	last *recovery.Said
 }
 
-// news says what the stream has not heard yet.
+// news sends what was not sent on the stream yet.
 func (s *saying) news() (said bool, err error) {
 	if s.from == nil {
 		return false, nil
@@ -49,7 +49,7 @@ func timelineToProto(s *recovery.Said) *zerotrustv1.Timeline {
 	}
 }
 
-// firstTimeline is what a host hears when it is enrolled.
+// firstTimeline is what a host receives when it is enrolled.
 func firstTimeline(from Recovery) *zerotrustv1.Timeline {
 	if from == nil {
 		return nil

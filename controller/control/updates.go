@@ -32,7 +32,7 @@ type subject[T any, E proto.Message] struct {
 	message func(h *zerotrustv1.UpdateHeader, c chunk[E], end *ending) proto.Message
 }
 
-// ending is what the last part of an update says besides.
+// ending is what the last part of an update also says.
 type ending struct {
 	issuedAt  time.Time
 	addresses []string // of the control plane

@@ -431,19 +431,19 @@ func BenchmarkEverything(b *testing.B) {
 func TestAPeerThatLostItsLastChangeHearsWhereItShouldBe(t *testing.T) {
 	t.Parallel()
 	f := following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{at: delta.Position{At: 7}}
-	require.False(t, f.hears(6, false), "the change is on its way")
-	require.False(t, f.hears(7, false))
-	require.False(t, f.hears(6, false), "it has come back to an older one")
-	require.True(t, f.hears(6, false))
+	require.False(t, f.applied(6, false), "the change is on its way")
+	require.False(t, f.applied(7, false))
+	require.False(t, f.applied(6, false), "it has come back to an older one")
+	require.True(t, f.applied(6, false))
 	f.again = false // it was told
-	require.False(t, f.hears(6, false), "and has time to ask")
+	require.False(t, f.applied(6, false), "and has time to ask")
 	f.at.At = 8
-	require.False(t, f.hears(6, false), "another change is on its way")
-	require.True(t, f.hears(6, false))
+	require.False(t, f.applied(6, false), "another change is on its way")
+	require.True(t, f.applied(6, false))
 
 	f.again = false
-	require.False(t, f.hears(8, true), "our word that it has not read yet may end the refusal")
-	require.True(t, f.hears(8, true))
+	require.False(t, f.applied(8, true), "our word that it has not read yet may end the refusal")
+	require.True(t, f.applied(8, true))
 }
 
 // TestAClockThatWasSetBackSilencesNobody: what is issued then is older by the clock, is sent

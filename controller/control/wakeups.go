@@ -15,17 +15,17 @@ import (
 
 // Why a stream ends that did nothing wrong.
 var (
-	errReplaced  = status.Error(codes.Aborted, "replaced by a newer stream of this member")
-	errHearAgain = status.Error(codes.Aborted, "the controller asks for a new hello")
-	errStopping  = status.Error(codes.Unavailable, "the controller is stopping")
-	errSilent    = status.Error(codes.DeadlineExceeded, "no heartbeat within 30 s")
+	errReplaced    = status.Error(codes.Aborted, "replaced by a newer stream of this member")
+	errHelloWanted = status.Error(codes.Aborted, "the controller asks for a new hello")
+	errStopping    = status.Error(codes.Unavailable, "the controller is stopping")
+	errSilent      = status.Error(codes.DeadlineExceeded, "no heartbeat within 30 s")
 )
 
 // Patience is what peers get that want too much. Zero values are the defaults.
 type Patience struct {
 	// Messages of a control stream are read at this rate, and Burst at once. What comes
 	// sooner waits at the peer, which is not to blame for it: a connector passes on the
-	// heartbeats of up to wire.MaxSessions tunnelers, one in ten seconds each, and tells of
+	// heartbeats of up to wire.MaxSessions tunnelers, one in ten seconds each, and reports
 	// all of them when it comes back. By default 4,000 a second, and 40,000.
 	Messages rate.Limit
 	Burst    int
@@ -64,8 +64,8 @@ func (w *wakeups) cuts(conn *mtls.Conn, p Patience) {
 	w.conn, w.stuck = conn, cmp.Or(p.Stuck, 5*time.Second)
 }
 
-// hear subscribes to signals, which may be nil.
-func (w *wakeups) hear(signals ...Signal) {
+// follow subscribes to signals, which may be nil.
+func (w *wakeups) follow(signals ...Signal) {
 	for _, s := range signals {
 		if s != nil {
 			w.stop = append(w.stop, s.Notify(w.hint))
@@ -81,7 +81,7 @@ func (w *wakeups) leave() {
 }
 
 // end has the stream end. The first reason counts. A handler that waits in a Send for a
-// peer which reads nothing does not hear of it: each newer stream of such a peer would
+// peer which reads nothing does not learn of it: each newer stream of such a peer would
 // leave another one behind, with what it was to be sent.
 func (w *wakeups) end(why error) {
 	w.why.CompareAndSwap(nil, &why)

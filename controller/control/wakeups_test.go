@@ -18,7 +18,7 @@ func TestAStreamHearsOfEachSignalAndOfItsEnd(t *testing.T) {
 	t.Parallel()
 	var policy, moved topic.Topic[int]
 	w := newWakeups()
-	w.hear(&policy, nil, &moved)
+	w.follow(&policy, nil, &moved)
 	woken := func() bool {
 		select {
 		case <-w.hint:
@@ -65,7 +65,7 @@ func BenchmarkWait(b *testing.B) {
 	for name, wait := range map[string]func(news *topic.Topic[int], done func()){
 		"one hint of three channels": func(news *topic.Topic[int], done func()) {
 			w := newWakeups()
-			w.hear(news)
+			w.follow(news)
 			quiet := time.AfterFunc(silence, func() { w.end(errSilent) })
 			defer quiet.Stop()
 			in, turn := make(chan struct{}), make(chan struct{}, 1)

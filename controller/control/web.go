@@ -20,7 +20,7 @@ const (
 	// webWriteBuffer is what the kernel holds for a reader: left alone it grows to
 	// megabytes, times maxWebConns, and hides from us how slow a reader is.
 	webWriteBuffer = 256 << 10
-	// requestTimeout is for a whole request, with the body that none of ours has.
+	// requestTimeout is for a whole request, with the body that no request of ours has.
 	requestTimeout = 10 * time.Second
 	// replyTimeout is for a reply that does not move its own deadline.
 	replyTimeout = 10 * time.Second
@@ -32,10 +32,10 @@ var noDeadline time.Time
 // web is the HTTP/1.1 server of the enrollment listener.
 type web struct {
 	http *http.Server
-	lis  *handover
+	lis  *webListener
 }
 
-func newWeb(lis *handover, h http.Handler, log *zap.Logger) *web {
+func newWeb(lis *webListener, h http.Handler, log *zap.Logger) *web {
 	if h == nil {
 		h = http.NotFoundHandler() // net/http would take a global one
 	}

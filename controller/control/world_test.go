@@ -158,7 +158,7 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	w.logs = logs
 	w.enrollment = control.NewEnrollmentServer(listen(t), w.ca.ServerConfig(), &control.Enrollment{
 		TrustDomain: td, Redeemer: w.enroll, Requests: w.enroll, Stopping: ctx.Done(), Bundles: bundles{w.spireCA.Authority()}, Hosts: hosts{w.store, &w.hostsFail}, Policy: w.policy, Endpoints: endpoints,
-		Result: w.results.add, Anchors: w.ca, Heard: w.heard.add, Install: w.downloads(t), Failing: w.failing, Log: zap.New(core), Recall: w.recall,
+		Result: w.results.add, Anchors: w.ca, Shown: w.heard.add, Install: w.downloads(t), Failing: w.failing, Log: zap.New(core), Recall: w.recall,
 	}, log)
 	w.controlPlane = &control.ControlPlane{
 		Fleet: w.fleet, Roster: roster, Policy: w.policy, PolicyAge: policyAge, Endpoints: endpoints, Moved: &w.moved, Failing: w.failing, Stopping: ctx.Done(), Log: log, Reports: &w.reports, Recall: w.recall, Signer: w.key,

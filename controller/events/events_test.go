@@ -189,9 +189,9 @@ func TestAFeedThatLostItsPlaceTellsItsReaders(t *testing.T) {
 // roster tells of one flip when it is closed.
 type roster chan struct{}
 
-func (r roster) Watch(ctx context.Context, tell func(identity.Workload, presence.Status)) error {
+func (r roster) Watch(ctx context.Context, report func(identity.Workload, presence.Status)) error {
 	<-r
-	tell(identity.Workload{Kind: identity.KindTunneler, ID: "t"}, presence.Offline)
+	report(identity.Workload{Kind: identity.KindTunneler, ID: "t"}, presence.Offline)
 	<-ctx.Done()
 	return nil
 }

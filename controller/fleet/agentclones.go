@@ -163,7 +163,7 @@ func (c *clones) tracing() bool {
 	return len(c.agents) > 0
 }
 
-// ask ends the streams of w that wait on hearAgain.
+// ask ends the streams of w that wait on helloWanted.
 func (c *clones) ask(w identity.Workload) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -252,7 +252,7 @@ func (w *AgentWatch) Read(ctx context.Context) error {
 		if !suspect || explained {
 			continue
 		}
-		if err := f.hearAgain(ctx, id); err != nil {
+		if err := f.askHello(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -310,9 +310,9 @@ func pagesALook(pages int, life time.Duration) int {
 	return max(1, (pages+looks-1)/looks)
 }
 
-// hearAgain ends the streams of a host's members, so that their next hello says
+// askHello ends the streams of a host's members, so that their next hello says
 // which agent runs there now. Sessions and flows are not touched.
-func (f *Fleet) hearAgain(ctx context.Context, id identity.HostID) error {
+func (f *Fleet) askHello(ctx context.Context, id identity.HostID) error {
 	var live []Member
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) (err error) {
 		live, err = tx.LiveMembersOf(ctx, id)
@@ -325,7 +325,7 @@ func (f *Fleet) hearAgain(ctx context.Context, id identity.HostID) error {
 	return err
 }
 
-// HearAgain is closed when the controller asks for a new hello of w, on a new
+// HelloWanted is closed when the controller asks for a new hello of w, on a new
 // connection. Ask for it before the hello is admitted, or a wish in between is
 // missed.
-func (f *Fleet) HearAgain(w identity.Workload) <-chan struct{} { return f.clones.hearAgain(w) }
+func (f *Fleet) HelloWanted(w identity.Workload) <-chan struct{} { return f.clones.helloWanted(w) }

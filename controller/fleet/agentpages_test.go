@@ -28,7 +28,7 @@ func TestALookForClonesReadsOnePageOfAgents(t *testing.T) {
 	for _, c := range []string{"c-01", "c-02"} {
 		require.NoError(t, w.visits(t, connector(c), agentIs("7@100")))
 	}
-	again := w.HearAgain(connector("c-01"))
+	again := w.HelloWanted(connector("c-01"))
 	require.Equal(t, 2, w.TracedAgents())
 	for look := range 3 * 6 { // six rounds of three pages; the first shows no change, three more are not enough
 		w.spire.Calls()

@@ -132,8 +132,8 @@ func (c *clones) forget(m Member) {
 	delete(c.asked, m.Workload)
 }
 
-// hearAgain is closed when the controller wants a hello of w on a new connection.
-func (c *clones) hearAgain(w identity.Workload) <-chan struct{} {
+// helloWanted is closed when the controller wants a hello of w on a new connection.
+func (c *clones) helloWanted(w identity.Workload) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.asked[w] == nil {

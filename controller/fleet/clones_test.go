@@ -312,7 +312,7 @@ func TestASerialThatTheHostsOwnAgentCannotHaveMadeIsAClone(t *testing.T) {
 	h := w.enroll(t, connector("c-01"), tunneler("t-01"))
 	watch := w.watch(nil)
 	require.NoError(t, w.visits(t, connector("c-01"), agentIs("7@100")))
-	again, bystander := w.HearAgain(connector("c-01")), w.HearAgain(tunneler("t-01"))
+	again, bystander := w.HelloWanted(connector("c-01")), w.HelloWanted(tunneler("t-01"))
 	for serial := range 4 {
 		w.turn(t, watch, h, serial)
 		require.False(t, heardAgain(again), "three changes are not enough")
@@ -402,7 +402,7 @@ func TestSerialsThatOneHostExplainsAreNoClone(t *testing.T) {
 		},
 		"an agent that is asked about and was restarted": func(t *testing.T, s scene) {
 			t.Helper()
-			again := s.HearAgain(connector("c-01"))
+			again := s.HelloWanted(connector("c-01"))
 			for i := range 20 {
 				s.turn(t, s.watch, s.host, i)
 			}
@@ -496,7 +496,7 @@ func TestNothingIsKeptOfARevokedMember(t *testing.T) {
 	issue := identity.Issue{Host: h.ID, NotBefore: w.clock.Now()}
 	require.NoError(t, w.AdmitConnector(t.Context(), fleet.Hello{ID: "c-01", InstanceID: "one"}, issue))
 	require.NoError(t, w.AdmitTunneler(t.Context(), fleet.Hello{ID: "t-01", InstanceID: "one"}, issue))
-	w.HearAgain(connector("c-01"))
+	w.HelloWanted(connector("c-01"))
 	require.Equal(t, 3, w.KeptOfClones())
 	w.revoke(t, connector("c-01"))
 	w.revoke(t, tunneler("t-01"))

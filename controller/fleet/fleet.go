@@ -133,7 +133,7 @@ func New(cfg Config) *Fleet {
 }
 
 // How often the addresses of one connector may change: some times at once, then one in
-// so long. All connectors and tunnelers hear of each change, so one connector that says
+// so long. All connectors and tunnelers learn of each change, so one connector that says
 // others in each hello would keep the controller busy with nothing else.
 const moveEvery, maxMoves = 30 * time.Second, 10
 

@@ -17,7 +17,7 @@ type Present interface {
 	// time from before this program started.
 	Connector(id string, stored time.Time) presence.State
 	Tunneler(id string, stored time.Time) (p presence.State, connector string, open []presence.Session)
-	// LastSeen is when a member was heard of, as those say it, for less.
+	// LastSeen is the last heartbeat of a member, as those say it, for less.
 	LastSeen(w identity.Workload, stored time.Time) time.Time
 }
 

@@ -103,7 +103,7 @@ func newEdit[T any](equal func(a, b T) bool, sum func(T) delta.Digest) *edit[T] 
 	return &edit[T]{equal: equal, sum: sum, now: Members[T]{byID: btree.NewMap[string, *T](degree)}}
 }
 
-// put replaces, adds or, with nil, takes away a member; gone says that it was there and
+// put replaces, adds or, with nil, removes a member; gone says that it was there and
 // is not any more.
 func (e *edit[T]) put(id string, next *T) (gone bool) {
 	old, found := e.now.byID.Get(id)

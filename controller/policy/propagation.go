@@ -14,7 +14,7 @@ const giveUp = time.Minute
 // of that revision, with the sessions of the revoked ended. It decides nothing.
 //
 // A connector that had no stream when the policy went out is not waited for: it
-// learns on its return, before it admits anybody. One that is connected and says
+// learns on its return, before it admits anybody. One that is connected and reports
 // nothing for a minute counts with that minute.
 type Propagation struct {
 	now     func() time.Time
@@ -23,7 +23,7 @@ type Propagation struct {
 	mu      sync.Mutex
 	streams map[string]applied // the control stream of each connector
 	seen    uint64             // the newest revision that was looked at
-	waiting []spreading
+	waiting []pending
 }
 
 // applied is what a connector has said on its control stream, whose numbers grow.
@@ -33,14 +33,14 @@ type applied struct {
 	at       time.Time
 }
 
-// spreading is a policy that revoked somebody, on its way.
-type spreading struct {
+// pending is a policy that revoked somebody, on its way.
+type pending struct {
 	revision uint64
 	revoked  []time.Time
 	behind   map[string]struct{} // connectors
 }
 
-// NewPropagation has observe told the time that each revocation took at each
+// NewPropagation has observe called with the time that each revocation took at each
 // connector. observe must not call back.
 func NewPropagation(now func() time.Time, observe func(time.Duration)) *Propagation {
 	return &Propagation{now: now, observe: observe, streams: map[string]applied{}}
@@ -77,14 +77,14 @@ func (p *Propagation) Look(s *Snapshot) {
 			revoked = append(revoked, s.Revoked[i].At)
 		}
 		if revision > p.seen {
-			p.spread(spreading{revision: revision, revoked: revoked, behind: map[string]struct{}{}})
+			p.follow(pending{revision: revision, revoked: revoked, behind: map[string]struct{}{}})
 		}
 	}
 	p.seen = max(p.seen, s.Revision)
 }
 
-// spread waits for the connectors that have not applied a policy yet. It needs p.mu.
-func (p *Propagation) spread(s spreading) {
+// follow waits for the connectors that have not applied a policy yet. It needs p.mu.
+func (p *Propagation) follow(s pending) {
 	for id, has := range p.streams {
 		if has.revision >= s.revision {
 			s.took(has.at, p.observe)
@@ -158,7 +158,7 @@ func (p *Propagation) reap() {
 	p.waiting = kept
 }
 
-func (s spreading) took(now time.Time, observe func(time.Duration)) {
+func (s pending) took(now time.Time, observe func(time.Duration)) {
 	for _, at := range s.revoked {
 		observe(max(now.Sub(at), 0))
 	}

@@ -29,12 +29,12 @@ type Store interface {
 const (
 	// compareEvery is how often the fleet in memory is compared with the whole store.
 	compareEvery = 10 * time.Minute
-	// reissueAfter keeps the issue time of an unchanged policy young: connectors
+	// reissueAfter keeps the issue time of an unchanged policy recent: connectors
 	// stop trusting a snapshot by its age. Until then nothing is sent again.
 	reissueAfter = 10 * time.Minute
 )
 
-// Publisher makes snapshots and tells its subscribers of them. It follows the change
+// Publisher makes snapshots and notifies its subscribers of them. It follows the change
 // log of the store and reads only those members that changed.
 type Publisher struct {
 	log      *zap.Logger

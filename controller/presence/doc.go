@@ -12,7 +12,7 @@
 // What happens is noted through control.Attendance; what is, is read through the small
 // interfaces beside those who ask: fleet.Roster (lists), rotation.Online (gates),
 // events.Roster (flips), and the metrics. All of them name members by id and hand out
-// copies, so that several controllers can answer them from what they tell one another;
+// copies, so that several controllers can answer them from what they send one another;
 // Roster answers them from the memory of one.
 //
 // A Roster is safe for concurrent use: one lock, held for what one call needs. Counts,
@@ -21,8 +21,8 @@
 // Roster.Run and Roster.Watch block; they end with their context, Run after it has
 // stored the last-seen times once more.
 //
-// Invariants: a member is ONLINE while a stream or session of it is open and was heard
-// of within OfflineAfter; the end of one session says nothing of another; all readers
+// Invariants: a member is ONLINE while a stream or session of it is open and its last
+// heartbeat is not older than OfflineAfter; the end of one session does not end another; all readers
 // see the same set of sessions; what was verified on an open connection outranks what
 // was reported; a revoked member is nowhere.
 package presence

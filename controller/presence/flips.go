@@ -25,9 +25,9 @@ func (r *Roster) Activity() Activity {
 	return r.activity
 }
 
-// Watch calls tell whenever a member went ONLINE or OFFLINE, until ctx ends. Who
+// Watch calls report whenever a member went ONLINE or OFFLINE, until ctx ends. Who
 // went and came back between two looks did not flip. It may be called once.
-func (r *Roster) Watch(ctx context.Context, tell func(w identity.Workload, s Status)) error {
+func (r *Roster) Watch(ctx context.Context, report func(w identity.Workload, s Status)) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
@@ -38,12 +38,12 @@ func (r *Roster) Watch(ctx context.Context, tell func(w identity.Workload, s Sta
 			return nil
 		}
 		for w, s := range r.flips() {
-			tell(w, s)
+			report(w, s)
 		}
 	}
 }
 
-// flips compares what is with what was told.
+// flips compares what is with what was reported.
 func (r *Roster) flips() map[identity.Workload]Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,7 @@ type Headcount struct {
 	OldestPolicy uint64
 }
 
-// Ages are how long ago the ONLINE members of one kind were heard of.
+// Ages are how old the last heartbeats of the ONLINE members of one kind are.
 type Ages struct {
 	Online int
 	Sum    time.Duration

@@ -10,7 +10,7 @@ import (
 
 // Nothing happens at the moment when a member falls silent, and it would cost the time
 // of the fleet to look for such members each time that somebody asks. So connectors and
-// sessions are kept in the order in which they were heard of last: what has expired is
+// sessions are kept in the order of their last heartbeats: what has expired is
 // at the front. A heartbeat moves one to the back, which costs the same whatever the
 // fleet.
 
@@ -66,7 +66,7 @@ func (r *Roster) changeConnector(id string, do func()) {
 	a := r.connectors[id]
 	now := r.presence(a, time.Time{})
 	is := now.Status == Online
-	// When one that is OFFLINE was heard of is part of what it is.
+	// The last heartbeat of one that is OFFLINE is part of what it is.
 	if is != (place != nil) || !is && !now.LastSeen.Equal(before) {
 		r.turned(identity.Workload{Kind: identity.KindConnector, ID: id})
 	}
@@ -168,25 +168,25 @@ const ageStep = 100 * time.Millisecond
 // after expire, so that a ring of a little more has a place for each.
 type ageCounts struct {
 	n    int
-	sum  time.Duration // of when they were heard of
+	sum  time.Duration // of their last heartbeats
 	ring [OfflineAfter/ageStep + 3]int32
 }
 
-func (c *ageCounts) at(heard time.Duration) *int32 {
+func (c *ageCounts) at(at time.Duration) *int32 {
 	n := time.Duration(len(c.ring))
-	return &c.ring[((heard/ageStep)%n+n)%n] // a clock that was set back is before the beginning
+	return &c.ring[((at/ageStep)%n+n)%n] // a clock that was set back is before the beginning
 }
 
-func (c *ageCounts) add(heard time.Duration) {
+func (c *ageCounts) add(at time.Duration) {
 	c.n++
-	c.sum += heard
-	*c.at(heard)++
+	c.sum += at
+	*c.at(at)++
 }
 
-func (c *ageCounts) remove(heard time.Duration) {
+func (c *ageCounts) remove(at time.Duration) {
 	c.n--
-	c.sum -= heard
-	*c.at(heard)--
+	c.sum -= at
+	*c.at(at)--
 }
 
 // ages are those at a moment. A quantile is by nearest rank, to ageStep and never less
@@ -198,9 +198,9 @@ func (c *ageCounts) ages(now time.Duration, quantiles []float64) Ages {
 			break
 		}
 		left := max(1, int(math.Ceil(p*float64(c.n)))) // nearest rank
-		for heard := now.Truncate(ageStep); ; heard -= ageStep {
-			if left -= int(*c.at(heard)); left <= 0 || now-heard > OfflineAfter+ageStep {
-				out.At = append(out.At, now-heard)
+		for at := now.Truncate(ageStep); ; at -= ageStep {
+			if left -= int(*c.at(at)); left <= 0 || now-at > OfflineAfter+ageStep {
+				out.At = append(out.At, now-at)
 				break
 			}
 		}

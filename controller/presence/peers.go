@@ -33,8 +33,8 @@ func (r *Roster) ConnectorTrusts(id string, authorities []string) {
 }
 
 // SubscribePeers returns a channel that gets a value after a link has opened or
-// ended, or what is known of one has changed; one that merely falls silent does not
-// tell. Many changes give one value. The function ends the subscription.
+// ended, or what is known of one has changed; one that merely falls silent gives
+// none. Many changes give one value. The function ends the subscription.
 func (r *Roster) SubscribePeers() (changed <-chan struct{}, unsubscribe func()) {
 	return r.links.Subscribe()
 }

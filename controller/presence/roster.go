@@ -23,9 +23,9 @@ type Roster struct {
 	trusts     map[string][]string            // authority ids in the bundle of each connector
 	outdated   map[identity.Workload]string   // why it is refused
 	proofs     map[string]proof               // of tunnelers with a directory stream
-	heard      map[identity.Workload]struct{} // since the last-seen times were stored
+	unsaved    map[identity.Workload]struct{} // since the last-seen times were stored
 	activity   Activity
-	online     map[identity.Workload]bool // as Watch has told
+	online     map[identity.Workload]bool // as Watch has reported
 	touched    map[identity.Workload]struct{}
 	moved      topic.Hint
 	links      topic.Topic[struct{}] // woken when Peers may have changed
@@ -52,7 +52,7 @@ func NewRoster(now func() time.Time) *Roster {
 	return &Roster{
 		now: now, connectors: map[string]*attendance{}, tunnelers: map[string]*sessions{}, at: map[string]map[string]struct{}{},
 		trusts: map[string][]string{},
-		proofs: map[string]proof{}, heard: map[identity.Workload]struct{}{},
+		proofs: map[string]proof{}, unsaved: map[identity.Workload]struct{}{},
 		outdated: map[identity.Workload]string{},
 		online:   map[identity.Workload]bool{}, touched: map[identity.Workload]struct{}{}, moved: topic.NewHint(),
 		refusing: map[string]struct{}{},
@@ -86,7 +86,7 @@ func (r *Roster) ConnectorUp(a Arrival, remoteAddr string, svid SVID) (stream ui
 	r.refuses(a.ID, false)
 	r.links.Wake()
 	w := identity.Workload{Kind: identity.KindConnector, ID: a.ID}
-	r.heard[w] = struct{}{}
+	r.unsaved[w] = struct{}{}
 	r.kick(w, Online)
 	return r.nextStream
 }
@@ -106,7 +106,7 @@ func (r *Roster) ConnectorBeat(id string, stream uint64, svid SVID, revision uin
 	}
 	r.activity.Heartbeats++
 	w := identity.Workload{Kind: identity.KindConnector, ID: id}
-	r.heard[w] = struct{}{}
+	r.unsaved[w] = struct{}{}
 	r.kick(w, Online)
 }
 
@@ -150,7 +150,7 @@ func (r *Roster) Forget(w identity.Workload) {
 		delete(r.tunnelers, w.ID)
 	}
 	r.turned(w)
-	delete(r.heard, w)
+	delete(r.unsaved, w)
 	delete(r.outdated, w)
 	r.links.Wake()
 	r.kick(w, Offline)
@@ -164,7 +164,7 @@ func (r *Roster) Connector(id string, stored time.Time) State {
 	return r.connector(id, stored)
 }
 
-// LastSeen is when a member was heard of, as Connector and Tunneler say it.
+// LastSeen is when a member was unsaved of, as Connector and Tunneler say it.
 func (r *Roster) LastSeen(w identity.Workload, stored time.Time) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

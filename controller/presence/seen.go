@@ -66,9 +66,9 @@ func (r *Roster) Run(ctx context.Context, s Store, log *zap.Logger) error {
 	}
 }
 
-// flush stores who was heard of since the last one. What fails is stored by the next.
+// flush stores the members with a heartbeat since the last one. What fails is stored by the next.
 func (r *Roster) flush(ctx context.Context, s Store) (err error) {
-	batch := r.takeHeard()
+	batch := r.takeSeen()
 	for some := range slices.Chunk(batch, flushAtOnce) {
 		if err == nil {
 			err = s.SaveSeen(ctx, some)
@@ -78,17 +78,17 @@ func (r *Roster) flush(ctx context.Context, s Store) (err error) {
 	return err
 }
 
-// takeHeard returns the last-seen times of all that were heard of, in the order of the
+// takeSeen returns the last-seen times of all that had a heartbeat, in the order of the
 // table that they go to: neighbours are on one page.
-func (r *Roster) takeHeard() []Seen {
+func (r *Roster) takeSeen() []Seen {
 	r.mu.Lock()
-	batch := make([]Seen, 0, len(r.heard))
-	for w := range r.heard {
+	batch := make([]Seen, 0, len(r.unsaved))
+	for w := range r.unsaved {
 		if one, ok := r.seen(w); ok {
 			batch = append(batch, one)
 		}
 	}
-	clear(r.heard)
+	clear(r.unsaved)
 	r.mu.Unlock()
 	slices.SortFunc(batch, func(a, b Seen) int {
 		return cmp.Or(cmp.Compare(a.Workload.Kind, b.Workload.Kind), cmp.Compare(a.Workload.ID, b.Workload.ID))
@@ -118,7 +118,7 @@ func (r *Roster) flushed(some []Seen, err error) {
 	defer r.mu.Unlock()
 	for _, one := range some {
 		if err != nil {
-			r.heard[one.Workload] = struct{}{}
+			r.unsaved[one.Workload] = struct{}{}
 		} else if one.First { // the others are stored, and to look each up costs as much as to collect it
 			if s := r.tunnelers[one.Workload.ID]; s != nil && one.Workload.Kind == identity.KindTunneler {
 				s.stored = true

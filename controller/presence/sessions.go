@@ -46,7 +46,7 @@ type reported struct {
 	place *list.Element
 }
 
-// choose replaces the current session, if it ended, with the one heard of last; one
+// choose replaces the current session, if it ended, with the one of the last heartbeat; one
 // at a connector with a control stream comes first, and replaces one without. With no
 // open session the last connector remains.
 func (s *sessions) choose() {
@@ -132,7 +132,7 @@ func (r *Roster) settled(id string) *sessions {
 	return s
 }
 
-// TunnelerReport notes a report. A session at one connector says nothing of one at
+// TunnelerReport notes a report. A session at one connector does not end one at
 // another: a tunneler may have both.
 func (r *Roster) TunnelerReport(connectorID string, p Report) {
 	r.mu.Lock()
@@ -161,7 +161,7 @@ func (r *Roster) TunnelerReport(connectorID string, p Report) {
 		r.noteSVID(&s.svid, p.SVID)
 	}
 	r.activity.Heartbeats++
-	r.heard[w] = struct{}{}
+	r.unsaved[w] = struct{}{}
 	r.kick(w, Online)
 }
 

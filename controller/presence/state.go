@@ -6,7 +6,7 @@ import "time"
 type Status string
 
 // A member is ONLINE while its control stream (connector) or a session of it
-// (tunneler, as reported by a connector) is open and was heard of within
+// (tunneler, as reported by a connector) is open and had a heartbeat within
 // OfflineAfter.
 const (
 	Online  Status = "ONLINE"

@@ -18,7 +18,7 @@ type Turns struct {
 type Turn struct {
 	identity.Workload
 	// State is that of Roster.Connector or Roster.Tunneler, LastSeen zero for one that
-	// was not heard of since the program started.
+	// had no heartbeat since the program started.
 	State State
 }
 

@@ -191,5 +191,5 @@ func (s *store) AdmitTunneler(context.Context, fleet.Hello, identity.Issue) erro
 	return fleet.ErrRevoked
 }
 
-// HearAgain implements control.Admitter.
-func (s *store) HearAgain(identity.Workload) <-chan struct{} { return nil }
+// HelloWanted implements control.Admitter.
+func (s *store) HelloWanted(identity.Workload) <-chan struct{} { return nil }
