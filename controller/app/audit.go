@@ -70,6 +70,7 @@ func (i *identified) newAuditing(checks *health.Checks, now func() time.Time) (*
 		})
 	}
 	exportExports(i.metrics, a.export.States)
+	exportKeeper(i.metrics, a.keeper.State)
 	return a, nil
 }
 

@@ -77,6 +77,7 @@ func ExportAll(r *metrics.Registry) {
 	measureRevocations(r)
 	streamsOpened(r)
 	exportExports(r, func() []export.State { return []export.State{{Sink: "file"}} })
+	exportKeeper(r, func() audit.KeeperState { return audit.KeeperState{} })
 	exportConnections(r, map[string]*sourcelimit.Listener{"enrollment": sourcelimit.NewListener(nil, sourcelimit.Caps{})})
 	r.Identity(&mtls.Source{})
 	exportFollowers(r, func(context.Context) (uint64, error) { return 0, nil }, map[string]follower{"policy": p, "reconciler": p, "events": p})

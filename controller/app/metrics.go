@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
@@ -41,6 +42,22 @@ func exportExports(r *metrics.Registry, states func() []export.State) {
 			}
 			set(s.Sink, waited)
 		}
+	})
+}
+
+func exportKeeper(r *metrics.Registry, state func() audit.KeeperState) {
+	for of, read := range map[string]func(audit.KeeperState) uint64{
+		"events":   func(s audit.KeeperState) uint64 { return s.Events },
+		"renewals": func(s audit.KeeperState) uint64 { return s.Renewals },
+	} {
+		r.Counter("audit_removed_total", "Events and renewals of SVIDs that retention has removed.", metrics.Labels{"of": of}, func() uint64 { return read(state()) })
+	}
+	r.Time("audit_oldest_event_timestamp_seconds", "When the oldest event happened that is still there.", nil, func() time.Time { return state().Oldest })
+	r.Gauge("audit_retention_failing", "1 while the audit log is not anchored and pruned.", nil, func() float64 {
+		if state().Failing {
+			return 1
+		}
+		return 0
 	})
 }
 

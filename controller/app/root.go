@@ -27,7 +27,10 @@ func Root() *cobra.Command {
 		Use:   "grpccontroller",
 		Short: "Controller of a self-hosted zero-trust access plane on SPIRE",
 		Long: `grpccontroller enrolls hosts with one-time tokens, manages SPIRE's registration
-entries, and distributes the policy: which tunneler may use which connector.`,
+entries, and distributes the policy: which tunneler may use which connector.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 nothing has the id that
+was named. Commands with other exit codes say so in their help.`,
 		Example: `  # Start everything on one machine, SPIRE included
   grpccontroller serve --data-dir /var/lib/grpccontroller
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,8 +23,8 @@ type KeeperStore interface {
 	// PrunableRenewals is the newest renewal of which all up to it are anchored and were
 	// proved before a time; 0 if there is none.
 	PrunableRenewals(ctx context.Context, before time.Time) (seq int64, err error)
-	// PruneRenewals deletes up to limit renewals up to last, the oldest first.
-	PruneRenewals(ctx context.Context, last int64, limit int) (more bool, err error)
+	// PruneRenewals deletes up to limit renewals up to last, the oldest first, and counts them.
+	PruneRenewals(ctx context.Context, last int64, limit int) (n int, err error)
 	// Segments lists the complete segments whose events are there, by number.
 	Segments(ctx context.Context) ([]Segment, error)
 	PutSegment(ctx context.Context, s Segment) error
@@ -67,12 +68,18 @@ type KeeperConfig struct {
 type Keeper struct {
 	cfg     KeeperConfig
 	failing logging.Condition
+
+	mu    sync.Mutex
+	state KeeperState
 }
 
 // NewKeeper returns a Keeper.
 func NewKeeper(cfg KeeperConfig) *Keeper { return &Keeper{cfg: cfg} }
 
 const (
+	// keepFirst is before most restarts: one that comes every few minutes does not keep
+	// the log from being pruned.
+	keepFirst   = 10 * time.Second
 	keepEvery   = 5 * time.Minute
 	anchorEvery = time.Hour
 	// prunedAtOnce bounds how long a step holds up other writers.
@@ -81,11 +88,12 @@ const (
 
 // Run keeps until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
-	t := time.NewTicker(keepEvery)
+	t := time.NewTimer(keepFirst)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
+			t.Reset(keepEvery)
 			if err := k.Step(ctx); err == nil {
 				k.failing.Over(k.cfg.Log, "")
 			} else if ctx.Err() == nil {
@@ -107,7 +115,7 @@ func (k *Keeper) Step(ctx context.Context) error {
 	if errors.Is(err, ErrFenced) {
 		return nil // another controller does it
 	}
-	return err
+	return errors.Join(err, k.note(ctx, err))
 }
 
 func (k *Keeper) verifierKey() string { return k.cfg.Sequencer.cfg.Signer.VerifierKey }
@@ -198,8 +206,10 @@ func (k *Keeper) sum(ctx context.Context, anchored int64) (a Anchor, from, to ti
 // prune deletes the renewals that the newest anchor says are removed.
 func (k *Keeper) prune(ctx context.Context) error {
 	last, _, err := stated[Anchor](ctx, k.cfg.Store, k.verifierKey(), SVIDAnchor)
-	for more := err == nil && last.Pruned > 0; more && err == nil; {
-		more, err = k.cfg.Store.PruneRenewals(ctx, last.Pruned, prunedAtOnce)
+	for n := prunedAtOnce; err == nil && last.Pruned > 0 && n == prunedAtOnce; {
+		if n, err = k.cfg.Store.PruneRenewals(ctx, last.Pruned, prunedAtOnce); err == nil {
+			k.removed(0, uint64(n)) //nolint:gosec // a number of rows
+		}
 	}
 	return err
 }
@@ -343,6 +353,7 @@ func (k *Keeper) remove(ctx context.Context, epoch int64) error {
 		if err := k.cfg.Store.KeepTx(ctx, epoch, func(tx KeeperTx) error { return tx.RemoveSegment(ctx, s.Number, held) }); err != nil {
 			return err
 		}
+		k.removed(SegmentSize, 0)
 		k.cfg.Log.Info("events beyond the retention removed", zap.Int64("from", segmentStart(s.Number)), zap.Int64("to", segmentStart(s.Number+1)-1))
 	}
 	return nil

@@ -161,8 +161,12 @@ func retentionByAge(t *testing.T, w *world) {
 	w.clock.Add(365 * 24 * time.Hour)
 	k.keep(t)
 	require.Zero(t, w.verify(t, nil).Archived)
+	first := w.rows(t)[0].Time
+	require.Equal(t, audit.KeeperState{Oldest: first}, k.State())
 	w.clock.Add(36 * 24 * time.Hour)
 	k.keep(t)
+	require.EqualValues(t, audit.SegmentSize, k.State().Events)
+	require.Equal(t, w.rows(t)[0].Time, k.State().Oldest)
 	r := w.verify(t, nil)
 	require.Nil(t, r.Problem)
 	require.EqualValues(t, audit.SegmentSize, r.Archived)
@@ -199,7 +203,12 @@ func removesNoEvidence(t *testing.T, w *world) {
 	require.ErrorContains(t, k.Step(t.Context()), "record 77")
 	require.NoError(t, k.seq.Step(t.Context()))
 	require.Error(t, k.Step(t.Context()))
+	require.True(t, k.State().Failing)
+	require.Zero(t, k.State().Events)
 	require.Equal(t, audit.Changed, w.verify(t, nil).Problem.Kind)
+	w.sql(t, `UPDATE audit SET actor = 'key:bootstrap' WHERE idx = 77`)
+	k.keep(t)
+	require.False(t, k.State().Failing)
 }
 
 func archivedLogShowsWhatWasDone(t *testing.T, w *world, first int64) {

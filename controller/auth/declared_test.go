@@ -23,9 +23,9 @@ func declaredKey(text string) *auth.DeclaredKey {
 func state(t *testing.T, e *authtest.Env) (people []auth.Person, keys []auth.Key, events []audit.Event) {
 	t.Helper()
 	var err error
-	people, err = e.People.List(t.Context())
+	people, err = e.Store.AuthRows().People(t.Context())
 	require.NoError(t, err)
-	keys, err = e.Keys.List(t.Context())
+	keys, err = e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	return people, keys, e.Events(t, audit.PersonCreate, audit.PersonUpdate, audit.KeyCreate, audit.KeyUpdate, audit.KeyRevoke)
 }
@@ -200,7 +200,7 @@ func TestWhatIsDeclaredIsNotChangedByHand(t *testing.T) {
 	in, err := declaredSignIn(t, e, ada, authtest.Password)
 	require.NoError(t, err)
 	by, id := auth.By{Actor: other.Person.Actor()}, auth.DeclaredOwnerID
-	keys, err := e.Keys.List(t.Context())
+	keys, err := e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	require.True(t, e.Keys.Declared(keys[0]))
 	require.True(t, e.People.Declared(in.Person))
@@ -255,7 +255,7 @@ func TestWhatIsNotDeclaredAnyMoreStays(t *testing.T) {
 	require.Contains(t, left[0], ada)
 
 	by := auth.By{Actor: other.Person.Actor()}
-	keys, err := e.Keys.List(t.Context())
+	keys, err := e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	require.False(t, e.Keys.Declared(keys[0]))
 	require.NoError(t, e.Keys.Revoke(t.Context(), keys[0].ID, by))

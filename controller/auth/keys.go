@@ -213,8 +213,11 @@ func (k *Keys) boundByParent(ctx context.Context, tx KeysTx, child *Key, asked b
 	return nil
 }
 
-// List returns all keys, dead ones too, the newest first.
-func (k *Keys) List(ctx context.Context) ([]Key, error) { return k.Store.AuthRows().Keys(ctx) }
+// Page returns up to limit keys behind a place, dead ones too, the newest first, and how
+// many there are.
+func (k *Keys) Page(ctx context.Context, after Place, limit int) (page []Key, total int, err error) {
+	return k.Store.AuthRows().KeyPage(ctx, after, limit)
+}
 
 // Get returns one key, also a dead one. Errors: ErrKeyNotFound.
 func (k *Keys) Get(ctx context.Context, id string) (Key, error) {
@@ -243,6 +246,9 @@ type KeysTx interface {
 	KeyByID(ctx context.Context, id string) (Key, error)
 	// Keys lists all, also dead ones, the newest first.
 	Keys(ctx context.Context) ([]Key, error)
+	// KeyPage lists up to limit keys behind a place, also dead ones, the newest first, and
+	// counts all; the zero Place is the beginning.
+	KeyPage(ctx context.Context, after Place, limit int) (page []Key, total int, err error)
 	InsertKey(ctx context.Context, k Key, hash []byte) error
 	RevokeKey(ctx context.Context, id string, at time.Time) error
 	// UpdateKey gives a key another name and other permissions.

@@ -48,7 +48,7 @@ func TestAPIKeys(t *testing.T) {
 	p, err := e.Keys.Authenticate(t.Context(), text)
 	require.NoError(t, err)
 	require.Equal(t, auth.Principal{Actor: "key:" + k.ID, Kind: auth.KindKey, Name: "ci", Permissions: []auth.Permission{auth.FleetRead, auth.TokensWrite}}, p)
-	all, err := e.Keys.List(t.Context())
+	all, err := e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, e.Clock.Now(), all[0].LastUsedAt)
 	require.Equal(t, auth.LocalActor, all[0].CreatedBy)
@@ -59,7 +59,7 @@ func TestAPIKeys(t *testing.T) {
 	e.Clock.Advance(90 * 24 * time.Hour)
 	requireKeyRefused(t, e, text, "expired API key")
 	_, text = newKey(t, e, auth.FleetRead)
-	all, err = e.Keys.List(t.Context())
+	all, err = e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, e.Keys.Revoke(t.Context(), all[0].ID, by))
 	requireKeyRefused(t, e, text, "revoked API key")
@@ -93,7 +93,7 @@ func TestRefusesKeysThatShouldNotBe(t *testing.T) {
 		require.Equal(t, tc.field, f.Field, name)
 		require.Empty(t, text, name)
 	}
-	all, err := e.Keys.List(t.Context())
+	all, err := e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, all)
 }
@@ -459,7 +459,7 @@ func TestANewControllerHasNoFirstKey(t *testing.T) {
 	retired, err := e.Keys.RetireFirstKey(t.Context(), filepath.Join(t.TempDir(), "bootstrap-api-key"))
 	require.NoError(t, err)
 	require.False(t, retired)
-	keys, err := e.Keys.List(t.Context())
+	keys, err := e.Store.AuthRows().Keys(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, keys)
 }

@@ -15,8 +15,10 @@ type People struct {
 	sessions *Sessions
 }
 
-// List returns everybody by creation.
-func (p *People) List(ctx context.Context) ([]Person, error) { return p.Store.AuthRows().People(ctx) }
+// Page returns up to limit people behind a place, by creation, and how many there are.
+func (p *People) Page(ctx context.Context, after Place, limit int) (page []Person, total int, err error) {
+	return p.Store.AuthRows().PersonPage(ctx, after, limit)
+}
 
 // Get returns one person. Errors: ErrPersonNotFound.
 func (p *People) Get(ctx context.Context, id string) (Person, error) {
@@ -74,6 +76,9 @@ type PeopleTx interface {
 	FederatedPerson(ctx context.Context, issuer, subject string) (Person, error)
 	// People lists everybody by creation.
 	People(ctx context.Context) ([]Person, error)
+	// PersonPage lists up to limit people behind a place, by creation, and counts all; the
+	// zero Place is the beginning.
+	PersonPage(ctx context.Context, after Place, limit int) (page []Person, total int, err error)
 	PutPerson(ctx context.Context, p Person) error
 	// DeletePerson takes sessions, links and recovery codes along.
 	DeletePerson(ctx context.Context, id string) error

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
@@ -12,6 +13,13 @@ type Store interface {
 	AuthTx(ctx context.Context, fn func(Tx) error) error
 	// AuthRows reads, and writes what needs no transaction.
 	AuthRows() Tx
+}
+
+// Place is one in a list that is in the order of creation: when it was made, and its id
+// among those that were made at the same time.
+type Place struct {
+	At time.Time
+	ID string
 }
 
 // Tx is one transaction of sign-in. Each function asks for the parts of it that it uses; each

@@ -406,7 +406,7 @@ func TestTokensOfABackupAreVoid(t *testing.T) {
 	out, err := s.restore(t, file, true)
 	require.NoError(t, err)
 	require.Equal(t, 1, out.Void)
-	tokens, err := s.store.Tokens(t.Context())
+	tokens, err := enrolltest.Tokens(t.Context(), s.store)
 	require.NoError(t, err)
 	states := map[string]enroll.State{}
 	for _, tok := range tokens {

@@ -74,7 +74,7 @@ func TestRefusesADeliveryThatMakesNoSense(t *testing.T) {
 			require.ErrorAs(t, err, &field)
 			require.Equal(t, c.field, field.Field)
 			require.Empty(t, handed)
-			all, err := w.List(t.Context())
+			all, err := enrolltest.Tokens(t.Context(), w)
 			require.NoError(t, err)
 			require.Empty(t, all)
 		})
@@ -91,7 +91,7 @@ func (w *world) link(t *testing.T) (enroll.Token, string) {
 
 func (w *world) tokenState(t *testing.T) enroll.Token {
 	t.Helper()
-	all, err := w.List(t.Context())
+	all, err := enrolltest.Tokens(t.Context(), w)
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 	return all[0]

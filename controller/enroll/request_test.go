@@ -106,7 +106,7 @@ func TestAHostIsLetInWithoutAToken(t *testing.T) {
 	t.Run("and its entry was made as a token's would be", func(t *testing.T) {
 		entries := w.spire.Entries()
 		require.Len(t, entries, 1)
-		tokens, err := w.List(t.Context())
+		tokens, err := enrolltest.Tokens(t.Context(), w)
 		require.NoError(t, err)
 		require.Len(t, tokens, 1)
 		require.Equal(t, enroll.ByRequest, tokens[0].Delivery)

@@ -26,7 +26,8 @@ import (
 type Store interface {
 	audit.Store
 	EnrollTx(ctx context.Context, fn func(Tx) error) error
-	Tokens(ctx context.Context) ([]Token, error)
+	// TokenPage errors: fleet.ErrPlace.
+	TokenPage(ctx context.Context, q TokenQuery) (fleet.Page[Token], error)
 	// Token returns ErrTokenNotFound.
 	Token(ctx context.Context, id string) (Token, error)
 	// HostByID returns fleet.ErrNotFound. It only reads.
@@ -196,9 +197,6 @@ func (r TokenRequest) Validate() error {
 	}
 	return errors.Join(append(all, r.validateDelivery())...)
 }
-
-// List returns all tokens, newest first.
-func (s *Service) List(ctx context.Context) ([]Token, error) { return s.cfg.Store.Tokens(ctx) }
 
 // Token returns one token, whatever became of it. Errors: ErrTokenNotFound.
 func (s *Service) Token(ctx context.Context, id string) (Token, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 )
 
 // TestTokensThatEndedLongAgoAreForgotten: also by the program itself, which prunes when
@@ -17,7 +18,7 @@ func TestTokensThatEndedLongAgoAreForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.token(t, enroll.TokenRequest{Workload: connector})
 	kept := func() int {
-		all, err := w.List(t.Context())
+		all, err := enrolltest.Tokens(t.Context(), w)
 		require.NoError(t, err)
 		return len(all)
 	}

@@ -48,16 +48,17 @@ func (s *Store) PrunableRenewals(ctx context.Context, before time.Time) (seq int
 
 // PruneRenewals implements audit.KeeperStore. The newest anchor stays: it says where the
 // next one begins.
-func (s *Store) PruneRenewals(ctx context.Context, last int64, limit int) (more bool, err error) {
+func (s *Store) PruneRenewals(ctx context.Context, last int64, limit int) (n int, err error) {
 	r, err := s.db.ExecContext(ctx, `DELETE FROM svid_renewals WHERE seq IN (SELECT seq FROM svid_renewals WHERE seq <= ? ORDER BY seq LIMIT ?)`, last, limit)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	if n, err := r.RowsAffected(); err != nil || n == int64(limit) {
-		return true, err
+	gone, err := r.RowsAffected()
+	if n = int(gone); err != nil || n == limit {
+		return n, err
 	}
 	_, err = s.db.ExecContext(ctx, `DELETE FROM svid_anchors WHERE last_seq <= ? AND first_seq < (SELECT max(first_seq) FROM svid_anchors)`, last)
-	return false, err
+	return n, err
 }
 
 // Segments implements audit.KeeperStore.

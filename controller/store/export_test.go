@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 )
 
 // Plan is how SQLite would run a query.
@@ -21,6 +22,22 @@ func AuditSQL(q audit.Query) (query string, args []any) { return auditScan(q).sq
 // RenewalSQL is the query of a page of renewals.
 func RenewalSQL(q audit.RenewalQuery) (query string, args []any) {
 	return renewalScan(q).sql(audit.RenewalWindow)
+}
+
+// TokenSQL is the query of a page of tokens that is not the first.
+func TokenSQL(q enroll.TokenQuery, limit int) (query string, args []any) {
+	p := pageOfTokens(q)
+	p.behind(1, "tok_1")
+	return p.rows(limit)
+}
+
+// KeySQL and PeopleSQL are those of API keys and people.
+func KeySQL() (query string, args []any)    { return second(keysByCreation()) }
+func PeopleSQL() (query string, args []any) { return second(peopleByCreation()) }
+
+func second(p *paged) (query string, args []any) {
+	p.behind(1, "x")
+	return p.rows(1)
 }
 
 // The queries beside the pages.

@@ -47,6 +47,15 @@ func (a authRows) Keys(ctx context.Context) ([]auth.Key, error) {
 	return collect(ctx, a, scanKey, `SELECT `+keyColumns+` FROM api_keys ORDER BY created_at DESC, id`)
 }
 
+// KeyPage implements auth.KeysTx.
+func (a authRows) KeyPage(ctx context.Context, after auth.Place, limit int) ([]auth.Key, int, error) {
+	return byCreation(ctx, a, scanKey, keysByCreation(), after, limit)
+}
+
+func keysByCreation() *paged {
+	return &paged{table: "api_keys", columns: keyColumns, key: "created_at", descending: true}
+}
+
 // InsertKey implements auth.KeysTx.
 func (a authRows) InsertKey(ctx context.Context, k auth.Key, hash []byte) error {
 	return a.write(ctx, apiKey(k.ID, changelog.Created), `INSERT INTO api_keys (hash, `+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -107,7 +107,7 @@ func TestAKeyThatEndedMeanwhileMakesNoToken(t *testing.T) {
 		require.ErrorAs(t, err, &refused, actor)
 		require.Empty(t, text)
 	}
-	all, err := w.List(t.Context())
+	all, err := enrolltest.Tokens(t.Context(), w)
 	require.NoError(t, err)
 	require.Empty(t, all)
 }
@@ -135,7 +135,7 @@ func TestARevokedKeysTokensOpenNothing(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, revoked, "and each is in the audit log")
-	all, err := w.List(t.Context())
+	all, err := enrolltest.Tokens(t.Context(), w)
 	require.NoError(t, err)
 	for _, tok := range all {
 		want := enroll.Revoked

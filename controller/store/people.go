@@ -82,6 +82,15 @@ func (a authRows) People(ctx context.Context) ([]auth.Person, error) {
 	return collect(ctx, a, scanPerson, `SELECT `+personColumns+` FROM people ORDER BY created_at, id`)
 }
 
+// PersonPage implements auth.PeopleTx.
+func (a authRows) PersonPage(ctx context.Context, after auth.Place, limit int) ([]auth.Person, int, error) {
+	return byCreation(ctx, a, scanPerson, peopleByCreation(), after, limit)
+}
+
+func peopleByCreation() *paged {
+	return &paged{table: "people", columns: personColumns, key: "created_at"}
+}
+
 // PutPerson implements auth.PeopleTx.
 func (a authRows) PutPerson(ctx context.Context, p auth.Person) error {
 	return a.write(ctx, person(p.ID, changelog.Changed), `INSERT INTO people (`+personColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -9,6 +9,8 @@ CREATE TABLE api_keys (
     expires_at INTEGER NOT NULL
 , created_by   TEXT NOT NULL DEFAULT '', last_used_at INTEGER NOT NULL DEFAULT 0, revoked_at   INTEGER NOT NULL DEFAULT 0);
 
+CREATE INDEX api_keys_created ON api_keys (created_at, id);
+
 CREATE TABLE audit (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,
     time       INTEGER NOT NULL,
@@ -185,6 +187,8 @@ CREATE TABLE people (
     disabled_at     INTEGER NOT NULL
 );
 
+CREATE INDEX people_created ON people (created_at, id);
+
 CREATE UNIQUE INDEX people_email ON people (email) WHERE subject = '';
 
 CREATE UNIQUE INDEX people_subject ON people (issuer, subject) WHERE subject != '';
@@ -331,9 +335,11 @@ CREATE TABLE tokens (
     host_id    TEXT NOT NULL
 , delivery TEXT NOT NULL DEFAULT 'plain', recipient TEXT NOT NULL DEFAULT '', opened_at INTEGER NOT NULL DEFAULT 0, opened_from TEXT NOT NULL DEFAULT '', reopened_at INTEGER NOT NULL DEFAULT 0, reopened_from TEXT NOT NULL DEFAULT '');
 
-CREATE INDEX tokens_created ON tokens (created_at);
+CREATE INDEX tokens_created ON tokens (created_at, id);
 
-CREATE INDEX tokens_expires ON tokens (expires_at);
+CREATE INDEX tokens_expires ON tokens (expires_at, id);
+
+CREATE INDEX tokens_workload ON tokens (workload, id);
 
 CREATE TABLE tombstones (
     host_id  TEXT PRIMARY KEY,

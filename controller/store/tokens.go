@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 )
 
 // tokenColumns are in the order of scanToken. The hash is never read back.
@@ -37,9 +39,77 @@ func scanToken(s scanner) (enroll.Token, error) {
 	return t, nil
 }
 
-// Tokens implements enroll.Store.
-func (s *Store) Tokens(ctx context.Context) ([]enroll.Token, error) {
-	return collect(ctx, s.db, scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY created_at DESC, id`)
+// TokenPage implements enroll.Store.
+func (s *Store) TokenPage(ctx context.Context, q enroll.TokenQuery) (out fleet.Page[enroll.Token], err error) {
+	p := pageOfTokens(q)
+	if out.Total, err = p.count(ctx, s.db); err != nil {
+		return out, err
+	}
+	if q.After != (fleet.Place{}) {
+		key, err := tokenKeys[q.Sort].parse(q.After.Key)
+		if err != nil {
+			return out, err
+		}
+		p.behind(key, q.After.ID)
+	}
+	query, args := p.rows(q.Limit + 1)
+	if out.Items, err = collect(ctx, s.db, scanToken, query, args...); err != nil || len(out.Items) <= q.Limit {
+		return out, err
+	}
+	out.Items = out.Items[:q.Limit]
+	last := out.Items[q.Limit-1]
+	out.Next = fleet.Place{Key: tokenKeys[q.Sort].of(last, q.Now), ID: last.ID}
+	return out, nil
+}
+
+// tokenKey is what tokens are ordered by: its column and its text in a fleet.Place.
+type tokenKey struct {
+	column string
+	of     func(t enroll.Token, now time.Time) string
+	parse  func(key string) (any, error)
+}
+
+var tokenKeys = map[enroll.Sort]tokenKey{
+	enroll.ByWorkload: {"workload", func(t enroll.Token, _ time.Time) string { return t.Workload.ID }, textKey},
+	enroll.ByCreation: {"created_at", func(t enroll.Token, _ time.Time) string { return strconv.FormatInt(micros(t.CreatedAt), 10) }, numberKey},
+	enroll.ByExpiry:   {"expires_at", func(t enroll.Token, _ time.Time) string { return strconv.FormatInt(micros(t.ExpiresAt), 10) }, numberKey},
+	enroll.ByState:    {"", func(t enroll.Token, now time.Time) string { return string(t.State(now)) }, textKey},
+}
+
+func textKey(key string) (any, error) { return key, nil }
+
+// numberKey reads a number that has one spelling only.
+func numberKey(key string) (any, error) {
+	n, err := strconv.ParseInt(key, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != key {
+		return nil, fleet.ErrPlace
+	}
+	return n, nil
+}
+
+// pageOfTokens is the list that a query asks for; enroll.Token.State has the same rules.
+func pageOfTokens(q enroll.TokenQuery) *paged {
+	p := &paged{table: "tokens", columns: tokenColumns, key: tokenKeys[q.Sort].column, descending: q.Descending}
+	now := strconv.FormatInt(micros(q.Now), 10)
+	if q.Sort == enroll.ByState {
+		p.key = fmt.Sprintf("CASE WHEN revoked_at <> 0 THEN '%s' WHEN claimed_at <> 0 THEN '%s' WHEN expires_at <= %s THEN '%s' ELSE '%s' END",
+			enroll.Revoked, enroll.Redeemed, now, enroll.Expired, enroll.Pending)
+	}
+	switch q.State {
+	case enroll.Revoked:
+		p.where("revoked_at <> 0")
+	case enroll.Redeemed:
+		p.where("revoked_at = 0 AND claimed_at <> 0")
+	case enroll.Expired:
+		p.where("revoked_at = 0 AND claimed_at = 0 AND expires_at <= " + now)
+	case enroll.Pending:
+		p.where("revoked_at = 0 AND claimed_at = 0 AND expires_at > " + now)
+	}
+	if q.Search != "" {
+		text := strings.ToLower(q.Search)
+		p.where("(instr(lower(id), ?) OR instr(kind || '/' || workload, ?) OR instr(lower(created_by), ?) OR instr(host_id, ?))", text, text, text, text)
+	}
+	return p
 }
 
 // Token implements enroll.Store.

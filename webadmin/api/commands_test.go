@@ -197,7 +197,7 @@ func TestCLIRevokesTwice(t *testing.T) {
 		require.Equal(t, 0, r.code, r.errOut)
 		require.Regexp(t, `^`+kind+` "a" was revoked already, 2 d ago \(`+at+`.*Z\); nothing was changed\n$`, r.errOut)
 		r = runCLI(kind+"s", "revoke", "gone", "--yes", "--data-dir", dir)
-		require.Equal(t, cliResult{1, "", "grpccontroller: no " + kind + ` has the id "gone": ` + "`grpccontroller " + kind + "s list` lists them\n"}, r)
+		require.Equal(t, cliResult{3, "", "grpccontroller: no " + kind + ` has the id "gone": ` + "`grpccontroller " + kind + "s list` lists them\n"}, r)
 	}
 	require.Empty(t, e.Fleet.Revocations())
 	shown := runCLI("connectors", "show", "gone", "--data-dir", dir)
@@ -208,9 +208,9 @@ func TestCLIRevokesTwice(t *testing.T) {
 	require.Equal(t, 0, r.code, r.errOut)
 	require.Contains(t, r.errOut, "was revoked already, ")
 	r = runCLI("token", "revoke", "tok_00000000000000ff", "--data-dir", dir)
-	require.Equal(t, cliResult{1, "", `grpccontroller: no enrollment token has the id "tok_00000000000000ff": ` + "`grpccontroller token list` lists them\n"}, r)
+	require.Equal(t, cliResult{3, "", `grpccontroller: no enrollment token has the id "tok_00000000000000ff": ` + "`grpccontroller token list` lists them\n"}, r)
 	r = runCLI("token", "revoke", "ztc_secret1", "--data-dir", dir)
-	require.Equal(t, 1, r.code)
+	require.Equal(t, 3, r.code)
 	require.Contains(t, r.errOut, "this is the secret and not the id")
 	require.NotContains(t, r.errOut, "ztc_secret1")
 
@@ -229,7 +229,7 @@ func TestCLIRevokesWithAKeyThatCannotRead(t *testing.T) {
 	with := []string{"--yes", "--data-dir", dir, "--api-key-file", filepath.Join(dir, "revoker")}
 	require.Equal(t, cliResult{errOut: "connector \"a\" revoked\n"}, runCLI(append([]string{"connectors", "revoke", "a"}, with...)...))
 	r := runCLI(append([]string{"connectors", "revoke", "gone"}, with...)...)
-	require.Equal(t, 1, r.code)
+	require.Equal(t, 3, r.code)
 	require.Contains(t, r.errOut, `no connector has the id "gone"`)
 }
 
@@ -254,10 +254,10 @@ func TestCLIKeys(t *testing.T) {
 	require.Equal(t, 0, r.code, r.errOut)
 	require.Contains(t, r.errOut, "was revoked already")
 	r = runCLI("key", "revoke", "key_none", "--yes", "--data-dir", dir)
-	require.Equal(t, 1, r.code)
+	require.Equal(t, 3, r.code)
 	require.Contains(t, r.errOut, "`grpccontroller key list` lists them")
 	r = runCLI("key", "revoke", e.Key, "--data-dir", dir)
-	require.Equal(t, 1, r.code)
+	require.Equal(t, 3, r.code)
 	require.NotContains(t, r.errOut, e.Key)
 }
 

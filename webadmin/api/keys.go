@@ -1,8 +1,6 @@
 package api
 
 import (
-	"fmt"
-	"math"
 	"net/http"
 	"time"
 
@@ -36,16 +34,11 @@ func (s *Server) keyOperations() []operation {
 }
 
 func (s *Server) listKeys(c *gin.Context) error {
-	page, err := parsePage("keys", queryOf(c))
+	items, next, total, err := byCreation(c, "keys", s.cfg.Identity.Keys.Page, func(k auth.Key) auth.Place { return auth.Place{At: k.CreatedAt, ID: k.ID} })
 	if err != nil {
 		return err
 	}
-	all, err := s.cfg.Identity.Keys.List(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	items, next := paginate(all, page, func(k auth.Key) string { return fmt.Sprintf("%019d %s", math.MaxInt64-k.CreatedAt.UnixNano(), k.ID) })
-	out := adminapi.KeyList{Keys: make([]adminapi.Key, 0, len(items)), NextPageToken: next, Total: len(all)}
+	out := adminapi.KeyList{Keys: make([]adminapi.Key, 0, len(items)), NextPageToken: next, Total: total}
 	for _, k := range items {
 		out.Keys = append(out.Keys, s.renderKey(k))
 	}

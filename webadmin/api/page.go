@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"maps"
@@ -8,7 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/gin-gonic/gin"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -180,6 +186,64 @@ func paginate[T any](items []T, p pageQuery, key func(T) string) (page []T, next
 	return items[:p.size], p.token(key(items[p.size-1]))
 }
 
+// byCreation reads the page that a request asks for of a list that is in the order of
+// creation.
+func byCreation[T any](
+	c *gin.Context, list string, read func(ctx context.Context, after auth.Place, limit int) ([]T, int, error), place func(T) auth.Place,
+) (items []T, next string, total int, err error) {
+	p, err := parsePage(list, queryOf(c))
+	if err != nil {
+		return nil, "", 0, err
+	}
+	at, err := p.place()
+	if err != nil {
+		return nil, "", 0, err
+	}
+	var after auth.Place
+	if at != (fleet.Place{}) {
+		micros, err := strconv.ParseInt(at.Key, 10, 64)
+		if err != nil || strconv.FormatInt(micros, 10) != at.Key {
+			return nil, "", 0, errPageToken()
+		}
+		after = auth.Place{At: time.UnixMicro(micros), ID: at.ID}
+	}
+	if items, total, err = read(c.Request.Context(), after, p.size+1); err != nil || len(items) <= p.size {
+		return items, "", total, err
+	}
+	last := place(items[p.size-1])
+	return items[:p.size], p.tokenOf(fleet.Place{Key: strconv.FormatInt(last.At.UnixMicro(), 10), ID: last.ID}), total, nil
+}
+
+// tokenQuery reads the page that q asks for of the list of tokens.
+func tokenQuery(q url.Values) (enroll.TokenQuery, cursor, error) {
+	order := "-" + string(enroll.ByCreation)
+	if q.Has("sort") {
+		order = q.Get("sort")
+	}
+	at, err := cursor{list: "tokens", order: order}.page(q)
+	if err != nil {
+		return enroll.TokenQuery{}, at.cursor, err
+	}
+	name, descending := strings.CutPrefix(order, "-")
+	out := enroll.TokenQuery{
+		Sort: enroll.Sort(name), Descending: descending, Limit: at.size, State: enroll.State(q.Get("status")), Search: q.Get("q"),
+	}
+	out.After, err = at.place()
+	return out, at.cursor, err
+}
+
+// place is where the page begins; zero at the start.
+func (p pageQuery) place() (fleet.Place, error) {
+	if p.after == "" {
+		return fleet.Place{}, nil
+	}
+	key, id, ok := strings.Cut(p.after, keySeparator)
+	if !ok || id == "" {
+		return fleet.Place{}, errPageToken()
+	}
+	return fleet.Place{Key: key, ID: id}, nil
+}
+
 // fleetQuery reads the page that q asks for of a list of the fleet, which has its own
 // orders, and returns how its page tokens are made.
 func fleetQuery(list string, q url.Values) (fleet.Query, cursor, error) {
@@ -204,13 +268,8 @@ func fleetQuery(list string, q url.Values) (fleet.Query, cursor, error) {
 			return out, at.cursor, inQuery("label", err.Error())
 		}
 	}
-	if at.after != "" {
-		key, id, ok := strings.Cut(at.after, keySeparator)
-		if out.After = (fleet.Place{Key: key, ID: id}); !ok || id == "" {
-			return out, at.cursor, errPageToken()
-		}
-	}
-	return out, at.cursor, nil
+	out.After, err = at.place()
+	return out, at.cursor, err
 }
 
 // keySeparator is between a key and an id in a page token. Neither has it in it.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -52,16 +51,11 @@ func (s *Server) peopleOperations() []operation {
 }
 
 func (s *Server) listPeople(c *gin.Context) error {
-	page, err := parsePage("people", queryOf(c))
+	items, next, total, err := byCreation(c, "people", s.cfg.Identity.People.Page, func(p auth.Person) auth.Place { return auth.Place{At: p.CreatedAt, ID: p.ID} })
 	if err != nil {
 		return err
 	}
-	all, err := s.cfg.Identity.People.List(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	items, next := paginate(all, page, func(p auth.Person) string { return fmt.Sprintf("%019d %s", p.CreatedAt.UnixNano(), p.ID) })
-	out := adminapi.PersonList{People: make([]adminapi.Person, 0, len(items)), NextPageToken: next, Total: len(all)}
+	out := adminapi.PersonList{People: make([]adminapi.Person, 0, len(items)), NextPageToken: next, Total: total}
 	for _, p := range items {
 		out.People = append(out.People, s.renderPerson(p))
 	}

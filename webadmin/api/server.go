@@ -55,7 +55,8 @@ type timeouts struct{ read, write, ping, check, slowReader time.Duration }
 type Tokens interface {
 	// Create errors: *enroll.FieldError, enroll.ErrLiveMember.
 	Create(ctx context.Context, r enroll.TokenRequest) (enroll.Token, string, error)
-	List(ctx context.Context) ([]enroll.Token, error)
+	// TokenPage errors: fleet.ErrPlace.
+	TokenPage(ctx context.Context, q enroll.TokenQuery) (fleet.Page[enroll.Token], error)
 	// Token errors: enroll.ErrTokenNotFound.
 	Token(ctx context.Context, id string) (enroll.Token, error)
 	// Revoke errors: enroll.ErrTokenNotFound.

@@ -192,13 +192,13 @@ func (s *Server) renderSessions(c *gin.Context, name string, all []auth.Session,
 	if err != nil {
 		return err
 	}
-	emails, err := s.emails(c.Request.Context())
-	if err != nil {
-		return err
-	}
 	items, next := paginate(all, page, func(it auth.Session) string {
 		return fmt.Sprintf("%019d %s", math.MaxInt64-it.CreatedAt.UnixNano(), it.ID)
 	})
+	emails, err := s.emails(c.Request.Context(), items)
+	if err != nil {
+		return err
+	}
 	out := adminapi.SessionList{Sessions: make([]adminapi.Session, 0, len(items)), NextPageToken: next, Total: len(all)}
 	for _, it := range items {
 		out.Sessions = append(out.Sessions, renderSession(it, emails[it.PersonID], current))
@@ -213,13 +213,20 @@ func renderSession(it auth.Session, email, current string) adminapi.Session {
 	}
 }
 
-func (s *Server) emails(ctx context.Context) (map[string]string, error) {
-	all, err := s.cfg.Identity.People.List(ctx)
-	out := make(map[string]string, len(all))
-	for _, p := range all {
-		out[p.ID] = p.Email
+// emails are those of the people of these sessions. One who is removed meanwhile has none.
+func (s *Server) emails(ctx context.Context, of []auth.Session) (map[string]string, error) {
+	out := make(map[string]string, len(of))
+	for _, it := range of {
+		if _, known := out[it.PersonID]; known {
+			continue
+		}
+		p, err := s.cfg.Identity.People.Get(ctx, it.PersonID)
+		if err != nil && !errors.Is(err, auth.ErrPersonNotFound) {
+			return nil, err
+		}
+		out[it.PersonID] = p.Email
 	}
-	return out, err
+	return out, nil
 }
 
 // identityProblem translates errors of auth; nil is none of them.

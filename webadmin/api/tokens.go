@@ -9,7 +9,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
@@ -22,7 +21,7 @@ func (s *Server) tokenOperations() []operation {
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []string{adminapi.TypeLiveMember}, handle: s.createToken,
 	}, {
 		method: http.MethodGet, path: "/tokens", id: "listTokens", tag: "tokens", summary: "List enrollment tokens, newest first",
-		permission: auth.FleetRead, query: s.tokenListing().params(), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
+		permission: auth.FleetRead, query: tokenParams(), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
 	}, {
 		method: http.MethodGet, path: "/tokens/:id", id: "getToken", tag: "tokens", summary: "Show one enrollment token",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Token{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getToken,
@@ -78,16 +77,16 @@ func (s *Server) renderCreated(t enroll.Token, handed string) adminapi.CreatedTo
 }
 
 func (s *Server) listTokens(c *gin.Context) error {
-	all, err := s.cfg.Tokens.List(c.Request.Context())
+	q, at, err := tokenQuery(queryOf(c))
 	if err != nil {
 		return err
 	}
-	page, err := s.tokenListing().of(all, queryOf(c))
+	page, err := s.cfg.Tokens.TokenPage(c.Request.Context(), q)
 	if err != nil {
-		return err
+		return fleetProblem(err)
 	}
-	out := adminapi.TokenList{Tokens: make([]adminapi.Token, 0, len(page.items)), NextPageToken: page.next, Total: page.total}
-	for _, t := range page.items {
+	out := adminapi.TokenList{Tokens: make([]adminapi.Token, 0, len(page.Items)), NextPageToken: at.tokenOf(page.Next), Total: page.Total}
+	for _, t := range page.Items {
 		out.Tokens = append(out.Tokens, renderToken(t, s.cfg.Now()))
 	}
 	return list(c, out)
@@ -111,21 +110,12 @@ func (s *Server) revokeToken(c *gin.Context) error {
 	return nil
 }
 
-func (s *Server) tokenListing() listing[enroll.Token] {
-	state := func(t enroll.Token) string { return string(t.State(s.cfg.Now())) }
-	return listing[enroll.Token]{
-		name: "tokens", sort: "-created_at", id: func(t enroll.Token) string { return t.ID },
-		keys: map[string]func(enroll.Token) string{
-			"id":         func(t enroll.Token) string { return t.Workload.ID },
-			"created_at": func(t enroll.Token) string { return fleet.TimeKey(t.CreatedAt) },
-			"expires_at": func(t enroll.Token) string { return fleet.TimeKey(t.ExpiresAt) },
-			"status":     state,
-		},
-		status: state, statuses: []string{string(enroll.Pending), string(enroll.Redeemed), string(enroll.Expired), string(enroll.Revoked)},
-		text: func(t enroll.Token) []string {
-			return []string{t.ID, t.Workload.String(), t.CreatedBy, string(t.HostID)}
-		},
+func tokenParams() []param {
+	var sorts []string
+	for _, one := range []enroll.Sort{enroll.ByWorkload, enroll.ByCreation, enroll.ByExpiry, enroll.ByState} {
+		sorts = append(sorts, string(one))
 	}
+	return listParams(sorts, "-"+string(enroll.ByCreation), []string{string(enroll.Pending), string(enroll.Redeemed), string(enroll.Expired), string(enroll.Revoked)})
 }
 
 func renderToken(t enroll.Token, now time.Time) adminapi.Token {

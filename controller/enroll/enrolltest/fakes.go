@@ -19,6 +19,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -292,4 +293,15 @@ func NewKey(tb testing.TB) Key {
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 	require.NoError(tb, err)
 	return Key{Private: key, CSR: csr}
+}
+
+// Pager lists tokens.
+type Pager interface {
+	TokenPage(ctx context.Context, q enroll.TokenQuery) (fleet.Page[enroll.Token], error)
+}
+
+// Tokens lists all tokens, newest first.
+func Tokens(ctx context.Context, s Pager) ([]enroll.Token, error) {
+	page, err := s.TokenPage(ctx, enroll.TokenQuery{Sort: enroll.ByCreation, Descending: true, Limit: 1000})
+	return page.Items, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -41,7 +42,7 @@ func tokens(t *testing.T, open func(string) Store) {
 		require.NoError(t, tx.InsertToken(t.Context(), older, []byte{0, 1}))
 		return tx.InsertToken(t.Context(), newer, []byte{0, 2})
 	})
-	all, err := s.Tokens(t.Context())
+	all, err := enrolltest.Tokens(t.Context(), s)
 	require.NoError(t, err)
 	same(t, []enroll.Token{newer, older}, all) // newest first
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -45,7 +46,7 @@ func prunedTokens(t *testing.T, open func(string) Store) {
 	})
 	for range 2 {
 		within(t, s, func(tx enroll.Tx) error { return tx.PruneTokens(t.Context(), cut) })
-		left, err := s.Tokens(t.Context())
+		left, err := enrolltest.Tokens(t.Context(), s)
 		require.NoError(t, err)
 		var ids []string
 		for _, tok := range left {

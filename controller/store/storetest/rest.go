@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -109,7 +110,7 @@ func everything(ctx context.Context, tx enroll.Tx, h fleet.Host) error {
 
 func empty(t *testing.T, s Store) {
 	t.Helper()
-	tokens, err := s.Tokens(t.Context())
+	tokens, err := enrolltest.Tokens(t.Context(), s)
 	require.NoError(t, err)
 	hosts, err := s.Hosts(t.Context())
 	require.NoError(t, err)
@@ -220,7 +221,7 @@ func durable(t *testing.T, open func(string) Store) {
 	connectors, err := s.Connectors(t.Context())
 	require.NoError(t, err)
 	same(t, []fleet.Connector{{Member: m, Contested: true, NetworkID: fleet.DefaultNetwork}}, connectors)
-	tokens, err := s.Tokens(t.Context())
+	tokens, err := enrolltest.Tokens(t.Context(), s)
 	require.NoError(t, err)
 	require.Len(t, tokens, 1)
 	events, err := s.AuditSince(t.Context(), time.Time{})

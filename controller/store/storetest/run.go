@@ -66,6 +66,8 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, func(string) Store){
 		"tokens":                                tokens,
+		"tokens are read in pages":              tokenPages,
+		"keys and people are read in pages":     pagesByCreation,
 		"enrollment requests":                   enrollmentRequests,
 		"pending requests are counted":          pendingRequests,
 		"claim links":                           claims,

@@ -37,10 +37,7 @@ is not overwritten.`,
 				return cli.UsageError(err)
 			}
 			if err := change(ctx, api, args[0], in); err != nil {
-				if isNotFound(err) {
-					return cli.CodedError(exitNotFound, explainUnknown(err, r.singular, r.plural+" list", args[0]))
-				}
-				return err
+				return explainUnknown(err, r.singular, r.plural+" list", args[0])
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s %s changed\n", r.singular, quote(args[0]))
 			return err
@@ -56,7 +53,9 @@ is not overwritten.`,
 		fs.StringVar(&e.network, "network", "", "move it to the network with this `id`")
 		cmd.Short = "Change the name, labels, notes or network of a " + r.singular
 		cmd.Example += fmt.Sprintf("\n  grpccontroller %s set ID --network berlin", r.plural)
-		_ = cmd.RegisterFlagCompletionFunc("network", c.complete(networks().known))
+		_ = cmd.RegisterFlagCompletionFunc("network", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return c.complete(networks().known)(cmd, nil, typed) // the id of the connector is there already
+		})
 	}
 	return cmd
 }
@@ -137,6 +136,9 @@ have got the label meanwhile, nothing is changed.
 				return err
 			}
 			if in.DryRun || seen.Total == 0 {
+				if seen.Total == 0 {
+					_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "nobody has this label: nothing is to be revoked") // what counts is the output
+				}
 				return writeBulk(cmd, out, seen)
 			}
 			if err := bulkTable(seen).Write(cmd.ErrOrStderr()); err != nil {

@@ -23,8 +23,8 @@ func getCommand() *cobra.Command {
 		Long: "Show things of any kind, all or some by their id: " + strings.Join(kindNames(), ", ") + `.
 
 Those that were revoked are only listed with --status REVOKED; by their id they are
-shown always. With --watch the command continues and prints each thing that changes, as
-soon as the controller says so, until it is interrupted.
+shown always. With --watch the command continues and prints each thing that changes or
+leaves the list, as soon as the controller says so, until it is interrupted.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing has one of the ids.`,
 		Example: `  grpccontroller get connectors
@@ -92,6 +92,9 @@ func (s *selection) check(k kind) error {
 		}
 		s.opts.Status = statuses[i]
 	}
+	if s.watch && !k.watched() {
+		return fmt.Errorf("--watch is not for %s: run the command again to see changes", plural)
+	}
 	if s.opts.Labels != "" && !labels {
 		return fmt.Errorf("--label is not for %s", plural)
 	}
@@ -148,7 +151,9 @@ func listCommand(c *connection, k kind, short string) *cobra.Command {
 		fs.StringVarP(&s.opts.Labels, "label", "l", "", "only those with this `label`, such as env=prod; of several with commas between them, all")
 		cmd.Example += fmt.Sprintf("\n  grpccontroller %s list --label env=prod --watch", plural)
 	}
-	fs.BoolVarP(&s.watch, "watch", "w", false, "continue, and print each one that changes")
+	if k.watched() {
+		fs.BoolVarP(&s.watch, "watch", "w", false, "continue, and print each one that changes")
+	}
 	s.out.RegisterThings(fs)
 	return cmd
 }

@@ -239,7 +239,7 @@ func peopleTable(all []adminapi.Person, now time.Time) cli.Table {
 
 func sessions() resource[adminapi.Session] {
 	return resource[adminapi.Session]{
-		singular: "session", plural: "sessions",
+		singular: "session", plural: "sessions", silent: true,
 		list: all((*adminclient.Client).Sessions), one: (*adminclient.Client).Session, id: func(s adminapi.Session) string { return s.ID },
 		table: sessionTable,
 		wide:  []string{"PERSON", "CREATED AT", "EXPIRES AT"},

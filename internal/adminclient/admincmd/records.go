@@ -47,7 +47,7 @@ func networkRename(c *connection) *cobra.Command {
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			n, err := api.RenameNetwork(ctx, args[0], adminapi.NetworkChange{Name: args[1]})
 			if err != nil {
-				return unknownThing(err, "network", "networks list", args[0])
+				return explainUnknown(err, "network", "networks list", args[0])
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "network %s renamed\n", quote(n.ID))
 			return err
@@ -67,7 +67,7 @@ func networkDelete(c *connection) *cobra.Command {
 				return err
 			}
 			if err := api.DeleteNetwork(ctx, args[0]); err != nil {
-				return unknownThing(err, "network", "networks list", args[0])
+				return explainUnknown(err, "network", "networks list", args[0])
 			}
 			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "network %s deleted\n", quote(args[0]))
 			return err
@@ -75,14 +75,6 @@ func networkDelete(c *connection) *cobra.Command {
 	}
 	RegisterYes(cmd, &yes)
 	return cmd
-}
-
-// unknownThing gives an unknown id its exit code.
-func unknownThing(err error, kind, list, id string) error {
-	if !isNotFound(err) {
-		return err
-	}
-	return cli.CodedError(exitNotFound, explainUnknown(err, kind, list, id))
 }
 
 func peopleCommand() *cobra.Command {
@@ -141,7 +133,7 @@ func peopleRemove(c *connection) *cobra.Command {
 				return err
 			}
 			if err := api.RemovePerson(ctx, args[0], keep); err != nil {
-				return unknownThing(err, "person", "people list", args[0])
+				return explainUnknown(err, "person", "people list", args[0])
 			}
 			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "person %s removed\n", quote(args[0]))
 			return err

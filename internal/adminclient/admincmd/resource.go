@@ -16,7 +16,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
-// exitNotFound is the exit code of a command for an id that nothing has.
+// exitNotFound is the exit code of each command for an id that nothing has. The help of
+// grpccontroller says so.
 const exitNotFound = 3
 
 // resource is a kind of thing that the API lists.
@@ -26,9 +27,11 @@ type resource[T any] struct {
 	// that it has --label.
 	statuses []string
 	labels   bool
-	list     func(*adminclient.Client, context.Context, adminclient.ListOptions) ([]T, error)
-	one      func(*adminclient.Client, context.Context, string) (T, error)
-	id       func(T) string
+	// silent says that the stream of events tells nothing of this kind.
+	silent bool
+	list   func(*adminclient.Client, context.Context, adminclient.ListOptions) ([]T, error)
+	one    func(*adminclient.Client, context.Context, string) (T, error)
+	id     func(T) string
 	// matches says whether a thing belongs into the list of these options; nil is always.
 	matches func(T, adminclient.ListOptions) bool
 	table   func([]T, time.Time) cli.Table
@@ -49,6 +52,8 @@ type selection struct {
 type kind interface {
 	names() (singular, plural string)
 	filters() (statuses []string, labels bool)
+	// watched says whether follow would be told of changes.
+	watched() bool
 	// show prints what is selected.
 	show(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error
 	// follow prints what is selected and then each thing that changes, until ctx ends.
@@ -60,6 +65,8 @@ type kind interface {
 func (r resource[T]) names() (singular, plural string) { return r.singular, r.plural }
 
 func (r resource[T]) filters() (statuses []string, labels bool) { return r.statuses, r.labels }
+
+func (r resource[T]) watched() bool { return !r.silent }
 
 func (r resource[T]) show(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error {
 	items, err := r.fetch(ctx, api, s)
@@ -81,11 +88,8 @@ func (r resource[T]) fetch(ctx context.Context, api *adminclient.Client, s selec
 	items := make([]T, 0, len(s.ids))
 	for _, id := range s.ids {
 		it, err := r.one(api, ctx, id)
-		if isNotFound(err) {
-			return nil, cli.CodedError(exitNotFound, explainUnknown(err, r.singular, "get "+r.plural, id))
-		}
 		if err != nil {
-			return nil, err
+			return nil, explainUnknown(err, r.singular, "get "+r.plural, id)
 		}
 		items = append(items, it)
 	}
@@ -131,7 +135,7 @@ func (r resource[T]) known(ctx context.Context, api *adminclient.Client) ([]stri
 }
 
 // follow begins with the stream of events, so that nothing is missed between the list
-// and the first event. The controller may be away meanwhile: it continues where it was.
+// and the first event. Once it has begun the controller may be away: it continues where it was.
 func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error {
 	p := printer[T]{resource: r, api: api, w: w, s: s}
 	last, received := "", time.Now()
@@ -150,7 +154,7 @@ func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, w io.W
 		if p.failed != nil {
 			return p.failed
 		}
-		if refused(err) || time.Since(received) > silenceLimit {
+		if !p.begun || refused(err) || time.Since(received) > silenceLimit {
 			return err
 		}
 		select {
@@ -169,6 +173,7 @@ type printer[T any] struct {
 	s   selection
 
 	begun  bool
+	shown  map[string]bool // ids of what is in the list as it was printed
 	widths []int
 	failed error // of what was read after an event, or of the output
 }
@@ -187,7 +192,10 @@ func (p *printer[T]) whole(ctx context.Context) error {
 		return p.fails(err)
 	}
 	header := !p.begun
-	p.begun = true
+	p.begun, p.shown = true, map[string]bool{}
+	for _, it := range items {
+		p.shown[p.id(it)] = true
+	}
 	return p.print(items, header)
 }
 
@@ -216,11 +224,17 @@ func (p *printer[T]) take(ctx context.Context, e adminclient.Event) error {
 	it, err := p.one(p.api, ctx, e.ID)
 	switch {
 	case isNotFound(err):
+		delete(p.shown, e.ID)
 		_, p.failed = fmt.Fprintf(p.w, "%s/%s is gone\n", p.singular, cli.Printable(e.ID))
 		return p.failed
 	case err != nil:
 		return p.fails(err)
-	case p.wanted(it):
+	}
+	before, now := p.shown[e.ID], p.wanted(it)
+	if p.shown[e.ID] = now; !now {
+		delete(p.shown, e.ID)
+	}
+	if before || now { // what leaves the list is printed as it is now
 		return p.print([]T{it}, false)
 	}
 	return nil

@@ -66,8 +66,8 @@ func (r revocation) explain(err error, id string) error {
 	return explainUnknown(err, r.kind, r.list, id)
 }
 
-// explainUnknown says which id is not known, and where the known ones are. An id that
-// may be a secret is not repeated.
+// explainUnknown says which id is not known, and where the known ones are, with the exit
+// code of that. An id that may be a secret is not repeated.
 func explainUnknown(err error, kind, list, id string) error {
 	refused, answered := errors.AsType[*adminclient.Error](err)
 	if !errors.Is(err, errUnknown) && (!answered || refused.Status != http.StatusNotFound) {
@@ -75,10 +75,18 @@ func explainUnknown(err error, kind, list, id string) error {
 	}
 	for _, prefix := range []string{"ztc_", "ztt_", "zta_"} {
 		if strings.HasPrefix(id, prefix) {
-			return fmt.Errorf("this is the secret and not the id of an %s: `grpccontroller %s` lists the ids", kind, list)
+			err = fmt.Errorf("this is the secret and not the id of %s: `grpccontroller %s` lists the ids", withArticle(kind), list)
+			return cli.CodedError(exitNotFound, err)
 		}
 	}
-	return fmt.Errorf("no %s has the id %s: `grpccontroller %s` lists them", kind, quote(id), list)
+	return cli.CodedError(exitNotFound, fmt.Errorf("no %s has the id %s: `grpccontroller %s` lists them", kind, quote(id), list))
+}
+
+func withArticle(kind string) string {
+	if strings.ContainsAny(kind[:1], "AEIOaeio") {
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 func isForbidden(err error) bool {

@@ -186,7 +186,7 @@ func TestATooShortLifeIsAnErrorAndNeverAnotherLife(t *testing.T) {
 		require.ErrorAs(t, err, &field, "%s", ttl)
 		require.Equal(t, "ttl", field.Field)
 	}
-	tokens, err := w.enroll.List(t.Context())
+	tokens, err := enrolltest.Tokens(t.Context(), w.enroll)
 	require.NoError(t, err)
 	require.Empty(t, tokens)
 }

@@ -109,11 +109,36 @@ func (f *Tokens) Create(_ context.Context, r enroll.TokenRequest) (enroll.Token,
 	return t, fmt.Sprintf("ztc_secret%d", n), nil
 }
 
-// List implements api.Tokens.
+// List returns all tokens in the order in which they were made.
 func (f *Tokens) List(context.Context) ([]enroll.Token, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.tokens), f.err
+}
+
+// TokenPage implements api.Tokens. It knows only the newest first; the store has the other
+// orders.
+func (f *Tokens) TokenPage(_ context.Context, q enroll.TokenQuery) (out fleet.Page[enroll.Token], err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := slices.Clone(f.tokens)
+	slices.Reverse(all)
+	behind := q.After == (fleet.Place{})
+	for _, t := range all {
+		text := strings.ToLower(t.ID + " " + t.Workload.String() + " " + t.CreatedBy + " " + string(t.HostID))
+		if q.State != "" && t.State(f.now()) != q.State || !strings.Contains(text, strings.ToLower(q.Search)) {
+			continue
+		}
+		out.Total++
+		switch {
+		case behind && len(out.Items) < q.Limit:
+			out.Items = append(out.Items, t)
+		case behind && out.Next == (fleet.Place{}):
+			out.Next = fleet.Place{Key: "0", ID: out.Items[q.Limit-1].ID}
+		}
+		behind = behind || t.ID == q.After.ID
+	}
+	return out, f.err
 }
 
 // Token implements api.Tokens.

@@ -1,0 +1,416 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+)
+
+// labelled has members of several kinds and states.
+func labelled(t *testing.T) (*apitest.Env, string) {
+	t.Helper()
+	e, dir := startForCLI(t)
+	e.Fleet.AddHost(identity.HostID(strings.Repeat("ab", 16)), nil)
+	e.Fleet.AddConnector("a", func(m *fleet.Connector) {
+		m.About = fleet.About{Name: "Berlin office", Labels: fleet.Labels{"env": "prod", "tier": "web"}, Revision: 3}
+		online(&m.Presence, e)
+	})
+	e.Fleet.AddConnector("b", func(m *fleet.Connector) { m.About.Labels = fleet.Labels{"env": "prod"} })
+	e.Fleet.AddConnector("gone", func(m *fleet.Connector) {
+		m.RevokedAt = time.Now().Add(-time.Hour)
+		online(&m.Presence, e)
+	})
+	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.About.Labels = fleet.Labels{"env": "test"} })
+	return e, dir
+}
+
+func TestCLIGetSelectsAndPrints(t *testing.T) {
+	t.Parallel()
+	_, dir := labelled(t)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"all of a kind":               {[]string{"connectors"}, "connector/a\nconnector/b\n"},
+		"the kind in singular":        {[]string{"connector"}, "connector/a\nconnector/b\n"},
+		"one by its id":               {[]string{"connector", "b"}, "connector/b\n"},
+		"several by their ids":        {[]string{"connectors", "b", "a"}, "connector/b\nconnector/a\n"},
+		"a revoked one by its id":     {[]string{"connectors", "gone"}, "connector/gone\n"},
+		"by a label":                  {[]string{"connectors", "-l", "env=prod"}, "connector/a\nconnector/b\n"},
+		"by two labels":               {[]string{"connectors", "--label", "env=prod,tier=web"}, "connector/a\n"},
+		"by a label that nothing has": {[]string{"connectors", "--label", "env=none"}, ""},
+		"by status":                   {[]string{"connectors", "--status", "OFFLINE"}, "connector/b\n"},
+		"by status, typed lazily":     {[]string{"connectors", "--status", "revoked"}, "connector/gone\n"},
+		"another kind":                {[]string{"tunnelers"}, "tunneler/a\n"},
+		"hosts":                       {[]string{"hosts"}, "host/" + strings.Repeat("ab", 16) + "\n"},
+		"networks":                    {[]string{"networks"}, "network/default\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCLI(append([]string{"get", "--data-dir", dir, "-o", "name"}, c.args...)...)
+			require.Equal(t, cliResult{out: c.want}, r)
+		})
+	}
+}
+
+func TestCLIGetRefusals(t *testing.T) {
+	t.Parallel()
+	_, dir := labelled(t)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no kind":                   {nil, 2, "the argument KIND is missing"},
+		"a kind there is none of":   {[]string{"gateways"}, 2, `there is no kind "gateways": choose from connectors, tunnelers`},
+		"an id that nothing has":    {[]string{"connectors", "a", "zz"}, 3, "no connector has the id \"zz\": `grpccontroller get connectors` lists them"},
+		"an id that is none":        {[]string{"connectors", "../x"}, 3, `no connector has the id "../x"`},
+		"a status of another kind":  {[]string{"connectors", "--status", "pending"}, 2, "--status of connectors must be ONLINE or OFFLINE or REVOKED"},
+		"a status of no kind":       {[]string{"networks", "--status", "ONLINE"}, 2, "--status is not for networks"},
+		"a label of no kind":        {[]string{"tokens", "-l", "a=b"}, 2, "--label is not for tokens"},
+		"a label that is none":      {[]string{"connectors", "-l", "prod"}, 2, "--label: "},
+		"ids and a filter":          {[]string{"connectors", "a", "--status", "ONLINE"}, 2, "give ids, or these"},
+		"a format there is none of": {[]string{"connectors", "-o", "xml"}, 2, "must be one of table, wide, name, json, yaml"},
+		"a secret in place of an id": {[]string{"tokens", "ztc_00000000000000000000000000000000"}, 3,
+			"this is the secret and not the id of a token"},
+		"to watch what tells nothing": {[]string{"sessions", "--watch"}, 2, "--watch is not for sessions: run the command again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCLI(append([]string{"get", "--data-dir", dir}, c.args...)...)
+			require.Equal(t, c.code, r.code, r.errOut)
+			require.Contains(t, r.errOut, c.want)
+			require.NotContains(t, r.errOut, "ztc_")
+			require.Empty(t, r.out)
+		})
+	}
+}
+
+const zoned = `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)`
+
+func TestCLIGetFormats(t *testing.T) {
+	t.Parallel()
+	_, dir := labelled(t)
+	get := func(args ...string) string {
+		t.Helper()
+		r := runCLI(append([]string{"get", "--data-dir", dir}, args...)...)
+		require.Equal(t, 0, r.code, r.errOut)
+		require.Empty(t, r.errOut)
+		return r.out
+	}
+	var one adminapi.Connector
+	require.NoError(t, json.Unmarshal([]byte(get("connector", "a", "-o", "json")), &one), "one id is one object")
+	require.Equal(t, "Berlin office", one.Name)
+	var some []adminapi.Connector
+	require.NoError(t, json.Unmarshal([]byte(get("connector", "a", "b", "-o", "json")), &some))
+	require.Len(t, some, 2)
+	yaml := get("connector", "a", "-o", "yaml")
+	require.Contains(t, yaml, "\nname: Berlin office\nlabels:\n  env: prod\n  tier: web\n")
+	require.Regexp(t, `\nenrolled_at: "?2030-01-02T03:04:05Z"?\n`, yaml)
+	require.NotContains(t, yaml, "{")
+
+	table := strings.Split(get("connectors"), "\n")
+	require.Regexp(t, `^ID +STATUS +LAST SEEN`, table[0])
+	require.NotContains(t, table[0], "LABELS")
+	wide := strings.Split(get("connectors", "-o", "wide"), "\n")
+	require.True(t, strings.HasPrefix(wide[0], strings.TrimRight(table[0], " ")), "the columns of the table come first")
+	require.Regexp(t, `NAME +NETWORK +LABELS +HOST +ENROLLED +SEEN`, wide[0])
+	require.Regexp(t, `Berlin office +default +env=prod,tier=web +(ab){16} +`+zoned+` +`+zoned, wide[1])
+	require.Regexp(t, ` - +default +env=prod `, wide[2])
+
+	gone := get("connectors", "gone")
+	require.Regexp(t, `gone +REVOKED .* revoked 60 min ago, still connected|gone +REVOKED .* revoked 1 h ago, still connected`, gone)
+	require.NoError(t, json.Unmarshal([]byte(get("connectors", "gone", "-o", "json")), &one))
+	require.Equal(t, adminapi.Online, one.Status, "what the API says")
+	require.False(t, one.RevokedAt.IsZero())
+}
+
+// watching is "get --watch" in another goroutine.
+type watching struct {
+	t     *testing.T
+	lines *bufio.Reader
+	stop  func() error
+}
+
+func watch(t *testing.T, dir string, args ...string) *watching {
+	t.Helper()
+	root := &cobra.Command{Use: "grpccontroller", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(admincmd.Commands()...)
+	root.SetArgs(append([]string{"get", "--data-dir", dir, "--watch"}, args...))
+	out, in := io.Pipe()
+	root.SetOut(in)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		err := root.ExecuteContext(ctx)
+		_ = in.CloseWithError(io.EOF)
+		done <- err
+	}()
+	w := &watching{t: t, lines: bufio.NewReader(out)}
+	w.stop = func() error {
+		cancel()
+		_ = out.Close()
+		return <-done
+	}
+	t.Cleanup(cancel)
+	return w
+}
+
+func (w *watching) next() string {
+	w.t.Helper()
+	line, err := w.lines.ReadString('\n')
+	require.NoError(w.t, err)
+	return strings.TrimSpace(line)
+}
+
+func TestCLIGetWatches(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	w := watch(t, dir, "connectors", "-l", "env=prod", "-o", "name")
+	require.Equal(t, "connector/a", w.next())
+	require.Equal(t, "connector/b", w.next())
+	e.Fleet.AddConnector("c", nil)
+	e.Events.Publish(events.Connector, "c", "created")
+	e.Fleet.AddTunneler("x", func(m *fleet.Tunneler) { m.About.Labels = fleet.Labels{"env": "prod"} })
+	e.Events.Publish(events.Tunneler, "x", "created")
+	e.Fleet.AddConnector("d", func(m *fleet.Connector) { m.About.Labels = fleet.Labels{"env": "prod"} })
+	e.Events.Publish(events.Connector, "d", "created")
+	require.Equal(t, "connector/d", w.next(), "and nothing of another kind or label")
+	e.Events.Publish(events.Connector, "a", "OFFLINE")
+	require.Equal(t, "connector/a", w.next())
+	require.NoError(t, e.Fleet.Revoke(t.Context(), fleet.Revocation{Workload: identity.Workload{Kind: identity.KindConnector, ID: "a"}}))
+	e.Events.Publish(events.Connector, "a", "member.revoke")
+	require.Equal(t, "connector/a", w.next(), "it leaves the list")
+	e.Events.Publish(events.Connector, "a", "OFFLINE")
+	e.Events.Publish(events.Connector, "never", "created")
+	e.Events.Publish(events.Connector, "b", "OFFLINE")
+	require.Equal(t, "connector/never is gone", w.next())
+	require.Equal(t, "connector/b", w.next(), "and what has left is not heard of again")
+	require.NoError(t, w.stop(), "an interrupt is how it ends")
+}
+
+func TestCLIGetWatchesInEachFormat(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	table := watch(t, dir, "connector", "a")
+	require.Regexp(t, `^ID +STATUS `, table.next())
+	require.Regexp(t, `^a +ONLINE `, table.next())
+	e.Events.Publish(events.Connector, "b", "ONLINE")
+	e.Events.Publish(events.Connector, "a", "ONLINE")
+	require.Regexp(t, `^a +ONLINE `, table.next(), "only the one that was named, without another header")
+	require.NoError(t, table.stop())
+
+	lines := watch(t, dir, "connectors", "-o", "json")
+	var one adminapi.Connector
+	require.NoError(t, json.Unmarshal([]byte(lines.next()), &one), "one object a line, as jq reads it")
+	require.Equal(t, "a", one.ID)
+	require.NoError(t, lines.stop())
+
+	documents := watch(t, dir, "connectors", "a", "-o", "yaml")
+	require.Equal(t, "---", documents.next())
+	require.Equal(t, "id: a", documents.next())
+	require.NoError(t, documents.stop())
+}
+
+func TestCLIGetWatchFailsAtOnceWhereNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	_, dir := labelled(t)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an unknown id":     {[]string{"get", "connectors", "zz", "--watch", "--data-dir", dir}, `no connector has the id "zz"`},
+		"no controller":     {[]string{"get", "connectors", "--watch", "--api-url", "http://127.0.0.1:1", "--api-key-file", dir + "/key"}, "nothing listens at http://127.0.0.1:1"},
+		"a list in a group": {[]string{"connectors", "list", "--watch", "--api-url", "http://127.0.0.1:1", "--api-key-file", dir + "/key"}, "nothing listens at http://127.0.0.1:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCLI(c.args...)
+			require.NotZero(t, r.code)
+			require.Contains(t, r.errOut, c.want)
+		})
+	}
+}
+
+func TestCLISets(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	host := strings.Repeat("ab", 16)
+	require.Equal(t, 0, runCLI("networks", "create", "berlin", "--name", "Berlin", "--data-dir", dir).code)
+	for _, args := range [][]string{
+		{"connectors", "set", "a", "--name", "New", "--label", "env=test,site=b", "--unlabel", "tier", "--notes", "rack 7", "--network", "berlin"},
+		{"tunnelers", "set", "a", "-l", "env=test"}, {"hosts", "set", host, "--notes", "under the desk"},
+	} {
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, 0, r.code, r.errOut)
+		require.Empty(t, r.out)
+		require.Regexp(t, `^(connector|tunneler|host) ".*" changed\n$`, r.errOut)
+	}
+	one := decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/a"))
+	require.Equal(t, adminapi.About{Name: "New", Labels: map[string]string{"env": "test", "site": "b"}, Notes: "rack 7", Revision: 4}, one.About)
+	require.Equal(t, "berlin", one.NetworkID)
+	require.Equal(t, "under the desk", decode[adminapi.Host](t, get(t, e, "/api/admin/hosts/"+host)).Notes)
+	require.Equal(t, 0, runCLI("connectors", "set", "a", "--name", "", "--data-dir", dir).code, "empty takes it away")
+	require.Empty(t, decode[adminapi.Connector](t, get(t, e, "/api/admin/connectors/a")).Name)
+
+	edits := len(e.Fleet.Edits())
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"nothing":                  {[]string{"connectors", "set", "a"}, 2, "nothing is to be changed: give --name, --notes, --label or --unlabel"},
+		"a label without a value":  {[]string{"connectors", "set", "a", "-l", "prod"}, 2, `--label "prod": write key=value`},
+		"set and taken away":       {[]string{"connectors", "set", "a", "-l", "a=b", "--unlabel", "a"}, 2, `the label "a" is set and taken away at once`},
+		"no network":               {[]string{"connectors", "set", "a", "--network", ""}, 2, "--network is empty"},
+		"a network there is none":  {[]string{"connectors", "set", "a", "--network", "paris"}, 2, "there is no such network"},
+		"a network of a tunneler":  {[]string{"tunnelers", "set", "a", "--network", "berlin"}, 2, "unknown flag: --network"},
+		"an old revision":          {[]string{"connectors", "set", "a", "--name", "x", "--revision", "1"}, 1, "revision"},
+		"somebody unknown":         {[]string{"connectors", "set", "zz", "--name", "x"}, 3, `no connector has the id "zz": ` + "`grpccontroller connectors list`"},
+		"somebody who was revoked": {[]string{"connectors", "set", "gone", "--name", "x"}, 1, "revoked"},
+		"a key in capitals":        {[]string{"connectors", "set", "a", "-l", "Env=x"}, 2, "label"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runCLI(append(c.args, "--data-dir", dir)...)
+			require.Equal(t, c.code, r.code, r.errOut)
+			require.Contains(t, r.errOut, c.want)
+		})
+	}
+	require.Len(t, e.Fleet.Edits(), edits)
+}
+
+func TestCLIRevokesByLabel(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	look := runCLI("revoke", "--label", "env=prod", "--dry-run", "--data-dir", dir)
+	require.Equal(t, 0, look.code, look.errOut)
+	require.Regexp(t, `(?s)^KIND +ID +NAME +HOST +RESULT.*connector +a +Berlin office .*would be revoked.*connector +b `, look.out)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"nobody to ask":        {[]string{"--label", "env=prod"}, 2, "add --yes"},
+		"no label":             {[]string{"--yes"}, 2, "--label is missing"},
+		"an empty label":       {[]string{"--label", "", "--yes"}, 2, "--label"},
+		"a label that is none": {[]string{"--label", "prod", "--yes"}, 2, "--label"},
+		"a kind there is none": {[]string{"--label", "env=prod", "--kind", "host", "--yes"}, 2, "--kind"},
+		"an argument":          {[]string{"env=prod", "--yes"}, 2, "takes no argument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runCLI(append([]string{"revoke", "--data-dir", dir}, c.args...)...)
+			require.Equal(t, c.code, r.code, r.errOut)
+			require.Contains(t, r.errOut, c.want)
+			require.Empty(t, r.out)
+		})
+	}
+	require.Empty(t, e.Fleet.Revocations())
+	r := runCLI("revoke", "--label", "env=test", "--kind", "tunneler", "--yes", "--data-dir", dir, "-o", "json")
+	require.Equal(t, 0, r.code, r.errOut)
+	var done adminapi.BulkRevoked
+	require.NoError(t, json.Unmarshal([]byte(r.out), &done))
+	require.Equal(t, 1, done.Revoked)
+	require.Equal(t, 0, runCLI("revoke", "-l", "env=prod,tier=web", "-y", "--data-dir", dir).code)
+	require.Len(t, e.Fleet.Revocations(), 2)
+	require.Equal(t, cliResult{out: "connector/b\n"}, runCLI("get", "connectors", "-o", "name", "--data-dir", dir))
+	none := runCLI("revoke", "--label", "env=none", "--yes", "--data-dir", dir)
+	require.Equal(t, 0, none.code, none.errOut)
+	require.Contains(t, none.errOut, "nobody has this label")
+}
+
+func TestCLINetworksPeopleAndSessions(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	do := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, r.errOut)
+		return r
+	}
+	require.Equal(t, "network \"berlin\" created\n", do(0, "networks", "create", "berlin", "--name", "Berlin").errOut)
+	require.Contains(t, do(1, "networks", "create", "berlin").errOut, "there is a network with this id already")
+	do(2, "networks", "create", "NO ID")
+	require.Equal(t, "network \"berlin\" renamed\n", do(0, "networks", "rename", "berlin", "Berlin 2").errOut)
+	require.Regexp(t, `berlin +Berlin 2 +0 +0 `, do(0, "networks", "list").out)
+	do(3, "networks", "rename", "paris", "x")
+	do(0, "connectors", "set", "a", "--network", "berlin")
+	require.Contains(t, do(1, "networks", "delete", "berlin", "--yes").errOut, "move or revoke them first")
+	require.Contains(t, do(1, "networks", "delete", "default", "--yes").errOut, "the default network cannot be deleted")
+	do(0, "connectors", "set", "a", "--network", "default")
+	require.Contains(t, do(2, "networks", "delete", "berlin").errOut, "add --yes")
+	do(0, "networks", "delete", "berlin", "--yes")
+	do(3, "networks", "delete", "berlin", "--yes")
+
+	link := do(0, "people", "invite", "--email", "ada@example.com", "--name", "Ada Lovelace", "--role", "operator")
+	require.Contains(t, link.out, "/setup#")
+	var all []adminapi.Person
+	require.NoError(t, json.Unmarshal([]byte(do(0, "people", "list", "-o", "json").out), &all))
+	require.Regexp(t, all[0].ID+` +invited +ada@example.com +Ada Lovelace +operator +no +- `, do(0, "people", "list").out)
+	require.Contains(t, do(2, "people", "invite", "--email", "x", "--name", "X", "--role", "king").errOut, "--role")
+	require.Contains(t, do(2, "people", "invite", "--email", "x@example.com").errOut, "--name and --role are missing")
+
+	in := e.Identity.Add(t, "grace@example.com", auth.Auditor)
+	require.Regexp(t, in.Session.ID+` +setup +grace@example.com `, do(0, "sessions", "list").out)
+	require.Contains(t, do(0, "get", "session", in.Session.ID, "-o", "yaml").out, "person_email: grace@example.com\n")
+	require.NotContains(t, do(0, "sessions", "list", "--help").out, "--watch", "nothing tells of sessions")
+	require.Contains(t, do(2, "sessions", "revoke", in.Session.ID).errOut, "add --yes")
+	do(0, "sessions", "revoke", in.Session.ID, "--yes")
+	do(3, "sessions", "revoke", in.Session.ID, "--yes")
+	do(3, "people", "remove", "per_none", "--yes")
+	do(0, "people", "remove", all[0].ID, "--yes")
+	do(3, "get", "person", all[0].ID)
+}
+
+// TestCLICompletesGet: kinds, then ids of the kind that are not typed yet; states of the
+// kind; formats, networks, roles.
+func TestCLICompletesGet(t *testing.T) {
+	t.Parallel()
+	_, dir := labelled(t)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"kinds":             {[]string{"get", ""}, "connectors tunnelers hosts networks tokens requests keys people sessions"},
+		"ids":               {[]string{"get", "connectors", ""}, "a b"},
+		"ids in singular":   {[]string{"get", "connector", ""}, "a b"},
+		"ids not typed yet": {[]string{"get", "connectors", "a", ""}, "b"},
+		"ids of no kind":    {[]string{"get", "gateways", ""}, ""},
+		"states":            {[]string{"get", "connectors", "--status", ""}, "ONLINE OFFLINE REVOKED"},
+		"states of others":  {[]string{"get", "requests", "--status", ""}, "pending approved enrolled denied withdrawn expired"},
+		"formats":           {[]string{"get", "connectors", "-o", ""}, "table wide name json yaml"},
+		"networks":          {[]string{"connectors", "set", "a", "--network", ""}, "default"},
+		"members to change": {[]string{"connectors", "set", ""}, "a b"},
+		"kinds to revoke":   {[]string{"revoke", "--kind", ""}, "connector tunneler"},
+		"roles":             {[]string{"people", "invite", "--role", ""}, "auditor operator admin owner"},
+		"networks to go":    {[]string{"networks", "delete", ""}, "default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCLI(append([]string{"__complete", c.args[0], "--data-dir", dir}, c.args[1:]...)...)
+			require.Equal(t, 0, r.code, r.errOut)
+			var got []string
+			for line := range strings.Lines(r.out) {
+				if word, _, _ := strings.Cut(strings.TrimSpace(line), "\t"); !strings.HasPrefix(word, ":") {
+					got = append(got, word)
+				}
+			}
+			require.Equal(t, c.want, strings.Join(got, " "))
+			require.Contains(t, r.out, ":4", "no file names")
+		})
+	}
+}
