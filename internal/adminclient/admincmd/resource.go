@@ -27,7 +27,7 @@ type resource[T any] struct {
 	// that it has --label.
 	statuses []string
 	labels   bool
-	// silent says that the stream of events tells nothing of this kind.
+	// silent says that the stream of events has none of this kind.
 	silent bool
 	list   func(*adminclient.Client, context.Context, adminclient.ListOptions) ([]T, error)
 	one    func(*adminclient.Client, context.Context, string) (T, error)
@@ -52,7 +52,7 @@ type selection struct {
 type kind interface {
 	names() (singular, plural string)
 	filters() (statuses []string, labels bool)
-	// watched says whether follow would be told of changes.
+	// watched says whether the stream of events has changes of this kind.
 	watched() bool
 	// show prints what is selected.
 	show(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error
