@@ -63,7 +63,7 @@ type door struct{}
 
 func (door) AdmitConnector(context.Context, fleet.Hello, identity.Issue) error { return nil }
 func (door) AdmitTunneler(context.Context, fleet.Hello, identity.Issue) error  { return nil }
-func (door) HelloWanted(identity.Workload) <-chan struct{}                       { return nil }
+func (door) HelloWanted(identity.Workload) <-chan struct{}                     { return nil }
 
 // roster is the real one, and tells of the hostile tunneler's reports and of control
 // streams.
