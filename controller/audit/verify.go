@@ -121,8 +121,9 @@ func Verify(ctx context.Context, store VerifyStore, v Verification) (Report, err
 	}
 }
 
-// removed is what the log says is removed of the events and of the renewals.
-func removed(ctx context.Context, store VerifyStore, v Verification) (out [2]int64, err error) {
+// removed is what the log says is removed of the events and of the renewals, and how much of
+// these events is gone by now: that comes later.
+func removed(ctx context.Context, store VerifyStore, v Verification) (out [3]int64, err error) {
 	if !v.Live {
 		return out, nil
 	}
@@ -134,7 +135,12 @@ func removed(ctx context.Context, store VerifyStore, v Verification) (out [2]int
 	if err != nil && !errors.Is(err, ErrStatement) {
 		return out, err
 	}
-	return [2]int64{events.Records, renewals.Pruned}, nil
+	gone := events.Records
+	first, err := store.AuditRows(ctx, 0, 1)
+	if len(first) > 0 {
+		gone = min(gone, first[0].Index)
+	}
+	return [3]int64{events.Records, renewals.Pruned, gone}, err
 }
 
 func verify(ctx context.Context, store VerifyStore, v Verification) (Report, error) {
