@@ -13,9 +13,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -199,6 +201,26 @@ func TestOutput(t *testing.T) {
 		Note   string            `json:"note,omitempty"`
 	}{{"a", map[string]string{}, 1, ""}, {"true", map[string]string{"env": "prod", "n": "12"}, 2, "x: y\n- z"}}, table.Write))
 	require.Equal(t, "- id: a\n  labels: {}\n  n: 1\n- id: \"true\"\n  labels:\n    env: prod\n    n: \"12\"\n  n: 2\n  note: |-\n    x: y\n    - z\n", out.String())
+}
+
+// TestNoTextDrawsOnTheScreen: JSON and YAML on a terminal show what a host or browser calls
+// itself, and read as exactly that.
+func TestNoTextDrawsOnTheScreen(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"\x1b[2Ja\u009b0m", "a\u202eb\u2066c", "a\u2028b\u0085c\u00a0d", "a\x7f\ufeff\ufffe", "\U000E0041", "\tx", "line\nbreak", "Jürgen 漢 🙂",
+	} {
+		for format, read := range map[string]func([]byte, any) error{cli.OutputJSON: json.Unmarshal, cli.OutputYAML: yaml.Unmarshal} {
+			var o cli.Output
+			require.NoError(t, o.Set(format))
+			var out bytes.Buffer
+			require.NoError(t, o.Write(&out, map[string]string{"agent": text, text: "x"}, nil), "%s %q", format, text)
+			require.False(t, strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }), "%s %q: %q", format, text, out.String())
+			var got map[string]string
+			require.NoError(t, read(out.Bytes(), &got), out.String())
+			require.Equal(t, map[string]string{"agent": text, text: "x"}, got, format)
+		}
+	}
 }
 
 // TestACellLooksLikeOneCell: cells come from other hosts, and columns are two spaces

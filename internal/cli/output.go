@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -71,15 +74,56 @@ func (o *Output) Type() string { return "format" }
 func (o *Output) Write(w io.Writer, value any, text func(io.Writer) error) error {
 	switch o.String() {
 	case OutputJSON:
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(value)
+		return WriteJSON(w, value, "  ")
 	case OutputYAML:
 		return writeYAML(w, value)
 	default:
 		return text(w)
 	}
+}
+
+// WriteJSON prints value on lines that are indented so, or on one line. Names and addresses
+// come from other hosts: what a terminal would obey is an escape sequence of JSON, which
+// reads as the same text.
+func WriteJSON(w io.Writer, value any, indent string) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", indent)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escaped(b.String(), func(r rune) (text string) {
+		for _, half := range utf16.AppendRune(nil, r) {
+			text += fmt.Sprintf(`\u%04x`, half)
+		}
+		return text
+	}))
+	return err
+}
+
+// escaped replaces what is not printable in JSON or YAML, where it only stands between
+// double quotes.
+func escaped(text string, escape func(rune) string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unprintable(r) {
+			b.WriteString(escape(r))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+
+// inYAML is a character as YAML escapes it, which has no halves.
+func inYAML(r rune) string {
+	if r > 0xFFFF {
+		return fmt.Sprintf(`\U%08x`, r)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
 }
 
 // writeYAML prints value with the names that it has in JSON, in their order. JSON is
@@ -90,22 +134,27 @@ func writeYAML(w io.Writer, value any) error {
 		return err
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
+	if err := yaml.Unmarshal([]byte(escaped(string(b), inYAML)), &doc); err != nil {
 		return err
 	}
 	inBlocks(&doc)
-	enc := yaml.NewEncoder(w)
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	if err := enc.Encode(&doc); err != nil {
+	if err := errors.Join(enc.Encode(&doc), enc.Close()); err != nil {
 		return err
 	}
-	return enc.Close()
+	_, err = io.WriteString(w, escaped(out.String(), inYAML))
+	return err
 }
 
 // inBlocks takes the braces and quotes of JSON away; what would be another type without
-// its quotes keeps them.
+// its quotes keeps them, and what is not printable.
 func inBlocks(n *yaml.Node) {
-	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
+	switch {
+	case n.Kind == yaml.ScalarNode && strings.ContainsFunc(n.Value, unprintable):
+		n.Style = yaml.DoubleQuotedStyle
+	case len(n.Content) > 0 || n.Kind == yaml.ScalarNode:
 		n.Style = 0
 	}
 	for _, c := range n.Content {
@@ -117,7 +166,7 @@ func inBlocks(n *yaml.Node) {
 // on the screen or look like more than one: columns are two spaces apart, and within
 // a cell a space stands alone. A dot stands for what a terminal would obey, for a
 // second space, and for what is no Latin, Greek or Cyrillic letter: other scripts turn
-// the line around, are wider than a column or are blank. JSON has them as they are.
+// the line around, are wider than a column or are blank. JSON and YAML have them all.
 type Table struct {
 	Header []string
 	Rows   [][]string

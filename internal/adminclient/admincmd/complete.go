@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
 // completionTimeout is for a shell, where a person waits for the Tab key.
@@ -37,7 +38,7 @@ func described[T any](all []T, err error, of func(T) (id, note string, usable bo
 	var out []string
 	for _, it := range all {
 		if id, note, usable := of(it); usable {
-			out = append(out, cobra.CompletionWithDesc(id, note))
+			out = append(out, cobra.CompletionWithDesc(id, cli.Printable(note)))
 		}
 	}
 	return out, err

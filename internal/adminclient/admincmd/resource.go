@@ -2,7 +2,6 @@ package admincmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -129,7 +128,7 @@ func (r resource[T]) known(ctx context.Context, api *adminclient.Client) ([]stri
 	t := r.table(items, time.Now())
 	out := make([]string, 0, len(items))
 	for i, it := range items {
-		out = append(out, cobra.CompletionWithDesc(r.id(it), t.Rows[i][1]))
+		out = append(out, cobra.CompletionWithDesc(r.id(it), cli.Printable(t.Rows[i][1])))
 	}
 	return out, nil
 }
@@ -249,10 +248,8 @@ func (p *printer[T]) wanted(it T) bool {
 func (p *printer[T]) lines(items []T, header bool) error {
 	switch p.s.out.String() {
 	case cli.OutputJSON:
-		enc := json.NewEncoder(p.w)
-		enc.SetEscapeHTML(false)
 		for _, it := range items {
-			if err := enc.Encode(it); err != nil {
+			if err := cli.WriteJSON(p.w, it, ""); err != nil {
 				return err
 			}
 		}
