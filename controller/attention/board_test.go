@@ -184,6 +184,11 @@ func TestConnectorsThatStayAwayAreOneItem(t *testing.T) {
 	w.connector("never", func(c *fleet.Connector) { c.Presence = presence.State{} })
 	require.Equal(t, it.ID, w.only(t).ID, "an older one is no news")
 	require.Equal(t, "2 connectors are OFFLINE: a, never.", w.only(t).Found)
+	w.connector("absent", func(c *fleet.Connector) { c.Presence, c.EnrolledAt = presence.State{}, start.Add(-5*time.Minute) })
+	require.NotEqual(t, it.ID, w.only(t).ID, "who dismissed a has not heard of one that never came")
+	require.Equal(t, "3 connectors are OFFLINE: absent, a, never.", w.only(t).Found)
+	w.connectors = w.connectors[:len(w.connectors)-1]
+	require.Equal(t, it.ID, w.only(t).ID)
 	for i := range 5 {
 		w.away(fmt.Sprintf("b%d", i), start.Add(-9*time.Minute))
 	}

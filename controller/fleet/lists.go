@@ -121,20 +121,21 @@ func (l *Lists) Host(id identity.HostID) (h Host, ok bool) {
 }
 
 // OfflineSince counts the connectors that are OFFLINE and were last seen before a time,
-// or enrolled before it and never seen; and returns those that went last, as many as most.
+// or enrolled before it and never seen; and returns those that went last, as many as most:
+// one that was never seen went when it was enrolled.
 // It looks at each connector that went later, and at each that was never seen.
 func (l *Lists) OfflineSince(before time.Time, most int) (total int, last []Connector) {
 	away := l.connectors.parts[0][orderSeen]
 	total = away.Len()
-	var ids []string
+	var found []*entry[Connector]
 	away.Reverse(func(e *entry[Connector]) bool {
 		switch {
 		case e.seen == noTime:
 			return false
 		case e.seen >= micros(before):
 			total--
-		case len(ids) < most:
-			ids = append(ids, e.id)
+		case len(found) < most:
+			found = append(found, e)
 		default:
 			return false
 		}
@@ -146,15 +147,23 @@ func (l *Lists) OfflineSince(before time.Time, most int) (total int, last []Conn
 			return false
 		case e.enrolled >= micros(before):
 			total--
-		case len(ids) < most:
-			ids = append(ids, e.id)
+		default:
+			found = append(found, e)
 		}
 		return true
 	})
-	for _, id := range ids {
-		last = append(last, l.connectorsOf([]string{id})...)
+	slices.SortStableFunc(found, func(a, b *entry[Connector]) int { return cmp.Compare(wentAt(b), wentAt(a)) })
+	for _, e := range found[:min(most, len(found))] {
+		last = append(last, connectorNow(l.present, *e.row))
 	}
 	return total, last
+}
+
+func wentAt(e *entry[Connector]) int64 {
+	if e.seen == noTime {
+		return e.enrolled
+	}
+	return e.seen
 }
 
 func firstIDs[T any](tree *tree[T], most int) (ids []string) {
