@@ -92,6 +92,28 @@ func TestAPatchThatIsNotRightIsRefused(t *testing.T) {
 	require.Equal(t, adminapi.TypeRevoked, requireProblem(t, send(t, e, patch("/connectors/c", `{"name":"x"}`)), http.StatusConflict).Type)
 }
 
+// TestAConditionThatWouldBeIgnoredIsRefused: who sends If-Match believes that nothing is
+// overwritten.
+func TestAConditionThatWouldBeIgnoredIsRefused(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Fleet.AddConnector("c", nil)
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		header := map[string][]string{"Content-Type": {"application/json"}, name: {`"7"`}}
+		for _, r := range []request{
+			{method: http.MethodPatch, path: "/api/admin/connectors/c", body: `{"name":"x"}`, header: header},
+			{method: http.MethodDelete, path: "/api/admin/connectors/c", header: header},
+		} {
+			p := requireProblem(t, send(t, e, r), http.StatusBadRequest)
+			require.Equal(t, []adminapi.Fault{{In: adminapi.InHeader, Name: name, Detail: p.Detail}}, p.Errors)
+		}
+		r := request{method: http.MethodGet, path: "/api/admin/connectors/c", header: header}
+		require.Equal(t, http.StatusOK, send(t, e, r).Code, "a reader may ask so")
+	}
+	require.Empty(t, e.Fleet.Edits())
+	require.Empty(t, e.Fleet.Revocations())
+}
+
 func TestListsAreFilteredByLabels(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)

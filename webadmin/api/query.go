@@ -56,3 +56,20 @@ func queryOf(c *gin.Context) url.Values {
 	q, _ := v.(url.Values)
 	return q
 }
+
+// checkConditions refuses what would make a change depend on an ETag or a time: ETags are of
+// the pages of lists, and a condition that is ignored overwrites what it was to keep.
+func (s *Server) checkConditions(c *gin.Context) {
+	if safe(c.Request.Method) || c.FullPath() == "" {
+		return
+	}
+	var found faults
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		if len(c.Request.Header.Values(name)) > 0 {
+			found.add(adminapi.InHeader, name, "is not evaluated: give the revision of the last reply in the body, where there is one")
+		}
+	}
+	if err := found.err(); err != nil {
+		s.fail(c, err)
+	}
+}

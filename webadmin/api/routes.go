@@ -45,7 +45,7 @@ func (s *Server) newEngine() *gin.Engine {
 	// the rest of the request, so that comes last. A route that is registered beside
 	// the table has no row, and authorize refuses it.
 	e.Use(answerHead, s.identifyRequest, s.logAccess, s.recoverPanic, s.secureHeaders, s.checkHost, s.boundRequest,
-		s.authenticate, s.authorize, s.checkQuery, s.once)
+		s.authenticate, s.authorize, s.checkQuery, s.checkConditions, s.once)
 	e.NoRoute(s.serveCA, s.dashboard.serve, s.handle(noRoute))
 	e.NoMethod(s.handle(noMethod))
 	for _, o := range s.table {

@@ -123,8 +123,9 @@ func revokeByLabelCommand() *cobra.Command {
 		Use:   "revoke --label KEY=VALUE",
 		Short: "End the access of all connectors and tunnelers with a label",
 		Long: `End the access of all connectors and tunnelers with a label. The command first shows
-whom that would be; --dry-run ends there. All are revoked together, or none: if others
-have got the label meanwhile, nothing is changed.
+whom that would be; --dry-run ends there. All are revoked together, or none: if more or
+fewer have the label by then, nothing is changed. Do not give labels meanwhile: in the
+place of one that has lost it, another one would be revoked.
 
 ` + consequences,
 		Example: "  grpccontroller revoke --label env=test --dry-run\n  grpccontroller revoke --label env=test,site=berlin --kind tunneler --yes",
