@@ -1,9 +1,9 @@
-// Program sdk drives a controller by a client that oapi-codegen made of openapi.json. It
-// knows nothing else of the admin API, and fails at the first answer that is not as the
-// document says. It does not yet use labels, networks, PATCH and bulk revocation.
+// Program sdk drives a controller by a client that oapi-codegen made of openapi.json, and
+// knows nothing else of the admin API. It creates, reads, changes and deletes every kind of
+// object, and fails at the first answer that is not as the document says.
 //
 // usage: sdk SOCKET URL, the local admin socket and the address of a controller that has
-// a connector that is ONLINE and a host that asks to be enrolled.
+// a connector that is ONLINE, another one, a tunneler, and a host that asks to be enrolled.
 package main
 
 import (
@@ -12,55 +12,41 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := run(ctx, os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, socket, url string) (err error) {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}
-	api, err := NewClientWithResponses("http://localhost", WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dial}}))
-	if err != nil {
-		return err
-	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%v", v)
+			fmt.Fprintln(os.Stderr, v)
+			os.Exit(1)
 		}
 	}()
-	p := &program{ctx, api, url}
-	p.tokens()
-	p.keys()
-	p.people()
-	p.requests()
-	p.fleet()
-	p.controller()
-	return nil
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", os.Args[1])
+	}
+	api, err := NewClientWithResponses("http://localhost", WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dial}}))
+	require(err == nil, "%v", err)
+	p := &program{api, ctx, os.Args[2]}
+	for _, part := range []func(){p.tokens, p.keys, p.people, p.requests, p.networks, p.members, p.controller} {
+		part()
+	}
 }
 
 type program struct {
+	*ClientWithResponses
 	ctx context.Context
-	api *ClientWithResponses
 	url string // of the API for holders of a key
 }
 
-// reply is what every reply of the client has.
-type reply interface {
+// want requires a status and returns the reply.
+func want[R interface {
 	StatusCode() int
 	GetBody() []byte
-}
-
-// want requires a status and returns the reply.
-func want[R reply](status int) func(R, error) R {
+}](status int) func(R, error) R {
 	return func(r R, err error) R {
 		require(err == nil, "%v", err)
 		require(r.StatusCode() == status, "%T: status %d, not %d: %s", r, r.StatusCode(), status, r.GetBody())
@@ -74,117 +60,141 @@ func require(ok bool, format string, args ...any) {
 	}
 }
 
+// problem requires a type of problem.
+func problem(got *Problem, typ string) {
+	require(got != nil && got.Type == "urn:grpccontroller:problem:"+typ, "not %s: %+v", typ, got)
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func (p *program) tokens() {
-	asked := TokenRequest{Kind: "connector", ID: "sdk-01", TTL: ptr("5m"), SourceCidr: ptr("127.0.0.0/8")}
-	once := &CreateTokenParams{IdempotencyKey: ptr("sdk-token-1")}
-	made := want[*CreateTokenResponse](201)(p.api.CreateTokenWithResponse(p.ctx, once, asked)).JSON201
-	require(made.Token != nil && made.ID == asked.ID && len(made.InstallCommands) > 0, "a token without what is needed: %+v", made.TokenID)
-
-	again := want[*CreateTokenResponse](409)(p.api.CreateTokenWithResponse(p.ctx, once, asked)).ApplicationProblemJSON409
+	asked, once := TokenRequest{Kind: "connector", ID: "sdk-01", TTL: ptr("5m"), SourceCidr: ptr("127.0.0.0/8")}, &CreateTokenParams{IdempotencyKey: ptr("sdk-token-1")}
+	made := want[*CreateTokenResponse](201)(p.CreateTokenWithResponse(p.ctx, once, asked)).JSON201
+	require(made.Token != nil && made.ID == asked.ID && len(made.InstallCommands) > 0, "a token without what is needed: %s", made.TokenID)
+	again := want[*CreateTokenResponse](409)(p.CreateTokenWithResponse(p.ctx, once, asked)).ApplicationProblemJSON409
 	require(*again.Resource == made.TokenID, "the repetition names %v", *again.Resource)
-
-	page := want[*ListTokensResponse](200)(p.api.ListTokensWithResponse(p.ctx, &ListTokensParams{Q: ptr(made.TokenID)})).JSON200
+	one := want[*GetTokenResponse](200)(p.GetTokenWithResponse(p.ctx, made.TokenID)).JSON200
+	require(one.ID == asked.ID && *one.SourceCidr == *asked.SourceCidr && one.Status == "pending", "the token: %+v", one)
+	page := want[*ListTokensResponse](200)(p.ListTokensWithResponse(p.ctx, &ListTokensParams{Q: ptr(made.TokenID)})).JSON200
 	require(page.Total == 1 && page.Tokens[0].TokenID == made.TokenID, "%d tokens", page.Total)
-
-	want[*RevokeTokenResponse](204)(p.api.RevokeTokenWithResponse(p.ctx, made.TokenID))
-	page = want[*ListTokensResponse](200)(p.api.ListTokensWithResponse(p.ctx, &ListTokensParams{Q: ptr(made.TokenID)})).JSON200
-	require(page.Tokens[0].RevokedAt != nil, "the token is not revoked")
-	missing := want[*RevokeTokenResponse](404)(p.api.RevokeTokenWithResponse(p.ctx, "tok_none")).ApplicationProblemJSON404
-	require(missing.Type == "urn:grpccontroller:problem:not-found", "type %s", missing.Type)
-
-	// All faults of a body at once.
+	want[*RevokeTokenResponse](204)(p.RevokeTokenWithResponse(p.ctx, made.TokenID))
+	require(want[*GetTokenResponse](200)(p.GetTokenWithResponse(p.ctx, made.TokenID)).JSON200.Status == "revoked", "the token is not revoked")
 	wrong := TokenRequest{Kind: "router", ID: "NO ID", TTL: ptr("ten minutes")}
-	faults := want[*CreateTokenResponse](400)(p.api.CreateTokenWithResponse(p.ctx, nil, wrong)).ApplicationProblemJSON400.Errors
-	require(len(*faults) == 3, "faults: %+v", faults)
+	faults := want[*CreateTokenResponse](400)(p.CreateTokenWithResponse(p.ctx, nil, wrong)).ApplicationProblemJSON400.Errors
+	require(len(*faults) == 3, "not all faults at once: %+v", faults)
 }
 
 func (p *program) keys() {
-	asked := KeyRequest{Name: "sdk", Scopes: []string{"fleet:read"}, TTL: ptr("2h")}
-	made := want[*CreateKeyResponse](201)(p.api.CreateKeyWithResponse(p.ctx, nil, asked)).JSON201
-	require(made.Secret != "" && made.Key.Name == "sdk", "a key without a secret")
-
-	// The key reads, and does not write.
-	bearer := WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	made := want[*CreateKeyResponse](201)(p.CreateKeyWithResponse(p.ctx, nil, KeyRequest{Name: "sdk", Scopes: []string{"fleet:read"}, TTL: ptr("2h")})).JSON201
+	id := made.Key.ID
+	holder, err := NewClientWithResponses(p.url, WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+made.Secret)
 		return nil
-	})
-	holder, err := NewClientWithResponses(p.url, bearer)
+	}))
 	require(err == nil, "%v", err)
-	want[*GetStatusResponse](200)(holder.GetStatusWithResponse(p.ctx))
-	refused := want[*CreateTokenResponse](403)(holder.CreateTokenWithResponse(p.ctx, nil, TokenRequest{Kind: "connector", ID: "sdk-02"})).ApplicationProblemJSON403
-	require(refused.Type == "urn:grpccontroller:problem:forbidden", "type %s", refused.Type)
-
-	list := want[*ListKeysResponse](200)(p.api.ListKeysWithResponse(p.ctx, nil)).JSON200
-	found := false
-	for _, k := range list.Keys {
-		found = found || k.ID == made.Key.ID
-	}
-	require(found, "the key is not in the list")
-	want[*RevokeKeyResponse](204)(p.api.RevokeKeyWithResponse(p.ctx, made.Key.ID))
+	network := NetworkRequest{ID: "sdk-key"}
+	problem(want[*CreateNetworkResponse](403)(holder.CreateNetworkWithResponse(p.ctx, nil, network)).ApplicationProblemJSON403, "forbidden")
+	want[*UpdateKeyResponse](200)(p.UpdateKeyWithResponse(p.ctx, id, KeyChange{Name: ptr("sdk 2"), Scopes: &[]string{"fleet:read", "fleet:write"}}))
+	one := want[*GetKeyResponse](200)(p.GetKeyWithResponse(p.ctx, id)).JSON200
+	require(one.Name == "sdk 2" && len(one.Scopes) == 2 && one.Status == "active", "the key: %+v", one)
+	want[*CreateNetworkResponse](201)(holder.CreateNetworkWithResponse(p.ctx, nil, network))
+	want[*DeleteNetworkResponse](204)(holder.DeleteNetworkWithResponse(p.ctx, network.ID))
+	require(want[*ListKeysResponse](200)(p.ListKeysWithResponse(p.ctx, nil)).JSON200.Keys[0].ID == id, "the newest key is another one")
+	want[*RevokeKeyResponse](204)(p.RevokeKeyWithResponse(p.ctx, id))
 	want[*GetStatusResponse](401)(holder.GetStatusWithResponse(p.ctx))
-	want[*RevokeKeyResponse](404)(p.api.RevokeKeyWithResponse(p.ctx, "key_none"))
+	problem(want[*UpdateKeyResponse](409)(p.UpdateKeyWithResponse(p.ctx, id, KeyChange{Name: ptr("sdk 3")})).ApplicationProblemJSON409, "revoked")
 }
 
 func (p *program) people() {
 	asked := PersonRequest{Email: "sdk@example.com", Name: "A Program", Role: "auditor"}
-	made := want[*CreatePersonResponse](201)(p.api.CreatePersonWithResponse(p.ctx, nil, asked)).JSON201
-	require(made.SetupURL != "" && made.Person.Invited, "an invitation without a link")
-	taken := want[*CreatePersonResponse](409)(p.api.CreatePersonWithResponse(p.ctx, nil, asked)).ApplicationProblemJSON409
-	require(taken.Type == "urn:grpccontroller:problem:person-state", "type %s", taken.Type)
-
-	changed := want[*UpdatePersonResponse](200)(p.api.UpdatePersonWithResponse(p.ctx, made.Person.ID, PersonChange{Name: ptr("Another Program"), Role: ptr("operator")})).JSON200
-	require(changed.Name == "Another Program" && changed.Role == "operator", "the change: %+v", changed)
-	reset := want[*ResetPersonResponse](201)(p.api.ResetPersonWithResponse(p.ctx, made.Person.ID, nil, ResetRequest{Confirm: "reset"})).JSON201
-	require(reset.SetupURL != made.SetupURL, "the old link again")
-
-	people := want[*ListPeopleResponse](200)(p.api.ListPeopleWithResponse(p.ctx, nil)).JSON200
-	require(people.Total >= 1, "nobody in the list")
-	want[*ListSessionsResponse](200)(p.api.ListSessionsWithResponse(p.ctx, nil))
-	want[*EndSessionResponse](404)(p.api.EndSessionWithResponse(p.ctx, "ses_none"))
-	want[*DeletePersonResponse](204)(p.api.DeletePersonWithResponse(p.ctx, made.Person.ID, nil))
-	want[*DeletePersonResponse](404)(p.api.DeletePersonWithResponse(p.ctx, made.Person.ID, nil))
+	made := want[*CreatePersonResponse](201)(p.CreatePersonWithResponse(p.ctx, nil, asked)).JSON201
+	id := made.Person.ID
+	problem(want[*CreatePersonResponse](409)(p.CreatePersonWithResponse(p.ctx, nil, asked)).ApplicationProblemJSON409, "person-state")
+	want[*UpdatePersonResponse](200)(p.UpdatePersonWithResponse(p.ctx, id, PersonChange{Name: ptr("Another Program"), Role: ptr("operator")}))
+	one := want[*GetPersonResponse](200)(p.GetPersonWithResponse(p.ctx, id)).JSON200
+	require(one.Name == "Another Program" && one.Role == "operator" && one.Invited, "the person: %+v", one)
+	reset := want[*ResetPersonResponse](201)(p.ResetPersonWithResponse(p.ctx, id, nil, ResetRequest{Confirm: "reset"})).JSON201
+	_, code, _ := strings.Cut(reset.SetupURL, "#")
+	want[*UseSetupLinkResponse](200)(p.UseSetupLinkWithResponse(p.ctx, SetupRequest{Code: code, Password: "a long sentence of a program"}))
+	sessions := want[*ListSessionsResponse](200)(p.ListSessionsWithResponse(p.ctx, nil)).JSON200
+	session := want[*GetSessionByIDResponse](200)(p.GetSessionByIDWithResponse(p.ctx, sessions.Sessions[0].ID)).JSON200
+	require(session.PersonID == id && session.PersonEmail == asked.Email, "the session: %+v", session)
+	want[*EndSessionResponse](204)(p.EndSessionWithResponse(p.ctx, session.ID))
+	want[*GetSessionByIDResponse](404)(p.GetSessionByIDWithResponse(p.ctx, session.ID))
+	require(want[*ListPeopleResponse](200)(p.ListPeopleWithResponse(p.ctx, nil)).JSON200.Total > 0, "nobody in the list")
+	want[*DeletePersonResponse](204)(p.DeletePersonWithResponse(p.ctx, id, nil))
+	want[*GetPersonResponse](404)(p.GetPersonWithResponse(p.ctx, id))
 }
 
 func (p *program) requests() {
-	pending := want[*ListRequestsResponse](200)(p.api.ListRequestsWithResponse(p.ctx, &ListRequestsParams{Status: ptr(ListRequestsParamsStatus("pending"))})).JSON200
+	pending := want[*ListRequestsResponse](200)(p.ListRequestsWithResponse(p.ctx, &ListRequestsParams{Status: ptr(ListRequestsParamsStatus("pending"))})).JSON200
 	require(pending.Total > 0, "no host asks")
 	id := pending.Requests[0].EnrollmentRequestID
-	one := want[*GetRequestResponse](200)(p.api.GetRequestWithResponse(p.ctx, id)).JSON200
-	require(one.FingerprintStart != "", "no fingerprint")
-	wrong := want[*ApproveRequestResponse](409)(p.api.ApproveRequestWithResponse(p.ctx, id, nil, Approval{Fingerprint: "0000"})).ApplicationProblemJSON409
-	require(wrong.Type == "urn:grpccontroller:problem:fingerprint-mismatch", "type %s", wrong.Type)
-	want[*DenyRequestResponse](200)(p.api.DenyRequestWithResponse(p.ctx, id, nil))
+	wrong := want[*ApproveRequestResponse](409)(p.ApproveRequestWithResponse(p.ctx, id, nil, Approval{Fingerprint: "0000"}))
+	problem(wrong.ApplicationProblemJSON409, "fingerprint-mismatch")
+	want[*DenyRequestResponse](200)(p.DenyRequestWithResponse(p.ctx, id, nil))
+	require(want[*GetRequestResponse](200)(p.GetRequestWithResponse(p.ctx, id)).JSON200.Status == "denied", "the request is not denied")
 }
 
-func (p *program) fleet() {
-	page := want[*ListConnectorsResponse](200)(p.api.ListConnectorsWithResponse(p.ctx, &ListConnectorsParams{PageSize: ptr(PageSize(1)), Status: ptr(ListConnectorsParamsStatus("ONLINE"))})).JSON200
-	require(page.Total > 0 && len(page.Connectors) == 1, "no connector is ONLINE")
-	c := page.Connectors[0]
-	one := want[*GetConnectorResponse](200)(p.api.GetConnectorWithResponse(p.ctx, c.ID)).JSON200
-	require(one.SpiffeID == c.SpiffeID && one.Status == "ONLINE", "the connector is %s", one.Status)
-	host := want[*GetHostResponse](200)(p.api.GetHostWithResponse(p.ctx, c.HostID)).JSON200
-	require(len(host.Members) > 0 && host.Members[0].ID == c.ID, "the host of the connector has %+v", host.Members)
-	want[*ListTunnelersResponse](200)(p.api.ListTunnelersWithResponse(p.ctx, nil))
-	want[*ListHostsResponse](200)(p.api.ListHostsWithResponse(p.ctx, nil))
-	networks := want[*ListNetworksResponse](200)(p.api.ListNetworksWithResponse(p.ctx, nil)).JSON200
-	require(networks.Total >= 1, "no network")
-
-	before := want[*GetStatusResponse](200)(p.api.GetStatusWithResponse(p.ctx)).JSON200
-	want[*RevokeConnectorResponse](204)(p.api.RevokeConnectorWithResponse(p.ctx, c.ID))
-	gone := want[*GetConnectorResponse](200)(p.api.GetConnectorWithResponse(p.ctx, c.ID)).JSON200
-	require(gone.RevokedAt != nil, "the connector is not revoked")
-	after := want[*GetStatusResponse](200)(p.api.GetStatusWithResponse(p.ctx)).JSON200
-	require(after.Connectors.Total == before.Connectors.Total-1, "%d connectors after one was revoked", after.Connectors.Total)
+func (p *program) networks() {
+	made := want[*CreateNetworkResponse](201)(p.CreateNetworkWithResponse(p.ctx, nil, NetworkRequest{ID: "sdk-net", Name: ptr("SDK")})).JSON201
+	want[*UpdateNetworkResponse](200)(p.UpdateNetworkWithResponse(p.ctx, made.ID, NetworkChange{Name: ptr("SDK 2"), Revision: &made.Revision}))
+	problem(want[*UpdateNetworkResponse](409)(p.UpdateNetworkWithResponse(p.ctx, made.ID, NetworkChange{Name: ptr("SDK 3"), Revision: &made.Revision})).ApplicationProblemJSON409, "revision")
+	require(want[*GetNetworkResponse](200)(p.GetNetworkWithResponse(p.ctx, made.ID)).JSON200.Name == "SDK 2", "the network has another name")
+	c := want[*ListConnectorsResponse](200)(p.ListConnectorsWithResponse(p.ctx, &ListConnectorsParams{Status: ptr(ListConnectorsParamsStatus("ONLINE"))})).JSON200.Connectors[0]
+	moved := want[*UpdateConnectorResponse](200)(p.UpdateConnectorWithResponse(p.ctx, c.ID, ConnectorChange{NetworkID: &made.ID})).JSON200
+	require(moved.NetworkID == made.ID && moved.Status == "ONLINE", "the connector after its move: %+v", moved)
+	problem(want[*DeleteNetworkResponse](409)(p.DeleteNetworkWithResponse(p.ctx, made.ID)).ApplicationProblemJSON409, "in-use")
+	want[*UpdateConnectorResponse](200)(p.UpdateConnectorWithResponse(p.ctx, c.ID, ConnectorChange{NetworkID: ptr("default")}))
+	want[*DeleteNetworkResponse](204)(p.DeleteNetworkWithResponse(p.ctx, made.ID))
+	want[*GetNetworkResponse](404)(p.GetNetworkWithResponse(p.ctx, made.ID))
 }
 
+// members names and labels one of each kind, and revokes by id and by label.
+func (p *program) members() {
+	change := Change{Name: ptr("Named"), Notes: ptr("by a program"), Labels: &map[string]*string{"sdk": ptr("one")}}
+	c := want[*ListConnectorsResponse](200)(p.ListConnectorsWithResponse(p.ctx, nil)).JSON200.Connectors[0]
+	want[*UpdateConnectorResponse](200)(p.UpdateConnectorWithResponse(p.ctx, c.ID, ConnectorChange{Name: change.Name, Notes: change.Notes, Labels: change.Labels}))
+	want[*UpdateConnectorResponse](200)(p.UpdateConnectorWithBodyWithResponse(p.ctx, c.ID, "application/json", strings.NewReader(`{"name":null}`)))
+	connector := want[*GetConnectorResponse](200)(p.GetConnectorWithResponse(p.ctx, c.ID)).JSON200
+	require(connector.Name == "" && connector.Notes == *change.Notes && connector.Labels["sdk"] == "one", "the connector: %+v", connector)
+	t := want[*ListTunnelersResponse](200)(p.ListTunnelersWithResponse(p.ctx, nil)).JSON200.Tunnelers[0]
+	want[*UpdateTunnelerResponse](200)(p.UpdateTunnelerWithResponse(p.ctx, t.ID, change))
+	tunneler := want[*GetTunnelerResponse](200)(p.GetTunnelerWithResponse(p.ctx, t.ID)).JSON200
+	require(tunneler.Name == "Named" && tunneler.Labels["sdk"] == "one", "the tunneler: %+v", tunneler)
+	want[*UpdateHostResponse](200)(p.UpdateHostWithResponse(p.ctx, c.HostID, change))
+	hosts := want[*ListHostsResponse](200)(p.ListHostsWithResponse(p.ctx, &ListHostsParams{Label: ptr("sdk=one")})).JSON200
+	require(hosts.Total == 1 && want[*GetHostResponse](200)(p.GetHostWithResponse(p.ctx, c.HostID)).JSON200.Notes == *change.Notes, "%d hosts", hosts.Total)
+	want[*RevokeTunnelerResponse](204)(p.RevokeTunnelerWithResponse(p.ctx, t.ID))
+	gone := want[*ListTunnelersResponse](200)(p.ListTunnelersWithResponse(p.ctx, &ListTunnelersParams{Status: ptr(ListTunnelersParamsStatus("REVOKED"))})).JSON200
+	require(gone.Tunnelers[0].ID == t.ID && gone.Tunnelers[0].Status == "OFFLINE" && gone.Tunnelers[0].RevokedAt != nil, "revoked: %+v", gone)
+	problem(want[*UpdateTunnelerResponse](409)(p.UpdateTunnelerWithResponse(p.ctx, t.ID, change)).ApplicationProblemJSON409, "revoked")
+	before := want[*GetStatusResponse](200)(p.GetStatusWithResponse(p.ctx)).JSON200.Connectors.Total
+	look := want[*RevokeByLabelResponse](200)(p.RevokeByLabelWithResponse(p.ctx, nil, BulkRevocation{Label: "sdk=one", DryRun: ptr(true)})).JSON200
+	require(look.Total == 1 && look.Revoked == 0, "the dry run: %+v", look)
+	more := BulkRevocation{Label: "sdk=one", Expect: ptr(look.Total + 1), Confirm: ptr(BulkRevocationConfirm("revoke"))}
+	problem(want[*RevokeByLabelResponse](409)(p.RevokeByLabelWithResponse(p.ctx, nil, more)).ApplicationProblemJSON409, "count")
+	more.Expect = &look.Total
+	require(want[*RevokeByLabelResponse](200)(p.RevokeByLabelWithResponse(p.ctx, nil, more)).JSON200.Revoked == 1, "it was not revoked")
+	require(want[*GetConnectorResponse](200)(p.GetConnectorWithResponse(p.ctx, look.Members[0].ID)).JSON200.RevokedAt != nil, "the connector is not revoked")
+	after := want[*GetStatusResponse](200)(p.GetStatusWithResponse(p.ctx)).JSON200.Connectors.Total
+	require(after == before-1, "%d connectors of %d after one was revoked", after, before)
+	c = want[*ListConnectorsResponse](200)(p.ListConnectorsWithResponse(p.ctx, nil)).JSON200.Connectors[0]
+	want[*RevokeConnectorResponse](204)(p.RevokeConnectorWithResponse(p.ctx, c.ID))
+}
+
+// controller starts a rotation of the CA and reads what cannot be changed by the API.
 func (p *program) controller() {
-	settings := want[*GetSettingsResponse](200)(p.api.GetSettingsWithResponse(p.ctx)).JSON200
-	require(len(settings.Groups) > 0, "no settings")
-	preview := want[*StartRotationResponse](200)(p.api.StartRotationWithResponse(p.ctx, nil, RotationRequest{DryRun: ptr(true)})).JSON200
+	preview := want[*StartRotationResponse](200)(p.StartRotationWithResponse(p.ctx, nil, RotationRequest{DryRun: ptr(true)})).JSON200
 	require(preview.DryRun && len(preview.Steps) > 0, "no preview of a rotation")
-	unmeant := want[*StartRotationResponse](400)(p.api.StartRotationWithResponse(p.ctx, nil, RotationRequest{})).ApplicationProblemJSON400
-	require(*unmeant.Field == "confirm", "the fault is in %s", *unmeant.Field)
-	want[*ListAuditEventsResponse](200)(p.api.ListAuditEventsWithResponse(p.ctx, &ListAuditEventsParams{Action: ptr("member.revoke")}))
+	started := want[*StartRotationResponse](202)(p.StartRotationWithResponse(p.ctx, nil, RotationRequest{Confirm: ptr(RotationRequestConfirm("rotate"))})).JSON202
+	require(want[*GetCAResponse](200)(p.GetCAWithResponse(p.ctx)).JSON200.Rotation.ID == started.ID, "another rotation runs")
+	want[*AbortRotationResponse](202)(p.AbortRotationWithResponse(p.ctx, nil))
+	require(len(want[*GetBootstrapCAResponse](200)(p.GetBootstrapCAWithResponse(p.ctx)).JSON200.Anchors) > 0, "no bootstrap CA")
+	require(len(want[*GetSettingsResponse](200)(p.GetSettingsWithResponse(p.ctx)).JSON200.Groups) > 0, "no settings")
+	want[*GetEnrollmentResponse](200)(p.GetEnrollmentWithResponse(p.ctx))
+	want[*GetSeriesResponse](200)(p.GetSeriesWithResponse(p.ctx, nil))
+	want[*ListAuditEventsResponse](200)(p.ListAuditEventsWithResponse(p.ctx, &ListAuditEventsParams{Action: ptr("member.revoke")}))
+	want[*ListSVIDRenewalsResponse](200)(p.ListSVIDRenewalsWithResponse(p.ctx, nil))
+	want[*GetAuditVerificationResponse](200)(p.GetAuditVerificationWithResponse(p.ctx))
 }
