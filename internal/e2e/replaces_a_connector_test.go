@@ -3,20 +3,24 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
 
 // TestATunnelerReplacesAConnectorThatIsGone: it uses two connectors of a network, and
 // has another one within 2 s when one was killed, within 5 s when one fell silent:
-// because its program hangs, or because the network drops its packets.
+// because its program hangs, or because the network drops its packets. It has a
+// session in the network that a connector was moved to.
 // Without t.Parallel: what is measured here must not wait for other tests.
 func TestATunnelerReplacesAConnectorThatIsGone(t *testing.T) {
 	here := newLink(t)
@@ -30,6 +34,7 @@ func TestATunnelerReplacesAConnectorThatIsGone(t *testing.T) {
 	}
 	join("c-01", "c-02", "c-03")
 	tunneler := s.join("t", "tunneler", "t-01")
+	s.follows(tunneler, "c-01", "c-02", "c-03")
 	var gone []string
 	lose := func(how string, within time.Duration, fail func(id string)) {
 		t.Helper()
@@ -50,6 +55,33 @@ func TestATunnelerReplacesAConnectorThatIsGone(t *testing.T) {
 	})
 	join("c-05")
 	lose("the end of all packets of a connector", 5*time.Second, func(id string) { links[id].set("down") })
+}
+
+// follows moves the connector without a session of the tunneler to a network of its own: the
+// tunneler opens one there, and ends one when the connector is back.
+func (s *system) follows(tunneler *world.Host, connectors ...string) {
+	s.t.Helper()
+	pair := s.pair(tunneler)
+	spare := slices.DeleteFunc(connectors, func(id string) bool { return id == pair[0].ConnectorID || id == pair[1].ConnectorID })[0]
+	_, err := s.api.CreateNetwork(s.t.Context(), adminapi.NetworkRequest{ID: "berlin"})
+	require.NoError(s.t, err)
+	move := func(network string) {
+		_, err := s.api.ChangeConnector(s.t.Context(), spare, adminapi.ConnectorChange{NetworkID: network})
+		require.NoError(s.t, err)
+	}
+	begin := time.Now()
+	move("berlin")
+	s.eventually(soon, "a session in the new network", func(ctx context.Context) error {
+		all := sessionsAt(ctx, "http://"+s.healthOf(tunneler)+"/sessions")
+		if len(all) == 3 && slices.ContainsFunc(all, func(i session.Info) bool { return i.Connected && i.ConnectorID == spare && i.Network == "berlin" }) {
+			return nil
+		}
+		return fmt.Errorf("sessions: %+v", all)
+	})
+	s.t.Logf("%.1f s from the move of a connector to a session in its new network", time.Since(begin).Seconds())
+	move("default")
+	s.pair(tunneler)
+	require.NoError(s.t, s.api.DeleteNetwork(s.t.Context(), "berlin"))
 }
 
 // pair waits until the tunneler has sessions with two connectors, none of them in
