@@ -17,7 +17,10 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 )
 
-var pictures = flag.String("pictures", "", "directory for a picture of every page")
+var (
+	pictures = flag.String("pictures", "", "directory for a picture of every page")
+	full     = flag.Bool("full", false, "also stop and kill the controller under every page")
+)
 
 const (
 	ui      = "../../../webadmin/ui"
@@ -47,9 +50,13 @@ func TestDashboard(t *testing.T) {
 	w.Boot()
 	s := newStage(t, w)
 
-	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	args, limit := []string{"--test-reporter=spec", "e2e/dashboard.mjs"}, longest
+	if *full {
+		args, limit = append(args, "--full"), 3*longest
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	suite := exec.CommandContext(ctx, "node", "--test-reporter=spec", "e2e/dashboard.mjs")
+	suite := exec.CommandContext(ctx, "node", args...)
 	suite.Dir, suite.Stdout, suite.Stderr = ui, os.Stdout, os.Stderr
 	suite.Env = append(os.Environ(), "DASHBOARD=http://"+admin, "STAGE="+s.URL, "ISSUER="+provider.Issuer, "PICTURES=")
 	if *pictures != "" {

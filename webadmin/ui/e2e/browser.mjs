@@ -24,6 +24,7 @@ export const launch = () =>
 
 const wide = { width: 1280, height: 800 }
 const phone = { width: 390, height: 844 }
+const zoomed = { width: 640, height: 400 } // a window of 1280 by 800 at 200 %
 
 /**
  * Replies that the page expects, of which the browser tells: who is not signed in
@@ -72,7 +73,7 @@ export class Visitor {
   sees = (text) => this.page.getByText(text).first().waitFor()
 
   /** Nothing the browser or axe complains of; with a picture of what there is. */
-  async look(name, { small = false, full = false } = {}) {
+  async look(name, { small = false, full = false, large = false } = {}) {
     const { page } = this
     await page.evaluate(() => document.fonts.ready)
     await this.#judge(`${name} dark`)
@@ -80,16 +81,20 @@ export class Visitor {
     await this.#paint('light')
     await this.#judge(`${name} light`)
     if (pictures) await this.#picture(`${name}-light`, full)
-    if (small) {
-      await page.setViewportSize(phone)
-      await this.#judge(`${name} at ${phone.width} px`)
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-      assert.ok(over <= 0, `${name} is ${over} px wider than a phone`)
-      if (pictures) await this.#picture(`${name}-phone`, full)
-      await page.setViewportSize(wide)
-    }
+    if (small) await this.#narrow(`${name}-phone`, phone, full)
+    if (large) await this.#narrow(`${name}-zoomed`, zoomed, full)
     await this.#paint('dark')
     assert.deepEqual(this.faults, [], name)
+  }
+
+  async #narrow(name, size, full) {
+    const { page } = this
+    await page.setViewportSize(size)
+    await this.#judge(`${name}, ${size.width} px`)
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    assert.ok(over <= 0, `${name} is ${over} px wider than its window`)
+    if (pictures) await this.#picture(name, full)
+    await page.setViewportSize(wide)
   }
 
   async #paint(colorScheme) {

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Authenticator } from './authenticator.mjs'
 import { launch, Visitor } from './browser.mjs'
-import { outage } from './outage.mjs'
+import { longOutage, outage } from './outage.mjs'
 import * as stage from './stage.mjs'
 
 const owner = { name: 'Ada Lovelace', email: 'ada@mycorp.internal', password: 'a long sentence, not a riddle' }
-const most = { live: 1000, overview: 2000 } // ms
+const most = { live: 1000, asked: 12 } // ms, requests of the Overview
 
 const browser = await launch()
 let ada, grace, authenticator
@@ -362,22 +362,16 @@ const acts = {
   },
 
   'the overview is there at once': async () => {
-    const state = await ada.context.storageState()
-    const load = async (path, ready) => {
-      const v = await Visitor.arrive(browser, { storageState: state }) // an empty cache
-      await v.page.goto(stage.dashboard + path)
-      const took = await v.page.evaluate(ready)
-      await v.leave()
-      return took
-    }
-    const median = async (path, ready) => {
-      const took = []
-      for (let i = 0; i < 5; i++) took.push(await load(path, ready))
-      return Math.round(took.sort((a, b) => a - b)[2])
-    }
-    const empty = await median('/favicon.svg', () => performance.now())
+    const storageState = await ada.context.storageState()
+    const v = await Visitor.arrive(browser, { storageState }) // an empty cache
+    const asked = new Set() // what is read again after an event counts once
+    v.page.on('request', (r) => {
+      const { pathname, search } = new URL(r.url())
+      if (pathname.startsWith('/api/') && !pathname.endsWith('/events')) asked.add(pathname + search)
+    })
+    await v.page.goto(stage.dashboard)
     // Numbers and the picture are there, and the page answers: a frame has been drawn after them.
-    const took = await median('/', () => {
+    const took = await v.page.evaluate(() => {
       const there = () =>
         document.querySelector('section[aria-label=Connectors] .numbers') && document.querySelector('svg.topology g')
       return new Promise((resolve) => {
@@ -385,15 +379,18 @@ const acts = {
         look()
       })
     })
-    console.log(`overview interactive in ${took} ms, an empty page in ${empty} ms (medians of 5, empty cache)`)
-    assert.ok(took < most.overview, `${took} ms`)
+    // How long it takes depends on what else the machine does; the bytes are counted in outage.mjs.
+    console.log(`overview interactive in ${Math.round(took)} ms after ${asked.size} requests`)
+    assert.ok(asked.size <= most.asked, [...asked].join(' '))
+    await v.leave()
     await ada.open('/')
     await ada.sees('SVID lifetimes')
     await ada.page.locator('.recharts-surface').first().waitFor()
     await ada.look('overview', { small: true })
   },
 
-  ...(process.env.OUTAGE && outage(browser, () => ada.context.storageState())),
+  ...outage(browser, () => ada.context.storageState()),
+  ...(process.argv.includes('--full') && longOutage(browser, () => ada.context.storageState())),
 }
 
 test('the dashboard', async (t) => {
