@@ -76,6 +76,7 @@ func atWork(t *testing.T, w *watch) {
 	since = time.Now()
 	s.fires("ZeroTrustAuditRefused", at(gatewayAt), func() { s.rollBack(gateway) })
 	s.alerted("ZeroTrustAuditRefused", here, since)
+	s.alerted("ZeroTrustAuditRetentionFailing", here, since)
 }
 
 // holdTheDatabase keeps the controller from writing, for longer than it takes a
@@ -101,7 +102,8 @@ func (s *site) holdTheDatabase() {
 	require.NoError(s.t, <-written)
 }
 
-// rollBack puts an older database in the place of the controller's.
+// rollBack puts an older database in the place of the controller's, with a statement of
+// the audit log that its key did not sign.
 func (s *site) rollBack(by *world.Host) {
 	s.t.Helper()
 	s.halt()
@@ -117,7 +119,19 @@ func (s *site) rollBack(by *world.Host) {
 	s.witnessed(by)
 	s.halt()
 	s.putBack(yesterday)
+	s.forgeAnAnchor(database)
 	s.resume()
+}
+
+// forgeAnAnchor adds an anchor of renewals to the database of a controller that is off.
+func (s *site) forgeAnAnchor(database string) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", database)
+	require.NoError(s.t, err)
+	_, err = db.ExecContext(s.t.Context(), `INSERT INTO audit (time, actor, action, target, outcome, reason, request_id, source, after)
+		VALUES (1, 'controller', 'svid.anchor', 'audit', 'success', '', '', '', '{}')`)
+	require.NoError(s.t, err)
+	require.NoError(s.t, db.Close())
 }
 
 // witnessed waits until a connector has witnessed what was recorded until now.
