@@ -112,6 +112,10 @@ func TestExitCodes(t *testing.T) {
 			args: []string{"frobnicate"}, code: 2,
 			stderr: "grpcconnector: unknown command \"frobnicate\" for \"grpcconnector\" (see grpcconnector --help)\n",
 		},
+		"a misspelt command": {
+			args: []string{"agnet"}, code: 2,
+			stderr: "grpcconnector: unknown command \"agnet\" for \"grpcconnector\" (see grpcconnector --help)\nDid you mean this?\n\tagent\n",
+		},
 		"an unknown command of a group": {
 			args: []string{"agent", "rum"}, code: 2,
 			stderr: "grpcconnector: unknown command \"rum\" for \"grpcconnector agent\", which has run (see grpcconnector agent --help)\n",

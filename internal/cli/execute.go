@@ -65,7 +65,8 @@ func Execute(root *cobra.Command, p Process) int {
 		code = ExitUsage
 	case errors.As(err, &usage) || !*started:
 		code = ExitUsage
-		text += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
+		said, more, _ := strings.Cut(text, "\n") // cobra's suggestions follow
+		text = strings.TrimSpace(fmt.Sprintf("%s (see %s --help)\n%s", said, cmd.CommandPath(), strings.TrimSpace(more)))
 		if usage != nil {
 			text += usage.hint
 		}

@@ -19,7 +19,7 @@ func (x *examination) running(ctx context.Context) []Finding {
 	d, err := x.Ask(ctx)
 	switch {
 	case errors.Is(err, hostprogram.ErrOther):
-		return Bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "another program answers at the health address: %v", err)
+		return Bad(Fault, "give each program of this host a HEALTH_ADDR of its own", "at the health address %v", err)
 	case err != nil:
 		return Bad(Fault, x.byUnit("systemctl enable --now "+x.unitName()+", then `journalctl -u "+x.unitName()+" -n 30`",
 			"start `"+x.Program+" run --config "+x.Conf+"`"), "the program does not answer at its health address: %v", err)

@@ -171,8 +171,8 @@ func short(d time.Duration) string {
 	}
 }
 
-// clock is a moment in the time of whoever reads it.
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+// clock is a moment as the checks and the log write it.
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func shortened(ids []string) []string {
 	out := make([]string, len(ids))

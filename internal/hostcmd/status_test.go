@@ -71,6 +71,7 @@ func TestStatusOfAProgramThatIsReady(t *testing.T) {
 	} {
 		require.Contains(t, got.stdout, want)
 	}
+	require.Regexp(t, `connected to 10\.0\.0\.1:8444 since \d{4}-\d\d-\d\dT[0-9:]{8}Z \(`, got.stdout, "a time has its zone")
 	require.NotContains(t, got.stdout, "\x1b", "no colour in a file, and no control character of a peer")
 
 	got = run("", "status", "--config", conf, "-o", "json")

@@ -110,6 +110,7 @@ func TestCLITokenCreateRefusals(t *testing.T) {
 			require.Contains(t, said, tc.want)
 			require.Regexp(t, `^(Usage: .*\nExample: .*\n)?$`, usage)
 			require.Empty(t, r.out)
+			require.Equal(t, tc.code == 1, strings.Contains(said, "(request "), "of wrong usage the log has nothing: %s", said)
 		})
 	}
 }
@@ -201,6 +202,7 @@ func TestCLIRevokesTwice(t *testing.T) {
 	}
 	require.Empty(t, e.Fleet.Revocations())
 	shown := runCLI("connectors", "show", "gone", "--data-dir", dir)
+	require.Equal(t, 3, shown.code)
 	require.Contains(t, shown.errOut, `no connector has the id "gone": `+"`grpccontroller connectors list` lists them")
 	require.Equal(t, 0, runCLI("token", "create", "--data-dir", dir, "--kind", "connector", "--id", "c").code)
 	require.Equal(t, 0, runCLI("token", "revoke", "tok_0000000000000001", "--yes", "--data-dir", dir).code)
@@ -231,6 +233,15 @@ func TestCLIRevokesWithAKeyThatCannotRead(t *testing.T) {
 	r := runCLI(append([]string{"connectors", "revoke", "gone"}, with...)...)
 	require.Equal(t, 3, r.code)
 	require.Contains(t, r.errOut, `no connector has the id "gone"`)
+}
+
+// TestCLIRevokesNobodyByALabelThatNobodyHas: an empty table would say nothing.
+func TestCLIRevokesNobodyByALabelThatNobodyHas(t *testing.T) {
+	t.Parallel()
+	_, dir := startForCLI(t)
+	r := runCLI("revoke", "--label", "env=none", "--yes", "--data-dir", dir)
+	require.Equal(t, 0, r.code, r.errOut)
+	require.Equal(t, "no connector or tunneler has the label \"env=none\"; nothing was changed\n", r.errOut)
 }
 
 func TestCLIKeys(t *testing.T) {
@@ -277,6 +288,7 @@ func TestCLICompletes(t *testing.T) {
 		want []string
 	}{
 		{[]string{"connectors", "revoke"}, []string{"gw-1"}},
+		{[]string{"connectors", "show"}, []string{"gw-1"}},
 		{[]string{"tunnelers", "revoke"}, []string{"laptop-7"}},
 		{[]string{"token", "revoke"}, []string{"tok_0000000000000001"}},
 		{[]string{"key", "revoke"}, []string{made.ID}},
@@ -325,6 +337,7 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 		want string
 	}{
 		"nothing listens":       {[]string{"--api-url", closed, "--api-key-file", key}, "is `grpccontroller serve` running?"},
+		"https without TLS":     {[]string{"--api-url", strings.Replace(e.URL, "http:", "https:", 1), "--api-key-file", key}, "answers without TLS"},
 		"no key file":           {[]string{"--api-url", e.URL, "--api-key-file", dir + "/none"}, "no API key file at " + dir + "/none"},
 		"a directory as key":    {[]string{"--api-url", e.URL, "--api-key-file", dir}, "is a directory"},
 		"an empty key file":     {[]string{"--api-url", e.URL, "--api-key-file", empty}, "holds no API key"},

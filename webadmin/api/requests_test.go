@@ -161,7 +161,7 @@ func TestCLIDecidesOnRequests(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Regexp(t, `the request BCDF-GHJB of connector \S+ was approved already, .* by `, r.errOut)
 	r = runCLI("requests", "approve", "ZZZZ-ZZZZ", "--fingerprint", fingerprint, "--data-dir", dir)
-	require.Equal(t, 1, r.code)
+	require.Equal(t, 3, r.code)
 	require.Contains(t, r.errOut, `no request has the code "ZZZZ-ZZZZ": `+"`grpccontroller requests list` lists")
 	require.Contains(t, runCLI("requests", "deny", "BCDF-GHJC", "--data-dir", dir).errOut, "add --yes")
 	require.Equal(t, 0, runCLI("requests", "deny", "BCDF-GHJC", "--yes", "--data-dir", dir).code)

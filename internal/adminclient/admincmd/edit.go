@@ -136,6 +136,11 @@ place of one that has lost it, another one would be revoked.
 			if err != nil {
 				return err
 			}
+			if seen.Total == 0 {
+				if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "no %s has the label %s; nothing was changed\n", orDefault(in.Kind, "connector or tunneler"), quote(in.Label)); err != nil {
+					return err
+				}
+			}
 			if in.DryRun || seen.Total == 0 {
 				if seen.Total == 0 {
 					_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "nobody has this label: nothing is to be revoked") // what counts is the output

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -35,6 +36,10 @@ func (c *connection) explain(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("only root and the controller's own user may use %s: use sudo, or --api-url and --api-key-file", c.at())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing listens at %s: is `grpccontroller serve` running? (set --api-url or --data-dir if it is elsewhere)", c.at())
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("%s answers without TLS: if that is the admin API on this host, the address begins with http://", c.at())
+	case strings.Contains(err.Error(), "malformed HTTP response"), errors.Is(err, io.EOF):
+		return fmt.Errorf("what listens at %s is not the admin API, or expects https://: check --api-url", c.at())
 	case errors.As(err, &dns):
 		return fmt.Errorf("the host name of %s does not resolve: check --api-url", c.at())
 	case errors.As(err, new(x509.UnknownAuthorityError)):
@@ -56,6 +61,7 @@ func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) er
 	case e.Type == adminapi.TypeLiveMember:
 		out.Detail = "a host with this id is enrolled: add --replace, then redeeming the new token revokes that host"
 	case e.Type == adminapi.TypeInvalidRequest:
+		out.RequestID = "" // there is nothing to look for in the log
 		out.Field, out.Errors = flagOf(cmd, e.Field), slices.Clone(e.Errors)
 		for i := range out.Errors {
 			out.Errors[i].Name = flagOf(cmd, out.Errors[i].Name)

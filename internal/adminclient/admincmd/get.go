@@ -24,7 +24,8 @@ func getCommand() *cobra.Command {
 
 Those that were revoked are only listed with --status REVOKED; by their id they are
 shown always. With --watch the command continues and prints each thing that changes or
-leaves the list, as soon as the controller says so, until it is interrupted.
+leaves the list, as soon as the controller says so, until it is interrupted. With -o
+name, json and yaml, what is gone is named on standard error.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing has one of the ids.`,
 		Example: `  grpccontroller get connectors
@@ -49,7 +50,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing has one of the ids.`,
 				return cli.UsageError(err)
 			}
 			if s.watch {
-				return k.follow(ctx, api, cmd.OutOrStdout(), s)
+				return k.follow(ctx, api, cmd, s)
 			}
 			return k.show(ctx, api, cmd.OutOrStdout(), s)
 		}),
@@ -136,7 +137,7 @@ func listCommand(c *connection, k kind, short string) *cobra.Command {
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			s.opts.Status = inCapitals(statuses, s.opts.Status)
 			if s.watch {
-				return k.follow(ctx, api, cmd.OutOrStdout(), s)
+				return k.follow(ctx, api, cmd, s)
 			}
 			return k.show(ctx, api, cmd.OutOrStdout(), s)
 		}),

@@ -217,7 +217,7 @@ func people() resource[adminapi.Person] {
 }
 
 func peopleTable(all []adminapi.Person, now time.Time) cli.Table {
-	t := cli.Table{Header: []string{"ID", statusColumn, "EMAIL", "NAME", "ROLE", "SECOND FACTOR", "LAST SIGN-IN", "BY"}}
+	t := cli.Table{Header: []string{"ID", statusColumn, "EMAIL", "NAME", "ROLE", "SECOND FACTOR", "LAST SIGN-IN", "SIGNS IN BY"}}
 	for _, p := range all {
 		status, by := "active", "password"
 		switch {

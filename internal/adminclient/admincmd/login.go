@@ -128,7 +128,7 @@ func logoutCommand() *cobra.Command {
 			}
 			it, err := all.read(origin)
 			if origin == "" || errors.Is(err, errNoLogin) {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), "This command line is not signed in there.")
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "This command line is not signed in at "+orDefault(origin, "any controller"))
 				return err
 			}
 			gone := all.forget(origin)

@@ -17,7 +17,7 @@ func connectorsCommand() *cobra.Command {
 	return group("connectors", "List, show, change and revoke connectors", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, connectors(), "List enrolled connectors"),
-			showCommand(c, "connector", (*adminclient.Client).Connector, writeConnector),
+			showCommand(c, "connector", connectors().known, (*adminclient.Client).Connector, writeConnector),
 			revokeCommand(c, "connector", connectorMember, liveConnectors, (*adminclient.Client).RevokeConnector,
 				"Its control stream and every session and flow through it are cut;\nits registration entry is deleted."),
 			setCommand(c, connectors(), changeConnector, true),
@@ -29,7 +29,7 @@ func tunnelersCommand() *cobra.Command {
 	return group("tunnelers", "List, show, change and revoke tunnelers", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, tunnelers(), "List enrolled tunnelers"),
-			showCommand(c, "tunneler", (*adminclient.Client).Tunneler, writeTunneler),
+			showCommand(c, "tunneler", tunnelers().known, (*adminclient.Client).Tunneler, writeTunneler),
 			revokeCommand(c, "tunneler", tunnelerMember, liveTunnelers, (*adminclient.Client).RevokeTunneler,
 				"Its sessions and flows are cut at every connector; its registration entry is deleted."),
 			setCommand(c, tunnelers(), changeTunneler, false),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +56,7 @@ func renewalTable(all []adminapi.SVIDRenewal) cli.Table {
 	t := cli.Table{Header: []string{"TIME", "MEMBER", "SERIAL", "NOT AFTER", "AUTHORITY"}}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{
-			r.Time.Local().Format(time.DateTime), r.Member, r.Serial, r.NotAfter.Local().Format(time.DateTime), r.Authority,
+			absolute(r.Time), r.Member, r.Serial, absolute(r.NotAfter), r.Authority,
 		})
 	}
 	return t

@@ -148,7 +148,7 @@ func findRequest(ctx context.Context, api *adminclient.Client, code string) (adm
 		}
 	}
 	if decided == nil {
-		return adminapi.Request{}, fmt.Errorf("no request has the code %s: `grpccontroller requests list` lists those that wait; if the host shows this code, it asked another controller", quote(code))
+		return adminapi.Request{}, cli.CodedError(exitNotFound, fmt.Errorf("no request has the code %s: `grpccontroller requests list` lists those that wait; if the host shows this code, it asked another controller", quote(code)))
 	}
 	return adminapi.Request{}, errDecided{*decided}
 }

@@ -56,7 +56,7 @@ type kind interface {
 	// show prints what is selected.
 	show(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error
 	// follow prints what is selected and then each thing that changes, until ctx ends.
-	follow(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error
+	follow(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, s selection) error
 	// known lists the ids, each with what distinguishes it from the others.
 	known(ctx context.Context, api *adminclient.Client) ([]string, error)
 }
@@ -135,8 +135,11 @@ func (r resource[T]) known(ctx context.Context, api *adminclient.Client) ([]stri
 
 // follow begins with the stream of events, so that nothing is missed between the list
 // and the first event. Once it has begun the controller may be away: it continues where it was.
-func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, w io.Writer, s selection) error {
-	p := printer[T]{resource: r, api: api, w: w, s: s}
+func (r resource[T]) follow(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, s selection) error {
+	p := printer[T]{resource: r, api: api, w: cmd.OutOrStdout(), gone: cmd.OutOrStdout(), s: s}
+	if o := s.out.String(); o != cli.OutputTable && o != cli.OutputWide {
+		p.gone = cmd.ErrOrStderr() // a program reads the output
+	}
 	last, received := "", time.Now()
 	for {
 		var err error
@@ -170,6 +173,8 @@ type printer[T any] struct {
 	api *adminclient.Client
 	w   io.Writer
 	s   selection
+
+	gone io.Writer // for what is gone
 
 	begun  bool
 	shown  map[string]bool // ids of what is in the list as it was printed
@@ -224,7 +229,7 @@ func (p *printer[T]) take(ctx context.Context, e adminclient.Event) error {
 	switch {
 	case isNotFound(err):
 		delete(p.shown, e.ID)
-		_, p.failed = fmt.Fprintf(p.w, "%s/%s is gone\n", p.singular, cli.Printable(e.ID))
+		_, p.failed = fmt.Fprintf(p.gone, "%s/%s is gone\n", p.singular, cli.Printable(e.ID))
 		return p.failed
 	case err != nil:
 		return p.fails(err)

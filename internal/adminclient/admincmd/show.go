@@ -17,7 +17,7 @@ import (
 
 // showCommand shows what fetch returns, as write lays it out.
 func showCommand[T any](
-	c *connection, kind string,
+	c *connection, kind string, known func(context.Context, *adminclient.Client) ([]string, error),
 	fetch func(*adminclient.Client, context.Context, string) (T, error), write func(io.Writer, T, time.Time) error,
 ) *cobra.Command {
 	var out cli.Output
@@ -25,7 +25,7 @@ func showCommand[T any](
 		Use:     "show ID",
 		Short:   "Show one " + kind + ", also a revoked one",
 		Example: fmt.Sprintf("  grpccontroller %ss show %[1]s-local-01\n  grpccontroller %[1]ss show %[1]s-local-01 -o json", kind),
-		Args:    cli.Arguments("ID"),
+		Args:    cli.Arguments("ID"), ValidArgsFunction: c.complete(known),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			it, err := fetch(api, ctx, args[0])
 			if err != nil {
