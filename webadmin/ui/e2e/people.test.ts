@@ -98,3 +98,20 @@ describe('a session', () => {
     expect(await page.getByLabel(/^Id of the connector/).inputValue()).toBe('connector-typed')
   })
 })
+
+look(
+  'a setup link that is opened in the tab that waits for it fills in its code',
+  {
+    path: '/setup',
+    world: (w) => {
+      w.signedIn = false
+      w.setup = true
+    },
+  },
+  async ({ page, url }, expect) => {
+    const code = page.getByRole('textbox', { name: 'Setup code' })
+    await page.getByRole('textbox', { name: 'Name' }).fill('Ada')
+    await page.goto(url + '/setup#code=ztl_abcd')
+    await expect.poll(() => code.inputValue()).toBe('ztl_abcd')
+  },
+)

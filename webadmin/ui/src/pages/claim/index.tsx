@@ -1,16 +1,15 @@
 import { Alert, Button, Stack, Text } from '@mantine/core'
 import { IconEyeOff } from '@tabler/icons-react'
-import { useState } from 'react'
 import { useClaim } from '@/api/changes'
 import { Entrance } from '@/app/Entrance'
 import { Commands } from '@/pages/enroll/Commands'
-import { codeOfLink } from '@/ui/code'
+import { useCodeOfLink } from '@/ui/code'
 import { Failure } from '@/ui/Failure'
 import { Leaving } from '@/ui/leaving'
 import { Countdown } from '@/ui/time'
 
 export function Page() {
-  const [code] = useState(codeOfLink)
+  const code = useCodeOfLink()
   const claim = useClaim()
   if (!code) {
     return (

@@ -5,7 +5,7 @@ import { Navigate } from 'react-router'
 import { useSetUp } from '@/api/account'
 import { session, setup } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
-import { codeIn, codeOfLink } from '@/ui/code'
+import { codeIn, useCodeOfLink } from '@/ui/code'
 import { faultsAt } from '@/api/words'
 import { Failure } from '@/ui/Failure'
 import { fits, NewPassword } from '@/ui/NewPassword'
@@ -13,13 +13,15 @@ import { fits, NewPassword } from '@/ui/NewPassword'
 export function Page() {
   const who = useQuery(session)
   const first = useQuery(setup)
-  const [code, setCode] = useState(codeOfLink)
+  const linked = useCodeOfLink()
+  const [typed, setTyped] = useState<string>()
+  const code = typed ?? linked
   const [name, setName] = useState('')
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const [again, setAgain] = useState('')
   const setUp = useSetUp()
-  const [invited] = useState(() => codeOfLink() !== '')
+  const invited = linked !== ''
   if (who.data) return <Navigate to="/" replace />
   if (first.data && !first.data.needed && !invited) return <Navigate to="/sign-in" replace />
   const needed = !!first.data?.needed
@@ -55,7 +57,7 @@ export function Page() {
             autoComplete="off"
             spellCheck={false}
             value={code}
-            onChange={(e) => setCode(e.currentTarget.value)}
+            onChange={(e) => setTyped(e.currentTarget.value)}
           />
           {needed && (
             <>
