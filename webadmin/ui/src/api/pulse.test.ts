@@ -77,6 +77,44 @@ describe('the pulse of a page', () => {
     expect(p.state(start + 1_000)).toBe('live')
   })
 
+  it('holds a request without an answer against no stream that went on', () => {
+    const p = listening()
+    p.byte(start)
+    p.failed(start + 1_000)
+    p.rested()
+    expect(p.state(start + 2_000)).toBe('catching')
+  })
+
+  it('is not live while it reads again what it did not receive', () => {
+    const p = listening()
+    p.byte(start)
+    p.fellBehind()
+    expect(p.state(start)).toBe('catching')
+    p.caughtUp()
+    expect(p.state(start)).toBe('live')
+  })
+
+  it('reads again what it shows only when the controller answers', () => {
+    const p = listening()
+    p.byte(start)
+    expect(p.mayCatchUp(start)).toBe(false)
+    p.lost(start + 1_000)
+    expect(p.mayCatchUp(start + 1_000)).toBe(false)
+    p.answered(start + 2_000)
+    expect(p.mayCatchUp(start + 2_000)).toBe(true)
+    expect(p.mayCatchUp(start + 2_000 + silence)).toBe(false)
+    p.caughtUp()
+    expect(p.mayCatchUp(start + 2_000)).toBe(false)
+  })
+
+  it('is not live because of the stream of somebody who has signed out', () => {
+    const p = listening()
+    p.byte(start)
+    p.end()
+    p.begin(start + 1_000)
+    expect(p.state(start + 1_000)).toBe('connecting')
+  })
+
   it('is live again with the next byte', () => {
     const p = listening()
     p.byte(start)

@@ -1,5 +1,5 @@
 import { QueryClient, QueryObserver } from '@tanstack/react-query'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Rereader } from './reread'
 
 /** A controller with one number, whose answers are on their way for as long as a test likes. */
@@ -54,6 +54,26 @@ describe('a change', () => {
     expect(p.shows()).toBe(2)
   })
 
+  it('that follows others is read together with them', async () => {
+    vi.useFakeTimers()
+    try {
+      const p = page('connectors')
+      await p.far.arrive()
+      p.rereader.add(['connectors'])
+      await p.far.arrive()
+      for (let i = 0; i < 10; i++) p.rereader.add(['connectors'])
+      expect(p.far.under).toHaveLength(0)
+      p.far.number = 1
+      vi.advanceTimersByTime(1_000)
+      expect(p.far.under).toHaveLength(1)
+      await p.far.arrive()
+      expect(p.shows()).toBe(1)
+      p.rereader.stop()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('of something else reads nothing', async () => {
     const p = page('connectors')
     await p.far.arrive()
@@ -100,6 +120,15 @@ describe('reading everything', () => {
     void p.rereader.everything().then(() => (over = true))
     p.leave()
     p.queries.removeQueries({ queryKey: ['connectors'] })
+    await p.far.arrive()
+    expect(over).toBe(true)
+  })
+
+  it('is over when nobody listens any more', async () => {
+    const p = page('connectors')
+    let over = false
+    void p.rereader.everything().then(() => (over = true))
+    p.rereader.stop()
     await p.far.arrive()
     expect(over).toBe(true)
   })
