@@ -274,6 +274,48 @@ func TestALogThatIsNotTheOneBeforeIsReadAnew(t *testing.T) {
 	})
 }
 
+func TestAnotherLogIsReadAnewAlsoAfterAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.add("a", "b")
+	require.NoError(t, w.follower.CatchUp(t.Context()))
+	*w.log, w.ids = changelogtest.Log{}, nil
+	w.add("c")
+	w.reader.fail = errors.New("away")
+	require.Error(t, w.follower.CatchUp(t.Context()))
+	w.add("d", "e") // the other log is longer now than the one before was
+	w.reader.heard()
+	require.NoError(t, w.follower.CatchUp(t.Context()))
+	require.Equal(t, []string{"sync", "settled"}, w.reader.heard())
+	w.knowsAll(t)
+}
+
+func TestAFollowerThatFailsIsNotWokenByEachChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		steps := 0
+		f := changelog.NewFollower(changelog.Config{
+			Name: "test", Log: w.log, Reader: w.reader, Result: func(error) { steps++ }, Now: time.Now, Logger: zap.NewNop(),
+		})
+		w.log.Fail(errors.New("away"))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- f.Run(ctx) }()
+		synctest.Wait()
+		for range 100 {
+			w.log.Wake()
+			synctest.Wait() // no time passes
+		}
+		require.Equal(t, 1, steps)
+		<-time.After(time.Second) // of the bubble
+		synctest.Wait()
+		require.Equal(t, 2, steps)
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
