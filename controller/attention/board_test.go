@@ -332,6 +332,27 @@ func TestWhatWasDismissedComesBackWithAnotherState(t *testing.T) {
 	require.Equal(t, 2, w.list(t).Total, "contested is now another host")
 }
 
+// TestNoMoreThanAThousandDismissalsAreKept: each state that was ever dismissed would stay
+// in the database.
+func TestNoMoreThanAThousandDismissalsAreKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.connector("a", func(c *fleet.Connector) { c.Presence.Refusal = "reason 0" })
+	for i := range 1001 {
+		w.connectors[0].Presence.Refusal = fmt.Sprintf("reason %d", i)
+		_, err := w.Dismiss(t.Context(), w.only(t).ID, audit.Event{Actor: "person:ada"})
+		require.NoError(t, err)
+		w.nothing(t)
+	}
+	kept, err := w.store.Dismissals(t.Context())
+	require.NoError(t, err)
+	require.Len(t, kept, 1000)
+	w.connectors[0].Presence.Refusal = "reason 0"
+	w.only(t)
+	w.connectors[0].Presence.Refusal = "reason 1"
+	w.nothing(t)
+}
+
 func TestOnlyWhatIsThereCanBeDismissed(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

@@ -2,7 +2,6 @@ package attentiontest
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +13,7 @@ import (
 // Store keeps dismissals and their audit events in memory.
 type Store struct {
 	mu     sync.Mutex
-	ids    map[string]bool
+	ids    []string // the newest last
 	events []audit.Event
 	err    error
 }
@@ -37,7 +36,11 @@ func (s *Store) Events() []audit.Event {
 func (s *Store) Dismissals(context.Context) (map[string]bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.ids), s.err
+	out := make(map[string]bool, len(s.ids))
+	for _, id := range s.ids {
+		out[id] = true
+	}
+	return out, s.err
 }
 
 // AttentionTx implements attention.Store.
@@ -47,21 +50,23 @@ func (s *Store) AttentionTx(_ context.Context, fn func(attention.Tx) error) erro
 	if s.err != nil {
 		return s.err
 	}
-	if s.ids == nil {
-		s.ids = map[string]bool{}
-	}
 	return fn(tx{s})
 }
 
 type tx struct{ s *Store }
 
 func (t tx) Dismiss(_ context.Context, id string, _ time.Time) (bool, error) {
-	added := !t.s.ids[id]
-	t.s.ids[id] = true
-	return added, nil
+	if slices.Contains(t.s.ids, id) {
+		return false, nil
+	}
+	t.s.ids = append(t.s.ids, id)
+	return true, nil
 }
 
-func (t tx) KeepDismissals(context.Context, int) error { return nil }
+func (t tx) KeepDismissals(_ context.Context, most int) error {
+	t.s.ids = t.s.ids[max(0, len(t.s.ids)-most):]
+	return nil
+}
 
 func (t tx) AppendAudit(_ context.Context, e audit.Event) error {
 	t.s.events = append(t.s.events, e)
