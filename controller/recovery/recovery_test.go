@@ -100,6 +100,25 @@ func TestAKeyThatNobodyHasIsNotStored(t *testing.T) {
 	require.NoError(t, err, "nothing has to be replaced")
 }
 
+// TestTheSecondOfTwoWhoMakeAKeyIsTold: hosts pin the first one, so whoever was given the
+// other one must know that it is of no use.
+func TestTheSecondOfTwoWhoMakeAKeyIsTold(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	var first recovery.Key
+	_, err := recovery.Init(t.Context(), s, td, false, by, func(string) error {
+		var err error
+		_, first, err = initialized(t, s, false) // while this one is shown
+		return err
+	})
+	require.ErrorIs(t, err, recovery.ErrExists)
+	require.ErrorContains(t, err, "throw it away")
+	k, err := s.RecoveryKey(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first, k)
+	require.Len(t, events(t, s, audit.RecoveryInit), 1)
+}
+
 func TestTheKeyIsShownOnceAndOnlyItsPublicHalfIsStored(t *testing.T) {
 	t.Parallel()
 	s := open(t)
