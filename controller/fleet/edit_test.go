@@ -316,6 +316,43 @@ func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
 	require.Len(t, w.changes.Revoked(), 1)
 }
 
+// TestABulkRevocationIsOfSoManyAtMost: it is one transaction, which holds up all others.
+func TestABulkRevocationIsOfSoManyAtMost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.enroll(t)
+	add := func(who ...identity.Workload) {
+		require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
+			for _, one := range who {
+				m := w.member(one, h)
+				m.About.Labels = fleet.Labels{"env": "test"}
+				if err := tx.PutMember(t.Context(), m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	many := []identity.Workload{connector("c")}
+	for i := range fleet.MaxBulk - 1 {
+		many = append(many, tunneler(fmt.Sprintf("t%d", i)))
+	}
+	add(many...)
+	env := []fleet.Label{{Key: "env", Value: "test"}}
+	most, err := w.Labelled(t.Context(), env, "")
+	require.NoError(t, err)
+	require.Len(t, most, fleet.MaxBulk)
+	add(tunneler("one-more"))
+	_, err = w.Labelled(t.Context(), env, "")
+	require.ErrorIs(t, err, fleet.ErrBulk)
+	_, err = w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Expect: fleet.MaxBulk + 1, By: ann})
+	require.ErrorIs(t, err, fleet.ErrBulk)
+	require.Empty(t, w.changes.Revoked())
+	apart, err := w.Labelled(t.Context(), env, identity.KindTunneler)
+	require.NoError(t, err)
+	require.Len(t, apart, fleet.MaxBulk)
+}
+
 // swapped is a store in which something happens right before a transaction.
 type swapped struct {
 	fleet.Store
