@@ -98,6 +98,50 @@ func TestTheCodesAreUsedOnce(t *testing.T) {
 	require.ErrorIs(t, approve(t, e, in, codes), auth.ErrDeviceCode)
 }
 
+// meanwhile is a store in which something happens right before a transaction.
+type meanwhile struct {
+	auth.Store
+	do func()
+}
+
+func (m *meanwhile) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
+	if do := m.do; do != nil {
+		m.do = nil
+		do()
+	}
+	return m.Store.AuthTx(ctx, fn)
+}
+
+// TestWhatIsBeingApprovedIsDecided: a second session would be of nobody, and a command line
+// that was denied would be signed in.
+func TestWhatIsBeingApprovedIsDecided(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	s := &meanwhile{Store: e.Store}
+	e.Config.Store = s
+	e.Again(t)
+	in, bob := e.Add(t, ada, auth.Operator), e.Add(t, "bob@example.com", auth.Owner)
+	codes := askFor(t, e)
+	a, b := e.Active(t, in), e.Active(t, bob)
+	s.do = func() {
+		_, err := e.Devices.Approve(t.Context(), b, codes.UserCode, auth.By{Actor: b.Principal.Actor})
+		require.ErrorIs(t, err, auth.ErrDeviceCode)
+		require.ErrorIs(t, e.Devices.Deny(t.Context(), b, codes.UserCode, auth.By{Actor: b.Principal.Actor}), auth.ErrDeviceCode)
+		_, err = e.Devices.Look(b, codes.UserCode)
+		require.ErrorIs(t, err, auth.ErrDeviceCode)
+		_, err = redeem(e, codes)
+		require.ErrorIs(t, err, auth.ErrDevicePending)
+	}
+	_, err := e.Devices.Approve(t.Context(), a, codes.UserCode, auth.By{Actor: a.Principal.Actor})
+	require.NoError(t, err)
+	e.Clock.Advance(auth.DeviceInterval)
+	l, err := redeem(e, codes)
+	require.NoError(t, err)
+	require.Equal(t, in.Person.ID, l.Person.ID)
+	require.Len(t, e.Events(t, audit.DeviceApprove), 1)
+	require.Empty(t, e.Events(t, audit.DeviceDeny))
+}
+
 func TestManyApprovalsAtOnceAreOne(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
