@@ -20,4 +20,5 @@ func StatementReaders() []func(raw, verifierKey string) error {
 var (
 	Cover          = cover
 	ProofPositions = proofPositions
+	HeldPositions  = heldPositions
 )

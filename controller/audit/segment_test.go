@@ -372,3 +372,23 @@ func FuzzStatements(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatAConnectorMayHoldOfASegmentStays: a connector writes its file up to a minute after
+// it has answered, and may have answered to a checkpoint that was made while it did.
+func TestWhatAConnectorMayHoldOfASegmentStays(t *testing.T) {
+	t.Parallel()
+	answered := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	want := map[int64]bool{}
+	for _, size := range []int64{3001, 1001, 1501} {
+		for _, p := range audit.ProofPositions(0, size) {
+			want[p] = true
+		}
+	}
+	got := audit.HeldPositions(0, []audit.Witness{{Connector: "c", Size: 3001, At: answered}}, []audit.SignedCheckpoint{
+		{Size: 777, Time: answered.Add(-10*time.Minute - time.Second)},
+		{Size: 1001, Time: answered.Add(-10 * time.Minute)},
+		{Size: 1501, Time: answered.Add(time.Minute)},
+		{Size: 2003, Time: answered.Add(time.Minute + time.Second)},
+	})
+	require.Equal(t, want, got)
+}
