@@ -164,6 +164,25 @@ func TestConnectorDoesNotForgetBecauseOfADamagedFile(t *testing.T) {
 	s.shows(t, log.Offer(t, 0), 1)
 }
 
+// TestConnectorDoesNotTakeTheWitnessOfAnotherForItsOwn: with a state directory that was
+// copied it would say that it has seen what it never saw.
+func TestConnectorDoesNotTakeTheWitnessOfAnotherForItsOwn(t *testing.T) {
+	t.Parallel()
+	w, c, _, log, dir := audited(t)
+	w.stop()
+	path := filepath.Join(dir, witness.FileName)
+	f, err := witness.Load(path)
+	require.NoError(t, err)
+	f.Connector += "x"
+	require.NoError(t, f.Save(path))
+
+	again := startConnector(t, w.ca, c.addr, withState(dir))
+	s := c.next(t)
+	require.Zero(t, s.hello(t).GetAuditWitnessedSize())
+	require.ErrorContains(t, again.relay.AuditReady(t.Context()), "witness reset")
+	require.NotEmpty(t, s.show(t, log.Offer(t, 0)).GetFailure())
+}
+
 // TestConnectorWantsAnAccountOfEachPolicy: a controller that shows its log no more,
 // or the same one for ever, while it changes the policy.
 func TestConnectorWantsAnAccountOfEachPolicy(t *testing.T) {
