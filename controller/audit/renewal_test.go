@@ -188,6 +188,38 @@ func TestRenewalsAreAnchoredEachHourAndKeptFor30Days(t *testing.T) {
 	require.Equal(t, int64(15), w.verify(t, nil).Renewals)
 }
 
+// preceded is a store in which something happens right before a step of a keeper.
+type preceded struct {
+	audit.KeeperStore
+	by func()
+}
+
+func (o *preceded) KeepTx(ctx context.Context, epoch int64, fn func(audit.KeeperTx) error) error {
+	if by := o.by; by != nil {
+		o.by = nil
+		by()
+	}
+	return o.KeeperStore.KeepTx(ctx, epoch, fn)
+}
+
+// TestRenewalsAreAnchoredOnce: two anchors of the same renewals are not what happened.
+func TestRenewalsAreAnchoredOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.keeper(t, audit.Retention{})
+	w.renew(t, 50)
+	w.clock.Add(time.Hour)
+	store := &preceded{KeeperStore: w.store, by: func() { require.NoError(t, k.Step(t.Context())) }}
+	late := audit.NewKeeper(audit.KeeperConfig{Store: store, Sequencer: k.seq, Trail: w.trail, Log: zap.NewNop(), Now: w.clock.Now})
+	require.NoError(t, late.Step(t.Context()))
+	require.Nil(t, store.by)
+	require.NoError(t, k.seq.Step(t.Context()))
+	require.Len(t, w.anchors(t), 1)
+	r := w.verify(t, nil)
+	require.Nil(t, r.Problem)
+	require.Equal(t, int64(50), r.Renewals)
+}
+
 // TestAControllerThatDoesNotSequenceKeepsNothing: two would anchor the same renewals.
 func TestAControllerThatDoesNotSequenceKeepsNothing(t *testing.T) {
 	t.Parallel()

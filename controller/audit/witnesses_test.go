@@ -22,6 +22,7 @@ type answers struct {
 	mu      sync.Mutex
 	commits int
 	err     error
+	failing func() // is called while err is on its way
 	stored  map[string]audit.Witness
 }
 
@@ -29,6 +30,9 @@ func (a *answers) PutWitnesses(_ context.Context, all []audit.Witness) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err != nil {
+		if a.failing != nil {
+			a.failing()
+		}
 		return a.err
 	}
 	a.commits++
@@ -89,8 +93,11 @@ func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
 		say(3)
 		pass(time.Second)
 		require.NoError(t, w.Witnessed(ctx, "c-000", 4, "forked"))
+		store.failing = func() { require.NoError(t, w.Witnessed(ctx, "c-001", 4, "")) }
+		pass(time.Second)
 		store.fail(nil)
 		pass(time.Second)
+		require.EqualValues(t, 4, store.of("c-001").Size, "also one that comes while the store fails")
 		require.EqualValues(t, 3, store.of("c-099").Size, "kept until the store takes it")
 		require.EqualValues(t, 4, store.of("c-000").Size, "the newer answer counts")
 		require.Equal(t, "forked", store.of("c-000").Failure)
