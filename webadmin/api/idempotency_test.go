@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -138,6 +139,21 @@ func TestNobodyDoesAgainWhatMayHaveBeenDone(t *testing.T) {
 			require.Len(t, e.Tokens.Requests(), 1)
 		})
 	}
+}
+
+func TestAReplyIsRememberedThoughItsCallerHasGone(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	ctx, leave := context.WithCancel(t.Context())
+	e.Tokens.OnCreate(leave)
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/api/admin/tokens", strings.NewReader(tokenA))
+	req.Header.Set("Authorization", "Bearer "+e.Key)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", "k1")
+	e.Server.Handler().ServeHTTP(httptest.NewRecorder(), req)
+	require.Error(t, ctx.Err())
+	require.Equal(t, adminapi.TypeReplayed, requireProblem(t, send(t, e, keyed("/tokens", tokenA, "k1")), http.StatusConflict).Type)
+	require.Len(t, e.Tokens.Requests(), 1)
 }
 
 func TestNothingIsDoneWhenItsKeyCannotBeStored(t *testing.T) {

@@ -61,7 +61,10 @@ func (s *Replays) BeginRequest(_ context.Context, r replay.Request, expired time
 }
 
 // FinishRequest implements replay.Store.
-func (s *Replays) FinishRequest(_ context.Context, r replay.Record) error {
+func (s *Replays) FinishRequest(ctx context.Context, r replay.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
