@@ -86,8 +86,11 @@ func TestCLIGetRefusals(t *testing.T) {
 		"a label that is none":      {[]string{"connectors", "-l", "prod"}, 2, "--label: "},
 		"ids and a filter":          {[]string{"connectors", "a", "--status", "ONLINE"}, 2, "give ids, or these"},
 		"a format there is none of": {[]string{"connectors", "-o", "xml"}, 2, "must be one of table, wide, name, json, yaml"},
-		"a secret in place of an id": {[]string{"tokens", "ztc_00000000000000000000000000000000"}, 3,
-			"this is the secret and not the id of a token"},
+		"a secret in place of an id": {
+			[]string{"tokens", "ztc_00000000000000000000000000000000"},
+			3,
+			"this is the secret and not the id of a token",
+		},
 		"to watch what tells nothing": {[]string{"sessions", "--watch"}, 2, "--watch is not for sessions: run the command again"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +257,8 @@ func TestCLISets(t *testing.T) {
 	require.Equal(t, 0, runCLI("networks", "create", "berlin", "--name", "Berlin", "--data-dir", dir).code)
 	for _, args := range [][]string{
 		{"connectors", "set", "a", "--name", "New", "--label", "env=test,site=b", "--unlabel", "tier", "--notes", "rack 7", "--network", "berlin"},
-		{"tunnelers", "set", "a", "-l", "env=test"}, {"hosts", "set", host, "--notes", "under the desk"},
+		{"tunnelers", "set", "a", "-l", "env=test"},
+		{"hosts", "set", host, "--notes", "under the desk"},
 	} {
 		r := runCLI(append(args, "--data-dir", dir)...)
 		require.Equal(t, 0, r.code, r.errOut)

@@ -300,7 +300,7 @@ func TestAReaderThatDoesNotReadIsDropped(t *testing.T) {
 	go func() { served <- web.Serve(conns) }()
 	t.Cleanup(func() {
 		_ = web.Close()
-		_ = <-served
+		<-served
 	})
 	server, client := net.Pipe()
 	defer func() { _ = client.Close() }()
