@@ -29,12 +29,13 @@ const zoomed = { width: 640, height: 400 } // a window of 1280 by 800 at 200 %
 /**
  * Replies that the page expects, of which the browser tells: who is not signed in
  * asks who it is, proves it wrongly or for the first time, is asked to prove it again,
- * comes second with a claim link.
+ * comes second with a claim link, opens a ninth page at once (a person has eight event streams).
  */
 const expected = (m) =>
   (/status of 40[13]/.test(m.text()) && /\/(session|tokens)$/.test(m.location().url)) ||
   (/status of 4(09|22|00|03)/.test(m.text()) && /\/approve$/.test(m.location().url)) ||
-  (/status of 40[34]/.test(m.text()) && /\/(claims|device)\//.test(m.location().url))
+  (/status of 40[34]/.test(m.text()) && /\/(claims|device)\//.test(m.location().url)) ||
+  (/status of 429/.test(m.text()) && /\/events$/.test(m.location().url))
 
 /**
  * A person at a browser. Whatever the browser complains of (errors, refusals by the

@@ -273,6 +273,8 @@ export const longOutage = (browser, signedIn) => {
         await Promise.all(open.map(({ page }) => isAway(page)))
         for (const { v, page, path } of open) {
           await page.getByText(/What this page shows is as of/).waitFor()
+          // What was there stays there.
+          if (path === '/connectors') await page.getByRole('link', { name: 'connector-fra-01' }).first().waitFor()
           v.page = page
           v.faults.length = 0 // requests that got no answer
           await v.look(`stopped${path.replaceAll('/', '-')}`, { small: true, large: true })

@@ -1,4 +1,5 @@
 import type { RowData } from '@tanstack/react-table'
+import { isPassing } from '@/api/client'
 import { Grid, type GridProps } from './Grid'
 import { type List, ListFailure, Pager } from './list'
 
@@ -13,13 +14,12 @@ type ListViewProps<T extends RowData> = Omit<GridProps<T>, 'sort' | 'onSort'> & 
   }
 }
 
-/** One page of a list: its rows or why there are none, and the way to the other pages. */
+/** One page of a list: its rows or why there are none (rows that are here stay while no answer comes), and the way to the other pages. */
 export function ListView<T extends RowData>({ list, page, rows, ...grid }: ListViewProps<T>) {
   return (
     <>
-      {page.error ? (
-        <ListFailure list={list} error={page.error} retry={() => page.refetch()} />
-      ) : (
+      {!!page.error && <ListFailure list={list} error={page.error} retry={() => page.refetch()} />}
+      {(!page.error || (page.data && isPassing(page.error))) && (
         <Grid {...grid} rows={rows} sort={list.sort} onSort={(s) => list.set('sort', s)} />
       )}
       <Pager

@@ -52,9 +52,8 @@ export function Page() {
             </Button>
           }
         >
-          {sessions.error ? (
-            <Failure error={sessions.error} retry={() => sessions.refetch()} />
-          ) : (
+          {sessions.error && <Failure error={sessions.error} retry={() => sessions.refetch()} />}
+          {(!sessions.error || sessions.data) && (
             <Sessions
               label="My sessions"
               sessions={sessions.data?.sessions}

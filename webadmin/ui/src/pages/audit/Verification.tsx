@@ -18,9 +18,11 @@ import { verified } from './verified'
 export function Verification() {
   const { data: v, error, refetch } = useQuery(verification)
   const [open, setOpen] = useState(false)
-  if (error) return <Failure error={error} retry={() => refetch()} />
+  const failure = error && <Failure error={error} retry={() => refetch()} />
+  if (error && !v) return failure
   return (
     <section className="surface" aria-label="Verification" style={{ padding: '12px 16px', marginBottom: 16 }}>
+      {failure}
       {!v ? (
         <Loading lines={1} />
       ) : (

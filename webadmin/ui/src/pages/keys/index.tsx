@@ -102,9 +102,8 @@ function Keys() {
         actions={create}
       />
       <div className="surface" style={{ marginBottom: 'var(--mantine-spacing-md)' }}>
-        {error ? (
-          <Failure error={error} retry={() => refetch()} />
-        ) : (
+        {error && <Failure error={error} retry={() => refetch()} />}
+        {(!error || data) && (
           <Grid
             label="API keys"
             columns={columns}
@@ -168,9 +167,8 @@ function CommandLines() {
   const end = useEndLogin()
   return (
     <Section title="Signed-in command lines" flush>
-      {list.error ? (
-        <Failure error={list.error} retry={() => list.refetch()} />
-      ) : (
+      {list.error && <Failure error={list.error} retry={() => list.refetch()} />}
+      {(!list.error || list.data) && (
         <Sessions
           label="Command lines"
           whose

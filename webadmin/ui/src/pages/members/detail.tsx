@@ -1,6 +1,7 @@
 import { SimpleGrid, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
+import { isPassing } from '@/api/client'
 import { member } from '@/api/members'
 import type { Kind } from '@/api/types'
 import { About } from '@/ui/About'
@@ -20,25 +21,25 @@ export function Page({ kind }: { kind: Kind }) {
   const { id = '' } = useParams()
   const { data: m, error, refetch } = useQuery(member(kind, id))
   const up = { to: `/${kind}s`, label: wordsOf[kind].title }
-  if (error || !m) {
+  const failure = error && (
+    <Failure
+      error={error}
+      retry={() => refetch()}
+      says={{ 'not-found': `No ${kind} has this id. Was it enrolled under another one?` }}
+    />
+  )
+  if (!m || (error && !isPassing(error))) {
     return (
       <>
         <PageHead title={id} up={up} />
-        {error ? (
-          <Failure
-            error={error}
-            retry={() => refetch()}
-            says={{ 'not-found': `No ${kind} has this id. Was it enrolled under another one?` }}
-          />
-        ) : (
-          <Loading lines={9} />
-        )}
+        {failure || <Loading lines={9} />}
       </>
     )
   }
   return (
     <>
       <PageHead title={m.id} up={up} badge={<MemberStatus member={m} />} actions={<Revoke kind={kind} member={m} />} />
+      {failure}
       <Warnings kind={kind} member={m} />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Stack gap="md">

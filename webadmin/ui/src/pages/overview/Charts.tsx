@@ -46,7 +46,7 @@ const axis = {
 export default function Charts() {
   const [window, setWindow] = useState<Window>('1h')
   const { data, error, refetch } = useQuery(series(window))
-  if (error) return <Failure error={error} retry={() => refetch()} />
+  if (error && !data) return <Failure error={error} retry={() => refetch()} />
   if (!data) return <ChartsWaiting />
   const pick = (
     <SegmentedControl

@@ -79,9 +79,8 @@ function People() {
         }
       />
       <Stack gap="md">
-        {list.error ? (
-          <Failure error={list.error} retry={() => list.refetch()} />
-        ) : (
+        {list.error && <Failure error={list.error} retry={() => list.refetch()} />}
+        {(!list.error || list.data) && (
           <div className="surface">
             <Grid
               label="People"
@@ -101,9 +100,8 @@ function People() {
           <Roles />
         </Section>
         <Section title="Sessions" flush>
-          {sessions.error ? (
-            <Failure error={sessions.error} retry={() => sessions.refetch()} />
-          ) : (
+          {sessions.error && <Failure error={sessions.error} retry={() => sessions.refetch()} />}
+          {(!sessions.error || sessions.data) && (
             <Sessions
               label="Sessions of everybody"
               whose

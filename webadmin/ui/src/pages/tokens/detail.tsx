@@ -1,6 +1,7 @@
 import { SimpleGrid } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
+import { isPassing } from '@/api/client'
 import { token } from '@/api/queries'
 import type { Token } from '@/api/types'
 import { Actor } from '@/ui/Actor'
@@ -28,11 +29,12 @@ export function Page() {
   const { id = '' } = useParams()
   const { data: t, error, refetch } = useQuery(token(id))
   const up = { to: '/tokens', label: 'Enrollment tokens' }
-  if (error || !t) {
+  const failure = error && <Failure error={error} retry={() => refetch()} />
+  if (!t || (error && !isPassing(error))) {
     return (
       <>
         <PageHead title={id} up={up} />
-        {error ? <Failure error={error} retry={() => refetch()} /> : <Loading />}
+        {failure || <Loading />}
       </>
     )
   }
@@ -44,6 +46,7 @@ export function Page() {
         badge={<TokenState token={t} />}
         actions={<RevokeToken token={t} />}
       />
+      {failure}
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Section title="Token">
           <Facts
