@@ -142,9 +142,6 @@ place of one that has lost it, another one would be revoked.
 				}
 			}
 			if in.DryRun || seen.Total == 0 {
-				if seen.Total == 0 {
-					_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "nobody has this label: nothing is to be revoked") // what counts is the output
-				}
 				return writeBulk(cmd, out, seen)
 			}
 			if err := bulkTable(seen).Write(cmd.ErrOrStderr()); err != nil {
