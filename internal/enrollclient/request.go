@@ -62,7 +62,7 @@ func (c *Client) RequestEnrollment(ctx context.Context, r Request, show func(Pen
 		if err == nil {
 			return c.finish(reply, r, h)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || late(ctx) {
 			return Result{}, a.stopped(ctx)
 		}
 		if final, ok := finalRequestError(err); ok {
@@ -88,10 +88,17 @@ type asking struct {
 }
 
 func (a *asking) stopped(ctx context.Context) error {
-	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if late(ctx) || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("%w (gave up after %s)", ErrUndecided, a.client.cfg.Timeout)
 	}
 	return ctx.Err()
+}
+
+// late says that the deadline of ctx has passed. The controller gets the same deadline
+// with the request, and its answer can be here before ctx ends.
+func late(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 // once asks and waits on one connection: the proof, the fingerprint and the answer
