@@ -120,7 +120,9 @@ func (s *site) rollBack(by *world.Host) {
 	s.halt()
 	s.putBack(yesterday)
 	s.forgeAnAnchor(database)
-	s.resume()
+	require.NoError(s.t, s.Launch())
+	require.NoError(s.t, s.WaitServing(s.t.Context())) // a controller with a forged log is not ready
+	s.Connect()
 }
 
 // forgeAnAnchor adds an anchor of renewals to the database of a controller that is off.

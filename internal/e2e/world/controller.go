@@ -91,7 +91,16 @@ func (c *Controller) Launch() error {
 
 // WaitReady waits for run.json and /readyz.
 func (c *Controller) WaitReady(ctx context.Context) error {
-	err := Eventually(ctx, startTimeout, "controller ready", func(ctx context.Context) error {
+	return c.wait(ctx, "controller ready", c.Ready)
+}
+
+// WaitServing waits for run.json: the controller serves, and may not be ready.
+func (c *Controller) WaitServing(ctx context.Context) error {
+	return c.wait(ctx, "controller serves", func(context.Context) error { return nil })
+}
+
+func (c *Controller) wait(ctx context.Context, until string, also func(context.Context) error) error {
+	err := Eventually(ctx, startTimeout, until, func(ctx context.Context) error {
 		select {
 		case <-c.Done():
 			return nil // looked at below: waiting on is no use
@@ -100,7 +109,7 @@ func (c *Controller) WaitReady(ctx context.Context) error {
 		if err := c.readRunFile(); err != nil {
 			return err
 		}
-		return c.Ready(ctx)
+		return also(ctx)
 	})
 	select {
 	case <-c.Done():
