@@ -299,8 +299,8 @@ func TestAReaderThatDoesNotReadIsDropped(t *testing.T) {
 	web := &http.Server{Handler: e.Server.Handler(), ReadHeaderTimeout: patience}
 	go func() { served <- web.Serve(conns) }()
 	t.Cleanup(func() {
-		_ = web.Close()
-		<-served
+		require.NoError(t, web.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
 	})
 	server, client := net.Pipe()
 	defer func() { _ = client.Close() }()
