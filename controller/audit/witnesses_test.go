@@ -42,10 +42,11 @@ func (a *answers) PutWitnesses(_ context.Context, all []audit.Witness) error {
 	return nil
 }
 
-func (a *answers) fail(err error) {
+// fail makes each commit fail from now on; meanwhile may be nil.
+func (a *answers) fail(err error, meanwhile func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.err = err
+	a.err, a.failing = err, meanwhile
 }
 
 func (a *answers) count() int {
@@ -89,13 +90,14 @@ func TestAnswersOfWitnessesAreStoredInOneCommitASecond(t *testing.T) {
 		pass(3 * time.Second)
 		require.Equal(t, 1, store.count(), "nothing new")
 
-		store.fail(errors.New("disk full"))
+		full := errors.New("disk full")
+		store.fail(full, nil)
 		say(3)
 		pass(time.Second)
 		require.NoError(t, w.Witnessed(ctx, "c-000", 4, "forked"))
-		store.failing = func() { require.NoError(t, w.Witnessed(ctx, "c-001", 4, "")) }
+		store.fail(full, func() { require.NoError(t, w.Witnessed(ctx, "c-001", 4, "")) })
 		pass(time.Second)
-		store.fail(nil)
+		store.fail(nil, nil)
 		pass(time.Second)
 		require.EqualValues(t, 4, store.of("c-001").Size, "also one that comes while the store fails")
 		require.EqualValues(t, 3, store.of("c-099").Size, "kept until the store takes it")
