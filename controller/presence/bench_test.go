@@ -33,7 +33,7 @@ func BenchmarkFlush(b *testing.B) {
 			flush := func() {
 				b.StopTimer()
 				for i := range n {
-					r.TunnelerReport("c", presence.Report{TunnelerID: fmt.Sprintf("t-%06d", i), Version: "v1.2.3", Since: time.Now()})
+					r.TunnelerReport(fmt.Sprintf("c-%d", i/10_000), presence.Report{TunnelerID: fmt.Sprintf("t-%06d", i), Version: "v1.2.3", Since: time.Now()})
 				}
 				b.StartTimer()
 				require.NoError(b, r.Run(ended, s, zap.NewNop()))
