@@ -1,4 +1,4 @@
-// Program sdk drives a controller by a client that oapi-codegen made of openapi.json, and
+// Command sdk drives a controller by a client that oapi-codegen made of openapi.json, and
 // knows nothing else of the admin API. It creates, reads, changes and deletes every kind of
 // object, and fails at the first answer that is not as the document says.
 //
