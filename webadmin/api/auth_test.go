@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
@@ -117,7 +118,7 @@ func TestLimitsFailuresAndNeverAValidKey(t *testing.T) {
 
 func TestFailureLimiterIsBounded(t *testing.T) {
 	t.Parallel()
-	clock := apitest.NewClock()
+	clock := authtest.NewClock()
 	allow, size := api.NewFailures(clock.Now)
 	ip := netip.MustParseAddr("10.0.0.0")
 	for range api.MaxFailing {
@@ -141,7 +142,7 @@ func TestFailureLimiterIsBounded(t *testing.T) {
 
 func TestFailureLimiterCountsAnIPv6NetworkOnce(t *testing.T) {
 	t.Parallel()
-	allow, size := api.NewFailures(apitest.NewClock().Now)
+	allow, size := api.NewFailures(authtest.NewClock().Now)
 	for _, ip := range []string{"2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::1", "::ffff:192.0.2.1", "192.0.2.1", "", "nonsense"} {
 		require.True(t, allow(ip))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
@@ -77,7 +78,7 @@ func TestTheLocalSocketIsAnOwnerForEveryOperation(t *testing.T) {
 	for _, permission := range auth.Owner.Permissions() {
 		require.Equal(t, permission != auth.Self, p.May(permission), permission)
 	}
-	require.True(t, p.SteppedUp(apitest.NewClock().Now()))
+	require.True(t, p.SteppedUp(authtest.NewClock().Now()))
 }
 
 func TestNoHeaderHelpsOrHindersAtTheLocalSocket(t *testing.T) {

@@ -46,7 +46,7 @@ type realAPI struct {
 // other kind. dir is where the database is.
 func newReal(t testing.TB, dir string, members int, options ...func(*api.Config)) *realAPI {
 	t.Helper()
-	clock := apitest.NewClock()
+	clock := authtest.NewClock()
 	now := clock.Now
 	r := &realAPI{roster: presence.NewRoster(now)}
 	var err error

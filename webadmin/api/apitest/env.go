@@ -43,7 +43,7 @@ type Env struct {
 	Keys     *authtest.KeyStore
 	Auth     *Auth
 	Trail    *Trail
-	Clock    *Clock
+	Clock    *authtest.Clock
 	Events   *events.Hub
 	Series   *series.Series
 	// Replays keeps what Idempotency-Keys stand for.
@@ -109,7 +109,7 @@ func (e *Env) Run(t testing.TB) (stop func()) {
 // test ends, openapi.json must have every problem that the API answered with.
 func New(t testing.TB, options ...func(*api.Config)) *Env {
 	t.Helper()
-	clock := NewClock()
+	clock := authtest.NewClock()
 	core, logs := observer.New(zapcore.DebugLevel)
 	members := &Fleet{now: clock.Now}
 	e := &Env{
