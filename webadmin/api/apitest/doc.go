@@ -3,8 +3,7 @@
 //
 // It does not test anything itself and is never part of a program.
 //
-// Main types, in reading order: Env (Start), Tokens, Requests, Fleet, Auth, Replays,
-// Clock.
+// Main types, in reading order: Env (Start), Tokens, Requests, Fleet, Auth, Replays.
 //
 // The fakes are safe for concurrent use; Start ends what it began when the test
 // ends.
