@@ -61,7 +61,7 @@ type Config struct {
 	// Saved is called with whether a file of StateDir could be written, each time. Optional.
 	Saved func(file string, err error)
 	// Failing is why a session would be of no use now, beside a policy that is not
-	// usable, for gRPC health; see grpchealth.Config. Optional.
+	// usable, for gRPC health; see rpcauth.HealthConfig. Optional.
 	Failing func(context.Context) error
 	Timing  Timing
 	Events  Events

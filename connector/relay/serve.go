@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/grpchealth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -56,7 +55,7 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig, mtls.Newcomers(r.cfg.Timing.FirstWords, r.policy.connected))...)...) //nolint:contextcheck // an RPC has a context of its own
 	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
-	checks := grpchealth.New(grpchealth.Config{
+	checks := rpcauth.NewHealth(rpcauth.HealthConfig{
 		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.failing, Admit: sessions.admit, Stopping: ctx.Done(),
 	})
 	register(server, sessions, proofs, checks)

@@ -90,7 +90,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	// Recovery says how hosts can know that; nil: they cannot.
 	Recovery Recovery
 	Patience Patience
-	// Failing is why the listener is of no use now, for gRPC health; see grpchealth.Config.
+	// Failing is why the listener is of no use now, for gRPC health; see rpcauth.HealthConfig.
 	Failing func(context.Context) error
 	// Stopping is closed when the controller shuts down.
 	Stopping <-chan struct{}

@@ -101,7 +101,7 @@ type Enrollment struct {
 	Result func(result string)
 	// Install answers the HTTP/1.1 clients of this listener, the install service.
 	Install http.Handler
-	// Failing is why the listener is of no use now, for gRPC health; see grpchealth.Config.
+	// Failing is why the listener is of no use now, for gRPC health; see rpcauth.HealthConfig.
 	Failing func(context.Context) error
 	// Stopping is closed at shutdown: hosts that wait go elsewhere.
 	Stopping <-chan struct{}

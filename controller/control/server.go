@@ -18,7 +18,6 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/grpchealth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
@@ -57,7 +56,7 @@ func NewEnrollmentServer(lis net.Listener, t *tls.Config, e *Enrollment, log *za
 	s := newServer("enrollment", sourcelimit.Limited(lis, enrollmentCaps), EnrollmentRules, enrollmentLimits, log,
 		append(more, grpc.Creds(rpcauth.Credentials(newSplit(t, downloads.lis)))), func(s *grpc.Server) {
 			zerotrustv1.RegisterEnrollmentServiceServer(s, e)
-			healthv1.RegisterHealthServer(s, grpchealth.New(grpchealth.Config{
+			healthv1.RegisterHealthServer(s, rpcauth.NewHealth(rpcauth.HealthConfig{
 				Services: []string{zerotrustv1.EnrollmentService_ServiceDesc.ServiceName}, Failing: e.Failing, Stopping: e.Stopping,
 			}))
 		})
@@ -85,7 +84,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 			zerotrustv1.RegisterControlPlaneServiceServer(s, c)
 			zerotrustv1.RegisterDirectoryServiceServer(s, d)
 			proofs.Register(s)
-			healthv1.RegisterHealthServer(s, grpchealth.New(grpchealth.Config{
+			healthv1.RegisterHealthServer(s, rpcauth.NewHealth(rpcauth.HealthConfig{
 				Services: []string{zerotrustv1.ControlPlaneService_ServiceDesc.ServiceName, zerotrustv1.DirectoryService_ServiceDesc.ServiceName},
 				Failing:  c.Failing, Admit: c.admitNamed, Stopping: c.Stopping,
 			}))

@@ -5,7 +5,7 @@
 //
 // It does not judge anything itself: components push or register their checks, and
 // say how things are while they are fine. It is not the gRPC health service
-// (internal/grpchealth is) and holds no metrics, but the program may mount a /metrics
+// (rpcauth.Health is) and holds no metrics, but the program may mount a /metrics
 // handler on its server, and documents that say what it does, such as /sessions. It
 // restarts nothing (systemd's watchdog does) and sets no clock.
 //

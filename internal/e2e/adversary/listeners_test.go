@@ -23,7 +23,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/flood"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/grpchealth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
@@ -55,7 +54,7 @@ func guarded(t *testing.T, lis net.Listener, l rpcauth.Limits, more ...grpc.Serv
 	t.Helper()
 	rules := rpcauth.Rules{healthv1.Health_Check_FullMethodName: rpcauth.Public()}
 	s := grpc.NewServer(append(rpcauth.ServerOptions(rules, l, zap.NewNop()), more...)...)
-	healthv1.RegisterHealthServer(s, grpchealth.New(grpchealth.Config{}))
+	healthv1.RegisterHealthServer(s, rpcauth.NewHealth(rpcauth.HealthConfig{}))
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(lis) }()
 	t.Cleanup(func() { s.Stop(); assert.NoError(t, <-done) })

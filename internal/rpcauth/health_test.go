@@ -1,4 +1,4 @@
-package grpchealth_test
+package rpcauth_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/grpchealth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,8 +34,8 @@ type fault struct {
 	asked           atomic.Int32
 }
 
-func (f *fault) config(stopping <-chan struct{}) grpchealth.Config {
-	return grpchealth.Config{
+func (f *fault) config(stopping <-chan struct{}) rpcauth.HealthConfig {
+	return rpcauth.HealthConfig{
 		Services: []string{"zerotrust.v1.TunnelService"}, Stopping: stopping,
 		Failing: func(ctx context.Context) error {
 			f.asked.Add(1)
@@ -68,13 +68,13 @@ func (w *watch) Send(m *healthv1.HealthCheckResponse) error {
 	return nil
 }
 
-func start(ctx context.Context, s *grpchealth.Service, service string) *watch {
+func start(ctx context.Context, s *rpcauth.Health, service string) *watch {
 	w := &watch{ctx: ctx, sent: make(chan healthv1.HealthCheckResponse_ServingStatus, 16), end: make(chan error, 1)}
 	go func() { w.end <- s.Watch(&healthv1.HealthCheckRequest{Service: service}, w) }()
 	return w
 }
 
-func check(t *testing.T, s *grpchealth.Service, service string) healthv1.HealthCheckResponse_ServingStatus {
+func check(t *testing.T, s *rpcauth.Health, service string) healthv1.HealthCheckResponse_ServingStatus {
 	t.Helper()
 	got, err := s.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestStatusFollowsReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f fault
 		stopping := make(chan struct{})
-		s := grpchealth.New(f.config(stopping))
+		s := rpcauth.NewHealth(f.config(stopping))
 		require.Equal(t, serving, check(t, s, ""))
 		require.Equal(t, serving, check(t, s, "zerotrust.v1.TunnelService"))
 		f.failing.Store(true)
@@ -108,7 +108,7 @@ func TestManyCallersAskTheChecksOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f fault
-		s := grpchealth.New(f.config(nil))
+		s := rpcauth.NewHealth(f.config(nil))
 		for range 1000 {
 			check(t, s, "")
 		}
@@ -119,7 +119,7 @@ func TestManyCallersAskTheChecksOnceASecond(t *testing.T) {
 func TestACallerThatHangsUpDoesNotSpoilTheAnswerOfOthers(t *testing.T) {
 	t.Parallel()
 	var f fault
-	s := grpchealth.New(f.config(nil))
+	s := rpcauth.NewHealth(f.config(nil))
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	_, err := s.Check(gone, &healthv1.HealthCheckRequest{})
@@ -134,7 +134,7 @@ func TestWatch(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var f fault
 			stopping := make(chan struct{})
-			w := start(t.Context(), grpchealth.New(f.config(stopping)), "")
+			w := start(t.Context(), rpcauth.NewHealth(f.config(stopping)), "")
 			require.Equal(t, serving, <-w.sent)
 			f.failing.Store(true)
 			require.Equal(t, notServing, <-w.sent)
@@ -152,7 +152,7 @@ func TestWatch(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var f fault
 			ctx, cancel := context.WithCancel(t.Context())
-			w := start(ctx, grpchealth.New(f.config(nil)), "")
+			w := start(ctx, rpcauth.NewHealth(f.config(nil)), "")
 			<-w.sent
 			f.denied.Store(true)
 			select {
@@ -171,7 +171,7 @@ func TestWatch(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var f fault
 			ctx, cancel := context.WithCancel(t.Context())
-			w := start(ctx, grpchealth.New(f.config(nil)), "zerotrust.v1.Nothing")
+			w := start(ctx, rpcauth.NewHealth(f.config(nil)), "zerotrust.v1.Nothing")
 			require.Equal(t, unknown, <-w.sent)
 			<-time.After(time.Minute)
 			require.Empty(t, w.sent)
@@ -183,7 +183,7 @@ func TestWatch(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			var f fault
-			s := grpchealth.New(f.config(nil))
+			s := rpcauth.NewHealth(f.config(nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			first, second := start(ctx, s, ""), start(ctx, s, "")
 			<-first.sent
@@ -211,7 +211,7 @@ func TestWhoIsNotAdmittedLearnsNothing(t *testing.T) {
 	t.Parallel()
 	var f fault
 	f.denied.Store(true)
-	s := grpchealth.New(f.config(nil))
+	s := rpcauth.NewHealth(f.config(nil))
 	for _, service := range []string{"", "zerotrust.v1.TunnelService", "zerotrust.v1.Nothing"} {
 		_, err := s.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 		require.ErrorIs(t, err, errDenied, "not even which services there are")
@@ -224,6 +224,6 @@ func TestWhoIsNotAdmittedLearnsNothing(t *testing.T) {
 
 func TestAnUnknownServiceIsNotFound(t *testing.T) {
 	t.Parallel()
-	_, err := grpchealth.New(grpchealth.Config{}).Check(t.Context(), &healthv1.HealthCheckRequest{Service: "x"})
+	_, err := rpcauth.NewHealth(rpcauth.HealthConfig{}).Check(t.Context(), &healthv1.HealthCheckRequest{Service: "x"})
 	require.Equal(t, codes.NotFound, status.Code(err))
 }

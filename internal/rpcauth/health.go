@@ -1,4 +1,4 @@
-package grpchealth
+package rpcauth
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
 )
 
 const (
@@ -22,8 +21,8 @@ const (
 	watchesInAll     = 256
 )
 
-// Config configures a Service.
-type Config struct {
+// HealthConfig configures a Health.
+type HealthConfig struct {
 	// Services of the listener, by full name. The empty name, which is the listener
 	// as a whole, is known too and has the same state.
 	Services []string
@@ -37,10 +36,10 @@ type Config struct {
 	Stopping <-chan struct{}
 }
 
-// Service implements grpc.health.v1.Health.
-type Service struct {
+// Health implements grpc.health.v1.Health.
+type Health struct {
 	healthv1.UnimplementedHealthServer
-	cfg Config
+	cfg HealthConfig
 
 	mu    sync.Mutex // held while Failing is asked
 	asked time.Time
@@ -51,8 +50,8 @@ type Service struct {
 	watchesUp int
 }
 
-// New makes the service of one listener.
-func New(cfg Config) *Service {
+// NewHealth makes the service of one listener.
+func NewHealth(cfg HealthConfig) *Health {
 	if cfg.Failing == nil {
 		cfg.Failing = func(context.Context) error { return nil }
 	}
@@ -60,11 +59,11 @@ func New(cfg Config) *Service {
 		cfg.Admit = func(context.Context) error { return nil }
 	}
 	cfg.Services = append([]string{""}, cfg.Services...)
-	return &Service{cfg: cfg, watches: map[identity.Workload]int{}}
+	return &Health{cfg: cfg, watches: map[identity.Workload]int{}}
 }
 
 // Check implements healthv1.HealthServer.
-func (s *Service) Check(ctx context.Context, req *healthv1.HealthCheckRequest) (*healthv1.HealthCheckResponse, error) {
+func (s *Health) Check(ctx context.Context, req *healthv1.HealthCheckRequest) (*healthv1.HealthCheckResponse, error) {
 	if err := s.cfg.Admit(ctx); err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func (s *Service) Check(ctx context.Context, req *healthv1.HealthCheckRequest) (
 }
 
 // List implements healthv1.HealthServer.
-func (s *Service) List(ctx context.Context, _ *healthv1.HealthListRequest) (*healthv1.HealthListResponse, error) {
+func (s *Health) List(ctx context.Context, _ *healthv1.HealthListRequest) (*healthv1.HealthListResponse, error) {
 	if err := s.cfg.Admit(ctx); err != nil {
 		return nil, err
 	}
@@ -88,7 +87,7 @@ func (s *Service) List(ctx context.Context, _ *healthv1.HealthListRequest) (*hea
 }
 
 // Watch implements healthv1.HealthServer.
-func (s *Service) Watch(req *healthv1.HealthCheckRequest, stream healthv1.Health_WatchServer) error {
+func (s *Health) Watch(req *healthv1.HealthCheckRequest, stream healthv1.Health_WatchServer) error {
 	ctx := stream.Context()
 	if err := s.cfg.Admit(ctx); err != nil {
 		return err
@@ -126,7 +125,7 @@ func (s *Service) Watch(req *healthv1.HealthCheckRequest, stream healthv1.Health
 }
 
 // farewell ends a watch at shutdown, so that it holds nothing up.
-func (s *Service) farewell(stream healthv1.Health_WatchServer, sent healthv1.HealthCheckResponse_ServingStatus) error {
+func (s *Health) farewell(stream healthv1.Health_WatchServer, sent healthv1.HealthCheckResponse_ServingStatus) error {
 	if sent == healthv1.HealthCheckResponse_SERVING {
 		_ = stream.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_NOT_SERVING})
 	}
@@ -134,8 +133,8 @@ func (s *Service) farewell(stream healthv1.Health_WatchServer, sent healthv1.Hea
 }
 
 // enter counts a watcher.
-func (s *Service) enter(ctx context.Context) (release func(), ok bool) {
-	caller, _ := rpcauth.Caller(ctx) // the zero one is all who have no name, together
+func (s *Health) enter(ctx context.Context) (release func(), ok bool) {
+	caller, _ := Caller(ctx) // the zero one is all who have no name, together
 	s.watching.Lock()
 	defer s.watching.Unlock()
 	if s.watches[caller] >= watchesPerCaller || s.watchesUp >= watchesInAll {
@@ -155,7 +154,7 @@ func (s *Service) enter(ctx context.Context) (release func(), ok bool) {
 
 // state asks at most once in fresh, whoever calls. The caller's cancellation does not
 // count: otherwise one that hangs up would make the others see NOT_SERVING.
-func (s *Service) state(ctx context.Context) healthv1.HealthCheckResponse_ServingStatus {
+func (s *Health) state(ctx context.Context) healthv1.HealthCheckResponse_ServingStatus {
 	select {
 	case <-s.cfg.Stopping:
 		return healthv1.HealthCheckResponse_NOT_SERVING
