@@ -14,11 +14,11 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // newAdmin makes the admin API and what feeds it; it needs the whole domain.
@@ -27,7 +27,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	commands := func() installer { // the bootstrap CA can be replaced meanwhile
 		return installer{trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(), ca: c.caPEM()}
 	}
-	c.series = series.New(c.fleet, c.log.Named("series"), now)
+	c.series = fleet.NewSeries(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
 		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rotations: c.rotation, Bootstrap: c.anchors, Trail: c.auditing.archive,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),

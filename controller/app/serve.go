@@ -15,11 +15,11 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // controller is everything that serve runs: the domain, and its faces to hosts and people.
@@ -35,7 +35,7 @@ type controller struct {
 	identity          *auth.Auth
 	background        []func(context.Context) error // run as long as the listeners do
 	feed              *events.Feed
-	series            *series.Series
+	series            *fleet.Series
 	setup             string // link of the first owner; empty once there is one
 }
 

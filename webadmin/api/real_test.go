@@ -29,7 +29,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // realAPI is an admin API over the real domain and store; only SPIRE is in memory.
@@ -75,7 +74,7 @@ func newReal(t testing.TB, dir string, members int, options ...func(*api.Config)
 	require.NoError(t, err)
 	r.Env = apitest.New(t, append(options, func(c *api.Config) {
 		c.Now, c.Fleet, c.Events, c.Replays = now, fl, hub, r.store
-		c.Identity, c.Auth, c.Series = people, people.Keys, series.New(fl, zap.NewNop(), now)
+		c.Identity, c.Auth, c.Series = people, people.Keys, fleet.NewSeries(fl, zap.NewNop(), now)
 		enrollment := enroll.New(enroll.Config{
 			TrustDomain: td, Store: r.store, Signer: noSigner{}, SPIRE: enrolltest.NewSPIRE(td), Changed: &enrolltest.Changes{},
 			Audit: log, Log: zap.NewNop(), Now: now,

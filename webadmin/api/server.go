@@ -31,7 +31,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/ui"
 )
 
@@ -189,7 +188,7 @@ type Config struct {
 	Version     string
 	// Events are streamed, Series is charted.
 	Events *events.Hub
-	Series *series.Series
+	Series *fleet.Series
 	// Replays keeps what Idempotency-Keys stand for.
 	Replays replay.Store
 	// Settings are shown as they are.

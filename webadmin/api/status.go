@@ -8,7 +8,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 func (s *Server) statusOperations() []operation {
@@ -27,9 +26,9 @@ func (s *Server) statusOperations() []operation {
 }
 
 func (s *Server) series(c *gin.Context) error {
-	window := series.Fine
+	window := fleet.LastHour
 	if queryOf(c).Get("window") == "24h" {
-		window = series.Coarse
+		window = fleet.LastDay
 	}
 	points := s.cfg.Series.Points(window)
 	out := adminapi.Series{StepSeconds: int(window.Step.Seconds()), Points: make([]adminapi.Point, 0, len(points))}

@@ -218,7 +218,7 @@ func (f *Fleet) Revocations() []fleet.Revocation {
 	return slices.Clone(f.revocations)
 }
 
-// Lists implements api.Fleet and series.Source.
+// Lists implements api.Fleet and fleet.SeriesSource.
 func (f *Fleet) Lists(context.Context) (*fleet.Lists, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -275,7 +275,7 @@ func (f *Fleet) AddHost(id identity.HostID, edit func(*fleet.Host)) {
 	f.hosts = append(f.hosts, h)
 }
 
-// Activity implements series.Source.
+// Activity implements fleet.SeriesSource.
 func (f *Fleet) Activity() presence.Activity { return presence.Activity{Heartbeats: 7, Rotations: 1} }
 
 // Connector implements api.Fleet.

@@ -23,13 +23,13 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/series"
 )
 
 // Env is a running admin API.
@@ -45,7 +45,7 @@ type Env struct {
 	Trail    *Trail
 	Clock    *authtest.Clock
 	Events   *events.Hub
-	Series   *series.Series
+	Series   *fleet.Series
 	// Replays keeps what Idempotency-Keys stand for.
 	Replays *Replays
 	Server  *api.Server
@@ -124,7 +124,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	})
 	e.Bootstrap = bootstrap(t, clock.Now)
 	e.Events, e.Replays = events.NewHub(clock.Now), &Replays{}
-	e.Series = series.New(e.Fleet, zap.NewNop(), clock.Now)
+	e.Series = fleet.NewSeries(e.Fleet, zap.NewNop(), clock.Now)
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
 	e.Key = e.AddKey(t, auth.Key{ID: "all", Permissions: Grantable()})
 	e.Identity = authtest.New(t, clock.Now)

@@ -1,4 +1,4 @@
-package series
+package fleet
 
 import (
 	"context"
@@ -7,56 +7,55 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
 
-// Source is asked for each point; fleet.Fleet is it.
-type Source interface {
-	Lists(ctx context.Context) (*fleet.Lists, error)
+// SeriesSource is asked for each point; Fleet is it.
+type SeriesSource interface {
+	Lists(ctx context.Context) (*Lists, error)
 	Activity() presence.Activity
 }
 
-// Point is one step: the members at its end, and what happened within it.
-type Point struct {
+// SeriesPoint is one step: the members at its end, and what happened within it.
+type SeriesPoint struct {
 	At                                                                 time.Time
 	ConnectorsOnline, ConnectorsTotal, TunnelersOnline, TunnelersTotal int
 	Heartbeats, Rotations                                              uint64
 }
 
-// Window is how long a series reaches back, and in which steps.
-type Window struct {
+// SeriesWindow is how long a series reaches back, and in which steps.
+type SeriesWindow struct {
 	Length, Step time.Duration
 }
 
 // The two windows that are kept.
 var (
-	Fine   = Window{time.Hour, 10 * time.Second}
-	Coarse = Window{24 * time.Hour, 5 * time.Minute}
+	LastHour = SeriesWindow{time.Hour, 10 * time.Second}
+	LastDay  = SeriesWindow{24 * time.Hour, 5 * time.Minute}
 )
 
 // Series remembers points.
 type Series struct {
-	source Source
+	source SeriesSource
 	log    *zap.Logger
 	now    func() time.Time
 
 	mu           sync.Mutex
 	last         presence.Activity
-	fine, coarse []Point
-	sum          Point // of the coarse step that is not over
-	steps        int   // in sum
+	fine, coarse []SeriesPoint
+	sum          SeriesPoint // of the coarse step that is not over
+	steps        int         // in sum
 }
 
-// New returns a Series without points.
-func New(s Source, log *zap.Logger, now func() time.Time) *Series {
+// NewSeries returns a Series without points.
+func NewSeries(s SeriesSource, log *zap.Logger, now func() time.Time) *Series {
 	return &Series{source: s, log: log, now: now}
 }
 
 // Run adds a point every ten seconds until ctx ends.
 func (s *Series) Run(ctx context.Context) error {
-	t := time.NewTicker(Fine.Step)
+	t := time.NewTicker(LastHour.Step)
 	defer t.Stop()
 	var failing logging.Condition
 	for {
@@ -82,7 +81,7 @@ func (s *Series) Sample(ctx context.Context) error {
 		return err
 	}
 	connectors, tunnelers := lists.ConnectorCount(), lists.TunnelerCount()
-	p := Point{
+	p := SeriesPoint{
 		At: s.now().UTC(), ConnectorsOnline: connectors.Online, ConnectorsTotal: connectors.Total,
 		TunnelersOnline: tunnelers.Online, TunnelersTotal: tunnelers.Total,
 	}
@@ -91,19 +90,19 @@ func (s *Series) Sample(ctx context.Context) error {
 	now := s.source.Activity()
 	p.Heartbeats, p.Rotations = now.Heartbeats-s.last.Heartbeats, now.Rotations-s.last.Rotations
 	s.last = now
-	s.fine = push(s.fine, p, Fine)
+	s.fine = pushPoint(s.fine, p, LastHour)
 	p.Heartbeats += s.sum.Heartbeats
 	p.Rotations += s.sum.Rotations
 	s.sum = p
-	if s.steps++; s.steps == int(Coarse.Step/Fine.Step) {
-		s.coarse = push(s.coarse, p, Coarse)
-		s.sum, s.steps = Point{}, 0
+	if s.steps++; s.steps == int(LastDay.Step/LastHour.Step) {
+		s.coarse = pushPoint(s.coarse, p, LastDay)
+		s.sum, s.steps = SeriesPoint{}, 0
 	}
 	return nil
 }
 
-// push drops the oldest point of a full series.
-func push(all []Point, p Point, w Window) []Point {
+// pushPoint drops the oldest point of a full series.
+func pushPoint(all []SeriesPoint, p SeriesPoint, w SeriesWindow) []SeriesPoint {
 	if most := int(w.Length / w.Step); len(all) >= most {
 		all = append(all[:0:0], all[len(all)-most+1:]...)
 	}
@@ -111,11 +110,11 @@ func push(all []Point, p Point, w Window) []Point {
 }
 
 // Points returns the points of a window, the oldest first.
-func (s *Series) Points(w Window) []Point {
+func (s *Series) Points(w SeriesWindow) []SeriesPoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w == Coarse {
-		return append([]Point{}, s.coarse...)
+	if w == LastDay {
+		return append([]SeriesPoint{}, s.coarse...)
 	}
-	return append([]Point{}, s.fine...)
+	return append([]SeriesPoint{}, s.fine...)
 }
