@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/app"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -43,7 +43,7 @@ func prepared(t *testing.T, dir string, args ...string) (run func() (string, err
 
 func witnessFile(t *testing.T) witness.File {
 	t.Helper()
-	o := witnesstest.New(t, "mycorp.internal/audit").With(t, "a", "b").Offer(t, 0)
+	o := controltest.NewLog(t, "mycorp.internal/audit").With(t, "a", "b").Offer(t, 0)
 	return witness.File{
 		Connector: "spiffe://mycorp.internal/connector/c-01", VerifierKey: o.VerifierKey, Checkpoint: string(o.Note),
 		WitnessedAt: time.Unix(1767323045, 0).UTC(), Covered: 2,

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -173,7 +173,7 @@ func named(ids ...string) (out []*zerotrustv1.PolicyTunneler) {
 
 func (s *fakeStream) sendPolicy(t *testing.T, revision uint64, end *zerotrustv1.PolicyUpdate, all ...*zerotrustv1.PolicyTunneler) {
 	t.Helper()
-	s.send(t, deltatest.Policy(revision, end, all...)...)
+	s.send(t, controltest.Policy(revision, end, all...)...)
 }
 
 func (s *fakeStream) send(t *testing.T, parts ...*zerotrustv1.PolicyUpdate) {

@@ -7,8 +7,8 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -69,7 +69,7 @@ func TestOnlyWhatTheWitnessedControllerSignedIsGivenBack(t *testing.T) {
 	t.Parallel()
 	w, c, s, log, _ := audited(t)
 	laptop := signed(t, log, laptopID)
-	s.knows(t, true, laptop, signed(t, witnesstest.New(t, "mycorp.internal/audit"), phoneID))
+	s.knows(t, true, laptop, signed(t, controltest.NewLog(t, "mycorp.internal/audit"), phoneID))
 	require.Empty(t, s.returns(t))
 	_, err := w.attempt(t, w.ca.Identity(w.ca.SVID(t, phoneID, before())), "phone")
 	require.Error(t, err)

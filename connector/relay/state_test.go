@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 )
 
 // saves notes which files could not be written.
@@ -70,7 +70,7 @@ func TestAConnectorWorksWithoutItsStateDirectory(t *testing.T) {
 	w := startConnector(t, ca, c.addr, withState(dir), func(c *relay.Config) { c.Saved, c.Timing.SaveAgain = kept.note, 10*time.Millisecond })
 	s := c.next(t)
 	s.hello(t)
-	log := witnesstest.New(t, "mycorp.internal/audit").With(t, "a")
+	log := controltest.NewLog(t, "mycorp.internal/audit").With(t, "a")
 	s.shows(t, log.Offer(t, 0), 1)
 	s.policy(t, 1, laptopID)
 	s.applied(t, 1)
@@ -100,7 +100,7 @@ func TestAMissingFileIsNoResetWhereNoneCouldBeWritten(t *testing.T) {
 	w := startConnector(t, ca, c.addr, withState(dir))
 	s := c.next(t)
 	s.hello(t)
-	log := witnesstest.New(t, "mycorp.internal/audit").With(t, "a", "b", "c")
+	log := controltest.NewLog(t, "mycorp.internal/audit").With(t, "a", "b", "c")
 	s.shows(t, log.Offer(t, 0), 3)
 	other := log.Empty().With(t, "X", "Y", "Z", "Z")
 	for range 3 { // each time it looks whether an operator has taken the file away

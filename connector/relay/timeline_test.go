@@ -11,10 +11,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -28,7 +27,7 @@ func recoveryKey(t *testing.T) timeline.Key {
 }
 
 // begins is what a controller says whose timeline n continues an audit log.
-func begins(t *testing.T, k timeline.Key, n uint64, log *witnesstest.Log) *zerotrustv1.Timeline {
+func begins(t *testing.T, k timeline.Key, n uint64, log *controltest.Log) *zerotrustv1.Timeline {
 	t.Helper()
 	o := log.Offer(t, 0)
 	signed, err := k.Sign(timeline.Statement{TrustDomain: domain, Number: n, Checkpoint: timeline.HashCheckpoint(o.VerifierKey, o.Note), Reason: "disk died"})
@@ -44,7 +43,7 @@ func (s *fakeStream) says(t *testing.T, m *zerotrustv1.Timeline) {
 // policyIn sends a whole policy of a timeline.
 func (s *fakeStream) policyIn(t *testing.T, n, revision uint64, ids ...string) {
 	t.Helper()
-	parts := deltatest.Policy(revision, &zerotrustv1.PolicyUpdate{IssuedAt: timestamppb.Now()}, named(ids...)...)
+	parts := controltest.Policy(revision, &zerotrustv1.PolicyUpdate{IssuedAt: timestamppb.Now()}, named(ids...)...)
 	for _, p := range parts {
 		p.Header.Timeline = n
 	}
@@ -52,7 +51,7 @@ func (s *fakeStream) policyIn(t *testing.T, n, revision uint64, ids ...string) {
 }
 
 // pinned is an audited connector that pinned a recovery key and applied revision 9.
-func pinned(t *testing.T, opts ...option) (w *world, c *fakeController, s *fakeStream, log *witnesstest.Log, k timeline.Key, dir string) {
+func pinned(t *testing.T, opts ...option) (w *world, c *fakeController, s *fakeStream, log *controltest.Log, k timeline.Key, dir string) {
 	t.Helper()
 	w, c, s, log, dir = audited(t, opts...)
 	k = recoveryKey(t)
@@ -123,30 +122,30 @@ func TestTheLogOfANewTimelineContinuesWhereTheStatementSays(t *testing.T) {
 // controller but the recovery key.
 func TestAThiefOfTheBackupAdmitsNobody(t *testing.T) {
 	t.Parallel()
-	for name, says := range map[string]func(k, thief timeline.Key, log *witnesstest.Log) *zerotrustv1.Timeline{
-		"without a statement": func(k, _ timeline.Key, _ *witnesstest.Log) *zerotrustv1.Timeline {
+	for name, says := range map[string]func(k, thief timeline.Key, log *controltest.Log) *zerotrustv1.Timeline{
+		"without a statement": func(k, _ timeline.Key, _ *controltest.Log) *zerotrustv1.Timeline {
 			return &zerotrustv1.Timeline{RecoveryKey: k.Public}
 		},
-		"with one of its own key": func(_, thief timeline.Key, log *witnesstest.Log) *zerotrustv1.Timeline {
+		"with one of its own key": func(_, thief timeline.Key, log *controltest.Log) *zerotrustv1.Timeline {
 			return begins(t, thief, 2, log)
 		},
-		"with one of its own key under ours": func(k, thief timeline.Key, log *witnesstest.Log) *zerotrustv1.Timeline {
+		"with one of its own key under ours": func(k, thief timeline.Key, log *controltest.Log) *zerotrustv1.Timeline {
 			m := begins(t, thief, 2, log)
 			m.RecoveryKey = k.Public
 			return m
 		},
-		"unsigned": func(k, _ timeline.Key, log *witnesstest.Log) *zerotrustv1.Timeline {
+		"unsigned": func(k, _ timeline.Key, log *controltest.Log) *zerotrustv1.Timeline {
 			m := begins(t, k, 2, log)
 			text, _, _ := strings.Cut(string(m.GetStatement()), "\n\n")
 			m.Statement = []byte(text + "\n")
 			return m
 		},
-		"with another checkpoint": func(k, _ timeline.Key, log *witnesstest.Log) *zerotrustv1.Timeline {
+		"with another checkpoint": func(k, _ timeline.Key, log *controltest.Log) *zerotrustv1.Timeline {
 			m := begins(t, k, 2, log)
 			m.OldCheckpoint = log.With(t, "more").Offer(t, 0).Note
 			return m
 		},
-		"too long": func(timeline.Key, timeline.Key, *witnesstest.Log) *zerotrustv1.Timeline {
+		"too long": func(timeline.Key, timeline.Key, *controltest.Log) *zerotrustv1.Timeline {
 			return &zerotrustv1.Timeline{Statement: make([]byte, timeline.MaxStatement+1)}
 		},
 	} {

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -33,14 +33,14 @@ func (s *fakeStream) shows(t *testing.T, o witness.Offer, size int64) {
 }
 
 // audited is a linked connector that has witnessed five records, and its log.
-func audited(t *testing.T, opts ...option) (w *world, c *fakeController, s *fakeStream, log *witnesstest.Log, dir string) {
+func audited(t *testing.T, opts ...option) (w *world, c *fakeController, s *fakeStream, log *controltest.Log, dir string) {
 	t.Helper()
 	ca := mtlstest.NewCA(t, td)
 	c, dir = startController(t, ca, "127.0.0.1:0", controllerID), t.TempDir()
 	w = startConnector(t, ca, c.addr, append([]option{withState(dir)}, opts...)...)
 	s = c.next(t)
 	require.Zero(t, s.hello(t).GetAuditWitnessedSize())
-	log = witnesstest.New(t, "mycorp.internal/audit").With(t, "a", "b", "c", "d", "e")
+	log = controltest.NewLog(t, "mycorp.internal/audit").With(t, "a", "b", "c", "d", "e")
 	s.shows(t, log.Offer(t, 0), 5)
 	s.policy(t, 1, laptopID)
 	s.applied(t, 1)
@@ -52,32 +52,32 @@ func audited(t *testing.T, opts ...option) (w *world, c *fakeController, s *fake
 // another log. The policy that is applied stays, and its sessions go on.
 func TestConnectorRefusesNewerPolicyOfALogItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	for name, offer := range map[string]func(*witnesstest.Log) witness.Offer{
-		"a forged signature": func(l *witnesstest.Log) witness.Offer {
+	for name, offer := range map[string]func(*controltest.Log) witness.Offer{
+		"a forged signature": func(l *controltest.Log) witness.Offer {
 			o := l.With(t, "f").Offer(t, 5)
 			o.Note = bytes.Replace(o.Note, []byte("\n6\n"), []byte("\n7\n"), 1)
 			return o
 		},
-		"another key": func(*witnesstest.Log) witness.Offer {
-			return witnesstest.New(t, "mycorp.internal/audit").With(t, "a").Offer(t, 0)
+		"another key": func(*controltest.Log) witness.Offer {
+			return controltest.NewLog(t, "mycorp.internal/audit").With(t, "a").Offer(t, 0)
 		},
-		"a smaller tree":          func(l *witnesstest.Log) witness.Offer { return l.Empty().With(t, "a", "b", "c", "d").Offer(t, 0) },
-		"a fork of the same size": func(l *witnesstest.Log) witness.Offer { return l.Empty().With(t, "a", "b", "X", "d", "e").Offer(t, 0) },
-		"a fork that has grown": func(l *witnesstest.Log) witness.Offer {
+		"a smaller tree":          func(l *controltest.Log) witness.Offer { return l.Empty().With(t, "a", "b", "c", "d").Offer(t, 0) },
+		"a fork of the same size": func(l *controltest.Log) witness.Offer { return l.Empty().With(t, "a", "b", "X", "d", "e").Offer(t, 0) },
+		"a fork that has grown": func(l *controltest.Log) witness.Offer {
 			return l.Empty().With(t, "a", "b", "X", "d", "e", "f").Offer(t, 5)
 		},
-		"a proof for another size": func(l *witnesstest.Log) witness.Offer { return l.With(t, "f").Offer(t, 4) },
-		"an oversized proof": func(l *witnesstest.Log) witness.Offer {
+		"a proof for another size": func(l *controltest.Log) witness.Offer { return l.With(t, "f").Offer(t, 4) },
+		"an oversized proof": func(l *controltest.Log) witness.Offer {
 			o := l.With(t, "f").Offer(t, 5)
 			o.Proof = make([][]byte, 65)
 			return o
 		},
-		"an oversized note": func(l *witnesstest.Log) witness.Offer {
+		"an oversized note": func(l *controltest.Log) witness.Offer {
 			o := l.With(t, "f").Offer(t, 5)
 			o.Note = make([]byte, 5000)
 			return o
 		},
-		"a checkpoint of another kind": func(l *witnesstest.Log) witness.Offer { o := l.Offer(t, 0); o.Note = l.Sign(t, "hello\n"); return o },
+		"a checkpoint of another kind": func(l *controltest.Log) witness.Offer { o := l.Offer(t, 0); o.Note = l.Sign(t, "hello\n"); return o },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +113,7 @@ func TestConnectorRefusesNewerPolicyOfALogItDoesNotKnow(t *testing.T) {
 
 // shows2 shows the bad log once more; the answer says that everything before it
 // was handled.
-func (s *fakeStream) shows2(t *testing.T, log *witnesstest.Log, w *world) {
+func (s *fakeStream) shows2(t *testing.T, log *controltest.Log, w *world) {
 	t.Helper()
 	require.NotEmpty(t, s.show(t, log.Empty().With(t, "z").Offer(t, 0)).GetFailure())
 	require.Error(t, w.relay.AuditReady(t.Context()))
@@ -137,7 +137,7 @@ func TestConnectorRemembersWhatItWitnessed(t *testing.T) {
 	t.Run("until an operator resets it", func(t *testing.T) {
 		_, err := witness.Retire(filepath.Join(dir, witness.FileName), time.Now())
 		require.NoError(t, err)
-		other := witnesstest.New(t, "mycorp.internal/audit").With(t, "z")
+		other := controltest.NewLog(t, "mycorp.internal/audit").With(t, "z")
 		s.shows(t, other.Offer(t, 0), 1)
 		require.NoError(t, again.relay.AuditReady(t.Context()))
 		s.asksForAll(t)
@@ -158,7 +158,7 @@ func TestConnectorDoesNotForgetBecauseOfADamagedFile(t *testing.T) {
 	s := c.next(t)
 	s.hello(t)
 	require.ErrorContains(t, w.relay.AuditReady(t.Context()), "witness reset")
-	log := witnesstest.New(t, "mycorp.internal/audit").With(t, "a")
+	log := controltest.NewLog(t, "mycorp.internal/audit").With(t, "a")
 	require.NotEmpty(t, s.show(t, log.Offer(t, 0)).GetFailure())
 	require.NoError(t, os.Remove(filepath.Join(dir, witness.FileName)))
 	s.shows(t, log.Offer(t, 0), 1)

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -96,7 +96,7 @@ func TestAHelloOnAnOldConnectionProvesNothing(t *testing.T) {
 	oldConn := w.dial(t, connector("c-01")) // of a, and says nothing yet
 	opened, err := zerotrustv1.NewControlPlaneServiceClient(oldConn).Connect(patient(t))
 	require.NoError(t, err)
-	old := stream{opened, deltatest.Tunnelers()}
+	old := stream{opened, controltest.Tunnelers()}
 	eventually(t, "its handshake", func() bool { return oldConn.GetState() == connectivity.Ready })
 	speak(w.open(t, connector("c-01")), "b")
 	speak(old, "a")

@@ -22,8 +22,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -446,17 +446,17 @@ func TestDirectory(t *testing.T) {
 	}
 	d, err := zerotrustv1.NewDirectoryServiceClient(w.dial(t, tunneler("t-01"))).Watch(patient(t), &zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: "t-01"})
 	require.NoError(t, err)
-	set := deltatest.Connectors()
+	set := controltest.Connectors()
 	next := func() (*zerotrustv1.DirectoryUpdate, []*zerotrustv1.DirectoryConnector) {
 		t.Helper()
 		for {
 			m, err := d.Recv()
 			require.NoError(t, err)
 			if m.GetDirectory() != nil {
-				r, err := set.Take(deltatest.DirectoryPart(m.GetDirectory()))
+				r, err := set.Take(controltest.DirectoryPart(m.GetDirectory()))
 				require.NoError(t, err)
 				require.Equal(t, delta.Applied, r.Outcome)
-				return m.GetDirectory(), deltatest.Sorted(set)
+				return m.GetDirectory(), controltest.Sorted(set)
 			}
 			require.NotEmpty(t, m.GetDenials().GetDenials())
 		}

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -34,7 +34,7 @@ func TestOneWhoIsNotNamedKeepsNoConnection(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	s, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(patient(t))
 	require.NoError(t, err)
-	refused := stream{s, deltatest.Tunnelers()}
+	refused := stream{s, controltest.Tunnelers()}
 	refused.say(hello("gw"))
 	refused.endsWith(t, codes.PermissionDenied, "")
 	_ = reproof.NewClient(own, zap.NewNop()).Around(patient(t), conn, func(ctx context.Context) error {

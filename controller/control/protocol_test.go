@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -93,13 +93,13 @@ func TestAPeerThatComesBackGetsWhatItMissed(t *testing.T) {
 		s.say(m)
 		return s.policy(t), s
 	}
-	got, _ := back(deltatest.Position(first.set))
+	got, _ := back(controltest.Position(first.set))
 	require.Equal(t, got.GetHeader().GetTo(), got.GetHeader().GetFrom(), "nothing is new")
 	require.Empty(t, got.GetUpserts())
 
 	w.revoke(t, tunneler("t-02"))
 	w.member(t, tunneler("t-03"))
-	got, _ = back(deltatest.Position(first.set))
+	got, _ = back(controltest.Position(first.set))
 	require.NotZero(t, got.GetHeader().GetFrom())
 	require.Equal(t, []string{"spiffe://mycorp.internal/tunneler/t-02"}, got.GetRemovals())
 	require.Len(t, got.GetUpserts(), 1)
@@ -117,13 +117,13 @@ func TestAPeerThatComesBackGetsWhatItMissed(t *testing.T) {
 		// this test's, which only says so.
 		{"a position that is long gone", func(p *zerotrustv1.Position) { p.At, p.Digest[1] = 1, p.Digest[1]+1 }},
 	} {
-		p := deltatest.Position(first.set)
+		p := controltest.Position(first.set)
 		c.change(p)
 		got, _ = back(p)
 		require.Zero(t, got.GetHeader().GetFrom(), c.name)
 	}
 
-	_, s := back(deltatest.Position(first.set))
+	_, s := back(controltest.Position(first.set))
 	s.say(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Resync{}})
 	require.Zero(t, s.policy(t).GetHeader().GetFrom())
 	for range 20 {

@@ -19,7 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -111,7 +111,7 @@ func TestNoMessageGrowsWithTheFleet(t *testing.T) {
 		k.ctx = s.Context()
 		return plane.Connect(k)
 	})
-	tunnelers := deltatest.Tunnelers()
+	tunnelers := controltest.Tunnelers()
 	for _, raw := range k.got {
 		require.LessOrEqual(t, len(raw), wire.MaxUpdate)
 		var m zerotrustv1.ConnectResponse
@@ -119,7 +119,7 @@ func TestNoMessageGrowsWithTheFleet(t *testing.T) {
 		if m.GetDenials() != nil {
 			continue
 		}
-		_, err := tunnelers.Take(deltatest.PolicyPart(m.GetPolicy()))
+		_, err := tunnelers.Take(controltest.PolicyPart(m.GetPolicy()))
 		require.NoError(t, err)
 	}
 	require.Equal(t, fleetOf.tunnelers, tunnelers.Len())
@@ -132,12 +132,12 @@ func TestNoMessageGrowsWithTheFleet(t *testing.T) {
 		w.ctx = s.Context()
 		return directory.Watch(&zerotrustv1.WatchRequest{Protocol: wire.Protocol, TunnelerId: long(7)}, w)
 	})
-	connectors := deltatest.Connectors()
+	connectors := controltest.Connectors()
 	for _, raw := range w.got {
 		require.LessOrEqual(t, len(raw), wire.MaxUpdate)
 		var m zerotrustv1.WatchResponse
 		require.NoError(t, proto.Unmarshal(raw, &m))
-		_, err := connectors.Take(deltatest.DirectoryPart(m.GetDirectory()))
+		_, err := connectors.Take(controltest.DirectoryPart(m.GetDirectory()))
 		require.NoError(t, err)
 	}
 	require.Equal(t, fleetOf.connectors+1, connectors.Len())

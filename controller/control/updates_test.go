@@ -22,8 +22,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog/changelogtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -107,7 +107,7 @@ type link struct {
 func newLink() *link {
 	l := &link{
 		rows: &rows{Log: &changelogtest.Log{}, revision: 100, tunnelers: map[string]fleet.Tunneler{}}, timeline: 1,
-		snapshots: map[[2]uint64]map[string]int64{}, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), set: deltatest.Tunnelers(),
+		snapshots: map[[2]uint64]map[string]int64{}, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), set: controltest.Tunnelers(),
 	}
 	l.restart(nil)
 	return l
@@ -126,7 +126,7 @@ func (l *link) connect(*rapid.T) {
 	l.wire, l.asked = nil, false
 	l.set.Stream()
 	l.sent = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: l.updates, td: domain, each: true}
-	l.sent.begin(deltatest.Position(l.set))
+	l.sent.begin(controltest.Position(l.set))
 }
 
 // send is what a stream does when the publisher wakes it.
@@ -154,7 +154,7 @@ func (l *link) deliver(t require.TestingT) {
 	if len(l.wire) == 0 {
 		return
 	}
-	r, err := l.set.Take(deltatest.PolicyPart(l.wire[0]))
+	r, err := l.set.Take(controltest.PolicyPart(l.wire[0]))
 	l.wire = l.wire[1:]
 	l.holds(t)
 	if err != nil { // as where the order was mixed up: the stream ends
@@ -245,8 +245,8 @@ func TestAnyHistoryEndsInTheWholeSnapshot(t *testing.T) {
 			"reconnect":              l.connect,
 			"restart the controller": l.restart,
 			"restart the connector": func(rt *rapid.T) {
-				at, kept := l.set.Position(), deltatest.Sorted(l.set)
-				l.set = deltatest.Tunnelers()
+				at, kept := l.set.Position(), controltest.Sorted(l.set)
+				l.set = controltest.Tunnelers()
 				l.set.Restore(at.Timeline, at.At, kept)
 				l.connect(rt)
 			},

@@ -37,8 +37,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -322,7 +322,7 @@ func (w *world) open(t *testing.T, who identity.Workload, opts ...mtlstest.Optio
 	t.Helper()
 	s, err := zerotrustv1.NewControlPlaneServiceClient(w.dial(t, who, opts...)).Connect(patient(t))
 	require.NoError(t, err)
-	return stream{s, deltatest.Tunnelers()}
+	return stream{s, controltest.Tunnelers()}
 }
 
 // say sends messages. An error means that the stream has ended, which Recv tells.
@@ -354,11 +354,11 @@ func (s stream) policy(t *testing.T) applied {
 			continue
 		}
 		require.NotNil(t, m.GetPolicy())
-		r, err := s.set.Take(deltatest.PolicyPart(m.GetPolicy()))
+		r, err := s.set.Take(controltest.PolicyPart(m.GetPolicy()))
 		require.NoError(t, err)
 		require.Contains(t, []delta.Outcome{delta.More, delta.Applied}, r.Outcome)
 		if r.Outcome == delta.Applied {
-			return applied{m.GetPolicy(), deltatest.Sorted(s.set)}
+			return applied{m.GetPolicy(), controltest.Sorted(s.set)}
 		}
 	}
 }

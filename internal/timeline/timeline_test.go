@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -29,7 +29,7 @@ func newKey(t testing.TB, trustDomain string) (string, timeline.Key) {
 }
 
 // begins is what a controller sends whose timeline n continues an audit log.
-func begins(t testing.TB, k timeline.Key, n uint64, log *witnesstest.Log) *zerotrustv1.Timeline {
+func begins(t testing.TB, k timeline.Key, n uint64, log *controltest.Log) *zerotrustv1.Timeline {
 	t.Helper()
 	o := log.Offer(t, 0)
 	signed, err := k.Sign(timeline.Statement{TrustDomain: td, Number: n, Checkpoint: timeline.HashCheckpoint(o.VerifierKey, o.Note), Reason: "disk died"})
@@ -122,7 +122,7 @@ func judged(t testing.TB, k timeline.Kept, m *zerotrustv1.Timeline) timeline.Kep
 func TestAHostFollowsTheStatementOfItsRecoveryKey(t *testing.T) {
 	t.Parallel()
 	_, k := newKey(t, td)
-	log := witnesstest.New(t, td+"/audit").With(t, "a", "b")
+	log := controltest.NewLog(t, td+"/audit").With(t, "a", "b")
 	kept := pinned(t, k)
 	require.NoError(t, kept.Follows(1))
 	require.Error(t, kept.Follows(2), "without a statement")
@@ -158,7 +158,7 @@ func TestStatementsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	_, k := newKey(t, td)
 	_, thief := newKey(t, td)
-	log := witnesstest.New(t, td+"/audit").With(t, "a", "b")
+	log := controltest.NewLog(t, td+"/audit").With(t, "a", "b")
 	kept := judged(t, pinned(t, k), begins(t, k, 3, log))
 	change := func(m *zerotrustv1.Timeline, fn func(*zerotrustv1.Timeline)) *zerotrustv1.Timeline { fn(m); return m }
 	text := func(m *zerotrustv1.Timeline) string {
@@ -181,7 +181,7 @@ func TestStatementsThatAreRefused(t *testing.T) {
 		"of a foreign trust domain":    {&zerotrustv1.Timeline{Statement: abroad}, timeline.ErrSignature},
 		"replayed":                     {begins(t, k, 2, log), timeline.ErrOlder},
 		"with another checkpoint":      {change(begins(t, k, 4, log), func(m *zerotrustv1.Timeline) { m.OldCheckpoint = log.With(t, "c").Offer(t, 0).Note }), timeline.ErrOldCheckpoint},
-		"with the key of another log":  {change(begins(t, k, 4, log), func(m *zerotrustv1.Timeline) { m.OldVerifierKey = witnesstest.New(t, td+"/audit").Key }), timeline.ErrOldCheckpoint},
+		"with the key of another log":  {change(begins(t, k, 4, log), func(m *zerotrustv1.Timeline) { m.OldVerifierKey = controltest.NewLog(t, td+"/audit").Key }), timeline.ErrOldCheckpoint},
 		"without the checkpoint":       {change(begins(t, k, 4, log), func(m *zerotrustv1.Timeline) { m.OldCheckpoint, m.OldVerifierKey = nil, "" }), timeline.ErrOldCheckpoint},
 		"too long":                     {change(begins(t, k, 4, log), func(m *zerotrustv1.Timeline) { m.Statement = make([]byte, timeline.MaxStatement+1) }), timeline.ErrTooLarge},
 		"with too long a checkpoint":   {change(begins(t, k, 4, log), func(m *zerotrustv1.Timeline) { m.OldCheckpoint = make([]byte, witness.MaxNote+1) }), timeline.ErrTooLarge},
@@ -224,7 +224,7 @@ func TestVerifyNamesAForeignTrustDomain(t *testing.T) {
 func TestTwoStatementsForOneTimelineStopTheHost(t *testing.T) {
 	t.Parallel()
 	_, k := newKey(t, td)
-	log := witnesstest.New(t, td+"/audit").With(t, "a", "b")
+	log := controltest.NewLog(t, td+"/audit").With(t, "a", "b")
 	kept := judged(t, pinned(t, k), begins(t, k, 2, log))
 	other := begins(t, k, 2, log.With(t, "c"))
 	stopped, accepted, err := kept.Judge(other, td, now)
@@ -256,7 +256,7 @@ func TestTheFirstKeyIsPinnedAndNeverReplaced(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, kept, got, "saying none takes none away")
 
-	log := witnesstest.New(t, td+"/audit").With(t, "a")
+	log := controltest.NewLog(t, td+"/audit").With(t, "a")
 	for name, m := range map[string]*zerotrustv1.Timeline{
 		"no key":                         {RecoveryKey: "x"},
 		"the key of the audit log":       {RecoveryKey: log.Key},
@@ -287,7 +287,7 @@ func TestAHostKeepsItsPinAndItsTimeline(t *testing.T) {
 	t.Parallel()
 	_, k := newKey(t, td)
 	_, thief := newKey(t, td)
-	log := witnesstest.New(t, td+"/audit").With(t, "a")
+	log := controltest.NewLog(t, td+"/audit").With(t, "a")
 	dir := t.TempDir()
 	h := openHost(t, dir)
 	h.Take(&zerotrustv1.Timeline{RecoveryKey: k.Public}, nothing)
@@ -338,7 +338,7 @@ func TestAStatementThatWasNotKeptIsNoSecondOne(t *testing.T) {
 	t.Parallel()
 	_, k := newKey(t, td)
 	_, thief := newKey(t, td)
-	log := witnesstest.New(t, td+"/audit").With(t, "a")
+	log := controltest.NewLog(t, td+"/audit").With(t, "a")
 	dir := t.TempDir()
 	require.NoError(t, timeline.Enrolled(dir, os.Getuid(), &zerotrustv1.Timeline{RecoveryKey: k.Public}, 1, td, now))
 	h := openHost(t, dir) // after the restart: what there was when it accepted the statement
@@ -364,7 +364,7 @@ func TestAHostBelievesNoKeyOfAControllerThatItRefuses(t *testing.T) {
 	_, thief := newKey(t, td)
 	h := openHost(t, t.TempDir())
 	h.Begin(1) // of before there were recovery keys
-	h.Take(begins(t, thief, 2, witnesstest.New(t, td+"/audit").With(t, "a")), nothing)
+	h.Take(begins(t, thief, 2, controltest.NewLog(t, td+"/audit").With(t, "a")), nothing)
 	require.ErrorIs(t, h.Follows(2), timeline.ErrNoKey)
 	require.Empty(t, h.Kept().RecoveryKey)
 	h.Stream()
@@ -418,7 +418,7 @@ func FuzzParse(f *testing.F) {
 func FuzzJudge(f *testing.F) {
 	_, k := newKey(f, td)
 	_, thief := newKey(f, td)
-	log := witnesstest.New(f, td+"/audit").With(f, "a")
+	log := controltest.NewLog(f, td+"/audit").With(f, "a")
 	kept := judged(f, pinned(f, k), begins(f, k, 2, log))
 	m := begins(f, thief, 3, log)
 	f.Add(m.GetRecoveryKey(), m.GetStatement(), m.GetOldCheckpoint(), m.GetOldVerifierKey())

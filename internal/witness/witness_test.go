@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 )
 
 func judged(t testing.TB, k witness.Kept, o witness.Offer) witness.Kept {
@@ -23,7 +23,7 @@ func judged(t testing.TB, k witness.Kept, o witness.Offer) witness.Kept {
 
 func TestJudgeFollowsALogThatGrows(t *testing.T) {
 	t.Parallel()
-	log := witnesstest.New(t, "td/audit")
+	log := controltest.NewLog(t, "td/audit")
 	var k witness.Kept
 	for range 40 {
 		from := k.Checkpoint.Size
@@ -36,10 +36,10 @@ func TestJudgeFollowsALogThatGrows(t *testing.T) {
 
 func TestJudgeRefuses(t *testing.T) {
 	t.Parallel()
-	log := witnesstest.New(t, "td/audit").With(t, "a", "b", "c", "d", "e")
+	log := controltest.NewLog(t, "td/audit").With(t, "a", "b", "c", "d", "e")
 	grown := log.With(t, "f", "g", "h")
 	fork := log.Empty().With(t, "a", "b", "C", "d", "e")
-	stranger := witnesstest.New(t, "td/audit").With(t, "a", "b", "c", "d", "e", "f")
+	stranger := controltest.NewLog(t, "td/audit").With(t, "a", "b", "c", "d", "e", "f")
 	k := judged(t, witness.Kept{}, log.Offer(t, 0))
 	change := func(o witness.Offer, fn func(*witness.Offer)) witness.Offer { fn(&o); return o }
 
@@ -105,7 +105,7 @@ func TestParseCheckpointHasOneSpelling(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	log := witnesstest.New(t, "td/audit").With(t, "a", "b")
+	log := controltest.NewLog(t, "td/audit").With(t, "a", "b")
 	o := log.Offer(t, 0)
 	f := witness.File{Connector: "c", VerifierKey: o.VerifierKey, Checkpoint: string(o.Note), WitnessedAt: time.Unix(1, 0).UTC(), Covered: 1, Failure: "x"}
 	path := filepath.Join(t.TempDir(), witness.FileName)
@@ -134,7 +134,7 @@ func TestFile(t *testing.T) {
 }
 
 func FuzzJudge(f *testing.F) {
-	log := witnesstest.New(f, "td/audit").With(f, "a", "b", "c")
+	log := controltest.NewLog(f, "td/audit").With(f, "a", "b", "c")
 	k, err := witness.Kept{}.Judge(log.Offer(f, 0))
 	require.NoError(f, err)
 	o := log.With(f, "d", "e").Offer(f, 3)

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -87,7 +87,7 @@ func (f *fakeController) Watch(req *zerotrustv1.WatchRequest, stream zerotrustv1
 			if d == nil {
 				return status.Error(codes.PermissionDenied, "not enrolled, or revoked")
 			}
-			for _, m := range deltatest.Directory(d) {
+			for _, m := range controltest.Directory(d) {
 				if err := stream.Send(m); err != nil {
 					return err
 				}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -40,7 +40,7 @@ func (f *fakeController) directoryIn(n, revision uint64, ids ...string) {
 	for _, id := range ids {
 		d.Connectors = append(d.Connectors, entry(id, "10.0.0.1:9443"))
 	}
-	for _, m := range deltatest.Directory(d) {
+	for _, m := range controltest.Directory(d) {
 		m.Directory.Header.Timeline = n
 		f.raw <- m
 	}

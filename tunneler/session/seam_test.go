@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -32,7 +32,7 @@ func (p *pages) Watch(_ *zerotrustv1.WatchRequest, stream zerotrustv1.DirectoryS
 	for {
 		select {
 		case d := <-p.next:
-			for _, m := range deltatest.Directory(d) {
+			for _, m := range controltest.Directory(d) {
 				if err := stream.Send(m); err != nil {
 					return err
 				}

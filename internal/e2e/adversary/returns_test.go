@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -24,7 +24,7 @@ func (c collecting) Open() <-chan struct{} { return c.open }
 func (c collecting) Gave(id string)        { c.gave <- id }
 
 // signedDenial is of the tunneler.
-func signedDenial(t *testing.T, by *witnesstest.Log) denial.Entry {
+func signedDenial(t *testing.T, by *controltest.Log) denial.Entry {
 	t.Helper()
 	e, err := denial.Sign(by, denial.Entry{ID: spiffeid.RequireFromString(tunnelerID), SVIDNotBefore: time.Now().Add(-time.Minute).UTC().Truncate(time.Second)})
 	require.NoError(t, err)
@@ -32,9 +32,9 @@ func signedDenial(t *testing.T, by *witnesstest.Log) denial.Entry {
 }
 
 // restoredWorld is one with a connector's stream, on which it was asked what it holds.
-func restoredWorld(t *testing.T) (*world, collecting, *witnesstest.Log, zerotrustv1.ControlPlaneService_ConnectClient) {
+func restoredWorld(t *testing.T) (*world, collecting, *controltest.Log, zerotrustv1.ControlPlaneService_ConnectClient) {
 	t.Helper()
-	c, key := collecting{make(chan struct{}), make(chan string, 1)}, witnesstest.New(t, "mycorp.internal/audit")
+	c, key := collecting{make(chan struct{}), make(chan string, 1)}, controltest.NewLog(t, "mycorp.internal/audit")
 	w := newWorld(t, between{recall: c, key: key})
 	w.enrolled(t, connector, tunneler)
 	conn, _ := dial(t, w.plane.Addr(), w.svid(t, connectorID))
@@ -63,7 +63,7 @@ func giveBack(t *testing.T, s zerotrustv1.ControlPlaneService_ConnectClient, c c
 func TestAConnectorsWordRevokesNobody(t *testing.T) {
 	t.Parallel()
 	w, c, _, s := restoredWorld(t)
-	giveBack(t, s, c, signedDenial(t, witnesstest.New(t, "mycorp.internal/audit")))
+	giveBack(t, s, c, signedDenial(t, controltest.NewLog(t, "mycorp.internal/audit")))
 	m, err := w.member(t, tunneler)
 	require.NoError(t, err)
 	require.True(t, m.Live())
@@ -90,7 +90,7 @@ func TestARestoredControllerAdmitsNobodyBeforeItHasCollected(t *testing.T) {
 // A controller that is not ours could have connectors forget what ours had signed.
 func TestNobodyReplacesASignedDenial(t *testing.T) {
 	t.Parallel()
-	key := witnesstest.New(t, "mycorp.internal/audit")
+	key := controltest.NewLog(t, "mycorp.internal/audit")
 	k := denial.Open(denial.Config{TrustDomain: td, Log: zap.NewNop(), Genuine: func(e denial.Entry) bool { return denial.Genuine(key.Key, e) }})
 	mine, theirs := signedDenial(t, key), signedDenial(t, key)
 	theirs.SVIDNotBefore = theirs.SVIDNotBefore.Add(10 * time.Second)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -26,7 +26,7 @@ func recoveryKey(t *testing.T) timeline.Key {
 // takeover is what a controller says whose timeline n was begun with k.
 func takeover(t *testing.T, k timeline.Key, n uint64, reason string) *zerotrustv1.Timeline {
 	t.Helper()
-	o := witnesstest.New(t, recovered+"/audit").With(t, "a").Offer(t, 0)
+	o := controltest.NewLog(t, recovered+"/audit").With(t, "a").Offer(t, 0)
 	signed, err := k.Sign(timeline.Statement{TrustDomain: recovered, Number: n, Checkpoint: timeline.HashCheckpoint(o.VerifierKey, o.Note), Reason: reason})
 	require.NoError(t, err)
 	return &zerotrustv1.Timeline{RecoveryKey: k.Public, Statement: signed, OldCheckpoint: o.Note, OldVerifierKey: o.VerifierKey}
@@ -73,7 +73,7 @@ func TestAStatementNamesItsCheckpoint(t *testing.T) {
 	t.Parallel()
 	k := recoveryKey(t)
 	m := takeover(t, k, 3, "disk died")
-	m.OldCheckpoint = witnesstest.New(t, recovered+"/audit").With(t, "b").Offer(t, 0).Note
+	m.OldCheckpoint = controltest.NewLog(t, recovered+"/audit").With(t, "b").Offer(t, 0).Note
 	_, accepted, err := following(t, k).Judge(m, recovered, time.Now())
 	require.ErrorIs(t, err, timeline.ErrOldCheckpoint)
 	require.False(t, accepted)

@@ -28,12 +28,12 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness/witnesstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -86,7 +86,7 @@ type between struct {
 	store    func(enroll.Store) enroll.Store
 	audit    control.AuditLog // nil: connectors are shown none
 	recall   control.Recall   // nil: this controller was never restored
-	key      *witnesstest.Log // signs denials; nil: they are not signed
+	key      *controltest.Log // signs denials; nil: they are not signed
 }
 
 // world is a controller with both gRPC listeners on loopback: everything real but

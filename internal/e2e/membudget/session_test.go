@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta/deltatest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -62,7 +62,7 @@ func (c *oneController) serve(t *testing.T, ca *mtlstest.CA) (addr string) {
 
 // Connect sends the policy, and reads until the connector leaves.
 func (c *oneController) Connect(stream zerotrustv1.ControlPlaneService_ConnectServer) error {
-	for _, p := range deltatest.Policy(1, &zerotrustv1.PolicyUpdate{IssuedAt: timestamppb.Now()}, c.policy...) {
+	for _, p := range controltest.Policy(1, &zerotrustv1.PolicyUpdate{IssuedAt: timestamppb.Now()}, c.policy...) {
 		if err := stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}); err != nil {
 			return err
 		}

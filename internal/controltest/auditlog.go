@@ -1,4 +1,4 @@
-package witnesstest
+package controltest
 
 import (
 	"crypto/rand"
@@ -20,8 +20,8 @@ type Log struct {
 	Key  string
 }
 
-// New returns an empty log with a key of its own.
-func New(t testing.TB, origin string) *Log {
+// NewLog returns an empty log with a key of its own.
+func NewLog(t testing.TB, origin string) *Log {
 	t.Helper()
 	private, public, err := note.GenerateKey(rand.Reader, origin)
 	require.NoError(t, err)

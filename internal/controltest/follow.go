@@ -1,4 +1,4 @@
-package deltatest
+package controltest
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package deltatest
+package controltest
 
 import (
 	"google.golang.org/protobuf/proto"
