@@ -19,7 +19,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -309,9 +308,9 @@ func TestALinkLeadsToTheSameCommandAsAPlainToken(t *testing.T) {
 
 func TestCheckConfigTellsOfTheTree(t *testing.T) {
 	t.Parallel()
-	broken := installtest.Tree(t)
+	broken := filetest.InstallTree(t)
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(broken, "extra")))
-	tree, none := installtest.Tree(t), filepath.Join(t.TempDir(), "none")
+	tree, none := filetest.InstallTree(t), filepath.Join(t.TempDir(), "none")
 	for dir, want := range map[string]string{
 		tree:   "install tree    " + tree + ", version 1.2.3 for linux-amd64, linux-arm64\n",
 		none:   "install tree    none at " + none + " (install_dir): hosts are installed by package\n",

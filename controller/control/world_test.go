@@ -32,13 +32,13 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -111,8 +111,8 @@ const (
 // downloads is the service of a small release and bigFile.
 func (w *world) downloads(t *testing.T) *install.Service {
 	t.Helper()
-	dir := installtest.Tree(t)
-	installtest.Write(t, dir, bigFile, "")
+	dir := filetest.InstallTree(t)
+	filetest.WriteInstallFile(t, dir, bigFile, "")
 	require.NoError(t, os.Truncate(filepath.Join(dir, bigFile), bigSize)) // sparse
 	tree, err := install.OpenTree(dir)
 	require.NoError(t, err)

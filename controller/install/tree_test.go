@@ -13,20 +13,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 )
 
 func TestTreeIsReadOnce(t *testing.T) {
 	t.Parallel()
-	tree, err := install.OpenTree(installtest.Tree(t))
+	tree, err := install.OpenTree(filetest.InstallTree(t))
 	require.NoError(t, err)
-	require.Equal(t, installtest.Version, tree.Version())
+	require.Equal(t, filetest.InstallVersion, tree.Version())
 	require.Equal(t, []string{"linux-amd64", "linux-arm64"}, tree.Platforms())
-	require.Equal(t, len(installtest.Files()), tree.Files())
+	require.Equal(t, len(filetest.InstallFiles()), tree.Files())
 	require.True(t, tree.Has("setup.sh"))
 	require.False(t, tree.Has("SHA256SUMS"))
 	var size int64
-	for _, content := range installtest.Files() {
+	for _, content := range filetest.InstallFiles() {
 		size += int64(len(content))
 	}
 	require.Equal(t, size, tree.Size())
@@ -90,7 +90,7 @@ func TestOpenTreeRefuses(t *testing.T) {
 		"too many files": {func(t *testing.T, dir string) {
 			t.Helper()
 			for i := range 256 {
-				installtest.Write(t, dir, "f"+strconv.Itoa(i), "")
+				filetest.WriteInstallFile(t, dir, "f"+strconv.Itoa(i), "")
 			}
 		}, "holds more than 256 files"},
 		"a file that is too large": {func(t *testing.T, dir string) {
@@ -100,7 +100,7 @@ func TestOpenTreeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := installtest.Tree(t)
+			dir := filetest.InstallTree(t)
 			c.spoil(t, dir)
 			_, err := install.OpenTree(dir)
 			require.ErrorContains(t, err, c.want)
@@ -112,7 +112,7 @@ func TestOpenTreeRefuses(t *testing.T) {
 func write(path, content string) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
-		installtest.Write(t, dir, path, content)
+		filetest.WriteInstallFile(t, dir, path, content)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/install/installtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 )
 
 var (
@@ -45,7 +45,7 @@ func TestDashboard(t *testing.T) {
 		"--trust-domain", "mycorp.internal", "--spire-attestation-limit=false", "--listen-admin", admin, "--admin-public-url", "http://"+admin,
 		"--admin-oidc-issuer", provider.Issuer, "--admin-oidc-name", "Corp SSO", "--admin-oidc-client-id", oidctest.ClientID,
 		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators",
-		"--install-dir", installtest.Tree(t))
+		"--install-dir", filetest.InstallTree(t))
 	w.Secrets.Add("the secret at the provider", oidctest.ClientSecret)
 	w.Boot()
 	s := newStage(t, w)

@@ -1,7 +1,7 @@
-package envfiletest
+package filetest
 
-// Case is a text.
-type Case struct {
+// EnvFile is a text.
+type EnvFile struct {
 	Name, Text string
 	// Systemd is what a unit gets.
 	Systemd map[string]string
@@ -9,10 +9,10 @@ type Case struct {
 	Fault string
 }
 
-// Cases lists the texts.
-func Cases() []Case {
+// EnvFiles lists the texts.
+func EnvFiles() []EnvFile {
 	type vars = map[string]string
-	return []Case{
+	return []EnvFile{
 		{"a plain value", "A=info\n", vars{"A": "info"}, ""},
 		{"no line end at the end", "A=info", vars{"A": "info"}, ""},
 		{"an empty value", "A=\nB=x\n", vars{"A": "", "B": "x"}, ""},

@@ -1,4 +1,4 @@
-package installtest
+package filetest
 
 import (
 	"os"
@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Version is that of the trees of this package.
-const Version = "1.2.3"
+// InstallVersion is that of the trees of this package.
+const InstallVersion = "1.2.3"
 
-// Files is a whole release, by path, with contents that are short.
-func Files() map[string]string {
+// InstallFiles is a whole release, by path, with contents that are short.
+func InstallFiles() map[string]string {
 	files := map[string]string{
-		"VERSION":           Version + "\n",
+		"VERSION":           InstallVersion + "\n",
 		"setup.sh":          "#!/bin/bash\necho a placeholder of setup.sh\n",
 		"tunneler-setup.sh": "#!/bin/bash\necho a placeholder of tunneler-setup.sh\n",
 	}
@@ -26,18 +26,18 @@ func Files() map[string]string {
 	return files
 }
 
-// Tree writes Files to a new directory.
-func Tree(t testing.TB) (dir string) {
+// InstallTree writes InstallFiles to a new directory.
+func InstallTree(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	for path, content := range Files() {
-		Write(t, dir, path, content)
+	for path, content := range InstallFiles() {
+		WriteInstallFile(t, dir, path, content)
 	}
 	return dir
 }
 
-// Write writes one file of a tree.
-func Write(t testing.TB, dir, path, content string) {
+// WriteInstallFile writes one file of a tree.
+func WriteInstallFile(t testing.TB, dir, path, content string) {
 	t.Helper()
 	path = filepath.Join(dir, path)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
