@@ -12,7 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 )
 
 // alerting is a store with one contested host, two cloned ones, three connectors
@@ -36,7 +36,7 @@ func TestAlertsOfTheStoreAreExported(t *testing.T) {
 	value := func(s alerting, name string, l metrics.Labels) float64 {
 		r := metrics.New("1")
 		app.Alerts(r, s)
-		got, ok := metricstest.Gather(t, r).Value(name, l)
+		got, ok := telemetrytest.GatherMetrics(t, r).Value(name, l)
 		require.True(t, ok, "%s%v", name, l)
 		return got
 	}
@@ -69,7 +69,7 @@ func TestTheReplacementOfTheBootstrapCAIsExported(t *testing.T) {
 	phases := func(now anchors.Phase, err error) float64 {
 		r := metrics.New("1")
 		app.Replacement(r, now, err)
-		got, ok := metricstest.Gather(t, r).Value("zerotrust_bootstrap_ca_replacement_phase", nil)
+		got, ok := telemetrytest.GatherMetrics(t, r).Value("zerotrust_bootstrap_ca_replacement_phase", nil)
 		require.True(t, ok)
 		return got
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/app"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 )
 
 func TestTheLagOfEachFollowerIsExported(t *testing.T) {
@@ -18,7 +18,7 @@ func TestTheLagOfEachFollowerIsExported(t *testing.T) {
 	lag := func(err error, at app.At) float64 {
 		r := metrics.New("1")
 		app.Lags(r, func(context.Context) (uint64, error) { return 100, err }, map[string]app.At{"policy": at, "events": 100})
-		got, ok := metricstest.Gather(t, r).Value("zerotrust_changelog_lag_changes", metrics.Labels{"follower": "policy"})
+		got, ok := telemetrytest.GatherMetrics(t, r).Value("zerotrust_changelog_lag_changes", metrics.Labels{"follower": "policy"})
 		require.True(t, ok)
 		return got
 	}

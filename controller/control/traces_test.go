@@ -17,14 +17,14 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/tracingtest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // traced has an enrollment listener that is traced, and logs. A span ends after the
 // reply; end waits for the spans.
-func (w *world) traced(t *testing.T, to *tracingtest.Collector) (logs *observer.ObservedLogs, end func()) {
+func (w *world) traced(t *testing.T, to *telemetrytest.Collector) (logs *observer.ObservedLogs, end func()) {
 	t.Helper()
 	p, err := otlp.Open(t.Context(), otlp.Config{Endpoint: to.Addr, Insecure: true, SampleRatio: 1}, otlp.Resource{}, zap.NewNop())
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ const enrollSpan = "zerotrust.v1.EnrollmentService/Enroll"
 
 func TestAnEnrollmentIsOneTraceWithoutASecret(t *testing.T) {
 	t.Parallel()
-	w, collector := newWorld(t), tracingtest.Start(t)
+	w, collector := newWorld(t), telemetrytest.StartCollector(t)
 	logs, end := w.traced(t, collector)
 	tokenID, secret := w.token(t, connector("c-01"))
 	r := request(secret, "c-01", enrolltest.NewKey(t))
@@ -62,17 +62,17 @@ func TestAnEnrollmentIsOneTraceWithoutASecret(t *testing.T) {
 	end()
 
 	spans := collector.Spans()
-	root, ok := tracingtest.Find(spans, enrollSpan)
+	root, ok := telemetrytest.FindSpan(spans, enrollSpan)
 	require.True(t, ok)
 	require.Empty(t, root.Parent)
-	require.Len(t, tracingtest.Of(spans, root.Trace), len(spans), "one trace")
+	require.Len(t, telemetrytest.OfTrace(spans, root.Trace), len(spans), "one trace")
 	for name, chain := range map[string][]string{
 		"store.commit":     {"store.commit", "store.transaction", "enroll.claim", enrollSpan},
 		"enroll.sign":      {"enroll.sign", "enroll.provision", enrollSpan},
 		"enroll.settle":    {"enroll.settle", "enroll.provision", enrollSpan},
 		"enroll.provision": {"enroll.provision", enrollSpan},
 	} {
-		require.Equal(t, chain, tracingtest.Chain(spans, name))
+		require.Equal(t, chain, telemetrytest.SpanChain(spans, name))
 	}
 	for key, want := range map[string]string{
 		"zerotrust.kind": "connector", "zerotrust.id": "c-01", "zerotrust.result": "enrolled",
@@ -105,7 +105,7 @@ func TestARefusedEnrollmentIsATraceThatSaysWhyAndNotOfWhat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, collector := newWorld(t), tracingtest.Start(t)
+			w, collector := newWorld(t), telemetrytest.StartCollector(t)
 			_, end := w.traced(t, collector)
 			_, secret := w.token(t, connector("c-01"))
 			r := request(secret, "c-01", enrolltest.NewKey(t))
@@ -114,7 +114,7 @@ func TestARefusedEnrollmentIsATraceThatSaysWhyAndNotOfWhat(t *testing.T) {
 			require.Equal(t, c.code, status.Code(err))
 			end()
 
-			root, ok := tracingtest.Find(collector.Spans(), enrollSpan)
+			root, ok := telemetrytest.FindSpan(collector.Spans(), enrollSpan)
 			require.True(t, ok)
 			require.Equal(t, c.result, root.Attributes["zerotrust.result"])
 			if c.result != "" {

@@ -75,7 +75,7 @@ func pureDomain(f *File) []string {
 	}
 	for _, dir := range f.OwnImports() {
 		// Rather than fakes; also in test kits.
-		real := (f.IsTest() || strings.HasSuffix(f.Dir(), "test")) && within(dir, "controller/store", "controller/bootstrapca")
+		real := (f.IsTest() || isKit(f.Dir())) && within(dir, "controller/store", "controller/bootstrapca")
 		if !within(dir, "internal") && !within(dir, domain...) && !real {
 			out = append(out, imports(dir))
 		}
@@ -83,7 +83,25 @@ func pureDomain(f *File) []string {
 	return out
 }
 
-// homes says where each outside dependency lives. Tests may import it anywhere.
+// isKit reports whether the package is there for tests only; testKits keeps it so.
+func isKit(dir string) bool { return strings.HasSuffix(dir, "test") && dir != "internal/archtest" }
+
+// testKits: what ships imports no test kit, which may import anything and is easy to fool.
+func testKits(f *File) []string {
+	if f.IsTest() || isKit(f.Dir()) || within(f.Dir(), wholeSystem...) {
+		return nil
+	}
+	var out []string
+	for _, dir := range f.OwnImports() {
+		if isKit(dir) {
+			out = append(out, imports(dir))
+		}
+	}
+	return out
+}
+
+// homes says where each outside dependency lives. Tests and test kits may import it
+// anywhere.
 var homes = []struct {
 	dependencies []string
 	home         string
@@ -106,7 +124,7 @@ var homes = []struct {
 
 // oneHome: a dependency that is used in one place can be replaced in one place.
 func oneHome(f *File) []string {
-	if f.IsTest() {
+	if f.IsTest() || isKit(f.Dir()) {
 		return nil
 	}
 	var out []string

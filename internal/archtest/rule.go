@@ -27,6 +27,7 @@ func Rules() []Rule {
 		{"program-boundaries", eachFile(programBoundaries)},
 		{"pure-domain", eachFile(pureDomain)},
 		{"one-home", eachFile(oneHome)},
+		{"test-kits", eachFile(testKits)},
 		{"only-main-exits", eachFile(onlyMainExits)},
 		{"forbidden-names", eachFile(forbiddenNames)},
 		{"program-written", eachFile(programWritten)},

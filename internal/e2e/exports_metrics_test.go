@@ -13,11 +13,11 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 )
 
 // scrape asks a program for its metrics.
-func scrape(ctx context.Context, health string) (metricstest.Families, error) {
+func scrape(ctx context.Context, health string) (telemetrytest.Families, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/metrics", nil)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func scrape(ctx context.Context, health string) (metricstest.Families, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, errors.New(resp.Status)
 	}
-	return metricstest.Parse(resp.Body)
+	return telemetrytest.ParseMetrics(resp.Body)
 }
 
 // healthOf is where the program of a host answers.
@@ -73,11 +73,11 @@ func TestEachProgramExportsItsMetrics(t *testing.T) {
 	}
 	s.atLeast(at["connector"], "zerotrust_reproofs_total", metrics.Labels{"link": "session", "result": "accepted"}, 1)
 	s.atLeast(at["controller"], "zerotrust_reproofs_total", metrics.Labels{"link": "control", "result": "accepted"}, 1)
-	all := map[string]metricstest.Families{}
+	all := map[string]telemetrytest.Families{}
 	for program, health := range at {
 		families, err := scrape(t.Context(), health)
 		require.NoError(t, err)
-		metricstest.Documented(t, program, families)
+		telemetrytest.Documented(t, program, families)
 		all[program] = families
 	}
 	for _, tc := range []struct {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/tracingtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 )
 
 // TestAnEnrollmentIsOneTraceFromTheCallToSPIREAndTheStore follows a host that
@@ -21,28 +21,28 @@ func TestAnEnrollmentIsOneTraceFromTheCallToSPIREAndTheStore(t *testing.T) {
 		enroll = "zerotrust.v1.EnrollmentService/Enroll"
 		entry  = "spire.api.server.entry.v1.Entry/BatchCreateEntry"
 	)
-	collector := tracingtest.Start(t)
+	collector := telemetrytest.StartCollector(t)
 	s := newWorld(t, "--tracing-endpoint", collector.Addr, "--tracing-insecure")
 	s.join("host", "connector", "connector-traced")
 
-	var trace []tracingtest.Span
+	var trace []telemetrytest.Span
 	s.eventually(soon, "the trace is complete", func(context.Context) error {
-		root, ok := tracingtest.Find(collector.Spans(), enroll)
+		root, ok := telemetrytest.FindSpan(collector.Spans(), enroll)
 		if !ok {
 			return errors.New("no span of the call")
 		}
-		trace = tracingtest.Of(collector.Spans(), root.Trace)
+		trace = telemetrytest.OfTrace(collector.Spans(), root.Trace)
 		for _, name := range []string{entry, "store.commit", "enroll.settle"} {
-			if _, ok := tracingtest.Find(trace, name); !ok {
+			if _, ok := telemetrytest.FindSpan(trace, name); !ok {
 				return fmt.Errorf("no span of %s", name)
 			}
 		}
 		return nil
 	})
-	root, _ := tracingtest.Find(trace, enroll)
+	root, _ := telemetrytest.FindSpan(trace, enroll)
 	require.Empty(t, root.Parent)
 	require.Equal(t, "spiffe://mycorp.internal/connector/connector-traced", root.Attributes["zerotrust.spiffe_id"])
-	require.Equal(t, []string{entry, "enroll.provision", enroll}, tracingtest.Chain(trace, entry))
+	require.Equal(t, []string{entry, "enroll.provision", enroll}, telemetrytest.SpanChain(trace, entry))
 	claimed := []string{"store.commit", "store.transaction", "enroll.claim", enroll}
 	committed := false
 	for _, span := range trace {
@@ -51,7 +51,7 @@ func TestAnEnrollmentIsOneTraceFromTheCallToSPIREAndTheStore(t *testing.T) {
 		}
 	}
 	require.True(t, committed, "the commit of the claim")
-	token, ok := tracingtest.Find(collector.Spans(), "POST /api/admin/tokens")
+	token, ok := telemetrytest.FindSpan(collector.Spans(), "POST /api/admin/tokens")
 	require.True(t, ok, "the token was made by the admin API, which is traced too")
 	require.NotEqual(t, root.Trace, token.Trace)
 
@@ -69,13 +69,13 @@ func TestAnEnrollmentIsOneTraceFromTheCallToSPIREAndTheStore(t *testing.T) {
 }
 
 // chainIs says whether these are the names from a span up to the root.
-func chainIs(trace []tracingtest.Span, from tracingtest.Span, names []string) bool {
-	rest := []tracingtest.Span{from}
+func chainIs(trace []telemetrytest.Span, from telemetrytest.Span, names []string) bool {
+	rest := []telemetrytest.Span{from}
 	for _, s := range trace {
 		if s.ID != from.ID {
 			rest = append(rest, s)
 		}
 	}
-	got := tracingtest.Chain(rest, from.Name)
+	got := telemetrytest.SpanChain(rest, from.Name)
 	return strings.Join(got, " ") == strings.Join(names, " ")
 }

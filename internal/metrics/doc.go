@@ -8,7 +8,7 @@
 //
 // It does not serve: the health server of the program mounts Registry.Handler, and
 // that server is on loopback. What each metric means is in docs/metrics.md; a test
-// of each program (metricstest.Documented) holds code and document together.
+// of each program (telemetrytest.Documented) holds code and document together.
 //
 // Main types, in reading order: Registry, Labels, Events (a counter by one label),
 // Durations (a histogram by one label), Gauges and Ages (read at each scrape), and in shared.go the sets that more than

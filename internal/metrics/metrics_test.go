@@ -14,9 +14,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -174,7 +174,7 @@ func TestLinks(t *testing.T) {
 		{"zerotrust_stream_reconnects_total", metrics.Labels{"stream": "directory", "reason": "refused"}, 1},
 		{"zerotrust_stream_reconnects_total", metrics.Labels{"stream": "session"}, 0},
 	} {
-		got, ok := metricstest.Gather(t, r).Value(tc.name, tc.labels)
+		got, ok := telemetrytest.GatherMetrics(t, r).Value(tc.name, tc.labels)
 		require.True(t, ok, "%s %v", tc.name, tc.labels)
 		require.InDelta(t, tc.want, got, 0, "%s %v", tc.name, tc.labels)
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/app"
 )
 
@@ -12,5 +12,5 @@ func TestMetricsAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
 	r := metrics.New("1")
 	app.ExportAll(r)
-	metricstest.Documented(t, "tunneler", metricstest.Gather(t, r))
+	telemetrytest.Documented(t, "tunneler", telemetrytest.GatherMetrics(t, r))
 }

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/tracingtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -17,7 +17,7 @@ import (
 // TestAnOperationIsATraceOfItsRoute: nothing that the caller chose is in it.
 func TestAnOperationIsATraceOfItsRoute(t *testing.T) {
 	t.Parallel()
-	collector := tracingtest.Start(t)
+	collector := telemetrytest.StartCollector(t)
 	p, err := otlp.Open(t.Context(), otlp.Config{Endpoint: collector.Addr, Insecure: true, SampleRatio: 1}, otlp.Resource{}, zap.NewNop())
 	require.NoError(t, err)
 	e := apitest.New(t, func(c *api.Config) { c.Tracer = p.Tracer() })
@@ -38,7 +38,7 @@ func TestAnOperationIsATraceOfItsRoute(t *testing.T) {
 		require.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", s.Trace)
 	}
 	require.ElementsMatch(t, []string{"GET /api/admin/status", "DELETE /api/admin/tokens/:id", "GET /api/admin/connectors"}, names)
-	span, _ := tracingtest.Find(collector.Spans(), "GET /api/admin/status")
+	span, _ := telemetrytest.FindSpan(collector.Spans(), "GET /api/admin/status")
 	require.Equal(t, "200", span.Attributes["http.response.status_code"])
 	require.Equal(t, ok.Header().Get("X-Request-Id"), span.Attributes["zerotrust.request_id"])
 	require.Equal(t, 1, e.Logs.FilterField(zap.String("trace_id", span.Trace)).FilterMessage("admin request").Len())

@@ -18,7 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics/metricstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 )
 
 // stage is a controller and the hosts that are measured.
@@ -43,7 +43,7 @@ func (s *stage) eventually(what string, check func(context.Context) error) {
 }
 
 // scrape asks a program for its metrics, as Prometheus does.
-func (s *stage) scrape(ctx context.Context, h *world.Host) (metricstest.Families, error) {
+func (s *stage) scrape(ctx context.Context, h *world.Host) (telemetrytest.Families, error) {
 	at, err := h.Addresses()
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (s *stage) scrape(ctx context.Context, h *world.Host) (metricstest.Families
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return metricstest.Parse(resp.Body)
+	return telemetrytest.ParseMetrics(resp.Body)
 }
 
 // value waits until a metric of a program is at least want, and returns it.

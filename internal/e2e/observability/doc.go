@@ -4,7 +4,7 @@
 // in deploy/grafana has to return data.
 //
 // It has tests only. What the programs export is tested beside them
-// (internal/metrics/metricstest).
+// (telemetrytest.Documented).
 //
 // The rules are the committed ones but for one thing: "for: 5m" says how long a
 // condition has to hold before somebody is woken, and nobody waits for that in a

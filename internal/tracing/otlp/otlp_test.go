@@ -23,9 +23,9 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/telemetrytest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/tracingtest"
 )
 
 // TestMain has globals of OpenTelemetry that we must not use.
@@ -75,7 +75,7 @@ func every(string) bool { return true }
 
 func TestATraceHasItsStepsBelowTheCallAndTheCallsOfOthers(t *testing.T) {
 	t.Parallel()
-	c := tracingtest.Start(t)
+	c := telemetrytest.StartCollector(t)
 	p, _ := open(t, c.Addr, 1)
 	var inLog string
 	inner := serve(t, nil, p.DialOptions(), func(context.Context) {})
@@ -104,8 +104,8 @@ func TestATraceHasItsStepsBelowTheCallAndTheCallsOfOthers(t *testing.T) {
 			require.False(t, s.Failed)
 		}
 	}
-	require.Equal(t, []string{"failed step", "step", check}, tracingtest.Chain(spans, "failed step"))
-	failed, _ := tracingtest.Find(spans, "failed step")
+	require.Equal(t, []string{"failed step", "step", check}, telemetrytest.SpanChain(spans, "failed step"))
+	failed, _ := telemetrytest.FindSpan(spans, "failed step")
 	require.True(t, failed.Failed)
 	require.NotContains(t, string(c.Raw()), "ztc_secret", "the text of an error")
 	require.Equal(t, otlp.Counts{Exported: 4}, p.Counts())
@@ -113,7 +113,7 @@ func TestATraceHasItsStepsBelowTheCallAndTheCallsOfOthers(t *testing.T) {
 
 func TestWorkInTheBackgroundIsNoTrace(t *testing.T) {
 	t.Parallel()
-	c := tracingtest.Start(t)
+	c := telemetrytest.StartCollector(t)
 	p, _ := open(t, c.Addr, 1)
 	client := serve(t, p.ServerOptions(func(method string) bool { return method != "/"+check }), p.DialOptions(), func(ctx context.Context) {
 		require.Empty(t, tracing.TraceID(ctx))
@@ -128,7 +128,7 @@ func TestWorkInTheBackgroundIsNoTrace(t *testing.T) {
 
 func TestTheSampleRatioDecidesAtTheRoot(t *testing.T) {
 	t.Parallel()
-	c := tracingtest.Start(t)
+	c := telemetrytest.StartCollector(t)
 	p, _ := open(t, c.Addr, 0)
 	ctx, span := p.Tracer().Begin(t.Context(), "request")
 	require.Empty(t, tracing.TraceID(ctx), "a trace that nobody keeps is not named in the log")
@@ -222,7 +222,7 @@ func TestTheConnectionToTheCollectorIsTLSUnlessToldOtherwise(t *testing.T) {
 	_, err := otlp.Open(t.Context(), otlp.Config{Endpoint: "127.0.0.1:1", CAPath: file, SampleRatio: 1}, otlp.Resource{}, zap.NewNop())
 	require.ErrorContains(t, err, "tracing.ca_path")
 
-	c := tracingtest.Start(t)
+	c := telemetrytest.StartCollector(t)
 	p, err := otlp.Open(t.Context(), otlp.Config{Endpoint: c.Addr, SampleRatio: 1}, otlp.Resource{}, zap.NewNop())
 	require.NoError(t, err)
 	_, span := p.Tracer().Begin(t.Context(), "request")

@@ -1,4 +1,4 @@
-package metricstest
+package telemetrytest
 
 import (
 	"fmt"
@@ -29,7 +29,7 @@ type Metric struct {
 func Documented(t *testing.T, program string, families Families) {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "docs", "metrics.md"))
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "docs", "metrics.md"))
 	require.NoError(t, err)
 	want, err := rows(string(text), program)
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package metricstest
+package telemetrytest
 
 import (
 	"cmp"
@@ -18,16 +18,16 @@ import (
 // Families are metrics at one moment, by name.
 type Families []*dto.MetricFamily
 
-// Gather returns what a registry would export now.
-func Gather(t *testing.T, r *metrics.Registry) Families {
+// GatherMetrics returns what a registry would export now.
+func GatherMetrics(t *testing.T, r *metrics.Registry) Families {
 	t.Helper()
 	families, err := r.Gather()
 	require.NoError(t, err)
 	return families
 }
 
-// Parse reads the answer to a scrape, in Prometheus' text format.
-func Parse(body io.Reader) (Families, error) {
+// ParseMetrics reads the answer to a scrape, in Prometheus' text format.
+func ParseMetrics(body io.Reader) (Families, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	byName, err := parser.TextToMetricFamilies(body)
 	if err != nil {

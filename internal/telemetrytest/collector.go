@@ -1,4 +1,4 @@
-package tracingtest
+package telemetrytest
 
 import (
 	"bytes"
@@ -34,8 +34,8 @@ type Span struct {
 	Attributes              map[string]string // those that are strings
 }
 
-// Start listens on loopback until the end of the test.
-func Start(tb testing.TB) *Collector {
+// StartCollector listens on loopback until the end of the test.
+func StartCollector(tb testing.TB) *Collector {
 	tb.Helper()
 	lis, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
@@ -96,9 +96,9 @@ func (c *Collector) Spans() []Span {
 	return append([]Span(nil), c.spans...)
 }
 
-// Chain is the names from the first span called name up to the root of its trace, or
+// SpanChain is the names from the first span called name up to the root of its trace, or
 // nil if there is none such. Two calls of one name in a trace are one chain.
-func Chain(spans []Span, name string) (names []string) {
+func SpanChain(spans []Span, name string) (names []string) {
 	byID := map[string]Span{}
 	var at Span
 	for _, s := range spans {
@@ -114,8 +114,8 @@ func Chain(spans []Span, name string) (names []string) {
 	return names
 }
 
-// Of keeps the spans of one trace.
-func Of(spans []Span, trace string) (out []Span) {
+// OfTrace keeps the spans of one trace.
+func OfTrace(spans []Span, trace string) (out []Span) {
 	for _, s := range spans {
 		if s.Trace == trace {
 			out = append(out, s)
@@ -124,8 +124,8 @@ func Of(spans []Span, trace string) (out []Span) {
 	return out
 }
 
-// Find is the first span called name.
-func Find(spans []Span, name string) (Span, bool) {
+// FindSpan is the first span called name.
+func FindSpan(spans []Span, name string) (Span, bool) {
 	for _, s := range spans {
 		if s.Name == name {
 			return s, true
