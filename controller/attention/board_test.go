@@ -14,7 +14,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention/attentiontest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit/export"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
@@ -43,7 +42,7 @@ type world struct {
 	exports    []export.State
 	cert       *x509.Certificate
 	recovery   string
-	store      attentiontest.Store
+	store      memory
 	fails      error
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
@@ -58,6 +59,16 @@ func (s *Store) AuthTx(ctx context.Context, fn func(auth.Tx) error) error {
 
 // AuthRows implements auth.Store.
 func (s *Store) AuthRows() auth.Tx { return s.open().AuthRows() }
+
+// Dismissals implements attention.Store.
+func (s *Store) Dismissals(ctx context.Context) (map[string]bool, error) {
+	return s.open().Dismissals(ctx)
+}
+
+// AttentionTx implements attention.Store.
+func (s *Store) AttentionTx(ctx context.Context, fn func(attention.Tx) error) error {
+	return s.open().AttentionTx(ctx, fn)
+}
 
 // AuditSince lists audit events.
 func (s *Store) AuditSince(ctx context.Context, since time.Time) ([]audit.Event, error) {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/attention/attentiontest"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/authtest"
@@ -55,8 +54,6 @@ type Env struct {
 	// SPIRE and Rotations are a CA without members; Run of the latter drives it.
 	SPIRE     *rotationtest.SPIRE
 	Rotations *rotation.Manager
-	// Dismissed keeps what of Attention was dismissed.
-	Dismissed *attentiontest.Store
 	// Bootstrap replaces a bootstrap CA without hosts; Step of it drives it.
 	Bootstrap *anchors.Manager
 
@@ -128,7 +125,6 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e.Auth = &Auth{keys: auth.NewKeys(e.Keys, clock.Now)}
 	e.Key = e.AddKey(t, auth.Key{ID: "all", Permissions: Grantable()})
 	e.Identity = authtest.New(t, clock.Now)
-	e.Dismissed = &attentiontest.Store{}
 	c := api.Config{
 		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Bootstrap: e.Bootstrap, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
@@ -155,7 +151,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 		},
 		Audit: e.record, Log: zap.New(core), Now: clock.Now,
 		Attention: attention.New(attention.Config{
-			Fleet: e.Fleet, Requests: e.Requests, Rotations: e.Rotations, Bootstraps: e.Bootstrap, Store: e.Dismissed,
+			Fleet: e.Fleet, Requests: e.Requests, Rotations: e.Rotations, Bootstraps: e.Bootstrap, Store: e.Identity.Store,
 			Audit: audit.New(zap.NewNop(), clock.Now), Now: clock.Now,
 		}),
 	}

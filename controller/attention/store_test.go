@@ -1,4 +1,4 @@
-package attentiontest
+package attention_test
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 )
 
-// Store keeps dismissals and their audit events in memory.
-type Store struct {
+// memory keeps dismissals and their audit events in memory.
+type memory struct {
 	mu     sync.Mutex
 	ids    []string // the newest last
 	events []audit.Event
@@ -19,21 +19,21 @@ type Store struct {
 }
 
 // Fail makes every call return err; nil ends that.
-func (s *Store) Fail(err error) {
+func (s *memory) Fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
 // Events are the audit events of the dismissals.
-func (s *Store) Events() []audit.Event {
+func (s *memory) Events() []audit.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.events)
 }
 
 // Dismissals implements attention.Store.
-func (s *Store) Dismissals(context.Context) (map[string]bool, error) {
+func (s *memory) Dismissals(context.Context) (map[string]bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make(map[string]bool, len(s.ids))
@@ -44,7 +44,7 @@ func (s *Store) Dismissals(context.Context) (map[string]bool, error) {
 }
 
 // AttentionTx implements attention.Store.
-func (s *Store) AttentionTx(_ context.Context, fn func(attention.Tx) error) error {
+func (s *memory) AttentionTx(_ context.Context, fn func(attention.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -53,7 +53,7 @@ func (s *Store) AttentionTx(_ context.Context, fn func(attention.Tx) error) erro
 	return fn(tx{s})
 }
 
-type tx struct{ s *Store }
+type tx struct{ s *memory }
 
 func (t tx) Dismiss(_ context.Context, id string, _ time.Time) (bool, error) {
 	if slices.Contains(t.s.ids, id) {
