@@ -233,15 +233,15 @@ test-containers: build spire ## Lint the container recipes, build the images, pl
 
 .PHONY: demo
 demo: build spire ## Start the whole system on this machine and keep it running
-	go run ./internal/demo
+	go run ./internal/e2e/demo
 
 .PHONY: demo-check
 demo-check: build spire ## Start the whole system, check it from outside, stop it
-	go run ./internal/demo -check
+	go run ./internal/e2e/demo -check
 
 .PHONY: bench-enroll
 bench-enroll: build spire ## Measure enroll to ONLINE beside bare SPIRE's own floor
-	go run ./internal/benchenroll
+	go run ./internal/e2e/benchenroll
 
 .PHONY: bench-admin
 bench-admin: ## Measure the lists of the admin API on 10,000 connectors, beside a reply without them

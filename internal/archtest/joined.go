@@ -9,7 +9,7 @@ import (
 // sync.WaitGroup.Go show their join; beside a go statement a comment of its function says
 // "joined by" what.
 func joined(f *File) (out []string) {
-	if f.IsTest() || strings.HasSuffix(f.Dir(), "test") || within(f.Dir(), wholeSystem...) {
+	if f.IsTest() || isKit(f.Dir()) || within(f.Dir(), wholeSystem) {
 		return nil
 	}
 	for _, d := range f.Syntax.Decls {
