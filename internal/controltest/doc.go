@@ -1,11 +1,14 @@
 // Package controltest plays the controller for tests of those who follow one, and follows
 // one for tests of a controller.
 //
-// It decides nothing: it makes policies, directories, checkpoints and proofs as a test
-// wants them, honest or not. Nothing but tests imports it.
+// It decides nothing: it makes policies, directories, checkpoints, proofs and downloads as a
+// test wants them, honest or not. It opens no listener: a test gives one to Shop. Nothing
+// but tests imports it.
 //
 // Main types and functions, in reading order: Policy and Directory (whole updates),
-// Tunnelers and Connectors (the receiving ends), Log (an audit log, honest or not).
+// Tunnelers and Connectors (the receiving ends), Log (an audit log), Shop (what a host is
+// installed from: small programs, which it can offer wrong in any way).
 //
-// Everything is a value of one test; nothing starts a goroutine.
+// Everything is of one test; the fields of a Shop may be changed between two runs, and its
+// handler reads them while one runs. Nothing starts a goroutine.
 package controltest

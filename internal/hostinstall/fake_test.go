@@ -19,9 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -33,7 +33,7 @@ const goodToken = "ztc_u333byr3gwr5sxzhzvvj7x3a32z4jutpducrmja"
 type fakeHost struct {
 	t           *testing.T
 	root        string
-	shop        *hostinstalltest.Shop
+	shop        *controltest.Shop
 	addr, addr2 string // of the controller
 
 	missing  map[string]bool // programs that it lacks
@@ -60,7 +60,7 @@ func newFakeHost(t *testing.T) *fakeHost {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	h := &fakeHost{
-		t: t, root: t.TempDir(), shop: hostinstalltest.New(t, l, "exit 3"), missing: map[string]bool{}, packages: map[string]bool{}, active: map[string]bool{},
+		t: t, root: t.TempDir(), shop: controltest.NewShop(t, l, "exit 3"), missing: map[string]bool{}, packages: map[string]bool{}, active: map[string]bool{},
 		space: 1 << 30, readOnly: map[string]error{}, taken: map[string]error{},
 	}
 	h.enroll = func([]string, string) int { return 3 }

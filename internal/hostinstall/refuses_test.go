@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 )
 
 // wrong is a way to get it wrong.
@@ -170,7 +170,7 @@ func wrongHosts() map[string]wrong {
 		"another setup":                         host("another setup runs on this host", 2, func(h *fakeHost) { h.t.Cleanup(h.hold(lockFile)) }),
 		"a link for the lock":                   host("too many levels of symbolic links", 1, func(h *fakeHost) { require.NoError(h.t, os.Symlink("/root/ca.crt", h.at(lockFile))) }),
 		"another release key": host("run this again with --accept-release-key", 1, func(h *fakeHost) {
-			h.write("/etc/grpc-spire-agent/release.pub", string(hostinstalltest.PublicPEM(h.t, hostinstalltest.NewSigner(h.t))))
+			h.write("/etc/grpc-spire-agent/release.pub", string(controltest.ReleasePublicPEM(h.t, controltest.NewReleaseKey(h.t))))
 		}),
 		"a broken release key": host("release.pub cannot be read", 1, func(h *fakeHost) { h.write("/etc/grpc-spire-agent/release.pub", "x") }),
 	}
@@ -191,19 +191,19 @@ func wrongControllers() map[string]wrong {
 	const noRelease = "grpcconnector.tar.gz is not an archive of a release"
 	out["an archive that unpacks to more than there is room for"] = wrong{nil, func(c *hostinstall.Config) { c.MaxUnpacked = 4<<10 - 1 }, noRelease, 1}
 	out["an archive of zeros, which is small until it is unpacked"] = wrong{func(h *fakeHost) {
-		stock(h, hostinstalltest.Entry{Name: "usr/share/doc/grpcconnector/zeros", Text: strings.Repeat("\x00", 1<<20)})
+		stock(h, controltest.ArchiveEntry{Name: "usr/share/doc/grpcconnector/zeros", Text: strings.Repeat("\x00", 1<<20)})
 	}, func(c *hostinstall.Config) { c.MaxUnpacked = 1 << 20 }, noRelease, 1}
-	directories, files := make([]hostinstalltest.Entry, 4096), make([]hostinstalltest.Entry, 300)
+	directories, files := make([]controltest.ArchiveEntry, 4096), make([]controltest.ArchiveEntry, 300)
 	for n := range directories {
-		directories[n] = hostinstalltest.Entry{Name: "usr/bin", Kind: tar.TypeDir}
+		directories[n] = controltest.ArchiveEntry{Name: "usr/bin", Kind: tar.TypeDir}
 	}
 	for n := range files {
-		files[n] = hostinstalltest.Entry{Name: fmt.Sprintf("usr/share/doc/grpcconnector/%d", n)}
+		files[n] = controltest.ArchiveEntry{Name: fmt.Sprintf("usr/share/doc/grpcconnector/%d", n)}
 	}
 	out["an archive of directories alone, and too many"] = wrong{func(h *fakeHost) { stock(h, directories...) }, func(c *hostinstall.Config) { c.MaxUnpacked = 1 << 20 }, noRelease, 1}
 	out["an archive of too many files"] = wrong{func(h *fakeHost) { stock(h, files...) }, nil, noRelease, 1}
-	out["an archive that has its program twice"] = wrong{func(h *fakeHost) { stock(h, hostinstalltest.ConnectorFiles("exit 4")[0]) }, nil, noRelease, 1}
-	for name, f := range hostinstalltest.Spoilt() {
+	out["an archive that has its program twice"] = wrong{func(h *fakeHost) { stock(h, controltest.ConnectorFiles("exit 4")[0]) }, nil, noRelease, 1}
+	for name, f := range controltest.Spoilt() {
 		want := f.Want
 		if name == "an archive without the program" {
 			want = "lacks the program or its unit"
@@ -214,8 +214,8 @@ func wrongControllers() map[string]wrong {
 }
 
 // stock offers a connector whose signed archive holds more than it should.
-func stock(h *fakeHost, more ...hostinstalltest.Entry) {
-	h.shop.Put(hostinstalltest.ConnectorTar, append(hostinstalltest.ConnectorFiles("exit 3"), more...)...)
+func stock(h *fakeHost, more ...controltest.ArchiveEntry) {
+	h.shop.Put(controltest.ConnectorTar, append(controltest.ConnectorFiles("exit 3"), more...)...)
 	h.shop.Sign()
 }
 

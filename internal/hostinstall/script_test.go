@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 )
 
 // says is a program that is fetched: it notes with what it was started, and what of the
@@ -27,7 +27,7 @@ exit 7`
 // scripted is a directory in which setup.sh runs on this machine, for a shop.
 type scripted struct {
 	dir  string
-	shop *hostinstalltest.Shop
+	shop *controltest.Shop
 	vars []string
 }
 
@@ -38,7 +38,7 @@ func newScripted(t *testing.T) *scripted {
 	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &scripted{dir: filepath.Join(t.TempDir(), "a directory with spaces"), shop: hostinstalltest.New(t, l, says)}
+	s := &scripted{dir: filepath.Join(t.TempDir(), "a directory with spaces"), shop: controltest.NewShop(t, l, says)}
 	for _, dir := range []string{"tmp", "bin"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(s.dir, dir), 0o755))
 	}
@@ -126,8 +126,8 @@ func TestTheScriptStartsTheProgramThatItFetched(t *testing.T) {
 // code 0 when nothing happened.
 func TestTheScriptFailsAndLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for name, f := range hostinstalltest.Spoilt() {
-		if f.Want == "the unexpected file" || strings.Contains(f.Want, hostinstalltest.AgentTar) || name == "an archive cut short" {
+	for name, f := range controltest.Spoilt() {
+		if f.Want == "the unexpected file" || strings.Contains(f.Want, controltest.AgentTar) || name == "an archive cut short" {
 			continue // the program looks at that
 		}
 		t.Run("a controller with "+name, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/hosts"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 )
 
 // goodToken has the form of one; only a controller would know that it is not.
@@ -22,7 +22,7 @@ const goodToken = "ztc_u333byr3gwr5sxzhzvvj7x3a32z4jutpducrmja"
 // customer is a host that runs setup.sh against a shop.
 type customer struct {
 	t    *testing.T
-	shop *hostinstalltest.Shop
+	shop *controltest.Shop
 	box  *hosts.Box
 }
 
@@ -133,12 +133,12 @@ func TestSetupRefusesAndTouchesNothing(t *testing.T) {
 	refuses("without programs, naming all", 2, given(variables("PATH=/root/few", "CONNECTOR_ID=")...), nil,
 		"missing programs: curl tar gzip openssl systemctl", "apt-get install", "CONNECTOR_ID: is missing")
 
-	for name, tc := range hostinstalltest.Spoilt() {
+	for name, tc := range controltest.Spoilt() {
 		refuses("from a controller with "+name, 1, usual(func() { tc.Spoil(c.shop) }), nil, tc.Want)
 	}
 	refuses("a dry run, and needs no token", 0, given(variables("ENROLLMENT_TOKEN=")...), []string{"--dry-run"},
 		"create  /usr/bin/grpcconnector", "enroll  connector/gw", "Nothing was changed.")
-	refuses("the versions", 0, given(variables()...), []string{"--version"}, "installed   nothing", "controller  "+hostinstalltest.Version)
+	refuses("the versions", 0, given(variables()...), []string{"--version"}, "installed   nothing", "controller  "+controltest.ShopVersion)
 	refuses("the help", 0, given(), []string{"--help"}, "CONTROLLER_CA_PATH", "--accept-release-key")
 	refuses("an uninstallation of nothing", 0, given(), []string{"--uninstall"}, "Done.")
 	refuses("an enrollment that is refused", 1, given(variables()...), nil, "the host is not enrolled", "Everything is as it was.")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 )
 
 // What the connector's enroll does in the shop, beside refusing.
@@ -110,9 +110,9 @@ func TestSetupRollsBack(t *testing.T) {
 		c.untouched(fresh)
 	})
 	tell("when the disk is full", refusesTheKey, func(*testing.T) {
-		files := hostinstalltest.AgentFiles()
+		files := controltest.AgentFiles()
 		files[1].Text += strings.Repeat("#", 2<<20)
-		c.shop.Put(hostinstalltest.AgentTar, files...)
+		c.shop.Put(controltest.AgentTar, files...)
 		c.shop.Sign()
 		c.box.Run("sh", "-c", "mkdir /usr/lib/grpc-spire-agent && mount -t tmpfs -o size=1m tmpfs /usr/lib/grpc-spire-agent")
 		before := disk(c.box)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/hosts"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall/hostinstalltest"
 )
 
 const shopAddress = "10.77.0.250:8443"
@@ -23,9 +23,9 @@ func installs(enroll string) string {
 
 // newShop offers small programs that do no more than the installation needs of them.
 // What the connector's enroll does is shell code.
-func newShop(t *testing.T, network *hosts.Network) *hostinstalltest.Shop {
+func newShop(t *testing.T, network *hosts.Network) *controltest.Shop {
 	t.Helper()
-	return hostinstalltest.New(t, network.Listen("8443"), installs("exit 3"))
+	return controltest.NewShop(t, network.Listen("8443"), installs("exit 3"))
 }
 
 // scriptText is a script of this tree.

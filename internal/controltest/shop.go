@@ -1,4 +1,4 @@
-package hostinstalltest
+package controltest
 
 import (
 	"archive/tar"
@@ -33,7 +33,7 @@ import (
 
 // What is on offer.
 const (
-	Version      = "v1.5.0"
+	ShopVersion  = "v1.5.0"
 	ConnectorTar = "grpcconnector.tar.gz"
 	AgentTar     = "grpc-spire-agent.tar.gz"
 )
@@ -49,10 +49,10 @@ type Shop struct {
 	key *ecdsa.PrivateKey
 }
 
-// New serves at a listener until the test ends. What the connector does is shell code.
-func New(t testing.TB, l net.Listener, connector string) *Shop {
+// NewShop serves at a listener until the test ends. What the connector does is shell code.
+func NewShop(t testing.TB, l net.Listener, connector string) *Shop {
 	t.Helper()
-	s := &Shop{T: t, CA: mtlstest.NewCA(t, spiffeid.RequireTrustDomainFromString("mycorp.internal")), key: NewSigner(t)}
+	s := &Shop{T: t, CA: mtlstest.NewCA(t, spiffeid.RequireTrustDomainFromString("mycorp.internal")), key: NewReleaseKey(t)}
 	certificate := s.CA.Certificate(t, &x509.Certificate{
 		DNSNames: []string{"enroll.mycorp.internal"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
@@ -67,8 +67,8 @@ func New(t testing.TB, l net.Listener, connector string) *Shop {
 	return s
 }
 
-// NewSigner makes a release key.
-func NewSigner(t testing.TB) *ecdsa.PrivateKey {
+// NewReleaseKey makes a release key.
+func NewReleaseKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ const CutOff = "the connection ends here"
 
 // Restock puts everything back as it should be.
 func (s *Shop) Restock(connector string) {
-	s.Files = map[string][]byte{"VERSION": []byte(Version + "\n")}
+	s.Files = map[string][]byte{"VERSION": []byte(ShopVersion + "\n")}
 	s.Put(ConnectorTar, ConnectorFiles(connector)...)
 	s.Put(AgentTar, AgentFiles()...)
 	s.Sign()
@@ -102,9 +102,9 @@ func (s *Shop) Restock(connector string) {
 
 // Upgrade offers a later version of everything.
 func (s *Shop) Upgrade(connector, version string) {
-	newer := func(files []Entry) []Entry {
+	newer := func(files []ArchiveEntry) []ArchiveEntry {
 		for i := range files {
-			files[i].Text = strings.ReplaceAll(files[i].Text, Version, version) + "# newer\n"
+			files[i].Text = strings.ReplaceAll(files[i].Text, ShopVersion, version) + "# newer\n"
 		}
 		return files
 	}
@@ -114,22 +114,22 @@ func (s *Shop) Upgrade(connector, version string) {
 	s.Sign()
 }
 
-// Path of an archive for the machine that the tests run on.
-func Path(archive string) string { return "linux-" + runtime.GOARCH + "/" + archive }
+// ArchivePath of an archive for the machine that the tests run on.
+func ArchivePath(archive string) string { return "linux-" + runtime.GOARCH + "/" + archive }
 
-// Entry is a member of an archive.
-type Entry struct {
+// ArchiveEntry is a member of an archive.
+type ArchiveEntry struct {
 	Name, Text, Link string
 	Kind             byte
 }
 
 func program(body string) string {
-	return "#!/bin/bash\n[[ $1 == version ]] && echo \"program " + Version + " (commit 0)\" && exit\n" + body + "\n"
+	return "#!/bin/bash\n[[ $1 == version ]] && echo \"program " + ShopVersion + " (commit 0)\" && exit\n" + body + "\n"
 }
 
 // ConnectorFiles are those of the connector's archive.
-func ConnectorFiles(body string) []Entry {
-	return []Entry{
+func ConnectorFiles(body string) []ArchiveEntry {
+	return []ArchiveEntry{
 		{Name: "usr/bin/grpcconnector", Text: program(body)},
 		{Name: "etc/systemd/system/grpcconnector.service", Text: "[Unit]\nWants=health.socket\n" + unit("/usr/bin/grpcconnector run")},
 		{Name: "usr/share/doc/grpcconnector/connector.conf", Text: "# the default\n#CONTROLLER_ADDR=\n"},
@@ -138,8 +138,8 @@ func ConnectorFiles(body string) []Entry {
 }
 
 // AgentFiles are those of the SPIRE agent's archive.
-func AgentFiles() []Entry {
-	return []Entry{
+func AgentFiles() []ArchiveEntry {
+	return []ArchiveEntry{
 		{Name: "usr/lib/grpc-spire-agent/host-agent", Text: program("sleep 600")},
 		{Name: "usr/lib/grpc-spire-agent/spire-agent", Text: program("sleep 600")},
 		{Name: "etc/systemd/system/spire-agent.service", Text: unit("/usr/lib/grpc-spire-agent/host-agent run")},
@@ -154,7 +154,7 @@ func unit(start string) string {
 }
 
 // Put packs an archive.
-func (s *Shop) Put(archive string, entries ...Entry) {
+func (s *Shop) Put(archive string, entries ...ArchiveEntry) {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
 	w := tar.NewWriter(z)
@@ -169,7 +169,7 @@ func (s *Shop) Put(archive string, entries ...Entry) {
 	}
 	require.NoError(s.T, w.Close())
 	require.NoError(s.T, z.Close())
-	s.Files[Path(archive)] = out.Bytes()
+	s.Files[ArchivePath(archive)] = out.Bytes()
 }
 
 // Sign makes checksums, signature and public key for what is on offer now.
@@ -184,7 +184,7 @@ func (s *Shop) Sign() {
 	}
 	s.Files["SHA256SUMS"] = []byte(sums.String())
 	s.Files["SHA256SUMS.sig"] = s.Signature(s.Files["SHA256SUMS"])
-	s.Files["release.pub"] = PublicPEM(s.T, s.key)
+	s.Files["release.pub"] = ReleasePublicPEM(s.T, s.key)
 }
 
 // Signature is that of a text, whatever it says.
@@ -195,8 +195,8 @@ func (s *Shop) Signature(sums []byte) []byte {
 	return signature
 }
 
-// PublicPEM is the public half of a release key.
-func PublicPEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
+// ReleasePublicPEM is the public half of a release key.
+func ReleasePublicPEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	require.NoError(t, err)
@@ -205,31 +205,31 @@ func PublicPEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
 
 // Spoilt are ways in which an offer is wrong, with what a host says of it. Afterwards
 // Restock puts it right.
-func Spoilt() map[string]Fault {
-	out := map[string]Fault{
+func Spoilt() map[string]ShopFault {
+	out := map[string]ShopFault{
 		"nothing to install":                       {func(s *Shop) { s.Files = nil }, "has no SHA256SUMS to install"},
 		"a changed archive":                        {func(s *Shop) { s.Put(ConnectorTar, ConnectorFiles("exit 4")...) }, "is not the file that the signed checksums name"},
-		"an archive cut short":                     {func(s *Shop) { s.Files[Path(AgentTar)] = s.Files[Path(AgentTar)][:100] }, "is not the file that the signed checksums name"},
+		"an archive cut short":                     {func(s *Shop) { s.Files[ArchivePath(AgentTar)] = s.Files[ArchivePath(AgentTar)][:100] }, "is not the file that the signed checksums name"},
 		"changed checksums":                        {func(s *Shop) { s.Files["SHA256SUMS"] = append(s.Files["SHA256SUMS"], '\n') }, "the signature of the checksums is wrong"},
 		"an empty signature":                       {func(s *Shop) { s.Files["SHA256SUMS.sig"] = nil }, "the signature of the checksums is wrong"},
 		"a broken key":                             {func(s *Shop) { s.Files["release.pub"] = []byte("x") }, "release key cannot be read"},
-		"a key of somebody else":                   {func(s *Shop) { s.Files["release.pub"] = PublicPEM(s.T, NewSigner(s.T)) }, "the signature of the checksums is wrong"},
-		"a file that is no archive":                {func(s *Shop) { s.Files[Path(ConnectorTar)] = []byte("x"); s.Sign() }, "is not an archive"},
+		"a key of somebody else":                   {func(s *Shop) { s.Files["release.pub"] = ReleasePublicPEM(s.T, NewReleaseKey(s.T)) }, "the signature of the checksums is wrong"},
+		"a file that is no archive":                {func(s *Shop) { s.Files[ArchivePath(ConnectorTar)] = []byte("x"); s.Sign() }, "is not an archive"},
 		"an archive without the program":           {func(s *Shop) { s.Put(ConnectorTar, ConnectorFiles("")[1:]...); s.Sign() }, "with the program"},
 		"a download that ends too early":           {func(s *Shop) { s.Files["SHA256SUMS"] = []byte(CutOff) }, "download of SHA256SUMS from"},
-		"a download of an archive that ends early": {func(s *Shop) { s.Files[Path(AgentTar)] = []byte(CutOff) }, "download of " + Path(AgentTar) + " from"},
+		"a download of an archive that ends early": {func(s *Shop) { s.Files[ArchivePath(AgentTar)] = []byte(CutOff) }, "download of " + ArchivePath(AgentTar) + " from"},
 		"checksums that name the archive twice": {func(s *Shop) {
 			s.Files["SHA256SUMS"] = append(s.Files["SHA256SUMS"], s.Files["SHA256SUMS"]...)
 			s.Files["SHA256SUMS.sig"] = s.Signature(s.Files["SHA256SUMS"])
 		}, "is not the file that the signed checksums name"},
 		"checksums without the archive": {func(s *Shop) {
-			archive := s.Files[Path(ConnectorTar)]
-			delete(s.Files, Path(ConnectorTar))
+			archive := s.Files[ArchivePath(ConnectorTar)]
+			delete(s.Files, ArchivePath(ConnectorTar))
 			s.Sign()
-			s.Files[Path(ConnectorTar)] = archive
+			s.Files[ArchivePath(ConnectorTar)] = archive
 		}, "is not the file that the signed checksums name"},
 	}
-	for name, e := range map[string]Entry{
+	for name, e := range map[string]ArchiveEntry{
 		"a path upwards":      {Name: "usr/../../etc/cron.d/x", Text: "x"},
 		"an absolute path":    {Name: "/etc/cron.d/x", Text: "x"},
 		"a path too many":     {Name: "etc/cron.d/x", Text: "x"},
@@ -241,24 +241,24 @@ func Spoilt() map[string]Fault {
 		"a linked directory":  {Name: "usr/bin", Kind: tar.TypeSymlink, Link: "/root"},
 		"a name with newline": {Name: "usr/share/doc/grpcconnector/a\nb", Text: "x"},
 	} {
-		out["an archive with "+name] = Fault{func(s *Shop) {
+		out["an archive with "+name] = ShopFault{func(s *Shop) {
 			// The rest is as it was: the script takes the program out of it before it is looked at.
-			s.Put(ConnectorTar, append([]Entry{e}, s.connector()...)...)
+			s.Put(ConnectorTar, append([]ArchiveEntry{e}, s.connector()...)...)
 			s.Sign()
 		}, "the unexpected file"}
 	}
 	return out
 }
 
-// Fault is a way in which an offer is wrong.
-type Fault struct {
+// ShopFault is a way in which an offer is wrong.
+type ShopFault struct {
 	Spoil func(*Shop)
 	Want  string
 }
 
 // connector are the members of the archive on offer.
-func (s *Shop) connector() (out []Entry) {
-	z, err := gzip.NewReader(bytes.NewReader(s.Files[Path(ConnectorTar)]))
+func (s *Shop) connector() (out []ArchiveEntry) {
+	z, err := gzip.NewReader(bytes.NewReader(s.Files[ArchivePath(ConnectorTar)]))
 	require.NoError(s.T, err)
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
@@ -267,6 +267,6 @@ func (s *Shop) connector() (out []Entry) {
 		}
 		text, err := io.ReadAll(r)
 		require.NoError(s.T, err)
-		out = append(out, Entry{Name: h.Name, Text: string(text)})
+		out = append(out, ArchiveEntry{Name: h.Name, Text: string(text)})
 	}
 }
