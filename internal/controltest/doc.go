@@ -10,5 +10,5 @@
 // installed from: small programs, which it can offer wrong in any way).
 //
 // Everything is of one test; the fields of a Shop may be changed between two runs, and its
-// handler reads them while one runs. Nothing starts a goroutine.
+// handler reads them while one runs. NewShop starts a server, which ends with the test.
 package controltest

@@ -112,7 +112,7 @@ func addresses(in []string) []string {
 var ErrNoConnector = errors.New("the directory lists no connector: enroll one, or ask an operator for access")
 
 // Choose picks the connectors that a session may be kept with: all, or the one that
-// the operator configured by its id. Which of them are used is package mesh's
+// the operator configured by its id. Which of them are used is session.Mesh's
 // decision. No address limits them: whom to trust at one is
 // always the directory's word.
 func Choose(d Directory, id string) ([]Connector, error) {

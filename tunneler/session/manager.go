@@ -18,7 +18,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
 )
 
 // Identity is the part of mtls.Source that the sessions need.
@@ -78,7 +77,7 @@ type Manager struct {
 	adoptions chan adoption
 
 	mu         sync.Mutex
-	mesh       *mesh.Mesh
+	mesh       *Mesh
 	candidates map[spiffeid.ID]directory.Connector // that a session may be kept with
 	ids        map[string]spiffeid.ID              // of the candidates
 	sessions   map[spiffeid.ID]*running
@@ -107,7 +106,7 @@ func New(cfg Config) (*Manager, error) {
 	}
 	m := &Manager{
 		cfg: cfg, pulse: make(health.Pulse), sessions: map[spiffeid.ID]*running{}, results: make(chan measured), adoptions: make(chan adoption),
-		mesh: mesh.New(cfg.ID, controlclient.FullJitter),
+		mesh: NewMesh(cfg.ID, controlclient.FullJitter),
 	}
 	if cfg.ConnectorAddr == "" {
 		return m, nil
@@ -117,7 +116,7 @@ func New(cfg Config) (*Manager, error) {
 	return m, err
 }
 
-// follow keeps the sessions as the directory and package mesh say until ctx ends.
+// follow keeps the sessions as the directory and Mesh say until ctx ends.
 func (m *Manager) follow(ctx context.Context, g *errgroup.Group) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -192,20 +191,20 @@ func (m *Manager) read() {
 	}
 	m.fault = err
 	m.candidates, m.ids = make(map[spiffeid.ID]directory.Connector, len(usable)), make(map[string]spiffeid.ID, len(usable))
-	candidates := make([]mesh.Candidate, 0, len(usable))
+	candidates := make([]Candidate, 0, len(usable))
 	for _, c := range usable {
 		m.candidates[c.SPIFFEID], m.ids[c.ID] = c, c.SPIFFEID
-		candidates = append(candidates, mesh.Candidate{ID: c.ID, Network: c.NetworkID, Dialable: len(c.Addresses) > 0})
+		candidates = append(candidates, Candidate{ID: c.ID, Network: c.NetworkID, Dialable: len(c.Addresses) > 0})
 	}
 	m.mesh.Set(time.Now(), candidates)
 }
 
-// reconcile makes the sessions those that package mesh wants.
+// reconcile makes the sessions those that Mesh wants.
 func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	links := make(map[string]mesh.Link, len(m.sessions))
+	links := make(map[string]Link, len(m.sessions))
 	for _, s := range m.sessions {
 		links[s.connector.ID] = s.state(now)
 	}
@@ -243,7 +242,7 @@ func (m *Manager) leave(keep map[spiffeid.ID]bool) {
 }
 
 // use keeps a session with a connector. It needs the lock.
-func (m *Manager) use(ctx context.Context, g *errgroup.Group, choice mesh.Choice) error {
+func (m *Manager) use(ctx context.Context, g *errgroup.Group, choice Choice) error {
 	c := m.candidates[m.ids[choice.ID]]
 	s, ok := m.sessions[c.SPIFFEID]
 	if ok && (s.connector.HostID != c.HostID || !s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore)) {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
 )
 
 const (
@@ -136,8 +135,8 @@ func (m *Manager) adopt(ctx context.Context, id spiffeid.ID) *Session {
 	}
 }
 
-// state is how the session is, for package mesh.
-func (s *Session) state(now time.Time) mesh.Link {
+// state is how the session is, for Mesh.
+func (s *Session) state(now time.Time) Link {
 	st := s.status()
 	s.mu.Lock()
 	withheld, addresses, began := s.withheld, len(s.addresses), s.dialed
@@ -145,16 +144,16 @@ func (s *Session) state(now time.Time) mesh.Link {
 	if st.Since.After(began) {
 		began = st.Since
 	}
-	down := func(format string, values ...any) mesh.Link {
-		return mesh.Link{State: mesh.Down, Why: fmt.Sprintf(format, values...)}
+	down := func(format string, values ...any) Link {
+		return Link{State: Down, Why: fmt.Sprintf(format, values...)}
 	}
 	switch oldest := s.tally.oldest(); {
 	case st.Connected && !oldest.IsZero() && now.Sub(oldest) > silentAfter:
 		return down("it has not answered for %s", now.Sub(oldest).Round(100*time.Millisecond))
 	case st.Connected:
-		return mesh.Link{State: mesh.Up, Latency: s.tally.latency()}
+		return Link{State: Up, Latency: s.tally.latency()}
 	case withheld:
-		return mesh.Link{}
+		return Link{}
 	case addresses == 0:
 		return down("it has no address yet")
 	case st.LastError != nil && now.Sub(began) > afterError:
@@ -162,6 +161,6 @@ func (s *Session) state(now time.Time) mesh.Link {
 	case now.Sub(began) > toOpen:
 		return down("no session within %s", toOpen)
 	default:
-		return mesh.Link{}
+		return Link{}
 	}
 }

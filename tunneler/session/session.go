@@ -16,7 +16,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
 )
 
 // errHeld ends a stream to a connector that has one already.
@@ -45,7 +44,7 @@ type Session struct {
 	withheld bool
 	dialed   time.Time // when the own client was given addresses last
 
-	choice mesh.Choice
+	choice Choice
 	spare  atomic.Bool // another connector could be used in its place
 }
 

@@ -1,4 +1,4 @@
-package mesh_test
+package session_test
 
 import (
 	"fmt"
@@ -9,40 +9,40 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/mesh"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
 
 var begin = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
 func none(time.Duration) time.Duration { return 0 }
 
-func fleet(network string, n int) (out []mesh.Candidate) {
+func fleet(network string, n int) (out []session.Candidate) {
 	for i := range n {
-		out = append(out, mesh.Candidate{ID: fmt.Sprintf("%s-%02d", network, i), Network: network, Dialable: true})
+		out = append(out, session.Candidate{ID: fmt.Sprintf("%s-%02d", network, i), Network: network, Dialable: true})
 	}
 	return out
 }
 
-func ids(choices []mesh.Choice) (out []string) {
+func ids(choices []session.Choice) (out []string) {
 	for _, c := range choices {
 		out = append(out, c.ID)
 	}
 	return out
 }
 
-func up(choices []mesh.Choice, latency time.Duration) map[string]mesh.Link {
-	out := map[string]mesh.Link{}
+func up(choices []session.Choice, latency time.Duration) map[string]session.Link {
+	out := map[string]session.Link{}
 	for _, c := range choices {
-		out[c.ID] = mesh.Link{State: mesh.Up, Latency: latency}
+		out[c.ID] = session.Link{State: session.Up, Latency: latency}
 	}
 	return out
 }
 
-var dead = mesh.Link{State: mesh.Down, Why: "connection refused"}
+var dead = session.Link{State: session.Down, Why: "connection refused"}
 
 // settled has 5 connectors of one network, and sessions with two.
-func settled(candidates ...mesh.Candidate) (*mesh.Mesh, []mesh.Choice) {
-	m := mesh.New("laptop", none)
+func settled(candidates ...session.Candidate) (*session.Mesh, []session.Choice) {
+	m := session.NewMesh("laptop", none)
 	if candidates == nil {
 		candidates = fleet("plant", 5)
 	}
@@ -52,7 +52,7 @@ func settled(candidates ...mesh.Candidate) (*mesh.Mesh, []mesh.Choice) {
 	return m, chosen
 }
 
-func other(m *mesh.Mesh, now time.Time) string {
+func other(m *session.Mesh, now time.Time) string {
 	id, _ := m.NextProbe(now)
 	return id
 }
@@ -88,7 +88,7 @@ func TestDecide(t *testing.T) {
 	t.Run("replaces both at once", func(t *testing.T) {
 		t.Parallel()
 		m, was := settled()
-		got := m.Decide(begin.Add(time.Second), map[string]mesh.Link{was[0].ID: dead, was[1].ID: dead})
+		got := m.Decide(begin.Add(time.Second), map[string]session.Link{was[0].ID: dead, was[1].ID: dead})
 		for _, w := range was {
 			require.NotContains(t, ids(got), w.ID)
 		}
@@ -96,7 +96,7 @@ func TestDecide(t *testing.T) {
 	t.Run("keeps one that is down if there is no other", func(t *testing.T) {
 		t.Parallel()
 		m, was := settled(fleet("plant", 2)...)
-		got := m.Decide(begin.Add(time.Hour), map[string]mesh.Link{was[0].ID: dead, was[1].ID: dead})
+		got := m.Decide(begin.Add(time.Hour), map[string]session.Link{was[0].ID: dead, was[1].ID: dead})
 		require.Equal(t, was, got)
 	})
 	t.Run("does not return to one that went down while another works", func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestDecide(t *testing.T) {
 		links[was[0].ID] = dead
 		moved := m.Decide(begin.Add(time.Second), links)
 		m.Decide(begin.Add(2*time.Second), up(moved, time.Millisecond))
-		got := m.Decide(begin.Add(3*time.Second), map[string]mesh.Link{moved[0].ID: dead, moved[1].ID: dead})
+		got := m.Decide(begin.Add(3*time.Second), map[string]session.Link{moved[0].ID: dead, moved[1].ID: dead})
 		require.Contains(t, ids(got), was[0].ID)
 	})
 	t.Run("tries those that went down again when none works, ever more slowly", func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestDecide(t *testing.T) {
 		m, chosen := settled(fleet("plant", 6)...)
 		moves := 0
 		for now := begin; now.Before(begin.Add(time.Hour)); now = now.Add(250 * time.Millisecond) {
-			links := map[string]mesh.Link{}
+			links := map[string]session.Link{}
 			for _, c := range chosen {
 				links[c.ID] = dead
 			}
@@ -160,7 +160,7 @@ func TestDecide(t *testing.T) {
 		require.False(t, m.Pin("stranger"))
 		got := m.Decide(begin, up(was, 50*time.Millisecond))
 		require.Len(t, got, 2)
-		require.Contains(t, got, mesh.Choice{ID: pinned, Network: "plant", Why: "CONNECTOR_ADDR leads to it"})
+		require.Contains(t, got, session.Choice{ID: pinned, Network: "plant", Why: "CONNECTOR_ADDR leads to it"})
 		links := up(got, time.Millisecond)
 		links[pinned] = dead
 		require.NotContains(t, ids(m.Decide(begin.Add(time.Second), links)), pinned)
@@ -189,14 +189,14 @@ func TestDecide(t *testing.T) {
 // TestMove: only a clear gain, found again and again, is worth a move.
 func TestMove(t *testing.T) {
 	t.Parallel()
-	late := begin.Add(2 * mesh.MoveEvery)
+	late := begin.Add(2 * session.MoveEvery)
 	for name, c := range map[string]struct {
 		found []time.Duration
 		at    time.Time
 		moves bool
 	}{
 		"three times clearly faster": {[]time.Duration{30e6, 30e6, 30e6}, late, true},
-		"too soon":                   {[]time.Duration{30e6, 30e6, 30e6}, begin.Add(mesh.MoveEvery - 1), false},
+		"too soon":                   {[]time.Duration{30e6, 30e6, 30e6}, begin.Add(session.MoveEvery - 1), false},
 		"twice":                      {[]time.Duration{30e6, 30e6}, late, false},
 		"three times with a slow one between them": {[]time.Duration{30e6, 30e6, 60e6, 30e6}, late, false},
 		"by less than 30 %":                        {[]time.Duration{36e6, 36e6, 36e6}, late, false},
@@ -251,11 +251,11 @@ func TestAConnectorThatWorksAgainGetsItsSessionsBack(t *testing.T) {
 		pinned      bool          // the one in its place
 		returns     bool
 	}{
-		"some minutes after its third answer": {answers: answers, back: 50e6, after: mesh.MoveEvery, returns: true},
-		"not sooner":                          {answers: answers, back: 50e6, after: mesh.MoveEvery - 1},
+		"some minutes after its third answer": {answers: answers, back: 50e6, after: session.MoveEvery, returns: true},
+		"not sooner":                          {answers: answers, back: 50e6, after: session.MoveEvery - 1},
 		"not after two answers":               {answers: answers - 1, back: 50e6, after: time.Hour},
 		"not without an answer":               {after: time.Hour},
-		"also if it is a little slower":       {answers: answers, back: 60e6, after: mesh.MoveEvery, returns: true},
+		"also if it is a little slower":       {answers: answers, back: 60e6, after: session.MoveEvery, returns: true},
 		"not if it is clearly slower":         {answers: answers, back: 90e6, after: time.Hour},
 		"not if it stopped to answer":         {answers: answers, back: 50e6, after: time.Hour, unreachable: true},
 		"not in place of CONNECTOR_ADDR's":    {answers: answers, back: 50e6, after: time.Hour, pinned: true},
@@ -274,7 +274,7 @@ func TestAConnectorThatWorksAgainGetsItsSessionsBack(t *testing.T) {
 			}
 			now = now.Add(time.Hour)
 			for range c.answers {
-				now = now.Add(mesh.ProbeAgain)
+				now = now.Add(session.ProbeAgain)
 				require.Equal(t, home, other(m, now), "it is asked before others")
 				m.Measured(home, c.back)
 			}
@@ -302,7 +302,7 @@ func TestAFleetDoesNotReturnAtOnce(t *testing.T) {
 	const tunnelers, window = 300, 15 * time.Minute
 	returned := map[time.Duration]int{}
 	for i := range tunnelers {
-		m := mesh.New(fmt.Sprintf("t-%d", i), func(d time.Duration) time.Duration { return time.Duration(i) * d / tunnelers })
+		m := session.NewMesh(fmt.Sprintf("t-%d", i), func(d time.Duration) time.Duration { return time.Duration(i) * d / tunnelers })
 		m.Set(begin, fleet("plant", 3))
 		was := m.Decide(begin, nil)
 		links := up(was, time.Millisecond)
@@ -332,7 +332,7 @@ func TestTunnelersSpread(t *testing.T) {
 	const tunnelers, connectors = 3000, 10
 	load := map[string]int{}
 	for i := range tunnelers {
-		m := mesh.New(fmt.Sprintf("t-%d", i), none)
+		m := session.NewMesh(fmt.Sprintf("t-%d", i), none)
 		m.Set(begin, fleet("plant", connectors))
 		for _, c := range m.Decide(begin, nil) {
 			load[c.ID]++
@@ -357,18 +357,18 @@ func TestProbesAreRare(t *testing.T) {
 			}
 			require.NotContains(t, ids(was), id, "it has a session")
 			if at, ok := last[id]; ok {
-				require.GreaterOrEqual(t, now.Sub(at), mesh.ProbeAgain)
+				require.GreaterOrEqual(t, now.Sub(at), session.ProbeAgain)
 			}
 			last[id] = now
 		}
-		require.Len(t, last, size-mesh.PerNetwork)
+		require.Len(t, last, size-session.PerNetwork)
 	}
 
 	m, _ := settled()
 	good := other(m, begin)
 	other(m, begin)
 	m.Measured(good, time.Millisecond)
-	require.Equal(t, good, other(m, begin.Add(mesh.ProbeAgain)), "it is measured again before the others")
+	require.Equal(t, good, other(m, begin.Add(session.ProbeAgain)), "it is measured again before the others")
 
 	m, _ = settled(fleet("plant", 2)...)
 	require.Empty(t, other(m, begin), "there is no choice to make")
@@ -383,7 +383,7 @@ func TestAnyCourseOfEvents(t *testing.T) {
 		jitter := func(d time.Duration) time.Duration {
 			return time.Duration(rapid.Int64Range(0, int64(d)).Draw(t, "jitter"))
 		}
-		m := mesh.New(rapid.StringN(0, 8, -1).Draw(t, "self"), jitter)
+		m := session.NewMesh(rapid.StringN(0, 8, -1).Draw(t, "self"), jitter)
 		all := append(fleet("a", rapid.IntRange(1, 6).Draw(t, "a")), fleet("b", rapid.IntRange(0, 4).Draw(t, "b"))...)
 		gone := map[string]bool{} // connectors that are dead
 		now := begin
@@ -407,11 +407,11 @@ func TestAnyCourseOfEvents(t *testing.T) {
 			case 2:
 				m.Set(now, all) // the same again changes nothing
 			}
-			links, works := map[string]mesh.Link{}, map[string]int{}
+			links, works := map[string]session.Link{}, map[string]int{}
 			for _, c := range chosen {
 				links[c.ID] = dead
 				if !gone[c.ID] {
-					links[c.ID] = mesh.Link{State: mesh.Up, Latency: time.Duration(rapid.Int64Range(1, int64(200*time.Millisecond)).Draw(t, "latency"))}
+					links[c.ID] = session.Link{State: session.Up, Latency: time.Duration(rapid.Int64Range(1, int64(200*time.Millisecond)).Draw(t, "latency"))}
 					works[c.Network]++
 				}
 			}
@@ -424,9 +424,9 @@ func TestAnyCourseOfEvents(t *testing.T) {
 }
 
 type step struct {
-	all          []mesh.Candidate
+	all          []session.Candidate
 	gone         map[string]bool
-	before, next []mesh.Choice
+	before, next []session.Choice
 	now          time.Time
 	moved        map[string]time.Time
 }
@@ -445,7 +445,7 @@ func checkStep(t *rapid.T, s step) {
 		size[c.Network]++
 	}
 	for network, n := range size {
-		if per[network] != min(n, mesh.PerNetwork) {
+		if per[network] != min(n, session.PerNetwork) {
 			t.Fatalf("%d of network %s are used, which has %d", per[network], network, n)
 		}
 	}
@@ -453,7 +453,7 @@ func checkStep(t *rapid.T, s step) {
 		if is[c.ID] || s.gone[c.ID] {
 			continue
 		}
-		if s.now.Sub(s.moved[c.Network]) < mesh.MoveEvery {
+		if s.now.Sub(s.moved[c.Network]) < session.MoveEvery {
 			t.Fatalf("%s works and was left %s after the last move", c.ID, s.now.Sub(s.moved[c.Network]))
 		}
 		s.moved[c.Network] = s.now
@@ -462,7 +462,7 @@ func checkStep(t *rapid.T, s step) {
 
 // checkHeals: when nothing changes any more, each network that has a live connector has
 // a session within ten minutes.
-func checkHeals(t *rapid.T, m *mesh.Mesh, all []mesh.Candidate, gone map[string]bool, chosen []mesh.Choice, now time.Time) {
+func checkHeals(t *rapid.T, m *session.Mesh, all []session.Candidate, gone map[string]bool, chosen []session.Choice, now time.Time) {
 	alive := map[string]int{}
 	for _, c := range all {
 		if !gone[c.ID] {
@@ -470,11 +470,11 @@ func checkHeals(t *rapid.T, m *mesh.Mesh, all []mesh.Candidate, gone map[string]
 		}
 	}
 	for end := now.Add(10 * time.Minute); now.Before(end); now = now.Add(250 * time.Millisecond) {
-		links := map[string]mesh.Link{}
+		links := map[string]session.Link{}
 		for _, c := range chosen {
 			links[c.ID] = dead
 			if !gone[c.ID] {
-				links[c.ID] = mesh.Link{State: mesh.Up, Latency: time.Millisecond}
+				links[c.ID] = session.Link{State: session.Up, Latency: time.Millisecond}
 			}
 		}
 		chosen = m.Decide(now, links)
@@ -486,7 +486,7 @@ func checkHeals(t *rapid.T, m *mesh.Mesh, all []mesh.Candidate, gone map[string]
 		}
 	}
 	for network, n := range alive {
-		if works[network] < min(n, mesh.PerNetwork) {
+		if works[network] < min(n, session.PerNetwork) {
 			t.Fatalf("network %s has %d connectors that work, and %d are used", network, n, works[network])
 		}
 	}

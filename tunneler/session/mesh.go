@@ -1,4 +1,4 @@
-package mesh
+package session
 
 import (
 	"cmp"
@@ -95,8 +95,8 @@ type network struct {
 	fillAfter time.Time // the next replacement
 }
 
-// New makes a Mesh for the tunneler self. jitter draws from [0, ceiling].
-func New(self string, jitter func(ceiling time.Duration) time.Duration) *Mesh {
+// NewMesh makes a Mesh for the tunneler self. jitter draws from [0, ceiling].
+func NewMesh(self string, jitter func(ceiling time.Duration) time.Duration) *Mesh {
 	return &Mesh{self: self, jitter: jitter, peers: map[string]*peer{}, networks: map[string]*network{}}
 }
 
