@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
 )
 
@@ -80,7 +80,7 @@ func TestPathIsTheUnitsDirectoryOrTheDataDirectory(t *testing.T) {
 
 func TestDefaultIsTheFirstThatIsThereOrCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
-	dir := adminsockettest.Dir(t)
+	dir := controltest.SocketDir(t)
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	_, err := adminsocket.First(a, b)
 	require.ErrorIs(t, err, fs.ErrNotExist)
@@ -97,7 +97,7 @@ func TestDefaultIsTheFirstThatIsThereOrCannotBeLookedFor(t *testing.T) {
 
 func TestListenIsForItsOwnUserAlone(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(adminsockettest.Dir(t), "admin.sock")
+	path := filepath.Join(controltest.SocketDir(t), "admin.sock")
 	l, err := adminsocket.Listen(path)
 	require.NoError(t, err)
 	info, err := os.Lstat(path)
@@ -109,7 +109,7 @@ func TestListenIsForItsOwnUserAlone(t *testing.T) {
 
 func TestListenReplacesWhatADeadControllerLeft(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(adminsockettest.Dir(t), "admin.sock")
+	path := filepath.Join(controltest.SocketDir(t), "admin.sock")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	require.NoError(t, err)
 	dead.SetUnlinkOnClose(false) // as after SIGKILL
@@ -117,15 +117,15 @@ func TestListenReplacesWhatADeadControllerLeft(t *testing.T) {
 	l, err := adminsocket.Listen(path)
 	require.NoError(t, err)
 	accepted := acceptOne(l)
-	adminsockettest.Dial(t, path)
+	controltest.DialAdmin(t, path)
 	require.Equal(t, adminsocket.Self(), (<-accepted).Peer)
 	require.NoError(t, l.Close())
 }
 
 func TestListenLeavesAloneWhatIsInUseOrNoSocket(t *testing.T) {
 	t.Parallel()
-	dir := adminsockettest.Dir(t)
-	live, livePath := adminsockettest.Listen(t)
+	dir := controltest.SocketDir(t)
+	live, livePath := controltest.ListenAdmin(t)
 	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
 	require.NoError(t, os.WriteFile(file, []byte("kept"), 0o600))
 	require.NoError(t, os.Symlink(livePath, link))
@@ -149,7 +149,7 @@ func TestListenLeavesAloneWhatIsInUseOrNoSocket(t *testing.T) {
 	accepted := acceptOne(live)
 	require.NotNil(t, <-accepted, "the question whether it is in use")
 	accepted = acceptOne(live)
-	adminsockettest.Dial(t, livePath)
+	controltest.DialAdmin(t, livePath)
 	require.NotNil(t, <-accepted, "it still answers")
 }
 
@@ -171,21 +171,21 @@ func acceptOne(l *adminsocket.Listener) <-chan *adminsocket.Conn {
 
 func TestAnotherUserIsNoOwner(t *testing.T) {
 	t.Parallel()
-	l, path := adminsockettest.Listen(t)
+	l, path := controltest.ListenAdmin(t)
 	for uid, owner := range map[uint32]bool{0: true, 4242: false, 65534: false} {
 		accepted := acceptOne(l)
-		adminsockettest.DialAs(t, path, uid)
+		controltest.DialAdminAs(t, path, uid)
 		c := <-accepted
 		require.Equal(t, uid, c.Peer.UID)
 		require.Equal(t, owner, c.Owner, "uid %d", uid)
 	}
 	l.Owners.Own = 4242
 	accepted := acceptOne(l)
-	adminsockettest.DialAs(t, path, 4242)
+	controltest.DialAdminAs(t, path, 4242)
 	require.True(t, (<-accepted).Owner, "the controller's own user")
 	l.Owners.Own = 65534
 	accepted = acceptOne(l)
-	adminsockettest.DialAs(t, path, 65534)
+	controltest.DialAdminAs(t, path, 65534)
 	require.False(t, (<-accepted).Owner, "not even as the controller's own user")
 }
 
@@ -193,8 +193,8 @@ func TestAnotherUserIsNoOwner(t *testing.T) {
 // was when somebody else gets it, in both directions.
 func TestAConnectionCountsAsWhatItWasOpenedAs(t *testing.T) {
 	t.Parallel()
-	l, path := adminsockettest.Listen(t)
-	opened := adminsockettest.DialAs(t, path, 4242) // and this process, root, holds it from now on
+	l, path := controltest.ListenAdmin(t)
+	opened := controltest.DialAdminAs(t, path, 4242) // and this process, root, holds it from now on
 	c := <-acceptOne(l)
 	require.Equal(t, uint32(4242), c.Peer.UID)
 	require.False(t, c.Owner)
@@ -205,11 +205,11 @@ func TestAConnectionCountsAsWhatItWasOpenedAs(t *testing.T) {
 // namespace is an ordinary user outside.
 func TestRootOfAnotherUserNamespaceIsNoOwner(t *testing.T) {
 	t.Parallel()
-	adminsockettest.NeedRoot(t)
-	l, path := adminsockettest.Listen(t)
+	controltest.NeedRoot(t)
+	l, path := controltest.ListenAdmin(t)
 	program, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
-	copied := filepath.Join(adminsockettest.Dir(t), "program")
+	copied := filepath.Join(controltest.SocketDir(t), "program")
 	filetest.WriteProgram(t, copied, program)
 	const outside = 4242
 	cmd := exec.CommandContext(t.Context(), copied)
@@ -231,11 +231,11 @@ func TestRootOfAnotherUserNamespaceIsNoOwner(t *testing.T) {
 
 func TestOpenSaysWhetherThisUserMayConnect(t *testing.T) {
 	t.Parallel()
-	_, path := adminsockettest.Listen(t)
+	_, path := controltest.ListenAdmin(t)
 	require.True(t, adminsocket.Open(path))
 	require.False(t, adminsocket.Open(path+"x"))
 	require.NoError(t, os.Chmod(path, 0o600))
-	adminsockettest.As(t, 4242, func() error {
+	controltest.AsUser(t, 4242, func() error {
 		if adminsocket.Open(path) {
 			return errors.New("another user may")
 		}

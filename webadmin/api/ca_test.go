@@ -12,7 +12,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
 
@@ -131,7 +131,7 @@ func TestWhatCannotBeUndoneIsConfirmed(t *testing.T) {
 				require.Equal(t, "confirm", p.Field, name)
 			}
 		}
-		status, body := askRaw(t, adminsockettest.Dial(t, path), "POST /api/admin"+tc.path+" HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: "+strconv.Itoa(len(tc.body))+"\n\n"+tc.body)
+		status, body := askRaw(t, controltest.DialAdmin(t, path), "POST /api/admin"+tc.path+" HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: "+strconv.Itoa(len(tc.body))+"\n\n"+tc.body)
 		require.Equal(t, http.StatusBadRequest, status, "%s at the socket: %s", name, body)
 		if tc.must != "" {
 			require.Contains(t, body, `must be \"`+tc.must+`\"`, name)
@@ -141,7 +141,7 @@ func TestWhatCannotBeUndoneIsConfirmed(t *testing.T) {
 	_, err := e.Identity.Sessions.Authenticate(t.Context(), ada.Secret, false)
 	require.NoError(t, err, "the person is still signed in")
 
-	status, body := askRaw(t, adminsockettest.Dial(t, path), "POST /api/admin"+reset+" HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: 19\n\n"+`{"confirm":"reset"}`)
+	status, body := askRaw(t, controltest.DialAdmin(t, path), "POST /api/admin"+reset+" HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: 19\n\n"+`{"confirm":"reset"}`)
 	require.Equal(t, http.StatusCreated, status, body)
 	code, _, text := post(t, e, "/ca/rotations", `{"emergency":true,"confirm":"emergency"}`)
 	require.Equal(t, http.StatusAccepted, code, text)

@@ -18,7 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -94,9 +94,9 @@ func TestNoHeaderHelpsOrHindersAtTheLocalSocket(t *testing.T) {
 		if header != "" {
 			header += "\n"
 		}
-		status, body := askRaw(t, adminsockettest.Dial(t, path), "GET /api/admin/people HTTP/1.1\nHost: localhost\n"+header+"\n")
+		status, body := askRaw(t, controltest.DialAdmin(t, path), "GET /api/admin/people HTTP/1.1\nHost: localhost\n"+header+"\n")
 		require.Equal(t, http.StatusOK, status, "%s: %s", header, body)
-		status, body = askRaw(t, adminsockettest.Dial(t, path), "DELETE /api/admin/connectors/none HTTP/1.1\nHost: localhost\n"+header+"\n")
+		status, body = askRaw(t, controltest.DialAdmin(t, path), "DELETE /api/admin/connectors/none HTTP/1.1\nHost: localhost\n"+header+"\n")
 		require.Equal(t, http.StatusNotFound, status, "%s: %s", header, body)
 	}
 	require.Empty(t, e.Refused())
@@ -117,7 +117,7 @@ func TestAnotherUserIsRefusedAtTheLocalSocket(t *testing.T) {
 	} {
 		for _, header := range []string{"", "Authorization: Bearer " + e.Key + "\n", "Cookie: zt_session=" + in.Secret + "\n"} {
 			for _, uid := range []uint32{4242, 65534} {
-				status, body := askRaw(t, adminsockettest.DialAs(t, path, uid), route+" HTTP/1.1\nHost: localhost\n"+header+"\n")
+				status, body := askRaw(t, controltest.DialAdminAs(t, path, uid), route+" HTTP/1.1\nHost: localhost\n"+header+"\n")
 				require.Equal(t, http.StatusForbidden, status, "%s %d", route, uid)
 				require.Contains(t, body, "only root and the controller's own user")
 			}
@@ -138,9 +138,9 @@ func TestAnotherUserIsRefusedAtTheLocalSocket(t *testing.T) {
 func TestAConnectionThatRootOpenedIsRootsForWhoeverHoldsIt(t *testing.T) {
 	t.Parallel()
 	_, path := startLocal(t)
-	handed := adminsockettest.Dial(t, path)
-	require.Equal(t, http.StatusOK, adminsockettest.AskAs(t, handed, 4242, "/api/admin/connectors"))
-	require.Equal(t, http.StatusForbidden, adminsockettest.Ask(t, adminsockettest.DialAs(t, path, 4242), "/api/admin/connectors", nil), "asked by root")
+	handed := controltest.DialAdmin(t, path)
+	require.Equal(t, http.StatusOK, controltest.AskAdminAs(t, handed, 4242, "/api/admin/connectors"))
+	require.Equal(t, http.StatusForbidden, controltest.AskAdmin(t, controltest.DialAdminAs(t, path, 4242), "/api/admin/connectors", nil), "asked by root")
 }
 
 // TestABrowserIsRefusedAtTheLocalSocket: where it is forwarded to a port, a page of
@@ -160,7 +160,7 @@ func TestABrowserIsRefusedAtTheLocalSocket(t *testing.T) {
 		"a name of this server":      {"GET /api/admin/connectors HTTP/1.1\nHost: example.com\n", http.StatusMisdirectedRequest},
 		"the dashboard":              {"GET / HTTP/1.1\nHost: localhost\nSec-Fetch-Mode: navigate\n", http.StatusForbidden},
 	} {
-		status, body := askRaw(t, adminsockettest.Dial(t, path), c.request+"Content-Length: 0\n\n")
+		status, body := askRaw(t, controltest.DialAdmin(t, path), c.request+"Content-Length: 0\n\n")
 		require.Equal(t, c.status, status, "%s: %s", name, body)
 	}
 	require.Empty(t, e.Tokens.Requests())
@@ -173,7 +173,7 @@ func TestOnlyTheSocketMakesAnOwner(t *testing.T) {
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", e.Server.Addr().String())
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	require.Equal(t, http.StatusUnauthorized, adminsockettest.Ask(t, conn, "/api/admin/connectors", http.Header{
+	require.Equal(t, http.StatusUnauthorized, controltest.AskAdmin(t, conn, "/api/admin/connectors", http.Header{
 		"X-Forwarded-For": {"uid 0 pid 1"}, "Forwarded": {`for="local/root"`}, "X-Real-Ip": {"local/root"}, "Authorization": {"local/root"},
 	}))
 	require.Equal(t, "no API key", e.Refused()[0].Reason)
@@ -205,9 +205,9 @@ func TestTheLocalSocketHasRoomForAnOwner(t *testing.T) {
 	t.Parallel()
 	e, path := startLocal(t)
 	for range 40 { // more than may be anonymous
-		adminsockettest.DialAs(t, path, 4242)
+		controltest.DialAdminAs(t, path, 4242)
 	}
-	require.Equal(t, http.StatusOK, adminsockettest.Ask(t, adminsockettest.Dial(t, path), "/api/admin/connectors", nil))
+	require.Equal(t, http.StatusOK, controltest.AskAdmin(t, controltest.DialAdmin(t, path), "/api/admin/connectors", nil))
 	_, anonymous := e.Server.LocalConnections().Open()
 	require.LessOrEqual(t, anonymous, 32)
 }
@@ -216,7 +216,7 @@ func TestTheLocalSocketHasRoomForAnOwner(t *testing.T) {
 func TestAnEventStreamOfTheLocalSocketGoesOn(t *testing.T) {
 	t.Parallel()
 	e, path := startLocal(t)
-	conn := adminsockettest.Dial(t, path)
+	conn := controltest.DialAdmin(t, path)
 	_, err := io.WriteString(conn, "GET /api/admin/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	require.NoError(t, err)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 )
 
 // TestTheSocketComesBeforeALogin: root needs nothing on the controller's host, not even
@@ -18,7 +18,7 @@ import (
 func TestTheSocketComesBeforeALogin(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)
-	_, socket := adminsockettest.Listen(t)
+	_, socket := controltest.ListenAdmin(t)
 	at, err := admincmd.Unnamed("", fs.ErrNotExist)
 	require.ErrorContains(t, err, "no controller runs on this host", at)
 	at, err = admincmd.Unnamed(socket+"x", nil)
@@ -42,12 +42,12 @@ func TestTheSocketComesBeforeALogin(t *testing.T) {
 
 // TestAnotherUsersHomeHoldsNoLogin: su and sudo -u may leave $HOME as it was.
 func TestAnotherUsersHomeHoldsNoLogin(t *testing.T) {
-	adminsockettest.NeedRoot(t)
+	controltest.NeedRoot(t)
 	home := filepath.Join(t.TempDir(), "root")
 	require.NoError(t, os.MkdirAll(filepath.Join(home, "grpccontroller", "logins"), 0o700))
 	t.Setenv("XDG_CONFIG_HOME", home)
-	_, socket := adminsockettest.Listen(t)
-	adminsockettest.As(t, 65534, func() error {
+	_, socket := controltest.ListenAdmin(t)
+	controltest.AsUser(t, 65534, func() error {
 		at, err := admincmd.Unnamed(socket+"x", nil) // which lets this user in no more than root's does
 		if err == nil && at != socket+"x" {
 			return errors.New("goes to " + at)

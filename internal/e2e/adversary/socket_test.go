@@ -11,7 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -24,18 +24,18 @@ func TestAnotherUserOwnsNothingAtTheSocket(t *testing.T) {
 	t.Parallel()
 	local, path := apitest.Socket(t)
 	apitest.Start(t, local)
-	require.Equal(t, http.StatusOK, adminsockettest.Ask(t, adminsockettest.Dial(t, path), members, nil))
-	require.Equal(t, http.StatusForbidden, adminsockettest.Ask(t, adminsockettest.DialAs(t, path, 4242), members, nil))
+	require.Equal(t, http.StatusOK, controltest.AskAdmin(t, controltest.DialAdmin(t, path), members, nil))
+	require.Equal(t, http.StatusForbidden, controltest.AskAdmin(t, controltest.DialAdminAs(t, path, 4242), members, nil))
 }
 
 // In a user namespace every user that is not mapped into it has the uid 65534: a
 // controller that runs as that user, as many images do, would take all of them for itself.
 func TestTheOverflowUserOwnsNothingEvenAsOwnUser(t *testing.T) {
 	t.Parallel()
-	l, path := adminsockettest.Listen(t)
+	l, path := controltest.ListenAdmin(t)
 	l.Owners.Own = 65534
 	apitest.Start(t, func(c *api.Config) { c.Local = l })
-	require.Equal(t, http.StatusForbidden, adminsockettest.Ask(t, adminsockettest.DialAs(t, path, 65534), members, nil))
+	require.Equal(t, http.StatusForbidden, controltest.AskAdmin(t, controltest.DialAdminAs(t, path, 65534), members, nil))
 }
 
 // A reverse proxy in front of a trusted socket made its headers count (a forged
@@ -48,7 +48,7 @@ func TestNoHeaderSaysWhoCallsAtTheSocket(t *testing.T) {
 	for _, h := range []http.Header{
 		{"Authorization": {"Bearer " + auditor}}, {"Authorization": {"Bearer zta_wrong"}}, {"Cookie": {"zt_session=wrong"}}, {"X-Forwarded-For": {"192.0.2.1"}},
 	} {
-		require.Equal(t, http.StatusOK, adminsockettest.Ask(t, adminsockettest.Dial(t, path), members, h), "%v", h)
+		require.Equal(t, http.StatusOK, controltest.AskAdmin(t, controltest.DialAdmin(t, path), members, h), "%v", h)
 	}
 	require.Empty(t, e.Refused())
 }
@@ -62,18 +62,18 @@ func TestLoopbackIsNotTheSocket(t *testing.T) {
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(e.URL, "http://"))
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	require.Equal(t, http.StatusUnauthorized, adminsockettest.Ask(t, conn, members, nil))
+	require.Equal(t, http.StatusUnauthorized, controltest.AskAdmin(t, conn, members, nil))
 }
 
 // A second start that removes "the stale socket" of a program that runs takes its
 // callers away from it.
 func TestASecondControllerDoesNotTakeTheSocket(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(adminsockettest.Dir(t), "admin.sock")
+	path := filepath.Join(controltest.SocketDir(t), "admin.sock")
 	first, err := adminsocket.Listen(path)
 	require.NoError(t, err)
 	defer func() { _ = first.Close() }()
 	_, err = adminsocket.Listen(path)
 	require.ErrorContains(t, err, "another program listens")
-	adminsockettest.Dial(t, path)
+	controltest.DialAdmin(t, path)
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket/adminsockettest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
@@ -170,7 +170,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 // every user may connect. It returns its path.
 func Socket(t testing.TB) (option func(*api.Config), path string) {
 	t.Helper()
-	l, path := adminsockettest.Listen(t)
+	l, path := controltest.ListenAdmin(t)
 	return func(c *api.Config) { c.Local = l }, path
 }
 

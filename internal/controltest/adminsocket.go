@@ -1,4 +1,4 @@
-package adminsockettest
+package controltest
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 )
 
-// Dir is a directory that every user may enter, with a path short enough for sockets.
-func Dir(tb testing.TB) string {
+// SocketDir is a directory that every user may enter, with a path short enough for sockets.
+func SocketDir(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "zt") //nolint:usetesting // t.TempDir's path is too long for a socket
 	require.NoError(tb, err)
@@ -26,10 +26,10 @@ func Dir(tb testing.TB) string {
 	return dir
 }
 
-// Listen opens a socket to all users of the host.
-func Listen(tb testing.TB) (l *adminsocket.Listener, path string) {
+// ListenAdmin opens a socket to all users of the host.
+func ListenAdmin(tb testing.TB) (l *adminsocket.Listener, path string) {
 	tb.Helper()
-	path = filepath.Join(Dir(tb), "admin.sock")
+	path = filepath.Join(SocketDir(tb), "admin.sock")
 	l, err := adminsocket.Listen(path)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = l.Close() })
@@ -45,10 +45,10 @@ func NeedRoot(tb testing.TB) {
 	}
 }
 
-// DialAs connects to the socket at path as another user.
-func DialAs(tb testing.TB, path string, uid uint32) (conn net.Conn) {
+// DialAdminAs connects to the socket at path as another user.
+func DialAdminAs(tb testing.TB, path string, uid uint32) (conn net.Conn) {
 	tb.Helper()
-	As(tb, uid, func() (err error) {
+	AsUser(tb, uid, func() (err error) {
 		conn, err = (&net.Dialer{}).DialContext(tb.Context(), "unix", path)
 		return err
 	})
@@ -56,9 +56,9 @@ func DialAs(tb testing.TB, path string, uid uint32) (conn net.Conn) {
 	return conn
 }
 
-// As runs fn as another user, without capabilities. The kernel has the user of a
+// AsUser runs fn as another user, without capabilities. The kernel has the user of a
 // thread, so one thread is enough; it ends at once.
-func As(tb testing.TB, uid uint32, fn func() error) {
+func AsUser(tb testing.TB, uid uint32, fn func() error) {
 	tb.Helper()
 	NeedRoot(tb)
 	done := make(chan error)
@@ -73,8 +73,8 @@ func As(tb testing.TB, uid uint32, fn func() error) {
 	require.NoError(tb, <-done)
 }
 
-// Dial connects as this process.
-func Dial(tb testing.TB, path string) net.Conn {
+// DialAdmin connects as this process.
+func DialAdmin(tb testing.TB, path string) net.Conn {
 	tb.Helper()
 	conn, err := (&net.Dialer{}).DialContext(tb.Context(), "unix", path)
 	require.NoError(tb, err)
@@ -82,19 +82,19 @@ func Dial(tb testing.TB, path string) net.Conn {
 	return conn
 }
 
-// Ask sends a GET of a path over a connection and returns the status of the answer;
+// AskAdmin sends a GET of a path over a connection and returns the status of the answer;
 // headers go over those that a program sends.
-func Ask(tb testing.TB, conn net.Conn, path string, headers http.Header) int {
+func AskAdmin(tb testing.TB, conn net.Conn, path string, headers http.Header) int {
 	tb.Helper()
 	status, err := ask(tb.Context(), conn, path, headers)
 	require.NoError(tb, err)
 	return status
 }
 
-// AskAs is Ask by another user, to whom the connection was handed.
-func AskAs(tb testing.TB, conn net.Conn, uid uint32, path string) (status int) {
+// AskAdminAs is AskAdmin by another user, to whom the connection was handed.
+func AskAdminAs(tb testing.TB, conn net.Conn, uid uint32, path string) (status int) {
 	tb.Helper()
-	As(tb, uid, func() (err error) {
+	AsUser(tb, uid, func() (err error) {
 		status, err = ask(tb.Context(), conn, path, nil)
 		return err
 	})
