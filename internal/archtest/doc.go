@@ -1,6 +1,6 @@
 // Package archtest holds the rules of this project's architecture and checks
 // them on the parsed source: who imports whom, where each dependency lives, what
-// nobody may call, what each package documents, what lies at the top, which
+// nobody may call, what each package documents, how small one may be, what lies at the top, which
 // phrases must not be in texts for operators and users, what joins a goroutine, and that
 // the walks through the source which docs/walks.md lists are there.
 //

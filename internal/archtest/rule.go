@@ -37,6 +37,7 @@ func Rules() []Rule {
 		{"no-init", eachFile(noInit)},
 		{"package-comment", packageComment},
 		{"package-name", eachFile(packageName)},
+		{"rooms", rooms},
 		{"top-level", topLevel},
 		{"plain-english", plainEnglish},
 		{"plain-code", plainCode},

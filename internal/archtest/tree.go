@@ -28,6 +28,7 @@ type Tree struct {
 type File struct {
 	Path   string // from the top, with slashes
 	Syntax *ast.File
+	Lines  int // of code
 }
 
 // Load parses all Go files below the top of fsys, and reads the texts. It leaves out
@@ -65,7 +66,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 		if err != nil {
 			return fmt.Errorf("parse: %w", err)
 		}
-		t.Files = append(t.Files, &File{Path: p, Syntax: syntax})
+		t.Files = append(t.Files, &File{Path: p, Syntax: syntax, Lines: codeLines(string(src))})
 		return nil
 	})
 	return t, err
