@@ -17,6 +17,8 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
+const helloTimeout = 10 * time.Second
+
 // hello reads the first message and checks what it claims.
 func (s *ControlPlane) hello(c caller, in <-chan *zerotrustv1.ConnectRequest, woken *wakeups) (fleet.Hello, *zerotrustv1.Position, error) {
 	var first *zerotrustv1.ConnectRequest
