@@ -1,4 +1,7 @@
 // Command grpcconnector accepts tunnelers inside a private network.
+//
+// It decides nothing and holds no key: connector/app wires it, the controller says who may
+// connect, and SPIRE gives it its identity.
 package main
 
 import (

@@ -1,5 +1,8 @@
-// Command grpccontroller is the central program: SPIRE-style registrar, control
-// plane and admin API.
+// Command grpccontroller is the central program: registrar of SPIRE, control plane, admin
+// API and dashboard.
+//
+// It issues no workload identity (spire-server does) and carries no traffic of users
+// (connectors and tunnelers do). controller/app wires it.
 package main
 
 import (

@@ -1,4 +1,7 @@
 // Command grpctunneler connects a host to private networks.
+//
+// It decides nothing and holds no key: tunneler/app wires it, the controller says which
+// connectors it may use, and SPIRE gives it its identity.
 package main
 
 import (

@@ -2,13 +2,18 @@ package archtest
 
 import (
 	"path"
+	"regexp"
 	"slices"
 )
 
-// packageComment: each package says what it owns in doc.go; a program may say it
-// in main.go.
+// boundary is a word with which a comment says what is not a package's job. That the
+// sentence says it well is for a reader to judge.
+var boundary = regexp.MustCompile(`(?i)\b(not|no|nothing|nobody|never)\b`)
+
+// packageComment: each package says in doc.go what it owns and what is not its job; a
+// program may say it in main.go.
 func packageComment(t *Tree) []Violation {
-	documented := map[string]bool{}
+	documented, limited := map[string]bool{}, map[string]bool{}
 	var dirs []string
 	for _, f := range t.Files {
 		if f.IsTest() || f.IsGenerated() {
@@ -18,13 +23,17 @@ func packageComment(t *Tree) []Violation {
 		base := path.Base(f.Path)
 		if f.Syntax.Doc != nil && (base == "doc.go" || base == "main.go" && f.Syntax.Name.Name == "main") {
 			documented[f.Dir()] = true
+			limited[f.Dir()] = boundary.MatchString(f.Syntax.Doc.Text())
 		}
 	}
 	var out []Violation
 	slices.Sort(dirs)
 	for _, dir := range slices.Compact(dirs) {
-		if !documented[dir] {
+		switch {
+		case !documented[dir]:
 			out = append(out, Violation{Path: dir, Message: "has no package comment in doc.go"})
+		case !limited[dir]:
+			out = append(out, Violation{Path: dir, Message: "has a package comment that does not say what is not its job"})
 		}
 	}
 	return out

@@ -1,7 +1,8 @@
 // Command benchenroll measures how long a new connector takes from the start of
 // `grpcconnector enroll` until the admin API says ONLINE, and beside it, in the
 // same run and on the same spire-server, what bare SPIRE needs at least: create
-// an entry, wait for the server's cache, attest an agent, first SVID.
+// an entry, wait for the server's cache, attest an agent, first SVID. It judges nothing:
+// scripts/bench-against.sh compares two commits.
 package main
 
 import (

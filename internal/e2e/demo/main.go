@@ -1,7 +1,8 @@
 // Command demo starts the whole system on this machine: a controller with SPIRE
 // and two hosts, one with a connector and one with a tunneler, enrolled by the
 // real commands. It shows SVIDs change while streams stay open. With -check it
-// looks at the same things unattended and exits 0 or 1.
+// looks at the same things unattended and exits 0 or 1. It installs nothing: all files are
+// in a directory that ends with it.
 package main
 
 import (

@@ -1,6 +1,7 @@
 // Command host-agent runs spire-agent on an enrolled host. It is what
 // spire-agent.service starts: one agent serves all roles of a host, so it must
-// need neither grpcconnector nor grpctunneler, whose `agent run` is the same.
+// need neither grpcconnector nor grpctunneler, whose `agent run` is the same. It does not
+// enroll the host (their `enroll` does).
 package main
 
 import (
