@@ -20,7 +20,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -188,7 +188,7 @@ func (o operator) pastes(t *testing.T, shell, uid string, c adminapi.InstallComm
 	for name, text := range map[string]string{
 		"curl": fakeCurl, "sudo": fakeSudo, "id": fakeID, "note": fakeNote, "grpcconnector": "#!/bin/bash\nexec note \"$@\"\n", "grpctunneler": "#!/bin/bash\nexec note \"$@\"\n",
 	} {
-		filetest.WriteProgram(t, filepath.Join(bin, name), text)
+		hosttest.WriteProgram(t, filepath.Join(bin, name), text)
 	}
 	const typed = "typed at the prompt\n"
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -267,7 +267,7 @@ func TestACommandWhoseScriptDoesNotArriveFails(t *testing.T) {
 				t.Parallel()
 				box := t.TempDir()
 				for program, text := range map[string]string{"curl": "#!/bin/bash\n" + curl + "\n", "sudo": fakeSudo, "id": "#!/bin/bash\necho 1000\n", "note": fakeNote} {
-					filetest.WriteProgram(t, filepath.Join(box, program), text)
+					hosttest.WriteProgram(t, filepath.Join(box, program), text)
 				}
 				cmd := exec.CommandContext(t.Context(), "bash", "-c", c.Command)
 				cmd.Env = []string{"PATH=" + box + ":" + os.Getenv("PATH"), "BOX=" + box}
@@ -308,9 +308,9 @@ func TestALinkLeadsToTheSameCommandAsAPlainToken(t *testing.T) {
 
 func TestCheckConfigTellsOfTheTree(t *testing.T) {
 	t.Parallel()
-	broken := filetest.InstallTree(t)
+	broken := hosttest.InstallTree(t)
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(broken, "extra")))
-	tree, none := filetest.InstallTree(t), filepath.Join(t.TempDir(), "none")
+	tree, none := hosttest.InstallTree(t), filepath.Join(t.TempDir(), "none")
 	for dir, want := range map[string]string{
 		tree:   "install tree    " + tree + ", version 1.2.3 for linux-amd64, linux-arm64\n",
 		none:   "install tree    none at " + none + " (install_dir): hosts are installed by package\n",

@@ -78,7 +78,7 @@ func BenchmarkRenewals(b *testing.B) {
 					n := minute*aMinute + i
 					all = append(all, renewed(fmt.Sprintf("connector/c-%04d", n*7%members), n*7919, w.clock.Now()))
 				}
-				w.clock.Add(time.Minute)
+				w.clock.Advance(time.Minute)
 				added, err := w.store.AppendRenewals(context.Background(), all)
 				require.NoError(b, err)
 				require.Equal(b, aMinute, added)

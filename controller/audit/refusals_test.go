@@ -13,19 +13,20 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // refused is a log that is not attached to a database.
 type refused struct {
 	memory
 
-	clock     *clock
+	clock     *hosttest.Clock
 	trail     *audit.Log
 	collector *audit.Collector
 }
 
 func newRefused() *refused {
-	r := &refused{clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	r := &refused{clock: hosttest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	r.trail = audit.New(zap.NewNop(), r.clock.Now)
 	r.collector = audit.NewCollector(r, r.trail)
 	return r
@@ -75,7 +76,7 @@ func TestTheFirstRefusalIsRecordedAtOnceAndTheOthersAreCounted(t *testing.T) {
 		e := unknownToken(fmt.Sprintf("192.0.2.1:%d", 1024+i))
 		e.Target = fmt.Sprintf("connector/c-%d", i%3)
 		r.record(t, e)
-		r.clock.Add(time.Millisecond)
+		r.clock.Advance(time.Millisecond)
 	}
 	require.Len(t, r.events, 1, "a second of it is one row")
 	require.Equal(t, "192.0.2.1:1024", r.events[0].Source)
@@ -144,7 +145,7 @@ func TestManyAddressesMakeFewRows(t *testing.T) {
 			r.record(t, audit.Event{Action: action, Outcome: audit.Denied, Reason: "no", Source: fmt.Sprintf("10.1.%d.%d:9", i/250, i%250)})
 			total[string(action)]++
 		}
-		r.clock.Add(time.Millisecond)
+		r.clock.Advance(time.Millisecond)
 	}
 	require.LessOrEqual(t, len(r.events), 8*len(actions), "8 at once of each action, and none more within 10 s")
 	r.flush(t)

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func renewed(member string, n int, at time.Time) audit.Renewal {
@@ -23,7 +24,7 @@ func renewed(member string, n int, at time.Time) audit.Renewal {
 
 func TestEachSVIDIsRecordedOnce(t *testing.T) {
 	t.Parallel()
-	clk, s := &clock{now: time.Unix(1e9, 0)}, &memory{}
+	clk, s := hosttest.NewClock(time.Unix(1e9, 0)), &memory{}
 	c := audit.NewCollector(s, audit.New(zap.NewNop(), clk.Now))
 	for range 3 {
 		for _, serial := range []string{"1", "1", ""} {
@@ -119,7 +120,7 @@ func (w *world) renew(t testing.TB, n int) {
 	t.Helper()
 	c := audit.NewCollector(w.store, w.trail)
 	for range n {
-		w.clock.Add(time.Minute)
+		w.clock.Advance(time.Minute)
 		c.Renewed(renewed(fmt.Sprintf("connector/c-%d", w.clock.Now().Minute()), int(w.clock.Now().Unix()), w.clock.Now()))
 	}
 	c.Flush(context.Background())
@@ -165,7 +166,7 @@ func TestRenewalsAreAnchoredEachHourAndKeptFor30Days(t *testing.T) {
 	w.renew(t, 50)
 	k.keep(t)
 	require.Empty(t, w.anchors(t), "the hour has not passed")
-	w.clock.Add(11 * time.Minute)
+	w.clock.Advance(11 * time.Minute)
 	k.keep(t)
 	require.Len(t, w.anchors(t), 1)
 	require.Equal(t, int64(50), w.verify(t, nil).Renewals)
@@ -174,16 +175,16 @@ func TestRenewalsAreAnchoredEachHourAndKeptFor30Days(t *testing.T) {
 	require.Len(t, w.anchors(t), 2)
 	require.Equal(t, int64(120), w.verify(t, nil).Renewals)
 
-	w.clock.Add(audit.KeepRenewals)
+	w.clock.Advance(audit.KeepRenewals)
 	w.renew(t, 10)
 	k.keep(t)
 	require.Len(t, w.anchors(t), 3, "an hour after the last one what has become old is removed")
 	require.Len(t, w.renewals(t), 10, "those of 30 days ago are gone; the log says so")
 	require.Nil(t, w.verify(t, nil).Problem)
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	k.keep(t)
 	w.renew(t, 5)
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	k.keep(t)
 	require.Equal(t, int64(15), w.verify(t, nil).Renewals)
 }
@@ -208,7 +209,7 @@ func TestRenewalsAreAnchoredOnce(t *testing.T) {
 	w := newWorld(t)
 	k := w.keeper(t, audit.Retention{})
 	w.renew(t, 50)
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	store := &preceded{KeeperStore: w.store, by: func() { require.NoError(t, k.Step(t.Context())) }}
 	late := audit.NewKeeper(audit.KeeperConfig{Store: store, Sequencer: k.seq, Trail: w.trail, Log: zap.NewNop(), Now: w.clock.Now})
 	require.NoError(t, late.Step(t.Context()))
@@ -227,10 +228,10 @@ func TestAControllerThatDoesNotSequenceKeepsNothing(t *testing.T) {
 	first, second := w.keeper(t, audit.Retention{}), w.sequencer("c2")
 	other := audit.NewKeeper(audit.KeeperConfig{Store: w.store, Sequencer: second, Trail: w.trail, Log: zap.NewNop(), Now: w.clock.Now})
 	w.renew(t, 3)
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	require.NoError(t, other.Step(t.Context()))
 	require.Empty(t, w.anchors(t))
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	require.NoError(t, second.Step(t.Context()), "the lease of the first one has run out")
 	require.NoError(t, first.Step(t.Context()), "it is fenced, which is no fault")
 	require.NoError(t, second.Step(t.Context()))
@@ -246,7 +247,7 @@ func TestVerifyFindsWhatWasDoneToRenewals(t *testing.T) {
 	k := w.keeper(t, audit.Retention{})
 	for range 3 {
 		w.renew(t, 20)
-		w.clock.Add(time.Hour)
+		w.clock.Advance(time.Hour)
 		k.keep(t)
 	}
 	w.renew(t, 5) // without an anchor yet
@@ -295,7 +296,7 @@ func TestNobodyWithoutTheKeyCanSayThatRenewalsWerePruned(t *testing.T) {
 	w := newWorld(t)
 	k := w.keeper(t, audit.Retention{})
 	w.renew(t, 20)
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	k.keep(t)
 	w.sql(t, `DELETE FROM svid_renewals WHERE seq <= 20`)
 	w.sql(t, `INSERT INTO audit (time, actor, action, target, outcome, reason, request_id, source, after)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -21,7 +22,7 @@ import (
 func (w *world) another(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
-	next := &world{dir: dir, signer: w.signer, clock: &clock{now: w.clock.Now()}}
+	next := &world{dir: dir, signer: w.signer, clock: hosttest.NewClock(w.clock.Now())}
 	next.trail = audit.New(zap.NewNop(), next.clock.Now)
 	w.sql(t, `VACUUM INTO ?`, filepath.Join(dir, "x.db"))
 	require.NoError(t, os.Chmod(next.file(), 0o600))
@@ -38,7 +39,7 @@ func (w *world) many(t testing.TB, n int) {
 	s := w.sequencer("c1")
 	for ; n > 0; n -= 500 {
 		fill(t, w, min(n, 500))
-		w.clock.Add(time.Minute)
+		w.clock.Advance(time.Minute)
 		require.NoError(t, s.Step(context.Background()))
 	}
 }
@@ -50,17 +51,17 @@ func longLog(t *testing.T) (w *world, held []witness.Kept, first int64) {
 	t.Helper()
 	w = newWorld(t)
 	for range 2 {
-		w.clock.Add(time.Hour)
+		w.clock.Advance(time.Hour)
 		w.many(t, 500)
 	}
 	second := audit.Witness{Connector: "c-02", Size: 1000, At: w.clock.Now()}
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	w.many(t, 700)
 	require.NoError(t, w.store.PutWitnesses(t.Context(), []audit.Witness{second, {Connector: "c-01", Size: 1700, At: w.clock.Now()}}))
 	for _, size := range []int64{500, 1000, 1500, 1700} {
 		held = append(held, w.kept(t, size))
 	}
-	w.clock.Add(24 * time.Hour)
+	w.clock.Advance(24 * time.Hour)
 	w.many(t, 3*audit.SegmentSize-1700+30)
 	held = append(held, w.kept(t, 3*audit.SegmentSize+30))
 	k := w.keeper(t, audit.Retention{Bytes: audit.SegmentSize * 900})
@@ -158,12 +159,12 @@ func TestRetention(t *testing.T) {
 func retentionByAge(t *testing.T, w *world) {
 	t.Helper()
 	k := w.keeper(t, audit.Retention{Age: 400 * 24 * time.Hour})
-	w.clock.Add(365 * 24 * time.Hour)
+	w.clock.Advance(365 * 24 * time.Hour)
 	k.keep(t)
 	require.Zero(t, w.verify(t, nil).Archived)
 	first := w.rows(t)[0].Time
 	require.Equal(t, audit.KeeperState{Oldest: first}, k.State())
-	w.clock.Add(36 * 24 * time.Hour)
+	w.clock.Advance(36 * 24 * time.Hour)
 	k.keep(t)
 	require.EqualValues(t, audit.SegmentSize, k.State().Events)
 	require.Equal(t, w.rows(t)[0].Time, k.State().Oldest)
@@ -178,7 +179,7 @@ func retentionByAge(t *testing.T, w *world) {
 func statedBeforeRemoved(t *testing.T, w *world) {
 	t.Helper()
 	k := w.keeper(t, audit.Retention{Age: time.Hour})
-	w.clock.Add(48 * time.Hour)
+	w.clock.Advance(48 * time.Hour)
 	for range 2 {
 		require.NoError(t, k.Step(t.Context()))
 		rows, err := w.store.AuditRows(t.Context(), 0, 1)
@@ -221,7 +222,7 @@ func (o *overtaken) AuditRows(ctx context.Context, from int64, limit int) ([]aud
 func removesNoEvidence(t *testing.T, w *world) {
 	t.Helper()
 	k := w.keeper(t, audit.Retention{Age: time.Hour})
-	w.clock.Add(1000 * 24 * time.Hour)
+	w.clock.Advance(1000 * 24 * time.Hour)
 	w.sql(t, `UPDATE audit SET actor = 'x' WHERE idx = 77`)
 	require.ErrorContains(t, k.Step(t.Context()), "record 77")
 	require.NoError(t, k.seq.Step(t.Context()))

@@ -50,7 +50,7 @@ func TestOlderSegmentsAreReadAgainWithinADay(t *testing.T) {
 	w.many(t, 2*audit.SegmentSize)
 	k := w.keeper(t, audit.Retention{})
 	w.renew(t, 10)
-	w.clock.Add(time.Hour)
+	w.clock.Advance(time.Hour)
 	k.keep(t)
 	c := w.selfCheck()
 	c.Check(t.Context())

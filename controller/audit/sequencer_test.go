@@ -170,7 +170,7 @@ func TestSecondSequencerFencesTheFirst(t *testing.T) {
 		epoch, ok, err := w.store.AcquireSequencer(t.Context(), audit.Lease{Holder: "c1", Now: w.clock.Now(), Until: w.clock.Now().Add(time.Minute)})
 		require.NoError(t, err)
 		require.True(t, ok)
-		w.clock.Add(2 * time.Minute)
+		w.clock.Advance(2 * time.Minute)
 		require.NoError(t, b.Step(t.Context()))
 		require.Equal(t, int64(4), b.Head().Size, "it took over when the lease had run out")
 		called := false

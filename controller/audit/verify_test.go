@@ -89,7 +89,7 @@ func TestVerifyFindsARowRewrittenWithItsHashes(t *testing.T) {
 	// The forger sequences the changed rows with a key of his own and puts the
 	// true checkpoints back.
 	forged := newWorld(t)
-	forged.clock.Add(-1)
+	forged.clock.Advance(-1)
 	rows := w.rows(t)
 	for i, r := range rows {
 		if i == 4 {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,26 +16,10 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // world is a log in a real database.
 type world struct {
@@ -44,12 +27,12 @@ type world struct {
 	store  *store.Store
 	signer *audit.Signer
 	trail  *audit.Log
-	clock  *clock
+	clock  *hosttest.Clock
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{dir: t.TempDir(), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	w := &world{dir: t.TempDir(), clock: hosttest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	var err error
 	w.store, err = store.Open(context.Background(), storetest.File(t, w.file()))
 	require.NoError(t, err)
@@ -75,7 +58,7 @@ func (w *world) sequencerOn(s audit.SequencerStore, holder string) *audit.Sequen
 func (w *world) record(t testing.TB, n int) {
 	t.Helper()
 	for range n {
-		w.clock.Add(time.Second)
+		w.clock.Advance(time.Second)
 		require.NoError(t, w.trail.Record(context.Background(), w.store, audit.Event{
 			Actor: "key:bootstrap", Action: audit.TokenCreate, Target: "token/tok_" + w.clock.Now().Format("150405"),
 			Outcome: audit.Success, After: `{"n":1}`,

@@ -23,7 +23,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // dialWeb is a TLS connection to the enrollment listener that offers these protocols.
@@ -92,7 +92,7 @@ func TestWebSharesTheListener(t *testing.T) {
 			t.Parallel()
 			got := say(t, w.dialWeb(t, protocols...), get("/install/setup.sh"))
 			require.Equal(t, http.StatusOK, got.StatusCode)
-			require.Equal(t, filetest.InstallFiles()["setup.sh"], text(t, got.Body))
+			require.Equal(t, hosttest.InstallFiles()["setup.sh"], text(t, got.Body))
 			require.True(t, got.Close, "a connection is one request")
 		})
 	}

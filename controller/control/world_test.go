@@ -38,7 +38,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -111,8 +111,8 @@ const (
 // downloads is the service of a small release and bigFile.
 func (w *world) downloads(t *testing.T) *install.Service {
 	t.Helper()
-	dir := filetest.InstallTree(t)
-	filetest.WriteInstallFile(t, dir, bigFile, "")
+	dir := hosttest.InstallTree(t)
+	hosttest.WriteInstallFile(t, dir, bigFile, "")
 	require.NoError(t, os.Truncate(filepath.Join(dir, bigFile), bigSize)) // sparse
 	tree, err := install.OpenTree(dir)
 	require.NoError(t, err)

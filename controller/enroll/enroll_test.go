@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +26,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -38,31 +38,13 @@ var (
 	facts     = enroll.Facts{BinaryPath: "/usr/bin/grpcconnector", UID: 1000, Hostname: "box", Version: "v1"}
 )
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // world is a Service on the real store, with SPIRE in memory.
 type world struct {
 	*enroll.Service
 	store   *store.Store
 	spire   *enrolltest.SPIRE
 	changes *enrolltest.Changes
-	clock   *clock
+	clock   *hosttest.Clock
 	fleet   *fleet.Fleet
 	ca      *bootstrapca.CA
 }
@@ -71,7 +53,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		spire: enrolltest.NewSPIRE(td), changes: &enrolltest.Changes{},
-		clock: &clock{now: time.Now().Truncate(time.Microsecond)},
+		clock: hosttest.NewClock(time.Now().Truncate(time.Microsecond)),
 	}
 	var err error
 	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))

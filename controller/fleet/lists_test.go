@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -76,7 +77,7 @@ type listed struct {
 	*fleet.Fleet
 	store  *memory
 	roster *presence.Roster
-	clock  *clock
+	clock  *hosttest.Clock
 }
 
 func newListed() *listed {

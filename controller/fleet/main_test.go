@@ -3,7 +3,6 @@ package fleet_test
 import (
 	"flag"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -44,24 +44,8 @@ func tunneler(id string) identity.Workload {
 	return identity.Workload{Kind: identity.KindTunneler, ID: id}
 }
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Now().UTC().Truncate(time.Microsecond)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *hosttest.Clock {
+	return hosttest.NewClock(time.Now().UTC().Truncate(time.Microsecond))
 }
 
 // world is a fleet on the real store with SPIRE in memory.
@@ -72,7 +56,7 @@ type world struct {
 	spire   *enrolltest.SPIRE
 	changes *enrolltest.Changes
 	roster  *presence.Roster
-	clock   *clock
+	clock   *hosttest.Clock
 }
 
 func newWorld(t *testing.T) *world {

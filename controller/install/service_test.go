@@ -27,7 +27,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,7 +44,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{dir: filetest.InstallTree(t)}
+	w := &world{dir: hosttest.InstallTree(t)}
 	tree, err := install.OpenTree(w.dir)
 	require.NoError(t, err)
 	w.Service, err = install.New(install.Config{Tree: tree, Key: key(t), Result: w.result, Log: zap.NewNop()})
@@ -92,7 +92,7 @@ func (w *world) do(t testing.TB, method, target string, header ...string) *httpt
 func TestServesTheTree(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for path, content := range filetest.InstallFiles() {
+	for path, content := range hosttest.InstallFiles() {
 		got := w.do(t, http.MethodGet, "/install/"+path)
 		require.Equal(t, http.StatusOK, got.Code, path)
 		require.Equal(t, content, got.Body.String(), path)
@@ -113,7 +113,7 @@ func TestServesParts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const path = "linux-amd64/grpcconnector.tar.gz"
-	content := filetest.InstallFiles()[path]
+	content := hosttest.InstallFiles()[path]
 	tag := `"` + sum(content) + `"`
 
 	got := w.do(t, http.MethodGet, "/install/"+path, "Range", "bytes=4-10", "If-Range", tag)
@@ -142,8 +142,8 @@ func TestSumsAreSigned(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
 	require.NoError(t, err)
 	var want strings.Builder
-	for _, path := range slices.Sorted(maps.Keys(filetest.InstallFiles())) {
-		fmt.Fprintf(&want, "%s  %s\n", sum(filetest.InstallFiles()[path]), path)
+	for _, path := range slices.Sorted(maps.Keys(hosttest.InstallFiles())) {
+		fmt.Fprintf(&want, "%s  %s\n", sum(hosttest.InstallFiles()[path]), path)
 	}
 	require.Empty(t, cmp.Diff(want.String(), string(sums)))
 
@@ -175,7 +175,7 @@ func run(t *testing.T, dir, want, program string, args ...string) {
 func TestAnswersExactPathsOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	filetest.WriteInstallFile(t, filepath.Dir(w.dir), "secret", "secret")
+	hosttest.WriteInstallFile(t, filepath.Dir(w.dir), "secret", "secret")
 	for _, target := range []string{
 		"/install/", "/install", "/install/linux-amd64", "/install/linux-amd64/", "/", "", "*",
 		"/install/../secret", "/install/%2e%2e/secret", "/install/..%2fsecret", "/install/linux-amd64/../../secret", "/install/..\\secret",
@@ -221,7 +221,7 @@ func TestServesNoOtherBytes(t *testing.T) {
 		},
 		"that are as many, a moment later": func(t *testing.T, file string) {
 			t.Helper()
-			content := bytes.ToUpper([]byte(filetest.InstallFiles()[path]))
+			content := bytes.ToUpper([]byte(hosttest.InstallFiles()[path]))
 			require.NoError(t, os.WriteFile(file, content, 0o600))
 			require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Second)))
 		},
@@ -229,7 +229,7 @@ func TestServesNoOtherBytes(t *testing.T) {
 			t.Helper()
 			info, err := os.Stat(file)
 			require.NoError(t, err)
-			content := bytes.ToUpper([]byte(filetest.InstallFiles()[path]))
+			content := bytes.ToUpper([]byte(hosttest.InstallFiles()[path]))
 			require.NoError(t, os.WriteFile(file+".new", content, 0o600))
 			require.NoError(t, os.Chtimes(file+".new", time.Time{}, info.ModTime()))
 			require.NoError(t, os.Rename(file+".new", file))
@@ -282,7 +282,7 @@ func TestWithoutATreeSaysWhereOneIs(t *testing.T) {
 
 func TestServesTheBootstrapCAWithOrWithoutATree(t *testing.T) {
 	t.Parallel()
-	tree, err := install.OpenTree(filetest.InstallTree(t))
+	tree, err := install.OpenTree(hosttest.InstallTree(t))
 	require.NoError(t, err)
 	for _, tree := range []*install.Tree{nil, tree} {
 		w := &world{}
@@ -302,7 +302,7 @@ func TestServesTheBootstrapCAWithOrWithoutATree(t *testing.T) {
 func FuzzTarget(f *testing.F) {
 	w := newWorld(f)
 	known := map[string]string{}
-	for path, content := range filetest.InstallFiles() {
+	for path, content := range hosttest.InstallFiles() {
 		known["/install/"+path] = content
 	}
 	for _, name := range []string{"SHA256SUMS", "SHA256SUMS.sig", "release.pub"} {

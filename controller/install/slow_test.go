@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 const patience = 20 * time.Second
@@ -31,8 +31,8 @@ const (
 // server serves a tree with a big file over TCP.
 func server(t *testing.T, cfg install.Config) (*world, *httptest.Server) {
 	t.Helper()
-	w := &world{dir: filetest.InstallTree(t)}
-	filetest.WriteInstallFile(t, w.dir, bigFile, "")
+	w := &world{dir: hosttest.InstallTree(t)}
+	hosttest.WriteInstallFile(t, w.dir, bigFile, "")
 	require.NoError(t, os.Truncate(filepath.Join(w.dir, bigFile), bigSize)) // sparse
 	var err error
 	cfg.Tree, err = install.OpenTree(w.dir)

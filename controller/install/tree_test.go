@@ -13,20 +13,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func TestTreeIsReadOnce(t *testing.T) {
 	t.Parallel()
-	tree, err := install.OpenTree(filetest.InstallTree(t))
+	tree, err := install.OpenTree(hosttest.InstallTree(t))
 	require.NoError(t, err)
-	require.Equal(t, filetest.InstallVersion, tree.Version())
+	require.Equal(t, hosttest.InstallVersion, tree.Version())
 	require.Equal(t, []string{"linux-amd64", "linux-arm64"}, tree.Platforms())
-	require.Equal(t, len(filetest.InstallFiles()), tree.Files())
+	require.Equal(t, len(hosttest.InstallFiles()), tree.Files())
 	require.True(t, tree.Has("setup.sh"))
 	require.False(t, tree.Has("SHA256SUMS"))
 	var size int64
-	for _, content := range filetest.InstallFiles() {
+	for _, content := range hosttest.InstallFiles() {
 		size += int64(len(content))
 	}
 	require.Equal(t, size, tree.Size())
@@ -90,7 +90,7 @@ func TestOpenTreeRefuses(t *testing.T) {
 		"too many files": {func(t *testing.T, dir string) {
 			t.Helper()
 			for i := range 256 {
-				filetest.WriteInstallFile(t, dir, "f"+strconv.Itoa(i), "")
+				hosttest.WriteInstallFile(t, dir, "f"+strconv.Itoa(i), "")
 			}
 		}, "holds more than 256 files"},
 		"a file that is too large": {func(t *testing.T, dir string) {
@@ -100,7 +100,7 @@ func TestOpenTreeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := filetest.InstallTree(t)
+			dir := hosttest.InstallTree(t)
 			c.spoil(t, dir)
 			_, err := install.OpenTree(dir)
 			require.ErrorContains(t, err, c.want)
@@ -112,7 +112,7 @@ func TestOpenTreeRefuses(t *testing.T) {
 func write(path, content string) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
-		filetest.WriteInstallFile(t, dir, path, content)
+		hosttest.WriteInstallFile(t, dir, path, content)
 	}
 }
 

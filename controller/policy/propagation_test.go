@@ -9,13 +9,14 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // spread is a Propagation with a clock, and what it observed.
 type spread struct {
 	*policy.Propagation
-	clock *clock
+	clock *hosttest.Clock
 	took  []time.Duration
 	gone  []policy.Revocation
 }
@@ -29,7 +30,7 @@ func (s *spread) Published(revision uint64, revoked []time.Time) {
 }
 
 func newSpread() *spread {
-	s := &spread{clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	s := &spread{clock: hosttest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	s.Propagation = policy.NewPropagation(s.clock.Now, func(d time.Duration) { s.took = append(s.took, d) })
 	return s
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -23,7 +24,7 @@ import (
 func TestAnyHistoryEndsInTheNaiveWholeSnapshot(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{store: newMemory(1), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+		h := &history{store: newMemory(1), clock: hosttest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 		h.restart()
 		rt.Repeat(map[string]func(*rapid.T){
 			"enroll, revoke or move": h.change,
@@ -58,7 +59,7 @@ func TestAnyHistoryEndsInTheNaiveWholeSnapshot(t *testing.T) {
 
 type history struct {
 	store     *memory
-	clock     *clock
+	clock     *hosttest.Clock
 	publisher *policy.Publisher
 	behind    []*policy.Snapshot // what peers have that did not hear of what came after
 	crowded   bool               // many changes happened

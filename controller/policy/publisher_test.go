@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 )
@@ -151,24 +152,6 @@ func member(k identity.Kind, id string, enrolled time.Time) fleet.Member {
 	return fleet.Member{Workload: identity.Workload{Kind: k, ID: id}, HostID: mtlstest.HostOf(id), EnrolledAt: enrolled}
 }
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	enrolled := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
@@ -242,7 +225,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestRefreshPublishesOnlyNews(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: time.Now()}
+	c := hosttest.NewClock(time.Now())
 	s := newMemory(1)
 	p := policy.NewPublisher(td, s, zap.NewNop(), c.Now)
 	changed, unsubscribe := p.Subscribe()
@@ -392,7 +375,7 @@ func TestAPublisherIsAliveWhileItsStoreFailsAndNotWhileItHangs(t *testing.T) {
 // the snapshot says who it is about.
 func TestAChangeReadsOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: time.Now()}
+	c := hosttest.NewClock(time.Now())
 	s := newMemory(1)
 	for i := range 100 {
 		s.tunnelers = append(s.tunnelers, fleet.Tunneler{Member: member(identity.KindTunneler, fmt.Sprintf("t-%03d", i), c.Now())})

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -21,7 +22,7 @@ var someQuantiles = []float64{0.5, 0.9, 0.99, 1}
 
 // naiveRoster is all that was ever said, and counts it from the beginning each time.
 type naiveRoster struct {
-	clock    *clock
+	clock    *hosttest.Clock
 	began    time.Time
 	streams  map[string]uint64 // of connectors that have one
 	heard    map[string]time.Time

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
@@ -36,16 +37,16 @@ func TestTunnelerAtTwoConnectorsDoesNotFlap(t *testing.T) {
 
 func TestTunnelerStaysOnlineWhileASessionLives(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*presence.Roster, *clock){
-		"the session of the other connector ends": func(r *presence.Roster, _ *clock) {
+	for name, leave := range map[string]func(*presence.Roster, *hosttest.Clock){
+		"the session of the other connector ends": func(r *presence.Roster, _ *hosttest.Clock) {
 			r.TunnelerReport("c-01", presence.Report{TunnelerID: "t", Detached: true})
 		},
-		"the other connector falls silent": func(r *presence.Roster, c *clock) {
+		"the other connector falls silent": func(r *presence.Roster, c *hosttest.Clock) {
 			c.Advance(presence.OfflineAfter)
 			r.TunnelerReport("c-02", presence.Report{TunnelerID: "t", Since: c.Now(), Version: "v1"})
 			c.Advance(time.Second)
 		},
-		"the other connector is revoked": func(r *presence.Roster, _ *clock) { r.Forget(connector("c-01")) },
+		"the other connector is revoked": func(r *presence.Roster, _ *hosttest.Clock) { r.Forget(connector("c-01")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

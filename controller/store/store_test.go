@@ -24,7 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,12 +52,12 @@ func open(t *testing.T, file string) *store.Store {
 // TestAFullDiskIsSaidWithThePath: SQLite alone says "database or disk is full".
 func TestAFullDiskIsSaidWithThePath(t *testing.T) {
 	t.Parallel()
-	tiny := filepath.Join(filetest.SmallDisk(t, "128k"), "controller.db")
+	tiny := filepath.Join(hosttest.SmallDisk(t, "128k"), "controller.db")
 	_, err := store.Open(t.Context(), tiny)
 	require.ErrorIs(t, err, atomicfile.ErrDiskFull)
 	require.ErrorContains(t, err, tiny)
 
-	dir := filetest.SmallDisk(t, "4m")
+	dir := hosttest.SmallDisk(t, "4m")
 	file := filepath.Join(dir, "controller.db")
 	s := open(t, file)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -184,7 +184,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = os.RemoveAll(copied) }()
 	require.NoError(t, os.Chmod(copied, 0o755))
-	filetest.WriteProgram(t, filepath.Join(copied, "store.test"), program)
+	hosttest.WriteProgram(t, filepath.Join(copied, "store.test"), program)
 	child := exec.CommandContext(t.Context(), filepath.Join(copied, "store.test"), "-test.run=^TestOpenWithoutPermission$")
 	child.Dir, child.Env = copied, append(os.Environ(), "STORE_TEST_DIR="+dir)
 	if os.Geteuid() == 0 {

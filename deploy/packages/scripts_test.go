@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // box is a host on which the maintainer scripts of grpc-spire-agent run: its
@@ -42,7 +42,7 @@ func newBox(t *testing.T) *box {
 		"getent": fakeGetent, "id": fakeID, "systemd-sysusers": fakeSysusers, "systemd-tmpfiles": fakeTmpfiles, "usermod": fakeUsermod, "userdel": fakeUserdel,
 		"systemctl": "exit 0",
 	} {
-		filetest.WriteProgram(t, b.path("bin/"+name), "#!/bin/sh\n"+text+"\n")
+		hosttest.WriteProgram(t, b.path("bin/"+name), "#!/bin/sh\n"+text+"\n")
 	}
 	b.write("groups/nogroup", "65534")
 	b.write("users/root", "0")

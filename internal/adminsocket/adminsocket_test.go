@@ -18,7 +18,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // connectTo makes the test program connect to this socket and end.
@@ -210,7 +210,7 @@ func TestRootOfAnotherUserNamespaceIsNoOwner(t *testing.T) {
 	program, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
 	copied := filepath.Join(controltest.SocketDir(t), "program")
-	filetest.WriteProgram(t, copied, program)
+	hosttest.WriteProgram(t, copied, program)
 	const outside = 4242
 	cmd := exec.CommandContext(t.Context(), copied)
 	cmd.Dir, cmd.Env = "/", append(os.Environ(), connectTo+"="+path)

@@ -36,9 +36,9 @@ func forbiddenNames(f *File) []string {
 }
 
 // programWritten: a program that is written while another test forks cannot be
-// started (internal/filetest says why).
+// started (internal/hosttest says why).
 func programWritten(f *File) []string {
-	if !f.IsTest() || within(f.Dir(), "internal/filetest") {
+	if !f.IsTest() || within(f.Dir(), "internal/hosttest") {
 		return nil
 	}
 	var out []string
@@ -53,7 +53,7 @@ func programWritten(f *File) []string {
 		}
 		if mode, ok := call.Args[2].(*ast.BasicLit); ok {
 			if bits, err := strconv.ParseUint(mode.Value, 0, 32); err == nil && bits&0o111 != 0 {
-				out = append(out, "writes a program without internal/filetest")
+				out = append(out, "writes a program without internal/hosttest")
 			}
 		}
 		return true

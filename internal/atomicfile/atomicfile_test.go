@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func TestWrite(t *testing.T) {
@@ -64,7 +64,7 @@ func TestCreateChangesNothingThatIsThere(t *testing.T) {
 
 func TestAFullDiskIsSaidWithThePath(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(filetest.SmallDisk(t, "64k"), "f")
+	path := filepath.Join(hosttest.SmallDisk(t, "64k"), "f")
 	for name, write := range map[string]func(string, []byte, fs.FileMode) error{"write": atomicfile.Write, "create": atomicfile.Create} {
 		err := write(path, make([]byte, 1<<20), 0o600)
 		require.ErrorIs(t, err, atomicfile.ErrDiskFull, name)

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // fails runs a program that has to end by itself with the code, and returns its
@@ -128,7 +128,7 @@ func TestAStartThatCannotSucceedSaysWhatToCheck(t *testing.T) {
 	require.Contains(t, s.fails(1, "grpccontroller", nil, s.serve("--data-dir", filepath.Join(s.dir, strings.Repeat("long", 30)))...), "bytes")
 
 	old := filepath.Join(s.dir, "old-spire")
-	filetest.WriteProgram(t, old, "#!/bin/sh\necho 1.14.5\n")
+	hosttest.WriteProgram(t, old, "#!/bin/sh\necho 1.14.5\n")
 	for variable, oldest := range map[string]string{"SPIRE_SERVER_BIN": "1.15.3", "SPIRE_AGENT_BIN": "1.15.2"} {
 		text := s.fails(1, "grpccontroller", []string{variable + "=" + old}, s.serve()...)
 		require.Contains(t, text, "1.14.5")

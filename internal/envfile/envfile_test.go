@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 func values(settings []envfile.Setting) map[string]string {
@@ -21,7 +21,7 @@ func values(settings []envfile.Setting) map[string]string {
 
 func TestParseReadsWhatSystemdReadsOrRefuses(t *testing.T) {
 	t.Parallel()
-	for _, c := range filetest.EnvFiles() {
+	for _, c := range hosttest.EnvFiles() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			got, faults := envfile.Parse(c.Text)
@@ -86,7 +86,7 @@ func TestMerge(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, c := range filetest.EnvFiles() {
+	for _, c := range hosttest.EnvFiles() {
 		f.Add(c.Text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -109,7 +109,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add("A=1\n# c\n", "127.0.0.1:8444,[::1]:8444")
 	f.Add("ID=x \\\nB=2\nID='\n'", "a\nB=c")
 	f.Add("A=\"\n\"\n B=2", "$A \" \\")
-	for _, c := range filetest.EnvFiles() {
+	for _, c := range hosttest.EnvFiles() {
 		f.Add(c.Text, c.Text)
 	}
 	f.Fuzz(func(t *testing.T, before, value string) {

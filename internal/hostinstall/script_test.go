@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // says is a program that is fetched: it notes with what it was started, and what of the
@@ -43,7 +43,7 @@ func newScripted(t *testing.T) *scripted {
 		require.NoError(t, os.MkdirAll(filepath.Join(s.dir, dir), 0o755))
 	}
 	for _, tool := range []string{"systemctl", "systemd-sysusers", "systemd-tmpfiles", "userdel"} {
-		filetest.WriteProgram(t, filepath.Join(s.dir, "bin", tool), "#!/bin/sh\nexit 1\n")
+		hosttest.WriteProgram(t, filepath.Join(s.dir, "bin", tool), "#!/bin/sh\nexit 1\n")
 	}
 	ca := filepath.Join(s.dir, "ca.crt")
 	require.NoError(t, os.WriteFile(ca, s.shop.CA.PEM(), 0o600))

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
@@ -156,7 +156,7 @@ func fakeAgent(t *testing.T) string {
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "spire-agent")
 	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", fakeVariable, self)
-	filetest.WriteProgram(t, path, script)
+	hosttest.WriteProgram(t, path, script)
 	return path
 }
 

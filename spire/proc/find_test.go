@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
@@ -15,7 +15,7 @@ import (
 func script(t *testing.T, name, body string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	filetest.WriteProgram(t, path, "#!/bin/sh\n"+body+"\n")
+	hosttest.WriteProgram(t, path, "#!/bin/sh\n"+body+"\n")
 	return path
 }
 

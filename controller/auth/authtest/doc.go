@@ -3,7 +3,7 @@
 //
 // It does not test anything itself and is never part of a program.
 //
-// Main types, in reading order: Env, Clock, KeyStore (API keys in memory).
+// Main types, in reading order: Env, KeyStore (API keys in memory).
 //
 // Everything is safe for concurrent use and ends with the test.
 package authtest

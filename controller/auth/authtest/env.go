@@ -17,33 +17,16 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
 // Password is one that the rules allow.
 const Password = "correct horse battery"
 
-// Clock stands still until Advance moves it.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// NewClock returns a Clock.
-func NewClock() *Clock { return &Clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)} }
-
-// Now is the time of the clock.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+// NewClock returns a clock at the time at which these tests begin.
+func NewClock() *hosttest.Clock {
+	return hosttest.NewClock(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))
 }
 
 // Store is a database that is opened when it is first used: most tests of the API
@@ -80,7 +63,7 @@ type Env struct {
 	*auth.Auth
 	Config auth.Config
 	Store  *Store
-	Clock  *Clock
+	Clock  *hosttest.Clock
 }
 
 // New returns an Env with nobody in it. A Clock of nil starts one.

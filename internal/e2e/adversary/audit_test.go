@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 )
 
@@ -25,14 +26,14 @@ type evidence struct {
 	file   string
 	store  *store.Store
 	signer *audit.Signer
-	clock  *clock
+	clock  *hosttest.Clock
 	trail  *audit.Log
 	seq    *audit.Sequencer
 }
 
 func newEvidence(t *testing.T) *evidence {
 	t.Helper()
-	e := &evidence{file: filepath.Join(t.TempDir(), "controller.db"), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	e := &evidence{file: filepath.Join(t.TempDir(), "controller.db"), clock: hosttest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	var err error
 	e.store, err = store.Open(t.Context(), storetest.File(t, e.file))
 	require.NoError(t, err)
@@ -110,7 +111,7 @@ func TestRetentionIsNoWayToRemoveEvidence(t *testing.T) {
 	e := newEvidence(t)
 	e.grow(t, audit.SegmentSize+1)
 	e.sql(t, `UPDATE audit SET actor = 'person:q' WHERE idx = 70`)
-	e.clock.advance(1000 * 24 * time.Hour)
+	e.clock.Advance(1000 * 24 * time.Hour)
 	k := e.keeper(audit.Retention{Age: 400 * 24 * time.Hour})
 	for range 3 {
 		_ = k.Step(t.Context())
@@ -132,7 +133,7 @@ func TestAConnectorThatWasAwayIsNotLockedOut(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, e.store.PutWitnesses(t.Context(), []audit.Witness{{Connector: "c-01", Size: 70, At: e.clock.Now()}}))
 	e.grow(t, audit.SegmentSize)
-	e.clock.advance(401 * 24 * time.Hour)
+	e.clock.Advance(401 * 24 * time.Hour)
 	k := e.keeper(audit.Retention{Age: 400 * 24 * time.Hour})
 	for range 2 {
 		require.NoError(t, k.Step(t.Context()))
@@ -162,7 +163,7 @@ func TestAnSVIDIsNotRewritten(t *testing.T) {
 	page, err := e.store.FindRenewals(t.Context(), audit.RenewalQuery{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, page.Renewals, 3)
-	e.clock.advance(time.Hour)
+	e.clock.Advance(time.Hour)
 	require.NoError(t, e.keeper(audit.Retention{}).Step(t.Context()))
 	require.NoError(t, e.seq.Step(t.Context()))
 	verify := func() *audit.Problem {

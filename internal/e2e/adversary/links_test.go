@@ -166,7 +166,7 @@ func TestALateEndOfAnOldSessionLeavesTheNewOne(t *testing.T) {
 	newer := g.attach(t)
 	_, err := older.Recv()
 	require.Equal(t, codes.Aborted, status.Code(err), "%v", err)
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	require.NoError(t, newer.beat())
 	eventually(t, "the newer session is reported on", func() bool {
 		p, by, _ := w.roster.Tunneler(tunneler.ID, time.Time{})
@@ -195,7 +195,7 @@ func TestOnlineIsWhoWasHeardOfNow(t *testing.T) {
 	require.Equal(t, presence.Offline, w.status(), "enrolled is not online")
 	s := w.open(t)
 	require.Equal(t, presence.Online, w.status())
-	w.clock.advance(presence.OfflineAfter + time.Second)
+	w.clock.Advance(presence.OfflineAfter + time.Second)
 	require.Equal(t, presence.Offline, w.status(), "its stream is open, and nobody speaks on it")
 	s.beat(t)
 	eventually(t, "ONLINE by a heartbeat", func() bool { return w.status() == presence.Online })

@@ -30,6 +30,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -61,24 +62,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	require.Eventually(t, ok, soon, 2*time.Millisecond, what)
 }
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // between are the places where a test stands between two parts of the controller.
 type between struct {
 	roster   func(control.Attendance) control.Attendance
@@ -95,7 +78,7 @@ type world struct {
 	spireCA *mtlstest.CA
 	ca      *bootstrapca.CA
 	store   *store.Store
-	clock   *clock
+	clock   *hosttest.Clock
 	roster  *presence.Roster
 	fleet   *fleet.Fleet
 	policy  *policy.Publisher
@@ -109,7 +92,7 @@ type world struct {
 
 func newWorld(t *testing.T, b between) *world {
 	t.Helper()
-	w := &world{spireCA: mtlstest.NewCA(t, td), clock: &clock{now: time.Now().Truncate(time.Microsecond)}}
+	w := &world{spireCA: mtlstest.NewCA(t, td), clock: hosttest.NewClock(time.Now().Truncate(time.Microsecond))}
 	var err error
 	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth/oidctest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 var (
@@ -45,7 +45,7 @@ func TestDashboard(t *testing.T) {
 		"--trust-domain", "mycorp.internal", "--spire-attestation-limit=false", "--listen-admin", admin, "--admin-public-url", "http://"+admin,
 		"--admin-oidc-issuer", provider.Issuer, "--admin-oidc-name", "Corp SSO", "--admin-oidc-client-id", oidctest.ClientID,
 		"--admin-oidc-client-secret-path", secret, "--admin-oidc-roles-operator", "operators",
-		"--install-dir", filetest.InstallTree(t))
+		"--install-dir", hosttest.InstallTree(t))
 	w.Secrets.Add("the secret at the provider", oidctest.ClientSecret)
 	w.Boot()
 	s := newStage(t, w)

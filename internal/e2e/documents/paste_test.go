@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // paste is a block that runs.
@@ -89,7 +89,7 @@ func textOf(t *testing.T, p paste) string {
 func shell(t *testing.T, home, script string) string {
 	t.Helper()
 	tools := t.TempDir()
-	filetest.WriteProgram(t, filepath.Join(tools, "sudo"), sudo)
+	hosttest.WriteProgram(t, filepath.Join(tools, "sudo"), sudo)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c",

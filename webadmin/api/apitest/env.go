@@ -27,6 +27,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
@@ -42,7 +43,7 @@ type Env struct {
 	Keys     *authtest.KeyStore
 	Auth     *Auth
 	Trail    *Trail
-	Clock    *authtest.Clock
+	Clock    *hosttest.Clock
 	Events   *events.Hub
 	Series   *fleet.Series
 	// Replays keeps what Idempotency-Keys stand for.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // TestLintianAndRpmlintFindNoError: the few errors that are none have their reasons in
@@ -47,6 +47,6 @@ func besideTheRoot(t *testing.T) string {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	script := "#!/bin/sh\nexec " + cpio + " --no-absolute-filenames \"$@\"\n"
-	filetest.WriteProgram(t, filepath.Join(dir, "cpio"), script)
+	hosttest.WriteProgram(t, filepath.Join(dir, "cpio"), script)
 	return dir
 }

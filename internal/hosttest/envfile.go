@@ -1,4 +1,4 @@
-package filetest
+package hosttest
 
 // EnvFile is a text.
 type EnvFile struct {

@@ -1,4 +1,4 @@
-package filetest
+package hosttest
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package filetest_test
+package hosttest_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/filetest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // With a plain os.WriteFile some of these programs are "text file busy".
@@ -20,7 +20,7 @@ func TestProgramsStartWhileOthersAreWritten(t *testing.T) {
 		go func() {
 			for n := range programs {
 				path := filepath.Join(dir, fmt.Sprint(g, "-", n))
-				filetest.WriteProgram(t, path, "#!/bin/sh\nexit 0\n")
+				hosttest.WriteProgram(t, path, "#!/bin/sh\nexit 0\n")
 				if err := exec.CommandContext(t.Context(), path).Run(); err != nil {
 					errs <- err
 					return
