@@ -3,5 +3,5 @@
 // connector with its files, and tunnelers that open sessions there.
 //
 // Only the rows of the store are in memory, because the store has tests of its own. It
-// has tests only. What each fault ends in is listed in docs/fleet.md.
+// has tests only, and no code for others. What each fault ends in is listed in docs/fleet.md.
 package chain

@@ -4,5 +4,5 @@
 //
 // It also counts the lines that a controller writes while all is well.
 //
-// It has tests only.
+// It has tests only, and no code for others.
 package herd

@@ -2,5 +2,5 @@
 // the call of the admin API to the end of its socket. Controller, SPIRE and
 // connector are the real programs; the tunnelers are many, in one process.
 //
-// It has tests only; `make bench-revoke` runs them at full size.
+// It has tests only, and no code for others; `make bench-revoke` runs them at full size.
 package revocation
