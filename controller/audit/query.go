@@ -51,7 +51,7 @@ func (e Event) has(text string) bool {
 		return true
 	}
 	text = strings.ToLower(text)
-	for _, s := range []string{e.Actor, string(e.Action), e.Target, e.Reason, e.RequestID, e.Source, e.Before, e.After} {
+	for _, s := range []string{e.Actor, string(e.Action), e.Title(), e.Target, e.Reason, e.RequestID, e.Source, e.Before, e.After} {
 		if strings.Contains(strings.ToLower(s), text) {
 			return true
 		}

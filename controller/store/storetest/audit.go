@@ -53,6 +53,7 @@ func findAudit(t *testing.T, open func(string) Store) {
 		"by level":                        {audit.Query{Limit: 2, Level: audit.Warning}, []int64{10, 8}},
 		"by two fields":                   {audit.Query{Limit: 9, Actor: "person:p1", Target: "token/tok_e"}, []int64{5}},
 		"by text in any case":             {audit.Query{Limit: 1, Text: "100% OF_IT \\"}, []int64{10}},
+		"by the words of an action":       {audit.Query{Limit: 1, Text: "token CREATED"}, []int64{10}},
 		"by text in a state":              {audit.Query{Limit: 1, Text: `"n":1`}, []int64{10}},
 		"a text that is not there":        {audit.Query{Limit: 9, Text: "100_"}, nil},
 	} {
