@@ -105,7 +105,7 @@ export class Onlooker {
     await this.page.goto(this.url + this.scene.path)
     await this.page.locator('h1').first().waitFor()
     await this.settled()
-    await this.scene.act?.(this.page)
+    await this.scene.act?.(this.page, this.w)
     if (this.scene.dialog) await this.page.getByRole('dialog', { name: this.scene.dialog }).waitFor()
     await this.page.evaluate(() => document.fonts.ready)
   }
@@ -128,6 +128,12 @@ export class Onlooker {
     if (over) found.push(`it is ${over} px wider than the window`)
     const all = [...found, ...this.faults]
     if (all.length) throw new Error(all.join('\n'))
+  }
+
+  /** Turns the page light or dark. */
+  async paint(colorScheme: 'light' | 'dark') {
+    await this.page.emulateMedia({ colorScheme })
+    await this.page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor()
   }
 
   /** By how many px something has to be scrolled sideways. */

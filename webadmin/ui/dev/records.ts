@@ -41,27 +41,28 @@ export function makeRequest(i: number, state: S['Request']['status']): S['Reques
   }
 }
 
-const actions = [
-  'enroll.redeem',
-  'session.sign-in',
-  'token.create',
-  'member.revoke',
-  'enroll.refuse',
-  'ca.rotation.start',
-  'host.contested',
+const actions: [action: string, title: string, level: S['AuditEvent']['level']][] = [
+  ['enroll', 'Enrolled', 'notice'],
+  ['session.sign-in', 'Signed in', 'info'],
+  ['token.create', 'Enrollment token created', 'info'],
+  ['member.revoke', 'Revoked', 'notice'],
+  ['enroll', 'Enrolled: refused', 'warning'],
+  ['ca.rotation.start', 'CA rotation started', 'notice'],
+  ['host.contested', 'Host contested: a second machine tried its token', 'alert'],
 ]
 
 export function makeEvent(i: number, of: number, connector: string): S['AuditEvent'] {
   const denied = i % 7 === 4
+  const [action, title, level] = actions[i % actions.length] as (typeof actions)[number]
   return {
     index: of - i,
     time: ago(i * 47 + 4),
     actor: i % 3 ? 'person:p1' : 'system',
-    action: actions[i % actions.length] ?? '',
+    action,
     target: i % 4 ? `connector/${connector}` : `token/tok_${String(i).padStart(4, '0')}k3n9f2`,
     outcome: denied ? 'denied' : 'success',
-    title: actions[i % actions.length] ?? '',
-    level: denied ? 'warning' : i % 7 === 6 ? 'alert' : 'info',
+    title,
+    level,
     target_kind: i % 4 ? 'connector' : 'token',
     target_id: i % 4 ? connector : `tok_${String(i).padStart(4, '0')}k3n9f2`,
     count: 1,

@@ -1,15 +1,17 @@
 // Every page and dialog of the dashboard, as a picture can be taken of it.
 import type { Page } from 'playwright-core'
-import type { Options, World } from './world'
+import { ago, type Options, type World } from './world'
 
 export type Scene = {
   name: string
   path: string
   size?: Options
   world?: (w: World) => void
-  act?: (p: Page) => Promise<unknown>
+  act?: (p: Page, w: World) => Promise<unknown>
   /** The name of the dialog that is open then. */
   dialog?: string
+  /** Escape does not close it: what it shows cannot be shown again. */
+  insists?: boolean
   /** The button that opened the dialog, which has the focus again after it. */
   opener?: string
 }
@@ -81,7 +83,7 @@ export const dialogs: Scene[] = [
   asked('ca-preview', '/ca', 'Rotate…', 'Rotate: what will happen', { act: each(press('Rotate…'), click('Preview')) }),
   asked('ca-abort', '/ca', 'Abort…', 'Abort the rotation', { world: (w) => void w.rotate() }),
   asked('ca-replace', '/ca', 'Replace…', 'Replace the bootstrap CA'),
-  asked('audit-entry', '/audit', 'Details of session.sign-in connector/connector-ams-0001', 'session.sign-in'),
+  asked('audit-entry', '/audit', 'Details of Signed in, connector/connector-ams-0001', 'Signed in'),
   asked('audit-witnesses', '/audit', 'Checkpoint and witnesses', 'Checkpoint and witnesses'),
   asked('person-add', '/people', 'Add person', 'Add person'),
   asked('person-remove', '/people', 'Actions for Grace Hopper', 'Remove Grace Hopper', { act: menu('Remove…') }),
@@ -98,9 +100,77 @@ export const dialogs: Scene[] = [
     dialog: 'Confirm that it is you',
   },
   { name: 'shortcuts', path: '/networks', act: (p) => p.keyboard.press('?'), dialog: 'Keyboard shortcuts' },
+  {
+    name: 'search',
+    path: '/networks',
+    act: each(
+      (p) => p.keyboard.press('/'),
+      (p) => p.keyboard.type('fra'),
+      (p) =>
+        p
+          .getByRole('option', { name: /^Connector/ })
+          .first()
+          .waitFor(),
+    ),
+    dialog: 'Search everything',
+  },
+  {
+    name: 'leave',
+    path: '/connectors/new',
+    act: each(create('connector-fra-9996'), (p) => p.getByRole('link', { name: 'Hosts' }).click()),
+    dialog: 'Leave this page?',
+  },
+  {
+    name: 'key-created',
+    path: '/keys',
+    act: each(click('Create key'), (p) => p.getByRole('textbox', { name: 'Name' }).fill('backup'), click('Create')),
+    dialog: 'The new API key',
+    insists: true,
+  },
 ]
 
+/** What an operator has to look into, none of it urgent. */
+export const warnings = (w: World) => {
+  w.warnings = [
+    {
+      id: 'offline-1',
+      kind: 'offline',
+      severity: 'warning',
+      subject: '',
+      page: '/connectors?status=OFFLINE',
+      since: ago(7300),
+      found: '3 connectors are OFFLINE: connector-fra-0004, connector-ams-0002, connector-nyc-0001.',
+      do: 'Run `grpcconnector doctor` on the host. Revoke a connector that will not come back.',
+    },
+  ]
+}
+
+const auditor = { size: { role: 'auditor' } } as const
+const empty = { size: { empty: true } } as const
+
 export const pages: Scene[] = [
+  { name: 'overview', path: '/' },
+  { name: 'overview-empty', path: '/', ...empty },
+  {
+    name: 'overview-few',
+    path: '/',
+    size: { members: 7 },
+    world: (w) => {
+      for (const c of w.connectors) c.refusal = undefined
+      warnings(w)
+    },
+  },
+  {
+    name: 'overview-stale',
+    path: '/',
+    act: async (p, w) => {
+      await p.getByRole('status', { name: 'Updates: Live' }).waitFor()
+      await p.route('**/api/**', (r) => r.abort())
+      w.cut()
+      await p.getByText('Nothing can be changed until it is back').waitFor()
+    },
+  },
+  { name: 'overview-auditor', path: '/', ...auditor },
   {
     name: 'setup',
     path: '/setup#abcd',
@@ -124,15 +194,22 @@ export const pages: Scene[] = [
   { name: 'claim', path: '/claim#abcd', world: signedOut },
   { name: 'claim-shown', path: '/claim#abcd', world: signedOut, act: click('Show the token') },
   { name: 'connectors', path: '/connectors' },
-  { name: 'connectors-empty', path: '/connectors', size: { empty: true } },
+  { name: 'connectors-empty', path: '/connectors', ...empty },
+  { name: 'connectors-auditor', path: '/connectors', ...auditor },
   { name: 'connectors-none', path: '/connectors?q=nothing-like-it' },
   { name: 'connectors-lost', path: '/connectors?page=3&after=older' },
   { name: 'connector', path: '/connectors/connector-fra-0001' },
   { name: 'connector-contested', path: '/connectors/connector-nyc-0001' },
   { name: 'connector-cloned', path: '/connectors/connector-sfo-0001' },
+  { name: 'connector-auditor', path: '/connectors/connector-fra-0001', ...auditor },
+  {
+    name: 'connector-revoked',
+    path: '/connectors/connector-fra-0001',
+    world: (w) => void Object.assign(w.connectors[0] ?? {}, { revoked_at: ago(400), status: 'OFFLINE' }),
+  },
   { name: 'connector-unknown', path: '/connectors/nobody' },
   { name: 'connector-new', path: '/connectors/new' },
-  { name: 'connector-new-auditor', path: '/connectors/new', size: { role: 'auditor' } },
+  { name: 'connector-new-auditor', path: '/connectors/new', ...auditor },
   {
     name: 'connector-new-wrong',
     path: '/connectors/new',
@@ -147,23 +224,33 @@ export const pages: Scene[] = [
     act: each(create('connector-fra-9998'), (p) => p.getByText('The connector is online').waitFor({ timeout: 20_000 })),
   },
   { name: 'tunnelers', path: '/tunnelers' },
+  { name: 'tunnelers-empty', path: '/tunnelers', ...empty },
   { name: 'tunneler', path: '/tunnelers/tunneler-00001' },
   { name: 'hosts', path: '/hosts' },
+  { name: 'hosts-empty', path: '/hosts', ...empty },
   { name: 'host', path: '/hosts/host-000002' },
+  { name: 'host-unknown', path: '/hosts/nobody' },
   { name: 'networks', path: '/networks' },
+  { name: 'networks-empty', path: '/networks', ...empty },
   { name: 'tokens', path: '/tokens' },
+  { name: 'tokens-empty', path: '/tokens', ...empty },
+  { name: 'token-unknown', path: '/tokens/nothing' },
   { name: 'token', path: '/tokens/tok_0000k3n9f2' },
   { name: 'requests', path: '/requests' },
-  { name: 'requests-empty', path: '/requests', size: { empty: true } },
+  { name: 'requests-empty', path: '/requests', ...empty },
+  { name: 'requests-auditor', path: '/requests', ...auditor },
   { name: 'ca', path: '/ca' },
   { name: 'ca-rotating', path: '/ca', world: (w) => void w.rotate() },
   { name: 'ca-replacing', path: '/ca', world: (w) => void w.replace() },
   { name: 'audit', path: '/audit' },
+  { name: 'audit-empty', path: '/audit', ...empty },
   { name: 'audit-renewals', path: '/audit/renewals' },
+  { name: 'audit-renewals-empty', path: '/audit/renewals', ...empty },
   { name: 'audit-renewals-none', path: '/audit/renewals?member=connector%2Fnobody' },
   { name: 'people', path: '/people' },
-  { name: 'people-auditor', path: '/people', size: { role: 'auditor' } },
+  { name: 'people-auditor', path: '/people', ...auditor },
   { name: 'keys', path: '/keys' },
+  { name: 'keys-empty', path: '/keys', ...empty },
   { name: 'device', path: '/device' },
   ...[
     ['device-decide', 'BCDF-GHJK', 'Only approve'],
@@ -184,6 +271,14 @@ export const pages: Scene[] = [
       for (const p of w.people) p.totp = false
     },
     act: each(click('Set up authenticator'), (p) => p.getByRole('img', { name: /QR code/ }).waitFor()),
+  },
+  { name: 'confirmed', path: '/confirmed' },
+  {
+    name: 'confirmed-nothing',
+    path: '/confirmed',
+    world: (w) => {
+      w.steppedUp = 0
+    },
   },
   { name: 'settings', path: '/settings' },
   {

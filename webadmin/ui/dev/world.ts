@@ -56,6 +56,8 @@ export class World {
   networks: S['Network'][] = []
   rotation?: S['Rotation']
   replacement?: S['BootstrapReplacement']
+  /** What needs attention, apart from connectors that refuse the policy. */
+  warnings: S['Attention'][] = []
   /** The ids of items of Attention. */
   dismissed = new Set<string>()
   /** Names, labels and notes of hosts, by id. */
@@ -64,9 +66,9 @@ export class World {
   asked: string[] = []
   /** Problems that the API answers with, by "METHOD /path". */
   faults = new Map<string, Partial<S['Problem']> & { status: number }>()
-  /** What happened, as it is told; a position is how much of it. */
-  readonly told: string[] = []
-  /** Who is told of it: serve.ts's streams. */
+  /** The events that happened, as a stream sends them; a position is a number of them. */
+  readonly sent: string[] = []
+  /** Where they are sent: the streams of serve.ts. */
   readonly streams = new Set<{ write: (text: string) => void; end: () => void }>()
 
   constructor({ empty = false, members = 10_000, role = 'owner' }: Options = {}) {
@@ -167,10 +169,10 @@ export class World {
     return this.replacement
   }
 
-  /** Tells all pages of an event. */
+  /** Sends an event to all pages. */
   emit(event: string, id: string) {
-    const text = `id: ${this.told.length + 1}\nevent: ${event}\ndata: ${JSON.stringify({ id, at: ago(0) })}\n\n`
-    this.told.push(text)
+    const text = `id: ${this.sent.length + 1}\nevent: ${event}\ndata: ${JSON.stringify({ id, at: ago(0) })}\n\n`
+    this.sent.push(text)
     for (const s of this.streams) s.write(text)
   }
 

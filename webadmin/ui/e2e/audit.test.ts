@@ -6,8 +6,8 @@ import { look, query } from './look'
 describe('the audit log', () => {
   look('has the record that is open in the address', { path: '/audit' }, async (v, expect) => {
     const { page, w } = v
-    await v.button('Details of session.sign-in connector/connector-ams-0001').click()
-    const dialog = page.getByRole('dialog', { name: 'session.sign-in' })
+    await v.button('Details of Signed in, connector/connector-ams-0001').click()
+    const dialog = page.getByRole('dialog', { name: 'Signed in' })
     await dialog.getByText('1199').waitFor()
     expect(query(page).get('record')).toBe('1199')
     // Meanwhile the list moves on, by more than a page.
@@ -31,13 +31,13 @@ describe('the audit log', () => {
         w.events.unshift({
           ...w.events[0],
           index: 9999,
-          action: 'late.that-day',
+          title: 'Late that day',
           time: '2026-06-10T20:00:00Z',
         } as never)
       },
     },
     async (v, expect) => {
-      await v.page.getByText('late.that-day').waitFor()
+      await v.page.getByText('Late that day').waitFor()
       const asked = v.w.asked.filter((a) => a.startsWith('GET /audit?')).at(-1)
       expect(decodeURIComponent(asked ?? '')).toContain('until=2026-06-10T22:00:00.000Z')
     },

@@ -27,8 +27,8 @@ const phone = { width: 390, height: 844 }
 const zoomed = { width: 640, height: 400 } // a window of 1280 by 800 at 200 %
 
 /**
- * Replies that the page expects, of which the browser tells: who is not signed in
- * asks who it is, proves it wrongly or for the first time, is asked to prove it again,
+ * Replies that the page expects, that the browser reports: a visitor who is not signed in
+ * asks for the session, proves it wrongly or for the first time, is asked to prove it again,
  * comes second with a claim link, opens a ninth page at once (a person has eight event streams).
  */
 const expected = (m) =>

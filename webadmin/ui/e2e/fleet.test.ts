@@ -123,7 +123,7 @@ describe('Attention', () => {
     await page.getByRole('button', { name: /^Dismiss: / }).click()
     await item.waitFor({ state: 'detached' })
     await page.getByLabel('1 needs attention').waitFor({ state: 'detached' })
-    if (!w.dismissed.size) throw new Error('the API was not told')
+    if (!w.dismissed.size) throw new Error('the API was not asked')
   })
 
   look('is read by an auditor, who cannot dismiss', { path: '/', size: { role: 'auditor' } }, async (v, expect) => {

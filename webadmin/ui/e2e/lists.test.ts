@@ -52,8 +52,23 @@ describe('a list in the address', () => {
     await box.fill('connector-ams')
     await v.button('Clear search').click()
     await page.clock.runFor(2000)
-    expect(await box.inputValue()).toBe('')
+    await expect.poll(() => box.inputValue()).toBe('')
     expect(query(page).has('q')).toBe(false)
+  })
+
+  look('a filter that is chosen right after a search keeps it', { path: '/connectors' }, async ({ page }, expect) => {
+    await page.getByRole('searchbox').fill('connector-ams')
+    await page.waitForURL(/q=connector-ams/)
+    await page.keyboard.press('Tab') // to the button that clears it
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    await page.waitForURL(/status=OFFLINE/)
+    expect(query(page).get('q')).toBe('connector-ams')
+    await page.keyboard.press('f')
+    await page.keyboard.press('Escape')
+    await page.waitForURL(/connectors\?status=OFFLINE$/)
   })
 
   look('a search for a network is in the address', { path: '/networks?q=fra' }, async (v, expect) => {

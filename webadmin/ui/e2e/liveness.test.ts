@@ -38,7 +38,7 @@ const isLive = (p: Page) => updates(p, 'Live').waitFor()
 const online = (p: Page) => p.locator('section[aria-label=Connectors] .numbers').first()
 const isOld = (p: Page) => p.locator('html[data-stale]').waitFor({ state: 'attached' })
 
-/** A connector goes, and no page is told. */
+/** A connector goes, and no page receives an event of it. */
 function goes(w: World) {
   const c = w.connectors.find((c) => c.status === 'ONLINE')
   if (!c) throw new Error('no connector')
@@ -108,7 +108,7 @@ describe('between the page and the controller', () => {
     w.cut()
     await updates(page, 'Live').waitFor({ state: 'detached' })
     await isOld(page)
-    await page.clock.fastForward(1_500) // the next attempt, which is heard
+    await page.clock.fastForward(1_500) // the next attempt, which succeeds
     await updates(page, 'Updating').waitFor()
     await isOld(page)
     answer()
@@ -129,7 +129,7 @@ describe('between the page and the controller', () => {
     const { page, w } = v
     w.emit('token', 'one')
     await page.route(/\/api\/admin\/events/, async (route) => {
-      w.told.length = 0
+      w.sent.length = 0
       await route.continue()
     })
     await page.reload()

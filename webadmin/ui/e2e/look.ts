@@ -28,6 +28,22 @@ export function look(name: string, scene: Look, act: (v: Onlooker, expect: Expec
 
 export const focused = (p: Page) =>
   p.evaluate(() => document.activeElement?.getAttribute('aria-label') || document.activeElement?.textContent || '')
+/** Why nobody can see what has the focus; empty if they can. */
+export const held = (p: Page) =>
+  p.evaluate(() => {
+    const e = document.activeElement
+    if (!e || e === document.body) return 'nothing has the focus'
+    const what = (e.getAttribute('aria-label') ?? e.textContent ?? e.tagName).slice(0, 60)
+    // A hidden input, as that of a radio button, has its outline on its label.
+    const shown = [e, e.nextElementSibling, e.parentElement].some((n) => {
+      const s = n && getComputedStyle(n)
+      return s && s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0
+    })
+    if (!shown) return `${what} shows no focus`
+    const { top, bottom, left, right } = e.getBoundingClientRect()
+    const inside = bottom > 0 && right > 0 && top < window.innerHeight && left < window.innerWidth
+    return inside ? '' : `${what} is out of sight`
+  })
 export const inDialog = (p: Page) => p.evaluate(() => !!document.activeElement?.closest('[role=dialog]'))
 export const query = (p: Page) => new URL(p.url()).searchParams
 export const text = (p: Page) => p.locator('main').innerText()

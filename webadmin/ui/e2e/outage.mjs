@@ -18,7 +18,7 @@ async function first(v, list, id) {
   return (await reply.json())[list][0][id]
 }
 
-/** Every page of who is signed in, read from the table of routes: a new one is tested unasked. */
+/** Every page of a person who is signed in, read from the table of routes: a new one is tested unasked. */
 async function allPages(v) {
   const table = readFileSync(new URL('../src/app/router.tsx', import.meta.url), 'utf8')
   const inner = table.slice(table.indexOf('element: <Guard />'))

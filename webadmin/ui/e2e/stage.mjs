@@ -34,7 +34,7 @@ export const online = (id) => cue('/online', { id })
 /** Ends the programs of a host. */
 export const stop = (id) => cue('/stop', { id })
 
-/** The controller hangs until thaw: it keeps its connections and says nothing. */
+/** The controller hangs until thaw: it keeps its connections and sends nothing. */
 export const freeze = () => cue('/freeze')
 export const thaw = () => cue('/thaw')
 

@@ -6,9 +6,11 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { watchForPerson } from './api/attended'
 import { App } from './app/App'
+import { keepFocus } from './app/focus'
 import { nonce } from './app/nonce'
 
 watchForPerson()
+keepFocus()
 setNonce(nonce()) // of the scroll lock below dialogs
 
 const root = document.getElementById('root')

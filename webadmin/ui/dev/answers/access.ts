@@ -12,13 +12,15 @@ function current(w: World): S['CurrentSession'] {
     expires_at: ahead(41_000),
     idle_expires_at: ahead(1700),
     step_up_until: new Date(w.steppedUp).toISOString(),
-    events_after: String(w.told.length),
+    events_after: String(w.sent.length),
   }
 }
 
 on('get', '/api/admin/setup', ({ w }) => ({ needed: w.setup, oidc: { enabled: true, name: 'Corp SSO' } }))
 on('post', '/api/admin/session', ({ w, body }) => {
   if (body.password !== 'correct horse') throw new Fault(401, 'unauthenticated', 'sign-in was refused')
+  if (w.people[0]?.totp && !body.totp) throw new Fault(401, 'totp-required', 'the account has a second factor')
+  if (w.people[0]?.totp && body.totp !== '123456') throw new Fault(401, 'unauthenticated', 'sign-in was refused')
   w.signedIn = true
   return current(w)
 })

@@ -29,19 +29,19 @@ const hosts = (w: World): S['Host'][] => {
   })
 }
 
+const refusing = (c: S['Connector']): S['Attention'] => ({
+  id: `refusing-${c.id}`,
+  kind: 'refusing',
+  severity: 'critical',
+  subject: `connector/${c.id}`,
+  page: `/connectors/${c.id}`,
+  since: ago(400),
+  found: `It refuses the policy of this controller: ${c.refusal}.`,
+  do: 'If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root.',
+})
+
 const attention = (w: World): S['Attention'][] =>
-  w.connectors
-    .filter((c) => c.refusal && !w.dismissed.has(`refusing-${c.id}`))
-    .map((c) => ({
-      id: `refusing-${c.id}`,
-      kind: 'refusing',
-      severity: 'critical',
-      subject: `connector/${c.id}`,
-      page: `/connectors/${c.id}`,
-      since: ago(400),
-      found: `It refuses the policy of this controller: ${c.refusal}`,
-      do: 'If this controller was restored from a backup or installed anew, run `grpcconnector witness reset --yes` on its host as root.',
-    }))
+  [...w.connectors.filter((c) => c.refusal).map(refusing), ...w.warnings].filter((i) => !w.dismissed.has(i.id))
 on('post', '/api/admin/attention/{id}/dismiss', ({ w, id }) => {
   const item = attention(w).find((i) => i.id === id)
   if (!item) throw new Fault(404, 'not-found', 'there is no such item of Attention')

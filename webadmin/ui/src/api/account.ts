@@ -3,7 +3,7 @@ import { useChange } from './changes'
 import { client, data, isProblem, setCSRFToken } from './client'
 import { hush } from './events'
 
-// Changes of who is signed in, and of what they sign in with.
+// Changes of the person who is signed in, and of what they sign in with.
 
 /** Signing in or out changes who asks: nothing that was read before may stay. */
 function useIdentityChange<V>(change: (v: V) => Promise<unknown>) {

@@ -75,7 +75,7 @@ const noAnswer = 'The controller did not answer. Is it running, and is this host
 export const isPassing = (err: unknown) =>
   err instanceof APIError && (err.problem.status === 0 || err.problem.status === 429 || err.problem.status >= 500)
 
-// The controller ends every request within 30 s; a network that lost it says nothing.
+// The controller ends every request within 30 s; a network that lost it does not report that.
 const patience = { read: 20_000, write: 40_000 } // ms
 
 async function send(request: Request): Promise<Response> {

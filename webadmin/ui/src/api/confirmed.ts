@@ -1,9 +1,9 @@
-// A person of an identity provider confirms in another tab, which tells the others.
+// A person of an identity provider confirms in another tab, which notifies the others.
 
 const channel = () => new BroadcastChannel('confirmed')
 
-/** Tells the other tabs of this browser that the person has confirmed. */
-export function tellConfirmed() {
+/** Notifies the other tabs of this browser that the person has confirmed. */
+export function notifyConfirmed() {
   const c = channel()
   c.postMessage(true)
   c.close()

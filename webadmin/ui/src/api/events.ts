@@ -40,7 +40,7 @@ class Stream {
 
   /**
    * All that is shown was read after the position after, or missed says that something
-   * may have happened that was not heard.
+   * may have happened that was not received.
    */
   constructor(
     private rereader: Rereader,
@@ -116,7 +116,7 @@ class Stream {
     this.source = undefined
     this.missed = true
     this.losses++
-    // An attempt that fails says nothing new while the controller answers requests.
+    // A failed attempt is no news while the controller answers requests.
     if (this.gotByte || !ask) pulse.lost(elapsed.now())
     else pulse.refused()
     look()
@@ -168,7 +168,7 @@ class Stream {
 
 let current: Stream | null = null
 
-/** Stops listening, for good: whoever signs out must not be told of it and ask again. */
+/** Stops listening, for good: after a sign-out its event would make the page ask again. */
 export function hush() {
   current?.close()
 }

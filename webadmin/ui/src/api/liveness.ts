@@ -2,11 +2,11 @@ import { useSyncExternalStore } from 'react'
 import { Elapsed } from './clock'
 import { Pulse, type State } from './pulse'
 
-// The one pulse of the page, and who is told when its state changes.
+// The one pulse of the page, and its subscribers, which are called when its state changes.
 
 export interface Liveness {
   state: State
-  /** When the controller was heard of last, in ms of the wall clock; 0 if never. */
+  /** When something arrived from the controller last, in ms of the wall clock; 0 if never. */
   asOf: number
 }
 

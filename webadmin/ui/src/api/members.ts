@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { client, data } from './client'
-import { heardEvery, type ListQuery, type Query } from './queries'
+import { readEvery, type ListQuery, type Query } from './queries'
 import type { Kind, Member } from './types'
 
 // Connectors and tunnelers have one set of pages; what differs in the API is here.
@@ -11,7 +11,7 @@ export type MemberPage = { members: Member[]; next_page_token: string; total?: n
 export const members = (kind: Kind, query: ListQuery) =>
   queryOptions({
     queryKey: [`${kind}s`, 'page', query],
-    refetchInterval: heardEvery,
+    refetchInterval: readEvery,
     placeholderData: keepPreviousData,
     queryFn: async (): Promise<MemberPage> => {
       if (kind === 'connector') {
@@ -31,7 +31,7 @@ export const members = (kind: Kind, query: ListQuery) =>
 export const member = (kind: Kind, id: string) =>
   queryOptions<Member>({
     queryKey: [`${kind}s`, id],
-    refetchInterval: heardEvery,
+    refetchInterval: readEvery,
     queryFn: () =>
       kind === 'connector'
         ? data(client.GET('/api/admin/connectors/{id}', { params: { path: { id } } }))

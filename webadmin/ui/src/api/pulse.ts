@@ -1,8 +1,8 @@
 // What the page knows of its connection to the controller, without timers or a
-// browser: every method is told the time.
+// browser: every method gets the time.
 
 /**
- * connecting: nothing was heard yet; live: changes arrive by themselves; polling: the
+ * connecting: nothing has arrived yet; live: changes arrive by themselves; polling: the
  * event stream is gone, but the controller answers; away: it does neither; catching: it is
  * back, but what is shown was read before it went.
  */
@@ -18,7 +18,7 @@ export class Pulse {
   private lostAt = 0
   private refusedOnce = false // listening was tried in vain
   private behind = false // what is shown was read before the last loss
-  private begunAt = 0 // 0: nothing is expected to arrive by itself, so silence says nothing
+  private begunAt = 0 // 0: nothing is expected to arrive by itself, so silence is no sign
 
   /** An event stream is wanted from now on. */
   begin(now: number) {
@@ -54,13 +54,13 @@ export class Pulse {
     this.behind = true
   }
 
-  /** An attempt to listen failed, which says nothing of the controller. */
+  /** An attempt to listen failed, which is no sign of the controller. */
   refused() {
     this.stream = false
     this.refusedOnce = true
   }
 
-  /** What is shown was read before something that was not heard. */
+  /** What is shown was read before an event that was not received. */
   fellBehind() {
     this.behind = true
   }
@@ -102,7 +102,7 @@ export class Pulse {
     return 'away'
   }
 
-  /** When the controller was heard of last; 0 if never. */
+  /** When something arrived from the controller last; 0 if never. */
   get asOf() {
     return Math.max(this.streamAt, this.answeredAt)
   }

@@ -90,13 +90,13 @@ export const series = (window: '1h' | '24h') =>
     queryFn: () => data(client.GET('/api/admin/series', { params: { query: { window } } })),
   })
 
-/** A heartbeat is no event; when a member was last heard of is asked for as often as it is heard of. */
-export const heardEvery = 10_000
+/** A heartbeat is no event; the time of a member's last one is read as often as it sends one. */
+export const readEvery = 10_000
 
 export const connectors = (query: ListQuery) =>
   queryOptions({
     queryKey: ['connectors', query],
-    refetchInterval: heardEvery,
+    refetchInterval: readEvery,
     placeholderData: keepPreviousData,
     queryFn: () =>
       data(client.GET('/api/admin/connectors', { params: { query: query as Query<'/api/admin/connectors'> } })),

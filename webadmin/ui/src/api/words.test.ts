@@ -24,6 +24,11 @@ describe('the words of an error', () => {
     expect(wordsOf(problem('too-many-failures', 'too many failed attempts'), says).title).toBe('Too many attempts')
   })
 
+  it('do not call it a refusal that a thing is not there', () => {
+    const says = { 'not-found': 'No connector has this id.' }
+    expect(wordsOf(problem('not-found', 'x'), says)).toEqual({ title: 'Not found', detail: says['not-found'] })
+  })
+
   it('say that nobody answered', () => {
     const away = new APIError({ type: 'about:blank', title: 'x', status: 0, detail: 'Is it running?', request_id: '' })
     expect(wordsOf(away)).toEqual({ title: 'No answer from the controller', detail: 'Is it running?' })

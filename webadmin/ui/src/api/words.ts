@@ -12,7 +12,7 @@ const titles: Record<string, string> = {
   'invalid-request': 'A value is not right',
   unauthenticated: 'You are signed out',
   forbidden: 'You may not do this',
-  'not-found': 'This does not exist',
+  'not-found': 'Not found',
   'live-member': 'This id is in use',
   'too-many-failures': 'Too many attempts',
   timeout: 'The controller took too long',
@@ -34,7 +34,7 @@ export function wordsOf(err: unknown, says: Sayings = {}): { title: string; deta
 
 function titleOf(err: unknown, kind: string, said: boolean): string {
   if (err instanceof APIError && err.problem.status === 0) return 'No answer from the controller'
-  if (said) return 'Not accepted'
+  if (said && kind !== 'not-found') return 'Not accepted'
   return titles[kind] ?? 'This is not possible now'
 }
 

@@ -8,7 +8,7 @@ import { Scheme } from './Scheme'
 export function Entrance({ title, about, children }: { title: string; about?: ReactNode; children: ReactNode }) {
   useDocumentTitle(`${title} · grpccontroller`)
   return (
-    <main className="enter">
+    <main className="enter" id="main" tabIndex={-1}>
       <Stack gap="lg">
         <Group gap="sm" justify="space-between">
           <Group gap="sm">

@@ -1,9 +1,10 @@
-import { Loader, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Loader, Stack, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, useId, useState, useSyncExternalStore } from 'react'
 import { useNavigate } from 'react-router'
+import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import { findAll, findPages, type Hit } from './find'
 import { useSession } from './session'
@@ -27,17 +28,11 @@ export function FindDialog() {
     },
     () => shown,
   )
+  if (!opened) return null
   return (
-    <Modal
-      opened={opened}
-      onClose={() => show(false)}
-      title="Search everything"
-      size="lg"
-      centered={false}
-      yOffset="12vh"
-    >
+    <Dialog title="Search everything" close={() => show(false)} size="lg" centered={false} yOffset="12vh">
       <Find close={() => show(false)} />
-    </Modal>
+    </Dialog>
   )
 }
 

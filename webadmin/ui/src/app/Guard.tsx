@@ -7,7 +7,7 @@ import { Failure } from '@/ui/Failure'
 import { Boot } from './Boot'
 import { Shell } from './Shell'
 
-/** Lets in who is signed in; sends others to where they can become so. */
+/** Shows the dashboard to a person who is signed in; others are sent to the page where they can sign in. */
 export function Guard() {
   const who = useQuery(session)
   const first = useQuery({ ...setup, enabled: who.data === null })

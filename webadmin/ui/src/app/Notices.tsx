@@ -27,7 +27,7 @@ function Notice({ tone, icon, children }: { tone: 'warn' | 'bad'; icon: ReactNod
   )
 }
 
-/** Numbers of a page that hears nothing are old: it says so, and they turn grey. */
+/** Numbers of a page that receives nothing are old: it says so, and they turn grey. */
 function Stale() {
   const { state, asOf } = useLiveness()
   const old = state === 'away' || state === 'catching'

@@ -18,7 +18,7 @@ import {
   IconUsers,
 } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useEffect } from 'react'
+import { useEffect, useRef } from 'react'
 import { Link, Outlet, useLocation } from 'react-router'
 import { requests, status } from '@/api/queries'
 import { Account } from './Account'
@@ -129,12 +129,18 @@ function TrustDomain() {
 /** The frame of every page of somebody who is signed in. */
 export function Shell() {
   const [open, nav] = useDisclosure()
-  const { pathname } = useLocation()
+  const { pathname, key } = useLocation()
+  const loaded = useRef(key === 'default') // by the browser, which has focused nothing
   useShortcuts()
-  // A new page is read from its heading on, also by a screen reader.
+  // A new page is read from its heading on, also by a screen reader, unless it has focused a field of its own.
   useEffect(() => {
+    if (loaded.current) {
+      loaded.current = false
+      return
+    }
     window.scrollTo(0, 0)
-    document.getElementById('main')?.focus({ preventScroll: true })
+    const main = document.getElementById('main')
+    if (!main?.contains(document.activeElement)) main?.focus({ preventScroll: true })
   }, [pathname])
   return (
     <>
@@ -174,12 +180,17 @@ export function Shell() {
             </Group>
           </Group>
         </AppShell.Header>
-        <AppShell.Navbar bg="var(--raised)" style={{ borderColor: 'var(--line)' }} aria-label="Main">
+        <AppShell.Navbar
+          bg="var(--raised)"
+          style={{ borderColor: 'var(--line)' }}
+          aria-label="Main"
+          data-closed={!open || undefined}
+        >
           <ScrollArea p="sm" pt="md" flex={1} type="never">
             <Nav close={nav.close} />
           </ScrollArea>
         </AppShell.Navbar>
-        <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }}>
+        <AppShell.Main id="main" tabIndex={-1}>
           <Box maw={1320} mx="auto">
             <Notices />
             <Outlet />

@@ -8,7 +8,7 @@ export interface Hit {
   key: string
   kind: string
   name: string
-  /** What else tells it from others. */
+  /** What else distinguishes it from others. */
   about?: string
   to: string
 }

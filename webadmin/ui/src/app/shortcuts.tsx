@@ -29,13 +29,25 @@ export const openShortcuts = () => show(true)
 /** Shortcuts of the whole dashboard: "/" to search everything, "f" for the list's own search, "g" and a letter to go somewhere, "?" for the list. */
 export function useShortcuts() {
   const navigate = useNavigate()
-  useHotkeys([
+  const keys: [key: string, act: () => void][] = [
     ['/', openFind],
     ['f', () => document.querySelector<HTMLInputElement>('[data-search]')?.focus()],
     ['?', openShortcuts],
     ['shift+?', openShortcuts],
     ['g', () => awaitPlace((to) => navigate(to))],
-  ])
+  ]
+  useHotkeys(
+    keys.map(([key, act]) => [key, unlessTyped(act), { preventDefault: false }]),
+    [],
+  )
+}
+
+/** Does it unless the key is typed into a field; a radio button or checkbox is none. */
+const unlessTyped = (act: () => void) => (e: KeyboardEvent) => {
+  const field = 'input:not([type=radio], [type=checkbox]), textarea, select'
+  if (e.target instanceof Element && e.target.matches(field)) return
+  e.preventDefault()
+  act()
 }
 
 function awaitPlace(go: (to: string) => void) {

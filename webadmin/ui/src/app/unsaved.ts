@@ -1,4 +1,4 @@
-// What a person has typed on a page and a reload would take away. Searching and
+// What a person has typed on a page and a reload would lose. Searching and
 // filtering is in the address and comes back.
 
 let typedOn = ''

@@ -1,8 +1,9 @@
 import { Modal, type ModalProps } from '@mantine/core'
 import { useWindowEvent } from '@mantine/hooks'
 import { type ReactNode, useEffect, useState } from 'react'
+import { giveFocus, lastFocused, uppermost } from '@/app/focus'
 
-type DialogProps = Pick<ModalProps, 'size' | 'zIndex'> & {
+type DialogProps = Pick<ModalProps, 'size' | 'zIndex' | 'centered' | 'yOffset'> & {
   title: string
   close: () => void
   children: ReactNode
@@ -59,8 +60,6 @@ function useEscape(self: object, close?: () => void) {
   )
 }
 
-const uppermost = () => [...document.querySelectorAll<HTMLElement>('[role=dialog]')].at(-1)
-
 /** A pressed button is disabled while it waits and loses the focus; the dialog takes it. */
 function useFocusKept(self: object) {
   useEffect(() => {
@@ -70,29 +69,14 @@ function useFocusKept(self: object) {
 
 /** The element that opened the dialog. If it was a menu item, which is removed, the menu's button. */
 function opener(): Element | null {
-  const from = document.activeElement === document.body ? last : document.activeElement
+  // A button that asks the API before its dialog opens is disabled meanwhile, and loses the focus.
+  const from = document.activeElement === document.body ? lastFocused() : document.activeElement
   const menu = from?.closest('[role=menu]')
   return menu ? document.getElementById(menu.getAttribute('aria-labelledby') ?? '') : from
 }
-
-// A button that asks the API before its dialog opens is disabled meanwhile, and loses the focus.
-let last: Element | null = null
-document.addEventListener('focusin', (e) => {
-  last = e.target instanceof Element ? e.target : null
-})
 
 // Mantine returns the focus when a dialog closes, but not when it is unmounted.
 function useFocusBack() {
   const [from] = useState(opener)
   useEffect(() => () => giveFocus(from), [from])
-}
-
-function giveFocus(to: Element | null) {
-  if (to instanceof HTMLElement && to !== document.body) {
-    to.focus({ preventScroll: true })
-    if (document.activeElement === to) return
-  }
-  // The opener was removed or is disabled: focus the dialog below, or the page.
-  const place = uppermost() ?? document.getElementById('main')
-  place?.focus({ preventScroll: true })
 }

@@ -53,7 +53,7 @@ export function Events({ events }: { events: AuditEvent[] }) {
             <Group justify="space-between" gap={8} wrap="nowrap" align="baseline">
               <Text size="sm" className="wrap">
                 <Text span fw={560} size="sm">
-                  {e.action}
+                  {e.title}
                 </Text>{' '}
                 <Target of={e} />
               </Text>

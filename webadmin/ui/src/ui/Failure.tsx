@@ -1,8 +1,9 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
-import { APIError } from '@/api/client'
+import { APIError, isProblem } from '@/api/client'
 import { faultsOf, type Sayings, wordsOf } from '@/api/words'
 import { Copy } from './Copy'
+import { Prose } from './prose'
 
 type FailureProps = {
   error: unknown
@@ -22,12 +23,12 @@ export function Failure({ error, retry, says }: FailureProps) {
         {faults.size > 0 ? (
           [...faults].map(([field, fault]) => (
             <Text key={field} size="sm" c="var(--mantine-color-text)" className="wrap">
-              <code>{field}</code>: {fault}
+              <code>{field}</code>: <Prose of={fault} />
             </Text>
           ))
         ) : (
           <Text size="sm" c="var(--mantine-color-text)" className="wrap">
-            {detail}
+            <Prose of={detail} />
           </Text>
         )}
         {p?.request_id && (
@@ -38,7 +39,7 @@ export function Failure({ error, retry, says }: FailureProps) {
             <Copy value={p.request_id} label="Copy request id" />
           </Group>
         )}
-        {retry && (
+        {retry && !isProblem(error, 'not-found') && (
           <Button size="xs" variant="default" onClick={retry}>
             Try again
           </Button>

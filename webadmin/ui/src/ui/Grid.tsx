@@ -8,6 +8,8 @@ const features = tableFeatures({})
 export type Column<T extends RowData> = ColumnDef<typeof features, T> & {
   id: string
   header: string
+  /** It is the heading of a card on a narrow screen; otherwise the first column is. */
+  head?: boolean
   /** The server's sort key; absent if the server cannot sort by this column. */
   sort?: string
 }
@@ -38,6 +40,7 @@ export function Grid<T extends RowData>({
   skeletons = 8,
 }: GridProps<T>) {
   const table = useTable({ features, columns, data: rows ?? none, getRowId: rowKey })
+  const head = (columns.find((c) => c.head) ?? columns[0])?.id
   if (rows?.length === 0) return empty
   return (
     <div className="grid-scroll">
@@ -64,11 +67,11 @@ export function Grid<T extends RowData>({
             ))}
           {table.getRowModel().rows.map((row) => (
             <tr key={row.id} data-faded={faded?.(row.original) || undefined}>
-              {row.getAllCells().map((cell, i) => (
+              {row.getAllCells().map((cell) => (
                 <td
                   key={cell.id}
                   data-label={(cell.column.columnDef as Column<T>).header}
-                  data-head={i === 0 || undefined}
+                  data-head={cell.column.id === head || undefined}
                 >
                   {contentOf(cell)}
                 </td>

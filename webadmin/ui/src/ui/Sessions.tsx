@@ -1,14 +1,22 @@
 import { Badge, Button } from '@mantine/core'
 import { IconDeviceDesktop } from '@tabler/icons-react'
+import type { ReactNode } from 'react'
 import type { SessionRecord } from '@/api/types'
 import { type Column, Grid } from './Grid'
 import { Empty } from './Page'
 import { Ago, Countdown } from './time'
 
-type SessionsProps = { label: string; sessions?: SessionRecord[]; end: (s: SessionRecord) => void; whose?: boolean }
+type SessionsProps = {
+  label: string
+  sessions?: SessionRecord[]
+  end: (s: SessionRecord) => void
+  whose?: boolean
+  /** What stands there if there are none, and how to get one. */
+  empty?: ReactNode
+}
 
 /** Where somebody is signed in, and the way to end it. */
-export function Sessions({ label, sessions, end, whose }: SessionsProps) {
+export function Sessions({ label, sessions, end, whose, empty = nobody }: SessionsProps) {
   const columns: Column<SessionRecord>[] = [
     ...(whose
       ? [
@@ -50,21 +58,14 @@ export function Sessions({ label, sessions, end, whose }: SessionsProps) {
         ),
     },
   ]
-  return (
-    <Grid
-      label={label}
-      columns={columns}
-      rows={sessions}
-      rowKey={(s) => s.id}
-      skeletons={3}
-      empty={
-        <Empty icon={IconDeviceDesktop} title="No session">
-          No session is open.
-        </Empty>
-      }
-    />
-  )
+  return <Grid label={label} columns={columns} rows={sessions} rowKey={(s) => s.id} skeletons={3} empty={empty} />
 }
+
+const nobody = (
+  <Empty icon={IconDeviceDesktop} title="No session">
+    A session appears here when somebody signs in.
+  </Empty>
+)
 
 const known = [
   [/Edg\//, 'Edge'],

@@ -4,11 +4,16 @@ import { IconChevronLeft, IconChevronRight, IconChevronsLeft, IconMapOff, IconSe
 import { type ReactNode, useState } from 'react'
 import { useLocation, useSearchParams } from 'react-router'
 import { faultsOf } from '@/api/words'
+import { giveFocus } from '@/app/focus'
 import { Failure } from './Failure'
 import { backward, forward, knowsWayBack, placeOf, type Trail, withFilter, withSelection } from './liststate'
 import { Empty } from './Page'
 
 export const pageSize = 50
+
+// The router renders a new address with a low priority: on a busy machine that comes late,
+// and a second change that began with what is rendered would undo the first one.
+const now = () => new URLSearchParams(window.location.search)
 
 /** The state of a list, kept in the address so that it can be shared and gone back to. */
 export function useList(defaults: { sort?: string } = {}) {
@@ -19,11 +24,12 @@ export function useList(defaults: { sort?: string } = {}) {
   const place = placeOf(params)
   const go = ([next, cursors]: [URLSearchParams, Trail], replace = false) =>
     setParams(next, { state: { trail: cursors }, replace })
+  const set = (name: string, value: string) => setParams(withFilter(now(), name, value), { replace: true })
   return {
     get,
     // Opening a record adds a history entry: Back closes it.
-    open: (record?: { record: string; at: string }) => go([withSelection(params, record), trail], !record),
-    set: (name: string, value: string) => setParams((old) => withFilter(old, name, value), { replace: true }),
+    open: (record?: { record: string; at: string }) => go([withSelection(now(), record), trail], !record),
+    set,
     sort,
     query: {
       page_size: pageSize,
@@ -36,10 +42,10 @@ export function useList(defaults: { sort?: string } = {}) {
     filtered: !!(get('q') || get('status') || get('label')),
     page: place.page,
     // Cursors of another order or filter are not valid here.
-    first: () => setParams((old) => withFilter(old, 'page', '')),
-    back: () => go(backward(params, trail)),
+    first: () => setParams(withFilter(now(), 'page', '')),
+    back: () => go(backward(now(), trail)),
     backIsFirst: !knowsWayBack(params, trail),
-    next: (token: string) => go(forward(params, trail, token)),
+    next: (token: string) => go(forward(now(), trail, token)),
   }
 }
 
@@ -77,6 +83,9 @@ function useTyped(list: List, name: string) {
   }
 }
 
+/** Two beside each other on a narrow screen. */
+export const half = 'calc(50% - var(--mantine-spacing-sm) / 2)'
+
 type TypedProps = { list: List; label: string; name: string; wide?: boolean }
 
 /** A filter that is typed, for one property. */
@@ -86,7 +95,7 @@ export function Typed({ list, label, name, wide }: TypedProps) {
     <TextInput
       aria-label={label}
       placeholder={label}
-      w={{ base: '100%', xs: wide ? 210 : 150 }}
+      w={{ base: wide ? '100%' : half, xs: wide ? 210 : 150 }}
       maxLength={128}
       data-filter
       value={typed.value}
@@ -107,7 +116,12 @@ export function Search({ list, label, name = 'q' }: { list: List; label: string;
       maxLength={128}
       value={typed.value}
       onChange={(e) => typed.type(e.currentTarget.value)}
-      onKeyDown={(e) => e.key === 'Escape' && e.currentTarget.blur()}
+      onKeyDown={(e) => {
+        if (e.key !== 'Escape') return
+        e.preventDefault() // the browser would clear it too, as if that were typed
+        if (typed.value) typed.clear()
+        else giveFocus(null)
+      }}
       leftSection={<IconSearch size={15} />}
       rightSection={
         typed.value ? (

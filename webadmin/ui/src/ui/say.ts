@@ -1,6 +1,7 @@
 import { notifications } from '@mantine/notifications'
 import { APIError } from '@/api/client'
 import { wordsOf } from '@/api/words'
+import { unmarked } from './prose'
 
 /** Short messages in the corner. */
 export const say = {
@@ -12,7 +13,7 @@ export const say = {
     const { title, detail } = wordsOf(err)
     notifications.show({
       title,
-      message: p?.request_id ? `${detail} (request ${p.request_id})` : detail,
+      message: unmarked(p?.request_id ? `${detail} (request ${p.request_id})` : detail),
       color: 'red',
       autoClose: 12_000,
       closeButtonProps: { 'aria-label': 'Dismiss' },

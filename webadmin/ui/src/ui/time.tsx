@@ -48,7 +48,7 @@ export const fullTime = (at: string) => absolute.format(new Date(at))
 export function At({ at, none = '–' }: { at?: string; none?: string }) {
   if (!at) return <span>{none}</span>
   return (
-    <time dateTime={at} className="numbers">
+    <time dateTime={at} className="numbers whole">
       {fullTime(at)}
     </time>
   )

@@ -4,7 +4,7 @@ import type { List } from '@/ui/list'
 /** The days that a list of the log is limited to. */
 export function Days({ list }: { list: List }) {
   return (
-    <Group gap={6} wrap="nowrap">
+    <Group gap={6} wrap="nowrap" w={{ base: '100%', xs: 'auto' }}>
       <Day list={list} name="since" word="from" label="Since" />
       <Day list={list} name="until" word="to" label="Until" />
     </Group>

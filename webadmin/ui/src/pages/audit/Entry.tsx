@@ -1,5 +1,6 @@
 import { Actor } from '@/ui/Actor'
 import { Stack, Text } from '@mantine/core'
+import { Link } from 'react-router'
 import type { AuditEvent } from '@/api/types'
 import { Mono } from '@/ui/Copy'
 import { eventTone, Target } from '@/ui/Events'
@@ -14,7 +15,12 @@ export function Entry({ event: e }: { event: AuditEvent }) {
       <Facts
         of={[
           e.index !== undefined && ['Index', String(e.index)],
-          ['What', e.title],
+          [
+            'Action',
+            <Link key="action" to={`/audit?action=${encodeURIComponent(e.action)}`} className="mono">
+              {e.action}
+            </Link>,
+          ],
           ['Time', fullTime(e.time)],
           ['Target', <Target key="target" of={e} />],
           ['Outcome', <State key="outcome" tone={eventTone(e)} label={e.outcome} />],

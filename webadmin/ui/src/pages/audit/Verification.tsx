@@ -130,7 +130,12 @@ function Details({ of: v }: { of: AuditVerification }) {
         columns={columns}
         rows={witnesses.slice(0, most)}
         rowKey={(w) => w.connector_id}
-        empty={null}
+        empty={
+          <Text size="sm" c="dimmed">
+            No connector has witnessed the log yet. Every connector that is connected does, once the log has a
+            checkpoint.
+          </Text>
+        }
       />
       {witnesses.length > most && (
         <Text size="sm" c="dimmed">

@@ -1,4 +1,4 @@
-import { Button, Select, Text } from '@mantine/core'
+import { Anchor, Button, Select, Text } from '@mantine/core'
 import { IconCertificate, IconListCheck } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
@@ -9,7 +9,7 @@ import { Actor } from '@/ui/Actor'
 import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
 import type { Column } from '@/ui/Grid'
-import { type List, Search, Toolbar, Typed, useList } from '@/ui/list'
+import { half, type List, Search, Toolbar, Typed, useList } from '@/ui/list'
 import { ListView } from '@/ui/ListView'
 import { Empty, Loading, PageHead } from '@/ui/Page'
 import { State } from '@/ui/Status'
@@ -44,17 +44,19 @@ export function Page() {
     { id: 'at', header: 'Time', cell: ({ row }) => <At at={row.original.time} /> },
     {
       id: 'action',
-      header: 'Action',
+      header: 'What',
+      head: true,
       cell: ({ row: { original: e } }) => (
-        <Button
-          variant="transparent"
-          size="compact-sm"
-          p={0}
+        <Anchor
+          component="button"
+          type="button"
+          size="sm"
+          ta="left"
           onClick={() => list.open({ record: keyOf(e), at: e.time })}
-          aria-label={`Details of ${e.action} ${e.target}`}
+          aria-label={`Details of ${e.title}, ${e.target}`}
         >
-          {e.action}
-        </Button>
+          {e.title}
+        </Anchor>
       ),
     },
     { id: 'target', header: 'Target', cell: ({ row }) => <Target of={row.original} /> },
@@ -92,7 +94,7 @@ export function Page() {
             placeholder="Outcome"
             clearable
             data={outcomes}
-            w={{ base: '100%', xs: 140 }}
+            w={{ base: half, xs: 140 }}
             value={list.get('outcome') || null}
             onChange={(v) => list.set('outcome', v ?? '')}
             clearButtonProps={{ 'aria-label': 'Clear outcome' }}
@@ -140,7 +142,7 @@ function Selected({ list, shown }: { list: List; shown?: AuditEvent[] }) {
   const event = here ?? second.data?.events.find(is)
   const lost = !event && !!shown && (second.isSuccess || Number.isNaN(time))
   return (
-    <Dialog title={event?.action ?? 'Event'} close={() => list.open()} size="lg">
+    <Dialog title={event?.title ?? 'Event'} close={() => list.open()} size="lg">
       {event && <Entry event={event} />}
       {second.error && <Failure error={second.error} retry={() => second.refetch()} />}
       {lost && <Text size="sm">The audit log has no such event. The address may be of another controller.</Text>}

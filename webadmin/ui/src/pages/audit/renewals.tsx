@@ -16,11 +16,11 @@ import { Download } from './Download'
 
 const columns: Column<SVIDRenewal>[] = [
   { id: 'at', header: 'Time', cell: ({ row }) => <At at={row.original.time} /> },
-  { id: 'member', header: 'Member', cell: ({ row }) => <Target of={targetOf(row.original.member)} /> },
+  { id: 'member', header: 'Member', head: true, cell: ({ row }) => <Target of={targetOf(row.original.member)} /> },
   { id: 'serial', header: 'Serial', cell: ({ row }) => <span className="mono wrap">{row.original.serial}</span> },
   {
     id: 'authority',
-    header: 'Signed by authority',
+    header: 'Authority',
     cell: ({ row }) => <span className="mono wrap">{row.original.authority}</span>,
   },
   { id: 'until', header: 'Expires', cell: ({ row }) => <At at={row.original.not_after} /> },

@@ -2,6 +2,7 @@ import { Group, Progress, Stack, Text } from '@mantine/core'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useRef } from 'react'
 import type { Gate, Holdout } from '@/api/types'
+import { Prose, unmarked } from '@/ui/prose'
 import { Countdown } from '@/ui/time'
 
 /** A wait: how many of n are ready, and which are not. */
@@ -77,8 +78,8 @@ function Holdouts({ of }: { of: Holdout[] }) {
                   <Text size="sm" className="mono" truncate title={h.name} miw={0} flex={1}>
                     {h.name}
                   </Text>
-                  <Text size="sm" c="dimmed" truncate title={h.why} miw={0} flex={1}>
-                    {h.why}
+                  <Text size="sm" c="dimmed" truncate title={unmarked(h.why)} miw={0} flex={1}>
+                    <Prose of={h.why} />
                   </Text>
                 </Group>
               )

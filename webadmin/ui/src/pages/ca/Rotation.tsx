@@ -7,6 +7,8 @@ import { useCan } from '@/app/session'
 import { Confirm, Consequences } from '@/ui/Confirm'
 import { Actor } from '@/ui/Actor'
 import { Facts, Section } from '@/ui/Page'
+import { durationOf } from '@/ui/duration'
+import { Prose } from '@/ui/prose'
 import { say } from '@/ui/say'
 import { Ago } from '@/ui/time'
 import { GateView } from './Gate'
@@ -42,7 +44,7 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
             title={r.status === 'paused' ? 'Paused' : 'Why it ended'}
           >
             <Text size="sm" c="var(--mantine-color-text)">
-              {r.reason}
+              <Prose of={r.reason} />
             </Text>
           </Alert>
         )}
@@ -60,7 +62,9 @@ export function RotationView({ rotation: r }: { rotation: Rotation }) {
             ],
             [
               'Each step waits',
-              r.deadline ? `${r.deadline} at most, then ${afterDeadline(r.on_deadline)}` : 'until all are ready',
+              r.deadline
+                ? `${durationOf(r.deadline)} at most, then ${afterDeadline(r.on_deadline)}`
+                : 'until all are ready',
             ],
             r.dropped.length && ['Continued without', r.dropped.join(', ')],
           ]}

@@ -9,8 +9,9 @@ import { Mono } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
+import { durationOf } from '@/ui/duration'
 import { State } from '@/ui/Status'
-import { Countdown, fullTime } from '@/ui/time'
+import { At, Countdown } from '@/ui/time'
 import { Bootstrap } from './Bootstrap'
 import { GateView } from './Gate'
 import { RotationView } from './Rotation'
@@ -44,7 +45,7 @@ const columns: Column<Authority>[] = [
   {
     id: 'at',
     header: 'Expires',
-    cell: ({ row }) => <span className="numbers">{fullTime(row.original.expires_at)}</span>,
+    cell: ({ row }) => <At at={row.original.expires_at} />,
   },
 ]
 
@@ -125,10 +126,10 @@ function Content({ ca: c }: { ca: CA }) {
           </Text>
           <Facts
             of={[
-              ['Maximum age of the policy', c.outage_budget.policy_age],
+              ['Maximum age of the policy', durationOf(c.outage_budget.policy_age)],
               ...c.outage_budget.identity.map((b): [string, string] => [
                 `Identity of a ${b.kind}`,
-                `${b.least} to ${b.most}`,
+                `${durationOf(b.least)} to ${durationOf(b.most)}`,
               ]),
             ]}
           />

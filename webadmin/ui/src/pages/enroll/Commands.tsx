@@ -2,6 +2,7 @@ import { SegmentedControl, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
 import type { InstallCommand } from '@/api/types'
 import { Command } from '@/ui/Copy'
+import { Prose } from '@/ui/prose'
 
 const names: Record<string, string> = {
   stdin: 'At the prompt',
@@ -36,7 +37,7 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
       )}
       {chosen?.requires && (
         <Text size="sm">
-          <b>First:</b> {chosen.requires}.
+          <b>First:</b> <Prose of={chosen.requires} />.
         </Text>
       )}
       {command ? (
@@ -49,7 +50,7 @@ export function Commands({ commands = [], first, token }: CommandsProps) {
       )}
       {chosen?.warning && (
         <Text size="sm" c="var(--warn)">
-          {chosen.warning}
+          <Prose of={chosen.warning} />
         </Text>
       )}
       {token && (

@@ -16,7 +16,13 @@ export function Page() {
   return (
     <>
       <PageHead title={id} up={up} badge={h && <HostStatus host={h} />} />
-      {error && <Failure error={error} retry={() => refetch()} />}
+      {error && (
+        <Failure
+          error={error}
+          retry={() => refetch()}
+          says={{ 'not-found': 'No host has this id. A host that enrolls again gets another one.' }}
+        />
+      )}
       {!h && !error && <Loading />}
       {h && (
         <Stack gap="md">

@@ -1,5 +1,5 @@
 import { Badge, Button, Group, Text } from '@mantine/core'
-import { IconKey, IconPlus } from '@tabler/icons-react'
+import { IconKey, IconPlus, IconTerminal2 } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useEndLogin } from '@/api/account'
@@ -173,6 +173,12 @@ function CommandLines() {
           label="Command lines"
           whose
           sessions={list.data?.sessions}
+          empty={
+            <Empty icon={IconTerminal2} title="No command line is signed in">
+              Run <code className="whole">grpccontroller login</code> where you work. It shows a code and the address to
+              type it at.
+            </Empty>
+          }
           end={(s) =>
             end.mutate(s.id, { onSuccess: () => say.done('The command line is signed out.'), onError: say.failure })
           }

@@ -59,7 +59,7 @@ export function Attached({ id }: { id: string }) {
       {page.isPending && <Loading lines={3} />}
       {list?.length === 0 && (
         <Text size="sm" c="dimmed">
-          No tunneler has a session with this connector now.
+          No tunneler has a session with this connector now. A tunneler that may use its network opens one by itself.
         </Text>
       )}
       <Stack gap={6}>

@@ -22,7 +22,7 @@ export function Activity() {
       {page.isPending && <Loading lines={6} />}
       {page.data?.events.length === 0 && (
         <Text size="sm" c="dimmed">
-          No event yet.
+          No event yet. Enrollments, sign-ins and changes appear here.
         </Text>
       )}
       {page.data && <Events events={page.data.events} />}

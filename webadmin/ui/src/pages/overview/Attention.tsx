@@ -6,6 +6,7 @@ import { useDismiss } from '@/api/changes'
 import type { AttentionItem, Status } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Section } from '@/ui/Page'
+import { Prose, unmarked } from '@/ui/prose'
 import { say } from '@/ui/say'
 import { Since } from '@/ui/time'
 
@@ -13,8 +14,13 @@ import { Since } from '@/ui/time'
 export function Attention({ status }: { status?: Status }) {
   if (!status?.attention.length) return null
   const more = status.attention_total - status.attention.length
+  // The gravest are first, so they are among those that are listed.
+  const critical = status.attention.some((i) => i.severity === 'critical')
   return (
-    <Section title="Attention" aside={<Badge color="red">{status.attention_total.toLocaleString()}</Badge>}>
+    <Section
+      title="Attention"
+      aside={<Badge color={critical ? 'red' : 'yellow'}>{status.attention_total.toLocaleString()}</Badge>}
+    >
       <Stack gap="sm" component="ul" m={0} p={0} style={{ listStyle: 'none' }}>
         {status.attention.map((item) => (
           <Item key={item.id} item={item} />
@@ -50,11 +56,11 @@ function Item({ item }: { item: AttentionItem }) {
         <Text size="sm" fw={560} className="wrap">
           <Link to={item.page} className="plain">
             {item.subject && <span className="mono">{item.subject}: </span>}
-            {item.found}
+            <Prose of={item.found} />
           </Link>
         </Text>
         <Text size="sm" c="dimmed">
-          {item.do}
+          <Prose of={item.do} />
           {item.since && (
             <>
               {' '}
@@ -72,7 +78,7 @@ function Dismiss({ item }: { item: AttentionItem }) {
   const dismiss = useDismiss()
   const whyNot = useWhyNot()
   if (!useCan('attention:dismiss')) return null
-  const what = item.subject ? `${item.subject}: ${item.found}` : item.found
+  const what = unmarked(item.subject ? `${item.subject}: ${item.found}` : item.found)
   return (
     <Tooltip label={whyNot ?? 'Dismiss until its state changes. The audit log records it.'} multiline w={220}>
       <ActionIcon

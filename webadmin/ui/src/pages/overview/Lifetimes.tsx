@@ -32,7 +32,7 @@ export function Lifetimes() {
       {!error && (c.isPending || t.isPending) && <Loading lines={6} />}
       {none && (
         <Text size="sm" c="dimmed">
-          No connector or tunneler is online.
+          No connector or tunneler is online. The SVIDs of those that are appear here, the next to expire first.
         </Text>
       )}
       <Group gap="xl" align="flex-start" grow preventGrowOverflow={false}>

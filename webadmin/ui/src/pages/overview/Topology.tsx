@@ -38,6 +38,11 @@ export function Topology({ status }: { status?: Status }) {
     >
       {error && <Failure error={error} />}
       {!nodes && !error && <Loading lines={6} />}
+      {nodes?.length === 0 && (
+        <Text size="sm" c="dimmed" mb="xs">
+          No connector is enrolled, so no tunneler can reach a network. Add a connector under Connectors.
+        </Text>
+      )}
       <div ref={ref}>{status && nodes && width > 0 && <Picture status={status} nodes={nodes} width={width} />}</div>
     </Section>
   )

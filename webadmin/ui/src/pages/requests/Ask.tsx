@@ -6,6 +6,7 @@ import type { Kind } from '@/api/types'
 import { Command } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { Loading } from '@/ui/Page'
+import { Prose } from '@/ui/prose'
 
 const kinds: { value: Kind; label: string }[] = [
   { value: 'connector', label: 'A connector' },
@@ -37,7 +38,7 @@ export function Ask() {
         style={{ alignSelf: 'flex-start' }}
       />
       <Text size="sm">
-        <b>First:</b> {ask.requires}.
+        <b>First:</b> <Prose of={ask.requires} />.
       </Text>
       <Text size="sm">
         Then run this command there. The id is the host's name; to choose another id, change the value of{' '}

@@ -1,6 +1,7 @@
 import { SimpleGrid } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { settings } from '@/api/queries'
+import { durationOf } from '@/ui/duration'
 import { Failure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { Ago } from '@/ui/time'
@@ -39,5 +40,5 @@ export function Page() {
 }
 
 function Value({ of }: { of: string }) {
-  return of === '' ? <>not set</> : <span className="mono">{of}</span>
+  return of === '' ? <>not set</> : <span className="mono">{durationOf(of)}</span>
 }

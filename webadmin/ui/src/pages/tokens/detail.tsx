@@ -29,7 +29,13 @@ export function Page() {
   const { id = '' } = useParams()
   const { data: t, error, refetch } = useQuery(token(id))
   const up = { to: '/tokens', label: 'Enrollment tokens' }
-  const failure = error && <Failure error={error} retry={() => refetch()} />
+  const failure = error && (
+    <Failure
+      error={error}
+      retry={() => refetch()}
+      says={{ 'not-found': 'No enrollment token has this id. Was the address copied whole?' }}
+    />
+  )
   if (!t || (error && !isPassing(error))) {
     return (
       <>
