@@ -117,17 +117,27 @@ func isText(p string) bool {
 		return ext != ".go"
 	case dir == "scripts":
 		return true
-	case within(dir, "webadmin/ui/src"):
-		return (ext == ".ts" || ext == ".tsx") && path.Base(p) != "schema.ts"
 	}
-	return false
+	return isDashboard(p)
+}
+
+// isDashboard reports whether the file is source of the dashboard or of its tests; the
+// types of the API are generated.
+func isDashboard(p string) bool {
+	return within(path.Dir(p), "webadmin/ui/src", "webadmin/ui/dev", "webadmin/ui/e2e") && isScript(p) && path.Base(p) != "schema.ts"
+}
+
+// isScript reports whether the file is TypeScript or JavaScript.
+func isScript(p string) bool {
+	return slices.Contains([]string{".ts", ".tsx", ".mjs"}, path.Ext(p))
 }
 
 var comments = regexp.MustCompile(`(?s)/\*.*?\*/|(?m)(^|\s)//[^\n]*`)
 
-// wordsOf leaves out the comments of TypeScript, which only developers read.
+// wordsOf leaves out the comments of scripts, which only developers read: plainCode
+// checks those of the dashboard.
 func wordsOf(p, src string) string {
-	if path.Ext(p) == ".ts" || path.Ext(p) == ".tsx" {
+	if isScript(p) {
 		return comments.ReplaceAllString(src, " ")
 	}
 	return src

@@ -3,6 +3,7 @@ package archtest
 import (
 	"go/ast"
 	"go/token"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +33,8 @@ var metaphors = map[string]string{
 }
 
 // plainCode: comments and identifiers use the words of the field, as one would explain
-// the code to a new colleague. Tests and what runs the whole system are not checked.
+// the code to a new colleague. Tests in Go and what runs the whole system are not
+// checked; the dashboard is, with its tests.
 func plainCode(t *Tree) []Violation {
 	var out []Violation
 	for _, f := range t.Files {
@@ -50,8 +52,35 @@ func plainCode(t *Tree) []Violation {
 			}
 		}
 	}
+	for p, src := range t.Sources {
+		if isDashboard(p) {
+			out = append(out, plainScript(p, src)...)
+		}
+	}
 	slices.SortFunc(out, func(a, b Violation) int { return strings.Compare(a.String(), b.String()) })
 	return slices.Compact(out)
+}
+
+// declares finds the names that a script declares: with a keyword, or as a property, a
+// parameter or a method.
+var declares = regexp.MustCompile(`\b(?:const|let|function|class|type|interface)\s+([A-Za-z]\w*)|\b([A-Za-z]\w*)\??(?::\s|\(| = )`)
+
+// plainScript checks the comments, the names and the file name of a script of the
+// dashboard, or of one of its tests.
+func plainScript(p, src string) []Violation {
+	out := dialectIn(p, strings.Join(comments.FindAllString(src, -1), " | "), slices.Concat(dialect, spoken))
+	names := []string{path.Base(p)}
+	for _, m := range declares.FindAllStringSubmatch(comments.ReplaceAllString(src, " "), -1) {
+		names = append(names, m[1]+m[2])
+	}
+	for _, name := range names {
+		for _, word := range wordsIn(name) {
+			if write, bad := metaphors[word]; bad {
+				out = append(out, Violation{p, "declares " + name + "; write " + write})
+			}
+		}
+	}
+	return out
 }
 
 // declared are the names that the file declares: packages, functions, types, fields,

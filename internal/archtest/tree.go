@@ -74,7 +74,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 
 // isSource reports whether the file is source that is not Go.
 func isSource(p string) bool {
-	return slices.Contains([]string{".proto", ".ts", ".tsx"}, path.Ext(p))
+	return path.Ext(p) == ".proto" || isScript(p)
 }
 
 func skipped(fsys fs.FS, dir string, top []string) bool {
