@@ -56,11 +56,13 @@ func TestOperatorsNameAndLabelMembers(t *testing.T) {
 	require.Nil(t, w.edit(t, "c", fleet.Edit{NoLabels: true}).About.Labels)
 
 	require.NoError(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("Box"), Labels: label("room", "12")}, ann))
-	host, connectors, tunnelers, err := w.Host(t.Context(), h.ID)
+	host, err := w.Host(t.Context(), h.ID)
 	require.NoError(t, err)
-	require.Equal(t, fleet.About{Name: "Box", Labels: fleet.Labels{"room": "12"}, Revision: 2}, host.About)
-	require.Equal(t, "Gateway", connectors[0].About.Name)
-	require.Equal(t, fleet.About{Revision: 1}, tunnelers[0].About, "the tunneler of that host has its own")
+	require.Equal(t, fleet.About{Name: "Box", Labels: fleet.Labels{"room": "12"}, Revision: 2}, host.Host.About)
+	require.Len(t, host.Members, 2)
+	tunneler, err := w.Tunneler(t.Context(), host.Members[1].ID)
+	require.NoError(t, err)
+	require.Equal(t, fleet.About{Revision: 1}, tunneler.About, "the tunneler of that host has its own")
 
 	updates := w.events(t, audit.MemberUpdate)
 	require.Len(t, updates, 4)

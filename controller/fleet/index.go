@@ -73,19 +73,24 @@ func (f *Fleet) Tunneler(ctx context.Context, id string) (Tunneler, error) {
 }
 
 // Host returns one host and all its members, or ErrNotFound. It reads those.
-func (f *Fleet) Host(ctx context.Context, id identity.HostID) (Host, []Connector, []Tunneler, error) {
+func (f *Fleet) Host(ctx context.Context, id identity.HostID) (HostMembers, error) {
 	h, err := f.cfg.Store.HostByID(ctx, id)
 	if err != nil {
-		return h, nil, nil, err
+		return HostMembers{}, err
 	}
 	connectors, tunnelers, err := f.cfg.Store.MembersOn(ctx, id)
-	for i := range connectors {
-		connectors[i] = connectorNow(f.cfg.Roster, connectors[i])
+	if err != nil {
+		return HostMembers{}, err
 	}
-	for i := range tunnelers {
-		tunnelers[i] = tunnelerNow(f.cfg.Roster, tunnelers[i])
+	return membersNow(f.cfg.Roster, h, pointers(connectors), pointers(tunnelers)), nil
+}
+
+func pointers[T any](all []T) []*T {
+	out := make([]*T, len(all))
+	for i := range all {
+		out[i] = &all[i]
 	}
-	return h, connectors, tunnelers, err
+	return out
 }
 
 // Networks lists all networks, by id.

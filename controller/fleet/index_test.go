@@ -50,16 +50,19 @@ func TestOneMemberIsReadWithoutTheOthers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	gotHost, onC, onT, err := f.Host(t.Context(), h.ID)
+	got, err := f.Host(t.Context(), h.ID)
 	require.NoError(t, err)
-	require.Equal(t, h, gotHost)
-	require.Equal(t, connectors[:1], onC)
-	require.Equal(t, tunnelers, onT, "a revoked one too")
+	require.Equal(t, h, got.Host)
+	want := []fleet.HostMember{fleet.NewHostMember(&connectors[0].Member, connectors[0].Presence)}
+	for _, on := range tunnelers {
+		want = append(want, fleet.NewHostMember(&on.Member, on.Presence))
+	}
+	require.Equal(t, want, got.Members, "a revoked one too")
 
 	_, err = f.Connector(t.Context(), "t-01")
 	require.ErrorIs(t, err, fleet.ErrNotFound)
 	_, err = f.Tunneler(t.Context(), "c-01")
 	require.ErrorIs(t, err, fleet.ErrNotFound)
-	_, _, _, err = f.Host(t.Context(), identity.HostID("x' OR 1=1 --"))
+	_, err = f.Host(t.Context(), identity.HostID("x' OR 1=1 --"))
 	require.ErrorIs(t, err, fleet.ErrNotFound)
 }

@@ -38,19 +38,39 @@ type Lists struct {
 // newScans lets two run at once: they are bound by the processor, which others need too.
 func newScans() chan struct{} { return make(chan struct{}, 2) }
 
-// home is a host with the ids of its members, revoked ones too.
+// home is a host with the rows of its members, revoked ones too, each kind by id. It is
+// put again whenever one of them is, so that a page looks up none.
 type home struct {
 	Host
-	residents
+	connectors []*Connector
+	tunnelers  []*Tunneler
 }
 
-type residents struct{ connectors, tunnelers []string }
+// memberIDs are the ids of a host's members.
+type memberIDs struct{ connectors, tunnelers []string }
 
-// HostMembers is a host with its members, revoked ones too.
+// HostMembers is a host with its members, revoked ones too: connectors, then tunnelers,
+// each kind by id.
 type HostMembers struct {
-	Host       Host
-	Connectors []Connector
-	Tunnelers  []Tunneler
+	Host    Host
+	Members []HostMember
+}
+
+// HostMember is what the page of a host says of one of its members.
+type HostMember struct {
+	identity.Workload
+	RevokedAt time.Time // zero when it is not
+	Status    presence.Status
+	LastSeen  time.Time // zero when it never was
+}
+
+// NewHostMember returns it for a member and its presence.
+func NewHostMember(m *Member, p presence.State) HostMember {
+	out := HostMember{Workload: m.Workload, RevokedAt: m.RevokedAt, Status: presence.Offline, LastSeen: later(m.LastSeenAt, p.LastSeen)}
+	if p.Status == presence.Online {
+		out.Status = presence.Online
+	}
+	return out
 }
 
 // Connectors returns a page of connectors.
@@ -202,20 +222,29 @@ func distinct(ids []string) []string {
 }
 
 func (l *Lists) hostNow(h *home) HostMembers {
-	return HostMembers{Host: h.Host, Connectors: l.connectorsOf(slices.Clone(h.connectors)), Tunnelers: l.tunnelersOf(slices.Clone(h.tunnelers))}
+	return membersNow(l.present, h.Host, h.connectors, h.tunnelers)
+}
+
+// membersNow adds what is known at this moment of a host's members.
+func membersNow(now Present, h Host, connectors []*Connector, tunnelers []*Tunneler) HostMembers {
+	out := HostMembers{Host: h, Members: make([]HostMember, 0, len(connectors)+len(tunnelers))}
+	for _, c := range connectors {
+		out.Members = append(out.Members, NewHostMember(&c.Member, now.Connector(c.ID, c.LastSeenAt)))
+	}
+	for _, t := range tunnelers {
+		p, _, _ := now.Tunneler(t.ID, t.LastSeenAt)
+		out.Members = append(out.Members, NewHostMember(&t.Member, p))
+	}
+	return out
 }
 
 // seenOn is when the newest of a host's members was.
 func (l *Lists) seenOn(h *home) (newest time.Time) {
-	for _, id := range h.connectors {
-		if e := l.connectors.get(id); e != nil {
-			newest = later(newest, l.present.LastSeen(e.row.Workload, e.row.LastSeenAt))
-		}
+	for _, c := range h.connectors {
+		newest = later(newest, l.present.LastSeen(c.Workload, c.LastSeenAt))
 	}
-	for _, id := range h.tunnelers {
-		if e := l.tunnelers.get(id); e != nil {
-			newest = later(newest, l.present.LastSeen(e.row.Workload, e.row.LastSeenAt))
-		}
+	for _, t := range h.tunnelers {
+		newest = later(newest, l.present.LastSeen(t.Workload, t.LastSeenAt))
 	}
 	return newest
 }
@@ -278,7 +307,9 @@ func (l *Lists) matchTunneler(t *Tunneler, text string) bool {
 }
 
 func matchHost(h *home, text string) bool {
-	return contains(text, string(h.ID), h.Hostname) || contains(text, h.connectors...) || contains(text, h.tunnelers...) || h.About.contains(text)
+	return contains(text, string(h.ID), h.Hostname) || h.About.contains(text) ||
+		slices.ContainsFunc(h.connectors, func(c *Connector) bool { return containsLower(text, c.ID) }) ||
+		slices.ContainsFunc(h.tunnelers, func(t *Tunneler) bool { return containsLower(text, t.ID) })
 }
 
 // contains looks for a text in what operators say, save for the notes.

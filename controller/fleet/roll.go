@@ -18,7 +18,7 @@ type roll struct {
 	tunnelers  *table[Tunneler]
 	hosts      *table[home]
 	scans      chan struct{}
-	on         map[identity.HostID]residents // not changed in place: homes share them
+	on         map[identity.HostID]memberIDs
 	networks   map[string]Count
 }
 
@@ -28,7 +28,7 @@ func newRoll(present Present, scans chan struct{}) *roll {
 		connectors: newTable(func(c *Connector) Labels { return c.About.Labels }),
 		tunnelers:  newTable(func(t *Tunneler) Labels { return t.About.Labels }),
 		hosts:      newTable(func(h *home) Labels { return h.About.Labels }),
-		on:         map[identity.HostID]residents{}, networks: map[string]Count{},
+		on:         map[identity.HostID]memberIDs{}, networks: map[string]Count{},
 	}
 }
 
@@ -166,7 +166,7 @@ func (r *roll) settle(host identity.HostID, kind identity.Kind, id string, homes
 	on := r.on[host]
 	ids := on.of(kind)
 	if at, found := slices.BinarySearch(*ids, id); !found {
-		*ids = slices.Insert(slices.Clone(*ids), at, id)
+		*ids = slices.Insert(*ids, at, id)
 	}
 	r.on[host] = on
 }
@@ -176,13 +176,13 @@ func (r *roll) unsettle(host identity.HostID, kind identity.Kind, id string, hom
 	homes[host] = struct{}{}
 	on := r.on[host]
 	ids := on.of(kind)
-	*ids = slices.DeleteFunc(slices.Clone(*ids), func(one string) bool { return one == id })
+	*ids = slices.DeleteFunc(*ids, func(one string) bool { return one == id })
 	if r.on[host] = on; len(on.connectors)+len(on.tunnelers) == 0 {
 		delete(r.on, host)
 	}
 }
 
-func (on *residents) of(kind identity.Kind) *[]string {
+func (on *memberIDs) of(kind identity.Kind) *[]string {
 	if kind == identity.KindConnector {
 		return &on.connectors
 	}
@@ -195,18 +195,21 @@ func (r *roll) refreshHost(id identity.HostID) {
 	if old == nil {
 		return
 	}
-	h := &home{Host: old.row.Host, residents: r.on[id]}
+	on := r.on[id]
+	h := &home{Host: old.row.Host, connectors: make([]*Connector, 0, len(on.connectors)), tunnelers: make([]*Tunneler, 0, len(on.tunnelers))}
 	e := &entry[home]{id: string(id), row: h, enrolled: micros(h.EnrolledAt), label: h.Hostname, seen: noTime}
 	if !h.RevokedAt.IsZero() {
 		e.part |= gone
 	}
-	for _, one := range h.connectors {
+	for _, one := range on.connectors {
 		if m := r.connectors.get(one); m != nil {
+			h.connectors = append(h.connectors, m.row)
 			e.part, e.seen = e.part|m.part&online, max(e.seen, m.seen)
 		}
 	}
-	for _, one := range h.tunnelers {
+	for _, one := range on.tunnelers {
 		if m := r.tunnelers.get(one); m != nil {
+			h.tunnelers = append(h.tunnelers, m.row)
 			e.part, e.seen = e.part|m.part&online, max(e.seen, m.seen)
 		}
 	}

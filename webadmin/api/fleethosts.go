@@ -51,14 +51,14 @@ func (s *Server) listHosts(c *gin.Context) error {
 }
 
 func (s *Server) getHost(c *gin.Context) error {
-	h, connectors, tunnelers, err := s.cfg.Fleet.Host(c.Request.Context(), identity.HostID(c.Param("id")))
+	h, err := s.cfg.Fleet.Host(c.Request.Context(), identity.HostID(c.Param("id")))
 	if errors.Is(err, fleet.ErrNotFound) {
 		return notEnrolled("host", clip(c.Param("id")))
 	}
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, renderHost(fleet.HostMembers{Host: h, Connectors: connectors, Tunnelers: tunnelers}))
+	c.JSON(http.StatusOK, renderHost(h))
 	return nil
 }
 
@@ -85,22 +85,14 @@ func renderHost(in fleet.HostMembers) adminapi.Host {
 		EnrolledAt: h.EnrolledAt, RevokedAt: h.RevokedAt, ContestedAt: h.ContestedAt, ClonedAt: h.ClonedAt, Members: []adminapi.HostMember{},
 		About: renderAbout(h.About),
 	}
-	for _, m := range in.Connectors {
-		addMember(&out, m.Member, m.Presence)
-	}
-	for _, m := range in.Tunnelers {
-		addMember(&out, m.Member, m.Presence)
+	for _, m := range in.Members {
+		out.Members = append(out.Members, adminapi.HostMember{Kind: string(m.Kind), ID: m.ID, Status: string(m.Status), RevokedAt: m.RevokedAt})
+		if m.Status == presence.Online {
+			out.Status = adminapi.Online
+		}
+		if m.LastSeen.After(out.LastSeen) {
+			out.LastSeen = m.LastSeen
+		}
 	}
 	return out
-}
-
-func addMember(h *adminapi.Host, m fleet.Member, p presence.State) {
-	status := string(statusOf(p))
-	h.Members = append(h.Members, adminapi.HostMember{Kind: string(m.Kind), ID: m.ID, Status: status, RevokedAt: m.RevokedAt})
-	if status == adminapi.Online {
-		h.Status = status
-	}
-	if seen := lastSeen(m, p); seen.After(h.LastSeen) {
-		h.LastSeen = seen
-	}
 }

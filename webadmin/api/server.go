@@ -87,7 +87,7 @@ type Fleet interface {
 	// its members.
 	Connector(ctx context.Context, id string) (fleet.Connector, error)
 	Tunneler(ctx context.Context, id string) (fleet.Tunneler, error)
-	Host(ctx context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error)
+	Host(ctx context.Context, id identity.HostID) (fleet.HostMembers, error)
 	Networks(ctx context.Context) ([]fleet.Network, error)
 	// Network errors: fleet.ErrNotFound.
 	Network(ctx context.Context, id string) (fleet.Network, error)

@@ -293,15 +293,22 @@ func (f *Fleet) Tunneler(_ context.Context, id string) (fleet.Tunneler, error) {
 }
 
 // Host implements api.Fleet.
-func (f *Fleet) Host(_ context.Context, id identity.HostID) (fleet.Host, []fleet.Connector, []fleet.Tunneler, error) {
+func (f *Fleet) Host(_ context.Context, id identity.HostID) (fleet.HostMembers, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h, err := oneOf(f.hosts, f.err, func(h fleet.Host) bool { return h.ID == id })
-	if err != nil {
-		return h, nil, nil, err
+	out := fleet.HostMembers{Host: h}
+	for i := range f.connectors {
+		if c := &f.connectors[i]; c.HostID == id {
+			out.Members = append(out.Members, fleet.NewHostMember(&c.Member, c.Presence))
+		}
 	}
-	return h, slices.DeleteFunc(slices.Clone(f.connectors), func(c fleet.Connector) bool { return c.HostID != id }),
-		slices.DeleteFunc(slices.Clone(f.tunnelers), func(t fleet.Tunneler) bool { return t.HostID != id }), nil
+	for i := range f.tunnelers {
+		if t := &f.tunnelers[i]; t.HostID == id {
+			out.Members = append(out.Members, fleet.NewHostMember(&t.Member, t.Presence))
+		}
+	}
+	return out, err
 }
 
 func oneOf[T any](all []T, err error, is func(T) bool) (out T, _ error) {
