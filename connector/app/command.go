@@ -48,20 +48,12 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
-	l := Loader()
-	return cli.Configured(&cobra.Command{
+	return cli.Logged(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the connector",
 		Long:    "Run waits for the SPIRE agent's Workload API, then serves until SIGTERM.\nSIGHUP reads LOG_LEVEL again.",
 		Example: "  grpcconnector run\n  grpcconnector run --config ./connector.conf --listen-addr 0.0.0.0:9443 --state-dir /var/lib/grpcconnector",
-	}, l, func(cmd *cobra.Command, cfg Config) error {
-		log, stop, err := cli.Logger(cmd, l, func(c Config) logging.Config { return c.Log }, cfg)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		return run(cmd.Context(), cfg, log)
-	})
+	}, Loader(), func(c Config) logging.Config { return c.Log }, run)
 }
 
 func checkCommand() *cobra.Command {

@@ -62,8 +62,7 @@ func loader() *settings.Loader[config.Config] {
 }
 
 func serveCommand() *cobra.Command {
-	l := loader()
-	return cli.Configured(&cobra.Command{
+	return cli.Logged(&cobra.Command{
 		Use:   "serve",
 		Short: "Run the controller",
 		Long: `Run the controller until SIGTERM. In the mode "embedded" (the default) it also
@@ -75,14 +74,7 @@ Every flag is also a key of the configuration file and an environment variable:
 SIGHUP reads log.level again; every other key needs a restart.`,
 		Example: `  grpccontroller serve
   grpccontroller serve --data-dir ./data --listen-enrollment 127.0.0.1:8443`,
-	}, l, func(cmd *cobra.Command, cfg config.Config) error {
-		log, stop, err := cli.Logger(cmd, l, func(c config.Config) logging.Config { return c.Log }, cfg)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		return serve(cmd.Context(), cfg, log)
-	})
+	}, loader(), func(c config.Config) logging.Config { return c.Log }, serve)
 }
 
 func checkConfigCommand() *cobra.Command {

@@ -7,7 +7,7 @@
 // code of Execute to os.Exit.
 //
 // Main types, in reading order: Process (what a run gets from outside), Execute,
-// UsageError, Configured and Logger (of a command that runs for long), Info (the
+// UsageError, Configured, Logged and Logger (of a command that runs for long), Info (the
 // version), Output and Table, Paint.
 //
 // Execute blocks until the command returns; it starts no goroutine that it does

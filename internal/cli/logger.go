@@ -14,6 +14,18 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
+// Logged is Configured for a command that runs for long: it gets a Logger.
+func Logged[T any](cmd *cobra.Command, l *settings.Loader[T], of func(T) logging.Config, run func(ctx context.Context, cfg T, log *zap.Logger) error) *cobra.Command {
+	return Configured(cmd, l, func(cmd *cobra.Command, cfg T) error {
+		log, stop, err := Logger(cmd, l, of, cfg)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		return run(cmd.Context(), cfg, log)
+	})
+}
+
 // Logger is the logger of a command that runs for long, on standard error. Its level
 // follows the configuration at each SIGHUP until stop is called.
 func Logger[T any](cmd *cobra.Command, l *settings.Loader[T], of func(T) logging.Config, cfg T) (log *zap.Logger, stop func(), err error) {

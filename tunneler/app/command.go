@@ -47,20 +47,12 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 }
 
 func runCommand() *cobra.Command {
-	l := Loader()
-	return cli.Configured(&cobra.Command{
+	return cli.Logged(&cobra.Command{
 		Use:     "run",
 		Short:   "Run the tunneler",
 		Long:    "Run waits for the SPIRE agent's Workload API, then keeps its sessions until SIGTERM.\nSIGHUP reads LOG_LEVEL again.",
 		Example: "  grpctunneler run\n  grpctunneler run --config ./tunneler.conf --connector-addr 10.0.0.7:9443 --state-dir /var/lib/grpctunneler",
-	}, l, func(cmd *cobra.Command, cfg Config) error {
-		log, stop, err := cli.Logger(cmd, l, func(c Config) logging.Config { return c.Log }, cfg)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		return run(cmd.Context(), cfg, log)
-	})
+	}, Loader(), func(c Config) logging.Config { return c.Log }, run)
 }
 
 func checkCommand() *cobra.Command {
