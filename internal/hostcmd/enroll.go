@@ -87,25 +87,13 @@ or not ONLINE in time.`, p.Conf, p.unit()),
 	} else {
 		hide(cmd, "connector-private-ip")
 	}
-	fs := cmd.Flags()
-	fs.StringVar(&e.tokenFile, "token-file", "", "`file` with the enrollment token, - is standard input (default $"+enrollclient.TokenEnv+", or systemd's credential)")
-	fs.StringVar(&e.conf, "conf", p.Conf, "conf `file` to write; empty writes none")
-	fs.StringVar(&e.unit, "systemd-unit", "", "`unit` to enroll for and to start (default "+p.unit()+", where it is installed)")
-	fs.BoolVar(&e.noSystemd, "no-systemd", false, "enroll for a program that you start yourself, also where the unit is installed")
-	fs.BoolVar(&e.noStart, "no-start", false, "enroll for the unit, installed or not, and start nothing")
-	fs.DurationVar(&e.onlineTimeout, "online-timeout", DefaultOnlineTimeout, "how long to wait until a started unit is ONLINE")
-	fs.IntVar(&e.runAs, "run-as", os.Getuid(), "numeric `user` the program will run as, where it does not run under systemd")
-	fs.StringVar(&e.binary, "binary", "", "`path` of the program that will run (default this one)")
-	fs.BoolVar(&e.newHost, "new-host", false, "set an existing enrollment of this host aside and create a new key")
-	fs.BoolVar(&e.ephemeral, "ephemeral", false, "for a host without a disk: the key is in memory, and each restart needs a new token")
-	fs.BoolVar(&e.once, "once", false, "do nothing, and read no token, if the conf file says that this id was enrolled here; for commands that run at each start")
+	e.registerFlags(cmd)
 	e.registerRequest(cmd)
 	cmd.MarkFlagsMutuallyExclusive("once", "new-host")
 	cmd.MarkFlagsMutuallyExclusive("no-systemd", "no-start")
 	cmd.MarkFlagsMutuallyExclusive("no-systemd", "systemd-unit")
-	fs.Lookup("run-as").DefValue = "your own" // in the manual too, whoever builds it
-	cmd.PreRunE = func(*cobra.Command, []string) (err error) {
-		if e.set, err = l.Load(fs); err != nil {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if e.set, err = l.Load(cmd.Flags()); err != nil {
 			return err
 		}
 		if e.id != "" {
@@ -119,6 +107,23 @@ or not ONLINE in time.`, p.Conf, p.unit()),
 		return e.run(cmd.Context())
 	}
 	return cmd
+}
+
+func (e *enrollment) registerFlags(cmd *cobra.Command) {
+	p := e.program
+	fs := cmd.Flags()
+	fs.StringVar(&e.tokenFile, "token-file", "", "`file` with the enrollment token, - is standard input (default $"+enrollclient.TokenEnv+", or systemd's credential)")
+	fs.StringVar(&e.conf, "conf", p.Conf, "conf `file` to write; empty writes none")
+	fs.StringVar(&e.unit, "systemd-unit", "", "`unit` to enroll for and to start (default "+p.unit()+", where it is installed)")
+	fs.BoolVar(&e.noSystemd, "no-systemd", false, "enroll for a program that you start yourself, also where the unit is installed")
+	fs.BoolVar(&e.noStart, "no-start", false, "enroll for the unit, installed or not, and start nothing")
+	fs.DurationVar(&e.onlineTimeout, "online-timeout", DefaultOnlineTimeout, "how long to wait until a started unit is ONLINE")
+	fs.IntVar(&e.runAs, "run-as", os.Getuid(), "numeric `user` the program will run as, where it does not run under systemd")
+	fs.StringVar(&e.binary, "binary", "", "`path` of the program that will run (default this one)")
+	fs.BoolVar(&e.newHost, "new-host", false, "set an existing enrollment of this host aside and create a new key")
+	fs.BoolVar(&e.ephemeral, "ephemeral", false, "for a host without a disk: the key is in memory, and each restart needs a new token")
+	fs.BoolVar(&e.once, "once", false, "do nothing, and read no token, if the conf file says that this id was enrolled here; for commands that run at each start")
+	fs.Lookup("run-as").DefValue = "your own" // in the manual too, whoever builds it
 }
 
 // hide keeps a key in the environment and out of the help of a program that has
