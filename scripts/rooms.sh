@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The rooms of this project, as figures:
-#   rooms.sh               packages outside internal/e2e, those under 120 lines, lines of code
+#   rooms.sh               packages outside internal/e2e, test kits, those under 120 lines, lines of code
 #   rooms.sh sizes         lines of code of each package, smallest first
 #   rooms.sh imports DIR   which of our packages DIR imports, and which import it
 # A line of code is one of handwritten Go outside tests that is neither blank nor a comment.
@@ -24,8 +24,8 @@ sizes() {
 
 case ${1:-} in
 '')
-	sizes | awk '{ packages++; lines += $1; small += $1 < 120 }
-		END { printf "%d packages, %d of them under 120 lines, %d lines of code\n", packages, small, lines }'
+	sizes | awk '{ packages++; lines += $1; small += $1 < 120; kits += $2 ~ /test$/ && $2 != "internal/archtest" }
+		END { printf "%d packages, %d of them test kits, %d under 120 lines; %d lines of code\n", packages, kits, small, lines }'
 	;;
 sizes) sizes ;;
 imports)
