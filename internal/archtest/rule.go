@@ -38,6 +38,7 @@ func Rules() []Rule {
 		{"package-comment", packageComment},
 		{"package-name", eachFile(packageName)},
 		{"rooms", rooms},
+		{"paths", paths},
 		{"top-level", topLevel},
 		{"plain-english", plainEnglish},
 		{"plain-code", plainCode},

@@ -21,7 +21,8 @@ type Tree struct {
 	Texts []Text // what people read, apart from the strings in Go files
 	// Sources are the files of other languages, by path.
 	Sources map[string]string
-	Top     []string // entries of the top directory that git does not ignore
+	Paths   map[string]bool // of all files
+	Top     []string        // entries of the top directory that git does not ignore
 }
 
 // File is one Go file.
@@ -34,7 +35,7 @@ type File struct {
 // Load parses all Go files below the top of fsys, and reads the texts. It leaves out
 // testdata, other modules (internal/tools, spire/release) and what is not source.
 func Load(fsys fs.FS) (*Tree, error) {
-	t := &Tree{Sources: map[string]string{}}
+	t := &Tree{Sources: map[string]string{}, Paths: map[string]bool{}}
 	var err error
 	if t.Top, err = topEntries(fsys); err != nil {
 		return nil, err
@@ -47,8 +48,10 @@ func Load(fsys fs.FS) (*Tree, error) {
 		case d.IsDir() && p != "." && skipped(fsys, p, t.Top):
 			return fs.SkipDir
 		case d.IsDir() || path.Ext(p) != ".go" && !isText(p) && !isSource(p):
+			t.Paths[p] = !d.IsDir()
 			return nil
 		}
+		t.Paths[p] = true
 		src, err := fs.ReadFile(fsys, p)
 		if err != nil {
 			return err
