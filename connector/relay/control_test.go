@@ -24,7 +24,7 @@ func codeOf(err error) codes.Code { return status.Code(err) }
 func TestHello(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	w := startConnector(t, ca, c.addr)
 	h := c.next(t).hello(t)
 	require.Equal(t, "gw", h.GetConnectorId())
@@ -117,7 +117,7 @@ func TestControlStream(t *testing.T) {
 	t.Run("goes to the addresses of the newest policy", func(t *testing.T) {
 		t.Parallel()
 		w, c, stream := linked(t)
-		second := startController(t, w.ca, "127.0.0.1:0", controllerID)
+		second := startController(t, w.ca, anyAddress, controllerID)
 		stream.sendPolicy(t, 2, &zerotrustv1.PolicyUpdate{ControlPlaneAddresses: []string{second.addr, "no port"}})
 		stream.applied(t, 2)
 		c.stop()
@@ -132,7 +132,7 @@ func TestControlStream(t *testing.T) {
 		t.Run("refuses as controller "+name, func(t *testing.T) {
 			t.Parallel()
 			ca := mtlstest.NewCA(t, td)
-			c := startController(t, ca, "127.0.0.1:0", svid)
+			c := startController(t, ca, anyAddress, svid)
 			w := startConnector(t, ca, c.addr)
 			require.Eventually(t, func() bool {
 				err := w.relay.ControlReady(t.Context())
@@ -155,7 +155,7 @@ func TestKeptPolicy(t *testing.T) {
 	keep := func(t *testing.T) (*mtlstest.CA, string) {
 		t.Helper()
 		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, withState(dir))
 		s := c.next(t)
 		s.policy(t, 7, laptopID)
@@ -230,7 +230,7 @@ func TestTheControllerSaysHowOldThePolicyMayBecome(t *testing.T) {
 	told := func(t *testing.T, age *durationpb.Duration) (*mtlstest.CA, string) {
 		t.Helper()
 		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, withState(dir), func(c *relay.Config) { c.Timing.PolicyAge = 2 * time.Second })
 		s := c.next(t)
 		s.sendPolicy(t, 7, &zerotrustv1.PolicyUpdate{MaxAge: age}, named(laptopID)...)
@@ -301,7 +301,7 @@ func TestAddressesOfTheController(t *testing.T) {
 	t.Run("what a controller may not name is not kept", func(t *testing.T) {
 		t.Parallel()
 		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, withState(dir))
 		s := c.next(t)
 		s.sendPolicy(t, 7, &zerotrustv1.PolicyUpdate{ControlPlaneAddresses: []string{"0.0.0.0:8444", "192.0.2.7:8444"}})
@@ -315,21 +315,21 @@ func TestAddressesOfTheController(t *testing.T) {
 	t.Run("the configured one wins over the kept policy", func(t *testing.T) {
 		t.Parallel()
 		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, withState(dir))
 		s := c.next(t)
 		s.sendPolicy(t, 7, &zerotrustv1.PolicyUpdate{ControlPlaneAddresses: wrong})
 		s.applied(t, 7)
 		w.stop()
 		c.stop()
-		moved := startController(t, ca, "127.0.0.1:0", controllerID)
+		moved := startController(t, ca, anyAddress, controllerID)
 		startConnector(t, ca, moved.addr, withState(dir))
 		moved.next(t).hello(t)
 	})
 	t.Run("the kept ones are tried where the configured one is dead", func(t *testing.T) {
 		t.Parallel()
 		ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-		c, second := startController(t, ca, "127.0.0.1:0", controllerID), startController(t, ca, "127.0.0.1:0", controllerID)
+		c, second := startController(t, ca, anyAddress, controllerID), startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, withState(dir))
 		s := c.next(t)
 		s.sendPolicy(t, 7, &zerotrustv1.PolicyUpdate{ControlPlaneAddresses: []string{second.addr}})

@@ -69,7 +69,7 @@ func TestADenialActsWhateverTheConnectorRefuses(t *testing.T) {
 func TestADenialOutlivesTheControllerAndTheConnector(t *testing.T) {
 	t.Parallel()
 	ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	w := startConnector(t, ca, c.addr, withState(dir))
 	s := c.next(t)
 	s.hello(t)
@@ -84,7 +84,7 @@ func TestADenialOutlivesTheControllerAndTheConnector(t *testing.T) {
 	w.stop()
 	require.True(t, exists(dir, "denials.json"))
 
-	other := startController(t, ca, "127.0.0.1:0", "spiffe://mycorp.internal/controller/c2")
+	other := startController(t, ca, anyAddress, "spiffe://mycorp.internal/controller/c2")
 	w = startConnector(t, ca, other.addr, withState(dir))
 	s = other.next(t)
 	s.hello(t)

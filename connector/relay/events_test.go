@@ -28,7 +28,7 @@ func newTold(t *testing.T, opts ...option) *told {
 	w := &told{refused: make(chan string, 64), ended: make(chan string, 64), control: make(chan string, 64)}
 	into := func(c chan string) func(string) { return func(reason string) { c <- reason } }
 	ca := mtlstest.NewCA(t, td)
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	w.world = startConnector(t, ca, c.addr, append(opts, func(c *relay.Config) {
 		c.Events = relay.Events{SessionRefused: into(w.refused), SessionEnded: into(w.ended), ControlEnded: into(w.control)}
 	})...)

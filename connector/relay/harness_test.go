@@ -23,6 +23,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -42,6 +43,9 @@ const (
 
 // soon bounds every wait of these tests.
 const soon = 10 * time.Second
+
+// anyAddress has startController choose one.
+const anyAddress = "127.0.0.1:0"
 
 // fakeController takes control streams and says what a test tells it to.
 type fakeController struct {
@@ -65,6 +69,9 @@ type fakeStream struct {
 
 func startController(t *testing.T, ca *mtlstest.CA, addr, svid string) *fakeController {
 	t.Helper()
+	if addr == anyAddress {
+		addr = hosttest.Address(t) // which is nobody else's when this one has stopped
+	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
 	require.NoError(t, err)
 	own := ca.Identity(ca.SVID(t, svid))
@@ -231,7 +238,7 @@ func startConnector(t *testing.T, ca *mtlstest.CA, controller string, opts ...op
 func linked(t *testing.T, ids ...string) (*world, *fakeController, *fakeStream) {
 	t.Helper()
 	ca := mtlstest.NewCA(t, td)
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	w := startConnector(t, ca, c.addr)
 	s := c.next(t)
 	s.hello(t)

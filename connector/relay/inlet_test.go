@@ -45,7 +45,7 @@ func TestATunnelerIsCutForWhatNobodyMayRelay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ca := mtlstest.NewCA(t, td)
-			controller := startController(t, ca, "127.0.0.1:0", controllerID)
+			controller := startController(t, ca, anyAddress, controllerID)
 			w := startConnector(t, ca, controller.addr, func(c *relay.Config) { c.Timing.Refusals = 10 * time.Millisecond })
 			stream := controller.next(t)
 			stream.policy(t, 1, laptopID, phoneID)
@@ -73,7 +73,7 @@ func TestATunnelerIsCutForWhatNobodyMayRelay(t *testing.T) {
 func TestALongVersionOfOursIsClipped(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	startConnector(t, ca, c.addr, func(c *relay.Config) { c.Version = "v1\n" + strings.Repeat("a", 100) })
 	require.True(t, wire.Label(c.next(t).hello(t).GetVersion()))
 }
@@ -98,7 +98,7 @@ func TestALargePolicyIsApplied(t *testing.T) {
 func TestWhatAPolicyMayNotSayIsLeftOut(t *testing.T) {
 	t.Parallel()
 	ca, dir := mtlstest.NewCA(t, td), t.TempDir()
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	w := startConnector(t, ca, c.addr, withState(dir))
 	stream, never := c.next(t), &timestamppb.Timestamp{Seconds: 1 << 62}
 	stream.sendPolicy(t, 1, &zerotrustv1.PolicyUpdate{IssuedAt: never, ControlPlaneAddresses: []string{c.addr, "\x1b[2J:1", "no port"}},

@@ -134,7 +134,7 @@ func TestTheControllerHearsOfRefusedProofs(t *testing.T) {
 	t.Run("of a tunneler", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, often)
 		stream := c.next(t)
 		stream.policy(t, 1, laptopID)
@@ -152,7 +152,7 @@ func TestTheControllerHearsOfRefusedProofs(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)
 		good := ca.SVID(t, controllerID)
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		startConnector(t, ca, c.addr, often)
 		first := c.next(t)
 		first.policy(t, 1)

@@ -22,7 +22,7 @@ func again(every time.Duration) option {
 func restored(t *testing.T, opts ...option) (w *world, s *fakeStream, dir string) {
 	t.Helper()
 	ca := mtlstest.NewCA(t, td)
-	c, dir := startController(t, ca, "127.0.0.1:0", controllerID), t.TempDir()
+	c, dir := startController(t, ca, anyAddress, controllerID), t.TempDir()
 	w = startConnector(t, ca, c.addr, append([]option{withState(dir), again(10 * time.Millisecond)}, opts...)...)
 	s = c.next(t)
 	s.hello(t)

@@ -152,7 +152,7 @@ func TestSessionRefuses(t *testing.T) {
 	t.Run("probes in place of heartbeats", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, func(c *relay.Config) { c.Timing.SessionIdle = 300 * time.Millisecond })
 		stream := c.next(t)
 		stream.policy(t, 1, laptopID)
@@ -174,7 +174,7 @@ func TestSessionRefuses(t *testing.T) {
 	t.Run("a session without heartbeats", func(t *testing.T) {
 		t.Parallel()
 		ca := mtlstest.NewCA(t, td)
-		c := startController(t, ca, "127.0.0.1:0", controllerID)
+		c := startController(t, ca, anyAddress, controllerID)
 		w := startConnector(t, ca, c.addr, func(c *relay.Config) { c.Timing.SessionIdle = 50 * time.Millisecond })
 		stream := c.next(t)
 		stream.policy(t, 1, laptopID)

@@ -65,7 +65,7 @@ func exists(dir, file string) bool {
 func TestAConnectorWorksWithoutItsStateDirectory(t *testing.T) {
 	t.Parallel()
 	ca, kept := mtlstest.NewCA(t, td), &saves{}
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	dir, free := blocked(t)
 	w := startConnector(t, ca, c.addr, withState(dir), func(c *relay.Config) { c.Saved, c.Timing.SaveAgain = kept.note, 10*time.Millisecond })
 	s := c.next(t)
@@ -94,7 +94,7 @@ func TestAConnectorWorksWithoutItsStateDirectory(t *testing.T) {
 func TestAMissingFileIsNoResetWhereNoneCouldBeWritten(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	dir := filepath.Join(t.TempDir(), "missing", "state") // a file in it does not exist, and cannot be made
 	free := func() { require.NoError(t, os.MkdirAll(dir, 0o700)) }
 	w := startConnector(t, ca, c.addr, withState(dir))

@@ -36,7 +36,7 @@ func (s *fakeStream) shows(t *testing.T, o witness.Offer, size int64) {
 func audited(t *testing.T, opts ...option) (w *world, c *fakeController, s *fakeStream, log *controltest.Log, dir string) {
 	t.Helper()
 	ca := mtlstest.NewCA(t, td)
-	c, dir = startController(t, ca, "127.0.0.1:0", controllerID), t.TempDir()
+	c, dir = startController(t, ca, anyAddress, controllerID), t.TempDir()
 	w = startConnector(t, ca, c.addr, append([]option{withState(dir)}, opts...)...)
 	s = c.next(t)
 	require.Zero(t, s.hello(t).GetAuditWitnessedSize())
@@ -152,7 +152,7 @@ func TestConnectorRemembersWhatItWitnessed(t *testing.T) {
 func TestConnectorDoesNotForgetBecauseOfADamagedFile(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	c, dir := startController(t, ca, "127.0.0.1:0", controllerID), t.TempDir()
+	c, dir := startController(t, ca, anyAddress, controllerID), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, witness.FileName), []byte("{}x"), 0o600))
 	w := startConnector(t, ca, c.addr, withState(dir))
 	s := c.next(t)

@@ -34,6 +34,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -187,15 +188,6 @@ func accept(t *testing.T, l net.Listener, use func(net.Conn)) {
 	}, func() { _ = l.Close() })
 }
 
-// nobodyListens is an address that refuses connections.
-func nobodyListens(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
-}
-
 // examine runs doctor.
 func (h *host) examine() doctor.Report {
 	h.t.Helper()
@@ -326,8 +318,8 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a check that is degraded":                 {func(h *host) { h.doc.Checks[1] = health.Check{Name: "state_dir", Degraded: true, Detail: "disk full"} }, "readiness", warning, "state_dir: disk full", "free space"},
 		"no control stream":                        {func(h *host) { h.doc.Checks[1] = health.Check{Name: "control_stream", Detail: "not connected"} }, "readiness", fault, "control_stream: not connected", "see port, trust and clock"},
 		"a name that does not resolve":             {func(h *host) { h.ControllerAddr, h.Lookup = "controller.invalid:8443", net.DefaultResolver.LookupHost }, "dns", fault, "controller.invalid does not resolve", "getent hosts controller.invalid"},
-		"a closed control plane":                   {func(h *host) { h.ControlPlane = []string{nobodyListens(h.t)} }, "port", fault, "control plane of the controller: dial tcp", "nothing listens there"},
-		"a closed own listener":                    {func(h *host) { h.doc.Listen = nobodyListens(h.t) }, "port", fault, "listener of this connector", "nothing listens there"},
+		"a closed control plane":                   {func(h *host) { h.ControlPlane = []string{hosttest.Address(h.t)} }, "port", fault, "control plane of the controller: dial tcp", "nothing listens there"},
+		"a closed own listener":                    {func(h *host) { h.doc.Listen = hosttest.Address(h.t) }, "port", fault, "listener of this connector", "nothing listens there"},
 		"a CA file that is missing":                {func(h *host) { h.ControllerCAPath = h.path("none") }, "trust", fault, "no such file", "grpccontroller bootstrap-ca"},
 		"a leaf in place of the CA":                {func(h *host) { h.ControllerCAPath = h.path("host/host.crt") }, "trust", fault, "is not a CA certificate", "grpccontroller bootstrap-ca"},
 		"the wrong CA":                             {func(h *host) { h.ControllerCAPath = h.write("other.crt", string(mtlstest.NewCA(h.t, td).PEM()), 0o644) }, "trust", fault, "did not sign", "grpccontroller bootstrap-ca"},
@@ -337,7 +329,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"a listener without TLS":                   {func(h *host) { h.ControllerAddr = hello(h.t) }, "trust", fault, "does not speak TLS", "8443"},
 		"a clock that is 30 s ahead":               {func(h *host) { h.Now = in(30 * time.Second) }, "clock", warning, "ahead of the controller's", "timedatectl"},
 		"a clock that is 5 min behind":             {func(h *host) { h.Now = in(-5 * time.Minute) }, "clock", fault, "behind the controller's", "timedatectl"},
-		"no verified connection":                   {func(h *host) { h.ControllerAddr = nobodyListens(h.t) }, "clock", skipped, "no verified connection", ""},
+		"no verified connection":                   {func(h *host) { h.ControllerAddr = hosttest.Address(h.t) }, "clock", skipped, "no verified connection", ""},
 		"no token":                                 {func(*host) {}, "token", skipped, "--token-file", ""},
 		"a token with a typing mistake":            {func(h *host) { h.given(swap(keys.NewSecret("ztc_"))) }, "token", fault, "has a typing mistake", "copy it again"},
 		"a token that was cut":                     {func(h *host) { h.given(keys.NewSecret("ztc_")[:30]) }, "token", fault, "wrong length", "copy it again"},

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 const (
@@ -39,7 +40,7 @@ func steal(t *testing.T, kind string, flags ...string) theft {
 	t.Helper()
 	here, there := newLink(t), newLink(t)
 	port := func() string { // one that is still free when the controller comes back
-		_, port, err := net.SplitHostPort(freeAddress(t))
+		_, port, err := net.SplitHostPort(hosttest.Address(t))
 		require.NoError(t, err)
 		return net.JoinHostPort(here.controller, port)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -25,7 +26,7 @@ const otherAddress = "127.0.0.2"
 func movedFlags(t *testing.T) []string {
 	t.Helper()
 	free := func() string {
-		_, port, err := net.SplitHostPort(freeAddress(t))
+		_, port, err := net.SplitHostPort(hosttest.Address(t))
 		require.NoError(t, err)
 		return net.JoinHostPort(otherAddress, port)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
 
@@ -181,7 +182,7 @@ func (s *system) printsTheBudget(connector, tunneler *world.Host) {
 func (s *system) fixedConnector(name, id string, env ...string) *world.Host {
 	s.t.Helper()
 	h := s.host(name, "connector", id)
-	h.Env = append(append(h.Env, env...), "LISTEN_ADDR="+freeAddress(s.t))
+	h.Env = append(append(h.Env, env...), "LISTEN_ADDR="+hosttest.Address(s.t))
 	s.enroll(h)
 	require.NoError(s.t, h.Start())
 	s.online(h)

@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/leaks"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 )
@@ -60,8 +59,8 @@ func prepareWorld(t *testing.T, flags ...string) *system {
 	flags = append([]string{
 		"--spire-attestation-limit=false",
 		// Ports of its own, so that nobody has taken them when it comes back.
-		"--listen-enrollment", freeAddress(t), "--listen-control", freeAddress(t), "--listen-admin", freeAddress(t),
-		"--listen-health", freeAddress(t), "--spire-server-listen", freeAddress(t),
+		"--listen-enrollment", hosttest.Address(t), "--listen-control", hosttest.Address(t), "--listen-admin", hosttest.Address(t),
+		"--listen-health", hosttest.Address(t), "--spire-server-listen", hosttest.Address(t),
 	}, flags...)
 	s := &system{World: worldtest.New(t, flags...), t: t}
 	s.dir, s.Ended = s.Path("."), s.ended
@@ -302,23 +301,6 @@ func (s *system) logged(p *world.Process, text string) {
 		}
 		return err
 	})
-}
-
-var nextPort atomic.Int32
-
-// freeAddress is a loopback address below the range from which the kernel takes
-// ports for others, so that it is still free when a killed program comes back.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for {
-		port := 20000 + (os.Getpid()*37+int(nextPort.Add(1)))%12000
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			addr := l.Addr().String()
-			require.NoError(t, l.Close())
-			return addr
-		}
-	}
 }
 
 func decode[T any](t *testing.T, text string) (out T) {

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
@@ -38,7 +39,7 @@ type link struct {
 
 func newLink(t *testing.T, target string) *link {
 	t.Helper()
-	l := &link{address: fmt.Sprintf("127.0.0.1:%d", spiretest.FreePort(t)), target: target}
+	l := &link{address: fmt.Sprintf("127.0.0.1:%d", hosttest.Port(t)), target: target}
 	l.plug(t)
 	t.Cleanup(l.unplug)
 	return l

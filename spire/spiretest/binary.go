@@ -1,7 +1,6 @@
 package spiretest
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -40,15 +39,4 @@ func TempDir(tb testing.TB) string {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-// FreePort returns a TCP port on loopback that was free a moment ago.
-func FreePort(tb testing.TB) int {
-	tb.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(tb, l.Close())
-	return port
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
@@ -39,7 +40,7 @@ func StartServer(tb testing.TB, change func(*conf.Server)) *Server {
 	writePEM(tb, caPath, "CERTIFICATE", ca.Certificate.Raw)
 	conf := conf.Server{
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"),
-		BindAddress: "127.0.0.1", BindPort: FreePort(tb),
+		BindAddress: "127.0.0.1", BindPort: hosttest.Port(tb),
 		SocketPath: filepath.Join(dir, "admin.sock"), DataDir: filepath.Join(dir, "data"), LogLevel: "info",
 		CATTL: 24 * time.Hour, X509SVIDTTL: time.Hour, AgentTTL: time.Hour,
 		HostCAPaths: []string{caPath}, UnlimitedAttestation: true,

@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
@@ -160,12 +160,9 @@ func TestHandshakeMeasuresAConnector(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, took)
 
-	deaf, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, deaf.Close())
 	for name, c := range map[string]directory.Connector{
 		"another connector answers": at("b", a.addr),
-		"nobody answers":            at("a", deaf.Addr().String()),
+		"nobody answers":            at("a", hosttest.Address(t)),
 		"it lists no address":       at("a"),
 	} {
 		_, err := measure(t.Context(), c)

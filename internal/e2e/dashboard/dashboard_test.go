@@ -3,7 +3,6 @@ package dashboard_test
 import (
 	"context"
 	"flag"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +33,7 @@ func TestDashboard(t *testing.T) {
 		_, err := exec.LookPath(tool)
 		require.NoError(t, err, "%s is missing: scripts/require.sh node chromium", tool)
 	}
-	admin := freeAddress(t)
+	admin := hosttest.Address(t)
 	provider := oidctest.Start(t, oidctest.Options{
 		Accounts:     map[string]oidctest.Account{"grace": {Email: "grace@mycorp.internal", Name: "Grace Hopper", Groups: []string{"operators"}}},
 		RedirectURIs: []string{"http://" + admin + "/api/admin/session/oidc/callback"},
@@ -65,13 +64,4 @@ func TestDashboard(t *testing.T) {
 		suite.Env = append(suite.Env, "PICTURES="+out)
 	}
 	require.NoError(t, suite.Run())
-}
-
-// freeAddress is one that the provider can be told before the controller listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

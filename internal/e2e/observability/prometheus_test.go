@@ -21,7 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 const (
@@ -73,7 +73,7 @@ func startPrometheus(t *testing.T, change func(*testing.T, []byte) []byte) *prom
 	t.Helper()
 	dir := t.TempDir()
 	p := &prometheus{
-		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(spiretest.FreePort(t))), targets: filepath.Join(dir, "targets"),
+		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(hosttest.Port(t))), targets: filepath.Join(dir, "targets"),
 		began: time.Now(), jobs: map[string][]string{},
 	}
 	require.NoError(t, os.MkdirAll(p.targets, 0o700))

@@ -14,7 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // soon is how long anything may take that takes a few seconds on an idle machine.
@@ -59,7 +59,7 @@ type site struct {
 // newSite prepares a controller with SPIRE's metrics on free ports.
 func newSite(t *testing.T, w *watch, flags ...string) *site {
 	t.Helper()
-	server, agent := spiretest.FreePort(t), spiretest.FreePort(t)
+	server, agent := hosttest.Port(t), hosttest.Port(t)
 	s := &site{t: t, watch: w, spire: local(server), World: worldtest.New(t, append([]string{
 		"--spire-attestation-limit=false",
 		"--spire-server-metrics-port", strconv.Itoa(server), "--spire-agent-metrics-port", strconv.Itoa(agent),
@@ -85,8 +85,8 @@ func (s *site) boot() {
 func (s *site) host(kind, id string) (h *world.Host, health string) {
 	s.t.Helper()
 	h = s.Host(id, kind, id)
-	health = local(spiretest.FreePort(s.t))
-	agent := spiretest.FreePort(s.t)
+	health = local(hosttest.Port(s.t))
+	agent := hosttest.Port(s.t)
 	h.Env = []string{"HEALTH_ADDR=" + health, "AGENT_METRICS_PORT=" + strconv.Itoa(agent)}
 	s.watch.scrape(s.t, "spire-agent", local(agent))
 	return h, health
@@ -114,7 +114,7 @@ func (s *site) join(kind, id string) (h *world.Host, health string) {
 func (s *site) second(of *world.Host, kind, id string) *world.Host {
 	s.t.Helper()
 	h := s.Second(of, kind, id)
-	h.Env = []string{"HEALTH_ADDR=" + local(spiretest.FreePort(s.t))}
+	h.Env = []string{"HEALTH_ADDR=" + local(hosttest.Port(s.t))}
 	s.Enroll(h)
 	require.NoError(s.t, h.StartProgram())
 	s.Online(h)
