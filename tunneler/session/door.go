@@ -50,6 +50,7 @@ func newDoor(cfg Config, m *Manager) (*door, error) {
 		Serve:      d.serve,
 		Reproof:    cfg.reproof.Around,
 		MaxMessage: wire.MaxToTunneler,
+		Dial:       cfg.Dial,
 		Kick:       kick,
 		Ended:      d.ended,
 		Log:        cfg.Log.With(zap.String("connector_addr", cfg.ConnectorAddr)),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -63,7 +64,9 @@ type Config struct {
 	Probe time.Duration
 	// Measure is by TCP and TLS by default.
 	Measure Measure
-	Log     *zap.Logger
+	// Dial reaches an address of a session; TCP by default.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	Log  *zap.Logger
 
 	reproof *reproof.Client // one for all sessions
 }
@@ -82,6 +85,9 @@ type Manager struct {
 	ids        map[string]spiffeid.ID              // of the candidates
 	sessions   map[spiffeid.ID]*running
 	fault      error // why the directory gives us nobody
+	// looked is when the loop of follow ran last, resumed when it did after this program
+	// had stood still.
+	looked, resumed time.Time
 }
 
 type running struct {
@@ -123,7 +129,7 @@ func (m *Manager) follow(ctx context.Context, g *errgroup.Group) error {
 	turn := time.NewTimer(controlclient.FullJitter(measureEvery))
 	defer turn.Stop()
 	m.read()
-	for last := time.Now(); ; {
+	for {
 		if err := m.reconcile(ctx, g); err != nil {
 			return err
 		}
@@ -133,9 +139,8 @@ func (m *Manager) follow(ctx context.Context, g *errgroup.Group) error {
 			case <-m.cfg.Directory.Changed():
 				m.read()
 				waiting = false
-			case now := <-look.C:
-				waiting = !m.spares() || now.Sub(last) > stalled
-				last = now
+			case <-look.C:
+				waiting = !m.spares()
 			case a := <-m.adoptions:
 				m.pin(a.id)
 				if err := m.reconcile(ctx, g); err != nil {
@@ -157,10 +162,20 @@ func (m *Manager) follow(ctx context.Context, g *errgroup.Group) error {
 	}
 }
 
+// spares says whether any session could be replaced.
 func (m *Manager) spares() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.awake(time.Now())
 	return m.mesh.Spares()
+}
+
+// awake notes that the loop runs. It needs the lock.
+func (m *Manager) awake(now time.Time) {
+	if !m.looked.IsZero() && now.Sub(m.looked) > stalled {
+		m.resumed = now
+	}
+	m.looked = now
 }
 
 func (m *Manager) pin(id spiffeid.ID) {
@@ -204,9 +219,10 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
+	m.awake(now)
 	links := make(map[string]Link, len(m.sessions))
 	for _, s := range m.sessions {
-		links[s.connector.ID] = s.state(now)
+		links[s.connector.ID] = s.state(now, m.resumed)
 	}
 	choices := m.mesh.Decide(now, links)
 	keep := make(map[spiffeid.ID]bool, len(choices))
@@ -337,7 +353,7 @@ func (m *Manager) Explain() string {
 		open++
 		text += fmt.Sprintf("; %s at %s since %s", s.ConnectorID, s.Address, s.Since.UTC().Format(time.RFC3339))
 		if !s.Answered.IsZero() {
-			text += fmt.Sprintf(", last answer %s ago", time.Since(s.Answered).Round(time.Second))
+			text += fmt.Sprintf(", last answer %s ago", health.Span(time.Since(s.Answered).Round(time.Second)))
 		}
 		if s.Latency > 0 {
 			text += fmt.Sprintf(" in %s", s.Latency.Round(100*time.Microsecond))

@@ -19,8 +19,8 @@ import (
 const (
 	// lookEvery is how often sessions that could be replaced are looked at.
 	lookEvery = 250 * time.Millisecond
-	// stalled: this program itself stood still when a look comes that late. What it did
-	// not answer meanwhile is no fault of a connector.
+	// stalled: this program itself stood still (SIGSTOP, a machine without CPU time) when
+	// a look comes that late. Whatever is overdue then is no fault of a connector.
 	stalled = time.Second
 	// pingEvery is how often a connector that could be replaced is asked for an answer,
 	// silentAfter how long it may take for one. Both and a look are less than 4.1 s: a
@@ -135,8 +135,9 @@ func (m *Manager) adopt(ctx context.Context, id spiffeid.ID) *Session {
 	}
 }
 
-// state is how the session is, for Mesh.
-func (s *Session) state(now time.Time) Link {
+// state is how the session is, for Mesh. Before resumed this program stood still:
+// answers that came meanwhile are yet to be read, so nothing is late because of that time.
+func (s *Session) state(now, resumed time.Time) Link {
 	st := s.status()
 	s.mu.Lock()
 	withheld, addresses, began := s.withheld, len(s.addresses), s.dialed
@@ -144,21 +145,27 @@ func (s *Session) state(now time.Time) Link {
 	if st.Since.After(began) {
 		began = st.Since
 	}
+	since := func(at time.Time) time.Duration {
+		if resumed.After(at) {
+			at = resumed
+		}
+		return now.Sub(at)
+	}
 	down := func(format string, values ...any) Link {
 		return Link{State: Down, Why: fmt.Sprintf(format, values...)}
 	}
 	switch oldest := s.tally.oldest(); {
-	case st.Connected && !oldest.IsZero() && now.Sub(oldest) > silentAfter:
-		return down("it has not answered for %s", now.Sub(oldest).Round(100*time.Millisecond))
+	case st.Connected && !oldest.IsZero() && since(oldest) > silentAfter:
+		return down("it has not answered for %s", since(oldest).Round(100*time.Millisecond))
 	case st.Connected:
 		return Link{State: Up, Latency: s.tally.latency()}
 	case withheld:
 		return Link{}
 	case addresses == 0:
 		return down("it has no address yet")
-	case st.LastError != nil && now.Sub(began) > afterError:
+	case st.LastError != nil && since(began) > afterError:
 		return down("%v", st.LastError)
-	case now.Sub(began) > toOpen:
+	case since(began) > toOpen:
 		return down("no session within %s", toOpen)
 	default:
 		return Link{}

@@ -1,10 +1,14 @@
 package session_test
 
 import (
+	"context"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
@@ -118,28 +122,32 @@ func TestProbes(t *testing.T) {
 func TestAStallIsMeasured(t *testing.T) {
 	t.Parallel()
 	const stall = 300 * time.Millisecond
-	ca := mtlstest.NewCA(t, td)
-	f := startConnector(t, ca, connectorSVID(t, ca, "a"), false, func(f *fakeConnector) {
-		f.answer = func(n uint64) []*zerotrustv1.SessionResponse {
-			if n == 5 {
-				<-time.After(stall)
+	synctest.Test(t, func(t *testing.T) {
+		ca := mtlstest.NewCA(t, td) // of the time of the bubble
+		l := bufconn.Listen(64 << 10)
+		serveConnector(t, ca, l, connectorSVID(t, ca, "a"), false, func(f *fakeConnector) {
+			f.answer = func(n uint64) []*zerotrustv1.SessionResponse {
+				if n == 5 {
+					<-time.After(stall)
+				}
+				return []*zerotrustv1.SessionResponse{ack(n, n)}
 			}
-			return []*zerotrustv1.SessionResponse{ack(n, n)}
+		})
+		w := start(t, ca, func(c *session.Config) {
+			c.Probe = 10 * time.Millisecond
+			c.Dial = func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }
+		})
+		w.book.turn(at("a", "a"))
+		<-time.After(time.Second)
+		synctest.Wait()
+		for name, since := range map[string]time.Time{"of all time": {}, "of the last minute": time.Now().Add(-time.Minute)} {
+			info := w.manager.Sessions(since)[0]
+			require.GreaterOrEqual(t, info.LongestAnswer, stall, name)
+			require.GreaterOrEqual(t, info.LongestSilence, stall, name)
+			require.Zero(t, info.Lost, name)
 		}
+		later := w.manager.Sessions(time.Now().Add(time.Minute))[0]
+		require.Less(t, later.LongestAnswer, stall, "whoever asks for a later time hears nothing of it")
+		require.Less(t, later.LongestSilence, stall)
 	})
-	w := start(t, ca, func(c *session.Config) { c.Probe = 10 * time.Millisecond })
-	w.book.turn(at("a", f.addr))
-	require.Eventually(t, func() bool {
-		infos := w.manager.Sessions(time.Time{})
-		return len(infos) == 1 && infos[0].Acknowledged >= 30
-	}, soon, time.Millisecond)
-	for name, since := range map[string]time.Time{"of all time": {}, "of the last minute": time.Now().Add(-time.Minute)} {
-		info := w.manager.Sessions(since)[0]
-		require.GreaterOrEqual(t, info.LongestAnswer, stall, name)
-		require.GreaterOrEqual(t, info.LongestSilence, stall, name)
-		require.Zero(t, info.Lost, name)
-	}
-	later := w.manager.Sessions(time.Now().Add(time.Minute))[0]
-	require.Less(t, later.LongestAnswer, stall, "whoever asks for a later time hears nothing of it")
-	require.Less(t, later.LongestSilence, stall)
 }

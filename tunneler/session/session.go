@@ -58,6 +58,7 @@ func newSession(cfg Config, c directory.Connector, left func()) (*Session, error
 		Serve:      s.serve,
 		Reproof:    cfg.reproof.Around,
 		MaxMessage: wire.MaxToTunneler,
+		Dial:       cfg.Dial,
 		Kick:       kick,
 		Ended:      cfg.Ended,
 		Log:        cfg.Log.With(zap.Stringer("connector_spiffe_id", c.SPIFFEID)),

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
@@ -109,8 +110,13 @@ func (f *fakeConnector) answers(n uint64) []*zerotrustv1.SessionResponse {
 
 func startConnector(t *testing.T, ca *mtlstest.CA, svid *x509svid.SVID, mute bool, opts ...func(*fakeConnector)) *fakeConnector {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", hosttest.Address(t)) // which is nobody else's when it has stopped
 	require.NoError(t, err)
+	return serveConnector(t, ca, l, svid, mute, opts...)
+}
+
+func serveConnector(t *testing.T, ca *mtlstest.CA, l net.Listener, svid *x509svid.SVID, mute bool, opts ...func(*fakeConnector)) *fakeConnector {
+	t.Helper()
 	own := ca.Identity(svid)
 	server := mtlstest.NewReproofServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeConnector{
@@ -154,9 +160,14 @@ type book struct {
 	current  directory.Directory
 	changed  chan struct{}
 	unproven chan reproof.Refusal
+	// stands is for how many nanoseconds the program stands still when it reads next.
+	stands atomic.Int64
 }
 
 func (b *book) Current() directory.Directory {
+	if d := time.Duration(b.stands.Swap(0)); d > 0 {
+		<-time.After(d)
+	}
 	select {
 	case b.current = <-b.pages:
 	default:
