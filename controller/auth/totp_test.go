@@ -92,20 +92,20 @@ func TestAcceptsOneStepOfSkewAndNoMore(t *testing.T) {
 func TestRefusesWhatIsNoCodeAndLocks(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
-	e.EnableTOTP(t, e.Add(t, ada, auth.Admin))
-	for _, code := range []string{"000000", "12345", "1234567", "abcdef", strings.Repeat("1", 1<<16)} {
+	seed, _ := e.EnableTOTP(t, e.Add(t, ada, auth.Admin))
+	for _, code := range []string{e.WrongCode(t, seed), "12345", "1234567", "abcdef", strings.Repeat("1", 1<<16)} {
 		_, err := signIn(e, ada, authtest.Password, code)
 		require.ErrorIs(t, err, auth.ErrRefused)
 	}
 	var many *auth.TooManyError
-	_, err := signIn(e, ada, authtest.Password, "000000")
+	_, err := signIn(e, ada, authtest.Password, e.WrongCode(t, seed))
 	require.ErrorAs(t, err, &many, "codes are guessed no more than passwords are")
 }
 
 func TestAskingForTheCodeIsNeitherFailureNorSuccess(t *testing.T) {
 	t.Parallel()
 	e := authtest.New(t, nil)
-	e.EnableTOTP(t, e.Add(t, ada, auth.Admin))
+	seed, _ := e.EnableTOTP(t, e.Add(t, ada, auth.Admin))
 	for range 10 {
 		_, err := signIn(e, ada, authtest.Password, "")
 		require.ErrorIs(t, err, auth.ErrTOTPRequired)
@@ -113,7 +113,7 @@ func TestAskingForTheCodeIsNeitherFailureNorSuccess(t *testing.T) {
 	for range 5 {
 		_, err := signIn(e, ada, authtest.Password, "")
 		require.ErrorIs(t, err, auth.ErrTOTPRequired)
-		_, err = signIn(e, ada, authtest.Password, "000000")
+		_, err = signIn(e, ada, authtest.Password, e.WrongCode(t, seed))
 		require.ErrorIs(t, err, auth.ErrRefused)
 	}
 	var many *auth.TooManyError
@@ -161,7 +161,7 @@ func TestCodesThatConfirmAreCountedByPerson(t *testing.T) {
 	enrollment, err := e.Account.StartTOTP(t.Context(), a)
 	require.NoError(t, err)
 	for i := range 5 {
-		_, err = e.Account.ConfirmTOTP(t.Context(), a, "000000", from(fmt.Sprintf("198.51.100.%d", i)))
+		_, err = e.Account.ConfirmTOTP(t.Context(), a, e.WrongCode(t, enrollment.Secret), from(fmt.Sprintf("198.51.100.%d", i)))
 		require.ErrorIs(t, err, auth.ErrRefused)
 	}
 	var many *auth.TooManyError

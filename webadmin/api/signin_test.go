@@ -338,7 +338,7 @@ func TestSecondFactorAndStepUpOverHTTP(t *testing.T) {
 	b := as(t, e, auth.Admin)
 	enrollment := decode[adminapi.TOTPEnrollment](t, b.do(http.MethodPost, "/me/totp", ""))
 	require.True(t, strings.HasPrefix(enrollment.PNG, "data:image/png;base64,"))
-	requireProblem(t, b.do(http.MethodPost, "/me/totp/confirm", `{"code":"000000"}`), http.StatusUnauthorized)
+	requireProblem(t, b.do(http.MethodPost, "/me/totp/confirm", `{"code":"`+e.Identity.WrongCode(t, enrollment.Secret)+`"}`), http.StatusUnauthorized)
 	codes := decode[adminapi.RecoveryCodes](t, b.do(http.MethodPost, "/me/totp/confirm", `{"code":"`+e.Identity.Code(t, enrollment.Secret)+`"}`))
 	require.Len(t, codes.RecoveryCodes, 10)
 	email := decode[adminapi.CurrentSession](t, b.do(http.MethodGet, "/session", "")).Person.Email
@@ -353,7 +353,7 @@ func TestSecondFactorAndStepUpOverHTTP(t *testing.T) {
 	}
 	require.Equal(t, adminapi.TypeStepUpRequired, requireProblem(t, create(), http.StatusForbidden).Type)
 	before := b.cookies["zt_session"]
-	requireProblem(t, b.do(http.MethodPost, "/session/step-up", `{"totp":"000000"}`), http.StatusUnauthorized)
+	requireProblem(t, b.do(http.MethodPost, "/session/step-up", `{"totp":"`+e.Identity.WrongCode(t, enrollment.Secret)+`"}`), http.StatusUnauthorized)
 	require.Equal(t, http.StatusOK, b.do(http.MethodPost, "/session/step-up", `{"totp":"`+e.Identity.Code(t, enrollment.Secret)+`"}`).Code)
 	require.NotEqual(t, before, b.cookies["zt_session"])
 	require.Equal(t, http.StatusCreated, create().Code)

@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -141,6 +142,23 @@ func (e *Env) Code(t testing.TB, seed string) string {
 	code, err := totp.GenerateCode(seed, e.Config.Now())
 	require.NoError(t, err)
 	return code
+}
+
+// WrongCode is one that an authenticator app shows neither now nor within five minutes of
+// it. A code that a test makes up is the right one once in a million times.
+func (e *Env) WrongCode(t testing.TB, seed string) string {
+	t.Helper()
+	shown := map[string]bool{}
+	for step := -10; step <= 10; step++ {
+		code, err := totp.GenerateCode(seed, e.Config.Now().Add(time.Duration(step)*30*time.Second))
+		require.NoError(t, err)
+		shown[code] = true
+	}
+	wrong := 0
+	for shown[fmt.Sprintf("%06d", wrong)] {
+		wrong++
+	}
+	return fmt.Sprintf("%06d", wrong)
 }
 
 // Events are the audit events of these actions.
