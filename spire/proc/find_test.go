@@ -1,6 +1,8 @@
 package proc_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,6 +50,23 @@ func TestRequireVersion(t *testing.T) {
 			require.Error(t, proc.RequireVersion(t.Context(), script(t, "spire-agent", body), proc.MinimumAgent))
 		})
 	}
+	t.Run("asks again when the program is killed, and not for ever", func(t *testing.T) {
+		t.Parallel()
+		asked := filepath.Join(t.TempDir(), "asked")
+		path := script(t, "spire-server", `echo >>'`+asked+`'; test $(wc -l <'`+asked+`') -gt 2 || kill -9 $$; echo 1.15.3`)
+		got, err := proc.Version(t.Context(), path)
+		require.NoError(t, err)
+		require.Equal(t, "1.15.3", got)
+		_, err = proc.Version(t.Context(), script(t, "spire-server", "kill -9 $$"))
+		require.ErrorContains(t, err, "signal: killed")
+	})
+	t.Run("ends with its caller, and says that it was the caller", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errors.New("SIGTERM"))
+		_, err := proc.Version(ctx, script(t, "spire-server", "echo 1.15.3"))
+		require.ErrorContains(t, err, "SIGTERM")
+	})
 	t.Run("gives the program none of our environment", func(t *testing.T) {
 		t.Parallel()
 		_, err := proc.Version(t.Context(), script(t, "spire-server", `test -z "$HOME" && echo 1.15.2`))

@@ -2,9 +2,11 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
+	"syscall"
 	"time"
 
 	"golang.org/x/mod/semver"
@@ -22,16 +24,29 @@ const (
 
 var versionPattern = regexp.MustCompile(`(?m)^v?(\d{1,5}\.\d{1,5}\.\d{1,5})(?:[-+][0-9A-Za-z.+-]*)?\s*$`)
 
+const (
+	// answerWithin is long: on a machine that is short of CPU time or memory a program of
+	// 170 MB takes its time to start, and who asks ends if it gets no answer.
+	answerWithin = time.Minute
+	// asked is how often a program is asked that is killed before it answers.
+	asked = 3
+)
+
+var errNoAnswer = errors.New("no answer within " + answerWithin.String() + ": is this machine short of CPU time or memory, or its disk slow?")
+
 // Version asks the program at path for its version and returns it as
 // "major.minor.patch". A suffix is dropped: SPIRE built by `go install` calls
 // itself "1.15.2-dev-unk" and is 1.15.2.
 func Version(ctx context.Context, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, errNoAnswer)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = []string{} // a version needs none of our secrets
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput() // spire-server writes it to stderr
+	out, err := ask(ctx, path)
+	for n := 1; n < asked && passing(err) && ctx.Err() == nil; n++ {
+		out, err = ask(ctx, path)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w", path, err)
 	}
@@ -40,6 +55,23 @@ func Version(ctx context.Context, path string) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: no version in %q", path, clip(string(out)))
 	}
 	return string(m[1]), nil
+}
+
+func ask(ctx context.Context, path string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.Env = []string{} // a version needs none of our secrets
+	cmd.WaitDelay = time.Second
+	return cmd.CombinedOutput() // spire-server writes it to stderr
+}
+
+// passing errors are no fault of the program: somebody killed it, as the kernel does when
+// memory is short, or it could not be started at this moment.
+func passing(err error) bool {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		status, ok := exit.Sys().(syscall.WaitStatus)
+		return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	}
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ETXTBSY)
 }
 
 // RequireVersion returns an error that says what to do when the program at path
