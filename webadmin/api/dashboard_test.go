@@ -159,7 +159,6 @@ func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
 		"a write":                         {http.MethodPost, "/connectors", html},
 		"an asset that is gone":           {http.MethodGet, "/assets/old-1.js", html},
 		"a page among the assets":         {http.MethodGet, "/assets/secret.html", html},
-		"the raw index":                   {http.MethodGet, "/index.html", nil},
 		"a brotli file by name":           {http.MethodGet, "/assets/a-1.js.br", nil},
 		"a zipped file by name":           {http.MethodGet, "/assets/a-1.js.gz", nil},
 		"a climb out of the build":        {http.MethodGet, "/../../etc/x.txt", nil},
@@ -168,6 +167,44 @@ func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, res.Code, name)
 		require.Equal(t, "application/problem+json", res.Header().Get("Content-Type"), name)
 		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", res.Header().Get("Content-Security-Policy"), name)
+	}
+}
+
+// TestWhoeverTakesAnythingGetsThePage: curl of the address that an operator was told
+// answered 404, as if nothing ran there.
+func TestWhoeverTakesAnythingGetsThePage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		path, accept string
+		page         bool
+	}{
+		"curl at the root":                      {"/", "*/*", true},
+		"a program without preferences":         {"/", "", true},
+		"a program that wants JSON at the root": {"/", "application/json", true},
+		"curl at a page":                        {"/connectors", "*/*", true},
+		"curl at the file of the page":          {"/index.html", "*/*", true},
+		"a program that wants JSON at a page":   {"/connectors", "application/json", false},
+		"an icon that there is not":             {"/favicon.ico", "image/avif,image/webp,image/png", false},
+		"curl at the API":                       {"/api", "*/*", false},
+		"curl below the API":                    {"/api/admin/nothing", "*/*", false},
+		"curl at the token endpoint":            {"/oauth/token", "*/*", false},
+		"curl at an asset that is gone":         {"/assets/old-1.js", "*/*", false},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			h := http.Header{}
+			if c.accept != "" {
+				h.Set("Accept", c.accept)
+			}
+			res := browse(t, built(t), method, c.path, h)
+			if !c.page {
+				require.Equal(t, http.StatusNotFound, res.Code, name)
+				require.Equal(t, "application/problem+json", res.Header().Get("Content-Type"), name)
+				continue
+			}
+			require.Equal(t, http.StatusOK, res.Code, name)
+			require.Equal(t, "text/html; charset=utf-8", res.Header().Get("Content-Type"), name)
+			require.NotContains(t, res.Body.String(), "__CSP_NONCE__", name)
+		}
 	}
 }
 
