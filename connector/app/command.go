@@ -8,6 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -95,5 +96,5 @@ func policyBudget(me identity.Workload, cfg Config, dir string) (string, error) 
 	if dir == "" {
 		kept = "a restart needs a controller, because STATE_DIR is empty"
 	}
-	return fmt.Sprintf("%s (%s); %s", age, from, kept), nil
+	return fmt.Sprintf("%s (%s); %s", health.Span(age), from, kept), nil
 }

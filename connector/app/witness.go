@@ -60,6 +60,7 @@ func witnessShow() *cobra.Command {
 			return errors.Join(writeWitness(w, f), writeTimeline(w, filepath.Dir(path), cfg.TrustDomain))
 		})
 	})
+	cli.ShowOnly(cmd.Flags(), "config", "connector-id", "state-dir", "trust-domain")
 	out.Register(cmd.Flags())
 	return cmd
 }
@@ -132,6 +133,7 @@ it otherwise may be hiding something. The old files stay beside them as evidence
 		}
 		return reset(cmd.OutOrStdout(), path)
 	})
+	cli.ShowOnly(cmd.Flags(), "config", "connector-id", "state-dir", "trust-domain")
 	cmd.Flags().BoolVar(&yes, "yes", false, "confirm that the controller was restored on purpose")
 	return cmd
 }

@@ -3,6 +3,8 @@ package relay
 import (
 	"fmt"
 	"time"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // Explanation says how each readiness check is while it is fine.
@@ -12,7 +14,7 @@ func (r *Relay) explainControl() string {
 	st := r.control.Status()
 	text := fmt.Sprintf("connected to %s since %s", st.Address, st.Since.UTC().Format(time.RFC3339))
 	if beat := r.lastHeartbeat(); beat.After(st.Since) {
-		text += fmt.Sprintf(", last heartbeat %s ago", time.Since(beat).Round(time.Second))
+		text += fmt.Sprintf(", last heartbeat %s ago", health.Span(time.Since(beat).Round(time.Second)))
 	}
 	return text
 }
@@ -33,10 +35,10 @@ func (p *policy) explain() string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.linked {
-		return fmt.Sprintf("revision %d, confirmed by the controller now; without it usable for %s", p.snap.Revision, p.maxAge())
+		return fmt.Sprintf("revision %d, confirmed by the controller now; without it usable for %s", p.snap.Revision, health.Span(p.maxAge()))
 	}
 	return fmt.Sprintf("revision %d, last confirmed by a controller %s ago, usable for another %s", p.snap.Revision,
-		time.Since(p.confirmed).Round(time.Second), p.remaining().Round(time.Second))
+		health.Span(time.Since(p.confirmed).Round(time.Second)), health.Span(p.remaining().Round(time.Second)))
 }
 
 // age returns how old the policy may become, and when that is if no controller

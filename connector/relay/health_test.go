@@ -87,9 +87,10 @@ func TestHealthIsRefusedWithoutAPolicy(t *testing.T) {
 func TestHealthFollowsReadiness(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	c := startController(t, ca, "127.0.0.1:0", controllerID)
+	c := startController(t, ca, anyAddress, controllerID)
 	var failing atomic.Bool
 	w := startConnector(t, ca, c.addr, func(cfg *relay.Config) {
+		cfg.Timing.Drain = time.Minute
 		cfg.Failing = func(context.Context) error {
 			if failing.Load() {
 				return errors.New("identity: expired")
@@ -112,7 +113,7 @@ func TestHealthFollowsReadiness(t *testing.T) {
 	failing.Store(false)
 	begin := time.Now()
 	w.stop()
-	require.Less(t, time.Since(begin), 900*time.Millisecond, "a watcher does not hold the shutdown up; the drain is cut after a second")
+	require.Less(t, time.Since(begin), time.Minute/2, "a watcher does not hold the shutdown up; the drain is cut after a minute")
 }
 
 func TestExplanationsOfAConnector(t *testing.T) {
@@ -121,13 +122,12 @@ func TestExplanationsOfAConnector(t *testing.T) {
 	w.attach(t, "laptop")
 	says := w.relay.Explain()
 	require.Contains(t, says.Control(), "connected to "+c.addr+" since 20")
-	require.Contains(t, says.Control(), "last heartbeat 0s ago")
-	require.Equal(t, "revision 1, confirmed by the controller now; without it usable for 24h0m0s", says.Policy())
+	require.Regexp(t, `last heartbeat \d+s ago$`, says.Control())
+	require.Equal(t, "revision 1, confirmed by the controller now; without it usable for 24h", says.Policy())
 	require.Equal(t, "accepting tunnelers on "+w.addr+", sessions: 1", says.Listener())
 	require.Equal(t, "no record of the audit log was witnessed yet", says.Audit())
 	stream.hang <- nil
 	c.stop()
 	require.Eventually(t, func() bool { return w.relay.ControlReady(t.Context()) != nil }, soon, 5*time.Millisecond)
-	require.Contains(t, says.Policy(), "revision 1, last confirmed by a controller ")
-	require.Contains(t, says.Policy(), "0s ago, usable for another 24h0m0s")
+	require.Regexp(t, `^revision 1, last confirmed by a controller \d+s ago, usable for another 2(4h|3h59m\d+s)$`, says.Policy())
 }

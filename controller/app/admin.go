@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
 
@@ -92,7 +93,7 @@ func (f *foundation) adminSettings(started time.Time) adminapi.Settings {
 	}
 	spire := []string{"mode", f.cfg.SPIRE.Mode}
 	if f.cfg.SPIRE.Mode == config.Embedded {
-		spire = append(spire, "ca_ttl", f.cfg.SPIRE.CATTL.String(), "agent_ttl", f.cfg.SPIRE.AgentTTL.String())
+		spire = append(spire, "ca_ttl", health.Span(f.cfg.SPIRE.CATTL), "agent_ttl", health.Span(f.cfg.SPIRE.AgentTTL))
 	}
 	admin := []string{"public_url", f.cfg.Admin.PublicURL, "sign_in", "password, API key"}
 	if f.cfg.Admin.OIDC.Issuer != "" {
@@ -104,8 +105,8 @@ func (f *foundation) adminSettings(started time.Time) adminapi.Settings {
 		Groups: []adminapi.SettingGroup{
 			group("listen", "enrollment", f.lis.enrollment.Addr().String(), "control", f.lis.control.Addr().String(),
 				"admin", f.cfg.Listen.Admin, "admin_socket", f.paths.adminSocket(), "health", f.cfg.Listen.Health),
-			group("svid_ttl", "controller", f.cfg.SVIDTTL.Controller.String(), "connector", f.cfg.SVIDTTL.Connector.String(),
-				"tunneler", f.cfg.SVIDTTL.Tunneler.String()),
+			group("svid_ttl", "controller", health.Span(f.cfg.SVIDTTL.Controller), "connector", health.Span(f.cfg.SVIDTTL.Connector),
+				"tunneler", health.Span(f.cfg.SVIDTTL.Tunneler)),
 			group("spire", spire...),
 			group("fleet", "clones", f.cfg.Clones),
 			group("admin", admin...),

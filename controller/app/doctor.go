@@ -142,7 +142,7 @@ Exit codes: 0 no fault, 1 a fault was found, 2 wrong usage.`,
 		Example: "  sudo grpccontroller doctor\n  grpccontroller doctor -o json",
 	}
 	l.Flags(cmd.Flags())
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = f.Name != "config" && f.Name != "data-dir" })
+	cli.ShowOnly(cmd.Flags(), "config", "data-dir")
 	out.Register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := l.Load(cmd.Flags()) // a fault in it is a finding

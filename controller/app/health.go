@@ -34,11 +34,14 @@ func (f *foundation) failing(names ...string) func(context.Context) error {
 // explain says how things are while they are fine.
 func (c *core) explain(checks *health.Checks) {
 	checks.Explain(checkStore, func() string {
-		info, err := os.Stat(c.paths.database())
-		if err != nil {
-			return "SQLite answers"
+		// What was written last is in the write-ahead log, of a new database nearly all.
+		var size int64
+		for _, suffix := range []string{"", "-wal"} {
+			if info, err := os.Stat(c.paths.database() + suffix); err == nil {
+				size += info.Size()
+			}
 		}
-		return fmt.Sprintf("SQLite answers, %s has %d KiB", c.paths.database(), info.Size()>>10)
+		return fmt.Sprintf("SQLite answers, %s has %d KiB", c.paths.database(), size>>10)
 	})
 	checks.Explain(checkServer, func() string {
 		if c.cfg.SPIRE.Mode == config.External {

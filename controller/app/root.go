@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
@@ -95,8 +96,8 @@ declared        %s
 outage budget   without the controller, sessions continue and are admitted for %s (policy_age)
                 without SPIRE too, a session ends with the SVID of either end: a connector's after
                 %s to %s, a tunneler's after %s to %s (half to whole SVID TTL, and 30 s)
-`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), describeTree(cfg.InstallDir), describeDeclared(cfg.Declared), cfg.PolicyAge,
-			least(cfg.SVIDTTL.Connector), most(cfg.SVIDTTL.Connector), least(cfg.SVIDTTL.Tunneler), most(cfg.SVIDTTL.Tunneler))
+`, cfg.TrustDomain, cfg.DataDir, cfg.SPIRE.Mode, cfg.Tracing.Meaning(), describeTree(cfg.InstallDir), describeDeclared(cfg.Declared), health.Span(cfg.PolicyAge),
+			health.Span(least(cfg.SVIDTTL.Connector)), health.Span(most(cfg.SVIDTTL.Connector)), health.Span(least(cfg.SVIDTTL.Tunneler)), health.Span(most(cfg.SVIDTTL.Tunneler)))
 		return err
 	})
 }
@@ -138,6 +139,7 @@ dashboard. --fingerprint prints what to compare it with.`,
 		_, err = cmd.OutOrStdout().Write(text)
 		return err
 	})
+	cli.ShowOnly(cmd.Flags(), "config", "data-dir", "trust-domain")
 	cmd.Flags().BoolVar(&only, "fingerprint", false, "print the SHA-256 fingerprint of the certificate alone")
 	return cmd
 }

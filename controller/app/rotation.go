@@ -9,6 +9,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 )
@@ -48,13 +49,13 @@ func (i *identified) asPeer() presence.Peer {
 // outageBudget is how long sessions continue when controller and SPIRE are gone.
 func outageBudget(cfg config.Config) adminapi.OutageBudget {
 	ttl := cfg.SVIDTTL
-	out := adminapi.OutageBudget{PolicyAge: cfg.PolicyAge.String()}
+	out := adminapi.OutageBudget{PolicyAge: health.Span(cfg.PolicyAge)}
 	for _, k := range []struct {
 		kind identity.Kind
 		ttl  time.Duration
 	}{{identity.KindController, ttl.Controller}, {identity.KindConnector, ttl.Connector}, {identity.KindTunneler, ttl.Tunneler}} {
 		out.Identity = append(out.Identity, adminapi.IdentityBudget{
-			Kind: string(k.kind), Least: least(k.ttl).String(), Most: most(k.ttl).String(),
+			Kind: string(k.kind), Least: health.Span(least(k.ttl)), Most: health.Span(most(k.ttl)),
 		})
 	}
 	return out

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -26,6 +28,12 @@ func Configured[T any](cmd *cobra.Command, l *settings.Loader[T], run func(cmd *
 // because the file and the environment of the program are read all the same.
 func OnDataDir[T any](cmd *cobra.Command, l *settings.Loader[T], run func(cmd *cobra.Command, cfg T) error) *cobra.Command {
 	cmd = Configured(cmd, l, run)
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = f.Name != "config" && f.Name != "data-dir" })
+	ShowOnly(cmd.Flags(), "config", "data-dir")
 	return cmd
+}
+
+// ShowOnly leaves these flags in the help of a command that has no use for the other ones
+// there are until now. Those are understood all the same: the configuration has them.
+func ShowOnly(fs *pflag.FlagSet, names ...string) {
+	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = !slices.Contains(names, f.Name) })
 }

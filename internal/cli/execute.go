@@ -9,10 +9,13 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
@@ -101,6 +104,9 @@ func prepare(root *cobra.Command, p Process) *bool {
 // tighten closes what cobra leaves open: a command without Args takes any, and a
 // group prints its help for a command that does not exist, with exit code 0.
 func tighten(c *cobra.Command, started *bool) {
+	for _, flags := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
+		flags.VisitAll(plainly)
+	}
 	if c.Args == nil && c.HasParent() && c.Runnable() && !c.HasSubCommands() {
 		c.Args = Arguments()
 	}
@@ -134,6 +140,13 @@ func tighten(c *cobra.Command, started *bool) {
 			*started = true
 			run(cmd, args)
 		}
+	}
+}
+
+// plainly writes a default as people do: 2m, not 2m0s.
+func plainly(f *pflag.Flag) {
+	if d, err := time.ParseDuration(f.DefValue); err == nil && f.Value.Type() == "duration" {
+		f.DefValue = health.Span(d)
 	}
 }
 

@@ -19,9 +19,9 @@ func (x *examination) conf(context.Context) []Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return Bad(Fault, "enroll this host, which writes it (`"+x.Program+" enroll --help`), or name another file with --config", "%s does not exist", x.Conf)
 	case err != nil:
-		return Bad(Fault, "let every user read it (chmod 0644) and enter its directory (chmod 0755): it holds no secret", "%v", err)
+		return Bad(Fault, "let every user read it (chmod 0644) and enter its directory (chmod 0755): it holds no secret", "%s", without(x.Conf, err))
 	case errors.Is(x.ConfFault, fs.ErrPermission):
-		return Bad(Fault, "let every user read it (chmod 0644): it holds no secret", "%v", x.ConfFault)
+		return Bad(Fault, "let every user read it (chmod 0644): it holds no secret", "%s", without(x.Conf, x.ConfFault))
 	case x.ConfFault != nil:
 		return Bad(Fault, "correct these keys, then look again with `"+x.Program+" check-config --config "+x.Conf+"`", "%s: %v", x.Conf, x.ConfFault)
 	case info.Mode().Perm()&0o002 != 0:
@@ -44,7 +44,7 @@ func (x *examination) token(context.Context) []Finding {
 	}
 	text, err := x.Token()
 	if err != nil {
-		return Bad(Fault, "check the path given with --token-file", "%v", err)
+		return Bad(Fault, "check the path given with --token-file", "the token cannot be read%s", because(err))
 	}
 	text = strings.TrimSpace(text)
 	for _, other := range []identity.Kind{identity.KindConnector, identity.KindTunneler} {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -30,7 +31,8 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 		if hidden := rootOnly(err); hidden != nil {
 			return hidden
 		}
-		return Bad(Fault, "enroll this host: `"+x.Program+" enroll --help`; if its files are elsewhere, name their directory with --host-dir", "this host is not enrolled: %v", err)
+		return Bad(Fault, "enroll this host: `"+x.Program+" enroll --help`; if its files are elsewhere, name their directory with --host-dir",
+			"this host is not enrolled: %s", without(x.Dir.HostFile(), err))
 	}
 	if _, err := x.Dir.ReadHost(); err != nil {
 		if hidden := rootOnly(err); hidden != nil {
@@ -51,17 +53,28 @@ func (x *examination) hostCertificate(context.Context) []Finding {
 	key, err := os.Stat(x.Dir.Key())
 	switch {
 	case err != nil:
-		return Bad(Fault, again, "%v", err)
+		return Bad(Fault, again, "the host key is missing: %s", without(x.Dir.Key(), err))
 	case key.Mode().Perm()&0o077 != 0:
 		return Bad(Fault, "chmod 0600 "+x.Dir.Key()+"; if another user may have read it, enroll again with --new-host", "other users may read the host key (%v)", key.Mode())
 	}
 	return x.verifyHost(certs[0], again)
 }
 
-// because is the reason of an error, empty for none.
+// without says that a file is not there, or why it cannot be looked at.
+func without(path string, err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return path + " does not exist"
+	}
+	return path + " cannot be read" + because(err)
+}
+
+// because is the reason of an error, empty for none. What failed is said before it.
 func because(err error) string {
 	if err == nil {
 		return ""
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
 	}
 	return ": " + err.Error()
 }
@@ -100,13 +113,13 @@ func (x *examination) bundle(context.Context) []Finding {
 	}
 	age := "of unknown age"
 	if info, err := os.Stat(x.Dir.Bundle()); err == nil {
-		age = "written " + x.Now().Sub(info.ModTime()).Round(time.Minute).String() + " ago"
+		age = "written " + health.Span(x.Now().Sub(info.ModTime()).Round(time.Minute)) + " ago"
 	}
 	if good == 0 {
 		return Bad(Fault, refresh+"; if the clock of this host is wrong (see clock), set it first",
-			"all %d authorities in %s have expired, or are not valid yet, by the clock of this host (%s); it was %s", len(certs), x.Dir.Bundle(), moment(x.Now()), age)
+			"every authority in %s has expired, or is not valid yet, by the clock of this host (%s); the file was %s", x.Dir.Bundle(), moment(x.Now()), age)
 	}
-	return Good("%s has %d authorities, valid now: %d, %s", x.Dir.Bundle(), len(certs), good, age)
+	return Good("%s was %s, authorities in it: %d, valid now: %d", x.Dir.Bundle(), age, len(certs), good)
 }
 
 // stateDir is where the policy or the directory survives a restart.
@@ -149,7 +162,7 @@ func Directory(dir string, uid int) []Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return Bad(Warning, "start the program, which creates it", "%s does not exist", dir)
 	case err != nil:
-		return Bad(Fault, "check the configured path", "%v", err)
+		return Bad(Fault, "check the configured path", "%s", without(dir, err))
 	case !info.IsDir():
 		return Bad(Fault, "check the configured path", "%s is not a directory", dir)
 	}

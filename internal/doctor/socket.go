@@ -36,9 +36,9 @@ func (x *examination) socket(ctx context.Context) []Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return Bad(Fault, start+"; if it runs, SPIFFE_ENDPOINT_SOCKET names the wrong file", "%s does not exist: the agent does not run, or has not attested", x.Socket)
 	case errors.Is(err, fs.ErrPermission):
-		return Bad(Fault, "open the directories above it to every user (chmod 0755): SPIRE decides by attestation which process gets an identity", "%v", err)
+		return Bad(Fault, "open the directories above it to every user (chmod 0755): SPIRE decides by attestation which process gets an identity", "%s", without(x.Socket, err))
 	case err != nil:
-		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%v", err)
+		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%s", without(x.Socket, err))
 	case info.Mode().Type() != fs.ModeSocket:
 		return Bad(Fault, "check SPIFFE_ENDPOINT_SOCKET", "%s is not a socket", x.Socket)
 	case !may(info, user, 0o2):

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 	"time"
@@ -33,6 +34,9 @@ func (x *examination) trust(ctx context.Context) []Finding {
 	authorities, err := readCertificates(x.ControllerCAPath)
 	if hidden := rootOnly(err); hidden != nil {
 		return hidden
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return Bad(Fault, compareCA, "the CA of the controller, %s", without(x.ControllerCAPath, err))
 	}
 	anchors, err := bootstrap.LoadAnchors(x.ControllerCAPath)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 )
@@ -157,24 +158,24 @@ func TestNobodyIsAdmittedByAPolicyThatIsTooOld(t *testing.T) {
 // printsTheBudget compares what the programs say with what was configured.
 func (s *system) printsTheBudget(connector, tunneler *world.Host) {
 	s.t.Helper()
-	age := shortestPolicyAge.String()
+	age := health.Span(shortestPolicyAge)
 	ca := s.cli("ca", "status")
 	require.Contains(s.t, ca, "sessions continue and are admitted for "+age)
-	require.Contains(s.t, ca, "connector   3m0s to 5m30s")
+	require.Contains(s.t, ca, "connector   3m to 5m30s")
 	require.Contains(s.t, ca, "tunneler    15m30s to 30m30s")
 	for want, spec := range map[string]world.Spec{
 		"sessions continue and are admitted for " + age + " (policy_age)": {
 			Path: filepath.Join(s.Bin, "grpccontroller"), Args: []string{"check-config", "--data-dir", s.Dir, "--policy-age", age},
 		},
 		"sessions continue and are admitted for " + age + " (the controller's policy_age)": connector.Spec("check", "check-config", "--config", connector.ConfFile()),
-		"(the controller's policy_age, 24h0m0s by default)":                                tunneler.Spec("check", "check-config", "--config", tunneler.ConfFile()),
+		"(the controller's policy_age, 24h by default)":                                    tunneler.Spec("check", "check-config", "--config", tunneler.ConfFile()),
 	} {
 		spec.Name, spec.Dir = "check-config", s.dir
 		r, err := world.Run(s.t.Context(), spec, "")
 		require.NoError(s.t, err)
 		require.Zero(s.t, r.Code, r.Stderr)
 		require.Contains(s.t, r.Stdout, want)
-		require.Contains(s.t, r.Stdout, "3m0s to")
+		require.Contains(s.t, r.Stdout, "3m to")
 	}
 }
 

@@ -36,11 +36,11 @@ func (a ClockAhead) Abs() time.Duration { return time.Duration(a).Abs() }
 func (a ClockAhead) String() string {
 	switch {
 	case a.Abs() <= ClockWarning:
-		return fmt.Sprintf("the clocks of this host and of the controller differ by %s", a.Abs())
+		return fmt.Sprintf("the clocks of this host and of the controller differ by %s", Span(a.Abs()))
 	case a > 0:
-		return fmt.Sprintf("the clock of this host is %s ahead of the controller's", a.Abs())
+		return fmt.Sprintf("the clock of this host is %s ahead of the controller's", Span(a.Abs()))
 	default:
-		return fmt.Sprintf("the clock of this host is %s behind the controller's", a.Abs())
+		return fmt.Sprintf("the clock of this host is %s behind the controller's", Span(a.Abs()))
 	}
 }
 

@@ -26,8 +26,8 @@ func TestADifferenceOfTwoClocks(t *testing.T) {
 		"half a minute":      {30 * time.Second, "30s ahead of", false},
 		"90 seconds ahead":   {90 * time.Second, "the clock of this host is 1m30s ahead of the controller's", true},
 		"90 seconds behind":  {-90 * time.Second, "the clock of this host is 1m30s behind the controller's", true},
-		"a day ahead":        {24 * time.Hour, "24h0m0s ahead of", true},
-		"a day behind":       {-24 * time.Hour, "24h0m0s behind", true},
+		"a day ahead":        {24 * time.Hour, "24h ahead of", true},
+		"a day behind":       {-24 * time.Hour, "24h behind", true},
 		"a reply that takes": {90 * time.Second, "1m30s ahead of", true},
 	} {
 		t.Run(name, func(t *testing.T) {

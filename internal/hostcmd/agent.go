@@ -87,7 +87,7 @@ func refreshCommand(name string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "refresh-bundle",
 		Short:   "Fetch the current trust bundle over the bootstrap trust",
-		Long:    "Refresh-bundle does once what `agent run` does by itself: fetch the trust bundle that\nspire-agent bootstraps from. It needs no identity.",
+		Long:    "Refresh-bundle fetches once the trust bundle that spire-agent bootstraps from. The\nsupervisor of the SPIRE agent does the same by itself. It needs no identity.",
 		Example: fmt.Sprintf("  %s refresh-bundle --host-dir %s", name, DefaultHostDir),
 	}
 	var set agentSettings

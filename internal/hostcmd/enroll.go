@@ -86,6 +86,7 @@ or not ONLINE in time.`, p.Conf, p.unit()),
 		hide(cmd, "tunneler-id", "connector-addr")
 	} else {
 		hide(cmd, "connector-private-ip")
+		cmd.Flags().Lookup("connector-id").Usage = "id of the only connector to use; written to the conf file [$CONNECTOR_ID]"
 	}
 	e.registerFlags(cmd)
 	e.registerRequest(cmd)

@@ -167,7 +167,7 @@ func short(d time.Duration) string {
 	case d >= time.Hour:
 		return fmt.Sprintf("%dh%dm", d/time.Hour, (d%time.Hour)/time.Minute)
 	default:
-		return d.String()
+		return health.Span(d)
 	}
 }
 

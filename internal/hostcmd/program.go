@@ -117,7 +117,7 @@ type enrollSettings struct {
 	HostDir            string `conf:"host_dir" usage:"directory for the host's key, certificate and bundle" is:"path"`
 	ControllerAddr     string `conf:"controller_addr" usage:"enrollment listener of the controller, host:port"`
 	ControllerCAPath   string `conf:"controller_ca_path" usage:"the controller's ca.crt (PEM)" is:"path"`
-	ConnectorID        string `conf:"connector_id" usage:"id of the connector (at a tunneler: of the one to use)"`
+	ConnectorID        string `conf:"connector_id" usage:"id of the connector"`
 	TunnelerID         string `conf:"tunneler_id" usage:"id of the tunneler"`
 	TrustDomain        string `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket       string `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`

@@ -28,7 +28,7 @@ type RunConfig struct {
 	ControllerCAPath  string         `conf:"controller_ca_path" usage:"the controller's ca.crt; used by enroll, not by run" is:"path"`
 	TrustDomain       string         `conf:"trust_domain" usage:"SPIFFE trust domain"`
 	SpiffeSocket      string         `conf:"spiffe_endpoint_socket" usage:"Workload API of the SPIRE agent"`
-	HostDir           string         `conf:"host_dir" usage:"directory of the host's files; used by agent run, not by run" is:"path"`
+	HostDir           string         `conf:"host_dir" usage:"directory of the host's key, certificate and bundle" is:"path"`
 	StateDir          string         `conf:"state_dir" usage:"directory for state that survives a restart (the unit uses /var/lib/ and the name of the program); without it, state is in memory only" is:"path"`
 	HealthAddr        string         `conf:"health_addr" usage:"loopback address of /livez and /readyz, host:port" is:"listener"`
 	EnrolledAs        string         `conf:"enrolled_as" usage:"systemd:UNIT or uid:NUMBER that SPIRE attests the program by; written by enroll, used by doctor"`

@@ -3,6 +3,7 @@ package hostcmd
 import (
 	"github.com/spf13/pflag"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
@@ -39,11 +40,8 @@ func (r runSettings[T]) Load(fs *pflag.FlagSet) (Running, error) {
 	return r.of(cfg), err
 }
 
-// shownToReaders are the flags in the help of a command that only looks at a program
-// that runs; the others are understood, because file and environment have them too.
-var shownToReaders = map[string]bool{"config": true, "health-addr": true, "host-dir": true, "state-dir": true}
-
+// registerReader is for a command that only looks at a program that runs.
 func registerReader(fs *pflag.FlagSet, s RunSettings) {
 	s.Flags(fs)
-	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = !shownToReaders[f.Name] })
+	cli.ShowOnly(fs, "config", "health-addr", "host-dir", "state-dir")
 }

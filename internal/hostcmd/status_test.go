@@ -66,7 +66,7 @@ func TestStatusOfAProgramThatIsReady(t *testing.T) {
 	for _, want := range []string{
 		"grpctunneler laptop  ready\n", "spiffe://mycorp.internal/tunneler/laptop", "agent down: the socket does not exist",
 		"v9, up for ", "left, until ", "authority 0123456789abcdef\n", "connected to 10.0.0.1:8444 since ", "(2h0m), last heartbeat 3s ago",
-		"revision 12, from the controller", "gw connected to 10.0.0.7:9443", "gw2 not connected for 1m0s, last tried 10.0.0.8:9443: refused [2J ready",
+		"revision 12, from the controller", "gw connected to 10.0.0.7:9443", "gw2 not connected for 1m, last tried 10.0.0.8:9443: refused [2J ready",
 		"without SPIRE for 10m", "ok    identity",
 	} {
 		require.Contains(t, got.stdout, want)
@@ -156,7 +156,7 @@ func TestStatusFindsAProgramThatChoseItsPort(t *testing.T) {
 	require.Zero(t, got.code, got.stderr)
 	got = run("", "status", "--config", conf, "--health-addr", "127.0.0.1:0", "--state-dir", t.TempDir())
 	require.Equal(t, 1, got.code)
-	require.Contains(t, got.stderr, "writes it while it runs")
+	require.Contains(t, got.stderr, "writes while it runs")
 }
 
 func TestDoctorReports(t *testing.T) {

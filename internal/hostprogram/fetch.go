@@ -64,7 +64,7 @@ func Address(healthAddr, stateDir string) (string, error) {
 	}
 	raw, err := atomicfile.Read(filepath.Join(stateDir, runFile), 64<<10)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("%w: a program with HEALTH_ADDR=%s writes it while it runs", err, healthAddr)
+		return "", fmt.Errorf("no %s in %s, which a program with HEALTH_ADDR=%s writes while it runs: if it runs, name its directory with --state-dir", runFile, stateDir, healthAddr)
 	}
 	if err != nil {
 		return "", err

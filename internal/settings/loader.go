@@ -6,10 +6,13 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // Format is the syntax of a configuration file.
@@ -125,8 +128,11 @@ func (l *Loader[T]) Keys() []Key {
 	for i, f := range l.fields {
 		def := v.FieldByIndex(f.index)
 		text := fmt.Sprint(def.Interface())
-		if f.kind == kindStrings {
+		switch f.kind {
+		case kindStrings:
 			text = strings.Join(toStrings(def), ",")
+		case kindDuration:
+			text = health.Span(time.Duration(def.Int()))
 		}
 		keys[i] = Key{
 			Name: l.spec.nameOf(f), Env: f.env(l.spec.EnvPrefix), Flag: "--" + f.flag(),

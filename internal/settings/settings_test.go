@@ -388,7 +388,7 @@ func TestKeysListsEveryName(t *testing.T) {
 		Name: "trust_domain", Env: "GRPCCONTROLLER_TRUST_DOMAIN", Flag: "--trust-domain", Type: "string",
 		Default: "mycorp.internal", Usage: "SPIFFE trust domain",
 	}, keys[0])
-	require.Equal(t, "5m0s", keys[3].Default)
+	require.Equal(t, "5m", keys[3].Default)
 	require.Equal(t, "127.0.0.0/8", keys[6].Default)
 }
 

@@ -79,7 +79,7 @@ func checkCommand() *cobra.Command {
   connectors     %s
   directory      kept %s
   outage budget  without a controller, sessions continue and are opened for as long as
-                 connectors admit them (the controller's policy_age, 24h0m0s by default)
+                 connectors admit them (the controller's policy_age, 24h by default)
 %s`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlAddresses(), use, kept, hostcmd.IdentityBudget)
 		return err
 	})

@@ -47,6 +47,7 @@ then. Restart the tunneler afterwards. Revocations stay.`,
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), text+"\nnow restart the tunneler: systemctl restart grpctunneler.service")
 		return err
 	})
+	cli.ShowOnly(reset.Flags(), "config", "tunneler-id", "state-dir", "trust-domain")
 	reset.Flags().BoolVar(&yes, "yes", false, "confirm that the controller was restored on purpose")
 	cmd.AddCommand(reset)
 	return cmd

@@ -12,6 +12,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/anchors"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 func (s *Server) bootstrapOperations() []operation {
@@ -69,7 +70,7 @@ func renderReplacement(r anchors.Record) adminapi.BootstrapReplacement {
 		StartedBy: r.StartedBy, StartedAt: r.StartedAt, EndedAt: r.EndedAt, Skipped: append([]string{}, r.Skipped...),
 	}
 	if r.Deadline > 0 {
-		out.Deadline = r.Deadline.String()
+		out.Deadline = health.Span(r.Deadline)
 	}
 	return out
 }

@@ -47,7 +47,7 @@ func TestTheBootstrapCAIsReplacedThroughTheAPI(t *testing.T) {
 	during := decode[adminapi.BootstrapCA](t, get(t, e, "/api/admin/ca/bootstrap"))
 	require.Len(t, during.Anchors, 2)
 	require.Equal(t, "prepared", during.Replacement.Phase)
-	require.Equal(t, "10m0s", during.Replacement.Deadline)
+	require.Equal(t, "10m", during.Replacement.Deadline)
 	require.Equal(t, before.Anchors[0].Fingerprint, during.Replacement.Old)
 	for running := true; running; {
 		running, err = e.Bootstrap.Step(t.Context())

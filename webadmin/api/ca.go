@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 func (s *Server) caOperations() []operation {
@@ -172,7 +173,7 @@ func renderRotation(r rotation.Rotation, now time.Time) adminapi.Rotation {
 		StartedAt: r.StartedAt, EndedAt: r.EndedAt, Reason: r.Reason, Dropped: append([]string{}, r.Dropped...),
 	}
 	if r.Options.Deadline > 0 {
-		out.Deadline = r.Options.Deadline.String()
+		out.Deadline = health.Span(r.Options.Deadline)
 	}
 	for i, p := range r.Past {
 		end := now

@@ -3,7 +3,6 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -321,10 +321,7 @@ func TestCLICompletes(t *testing.T) {
 func TestCLIErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	e, dir := startForCLI(t)
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed := "http://" + l.Addr().String()
-	require.NoError(t, l.Close())
+	closed := "http://" + hosttest.Address(t)
 
 	key := filepath.Join(dir, "key")
 	empty, wrong, badRun, stale := filepath.Join(dir, "empty"), filepath.Join(dir, "wrong"), t.TempDir(), t.TempDir()
@@ -342,7 +339,7 @@ func TestCLIErrorsSayWhatToDo(t *testing.T) {
 		"a directory as key":    {[]string{"--api-url", e.URL, "--api-key-file", dir}, "is a directory"},
 		"an empty key file":     {[]string{"--api-url", e.URL, "--api-key-file", empty}, "holds no API key"},
 		"a wrong key":           {[]string{"--api-url", e.URL, "--api-key-file", wrong}, "--api-key-file"},
-		"no run.json":           {[]string{"--data-dir", t.TempDir()}, "is grpccontroller serve running with this data directory?"},
+		"no run.json":           {[]string{"--data-dir", t.TempDir()}, "start it with `grpccontroller serve`"},
 		"a run.json of others":  {[]string{"--data-dir", badRun}, "--api-url"},
 		"a dead controller":     {[]string{"--data-dir", stale}, "no controller listens at " + stale + "/admin.sock"},
 		"no key for an address": {[]string{"--api-url", e.URL}, "name the file of an API key with --api-key-file"},

@@ -194,7 +194,8 @@ func readRunFile(dir string) (run runFile, err error) {
 	b, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return run, fmt.Errorf("no %s in %s: is grpccontroller serve running with this data directory?", runFileName, dir)
+		return run, fmt.Errorf("no controller runs with the data directory %s (there is no %s in it): start it with `grpccontroller serve`, "+
+			"name the data directory of one that runs with --data-dir, or a controller elsewhere with --api-url", dir, runFileName)
 	case errors.Is(err, fs.ErrPermission):
 		return run, fmt.Errorf("this user cannot read the data directory %s: use sudo, or --api-url and --api-key-file", dir)
 	case err != nil:

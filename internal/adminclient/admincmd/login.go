@@ -19,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 func loginCommand() *cobra.Command {
@@ -211,7 +212,7 @@ func (f flow) run(ctx context.Context, api device) (adminapi.AccessToken, error)
 		return adminapi.AccessToken{}, err
 	}
 	life := min(time.Duration(d.ExpiresIn)*time.Second, mostWaiting)
-	if _, err := fmt.Fprintf(f.out, "Open this address in a browser, sign in and type the code:\n\n  %s\n\n  %s\n\nWaiting for %s …\n", d.VerificationURI, d.UserCode, life); err != nil {
+	if _, err := fmt.Fprintf(f.out, "Open this address in a browser, sign in and type the code:\n\n  %s\n\n  %s\n\nWaiting for %s …\n", d.VerificationURI, d.UserCode, health.Span(life)); err != nil {
 		return adminapi.AccessToken{}, err
 	}
 	if f.open != nil {
