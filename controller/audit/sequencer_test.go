@@ -43,8 +43,9 @@ func TestSequencerTakesMoreThanOneBatch(t *testing.T) {
 	require.Equal(t, int64(3), r.Checkpoints)
 }
 
-// TestSequencerIsThereWithinASecond runs it as the controller does.
-func TestSequencerIsThereWithinASecond(t *testing.T) {
+// TestSequencerFollowsTheLog runs it as the controller does. How often it looks is tested
+// in package changelog, whose clock is not the wall's.
+func TestSequencerFollowsTheLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sequencer("c1")
@@ -57,8 +58,8 @@ func TestSequencerIsThereWithinASecond(t *testing.T) {
 		w.record(t, 1)
 		select {
 		case <-moved:
-		case <-time.After(time.Second):
-			t.Fatal("an event waited longer than a second")
+		case <-time.After(20 * time.Second):
+			t.Fatal("an event got no place")
 		}
 	}
 	cancel()

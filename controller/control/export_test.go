@@ -1,4 +1,12 @@
 package control
 
+import "time"
+
+// For tests.
+const DrainTimeout = drainTimeout
+
 // SyncInterval for tests.
 var SyncInterval = syncInterval
+
+// SetDrain is to be called before Run.
+func (s *Server) SetDrain(d time.Duration) { s.drain = d }

@@ -24,7 +24,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
-// drainTimeout is how long open streams have to end by themselves at shutdown.
+// drainTimeout is the drain of a Server outside of tests.
 const drainTimeout = 3 * time.Second
 
 // What a peer of each listener may hold. A host that awaits approval has a stream at
@@ -46,6 +46,7 @@ type Server struct {
 	stop   func()                // ends the streams
 	join   func()                // waits for what reads them
 	proofs *reproof.Server       // nil at the enrollment listener
+	drain  time.Duration         // how long open streams have to end by themselves at shutdown
 }
 
 // NewEnrollmentServer serves hosts that enroll: gRPC, and HTTP/1.1 by ALPN.
@@ -98,7 +99,7 @@ func NewControlServer(lis net.Listener, p Peers, c *ControlPlane, d *Directory, 
 func newServer(name string, lis *sourcelimit.Listener, rules rpcauth.Rules, limits rpcauth.Limits, log *zap.Logger, own []grpc.ServerOption, register func(*grpc.Server)) *Server {
 	s := &Server{
 		name: name, grpc: grpc.NewServer(append(append(rpcauth.ServerOptions(rules, limits, log), grpc.ForceServerCodecV2(newCodec())), own...)...),
-		lis: listener{lis}, log: log, beside: func(context.Context) {}, stop: func() {},
+		lis: listener{lis}, log: log, beside: func(context.Context) {}, stop: func() {}, drain: drainTimeout,
 	}
 	register(s.grpc)
 	return s
@@ -142,7 +143,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.stop() // handlers return; Stop cuts those that do not
-	stop := time.AfterFunc(drainTimeout, func() {
+	stop := time.AfterFunc(s.drain, func() {
 		s.lis.Cut() // Stop would wait for a handshake that a silent peer never ends
 		s.grpc.Stop()
 	})

@@ -125,6 +125,12 @@ func (w *world) downloads(t *testing.T) *install.Service {
 
 func newWorld(t *testing.T, hooks ...attendance) *world {
 	t.Helper()
+	return newWorldThatDrains(t, control.DrainTimeout, hooks...)
+}
+
+// newWorldThatDrains has servers that wait so long for open streams to end by themselves.
+func newWorldThatDrains(t *testing.T, drain time.Duration, hooks ...attendance) *world {
+	t.Helper()
 	w := &world{spireCA: mtlstest.NewCA(t, td), spire: enrolltest.NewSPIRE(td), stopped: make(chan error, 2)}
 	var err error
 	w.store, err = store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
@@ -168,6 +174,8 @@ func newWorld(t *testing.T, hooks ...attendance) *world {
 	w.plane = control.NewControlServer(listen(t), control.Peers{Identity: own, Authorize: mtls.Kinds(td, identity.KindConnector, identity.KindTunneler), LastWords: time.Second},
 		w.controlPlane,
 		w.directory, log)
+	w.enrollment.SetDrain(drain)
+	w.plane.SetDrain(drain)
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{w.enrollment.Run, w.plane.Run} {
 		running.Go(func() { w.stopped <- run(ctx) })

@@ -91,31 +91,11 @@ func TestConnCloses(t *testing.T) {
 	t.Parallel()
 	t.Run("at once although the peer reads nothing and a write is stuck", func(t *testing.T) {
 		t.Parallel()
-		p, err := join(t)
-		require.NoError(t, err)
-		stuck := make(chan error, 1)
-		filling := make(chan struct{}, 1)
-		go func() {
-			block := make([]byte, 1<<20)
-			for {
-				if _, err := p.far.Write(block); err != nil {
-					stuck <- err
-					return
-				}
-				select {
-				case filling <- struct{}{}:
-				default:
-				}
-			}
-		}()
-		<-filling
-		begin := time.Now()
-		p.farConn.Close(errRevoked)
-		require.Less(t, time.Since(begin), time.Second, "TLS would wait 5 s to say goodbye")
-		require.Error(t, <-stuck)
-		require.ErrorIs(t, p.farConn.Reason(), errRevoked)
-		_, err = io.Copy(io.Discard, p.near)
-		require.ErrorIs(t, err, syscall.ECONNRESET, "a peer that reads late learns it too")
+		fastest := time.Hour
+		for range 3 { // a machine that is busy with other tests does not hold up all of them
+			fastest = min(fastest, closeStuck(t))
+		}
+		require.Less(t, fastest, 2*time.Second, "TLS would wait 5 s to say goodbye")
 	})
 	t.Run("with the first reason, and tells each hook once", func(t *testing.T) {
 		t.Parallel()
@@ -162,6 +142,38 @@ func TestConnCloses(t *testing.T) {
 			require.ErrorIs(t, far.Conn.Reason(), errRevoked)
 		})
 	})
+}
+
+// closeStuck returns how long it takes to close a connection whose peer reads nothing,
+// while a write waits.
+func closeStuck(t *testing.T) (took time.Duration) {
+	t.Helper()
+	p, err := join(t)
+	require.NoError(t, err)
+	stuck := make(chan error, 1)
+	filling := make(chan struct{}, 1)
+	go func() {
+		block := make([]byte, 1<<20)
+		for {
+			if _, err := p.far.Write(block); err != nil {
+				stuck <- err
+				return
+			}
+			select {
+			case filling <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	<-filling
+	begin := time.Now()
+	p.farConn.Close(errRevoked)
+	took = time.Since(begin)
+	require.Error(t, <-stuck)
+	require.ErrorIs(t, p.farConn.Reason(), errRevoked)
+	_, err = io.Copy(io.Discard, p.near)
+	require.ErrorIs(t, err, syscall.ECONNRESET, "a peer that reads late learns it too")
+	return took
 }
 
 func TestConnProofs(t *testing.T) {

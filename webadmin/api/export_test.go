@@ -40,8 +40,17 @@ func (s *Server) Operations() []Operation {
 // Hurry shortens the timeouts of requests (read and write), of pings and of slow
 // readers. It is called before Run.
 func (s *Server) Hurry(request, ping, reader time.Duration) {
-	s.timeouts = timeouts{read: request, write: request, ping: ping, check: s.timeouts.check, slowReader: reader}
+	s.timeouts.read, s.timeouts.write, s.timeouts.ping, s.timeouts.slowReader = request, request, ping, reader
 }
+
+// CheckEvery is how often a stream asks whether its reader still may read it.
+const CheckEvery = checkEvery
+
+// Check has it asked as often as this.
+func (s *Server) Check(every time.Duration) { s.timeouts.check = every }
+
+// Drain is how long requests in flight have when the server stops.
+func (s *Server) Drain(d time.Duration) { s.timeouts.drain = d }
 
 // DropRow removes a row, to prove that a route without one is refused.
 func (s *Server) DropRow(method, route string) { delete(s.table, method+" "+route) }

@@ -24,11 +24,11 @@ func (s *Server) Run(ctx context.Context) error {
 	web.RegisterOnShutdown(func() { close(s.stopping) })
 	s.log.Info("admin API listening", zap.Stringer("address", s.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(gctx, web, listener) })
+	g.Go(func() error { return s.serve(gctx, web, listener) })
 	if s.local != nil {
 		s.log.Info("local admin socket listening", zap.Stringer("path", s.local.Addr()))
 		local := s.localServer()
-		g.Go(func() error { return serve(gctx, local, s.local) })
+		g.Go(func() error { return s.serve(gctx, local, s.local) })
 	}
 	return g.Wait()
 }
@@ -47,8 +47,8 @@ func (s *Server) webServer(handler http.Handler) *http.Server {
 }
 
 // serve runs one server until ctx ends.
-func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
-	if err := sourcelimit.Serve(ctx, srv, l, drainTimeout); err != nil {
+func (s *Server) serve(ctx context.Context, srv *http.Server, l net.Listener) error {
+	if err := sourcelimit.Serve(ctx, srv, l, s.timeouts.drain); err != nil {
 		return fmt.Errorf("serve admin API: %w", err)
 	}
 	return nil

@@ -47,8 +47,8 @@ const (
 	drainTimeout   = 10 * time.Second
 )
 
-// timeouts are those that tests shorten.
-type timeouts struct{ read, write, ping, check, slowReader time.Duration }
+// timeouts are those that tests change.
+type timeouts struct{ read, write, ping, check, slowReader, drain time.Duration }
 
 // Tokens creates, lists and revokes enrollment tokens.
 type Tokens interface {
@@ -251,7 +251,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		cfg: c, log: c.Log.Named("admin"), hot: logging.Hot(c.Log.Named("admin")), failures: newFailures(c.Now), claims: newFailures(c.Now), listener: sourcelimit.NewListener(l, capsOf(c)),
 		replays: replay.New(c.Replays, c.Now), stopping: make(chan struct{}), dashboard: newDashboard(ui.Files()),
-		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, check: checkEvery, slowReader: slowReader},
+		timeouts: timeouts{read: readTimeout, write: writeTimeout, ping: pingEvery, check: checkEvery, slowReader: slowReader, drain: drainTimeout},
 	}
 	if c.Local != nil {
 		s.local = sourcelimit.NewListener(c.Local, localCapsOf(c))
