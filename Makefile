@@ -176,8 +176,18 @@ bin/sdk: webadmin/api/openapi.json $(addprefix $(SDK)/,main.go config.yaml go.mo
 	cd $(SDK) && go tool oapi-codegen -config config.yaml ../../../webadmin/api/openapi.json
 	cd $(SDK) && go vet . && go build -o ../../../$@ .
 
+# The ACME server of a test, with its DNS server. What they are made of is in pebble.mod.
+PEBBLE := bin/pebble bin/pebble-challtestsrv
+$(PEBBLE) &: internal/tools/pebble.mod internal/tools/pebble.sum
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -modfile=internal/tools/pebble.mod -trimpath -ldflags '-s -w' -o bin/ github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv
+	@touch $(PEBBLE)
+
+.PHONY: pebble
+pebble: $(PEBBLE) ## Build bin/pebble and bin/pebble-challtestsrv, the ACME server of a test
+
 .PHONY: test-e2e
-test-e2e: build spire spire-previous $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
+test-e2e: build spire spire-previous $(PEBBLE) $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
 	@scripts/require.sh ip node npm chromium prometheus promtool
 	@$(MAKE) --no-print-directory -j 2 test-e2e-absent test-e2e-present
 

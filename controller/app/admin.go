@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -40,16 +38,21 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		Tracer:     c.tracing.Tracer(), Log: c.log, Now: now,
 		Audit: func(ctx context.Context, e audit.Event) error { return c.audit.Record(ctx, c.store, e) },
 	}
-	run, err := c.signIn(&cfg, now)
+	if err := c.signIn(&cfg, now); err != nil {
+		return err
+	}
+	presenter, err := openPresenter(c.cfg.Admin, c.paths.acme(), c.log)
 	if err != nil {
 		return err
 	}
-	if run != nil {
-		c.background = append(c.background, run)
+	if presenter != nil {
+		cfg.TLS = presenter.TLS()
+		c.background = append(c.background, atHangup(presenter.Run))
+		checkCertificate(c.health.Checks(), presenter)
 	}
 	cfg.Attention = attention.New(attention.Config{
 		Fleet: c.fleet, Requests: c.enroll, Rotations: c.rotation, Bootstraps: c.anchors, Store: c.store, Audit: c.audit, Now: now,
-		Certificate: presented(cfg.TLS), Exports: c.auditing.export.States, RecoveryKey: func() string { return c.recovery.Key().Public },
+		Certificates: presented(presenter), Exports: c.auditing.export.States, RecoveryKey: func() string { return c.recovery.Key().Public },
 	})
 	// serve holds the lock of the data directory: a socket that is there is nobody's.
 	if cfg.Local, err = adminsocket.Listen(c.paths.adminSocket()); err != nil {
@@ -59,21 +62,6 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		return errors.Join(fmt.Errorf("listen.admin: %w", err), cfg.Local.Close())
 	}
 	return nil
-}
-
-// presented is the certificate that the dashboard shows to every browser, nil without one:
-// of ACME, which renews by itself, it depends on the name that is asked for.
-func presented(cfg *tls.Config) func() *x509.Certificate {
-	return func() *x509.Certificate {
-		if cfg == nil || cfg.GetCertificate == nil {
-			return nil
-		}
-		cert, err := cfg.GetCertificate(&tls.ClientHelloInfo{})
-		if err != nil {
-			return nil
-		}
-		return cert.Leaf
-	}
 }
 
 // caPEM is the bootstrap CA as hosts have it.

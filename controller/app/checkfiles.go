@@ -42,6 +42,7 @@ func checkFiles(cfg config.Config) error {
 		_, err := certs.Load(cfg.Admin.TLSCert, cfg.Admin.TLSKey, zap.NewNop())
 		return err
 	})
+	look("admin.acme.ca_path", cfg.Admin.ACME.CAPath != "", func() error { return certs.CheckACMECA(cfg.Admin.ACME.CAPath) })
 	look("admin.oidc.client_secret_path", cfg.Admin.OIDC.Issuer != "" && filepath.IsAbs(cfg.Admin.OIDC.ClientSecretPath), func() error {
 		_, err := atomicfile.Read(cfg.Admin.OIDC.ClientSecretPath, maxSecret)
 		return err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net"
 	"os"
@@ -342,26 +341,4 @@ func (x *checkup) ports(ctx context.Context) (out []doctor.Finding) {
 		out = append(out, doctor.Good("%s: %s, the address that hosts get, accepts connections", l[0], l[1])...)
 	}
 	return out
-}
-
-func (x *checkup) adminCertificate(context.Context) []doctor.Finding {
-	path := x.cfg.Admin.TLSCert
-	if path == "" {
-		return doctor.Unseen("admin.tls_cert is not set")
-	}
-	leaf, err := doctor.FirstCertificate(path)
-	if errors.Is(err, fs.ErrPermission) {
-		return doctor.Unseen("%v: run doctor as root to look at it", err)
-	}
-	if err != nil {
-		return doctor.Bad(doctor.Fault, "check admin.tls_cert", "%v", err)
-	}
-	switch left := time.Until(leaf.NotAfter); {
-	case left <= 0:
-		return doctor.Bad(doctor.Fault, "renew it", "%s expired on %s", path, leaf.NotAfter.Format(time.DateOnly))
-	case left < 14*24*time.Hour:
-		return doctor.Bad(doctor.Warning, "renew it", "%s expires on %s", path, leaf.NotAfter.Format(time.DateOnly))
-	default:
-		return doctor.Good("%s is valid until %s", path, leaf.NotAfter.Format(time.DateOnly))
-	}
 }

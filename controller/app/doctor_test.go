@@ -81,7 +81,7 @@ func TestDoctorJudgesTheControllerThatRuns(t *testing.T) {
 
 	_, of = examine(t, "--data-dir", dir, "--public-address", "192.0.2.9")
 	require.Contains(t, of("public_address"), "192.0.2.9", "whoever gives a flag asks about it")
-	require.Contains(t, of("admin_certificate"), "skipped: admin.tls_cert is not set")
+	require.Contains(t, of("admin_certificate"), "skipped: neither admin.tls_cert nor admin.acme.domains is set")
 }
 
 func TestDoctorHasTheConfigurationFileWhereNoControllerRuns(t *testing.T) {

@@ -22,6 +22,8 @@ const (
 	checkRefused  = "connectors"
 	checkRecall   = "revocations"
 	checkRecovery = "recovery_key"
+
+	checkAdminCertificate = "admin_certificate"
 )
 
 // failing is the gRPC health of a listener that needs these checks. The others are

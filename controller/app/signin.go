@@ -21,24 +21,22 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
-	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/certs"
 )
 
 // maxSecret is far above any client secret.
 const maxSecret = 4 << 10
 
-// signIn fills in what the admin API needs to know who calls. run, if it is not
-// nil, is to run beside it.
-func (c *controller) signIn(a *api.Config, now func() time.Time) (run func(context.Context) error, err error) {
+// signIn fills in what the admin API needs to know who calls.
+func (c *controller) signIn(a *api.Config, now func() time.Time) error {
 	box, err := keys.OpenBox(c.paths.sealKey())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.Identity, err = auth.New(auth.Config{
 		Store: c.store, Seal: box, Audit: c.audit, Log: c.log, Now: now, Product: c.td.Name(), OwnerSignedIn: c.dropSetupLink,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.identity = a.Identity
 	cfg := c.cfg.Admin
@@ -46,23 +44,11 @@ func (c *controller) signIn(a *api.Config, now func() time.Time) (run func(conte
 	if cfg.OIDC.Issuer != "" {
 		provider, err := newProvider(cfg, box, now)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.OIDC, a.OIDCName = provider, cfg.OIDC.Name
 	}
-	switch {
-	case len(cfg.ACME.Domains) > 0:
-		a.TLS = certs.ACME(certs.ACMEConfig{
-			Domains: cfg.ACME.Domains, Email: cfg.ACME.Email, DirectoryURL: cfg.ACME.DirectoryURL, Cache: c.paths.acme(),
-		})
-	case cfg.TLSCert != "":
-		files, err := certs.Load(cfg.TLSCert, cfg.TLSKey, c.log)
-		if err != nil {
-			return nil, err
-		}
-		a.TLS, run = files.TLS(), atHangup(files.Run)
-	}
-	return run, nil
+	return nil
 }
 
 // atHangup gives run each SIGHUP of this process.

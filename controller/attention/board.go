@@ -3,7 +3,6 @@ package attention
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"slices"
 	"time"
@@ -67,8 +66,8 @@ type Config struct {
 	Store      Store
 	Audit      *audit.Log
 	Now        func() time.Time
-	// Certificate is what the dashboard presents; nil without one of its own files.
-	Certificate func() *x509.Certificate
+	// Certificates are what the dashboard presents; nil without TLS of its own.
+	Certificates func() []Presented
 	// Exports are the receivers of the audit log.
 	Exports func() []export.State
 	// RecoveryKey is the public half, empty until one is made.
@@ -142,7 +141,7 @@ func (b *Board) all(ctx context.Context, most int) (items []Item, total int, err
 		items = append(items, more...)
 	}
 	items = append(items, b.exports(now)...)
-	items = append(items, b.certificate(now)...)
+	items = append(items, b.certificates(now)...)
 	items = append(items, b.recovery()...)
 	for i := range items {
 		items[i] = items[i].name()

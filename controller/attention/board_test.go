@@ -40,7 +40,7 @@ type world struct {
 	reports    int
 	bootstrap  anchors.Report
 	exports    []export.State
-	cert       *x509.Certificate
+	certs      []attention.Presented
 	recovery   string
 	store      memory
 	fails      error
@@ -51,7 +51,7 @@ func newWorld() *world {
 	w.Board = attention.New(attention.Config{
 		Fleet: w, Requests: w, Rotations: rotations{w}, Bootstraps: bootstraps{w}, Store: &w.store,
 		Audit: audit.New(zap.NewNop(), w.clock), Now: w.clock,
-		Certificate: func() *x509.Certificate { return w.cert }, Exports: func() []export.State { return w.exports },
+		Certificates: func() []attention.Presented { return w.certs }, Exports: func() []export.State { return w.exports },
 		RecoveryKey: func() string { return w.recovery },
 	})
 	return w
@@ -159,7 +159,7 @@ func TestAWellFleetNeedsNoAttention(t *testing.T) {
 	w.connector("a", nil)
 	w.tunnelers = []fleet.Tunneler{{Member: fleet.Member{Workload: identity.Workload{Kind: identity.KindTunneler, ID: "laptop"}, LastSeenAt: start.Add(-time.Hour)}}}
 	w.bootstrap.Anchors = []*x509.Certificate{{NotAfter: start.AddDate(5, 0, 0)}}
-	w.cert = &x509.Certificate{NotAfter: start.AddDate(0, 1, 0)}
+	w.certs = []attention.Presented{{NotAfter: start.AddDate(0, 1, 0)}, {Name: "c.example.com", NotAfter: start.Add(time.Hour), Renews: true}}
 	w.nothing(t)
 }
 
@@ -259,16 +259,16 @@ func TestARotationThatDoesNotGoOnIsShown(t *testing.T) {
 func TestCertificatesThatEndAreShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.cert = &x509.Certificate{NotAfter: start.Add(13 * 24 * time.Hour)}
+	w.certs = []attention.Presented{{NotAfter: start.Add(13 * 24 * time.Hour), Do: "renew it"}}
 	soon := w.only(t)
 	require.Equal(t, attention.Certificate, soon.Kind)
 	require.Equal(t, attention.Warning, soon.Severity)
 	require.Equal(t, "The certificate of this dashboard expires on 2030-01-15.", soon.Found)
-	w.now = w.cert.NotAfter
+	w.now = w.certs[0].NotAfter
 	over := w.only(t)
 	require.Equal(t, attention.Critical, over.Severity)
 	require.NotEqual(t, soon.ID, over.ID)
-	w.cert = nil
+	w.certs = nil
 	w.nothing(t)
 
 	w.bootstrap.Anchors = []*x509.Certificate{{NotAfter: w.now.AddDate(0, 11, 0)}}
@@ -279,6 +279,35 @@ func TestCertificatesThatEndAreShown(t *testing.T) {
 	w.nothing(t)
 	w.now = w.now.Add(2 * time.Minute)
 	require.Contains(t, w.only(t).Found, "waits for 1 of 2 hosts, among them gateway: has the old CA")
+}
+
+func TestACertificateThatIsNotRenewedIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.certs = []attention.Presented{{Name: "c.example.com", Renews: true, Failure: errDisk, Since: start, Do: "make room"}}
+	none := w.only(t)
+	require.Equal(t, attention.Critical, none.Severity)
+	require.Equal(t, "The certificate of this dashboard for c.example.com could not be obtained: disk.", none.Found)
+	require.Equal(t, "make room", none.Do)
+	require.Equal(t, start, none.Since)
+
+	w.certs[0].NotAfter = start.Add(30 * 24 * time.Hour)
+	late := w.only(t)
+	require.Equal(t, attention.Warning, late.Severity)
+	require.Equal(t, "The certificate of this dashboard for c.example.com expires on 2030-02-01 and is not renewed: disk.", late.Found)
+	require.NotEqual(t, none.ID, late.ID)
+	w.certs[0].Failure = errors.New("the network at 12:03")
+	require.Equal(t, late.ID, w.only(t).ID, "another attempt is no news")
+
+	w.now = w.certs[0].NotAfter
+	over := w.only(t)
+	require.Equal(t, attention.Critical, over.Severity)
+	require.Contains(t, over.Found, "expired on 2030-02-01 and is not renewed: the network at 12:03.")
+	require.NotEqual(t, late.ID, over.ID)
+	w.certs[0].Name = "d.example.com"
+	require.NotEqual(t, over.ID, w.only(t).ID, "of another name")
+	w.certs = append(w.certs, attention.Presented{Name: "e.example.com", Renews: true, NotAfter: start})
+	require.Equal(t, 2, w.list(t).Total, "an end that nobody noticed is shown too")
 }
 
 func TestAReceiverThatTakesNothingIsShown(t *testing.T) {

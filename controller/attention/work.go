@@ -100,21 +100,57 @@ func (b *Board) bootstrap(ctx context.Context, now time.Time) ([]Item, error) {
 	return ends(Item{Kind: Bootstrap, Do: "Replace it: `grpccontroller ca bootstrap rotate`."}, "The bootstrap CA", r.Anchors[0].NotAfter, bootstrapNotice, now), nil
 }
 
-// certificateNotice is how long before its end the dashboard's certificate has to be
-// renewed; whoever renews automatically has done so by then.
+// Presented is a certificate that the dashboard presents.
+type Presented struct {
+	Name     string    // that it is for; empty for any
+	NotAfter time.Time // zero while there is none
+	// Renews says that it is renewed without anybody's help, unless that fails.
+	Renews bool
+	// Failure is why it is not renewed, nil while all is well; since when, and what to do.
+	Failure error
+	Since   time.Time
+	Do      string
+}
+
+// certificateNotice is how long before its end a certificate has to be renewed by somebody.
 const certificateNotice = 14 * 24 * time.Hour
 
-// certificate is that of the admin listener when it ends.
-func (b *Board) certificate(now time.Time) []Item {
-	if b.cfg.Certificate == nil {
+// certificates are those of the admin listener that end or are not renewed.
+func (b *Board) certificates(now time.Time) (out []Item) {
+	if b.cfg.Certificates == nil {
 		return nil
 	}
-	cert := b.cfg.Certificate()
-	if cert == nil {
-		return nil
+	for _, c := range b.cfg.Certificates() {
+		out = append(out, c.items(now)...)
 	}
-	do := "Put a new pair of files in the place of admin.tls_cert and admin.tls_key: they are read within 10 seconds."
-	return ends(Item{Kind: Certificate, Do: do}, "The certificate of this dashboard", cert.NotAfter, certificateNotice, now)
+	return out
+}
+
+func (c Presented) items(now time.Time) []Item {
+	it, what := Item{Kind: Certificate, Since: c.Since, Do: c.Do}, "The certificate of this dashboard"
+	if c.Name != "" {
+		what += " for " + c.Name
+	}
+	if c.Failure == nil {
+		notice := certificateNotice
+		if c.Renews {
+			notice = 0
+		}
+		return ends(it, what, c.NotAfter, notice, now)
+	}
+	day := c.NotAfter.UTC().Format(time.DateOnly)
+	it.Severity, it.state = Critical, c.Name+" "+day+" not renewed"
+	switch {
+	case c.NotAfter.IsZero():
+		it.Found = what + " could not be obtained"
+	case !now.Before(c.NotAfter):
+		it.Found = what + " expired on " + day + " and is not renewed"
+		it.state += ", expired"
+	default:
+		it.Severity, it.Found = Warning, what+" expires on "+day+" and is not renewed"
+	}
+	it.Found += ": " + strings.TrimSuffix(c.Failure.Error(), ".") + "."
+	return []Item{it}
 }
 
 // ends completes an item about something that ends within notice; it is critical once it

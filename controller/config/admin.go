@@ -3,6 +3,8 @@ package config
 import (
 	"net/netip"
 	"net/url"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -23,6 +25,7 @@ type ACME struct {
 	Domains      []string `conf:"domains" usage:"domains of the admin listener's certificate; it must be reachable there on port 443"`
 	Email        string   `conf:"email" usage:"contact for the ACME account"`
 	DirectoryURL string   `conf:"directory_url" usage:"directory of the ACME server (default: Let's Encrypt)"`
+	CAPath       string   `conf:"ca_path" usage:"CAs of the ACME server's own certificate (PEM; default: those of the system)" is:"path"`
 }
 
 // OIDC is sign-in with an OpenID provider.
@@ -60,8 +63,10 @@ func (a Admin) validate() error {
 	}
 	f.Require(a.TLSCert == "" || len(a.ACME.Domains) == 0, "acme.domains", "excludes tls_cert: set one of them")
 	for _, d := range a.ACME.Domains {
-		f.Require(isDomain(d), "acme.domains", "must be domain names, has %q", d)
+		f.Require(isDomain(d), "acme.domains", "must be domain names in ASCII, such as controller.example.com or xn--bcher-kva.example, has %q", d)
 	}
+	f.Require(a.ACME.CAPath == "" || filepath.IsAbs(a.ACME.CAPath), "acme.ca_path", "must be an absolute path, is %q", a.ACME.CAPath)
+	f.Require(a.ACME.CAPath == "" || a.ACME.DirectoryURL != "", "acme.ca_path", "needs acme.directory_url: the certificate of Let's Encrypt is of a CA of the system")
 	f.Require(a.ACME.DirectoryURL == "" || isSecureURL(a.ACME.DirectoryURL), "acme.directory_url", "must be an https URL, is %q", a.ACME.DirectoryURL)
 	f.In("oidc", a.OIDC.validate())
 	f.Require(a.OIDC.Issuer == "" || a.PublicURL != "", "public_url", "is needed with oidc.issuer: the provider sends browsers back there")
@@ -98,6 +103,7 @@ func isSecureURL(s string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
 }
 
-func isDomain(s string) bool {
-	return s != "" && strings.Contains(s, ".") && !strings.ContainsAny(s, ":/* ") && !isIP(s)
-}
+// domainName is what can be in a certificate of ACME. It is also the name of a file.
+var domainName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]+$`)
+
+func isDomain(s string) bool { return len(s) <= 253 && domainName.MatchString(s) && !isIP(s) }

@@ -120,6 +120,7 @@ var homes = []struct {
 	{[]string{"go.opentelemetry.io"}, "internal/tracing"},
 	{[]string{"filippo.io/age"}, "internal/keys"},
 	{[]string{"github.com/coreos/go-systemd"}, "internal/health"},
+	{[]string{"golang.org/x/crypto/acme"}, "webadmin/certs"},
 }
 
 // oneHome: a dependency that is used in one place can be replaced in one place.

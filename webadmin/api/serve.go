@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
@@ -33,8 +34,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// webServer serves a handler within the limits of this API.
+// webServer serves a handler within the limits of this API. What net/http logs is of
+// handshakes and connections that failed: anybody can cause thousands of these lines, so
+// they are for the level debug.
 func (s *Server) webServer(handler http.Handler) *http.Server {
+	std, _ := zap.NewStdLogAt(s.log, zapcore.DebugLevel) // the level is one that exists
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -42,7 +46,7 @@ func (s *Server) webServer(handler http.Handler) *http.Server {
 		WriteTimeout:      s.timeouts.write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          zap.NewStdLog(s.log),
+		ErrorLog:          std,
 	}
 }
 

@@ -49,6 +49,7 @@ func serial(t *testing.T, c *tls.Config) int64 {
 
 // site is a pair of files in use.
 type site struct {
+	*certs.Files
 	dir, cert, key string
 	tls            *tls.Config
 	logs           *observer.ObservedLogs
@@ -61,7 +62,7 @@ func serve(t *testing.T, cert, key string) *site {
 	core, logs := observer.New(zapcore.InfoLevel)
 	f, err := certs.Load(cert, key, zap.New(core))
 	require.NoError(t, err)
-	s := &site{dir: filepath.Dir(cert), cert: cert, key: key, tls: f.TLS(), logs: logs, hangup: make(chan os.Signal)}
+	s := &site{Files: f, dir: filepath.Dir(cert), cert: cert, key: key, tls: f.TLS(), logs: logs, hangup: make(chan os.Signal)}
 	require.Equal(t, tls.NoClientCert, s.tls.ClientAuth)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -79,6 +80,7 @@ func (s *site) refused() int {
 
 func put(t *testing.T, path string, content []byte) {
 	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	require.NoError(t, os.WriteFile(path+".new", content, 0o600))
 	require.NoError(t, os.Rename(path+".new", path))
 }
@@ -114,12 +116,14 @@ func TestFilesAreReadAgainWhenTheyChange(t *testing.T) {
 		later()
 		require.EqualValues(t, 2, serial(t, s.tls), "a pair that does not fit leaves the old one in use")
 		require.Equal(t, 1, s.refused())
+		require.ErrorContains(t, certs.Fault(s.Certificates(), time.Now()), "private key does not match public key: put a new pair of files")
 		<-time.After(50 * time.Minute)
 		synctest.Wait()
 		require.Equal(t, 6, s.refused(), "once, then at growing intervals")
 
 		putPair(t, dir, 5)
 		later()
+		require.NoError(t, certs.Fault(s.Certificates(), time.Now()))
 		require.EqualValues(t, 5, serial(t, s.tls))
 		require.NoError(t, os.Remove(s.cert))
 		later()
@@ -207,15 +211,4 @@ func TestABrokenPairDoesNotStart(t *testing.T) {
 	t.Parallel()
 	_, err := certs.Load("/no/such.crt", "/no/such.key", zap.NewNop())
 	require.ErrorContains(t, err, "admin.tls_cert")
-}
-
-func TestACMEAnswersForItsDomainsOnly(t *testing.T) {
-	t.Parallel()
-	c := certs.ACME(certs.ACMEConfig{Domains: []string{"c.example.com"}, DirectoryURL: "http://127.0.0.1:1/directory", Cache: t.TempDir()})
-	require.Contains(t, c.NextProtos, "acme-tls/1")
-	require.Equal(t, tls.NoClientCert, c.ClientAuth)
-	for _, name := range []string{"evil.example", "", "192.0.2.1"} {
-		_, err := c.GetCertificate(&tls.ClientHelloInfo{ServerName: name})
-		require.Error(t, err, name)
-	}
 }

@@ -31,6 +31,13 @@ type Files struct {
 	content [2][]byte
 	// failing is a pair that cannot be used.
 	failing logging.Reminder
+	fault   atomic.Pointer[fault]
+}
+
+// fault is why a pair cannot be used, and since when.
+type fault struct {
+	why   error
+	since time.Time
 }
 
 // Load reads the pair of PEM files; a pair that is broken at the start is an error.
@@ -67,6 +74,18 @@ func (f *Files) TLS() *tls.Config {
 	return base(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.current.Load(), nil })
 }
 
+// renewFiles is what to do about a pair of files.
+const renewFiles = "put a new pair of files in the place of admin.tls_cert and admin.tls_key: they are read within 10 seconds"
+
+// Certificates are the one of the files.
+func (f *Files) Certificates() []Certificate {
+	c := Certificate{NotAfter: f.current.Load().Leaf.NotAfter, Do: renewFiles}
+	if t := f.fault.Load(); t != nil {
+		c.Failure, c.Since = t.why, t.since
+	}
+	return []Certificate{c}
+}
+
 // Run compares the files with the pair in use every ten seconds, and at each of the
 // signals, until ctx ends. It reads them, and does not watch them: what changes may be
 // a symbolic link anywhere on the way to them, as where Kubernetes mounts a secret.
@@ -97,6 +116,7 @@ func (f *Files) look() error {
 		return err
 	}
 	f.failing.Over()
+	f.fault.Store(nil)
 	if leaf := f.current.Load().Leaf; changed {
 		f.log.Info("admin certificate reloaded", zap.String("serial", leaf.SerialNumber.String()), zap.Time("not_after", leaf.NotAfter))
 	}
@@ -105,7 +125,9 @@ func (f *Files) look() error {
 
 // complain logs a pair that cannot be used, and always to a person who asked.
 func (f *Files) complain(err error, asked bool) {
-	if due, _ := f.failing.Due(time.Now()); due || asked {
+	due, _ := f.failing.Due(time.Now())
+	f.fault.Store(&fault{err, f.failing.Began()})
+	if due || asked {
 		f.log.Error("admin certificate not reloaded, the old one stays in use: check admin.tls_cert and admin.tls_key",
 			zap.Time("not_after", f.current.Load().Leaf.NotAfter), zap.Error(err))
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/guardedhttp"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
@@ -74,7 +75,7 @@ func New(c Config) *Provider {
 	if c.Transport == nil {
 		c.Transport = http.DefaultTransport
 	}
-	return &Provider{cfg: c, http: newClient(c)}
+	return &Provider{cfg: c, http: guardedhttp.New(guardedhttp.Config{Service: c.Issuer, Transport: c.Transport, Timeout: requestTimeout, MaxReply: maxReply})}
 }
 
 // discover asks for the provider's configuration until it had one answer.

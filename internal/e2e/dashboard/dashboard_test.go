@@ -35,7 +35,10 @@ func TestDashboard(t *testing.T) {
 	}
 	admin := hosttest.Address(t)
 	provider := oidctest.Start(t, oidctest.Options{
-		Accounts:     map[string]oidctest.Account{"grace": {Email: "grace@mycorp.internal", Name: "Grace Hopper", Groups: []string{"operators"}}},
+		Accounts: map[string]oidctest.Account{
+			"grace":   {Email: "grace@mycorp.internal", Name: "Grace Hopper", Groups: []string{"operators"}},
+			"mallory": {Email: "mallory@mycorp.internal", Name: "Mallory", Groups: []string{"operators"}}, // confirms for grace
+		},
 		RedirectURIs: []string{"http://" + admin + "/api/admin/session/oidc/callback"},
 	})
 	secret := filepath.Join(t.TempDir(), "client-secret")

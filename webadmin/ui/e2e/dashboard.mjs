@@ -63,12 +63,12 @@ async function watchEnrolling(v, kind, id, token) {
 }
 
 /** Signs in at the identity provider, which then leads back. */
-async function signInAtProvider(page) {
-  await page.locator('[name=login]').fill('grace')
+async function signInAtProvider(page, login = 'grace') {
+  await page.locator('[name=login]').fill(login)
   await page.locator('[name=password]').fill('any')
   await page.locator('[type=submit]').click()
   const consent = page.locator('form:has([name=prompt][value=consent]) [type=submit]') // the first time only
-  await consent.or(page.locator('#main h1')).first().waitFor()
+  await consent.or(page.locator('#main h1, main.enter h1')).first().waitFor()
   if (await consent.isVisible()) await consent.click()
 }
 
@@ -177,15 +177,28 @@ const acts = {
     await dialog.getByRole('button', { name: 'I have signed in' }).click()
     await dialog.getByText('You have not confirmed yet').waitFor()
     await grace.look('step-up-provider')
-    const opened = grace.context.waitForEvent('page')
-    await dialog.getByRole('link', { name: 'Sign in at Corp SSO' }).click()
-    const tab = await opened
+    const atProvider = async () => {
+      const opened = grace.context.waitForEvent('page')
+      await dialog.getByRole('link', { name: 'Sign in at Corp SSO' }).click()
+      return opened
+    }
+    // Somebody else at the provider confirms nothing, and the page says so.
+    const other = await atProvider()
+    await signInAtProvider(other, 'mallory')
+    await other.getByText('did not say that you are Grace Hopper').waitFor()
+    await other.close()
+    await dialog.getByRole('button', { name: 'I have signed in' }).click()
+    await dialog.getByText('You have not confirmed yet').waitFor()
+    const tab = await atProvider()
     await signInAtProvider(tab)
     await tab.getByText('You have confirmed that it is you').waitFor()
     await tab.close()
     await grace.sees('Only the host with the private key') // by itself, with what was typed
     await grace.look('token-sealed')
     const sealed = await grace.page.locator('section[aria-label="sealed token"] pre').textContent()
+    assert.doesNotMatch(await grace.page.content(), /zt[a-z]_[0-9A-Za-z]{20}/, 'the page has no token that is not sealed')
+    await stage.hostKey('tunneler', 'tunneler-eve')
+    await assert.rejects(stage.enrollSealed('tunneler-eve', sealed), /exit [1-9]/, 'another host has another key')
     await stage.enrollSealed('tunneler-alice', sealed)
     await grace.sees('The tunneler is online')
     await grace.leave()

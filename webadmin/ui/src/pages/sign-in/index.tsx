@@ -26,6 +26,7 @@ export function Page() {
   const back = backTo(params.get('return_to'))
   const who = useQuery(session)
   const ways = useQuery(setup)
+  if (who.data && params.get('error')) return <NotConfirmed name={who.data.person.name} />
   if (who.data) return <Navigate to={back} replace />
   if (ways.data?.needed) return <Navigate to="/setup" replace />
   if (who.isPending) {
@@ -48,6 +49,29 @@ export function Page() {
           </>
         )}
         <Local second={!!oidc?.enabled} />
+      </Stack>
+    </Entrance>
+  )
+}
+
+/**
+ * Where the identity provider leads a person who is signed in and confirmed as nobody, or as
+ * somebody else: the page that asked for it is in another tab, and still asks.
+ */
+function NotConfirmed({ name }: { name: string }) {
+  return (
+    <Entrance title="Not confirmed">
+      <Stack mt="md">
+        <Failure
+          error={
+            new Error(
+              `The identity provider did not say that you are ${name}. Close this tab, and sign in there as ${name} from the tab that asked.`,
+            )
+          }
+        />
+        <Button component="a" href="/" variant="default">
+          Open the dashboard as {name}
+        </Button>
       </Stack>
     </Entrance>
   )
