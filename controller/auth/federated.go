@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // Federated is somebody whom the identity provider vouches for.
@@ -94,7 +95,7 @@ func (s *Sessions) federate(ctx context.Context, tx Tx, f Federated, from From) 
 		p = Person{ID: newID("per_"), Issuer: f.Issuer, Subject: f.Subject, CreatedAt: s.now()}
 		was, action = "", audit.PersonCreate
 	}
-	p.Role, p.Email, p.Name = f.Role, clip(f.Email), clip(f.Name)
+	p.Role, p.Email, p.Name = f.Role, visible.Only(clip(f.Email)), visible.Only(clip(f.Name)) // the provider may let people choose them
 	if err := tx.PutPerson(ctx, p); err != nil || known && before == f.Role {
 		return p, "", err
 	}

@@ -6,8 +6,8 @@ import (
 	"net/mail"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // Person is somebody who may sign in: with a password (local), or through the
@@ -96,15 +96,19 @@ const (
 // parseEmail returns the address in the one form in which it is compared.
 func parseEmail(s string) (string, error) {
 	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || len(s) > maxEmail || strings.ContainsFunc(s, notPrintable) {
+	if err != nil || a.Address != s || len(s) > maxEmail || !visible.Text(s) {
 		return "", fieldError("email", "must be an e-mail address such as ada@example.com")
 	}
 	return strings.ToLower(s), nil
 }
 
 func parseName(s string) (string, error) {
-	if s == "" || s != strings.TrimSpace(s) || utf8.RuneCountInString(s) > maxName || !utf8.ValidString(s) || strings.ContainsFunc(s, notPrintable) {
-		return "", fieldError("name", "must be 1 to %d printable characters without spaces around them", maxName)
+	err := visible.Line(s, maxName)
+	if s == "" {
+		err = errors.New("is empty")
+	}
+	if err != nil {
+		return "", &FieldError{Field: "name", Err: err}
 	}
 	return s, nil
 }
@@ -115,5 +119,3 @@ func parseRole(r Role) (Role, error) {
 	}
 	return r, nil
 }
-
-func notPrintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // Sessions signs people in and out.
@@ -231,7 +232,7 @@ func (s *Sessions) begin(ctx context.Context, tx beginning, p *Person, m Method,
 		return SignedIn{}, err
 	}
 	sess := Session{
-		ID: newID("ses_"), PersonID: p.ID, Method: m, Source: from.Source, UserAgent: clip(from.UserAgent),
+		ID: newID("ses_"), PersonID: p.ID, Method: m, Source: from.Source, UserAgent: visible.Only(clip(from.UserAgent)),
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLife), StepUpUntil: now.Add(StepUpLife),
 	}
 	text, hash := newSessionSecret()

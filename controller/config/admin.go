@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // Admin is the admin API and dashboard: TLS of its listener and sign-in.
@@ -73,12 +74,17 @@ func (a Admin) validate() error {
 	return f.Err()
 }
 
+// maxProviderName is what fits on the button of the sign-in page.
+const maxProviderName = 64
+
 func (o OIDC) validate() error {
 	var f settings.Faults
 	if o.Issuer == "" {
 		return nil
 	}
 	f.Require(isSecureURL(o.Issuer), "issuer", "must be an https URL (or http on loopback), is %q", o.Issuer)
+	name := visible.Line(o.Name, maxProviderName)
+	f.Require(name == nil, "name", "%v", name)
 	f.Require(o.ClientID != "", "client_id", "is missing")
 	f.Require(isFilePath(o.ClientSecretPath), "client_secret_path", notFilePath, o.ClientSecretPath)
 	f.Require(o.GroupsClaim != "", "groups_claim", "is missing")

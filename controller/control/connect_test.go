@@ -27,6 +27,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -562,7 +563,7 @@ func TestARelayIsNotPunishedForWhatItRelays(t *testing.T) {
 			p, _, _ := w.roster.Tunneler(id, time.Time{})
 			require.Equal(t, id == "bad", p.Status == presence.Online, "who is attached is ONLINE, whatever it says")
 			require.False(t, p.Since.After(time.Now()))
-			require.True(t, wire.Printable(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID))
+			require.True(t, visible.Text(p.RemoteAddr+p.SVID.Serial+p.SVID.AuthorityID))
 			for _, peer := range w.roster.Peers() {
 				require.LessOrEqual(t, len(peer.Trusts), wire.MaxAuthorities)
 			}

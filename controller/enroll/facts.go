@@ -9,12 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
-	"unicode"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // hostKey is the key a host binds to its token.
@@ -56,20 +55,16 @@ func hashKey(spki []byte) []byte {
 
 func (f Facts) validate(kind identity.Kind) error {
 	switch {
-	case !path.IsAbs(f.BinaryPath) || path.Clean(f.BinaryPath) != f.BinaryPath || len(f.BinaryPath) > 1024 || !printable(f.BinaryPath):
+	case !path.IsAbs(f.BinaryPath) || path.Clean(f.BinaryPath) != f.BinaryPath || len(f.BinaryPath) > 1024 || !visible.Text(f.BinaryPath):
 		return &FieldError{"host.binary_path", errors.New("must be a clean absolute path of at most 1024 characters")}
 	case f.SystemdUnit != "" && f.SystemdUnit != unitOf(kind):
 		return &FieldError{"host.systemd_unit", fmt.Errorf("must be %q or empty", unitOf(kind))}
-	case len(f.Hostname) > 253 || !printable(f.Hostname):
+	case len(f.Hostname) > 253 || !visible.Text(f.Hostname):
 		return &FieldError{"host.hostname", errors.New("must be at most 253 printable characters")}
-	case len(f.Version) > 64 || !printable(f.Version):
+	case len(f.Version) > 64 || !visible.Text(f.Version):
 		return &FieldError{"host.version", errors.New("must be at most 64 printable characters")}
 	}
 	return nil
-}
-
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
 func unitOf(kind identity.Kind) string { return "grpc" + string(kind) + ".service" }

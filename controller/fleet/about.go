@@ -7,10 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // Limits of what operators say of a member, a host or a network.
@@ -224,22 +223,16 @@ func (e Edit) labels(before Labels) (Labels, error) {
 }
 
 // checkName takes an empty name, which is none.
-func checkName(s string) error {
-	if s != strings.TrimSpace(s) || utf8.RuneCountInString(s) > MaxName || !utf8.ValidString(s) || strings.ContainsFunc(s, notPrintable) {
-		return wrong("name", "must be up to %d printable characters without spaces around them", MaxName)
+func checkName(s string) error { return checked("name", visible.Line(s, MaxName)) }
+
+func checkNotes(s string) error { return checked("notes", visible.Lines(s, MaxNotes)) }
+
+func checked(field string, err error) error {
+	if err != nil {
+		return &FieldError{Field: field, Err: err}
 	}
 	return nil
 }
-
-func checkNotes(s string) error {
-	strange := func(r rune) bool { return notPrintable(r) && r != '\n' && r != '\t' }
-	if utf8.RuneCountInString(s) > MaxNotes || !utf8.ValidString(s) || strings.ContainsFunc(s, strange) {
-		return wrong("notes", "must be up to %d printable characters, tabs and line breaks", MaxNotes)
-	}
-	return nil
-}
-
-func notPrintable(r rune) bool { return !unicode.IsPrint(r) }
 
 // auditState is what operators say of a thing in the audit log, as JSON; network is that
 // of a connector.

@@ -11,9 +11,12 @@ import (
 	"text/tabwriter"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // The output formats. Wide and names are those of lists of things with an id.
@@ -116,7 +119,7 @@ func escaped(text string, escape func(rune) string) string {
 	return b.String()
 }
 
-func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+func unprintable(r rune) bool { return r != '\n' && r != utf8.RuneError && !visible.Rune(r) }
 
 // inYAML is a character as YAML escapes it, which has no halves.
 func inYAML(r rune) string {

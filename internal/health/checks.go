@@ -9,10 +9,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // errUnset is the state of a declared check before its first result.
@@ -210,7 +211,7 @@ func OneLine(text string) string { return oneLine(text, maxDetail) }
 
 func oneLine(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
+		if !visible.Rune(r) {
 			return ' '
 		}
 		return r

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -87,8 +86,7 @@ func Parse(text string) (Statement, error) {
 
 // CheckReason says whether a text can be a reason: one line that a terminal only shows.
 func CheckReason(s string) error {
-	bad := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	if s == "" || len(s) > MaxReason || strings.ContainsFunc(s, bad) {
+	if s == "" || len(s) > MaxReason || !visible.Text(s) {
 		return fmt.Errorf("%w: the reason must be one line of printable text, at most %d bytes", ErrMalformed, MaxReason)
 	}
 	return nil

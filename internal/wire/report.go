@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
@@ -52,7 +53,7 @@ func CheckReport(r *zerotrustv1.TunnelerReport) error {
 	switch {
 	case r.GetSessionStartedAt() != nil && !r.GetSessionStartedAt().IsValid():
 		return errStarted
-	case len(r.GetRemoteAddress()) > MaxRemoteAddress || !Printable(r.GetRemoteAddress()):
+	case len(r.GetRemoteAddress()) > MaxRemoteAddress || !visible.Text(r.GetRemoteAddress()):
 		return errRemote
 	}
 	return nil

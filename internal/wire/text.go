@@ -5,37 +5,22 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
-// Printable says whether a terminal only draws s: valid UTF-8 without control
-// characters and without those that change the direction of what follows.
-func Printable(s string) bool {
-	return !strings.ContainsFunc(s, unprintable)
-}
+// Label says whether s is a version or the id of a start: short and visible.
+func Label(s string) bool { return len(s) <= MaxLabel && visible.Text(s) }
 
-func unprintable(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
-
-// Label says whether s is a version or the id of a start: short and printable.
-func Label(s string) bool { return len(s) <= MaxLabel && Printable(s) }
-
-// Clip makes s Printable and at most most bytes long.
-func Clip(s string, most int) string {
-	return strings.Map(func(c rune) rune {
-		if unprintable(c) {
-			return -1
-		}
-		return c
-	}, s[:min(len(s), most)])
-}
+// Clip makes s visible.Text and at most most bytes long.
+func Clip(s string, most int) string { return visible.Only(s[:min(len(s), most)]) }
 
 // HostPort says whether s is an address that can be dialed.
 func HostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
-	if err != nil || host == "" || len(s) > MaxAddress || !Printable(s) {
+	if err != nil || host == "" || len(s) > MaxAddress || !visible.Text(s) {
 		return false
 	}
 	n, err := strconv.ParseUint(port, 10, 16)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,10 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -19,16 +23,23 @@ import (
 // of them were given and what is wrong with them. Its error says that the body is not
 // one JSON object.
 //
-// encoding/json alone would take "KIND" for "kind", the last of two equal names
-// and null for nothing at all; where a person approves one reading and the
-// program does another, that is an attack. Here each of them is a fault.
+// encoding/json alone would take "KIND" for "kind", the last of two equal names,
+// null for nothing at all, and U+FFFD for what is no text; where a person approves one
+// reading and the program does another, that is an attack. Here each of them is a fault.
 func readJSON(r *http.Request, fields map[string]any, b *body) error {
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	merge := r.Method == http.MethodPatch && t == "application/merge-patch+json"
 	if err != nil || t != "application/json" && !merge {
 		return problem(adminapi.TypeMediaType, "the Content-Type must be application/json")
 	}
-	dec := json.NewDecoder(r.Body)
+	raw, err := io.ReadAll(r.Body) // 64 KiB at most
+	if err != nil {
+		return notJSON(err)
+	}
+	if !isText(raw) {
+		return problem(adminapi.TypeInvalidRequest, `the body must be UTF-8, in which each of \ud800 to \udfff is one half of a pair`)
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return notJSON(err)
 	}
@@ -44,6 +55,43 @@ func readJSON(r *http.Request, fields map[string]any, b *body) error {
 		return notJSON(err)
 	}
 	return nil
+}
+
+// isText says whether JSON is UTF-8 (RFC 8259, section 8.1) and has no half of a surrogate
+// pair alone (section 8.2). A backslash is only inside strings, or the JSON is none.
+func isText(raw []byte) bool {
+	if !utf8.Valid(raw) {
+		return false
+	}
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return true
+		}
+		raw = raw[i:]
+		unit, escaped := escapedUnit(raw)
+		switch {
+		case !escaped:
+			raw = raw[min(len(raw), len(`\n`)):]
+		case !utf16.IsSurrogate(unit):
+			raw = raw[len(`\u0000`):]
+		default:
+			low, ok := escapedUnit(raw[len(`\u0000`):])
+			if !ok || utf16.DecodeRune(unit, low) == utf8.RuneError {
+				return false
+			}
+			raw = raw[len(`\ud800\udc00`):]
+		}
+	}
+}
+
+// escapedUnit reads the UTF-16 code unit that raw begins with as \uXXXX.
+func escapedUnit(raw []byte) (unit rune, ok bool) {
+	if len(raw) < len(`\u0000`) || !bytes.HasPrefix(raw, []byte(`\u`)) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 func readField(dec *json.Decoder, fields map[string]any, b *body) error {

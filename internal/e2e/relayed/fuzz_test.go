@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
@@ -123,7 +124,7 @@ func (w *world) play(t *testing.T, attacker *grpc.ClientConn, messages ...[]byte
 	case r := <-w.roster.last:
 		require.True(t, wire.Label(r.Version), "%q", r.Version)
 		require.LessOrEqual(t, len(r.Trusts), wire.MaxAuthorities)
-		require.True(t, wire.Printable(strings.Join(r.Trusts, "")+r.RemoteAddr+r.SVID.Serial+r.SVID.AuthorityID))
+		require.True(t, visible.Text(strings.Join(r.Trusts, "")+r.RemoteAddr+r.SVID.Serial+r.SVID.AuthorityID))
 	case <-ctx.Done():
 		require.FailNow(t, "the controller did not hear of the session's end")
 	}
