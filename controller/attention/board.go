@@ -25,7 +25,7 @@ type Fleet interface {
 
 // Requests are hosts that ask to be enrolled.
 type Requests interface {
-	Requests(ctx context.Context) ([]enroll.Request, error)
+	RequestPage(ctx context.Context, q enroll.RequestQuery) (fleet.Page[enroll.Request], error)
 }
 
 // Rotations reports on the CA.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,16 @@ func (w *world) Lists(context.Context) (*fleet.Lists, error) {
 	return fleet.NewLists(present{w}, w.connectors, w.tunnelers, w.hosts), w.fails
 }
 
-func (w *world) Requests(context.Context) ([]enroll.Request, error) { return w.requests, w.fails }
+func (w *world) RequestPage(_ context.Context, q enroll.RequestQuery) (out fleet.Page[enroll.Request], err error) {
+	for _, r := range w.requests {
+		if r.State(w.now) == q.State && len(out.Items) < q.Limit {
+			out.Items = append(out.Items, r)
+		}
+	}
+	slices.SortFunc(out.Items, func(a, b enroll.Request) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	out.Total = len(out.Items)
+	return out, w.fails
+}
 
 type rotations struct{ *world }
 

@@ -11,25 +11,16 @@ import (
 )
 
 // approvals is one item for all hosts that wait.
-func (b *Board) approvals(ctx context.Context, now time.Time) ([]Item, error) {
-	all, err := b.cfg.Requests.Requests(ctx)
-	if err != nil {
+func (b *Board) approvals(ctx context.Context, _ time.Time) ([]Item, error) {
+	pending, err := b.cfg.Requests.RequestPage(ctx, enroll.RequestQuery{Sort: enroll.ByCreation, State: enroll.RequestPending, Limit: enroll.MaxPending})
+	if err != nil || pending.Total == 0 {
 		return nil, err
 	}
-	var waiting []string
-	var oldest time.Time
-	for _, r := range all {
-		if r.State(now) != enroll.RequestPending {
-			continue
-		}
+	waiting := make([]string, 0, len(pending.Items))
+	for _, r := range pending.Items {
 		waiting = append(waiting, r.ID)
-		if oldest.IsZero() || r.CreatedAt.Before(oldest) {
-			oldest = r.CreatedAt
-		}
 	}
-	if len(waiting) == 0 {
-		return nil, nil
-	}
+	oldest := pending.Items[0].CreatedAt
 	found := "A host waits for approval."
 	if len(waiting) > 1 {
 		found = fmt.Sprintf("%d hosts wait for approval.", len(waiting))

@@ -71,7 +71,7 @@ func TestAPersonSignsACommandLineIn(t *testing.T) {
 	for _, no := range []auth.Permission{auth.Self, auth.PeopleManage, auth.KeysManage} {
 		require.False(t, p.May(no), "a token of hours must not become a %s", no)
 	}
-	logins, err := e.Sessions.Logins(t.Context())
+	logins, _, err := e.Sessions.Page(t.Context(), auth.SessionQuery{Devices: true}, auth.Place{}, 9)
 	require.NoError(t, err)
 	require.Len(t, logins, 1)
 	require.Equal(t, "laptop", logins[0].UserAgent)
@@ -163,7 +163,7 @@ func TestManyApprovalsAtOnceAreOne(t *testing.T) {
 	}
 	all.Wait()
 	require.Equal(t, 1, ok)
-	logins, err := e.Sessions.Logins(t.Context())
+	logins, _, err := e.Sessions.Page(t.Context(), auth.SessionQuery{Devices: true}, auth.Place{}, 9)
 	require.NoError(t, err)
 	require.Len(t, logins, 1)
 }

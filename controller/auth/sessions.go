@@ -101,12 +101,6 @@ func (s *Sessions) EndAll(ctx context.Context, a Active, by By) error {
 	})
 }
 
-// Logins returns the command lines that are signed in, of everybody.
-func (s *Sessions) Logins(ctx context.Context) ([]Session, error) {
-	all, err := s.List(ctx, "")
-	return slices.DeleteFunc(all, func(it Session) bool { return it.Method != ByDevice }), err
-}
-
 // RevokeLogin ends the session of a command line, whosever it is. Errors:
 // ErrSessionNotFound, also for a session of a browser.
 func (s *Sessions) RevokeLogin(ctx context.Context, id string, by By) error {
@@ -130,16 +124,18 @@ func (s *Sessions) SignOut(ctx context.Context, a Active, by By) error {
 	})
 }
 
-// List returns the live sessions of a person, or of everybody for "".
-func (s *Sessions) List(ctx context.Context, personID string) ([]Session, error) {
-	all, err := s.Store.AuthRows().Sessions(ctx, personID)
-	live := []Session{}
-	for _, it := range all {
-		if it.Live(s.now()) {
-			live = append(live, it)
-		}
-	}
-	return live, err
+// SessionQuery says which sessions are listed, of those that live.
+type SessionQuery struct {
+	PersonID string // of one person; empty for everybody's
+	Devices  bool   // only those of command lines
+	Now      time.Time
+}
+
+// Page returns up to limit live sessions behind a place, the newest first, and how many
+// there are. It sets q.Now.
+func (s *Sessions) Page(ctx context.Context, q SessionQuery, after Place, limit int) (page []Session, total int, err error) {
+	q.Now = s.now()
+	return s.Store.AuthRows().SessionPage(ctx, q, after, limit)
 }
 
 // Get returns a live session. Errors: ErrSessionNotFound.
@@ -186,8 +182,9 @@ type SessionsTx interface {
 	SessionByHash(ctx context.Context, hash []byte) (Session, error)
 	// SessionByID returns ErrSessionNotFound.
 	SessionByID(ctx context.Context, id string) (Session, error)
-	// Sessions lists those of a person, or all of them for "", the newest first.
-	Sessions(ctx context.Context, personID string) ([]Session, error)
+	// SessionPage lists up to limit of the live sessions that are asked for behind a place,
+	// the newest first, and counts all of these.
+	SessionPage(ctx context.Context, q SessionQuery, after Place, limit int) (page []Session, total int, err error)
 	InsertSession(ctx context.Context, s Session, hash []byte) error
 	// RenewSession gives a session another secret and step-up time.
 	RenewSession(ctx context.Context, id string, hash []byte, stepUpUntil time.Time) error

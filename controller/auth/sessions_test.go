@@ -56,7 +56,7 @@ func TestSessionsEndByThemselves(t *testing.T) {
 		}
 		e.Clock.Advance(15 * time.Minute)
 		requireRefused(t, e, in.Secret, "expired session")
-		live, err := e.Sessions.List(t.Context(), "")
+		live, _, err := e.Sessions.Page(t.Context(), auth.SessionQuery{}, auth.Place{}, 9)
 		require.NoError(t, err)
 		require.Empty(t, live)
 	})

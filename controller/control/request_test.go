@@ -40,10 +40,16 @@ func (w *world) asks(t *testing.T, address string, shown chan<- enrollclient.Pen
 
 func (w *world) onlyRequest(t *testing.T) enroll.Request {
 	t.Helper()
-	all, err := w.enroll.Requests(t.Context())
-	require.NoError(t, err)
+	all := w.requests(t)
 	require.Len(t, all, 1)
 	return all[0]
+}
+
+func (w *world) requests(t *testing.T) []enroll.Request {
+	t.Helper()
+	p, err := w.enroll.RequestPage(t.Context(), enroll.RequestQuery{Sort: enroll.ByCreation, Limit: 100})
+	require.NoError(t, err)
+	return p.Items
 }
 
 func TestAHostAsksAndIsApproved(t *testing.T) {
@@ -262,9 +268,7 @@ func TestAManInTheMiddleWithTheCAsKeyIsSeen(t *testing.T) {
 		_, address := startMiddle(t, w, nil)
 		_, err := w.asks(t, address, make(chan enrollclient.Pending, 4))()
 		require.ErrorContains(t, err, "somebody may be between host and controller")
-		all, err := w.enroll.Requests(t.Context())
-		require.NoError(t, err)
-		require.Empty(t, all)
+		require.Empty(t, w.requests(t))
 	})
 	t.Run("when he asks with his own key", func(t *testing.T) {
 		t.Parallel()

@@ -94,7 +94,7 @@ func (s *Service) file(ctx context.Context, r Redemption, key hostKey, q Request
 		if err != nil {
 			return err
 		}
-		if total >= maxPending || fromNet >= maxPendingFrom {
+		if total >= MaxPending || fromNet >= maxPendingFrom {
 			return ErrTooManyRequests
 		}
 		if err := tx.InsertRequest(ctx, q); err != nil {

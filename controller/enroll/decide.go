@@ -22,9 +22,6 @@ type Verdict struct {
 	From      string // address of the caller
 }
 
-// Requests lists the requests, newest first.
-func (s *Service) Requests(ctx context.Context) ([]Request, error) { return s.cfg.Store.Requests(ctx) }
-
 // Request is one of them. Errors: ErrRequestNotFound.
 func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 	return s.cfg.Store.Request(ctx, id)

@@ -15,7 +15,7 @@ import (
 // for them is bounded.
 const (
 	RequestTTL     = 15 * time.Minute // to be decided
-	maxPending     = 1000
+	MaxPending     = 1000
 	maxPendingFrom = 5 // of one address, or one IPv6 /64
 	// maxMismatches wrong fingerprints deny a request: the last group has 20 bits,
 	// which nobody may try out.

@@ -35,7 +35,8 @@ type Store interface {
 	// TokenKnown says whether there is, or was, a token with this hash.
 	TokenKnown(ctx context.Context, hash []byte) (bool, error)
 	// Requests are newest first.
-	Requests(ctx context.Context) ([]Request, error)
+	// RequestPage errors: fleet.ErrPlace.
+	RequestPage(ctx context.Context, q RequestQuery) (fleet.Page[Request], error)
 	// Request returns ErrRequestNotFound.
 	Request(ctx context.Context, id string) (Request, error)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 )
 
@@ -30,6 +31,16 @@ func TokenSQL(q enroll.TokenQuery, limit int) (query string, args []any) {
 	p.behind(1, "tok_1")
 	return p.rows(limit)
 }
+
+// RequestSQL is the query of a page of requests that is not the first.
+func RequestSQL(q enroll.RequestQuery, limit int) (query string, args []any) {
+	p := pageOfRequests(q)
+	p.behind(1, "req_1")
+	return p.rows(limit)
+}
+
+// SessionSQL is that of sessions.
+func SessionSQL(q auth.SessionQuery) (query string, args []any) { return second(pageOfSessions(q)) }
 
 // KeySQL and PeopleSQL are those of API keys and people.
 func KeySQL() (query string, args []any)    { return second(keysByCreation()) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store/storetest"
@@ -30,6 +31,18 @@ func TestAPageIsReadFromWhereItBegins(t *testing.T) {
 	} {
 		query, args := store.TokenSQL(q, 1)
 		all[index] = planned{query, args, "tokens USING INDEX " + index + " ("}
+	}
+	for index, q := range map[string]enroll.RequestQuery{
+		"requests_created":  {Sort: enroll.ByCreation, Descending: true},
+		"requests_expires":  {Sort: enroll.ByExpiry, State: enroll.RequestState(enroll.Denied)},
+		"requests_workload": {Sort: enroll.ByWorkload, Search: "box"},
+	} {
+		query, args := store.RequestSQL(q, 1)
+		all[index] = planned{query, args, "r USING INDEX " + index + " ("}
+	}
+	for index, q := range map[string]auth.SessionQuery{"sessions_created": {}, "sessions_person": {PersonID: "p"}, "sessions_devices": {Devices: true}} {
+		query, args := store.SessionSQL(q)
+		all[index] = planned{query, args, "sessions USING INDEX " + index + " ("}
 	}
 	for name, page := range map[string]func() (string, []any){"api_keys": store.KeySQL, "people": store.PeopleSQL} {
 		query, args := page()

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 )
 
 // requestColumns are in the order of scanRequest; the last two are of the token
@@ -18,7 +20,7 @@ const requestColumns = `r.id, r.code, r.kind, r.workload, r.facts, r.ephemeral, 
 	r.source, r.net, r.created_at, r.expires_at, r.decision, r.decided_at, r.decided_by, r.token_id,
 	COALESCE(t.claimed_at, 0), COALESCE(t.host_id, '')`
 
-const fromRequests = ` FROM requests r LEFT JOIN tokens t ON t.id = r.token_id `
+const fromRequests = `requests r LEFT JOIN tokens t ON t.id = r.token_id`
 
 func scanRequest(s scanner) (enroll.Request, error) {
 	var r enroll.Request
@@ -40,14 +42,52 @@ func scanRequest(s scanner) (enroll.Request, error) {
 	return r, nil
 }
 
-// Requests implements enroll.Store.
-func (s *Store) Requests(ctx context.Context) ([]enroll.Request, error) {
-	return collect(ctx, s.db, scanRequest, `SELECT `+requestColumns+fromRequests+`ORDER BY r.created_at DESC, r.id`)
+// RequestPage implements enroll.Store.
+func (s *Store) RequestPage(ctx context.Context, q enroll.RequestQuery) (fleet.Page[enroll.Request], error) {
+	return pageOf(ctx, s.db, scanRequest, pageOfRequests(q), q, requestKey(q), func(r enroll.Request) string { return r.ID })
+}
+
+// requestKey is what a query orders requests by.
+func requestKey(q enroll.RequestQuery) sortKey[enroll.Request] {
+	switch q.Sort {
+	case enroll.ByCreation:
+		return sortKey[enroll.Request]{"r.created_at", func(r enroll.Request) string { return microsText(r.CreatedAt) }, numberKey}
+	case enroll.ByExpiry:
+		return sortKey[enroll.Request]{"r.expires_at", func(r enroll.Request) string { return microsText(r.ExpiresAt) }, numberKey}
+	case enroll.ByState:
+		column := fmt.Sprintf("CASE WHEN COALESCE(t.claimed_at, 0) <> 0 THEN '%s' WHEN r.decision <> '' THEN r.decision WHEN r.expires_at <= %s THEN '%s' ELSE '%s' END",
+			enroll.RequestEnrolled, microsText(q.Now), enroll.RequestExpired, enroll.RequestPending)
+		return sortKey[enroll.Request]{column, func(r enroll.Request) string { return string(r.State(q.Now)) }, textKey}
+	default:
+		return sortKey[enroll.Request]{"r.workload", func(r enroll.Request) string { return r.Workload.ID }, textKey}
+	}
+}
+
+// pageOfRequests is the list that a query asks for; enroll.Request.State has the same rules.
+func pageOfRequests(q enroll.RequestQuery) *paged {
+	p := &paged{table: fromRequests, columns: requestColumns, id: "r.id", key: requestKey(q).column, descending: q.Descending}
+	switch q.State {
+	case "":
+	case enroll.RequestEnrolled:
+		p.where("t.claimed_at <> 0")
+	case enroll.RequestExpired:
+		p.where("r.decision = '' AND r.expires_at <= " + microsText(q.Now))
+	case enroll.RequestPending:
+		p.where("r.decision = '' AND r.expires_at > " + microsText(q.Now))
+	default:
+		p.where("r.decision = ? AND COALESCE(t.claimed_at, 0) = 0", string(q.State))
+	}
+	if q.Search != "" {
+		text := strings.ToLower(q.Search)
+		p.where(`(instr(r.id, ?) OR instr(lower(r.code), ?) OR instr(r.kind || '/' || r.workload, ?) OR instr(lower(json_extract(r.facts, '$.Hostname')), ?)
+			OR instr(r.source, ?) OR instr(lower(r.decided_by), ?) OR instr(COALESCE(t.host_id, ''), ?))`, text, text, text, text, text, text, text)
+	}
+	return p
 }
 
 // Request implements enroll.Store.
 func (s *Store) Request(ctx context.Context, id string) (enroll.Request, error) {
-	return scanRequest(s.db.QueryRowContext(ctx, `SELECT `+requestColumns+fromRequests+`WHERE r.id = ?`, id))
+	return scanRequest(s.db.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM `+fromRequests+` WHERE r.id = ?`, id))
 }
 
 // ExpiredRequests lists the ids of the requests that nobody decided until they
@@ -59,13 +99,13 @@ func (s *Store) ExpiredRequests(ctx context.Context, after, until time.Time) ([]
 
 // RequestByID implements enroll.RequestTx.
 func (t *Tx) RequestByID(ctx context.Context, id string) (enroll.Request, error) {
-	return scanRequest(t.sql.QueryRowContext(ctx, `SELECT `+requestColumns+fromRequests+`WHERE r.id = ?`, id))
+	return scanRequest(t.sql.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM `+fromRequests+` WHERE r.id = ?`, id))
 }
 
 // RequestByKey implements enroll.RequestTx.
 func (t *Tx) RequestByKey(ctx context.Context, keyHash []byte) (enroll.Request, error) {
 	return scanRequest(t.sql.QueryRowContext(ctx,
-		`SELECT `+requestColumns+fromRequests+`WHERE r.key_hash = ? ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1`, keyHash))
+		`SELECT `+requestColumns+` FROM `+fromRequests+` WHERE r.key_hash = ? ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1`, keyHash))
 }
 
 // PendingRequests implements enroll.RequestTx.

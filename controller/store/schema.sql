@@ -230,13 +230,17 @@ CREATE TABLE requests (
 
 CREATE UNIQUE INDEX requests_code ON requests (code) WHERE decision = '';
 
-CREATE INDEX requests_created ON requests (created_at);
+CREATE INDEX requests_created ON requests (created_at, id);
+
+CREATE INDEX requests_expires ON requests (expires_at, id);
 
 CREATE INDEX requests_key ON requests (key_hash, created_at);
 
 CREATE INDEX requests_pending ON requests (expires_at) WHERE decision = '';
 
 CREATE INDEX requests_token ON requests (token_id);
+
+CREATE INDEX requests_workload ON requests (workload, id);
 
 CREATE TABLE rotations (
     id         TEXT PRIMARY KEY,
@@ -266,7 +270,11 @@ CREATE TABLE sessions (
     step_up_until INTEGER NOT NULL
 );
 
-CREATE INDEX sessions_person ON sessions (person_id);
+CREATE INDEX sessions_created ON sessions (created_at, id);
+
+CREATE INDEX sessions_devices ON sessions (created_at, id) WHERE method = 'device';
+
+CREATE INDEX sessions_person ON sessions (person_id, created_at, id);
 
 CREATE TABLE setup_links (
     hash       BLOB PRIMARY KEY,

@@ -33,9 +33,23 @@ func (a authRows) SessionByID(ctx context.Context, id string) (auth.Session, err
 	return scanSession(a.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM sessions WHERE id = ?`, id))
 }
 
-// Sessions implements auth.SessionsTx.
-func (a authRows) Sessions(ctx context.Context, personID string) ([]auth.Session, error) {
-	return collect(ctx, a, scanSession, `SELECT `+sessionColumns+` FROM sessions WHERE ? IN ('', person_id) ORDER BY created_at DESC, id`, personID)
+// SessionPage implements auth.SessionsTx.
+func (a authRows) SessionPage(ctx context.Context, q auth.SessionQuery, after auth.Place, limit int) ([]auth.Session, int, error) {
+	return byCreation(ctx, a, scanSession, pageOfSessions(q), after, limit)
+}
+
+// pageOfSessions is the list that a query asks for; auth.Session.Live has the same rules.
+func pageOfSessions(q auth.SessionQuery) *paged {
+	p := &paged{table: "sessions", columns: sessionColumns, key: "created_at", descending: true}
+	if q.PersonID != "" {
+		p.where("person_id = ?", q.PersonID)
+	}
+	device := "method = '" + string(auth.ByDevice) + "'"
+	if q.Devices {
+		p.where(device) // as the index says it
+	}
+	p.where("expires_at > ? AND ("+device+" OR last_seen_at > ?)", micros(q.Now), micros(q.Now.Add(-auth.SessionIdle)))
+	return p
 }
 
 // InsertSession implements auth.SessionsTx.

@@ -40,61 +40,32 @@ func scanToken(s scanner) (enroll.Token, error) {
 }
 
 // TokenPage implements enroll.Store.
-func (s *Store) TokenPage(ctx context.Context, q enroll.TokenQuery) (out fleet.Page[enroll.Token], err error) {
-	p := pageOfTokens(q)
-	if out.Total, err = p.count(ctx, s.db); err != nil {
-		return out, err
-	}
-	if q.After != (fleet.Place{}) {
-		key, err := tokenKeys[q.Sort].parse(q.After.Key)
-		if err != nil {
-			return out, err
-		}
-		p.behind(key, q.After.ID)
-	}
-	query, args := p.rows(q.Limit + 1)
-	if out.Items, err = collect(ctx, s.db, scanToken, query, args...); err != nil || len(out.Items) <= q.Limit {
-		return out, err
-	}
-	out.Items = out.Items[:q.Limit]
-	last := out.Items[q.Limit-1]
-	out.Next = fleet.Place{Key: tokenKeys[q.Sort].of(last, q.Now), ID: last.ID}
-	return out, nil
+func (s *Store) TokenPage(ctx context.Context, q enroll.TokenQuery) (fleet.Page[enroll.Token], error) {
+	return pageOf(ctx, s.db, scanToken, pageOfTokens(q), q, tokenKey(q), func(t enroll.Token) string { return t.ID })
 }
 
-// tokenKey is what tokens are ordered by: its column and its text in a fleet.Place.
-type tokenKey struct {
-	column string
-	of     func(t enroll.Token, now time.Time) string
-	parse  func(key string) (any, error)
-}
-
-var tokenKeys = map[enroll.Sort]tokenKey{
-	enroll.ByWorkload: {"workload", func(t enroll.Token, _ time.Time) string { return t.Workload.ID }, textKey},
-	enroll.ByCreation: {"created_at", func(t enroll.Token, _ time.Time) string { return strconv.FormatInt(micros(t.CreatedAt), 10) }, numberKey},
-	enroll.ByExpiry:   {"expires_at", func(t enroll.Token, _ time.Time) string { return strconv.FormatInt(micros(t.ExpiresAt), 10) }, numberKey},
-	enroll.ByState:    {"", func(t enroll.Token, now time.Time) string { return string(t.State(now)) }, textKey},
-}
-
-func textKey(key string) (any, error) { return key, nil }
-
-// numberKey reads a number that has one spelling only.
-func numberKey(key string) (any, error) {
-	n, err := strconv.ParseInt(key, 10, 64)
-	if err != nil || strconv.FormatInt(n, 10) != key {
-		return nil, fleet.ErrPlace
+// tokenKey is what a query orders tokens by.
+func tokenKey(q enroll.TokenQuery) sortKey[enroll.Token] {
+	switch q.Sort {
+	case enroll.ByCreation:
+		return sortKey[enroll.Token]{"created_at", func(t enroll.Token) string { return microsText(t.CreatedAt) }, numberKey}
+	case enroll.ByExpiry:
+		return sortKey[enroll.Token]{"expires_at", func(t enroll.Token) string { return microsText(t.ExpiresAt) }, numberKey}
+	case enroll.ByState:
+		column := fmt.Sprintf("CASE WHEN revoked_at <> 0 THEN '%s' WHEN claimed_at <> 0 THEN '%s' WHEN expires_at <= %s THEN '%s' ELSE '%s' END",
+			enroll.Revoked, enroll.Redeemed, microsText(q.Now), enroll.Expired, enroll.Pending)
+		return sortKey[enroll.Token]{column, func(t enroll.Token) string { return string(t.State(q.Now)) }, textKey}
+	default:
+		return sortKey[enroll.Token]{"workload", func(t enroll.Token) string { return t.Workload.ID }, textKey}
 	}
-	return n, nil
 }
+
+func microsText(t time.Time) string { return strconv.FormatInt(micros(t), 10) }
 
 // pageOfTokens is the list that a query asks for; enroll.Token.State has the same rules.
 func pageOfTokens(q enroll.TokenQuery) *paged {
-	p := &paged{table: "tokens", columns: tokenColumns, key: tokenKeys[q.Sort].column, descending: q.Descending}
-	now := strconv.FormatInt(micros(q.Now), 10)
-	if q.Sort == enroll.ByState {
-		p.key = fmt.Sprintf("CASE WHEN revoked_at <> 0 THEN '%s' WHEN claimed_at <> 0 THEN '%s' WHEN expires_at <= %s THEN '%s' ELSE '%s' END",
-			enroll.Revoked, enroll.Redeemed, now, enroll.Expired, enroll.Pending)
-	}
+	p := &paged{table: "tokens", columns: tokenColumns, key: tokenKey(q).column, descending: q.Descending}
+	now := microsText(q.Now)
 	switch q.State {
 	case enroll.Revoked:
 		p.where("revoked_at <> 0")

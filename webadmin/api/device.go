@@ -189,11 +189,7 @@ func (s *Server) denyDevice(c *gin.Context) error {
 }
 
 func (s *Server) listLogins(c *gin.Context) error {
-	all, err := s.cfg.Identity.Sessions.Logins(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	return s.renderSessions(c, "logins", all, callerOf(c).SessionID)
+	return s.listSessions(c, "logins", auth.SessionQuery{Devices: true}, callerOf(c).SessionID)
 }
 
 func (s *Server) endLogin(c *gin.Context) error {

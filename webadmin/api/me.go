@@ -102,7 +102,7 @@ func (s *Server) mySessions(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.listSessions(c, a.Person.ID, a.Session.ID)
+	return s.listSessions(c, "sessions", auth.SessionQuery{PersonID: a.Person.ID}, a.Session.ID)
 }
 
 func (s *Server) endMySessions(c *gin.Context) error {

@@ -175,17 +175,6 @@ func (c cursor) parse(token string) (key string, err error) {
 	return key, nil
 }
 
-// paginate returns the items of one page of a list in its only order, that of its
-// keys, which are unique.
-func paginate[T any](items []T, p pageQuery, key func(T) string) (page []T, next string) {
-	items = slices.DeleteFunc(slices.Clone(items), func(it T) bool { return key(it) <= p.after })
-	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	if len(items) <= p.size {
-		return items, ""
-	}
-	return items[:p.size], p.token(key(items[p.size-1]))
-}
-
 // byCreation reads the page that a request asks for of a list that is in the order of
 // creation.
 func byCreation[T any](
@@ -214,22 +203,36 @@ func byCreation[T any](
 	return items[:p.size], p.tokenOf(fleet.Place{Key: strconv.FormatInt(last.At.UnixMicro(), 10), ID: last.ID}), total, nil
 }
 
-// tokenQuery reads the page that q asks for of the list of tokens.
-func tokenQuery(q url.Values) (enroll.TokenQuery, cursor, error) {
-	order := "-" + string(enroll.ByCreation)
+// enrollQuery reads the page that q asks for of the list of tokens or of requests.
+func enrollQuery[S ~string](list string, q url.Values) (enroll.PageQuery[S], cursor, error) {
+	order := newestFirst
 	if q.Has("sort") {
 		order = q.Get("sort")
 	}
-	at, err := cursor{list: "tokens", order: order}.page(q)
+	at, err := cursor{list: list, order: order}.page(q)
 	if err != nil {
-		return enroll.TokenQuery{}, at.cursor, err
+		return enroll.PageQuery[S]{}, at.cursor, err
 	}
 	name, descending := strings.CutPrefix(order, "-")
-	out := enroll.TokenQuery{
-		Sort: enroll.Sort(name), Descending: descending, Limit: at.size, State: enroll.State(q.Get("status")), Search: q.Get("q"),
+	out := enroll.PageQuery[S]{
+		Sort: enroll.Sort(name), Descending: descending, Limit: at.size, State: S(q.Get("status")), Search: q.Get("q"),
 	}
 	out.After, err = at.place()
 	return out, at.cursor, err
+}
+
+const newestFirst = "-" + string(enroll.ByCreation)
+
+// enrollParams are the query parameters of these two lists.
+func enrollParams[S ~string](states ...S) []param {
+	var sorts, statuses []string
+	for _, one := range []enroll.Sort{enroll.ByWorkload, enroll.ByCreation, enroll.ByExpiry, enroll.ByState} {
+		sorts = append(sorts, string(one))
+	}
+	for _, one := range states {
+		statuses = append(statuses, string(one))
+	}
+	return listParams(sorts, newestFirst, statuses)
 }
 
 // place is where the page begins; zero at the start.

@@ -161,7 +161,7 @@ func (s *Server) resetPerson(c *gin.Context) error {
 }
 
 func (s *Server) allSessions(c *gin.Context) error {
-	return s.listSessions(c, "", callerOf(c).SessionID)
+	return s.listSessions(c, "sessions", auth.SessionQuery{}, callerOf(c).SessionID)
 }
 
 func (s *Server) getSession(c *gin.Context) error {

@@ -15,11 +15,16 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
+// requestStates are all that a request can have.
+var requestStates = []enroll.RequestState{
+	enroll.RequestPending, enroll.RequestState(enroll.Approved), enroll.RequestEnrolled, enroll.RequestState(enroll.Denied), enroll.RequestState(enroll.Withdrawn), enroll.RequestExpired,
+}
+
 func (s *Server) requestOperations() []operation {
 	one := []param{{name: "id", description: "a request_id", pattern: "^req_[0-9a-f]{32}$"}}
 	return []operation{{
 		method: http.MethodGet, path: "/requests", id: "listRequests", tag: "requests", summary: "List hosts that ask to be enrolled without a token, newest first",
-		permission: auth.FleetRead, query: s.requestListing().params(), replies: listReplies(adminapi.RequestList{}), handle: s.listRequests,
+		permission: auth.FleetRead, query: enrollParams(requestStates...), replies: listReplies(adminapi.RequestList{}), handle: s.listRequests,
 	}, {
 		method: http.MethodGet, path: "/requests/:id", id: "getRequest", tag: "requests", summary: "Show one enrollment request",
 		permission: auth.FleetRead, params: one, replies: map[int]any{http.StatusOK: adminapi.Request{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getRequest,
@@ -37,41 +42,23 @@ func (s *Server) requestOperations() []operation {
 }
 
 func (s *Server) listRequests(c *gin.Context) error {
-	all, err := s.cfg.Requests.Requests(c.Request.Context())
+	q, at, err := enrollQuery[enroll.RequestState]("requests", queryOf(c))
 	if err != nil {
 		return err
 	}
-	page, err := s.requestListing().of(all, queryOf(c))
+	page, err := s.cfg.Requests.RequestPage(c.Request.Context(), q)
 	if err != nil {
-		return err
+		return fleetProblem(err)
 	}
 	lists, err := s.cfg.Fleet.Lists(c.Request.Context())
 	if err != nil {
 		return err
 	}
-	out := adminapi.RequestList{Requests: make([]adminapi.Request, 0, len(page.items)), NextPageToken: page.next, Total: page.total}
-	for _, r := range page.items {
+	out := adminapi.RequestList{Requests: make([]adminapi.Request, 0, len(page.Items)), NextPageToken: at.tokenOf(page.Next), Total: page.Total}
+	for _, r := range page.Items {
 		out.Requests = append(out.Requests, s.renderRequest(r, lists.Live(r.Workload)))
 	}
 	return list(c, out)
-}
-
-func (s *Server) requestListing() listing[enroll.Request] {
-	state := func(r enroll.Request) string { return string(r.State(s.cfg.Now())) }
-	return listing[enroll.Request]{
-		name: "requests", sort: "-created_at", id: func(r enroll.Request) string { return r.ID },
-		keys: map[string]func(enroll.Request) string{
-			"id":         func(r enroll.Request) string { return r.Workload.ID },
-			"created_at": func(r enroll.Request) string { return fleet.TimeKey(r.CreatedAt) },
-			"expires_at": func(r enroll.Request) string { return fleet.TimeKey(r.ExpiresAt) },
-			"status":     state,
-		},
-		status: state, statuses: []string{"pending", "approved", "enrolled", "denied", "withdrawn", "expired"},
-		// Not the fingerprint: a search would find its last group.
-		text: func(r enroll.Request) []string {
-			return []string{r.ID, r.Code, r.Workload.String(), r.Facts.Hostname, r.Source, r.DecidedBy, string(r.HostID)}
-		},
-	}
 }
 
 func (s *Server) getRequest(c *gin.Context) error {

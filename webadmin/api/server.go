@@ -64,7 +64,8 @@ type Tokens interface {
 
 // Requests are hosts that ask to be enrolled without a token.
 type Requests interface {
-	Requests(ctx context.Context) ([]enroll.Request, error)
+	// RequestPage errors: fleet.ErrPlace.
+	RequestPage(ctx context.Context, q enroll.RequestQuery) (fleet.Page[enroll.Request], error)
 	// Request errors: enroll.ErrRequestNotFound.
 	Request(ctx context.Context, id string) (enroll.Request, error)
 	// Approve errors: those of Deny, enroll.ErrFingerprint, enroll.ErrLiveMember.

@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -177,29 +175,19 @@ func texts(ps []auth.Permission) []string {
 	return out
 }
 
-// listSessions renders a page of the sessions of one person, or of all for "".
-func (s *Server) listSessions(c *gin.Context, personID, current string) error {
-	all, err := s.cfg.Identity.Sessions.List(c.Request.Context(), personID)
+// listSessions renders a page of the list of sessions that has this name.
+func (s *Server) listSessions(c *gin.Context, name string, q auth.SessionQuery, current string) error {
+	items, next, total, err := byCreation(c, name, func(ctx context.Context, after auth.Place, limit int) ([]auth.Session, int, error) {
+		return s.cfg.Identity.Sessions.Page(ctx, q, after, limit)
+	}, func(it auth.Session) auth.Place { return auth.Place{At: it.CreatedAt, ID: it.ID} })
 	if err != nil {
 		return err
 	}
-	return s.renderSessions(c, "sessions", all, current)
-}
-
-// renderSessions renders a page of these.
-func (s *Server) renderSessions(c *gin.Context, name string, all []auth.Session, current string) error {
-	page, err := parsePage(name, queryOf(c))
-	if err != nil {
-		return err
-	}
-	items, next := paginate(all, page, func(it auth.Session) string {
-		return fmt.Sprintf("%019d %s", math.MaxInt64-it.CreatedAt.UnixNano(), it.ID)
-	})
 	emails, err := s.emails(c.Request.Context(), items)
 	if err != nil {
 		return err
 	}
-	out := adminapi.SessionList{Sessions: make([]adminapi.Session, 0, len(items)), NextPageToken: next, Total: len(all)}
+	out := adminapi.SessionList{Sessions: make([]adminapi.Session, 0, len(items)), NextPageToken: next, Total: total}
 	for _, it := range items {
 		out.Sessions = append(out.Sessions, renderSession(it, emails[it.PersonID], current))
 	}

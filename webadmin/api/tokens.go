@@ -21,7 +21,7 @@ func (s *Server) tokenOperations() []operation {
 		replies: map[int]any{http.StatusCreated: adminapi.CreatedToken{}}, problems: []string{adminapi.TypeLiveMember}, handle: s.createToken,
 	}, {
 		method: http.MethodGet, path: "/tokens", id: "listTokens", tag: "tokens", summary: "List enrollment tokens, newest first",
-		permission: auth.FleetRead, query: tokenParams(), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
+		permission: auth.FleetRead, query: enrollParams(enroll.Pending, enroll.Redeemed, enroll.Expired, enroll.Revoked), replies: listReplies(adminapi.TokenList{}), handle: s.listTokens,
 	}, {
 		method: http.MethodGet, path: "/tokens/:id", id: "getToken", tag: "tokens", summary: "Show one enrollment token",
 		permission: auth.FleetRead, replies: map[int]any{http.StatusOK: adminapi.Token{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getToken,
@@ -77,7 +77,7 @@ func (s *Server) renderCreated(t enroll.Token, handed string) adminapi.CreatedTo
 }
 
 func (s *Server) listTokens(c *gin.Context) error {
-	q, at, err := tokenQuery(queryOf(c))
+	q, at, err := enrollQuery[enroll.State]("tokens", queryOf(c))
 	if err != nil {
 		return err
 	}
@@ -108,14 +108,6 @@ func (s *Server) revokeToken(c *gin.Context) error {
 	}
 	c.Status(http.StatusNoContent)
 	return nil
-}
-
-func tokenParams() []param {
-	var sorts []string
-	for _, one := range []enroll.Sort{enroll.ByWorkload, enroll.ByCreation, enroll.ByExpiry, enroll.ByState} {
-		sorts = append(sorts, string(one))
-	}
-	return listParams(sorts, "-"+string(enroll.ByCreation), []string{string(enroll.Pending), string(enroll.Redeemed), string(enroll.Expired), string(enroll.Revoked)})
 }
 
 func renderToken(t enroll.Token, now time.Time) adminapi.Token {

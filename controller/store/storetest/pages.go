@@ -52,32 +52,7 @@ func tokenPages(t *testing.T, open func(string) Store) {
 		enroll.ByState:    func(t enroll.Token) string { return string(t.State(now)) },
 	}
 	for sort, of := range key {
-		for _, descending := range []bool{false, true} {
-			q := enroll.TokenQuery{Sort: sort, Descending: descending, Limit: 100}
-			whole := page(q)
-			require.Len(t, whole.Items, 12)
-			require.Zero(t, whole.Next)
-			places := make([]string, 12)
-			for i, tok := range whole.Items {
-				places[i] = of(tok) + " " + tok.ID
-			}
-			if descending {
-				slices.Reverse(places)
-			}
-			require.True(t, slices.IsSorted(places), "%s: %v", sort, places)
-			for _, q.Limit = range []int{1, 5, 11, 12} {
-				var got []enroll.Token
-				for q.After = (fleet.Place{}); ; {
-					p := page(q)
-					require.Equal(t, 12, p.Total)
-					got = append(got, p.Items...)
-					if q.After = p.Next; q.After == (fleet.Place{}) {
-						break
-					}
-				}
-				same(t, whole.Items, got)
-			}
-		}
+		inPages(t, sort, page, func(t enroll.Token) string { return of(t) + " " + t.ID })
 	}
 	all := page(enroll.TokenQuery{Sort: enroll.ByCreation, Limit: 100}).Items
 	for _, state := range []enroll.State{enroll.Pending, enroll.Redeemed, enroll.Expired, enroll.Revoked} {
@@ -95,6 +70,149 @@ func tokenPages(t *testing.T, open func(string) Store) {
 	for _, key := range []string{"", "x", "01", "+1", " 1", "1e3", "99999999999999999999"} {
 		_, err := s.TokenPage(t.Context(), enroll.TokenQuery{Sort: enroll.ByCreation, Limit: 1, After: fleet.Place{Key: key, ID: "tok_01"}})
 		require.ErrorIs(t, err, fleet.ErrPlace, key)
+	}
+}
+
+// inPages reads a list of twelve in pages of several sizes, which together are the list.
+func inPages[T any, S ~string](t *testing.T, sort enroll.Sort, page func(enroll.PageQuery[S]) fleet.Page[T], placeOf func(T) string) {
+	t.Helper()
+	for _, descending := range []bool{false, true} {
+		q := enroll.PageQuery[S]{Sort: sort, Descending: descending, Limit: 100}
+		whole := page(q)
+		require.Len(t, whole.Items, 12)
+		require.Zero(t, whole.Next)
+		places := make([]string, 12)
+		for i, it := range whole.Items {
+			places[i] = placeOf(it)
+		}
+		if descending {
+			slices.Reverse(places)
+		}
+		require.True(t, slices.IsSorted(places), "%s: %v", sort, places)
+		for _, q.Limit = range []int{1, 5, 11, 12} {
+			var got []T
+			for q.After = (fleet.Place{}); ; {
+				p := page(q)
+				require.Equal(t, 12, p.Total)
+				got = append(got, p.Items...)
+				if q.After = p.Next; q.After == (fleet.Place{}) {
+					break
+				}
+			}
+			same(t, whole.Items, got)
+		}
+	}
+}
+
+// requestPages: as tokenPages, of requests, whose last state is that of a token.
+func requestPages(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	now := start().Add(time.Hour)
+	within(t, s, func(tx enroll.Tx) error {
+		for i := range 12 {
+			r := enroll.Request{
+				ID: fmt.Sprintf("req_%02d", (i*7)%12), Code: fmt.Sprintf("BCDF-GH%02d", i), Workload: identity.Workload{Kind: identity.KindConnector, ID: fmt.Sprintf("c-%d", i%5)},
+				Facts: enroll.Facts{Hostname: fmt.Sprintf("Box%d", i%3)}, Fingerprint: "SECRET", Source: "192.0.2.7", KeyHash: []byte{byte(i)},
+				CreatedAt: start().Add(time.Duration(i%4) * time.Second), ExpiresAt: now.Add(time.Duration(i%3-1) * time.Minute),
+			}
+			switch i % 6 {
+			case 1:
+				r.Decision, r.DecidedBy = enroll.Denied, "person:Ann"
+			case 2, 3:
+				r.Decision, r.DecidedBy, r.TokenID = enroll.Approved, "person:bob", fmt.Sprintf("tok_%d", i)
+				tok := enroll.Token{ID: r.TokenID, Workload: r.Workload}
+				if i%6 == 3 {
+					tok.ClaimedAt, tok.HostID = start(), "abcd"
+				}
+				if err := tx.InsertToken(t.Context(), tok, []byte{byte(i)}); err != nil {
+					return err
+				}
+			case 4:
+				r.Decision = enroll.Withdrawn
+			}
+			if err := tx.InsertRequest(t.Context(), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	page := func(q enroll.RequestQuery) fleet.Page[enroll.Request] {
+		q.Now = now
+		p, err := s.RequestPage(t.Context(), q)
+		require.NoError(t, err)
+		return p
+	}
+	for sort, of := range map[enroll.Sort]func(enroll.Request) string{
+		enroll.ByWorkload: func(r enroll.Request) string { return r.Workload.ID },
+		enroll.ByCreation: func(r enroll.Request) string { return fleet.TimeKey(r.CreatedAt) },
+		enroll.ByExpiry:   func(r enroll.Request) string { return fleet.TimeKey(r.ExpiresAt) },
+		enroll.ByState:    func(r enroll.Request) string { return string(r.State(now)) },
+	} {
+		inPages(t, sort, page, func(r enroll.Request) string { return of(r) + " " + r.ID })
+	}
+	all := page(enroll.RequestQuery{Sort: enroll.ByCreation, Limit: 100}).Items
+	for _, state := range []enroll.RequestState{"pending", "expired", "denied", "approved", "enrolled", "withdrawn"} {
+		p := page(enroll.RequestQuery{Sort: enroll.ByCreation, Limit: 1, State: state})
+		want := slices.DeleteFunc(slices.Clone(all), func(r enroll.Request) bool { return r.State(now) != state })
+		require.NotEmpty(t, want, state)
+		require.Equal(t, len(want), p.Total, state)
+		same(t, want[:1], p.Items)
+	}
+	for text, total := range map[string]int{
+		"REQ_03": 1, "bcdf-gh11": 1, "connector/c-4": 2, "box2": 4, "192.0.2.7": 12, "person:ANN": 2, "abcd": 2, "secret": 0, "tunneler": 0, "%": 0, "'": 0,
+	} {
+		require.Equal(t, total, page(enroll.RequestQuery{Sort: enroll.ByWorkload, Limit: 3, Search: text}).Total, text)
+	}
+	_, err := s.RequestPage(t.Context(), enroll.RequestQuery{Sort: enroll.ByExpiry, Limit: 1, After: fleet.Place{Key: "x", ID: "req_01"}})
+	require.ErrorIs(t, err, fleet.ErrPlace)
+}
+
+// sessionPages: the newest first, and only those that live.
+func sessionPages(t *testing.T, open func(string) Store) {
+	s := fresh(t, open)
+	rows := s.AuthRows()
+	require.NoError(t, rows.PutPerson(t.Context(), person("p0", "a@x")))
+	require.NoError(t, rows.PutPerson(t.Context(), person("p1", "b@x")))
+	now := start().Add(time.Hour)
+	var all []auth.Session
+	for i := range 24 {
+		it := auth.Session{
+			ID: fmt.Sprintf("s%02d", i), PersonID: fmt.Sprintf("p%d", i%2), Method: auth.ByPassword, CreatedAt: start().Add(time.Duration(i/3) * time.Second),
+			LastSeenAt: now, ExpiresAt: now.Add(time.Microsecond),
+		}
+		switch i % 6 {
+		case 1:
+			it.Method, it.LastSeenAt = auth.ByDevice, start() // which does not end by not being used
+		case 2:
+			it.ExpiresAt = now
+		case 3:
+			it.LastSeenAt = now.Add(-auth.SessionIdle)
+		case 4:
+			it.LastSeenAt = now.Add(-auth.SessionIdle + time.Microsecond)
+		}
+		require.NoError(t, rows.InsertSession(t.Context(), it, []byte{byte(i)}))
+		all = append(all, it)
+	}
+	slices.Reverse(all)
+	for _, q := range []auth.SessionQuery{{}, {PersonID: "p0"}, {PersonID: "p1"}, {Devices: true}, {PersonID: "p1", Devices: true}, {PersonID: "p0", Devices: true}} {
+		want := slices.DeleteFunc(slices.Clone(all), func(it auth.Session) bool {
+			return !it.Live(now) || q.PersonID != "" && it.PersonID != q.PersonID || q.Devices && it.Method != auth.ByDevice
+		})
+		q.Now = now
+		for limit := 1; limit <= 17; limit++ {
+			var got []auth.Session
+			for after := (auth.Place{}); ; {
+				page, total, err := rows.SessionPage(t.Context(), q, after, limit)
+				require.NoError(t, err)
+				require.Equal(t, len(want), total)
+				if len(page) == 0 {
+					break
+				}
+				got = append(got, page...)
+				after = auth.Place{At: page[len(page)-1].CreatedAt, ID: page[len(page)-1].ID}
+			}
+			same(t, want, got)
+		}
 	}
 }
 

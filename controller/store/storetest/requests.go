@@ -30,9 +30,9 @@ func enrollmentRequests(t *testing.T, open func(string) Store) {
 		require.NoError(t, tx.InsertRequest(t.Context(), older))
 		return tx.InsertRequest(t.Context(), newer)
 	})
-	all, err := s.Requests(t.Context())
+	all, err := s.RequestPage(t.Context(), enroll.RequestQuery{Sort: enroll.ByCreation, Descending: true, Limit: 9})
 	require.NoError(t, err)
-	same(t, []enroll.Request{newer, older}, all)
+	same(t, []enroll.Request{newer, older}, all.Items)
 
 	for name, spoil := range map[string]func(*enroll.Request){
 		"its id":   func(r *enroll.Request) { r.Code = "XXXX-XXXX" },
@@ -99,9 +99,9 @@ func pendingRequests(t *testing.T, open func(string) Store) {
 		return nil
 	})
 	left := func() (ids string) {
-		all, err := s.Requests(t.Context())
+		all, err := s.RequestPage(t.Context(), enroll.RequestQuery{Sort: enroll.ByCreation, Descending: true, Limit: 9})
 		require.NoError(t, err)
-		for _, r := range all {
+		for _, r := range all.Items {
 			ids += r.ID + " "
 		}
 		return strings.TrimSpace(ids)

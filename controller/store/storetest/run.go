@@ -67,7 +67,9 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 	for name, test := range map[string]func(*testing.T, func(string) Store){
 		"tokens":                                tokens,
 		"tokens are read in pages":              tokenPages,
+		"requests are read in pages":            requestPages,
 		"keys and people are read in pages":     pagesByCreation,
+		"sessions are read in pages":            sessionPages,
 		"enrollment requests":                   enrollmentRequests,
 		"pending requests are counted":          pendingRequests,
 		"claim links":                           claims,

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 )
 
@@ -50,11 +52,21 @@ func (f *Requests) Openings() []enroll.Opening {
 	return slices.Clone(f.openings)
 }
 
-// Requests implements api.Requests.
-func (f *Requests) Requests(context.Context) ([]enroll.Request, error) {
+// RequestPage implements api.Requests. It knows only the newest first, and one page; the
+// store has the other orders.
+func (f *Requests) RequestPage(_ context.Context, q enroll.RequestQuery) (out fleet.Page[enroll.Request], err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.requests), nil
+	for _, r := range f.requests {
+		text := strings.ToLower(r.ID + " " + r.Code + " " + r.Workload.String() + " " + r.Facts.Hostname)
+		if (q.State == "" || r.State(f.now()) == q.State) && strings.Contains(text, strings.ToLower(q.Search)) {
+			out.Items = append(out.Items, r)
+		}
+	}
+	slices.SortStableFunc(out.Items, func(a, b enroll.Request) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	out.Total = len(out.Items)
+	out.Items = out.Items[:min(q.Limit, out.Total)]
+	return out, nil
 }
 
 // Request implements api.Requests.
