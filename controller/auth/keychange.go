@@ -17,9 +17,6 @@ type KeyChange struct {
 // Validate says what is wrong with a change by itself. Errors: a *FieldError for each field
 // that is at fault, joined.
 func (c KeyChange) Validate() (err error) {
-	if c.Name == nil && c.Permissions == nil {
-		return fieldError("", "the change is empty: give name or scopes")
-	}
 	if c.Name != nil {
 		_, err = parseName(*c.Name)
 	}
@@ -34,7 +31,7 @@ var ErrKeyEnded = errors.New("this API key has expired or was revoked, and does 
 
 // Update gives a key another name or other scopes. It gets none that its caller, or
 // whoever made it, does not have; keys that it made and that may do more than it may now
-// are revoked. Errors: *FieldError, ErrKeyNotFound, ErrKeyEnded, ErrDeclaredKey, *RefusedError.
+// are revoked. What is as it was before is not written. Errors: *FieldError, ErrKeyNotFound, ErrKeyEnded, ErrDeclaredKey, *RefusedError.
 func (k *Keys) Update(ctx context.Context, id string, c KeyChange, by By) (key Key, err error) {
 	if err := c.Validate(); err != nil {
 		return key, err
@@ -60,6 +57,9 @@ func (k *Keys) Update(ctx context.Context, id string, c KeyChange, by By) (key K
 				return err
 			}
 			key.Permissions = c.Permissions
+		}
+		if describeKey(key) == before {
+			return nil
 		}
 		return k.saveKey(ctx, tx, key, before, "", by)
 	})

@@ -145,7 +145,7 @@ func (p Person) rights() []Permission {
 }
 
 // Update changes a person. Whoever loses a role or is disabled loses the open
-// sessions with it. Errors: *FieldError, ErrPersonNotFound, ErrOwnRole, ErrMore,
+// sessions with it. What is as it was before is not written. Errors: *FieldError, ErrPersonNotFound, ErrOwnRole, ErrMore,
 // ErrLastOwner, ErrFederated, ErrDeclaredOwner.
 func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Person, err error) {
 	err = p.Store.AuthTx(ctx, func(tx Tx) error {
@@ -162,7 +162,11 @@ func (p *People) Update(ctx context.Context, id string, c Change, by By) (it Per
 		if err := p.mayManage(ctx, tx, by, before.Role, it.Role); err != nil {
 			return err
 		}
-		if it.Role != before.Role || it.DisabledAt.IsZero() != before.DisabledAt.IsZero() {
+		rights := it.Role != before.Role || it.DisabledAt.IsZero() != before.DisabledAt.IsZero()
+		if !rights && it.Name == before.Name {
+			return nil
+		}
+		if rights {
 			if it.Actor() == by.Actor {
 				return ErrOwnRole
 			}

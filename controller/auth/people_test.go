@@ -275,6 +275,15 @@ func TestLosingARoleEndsSessionsAtOnce(t *testing.T) {
 	require.ErrorIs(t, e.People.Delete(t.Context(), in.Person.ID, auth.RevokeKeys, auth.By{}), auth.ErrPersonNotFound)
 	_, err := e.People.Update(t.Context(), in.Person.ID, auth.Change{}, auth.By{})
 	require.ErrorIs(t, err, auth.ErrPersonNotFound)
+	in = e.Add(t, "same@example.com", auth.Admin)
+	changes := len(e.Events(t, audit.PersonUpdate))
+	name, admin := in.Person.Name, auth.Admin
+	for _, none := range []auth.Change{{}, {Name: &name}, {Role: &admin, Disabled: &no}} {
+		_, err = e.People.Update(t.Context(), in.Person.ID, none, auth.By{Actor: auth.LocalActor})
+		require.NoError(t, err)
+		e.Active(t, in)
+	}
+	require.Len(t, e.Events(t, audit.PersonUpdate), changes, "what is as it was is not written")
 }
 
 func TestResetTakesEverythingAndGivesALink(t *testing.T) {

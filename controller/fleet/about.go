@@ -151,16 +151,9 @@ type Edit struct {
 	Revision int64
 }
 
-func (e Edit) empty() bool {
-	return e.Name == nil && e.Notes == nil && len(e.Labels) == 0 && !e.NoLabels && e.NetworkID == nil
-}
-
 // Validate says what is wrong with a change by itself. Errors: a *FieldError for each
 // field that is at fault, joined.
 func (e Edit) Validate() error {
-	if e.empty() {
-		return wrong("", "the change is empty: give at least one field")
-	}
 	var faults []error
 	if e.Name != nil {
 		faults = append(faults, checkName(*e.Name))
@@ -178,7 +171,8 @@ func (e Edit) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Apply returns what becomes of a. Errors: *FieldError, ErrStale.
+// Apply returns what becomes of a: itself, with its revision, if nothing of it is another
+// and no connector moves. Errors: *FieldError, ErrStale.
 func (e Edit) Apply(a About) (About, error) {
 	if e.Revision != 0 && e.Revision != a.Revision {
 		return a, ErrStale
@@ -186,19 +180,21 @@ func (e Edit) Apply(a About) (About, error) {
 	if err := e.Validate(); err != nil {
 		return a, err
 	}
+	after := a
 	if e.Name != nil {
-		a.Name = *e.Name
+		after.Name = *e.Name
 	}
 	if e.Notes != nil {
-		a.Notes = *e.Notes
+		after.Notes = *e.Notes
 	}
-	labels, err := e.labels(a.Labels)
-	if err != nil {
+	var err error
+	if after.Labels, err = e.labels(a.Labels); err != nil {
 		return a, err
 	}
-	a.Labels = labels
-	a.Revision++
-	return a, nil
+	if e.NetworkID != nil || after.Name != a.Name || after.Notes != a.Notes || !maps.Equal(after.Labels, a.Labels) {
+		after.Revision++
+	}
+	return after, nil
 }
 
 func (e Edit) labels(before Labels) (Labels, error) {

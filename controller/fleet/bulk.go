@@ -2,8 +2,11 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -17,99 +20,84 @@ const MaxBulk = 500
 type BulkRevocation struct {
 	Labels []Label       // at least one
 	Kind   identity.Kind // empty for both
-	// Expect is how many the caller has seen, in Labelled. If there are more or less of
-	// them by now, none is revoked.
-	Expect int
-	By     By
+	// Selection is the Digest of the Selection that the caller has seen. If it is of
+	// others by now, none is revoked.
+	Selection string
+	By        By
 }
 
-// Revoked is what became of one member.
-type Revoked struct {
-	Member Member
-	// Kept says why its access did not end; empty if it did.
-	Kept string
+// Selection are the members that a BulkRevocation would end at one moment.
+type Selection struct {
+	Members []Member // connectors, then tunnelers, by id
+}
+
+// Digest stands for exactly these enrollments, as 64 hexadecimal digits: another member,
+// one less, or another host with the same id gives another one. A member that was revoked
+// and enrolled again on its host has a later time.
+func (s Selection) Digest() string {
+	lines := make([]string, 0, len(s.Members))
+	for _, m := range s.Members {
+		lines = append(lines, fmt.Sprintf("%s %s %d\n", m.Workload, m.HostID, micros(m.EnrolledAt)))
+	}
+	slices.Sort(lines)
+	h := sha256.New()
+	for _, line := range lines {
+		_, _ = h.Write([]byte(line)) // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Errors of bulk revocations.
 var (
 	ErrNoLabels = errors.New("name at least one label, such as env=prod: nobody means everybody by accident")
 	ErrBulk     = fmt.Errorf("more than %d members have these labels: add a label, or revoke connectors and tunnelers apart", MaxBulk)
+	// ErrSelection refuses a BulkRevocation of others than those that the caller has seen.
+	ErrSelection = errors.New("others have these labels now than the dry run has shown: nobody was revoked; look at them again with dry_run")
 )
 
-// CountError says that the labels are of another number of members than was expected.
-type CountError struct{ Expected, Found int }
-
-// Error implements error.
-func (e *CountError) Error() string {
-	return fmt.Sprintf("%d members have these labels now, and not %d: nothing was revoked; look at them again with dry_run", e.Found, e.Expected)
+// LabelsReader reads members by their labels.
+type LabelsReader interface {
+	// MembersLabelled lists the members that are not revoked and have each of these labels:
+	// connectors, then tunnelers, by id; of each kind as many as most. kind is empty for both.
+	MembersLabelled(ctx context.Context, labels []Label, kind identity.Kind, most int) ([]Member, error)
 }
 
-// Labelled lists the members that are not revoked and have each of these labels: what a
-// BulkRevocation would end. Errors: ErrNoLabels, ErrBulk.
-func (f *Fleet) Labelled(ctx context.Context, labels []Label, kind identity.Kind) ([]Member, error) {
+// Labelled is what a BulkRevocation would end. Errors: ErrNoLabels, ErrBulk.
+func (f *Fleet) Labelled(ctx context.Context, labels []Label, kind identity.Kind) (Selection, error) {
+	return selectLabelled(ctx, f.cfg.Store, labels, kind)
+}
+
+func selectLabelled(ctx context.Context, in LabelsReader, labels []Label, kind identity.Kind) (Selection, error) {
 	if len(labels) == 0 {
-		return nil, ErrNoLabels
+		return Selection{}, ErrNoLabels
 	}
-	lists, err := f.Lists(ctx)
-	if err != nil {
-		return nil, err
+	members, err := in.MembersLabelled(ctx, labels, kind, MaxBulk+1)
+	if err == nil && len(members) > MaxBulk {
+		err = ErrBulk
 	}
-	var out []Member
-	q := Query{Labels: labels, Limit: MaxBulk + 1}
-	if kind != identity.KindTunneler {
-		page, err := lists.Connectors(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range page.Items {
-			out = append(out, c.Member)
-		}
-	}
-	if kind != identity.KindConnector {
-		page, err := lists.Tunnelers(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range page.Items {
-			out = append(out, t.Member)
-		}
-	}
-	if len(out) > MaxBulk {
-		return nil, ErrBulk
-	}
-	return out, nil
+	return Selection{Members: members}, err
 }
 
 // RevokeLabelled ends the access of all of them in one transaction, as Revoke does of
-// one: after an error nobody was revoked. A member that has changed since it was looked
-// at (another host has its id, or it lost the label) is kept. Errors: ErrNoLabels,
-// ErrBulk, *CountError.
-func (f *Fleet) RevokeLabelled(ctx context.Context, b BulkRevocation) ([]Revoked, error) {
-	members, err := f.Labelled(ctx, b.Labels, b.Kind)
-	if err != nil {
-		return nil, err
-	}
-	if len(members) != b.Expect {
-		return nil, &CountError{Expected: b.Expect, Found: len(members)}
-	}
-	var out []Revoked
+// one, and returns them: after an error nobody was revoked. The selection is made again in
+// that transaction, so that whoever came, went or was replaced since the caller looked is
+// noticed, and none comes or goes afterwards. Errors: ErrNoLabels, ErrBulk, ErrSelection.
+func (f *Fleet) RevokeLabelled(ctx context.Context, b BulkRevocation) ([]Member, error) {
 	var gone []Member
-	err = f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
-		out, gone = nil, nil
-		for _, m := range members {
-			now, err := tx.Member(ctx, m.Workload)
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				return err
-			}
-			if kept := whyKept(m, now, b.Labels); kept != "" {
-				out = append(out, Revoked{m, kept})
-				continue
-			}
+	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
+		now, err := selectLabelled(ctx, tx, b.Labels, b.Kind)
+		if err != nil {
+			return err
+		}
+		if now.Digest() != b.Selection {
+			return ErrSelection
+		}
+		gone = now.Members
+		for _, m := range gone {
 			ev := audit.Event{Actor: b.By.Actor, Reason: "host/" + string(m.HostID) + " " + labelsOf(b.Labels), RequestID: b.By.RequestID, Source: b.By.From}
-			if err := f.retire(ctx, tx, now, ev); err != nil {
+			if err := f.retire(ctx, tx, m, ev); err != nil {
 				return err
 			}
-			out, gone = append(out, Revoked{Member: now}), append(gone, now)
 		}
 		return nil
 	})
@@ -122,21 +110,7 @@ func (f *Fleet) RevokeLabelled(ctx context.Context, b BulkRevocation) ([]Revoked
 	if len(gone) > 0 {
 		f.cfg.Changed.MembersChanged(gone)
 	}
-	return out, nil
-}
-
-// whyKept is empty for a member that is still what the caller has seen. One that is not
-// there is the zero Member.
-func whyKept(seen, now Member, labels []Label) string {
-	switch {
-	case now.ID == "" || !now.Live():
-		return "it was revoked meanwhile"
-	case now.HostID != seen.HostID:
-		return "another host has its id by now"
-	case !now.About.Labels.Has(labels):
-		return "it has lost the label"
-	}
-	return ""
+	return gone, nil
 }
 
 func labelsOf(labels []Label) (text string) {

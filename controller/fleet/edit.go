@@ -34,8 +34,8 @@ type PlaceTx interface {
 }
 
 // EditMember changes what operators say of a member, and in which network a connector
-// is: tunnelers learn that with the next directory. Errors: ErrNotFound, ErrGone,
-// ErrStale, *FieldError.
+// is: tunnelers learn that with the next directory. What is as it was before is not
+// written. Errors: ErrNotFound, ErrGone, ErrStale, *FieldError.
 func (f *Fleet) EditMember(ctx context.Context, w identity.Workload, e Edit, by By) error {
 	moved := false
 	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
@@ -46,15 +46,17 @@ func (f *Fleet) EditMember(ctx context.Context, w identity.Workload, e Edit, by 
 		if !m.Live() {
 			return ErrGone
 		}
-		after, err := e.Apply(m.About)
-		if err != nil {
-			return err
-		}
 		before, network, err := f.move(ctx, tx, w, e)
 		if err != nil {
 			return err
 		}
-		moved = before != network
+		if moved = before != network; !moved {
+			e.NetworkID = nil // it is there
+		}
+		after, err := e.Apply(m.About)
+		if err != nil || after.Revision == m.About.Revision {
+			return err
+		}
 		if err := tx.SetAbout(ctx, w, after); err != nil {
 			return err
 		}
@@ -110,7 +112,7 @@ func (f *Fleet) EditHost(ctx context.Context, id identity.HostID, e Edit, by By)
 			return wrong("network_id", "only a connector is in a network")
 		}
 		after, err := e.Apply(h.About)
-		if err != nil {
+		if err != nil || after.Revision == h.About.Revision {
 			return err
 		}
 		if err := tx.SetHostAbout(ctx, id, after); err != nil {

@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,8 +90,6 @@ func TestAChangeThatIsNotRightChangesNothing(t *testing.T) {
 		edit  fleet.Edit
 		field string
 	}{
-		"empty":                       {fleet.Edit{}, ""},
-		"empty but for the revision":  {fleet.Edit{Revision: 1}, ""},
 		"a long name":                 {fleet.Edit{Name: text(strings.Repeat("ü", fleet.MaxName+1))}, "name"},
 		"a name with a space around":  {fleet.Edit{Name: text(" a")}, "name"},
 		"a name that draws":           {fleet.Edit{Name: text("a\x1b[2J")}, "name"},
@@ -137,6 +136,47 @@ func TestAChangeThatIsNotRightChangesNothing(t *testing.T) {
 	require.ErrorIs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("x")}, ann), fleet.ErrGone)
 }
 
+// TestWhatIsAsItWasIsNotWritten: neither the revision nor the audit log nor those who
+// follow learn of a change that is none.
+func TestWhatIsAsItWasIsNotWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.enroll(t, connector("c"))
+	named := fleet.Edit{Name: text("Gateway"), Labels: label("env", "prod"), Notes: text("n")}
+	before := w.edit(t, "c", named)
+	require.NoError(t, w.EditHost(t.Context(), h.ID, named, ann))
+	at, err := w.store.ChangePosition(t.Context())
+	require.NoError(t, err)
+	for _, e := range []fleet.Edit{
+		{}, {Revision: 2}, {Labels: map[string]*string{}}, {Labels: map[string]*string{"never": nil}}, {Name: text("Gateway")}, named,
+		{NoLabels: true, Labels: label("env", "prod")}, {Notes: text("n"), Revision: 2},
+	} {
+		require.Equal(t, before, w.edit(t, "c", e))
+		require.NoError(t, w.EditHost(t.Context(), h.ID, e, ann))
+		e.NetworkID = text(fleet.DefaultNetwork)
+		require.Equal(t, before, w.edit(t, "c", e))
+	}
+	now, err := w.store.ChangePosition(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, at, now)
+	_, err = w.CreateNetwork(t.Context(), "lab", "Lab", ann)
+	require.NoError(t, err)
+	for _, e := range []fleet.NetworkEdit{{}, {Revision: 1}, {Name: text("Lab")}, {Name: text("Lab"), Revision: 1}} {
+		n, err := w.EditNetwork(t.Context(), "lab", e, ann)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), n.Revision)
+	}
+	require.Len(t, w.events(t, audit.MemberUpdate), 1)
+	require.Len(t, w.events(t, audit.HostUpdate), 1)
+	require.Empty(t, w.events(t, audit.NetworkUpdate))
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{Revision: 1}, ann), fleet.ErrStale)
+	require.ErrorIs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Revision: 1}, ann), fleet.ErrStale)
+	_, err = w.EditNetwork(t.Context(), "lab", fleet.NetworkEdit{Revision: 2}, ann)
+	require.ErrorIs(t, err, fleet.ErrStale)
+	w.revoke(t, connector("c"))
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{}, ann), fleet.ErrGone)
+}
+
 func TestTheSecondOfTwoWhoEditAtOnceIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -150,9 +190,9 @@ func TestTheSecondOfTwoWhoEditAtOnceIsTold(t *testing.T) {
 
 	n, err := w.CreateNetwork(t.Context(), "lab", "", ann)
 	require.NoError(t, err)
-	_, err = w.RenameNetwork(t.Context(), "lab", "Lab", n.Revision, ann)
+	_, err = w.EditNetwork(t.Context(), "lab", fleet.NetworkEdit{Name: text("Lab"), Revision: n.Revision}, ann)
 	require.NoError(t, err)
-	_, err = w.RenameNetwork(t.Context(), "lab", "Laboratory", n.Revision, ann)
+	_, err = w.EditNetwork(t.Context(), "lab", fleet.NetworkEdit{Name: text("Laboratory"), Revision: n.Revision}, ann)
 	require.ErrorIs(t, err, fleet.ErrStale)
 }
 
@@ -163,7 +203,7 @@ func TestNetworksAreMadeRenamedAndDeletedWhenEmpty(t *testing.T) {
 	n, err := w.CreateNetwork(t.Context(), "berlin", "", ann)
 	require.NoError(t, err)
 	require.Equal(t, fleet.Network{ID: "berlin", Name: "berlin", CreatedAt: w.clock.Now(), Revision: 1}, n)
-	n, err = w.RenameNetwork(t.Context(), "berlin", "Berlin office", 0, ann)
+	n, err = w.EditNetwork(t.Context(), "berlin", fleet.NetworkEdit{Name: text("Berlin office")}, ann)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), n.Revision)
 	got, err := w.Network(t.Context(), "berlin")
@@ -176,8 +216,8 @@ func TestNetworksAreMadeRenamedAndDeletedWhenEmpty(t *testing.T) {
 		"with a bad id":    errOf(w.CreateNetwork(t.Context(), "Berlin", "", ann)),
 		"without an id":    errOf(w.CreateNetwork(t.Context(), "", "x", ann)),
 		"with a bad name":  errOf(w.CreateNetwork(t.Context(), "b2", "a\x1b", ann)),
-		"renamed, unknown": errOf(w.RenameNetwork(t.Context(), "paris", "x", 0, ann)),
-		"renamed, empty":   errOf(w.RenameNetwork(t.Context(), "berlin", "", 0, ann)),
+		"renamed, unknown": errOf(w.EditNetwork(t.Context(), "paris", fleet.NetworkEdit{Name: text("x")}, ann)),
+		"renamed, empty":   errOf(w.EditNetwork(t.Context(), "berlin", fleet.NetworkEdit{Name: text("")}, ann)),
 		"deleted, unknown": w.DeleteNetwork(t.Context(), "paris", ann),
 		"deleted, default": w.DeleteNetwork(t.Context(), fleet.DefaultNetwork, ann),
 	} {
@@ -262,10 +302,13 @@ func TestAllWithALabelAreRevokedTogether(t *testing.T) {
 	env := []fleet.Label{{Key: "env", Value: "test"}}
 	seen, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
-	require.Len(t, seen, 3)
+	require.Len(t, seen.Members, 3)
 	require.Empty(t, w.changes.Revoked(), "a look changes nothing")
+	again, err := w.Labelled(t.Context(), env, "")
+	require.NoError(t, err)
+	require.Equal(t, seen.Digest(), again.Digest())
 
-	done, err := w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Expect: 3, By: ann})
+	done, err := w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Selection: seen.Digest(), By: ann})
 	require.NoError(t, err)
 	require.Len(t, done, 3)
 	require.Len(t, w.changes.Revoked(), 3)
@@ -280,9 +323,8 @@ func TestAllWithALabelAreRevokedTogether(t *testing.T) {
 	require.Len(t, gone, 3)
 	require.Contains(t, gone[0].Reason, "env=test")
 	require.Equal(t, "person:ann", gone[0].Actor)
-	_, err = w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Expect: 3, By: ann})
-	var count *fleet.CountError
-	require.ErrorAs(t, err, &count, "they are gone")
+	_, err = w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Selection: seen.Digest(), By: ann})
+	require.ErrorIs(t, err, fleet.ErrSelection, "they are gone")
 }
 
 func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
@@ -290,21 +332,26 @@ func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
 	w := newWorld(t)
 	w.labelled(t)
 	env := []fleet.Label{{Key: "env", Value: "test"}}
-	var count *fleet.CountError
+	digest := func(labels []fleet.Label, kind identity.Kind) string {
+		s, err := w.Labelled(t.Context(), labels, kind)
+		require.NoError(t, err)
+		return s.Digest()
+	}
+	all := digest(env, "")
 	for name, b := range map[string]fleet.BulkRevocation{
-		"without a label":         {Expect: 5},
-		"with less than expected": {Labels: env, Expect: 4},
-		"with more than expected": {Labels: env, Expect: 2},
-		"without an expectation":  {Labels: env},
-		"of another value":        {Labels: []fleet.Label{{Key: "env", Value: "tes"}}, Expect: 3},
-		"of a label more":         {Labels: append(env, fleet.Label{Key: "tier", Value: "web"}), Expect: 3},
-		"of one kind":             {Labels: env, Kind: identity.KindConnector, Expect: 3},
+		"without a label":     {Selection: all},
+		"of fewer":            {Labels: env, Selection: digest(env, identity.KindTunneler)},
+		"of nobody":           {Labels: env, Selection: fleet.Selection{}.Digest()},
+		"without a selection": {Labels: env},
+		"of another value":    {Labels: []fleet.Label{{Key: "env", Value: "tes"}}, Selection: all},
+		"of a label more":     {Labels: append(env, fleet.Label{Key: "tier", Value: "web"}), Selection: all},
+		"of one kind":         {Labels: env, Kind: identity.KindConnector, Selection: all},
 	} {
 		b.By = ann
 		_, err := w.RevokeLabelled(t.Context(), b)
 		require.Error(t, err, name)
 		if len(b.Labels) > 0 {
-			require.ErrorAs(t, err, &count, name)
+			require.ErrorIs(t, err, fleet.ErrSelection, name)
 		}
 	}
 	_, err := w.Labelled(t.Context(), nil, "")
@@ -312,9 +359,10 @@ func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
 	require.Empty(t, w.changes.Revoked())
 	require.Empty(t, w.events(t, audit.MemberRevoke))
 
-	done, err := w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Kind: identity.KindConnector, Expect: 1, By: ann})
+	one := digest(env, identity.KindConnector)
+	done, err := w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Kind: identity.KindConnector, Selection: one, By: ann})
 	require.NoError(t, err)
-	require.Equal(t, "c1", done[0].Member.ID)
+	require.Equal(t, "c1", done[0].ID)
 	require.Len(t, w.changes.Revoked(), 1)
 }
 
@@ -343,16 +391,16 @@ func TestABulkRevocationIsOfSoManyAtMost(t *testing.T) {
 	env := []fleet.Label{{Key: "env", Value: "test"}}
 	most, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
-	require.Len(t, most, fleet.MaxBulk)
+	require.Len(t, most.Members, fleet.MaxBulk)
 	add(tunneler("one-more"))
 	_, err = w.Labelled(t.Context(), env, "")
 	require.ErrorIs(t, err, fleet.ErrBulk)
-	_, err = w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Expect: fleet.MaxBulk + 1, By: ann})
+	_, err = w.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Selection: most.Digest(), By: ann})
 	require.ErrorIs(t, err, fleet.ErrBulk)
 	require.Empty(t, w.changes.Revoked())
 	apart, err := w.Labelled(t.Context(), env, identity.KindTunneler)
 	require.NoError(t, err)
-	require.Len(t, apart, fleet.MaxBulk)
+	require.Len(t, apart.Members, fleet.MaxBulk)
 }
 
 // swapped is a store in which something happens right before a transaction.
@@ -369,41 +417,82 @@ func (s *swapped) FleetTx(ctx context.Context, fn func(fleet.Tx) error) error {
 	return s.Store.FleetTx(ctx, fn)
 }
 
-// TestABulkRevocationSparesWhoChangedMeanwhile: another host that has got the id was not
-// what the operator looked at.
-func TestABulkRevocationSparesWhoChangedMeanwhile(t *testing.T) {
+// TestABulkRevocationOfOthersThanWereSeenRevokesNobody: the number of members is the same
+// before and after each of these changes, which come right before the transaction.
+func TestABulkRevocationOfOthersThanWereSeenRevokesNobody(t *testing.T) {
+	t.Parallel()
+	env := []fleet.Label{{Key: "env", Value: "test"}}
+	put := func(t *testing.T, w *world, m fleet.Member) {
+		m.About.Labels = fleet.Labels{"env": "test"}
+		require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.PutMember(t.Context(), m) }))
+	}
+	for name, change := range map[string]func(*testing.T, *world){
+		"another has got the label of one": func(t *testing.T, w *world) {
+			require.NoError(t, w.EditMember(t.Context(), tunneler("t1"), fleet.Edit{NoLabels: true}, ann))
+			require.NoError(t, w.EditMember(t.Context(), tunneler("t3"), fleet.Edit{Labels: label("env", "test")}, ann))
+		},
+		"another host has the id": func(t *testing.T, w *world) {
+			put(t, w, w.member(connector("c1"), w.enroll(t)))
+		},
+		"one was revoked, and another has come": func(t *testing.T, w *world) {
+			w.revoke(t, tunneler("t2"))
+			put(t, w, w.member(tunneler("t9"), w.enroll(t)))
+		},
+		"one was enrolled again on its host": func(t *testing.T, w *world) {
+			c, err := w.Connector(t.Context(), "c1")
+			require.NoError(t, err)
+			c.EnrolledAt = c.EnrolledAt.Add(time.Microsecond)
+			put(t, w, c.Member)
+		},
+		"a tunneler has the id of a connector": func(t *testing.T, w *world) {
+			require.NoError(t, w.EditMember(t.Context(), connector("c1"), fleet.Edit{NoLabels: true}, ann))
+			put(t, w, w.member(tunneler("c1"), w.enroll(t)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.labelled(t)
+			c := w.config()
+			s := &swapped{Store: w.store}
+			c.Store = s
+			f := fleet.New(c)
+			seen, err := f.Labelled(t.Context(), env, "")
+			require.NoError(t, err)
+			before := 0
+			s.before = func() {
+				change(t, w)
+				before = len(w.changes.Revoked())
+			}
+			_, err = f.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Selection: seen.Digest(), By: ann})
+			require.ErrorIs(t, err, fleet.ErrSelection)
+			require.Len(t, w.changes.Revoked(), before)
+			now, err := f.Labelled(t.Context(), env, "")
+			require.NoError(t, err)
+			require.Len(t, now.Members, len(seen.Members))
+			done, err := f.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: env, Selection: now.Digest(), By: ann})
+			require.NoError(t, err)
+			require.Len(t, done, 3)
+		})
+	}
+}
+
+// TestASelectionIsOfItsMembersAlone: what operators say of a member, and what it says of
+// itself, is no other member.
+func TestASelectionIsOfItsMembersAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.labelled(t)
-	c := w.config()
-	s := &swapped{Store: w.store}
-	c.Store = s
-	f := fleet.New(c)
-	_, err := f.Lists(t.Context())
+	env := []fleet.Label{{Key: "env", Value: "test"}}
+	before, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
-	s.before = func() {
-		w.revoke(t, connector("c1"))
-		h := w.enroll(t)
-		m := w.member(connector("c1"), h)
-		m.About.Labels = fleet.Labels{"env": "test"}
-		require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.PutMember(t.Context(), m) }))
-		require.NoError(t, w.EditMember(t.Context(), tunneler("t1"), fleet.Edit{NoLabels: true}, ann))
-		w.revoke(t, tunneler("t2"))
-	}
-	done, err := f.RevokeLabelled(t.Context(), fleet.BulkRevocation{Labels: []fleet.Label{{Key: "env", Value: "test"}}, Expect: 3, By: ann})
+	w.edit(t, "c1", fleet.Edit{Name: text("another name"), Labels: label("tier", "web")})
+	w.edit(t, "c2", fleet.Edit{Labels: label("env", "testing")})
+	after, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
-	kept := map[string]string{}
-	for _, one := range done {
-		kept[one.Member.ID] = one.Kept
-	}
-	require.Equal(t, map[string]string{"c1": "another host has its id by now", "t1": "it has lost the label", "t2": "it was revoked meanwhile"}, kept)
-	for _, who := range []identity.Workload{connector("c1"), tunneler("t1")} {
-		require.NoError(t, w.store.FleetTx(t.Context(), func(tx fleet.Tx) error {
-			m, err := tx.Member(t.Context(), who)
-			require.True(t, m.Live(), who)
-			return err
-		}))
-	}
+	require.Equal(t, before.Digest(), after.Digest())
+	slices.Reverse(after.Members)
+	require.Equal(t, before.Digest(), after.Digest(), "in any order")
 }
 
 // FuzzParseLabel: what is taken can be written and read again.

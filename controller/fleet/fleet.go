@@ -20,6 +20,7 @@ import (
 // Store is where the fleet is kept.
 type Store interface {
 	changelog.Log
+	LabelsReader
 	FleetTx(ctx context.Context, fn func(Tx) error) error
 	// Connectors and Tunnelers list all members, revoked ones too, by id.
 	Connectors(ctx context.Context) ([]Connector, error)
@@ -44,6 +45,7 @@ type Store interface {
 type Tx interface {
 	audit.Store
 	MembersTx
+	LabelsReader
 	HelloTx
 	RetireTx
 	CloneTx

@@ -121,24 +121,36 @@ func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by By) (Netw
 	return n, nil
 }
 
-// RenameNetwork gives a network another name; its id stays. revision must be the present
-// one, 0 takes any. Errors: *FieldError, ErrNotFound, ErrStale.
-func (f *Fleet) RenameNetwork(ctx context.Context, id, name string, revision int64, by By) (n Network, err error) {
-	if name == "" {
-		return n, wrong("name", "is empty")
-	}
-	if err := checkName(name); err != nil {
-		return n, err
+// NetworkEdit says what becomes of a network; nil leaves it as it is.
+type NetworkEdit struct {
+	Name *string
+	// Revision must be the present one; 0 takes any.
+	Revision int64
+}
+
+// EditNetwork gives a network another name; its id stays. Errors: *FieldError,
+// ErrNotFound, ErrStale.
+func (f *Fleet) EditNetwork(ctx context.Context, id string, e NetworkEdit, by By) (n Network, err error) {
+	if e.Name != nil {
+		if *e.Name == "" {
+			return n, wrong("name", "is empty")
+		}
+		if err := checkName(*e.Name); err != nil {
+			return n, err
+		}
 	}
 	err = f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
 		if n, err = tx.Network(ctx, id); err != nil {
 			return err
 		}
-		if revision != 0 && revision != n.Revision {
+		if e.Revision != 0 && e.Revision != n.Revision {
 			return ErrStale
 		}
+		if e.Name == nil || *e.Name == n.Name {
+			return nil
+		}
 		before := n
-		n.Name, n.Revision = name, n.Revision+1
+		n.Name, n.Revision = *e.Name, n.Revision+1
 		if err := tx.UpdateNetwork(ctx, n); err != nil {
 			return err
 		}
@@ -147,7 +159,7 @@ func (f *Fleet) RenameNetwork(ctx context.Context, id, name string, revision int
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
 	if err != nil {
-		return n, fmt.Errorf("rename network %s: %w", short(id), err)
+		return n, fmt.Errorf("change network %s: %w", short(id), err)
 	}
 	return n, nil
 }

@@ -114,6 +114,40 @@ func (t *Tx) LiveMembersOf(ctx context.Context, id identity.HostID) ([]fleet.Mem
 	return all, nil
 }
 
+// MembersLabelled implements fleet.Store.
+func (s *Store) MembersLabelled(ctx context.Context, labels []fleet.Label, kind identity.Kind, most int) ([]fleet.Member, error) {
+	return membersLabelled(ctx, s.db, labels, kind, most)
+}
+
+// MembersLabelled implements fleet.Tx.
+func (t *Tx) MembersLabelled(ctx context.Context, labels []fleet.Label, kind identity.Kind, most int) ([]fleet.Member, error) {
+	return membersLabelled(ctx, t.sql, labels, kind, most)
+}
+
+// membersLabelled looks at each member that has any label: labels have no index in SQL.
+func membersLabelled(ctx context.Context, q querier, labels []fleet.Label, kind identity.Kind, most int) (all []fleet.Member, err error) {
+	conditions, args := "m.revoked_at = 0 AND m.labels <> '{}'", []any{}
+	for _, l := range labels {
+		conditions += " AND EXISTS (SELECT 1 FROM json_each(m.labels) l WHERE l.key = ? AND l.value = ?)"
+		args = append(args, l.Key, l.Value)
+	}
+	for _, k := range []identity.Kind{identity.KindConnector, identity.KindTunneler} {
+		if kind != "" && kind != k {
+			continue
+		}
+		tab, err := table(k)
+		if err != nil {
+			return nil, err
+		}
+		some, err := collect(ctx, q, scanMember(k), `SELECT `+memberColumns+` FROM `+membersOf(k, tab)+` WHERE `+conditions+` ORDER BY m.id LIMIT ?`, append(args, most)...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
 // PutMember implements enroll.Tx: a new member, or a former one's id used again.
 // What was known of the former one is gone. LastSeenAt is not written.
 func (t *Tx) PutMember(ctx context.Context, m fleet.Member) error {

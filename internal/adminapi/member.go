@@ -79,18 +79,22 @@ type BulkRevocation struct {
 	Kind string `json:"kind,omitempty" enum:"connector,tunneler"`
 	// DryRun only says who would be revoked.
 	DryRun bool `json:"dry_run,omitempty"`
-	// Expect is the total of the dry run, and Confirm is "revoke". A dry run needs neither.
-	Expect  int    `json:"expect,omitempty"`
-	Confirm string `json:"confirm,omitempty" enum:"revoke"`
+	// Selection is that of the dry run, and Confirm is "revoke". A dry run needs neither.
+	Selection string `json:"selection,omitempty" example:"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
+	Confirm   string `json:"confirm,omitempty" enum:"revoke"`
 }
 
 // BulkRevoked is the reply to a BulkRevocation. All were revoked together, or none.
 type BulkRevoked struct {
 	DryRun bool `json:"dry_run"`
-	// Total are all members with the label, Revoked those whose access ended now.
+	// Total are all members with the label, Revoked those whose access ended now: 0 in a dry
+	// run, all of them otherwise.
 	Total   int            `json:"total"`
 	Revoked int            `json:"revoked"`
 	Members []BulkOfMember `json:"members"`
+	// Selection stands for exactly these members, each on its host. Whoever revokes them
+	// sends it back; if others have the label by then, the reply is 409.
+	Selection string `json:"selection" example:"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 }
 
 // BulkOfMember is what became of one member.
@@ -100,9 +104,7 @@ type BulkOfMember struct {
 	Name   string `json:"name"`
 	HostID string `json:"host_id"`
 	// Result is "would be revoked" of a dry run.
-	Result string `json:"result" enum:"would be revoked,revoked,kept"`
-	// Reason says why it was kept.
-	Reason string `json:"reason,omitempty"`
+	Result string `json:"result" enum:"would be revoked,revoked"`
 }
 
 // Clone is the evidence that a host is cloned.

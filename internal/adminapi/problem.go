@@ -78,7 +78,7 @@ const (
 	TypeExists           = "urn:grpccontroller:problem:exists"
 	TypeInUse            = "urn:grpccontroller:problem:in-use"
 	TypeLimit            = "urn:grpccontroller:problem:limit"
-	TypeCount            = "urn:grpccontroller:problem:count"
+	TypeSelection        = "urn:grpccontroller:problem:selection"
 	TypeInternal         = "urn:grpccontroller:problem:internal"
 	TypeTimeout          = "urn:grpccontroller:problem:timeout"
 )

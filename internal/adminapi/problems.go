@@ -147,10 +147,10 @@ func stateProblems() []ProblemType {
 		"Delete some, or narrow the request.",
 		Problem{Detail: "there are 500 networks, and no more are possible"},
 	}, {
-		TypeCount, http.StatusConflict, "Others have the label by now",
-		"A bulk revocation is for another number of members than the dry run has shown.",
+		TypeSelection, http.StatusConflict, "The selection has changed",
+		"Others have the labels than those that the dry run has shown: one came, went, or was replaced by another host.",
 		"Look at them again with `dry_run`. Nobody was revoked.",
-		Problem{Detail: "3 members have these labels now, and not 2: nothing was revoked; look at them again with dry_run"},
+		Problem{Detail: "others have these labels now than the dry run has shown: nobody was revoked; look at them again with dry_run"},
 	}, {
 		TypeLiveMember, http.StatusConflict, "An enrolled host has this id",
 		"The token or approval is for an id that an enrolled host has.",

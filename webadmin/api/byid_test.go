@@ -71,6 +71,15 @@ func TestPeopleSessionsAndKeysAreFoundByTheirID(t *testing.T) {
 	}
 	require.Equal(t, made, decode[adminapi.Key](t, b.do(http.MethodGet, "/keys/"+made.ID, "")))
 	require.NotContains(t, b.do(http.MethodGet, "/keys/"+made.ID, "").Body.String(), auth.KeyPrefix)
+	for _, body := range []string{`{}`, `{"name":"ci"}`, `{"scopes":["fleet:read"]}`} { // no change, by RFC 7396
+		require.Equal(t, made, decode[adminapi.Key](t, b.do(http.MethodPatch, "/keys/"+made.ID, body)))
+	}
+	for _, body := range []string{`{}`, `{"keys":"keep"}`, `{"disabled":false}`} {
+		require.Equal(t, people[0], decode[adminapi.Person](t, b.do(http.MethodPatch, "/people/"+people[0].ID, body)))
+	}
+	for field, path := range map[string]string{"name": "/keys/" + made.ID, "scopes": "/keys/" + made.ID, "role": "/people/" + people[0].ID, "disabled": "/people/" + people[0].ID} {
+		require.Equal(t, field, requireProblem(t, b.do(http.MethodPatch, path, `{"`+field+`":null}`), http.StatusBadRequest).Field)
+	}
 	require.NotContains(t, strings.ToLower(b.do(http.MethodGet, "/people/"+people[0].ID, "").Body.String()), "hash")
 
 	for _, path := range []string{"/people/per_no", "/sessions/ses_no", "/keys/key_no"} {

@@ -49,6 +49,46 @@ func TestAPatchSaysWhatChangesAndNothingElse(t *testing.T) {
 	require.Len(t, edits[0].RequestID, 32)
 }
 
+// TestAPatchThatChangesNothingIsNoChange: by RFC 7396 an object without fields is one. It
+// has the same revision before and after, and is not in the audit log.
+func TestAPatchThatChangesNothingIsNoChange(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	host := strings.Repeat("ab", 16)
+	said := fleet.About{Name: "A", Labels: fleet.Labels{"env": "prod"}, Notes: "n", Revision: 1}
+	e.Fleet.AddHost(identity.HostID(host), func(h *fleet.Host) { h.About = said })
+	e.Fleet.AddConnector("c", func(c *fleet.Connector) { c.About = said })
+	e.Fleet.AddTunneler("t", func(m *fleet.Tunneler) { m.About = said })
+	same := func(path, body string) {
+		t.Helper()
+		before := get(t, e, "/api/admin"+path)
+		w := send(t, e, patch(path, body))
+		require.Equal(t, http.StatusOK, w.Code, "%s %s %s", path, body, w.Body)
+		require.Equal(t, before.Body.String(), w.Body.String(), "%s %s", path, body)
+	}
+	for _, path := range []string{"/connectors/c", "/tunnelers/t", "/hosts/" + host} {
+		for _, body := range []string{
+			`{}`, ` { } `, `{"labels":{}}`, `{"labels":{"never":null}}`, `{"revision":1}`, `{"name":"A"}`, `{"labels":{"env":"prod"},"notes":"n"}`, `{"name":"A","revision":1}`,
+		} {
+			same(path, body)
+		}
+		require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch(path, `{"revision":7}`)), http.StatusConflict).Type, "somebody else has changed it")
+	}
+	same("/connectors/c", `{"network_id":"default"}`)
+	require.Empty(t, e.Fleet.Edits())
+	require.Equal(t, http.StatusCreated, send(t, e, request{method: http.MethodPost, path: "/api/admin/networks", body: `{"id":"lab","name":"Lab"}`}).Code)
+	for _, body := range []string{`{}`, `{"revision":1}`, `{"name":"Lab"}`} {
+		same("/networks/lab", body)
+	}
+	require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch("/networks/lab", `{"revision":7}`)), http.StatusConflict).Type)
+	require.Len(t, e.Fleet.Edits(), 1)
+	for path, status := range map[string]int{"/connectors/no": http.StatusNotFound, "/hosts/no": http.StatusNotFound, "/networks/no": http.StatusNotFound} {
+		requireProblem(t, send(t, e, patch(path, `{}`)), status)
+	}
+	require.Equal(t, http.StatusNoContent, send(t, e, request{method: http.MethodDelete, path: "/api/admin/connectors/c"}).Code)
+	require.Equal(t, adminapi.TypeRevoked, requireProblem(t, send(t, e, patch("/connectors/c", `{}`)), http.StatusConflict).Type)
+}
+
 func TestAPatchThatIsNotRightIsRefused(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
@@ -58,7 +98,7 @@ func TestAPatchThatIsNotRightIsRefused(t *testing.T) {
 	e.Fleet.AddTunneler("t", nil)
 	for _, path := range []string{"/connectors/c", "/tunnelers/t", "/hosts/" + host} {
 		for body, field := range map[string]string{
-			``: "", `[]`: "", `{`: "", `{}{}`: "", `{}`: "", `null`: "", `{"revision":1}`: "",
+			``: "", `[]`: "", `{`: "", `{}{}`: "", `null`: "",
 			`{"id":"x"}`: "id", `{"status":"ONLINE"}`: "status", `{"Name":"x"}`: "Name", `{"version":"9"}`: "version", `{"host_id":"x"}`: "host_id",
 			`{"name":"a","name":"b"}`: "name", `{"name":1}`: "name", `{"name":["x"]}`: "name", `{"name":" x"}`: "name", `{"notes":{}}`: "notes",
 			`{"labels":[]}`: "labels", `{"labels":"env=prod"}`: "labels", `{"labels":{"env":1}}`: "labels", `{"labels":{"env":"a","env":"b"}}`: "labels",
@@ -90,6 +130,55 @@ func TestAPatchThatIsNotRightIsRefused(t *testing.T) {
 	require.Empty(t, e.Fleet.Edits())
 	require.Equal(t, http.StatusNoContent, send(t, e, request{method: http.MethodDelete, path: "/api/admin/connectors/c"}).Code)
 	require.Equal(t, adminapi.TypeRevoked, requireProblem(t, send(t, e, patch("/connectors/c", `{"name":"x"}`)), http.StatusConflict).Type)
+}
+
+// TestWhatNobodySeesIsNoPartOfAName: in each field that is shown to people.
+func TestWhatNobodySeesIsNoPartOfAName(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	host := strings.Repeat("ab", 16)
+	e.Fleet.AddHost(identity.HostID(host), nil)
+	e.Fleet.AddConnector("c", nil)
+	e.Fleet.AddTunneler("t", nil)
+	b := as(t, e, auth.Owner)
+	key := decode[adminapi.CreatedKey](t, b.do(http.MethodPost, "/keys", `{"name":"ci","scopes":["fleet:read"]}`)).Key.ID
+	me := decode[adminapi.CurrentSession](t, b.do(http.MethodGet, "/session", "")).Person.ID
+	require.Equal(t, http.StatusCreated, b.do(http.MethodPost, "/networks", `{"id":"lab"}`).Code)
+	entries := map[string]struct{ method, path, body, field string }{
+		"a person":     {http.MethodPost, "/people", `{"email":"bob@example.com","role":"auditor","name":%s}`, "name"},
+		"their change": {http.MethodPatch, "/people/" + me, `{"name":%s}`, "name"},
+		"an API key":   {http.MethodPost, "/keys", `{"scopes":["fleet:read"],"name":%s}`, "name"},
+		"its change":   {http.MethodPatch, "/keys/" + key, `{"name":%s}`, "name"},
+		"a network":    {http.MethodPost, "/networks", `{"id":"x","name":%s}`, "name"},
+		"its new name": {http.MethodPatch, "/networks/lab", `{"name":%s}`, "name"},
+	}
+	for _, path := range []string{"/connectors/c", "/tunnelers/t", "/hosts/" + host} {
+		for _, field := range []string{"name", "notes"} {
+			entries[field+" of "+path] = struct{ method, path, body, field string }{http.MethodPatch, path, `{"` + field + `":%s}`, field}
+		}
+		entries["a label of "+path] = struct{ method, path, body, field string }{http.MethodPatch, path, `{"labels":{"env":%s}}`, "labels"}
+	}
+	for name, at := range entries {
+		for _, text := range []string{`"\u3164"`, `"a\u200bb"`, `"a\u202eb"`, `"\u2800"`, `"a\ufe0f"`, `"a\u2028b"`, `"a\ufffd"`, "\"a\u00adb\"", `"\u115f\u1160"`, `"\ud834\udd59"`, `"\udb40\udc41"`} {
+			p := requireProblem(t, b.do(at.method, at.path, fmt.Sprintf(at.body, text)), http.StatusBadRequest)
+			require.Equal(t, at.field, p.Field, "%s %s", name, text)
+			if at.field != "labels" && text != `"a\ufffd"` {
+				require.Regexp(t, `has U\+[0-9A-F]{4,5} as character [12], which nobody sees`, p.Detail, "%s %s", name, text)
+			}
+		}
+		for _, text := range []string{`"\ud800"`, `"a\udc00b"`, `"\udc00\ud800"`, `"\ud83d\ud83d\ude42"`, `"\ud83d\\ude42"`, `"\ud83d\u0041"`, `"\ud83d\n"`, "\"\xed\xa0\x80\"", "\"a\xff\""} {
+			p := requireProblem(t, b.do(at.method, at.path, fmt.Sprintf(at.body, text)), http.StatusBadRequest)
+			require.Empty(t, p.Field, "%s %s", name, text)
+			require.Contains(t, p.Detail, "must be UTF-8", "%s %s", name, text)
+		}
+		if at.field == "labels" || at.method == http.MethodPost {
+			continue
+		}
+		w := b.do(at.method, at.path, fmt.Sprintf(at.body, `"\u00c4\ud83d\ude42 \\ud800 \u092e"`))
+		require.Equal(t, http.StatusOK, w.Code, "%s %s", name, w.Body)
+		require.Contains(t, w.Body.String(), `"Ä🙂 \\ud800 म"`, name)
+	}
+	require.Equal(t, http.StatusOK, b.do(http.MethodPatch, "/hosts/"+host, `{"notes":"rack 7\n\tleft "}`).Code)
 }
 
 // TestAConditionThatWouldBeIgnoredIsRefused: who sends If-Match believes that nothing is
@@ -170,7 +259,7 @@ func TestNetworksAreRecords(t *testing.T) {
 	} {
 		require.Equal(t, field, requireProblem(t, send(t, e, post(body)), http.StatusBadRequest).Field, body)
 	}
-	for body, field := range map[string]string{`{}`: "name", `{"name":null}`: "name", `{"id":"x"}`: "id", `{"name":"x","revision":0}`: "revision", `{"name":""}`: "name"} {
+	for body, field := range map[string]string{`{"name":null}`: "name", `{"id":"x"}`: "id", `{"name":"x","revision":0}`: "revision", `{"name":""}`: "name"} {
 		require.Equal(t, field, requireProblem(t, send(t, e, patch("/networks/berlin", body)), http.StatusBadRequest).Field, body)
 	}
 	for _, r := range []request{{method: http.MethodGet, path: "/api/admin/networks/paris"}, del("paris"), patch("/networks/paris", `{"name":"x"}`)} {
@@ -192,19 +281,23 @@ func TestABulkRevocationIsLookedAtThenMeant(t *testing.T) {
 	post := func(body string) request {
 		return request{method: http.MethodPost, path: "/api/admin/revocations", body: body}
 	}
+	others := strings.Repeat("ab", 32)
 	for body, field := range map[string]string{
 		`{}`: "label", `{"dry_run":true}`: "label", `{"label":""}`: "label", `{"label":"env"}`: "label", `{"label":"env=test","kind":"host","dry_run":true}`: "kind",
-		`{"label":"env=test","kind":"","dry_run":true}`: "kind", `{"label":"env=test"}`: "confirm", `{"label":"env=test","expect":3}`: "confirm",
-		`{"label":"env=test","expect":3,"confirm":"yes"}`: "confirm", `{"label":"env=test","confirm":"revoke"}`: "expect", `{"label":"env=test","confirm":"revoke","expect":0}`: "expect",
-		`{"label":"env=test","confirm":"revoke","expect":-3}`: "expect", `{"label":"env=test","confirm":"revoke","expect":"3"}`: "expect", `{"label":"env=test","all":true}`: "all",
+		`{"label":"env=test","kind":"","dry_run":true}`: "kind", `{"label":"env=test"}`: "confirm", `{"label":"env=test","selection":"` + others + `"}`: "confirm",
+		`{"label":"env=test","selection":"` + others + `","confirm":"yes"}`: "confirm", `{"label":"env=test","confirm":"revoke"}`: "selection", `{"label":"env=test","confirm":"revoke","selection":""}`: "selection",
+		`{"label":"env=test","confirm":"revoke","selection":"` + others[1:] + `"}`: "selection", `{"label":"env=test","confirm":"revoke","selection":3}`: "selection", `{"label":"env=test","confirm":"revoke","selection":"` + strings.ToUpper(others) + `"}`: "selection",
+		`{"label":"env=test","confirm":"revoke","expect":3}`: "expect", `{"label":"env=test","all":true}`: "all",
 		`{"label":["env=test"]}`: "label", `{"label":"env=test,,","dry_run":true}`: "label",
 	} {
 		require.Equal(t, field, requireProblem(t, send(t, e, post(body)), http.StatusBadRequest).Field, body)
 	}
-	for _, n := range []int{1, 2, 4} {
-		p := requireProblem(t, send(t, e, post(fmt.Sprintf(`{"label":"env=test","confirm":"revoke","expect":%d}`, n))), http.StatusConflict)
-		require.Equal(t, adminapi.TypeCount, p.Type)
+	mean := func(selection, kind string) request {
+		return post(fmt.Sprintf(`{"label":"env=test","confirm":"revoke","selection":%q%s}`, selection, kind))
 	}
+	p := requireProblem(t, send(t, e, mean(others, "")), http.StatusConflict)
+	require.Equal(t, adminapi.TypeSelection, p.Type)
+	require.Contains(t, p.Detail, "look at them again")
 	require.Empty(t, e.Fleet.Revocations())
 	seen := decode[adminapi.BulkRevoked](t, send(t, e, post(`{"label":"env=test","dry_run":true}`)))
 	require.True(t, seen.DryRun)
@@ -215,9 +308,15 @@ func TestABulkRevocationIsLookedAtThenMeant(t *testing.T) {
 	e.Auth.Be(person(auth.FleetRead, auth.FleetWrite, auth.TokensWrite))
 	requireProblem(t, send(t, e, post(`{"label":"env=test","dry_run":true}`)), http.StatusForbidden)
 	e.Auth.Be(auth.Principal{})
-	one := decode[adminapi.BulkRevoked](t, send(t, e, post(`{"label":"env=test","kind":"tunneler","confirm":"revoke","expect":1}`)))
+	look := decode[adminapi.BulkRevoked](t, send(t, e, post(`{"label":"env=test","kind":"tunneler","dry_run":true}`)))
+	require.Equal(t, adminapi.TypeSelection, requireProblem(t, send(t, e, mean(look.Selection, "")), http.StatusConflict).Type)
+	one := decode[adminapi.BulkRevoked](t, send(t, e, mean(look.Selection, `,"kind":"tunneler"`)))
 	require.Equal(t, 1, one.Revoked)
-	all := send(t, e, post(`{"label":"env=test","confirm":"revoke","expect":2}`))
+	require.Equal(t, look.Selection, one.Selection)
+	require.Equal(t, "revoked", one.Members[0].Result)
+	require.Equal(t, adminapi.TypeSelection, requireProblem(t, send(t, e, mean(seen.Selection, "")), http.StatusConflict).Type, "one is gone since")
+	seen = decode[adminapi.BulkRevoked](t, send(t, e, post(`{"label":"env=test","dry_run":true}`)))
+	all := send(t, e, mean(seen.Selection, ""))
 	require.Equal(t, 2, decode[adminapi.BulkRevoked](t, all).Revoked)
 	done := e.Fleet.Revocations()
 	require.Len(t, done, 3)

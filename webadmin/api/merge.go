@@ -116,11 +116,8 @@ func editProblem(err error) *problemError {
 		p.InUseBy = used.Connectors
 		return p
 	}
-	if n, ok := errors.AsType[*fleet.CountError](err); ok {
-		return problem(adminapi.TypeCount, n.Error())
-	}
 	for typ, known := range map[string]error{
-		adminapi.TypeStale: fleet.ErrStale, adminapi.TypeRevoked: fleet.ErrGone, adminapi.TypeExists: fleet.ErrNetworkExists, adminapi.TypeInUse: fleet.ErrDefaultNetwork,
+		adminapi.TypeSelection: fleet.ErrSelection, adminapi.TypeStale: fleet.ErrStale, adminapi.TypeRevoked: fleet.ErrGone, adminapi.TypeExists: fleet.ErrNetworkExists, adminapi.TypeInUse: fleet.ErrDefaultNetwork,
 	} {
 		if errors.Is(err, known) {
 			return problem(typ, known.Error())

@@ -87,13 +87,16 @@ func (s *Server) renameNetwork(c *gin.Context) error {
 		return err
 	}
 	b.checkRevision(in.Revision)
-	if in.Name == "" {
-		b.wrong("name", "is missing or empty")
+	e := fleet.NetworkEdit{Revision: in.Revision}
+	if b.given["name"] {
+		if e.Name = &in.Name; in.Name == "" {
+			b.wrong("name", "is empty")
+		}
 	}
 	if err := b.end(nil); err != nil {
 		return err
 	}
-	n, err := s.cfg.Fleet.RenameNetwork(c.Request.Context(), c.Param("id"), in.Name, in.Revision, byOf(c))
+	n, err := s.cfg.Fleet.EditNetwork(c.Request.Context(), c.Param("id"), e, byOf(c))
 	if err != nil {
 		return networkProblem(c, err)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 
 	"github.com/gin-gonic/gin"
 
@@ -14,12 +15,15 @@ import (
 func (s *Server) revocationOperations() []operation {
 	return []operation{{
 		method: http.MethodPost, path: "/revocations", id: "revokeByLabel", tag: "revocations", summary: "Revoke the access of all members with a label",
-		description: "First with dry_run, which says who would be revoked; then with expect, the total of the dry run, and confirm, which must be \"revoke\". " +
-			"All are revoked together or none: if the number has changed meanwhile the reply is 409.",
+		description: "First with dry_run, which says who would be revoked; then with `selection`, which the dry run gave and which stands for exactly these members, and confirm, which must be \"revoke\". " +
+			"All are revoked together or none: if a member came, went or was replaced by another host meanwhile, the reply is 409.",
 		permission: auth.MembersRevoke, request: adminapi.BulkRevocation{}, replies: map[int]any{http.StatusOK: adminapi.BulkRevoked{}},
-		problems: []string{adminapi.TypeCount, adminapi.TypeLimit}, replayable: true, handle: s.revokeLabelled,
+		problems: []string{adminapi.TypeSelection, adminapi.TypeLimit}, replayable: true, handle: s.revokeLabelled,
 	}}
 }
+
+// selectionPattern is a fleet.Selection's Digest.
+var selectionPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func (s *Server) revokeLabelled(c *gin.Context) error {
 	var in adminapi.BulkRevocation
@@ -27,7 +31,7 @@ func (s *Server) revokeLabelled(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	b := fleet.BulkRevocation{Kind: identity.Kind(in.Kind), Expect: in.Expect, By: byOf(c)}
+	b := fleet.BulkRevocation{Kind: identity.Kind(in.Kind), Selection: in.Selection, By: byOf(c)}
 	b.Labels, err = fleet.ParseLabels(in.Label)
 	read.take("label", err)
 	if read.given["kind"] {
@@ -36,8 +40,8 @@ func (s *Server) revokeLabelled(c *gin.Context) error {
 	}
 	if !in.DryRun && read.given["label"] {
 		read.confirm(in.Confirm, adminapi.ConfirmRevoke, "the access of all these members ends, and each host must be enrolled again with a new token")
-		if in.Expect < 1 {
-			read.wrong("expect", "must be the total that the dry run gave")
+		if !selectionPattern.MatchString(in.Selection) {
+			read.wrong("selection", "must be the selection that the dry run gave")
 		}
 	}
 	if err := read.end(nil); err != nil {
@@ -50,33 +54,23 @@ func (s *Server) revokeLabelled(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	out := adminapi.BulkRevoked{Total: len(done), Members: []adminapi.BulkOfMember{}}
-	for _, one := range done {
-		result := "revoked"
-		if one.Kept != "" {
-			result = "kept"
-		} else {
-			out.Revoked++
-		}
-		out.Members = append(out.Members, renderBulk(one.Member, result, one.Kept))
-	}
-	c.JSON(http.StatusOK, out)
+	c.JSON(http.StatusOK, renderBulk(done, adminapi.BulkRevoked{Revoked: len(done), Selection: b.Selection}, "revoked"))
 	return nil
 }
 
 func (s *Server) previewRevocation(c *gin.Context, b fleet.BulkRevocation) error {
-	members, err := s.cfg.Fleet.Labelled(c.Request.Context(), b.Labels, b.Kind)
+	seen, err := s.cfg.Fleet.Labelled(c.Request.Context(), b.Labels, b.Kind)
 	if err != nil {
 		return err
 	}
-	out := adminapi.BulkRevoked{DryRun: true, Total: len(members), Members: []adminapi.BulkOfMember{}}
-	for _, m := range members {
-		out.Members = append(out.Members, renderBulk(m, "would be revoked", ""))
-	}
-	c.JSON(http.StatusOK, out)
+	c.JSON(http.StatusOK, renderBulk(seen.Members, adminapi.BulkRevoked{DryRun: true, Selection: seen.Digest()}, "would be revoked"))
 	return nil
 }
 
-func renderBulk(m fleet.Member, result, reason string) adminapi.BulkOfMember {
-	return adminapi.BulkOfMember{Kind: string(m.Kind), ID: m.ID, Name: m.About.Name, HostID: string(m.HostID), Result: result, Reason: reason}
+func renderBulk(of []fleet.Member, out adminapi.BulkRevoked, result string) adminapi.BulkRevoked {
+	out.Total, out.Members = len(of), make([]adminapi.BulkOfMember, 0, len(of))
+	for _, m := range of {
+		out.Members = append(out.Members, adminapi.BulkOfMember{Kind: string(m.Kind), ID: m.ID, Name: m.About.Name, HostID: string(m.HostID), Result: result})
+	}
+	return out
 }

@@ -94,8 +94,8 @@ type Fleet interface {
 	Network(ctx context.Context, id string) (fleet.Network, error)
 	// CreateNetwork errors: *fleet.FieldError, fleet.ErrNetworkExists, fleet.ErrTooMany.
 	CreateNetwork(ctx context.Context, id, name string, by fleet.By) (fleet.Network, error)
-	// RenameNetwork errors: *fleet.FieldError, fleet.ErrNotFound, fleet.ErrStale.
-	RenameNetwork(ctx context.Context, id, name string, revision int64, by fleet.By) (fleet.Network, error)
+	// EditNetwork errors: *fleet.FieldError, fleet.ErrNotFound, fleet.ErrStale.
+	EditNetwork(ctx context.Context, id string, e fleet.NetworkEdit, by fleet.By) (fleet.Network, error)
 	// DeleteNetwork errors: fleet.ErrNotFound, fleet.ErrDefaultNetwork, *fleet.InUseError.
 	DeleteNetwork(ctx context.Context, id string, by fleet.By) error
 	// EditMember and EditHost errors: fleet.ErrNotFound, fleet.ErrGone, fleet.ErrStale,
@@ -105,9 +105,9 @@ type Fleet interface {
 	// Revoke errors: fleet.ErrNotFound.
 	Revoke(ctx context.Context, r fleet.Revocation) error
 	// Labelled errors: fleet.ErrNoLabels, fleet.ErrBulk.
-	Labelled(ctx context.Context, labels []fleet.Label, kind identity.Kind) ([]fleet.Member, error)
-	// RevokeLabelled errors: those of Labelled, *fleet.CountError.
-	RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) ([]fleet.Revoked, error)
+	Labelled(ctx context.Context, labels []fleet.Label, kind identity.Kind) (fleet.Selection, error)
+	// RevokeLabelled errors: those of Labelled, fleet.ErrSelection.
+	RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) ([]fleet.Member, error)
 }
 
 // Bootstrap drives the replacement of the bootstrap CA; anchors.Manager is it.

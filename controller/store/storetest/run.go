@@ -105,6 +105,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"commits wake those who follow":         commitsWake,
 		"members are read by id":                membersByID,
 		"members are read with their hosts":     placements,
+		"members are found by their labels":     membersLabelled,
 		"requests with a key":                   requests,
 		"rotations":                             rotations,
 		"recovery keys":                         recoveryKeys,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,10 +32,14 @@ With --revision, which "get -o json" shows, a change that somebody else made mea
 is not overwritten.`,
 		Example: fmt.Sprintf("  grpccontroller %s set ID --name \"Berlin office\" --label env=prod,tier=web\n  grpccontroller %[1]s set ID --unlabel tier --notes \"\"", r.plural),
 		Args:    cli.Arguments("ID"), ValidArgsFunction: c.complete(r.known),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := e.change(cmd)
+			return err
+		},
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			in, err := e.change(cmd)
 			if err != nil {
-				return cli.UsageError(err)
+				return err
 			}
 			if err := change(ctx, api, args[0], in); err != nil {
 				return explainUnknown(err, r.singular, r.plural+" list", args[0])
@@ -68,6 +73,9 @@ func (e *edit) change(cmd *cobra.Command) (in adminapi.ConnectorChange, err erro
 	}
 	if given("notes") {
 		in.Notes = &e.notes
+	}
+	if given("revision") && e.revision < 1 { // 0 would take any
+		return in, errors.New("--revision must be that of \"get -o json\", 1 or more")
 	}
 	in.NetworkID, in.Revision = e.network, e.revision
 	in.Labels = map[string]*string{}
@@ -123,15 +131,21 @@ func revokeByLabelCommand() *cobra.Command {
 		Use:   "revoke --label KEY=VALUE",
 		Short: "End the access of all connectors and tunnelers with a label",
 		Long: `End the access of all connectors and tunnelers with a label. The command first shows
-whom that would be; --dry-run ends there. All are revoked together, or none: if more or
-fewer have the label by then, nothing is changed. Do not give labels meanwhile: in the
-place of one that has lost it, another one would be revoked.
+whom that would be; --dry-run ends there. All are revoked together, or none: if others
+have the label by then, or another host has taken the place of one of them, nothing is
+changed.
+
+--dry-run also shows a selection, which stands for exactly these members. With --selection
+the command revokes what an earlier --dry-run has shown, or nobody.
 
 ` + consequences,
-		Example: "  grpccontroller revoke --label env=test --dry-run\n  grpccontroller revoke --label env=test,site=berlin --kind tunneler --yes",
+		Example: "  grpccontroller revoke --label env=test --dry-run\n" +
+			"  grpccontroller revoke --label env=test,site=berlin --kind tunneler --yes\n" +
+			"  grpccontroller revoke --label env=test --dry-run -o json | jq -r .selection\n" +
+			"  grpccontroller revoke --label env=test --selection 9f86d081…15b0f00a08 --yes",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			look := in
-			look.DryRun = true
+			look.DryRun, look.Selection = true, ""
 			seen, err := api.RevokeLabelled(ctx, look)
 			if err != nil {
 				return err
@@ -141,8 +155,14 @@ place of one that has lost it, another one would be revoked.
 					return err
 				}
 			}
-			if in.DryRun || seen.Total == 0 {
+			if in.Selection == "" {
+				in.Selection = seen.Selection
+			}
+			if in.DryRun || seen.Total == 0 && in.Selection == seen.Selection {
 				return writeBulk(cmd, out, seen)
+			}
+			if in.Selection != seen.Selection {
+				return errOthers
 			}
 			if err := bulkTable(seen).Write(cmd.ErrOrStderr()); err != nil {
 				return err
@@ -150,25 +170,20 @@ place of one that has lost it, another one would be revoked.
 			if err := Confirm(ctx, cmd, yes, fmt.Sprintf("Revoke these %d?", seen.Total), consequences); err != nil {
 				return err
 			}
-			in.Expect, in.Confirm = seen.Total, adminapi.ConfirmRevoke
+			in.Confirm = adminapi.ConfirmRevoke
 			done, err := api.RevokeLabelled(ctx, in)
 			if err != nil {
 				return err
 			}
-			if err := writeBulk(cmd, out, done); err != nil {
-				return err
-			}
-			if done.Revoked < done.Total {
-				return fmt.Errorf("%d of %d were kept", done.Total-done.Revoked, done.Total)
-			}
-			return nil
+			return writeBulk(cmd, out, done)
 		}),
 	}
 	c.register(cmd.Flags())
 	fs := cmd.Flags()
 	fs.StringVarP(&in.Label, "label", "l", "", "the `label`, such as env=test; of several with commas between them, all")
 	fs.StringVar(&in.Kind, "kind", "", "only this `kind`: connector or tunneler")
-	fs.BoolVar(&in.DryRun, "dry-run", false, "only show whom it would revoke")
+	fs.BoolVar(&in.DryRun, "dry-run", false, "only show whom it would revoke, and their selection")
+	fs.StringVar(&in.Selection, "selection", "", "revoke exactly those whom an earlier --dry-run has shown with this `selection`, or nobody")
 	_ = cmd.MarkFlagRequired("label")
 	cli.Choices(cmd, "kind", "connector", "tunneler")
 	RegisterYes(cmd, &yes)
@@ -176,18 +191,24 @@ place of one that has lost it, another one would be revoked.
 	return cmd
 }
 
+// errOthers is what the controller would say, too.
+var errOthers = errors.New("others have the label now than --dry-run has shown with this --selection: nobody was revoked; look at them again with --dry-run")
+
+// writeBulk also says, in the table of a dry run, how to revoke exactly those.
 func writeBulk(cmd *cobra.Command, out cli.Output, b adminapi.BulkRevoked) error {
-	return out.Write(cmd.OutOrStdout(), b, bulkTable(b).Write)
+	return out.Write(cmd.OutOrStdout(), b, func(w io.Writer) error {
+		if err := bulkTable(b).Write(w); err != nil || !b.DryRun || b.Total == 0 {
+			return err
+		}
+		_, err := fmt.Fprintf(cmd.ErrOrStderr(), "selection: %s\n", b.Selection)
+		return err
+	})
 }
 
 func bulkTable(b adminapi.BulkRevoked) cli.Table {
 	t := cli.Table{Header: []string{"KIND", "ID", "NAME", "HOST", "RESULT"}}
 	for _, m := range b.Members {
-		result := m.Result
-		if m.Reason != "" {
-			result += ": " + m.Reason
-		}
-		t.Rows = append(t.Rows, []string{m.Kind, m.ID, orDefault(m.Name, "-"), m.HostID, result})
+		t.Rows = append(t.Rows, []string{m.Kind, m.ID, orDefault(m.Name, "-"), m.HostID, m.Result})
 	}
 	return t
 }

@@ -172,9 +172,9 @@ func (p *program) members() {
 	before := want[*GetStatusResponse](200)(p.GetStatusWithResponse(p.ctx)).JSON200.Connectors.Total
 	look := want[*RevokeByLabelResponse](200)(p.RevokeByLabelWithResponse(p.ctx, nil, BulkRevocation{Label: "sdk=one", DryRun: ptr(true)})).JSON200
 	require(look.Total == 1 && look.Revoked == 0, "the dry run: %+v", look)
-	more := BulkRevocation{Label: "sdk=one", Expect: ptr(look.Total + 1), Confirm: ptr(BulkRevocationConfirm("revoke"))}
-	problem(want[*RevokeByLabelResponse](409)(p.RevokeByLabelWithResponse(p.ctx, nil, more)).ApplicationProblemJSON409, "count")
-	more.Expect = &look.Total
+	more := BulkRevocation{Label: "sdk=one", Selection: ptr(strings.Repeat("0", 64)), Confirm: ptr(BulkRevocationConfirm("revoke"))}
+	problem(want[*RevokeByLabelResponse](409)(p.RevokeByLabelWithResponse(p.ctx, nil, more)).ApplicationProblemJSON409, "selection")
+	more.Selection = &look.Selection
 	require(want[*RevokeByLabelResponse](200)(p.RevokeByLabelWithResponse(p.ctx, nil, more)).JSON200.Revoked == 1, "it was not revoked")
 	require(want[*GetConnectorResponse](200)(p.GetConnectorWithResponse(p.ctx, look.Members[0].ID)).JSON200.RevokedAt != nil, "the connector is not revoked")
 	after := want[*GetStatusResponse](200)(p.GetStatusWithResponse(p.ctx)).JSON200.Connectors.Total

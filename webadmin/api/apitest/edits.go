@@ -31,6 +31,9 @@ func (f *Fleet) EditMember(_ context.Context, w identity.Workload, e fleet.Edit,
 	case e.NetworkID != nil && w.Kind != identity.KindConnector:
 		return &fleet.FieldError{Field: "network_id", Err: errors.New("only a connector is in a network")}
 	}
+	if i := slices.IndexFunc(f.connectors, func(c fleet.Connector) bool { return c.ID == w.ID }); e.NetworkID != nil && *e.NetworkID == f.connectors[i].NetworkID {
+		e.NetworkID = nil
+	}
 	after, err := e.Apply(m.About)
 	if err != nil {
 		return err
@@ -42,8 +45,9 @@ func (f *Fleet) EditMember(_ context.Context, w identity.Workload, e fleet.Edit,
 		}
 		f.connectors[i].NetworkID = *e.NetworkID
 	}
-	m.About = after
-	f.edits = append(f.edits, by)
+	if after.Revision != m.About.Revision {
+		m.About, f.edits = after, append(f.edits, by)
+	}
 	return nil
 }
 
@@ -62,8 +66,9 @@ func (f *Fleet) EditHost(_ context.Context, id identity.HostID, e fleet.Edit, by
 	if err != nil {
 		return err
 	}
-	f.hosts[i].About = after
-	f.edits = append(f.edits, by)
+	if after.Revision != f.hosts[i].About.Revision {
+		f.hosts[i].About, f.edits = after, append(f.edits, by)
+	}
 	return nil
 }
 
@@ -88,23 +93,28 @@ func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by fleet.By)
 	return n, f.err
 }
 
-// RenameNetwork implements api.Fleet.
-func (f *Fleet) RenameNetwork(_ context.Context, id, name string, revision int64, by fleet.By) (fleet.Network, error) {
+// EditNetwork implements api.Fleet.
+func (f *Fleet) EditNetwork(_ context.Context, id string, e fleet.NetworkEdit, by fleet.By) (fleet.Network, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	i := slices.IndexFunc(f.networks, func(n fleet.Network) bool { return n.ID == id })
 	switch {
 	case f.err != nil:
 		return fleet.Network{}, f.err
-	case name == "":
-		return fleet.Network{}, &fleet.FieldError{Field: "name", Err: errors.New("is empty")}
 	case i < 0:
 		return fleet.Network{}, fleet.ErrNotFound
-	case revision != 0 && revision != f.networks[i].Revision:
+	case e.Revision != 0 && e.Revision != f.networks[i].Revision:
 		return fleet.Network{}, fleet.ErrStale
 	}
-	f.networks[i].Name, f.edits = name, append(f.edits, by)
-	f.networks[i].Revision++
+	if e.Name != nil {
+		if err := fleet.CheckNetwork(id, *e.Name); err != nil {
+			return fleet.Network{}, err
+		}
+	}
+	if e.Name != nil && *e.Name != f.networks[i].Name {
+		f.networks[i].Name, f.edits = *e.Name, append(f.edits, by)
+		f.networks[i].Revision++
+	}
 	return f.networks[i], nil
 }
 
@@ -135,36 +145,35 @@ func (f *Fleet) DeleteNetwork(_ context.Context, id string, by fleet.By) error {
 }
 
 // Labelled implements api.Fleet.
-func (f *Fleet) Labelled(_ context.Context, labels []fleet.Label, kind identity.Kind) (out []fleet.Member, err error) {
+func (f *Fleet) Labelled(_ context.Context, labels []fleet.Label, kind identity.Kind) (out fleet.Selection, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.connectors {
 		if c.Live() && c.About.Labels.Has(labels) && kind != identity.KindTunneler {
-			out = append(out, c.Member)
+			out.Members = append(out.Members, c.Member)
 		}
 	}
 	for _, t := range f.tunnelers {
 		if t.Live() && t.About.Labels.Has(labels) && kind != identity.KindConnector {
-			out = append(out, t.Member)
+			out.Members = append(out.Members, t.Member)
 		}
 	}
 	return out, f.err
 }
 
 // RevokeLabelled implements api.Fleet.
-func (f *Fleet) RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) (out []fleet.Revoked, err error) {
-	members, err := f.Labelled(ctx, b.Labels, b.Kind)
+func (f *Fleet) RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) ([]fleet.Member, error) {
+	now, err := f.Labelled(ctx, b.Labels, b.Kind)
 	if err != nil {
 		return nil, err
 	}
-	if len(members) != b.Expect {
-		return nil, &fleet.CountError{Expected: b.Expect, Found: len(members)}
+	if now.Digest() != b.Selection {
+		return nil, fleet.ErrSelection
 	}
-	for _, m := range members {
+	for _, m := range now.Members {
 		if err := f.Revoke(ctx, fleet.Revocation{Workload: m.Workload, Actor: b.By.Actor, RequestID: b.By.RequestID, From: b.By.From}); err != nil {
 			return nil, err
 		}
-		out = append(out, fleet.Revoked{Member: m})
 	}
-	return out, nil
+	return now.Members, nil
 }

@@ -125,12 +125,14 @@ on('post', '/api/admin/revocations', ({ w, body }) => {
   const list: Member[] = body.kind === 'tunneler' ? w.tunnelers : w.connectors
   const [key = '', value] = body.label.split('=')
   const all = list.filter((m) => !m.revoked_at && m.labels[key] === value)
-  if (!body.dry_run && body.expect !== all.length) throw new Fault(409, 'count', 'the number has changed')
+  const selection = all.map((m) => `${m.id} ${m.host_id} ${m.enrolled_at}`).join('\n')
+  if (!body.dry_run && body.selection !== selection) throw new Fault(409, 'selection', 'others have the label')
   if (!body.dry_run) for (const m of all) revoke(m)
   return {
     dry_run: !!body.dry_run,
     total: all.length,
     revoked: body.dry_run ? 0 : all.length,
+    selection,
     members: all.map((m) => ({
       kind: body.kind ?? 'connector',
       id: m.id,

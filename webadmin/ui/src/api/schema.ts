@@ -1101,7 +1101,7 @@ export interface paths {
         put?: never;
         /**
          * Revoke the access of all members with a label
-         * @description First with dry_run, which says who would be revoked; then with expect, the total of the dry run, and confirm, which must be "revoke". All are revoked together or none: if the number has changed meanwhile the reply is 409.
+         * @description First with dry_run, which says who would be revoked; then with `selection`, which the dry run gave and which stands for exactly these members, and confirm, which must be "revoke". All are revoked together or none: if a member came, went or was replaced by another host meanwhile, the reply is 409.
          *
          *     Needs the permission `members:revoke`.
          */
@@ -1908,16 +1908,11 @@ export interface components {
             /** @example Ada Lovelace */
             name: string;
             /**
-             * @description Reason says why it was kept.
-             * @example
-             */
-            reason?: string;
-            /**
              * @description Result is "would be revoked" of a dry run.
              * @example would be revoked
              * @enum {string}
              */
-            result: "would be revoked" | "revoked" | "kept";
+            result: "would be revoked" | "revoked";
         };
         /** @description BulkRevocation revokes the members with a label: POST /revocations. */
         BulkRevocation: {
@@ -1932,12 +1927,6 @@ export interface components {
              */
             dry_run?: boolean;
             /**
-             * Format: int64
-             * @description Expect is the total of the dry run, and Confirm is "revoke". A dry run needs neither.
-             * @example 1
-             */
-            expect?: number;
-            /**
              * @description Kind is absent for both.
              * @example connector
              * @enum {string}
@@ -1948,6 +1937,11 @@ export interface components {
              * @example env=test
              */
             label: string;
+            /**
+             * @description Selection is that of the dry run, and Confirm is "revoke". A dry run needs neither.
+             * @example e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+             */
+            selection?: string;
         };
         /** @description BulkRevoked is the reply to a BulkRevocation. All were revoked together, or none. */
         BulkRevoked: {
@@ -1960,8 +1954,13 @@ export interface components {
              */
             revoked: number;
             /**
+             * @description Selection stands for exactly these members, each on its host. Whoever revokes them sends it back; if others have the label by then, the reply is 409.
+             * @example e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+             */
+            selection: string;
+            /**
              * Format: int64
-             * @description Total are all members with the label, Revoked those whose access ended now.
+             * @description Total are all members with the label, Revoked those whose access ended now: 0 in a dry run, all of them otherwise.
              * @example 1
              */
             total: number;
@@ -3818,10 +3817,10 @@ export interface components {
         };
         /**
          * @description * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
-         *     * `count`: A bulk revocation is for another number of members than the dry run has shown. Look at them again with `dry_run`. Nobody was revoked.
+         *     * `selection`: Others have the labels than those that the dry run has shown: one came, went, or was replaced by another host. Look at them again with `dry_run`. Nobody was revoked.
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          */
-        LimitOrCountOrIdempotencyInterrupted: {
+        LimitOrSelectionOrIdempotencyInterrupted: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -8007,7 +8006,8 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "label": "env=test"
+                 *       "label": "env=test",
+                 *       "selection": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
                  *     }
                  */
                 "application/json": components["schemas"]["BulkRevocation"];
@@ -8031,11 +8031,11 @@ export interface operations {
                      *           "id": "connector-local-01",
                      *           "kind": "connector",
                      *           "name": "Ada Lovelace",
-                     *           "reason": "",
                      *           "result": "would be revoked"
                      *         }
                      *       ],
                      *       "revoked": 1,
+                     *       "selection": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                      *       "total": 1
                      *     }
                      */
@@ -8045,7 +8045,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["LimitOrCountOrIdempotencyInterrupted"];
+            409: components["responses"]["LimitOrSelectionOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];

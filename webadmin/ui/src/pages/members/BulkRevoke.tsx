@@ -35,8 +35,7 @@ const named = 12
 
 function Ask({ kind, label, preview, close }: BulkProps & { preview: BulkRevoked; close: () => void }) {
   const revoke = useRevokeLabelled()
-  const ending = preview.members.filter((m) => m.result === 'would be revoked')
-  const kept = preview.members.filter((m) => m.result === 'kept')
+  const ending = preview.members
   const n = ending.length
   return (
     <Confirm
@@ -50,11 +49,14 @@ function Ask({ kind, label, preview, close }: BulkProps & { preview: BulkRevoked
       barred={!n}
       pending={revoke.isPending}
       error={revoke.error}
-      says={{ count: 'The number of members with this label has changed. Close this dialog and look again.' }}
+      says={{
+        selection:
+          'Others have this label now than this dialog shows, or another host has taken the place of one of them. Nothing was revoked. Close this dialog and look again.',
+      }}
       close={close}
       confirm={() =>
         revoke.mutate(
-          { label, kind, expect: preview.total, confirm: 'revoke' },
+          { label, kind, selection: preview.selection, confirm: 'revoke' },
           {
             onSuccess: (r) => {
               say.done(`Revoked ${r.revoked.toLocaleString()} ${kind}${r.revoked === 1 ? '' : 's'}.`)
@@ -79,11 +81,6 @@ function Ask({ kind, label, preview, close }: BulkProps & { preview: BulkRevoked
           )}
         </Stack>
       )}
-      {kept.map((m) => (
-        <Text key={m.kind + m.id} size="sm">
-          <span className="mono">{m.id}</span> stays: {m.reason}
-        </Text>
-      ))}
       {n > 0 && (
         <Consequences
           of={[
