@@ -47,6 +47,12 @@ func (c *Client) Requests(ctx context.Context, state string) ([]adminapi.Request
 	return pages(ctx, c, "requests", q, func(l adminapi.RequestList) ([]adminapi.Request, string) { return l.Requests, l.NextPageToken })
 }
 
+// FindRequests lists the requests of any state in whose id, code or other names a text
+// occurs, newest first.
+func (c *Client) FindRequests(ctx context.Context, text string) ([]adminapi.Request, error) {
+	return pages(ctx, c, "requests", url.Values{"q": {text}}, func(l adminapi.RequestList) ([]adminapi.Request, string) { return l.Requests, l.NextPageToken })
+}
+
 // ApproveRequest lets a host in.
 func (c *Client) ApproveRequest(ctx context.Context, requestID string, a adminapi.Approval) (adminapi.Request, error) {
 	var out adminapi.Request
@@ -208,6 +214,21 @@ func (c *Client) ResumeRotation(ctx context.Context) (adminapi.Rotation, error) 
 func (c *Client) AbortRotation(ctx context.Context) (adminapi.Rotation, error) {
 	var out adminapi.Rotation
 	err := c.call(ctx, http.MethodPost, route("ca", "rotations", "abort"), nil, &out)
+	return out, err
+}
+
+// Attention lists what an operator has to look into, the gravest first.
+func (c *Client) Attention(ctx context.Context) (out adminapi.AttentionList, err error) {
+	err = c.call(ctx, http.MethodGet, route("attention"), nil, &out)
+	return out, err
+}
+
+// DismissAttention takes an item off the list until its state changes.
+func (c *Client) DismissAttention(ctx context.Context, id string) (out adminapi.Attention, err error) {
+	if id == "" {
+		return out, errNoID
+	}
+	err = c.call(ctx, http.MethodPost, route("attention", id, "dismiss"), nil, &out)
 	return out, err
 }
 

@@ -49,6 +49,32 @@ func (c *Client) InvitePerson(ctx context.Context, r adminapi.PersonRequest) (ou
 	return out, err
 }
 
+// PersonEdit says what becomes of a person; what is zero stays. It is the JSON of an
+// adminapi.PersonChange, in which false is said and not absent.
+type PersonEdit struct {
+	Name     *string `json:"name,omitempty"`
+	Role     string  `json:"role,omitempty"`
+	Disabled *bool   `json:"disabled,omitempty"`
+	// Keys is "revoke" or "keep", as adminapi.PersonChange says.
+	Keys string `json:"keys,omitempty"`
+}
+
+// ChangePerson changes the name or role of a person, disables or enables them.
+func (c *Client) ChangePerson(ctx context.Context, id string, e PersonEdit) (out adminapi.Person, err error) {
+	err = c.change(ctx, "people", id, e, &out)
+	return out, err
+}
+
+// ResetPerson takes password, second factor and sessions from somebody, and returns a new
+// link. It confirms: the caller has asked.
+func (c *Client) ResetPerson(ctx context.Context, id string) (out adminapi.InvitedPerson, err error) {
+	if id == "" {
+		return out, errNoID
+	}
+	err = c.call(ctx, http.MethodPost, route("people", id, "reset"), adminapi.ResetRequest{Confirm: adminapi.ConfirmReset}, &out)
+	return out, err
+}
+
 // RemovePerson ends somebody's access; keep leaves the API keys that they made.
 func (c *Client) RemovePerson(ctx context.Context, id string, keep bool) error {
 	if id == "" {

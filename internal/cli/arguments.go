@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,23 @@ func example(cmd *cobra.Command) string {
 	return ""
 }
 
+// chosen checks the flags that Choices is about, before the command does anything, and
+// spells their values as the command does.
+func chosen(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := f.Annotations[choices]
+		i := slices.IndexFunc(values, func(one string) bool { return strings.EqualFold(one, f.Value.String()) })
+		switch {
+		case err != nil || len(values) == 0:
+		case i < 0:
+			err = UsageError(fmt.Errorf("--%s must be one of %s", f.Name, strings.Join(values, ", ")))
+		default:
+			err = f.Value.Set(values[i])
+		}
+	})
+	return err
+}
+
 // required checks the flags that a command cannot do without. Cobra would too, after
 // the arguments, with an error that shows no way out.
 func required(cmd *cobra.Command) error {
@@ -64,7 +82,7 @@ func required(cmd *cobra.Command) error {
 		}
 	})
 	if len(missing) == 0 {
-		return nil
+		return chosen(cmd)
 	}
 	are := "is"
 	if len(missing) > 1 {

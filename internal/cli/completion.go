@@ -9,9 +9,19 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
-// Choices completes the value of a flag. It panics on a flag that the command does not
-// have.
+// choices is the annotation of a flag that takes some values only.
+const choices = "grpccontroller_choices"
+
+// Choices completes the value of a flag, which takes no other, in upper or lower case. It
+// panics on a flag that the command does not have.
 func Choices(cmd *cobra.Command, flag string, values ...string) {
+	suggest(cmd, flag, values)
+	if err := cmd.Flags().SetAnnotation(flag, choices, values); err != nil {
+		panic("cli: " + err.Error())
+	}
+}
+
+func suggest(cmd *cobra.Command, flag string, values []string) {
 	complete(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -29,11 +39,12 @@ func ListChoices(cmd *cobra.Command, flag string, values ...string) {
 	})
 }
 
-// CompleteKeys completes the flags of a configuration that have few values.
+// CompleteKeys completes the flags of a configuration that have few values. The
+// configuration checks them itself, with all others.
 func CompleteKeys(cmd *cobra.Command, keys []settings.Key) {
 	for _, k := range keys {
 		if len(k.Choices) > 0 {
-			Choices(cmd, strings.TrimPrefix(k.Flag, "--"), k.Choices...)
+			suggest(cmd, strings.TrimPrefix(k.Flag, "--"), k.Choices)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func TestCLIRotates(t *testing.T) {
 		want string
 	}{
 		"a bad deadline":            {[]string{"rotate", "--yes", "--deadline", "1s"}, 2, "--deadline: must be at least 10s"},
-		"a bad policy":              {[]string{"rotate", "--yes", "--offline", "x"}, 2, "--offline: must be"},
+		"a bad policy":              {[]string{"rotate", "--yes", "--offline", "x"}, 2, "--offline must be"},
 		"an emergency nobody meant": {[]string{"rotate", "--emergency"}, 2, "add --yes"},
 		"nothing to resume":         {[]string{"resume", "--yes"}, 1, "no rotation is in progress"},
 		"nothing to abort":          {[]string{"abort"}, 1, "no rotation is in progress"},

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -303,6 +304,8 @@ func TestCLIRevokesByLabel(t *testing.T) {
 	look := runCLI("revoke", "--label", "env=prod", "--dry-run", "--data-dir", dir)
 	require.Equal(t, 0, look.code, look.errOut)
 	require.Regexp(t, `(?s)^KIND +ID +NAME +HOST +RESULT.*connector +a +Berlin office .*would be revoked.*connector +b `, look.out)
+	selection := strings.TrimSpace(strings.TrimPrefix(look.errOut, "selection: "))
+	require.Regexp(t, "^[0-9a-f]{64}$", selection)
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -328,7 +331,14 @@ func TestCLIRevokesByLabel(t *testing.T) {
 	var done adminapi.BulkRevoked
 	require.NoError(t, json.Unmarshal([]byte(r.out), &done))
 	require.Equal(t, 1, done.Revoked)
-	require.Equal(t, 0, runCLI("revoke", "-l", "env=prod,tier=web", "-y", "--data-dir", dir).code)
+	others := runCLI("revoke", "-l", "env=prod,tier=web", "--selection", selection, "-y", "--data-dir", dir)
+	require.Equal(t, 1, others.code)
+	require.Contains(t, others.errOut, "nobody was revoked")
+	require.Len(t, e.Fleet.Revocations(), 1)
+	web := runCLI("revoke", "-l", "env=prod,tier=web", "--dry-run", "-o", "json", "--data-dir", dir)
+	var seen adminapi.BulkRevoked
+	require.NoError(t, json.Unmarshal([]byte(web.out), &seen))
+	require.Equal(t, 0, runCLI("revoke", "-l", "env=prod,tier=web", "--selection", seen.Selection, "-y", "--data-dir", dir).code)
 	require.Len(t, e.Fleet.Revocations(), 2)
 	require.Equal(t, cliResult{out: "connector/b\n"}, runCLI("get", "connectors", "-o", "name", "--data-dir", dir))
 	none := runCLI("revoke", "--label", "env=none", "--yes", "--data-dir", dir)
@@ -379,6 +389,101 @@ func TestCLINetworksPeopleAndSessions(t *testing.T) {
 	do(3, "get", "person", all[0].ID)
 }
 
+// TestCLIPeopleAreChangedAndReset: by id or by e-mail address.
+func TestCLIPeopleAreChangedAndReset(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	do := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, "%v: %s", args, r.errOut)
+		return r
+	}
+	e.Identity.Add(t, "owner@example.com", auth.Owner)
+	in := e.Identity.Add(t, "ada@example.com", auth.Operator)
+	id := in.Person.ID
+	person := func() (p adminapi.Person) {
+		require.NoError(t, json.Unmarshal([]byte(do(0, "get", "person", id, "-o", "json").out), &p))
+		return p
+	}
+	for _, args := range [][]string{{}, {"--keep-keys"}, {"--disable", "--enable"}, {"--role", "king"}, {"--name", "\u3164"}, {"--name", ""}} {
+		require.NotEmpty(t, do(2, append([]string{"people", "set", id, "--yes"}, args...)...).errOut, args)
+	}
+	require.Contains(t, do(2, "people", "set", id, "--role", "admin").errOut, "add --yes", "it ends sessions")
+	require.Contains(t, do(2, "people", "set", id, "--disable").errOut, "add --yes")
+	require.Equal(t, "operator", person().Role)
+	e.Identity.Active(t, in)
+	require.Equal(t, cliResult{errOut: "person \"" + id + "\" changed\n"}, do(0, "people", "set", "ADA@example.com", "--name", "Ada King"))
+	e.Identity.Active(t, in)
+	var changed adminapi.Person
+	require.NoError(t, json.Unmarshal([]byte(do(0, "people", "set", id, "--role", "Admin", "--disable", "--keep-keys", "--yes", "-o", "json").out), &changed))
+	require.Equal(t, []any{"Ada King", "admin", true}, []any{changed.Name, changed.Role, changed.Disabled})
+	require.Equal(t, changed, person())
+	do(0, "people", "set", "ada@example.com", "--enable")
+	require.False(t, person().Disabled)
+	require.Contains(t, do(1, "people", "set", "owner@example.com", "--role", "auditor", "--yes").errOut, "owner")
+
+	require.Contains(t, do(2, "people", "reset", id).errOut, "add --yes")
+	require.False(t, person().Invited)
+	link := do(0, "people", "reset", "ada@example.com", "--yes")
+	require.Regexp(t, `^http.*/setup#code=ztl_[a-z2-7]+\n$`, link.out)
+	require.True(t, person().Invited)
+	var again adminapi.InvitedPerson
+	require.NoError(t, json.Unmarshal([]byte(do(0, "people", "reset", id, "-y", "-o", "json").out), &again))
+	require.Equal(t, id, again.Person.ID)
+	require.NotEqual(t, strings.TrimSpace(link.out), again.SetupURL)
+
+	for _, args := range [][]string{{"set", "per_none", "--name", "x"}, {"set", "no@example.com", "--name", "x"}, {"reset", "per_none", "--yes"}, {"reset", "no@example.com", "--yes"}, {"remove", "no@example.com", "--yes"}} {
+		require.Contains(t, do(3, append([]string{"people"}, args...)...).errOut, "people list", args)
+	}
+	require.Contains(t, do(2, "people", "reset").errOut, "ID|EMAIL is missing")
+	do(0, "people", "remove", "ada@example.com", "--yes")
+	do(3, "get", "person", id)
+}
+
+func TestCLIKeysAttentionAndTheStateOfTheAuditLog(t *testing.T) {
+	t.Parallel()
+	e, dir := labelled(t)
+	do := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, "%v: %s", args, r.errOut)
+		return r
+	}
+	e.Fleet.AddConnector("odd", func(m *fleet.Connector) {
+		online(&m.Presence, e)
+		m.Contested = true
+	})
+	k, _, err := e.Identity.Keys.Create(t.Context(), auth.NewAPIKey{Name: "ci", Permissions: []auth.Permission{auth.FleetRead}}, auth.By{Actor: auth.LocalActor})
+	require.NoError(t, err)
+	for _, args := range [][]string{{}, {"--name", ""}, {"--scope", ""}, {"--scope", "fleet:everything"}, {"--name", "a\u202eb"}} {
+		do(2, append([]string{"key", "set", k.ID}, args...)...)
+	}
+	require.Equal(t, cliResult{errOut: "API key \"" + k.ID + "\" changed\n"}, do(0, "key", "set", k.ID, "--scope", "fleet:read,tokens:write", "--name", "CI"))
+	var changed adminapi.Key
+	require.NoError(t, json.Unmarshal([]byte(do(0, "key", "set", k.ID, "--name", "CI of the site", "-o", "json").out), &changed))
+	require.Equal(t, []string{"fleet:read", "tokens:write"}, changed.Scopes)
+	require.Equal(t, "CI of the site", changed.Name)
+	do(3, "key", "set", "key_none", "--name", "x")
+
+	list := do(0, "attention", "list")
+	var items adminapi.AttentionList
+	require.NoError(t, json.Unmarshal([]byte(do(0, "attention", "list", "-o", "json").out), &items))
+	require.NotEmpty(t, items.Attention)
+	first := items.Attention[0]
+	require.Contains(t, list.out, first.ID)
+	require.Contains(t, list.out, "\n  "+cli.Printable(first.Found)+"\n  "+cli.Printable(first.Do)+"\n")
+	do(3, "attention", "dismiss", "none")
+	require.Equal(t, "item \""+first.ID+"\" dismissed\n", do(0, "attention", "dismiss", first.ID).errOut)
+	require.NotContains(t, do(0, "attention", "list").out, first.ID)
+
+	state := do(0, "audit", "status")
+	require.Regexp(t, `(?m)^records +0$`, state.out)
+	var v adminapi.AuditVerification
+	require.NoError(t, json.Unmarshal([]byte(do(0, "audit", "status", "-o", "json").out), &v))
+	require.Empty(t, v.State, "nothing checks it here")
+}
+
 // TestCLICompletesGet: kinds, then ids of the kind that are not typed yet; states of the
 // kind; formats, networks, roles.
 func TestCLICompletesGet(t *testing.T) {
@@ -400,6 +505,8 @@ func TestCLICompletesGet(t *testing.T) {
 		"members to change": {[]string{"connectors", "set", ""}, "a b"},
 		"kinds to revoke":   {[]string{"revoke", "--kind", ""}, "connector tunneler"},
 		"roles":             {[]string{"people", "invite", "--role", ""}, "auditor operator admin owner"},
+		"other roles":       {[]string{"people", "set", "per_x", "--role", ""}, "auditor operator admin owner"},
+		"outcomes":          {[]string{"audit", "list", "--outcome", ""}, "success denied"},
 		"networks to go":    {[]string{"networks", "delete", ""}, "default"},
 	} {
 		t.Run(name, func(t *testing.T) {

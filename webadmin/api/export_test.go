@@ -19,6 +19,7 @@ func (s *Server) Routes() gin.RoutesInfo { return s.engine.Routes() }
 // Operation is what tests see of an operation.
 type Operation struct {
 	Method, Route  string
+	ID             string
 	Permission     auth.Permission
 	Public, StepUp bool
 	// JSON takes a JSON body, AnyQuery takes every query, NoHead has no HEAD.
@@ -30,7 +31,7 @@ func (s *Server) Operations() []Operation {
 	var out []Operation
 	for _, o := range s.operations() {
 		out = append(out, Operation{
-			Method: o.method, Route: o.route(), Permission: o.permission, Public: o.public, StepUp: o.stepUp,
+			Method: o.method, Route: o.route(), ID: o.id, Permission: o.permission, Public: o.public, StepUp: o.stepUp,
 			JSON: o.request != nil && !o.form, AnyQuery: o.anyQuery, NoHead: o.noHead, Stream: o.stream,
 		})
 	}

@@ -12,7 +12,7 @@ import (
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
 		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), networksCommand(), peopleCommand(), sessionsCommand(),
-		caCommand(), auditCommand(), keyCommand(), getCommand(), revokeByLabelCommand(),
+		caCommand(), auditCommand(), attentionCommand(), keyCommand(), getCommand(), revokeByLabelCommand(),
 		loginCommand(), logoutCommand(), whoAmICommand(),
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
 // Where the API and the key are when no flag says it.
@@ -68,17 +69,26 @@ func (c *connection) resolve() error {
 	keyFile := orDefault(c.keyFileFlag, os.Getenv(KeyFileEnv))
 	switch url := os.Getenv(URLEnv); {
 	case c.urlFlag != "":
-		return c.remote(c.urlFlag, keyFile)
+		return c.named("--api-url", c.urlFlag, keyFile)
 	case c.dataDir != "":
 		return c.byDataDir(c.dataDir, c.keyFileFlag)
 	case url != "":
-		return c.remote(url, keyFile)
+		return c.named(URLEnv, url, keyFile)
 	case os.Getenv(dataDirEnv) != "":
 		return c.byDataDir(os.Getenv(dataDirEnv), keyFile)
 	case keyFile != "":
 		return c.remote(DefaultURL, keyFile)
 	}
 	return c.unnamed(adminsocket.Default())
+}
+
+// named is remote for an address that a flag or a variable names: one that is none is wrong
+// usage, whatever is at it.
+func (c *connection) named(by, url, keyFile string) error {
+	if _, err := adminclient.Origin(url); err != nil {
+		return cli.UsageError(fmt.Errorf("%s: %w", by, err))
+	}
+	return c.remote(url, keyFile)
 }
 
 // unnamed is for a command without an address: the socket of a controller on this

@@ -43,12 +43,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing has one of the ids.`,
 			return nil
 		},
 		ValidArgsFunction: c.completeThings(kindNames),
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+		PreRunE: func(_ *cobra.Command, args []string) error {
 			k, _ := kindOf(args[0])
 			s.ids = args[1:]
-			if err := s.check(k); err != nil {
-				return cli.UsageError(err)
-			}
+			return s.check(k)
+		},
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			k, _ := kindOf(args[0])
 			if s.watch {
 				return k.follow(ctx, api, cmd, s)
 			}
@@ -135,7 +136,6 @@ func listCommand(c *connection, k kind, short string) *cobra.Command {
 		Use: "list", Short: short,
 		Example: fmt.Sprintf("  grpccontroller %s list\n  grpccontroller %[1]s list -o wide", orDefault(group, plural)),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
-			s.opts.Status = inCapitals(statuses, s.opts.Status)
 			if s.watch {
 				return k.follow(ctx, api, cmd, s)
 			}
@@ -157,13 +157,4 @@ func listCommand(c *connection, k kind, short string) *cobra.Command {
 	}
 	s.out.RegisterThings(fs)
 	return cmd
-}
-
-// inCapitals is a status as the API writes it; the API refuses one that is none.
-func inCapitals(statuses []string, status string) string {
-	i := slices.IndexFunc(statuses, func(one string) bool { return strings.EqualFold(one, status) })
-	if i < 0 {
-		return status
-	}
-	return statuses[i]
 }

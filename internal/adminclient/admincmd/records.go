@@ -3,7 +3,6 @@ package admincmd
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -73,73 +72,6 @@ func networkDelete(c *connection) *cobra.Command {
 			return err
 		}),
 	}
-	RegisterYes(cmd, &yes)
-	return cmd
-}
-
-func peopleCommand() *cobra.Command {
-	return group("people", "List, invite and remove people who may sign in", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{listCommand(c, people(), "List people who may sign in"), peopleInvite(c), peopleRemove(c)}
-	})
-}
-
-func peopleInvite(c *connection) *cobra.Command {
-	var in adminapi.PersonRequest
-	var out cli.Output
-	cmd := &cobra.Command{
-		Use: "invite --email ADDRESS --name NAME --role ROLE", Short: "Invite somebody, and print the link with which they set a password",
-		Long:    "Invite somebody. The link is printed once; it works once, within 24 hours, and is for that person only.",
-		Example: "  grpccontroller people invite --email ada@example.com --name \"Ada Lovelace\" --role operator",
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
-			p, err := api.InvitePerson(ctx, in)
-			if err != nil {
-				return err
-			}
-			return out.Write(cmd.OutOrStdout(), p, func(w io.Writer) error {
-				if p.LinkWarning != "" {
-					if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "Warning: "+p.LinkWarning); err != nil {
-						return err
-					}
-				}
-				_, err := fmt.Fprintln(w, p.SetupURL)
-				return err
-			})
-		}),
-	}
-	fs := cmd.Flags()
-	fs.StringVar(&in.Email, "email", "", "the e-mail `address` to sign in with")
-	fs.StringVar(&in.Name, "name", "", "the person's `name`")
-	fs.StringVar(&in.Role, "role", "", "`role`: auditor, operator, admin or owner")
-	for _, must := range []string{"email", "name", "role"} {
-		_ = cmd.MarkFlagRequired(must)
-	}
-	cli.Choices(cmd, "role", "auditor", "operator", "admin", "owner")
-	out.Register(fs)
-	return cmd
-}
-
-func peopleRemove(c *connection) *cobra.Command {
-	var yes, keep bool
-	cmd := &cobra.Command{
-		Use: "remove ID", Short: "Remove a person, and end their sessions and API keys",
-		Example: "  grpccontroller people remove per_0123456789abcdef --yes",
-		Args:    cli.Arguments("ID"), ValidArgsFunction: c.complete(people().known),
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			what := "Their sessions end, and the API keys that they created are revoked."
-			if keep {
-				what = "Their sessions end. The API keys that they created stay."
-			}
-			if err := Confirm(ctx, cmd, yes, "Remove the person "+quote(args[0])+"?", what); err != nil {
-				return err
-			}
-			if err := api.RemovePerson(ctx, args[0], keep); err != nil {
-				return explainUnknown(err, "person", "people list", args[0])
-			}
-			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "person %s removed\n", quote(args[0]))
-			return err
-		}),
-	}
-	cmd.Flags().BoolVar(&keep, "keep-keys", false, "leave the API keys that they created")
 	RegisterYes(cmd, &yes)
 	return cmd
 }

@@ -26,11 +26,14 @@ svid.anchor event of the audit log counts and hashes them; "audit verify" compar
 		Example: `  grpccontroller audit renewals --member connector/c-01
   grpccontroller audit renewals --serial 5f0c9a --since 24h -o json
   grpccontroller audit renewals --export > svid-renewals.jsonl`,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			if export && (cmd.Flags().Changed("limit") || cmd.Flags().Changed("output")) {
+				return errors.New("--export writes all of them as JSON lines; leave out --limit and --output")
+			}
+			return checkLimit(limit)
+		},
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			if export {
-				if cmd.Flags().Changed("limit") || cmd.Flags().Changed("output") {
-					return cli.UsageError(errors.New("--export writes all of them as JSON lines; leave out --limit and --output"))
-				}
 				return api.ExportSVIDRenewals(ctx, f, cmd.OutOrStdout())
 			}
 			all, err := api.SVIDRenewals(ctx, f, limit)

@@ -132,11 +132,19 @@ func pendingRequests(c *connection) cobra.CompletionFunc {
 // findRequest takes the code on the host's screen, or a request_id. Without a pending
 // request it says what became of the newest that had this code.
 func findRequest(ctx context.Context, api *adminclient.Client, code string) (adminapi.Request, error) {
-	all, err := api.Requests(ctx, "")
-	if err != nil {
-		return adminapi.Request{}, err
-	}
+	const half = 4 // of a code, with a dash between
 	want := strings.ToUpper(strings.ReplaceAll(code, "-", ""))
+	text := code
+	if len(want) == 2*half {
+		text = want[:half] + "-" + want[half:]
+	}
+	var all []adminapi.Request
+	if len(text) <= len("req_")+32 {
+		var err error
+		if all, err = api.FindRequests(ctx, text); err != nil {
+			return adminapi.Request{}, err
+		}
+	}
 	var decided *adminapi.Request
 	for i, r := range all {
 		switch {
@@ -254,7 +262,7 @@ as it is. It contains the controller's CA; the id is the host's own name.`,
 					return err
 				}
 			}
-			return cli.UsageError(fmt.Errorf("--kind must be connector or tunneler, is %s", quote(kind)))
+			return fmt.Errorf("the controller has no such command for a %s", quote(kind))
 		}),
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "`kind`: connector or tunneler")

@@ -48,13 +48,13 @@ the host, then "requests approve" here), or seal the token to a key of the host 
 
   # the host is lost: a new host takes over its id
   grpccontroller token create --kind connector --id connector-local-01 --replace`,
-		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := noneEmpty(cmd); err != nil {
 				return err
 			}
-			if err := deliver(&req, sealTo, claim); err != nil {
-				return err
-			}
+			return deliver(&req, sealTo, claim)
+		},
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			t, err := api.CreateToken(ctx, req)
 			if err != nil {
 				return err
