@@ -4,7 +4,8 @@ import { useSyncExternalStore } from 'react'
 
 const known = /^[0-9a-f]{16}$/
 
-const read = () => document.querySelector<HTMLMetaElement>('meta[name="dashboard-build"]')?.content ?? ''
+/** The build of this page. */
+export const ownBuild = () => document.querySelector<HTMLMetaElement>('meta[name="dashboard-build"]')?.content ?? ''
 
 let theirs = ''
 const listeners = new Set<() => void>()
@@ -26,6 +27,6 @@ export function useOtherBuild(): string {
       listeners.add(f)
       return () => listeners.delete(f)
     },
-    () => (differ(read(), theirs) ? theirs : ''),
+    () => (differ(ownBuild(), theirs) ? theirs : ''),
   )
 }

@@ -71,6 +71,10 @@ function away(detail: string): APIError {
 
 const noAnswer = 'The controller did not answer. Is it running, and is this host still connected to it?'
 
+/** Whether something could not be read because no answer came. */
+export const isUnread = (err: unknown) =>
+  err instanceof APIError && err.problem.status === 0 && err.problem.detail === noAnswer
+
 /** Whether the same request may have a good answer later: there was none, or that of a fault. */
 export const isPassing = (err: unknown) =>
   err instanceof APIError && (err.problem.status === 0 || err.problem.status === 429 || err.problem.status >= 500)

@@ -2,9 +2,9 @@ import { Button, Group, Text } from '@mantine/core'
 import { IconPlugConnectedX, IconRefreshAlert } from '@tabler/icons-react'
 import { type ReactNode, useEffect } from 'react'
 import { useLocation, useNavigation } from 'react-router'
-import { useOtherBuild } from '@/api/build'
+import { ownBuild, useOtherBuild } from '@/api/build'
 import { timeOfDay, useLiveness } from '@/api/liveness'
-import { hasReloaded, mayReload } from './reload'
+import { hasReloaded, mayReload, settled } from './reload'
 import { unsaved, watchInput } from './unsaved'
 
 /** What is to be said of the whole page, above it: it is old, or it is of another version. */
@@ -51,6 +51,9 @@ function Stale() {
   )
 }
 
+// Controllers of different versions that answer in turn differ sooner than this.
+const agreed = 5 * 60_000 // ms
+
 /** The controller has another dashboard than this page: it is loaded anew, but takes nothing from a person. */
 function Upgraded() {
   const other = useOtherBuild()
@@ -60,6 +63,12 @@ function Upgraded() {
     if (!other || unsaved(pathname)) return
     if (mayReload(`build:${other}`)) window.location.reload()
   }, [other, pathname])
+  // After a rollback the same build may come a second time.
+  useEffect(() => {
+    if (other) return
+    const timer = setTimeout(() => settled(`build:${ownBuild()}`), agreed)
+    return () => clearTimeout(timer)
+  }, [other])
   if (!other) return null
   return (
     <Notice tone="warn" icon={<IconRefreshAlert size={18} aria-hidden="true" />}>

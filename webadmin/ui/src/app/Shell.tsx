@@ -193,7 +193,9 @@ export function Shell() {
         <AppShell.Main id="main" tabIndex={-1}>
           <Box maw={1320} mx="auto">
             <Notices />
-            <Outlet />
+            <div className="content">
+              <Outlet />
+            </div>
           </Box>
         </AppShell.Main>
       </AppShell>

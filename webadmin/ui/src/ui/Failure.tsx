@@ -1,6 +1,7 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
-import { APIError, isProblem } from '@/api/client'
+import { APIError, isProblem, isUnread } from '@/api/client'
+import { useLiveness } from '@/api/liveness'
 import { faultsOf, type Sayings, wordsOf } from '@/api/words'
 import { Copy } from './Copy'
 import { Prose } from './prose'
@@ -14,6 +15,15 @@ type FailureProps = {
 
 /** Says what is wrong and what to do, and under which request id the log has more. */
 export function Failure({ error, retry, says }: FailureProps) {
+  const { state } = useLiveness()
+  // The notice above the page says why, once for all its parts.
+  if ((state === 'away' || state === 'catching') && isUnread(error)) {
+    return (
+      <Text size="sm" c="dimmed">
+        No answer for this part yet.
+      </Text>
+    )
+  }
   const p = error instanceof APIError ? error.problem : null
   const { title, detail } = wordsOf(error, says)
   const faults = faultsOf(error)
