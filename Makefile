@@ -213,6 +213,7 @@ soak: build spire spire-previous ## What takes hours and is not in CI: long fuzz
 	scripts/fuzz.sh 3600
 	go test -count 10 -timeout 3h ./internal/e2e
 	go test -count 5 -v -timeout 1h -run TenRotations ./internal/e2e/rotation -full
+	go test -count 3 -v -timeout 1h -run Outage ./internal/e2e/dashboard -full
 
 # The install tree has the programs of hosts of either architecture.
 .PHONY: tree-programs
@@ -260,6 +261,11 @@ bench-admin: ## Measure the lists of the admin API on 10,000 connectors, beside 
 .PHONY: e2e-rotation
 e2e-rotation: build spire ## Ten live CA rotations under a hundred sessions, on real SPIRE (5 min)
 	go test -count 1 -v -timeout 20m -run TenRotations ./internal/e2e/rotation -full
+
+.PHONY: e2e-outage
+e2e-outage: build spire ## Stop, kill and upgrade the controller under every page of the dashboard (10 min)
+	@scripts/require.sh node npm chromium
+	go test -count 1 -v -timeout 30m -run Outage ./internal/e2e/dashboard -full
 
 .PHONY: bench-revoke
 bench-revoke: build spire ## Measure a revocation, from the API call to the peer's socket closed

@@ -18,7 +18,7 @@ import (
 
 var (
 	pictures = flag.String("pictures", "", "directory for a picture of every page")
-	full     = flag.Bool("full", false, "also stop and kill the controller under every page")
+	full     = flag.Bool("full", false, "stop, kill and upgrade the controller under every page")
 )
 
 const (
@@ -29,10 +29,7 @@ const (
 // TestDashboard is one story on one controller, from the setup link to the audit
 // log; the suite reports each act.
 func TestDashboard(t *testing.T) {
-	for _, tool := range []string{"node", "chromium"} {
-		_, err := exec.LookPath(tool)
-		require.NoError(t, err, "%s is missing: scripts/require.sh node chromium", tool)
-	}
+	requireBrowser(t)
 	admin := hosttest.Address(t)
 	provider := oidctest.Start(t, oidctest.Options{
 		Accounts: map[string]oidctest.Account{
@@ -52,15 +49,25 @@ func TestDashboard(t *testing.T) {
 	w.Boot()
 	s := newStage(t, w)
 
-	args, limit := []string{"--test-reporter=spec", "e2e/dashboard.mjs"}, longest
-	if *full {
-		args, limit = append(args, "--full"), 3*longest
+	runSuite(t, "e2e/dashboard.mjs", longest, "DASHBOARD=http://"+admin, "STAGE="+s.URL, "ISSUER="+provider.Issuer)
+}
+
+func requireBrowser(t *testing.T) {
+	t.Helper()
+	for _, tool := range []string{"node", "chromium"} {
+		_, err := exec.LookPath(tool)
+		require.NoError(t, err, "%s is missing: scripts/require.sh node chromium", tool)
 	}
+}
+
+// runSuite runs a suite of webadmin/ui, which reports each of its acts.
+func runSuite(t *testing.T, file string, limit time.Duration, env ...string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	suite := exec.CommandContext(ctx, "node", args...)
+	suite := exec.CommandContext(ctx, "node", "--test-reporter=spec", file)
 	suite.Dir, suite.Stdout, suite.Stderr = ui, os.Stdout, os.Stderr
-	suite.Env = append(os.Environ(), "DASHBOARD=http://"+admin, "STAGE="+s.URL, "ISSUER="+provider.Issuer, "PICTURES=")
+	suite.Env = append(append(os.Environ(), "PICTURES="), env...)
 	if *pictures != "" {
 		out, err := filepath.Abs(*pictures)
 		require.NoError(t, err)

@@ -32,6 +32,7 @@ type stage struct {
 	api   *adminclient.Client
 	hosts map[string]*world.Host
 	asks  map[string]*world.Process // enroll --request, by id
+	other string                    // directory of a controller with another build of the dashboard
 }
 
 // cue is what the suite asks for.
@@ -46,7 +47,7 @@ func newStage(t *testing.T, c *worldtest.World) *stage {
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(context.Context, cue) (any, error){
 		"/setup-link": s.setupLink, "/enroll": s.enroll, "/host-key": s.hostKey, "/enroll-sealed": s.enrollSealed, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
-		"/freeze": s.freeze, "/thaw": s.thaw, "/kill": s.kill, "/restart": s.restart,
+		"/freeze": s.freeze, "/thaw": s.thaw, "/kill": s.kill, "/restart": s.restart, "/end": s.end, "/upgrade": s.upgrade,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 			var in cue
@@ -206,6 +207,18 @@ func (s *stage) kill(context.Context, cue) (any, error) {
 // restart starts it again, on the same addresses.
 func (s *stage) restart(ctx context.Context, _ cue) (any, error) {
 	return "started", s.c.Start(ctx)
+}
+
+// end stops the controller as systemd does.
+func (s *stage) end(context.Context, cue) (any, error) {
+	_, err := s.c.Stop()
+	return "ended", err
+}
+
+// upgrade starts the other controller, on the same addresses; the next upgrade leads back.
+func (s *stage) upgrade(ctx context.Context, q cue) (any, error) {
+	s.c.Bin, s.other = s.other, s.c.Bin
+	return s.restart(ctx, q)
 }
 
 // fiveMinutesPass makes every re-authentication an old one.

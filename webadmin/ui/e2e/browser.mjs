@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { dashboard, issuer } from './stage.mjs'
+import { recordUpdates } from './updates.mjs'
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 const pictures = process.env.PICTURES
@@ -38,28 +39,54 @@ const expected = (m) =>
   (/status of 429/.test(m.text()) && /\/events$/.test(m.location().url))
 
 /**
- * A person at a browser. Whatever the browser complains of (errors, refusals by the
+ * Requests get no answer while the controller is away, and the browser reports each. An
+ * upgraded controller has other names for the code of the pages.
+ */
+const unanswered = (m) =>
+  /net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK|SOCKET)/.test(m.text()) ||
+  (/status of 404/.test(m.text()) && /\/assets\//.test(m.location().url))
+
+/**
+ * A person at a page. Whatever the browser complains of (errors, refusals by the
  * content security policy, requests to other places) is a fault, which look finds.
  */
 export class Visitor {
   faults = []
+  /** How many documents the page has loaded. */
+  loads = 0
+  /** The controller is away. */
+  away = false
+
+  constructor(context, page) {
+    this.context = context
+    this.page = page
+    page.on('domcontentloaded', () => this.loads++)
+    page.on('console', (m) => {
+      const ours = m.location().url.startsWith(dashboard)
+      if (!ours || m.type() !== 'error' || expected(m) || (this.away && unanswered(m))) return
+      this.faults.push(`console: ${m.text()} ${m.location().url}`)
+    })
+    page.on('pageerror', (e) => this.faults.push(`error: ${e}`))
+    page.on('request', (r) => {
+      const known = [dashboard, issuer, 'data:', 'blob:'].some((o) => o && r.url().startsWith(o))
+      if (!known && r.frame().url().startsWith(dashboard)) this.faults.push(`foreign request: ${r.url()}`)
+    })
+  }
 
   static async arrive(browser, options = {}) {
-    const v = new Visitor()
-    v.context = await browser.newContext({ viewport: wide, colorScheme: 'dark', reducedMotion: 'reduce', ...options })
-    v.context.setDefaultTimeout(Number(process.env.PATIENCE ?? 60_000))
-    v.page = await v.context.newPage()
-    v.page.on('console', (m) => {
-      const ours = m.location().url.startsWith(dashboard)
-      if (ours && m.type() === 'error' && !expected(m)) v.faults.push(`console: ${m.text()} ${m.location().url}`)
+    const context = await browser.newContext({
+      viewport: wide,
+      colorScheme: 'dark',
+      reducedMotion: 'reduce',
+      ...options,
     })
-    v.page.on('pageerror', (e) => v.faults.push(`error: ${e}`))
-    v.page.on('request', (r) => {
-      const known = [dashboard, issuer, 'data:', 'blob:'].some((o) => r.url().startsWith(o))
-      if (!known && r.frame().url().startsWith(dashboard)) v.faults.push(`foreign request: ${r.url()}`)
-    })
-    return v
+    context.setDefaultTimeout(Number(process.env.PATIENCE ?? 60_000))
+    await context.addInitScript(recordUpdates)
+    return new Visitor(context, await context.newPage())
   }
+
+  /** Another tab of the same browser. */
+  tab = async () => new Visitor(this.context, await this.context.newPage())
 
   leave = () => this.context.close()
 
@@ -73,8 +100,46 @@ export class Visitor {
   fill = (label, value) => this.page.getByRole('textbox', { name: label, exact: true }).fill(value)
   sees = (text) => this.page.getByText(text).first().waitFor()
 
+  /** From now on the network of the page is slow; with false it is not any more. */
+  slow = async (on = true) => {
+    const cdp = await this.context.newCDPSession(this.page)
+    await cdp.send('Network.enable')
+    const bytes = on ? 50 * 1024 : -1 // a second
+    await cdp.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: on ? 40 : 0,
+      downloadThroughput: bytes,
+      uploadThroughput: bytes,
+    })
+    return cdp
+  }
+
+  /** From now on the page keeps no file that it has loaded, as a browser that was never here. */
+  forgetFiles = async () => {
+    const cdp = await this.context.newCDPSession(this.page)
+    await cdp.send('Network.enable')
+    await cdp.send('Network.setCacheDisabled', { cacheDisabled: true })
+  }
+
+  /** The page is not wider than a window at 200 %, nor than a phone; with a picture there. */
+  async fits(name) {
+    for (const size of [zoomed, phone]) {
+      await this.page.setViewportSize(size)
+      await this.#within(size)
+    }
+    if (pictures && name) await this.#picture(`${name}-phone`)
+    await this.page.setViewportSize(wide)
+  }
+
+  /** Axe, widths and pictures of the page in the colours that it has. */
+  async glance(name) {
+    await this.#judge(name)
+    if (pictures) await this.#picture(name)
+    await this.fits(name)
+  }
+
   /** Nothing the browser or axe complains of; with a picture of what there is. */
-  async look(name, { small = false, full = false, large = false } = {}) {
+  async look(name, { small = false, full = false } = {}) {
     const { page } = this
     await page.evaluate(() => document.fonts.ready)
     await this.#judge(`${name} dark`)
@@ -83,7 +148,6 @@ export class Visitor {
     await this.#judge(`${name} light`)
     if (pictures) await this.#picture(`${name}-light`, full)
     if (small) await this.#narrow(`${name}-phone`, phone, full)
-    if (large) await this.#narrow(`${name}-zoomed`, zoomed, full)
     await this.#paint('dark')
     assert.deepEqual(this.faults, [], name)
   }
@@ -92,10 +156,17 @@ export class Visitor {
     const { page } = this
     await page.setViewportSize(size)
     await this.#judge(`${name}, ${size.width} px`)
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-    assert.ok(over <= 0, `${name} is ${over} px wider than its window`)
+    await this.#within(size)
     if (pictures) await this.#picture(name, full)
     await page.setViewportSize(wide)
+  }
+
+  async #within({ width }) {
+    const { over, url } = await this.page.evaluate(() => ({
+      over: document.documentElement.scrollWidth - window.innerWidth,
+      url: window.location.pathname,
+    }))
+    assert.ok(over <= 0, `${url} is ${over} px wider than a window of ${width} px`)
   }
 
   async #paint(colorScheme) {

@@ -1,11 +1,12 @@
 // One story on one controller, of people at a browser. It is started by
 // internal/e2e/dashboard, which has the controller, SPIRE and the hosts.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { after } from 'node:test'
 import { Authenticator } from './authenticator.mjs'
 import { launch, Visitor } from './browser.mjs'
-import { longOutage, outage } from './outage.mjs'
+import { outage, withoutHosts } from './outage.mjs'
 import * as stage from './stage.mjs'
+import { perform } from './story.mjs'
 
 const owner = { name: 'Ada Lovelace', email: 'ada@mycorp.internal', password: 'a long sentence, not a riddle' }
 const most = { live: 1000, asked: 12 } // ms, requests of the Overview
@@ -139,6 +140,9 @@ const acts = {
     assert.deepEqual(stranger.faults, [])
     await stranger.leave()
   },
+
+  // The next code of the authenticator is due after 30 s.
+  ...withoutHosts(browser, () => ada.context.storageState()),
 
   'a connector is watched from its token to ONLINE': async () => {
     await stage.fiveMinutesPass()
@@ -402,23 +406,7 @@ const acts = {
   },
 
   ...outage(browser, () => ada.context.storageState()),
-  ...(process.argv.includes('--full') && longOutage(browser, () => ada.context.storageState())),
 }
 
-test('the dashboard', async (t) => {
-  let going = true
-  for (const [name, act] of Object.entries(acts)) {
-    if (!going && !process.env.KEEP_GOING) break
-    await t.test(name, async () => {
-      going = false
-      try {
-        await act()
-        going = true
-      } finally {
-        if (!going && process.env.FAULT)
-          await ada?.page.screenshot({ path: `${process.env.FAULT}-${name.replaceAll(' ', '-')}.png` })
-      }
-    })
-  }
-})
+await perform('the dashboard', acts, (path) => ada?.page.screenshot({ path: `${path}.png` }))
 after(() => browser.close())

@@ -42,6 +42,10 @@ export const thaw = () => cue('/thaw')
 export const kill = () => cue('/kill')
 export const restart = () => cue('/restart')
 
+/** Ends the controller; upgrade starts one with another build of the dashboard, and the next upgrade leads back. */
+export const end = () => cue('/end')
+export const upgrade = () => cue('/upgrade')
+
 /** Makes every re-authentication an old one. */
 export const fiveMinutesPass = () => cue('/five-minutes-pass')
 
