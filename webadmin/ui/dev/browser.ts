@@ -25,7 +25,7 @@ export const launch = () =>
 
 const wide = { width: 1280, height: 800 }
 
-type Look = Pick<Scene, 'path' | 'size' | 'world' | 'act' | 'dialog'>
+type Look = Pick<Scene, 'path' | 'size' | 'world' | 'act' | 'dialog' | 'reports'>
 
 const header = 'x-world'
 
@@ -91,7 +91,7 @@ export class Onlooker {
     private readonly scene: Look,
   ) {
     page.on('console', (m) => {
-      if (m.type() === 'error' && !/status of [45]\d\d/.test(m.text()))
+      if (m.type() === 'error' && !/status of [45]\d\d/.test(m.text()) && !scene.reports?.test(m.text()))
         this.faults.push(`console: ${m.text().slice(0, 300)}`)
     })
     page.on('pageerror', (e) => this.faults.push(`error: ${e}`))

@@ -8,6 +8,8 @@ export type Scene = {
   size?: Options
   world?: (w: World) => void
   act?: (p: Page, w: World) => Promise<unknown>
+  /** What the browser may report of it. */
+  reports?: RegExp
   /** The name of the dialog that is open then. */
   dialog?: string
   /** Escape does not close it: what it shows cannot be shown again. */
@@ -163,6 +165,7 @@ export const pages: Scene[] = [
   {
     name: 'overview-stale',
     path: '/',
+    reports: /ERR_FAILED|ERR_INCOMPLETE_CHUNKED_ENCODING/,
     act: async (p, w) => {
       await p.getByRole('status', { name: 'Updates: Live' }).waitFor()
       await p.route('**/api/**', (r) => r.abort())

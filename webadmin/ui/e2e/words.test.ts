@@ -49,6 +49,9 @@ describe('an event', () => {
       .first()
       .waitFor()
     expect(await page.locator('table.grid').innerText()).not.toContain('token.create')
+    const attack = page.getByRole('row').filter({ hasText: 'Host contested' }).first()
+    expect(await attack.innerText()).toContain('alert')
+    expect(await attack.innerText()).not.toContain('success')
     await page
       .getByRole('button', { name: /^Details of Enrollment token created/ })
       .first()

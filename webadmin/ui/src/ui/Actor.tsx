@@ -10,7 +10,7 @@ export function Actor({ of }: { of?: string }) {
   const id = of.replace(/^person:/, '')
   const person = id === me?.id ? me : known?.find((p) => p.id === id)
   return (
-    <span className="wrap" title={of}>
+    <span className="wrap actor" title={of}>
       {person?.email ?? of}
     </span>
   )

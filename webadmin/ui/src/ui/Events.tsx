@@ -22,6 +22,9 @@ export function eventTone(e: Pick<AuditEvent, 'level' | 'outcome'>): Tone {
   return outcomeTone(e.outcome)
 }
 
+/** How it ended; what an attack looks like is called so, because its outcome may be a success. */
+export const eventWord = (e: Pick<AuditEvent, 'level' | 'outcome'>) => (e.level === 'alert' ? 'alert' : e.outcome)
+
 type TargetProps = Pick<AuditEvent, 'target' | 'target_kind' | 'target_id'>
 
 /** The page of an event's target, if it has one. */
@@ -62,7 +65,7 @@ export function Events({ events }: { events: AuditEvent[] }) {
               </Text>
             </Group>
             <Text size="xs" c="dimmed" className="wrap">
-              {e.outcome}
+              {eventWord(e)}
               {e.actor && (
                 <>
                   {' · '}

@@ -38,17 +38,18 @@ const absolute = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
+  hourCycle: 'h23',
   timeZoneName: 'short',
 })
 
 /** A time in the browser's zone, with the zone's name. */
 export const fullTime = (at: string) => absolute.format(new Date(at))
 
-/** An absolute time with its zone. */
-export function At({ at, none = '–' }: { at?: string; none?: string }) {
+/** An absolute time with its zone, in one line unless it may wrap. */
+export function At({ at, none = '–', wraps }: { at?: string; none?: string; wraps?: boolean }) {
   if (!at) return <span>{none}</span>
   return (
-    <time dateTime={at} className="numbers whole">
+    <time dateTime={at} className={wraps ? 'numbers' : 'numbers whole'}>
       {fullTime(at)}
     </time>
   )

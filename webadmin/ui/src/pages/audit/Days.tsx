@@ -21,6 +21,7 @@ function Day({ list, name, word, label }: { list: List; name: string; word: stri
         type="date"
         flex={1}
         miw={0}
+        styles={{ input: { paddingInline: 7 } }}
         aria-label={label}
         value={list.get(name)}
         onChange={(e) => list.set(name, e.currentTarget.value)}

@@ -3,7 +3,7 @@ import { Stack, Text } from '@mantine/core'
 import { Link } from 'react-router'
 import type { AuditEvent } from '@/api/types'
 import { Mono } from '@/ui/Copy'
-import { eventTone, Target } from '@/ui/Events'
+import { outcomeTone, Target } from '@/ui/Events'
 import { Facts } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { fullTime } from '@/ui/time'
@@ -23,7 +23,8 @@ export function Entry({ event: e }: { event: AuditEvent }) {
           ],
           ['Time', fullTime(e.time)],
           ['Target', <Target key="target" of={e} />],
-          ['Outcome', <State key="outcome" tone={eventTone(e)} label={e.outcome} />],
+          ['Outcome', <State key="outcome" tone={outcomeTone(e.outcome)} label={e.outcome} />],
+          ['Level', e.level],
           e.reason && ['Reason', e.reason],
           ['Actor', <Actor key="actor" of={e.actor} />],
           ['From', e.source || '–'],

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { audit } from '@/api/queries'
 import type { AuditEvent } from '@/api/types'
-import { eventTone, Target } from '@/ui/Events'
+import { eventTone, eventWord, Target } from '@/ui/Events'
 import { Actor } from '@/ui/Actor'
 import { Dialog } from '@/ui/Dialog'
 import { Failure } from '@/ui/Failure'
@@ -63,7 +63,7 @@ export function Page() {
     {
       id: 'outcome',
       header: 'Outcome',
-      cell: ({ row: { original: e } }) => <State tone={eventTone(e)} label={e.outcome} />,
+      cell: ({ row: { original: e } }) => <State tone={eventTone(e)} label={eventWord(e)} />,
     },
     { id: 'actor', header: 'Actor', cell: ({ row }) => <Actor of={row.original.actor} /> },
     { id: 'source', header: 'From', cell: ({ row }) => <span className="mono">{row.original.source || '–'}</span> },

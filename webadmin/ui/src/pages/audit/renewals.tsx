@@ -23,7 +23,7 @@ const columns: Column<SVIDRenewal>[] = [
     header: 'Authority',
     cell: ({ row }) => <span className="mono wrap">{row.original.authority}</span>,
   },
-  { id: 'until', header: 'Expires', cell: ({ row }) => <At at={row.original.not_after} /> },
+  { id: 'until', header: 'Expires', cell: ({ row }) => <At at={row.original.not_after} wraps /> },
 ]
 
 function targetOf(member: string) {
