@@ -92,6 +92,11 @@ openapi-lint: $(API_LINT)/node_modules/.package-lock.json ## Lint webadmin/api/o
 ui-test: $(UI_INSTALLED) ## Run the dashboard's unit tests, which need no browser
 	cd webadmin/ui && npm run --silent test -- --project unit
 
+.PHONY: ui-pages
+ui-pages: ui ## Test every page and dialog of the dashboard in a browser: keyboard, axe, narrow windows
+	@scripts/require.sh chromium
+	cd webadmin/ui && npm run --silent test -- --project pages
+
 .PHONY: spire
 spire: ## Build bin/spire-server and bin/spire-agent, the pinned release (5 min the first time)
 	@scripts/require.sh cc
@@ -199,9 +204,10 @@ test-e2e-present:
 	$(call TESTSUM,-alone) -p 1 -exec $(APART) -timeout 25m $(E2E_ALONE)
 
 .PHONY: screenshots
-screenshots: build spire ## Write a picture of every page of the dashboard into docs/screenshots
-	@scripts/require.sh node npm chromium
-	go test -count 1 -timeout 10m ./internal/e2e/dashboard -pictures $(CURDIR)/docs/screenshots
+screenshots: ui ## Write a picture of every page, state and dialog of the dashboard into dist/screenshots, and renew those of the documents
+	@scripts/require.sh chromium
+	cd webadmin/ui && npm run --silent look -- $(CURDIR)/dist/screenshots
+	cd docs/screenshots && for picture in *.png; do cp $(CURDIR)/dist/screenshots/$$picture $$picture; done
 
 .PHONY: test-long
 test-long: e2e-rotation ## Ten live CA rotations, and every fuzz test for two seconds (10 min)

@@ -1,5 +1,5 @@
-// npm run look -- DIR [NAME...]: a picture of every page and dialog of the build in light,
-// dark and at 390 px, with what axe and the browser complain of.
+// npm run look -- DIR [NAME...]: a picture of every page, state and dialog of the build in
+// light and dark, at 1280 and at 390 px, with what axe and the browser complain of.
 import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ const looks = [
   ['dark', { colorScheme: 'dark' }],
   ['light', { colorScheme: 'light' }],
   ['phone', { colorScheme: 'light', ...phone }],
+  ['phone-dark', { colorScheme: 'dark', ...phone }],
 ] as const
 
 export async function main([out = mkdtempSync(join(tmpdir(), 'look-')), ...only]: string[]) {
