@@ -24,7 +24,8 @@ func (p *policy) admitNew(c caller) error {
 	return p.admit(c)
 }
 
-// admit is the one place that decides whether a tunneler may have a session. An
+// admit is the one place that decides whether a tunneler may have a session; admitNew
+// asks it, and refuses all while the connector stops for a reason of its own. An
 // SVID of another host, or from before the time the policy names, was issued to a
 // former holder of the id: a revoked host that keeps its SVID, or gets one more before
 // SPIRE knows of it, must not come back under its successor.

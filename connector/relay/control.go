@@ -110,19 +110,6 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 	}
 }
 
-// sayGoodbye sends the ends of the sessions, closes our side and waits for the
-// controller to close its own.
-func (r *Relay) sayGoodbye(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
-	if err := r.sendReports(stream); err != nil {
-		return err
-	}
-	if err := stream.CloseSend(); err != nil {
-		return err
-	}
-	<-gone // serveControl cuts the stream when this takes too long
-	return ctx.Err()
-}
-
 func (r *Relay) sendReports(stream controlStream) error {
 	for _, report := range r.outbox.take() {
 		// Lost when this fails; the next stream begins with a report of everybody

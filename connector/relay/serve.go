@@ -30,7 +30,7 @@ var caps = sourcelimit.Caps{Most: wire.MaxSessions, Anonymous: 1024, AnonymousFr
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.unkick()
 	defer r.witness.stop()
-	// The control stream outlives the sessions, to report their ends.
+	// The control stream outlives the sessions, to report their ends (sayGoodbye).
 	controlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopControl()
 	g, gctx := errgroup.WithContext(ctx)
@@ -83,6 +83,19 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	sessions.pumps.Wait()
 	proofs.Wait()
 	return err
+}
+
+// sayGoodbye sends the ends of the sessions, closes our side and waits for the
+// controller to close its own.
+func (r *Relay) sayGoodbye(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
+	if err := r.sendReports(stream); err != nil {
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	<-gone // serveControl cuts the stream when this takes too long
+	return ctx.Err()
 }
 
 // register is the whole surface of the listener; the test of Rules walks it.

@@ -127,7 +127,8 @@ func (s *Server) Reproofs() reproof.Status { return s.proofs.Status() }
 // Services lists the full methods served, for the test that every one has a rule.
 func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
 
-// Run serves until ctx ends, then says goodbye to open streams and closes.
+// Run serves until ctx ends or the listener fails, then says goodbye to open streams and
+// closes.
 func (s *Server) Run(ctx context.Context) error {
 	besideCtx, stopBeside := context.WithCancel(ctx)
 	var beside sync.WaitGroup
@@ -137,9 +138,11 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.grpc.Serve(s.lis) }() // joined by served
 	s.log.Info("listening", zap.String("service", s.name), zap.Stringer("addr", s.lis.Addr()))
+	var failed error
 	select {
 	case err := <-served:
-		return fmt.Errorf("serve %s: %w", s.name, err)
+		failed = fmt.Errorf("serve %s: %w", s.name, err)
+		served <- nil
 	case <-ctx.Done():
 	}
 	s.stop() // handlers return; Stop cuts those that do not
@@ -153,5 +156,5 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
-	return nil
+	return failed
 }

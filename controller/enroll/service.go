@@ -62,7 +62,7 @@ type Signer interface {
 	Due(host *x509.Certificate) bool
 }
 
-// SPIRE is what redemption needs of the SPIRE server.
+// SPIRE is what redemption needs of the SPIRE server; spire/server.Client is it.
 type SPIRE interface {
 	PutEntry(ctx context.Context, e fleet.Entry) error
 	// Agent returns fleet.ErrNotFound for one that never attested.

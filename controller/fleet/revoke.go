@@ -37,12 +37,15 @@ type Revocation struct {
 // of it. Two parts follow the change that the commit adds to the log: the Reconciler
 // (Apply in mend.go) deletes the entry, and bans the agent when no other member lives on
 // its host; the publisher of the policy makes a snapshot without the member, which ends its
-// streams (sendPolicy in controller/control) and its sessions at each connector that
-// receives it.
+// streams (sendPolicy in controller/control) and, of a tunneler, its sessions at each
+// connector that receives it. The sessions that tunnelers have with a connector end by
+// their directories, which come from the same snapshot (Manager.leave in tunneler/session).
 //
 // The longest access that remains: of a session at a connector without a controller, until
 // the member's SVID has expired and 30 s more, 5 min 30 s for a connector and 30 min 30 s
-// for a tunneler by default. docs/threat-model.md has the table.
+// for a tunneler by default. It is up to policy_age, 24 h by default, if the controller
+// ends before the Reconciler has run and a SPIRE server of its own keeps renewing the
+// SVID. docs/threat-model.md has the table.
 //
 // Revoking again changes nothing. Errors: ErrNotFound.
 func (f *Fleet) Revoke(ctx context.Context, r Revocation) error {

@@ -190,7 +190,7 @@ func (m members[T, R]) get(c *gin.Context) error {
 }
 
 // revokeMember ends a member's access: at once where the controller is reached, elsewhere
-// when its SVID has expired, at most 30 min 30 s later by default (fleet.Fleet.Revoke).
+// within the bounds that fleet.Fleet.Revoke names.
 func (s *Server) revokeMember(c *gin.Context, kind identity.Kind) error {
 	id, err := memberID(c)
 	if err != nil {
