@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 const name = "controller.example.com"
@@ -37,7 +37,7 @@ type site struct {
 // newSite starts the ACME server; Boot starts the controller.
 func newSite(t *testing.T, life time.Duration, flags ...string) *site {
 	t.Helper()
-	port := spiretest.FreePort(t)
+	port := hosttest.Port(t)
 	admin := fmt.Sprintf("127.0.0.1:%d", port)
 	w := worldtest.New(t, append([]string{
 		"--listen-admin", admin, "--admin-acme-domains", name, "--admin-acme-email", "ops@example.com",

@@ -28,7 +28,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
-	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
 // soon is how long anything may take that takes a few seconds on an idle machine.
@@ -53,7 +53,7 @@ func startCA(t *testing.T, w *worldtest.World, tlsPort int, life time.Duration) 
 	t.Helper()
 	c := &ca{t: t, w: w}
 	c.makeCertificate()
-	at := func() string { return fmt.Sprintf("127.0.0.1:%d", spiretest.FreePort(t)) }
+	at := func() string { return hosttest.Address(t) }
 	resolver := at()
 	c.dns = at()
 	c.pebble.listen, c.pebble.management = at(), at()
@@ -178,7 +178,7 @@ type front struct {
 
 func newFront(t *testing.T, c *ca) *front {
 	t.Helper()
-	f := &front{at: fmt.Sprintf("127.0.0.1:%d", spiretest.FreePort(t))}
+	f := &front{at: hosttest.Address(t)}
 	proxy := &httputil.ReverseProxy{
 		Transport: c.client.Transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
