@@ -200,7 +200,11 @@ const acts = {
     await grace.sees('Only the host with the private key') // by itself, with what was typed
     await grace.look('token-sealed')
     const sealed = await grace.page.locator('section[aria-label="sealed token"] pre').textContent()
-    assert.doesNotMatch(await grace.page.content(), /zt[a-z]_[0-9A-Za-z]{20}/, 'the page has no token that is not sealed')
+    assert.doesNotMatch(
+      await grace.page.content(),
+      /zt[a-z]_[0-9A-Za-z]{20}/,
+      'the page has no token that is not sealed',
+    )
     await stage.hostKey('tunneler', 'tunneler-eve')
     await assert.rejects(stage.enrollSealed('tunneler-eve', sealed), /exit [1-9]/, 'another host has another key')
     await stage.enrollSealed('tunneler-alice', sealed)
