@@ -2,7 +2,7 @@ package control
 
 import "time"
 
-// For tests.
+// DrainTimeout for tests.
 const DrainTimeout = drainTimeout
 
 // SyncInterval for tests.

@@ -14,7 +14,7 @@ func TestAPortIsOneTestsUntilItEnds(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var got []int
-	t.Run("of many", func(t *testing.T) { //nolint:paralleltest // its end is waited for
+	t.Run("of many", func(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
