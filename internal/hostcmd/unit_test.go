@@ -31,7 +31,8 @@ type managed struct {
 	ready time.Duration // after the restart
 	// lingers is how long after the restart the old program, which is ready, still answers.
 	lingers  time.Duration
-	answered atomic.Bool // by the new one
+	answered atomic.Bool  // by the new one
+	asked    atomic.Int64 // how often since then
 	health   string
 }
 
@@ -88,7 +89,8 @@ func (m *managed) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if at := m.restartedAt(); !at.IsZero() && time.Since(at) >= m.lingers {
 		m.answered.Store(true)
 		d.StartedAt = time.Now()
-		d.Ready = time.Since(at) >= m.ready
+		// However late the questions come, some of them are answered before it is ready.
+		d.Ready = time.Since(at) >= m.ready && (m.ready == 0 || m.asked.Add(1) > 4)
 	} // else it is the one of before, and ready
 	d.Checks = []health.Check{{Name: "control_stream", OK: true}, {Name: "identity", OK: d.Ready, Detail: "waiting for the first X509-SVID"}}
 	_ = json.NewEncoder(w).Encode(d)
@@ -116,7 +118,7 @@ func TestEnrollStartsTheInstalledUnitAndWaitsUntilItIsOnline(t *testing.T) {
 	require.Equal(t, []string{
 		"enable --quiet -- spire-agent.service " + testUnit, "restart --no-block -- spire-agent.service", "restart --no-block -- " + testUnit,
 	}, m.calls())
-	require.Contains(t, got.stderr, "waiting until grpctunneler is ready, 1 s: identity: waiting for the first X509-SVID")
+	require.Regexp(t, `waiting until grpctunneler is ready, \d+ s: identity: waiting for the first X509-SVID`, got.stderr)
 	require.Contains(t, got.stdout, "tunneler/laptop is ONLINE")
 	require.Contains(t, got.stdout, "grpctunneler doctor")
 	require.Contains(t, got.stdout, "systemctl status "+testUnit)
