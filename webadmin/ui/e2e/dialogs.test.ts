@@ -1,11 +1,12 @@
 // What every dialog promises: keyboard, focus, axe, narrow windows.
 import { describe } from 'vitest'
+import { long, longer } from '../dev/long'
 import { dialogs } from '../dev/scenes'
-import { focused, inDialog, look } from './look'
+import { focused, held, inDialog, look } from './look'
 
 describe('dialogs', () => {
   for (const scene of dialogs) {
-    look(`${scene.name}: keyboard, axe, a phone, 200 %`, scene, async (v, expect) => {
+    look(`${scene.name}: keyboard, axe, a phone, 200 %`, long(scene), async (v, expect) => {
       const { page } = v
       await expect.poll(() => inDialog(page), { message: 'the focus is in the dialog' }).toBe(true)
       const stops = await page.locator('[role=dialog] :is(button, input, textarea, [tabindex="0"]):visible').count()
@@ -14,20 +15,20 @@ describe('dialogs', () => {
         expect(await inDialog(page), `Tab ${i + 1} stays in the dialog`).toBe(true)
       }
       await v.judge()
-      await page.emulateMedia({ colorScheme: 'light' })
-      await page.locator('html[data-mantine-color-scheme=light]').waitFor()
+      await v.paint('light')
       await v.judge()
-      for (const viewport of [
-        { width: 390, height: 844 },
-        { width: 640, height: 400 },
-      ]) {
-        await page.setViewportSize(viewport)
-        await expect.poll(v.over, { message: `${viewport.width} px` }).toBe(0)
-      }
+      await page.setViewportSize({ width: 390, height: 844 })
+      await v.judge()
+      await v.paint('dark')
+      await v.judge()
+      await page.setViewportSize({ width: 640, height: 400 })
+      await expect.poll(v.over, { message: '200 %' }).toBe(0)
       await page.setViewportSize({ width: 1280, height: 800 })
       await page.keyboard.press('Escape')
+      if (scene.insists) await v.button('I have it').press('Enter')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
-      if (scene.opener) await expect.poll(() => focused(page)).toBe(scene.opener)
+      if (scene.opener) await expect.poll(() => focused(page)).toBe(longer(scene.opener))
+      else await expect.poll(() => held(page)).toBe('')
     })
   }
 
