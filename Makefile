@@ -215,6 +215,7 @@ test-long: e2e-rotation ## Ten live CA rotations, and every fuzz test for two se
 
 .PHONY: soak
 soak: build spire spire-previous ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
+	@scripts/require.sh node npm chromium
 	scripts/mutants.sh --all
 	scripts/fuzz.sh 3600
 	go test -count 10 -timeout 3h ./internal/e2e
@@ -301,4 +302,4 @@ mutants: ## Remove each defence in turn and require that its test fails
 
 .PHONY: clean
 clean: ## Remove what make built, except for SPIRE
-	rm -rf bin/grpccontroller bin/grpcconnector bin/grpctunneler bin/host-agent dist
+	rm -rf bin/grpccontroller bin/grpcconnector bin/grpctunneler bin/host-agent bin/sdk bin/pebble* bin/results dist

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
@@ -72,7 +73,7 @@ func presented(p presenter) func() []attention.Presented {
 // adminCertificate looks at the files: the controller may not run.
 func (x *checkup) adminCertificate(context.Context) []doctor.Finding {
 	if path := x.cfg.Admin.TLSCert; path != "" {
-		return certificateFile(path, "check admin.tls_cert", "renew it", certificateNotice)
+		return certificateFile(path, "check admin.tls_cert", "renew it", func(*x509.Certificate) time.Duration { return certificateNotice })
 	}
 	acme := x.cfg.Admin.ACME
 	if len(acme.Domains) == 0 {
@@ -81,7 +82,7 @@ func (x *checkup) adminCertificate(context.Context) []doctor.Finding {
 	var out []doctor.Finding
 	for _, domain := range acme.Domains {
 		path := certs.KeptACME(paths(x.cfg.DataDir).acme(), acme.DirectoryURL, domain)
-		out = append(out, certificateFile(path, noACMEYet, "the log of the controller says why it is not renewed (logger certs)", 0)...)
+		out = append(out, certificateFile(path, noACMEYet, "the log of the controller says why it is not renewed (logger certs)", overdue)...)
 	}
 	return out
 }
@@ -91,8 +92,11 @@ const noACMEYet = "the controller gets it from the ACME server once it runs: its
 // certificateNotice is how long before its end a certificate has to be renewed by somebody.
 const certificateNotice = 14 * 24 * time.Hour
 
+// overdue is how long before its end a certificate by ACME is renewed, had it not failed.
+func overdue(leaf *x509.Certificate) time.Duration { return leaf.NotAfter.Sub(leaf.NotBefore) / 4 }
+
 // certificateFile judges the first certificate of a file.
-func certificateFile(path, missing, renew string, notice time.Duration) []doctor.Finding {
+func certificateFile(path, missing, renew string, notice func(*x509.Certificate) time.Duration) []doctor.Finding {
 	leaf, err := doctor.FirstCertificate(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return doctor.Unseen("%v: run doctor as root to look at it", err)
@@ -103,7 +107,7 @@ func certificateFile(path, missing, renew string, notice time.Duration) []doctor
 	switch left := time.Until(leaf.NotAfter); {
 	case left <= 0:
 		return doctor.Bad(doctor.Fault, renew, "%s expired on %s", path, leaf.NotAfter.Format(time.DateOnly))
-	case left < notice:
+	case left < notice(leaf):
 		return doctor.Bad(doctor.Warning, renew, "%s expires on %s", path, leaf.NotAfter.Format(time.DateOnly))
 	default:
 		return doctor.Good("%s is valid until %s", path, leaf.NotAfter.Format(time.DateOnly))

@@ -13,7 +13,7 @@ import (
 // approvals is one item for all hosts that wait.
 func (b *Board) approvals(ctx context.Context, _ time.Time) ([]Item, error) {
 	pending, err := b.cfg.Requests.RequestPage(ctx, enroll.RequestQuery{Sort: enroll.ByCreation, State: enroll.RequestPending, Limit: enroll.MaxPending})
-	if err != nil || pending.Total == 0 {
+	if err != nil || len(pending.Items) == 0 {
 		return nil, err
 	}
 	waiting := make([]string, 0, len(pending.Items))
@@ -121,6 +121,9 @@ func (c Presented) items(now time.Time) []Item {
 	it, what := Item{Kind: Certificate, Since: c.Since, Do: c.Do}, "The certificate of this dashboard"
 	if c.Name != "" {
 		what += " for " + c.Name
+	}
+	if c.Failure == nil && c.NotAfter.IsZero() {
+		return nil // the first order is under way
 	}
 	if c.Failure == nil {
 		notice := certificateNotice

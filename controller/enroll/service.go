@@ -34,7 +34,6 @@ type Store interface {
 	HostByID(ctx context.Context, id identity.HostID) (fleet.Host, error)
 	// TokenKnown says whether there is, or was, a token with this hash.
 	TokenKnown(ctx context.Context, hash []byte) (bool, error)
-	// Requests are newest first.
 	// RequestPage errors: fleet.ErrPlace.
 	RequestPage(ctx context.Context, q RequestQuery) (fleet.Page[Request], error)
 	// Request returns ErrRequestNotFound.

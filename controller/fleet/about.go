@@ -85,6 +85,9 @@ func ParseLabel(text string) (Label, error) {
 
 // ParseLabels reads labels with commas between them, such as env=prod,tier=web.
 func ParseLabels(text string) (out []Label, err error) {
+	if n := strings.Count(text, ",") + 1; n > MaxLabels {
+		return nil, fmt.Errorf("there are %d labels, and at most %d are possible", n, MaxLabels)
+	}
 	for one := range strings.SplitSeq(text, ",") {
 		l, err := ParseLabel(one)
 		if err != nil {

@@ -43,6 +43,8 @@ func TestAFaultNamesTheCharacterAndItsPlace(t *testing.T) {
 	require.NoError(t, visible.Line("", 4))
 	require.NoError(t, visible.Line("üüüü", 4))
 	require.NoError(t, visible.Lines(" a\n\tb \n", 9))
+	require.NoError(t, visible.Lines("⚠️ \u0639\u0644\u06cc\u200c\u0631\u0636\u0627", 12))
+	require.Error(t, visible.Line("\u0639\u0644\u06cc\u200c\u0631\u0636\u0627", 12), "two names that differ by it look the same")
 	require.EqualError(t, visible.Lines("a\r\n", 9), "has U+000D as character 2, which nobody sees: leave it out")
 	require.EqualError(t, visible.Lines("a\n\u2028", 9), "has U+2028 as character 3, which nobody sees: leave it out")
 	require.EqualError(t, visible.Lines(strings.Repeat("a", 10), 9), "has 10 characters, and at most 9 are possible")

@@ -115,14 +115,9 @@ func (d *dashboard) serve(c *gin.Context) {
 	switch {
 	case contentTypes[path.Ext(name)] != "":
 		d.file(c, name)
-	case name == "" || !within(name, "assets") && takesPage(r.Header.Get("Accept")):
+	case name == "" || !within(name, "assets") && strings.Contains(r.Header.Get("Accept"), "text/html"):
 		d.page(c)
 	}
-}
-
-// takesPage is also true for curl and wget, which say that they take anything.
-func takesPage(accept string) bool {
-	return accept == "" || strings.Contains(accept, "text/html") || strings.Contains(accept, "*/*")
 }
 
 func within(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }

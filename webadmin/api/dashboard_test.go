@@ -170,7 +170,7 @@ func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
 	}
 }
 
-// TestWhoeverTakesAnythingGetsThePage: curl of the address that an operator was told
+// TestTheAddressIsThePage: curl of the address that an operator was told
 // answered 404, as if nothing ran there.
 func TestWhoeverTakesAnythingGetsThePage(t *testing.T) {
 	t.Parallel()
@@ -181,7 +181,9 @@ func TestWhoeverTakesAnythingGetsThePage(t *testing.T) {
 		"curl at the root":                      {"/", "*/*", true},
 		"a program without preferences":         {"/", "", true},
 		"a program that wants JSON at the root": {"/", "application/json", true},
-		"curl at a page":                        {"/connectors", "*/*", true},
+		"a browser at a page":                   {"/connectors", "text/html,*/*", true},
+		"curl at a page":                        {"/connectors", "*/*", false},
+		"a probe at the wrong port":             {"/readyz", "*/*", false},
 		"curl at the file of the page":          {"/index.html", "*/*", true},
 		"a program that wants JSON at a page":   {"/connectors", "application/json", false},
 		"an icon that there is not":             {"/favicon.ico", "image/avif,image/webp,image/png", false},

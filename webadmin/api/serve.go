@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 
@@ -34,11 +36,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// webServer serves a handler within the limits of this API. What net/http logs is of
-// handshakes and connections that failed: anybody can cause thousands of these lines, so
-// they are for the level debug.
+// webServer serves a handler within the limits of this API.
 func (s *Server) webServer(handler http.Handler) *http.Server {
-	std, _ := zap.NewStdLogAt(s.log, zapcore.DebugLevel) // the level is one that exists
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -46,8 +45,22 @@ func (s *Server) webServer(handler http.Handler) *http.Server {
 		WriteTimeout:      s.timeouts.write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          std,
+		ErrorLog:          log.New(webLog{s.log}, "", 0),
 	}
+}
+
+// webLog takes what net/http logs. Anybody can cause thousands of lines about handshakes
+// that failed, so they are for the level debug; a listener that accepts nobody is not.
+type webLog struct{ log *zap.Logger }
+
+// Write implements io.Writer, a line at a time.
+func (w webLog) Write(line []byte) (int, error) {
+	level := zapcore.WarnLevel
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		level = zapcore.DebugLevel
+	}
+	w.log.Log(level, "the web server reported a fault", zap.ByteString("fault", bytes.TrimSpace(line)))
+	return len(line), nil
 }
 
 // serve runs one server until ctx ends.

@@ -45,6 +45,8 @@ const (
 	// attemptTimeout bounds the whole: a server that stalls must not keep the other domains
 	// waiting for long.
 	attemptTimeout = 2 * time.Minute
+	// mostAsleep is how long Run sleeps before it asks the clock again.
+	mostAsleep = time.Hour
 	// firstRetry doubles with each failure up to mostRetry. Let's Encrypt allows five failed
 	// validations of a name an hour.
 	firstRetry = 2 * time.Minute
@@ -163,7 +165,8 @@ func asksForProof(hello *tls.ClientHelloInfo) bool {
 func (a *ACME) Run(ctx context.Context, signals <-chan os.Signal) error {
 	for {
 		next := a.tryDue(ctx)
-		timer := time.NewTimer(time.Until(next))
+		// The clock may be set meanwhile, or the machine asleep.
+		timer := time.NewTimer(min(time.Until(next), mostAsleep))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -211,13 +214,22 @@ func (a *ACME) try(ctx context.Context, d *domain) {
 			zap.Time("next_attempt", d.due.UTC()), zap.Error(err))
 		return
 	}
-	d.retries, d.due = 0, renewAt(cert.Leaf)
+	// One whose renewal is due already (this clock is ahead, or the server gives it a past)
+	// is not ordered again at once.
+	d.retries, d.due = 0, later(renewAt(cert.Leaf), time.Now().Add(max(lifeOf(cert.Leaf)/30, time.Second)))
 	d.replace(cert)
 	a.log.Info("admin certificate obtained", zap.String("domain", d.name), zap.String("serial", cert.Leaf.SerialNumber.String()),
 		zap.Time("not_after", cert.Leaf.NotAfter), zap.Time("renewal", d.due.UTC()))
 	if err := atomicfile.Write(a.path(d), text, 0o600); err != nil {
 		a.log.Error("admin certificate not kept: it is in use, but a restart has to order another one", zap.String("domain", d.name), zap.Error(err))
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // pause is how long to wait after a failure.

@@ -25,6 +25,9 @@ export function useList(defaults: { sort?: string } = {}) {
   const go = ([next, cursors]: [URLSearchParams, Trail], replace = false) =>
     setParams(next, { state: { trail: cursors }, replace })
   const set = (name: string, value: string) => setParams(withFilter(now(), name, value), { replace: true })
+  // The token and the trail are of the page that is shown: a second click before the next
+  // one is drawn does nothing.
+  const isDrawn = () => now().toString() === params.toString()
   return {
     get,
     // Opening a record adds a history entry: Back closes it.
@@ -43,9 +46,9 @@ export function useList(defaults: { sort?: string } = {}) {
     page: place.page,
     // Cursors of another order or filter are not valid here.
     first: () => setParams(withFilter(now(), 'page', '')),
-    back: () => go(backward(now(), trail)),
+    back: () => isDrawn() && go(backward(params, trail)),
     backIsFirst: !knowsWayBack(params, trail),
-    next: (token: string) => go(forward(now(), trail, token)),
+    next: (token: string) => isDrawn() && go(forward(params, trail, token)),
   }
 }
 
