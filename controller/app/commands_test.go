@@ -103,7 +103,7 @@ func TestAKeyWithAWrongScopeIsWrongUsage(t *testing.T) {
 		"an empty one":            {[]string{"--name", "k", "--scope", ""}, "--scope: must name at least one of fleet:read, "},
 		"no scope and no name":    {nil, "--name and --scope are missing"},
 		"a life that is too long": {[]string{"--name", "k", "--scope", "all", "--ttl", "9000h"}, "--ttl: must be "},
-		"a name of spaces":        {[]string{"--name", " ", "--scope", "all"}, "--name: must be "},
+		"a name of spaces":        {[]string{"--name", " ", "--scope", "all"}, "--name: begins or ends with a space"},
 	} {
 		code, stdout, stderr := command(append([]string{"key", "create", "--data-dir", dir}, c.args...)...)
 		require.Equal(t, 2, code, "%s: %s", name, stderr)

@@ -42,7 +42,11 @@ function Here({ totp: second, done }: ProofProps & { totp: boolean }) {
     <form
       onSubmit={(e) => {
         e.preventDefault()
-        prove.mutate({ password: password || undefined, totp: totp || undefined }, { onSuccess: () => done(true) })
+        // Not by mutate, whose callbacks are dropped if the form is drawn anew meanwhile: the request waits for this.
+        prove.mutateAsync({ password: password || undefined, totp: totp || undefined }).then(
+          () => done(true),
+          () => undefined, // shown below
+        )
       }}
     >
       <Stack>
