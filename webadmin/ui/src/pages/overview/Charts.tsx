@@ -137,7 +137,9 @@ function Aside({ text }: { text: string }) {
 function Chart({ text, children }: { text: string; children: React.ReactNode }) {
   return (
     <Stack gap={0} role="img" aria-label={text}>
-      <div aria-hidden="true">{children}</div>
+      <div aria-hidden="true" className="clipped">
+        {children}
+      </div>
     </Stack>
   )
 }

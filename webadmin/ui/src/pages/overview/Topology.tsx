@@ -43,7 +43,10 @@ export function Topology({ status }: { status?: Status }) {
           No connector is enrolled, so no tunneler can reach a network. Add a connector under Connectors.
         </Text>
       )}
-      <div ref={ref}>{status && nodes && width > 0 && <Picture status={status} nodes={nodes} width={width} />}</div>
+      {/* Until the picture is drawn anew for a narrower window, it must not widen the page. */}
+      <div ref={ref} className="clipped">
+        {status && nodes && width > 0 && <Picture status={status} nodes={nodes} width={width} />}
+      </div>
     </Section>
   )
 }
