@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -294,9 +295,9 @@ func TestAFollowerThatFailsIsNotWokenByEachChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		steps := 0
+		var steps atomic.Int32 // time that passes orders nothing for the race detector
 		f := changelog.NewFollower(changelog.Config{
-			Name: "test", Log: w.log, Reader: w.reader, Result: func(error) { steps++ }, Now: time.Now, Logger: zap.NewNop(),
+			Name: "test", Log: w.log, Reader: w.reader, Result: func(error) { steps.Add(1) }, Now: time.Now, Logger: zap.NewNop(),
 		})
 		w.log.Fail(errors.New("away"))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -307,10 +308,10 @@ func TestAFollowerThatFailsIsNotWokenByEachChange(t *testing.T) {
 			w.log.Wake()
 			synctest.Wait() // no time passes
 		}
-		require.Equal(t, 1, steps)
+		require.EqualValues(t, 1, steps.Load())
 		<-time.After(time.Second) // of the bubble
 		synctest.Wait()
-		require.Equal(t, 2, steps)
+		require.EqualValues(t, 2, steps.Load())
 		cancel()
 		require.NoError(t, <-done)
 	})
