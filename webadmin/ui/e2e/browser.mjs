@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout } from 'node:timers/promises'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -162,11 +163,23 @@ export class Visitor {
   }
 
   async #within({ width }) {
-    const { over, url } = await this.page.evaluate(() => ({
-      over: document.documentElement.scrollWidth - window.innerWidth,
-      url: window.location.pathname,
-    }))
-    assert.ok(over <= 0, `${url} is ${over} px wider than a window of ${width} px`)
+    const measure = () =>
+      this.page.evaluate(() => ({
+        over: document.documentElement.scrollWidth - window.innerWidth,
+        url: window.location.pathname,
+        wide: [...document.querySelectorAll('main *')]
+          .filter((e) => e.getBoundingClientRect().right > window.innerWidth)
+          .map((e) => `${e.tagName} ${e.getAttribute('class') ?? ''}`)
+          .slice(0, 8),
+      }))
+    let seen = await measure()
+    // A picture measures its place after the window has another width, and is then drawn anew.
+    for (const late = Date.now() + 2_000; seen.over > 0 && Date.now() < late;) {
+      await setTimeout(50)
+      seen = await measure()
+    }
+    const { over, url, wide } = seen
+    assert.ok(over <= 0, `${url} is ${over} px wider than a window of ${width} px: ${wide.join(', ')}`)
   }
 
   async #paint(colorScheme) {

@@ -124,7 +124,9 @@ async function enter(t) {
   t.forgets = true
   await t.open(t.path)
   await isLive(t.page)
-  t.title = (await t.page.locator('h1').first().textContent()).trim()
+  // A confirmation ends after five minutes, and its page says so.
+  if (t.path === '/confirmed') t.title = /^(Confirmed|Nothing to confirm)$/
+  else t.title = (await t.page.locator('h1').first().textContent()).trim()
 }
 
 const at = (path) => tabs.find((t) => t.path === path)
