@@ -38,11 +38,11 @@ type PageQuery[S ~string] struct {
 	Now time.Time
 }
 
-// Queries of the two lists.
-type (
-	TokenQuery   = PageQuery[State]
-	RequestQuery = PageQuery[RequestState]
-)
+// TokenQuery asks for a page of tokens.
+type TokenQuery = PageQuery[State]
+
+// RequestQuery asks for a page of requests.
+type RequestQuery = PageQuery[RequestState]
 
 // TokenPage returns one page of the tokens, whatever became of them. Errors: fleet.ErrPlace.
 func (s *Service) TokenPage(ctx context.Context, q TokenQuery) (fleet.Page[Token], error) {

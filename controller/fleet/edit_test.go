@@ -148,8 +148,14 @@ func TestWhatIsAsItWasIsNotWritten(t *testing.T) {
 	at, err := w.store.ChangePosition(t.Context())
 	require.NoError(t, err)
 	for _, e := range []fleet.Edit{
-		{}, {Revision: 2}, {Labels: map[string]*string{}}, {Labels: map[string]*string{"never": nil}}, {Name: text("Gateway")}, named,
-		{NoLabels: true, Labels: label("env", "prod")}, {Notes: text("n"), Revision: 2},
+		{},
+		{Revision: 2},
+		{Labels: map[string]*string{}},
+		{Labels: map[string]*string{"never": nil}},
+		{Name: text("Gateway")},
+		named,
+		{NoLabels: true, Labels: label("env", "prod")},
+		{Notes: text("n"), Revision: 2},
 	} {
 		require.Equal(t, before, w.edit(t, "c", e))
 		require.NoError(t, w.EditHost(t.Context(), h.ID, e, ann))

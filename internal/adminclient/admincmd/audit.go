@@ -104,7 +104,10 @@ Exit codes: 0 intact, or not checked yet, 1 not intact or the check failed, 2 wr
 
 func writeVerification(w io.Writer, v adminapi.AuditVerification, now time.Time) error {
 	lines := [][2]string{
-		{"state", v.State}, {"checked", relative(v.CheckedAt, now)}, {"records", strconv.FormatInt(v.Records, 10)}, {"archived", strconv.FormatInt(v.Archived, 10)},
+		{"state", v.State},
+		{"checked", relative(v.CheckedAt, now)},
+		{"records", strconv.FormatInt(v.Records, 10)},
+		{"archived", strconv.FormatInt(v.Archived, 10)},
 		{"checkpoint", fmt.Sprintf("%d records, %s", v.Checkpoint.Size, relative(v.Checkpoint.Time, now))},
 	}
 	if p := v.Problem; p != nil {

@@ -287,7 +287,7 @@ func TestACertificateIsRenewedUnderOpenConnections(t *testing.T) {
 	b := s.browser()
 	require.False(t, s.get(b))
 	first := s.serial()
-	s.Eventually(soon, "renewed", func(ctx context.Context) error {
+	s.Eventually(soon, "renewed", func(context.Context) error {
 		if s.serial() == first { // served all the time, never expired: it trusts Pebble's root
 			return errors.New("the first one is served")
 		}

@@ -63,8 +63,8 @@ export function whyNot({ state, asOf }: Liveness): string | undefined {
 /** Why nothing can be changed now: the reason beside a button that is disabled. */
 export const useWhyNot = () => whyNot(useLiveness())
 
-/** The same outside of a component. */
+/** Why a change is not even tried now. */
 export function whyNotNow() {
   look()
-  return whyNot(current)
+  return pulse.arrivedLately(elapsed.now()) ? undefined : whyNot(current)
 }

@@ -33,6 +33,16 @@ describe('the pulse of a page', () => {
     expect(p.state(start + silence)).not.toBe('live')
   })
 
+  it('lets a change be sent for 5 s after anything arrived, though the stream has ended', () => {
+    const p = listening()
+    expect(p.arrivedLately(start)).toBe(false)
+    p.answered(start) // a confirmation, which ends the stream
+    p.lost(start + 1)
+    expect(p.state(start + 2)).toBe('away')
+    expect(p.arrivedLately(start + 4_999)).toBe(true)
+    expect(p.arrivedLately(start + 5_000)).toBe(false)
+  })
+
   it('is away as soon as the stream ends, and says until when something arrived', () => {
     const p = listening()
     p.byte(start)

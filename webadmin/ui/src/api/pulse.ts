@@ -11,6 +11,9 @@ export type State = 'connecting' | 'live' | 'polling' | 'away' | 'catching'
 /** How long nothing may arrive before the page says so. The controller sends something every 5 s. */
 export const silence = 20_000 // ms
 
+// One round of what the controller sends by itself.
+const lately = 5_000 // ms
+
 export class Pulse {
   private stream = false
   private streamAt = 0 // the last byte of the event stream
@@ -78,6 +81,14 @@ export class Pulse {
   /** Whether the controller answered lately, and nothing says that it does not any more. */
   answers(now: number) {
     return !this.silent(now) || (this.asOf > this.lostAt && now - this.asOf < silence)
+  }
+
+  /**
+   * Whether something arrived so lately that a change may be sent in any state. A stream
+   * that has just ended is no sign that nobody answers: a confirmation ends it too.
+   */
+  arrivedLately(now: number) {
+    return this.asOf > 0 && now - this.asOf < lately
   }
 
   /** Nobody listens any more: the page is hidden. It is no fault, until the page is old. */
