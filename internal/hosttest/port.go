@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // The kernel takes ports for others from 32768 on.
@@ -43,12 +44,23 @@ func hold(tb testing.TB, port int) bool {
 	if err != nil {
 		return false
 	}
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", net.JoinHostPort("127.0.0.1", number))
-	if err != nil {
+	if !free(port) {
 		_ = mark.Close()
 		return false
 	}
 	tb.Cleanup(func() { _ = mark.Close() })
-	require.NoError(tb, l.Close())
 	return true
+}
+
+// free says that nobody listens on the port. It binds and does not listen: a program that
+// another test starts at this moment has a copy of each socket until it executes, and one
+// that listened would answer for it.
+func free(port int) bool {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) == nil &&
+		unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}) == nil
 }

@@ -44,9 +44,7 @@ func TestNobodyListensOnAnAddress(t *testing.T) {
 	addr := hosttest.Address(t)
 	_, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	require.ErrorContains(t, err, "refused")
-	for range 2 { // and it can be used again
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
-		require.NoError(t, err)
-		require.NoError(t, l.Close())
-	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
+	require.NoError(t, err, "it can be used")
+	require.NoError(t, l.Close())
 }

@@ -142,7 +142,7 @@ func TestRepliesCarrySecurityHeadersAndAFreshRequestID(t *testing.T) {
 func TestUnknownRoutesAndMethodsAreProblems(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	for _, path := range []string{"/", "/api/admin", "/api/admin/", "/api/admin/token", "/api/admin/tokens/", "/API/admin/tokens", "/api/admin/connectors/a/b", "/api/admin/connectors/a%2fb"} {
+	for _, path := range []string{"/api/admin", "/api/admin/", "/api/admin/token", "/api/admin/tokens/", "/API/admin/tokens", "/api/admin/connectors/a/b", "/api/admin/connectors/a%2fb"} {
 		t.Run("no path "+path, func(t *testing.T) {
 			p := requireProblem(t, get(t, e, path), http.StatusNotFound)
 			require.Equal(t, adminapi.TypeNotFound, p.Type)
