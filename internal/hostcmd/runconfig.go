@@ -40,7 +40,7 @@ type RunConfig struct {
 // IdentityBudget is what check-config says of an outage of controller and SPIRE
 // together: the figures are the controller's to configure.
 const IdentityBudget = `                 without SPIRE too, a session ends with the SVID of either end (half to whole
-                 svid_ttl, and 30 s; by default a connector's after 3m0s to 5m30s)
+                 svid_ttl, and 30 s; by default a connector's after 3m to 5m30s)
 `
 
 // RunSpec is where a program of a host reads its configuration: enroll wrote that file.
