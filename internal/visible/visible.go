@@ -59,7 +59,7 @@ func Line(s string, most int) error {
 
 // Lines checks a text of several lines, such as notes: as Line, with tabs, line breaks and
 // spaces anywhere, and with the joiners and selectors that spelling in some scripts, and
-// emoji, need. Nobody tells two notes apart by eye.
+// emoji, need. Nobody compares two notes by eye.
 func Lines(s string, most int) error { return check(s, most, "\n\t\u200c\u200d\ufe0e\ufe0f") }
 
 func check(s string, most int, also string) error {
