@@ -142,7 +142,7 @@ func (s *Server) Run(ctx context.Context) error {
 	select {
 	case err := <-served:
 		failed = fmt.Errorf("serve %s: %w", s.name, err)
-		served <- nil
+		served <- nil // for the wait below
 	case <-ctx.Done():
 	}
 	s.stop() // handlers return; Stop cuts those that do not
