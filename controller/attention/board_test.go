@@ -171,6 +171,8 @@ func TestAWellFleetNeedsNoAttention(t *testing.T) {
 	w.bootstrap.Anchors = []*x509.Certificate{{NotAfter: start.AddDate(5, 0, 0)}}
 	w.certs = []attention.Presented{{NotAfter: start.AddDate(0, 1, 0)}, {Name: "c.example.com", NotAfter: start.Add(time.Hour), Renews: true}}
 	w.nothing(t)
+	w.certs = []attention.Presented{{Name: "c.example.com", Renews: true}} // the first order is under way
+	w.nothing(t)
 }
 
 func TestConnectorsThatStayAwayAreOneItem(t *testing.T) {
