@@ -115,7 +115,7 @@ func (d *dashboard) serve(c *gin.Context) {
 	switch {
 	case contentTypes[path.Ext(name)] != "":
 		d.file(c, name)
-	case name == "" || !within(name, "assets") && strings.Contains(r.Header.Get("Accept"), "text/html"):
+	case name == "" || name == "index.html" || !within(name, "assets") && strings.Contains(r.Header.Get("Accept"), "text/html"):
 		d.page(c)
 	}
 }

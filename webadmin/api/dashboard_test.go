@@ -170,9 +170,9 @@ func TestTheDashboardLeavesTheRestToTheAPI(t *testing.T) {
 	}
 }
 
-// TestTheAddressIsThePage: curl of the address that an operator was told
+// TestTheAddressIsThePageToAnybody: curl of the address that an operator was told
 // answered 404, as if nothing ran there.
-func TestWhoeverTakesAnythingGetsThePage(t *testing.T) {
+func TestTheAddressIsThePageToAnybody(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		path, accept string

@@ -159,7 +159,10 @@ func TestWhatNobodySeesIsNoPartOfAName(t *testing.T) {
 		entries["a label of "+path] = struct{ method, path, body, field string }{http.MethodPatch, path, `{"labels":{"env":%s}}`, "labels"}
 	}
 	for name, at := range entries {
-		for _, text := range []string{`"\u3164"`, `"a\u200bb"`, `"a\u202eb"`, `"\u2800"`, `"a\ufe0f"`, `"a\u2028b"`, `"a\ufffd"`, "\"a\u00adb\"", `"\u115f\u1160"`, `"\ud834\udd59"`, `"\udb40\udc41"`} {
+		if at.field != "notes" { // where a selector spells an emoji
+			requireProblem(t, b.do(at.method, at.path, fmt.Sprintf(at.body, `"a\ufe0f"`)), http.StatusBadRequest)
+		}
+		for _, text := range []string{`"\u3164"`, `"a\u200bb"`, `"a\u202eb"`, `"\u2800"`, `"a\u2028b"`, `"a\ufffd"`, "\"a\u00adb\"", `"\u115f\u1160"`, `"\ud834\udd59"`, `"\udb40\udc41"`} {
 			p := requireProblem(t, b.do(at.method, at.path, fmt.Sprintf(at.body, text)), http.StatusBadRequest)
 			require.Equal(t, at.field, p.Field, "%s %s", name, text)
 			if at.field != "labels" && text != `"a\ufffd"` {
