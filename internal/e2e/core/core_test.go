@@ -33,7 +33,7 @@ type size struct {
 }
 
 func fullSize(members, streams int) size {
-	return size{members: members, streams: streams, changes: 20, reads: 200, looks: 3, idle: beat, tail: 500 * time.Millisecond}
+	return size{members: members, streams: streams, changes: 20, reads: 1000, looks: 3, idle: beat, tail: 500 * time.Millisecond}
 }
 
 var (
@@ -102,9 +102,8 @@ func measure(t *testing.T, f *fleet, crew crew, n size) costs {
 		c.ownCPU, c.own = append(c.ownCPU, cpu), append(c.own, took)
 	}
 	f.settle(t, 0)
-	c.page = f.read(t, "/api/admin/connectors?page_size=50")
-	c.hosts = f.read(t, "/api/admin/hosts?page_size=50")
-	c.one = f.read(t, "/api/admin/connectors/connector-0000")
+	took := f.read(t, "/api/admin/connectors?page_size=50", "/api/admin/hosts?page_size=50", "/api/admin/connectors/connector-0000")
+	c.page, c.hosts, c.one = took[0], took[1], took[2]
 	f.settle(t, 0)
 	quiet := median(f.resting(t))
 	c.alone = f.memory(t)

@@ -156,26 +156,35 @@ func (f *fleet) revoke(t *testing.T) {
 	require.NoError(t, f.API.RevokeTunneler(t.Context(), fmt.Sprintf("new-%d", f.revoked)))
 }
 
-// read asks the admin API again and again. The first answers are not counted: they
-// open the connection, and what is kept is not there yet.
-func (f *fleet) read(t *testing.T, path string) (took []time.Duration) {
+// read measures GET of each path, in turns, so that what else the machine does falls on
+// all of them. The first answers are not counted: they open the connection, and what is
+// kept is not there yet.
+func (f *fleet) read(t *testing.T, paths ...string) [][]time.Duration {
 	t.Helper()
 	const first = 3
+	took := make([][]time.Duration, len(paths))
 	for i := range first + f.reads {
-		begin := time.Now()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
-		require.NoError(t, err)
-		resp, err := f.http.Do(req)
-		require.NoError(t, err)
-		_, err = io.Copy(io.Discard, resp.Body)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		require.Equal(t, http.StatusOK, resp.StatusCode, path)
-		if i >= first {
-			took = append(took, time.Since(begin))
+		for at, path := range paths {
+			if d := f.get(t, path); i >= first {
+				took[at] = append(took[at], d)
+			}
 		}
 	}
 	return took
+}
+
+func (f *fleet) get(t *testing.T, path string) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
+	require.NoError(t, err)
+	resp, err := f.http.Do(req)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode, path)
+	return time.Since(begin)
 }
 
 // memory of the controller, resident.
