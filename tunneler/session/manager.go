@@ -84,10 +84,8 @@ type Manager struct {
 	candidates map[spiffeid.ID]directory.Connector // that a session may be kept with
 	ids        map[string]spiffeid.ID              // of the candidates
 	sessions   map[spiffeid.ID]*running
-	fault      error // why the directory gives us nobody
-	// looked is when the loop of follow ran last, resumed when it did after this program
-	// had stood still.
-	looked, resumed time.Time
+	fault      error     // why the directory gives us nobody
+	awake      stopwatch // of the loop of follow
 }
 
 type running struct {
@@ -166,16 +164,8 @@ func (m *Manager) follow(ctx context.Context, g *errgroup.Group) error {
 func (m *Manager) spares() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.awake(time.Now())
+	m.awake.look(time.Now())
 	return m.mesh.Spares()
-}
-
-// awake notes that the loop runs. It needs the lock.
-func (m *Manager) awake(now time.Time) {
-	if !m.looked.IsZero() && now.Sub(m.looked) > stalled {
-		m.resumed = now
-	}
-	m.looked = now
 }
 
 func (m *Manager) pin(id spiffeid.ID) {
@@ -219,10 +209,10 @@ func (m *Manager) reconcile(ctx context.Context, g *errgroup.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	m.awake(now)
+	m.awake.look(now)
 	links := make(map[string]Link, len(m.sessions))
 	for _, s := range m.sessions {
-		links[s.connector.ID] = s.state(now, m.resumed)
+		links[s.connector.ID] = s.state(m.awake)
 	}
 	choices := m.mesh.Decide(now, links)
 	keep := make(map[spiffeid.ID]bool, len(choices))

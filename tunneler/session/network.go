@@ -20,7 +20,7 @@ const (
 	// lookEvery is how often sessions that could be replaced are looked at.
 	lookEvery = 250 * time.Millisecond
 	// stalled: this program itself stood still (SIGSTOP, a machine without CPU time) when
-	// a look comes that late. Whatever is overdue then is no fault of a connector.
+	// a look comes that late.
 	stalled = time.Second
 	// pingEvery is how often a connector that could be replaced is asked for an answer,
 	// silentAfter how long it may take for one. Both and a look are less than 4.1 s: a
@@ -135,9 +135,8 @@ func (m *Manager) adopt(ctx context.Context, id spiffeid.ID) *Session {
 	}
 }
 
-// state is how the session is, for Mesh. Before resumed this program stood still:
-// answers that came meanwhile are yet to be read, so nothing is late because of that time.
-func (s *Session) state(now, resumed time.Time) Link {
+// state is how the session is, for Mesh. Only Manager.reconcile calls it.
+func (s *Session) state(awake stopwatch) Link {
 	st := s.status()
 	s.mu.Lock()
 	withheld, addresses, began := s.withheld, len(s.addresses), s.dialed
@@ -145,12 +144,7 @@ func (s *Session) state(now, resumed time.Time) Link {
 	if st.Since.After(began) {
 		began = st.Since
 	}
-	since := func(at time.Time) time.Duration {
-		if resumed.After(at) {
-			at = resumed
-		}
-		return now.Sub(at)
-	}
+	since := func(at time.Time) time.Duration { return s.patience.since(at, awake) }
 	down := func(format string, values ...any) Link {
 		return Link{State: Down, Why: fmt.Sprintf(format, values...)}
 	}

@@ -35,6 +35,7 @@ type Session struct {
 	link      atomic.Pointer[mtls.Conn] // of the newest stream
 	gone      chan struct{}             // closed when it is wanted no more
 	left      func()                    // called when a stream has ended
+	patience  patience                  // of state
 
 	mu        sync.Mutex
 	addresses []string // of the connector
