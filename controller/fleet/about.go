@@ -177,8 +177,8 @@ func (e Edit) Validate() error {
 // Apply returns what becomes of a: itself, with its revision, if nothing of it is another
 // and no connector moves. Errors: *FieldError, ErrStale.
 func (e Edit) Apply(a About) (About, error) {
-	if e.Revision != 0 && e.Revision != a.Revision {
-		return a, ErrStale
+	if err := e.current(a); err != nil {
+		return a, err
 	}
 	if err := e.Validate(); err != nil {
 		return a, err
@@ -198,6 +198,14 @@ func (e Edit) Apply(a About) (About, error) {
 		after.Revision++
 	}
 	return after, nil
+}
+
+// current says whether the change is of the present revision.
+func (e Edit) current(a About) error {
+	if e.Revision != 0 && e.Revision != a.Revision {
+		return ErrStale
+	}
+	return nil
 }
 
 func (e Edit) labels(before Labels) (Labels, error) {

@@ -46,6 +46,9 @@ func (f *Fleet) EditMember(ctx context.Context, w identity.Workload, e Edit, by 
 		if !m.Live() {
 			return ErrGone
 		}
+		if err := e.current(m.About); err != nil {
+			return err // before a network is looked for, which may be gone for the same reason
+		}
 		before, network, err := f.move(ctx, tx, w, e)
 		if err != nil {
 			return err

@@ -190,6 +190,7 @@ func TestTheSecondOfTwoWhoEditAtOnceIsTold(t *testing.T) {
 	w.edit(t, "c", fleet.Edit{Name: text("one"), Revision: 1})
 	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{Name: text("two"), Revision: 1}, ann), fleet.ErrStale)
 	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{Name: text("two"), Revision: 3}, ann), fleet.ErrStale)
+	require.ErrorIs(t, w.EditMember(t.Context(), connector("c"), fleet.Edit{NetworkID: text("gone"), Revision: 1}, ann), fleet.ErrStale, "the network may be gone for the same reason")
 	require.Equal(t, "three", w.edit(t, "c", fleet.Edit{Name: text("three"), Revision: 2}).About.Name)
 	require.Equal(t, "four", w.edit(t, "c", fleet.Edit{Name: text("four")}).About.Name, "who gives none overwrites")
 	require.ErrorIs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("x"), Revision: 2}, ann), fleet.ErrStale)
