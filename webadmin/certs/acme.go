@@ -38,13 +38,16 @@ type ACMEConfig struct {
 	Dir string
 	// Transport carries the requests; nil is one with CAPath. Tests set it.
 	Transport http.RoundTripper
+	// Now is time.Now by default.
+	Now func() time.Time
 }
 
 // Limits of an attempt to get a certificate.
 const (
-	// attemptTimeout bounds the whole: a server that stalls must not keep the other domains
-	// waiting for long.
-	attemptTimeout = 2 * time.Minute
+	// attemptTimeout bounds an attempt until the server has all that it needs, and issueTimeout
+	// how long it takes to issue then: a server that stalls must not keep the other domains
+	// waiting for long. Whoever gives up an order that is complete pays for another one.
+	attemptTimeout, issueTimeout = 2 * time.Minute, 10 * time.Minute
 	// mostAsleep is how long Run sleeps before it asks the clock again.
 	mostAsleep = time.Hour
 	// firstRetry doubles with each failure up to mostRetry. Let's Encrypt allows five failed
@@ -91,6 +94,9 @@ type domain struct {
 // of before. It asks nobody.
 func OpenACME(c ACMEConfig, log *zap.Logger) (*ACME, error) {
 	c.DirectoryURL = orDefault(c.DirectoryURL)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	a := &ACME{cfg: c, log: log.Named("certs"), byName: map[string]*domain{}}
 	var err error
 	if a.http, err = newClient(c); err != nil {
@@ -166,7 +172,7 @@ func (a *ACME) Run(ctx context.Context, signals <-chan os.Signal) error {
 	for {
 		next := a.tryDue(ctx)
 		// The clock may be set meanwhile, or the machine asleep.
-		timer := time.NewTimer(min(time.Until(next), mostAsleep))
+		timer := time.NewTimer(min(next.Sub(a.cfg.Now()), mostAsleep))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -176,7 +182,7 @@ func (a *ACME) Run(ctx context.Context, signals <-chan os.Signal) error {
 			timer.Stop()
 			for _, d := range a.domains {
 				if d.retries > 0 {
-					d.due = time.Now()
+					d.due = a.cfg.Now()
 				}
 			}
 		}
@@ -186,7 +192,7 @@ func (a *ACME) Run(ctx context.Context, signals <-chan os.Signal) error {
 // tryDue tries the domains whose time has come, and returns when the next one's comes.
 func (a *ACME) tryDue(ctx context.Context) (next time.Time) {
 	for _, d := range a.domains {
-		if ctx.Err() == nil && !time.Now().Before(d.due) {
+		if ctx.Err() == nil && !a.cfg.Now().Before(d.due) {
 			a.try(ctx, d)
 		}
 		if next.IsZero() || d.due.Before(next) {
@@ -199,24 +205,22 @@ func (a *ACME) tryDue(ctx context.Context) (next time.Time) {
 // try gets a certificate for a domain, and sets when it is tried again.
 func (a *ACME) try(ctx context.Context, d *domain) {
 	defer a.http.CloseIdleConnections()
-	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	cert, text, err := a.order(attempt, d)
+	cert, text, err := a.order(ctx, d)
 	if ctx.Err() != nil {
 		return // we stop: it is nobody's fault
 	}
 	if err != nil {
 		err := advise(err, d.name)
 		d.retries++
-		d.due = time.Now().Add(d.pause(err))
-		d.fail(err)
+		d.due = a.cfg.Now().Add(d.pause(err))
+		d.fail(err, a.cfg.Now())
 		a.log.Error("admin certificate not obtained", zap.String("domain", d.name), zap.Int("times", d.retries),
 			zap.Time("next_attempt", d.due.UTC()), zap.Error(err))
 		return
 	}
 	// One whose renewal is due already (this clock is ahead, or the server gives it a past)
 	// is not ordered again at once.
-	d.retries, d.due = 0, later(renewAt(cert.Leaf), time.Now().Add(max(lifeOf(cert.Leaf)/30, time.Second)))
+	d.retries, d.due = 0, later(renewAt(cert.Leaf), a.cfg.Now().Add(max(lifeOf(cert.Leaf)/30, time.Second)))
 	d.replace(cert)
 	a.log.Info("admin certificate obtained", zap.String("domain", d.name), zap.String("serial", cert.Leaf.SerialNumber.String()),
 		zap.Time("not_after", cert.Leaf.NotAfter), zap.Time("renewal", d.due.UTC()))
@@ -254,11 +258,11 @@ func rand10(d time.Duration) time.Duration {
 	return time.Duration(mathrand.Int64N(int64(d)/10 + 1)) //nolint:gosec // no secret
 }
 
-func (d *domain) fail(err *advice) {
+func (d *domain) fail(err *advice, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failure == nil {
-		d.since = time.Now()
+		d.since = now
 	}
 	d.failure = err
 }

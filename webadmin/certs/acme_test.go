@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -38,10 +39,16 @@ type acmeSite struct {
 
 func open(t *testing.T, ca *fakeCA, dir string, domains ...string) *acmeSite {
 	t.Helper()
+	return openAs(t, ca, certs.ACMEConfig{Domains: domains, Dir: dir})
+}
+
+func openAs(t *testing.T, ca *fakeCA, c certs.ACMEConfig) *acmeSite {
+	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
-	a, err := certs.OpenACME(certs.ACMEConfig{Domains: domains, DirectoryURL: fakeURL + "/directory", Dir: dir, Transport: ca}, zap.New(core))
+	c.DirectoryURL, c.Transport = fakeURL+"/directory", ca
+	a, err := certs.OpenACME(c, zap.New(core))
 	require.NoError(t, err)
-	s := &acmeSite{ACME: a, ca: ca, dir: filepath.Join(dir, "ca.example%2Fdirectory"), tls: a.TLS(), logs: logs, hangup: make(chan os.Signal)}
+	s := &acmeSite{ACME: a, ca: ca, dir: filepath.Join(c.Dir, "ca.example%2Fdirectory"), tls: a.TLS(), logs: logs, hangup: make(chan os.Signal)}
 	ca.listener = func() *tls.Config { return s.tls }
 	return s
 }
@@ -49,7 +56,11 @@ func open(t *testing.T, ca *fakeCA, dir string, domains ...string) *acmeSite {
 // obtain opens a site and runs it until the test ends, or stop is called.
 func obtain(t *testing.T, ca *fakeCA, dir string, domains ...string) *acmeSite {
 	t.Helper()
-	s := open(t, ca, dir, domains...)
+	return open(t, ca, dir, domains...).run(t)
+}
+
+func (s *acmeSite) run(t *testing.T) *acmeSite {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, s.hangup) }()
@@ -473,5 +484,107 @@ func TestAStopIsNoFailure(t *testing.T) {
 		s := obtain(t, ca, dir, name)
 		s.stop()
 		require.Zero(t, s.logs.FilterLevelExact(zapcore.ErrorLevel).Len())
+	})
+}
+
+// TestTheContactOfTheAccountIsTheConfiguredOne: an account that was made with another one, or
+// with none, gets it with the next renewal.
+func TestTheContactOfTheAccountIsTheConfiguredOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ca := newFakeCA(life)
+		of := func(email string) *acmeSite {
+			return openAs(t, ca, certs.ACMEConfig{Domains: []string{name}, Dir: dir, Email: email}).run(t)
+		}
+		of("ann@example.com").stop()
+		require.Equal(t, []string{"mailto:ann@example.com"}, ca.contact)
+		s := of("ops@example.com")
+		after(life/3*2 + time.Minute)
+		require.Equal(t, []string{"mailto:ops@example.com"}, ca.contact)
+		require.EqualValues(t, 2, s.serial(t, name))
+		s.stop()
+
+		ca.refuse = func(path string) (int, string, string) {
+			if path == "/account/1" {
+				return 400, "invalidContact", ""
+			}
+			return 0, "", ""
+		}
+		s = of("nobody@example.invalid")
+		after(life/3*2 + time.Minute)
+		require.EqualValues(t, 3, s.serial(t, name), "a contact keeps no certificate from being renewed")
+		require.NoError(t, s.fault())
+		require.Equal(t, 1, s.logs.FilterMessageSnippet("check admin.acme.email").Len())
+	})
+}
+
+// TestAServerMayTakeItsTimeToIssue: whoever gave up an order that is complete would make
+// another one, and never have a certificate.
+func TestAServerMayTakeItsTimeToIssue(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		takes time.Duration
+		gets  bool
+	}{"five minutes": {5 * time.Minute, true}, "for ever": {life, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				ca := newFakeCA(life)
+				ca.issueIn = c.takes
+				s := obtain(t, ca, dir, "c.example.com")
+				after(11 * time.Minute)
+				require.Equal(t, 1, ca.at("/neworder"))
+				if c.gets {
+					require.EqualValues(t, 1, s.serial(t, "c.example.com"))
+					return
+				}
+				require.ErrorContains(t, s.fault(), "did not answer in time")
+			})
+		})
+	}
+}
+
+// TestTheClockIsAskedEachHour: it may be set, and a machine that slept has not counted.
+func TestTheClockIsAskedEachHour(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		s := openAs(t, newFakeCA(life), certs.ACMEConfig{Domains: []string{name}, Dir: dir, Now: now}).run(t)
+		after(2 * time.Hour)
+		require.Equal(t, 1, s.ca.at("/neworder"))
+		ahead.Store(int64(life / 3 * 2))
+		after(time.Hour + time.Second)
+		require.EqualValues(t, 2, s.serial(t, name))
+	})
+}
+
+// TestACertificateIsNotOrderedTwiceAtOnce, though its renewal is due when it comes: the clock
+// is ahead, or the server gives it a past.
+func TestACertificateIsNotOrderedTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ca := newFakeCA(life)
+		ca.past = life / 4 * 3
+		orders := 0
+		ca.refuse = func(path string) (int, string, string) {
+			if path == "/neworder" {
+				orders++
+			}
+			if orders > 3 {
+				return -1, "", "" // so that this test ends
+			}
+			return 0, "", ""
+		}
+		s := obtain(t, ca, dir, name)
+		after(life/30 - time.Minute)
+		require.Equal(t, 1, ca.at("/neworder"))
+		after(2 * time.Minute)
+		require.Equal(t, 2, ca.at("/neworder"))
+		require.EqualValues(t, 2, s.serial(t, name))
 	})
 }

@@ -31,6 +31,8 @@ type fakeCA struct {
 	refuse   func(path string) (status int, problem, retryAfter string)
 	spoil    func(path string) string // another body for this path
 	issueFor func(csr *x509.CertificateRequest) []string
+	issueIn  time.Duration // after all is proved
+	past     time.Duration // of the life of what is issued
 
 	mu       sync.Mutex
 	requests []string
@@ -38,6 +40,9 @@ type fakeCA struct {
 	proofs   []string // what the validation saw
 	ready    map[string]string
 	certs    map[string][]byte
+	issuedAt map[string]time.Time
+	account  bool // there is one
+	contact  []string
 	key      *ecdsa.PrivateKey
 	root     *x509.Certificate
 	serial   int64
@@ -54,7 +59,7 @@ func newFakeCA(life time.Duration) *fakeCA {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fake CA"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(100 * 365 * 24 * time.Hour),
 	}
-	return &fakeCA{life: life, key: key, root: root, ready: map[string]string{}, certs: map[string][]byte{}}
+	return &fakeCA{life: life, key: key, root: root, ready: map[string]string{}, certs: map[string][]byte{}, issuedAt: map[string]time.Time{}}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -112,7 +117,7 @@ func (f *fakeCA) answer(path string, payload []byte) *http.Response {
 	case "nonce":
 		return reply(http.StatusOK, nil, nil)
 	case "account":
-		return reply(http.StatusCreated, map[string]string{"Location": fakeURL + "/account/1"}, map[string]string{"status": "valid"})
+		return f.ofAccount(id, payload)
 	case "neworder":
 		var in struct{ Identifiers []struct{ Value string } }
 		_ = json.Unmarshal(payload, &in)
@@ -134,9 +139,27 @@ func (f *fakeCA) answer(path string, payload []byte) *http.Response {
 	return reply(http.StatusNotFound, nil, nil)
 }
 
+// ofAccount makes, finds or, under its own URL, changes the account.
+func (f *fakeCA) ofAccount(id string, payload []byte) *http.Response {
+	var in struct{ Contact []string }
+	_ = json.Unmarshal(payload, &in)
+	status := http.StatusOK
+	if !f.account {
+		status = http.StatusCreated
+	}
+	if !f.account || id != "" {
+		f.account, f.contact = true, in.Contact
+	}
+	return reply(status, map[string]string{"Location": fakeURL + "/account/1"}, map[string]any{"status": "valid", "contact": f.contact})
+}
+
 func (f *fakeCA) order(name string) map[string]any {
 	status := f.ready[name]
-	if f.certs[name] != nil && status == "issued" {
+	switch {
+	case f.certs[name] == nil || status != "issued":
+	case time.Now().Before(f.issuedAt[name]):
+		status = "processing"
+	default:
 		status = "valid"
 	}
 	return map[string]any{
@@ -202,12 +225,13 @@ func (f *fakeCA) finalize(name string, payload []byte) *http.Response {
 		names = f.issueFor(csr)
 	}
 	f.serial++
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(f.serial), DNSNames: names, NotBefore: time.Now(), NotAfter: time.Now().Add(f.life)}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(f.serial), DNSNames: names, NotBefore: time.Now().Add(-f.past), NotAfter: time.Now().Add(f.life - f.past)}
 	der, err = x509.CreateCertificate(rand.Reader, leaf, f.root, csr.PublicKey, f.key)
 	if err != nil {
 		return reply(http.StatusInternalServerError, nil, nil)
 	}
 	f.certs[name], f.ready[name] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "issued"
+	f.issuedAt[name] = time.Now().Add(f.issueIn)
 	return reply(http.StatusOK, map[string]string{"Location": fakeURL + "/order/" + name}, f.order(name))
 }
 

@@ -19,9 +19,11 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/crypto/acme"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 )
 
 // accountFile has the private key of the account. No domain has such a name.
@@ -117,24 +119,9 @@ func (a *ACME) client() *acme.Client {
 // order gets a certificate; text is what to keep of it.
 func (a *ACME) order(ctx context.Context, d *domain) (cert *tls.Certificate, text []byte, err error) {
 	c := a.client()
-	account := &acme.Account{}
-	if a.cfg.Email != "" {
-		account.Contact = []string{"mailto:" + a.cfg.Email}
-	}
-	if _, err := c.Register(ctx, account, acme.AcceptTOS); err != nil && !errors.Is(err, acme.ErrAccountAlreadyExists) {
-		return nil, nil, fmt.Errorf("account: %w", err)
-	}
-	o, err := c.AuthorizeOrder(ctx, acme.DomainIDs(d.name))
+	o, err := a.ready(ctx, c, d)
 	if err != nil {
-		return nil, nil, fmt.Errorf("order: %w", err)
-	}
-	for _, at := range o.AuthzURLs {
-		if err := proveDomain(ctx, c, d, at); err != nil {
-			return nil, nil, err
-		}
-	}
-	if o, err = c.WaitOrder(ctx, o.URI); err != nil {
-		return nil, nil, fmt.Errorf("order: %w", err)
+		return nil, nil, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -144,15 +131,62 @@ func (a *ACME) order(ctx context.Context, d *domain) (cert *tls.Certificate, tex
 	if err != nil {
 		return nil, nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, issueTimeout)
+	defer cancel()
 	chain, _, err := c.CreateCertFromOrder(ctx, o, csr, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("order: %w", err)
 	}
-	return finish(d.name, key, chain)
+	return a.finish(d.name, key, chain)
+}
+
+// ready is an order of which the server has all but the key.
+func (a *ACME) ready(ctx context.Context, c *acme.Client, d *domain) (*acme.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	if err := a.register(ctx, c); err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	o, err := c.AuthorizeOrder(ctx, acme.DomainIDs(d.name))
+	if err != nil {
+		return nil, fmt.Errorf("order: %w", err)
+	}
+	for _, at := range o.AuthzURLs {
+		if err := proveDomain(ctx, c, d, at); err != nil {
+			return nil, err
+		}
+	}
+	if o, err = c.WaitOrder(ctx, o.URI); err != nil {
+		return nil, fmt.Errorf("order: %w", err)
+	}
+	return o, nil
+}
+
+// register makes the account, or finds it. One that was there may have another contact, of an
+// earlier configuration. A server that does not take the new one still renews.
+func (a *ACME) register(ctx context.Context, c *acme.Client) error {
+	account := &acme.Account{}
+	if a.cfg.Email != "" {
+		account.Contact = []string{"mailto:" + a.cfg.Email}
+	}
+	_, err := c.Register(ctx, account, acme.AcceptTOS)
+	if !errors.Is(err, acme.ErrAccountAlreadyExists) {
+		return err
+	}
+	if len(account.Contact) == 0 { // x/crypto/acme cannot take one away
+		return nil
+	}
+	if _, err := c.UpdateReg(ctx, account); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.log.Warn("the ACME server does not take the contact of the account: check admin.acme.email", zap.String("fault", health.OneLine(err.Error())))
+	}
+	return nil
 }
 
 // finish checks what the server issued before it replaces a certificate that works.
-func finish(name string, key *ecdsa.PrivateKey, chain [][]byte) (*tls.Certificate, []byte, error) {
+func (a *ACME) finish(name string, key *ecdsa.PrivateKey, chain [][]byte) (*tls.Certificate, []byte, error) {
 	block, err := keyBlock(key)
 	if err != nil {
 		return nil, nil, err
@@ -165,7 +199,7 @@ func finish(name string, key *ecdsa.PrivateKey, chain [][]byte) (*tls.Certificat
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if now := time.Now(); now.After(cert.Leaf.NotAfter) {
+	if a.cfg.Now().After(cert.Leaf.NotAfter) {
 		return nil, nil, fmt.Errorf("%w: it expired at %s", errUnusable, cert.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return cert, text, nil
