@@ -68,6 +68,9 @@ func publicOf(private string) (string, error) {
 
 // Sign signs a statement and verifies what it made.
 func (k Key) Sign(s Statement) ([]byte, error) {
+	if err := CheckReason(s.Reason); err != nil {
+		return nil, err
+	}
 	if _, err := Parse(s.Text()); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -78,18 +80,28 @@ func Parse(text string) (Statement, error) {
 	if err != nil || len(sum) != sha256.Size || len(lines[2]) != base64.StdEncoding.EncodedLen(sha256.Size) {
 		return Statement{}, fmt.Errorf("%w: hash of the checkpoint", ErrMalformed)
 	}
-	if err := CheckReason(lines[3]); err != nil {
-		return Statement{}, err
+	if !readable(lines[3]) {
+		return Statement{}, errReason
 	}
 	return Statement{TrustDomain: td, Number: n, Checkpoint: [sha256.Size]byte(sum), Reason: lines[3]}, nil
 }
 
-// CheckReason says whether a text can be a reason: one line that a terminal only shows.
+var errReason = fmt.Errorf("%w: the reason must be one line of printable text, at most %d bytes", ErrMalformed, MaxReason)
+
+// CheckReason says whether a text can be the reason of a new statement: one line of which a
+// person sees every character.
 func CheckReason(s string) error {
-	if s == "" || len(s) > MaxReason || !visible.Text(s) {
-		return fmt.Errorf("%w: the reason must be one line of printable text, at most %d bytes", ErrMalformed, MaxReason)
+	if !readable(s) || !visible.Text(s) {
+		return errReason
 	}
 	return nil
+}
+
+// readable says whether a text can be the reason of a statement that was signed already: one
+// line that a terminal only shows. It must never become stricter, as CheckReason did: hosts
+// would refuse a timeline that they follow.
+func readable(s string) bool {
+	return s != "" && len(s) <= MaxReason && !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
 // Verify opens a signed statement.

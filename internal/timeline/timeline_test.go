@@ -92,6 +92,22 @@ func TestAStatementHasOneSpelling(t *testing.T) {
 	}
 }
 
+// TestAStatementOfBeforeIsRead: an earlier release signed reasons with characters that
+// nobody sees. Hosts follow them, and a new statement has none.
+func TestAStatementOfBeforeIsRead(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"disk\u3164died", "\u2800", "a\ufe0fb"} {
+		s := timeline.Statement{TrustDomain: td, Number: 2, Reason: reason}
+		got, err := timeline.Parse(s.Text())
+		require.NoError(t, err, "%q", reason)
+		require.Equal(t, s, got)
+		require.ErrorIs(t, timeline.CheckReason(reason), timeline.ErrMalformed)
+		_, k := newKey(t, td)
+		_, err = k.Sign(s)
+		require.ErrorIs(t, err, timeline.ErrMalformed)
+	}
+}
+
 func TestAKeySignsNoStatementThatNobodyAccepts(t *testing.T) {
 	t.Parallel()
 	_, k := newKey(t, td)
