@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,6 +19,27 @@ func Choices(cmd *cobra.Command, flag string, values ...string) {
 	suggest(cmd, flag, values)
 	if err := cmd.Flags().SetAnnotation(flag, choices, values); err != nil {
 		panic("cli: " + err.Error())
+	}
+}
+
+// Check has the value of a flag refused, where it is given, before the command does
+// anything: after PreRunE, which must be set by then. What a value may be beyond its form is
+// left to whoever knows, such as the controller.
+func Check(cmd *cobra.Command, flag string, check func(string) error) {
+	f, before := cmd.Flags().Lookup(flag), cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if before != nil {
+			if err := before(cmd, args); err != nil {
+				return err
+			}
+		}
+		if !f.Changed {
+			return nil
+		}
+		if err := check(f.Value.String()); err != nil {
+			return UsageError(fmt.Errorf("--%s: %w", flag, err))
+		}
+		return nil
 	}
 }
 

@@ -389,6 +389,16 @@ func TestCLIWrongUsageIsSaidBeforeAnythingIsAsked(t *testing.T) {
 		"a label that is none":   {[]string{"tunnelers", "set", "a", "--label", "x"}, "write key=value"},
 		"a role":                 {[]string{"people", "set", "per_x", "--role", "king"}, "--role must be one of auditor, operator, admin, owner"},
 		"what to do at the end":  {[]string{"ca", "rotate", "--on-deadline", "wait", "--yes"}, "--on-deadline must be one of drop, abort"},
+		"no label to revoke by":  {[]string{"revoke", "--label", "prod", "--yes"}, `--label: "prod" is no label: write key=value`},
+		"a label without value":  {[]string{"connectors", "list", "-l", "a=b,env="}, `--label: "env=" is no label`},
+		"a label of no form":     {[]string{"get", "hosts", "-l", "prod"}, "--label: "},
+		"an unset label":         {[]string{"tunnelers", "list", "--label", ""}, `--label: "" is no label`},
+		"a lifetime":             {[]string{"token", "create", "--kind", "connector", "--id", "a", "--ttl", "soon"}, `--ttl: "soon" is no duration`},
+		"a network of a token":   {[]string{"token", "create", "--kind", "connector", "--id", "a", "--source-cidr", "office"}, "--source-cidr: "},
+		"an id of a token":       {[]string{"token", "create", "--kind", "connector", "--id", "A B"}, "--id: "},
+		"a wait":                 {[]string{"ca", "rotate", "--deadline", "10", "--yes"}, "--deadline: "},
+		"a wait of the other CA": {[]string{"ca", "bootstrap", "rotate", "--deadline", "10", "--yes"}, "--deadline: "},
+		"a network to move to":   {[]string{"connectors", "set", "a", "--network", "No Such"}, "--network: "},
 		"no lifetime":            {[]string{"token", "create", "--kind", "connector", "--id", "a", "--ttl", ""}, "--ttl is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,6 +91,7 @@ away get in by themselves when they are back.`,
 	}
 	cmd.Flags().BoolVar(&req.DryRun, "dry-run", false, "change nothing, show what would be done")
 	cmd.Flags().StringVar(&req.Deadline, "deadline", "", "longest `duration` of each wait, at least 30s; then hosts that block are skipped by name and get in later (default: no limit)")
+	cli.Check(cmd, "deadline", durationForm)
 	cmd.Flags().BoolVar(&detach, "detach", false, "do not wait for the end")
 	out.Register(cmd.Flags())
 	RegisterYes(cmd, &yes)

@@ -86,6 +86,7 @@ online peer, except those that it names as skipped.`,
 	fs.BoolVar(&req.Emergency, "emergency", false, "a CA key was stolen: replace all authorities, waiting at most 15 s for each")
 	cli.Choices(cmd, "on-deadline", "drop", "abort")
 	cli.Choices(cmd, "offline", "proceed", "wait")
+	cli.Check(cmd, "deadline", durationForm)
 	registerFollow(cmd, &out, &detach)
 	RegisterYes(cmd, &yes)
 	return cmd

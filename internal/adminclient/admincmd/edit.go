@@ -56,6 +56,7 @@ is not overwritten.`,
 	fs.Int64Var(&e.revision, "revision", 0, "fail if somebody has changed it since this `revision`")
 	if network {
 		fs.StringVar(&e.network, "network", "", "move it to the network with this `id`")
+		cli.Check(cmd, "network", idForm)
 		cmd.Short = "Change the name, labels, notes or network of a " + r.singular
 		cmd.Example += fmt.Sprintf("\n  grpccontroller %s set ID --network berlin", r.plural)
 		_ = cmd.RegisterFlagCompletionFunc("network", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -185,6 +186,7 @@ the command revokes what an earlier --dry-run has shown, or nobody.
 	fs.BoolVar(&in.DryRun, "dry-run", false, "only show whom it would revoke, and their selection")
 	fs.StringVar(&in.Selection, "selection", "", "revoke exactly those whom an earlier --dry-run has shown with this `selection`, or nobody")
 	_ = cmd.MarkFlagRequired("label")
+	cli.Check(cmd, "label", labelsForm)
 	cli.Choices(cmd, "kind", "connector", "tunneler")
 	RegisterYes(cmd, &yes)
 	out.Register(fs)

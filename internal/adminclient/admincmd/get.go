@@ -76,6 +76,7 @@ func (s *selection) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&s.opts.Status, "status", "", "only those with this `status`, such as ONLINE or pending")
 	fs.StringVarP(&s.opts.Labels, "label", "l", "", "only those with this `label`, such as env=prod; of several with commas between them, all")
+	cli.Check(cmd, "label", labelsForm)
 	fs.BoolVarP(&s.watch, "watch", "w", false, "continue, and print each one that changes")
 	s.out.RegisterThings(fs)
 }
@@ -150,6 +151,7 @@ func listCommand(c *connection, k kind, short string) *cobra.Command {
 	}
 	if labels {
 		fs.StringVarP(&s.opts.Labels, "label", "l", "", "only those with this `label`, such as env=prod; of several with commas between them, all")
+		cli.Check(cmd, "label", labelsForm)
 		cmd.Example += fmt.Sprintf("\n  grpccontroller %s list --label env=prod --watch", plural)
 	}
 	if k.watched() {

@@ -79,6 +79,9 @@ the host, then "requests approve" here), or seal the token to a key of the host 
 	_ = cmd.MarkFlagRequired("kind")
 	_ = cmd.MarkFlagRequired("id")
 	cli.Choices(cmd, "kind", "connector", "tunneler")
+	cli.Check(cmd, "id", idForm)
+	cli.Check(cmd, "ttl", durationForm)
+	cli.Check(cmd, "source-cidr", networkForm)
 	cmd.MarkFlagsMutuallyExclusive("quiet", "output")
 	cmd.MarkFlagsMutuallyExclusive("seal-to", "claim")
 	return cmd
