@@ -70,7 +70,7 @@ type Role byte
 // RoleTunneler is signed, so that a claim cannot be sent back to the one who made it.
 const RoleTunneler Role = 1
 
-// Key is known to the two ends of a session and to nobody else: not to who stole an SVID, and
+// Key is known to the two ends of a session and to nobody else: not to a thief of an SVID, and
 // not to a man in the middle, who has another one with each end.
 type Key mtls.Exporter
 

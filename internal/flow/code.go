@@ -11,23 +11,23 @@ type Code byte
 
 // The codes. A result has one up to CodeBusy, a reset any but CodeOK.
 const (
-	CodeOK             Code = 0
-	CodeRefused        Code = 1 // no grant, or no such target: one answer to both
-	CodeName           Code = 2 // the name has no address
-	CodeConnRefused    Code = 3 // the target answered that nothing listens there
-	CodeTimeout        Code = 4 // the target did not answer
-	CodeUnreachable    Code = 5 // there is no way to the target
-	CodeInternal       Code = 6 // the connector failed, not the target
-	CodeStopping       Code = 7 // the connector stops; nothing was dialed
-	CodeBusy           Code = 8 // too many flows; nothing was dialed
-	CodeAborted        Code = 9 // a flow ended without its fin: the other end of it was reset
-	CodeProtocol       Code = 10
-	CodeUnbound        Code = 11 // no such session, or not of this connection
-	CodeExpired        Code = 12 // the proof of the session has run out
-	CodeQuiet          Code = 13 // nothing was sent for too long
-	CodeRevoked        Code = 14 // the tunneler may not be here any more, or not have this flow
-	lastResult              = CodeBusy
-	lastCode                = CodeRevoked
+	CodeOK          Code = 0
+	CodeRefused     Code = 1 // no grant, or no such target: one answer to both
+	CodeName        Code = 2 // the name has no address
+	CodeConnRefused Code = 3 // the target answered that nothing listens there
+	CodeTimeout     Code = 4 // the target did not answer
+	CodeUnreachable Code = 5 // there is no way to the target
+	CodeInternal    Code = 6 // the connector failed, not the target
+	CodeStopping    Code = 7 // the connector stops; nothing was dialed
+	CodeBusy        Code = 8 // too many flows; nothing was dialed
+	CodeAborted     Code = 9 // a flow ended without its fin: the other end of it was reset
+	CodeProtocol    Code = 10
+	CodeUnbound     Code = 11 // no such session, or not of this connection
+	CodeExpired     Code = 12 // the proof of the session has run out
+	CodeQuiet       Code = 13 // nothing was sent for too long
+	CodeRevoked     Code = 14 // the tunneler may not be here any more, or not have this flow
+	lastResult           = CodeBusy
+	lastCode             = CodeRevoked
 )
 
 // Why an open failed, for errors.Is.

@@ -3,8 +3,8 @@
 // docs/flows.md is the specification.
 //
 // It decides about no target, resolves no name and dials no resource (the handler of an
-// Acceptor does), and it opens no session (internal/reproof and the programs do): it is told
-// which sessions there are.
+// Acceptor does), and it opens no session (the programs do, and Attach
+// them here).
 //
 // Main types, in reading order: Header and Type (a frame), Machine (which frame may come
 // when, and until when), Claim and Key (the binding to a session), Code (why an open

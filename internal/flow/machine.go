@@ -101,7 +101,7 @@ func (m *Machine) allows(from Side, t Type) bool {
 			return m.phase == PhaseSeen
 		}
 	case m.phase == PhaseUnbound:
-		return t == TypeBind // whoever is not bound says nothing else, not even goodbye
+		return t == TypeBind // no other frame comes from a peer that is not bound
 	default:
 		switch t {
 		case TypeProof, TypeReset: // a reset may cross the fin or the result that ended its flow

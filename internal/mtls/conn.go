@@ -33,6 +33,7 @@ type Conn struct {
 	shown      []byte // our leaf at the handshake, DER
 	client     bool
 	exporter   Exporter
+	derive     func(label string, context []byte, length int) ([]byte, error)
 	socket     net.Conn // below TLS
 	openedWith SVIDStatus
 	began      time.Time
@@ -75,7 +76,7 @@ func newConn(h handshake, state *tls.ConnectionState) (*Conn, error) {
 		return nil, fmt.Errorf("export keying material: %w", err)
 	}
 	return &Conn{
-		self: self, peer: id, shown: h.shown, client: h.client, exporter: Exporter(value), socket: h.socket, began: h.began,
+		self: self, peer: id, shown: h.shown, client: h.client, exporter: Exporter(value), derive: state.ExportKeyingMaterial, socket: h.socket, began: h.began,
 		openedWith: Describe(state.PeerCertificates[0]), proven: state.PeerCertificates, closed: make(chan struct{}),
 		onClose: map[int]func(error){}, onProof: map[int]func(SVIDStatus){},
 	}, nil
@@ -109,6 +110,8 @@ type AuthInfo struct {
 	credentials.TLSInfo
 
 	Conn *Conn
+
+	flows Flows // nil: this is gRPC's own connection
 }
 
 // Peer is the SPIFFE ID of the other end. It never changes.
@@ -132,6 +135,15 @@ func (c *Conn) Began() time.Time { return c.began }
 
 // Exporter is the value that only the two ends of this connection know.
 func (c *Conn) Exporter() Exporter { return c.exporter }
+
+// Derive is another value of that kind, under a label of its own.
+func (c *Conn) Derive(label string) (Exporter, error) {
+	value, err := c.derive(label, nil, len(Exporter{}))
+	if err != nil {
+		return Exporter{}, fmt.Errorf("export keying material: %w", err)
+	}
+	return Exporter(value), nil
+}
 
 // LocalAddr is this end's address.
 func (c *Conn) LocalAddr() net.Addr { return c.socket.LocalAddr() }
@@ -269,6 +281,9 @@ type tlsConn struct {
 
 	of *Conn
 }
+
+// NetConn is the TLS connection, whose own is what it reads from.
+func (t *tlsConn) NetConn() net.Conn { return t.Conn }
 
 // Close implements net.Conn.
 func (t *tlsConn) Close() error {

@@ -31,6 +31,7 @@ type creds struct {
 
 	config *tls.Config
 	opened []Opened
+	flows  Flows // nil: gRPC only
 }
 
 // ClientHandshake implements credentials.TransportCredentials.
@@ -54,12 +55,16 @@ func (c *creds) ServerHandshake(socket net.Conn) (net.Conn, credentials.AuthInfo
 		return nil, nil, err
 	}
 	known()
+	if c.flows != nil && isFlow(info) {
+		return c.openFlow(handshake{socket, began, *shown, false}, stranger, secured, info)
+	}
 	return c.open(handshake{socket, began, *shown, false}, secured, info)
 }
 
 // Clone implements credentials.TransportCredentials.
 func (c *creds) Clone() credentials.TransportCredentials {
-	return ServerCredentials(c.config, c.opened...)
+	out := *c
+	return &out
 }
 
 func (c *creds) open(h handshake, secured net.Conn, info credentials.AuthInfo) (net.Conn, credentials.AuthInfo, error) {
@@ -73,13 +78,21 @@ func (c *creds) open(h handshake, secured net.Conn, info credentials.AuthInfo) (
 		_ = secured.Close()
 		return nil, nil, err
 	}
-	for _, fn := range c.opened {
-		if err := fn(conn); err != nil {
-			conn.Close(err)
-			return nil, nil, err
-		}
+	if err := admit(conn, c.opened); err != nil {
+		return nil, nil, err
 	}
 	return &tlsConn{Conn: secured, of: conn}, AuthInfo{TLSInfo: t, Conn: conn}, nil
+}
+
+// admit closes a connection that one of these refuses.
+func admit(conn *Conn, opened []Opened) error {
+	for _, fn := range opened {
+		if err := fn(conn); err != nil {
+			conn.Close(err)
+			return err
+		}
+	}
+	return nil
 }
 
 // witnessed returns a configuration for one handshake, and which leaf of ours was

@@ -39,4 +39,7 @@ func (g *greeting) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// NetConn is what it reads from, as of a tls.Conn.
+func (g *greeting) NetConn() net.Conn { return g.Conn }
+
 func (g *greeting) over() { g.left = -1 }

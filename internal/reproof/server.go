@@ -24,6 +24,9 @@ type ServerConfig struct {
 	Conns *mtls.Conns
 	// Stopping ends the Prove streams, when the program stops.
 	Stopping <-chan struct{}
+	// Flows takes the flow connections of the listener, which are not guarded: they live by
+	// the proofs of their session. Optional.
+	Flows mtls.Flows
 	// Refused is called with each proof that was refused; it must not block. Optional.
 	Refused func(Refusal)
 	Log     *zap.Logger
@@ -37,6 +40,7 @@ type Server struct {
 	party
 
 	conns     *mtls.Conns
+	flows     mtls.Flows
 	stopping  <-chan struct{}
 	receiving sync.WaitGroup // of all Prove streams
 
@@ -48,15 +52,19 @@ type Server struct {
 func NewServer(cfg ServerConfig) *Server {
 	return &Server{
 		party: party{own: cfg.Identity, log: cfg.Log, refusedProof: cfg.Refused},
-		conns: cfg.Conns, stopping: cfg.Stopping, guards: map[*mtls.Conn]*guard{},
+		conns: cfg.Conns, flows: cfg.Flows, stopping: cfg.Stopping, guards: map[*mtls.Conn]*guard{},
 	}
 }
 
 // Options are the credentials of the listener, with its limits, and every connection
 // guarded from its handshake on. opened is called with it after Conns has it.
 func (s *Server) Options(c *tls.Config, opened ...mtls.Opened) []grpc.ServerOption {
+	own := mtls.ServerCredentials(c, append([]mtls.Opened{s.conns.Add, s.guard}, opened...)...)
+	if s.flows != nil {
+		own = mtls.WithFlows(own, s.flows)
+	}
 	return []grpc.ServerOption{
-		grpc.Creds(rpcauth.Credentials(mtls.ServerCredentials(c, append([]mtls.Opened{s.conns.Add, s.guard}, opened...)...))),
+		grpc.Creds(rpcauth.Credentials(own)),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	}

@@ -38,6 +38,9 @@ const (
 	callEvery, callBurst           = 500 * time.Millisecond, 120
 	strangerEvery, strangerBurst   = 5 * time.Millisecond, 2000
 	handshakeEvery, handshakeBurst = time.Second, 60
+	// A flow has a connection of its own, which is used again; a handshake costs half a
+	// millisecond of a core.
+	flowEvery, flowBurst = 5 * time.Millisecond, 2048
 )
 
 // arrivals decides which RPCs begin, before anything of one is read but its headers.
@@ -149,18 +152,20 @@ func Identity(info credentials.AuthInfo) string {
 // in their handshakes, an authenticated connection moves to its identity, and the frames
 // of each are counted.
 func Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
-	return &limited{of, sourcelimit.NewIdentities(handshakeEvery, handshakeBurst, time.Now)}
+	return &limited{
+		of, sourcelimit.NewIdentities(handshakeEvery, handshakeBurst, time.Now), sourcelimit.NewIdentities(flowEvery, flowBurst, time.Now),
+	}
 }
 
 type limited struct {
 	credentials.TransportCredentials
 
-	handshakes *sourcelimit.Keyed[string]
+	handshakes, flows *sourcelimit.Keyed[string]
 }
 
 // Clone implements credentials.TransportCredentials.
 func (l *limited) Clone() credentials.TransportCredentials {
-	return &limited{l.TransportCredentials.Clone(), l.handshakes}
+	return &limited{l.TransportCredentials.Clone(), l.handshakes, l.flows}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
@@ -174,8 +179,11 @@ func (l *limited) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	if err != nil {
 		return nil, nil, err
 	}
-	id := Identity(info)
-	if id != "" && !l.handshakes.AllowKey(id) {
+	id, limit := Identity(info), l.handshakes
+	if m, ok := info.(mtls.AuthInfo); ok && m.Flow() {
+		limit = l.flows
+	}
+	if id != "" && !limit.AllowKey(id) {
 		if c != nil {
 			c.Flood()
 		}
@@ -184,6 +192,9 @@ func (l *limited) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	}
 	if c != nil {
 		c.Identify(id)
+	}
+	if m, ok := info.(mtls.AuthInfo); ok && m.Dispatch(secured) {
+		return nil, nil, credentials.ErrConnDispatched
 	}
 	return sourcelimit.Frames(secured, func(reason error) { cut(raw, info, reason) }), info, nil
 }

@@ -1,0 +1,118 @@
+package flow
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// batchSize holds a whole frame, or as many TLS records as make one.
+	batchSize = MaxFrame + 1024
+	// smallSize holds one record: what a flow gets that is over its budget.
+	smallSize = 17 << 10
+)
+
+// Budget bounds how many large buffers are in use at once, of an owner and of all together:
+// a peer that makes many writes stall holds a small buffer for each. It is safe for
+// concurrent use; nil is no bound.
+type Budget struct {
+	of   *Budget
+	left atomic.Int64
+}
+
+// NewBudget bounds an owner; of bounds all of them, nil is no bound.
+func NewBudget(large int, of *Budget) *Budget {
+	b := &Budget{of: of}
+	b.left.Store(int64(large))
+	return b
+}
+
+func (b *Budget) take() bool {
+	if b == nil {
+		return true
+	}
+	if b.left.Add(-1) >= 0 && b.of.take() {
+		return true
+	}
+	b.left.Add(1)
+	return false
+}
+
+func (b *Budget) give() {
+	for ; b != nil; b = b.of {
+		b.left.Add(1)
+	}
+}
+
+// buffer is for a moment: whoever waits holds none.
+type buffer struct {
+	b    []byte
+	from *Budget
+	kept bool // by a reader of its own
+}
+
+// buffers are what the garbage collector would otherwise make and take.
+type buffers struct{ large, small sync.Pool }
+
+func (p *buffers) get(from *Budget) *buffer {
+	kind, size := &p.large, batchSize
+	if !from.take() {
+		kind, size, from = &p.small, smallSize, nil
+	}
+	b, ok := kind.Get().(*buffer)
+	if !ok {
+		b = &buffer{b: make([]byte, size)}
+	}
+	b.from = from
+	return b
+}
+
+func (p *buffers) put(b *buffer) {
+	if b == nil || b.kept {
+		return
+	}
+	b.from.give()
+	b.from = nil
+	if len(b.b) == batchSize {
+		p.large.Put(b)
+	} else {
+		p.small.Put(b)
+	}
+}
+
+// lazyRead waits until there is something to read, and only then takes a buffer, which it
+// fills from off on, with most bytes at most. The end is io.EOF.
+func (p *buffers) lazyRead(from syscall.RawConn, of *Budget, off, most int) (buf *buffer, n int, err error) {
+	waited := from.Read(func(fd uintptr) bool {
+		if buf == nil {
+			buf = p.get(of)
+		}
+		for {
+			n, err = unix.Read(int(fd), buf.b[off:min(len(buf.b), off+most)])
+			if err != unix.EINTR { //nolint:errorlint // of the kernel
+				break
+			}
+		}
+		if err == unix.EAGAIN { //nolint:errorlint // of the kernel
+			p.put(buf)
+			buf, err = nil, nil
+			return false
+		}
+		return true
+	})
+	if err == nil {
+		err = waited
+	}
+	if err == nil && n <= 0 {
+		err = io.EOF
+	}
+	if err != nil {
+		p.put(buf)
+		return nil, 0, err
+	}
+	return buf, n, nil
+}

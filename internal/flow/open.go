@@ -1,0 +1,221 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Open connects to a target through a connector of its network. It is ErrRefused, ErrName,
+// ErrConnRefused, ErrTimeout, ErrUnreachable or ErrInternal as the connector says, ErrBusy,
+// or ErrNoConnector when none answers. A connector that does not see the open in time costs
+// SeenWithin, and the next one is asked; one that has seen it is waited for.
+func (p *Pool) Open(ctx context.Context, t Target) (*Conn, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	networks := p.candidates(t)
+	if len(networks) == 0 {
+		return nil, fmt.Errorf("%w: no session with a connector that could reach %s", ErrNoConnector, t)
+	}
+	var fault error
+	for at, network := range networks {
+		c, err := p.openIn(ctx, network, t)
+		if err == nil {
+			return c, nil
+		}
+		// What a network that is asked first says of a target that it may well not have
+		// does not outweigh another one.
+		if fault == nil || errors.Is(fault, ErrRefused) {
+			fault = err
+		}
+		if ctx.Err() != nil || at+1 < len(networks) && !errors.Is(err, ErrRefused) && !movesOn(err) {
+			break
+		}
+	}
+	return nil, fault
+}
+
+// movesOn says that another connector may answer better: this one has dialed nothing.
+func movesOn(err error) bool {
+	return errors.Is(err, ErrNoConnector) || errors.Is(err, ErrStopping) || errors.Is(err, ErrBusy) || errors.Is(err, ErrBinding)
+}
+
+// openIn asks the connectors of one network. One that cannot be dialed soon is still being
+// dialed while the next one is asked.
+func (p *Pool) openIn(ctx context.Context, network []*endpoint, t Target) (*Conn, error) {
+	var fault error
+	for at, e := range network {
+		c, err := e.open(ctx, t, at+1 == len(network))
+		if err == nil || !movesOn(err) || ctx.Err() != nil {
+			return c, err
+		}
+		fault = err
+	}
+	// All were given a short time only but the last one: whoever was slow is asked with
+	// patience now.
+	if len(network) > 1 && ctx.Err() == nil {
+		if c, err := network[0].open(ctx, t, true); err == nil || !movesOn(err) {
+			return c, err
+		}
+	}
+	return nil, fault
+}
+
+// open opens a flow at this connector, on an idle connection or a new one.
+func (e *endpoint) open(ctx context.Context, t Target, last bool) (*Conn, error) {
+	for {
+		l := e.spare()
+		if l == nil {
+			break
+		}
+		began := time.Now()
+		c, err := e.openOn(ctx, l, t, e.patience())
+		if !errors.Is(err, ErrNoConnector) || ctx.Err() != nil {
+			return c, err
+		}
+		// The connection ended before the open was seen: it was idle for long, and the next
+		// one may be as good. One that is only silent says something of the connector.
+		if time.Since(began) >= e.pool.cfg.SeenWithin {
+			e.silent()
+			if !last {
+				return nil, err
+			}
+		}
+	}
+	l, err := e.fresh(ctx, last)
+	if err != nil {
+		return nil, err
+	}
+	patience := e.patience()
+	if last {
+		patience = e.pool.cfg.PatienceFor
+	}
+	c, err := e.openOn(ctx, l, t, patience)
+	if errors.Is(err, ErrNoConnector) && ctx.Err() == nil {
+		e.silent()
+	}
+	return c, err
+}
+
+// fresh is a new connection. Unless this is the last connector, it waits only a short time for
+// it; the connection is kept for a later flow then.
+func (e *endpoint) fresh(ctx context.Context, last bool) (*link, error) {
+	p := e.pool
+	type dialed struct {
+		link *link
+		err  error
+	}
+	p.mu.Lock()
+	if p.stopped {
+		p.mu.Unlock()
+		return nil, fmt.Errorf("%w: this program stops", ErrNoConnector)
+	}
+	e.dialing++
+	result, abandoned := make(chan dialed), make(chan struct{})
+	p.work.Go(func() { //nolint:contextcheck // it may outlive its caller
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.PatienceFor)
+		defer cancel()
+		defer context.AfterFunc(p.life, cancel)()
+		l, err := e.dial(ctx)
+		p.mu.Lock()
+		e.dialing--
+		if err == nil {
+			e.suspect = false
+		}
+		p.mu.Unlock()
+		select {
+		case result <- dialed{l, err}:
+		case <-abandoned:
+			if err == nil {
+				e.back(l, true)
+			}
+		}
+	})
+	p.mu.Unlock()
+	defer close(abandoned)
+	within := p.cfg.PatienceFor
+	if !last {
+		within = max(p.cfg.DialWithin, e.patience())
+	}
+	limit := time.NewTimer(within)
+	defer limit.Stop()
+	select {
+	case d := <-result:
+		return d.link, d.err
+	case <-limit.C:
+		p.mu.Lock()
+		e.suspect = true
+		p.mu.Unlock()
+		return nil, fmt.Errorf("%w: %s did not answer within %s", ErrNoConnector, e.connector, within)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// openOn opens a flow on a connection, which it closes if that fails without a result.
+func (e *endpoint) openOn(ctx context.Context, l *link, t Target, patience time.Duration) (*Conn, error) {
+	l.mu.Lock()
+	l.machine.times.Seen = patience
+	l.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { _ = l.cut(context.Cause(ctx)) })
+	code, seen, err := l.ask(t)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	switch {
+	case err != nil:
+		l.end(err)
+		e.back(l, false)
+		switch {
+		case ctx.Err() != nil, CodeOf(err) == CodeTimeout:
+			return nil, err
+		case seen: // it may have dialed: nobody else is asked
+			return nil, fmt.Errorf("%w: %s left while it connected: %w", ErrInternal, e.connector, err)
+		}
+		return nil, fmt.Errorf("%w: %s: %w", ErrNoConnector, e.connector, err)
+	case code != CodeOK:
+		e.answered()
+		e.back(l, true)
+		return nil, code.Err()
+	}
+	e.answered()
+	return &Conn{link: l, number: l.number(), target: t, connector: e.connector, back: e.back, linger: e.pool.linger}, nil
+}
+
+func (e *endpoint) answered() {
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
+	e.suspect = false
+}
+
+// linger runs what a closed Conn leaves. Run waits for it.
+func (p *Pool) linger(fn func()) {
+	p.mu.Lock()
+	stopped := p.stopped
+	if !stopped {
+		p.work.Go(fn)
+	}
+	p.mu.Unlock()
+	if stopped {
+		fn() // its connection has ended: it does not wait
+	}
+}
+
+// ask sends an open and waits for its result. seen says that the connector acts on it.
+func (l *link) ask(t Target) (code Code, seen bool, err error) {
+	if err := l.send(anyFlow, frame{TypeOpen, t.AppendOpen(nil)}); err != nil {
+		return 0, false, err
+	}
+	for {
+		h, payload, err := l.receive()
+		switch {
+		case err != nil:
+			return 0, seen, err
+		case h.Type == TypeResult:
+			return Code(payload[0]), true, nil
+		}
+		seen = true
+	}
+}

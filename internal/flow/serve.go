@@ -1,0 +1,244 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+func zapReason(err error) zap.Field { return zap.NamedError("reason", err) }
+
+// served is one connection of a tunneler. Its reader is serve; a flow has a second goroutine,
+// which connects to the target and then sends what that says.
+type served struct {
+	acceptor *Acceptor
+	link     *link
+	peer     *peer
+
+	// Under the acceptor's lock.
+	bound *bound
+	busy  bool // a flow was accepted
+
+	flow *carried // of the reader
+}
+
+// serve runs until the connection ends.
+func (s *served) serve() {
+	err := s.first()
+	for err == nil {
+		err = s.next()
+	}
+	if c := s.flow; c != nil {
+		c.lose(err)
+		<-c.done
+	}
+	if errors.Is(err, ErrMalformed) || errors.Is(err, ErrOrder) || errors.Is(err, ErrBinding) || errors.Is(err, ErrProtocol) {
+		s.acceptor.cfg.Misbehaved(s.link.of, err)
+	}
+	s.acceptor.leave(s)
+	s.link.end(err) // after an EOF nothing else has closed it
+	s.link.socket.release()
+}
+
+// first takes the bind.
+func (s *served) first() error {
+	_, payload, err := s.link.receive()
+	if err != nil {
+		return err
+	}
+	return s.claim(payload, s.acceptor.bind)
+}
+
+func (s *served) claim(payload []byte, with func(*served, Claim) error) error {
+	c, err := ParseClaim(payload)
+	if err == nil {
+		err = with(s, c)
+	}
+	if err != nil {
+		return s.link.cut(err)
+	}
+	return nil
+}
+
+// next takes one frame, or a direction of a flow to its end.
+func (s *served) next() error {
+	h, payload, err := s.link.receive()
+	if err != nil {
+		return err
+	}
+	switch h.Type {
+	case TypeOpen:
+		return s.open(payload)
+	case TypeData:
+		return s.up()
+	case TypeFin:
+		return s.flow.upEnded(0, nil)
+	default:
+		return s.other(h, payload)
+	}
+}
+
+// other is the one frame that may come within a flow.
+func (s *served) other(_ Header, payload []byte) error { return s.claim(payload, s.acceptor.rebind) }
+
+// up passes data on until the tunneler's fin.
+func (s *served) up() error {
+	n, err := s.link.drain(s.flow.target(), s.other)
+	var target *sourceError
+	if errors.As(err, &target) {
+		err = s.link.cut(ErrAborted)
+	}
+	return s.flow.upEnded(n, err)
+}
+
+// open begins a flow.
+func (s *served) open(payload []byte) error {
+	if s.flow != nil {
+		<-s.flow.done // its last words were sent; it is about to return
+		s.flow = nil
+	}
+	t, err := ParseOpen(payload)
+	if err != nil {
+		return s.link.cut(err)
+	}
+	if s.link.socket.hungUp() {
+		return io.EOF // the tunneler has given up and asks another connector: nothing is dialed
+	}
+	if err := s.link.send(anyFlow, frame{t: TypeSeen}); err != nil {
+		return err
+	}
+	if err := s.acceptor.beginFlow(s); err != nil {
+		return s.link.send(anyFlow, frame{TypeResult, []byte{byte(resultOf(err))}})
+	}
+	ctx, cancel := context.WithCancelCause(s.acceptor.life)
+	c := &carried{
+		served: s, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
+		flow: &Flow{Tunneler: s.link.of.Peer(), Conn: s.link.of, Target: t, Opened: time.Now(), link: s.link},
+	}
+	s.flow = c
+	s.acceptor.work.Go(func() { c.run(ctx) })
+	return nil
+}
+
+// carried is a flow from its open on.
+type carried struct {
+	served *served
+	flow   *Flow
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when the goroutine of run has finished with everything
+	rose   chan struct{} // closed when the direction to the target is over
+
+	mu    sync.Mutex
+	conn  net.Conn // nil until the target is connected
+	lost  error    // why the connection of the tunneler ended
+	up    int64
+	upErr error
+	ended bool // rose is closed
+}
+
+// target is what the reader writes to. A tunneler sends data after the result, and so after
+// connect has set it.
+func (c *carried) target() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn
+}
+
+// upEnded notes the end of the direction to the target: by a fin, or why not.
+func (c *carried) upEnded(n int64, err error) error {
+	c.mu.Lock()
+	c.up, c.upErr = n, err
+	conn := c.conn
+	if !c.ended {
+		c.ended = true
+		close(c.rose)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	_ = closeWrite(conn) // a target that has closed first does not need it
+	if c.served.link.phase() == PhaseIdle {
+		<-c.done
+	}
+	return nil
+}
+
+// lose notes that the tunneler's connection ended, and ends that of the target in the same way.
+func (c *carried) lose(err error) {
+	c.cancel(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = err
+	if !c.ended {
+		c.ended = true
+		close(c.rose)
+	}
+	if c.conn != nil {
+		resetConn(c.conn)
+	}
+}
+
+// connected notes the connection to the target; false is too late.
+func (c *carried) connected(conn net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = conn
+	return c.lost == nil
+}
+
+// run connects, passes on what the target sends, and ends the flow when both directions have.
+func (c *carried) run(ctx context.Context) {
+	defer close(c.done)
+	var end End
+	end.Down, end.Connected, end.Reason = c.carry(ctx)
+	c.cancel(nil)
+	c.mu.Lock()
+	end.Up = c.up
+	if end.Reason == nil {
+		end.Reason = c.upErr
+	}
+	if end.Connected && c.lost != nil {
+		end.Reason = c.lost
+	}
+	c.mu.Unlock()
+	c.served.acceptor.cfg.Handler.Ended(c.flow, end)
+	c.served.acceptor.endFlow(c.served)
+}
+
+func (c *carried) carry(ctx context.Context) (down int64, connected bool, err error) {
+	l := c.served.link
+	conn, err := c.served.acceptor.cfg.Handler.Open(ctx, c.flow)
+	if err != nil {
+		_ = l.send(anyFlow, frame{TypeResult, []byte{byte(resultOf(err))}})
+		return 0, false, err
+	}
+	defer func() { _ = conn.Close() }()
+	if !c.connected(conn) {
+		resetConn(conn)
+		return 0, false, context.Cause(ctx)
+	}
+	if err := l.send(anyFlow, frame{TypeResult, []byte{byte(CodeOK)}}); err != nil {
+		resetConn(conn)
+		return 0, true, err
+	}
+	down, err = l.feed(anyFlow, conn)
+	if err == nil {
+		err = l.send(anyFlow, frame{t: TypeFin})
+	}
+	if err != nil {
+		var target *sourceError
+		if errors.As(err, &target) {
+			err = l.cut(ErrAborted) // or why it ended before: then lose has reset the target
+		}
+		resetConn(conn)
+		return down, true, err
+	}
+	<-c.rose
+	return down, true, nil
+}
