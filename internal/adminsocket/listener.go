@@ -19,7 +19,14 @@ type Listener struct {
 	Owners Owners
 }
 
-// Listen opens the socket at path, for its owner's user alone. A socket that an
+// Purpose is what a socket is for.
+type Purpose struct {
+	// Name and Program are what its errors call it and who else may listen there.
+	Name, Program string
+	Mode          fs.FileMode
+}
+
+// Listen opens the local admin socket at path, for its owner's user alone. A socket that an
 // earlier controller left behind is replaced, so the caller must hold the lock of the
 // data directory: without it, two controllers that start at once would take it from
 // each other.
@@ -27,21 +34,26 @@ func Listen(path string) (*Listener, error) {
 	if err := Check(path); err != nil {
 		return nil, err
 	}
+	return ListenAt(Purpose{Name: "local admin socket", Program: "grpccontroller", Mode: 0o600}, path)
+}
+
+// ListenAt opens a socket of another purpose, whose connections also say who opened them.
+func ListenAt(p Purpose, path string) (*Listener, error) {
 	own, err := owners()
 	if err != nil {
 		return nil, err
 	}
-	if err := removeStale(path); err != nil {
+	if err := p.removeStale(path); err != nil {
 		return nil, err
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("local admin socket: %w", err)
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
 	// The mode is the first door, the peer's user the second: what slips in before the
 	// mode is set still meets that one.
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("local admin socket: %w", err), l.Close())
+	if err := os.Chmod(path, p.Mode); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", p.Name, err), l.Close())
 	}
 	return &Listener{Listener: l, Owners: own}, nil
 }
@@ -51,27 +63,27 @@ func Listen(path string) (*Listener, error) {
 const dialTimeout = time.Second
 
 // removeStale removes a socket at which nothing listens.
-func removeStale(path string) error {
+func (p Purpose) removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("local admin socket: %w", err)
+		return fmt.Errorf("%s: %w", p.Name, err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is not a socket, and the local admin socket must have this path: move the file away and start again", path)
+		return fmt.Errorf("%s is not a socket, and the %s must have this path: move the file away and start again", path, p.Name)
 	}
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "unix", path)
 	switch {
 	case err == nil:
 		_ = conn.Close()
-		return fmt.Errorf("another program listens at %s: is a second grpccontroller running with another data_dir?", path)
+		return fmt.Errorf("another program listens at %s: is a second %s running?", path, p.Program)
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("local admin socket: %w", err)
+		return fmt.Errorf("%s: %w", p.Name, err)
 	}
 	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("remove the socket that an earlier controller left: %w", err)
+		return fmt.Errorf("remove the socket that an earlier program left: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,116 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+)
+
+var (
+	errFull = errors.New("too many connections are open")
+	errUser = errors.New("the user may not use this tunneler: ALLOW_USERS does not name them")
+	// errNoFlow says that a connection was answered without a flow, as asked.
+	errNoFlow = errors.New("no flow was asked for")
+)
+
+// asked is what a connection wants, and how to answer it.
+type asked struct {
+	target flow.Target
+	// local is the connection, with what was read too far.
+	local net.Conn
+	// answer says that the target is reached (nil), or why it is not.
+	answer func(error) error
+}
+
+// serve serves one connection until its end.
+func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
+	out := Outcome{Protocol: f.Protocol}
+	defer func() {
+		if !errors.Is(out.Failure, errNoFlow) {
+			s.cfg.Ended(out)
+		}
+	}()
+	// A half-open connection must not outlive the program's stop.
+	defer context.AfterFunc(cut, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	var err error
+	if out.User, err = userOf(c); err == nil && !s.cfg.Users.Have(out.User) {
+		err = errUser
+	}
+	if err != nil {
+		out.Failure = err
+		s.cfg.Log.Info("connection refused", zap.String("protocol", string(f.Protocol)), zap.Uint32("uid", out.User), zap.Error(err))
+		reset(c)
+		return
+	}
+	if local, ok := c.(*adminsocket.Conn); ok {
+		c = local.Conn // which can end one direction
+	}
+	_ = c.SetDeadline(time.Now().Add(s.cfg.Greeting))
+	a, err := s.ask(f, c)
+	if err != nil {
+		out.Failure = err
+		_ = c.Close()
+		return
+	}
+	_ = c.SetDeadline(time.Time{})
+	if cut.Err() != nil {
+		_ = c.Close()
+		return
+	}
+	out.Target = a.target
+	out.Up, out.Down, out.Failure = s.carry(cut, a)
+	if out.Failure != nil {
+		s.cfg.Log.Debug("flow failed", zap.Stringer("target", a.target), zap.Error(out.Failure))
+	}
+}
+
+// ask learns where the connection wants to go.
+func (s *Server) ask(f Face, c net.Conn) (asked, error) {
+	switch f.Protocol {
+	case SOCKS5:
+		return askSOCKS(c)
+	case Connect:
+		return s.askConnect(f, c)
+	default:
+		return asked{target: f.Target, local: c, answer: func(err error) error {
+			if err != nil {
+				reset(c) // a program must not take the failure for an empty answer
+			}
+			return nil
+		}}, nil
+	}
+}
+
+// carry opens the flow and carries it.
+func (s *Server) carry(cut context.Context, a asked) (up, down int64, err error) {
+	ctx, cancel := context.WithTimeout(cut, opening)
+	f, err := s.cfg.Opener.Open(ctx, a.target)
+	cancel()
+	if err != nil {
+		_ = a.local.SetWriteDeadline(time.Now().Add(s.cfg.Greeting))
+		_ = a.answer(err)
+		_ = a.local.Close()
+		return 0, 0, err
+	}
+	if err := a.answer(nil); err != nil {
+		f.Abort()
+		_ = a.local.Close()
+		return 0, 0, err
+	}
+	defer context.AfterFunc(cut, f.Abort)()
+	return f.Splice(a.local)
+}
+
+// reset closes a connection so that its other end sees a failure, and not an end.
+func reset(c net.Conn) {
+	if t, ok := c.(interface{ SetLinger(sec int) error }); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = c.Close()
+}
