@@ -60,10 +60,13 @@ export function answer(w: World, method: string, path: string, q: URLSearchParam
     const match = row.method === method && row.path.exec(path)
     if (!match) continue
     permit(w, method, path)
+    if (Number(q.get('page_size')) === pageSize) q.set('page_size', String(Math.min(pageSize, w.rows)))
     return row.handle({ w, id: decodeURIComponent(match[1] ?? ''), q, body: body as never })
   }
   throw new Fault(404, 'not-found', 'there is no such path in the admin API')
 }
+
+const pageSize = 50 // of the lists of the dashboard
 
 const open = /^\/(setup|claims\/|session$)/
 const proven = /^POST \/(tokens|keys|people|ca\/|requests\/[^/]+\/approve)/

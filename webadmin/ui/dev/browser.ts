@@ -113,17 +113,18 @@ export class Onlooker {
   /** Waits until everything that the page asked for is there. */
   settled = () => this.page.waitForFunction(() => !document.querySelector('[aria-busy=true]'))
 
-  /** Fails if axe, the browser or the width complains. */
-  async judge() {
+  /** Fails if axe, the browser or the width complains; axe looks at colours alone if nothing else has changed, and at one element if it is named. */
+  async judge(what: 'everything' | 'colours' = 'everything', element = this.page.locator('html')) {
     const arrived = () =>
       Promise.allSettled(document.getAnimations().flatMap((a) => (a instanceof CSSTransition ? [a.finished] : [])))
     await this.page.evaluate(arrived)
-    await this.page.evaluate(axe)
-    const found = await this.page.evaluate(async () => {
+    if (!(await this.page.evaluate(() => 'axe' in window))) await this.page.evaluate(axe)
+    const runOnly = what === 'colours' ? ['color-contrast'] : undefined
+    const found = await element.evaluate(async (root, only) => {
       const { axe } = window as unknown as { axe: typeof Axe }
-      const { violations } = await axe.run()
+      const { violations } = await axe.run(root, only ? { runOnly: only } : {})
       return violations.map((v) => `axe ${v.impact} ${v.id}: ${v.help}: ${v.nodes[0]?.html.slice(0, 200)}`)
-    })
+    }, runOnly)
     const over = await this.over()
     if (over) found.push(`it is ${over} px wider than the window`)
     const all = [...found, ...this.faults]

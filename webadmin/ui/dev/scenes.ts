@@ -131,6 +131,24 @@ export const dialogs: Scene[] = [
   },
 ]
 
+/** The controller goes, and a link leads on. */
+const away = (link: string): Pick<Scene, 'path' | 'reports' | 'act'> => ({
+  path: '/',
+  reports: /ERR_FAILED|ERR_INCOMPLETE_CHUNKED_ENCODING/,
+  act: async (p, w) => {
+    await p.getByRole('status', { name: 'Updates: Live' }).waitFor()
+    await p.route('**/api/**', (r) => r.abort())
+    w.cut()
+    await p.getByText('Nothing can be changed until it is back').waitFor()
+    if (!link) return
+    const burger = p.getByRole('button', { name: 'Open navigation' })
+    if (await burger.isVisible()) await burger.click()
+    await p.getByRole('navigation').getByRole('link', { name: link }).click()
+    await p.getByText('No answer yet').first().waitFor()
+    await p.waitForFunction(() => !document.querySelector('[aria-busy=true]'))
+  },
+})
+
 /** What an operator has to look into, none of it urgent. */
 export const warnings = (w: World) => {
   w.warnings = [
@@ -162,17 +180,16 @@ export const pages: Scene[] = [
       warnings(w)
     },
   },
-  {
-    name: 'overview-stale',
-    path: '/',
-    reports: /ERR_FAILED|ERR_INCOMPLETE_CHUNKED_ENCODING/,
-    act: async (p, w) => {
-      await p.getByRole('status', { name: 'Updates: Live' }).waitFor()
-      await p.route('**/api/**', (r) => r.abort())
-      w.cut()
-      await p.getByText('Nothing can be changed until it is back').waitFor()
-    },
-  },
+  { name: 'overview-stale', ...away('') },
+  ...[
+    ['connectors-unread', 'Connectors'],
+    ['requests-unread', 'Approvals'],
+    ['ca-unread', 'Certificate authority'],
+    ['audit-unread', 'Audit'],
+    ['keys-unread', 'API keys'],
+    ['people-unread', 'People'],
+    ['settings-unread', 'Settings'],
+  ].map(([name = '', link = '']): Scene => ({ name, ...away(link) })),
   { name: 'overview-auditor', path: '/', ...auditor },
   {
     name: 'setup',
@@ -193,6 +210,14 @@ export const pages: Scene[] = [
       click('Sign in'),
       (p) => p.getByRole('alert').waitFor(),
     ),
+  },
+  { name: 'sign-in-refused', path: '/sign-in?error=oidc-refused', world: signedOut },
+  {
+    name: 'sign-in-not-confirmed',
+    path: '/sign-in?error=oidc-refused',
+    world: (w) => {
+      for (const p of w.people) p.oidc = true
+    },
   },
   { name: 'claim', path: '/claim#abcd', world: signedOut },
   { name: 'claim-shown', path: '/claim#abcd', world: signedOut, act: click('Show the token') },

@@ -32,6 +32,8 @@ export class World {
   deaf = false
   /** Streams are open and nothing comes through: packets are dropped, or a proxy collects them. */
   mute = false
+  /** How many rows a page of a list has, if it is less than the dashboard asks for. */
+  rows = Infinity
   /** Answers wait for this. */
   hold: Promise<void> = Promise.resolve()
   connectors: S['Connector'][]

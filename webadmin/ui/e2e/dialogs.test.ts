@@ -16,11 +16,11 @@ describe('dialogs', () => {
       }
       await v.judge()
       await v.paint('light')
-      await v.judge()
+      await v.judge('colours')
       await page.setViewportSize({ width: 390, height: 844 })
       await v.judge()
       await v.paint('dark')
-      await v.judge()
+      await v.judge('colours')
       await page.setViewportSize({ width: 640, height: 400 })
       await expect.poll(v.over, { message: '200 %' }).toBe(0)
       await page.setViewportSize({ width: 1280, height: 800 })

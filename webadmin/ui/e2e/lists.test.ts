@@ -29,6 +29,32 @@ describe('a list in the address', () => {
     },
   )
 
+  look('a second click on Next before the page is drawn does nothing', { path: '/connectors' }, async (v, expect) => {
+    const { page, w } = v
+    await page.getByText('1–50 of 240').waitFor()
+    const before = await page.evaluate(() => window.history.length)
+    const asked = w.asked.length
+    const twice = async (e: Element) => {
+      for (const press of [1, 2]) {
+        ;(e as HTMLElement).click()
+        if (press === 1) await Promise.resolve()
+      }
+    }
+    await v.button('Next page').evaluate(twice)
+    await page.getByText('51–100 of 240').waitFor()
+    await v.button('Next page').evaluate(twice)
+    await page.getByText('101–150 of 240').waitFor()
+    await v.button('Previous page').evaluate(twice)
+    await page.getByText('51–100 of 240').waitFor()
+    expect(query(page).get('page')).toBe('2')
+    expect(await page.evaluate(() => window.history.length)).toBe(before + 3)
+    const pages = w.asked.slice(asked).filter((a) => a.startsWith('GET /connectors?') && a.includes('page_token'))
+    const read = pages.map((a) => new URLSearchParams(a.split('?')[1]).get('page_token'))
+    expect(new Set(read)).toEqual(new Set(['50', '100'])) // some again, because they are read every 10 s
+    await page.goBack()
+    await page.getByText('101–150 of 240').waitFor()
+  })
+
   look(
     'a link to the middle leads back to the first page',
     { path: '/tunnelers?page=3&after=100' },

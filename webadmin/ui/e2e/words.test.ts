@@ -1,6 +1,7 @@
 // What pages say, and in whose words.
 import type { Locator, Page } from 'playwright-core'
 import { describe } from 'vitest'
+import type { Onlooker } from '../dev/browser'
 import { long } from '../dev/long'
 import { warnings } from '../dev/scenes'
 import { look } from './look'
@@ -96,6 +97,68 @@ describe('what is not there', () => {
     async ({ page }, expect) => {
       await page.getByRole('heading', { name: 'Nothing to confirm' }).waitFor()
       expect(await page.getByText('You have confirmed that it is you', { exact: true }).count()).toBe(0)
+    },
+  )
+})
+
+describe('a part that the controller has not answered for', () => {
+  const away = async (v: Onlooker) => {
+    await v.page.getByRole('status', { name: 'Updates: Live' }).waitFor()
+    await v.page.route('**/api/**', (r) => r.abort())
+    v.w.cut()
+    await v.page.getByText('Nothing can be changed until it is back').waitFor()
+  }
+  const lost = { path: '/connectors', reports: /ERR_FAILED|ERR_INCOMPLETE_CHUNKED_ENCODING/ }
+
+  look('keeps the rows that it has, without a word', lost, async (v, expect) => {
+    await away(v)
+    await v.page.waitForEvent('requestfailed', (r) => r.url().includes('/connectors?')) // it was asked for again
+    await v.page.waitForEvent('requestfailed', (r) => r.url().includes('/connectors?'))
+    await v.page.waitForEvent('requestfailed', (r) => r.url().includes('/connectors?')) // the last attempt
+    await v.settled()
+    expect(await v.page.locator('table.grid tbody tr').count()).toBe(50)
+    expect(await v.page.getByText('No answer').count()).toBe(0)
+    expect(await v.page.getByRole('alert').count()).toBe(0)
+  })
+
+  look('says so once for each part, and has it when the controller is back', lost, async (v, expect) => {
+    await away(v)
+    await v.page.getByRole('link', { name: 'Certificate authority' }).click()
+    await v.page.getByText('No answer yet').waitFor()
+    await v.page.getByRole('link', { name: 'Tunnelers' }).click()
+    await v.page.getByRole('heading', { name: 'Tunnelers' }).waitFor()
+    await expect.poll(() => v.page.locator('main').getByText('No answer').count()).toBe(1)
+    await v.page.unroute('**/api/**')
+    await v.page.locator('table.grid tbody tr').first().waitFor()
+    await v.page.getByText('No answer').waitFor({ state: 'detached' })
+  })
+
+  look('is named once where two answers are missing', lost, async (v, expect) => {
+    await v.page.getByRole('status', { name: 'Updates: Live' }).waitFor()
+    await v.page.route(/\/api\/admin\/(ca\/bootstrap|enrollment|events)/, (r) => r.abort())
+    await v.page.route(/\/api\/admin\/(status|session)/, (r) => r.abort())
+    v.w.cut()
+    await v.page.getByRole('link', { name: 'Certificate authority' }).click()
+    const section = v.page.locator('section[aria-label="Bootstrap CA"]')
+    await section.getByText('No answer').first().waitFor()
+    expect(await section.getByText('No answer').count()).toBe(1)
+  })
+})
+
+describe('an error of the identity provider in the address', () => {
+  const path = '/sign-in?error=oidc-refused'
+  look('leads somebody with a password to the dashboard', { path }, async ({ page }) => {
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  })
+  look('that does not exist does too', { path: '/sign-in?error=constructor' }, async ({ page }) => {
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  })
+  look(
+    'tells somebody of the provider that they have not confirmed',
+    { path, world: (w) => w.people.forEach((p) => (p.oidc = true)) },
+    async ({ page }) => {
+      await page.getByRole('heading', { name: 'Not confirmed' }).waitFor()
+      await page.getByText('did not say that you are Ada Lovelace').waitFor()
     },
   )
 })

@@ -5,7 +5,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, useId, useState, useSyncExternalStore } from 'react'
 import { useNavigate } from 'react-router'
 import { Dialog } from '@/ui/Dialog'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { findAll, findPages, type Hit } from './find'
 import { useSession } from './session'
 
@@ -87,7 +87,7 @@ function Find({ close }: { close: () => void }) {
         autoComplete="off"
         spellCheck={false}
       />
-      {found.error && <Failure error={found.error} retry={() => found.refetch()} />}
+      <ReadFailure of={found} />
       <ul id={list} role="listbox" aria-label="Found" className="hits">
         {hits.map((hit, i) => (
           <li

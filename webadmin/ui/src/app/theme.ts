@@ -4,6 +4,7 @@ import {
   Button,
   Card,
   createTheme,
+  defaultVariantColorsResolver,
   type MantineColorsTuple,
   Modal,
   NavLink,
@@ -11,6 +12,7 @@ import {
   Skeleton,
   Table,
   Tooltip,
+  type VariantColorsResolver,
 } from '@mantine/core'
 
 // Petrol: the colour of what can be acted on. Green, amber and red are kept for states.
@@ -49,6 +51,17 @@ const tones: Record<string, string> = {
   petrol: '--link',
 }
 
+/** Buttons, links and items that lie on a surface: their text can be read on what is below it, also under the pointer. */
+const variantColorResolver: VariantColorsResolver = (input) => {
+  const usual = defaultVariantColorsResolver(input)
+  const name = tones[input.color ?? 'petrol']
+  if (!name || (input.variant !== 'light' && input.variant !== 'subtle')) return usual
+  const tone = `var(${name})`
+  const mixed = (percent: number) => `color-mix(in srgb, ${tone} ${percent}%, var(--raised))`
+  const background = input.variant === 'light' ? mixed(10) : 'transparent'
+  return { ...usual, color: tone, background, hover: mixed(16) }
+}
+
 /** A quiet surface in the colour of a state, legible in light and dark. */
 function tinted(part: 'alert' | 'badge', color: unknown) {
   const tone = `var(${tones[String(color ?? 'petrol')] ?? '--link'})`
@@ -63,6 +76,7 @@ export const theme = createTheme({
   primaryColor: 'petrol',
   primaryShade: 7,
   autoContrast: true,
+  variantColorResolver,
   luminanceThreshold: 0.35,
   colors: { petrol, dark },
   fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",

@@ -1,9 +1,10 @@
-import { Alert, Button, Group, Stack, Text } from '@mantine/core'
-import { IconAlertTriangle } from '@tabler/icons-react'
+import { Alert, Box, Button, Group, Stack, Text } from '@mantine/core'
+import { IconAlertTriangle, IconPlugConnectedX } from '@tabler/icons-react'
 import { APIError, isProblem, isUnread } from '@/api/client'
 import { useLiveness } from '@/api/liveness'
 import { faultsOf, type Sayings, wordsOf } from '@/api/words'
 import { Copy } from './Copy'
+import { Empty } from './Page'
 import { Prose } from './prose'
 
 type FailureProps = {
@@ -13,17 +14,50 @@ type FailureProps = {
   says?: Sayings
 }
 
+/** What was read from the controller, or was not. */
+export type Read = { data?: unknown; error: unknown; refetch: () => unknown }
+
+type ReadFailureProps = {
+  of: Read | Read[]
+  says?: Sayings
+  /** What is around it has no padding, as a list has none. */
+  flush?: boolean
+}
+
+/**
+ * Why a part of a page could not be read, once for all that it consists of. While the
+ * controller is away the notice above the page says why: what was read before stays, and
+ * only a part without anything to show needs a word.
+ */
+export function ReadFailure({ of, says, flush }: ReadFailureProps) {
+  const { state } = useLiveness()
+  const failed = [of].flat().filter((q) => q.error)
+  const error = failed[0]?.error
+  if (!error) return null
+  if ((state === 'away' || state === 'catching') && isUnread(error)) {
+    if (failed.every((q) => q.data !== undefined)) return null
+    return <Unread flush={flush} />
+  }
+  const retry = () => failed.forEach((q) => q.refetch())
+  return (
+    <Box p={flush ? 'md' : 0}>
+      <Failure error={error} retry={retry} says={says} />
+    </Box>
+  )
+}
+
+function Unread({ flush }: { flush?: boolean }) {
+  const text = 'It appears here when the controller is back.'
+  if (flush) return <Empty icon={IconPlugConnectedX} title="No answer yet" children={text} />
+  return (
+    <Text size="sm" c="dimmed">
+      No answer yet. {text}
+    </Text>
+  )
+}
+
 /** Says what is wrong and what to do, and under which request id the log has more. */
 export function Failure({ error, retry, says }: FailureProps) {
-  const { state } = useLiveness()
-  // The notice above the page says why, once for all its parts.
-  if ((state === 'away' || state === 'catching') && isUnread(error)) {
-    return (
-      <Text size="sm" c="dimmed">
-        No answer for this part yet.
-      </Text>
-    )
-  }
   const p = error instanceof APIError ? error.problem : null
   const { title, detail } = wordsOf(error, says)
   const faults = faultsOf(error)

@@ -18,7 +18,7 @@ type ListViewProps<T extends RowData> = Omit<GridProps<T>, 'sort' | 'onSort'> & 
 export function ListView<T extends RowData>({ list, page, rows, ...grid }: ListViewProps<T>) {
   return (
     <>
-      {!!page.error && <ListFailure list={list} error={page.error} retry={() => page.refetch()} />}
+      {!!page.error && <ListFailure list={list} page={page} />}
       {(!page.error || (page.data && isPassing(page.error))) && (
         <Grid {...grid} rows={rows} sort={list.sort} onSort={(s) => list.set('sort', s)} />
       )}

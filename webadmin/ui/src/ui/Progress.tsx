@@ -3,7 +3,7 @@ import { IconCheck, IconCircleDashed, IconX } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
 import type { Kind, Token } from '@/api/types'
-import { Failure } from './Failure'
+import { ReadFailure } from './Failure'
 import { Section } from './Page'
 import { Ago, Countdown } from './time'
 import type { Enrollment } from './useEnrollment'
@@ -11,13 +11,13 @@ import type { Enrollment } from './useEnrollment'
 type ProgressProps = { enrollment: Enrollment; kind: Kind; id: string }
 
 /** Shows how far an enrollment has come: waiting, enrolled, ONLINE. */
-export function Progress({ enrollment: { token: t, stage, error, retry }, kind, id }: ProgressProps) {
+export function Progress({ enrollment: { token: t, stage, read }, kind, id }: ProgressProps) {
   const dead = stage === 'expired' || stage === 'revoked'
   const redeemed = stage === 'redeemed' || stage === 'online'
   const online = stage === 'online'
   return (
     <Section title="Progress">
-      {error && <Failure error={error} retry={retry} />}
+      <ReadFailure of={read} />
       <Stack gap="md" aria-live="polite">
         {t?.opened_at && <Opened token={t} />}
         <Step

@@ -5,7 +5,7 @@ import { type ReactNode, useState } from 'react'
 import { useLocation, useSearchParams } from 'react-router'
 import { faultsOf } from '@/api/words'
 import { giveFocus } from '@/app/focus'
-import { Failure } from './Failure'
+import { type Read, ReadFailure } from './Failure'
 import { backward, forward, knowsWayBack, placeOf, type Trail, withFilter, withSelection } from './liststate'
 import { Empty } from './Page'
 
@@ -204,11 +204,11 @@ export function Pager({ list, shown, total, next, loading }: PagerProps) {
   )
 }
 
-type ListFailureProps = { list: List; error: unknown; retry: () => void }
+type ListFailureProps = { list: List; page: Read }
 
 /** Why a list is not shown. A page that is no longer there leads back to the first one. */
-export function ListFailure({ list, error, retry }: ListFailureProps) {
-  const faults = faultsOf(error)
+export function ListFailure({ list, page }: ListFailureProps) {
+  const faults = faultsOf(page.error)
   if (faults.has('label')) {
     return (
       <Empty icon={IconMapOff} title="This is not a label">
@@ -216,7 +216,7 @@ export function ListFailure({ list, error, retry }: ListFailureProps) {
       </Empty>
     )
   }
-  if (!faults.has('page_token')) return <Failure error={error} retry={retry} />
+  if (!faults.has('page_token')) return <ReadFailure of={page} flush />
   return (
     <Empty
       icon={IconMapOff}

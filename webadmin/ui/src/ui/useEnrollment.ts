@@ -8,7 +8,7 @@ import { stageOf } from './enrollment'
 export function useEnrollment(tokenID: string, kind: Kind, id: string) {
   const t = useQuery(token(tokenID))
   const m = useQuery({ ...member(kind, id), enabled: t.data?.status === 'redeemed' })
-  return { token: t.data, stage: stageOf(t.data, m.data), error: t.error, retry: () => void t.refetch() }
+  return { token: t.data, stage: stageOf(t.data, m.data), read: t }
 }
 
 export type Enrollment = ReturnType<typeof useEnrollment>

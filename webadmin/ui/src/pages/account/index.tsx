@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useEndMySession, useSignOutEverywhere } from '@/api/account'
 import { mySessions } from '@/api/queries'
 import { useSession } from '@/app/session'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Facts, PageHead, Section } from '@/ui/Page'
 import { Sessions } from '@/ui/Sessions'
 import { say } from '@/ui/say'
@@ -52,7 +52,7 @@ export function Page() {
             </Button>
           }
         >
-          {sessions.error && <Failure error={sessions.error} retry={() => sessions.refetch()} />}
+          <ReadFailure of={sessions} flush />
           {(!sessions.error || sessions.data) && (
             <Sessions
               label="My sessions"

@@ -6,7 +6,7 @@ import { verification } from '@/api/queries'
 import type { AuditVerification } from '@/api/types'
 import { Mono } from '@/ui/Copy'
 import { Dialog } from '@/ui/Dialog'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Id } from '@/ui/Id'
 import { Facts, Loading } from '@/ui/Page'
@@ -16,16 +16,14 @@ import { verified } from './verified'
 
 /** Whether the log is unchanged, and which connectors witnessed that. */
 export function Verification() {
-  const { data: v, error, refetch } = useQuery(verification)
+  const read = useQuery(verification)
+  const { data: v, error } = read
   const [open, setOpen] = useState(false)
-  const failure = error && <Failure error={error} retry={() => refetch()} />
-  if (error && !v) return failure
   return (
     <section className="surface" aria-label="Verification" style={{ padding: '12px 16px', marginBottom: 16 }}>
-      {failure}
-      {!v ? (
-        <Loading lines={1} />
-      ) : (
+      <ReadFailure of={read} />
+      {!v && !error && <Loading lines={1} />}
+      {v && (
         <Group gap="md" align="flex-start">
           <Face state={v.state} />
           <div style={{ flex: 1, minWidth: 220 }}>

@@ -7,7 +7,7 @@ import type { AuditEvent } from '@/api/types'
 import { eventTone, eventWord, Target } from '@/ui/Events'
 import { Actor } from '@/ui/Actor'
 import { Dialog } from '@/ui/Dialog'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import type { Column } from '@/ui/Grid'
 import { half, type List, Search, Toolbar, Typed, useList } from '@/ui/list'
 import { ListView } from '@/ui/ListView'
@@ -144,7 +144,7 @@ function Selected({ list, shown }: { list: List; shown?: AuditEvent[] }) {
   return (
     <Dialog title={event?.title ?? 'Event'} close={() => list.open()} size="lg">
       {event && <Entry event={event} />}
-      {second.error && <Failure error={second.error} retry={() => second.refetch()} />}
+      <ReadFailure of={second} />
       {lost && <Text size="sm">The audit log has no such event. The address may be of another controller.</Text>}
       {!event && !lost && !second.error && <Loading />}
     </Dialog>

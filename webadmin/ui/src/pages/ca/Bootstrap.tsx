@@ -9,7 +9,7 @@ import { useCan } from '@/app/session'
 import { Actor } from '@/ui/Actor'
 import { Confirm, Consequences } from '@/ui/Confirm'
 import { Command, Mono } from '@/ui/Copy'
-import { Failure } from '@/ui/Failure'
+import { Failure, ReadFailure } from '@/ui/Failure'
 import { Facts, Section } from '@/ui/Page'
 import { say } from '@/ui/say'
 import { Ago, Countdown } from '@/ui/time'
@@ -19,7 +19,8 @@ const year = 365 * 86400
 
 /** The bootstrap CA, by which hosts verify this controller. */
 export function Bootstrap() {
-  const { data, error, refetch } = useQuery(enrollment)
+  const known = useQuery(enrollment)
+  const { data } = known
   const anchors = useQuery({
     ...bootstrap,
     // There is no event for each host that follows.
@@ -38,8 +39,7 @@ export function Bootstrap() {
         Hosts verify this controller with it when they enroll. It is not secret, but a host must have the right one:
         compare the fingerprint.
       </Text>
-      {error && <Failure error={error} retry={() => refetch()} />}
-      {anchors.error && <Failure error={anchors.error} retry={() => anchors.refetch()} />}
+      <ReadFailure of={[known, anchors]} />
       <Stack gap="sm">
         {data && (
           <>

@@ -6,7 +6,7 @@ import { ca } from '@/api/queries'
 import type { Authority, CA } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Mono } from '@/ui/Copy'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { durationOf } from '@/ui/duration'
@@ -50,11 +50,12 @@ const columns: Column<Authority>[] = [
 ]
 
 export function Page() {
-  const { data, error, refetch } = useQuery({
+  const read = useQuery({
     ...ca,
     // There is no event for each peer that a rotation has reached.
     refetchInterval: (q) => (q.state.data?.rotation?.status === 'running' ? 1500 : false),
   })
+  const { data, error } = read
   const [wizard, setWizard] = useState(false)
   const may = useCan('ca:rotate')
   const busy = data?.rotation?.status === 'running' || data?.rotation?.status === 'paused'
@@ -75,7 +76,7 @@ export function Page() {
           )
         }
       />
-      {error && <Failure error={error} retry={() => refetch()} />}
+      <ReadFailure of={read} />
       {!data && !error && <Loading lines={8} />}
       {data && <Content ca={data} />}
       {wizard && <Wizard close={() => setWizard(false)} />}

@@ -4,25 +4,23 @@ import { useParams } from 'react-router'
 import { host } from '@/api/queries'
 import { Mono } from '@/ui/Copy'
 import { About } from '@/ui/About'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { Ago, fullTime } from '@/ui/time'
 import { HostMembers, HostStatus } from './HostParts'
 
 export function Page() {
   const { id = '' } = useParams()
-  const { data: h, error, refetch } = useQuery(host(id))
+  const read = useQuery(host(id))
+  const { data: h, error } = read
   const up = { to: '/hosts', label: 'Hosts' }
   return (
     <>
       <PageHead title={id} up={up} badge={h && <HostStatus host={h} />} />
-      {error && (
-        <Failure
-          error={error}
-          retry={() => refetch()}
-          says={{ 'not-found': 'No host has this id. A host that enrolls again gets another one.' }}
-        />
-      )}
+      <ReadFailure
+        of={read}
+        says={{ 'not-found': 'No host has this id. A host that enrolls again gets another one.' }}
+      />
       {!h && !error && <Loading />}
       {h && (
         <Stack gap="md">

@@ -9,7 +9,7 @@ import type { APIKey, CreatedKey } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm } from '@/ui/Confirm'
 import { Actor } from '@/ui/Actor'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { NotAllowed } from '@/ui/NotAllowed'
 import { Once } from '@/ui/Once'
@@ -30,7 +30,8 @@ export function Page() {
 }
 
 function Keys() {
-  const { data, error, refetch } = useQuery(keys)
+  const read = useQuery(keys)
+  const { data, error } = read
   const [creating, setCreating] = useState(false)
   const [created, setCreated] = useState<CreatedKey | null>(null)
   const [revoking, setRevoking] = useState<APIKey | null>(null)
@@ -102,7 +103,7 @@ function Keys() {
         actions={create}
       />
       <div className="surface" style={{ marginBottom: 'var(--mantine-spacing-md)' }}>
-        {error && <Failure error={error} retry={() => refetch()} />}
+        <ReadFailure of={read} flush />
         {(!error || data) && (
           <Grid
             label="API keys"
@@ -167,7 +168,7 @@ function CommandLines() {
   const end = useEndLogin()
   return (
     <Section title="Signed-in command lines" flush>
-      {list.error && <Failure error={list.error} retry={() => list.refetch()} />}
+      <ReadFailure of={list} flush />
       {(!list.error || list.data) && (
         <Sessions
           label="Command lines"

@@ -4,7 +4,7 @@ import { Link } from 'react-router'
 import { attached } from '@/api/queries'
 import type { Connector } from '@/api/types'
 import { Mono } from '@/ui/Copy'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Facts, Loading, Section } from '@/ui/Page'
 import { Ago, Since } from '@/ui/time'
 
@@ -55,7 +55,7 @@ export function Attached({ id }: { id: string }) {
         </Anchor>
       }
     >
-      {page.error && <Failure error={page.error} retry={() => page.refetch()} />}
+      <ReadFailure of={page} />
       {page.isPending && <Loading lines={3} />}
       {list?.length === 0 && (
         <Text size="sm" c="dimmed">

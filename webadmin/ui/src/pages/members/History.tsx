@@ -5,7 +5,7 @@ import { audit } from '@/api/queries'
 import type { Kind } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Events } from '@/ui/Events'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
 
 /** What the audit log says about a member. */
@@ -23,7 +23,7 @@ export function History({ kind, id }: { kind: Kind; id: string }) {
         </Anchor>
       }
     >
-      {page.error && <Failure error={page.error} retry={() => page.refetch()} />}
+      <ReadFailure of={page} />
       {page.isPending && <Loading />}
       {page.data?.events.length === 0 && (
         <Text size="sm" c="dimmed">

@@ -5,7 +5,7 @@ import { isPassing } from '@/api/client'
 import { member } from '@/api/members'
 import type { Kind } from '@/api/types'
 import { About } from '@/ui/About'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Loading, PageHead } from '@/ui/Page'
 import { MemberStatus } from '@/ui/Status'
 import { Attached, ConnectorFacts } from './Connector'
@@ -19,14 +19,11 @@ import { wordsOf } from './words'
 /** One connector, or one tunneler. */
 export function Page({ kind }: { kind: Kind }) {
   const { id = '' } = useParams()
-  const { data: m, error, refetch } = useQuery(member(kind, id))
+  const read = useQuery(member(kind, id))
+  const { data: m, error } = read
   const up = { to: `/${kind}s`, label: wordsOf[kind].title }
   const failure = error && (
-    <Failure
-      error={error}
-      retry={() => refetch()}
-      says={{ 'not-found': `No ${kind} has this id. Was it enrolled under another one?` }}
-    />
+    <ReadFailure of={read} says={{ 'not-found': `No ${kind} has this id. Was it enrolled under another one?` }} />
   )
   if (!m || (error && !isPassing(error))) {
     return (

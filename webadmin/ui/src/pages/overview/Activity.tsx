@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { audit } from '@/api/queries'
 import { Events } from '@/ui/Events'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
 
 /** The newest events. */
@@ -18,7 +18,7 @@ export function Activity() {
         </Anchor>
       }
     >
-      {page.error && <Failure error={page.error} retry={() => page.refetch()} />}
+      <ReadFailure of={page} />
       {page.isPending && <Loading lines={6} />}
       {page.data?.events.length === 0 && (
         <Text size="sm" c="dimmed">

@@ -5,7 +5,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { series } from '@/api/queries'
 import type { Series } from '@/api/types'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Section } from '@/ui/Page'
 import { ChartsWaiting } from './ChartsWaiting'
 
@@ -45,8 +45,9 @@ const axis = {
 /** The fleet over time, from the controller's memory, which begins when the controller started. */
 export default function Charts() {
   const [window, setWindow] = useState<Window>('1h')
-  const { data, error, refetch } = useQuery(series(window))
-  if (error && !data) return <Failure error={error} retry={() => refetch()} />
+  const read = useQuery(series(window))
+  const { data, error } = read
+  if (error && !data) return <ReadFailure of={read} />
   if (!data) return <ChartsWaiting />
   const pick = (
     <SegmentedControl

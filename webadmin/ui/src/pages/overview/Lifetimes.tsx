@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { lifetimes } from '@/api/queries'
 import type { Kind, Member } from '@/api/types'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
 import { Countdown, useNow } from '@/ui/time'
 
@@ -28,7 +28,7 @@ export function Lifetimes() {
         </Text>
       }
     >
-      {error && <Failure error={error} />}
+      <ReadFailure of={[c, t]} />
       {!error && (c.isPending || t.isPending) && <Loading lines={6} />}
       {none && (
         <Text size="sm" c="dimmed">

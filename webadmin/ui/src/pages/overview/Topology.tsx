@@ -3,7 +3,7 @@ import { useElementSize } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { connectors, networks, online } from '@/api/queries'
 import type { Connector, Network, Status, Tunneler } from '@/api/types'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Loading, Section } from '@/ui/Page'
 import { type Node, Picture } from './Picture'
 
@@ -36,7 +36,7 @@ export function Topology({ status }: { status?: Status }) {
         </Text>
       }
     >
-      {error && <Failure error={error} />}
+      <ReadFailure of={[members, sessions, groups]} />
       {!nodes && !error && <Loading lines={6} />}
       {nodes?.length === 0 && (
         <Text size="sm" c="dimmed" mb="xs">

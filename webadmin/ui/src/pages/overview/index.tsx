@@ -6,7 +6,7 @@ import { Link } from 'react-router'
 import { status } from '@/api/queries'
 import { patient } from '@/app/code'
 import { useCan } from '@/app/session'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Empty, PageHead } from '@/ui/Page'
 import { Activity } from './Activity'
 import { Attention } from './Attention'
@@ -28,7 +28,7 @@ export function Page() {
     <>
       <PageHead title="Overview" />
       <Stack gap="md">
-        {now.error && <Failure error={now.error} retry={() => now.refetch()} />}
+        <ReadFailure of={now} />
         <Attention status={now.data} />
         <Totals status={now.data} />
         {empty ? (

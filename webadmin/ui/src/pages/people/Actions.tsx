@@ -60,7 +60,7 @@ export function Actions({ person: p, link }: ActionsProps) {
           ) : (
             <Menu.Item onClick={() => setDisabling(true)}>Disable…</Menu.Item>
           )}
-          <Menu.Item color="red" onClick={() => setRemoving(true)}>
+          <Menu.Item color="var(--bad)" onClick={() => setRemoving(true)}>
             Remove…
           </Menu.Item>
         </Menu.Dropdown>

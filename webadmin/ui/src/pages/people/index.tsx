@@ -6,7 +6,7 @@ import { useEndSession } from '@/api/account'
 import { allSessions, people } from '@/api/queries'
 import type { Person, InvitedPerson } from '@/api/types'
 import { useCan, useSession } from '@/app/session'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { NotAllowed } from '@/ui/NotAllowed'
 import { Once } from '@/ui/Once'
@@ -79,7 +79,7 @@ function People() {
         }
       />
       <Stack gap="md">
-        {list.error && <Failure error={list.error} retry={() => list.refetch()} />}
+        <ReadFailure of={list} />
         {(!list.error || list.data) && (
           <div className="surface">
             <Grid
@@ -100,7 +100,7 @@ function People() {
           <Roles />
         </Section>
         <Section title="Sessions" flush>
-          {sessions.error && <Failure error={sessions.error} retry={() => sessions.refetch()} />}
+          <ReadFailure of={sessions} flush />
           {(!sessions.error || sessions.data) && (
             <Sessions
               label="Sessions of everybody"

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { enrollment } from '@/api/queries'
 import type { Kind } from '@/api/types'
 import { Command } from '@/ui/Copy'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Loading } from '@/ui/Page'
 import { Prose } from '@/ui/prose'
 
@@ -16,9 +16,9 @@ const kinds: { value: Kind; label: string }[] = [
 /** The command with which a host requests enrollment. */
 export function Ask() {
   const [kind, setKind] = useState<Kind>('connector')
-  const { data, error, refetch } = useQuery(enrollment)
-  if (error) return <Failure error={error} retry={() => refetch()} />
-  if (!data) return <Loading lines={3} />
+  const read = useQuery(enrollment)
+  const { data } = read
+  if (!data) return read.error ? <ReadFailure of={read} /> : <Loading lines={3} />
   const ask = data.request_commands.find((r) => r.kind === kind)
   if (!ask) {
     return (

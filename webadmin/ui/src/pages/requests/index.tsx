@@ -6,7 +6,7 @@ import { requests } from '@/api/queries'
 import type { EnrollRequest } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Actor } from '@/ui/Actor'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { type Column, Grid } from '@/ui/Grid'
 import { Id } from '@/ui/Id'
 import { Empty, Facts, Loading, PageHead, Section } from '@/ui/Page'
@@ -51,7 +51,7 @@ export function Page() {
         about="Hosts that request enrollment without a token. Approve one only if its screen shows the same fingerprint as here."
       />
       <Stack gap="lg">
-        {waiting.error && <Failure error={waiting.error} retry={() => waiting.refetch()} />}
+        <ReadFailure of={waiting} />
         {waiting.isPending && <Loading />}
         {waiting.data?.requests.length === 0 && (
           <>

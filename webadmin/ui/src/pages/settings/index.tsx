@@ -2,19 +2,20 @@ import { SimpleGrid } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { settings } from '@/api/queries'
 import { durationOf } from '@/ui/duration'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { Ago } from '@/ui/time'
 
 export function Page() {
-  const { data: s, error, refetch } = useQuery(settings)
+  const read = useQuery(settings)
+  const { data: s, error } = read
   return (
     <>
       <PageHead
         title="Settings"
         about="The configuration in effect. It is read-only here: change it in the controller's configuration file, environment or flags."
       />
-      {error && <Failure error={error} retry={() => refetch()} />}
+      <ReadFailure of={read} />
       {!s && !error && <Loading lines={8} />}
       {s && (
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">

@@ -7,7 +7,7 @@ import { session, setup } from '@/api/queries'
 import { Entrance } from '@/app/Entrance'
 import { codeIn, useCodeOfLink } from '@/ui/code'
 import { faultsAt } from '@/api/words'
-import { Failure } from '@/ui/Failure'
+import { Failure, ReadFailure } from '@/ui/Failure'
 import { fits, NewPassword } from '@/ui/NewPassword'
 
 export function Page() {
@@ -49,7 +49,7 @@ export function Page() {
         }}
       >
         <Stack>
-          {first.error && <Failure error={first.error} retry={() => first.refetch()} />}
+          <ReadFailure of={first} />
           <TextInput
             label="Setup code"
             description={invited ? undefined : 'The printed link, or the part of it after "#"'}

@@ -15,18 +15,36 @@ function backTo(wanted: string | null): string {
   return wanted
 }
 
-const faults: Record<string, string> = {
-  'oidc-unavailable': 'The identity provider does not answer. An owner with a password can still sign in below.',
-  'oidc-refused':
+const faults = new Map([
+  ['oidc-unavailable', 'The identity provider does not answer. An owner with a password can still sign in below.'],
+  [
+    'oidc-refused',
     'The sign-in through the identity provider was refused. An operator finds the reason in the controller log.',
-}
+  ],
+])
+
+/** The same errors of somebody who is signed in and was to confirm that. */
+const notConfirmed = new Map([
+  [
+    'oidc-unavailable',
+    () => 'The identity provider does not answer. Close this tab, and try again later from the tab that asked.',
+  ],
+  [
+    'oidc-refused',
+    (name: string) =>
+      `The identity provider did not say that you are ${name}. Close this tab, and sign in there as ${name} from the tab that asked.`,
+  ],
+])
 
 export function Page() {
   const [params] = useSearchParams()
   const back = backTo(params.get('return_to'))
   const who = useQuery(session)
   const ways = useQuery(setup)
-  if (who.data && params.get('error')) return <NotConfirmed name={who.data.person.name} />
+  const error = params.get('error')
+  const why = notConfirmed.get(error ?? '')
+  // Only somebody of the provider confirms there; to others the address is an old one.
+  if (who.data?.person.oidc && why) return <NotConfirmed name={who.data.person.name} why={why} />
   if (who.data) return <Navigate to={back} replace />
   if (ways.data?.needed) return <Navigate to="/setup" replace />
   if (who.isPending) {
@@ -37,9 +55,7 @@ export function Page() {
     <Entrance title="Sign in">
       <Stack mt="md">
         {(who.error || ways.error) && <Failure error={who.error ?? ways.error} retry={() => ways.refetch()} />}
-        {params.get('error') && (
-          <Failure error={new Error(faults[params.get('error') ?? ''] ?? 'The sign-in failed. Try again.')} />
-        )}
+        {error && <Failure error={new Error(faults.get(error) ?? 'The sign-in failed. Try again.')} />}
         {oidc?.enabled && (
           <>
             <Button component="a" href={`${base}/session/oidc/start?return_to=${encodeURIComponent(back)}`} size="md">
@@ -58,17 +74,11 @@ export function Page() {
  * Where the identity provider leads a person who is signed in and confirmed as nobody, or as
  * somebody else: the page that asked for it is in another tab, and still asks.
  */
-function NotConfirmed({ name }: { name: string }) {
+function NotConfirmed({ name, why }: { name: string; why: (name: string) => string }) {
   return (
     <Entrance title="Not confirmed">
       <Stack mt="md">
-        <Failure
-          error={
-            new Error(
-              `The identity provider did not say that you are ${name}. Close this tab, and sign in there as ${name} from the tab that asked.`,
-            )
-          }
-        />
+        <Failure error={new Error(why(name))} />
         <Button component="a" href="/" variant="default">
           Open the dashboard as {name}
         </Button>

@@ -6,7 +6,7 @@ import { token } from '@/api/queries'
 import type { Token } from '@/api/types'
 import { Actor } from '@/ui/Actor'
 import { Mono } from '@/ui/Copy'
-import { Failure } from '@/ui/Failure'
+import { ReadFailure } from '@/ui/Failure'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { Progress } from '@/ui/Progress'
 import { Ago, fullTime } from '@/ui/time'
@@ -27,14 +27,11 @@ function Following({ token: t }: { token: Token }) {
 
 export function Page() {
   const { id = '' } = useParams()
-  const { data: t, error, refetch } = useQuery(token(id))
+  const read = useQuery(token(id))
+  const { data: t, error } = read
   const up = { to: '/tokens', label: 'Enrollment tokens' }
   const failure = error && (
-    <Failure
-      error={error}
-      retry={() => refetch()}
-      says={{ 'not-found': 'No enrollment token has this id. Was the address copied whole?' }}
-    />
+    <ReadFailure of={read} says={{ 'not-found': 'No enrollment token has this id. Was the address copied whole?' }} />
   )
   if (!t || (error && !isPassing(error))) {
     return (
