@@ -393,3 +393,24 @@ func TestFederatedPeople(t *testing.T) {
 	require.ErrorIs(t, err, auth.ErrRefused, "disabled here, whatever the provider says")
 	e.Clock.Advance(time.Second)
 }
+
+// TestTheLinkOfADisabledPersonIsRefused: an invitation that is still in somebody's mail would
+// let them in again.
+func TestTheLinkOfADisabledPersonIsRefused(t *testing.T) {
+	t.Parallel()
+	e := authtest.New(t, nil)
+	e.Add(t, ada, auth.Owner)
+	bob, code, err := e.People.Create(t.Context(), auth.NewPerson{Email: "bob@example.com", Name: "Bob", Role: auth.Admin}, auth.By{Actor: auth.LocalActor})
+	require.NoError(t, err)
+	disable := func(yes bool) {
+		_, err := e.People.Update(t.Context(), bob.ID, auth.Change{Disabled: &yes}, auth.By{Actor: auth.LocalActor})
+		require.NoError(t, err)
+	}
+	disable(true)
+	_, err = e.People.Redeem(t.Context(), auth.Setup{Code: code, Password: authtest.Password}, from("192.0.2.1"))
+	require.ErrorIs(t, err, auth.ErrLinkRefused)
+	disable(false)
+	in, err := e.People.Redeem(t.Context(), auth.Setup{Code: code, Password: authtest.Password}, from("192.0.2.1"))
+	require.NoError(t, err)
+	require.Equal(t, bob.ID, in.Person.ID)
+}
