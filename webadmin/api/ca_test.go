@@ -33,7 +33,7 @@ func TestCAShowsAuthoritiesAndBudget(t *testing.T) {
 	require.Equal(t, "prepared", ca.Authorities[1].Status)
 	require.True(t, ca.Authorities[1].Trusted)
 	require.Equal(t, "ca-2", ca.Automatic.Authority)
-	require.Equal(t, "24h0m0s", ca.OutageBudget.PolicyAge)
+	require.Equal(t, "24h", ca.OutageBudget.PolicyAge)
 	require.Nil(t, ca.Rotation)
 	requireProblem(t, get(t, e, "/api/admin/ca?x=y"), http.StatusBadRequest)
 }
@@ -194,5 +194,5 @@ func TestCLIRotates(t *testing.T) {
 	require.Contains(t, status, "ca-2")
 	require.NotContains(t, status, "ca-1", "a revoked one is not shown")
 	require.Contains(t, status, "Last rotation "+rotated.ID+": done")
-	require.Contains(t, status, "connector   3m0s to 5m30s")
+	require.Contains(t, status, "connector   3m to 5m30s")
 }

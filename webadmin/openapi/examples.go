@@ -156,15 +156,15 @@ var examples = map[string]any{ //nolint:gosec // made up: no credential is in th
 	"binary_path": "/usr/bin/grpcconnector", "systemd_unit": "grpcconnector.service", "uid": 998, "fingerprint": "MNPQ", "fingerprint_start": "0123-4567-89AB-CDEF-GHJK",
 
 	"upstream": "disk", "phase": "prepared", "replaces": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11", "reuses": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11", "offline": "proceed", "on_deadline": "drop",
-	"deadline": "10m0s", "reason": "", "dropped": "connector/connector-local-01", "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11", "why": "it has not reported the new authority yet",
-	"policy_age": "24h0m0s", "least": "3m0s", "most": "5m30s", "steps": "prepare a new authority", "Gate.deadline": exampleTime, "BootstrapReplacement.offline": 0, "BootstrapPreview.offline": 0,
+	"deadline": "10m", "reason": "", "dropped": "connector/connector-local-01", "authority": "4b2d6e1c9d8a4c53b6d40c0f5a1e7f20cc2d4b11", "why": "it has not reported the new authority yet",
+	"policy_age": "24h", "least": "3m", "most": "5m30s", "steps": "prepare a new authority", "Gate.deadline": exampleTime, "BootstrapReplacement.offline": 0, "BootstrapPreview.offline": 0,
 	"old": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "new": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752", "skipped": "6f1ed002ab5595859014ebf0951522d9",
 	"BootstrapAnchor.fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "BootstrapReplacement.state": "running", "Rotation.state": "running", "dry_run": true,
 
 	"actor": "person:per_0123456789abcdef", "action": "token.create", "target": "token/tok_0123456789abcdef", "outcome": "success", "AuditVerification.state": "ok",
 	"AuditVerification.records": 1234, "AuditCheckpoint.size": 1234, "verifier_key": "mycorp.internal+6f1ed002+AQID", "AuditCheckpoint.note": "mycorp.internal\n1234\nqqo=\n",
 	"AuditProblem.kind": "changed", "detail": "must be a duration such as \"10m\" or \"1h30m\"", "failure": "the checkpoint is not signed by the key that I know", "change": "ONLINE",
-	"Setting.key": "svid_ttl.connector", "value": "5m0s", "step_seconds": 30, "total": 1, "online": 1, "Count.offline": 0, "next_page_token": "",
+	"Setting.key": "svid_ttl.connector", "value": "5m", "step_seconds": 30, "total": 1, "online": 1, "Count.offline": 0, "next_page_token": "",
 
 	"type": "urn:grpccontroller:problem:invalid-request", "title": "The request is not valid", "Problem.status": 400, "field": "ttl", "pointer": "#/ttl", "error": "invalid_request", "resource": "tok_0123456789abcdef",
 

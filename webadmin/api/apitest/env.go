@@ -142,13 +142,13 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 			}
 		},
 		OutageBudget: adminapi.OutageBudget{
-			PolicyAge: "24h0m0s", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m0s", Most: "5m30s"}},
+			PolicyAge: "24h", Identity: []adminapi.IdentityBudget{{Kind: "connector", Least: "3m", Most: "5m30s"}},
 		},
 		Events: e.Events, Series: e.Series, Replays: e.Replays,
 		Settings: adminapi.Settings{
 			TrustDomain: "mycorp.internal", ControllerID: "controller-1", Version: "v9.9.9", StartedAt: clock.Now(),
 			OutageBudget: adminapi.OutageBudget{Identity: []adminapi.IdentityBudget{}},
-			Groups:       []adminapi.SettingGroup{{Name: "svid_ttl", Settings: []adminapi.Setting{{Key: "connector", Value: "5m0s"}}}},
+			Groups:       []adminapi.SettingGroup{{Name: "svid_ttl", Settings: []adminapi.Setting{{Key: "connector", Value: "5m"}}}},
 		},
 		Audit: e.record, Log: zap.New(core), Now: clock.Now,
 		Attention: attention.New(attention.Config{

@@ -19,9 +19,9 @@ export const settings = (outage_budget: S['OutageBudget']): S['Settings'] => ({
     {
       name: 'ttl',
       settings: [
-        { key: 'connector_svid', value: '10m0s' },
-        { key: 'tunneler_svid', value: '30m0s' },
-        { key: 'token', value: '10m0s' },
+        { key: 'connector_svid', value: '10m' },
+        { key: 'tunneler_svid', value: '30m' },
+        { key: 'token', value: '10m' },
       ],
     },
     {

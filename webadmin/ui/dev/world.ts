@@ -13,9 +13,9 @@ export type Options = { empty?: boolean; members?: number; role?: Role }
 const next = '7c22d90f4e6ab81d3350ffa9be17c6d2480e9b1a'
 
 export const budget: S['OutageBudget'] = {
-  policy_age: '24h0m0s',
+  policy_age: '24h',
   identity: [
-    { kind: 'connector', least: '3m0s', most: '5m30s' },
+    { kind: 'connector', least: '3m', most: '5m30s' },
     { kind: 'tunneler', least: '15m30s', most: '30m30s' },
   ],
 }
@@ -126,7 +126,7 @@ export class World {
       replaces: [active],
       emergency: false,
       offline: 'proceed',
-      deadline: '10m0s',
+      deadline: '10m',
       on_deadline: 'drop',
       started_by: 'person:p1',
       started_at: ago(41),

@@ -1839,7 +1839,7 @@ export interface components {
         };
         /** @description BootstrapReplacement is the replacement that runs, or ran last. */
         BootstrapReplacement: {
-            /** @example 10m0s */
+            /** @example 10m */
             deadline?: string;
             /**
              * Format: date-time
@@ -1885,7 +1885,7 @@ export interface components {
         BootstrapRequest: {
             /**
              * @description Deadline is a Go duration, how long each wait may last, at least 30s; absent is for ever.
-             * @example 10m0s
+             * @example 10m
              */
             deadline?: string;
             /**
@@ -2510,7 +2510,7 @@ export interface components {
         IdentityBudget: {
             /** @example connector */
             kind: string;
-            /** @example 3m0s */
+            /** @example 3m */
             least: string;
             /** @example 5m30s */
             most: string;
@@ -2689,7 +2689,7 @@ export interface components {
         /** @description OutageBudget is how long sessions continue when the controller is gone: until the policy is too old and, once SPIRE is gone too, until their identity ends. The shorter limit counts. */
         OutageBudget: {
             identity: components["schemas"]["IdentityBudget"][];
-            /** @example 24h0m0s */
+            /** @example 24h */
             policy_age: string;
         };
         /** @description PasswordRequest changes your own password: POST /me/password. */
@@ -3010,7 +3010,7 @@ export interface components {
         };
         /** @description Rotation is one replacement of the active authority. */
         Rotation: {
-            /** @example 10m0s */
+            /** @example 10m */
             deadline?: string;
             dropped: string[];
             /** @example false */
@@ -3093,7 +3093,7 @@ export interface components {
             confirm?: "rotate" | "emergency";
             /**
              * @description Deadline is a Go duration, how long each wait may last; absent is for ever.
-             * @example 10m0s
+             * @example 10m
              */
             deadline?: string;
             /**
@@ -3255,7 +3255,7 @@ export interface components {
         Setting: {
             /** @example svid_ttl.connector */
             key: string;
-            /** @example 5m0s */
+            /** @example 5m */
             value: string;
         };
         /** @description SettingGroup is one section of the configuration. */
@@ -4803,14 +4803,14 @@ export interface operations {
                      *         "identity": [
                      *           {
                      *             "kind": "connector",
-                     *             "least": "3m0s",
+                     *             "least": "3m",
                      *             "most": "5m30s"
                      *           }
                      *         ],
-                     *         "policy_age": "24h0m0s"
+                     *         "policy_age": "24h"
                      *       },
                      *       "rotation": {
-                     *         "deadline": "10m0s",
+                     *         "deadline": "10m",
                      *         "dropped": [
                      *           "connector/connector-local-01"
                      *         ],
@@ -4886,7 +4886,7 @@ export interface operations {
                      *         }
                      *       ],
                      *       "replacement": {
-                     *         "deadline": "10m0s",
+                     *         "deadline": "10m",
                      *         "gate": {
                      *           "deadline": "2030-01-02T15:04:05Z",
                      *           "held_up_by": [
@@ -4985,7 +4985,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "deadline": "10m0s",
+                     *       "deadline": "10m",
                      *       "gate": {
                      *         "deadline": "2030-01-02T15:04:05Z",
                      *         "held_up_by": [
@@ -5051,7 +5051,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "deadline": "10m0s",
+                     *       "deadline": "10m",
                      *       "gate": {
                      *         "deadline": "2030-01-02T15:04:05Z",
                      *         "held_up_by": [
@@ -5155,7 +5155,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "deadline": "10m0s",
+                     *       "deadline": "10m",
                      *       "dropped": [
                      *         "connector/connector-local-01"
                      *       ],
@@ -5232,7 +5232,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "deadline": "10m0s",
+                     *       "deadline": "10m",
                      *       "dropped": [
                      *         "connector/connector-local-01"
                      *       ],
@@ -5317,7 +5317,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "deadline": "10m0s",
+                     *       "deadline": "10m",
                      *       "dropped": [
                      *         "connector/connector-local-01"
                      *       ],
@@ -8550,7 +8550,7 @@ export interface operations {
                      *           "settings": [
                      *             {
                      *               "key": "svid_ttl.connector",
-                     *               "value": "5m0s"
+                     *               "value": "5m"
                      *             }
                      *           ]
                      *         }
@@ -8559,11 +8559,11 @@ export interface operations {
                      *         "identity": [
                      *           {
                      *             "kind": "connector",
-                     *             "least": "3m0s",
+                     *             "least": "3m",
                      *             "most": "5m30s"
                      *           }
                      *         ],
-                     *         "policy_age": "24h0m0s"
+                     *         "policy_age": "24h"
                      *       },
                      *       "started_at": "2030-01-02T15:04:05Z",
                      *       "trust_domain": "mycorp.internal",

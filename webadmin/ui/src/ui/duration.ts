@@ -3,7 +3,7 @@ const shape = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/
 const day = 86_400
 
 /**
- * A duration of the API ("24h0m0s") in words ("24 hours"). Days begin at two: an age of
+ * A duration of the API ("24h") in words ("24 hours"). Days begin at two: an age of
  * one day is compared with hours more often. What is no such duration stays as it is.
  */
 export function durationOf(text: string): string {
