@@ -30,11 +30,11 @@ type Flow struct {
 	Target Target
 	Opened time.Time
 
-	link *link
+	served *served
 }
 
 // Cut ends the flow at once. It does not block.
-func (f *Flow) Cut(reason error) { _ = f.link.cut(reason) }
+func (f *Flow) Cut(reason error) { f.served.acceptor.cut(f.served, reason) }
 
 // End is how a flow ended.
 type End struct {
@@ -275,6 +275,15 @@ func (a *Acceptor) Sweep(ids []spiffeid.ID, judge func(*mtls.Conn) error) (cut i
 		}
 	}
 	return cut
+}
+
+// cut ends a connection that is there still, beside its caller.
+func (a *Acceptor) cut(s *served, reason error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, there := a.served[s]; there {
+		a.work.Go(func() { _ = s.link.cut(reason) })
+	}
 }
 
 // AcceptorStatus is the state of an Acceptor at a moment.

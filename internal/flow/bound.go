@@ -72,6 +72,13 @@ func (t *Ticket) Lost() {
 	t.b.grace = time.AfterFunc(openGrace, t.noNewFlows)
 }
 
+// Conns counts the connections that belong to the session.
+func (t *Ticket) Conns() int {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	return len(t.b.links)
+}
+
 // noNewFlows ends what has no flow.
 func (t *Ticket) noNewFlows() {
 	a := t.of

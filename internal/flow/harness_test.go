@@ -131,7 +131,7 @@ func startGateway(t testing.TB, ca *mtlstest.CA, name string, change ...func(*fl
 		g.sessions <- c
 		return nil
 	}), g)
-	g.server = grpc.NewServer(grpc.Creds(rpcauth.Credentials(own)), grpc.ConnectionTimeout(300*time.Millisecond))
+	g.server = grpc.NewServer(grpc.Creds(rpcauth.Credentials(own)), grpc.ConnectionTimeout(soon))
 	healthpb.RegisterHealthServer(g.server, health.NewServer())
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -239,19 +239,30 @@ func target(t testing.TB, serve func(*net.TCPConn)) flow.Target {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var running sync.WaitGroup
+	over := make(chan struct{})
 	running.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			served := make(chan struct{})
 			running.Go(func() {
+				defer close(served)
 				defer func() { _ = c.Close() }()
 				serve(c.(*net.TCPConn))
+			})
+			running.Go(func() {
+				select {
+				case <-over:
+					_ = c.Close()
+				case <-served:
+				}
 			})
 		}
 	})
 	t.Cleanup(func() {
+		close(over)
 		_ = l.Close()
 		running.Wait()
 	})

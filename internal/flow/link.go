@@ -11,7 +11,7 @@ import (
 )
 
 // lastWords is how long a reset has to reach a peer that reads, before the socket is closed.
-const lastWords = 20 * time.Millisecond
+const lastWords = 250 * time.Millisecond
 
 // recheck bounds the sleep of a timer: the time of a phase may have moved on.
 const recheck = time.Minute
@@ -30,6 +30,7 @@ type link struct {
 	machine *Machine
 	timer   *time.Timer // the time of the phase
 	reason  error       // why it ended, the first
+	onCut   func(error)
 	flow    uint64      // number of the present flow, of the last one while there is none
 
 	// Of the reader.
@@ -245,28 +246,43 @@ func (l *link) expects(t Type) error {
 	return l.machine.Check(1-l.side, t)
 }
 
-// cut sends the peer why, if that is possible at once, and closes. It returns why the
-// connection ended, which may have been before.
+// cut sends the peer why, if that is possible soon, and closes. It returns why the connection
+// ended, which may have been before. It blocks for lastWords at most.
 func (l *link) cut(reason error) error {
 	l.mu.Lock()
-	first := l.reason == nil
-	if first {
-		l.reason = reason
+	if l.reason != nil {
+		defer l.mu.Unlock()
+		return l.reason
 	}
+	l.reason = reason
+	// From here on nothing is passed on, whatever the peer does.
+	speak := l.machine.Take(time.Now(), l.side, TypeReset, CodeOK) == nil
+	l.timer.Stop()
+	hook := l.onCut
 	l.mu.Unlock()
-	if !first {
-		return l.why(reason)
+	if hook != nil {
+		hook(reason)
 	}
 	l.of.CloseAfter(lastWords, reason)
 	// Frees a writer that a peer which does not read holds up.
-	_ = l.conn.SetWriteDeadline(time.Now().Add(lastWords / 2))
-	if l.writing.TryLock() {
-		defer l.writing.Unlock()
-		if l.take(l.side, TypeReset, CodeOK) == nil {
-			_, _ = l.conn.Write(Append(nil, TypeReset, byte(CodeOf(reason))))
-		}
+	_ = l.conn.SetWriteDeadline(time.Now().Add(lastWords * 4 / 5))
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if speak {
+		_, _ = l.conn.Write(Append(nil, TypeReset, byte(CodeOf(reason))))
 	}
 	return reason
+}
+
+// whenCut has fn called when this end cuts the connection. It must not block.
+func (l *link) whenCut(fn func(error)) {
+	l.mu.Lock()
+	reason := l.reason
+	l.onCut = fn
+	l.mu.Unlock()
+	if reason != nil {
+		fn(reason)
+	}
 }
 
 // end closes without a word.

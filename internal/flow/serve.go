@@ -41,7 +41,9 @@ func (s *served) serve() {
 		s.acceptor.cfg.Misbehaved(s.link.of, err)
 	}
 	s.acceptor.leave(s)
-	s.link.end(err) // after an EOF nothing else has closed it
+	if s.link.why(nil) == nil { // after a cut, the reset is on its way
+		s.link.end(err)
+	}
 	s.link.socket.release()
 }
 
@@ -118,9 +120,10 @@ func (s *served) open(payload []byte) error {
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
 	c := &carried{
 		served: s, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
-		flow: &Flow{Tunneler: s.link.of.Peer(), Conn: s.link.of, Target: t, Opened: time.Now(), link: s.link},
+		flow: &Flow{Tunneler: s.link.of.Peer(), Conn: s.link.of, Target: t, Opened: time.Now(), served: s},
 	}
 	s.flow = c
+	s.link.whenCut(c.lose) // the target is left at once, also when the tunneler does not read
 	s.acceptor.work.Go(func() { c.run(ctx) })
 	return nil
 }
@@ -174,7 +177,9 @@ func (c *carried) lose(err error) {
 	c.cancel(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lost = err
+	if c.lost == nil {
+		c.lost = err
+	}
 	if !c.ended {
 		c.ended = true
 		close(c.rose)
