@@ -295,6 +295,7 @@ func (r *Relay) judge(c *zerotrustv1.AuditCheckpoint) {
 // goroutine of theirs, so a tunneler that reads nothing delays nothing.
 func (r *Relay) sweep() {
 	r.sessions.sweep(r.policy.admit)
+	r.sweepFlows(nil)
 	r.conns.CloseMatching(r.cfg.Timing.LastWords, r.policy.connected)
 }
 
@@ -302,5 +303,6 @@ func (r *Relay) sweep() {
 // handshake and now, and is not known yet, is judged when the connection is known.
 func (r *Relay) sweepOf(ids []spiffeid.ID) {
 	r.sessions.sweepOf(ids, r.policy.admit)
+	r.sweepFlows(ids)
 	r.conns.CloseMatchingOf(ids, r.cfg.Timing.LastWords, r.policy.connected)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/denial"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -63,9 +64,12 @@ type Config struct {
 	// Failing is why a session would be of no use now, beside a policy that is not
 	// usable, for gRPC health; see rpcauth.HealthConfig. Optional.
 	Failing func(context.Context) error
-	Timing  Timing
-	Events  Events
-	Log     *zap.Logger
+	// Flows connects the flows of the tunnelers to their targets; without it there are none.
+	Flows  flow.Handler
+	Limits flow.Limits
+	Timing Timing
+	Events Events
+	Log    *zap.Logger
 }
 
 // DefaultPolicyAge is how long a policy that does not say is used without a
@@ -127,7 +131,8 @@ type Relay struct {
 	answers  chan *zerotrustv1.AuditWitness // to checkpoints; the controller sends one at a time
 	outbox   *outbox
 	sessions *sessions
-	conns    *mtls.Conns // of the tunnelers
+	conns    *mtls.Conns    // of the tunnelers
+	flows    *flow.Acceptor // nil without Flows
 	control  *controlclient.Client
 	unproven reproof.Reports                // of both, for the audit log
 	prover   *reproof.Client                // on the connection to the controller
@@ -166,6 +171,11 @@ func New(cfg Config) (*Relay, error) {
 	})
 	r.refused, r.answers, r.returns = newRefusals(), make(chan *zerotrustv1.AuditWitness, 1), make(chan []*zerotrustv1.Denials, 1)
 	r.sessions, r.conns = newSessions(r.outbox), mtls.NewConns(maxConnections)
+	if cfg.Flows != nil {
+		if r.flows, err = r.newFlows(); err != nil {
+			return nil, err
+		}
+	}
 	r.kick, r.unkick = cfg.Identity.Subscribe()
 	r.prover = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).OnRefusal(r.unproven.Add)
 	r.control, err = controlclient.New(controlclient.Config{

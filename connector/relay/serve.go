@@ -41,6 +41,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.control.Run(controlCtx) })
 	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
 	g.Go(func() error { return r.denied.Run(controlCtx) })
+	if r.flows != nil {
+		g.Go(func() error { return r.flows.Run(gctx) })
+	}
 	return g.Wait()
 }
 
@@ -49,12 +52,16 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) serveTunnelers(ctx context.Context) error {
 	log := r.log.Named("session")
 	tlsConfig := mtls.ServerConfig(r.cfg.Identity, mtls.Kinds(r.cfg.TrustDomain, identity.KindTunneler))
-	proofs := reproof.NewServer(reproof.ServerConfig{
+	config := reproof.ServerConfig{
 		Identity: r.cfg.Identity, Conns: r.conns, Stopping: ctx.Done(), Refused: r.unproven.Add, Log: r.log.Named("reproof"),
-	})
+	}
+	if r.flows != nil {
+		config.Flows = r.flows
+	}
+	proofs := reproof.NewServer(config)
 	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig, mtls.Newcomers(r.cfg.Timing.FirstWords, r.policy.connected))...)...) //nolint:contextcheck // an RPC has a context of its own
-	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, log: log, stopping: ctx}
+	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, flows: r.flows, log: log, stopping: ctx}
 	checks := rpcauth.NewHealth(rpcauth.HealthConfig{
 		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.failing, Admit: sessions.admit, Stopping: ctx.Done(),
 	})

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
@@ -43,6 +44,7 @@ type service struct {
 	refused  *refusals
 	idle     time.Duration
 	events   Events
+	flows    *flow.Acceptor // nil: no flows
 	log      *zap.Logger
 	stopping context.Context //nolint:containedctx // the end of the program ends every stream, also one that never spoke
 	pumps    sync.WaitGroup
@@ -79,6 +81,7 @@ func (v *service) Session(stream sessionStream) error {
 		err = reason // we cut the connection; the stream only says that it is gone
 	}
 	v.sessions.detach(s)
+	s.release(err, mtls.ConnOf(stream.Context()).Reason())
 	v.events.ended(err, mtls.ConnOf(stream.Context()).Reason())
 	log.Info("session ended", zap.Duration("lived", time.Since(s.started)), zap.Error(err))
 	return err
@@ -129,10 +132,14 @@ func (v *service) pump(stream sessionStream, s *session) error {
 		if err := v.policy.admit(s.caller); err != nil {
 			return cut(err)
 		}
+		var id []byte
 		if first {
 			logging.For(stream.Context(), v.log).Info("session opened")
+			if id, err = v.bind(s, mtls.ConnOf(stream.Context()), msg); err != nil {
+				return err
+			}
 		}
-		if err := stream.Send(&zerotrustv1.SessionResponse{Sequence: out.Next(), Ack: &zerotrustv1.SessionAck{
+		if err := stream.Send(&zerotrustv1.SessionResponse{Sequence: out.Next(), SessionId: id, Ack: &zerotrustv1.SessionAck{
 			SessionStartedAt: timestamppb.New(s.started), PolicyRevision: v.policy.revision(), Acknowledges: msg.GetSequence(),
 		}}); err != nil {
 			return err
@@ -179,6 +186,8 @@ func (in *inlet) check(msg *zerotrustv1.SessionRequest) error {
 		return statusWrongID
 	case hb != nil && wire.CheckHeartbeat(hb) != nil:
 		return unspeakable(wire.CheckHeartbeat(hb))
+	case checkInstance(msg) != nil:
+		return checkInstance(msg)
 	case !in.messages.Allow(), hb != nil && !in.heartbeats.Allow():
 		return statusFlood
 	}

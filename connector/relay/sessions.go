@@ -11,6 +11,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
@@ -29,6 +30,7 @@ type session struct {
 
 	// Guarded by sessions.mu.
 	last   *zerotrustv1.TunnelerHeartbeat
+	ticket *flow.Ticket    // of its flows, nil without; not set after ended
 	proven mtls.SVIDStatus // what we verified, not what the tunneler says of itself
 	ended  bool
 }

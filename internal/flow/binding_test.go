@@ -92,7 +92,9 @@ func TestOnlyTheSameProgramTakesFlowsOver(t *testing.T) {
 		r.expect(t, flow.TypeResult, 0)
 		return r
 	}
-	other := startLaptop(t, ca, func(c *flow.PoolConfig) { c.Identity = ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/other")) })
+	other := startLaptop(t, ca, func(c *flow.PoolConfig) {
+		c.Identity = ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/other"))
+	})
 	other.identity = ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/other"))
 	clone, foreign, successor := attach(flow.NewInstance(), p), attach(p.instance, other), attach(p.instance, p)
 	first.ticket.Lost()

@@ -31,7 +31,7 @@ type link struct {
 	timer   *time.Timer // the time of the phase
 	reason  error       // why it ended, the first
 	onCut   func(error)
-	flow    uint64      // number of the present flow, of the last one while there is none
+	flow    uint64 // number of the present flow, of the last one while there is none
 
 	// Of the reader.
 	head [HeaderSize]byte

@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
-
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
 
 const (
@@ -33,7 +32,7 @@ var (
 // guard cuts a connection when its time has come. It is a timer, so it works
 // whatever the peer, the stream and its handler do.
 type guard struct {
-	conn    *mtls.Conn
+	conn    guarded
 	bundles x509bundle.Source
 
 	mu         sync.Mutex
@@ -44,6 +43,15 @@ type guard struct {
 	judged     judged
 }
 
+// guarded is an mtls.Conn, or what a lost one has left.
+type guarded interface {
+	Peer() spiffeid.ID
+	ProvenChain() []*x509.Certificate
+	Reason() error
+	Close(error)
+	OnClose(func(error)) (forget func())
+}
+
 // judged remembers what trusts looked at: bundles are replaced, never changed.
 type judged struct {
 	leaf   *x509.Certificate
@@ -51,7 +59,7 @@ type judged struct {
 }
 
 // newGuard starts to guard conn, until it closes.
-func newGuard(conn *mtls.Conn, bundles x509bundle.Source) *guard {
+func newGuard(conn guarded, bundles x509bundle.Source) *guard {
 	g := &guard{conn: conn, bundles: bundles}
 	g.trusted(conn.ProvenChain()[0])
 	g.mu.Lock()

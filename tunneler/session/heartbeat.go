@@ -92,7 +92,11 @@ func (s *Session) ask(stream zerotrustv1.TunnelService_SessionClient) error {
 
 // send sends the next message, a probe without a heartbeat.
 func (s *Session) send(stream zerotrustv1.TunnelService_SessionClient, hb *zerotrustv1.TunnelerHeartbeat) error {
-	return stream.Send(&zerotrustv1.SessionRequest{Heartbeat: hb, Sequence: s.tally.send()})
+	m := &zerotrustv1.SessionRequest{Heartbeat: hb, Sequence: s.tally.send()}
+	if m.Sequence == 1 && s.cfg.Flows != nil {
+		m.Instance = s.cfg.instance[:]
+	}
+	return stream.Send(m)
 }
 
 func (s *Session) heartbeat() *zerotrustv1.TunnelerHeartbeat {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
@@ -64,11 +65,19 @@ type Config struct {
 	Probe time.Duration
 	// Measure is by TCP and TLS by default.
 	Measure Measure
+	// Flows gets each session that flows can be bound to, until it ends. Optional.
+	Flows Flows
 	// Dial reaches an address of a session; TCP by default.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	Log  *zap.Logger
 
-	reproof *reproof.Client // one for all sessions
+	reproof  *reproof.Client // one for all sessions
+	instance flow.Instance   // of this run of the program
+}
+
+// Flows is where the sessions go that flows can be bound to; flow.Pool is it.
+type Flows interface {
+	Attach(flow.Session) (detach func(), err error)
 }
 
 // Manager keeps sessions with at most two connectors of each network.
@@ -105,6 +114,7 @@ func New(cfg Config) (*Manager, error) {
 		cfg.HeadStart = 2 * time.Second
 	}
 	cfg.reproof = reproof.NewClient(cfg.Identity, cfg.Log.Named("reproof")).OnRefusal(cfg.Directory.Unproven)
+	cfg.instance = flow.NewInstance()
 	if cfg.Measure == nil {
 		cfg.Measure = handshake(cfg.Identity)
 	}

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
-	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
@@ -94,8 +93,10 @@ func (s *Session) carry(cancel context.CancelFunc, stream opened, established fu
 
 // receive returns why the session is over: the connector ended it, or answers what
 // we did not say.
-func (s *Session) receive(stream zerotrustv1.TunnelService_SessionClient, established func()) error {
-	for {
+func (s *Session) receive(stream opened, established func()) error {
+	detach := func() {}
+	defer func() { detach() }()
+	for first := true; ; first = false {
 		msg, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			return errors.New("the connector closed the session")
@@ -105,6 +106,11 @@ func (s *Session) receive(stream zerotrustv1.TunnelService_SessionClient, establ
 		}
 		if err := s.tally.take(msg); err != nil {
 			return err
+		}
+		if first {
+			if detach, err = s.attach(stream.link, msg.GetSessionId()); err != nil {
+				return err
+			}
 		}
 		established()
 	}

@@ -29,7 +29,11 @@ type SessionRequest struct {
 	// is not reported to the controller.
 	Heartbeat *TunnelerHeartbeat `protobuf:"bytes,1,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
 	// Number of this message among those that the tunneler sends on this stream.
-	Sequence      uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Names the run of the tunneler's program: 16 random bytes, in the first message only. Its
+	// next session takes over the flows of one that was lost (docs/flows.md). Without it the
+	// session carries no flows.
+	Instance      []byte `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -76,6 +80,13 @@ func (x *SessionRequest) GetSequence() uint64 {
 		return x.Sequence
 	}
 	return 0
+}
+
+func (x *SessionRequest) GetInstance() []byte {
+	if x != nil {
+		return x.Instance
+	}
+	return nil
 }
 
 // TunnelerHeartbeat is passed on to the controller. The connector cuts the session
@@ -156,7 +167,10 @@ type SessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Ack   *SessionAck            `protobuf:"bytes,1,opt,name=ack,proto3" json:"ack,omitempty"`
 	// Number of this message among those that the connector sends on this stream.
-	Sequence      uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Names the session to the flow connections that are bound to it (docs/flows.md): 16 random
+	// bytes, in the first message only. Without it the connector takes no flows.
+	SessionId     []byte `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -203,6 +217,13 @@ func (x *SessionResponse) GetSequence() uint64 {
 		return x.Sequence
 	}
 	return 0
+}
+
+func (x *SessionResponse) GetSessionId() []byte {
+	if x != nil {
+		return x.SessionId
+	}
+	return nil
 }
 
 // SessionAck answers one request.
@@ -271,19 +292,22 @@ var File_zerotrust_v1_tunnel_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
-	"\x19zerotrust/v1/tunnel.proto\x12\fzerotrust.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"k\n" +
+	"\x19zerotrust/v1/tunnel.proto\x12\fzerotrust.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\x87\x01\n" +
 	"\x0eSessionRequest\x12=\n" +
 	"\theartbeat\x18\x01 \x01(\v2\x1f.zerotrust.v1.TunnelerHeartbeatR\theartbeat\x12\x1a\n" +
-	"\bsequence\x18\x02 \x01(\x04R\bsequence\"\xae\x01\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x1a\n" +
+	"\binstance\x18\x03 \x01(\fR\binstance\"\xae\x01\n" +
 	"\x11TunnelerHeartbeat\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12,\n" +
 	"\x04svid\x18\x03 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
-	"\x14bundle_authority_ids\x18\x04 \x03(\tR\x12bundleAuthorityIds\"Y\n" +
+	"\x14bundle_authority_ids\x18\x04 \x03(\tR\x12bundleAuthorityIds\"x\n" +
 	"\x0fSessionResponse\x12*\n" +
 	"\x03ack\x18\x01 \x01(\v2\x18.zerotrust.v1.SessionAckR\x03ack\x12\x1a\n" +
-	"\bsequence\x18\x02 \x01(\x04R\bsequence\"\xa3\x01\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\fR\tsessionId\"\xa3\x01\n" +
 	"\n" +
 	"SessionAck\x12H\n" +
 	"\x12session_started_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12'\n" +

@@ -1,0 +1,105 @@
+package relay
+
+import (
+	"errors"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
+)
+
+// errFlowMisbehaved is what the audit log says of a flow connection that was cut for what the
+// tunneler sent on it.
+var errFlowMisbehaved = errors.New("the tunneler broke the flow protocol")
+
+// newFlows takes the flows of those whom the policy admits.
+func (r *Relay) newFlows() (*flow.Acceptor, error) {
+	log := r.log.Named("flow")
+	return flow.NewAcceptor(flow.AcceptorConfig{
+		Handler: r.cfg.Flows, Admit: r.policy.connected, Limits: r.cfg.Limits, Drain: r.cfg.Timing.Drain,
+		Lapse: func(session *mtls.Conn, over func(error)) func() { return reproof.Lapse(session, r.cfg.Identity, over) },
+		Misbehaved: func(c *mtls.Conn, err error) {
+			log.Warn("tunneler broke the flow protocol, connection closed",
+				zap.Stringer("spiffe_id", c.Peer()), zap.Stringer("caller_addr", c.RemoteAddr()), zap.Error(err))
+			r.refused.add(c.Peer().String(), c.RemoteAddr().String(), errFlowMisbehaved)
+		},
+		Log: log,
+	})
+}
+
+// FlowStatus is the state of the flows at a moment.
+func (r *Relay) FlowStatus() (st flow.AcceptorStatus) {
+	if r.flows != nil {
+		st = r.flows.Status()
+	}
+	return st
+}
+
+// sweepFlows ends the flows of those of these tunnelers, of all for nil, whom the policy does
+// not admit.
+func (r *Relay) sweepFlows(ids []spiffeid.ID) {
+	if r.flows != nil {
+		r.flows.Sweep(ids, r.policy.connected)
+	}
+}
+
+// bind lets flows bind to a session whose first message this is. It returns the id by which
+// the tunneler names it, nil where there are no flows.
+func (v *service) bind(s *session, link *mtls.Conn, first *zerotrustv1.SessionRequest) ([]byte, error) {
+	instance, ok := flow.ParseInstance(first.GetInstance())
+	if v.flows == nil || !ok {
+		return nil, nil
+	}
+	id := flow.NewSessionID()
+	ticket, err := v.flows.Attach(flow.Accepted{ID: id, Instance: instance, Link: link})
+	if err != nil {
+		return nil, err
+	}
+	if !v.sessions.hold(s, ticket) {
+		ticket.End(statusStopping)
+	}
+	return id[:], nil
+}
+
+// release lets the flows of a session that has ended wait for the next one, unless it ended
+// for a reason that holds for them too.
+func (s *session) release(err, cut error) {
+	if s.ticket == nil {
+		return
+	}
+	switch endReason(err, cut) {
+	case unproven, revoked, noPolicy, protocol:
+		s.ticket.End(errors.Join(flow.ErrRevoked, err))
+	default:
+		s.ticket.Lost()
+	}
+}
+
+// hold notes the flows of a session; false is a session that has ended.
+func (ss *sessions) hold(s *session, t *flow.Ticket) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.ticket = t
+	return true
+}
+
+// statusBadInstance is what a tunneler gets whose instance is none, or comes late.
+var statusBadInstance = status.Error(codes.InvalidArgument, "instance must be 16 bytes, in the first message of a session only")
+
+// checkInstance needs the first message to have 16 bytes or none, and the others none.
+func checkInstance(msg *zerotrustv1.SessionRequest) error {
+	_, ok := flow.ParseInstance(msg.GetInstance())
+	if len(msg.GetInstance()) == 0 || ok && msg.GetSequence() == 1 {
+		return nil
+	}
+	return statusBadInstance
+}
