@@ -73,12 +73,16 @@ func (s *session) release(err, cut error) {
 	if s.ticket == nil {
 		return
 	}
+	bad := cut != nil && !errors.Is(cut, mtls.ErrClosed) // we closed it, for a proof that is none above all
 	switch endReason(err, cut) {
 	case unproven, revoked, noPolicy, protocol:
-		s.ticket.End(errors.Join(flow.ErrRevoked, err))
-	default:
-		s.ticket.Lost()
+		bad = true
 	}
+	if bad {
+		s.ticket.End(errors.Join(flow.ErrRevoked, err))
+		return
+	}
+	s.ticket.Lost()
 }
 
 // hold notes the flows of a session; false is a session that has ended.
