@@ -186,10 +186,10 @@ func (in *inlet) check(msg *zerotrustv1.SessionRequest) error {
 		return statusWrongID
 	case hb != nil && wire.CheckHeartbeat(hb) != nil:
 		return unspeakable(wire.CheckHeartbeat(hb))
-	case checkInstance(msg) != nil:
-		return checkInstance(msg)
 	case !in.messages.Allow(), hb != nil && !in.heartbeats.Allow():
 		return statusFlood
+	case checkInstance(msg) != nil:
+		return checkInstance(msg)
 	}
 	in.of.received.Store(in.order.Last())
 	return nil

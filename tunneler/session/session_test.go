@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -50,7 +51,9 @@ type fakeConnector struct {
 	mute   bool
 	// answer is what a message gets; nil numbers and acknowledges each.
 	answer func(sequence uint64) []*zerotrustv1.SessionResponse
-	stop   func()
+	// instances has that of each first message.
+	instances chan []byte
+	stop      func()
 }
 
 // ack is the n-th message of a connector, and acknowledges one of the tunneler.
@@ -72,6 +75,15 @@ func (f *fakeConnector) Session(stream zerotrustv1.TunnelService_SessionServer) 
 			}
 			if err := seen.Take(m.GetSequence()); err != nil {
 				got <- err
+				return
+			}
+			if m.GetSequence() == 1 {
+				select {
+				case f.instances <- m.GetInstance():
+				default:
+				}
+			} else if len(m.GetInstance()) > 0 {
+				got <- errors.New("an instance in a later message")
 				return
 			}
 			if hb := m.GetHeartbeat(); hb != nil {
@@ -121,7 +133,7 @@ func serveConnector(t *testing.T, ca *mtlstest.CA, l net.Listener, svid *x509svi
 	server := mtlstest.NewReproofServer(own, mtls.Kinds(td, identity.KindTunneler))
 	f := &fakeConnector{
 		addr: l.Addr().String(), own: own, beats: make(chan *zerotrustv1.TunnelerHeartbeat, 1024),
-		ended: make(chan struct{}, 1024), hang: make(chan error), mute: mute,
+		ended: make(chan struct{}, 1024), hang: make(chan error), mute: mute, instances: make(chan []byte, 64),
 	}
 	for _, opt := range opts {
 		opt(f)
