@@ -30,11 +30,16 @@ type Flow struct {
 	Target Target
 	Opened time.Time
 
-	served *served
+	cut func(error)
+}
+
+// NewFlow is for a Handler that is used without an Acceptor. Its cut must not block.
+func NewFlow(tunneler spiffeid.ID, t Target, cut func(error)) *Flow {
+	return &Flow{Tunneler: tunneler, Target: t, Opened: time.Now(), cut: cut}
 }
 
 // Cut ends the flow at once. It does not block.
-func (f *Flow) Cut(reason error) { f.served.acceptor.cut(f.served, reason) }
+func (f *Flow) Cut(reason error) { f.cut(reason) }
 
 // End is how a flow ended.
 type End struct {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 )
@@ -120,8 +119,9 @@ func (s *served) open(payload []byte) error {
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
 	c := &carried{
 		served: s, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
-		flow: &Flow{Tunneler: s.link.of.Peer(), Conn: s.link.of, Target: t, Opened: time.Now(), served: s},
+		flow: NewFlow(s.link.of.Peer(), t, func(reason error) { s.acceptor.cut(s, reason) }),
 	}
+	c.flow.Conn = s.link.of
 	s.flow = c
 	s.link.whenCut(c.lose) // the target is left at once, also when the tunneler does not read
 	s.acceptor.work.Go(func() { c.run(ctx) })
