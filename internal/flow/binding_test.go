@@ -133,11 +133,9 @@ func TestASweepEndsTheFlowsOfWhoIsNotAdmitted(t *testing.T) {
 	no := func(*mtls.Conn) error { return errTest }
 	require.Zero(t, g.Sweep(nil, func(*mtls.Conn) error { return nil }))
 	require.Zero(t, g.Sweep([]spiffeid.ID{spiffeid.RequireFromString("spiffe://mycorp.internal/tunneler/other")}, no))
-	began := time.Now()
 	require.Positive(t, g.Sweep([]spiffeid.ID{spiffeid.RequireFromString(tunnelerID)}, no))
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, flow.ErrRevoked)
-	require.Less(t, time.Since(began), time.Second)
 	require.ErrorIs(t, g.handler.end(t).Reason, errTest)
 }
 
@@ -155,7 +153,8 @@ func TestATunnelerThatDoesNotReadLosesItsTargetAtOnce(t *testing.T) {
 	})
 	r := p.bound(t, g, s)
 	r.send(t, flow.TypeOpen, to.AppendOpen(nil)...)
-	eventually(t, "a flow", func() bool { return g.Status().Flows == 1 && g.handler.count() == 1 })
+	r.expect(t, flow.TypeSeen)
+	r.expect(t, flow.TypeResult, 0)
 	g.handler.last().Cut(flow.ErrRevoked)
 	select {
 	case err := <-left:
@@ -211,22 +210,6 @@ func TestATunnelerThatStopsEndsItsFlows(t *testing.T) {
 	_, err = p.Open(t.Context(), flow.Target{Host: "db", Port: 1})
 	require.ErrorIs(t, err, flow.ErrNoConnector)
 	eventually(t, "nothing is left there", func() bool { return g.Status().Conns == 0 })
-}
-
-func TestAQuietFlowEnds(t *testing.T) {
-	t.Parallel()
-	ca := mtlstest.NewCA(t, td)
-	g, p := startGateway(t, ca, "gw", func(c *flow.AcceptorConfig) { c.Quiet = 100 * time.Millisecond }), startLaptop(t, ca)
-	p.connect(t, g)
-	c := p.dial(t, target(t, echo))
-	for range 8 {
-		say(t, c, "x")
-		hear(t, c, "x")
-		<-time.After(20 * time.Millisecond)
-	}
-	_, err := c.Read(make([]byte, 1))
-	require.ErrorIs(t, err, flow.ErrQuiet)
-	require.ErrorIs(t, g.handler.end(t).Reason, flow.ErrQuiet)
 }
 
 func TestADeadlineLeavesTheFlow(t *testing.T) {

@@ -25,13 +25,14 @@ import (
 )
 
 // soon is when a test gives up.
-const soon = 10 * time.Second
+const soon = 30 * time.Second
 
 // dialer is a flow.Handler that allows everything and dials 127.0.0.1 at the port.
 type dialer struct {
 	open func(ctx context.Context, f *flow.Flow) (net.Conn, error) // in its place
 
 	mu     sync.Mutex
+	busy   error
 	opened []*flow.Flow
 	ends   chan flow.End
 }
@@ -39,7 +40,11 @@ type dialer struct {
 func (d *dialer) Open(ctx context.Context, f *flow.Flow) (net.Conn, error) {
 	d.mu.Lock()
 	d.opened = append(d.opened, f)
+	busy := d.busy
 	d.mu.Unlock()
+	if busy != nil {
+		return nil, busy
+	}
 	if d.open != nil {
 		return d.open(ctx, f)
 	}
@@ -47,6 +52,13 @@ func (d *dialer) Open(ctx context.Context, f *flow.Flow) (net.Conn, error) {
 }
 
 func (d *dialer) Ended(_ *flow.Flow, e flow.End) { d.ends <- e }
+
+// refuse answers with this error until it is called with nil.
+func (d *dialer) refuse(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy = err
+}
 
 func (d *dialer) count() int {
 	d.mu.Lock()
@@ -305,3 +317,5 @@ func hear(t testing.TB, c net.Conn, text string) {
 }
 
 var errTest = errors.New("test")
+
+func refuseAll(*mtls.Conn) error { return errTest }

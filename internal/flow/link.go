@@ -264,6 +264,7 @@ func (l *link) cut(reason error) error {
 		hook(reason)
 	}
 	l.of.CloseAfter(lastWords, reason)
+	_ = l.conn.SetReadDeadline(time.Now()) // frees the reader
 	// Frees a writer that a peer which does not read holds up.
 	_ = l.conn.SetWriteDeadline(time.Now().Add(lastWords * 4 / 5))
 	l.writing.Lock()

@@ -1,0 +1,273 @@
+package flow_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
+)
+
+// line is a TCP line to a connector that can be held: then nothing arrives in either direction.
+type line struct {
+	addr string
+
+	mu   sync.Mutex
+	held chan struct{} // closed when it runs
+}
+
+func newLine(t testing.TB, to string) *line {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	out := &line{addr: l.Addr().String(), held: make(chan struct{})}
+	close(out.held)
+	var running sync.WaitGroup
+	var conns sync.Map
+	running.Go(func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			conns.Store(near, nil)
+			conns.Store(far, nil)
+			running.Go(func() { out.pass(near, far) })
+			running.Go(func() { out.pass(far, near) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		out.run()
+		conns.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true })
+		running.Wait()
+	})
+	return out
+}
+
+func (l *line) pass(from, to net.Conn) {
+	defer func() { _ = to.Close() }()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		l.mu.Lock()
+		held := l.held
+		l.mu.Unlock()
+		<-held
+		if n > 0 {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// hold stops the line, run lets it continue.
+func (l *line) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = make(chan struct{})
+}
+
+func (l *line) run() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.held:
+	default:
+		close(l.held)
+	}
+}
+
+func TestAnOpenMovesOnFromAConnectorThatIsDead(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	first, second, p := startGateway(t, ca, "a"), startGateway(t, ca, "b"), startLaptop(t, ca)
+	by := newLine(t, first.addr)
+	p.connect(t, first, func(s *flow.Session) { s.Addresses = []string{by.addr} })
+	p.connect(t, second)
+	var dials atomic.Int64
+	to := target(t, func(c *net.TCPConn) { dials.Add(1); echo(c) })
+	eventually(t, "connections to both", func() bool { return p.Status().Idle == 4 })
+	by.hold()
+	through := map[string]int{}
+	for range 6 {
+		began := time.Now()
+		c := p.dial(t, to)
+		require.Less(t, time.Since(began), 5*time.Second, "without patience")
+		through[c.Connector().String()]++
+		say(t, c, "x")
+		hear(t, c, "x")
+		require.NoError(t, c.Close())
+	}
+	require.Equal(t, map[string]int{"spiffe://mycorp.internal/connector/b": 6}, through)
+	by.run()
+	eventually(t, "it answers again", func() bool { return first.Status().Conns >= 1 && p.Status().Idle >= 4 })
+	require.Equal(t, int64(6), dials.Load(), "no target was dialed twice")
+	require.Zero(t, first.handler.count(), "an open whose tunneler has gone is not acted on")
+}
+
+func TestAConnectorThatIsKilledCostsNothing(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	first, second, p := startGateway(t, ca, "a"), startGateway(t, ca, "b"), startLaptop(t, ca)
+	p.connect(t, first)
+	p.connect(t, second)
+	eventually(t, "connections to both", func() bool { return p.Status().Idle == 4 })
+	to := target(t, echo)
+	flows := map[string]*flow.Conn{}
+	for _, busy := range []*gateway{first, second} { // one through each
+		busy.handler.refuse(flow.ErrBusy)
+		c := p.dial(t, to)
+		flows[c.Connector().String()] = c
+		busy.handler.refuse(nil)
+	}
+	require.Len(t, flows, 2)
+	first.stop()
+	began := time.Now()
+	c := p.dial(t, to)
+	require.Less(t, time.Since(began), 5*time.Second, "without patience")
+	say(t, c, "new")
+	hear(t, c, "new")
+	other := flows["spiffe://mycorp.internal/connector/b"]
+	say(t, other, "untouched")
+	hear(t, other, "untouched")
+	_, err := flows["spiffe://mycorp.internal/connector/a"].Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, io.EOF, "what is cut off must not look like its end")
+}
+
+func TestASlowTargetIsWaitedForAndDialedOnce(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	first, second := startGateway(t, ca, "a"), startGateway(t, ca, "b")
+	p := startLaptop(t, ca, func(c *flow.PoolConfig) { c.SeenWithin, c.DialWithin = 300*time.Millisecond, 300*time.Millisecond })
+	p.connect(t, first)
+	p.connect(t, second)
+	slow := func(ctx context.Context, _ *flow.Flow) (net.Conn, error) {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+		return nil, flow.ErrConnRefused
+	}
+	first.handler.open, second.handler.open = slow, slow
+	_, err := p.Open(t.Context(), flow.Target{Host: "db", Port: 1})
+	require.ErrorIs(t, err, flow.ErrConnRefused)
+	require.Equal(t, 1, first.handler.count()+second.handler.count())
+}
+
+func TestGivingUpEndsTheDial(t *testing.T) {
+	t.Parallel()
+	p, g, _ := pair(t)
+	began, ended := make(chan struct{}), make(chan struct{})
+	g.handler.open = func(ctx context.Context, _ *flow.Flow) (net.Conn, error) {
+		close(began)
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-began; cancel() }()
+	_, err := p.Open(ctx, flow.Target{Host: "db", Port: 1})
+	require.ErrorIs(t, err, context.Canceled)
+	<-ended
+	require.False(t, g.handler.end(t).Connected)
+}
+
+func TestAConnectorThatIsFullOrStopsIsNotTheLastWord(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{"full": flow.ErrBusy, "stopping": flow.ErrStopping} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ca := mtlstest.NewCA(t, td)
+			first, second, p := startGateway(t, ca, "a"), startGateway(t, ca, "b"), startLaptop(t, ca)
+			p.connect(t, first)
+			p.connect(t, second)
+			first.handler.open = func(context.Context, *flow.Flow) (net.Conn, error) { return nil, answer }
+			to := target(t, echo)
+			for range 4 {
+				c := p.dial(t, to)
+				require.Equal(t, "spiffe://mycorp.internal/connector/b", c.Connector().String())
+				require.NoError(t, c.Close())
+			}
+			second.handler.open = first.handler.open
+			_, err := p.Open(t.Context(), to)
+			require.ErrorIs(t, err, answer)
+		})
+	}
+}
+
+func TestARefusalCountsForItsNetworkOnly(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	first, twin, second := startGateway(t, ca, "a"), startGateway(t, ca, "twin"), startGateway(t, ca, "b")
+	p := startLaptop(t, ca)
+	p.connect(t, first)
+	p.connect(t, twin)
+	p.connect(t, second, func(s *flow.Session) { s.Network = "office" })
+	no := func(context.Context, *flow.Flow) (net.Conn, error) { return nil, flow.ErrRefused }
+	first.handler.open, twin.handler.open = no, no
+	c := p.dial(t, target(t, echo))
+	require.Equal(t, "spiffe://mycorp.internal/connector/b", c.Connector().String())
+	require.NoError(t, c.Close())
+	require.Equal(t, 1, first.handler.count()+twin.handler.count(), "the other connector of the network would say the same")
+	second.handler.open = no
+	_, err := p.Open(t.Context(), flow.Target{Host: "db", Port: 1})
+	require.ErrorIs(t, err, flow.ErrRefused)
+}
+
+func TestRouteChoosesTheNetwork(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	g := startGateway(t, ca, "a")
+	p := startLaptop(t, ca, func(c *flow.PoolConfig) {
+		c.Route = func(t flow.Target) []string {
+			if t.Host == "db" {
+				return []string{"dc"}
+			}
+			return []string{"elsewhere"}
+		}
+	})
+	p.connect(t, g)
+	require.NoError(t, p.dial(t, target(t, echo)).Close())
+	_, err := p.Open(t.Context(), flow.Target{Host: "other", Port: 1})
+	require.ErrorIs(t, err, flow.ErrNoConnector)
+}
+
+func TestAFormerHolderGetsNoFlow(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	g, p := startGateway(t, ca, "a"), startLaptop(t, ca)
+	p.connect(t, g, func(s *flow.Session) { s.Judge = refuseAll })
+	_, err := p.Open(t.Context(), flow.Target{Host: "db", Port: 1})
+	require.ErrorIs(t, err, flow.ErrNoConnector)
+	require.ErrorIs(t, err, errTest)
+	require.Zero(t, g.handler.count())
+}
+
+func TestAnotherConnectorAtTheAddressGetsNoFlow(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	g, wrong, p := startGateway(t, ca, "a"), startGateway(t, ca, "wrong"), startLaptop(t, ca)
+	p.connect(t, g, func(s *flow.Session) { s.Addresses = []string{wrong.addr, g.addr} })
+	c := p.dial(t, target(t, echo))
+	require.Equal(t, "spiffe://mycorp.internal/connector/a", c.Connector().String())
+	require.NoError(t, c.Close())
+	require.Zero(t, wrong.handler.count())
+}
