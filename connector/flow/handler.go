@@ -1,0 +1,281 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.uber.org/zap"
+
+	transport "github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
+)
+
+// Decision is the answer of a Decider, with what decided.
+type Decision struct {
+	Allowed             bool
+	Code                string // for operators; a tunneler gets none of it
+	ResourceID, GrantID string
+	// Until is when to decide again if nothing changes before; zero for never.
+	Until time.Time
+}
+
+// CodeOwn is the code of a flow to a listener of this very program.
+const CodeOwn = "address_own"
+
+// Decider says who may reach what, by the resources and grants of the connector's networks.
+// It is safe for concurrent use.
+type Decider interface {
+	// Decide is asked before a name is looked up or anything is dialed.
+	Decide(caller spiffeid.ID, t transport.Target, now time.Time) Decision
+	// DecideAddress is asked of each address that an allowed target leads to.
+	DecideAddress(caller spiffeid.ID, d Decision, to netip.AddrPort, now time.Time) Decision
+	// Names says whether the resource of a decision names this very address.
+	Names(d Decision, addr netip.Addr) bool
+}
+
+// Resolver looks names up; net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Config configures a Handler. Zero durations are replaced by the defaults.
+type Config struct {
+	Decider Decider
+	// Resolver is that of this host by default.
+	Resolver Resolver
+	// Dial connects to an address; TCP by default.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Own are the ports that this program listens on: a flow to one of them on this host is
+	// refused unless a resource names the address.
+	Own []uint16
+	// DialWithin is how long look-up and dial may take together; 10 s.
+	DialWithin time.Duration
+	// RefuseAfter is when a refusal is sent, measured from the open, whatever led to it; 20 ms.
+	RefuseAfter time.Duration
+	// Ended gets each flow when it is over. It must not block. Optional.
+	Ended func(Record)
+	Log   *zap.Logger
+}
+
+// How many refusals a tunneler gets soon. Each further one takes a second: whoever looks for
+// what there is does it slowly.
+const (
+	refusalEvery, refusalBurst = time.Second, 50
+	refusalPause               = time.Second
+)
+
+// Handler is a transport.Handler.
+type Handler struct {
+	cfg      Config
+	refusals *sourcelimit.Keyed[string]
+
+	mu   sync.Mutex
+	open map[*transport.Flow]*opened
+}
+
+// opened is a flow from its decision on.
+type opened struct {
+	flow *transport.Flow
+
+	// Under the handler's lock.
+	address netip.AddrPort // zero until it is about to be dialed
+	last    Decision
+	timer   *time.Timer // to the end of the decision
+	cut     error
+}
+
+// Record is a flow that is over.
+type Record struct {
+	Tunneler spiffeid.ID
+	Target   transport.Target
+	// Address that was dialed; zero if none was.
+	Address       netip.AddrPort
+	Decision      Decision // the last one
+	Opened, Ended time.Time
+	Up, Down      int64 // bytes to and from the target
+	Connected     bool
+	Reason        error // nil after an orderly end
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Handler, error) {
+	if cfg.Decider == nil || cfg.Log == nil {
+		return nil, errors.New("flow handler needs Decider and Log")
+	}
+	if cfg.Resolver == nil {
+		cfg.Resolver = net.DefaultResolver
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", to.String())
+		}
+	}
+	if cfg.DialWithin == 0 {
+		cfg.DialWithin = 10 * time.Second
+	}
+	if cfg.RefuseAfter == 0 {
+		cfg.RefuseAfter = 20 * time.Millisecond
+	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(Record) {}
+	}
+	return &Handler{
+		cfg: cfg, refusals: sourcelimit.NewIdentities(refusalEvery, refusalBurst, time.Now), open: map[*transport.Flow]*opened{},
+	}, nil
+}
+
+// Open implements transport.Handler.
+func (h *Handler) Open(ctx context.Context, f *transport.Flow) (net.Conn, error) {
+	o := &opened{flow: f}
+	// Known before it is decided: a change of policy that comes now finds it.
+	h.mu.Lock()
+	h.open[f] = o
+	h.mu.Unlock()
+	if d := h.decide(o); !d.Allowed {
+		return nil, h.refuse(ctx, f, d)
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.DialWithin)
+	defer cancel()
+	conn, err := h.connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	// Again, now with the address: what changed while it was dialed counts.
+	if d := h.decide(o); !d.Allowed {
+		_ = conn.Close()
+		return nil, h.refuse(ctx, f, d)
+	}
+	return conn, nil
+}
+
+// decide asks the policy about a flow, and when to ask again.
+func (h *Handler) decide(o *opened) Decision {
+	h.mu.Lock()
+	address := o.address
+	h.mu.Unlock()
+	now := time.Now()
+	d := h.cfg.Decider.Decide(o.flow.Tunneler, o.flow.Target, now)
+	if d.Allowed && address.IsValid() {
+		d = h.decideAddress(o, d, address, now)
+	}
+	h.note(o, d, now)
+	return d
+}
+
+// decideAddress is DecideAddress, and keeps flows away from this very program: whoever reached
+// its listeners from here would come from an address that is trusted more.
+func (h *Handler) decideAddress(o *opened, d Decision, to netip.AddrPort, now time.Time) Decision {
+	d = h.cfg.Decider.DecideAddress(o.flow.Tunneler, d, to, now)
+	if d.Allowed && h.isOwn(to) && !h.cfg.Decider.Names(d, to.Addr()) {
+		d.Allowed, d.Code = false, CodeOwn
+	}
+	return d
+}
+
+// note keeps the last decision, and sets the timer to its end.
+func (h *Handler) note(o *opened, d Decision, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o.last = d
+	if o.timer != nil {
+		o.timer.Stop()
+		o.timer = nil
+	}
+	if _, there := h.open[o.flow]; there && d.Allowed && !d.Until.IsZero() {
+		o.timer = time.AfterFunc(d.Until.Sub(now), func() { h.again(o) })
+	}
+}
+
+// again decides an open flow once more, and cuts it if it is not allowed any more.
+func (h *Handler) again(o *opened) (cut bool) {
+	d := h.decide(o)
+	if d.Allowed {
+		return false
+	}
+	reason := fmt.Errorf("%w: %s", transport.ErrRevoked, d.Code)
+	h.mu.Lock()
+	first := o.cut == nil
+	o.cut = reason
+	h.mu.Unlock()
+	if first {
+		h.cfg.Log.Info("flow ended: it is not allowed any more", append(fields(o.flow, d), zap.Stringer("address", o.address))...)
+	}
+	o.flow.Cut(reason)
+	return first
+}
+
+// Recheck decides all open flows again, after a change of policy, and counts those that it
+// ended.
+func (h *Handler) Recheck() (cut int) {
+	h.mu.Lock()
+	all := make([]*opened, 0, len(h.open))
+	for _, o := range h.open {
+		if o.cut == nil {
+			all = append(all, o)
+		}
+	}
+	h.mu.Unlock()
+	for _, o := range all {
+		if h.again(o) {
+			cut++
+		}
+	}
+	return cut
+}
+
+// refuse waits until a refusal is due, so that nobody measures how long it took to decide.
+func (h *Handler) refuse(ctx context.Context, f *transport.Flow, d Decision) error {
+	wait := h.cfg.RefuseAfter - time.Since(f.Opened)
+	if h.refusals.AllowKey(f.Tunneler.String()) {
+		h.cfg.Log.Info("flow refused", fields(f, d)...)
+	} else {
+		wait += refusalPause
+	}
+	due := time.NewTimer(wait)
+	defer due.Stop()
+	select {
+	case <-due.C:
+	case <-ctx.Done():
+	}
+	return fmt.Errorf("%w: %s", transport.ErrRefused, d.Code)
+}
+
+func fields(f *transport.Flow, d Decision) []zap.Field {
+	return []zap.Field{
+		zap.Stringer("spiffe_id", f.Tunneler), zap.Stringer("target", f.Target), zap.String("code", d.Code),
+		zap.String("resource_id", d.ResourceID), zap.String("grant_id", d.GrantID),
+	}
+}
+
+// Ended implements transport.Handler.
+func (h *Handler) Ended(f *transport.Flow, e transport.End) {
+	h.mu.Lock()
+	o := h.open[f]
+	delete(h.open, f)
+	if o == nil {
+		h.mu.Unlock()
+		return
+	}
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	r := Record{
+		Tunneler: f.Tunneler, Target: f.Target, Address: o.address, Decision: o.last, Opened: f.Opened, Ended: time.Now(),
+		Up: e.Up, Down: e.Down, Connected: e.Connected, Reason: e.Reason,
+	}
+	h.mu.Unlock()
+	h.cfg.Ended(r)
+}
+
+// Len counts the open flows, with those that are being decided or dialed.
+func (h *Handler) Len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.open)
+}
