@@ -217,7 +217,7 @@ test-long: e2e-rotation ## Ten live CA rotations, and every fuzz test for two se
 	scripts/fuzz.sh 54
 
 .PHONY: soak
-soak: build spire spire-previous ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
+soak: build spire spire-previous ui-pages ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
 	@scripts/require.sh node npm chromium
 	scripts/mutants.sh --all
 	scripts/fuzz.sh 3600

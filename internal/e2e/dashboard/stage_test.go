@@ -46,7 +46,7 @@ func newStage(t *testing.T, c *worldtest.World) *stage {
 	s := &stage{c: c, hosts: map[string]*world.Host{}, asks: map[string]*world.Process{}}
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(context.Context, cue) (any, error){
-		"/setup-link": s.setupLink, "/enroll": s.enroll, "/host-key": s.hostKey, "/enroll-sealed": s.enrollSealed, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/secret": s.secret,
+		"/setup-link": s.setupLink, "/enroll": s.enroll, "/host-key": s.hostKey, "/enroll-sealed": s.enrollSealed, "/request": s.request, "/requested": s.requested, "/online": s.online, "/stop": s.stop, "/five-minutes-pass": s.fiveMinutesPass, "/confirmed": s.confirmed, "/secret": s.secret,
 		"/freeze": s.freeze, "/thaw": s.thaw, "/kill": s.kill, "/restart": s.restart, "/end": s.end, "/upgrade": s.upgrade,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -223,13 +223,23 @@ func (s *stage) upgrade(ctx context.Context, q cue) (any, error) {
 
 // fiveMinutesPass makes every re-authentication an old one.
 func (s *stage) fiveMinutesPass(ctx context.Context, _ cue) (any, error) {
+	return s.stepUpUntil(ctx, time.UnixMicro(0))
+}
+
+// confirmed makes every re-authentication a fresh one. A confirmation would give the session
+// another cookie, which the other browsers of the same person do not have.
+func (s *stage) confirmed(ctx context.Context, _ cue) (any, error) {
+	return s.stepUpUntil(ctx, time.Now().Add(5*time.Minute))
+}
+
+func (s *stage) stepUpUntil(ctx context.Context, t time.Time) (any, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.c.Dir, "controller.db")+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	_, err = db.ExecContext(ctx, `UPDATE sessions SET step_up_until = 0`)
-	return "passed", err
+	_, err = db.ExecContext(ctx, `UPDATE sessions SET step_up_until = ?`, t.UnixMicro())
+	return "done", err
 }
 
 // secret is something that the browser was shown, or typed, and that no log may hold.

@@ -106,13 +106,13 @@ export const dialogs: Scene[] = [
     name: 'search',
     path: '/networks',
     act: each(
-      (p) => p.keyboard.press('/'),
-      (p) => p.keyboard.type('fra'),
+      (p) => p.keyboard.type('/fra'),
       (p) =>
         p
           .getByRole('option', { name: /^Connector/ })
           .first()
           .waitFor(),
+      (p) => p.locator('input[role=combobox][value=fra]').waitFor(), // nothing typed was lost
     ),
     dialog: 'Search everything',
   },

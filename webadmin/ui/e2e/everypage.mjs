@@ -137,11 +137,12 @@ const served = async () => (await fetch(stage.dashboard)).headers.get('x-dashboa
 async function outage({ go, meanwhile = async () => {}, back, healed = isWell }) {
   for (const t of tabs) t.before = t.loads
   for (const t of tabs) t.away = true
+  const going = Date.now() // a page may notice before the process has ended
   await go()
   const went = Date.now()
   try {
     await every(tabs, (t) => isAway(t.page))
-    await meanwhile(went)
+    await meanwhile(went, going)
   } finally {
     await back()
   }
@@ -226,9 +227,9 @@ const acts = {
     await Promise.all(slow.map((t) => t.slow()))
     await outage({
       go: stage.freeze,
-      meanwhile: async (went) => {
+      meanwhile: async (went, going) => {
         await late.page.getByRole('link', { name: 'Networks', exact: true }).click()
-        await noticed(went, most.away)
+        await noticed(going, most.away)
         await sleep(went + stopped - Date.now())
         await every(tabs, (t) => looksOld(t.page, went))
         await inTurn(tabs, (t) => t.glance(`stopped${t.path.replaceAll('/', '-')}`))
@@ -241,7 +242,8 @@ const acts = {
       reloaded(() => 0),
     )
     await isHealed(late.page, 'Networks')
-    assert.equal(late.loads, 1)
+    // A request that waited longer than its connection lived is repeated by a reload, once.
+    assert.ok(late.loads <= 2, `${late.loads} loads`)
     await late.leave()
     await Promise.all(slow.map((t) => t.slow(false)))
   },
@@ -251,8 +253,8 @@ const acts = {
     await type()
     await outage({
       go: stage.kill,
-      meanwhile: async (went) => {
-        await noticed(went, most.gone)
+      meanwhile: async (went, going) => {
+        await noticed(going, most.gone)
         await every(tabs, (t) => looksOld(t.page, went))
         await member.click('Revoke')
         await member.sees(/Nothing can be changed until it does/)
@@ -282,6 +284,7 @@ const acts = {
     await type()
     const token = at('/tunnelers/new')
     await token.fill('Id of the tunneler', 'tunneler-of-an-upgrade')
+    await stage.confirmed() // the acts before took more than five minutes
     await token.click('Create token')
     await token.sees('The command asks for the token.')
     const stranger = await Visitor.arrive(browser)

@@ -49,5 +49,8 @@ export const upgrade = () => cue('/upgrade')
 /** Makes every re-authentication an old one. */
 export const fiveMinutesPass = () => cue('/five-minutes-pass')
 
+/** Makes every re-authentication a fresh one. */
+export const confirmed = () => cue('/confirmed')
+
 /** What was typed or shown, and no log may hold. */
 export const secret = (What, Secret) => cue('/secret', { What, Secret })

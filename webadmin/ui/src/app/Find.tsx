@@ -69,6 +69,7 @@ function Find({ close }: { close: () => void }) {
     <Stack gap="sm">
       <TextInput
         data-autofocus
+        autoFocus // at once: what is typed right after "/" belongs here
         data-search
         role="combobox"
         aria-label="Search connectors, tunnelers, hosts, networks, tokens, people, keys and pages"

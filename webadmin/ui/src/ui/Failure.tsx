@@ -12,6 +12,8 @@ type FailureProps = {
   retry?: () => void
   /** Texts for kinds of errors in this place. */
   says?: Sayings
+  /** What has failed, of an error that is no answer of the API. */
+  title?: string
 }
 
 /** What was read from the controller, or was not. */
@@ -57,12 +59,12 @@ function Unread({ flush }: { flush?: boolean }) {
 }
 
 /** Says what is wrong and what to do, and under which request id the log has more. */
-export function Failure({ error, retry, says }: FailureProps) {
+export function Failure({ error, retry, says, title: named }: FailureProps) {
   const p = error instanceof APIError ? error.problem : null
   const { title, detail } = wordsOf(error, says)
   const faults = faultsOf(error)
   return (
-    <Alert color="red" icon={<IconAlertTriangle size={18} />} title={title} role="alert">
+    <Alert color="red" icon={<IconAlertTriangle size={18} />} title={named ?? title} role="alert">
       <Stack gap={6} align="flex-start">
         {faults.size > 0 ? (
           [...faults].map(([field, fault]) => (
@@ -76,7 +78,7 @@ export function Failure({ error, retry, says }: FailureProps) {
           </Text>
         )}
         {p?.request_id && (
-          <Group gap={4}>
+          <Group gap={4} wrap="nowrap">
             <Text size="xs" c="var(--mantine-color-text)">
               Request id <code className="wrap">{p.request_id}</code>
             </Text>

@@ -11,14 +11,14 @@ export function NotFound() {
       <div className="surface">
         <Empty
           icon={IconMapOff}
-          title="404"
+          title="No page has this address"
           action={
             <Button component={Link} to="/">
               Go to the overview
             </Button>
           }
         >
-          There is no page at <code className="wrap">{pathname}</code>. Check the address.
+          Was <code className="wrap">{pathname}</code> copied whole?
         </Empty>
       </div>
     </>

@@ -55,7 +55,7 @@ export function Page() {
     <Entrance title="Sign in">
       <Stack mt="md">
         {(who.error || ways.error) && <Failure error={who.error ?? ways.error} retry={() => ways.refetch()} />}
-        {error && <Failure error={new Error(faults.get(error) ?? 'The sign-in failed. Try again.')} />}
+        {error && <Failure title="You are not signed in" error={new Error(faults.get(error) ?? 'Try again.')} />}
         {oidc?.enabled && (
           <>
             <Button component="a" href={`${base}/session/oidc/start?return_to=${encodeURIComponent(back)}`} size="md">
@@ -78,7 +78,7 @@ function NotConfirmed({ name, why }: { name: string; why: (name: string) => stri
   return (
     <Entrance title="Not confirmed">
       <Stack mt="md">
-        <Failure error={new Error(why(name))} />
+        <Failure title="Nothing was confirmed" error={new Error(why(name))} />
         <Button component="a" href="/" variant="default">
           Open the dashboard as {name}
         </Button>
