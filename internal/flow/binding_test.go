@@ -165,6 +165,37 @@ func TestATunnelerThatDoesNotReadLosesItsTargetAtOnce(t *testing.T) {
 	require.ErrorIs(t, g.handler.end(t).Reason, flow.ErrRevoked)
 }
 
+func TestATargetThatDoesNotReadIsLeftAtOnce(t *testing.T) {
+	t.Parallel()
+	p, g, _ := pair(t)
+	over := make(chan struct{})
+	defer close(over)
+	c := p.dial(t, target(t, func(*net.TCPConn) { <-over }))
+	writing := make(chan error, 1)
+	go func() {
+		_, err := c.Write(make([]byte, 64<<20))
+		writing <- err
+	}()
+	eventually(t, "what is written waits for the target", func() bool { return g.Status().Flows == 1 })
+	g.handler.last().Cut(flow.ErrRevoked)
+	require.Error(t, <-writing)
+	require.ErrorIs(t, g.handler.end(t).Reason, flow.ErrRevoked)
+}
+
+func TestAConnectionThatIsCutOffDoesNotLookLikeTheEnd(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	g, p := startGateway(t, ca, "gw"), startLaptop(t, ca)
+	by := newLine(t, g.addr)
+	p.connect(t, g, func(s *flow.Session) { s.Addresses = []string{by.addr} })
+	c := p.dial(t, target(t, echo))
+	say(t, c, "hello")
+	hear(t, c, "hello")
+	by.cut() // without a reset, and without goodbye in TLS
+	_, err := c.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
 func TestAConnectorThatStopsDrains(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)

@@ -19,9 +19,14 @@ import (
 type line struct {
 	addr string
 
+	conns sync.Map
+
 	mu   sync.Mutex
 	held chan struct{} // closed when it runs
 }
+
+// cut closes what there is of it.
+func (l *line) cut() { l.conns.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true }) }
 
 func newLine(t testing.TB, to string) *line {
 	t.Helper()
@@ -30,7 +35,6 @@ func newLine(t testing.TB, to string) *line {
 	out := &line{addr: l.Addr().String(), held: make(chan struct{})}
 	close(out.held)
 	var running sync.WaitGroup
-	var conns sync.Map
 	running.Go(func() {
 		for {
 			near, err := l.Accept()
@@ -42,8 +46,8 @@ func newLine(t testing.TB, to string) *line {
 				_ = near.Close()
 				continue
 			}
-			conns.Store(near, nil)
-			conns.Store(far, nil)
+			out.conns.Store(near, nil)
+			out.conns.Store(far, nil)
 			running.Go(func() { out.pass(near, far) })
 			running.Go(func() { out.pass(far, near) })
 		}
@@ -51,7 +55,7 @@ func newLine(t testing.TB, to string) *line {
 	t.Cleanup(func() {
 		_ = l.Close()
 		out.run()
-		conns.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true })
+		out.cut()
 		running.Wait()
 	})
 	return out
