@@ -165,23 +165,6 @@ func TestATunnelerThatDoesNotReadLosesItsTargetAtOnce(t *testing.T) {
 	require.ErrorIs(t, g.handler.end(t).Reason, flow.ErrRevoked)
 }
 
-func TestATargetThatDoesNotReadIsLeftAtOnce(t *testing.T) {
-	t.Parallel()
-	p, g, _ := pair(t)
-	over := make(chan struct{})
-	defer close(over)
-	c := p.dial(t, target(t, func(*net.TCPConn) { <-over }))
-	writing := make(chan error, 1)
-	go func() {
-		_, err := c.Write(make([]byte, 64<<20))
-		writing <- err
-	}()
-	eventually(t, "what is written waits for the target", func() bool { return g.Status().Flows == 1 })
-	g.handler.last().Cut(flow.ErrRevoked)
-	require.Error(t, <-writing)
-	require.ErrorIs(t, g.handler.end(t).Reason, flow.ErrRevoked)
-}
-
 func TestAConnectionThatIsCutOffDoesNotLookLikeTheEnd(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)

@@ -224,7 +224,7 @@ func TestAnOpenThatFailsSaysWhyAndFreesItsConnection(t *testing.T) {
 		"no result":      {flow.ErrExpired, flow.ErrInternal},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g.handler.open = func(context.Context, *flow.Flow) (net.Conn, error) { return nil, c.said }
+			g.handler.instead(failing(c.said))
 			_, err := p.Open(t.Context(), closed)
 			require.ErrorIs(t, err, c.want)
 			e := g.handler.end(t)
@@ -232,7 +232,7 @@ func TestAnOpenThatFailsSaysWhyAndFreesItsConnection(t *testing.T) {
 			require.False(t, e.Connected)
 		})
 	}
-	g.handler.open = nil
+	g.handler.instead(nil)
 	require.NoError(t, p.dial(t, closed).Close())
 	require.LessOrEqual(t, p.Status().Conns, 3)
 	_, err := p.Open(t.Context(), flow.Target{Host: "DB", Port: 1})

@@ -27,12 +27,13 @@ import (
 // soon is when a test gives up.
 const soon = 30 * time.Second
 
+// opening is what a dialer does in the place of dialing.
+type opening func(ctx context.Context, f *flow.Flow) (net.Conn, error)
+
 // dialer is a flow.Handler that allows everything and dials 127.0.0.1 at the port.
 type dialer struct {
-	open func(ctx context.Context, f *flow.Flow) (net.Conn, error) // in its place
-
 	mu     sync.Mutex
-	busy   error
+	open   opening // nil dials
 	opened []*flow.Flow
 	ends   chan flow.End
 }
@@ -40,24 +41,26 @@ type dialer struct {
 func (d *dialer) Open(ctx context.Context, f *flow.Flow) (net.Conn, error) {
 	d.mu.Lock()
 	d.opened = append(d.opened, f)
-	busy := d.busy
+	open := d.open
 	d.mu.Unlock()
-	if busy != nil {
-		return nil, busy
-	}
-	if d.open != nil {
-		return d.open(ctx, f)
+	if open != nil {
+		return open(ctx, f)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(f.Target.Port))))
 }
 
 func (d *dialer) Ended(_ *flow.Flow, e flow.End) { d.ends <- e }
 
-// refuse answers with this error until it is called with nil.
-func (d *dialer) refuse(err error) {
+// instead has each open done by fn from now on; nil dials again.
+func (d *dialer) instead(fn opening) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.busy = err
+	d.open = fn
+}
+
+// failing is an opening that fails.
+func failing(err error) opening {
+	return func(context.Context, *flow.Flow) (net.Conn, error) { return nil, err }
 }
 
 func (d *dialer) count() int {

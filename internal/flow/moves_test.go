@@ -136,10 +136,10 @@ func TestAConnectorThatIsKilledCostsNothing(t *testing.T) {
 	to := target(t, echo)
 	flows := map[string]*flow.Conn{}
 	for _, busy := range []*gateway{first, second} { // one through each
-		busy.handler.refuse(flow.ErrBusy)
+		busy.handler.instead(failing(flow.ErrBusy))
 		c := p.dial(t, to)
 		flows[c.Connector().String()] = c
-		busy.handler.refuse(nil)
+		busy.handler.instead(nil)
 	}
 	require.Len(t, flows, 2)
 	first.stop()
@@ -170,7 +170,8 @@ func TestASlowTargetIsWaitedForAndDialedOnce(t *testing.T) {
 		}
 		return nil, flow.ErrConnRefused
 	}
-	first.handler.open, second.handler.open = slow, slow
+	first.handler.instead(slow)
+	second.handler.instead(slow)
 	_, err := p.Open(t.Context(), flow.Target{Host: "db", Port: 1})
 	require.ErrorIs(t, err, flow.ErrConnRefused)
 	require.Equal(t, 1, first.handler.count()+second.handler.count())
@@ -180,12 +181,12 @@ func TestGivingUpEndsTheDial(t *testing.T) {
 	t.Parallel()
 	p, g, _ := pair(t)
 	began, ended := make(chan struct{}), make(chan struct{})
-	g.handler.open = func(ctx context.Context, _ *flow.Flow) (net.Conn, error) {
+	g.handler.instead(func(ctx context.Context, _ *flow.Flow) (net.Conn, error) {
 		close(began)
 		<-ctx.Done()
 		close(ended)
 		return nil, ctx.Err()
-	}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-began; cancel() }()
 	_, err := p.Open(ctx, flow.Target{Host: "db", Port: 1})
@@ -203,14 +204,14 @@ func TestAConnectorThatIsFullOrStopsIsNotTheLastWord(t *testing.T) {
 			first, second, p := startGateway(t, ca, "a"), startGateway(t, ca, "b"), startLaptop(t, ca)
 			p.connect(t, first)
 			p.connect(t, second)
-			first.handler.open = func(context.Context, *flow.Flow) (net.Conn, error) { return nil, answer }
+			first.handler.instead(failing(answer))
 			to := target(t, echo)
 			for range 4 {
 				c := p.dial(t, to)
 				require.Equal(t, "spiffe://mycorp.internal/connector/b", c.Connector().String())
 				require.NoError(t, c.Close())
 			}
-			second.handler.open = first.handler.open
+			second.handler.instead(failing(answer))
 			_, err := p.Open(t.Context(), to)
 			require.ErrorIs(t, err, answer)
 		})
@@ -225,13 +226,13 @@ func TestARefusalCountsForItsNetworkOnly(t *testing.T) {
 	p.connect(t, first)
 	p.connect(t, twin)
 	p.connect(t, second, func(s *flow.Session) { s.Network = "office" })
-	no := func(context.Context, *flow.Flow) (net.Conn, error) { return nil, flow.ErrRefused }
-	first.handler.open, twin.handler.open = no, no
+	first.handler.instead(failing(flow.ErrRefused))
+	twin.handler.instead(failing(flow.ErrRefused))
 	c := p.dial(t, target(t, echo))
 	require.Equal(t, "spiffe://mycorp.internal/connector/b", c.Connector().String())
 	require.NoError(t, c.Close())
 	require.Equal(t, 1, first.handler.count()+twin.handler.count(), "the other connector of the network would say the same")
-	second.handler.open = no
+	second.handler.instead(failing(flow.ErrRefused))
 	_, err := p.Open(t.Context(), flow.Target{Host: "db", Port: 1})
 	require.ErrorIs(t, err, flow.ErrRefused)
 }

@@ -39,12 +39,18 @@ type pipeGateway struct {
 	own    *mtlstest.Identity
 	ticket *flow.Ticket
 	opened int
+	deaf   bool // the target reads nothing
+	last   *flow.Flow
 }
 
 // Open implements flow.Handler: the target sends back what it gets.
-func (g *pipeGateway) Open(context.Context, *flow.Flow) (net.Conn, error) {
+func (g *pipeGateway) Open(_ context.Context, f *flow.Flow) (net.Conn, error) {
 	g.opened++
+	g.last = f
 	near, far := net.Pipe()
+	if g.deaf {
+		return near, nil
+	}
 	go func() {
 		_, _ = io.Copy(far, far)
 		_ = far.Close()
@@ -240,6 +246,19 @@ func TestTimes(t *testing.T) {
 		require.Equal(t, flow.Append(nil, flow.TypeReset, byte(flow.CodeProtocol)), head)
 		require.Equal(t, 5*time.Second, time.Since(began))
 		of.Close(nil)
+	})
+	bubble(t, "a target that does not read is left at once when its flow is cut", func(t *testing.T) {
+		p := inBubble(t, nil, "a")
+		p.at["a"].deaf = true
+		c, err := p.Open(t.Context(), anywhere)
+		require.NoError(t, err)
+		say(t, c, "nobody reads this")
+		synctest.Wait()
+		began := time.Now()
+		p.at["a"].last.Cut(flow.ErrRevoked)
+		require.ErrorIs(t, (<-p.ends).Reason, flow.ErrRevoked)
+		require.Less(t, time.Since(began), time.Second)
+		c.Abort()
 	})
 	bubble(t, "idle connections beyond the warm ones end", func(t *testing.T) {
 		p := inBubble(t, nil, "a")
