@@ -200,11 +200,11 @@ func (h *Handler) again(o *opened) (cut bool) {
 	}
 	reason := fmt.Errorf("%w: %s", transport.ErrRevoked, d.Code)
 	h.mu.Lock()
-	first := o.cut == nil
+	first, at := o.cut == nil, o.address
 	o.cut = reason
 	h.mu.Unlock()
 	if first {
-		h.cfg.Log.Info("flow ended: it is not allowed any more", append(fields(o.flow, d), zap.Stringer("address", o.address))...)
+		h.cfg.Log.Info("flow ended: it is not allowed any more", append(fields(o.flow, d), zap.Stringer("address", at))...)
 	}
 	o.flow.Cut(reason)
 	return first

@@ -33,7 +33,7 @@ type size struct {
 }
 
 func fullSize(members, streams int) size {
-	return size{members: members, streams: streams, changes: 20, reads: 1000, looks: 3, idle: beat, tail: 500 * time.Millisecond}
+	return size{members: members, streams: streams, changes: 20, reads: 200, looks: 3, idle: beat, tail: 500 * time.Millisecond}
 }
 
 var (
