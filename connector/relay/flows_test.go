@@ -51,7 +51,7 @@ func echoing(t *testing.T) flow.Target {
 		}
 	})
 	t.Cleanup(func() { _ = l.Close(); running.Wait() })
-	return flow.Target{Host: "db", Port: uint16(l.Addr().(*net.TCPAddr).Port)} //nolint:gosec // a port
+	return flow.Target{Host: "db", Port: uint16(l.Addr().(*net.TCPAddr).Port)}
 }
 
 // roaming is a tunneler with flows.
@@ -71,7 +71,7 @@ func (w *world) roam(t *testing.T) *roaming {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
 	return r
 }
 
@@ -256,7 +256,7 @@ func TestAConnectorWithoutFlowsNamesNoSession(t *testing.T) {
 // flowConn is a flow connection that is not bound.
 func (w *world) flowConn(t *testing.T, id string) (net.Conn, *mtls.Conn, error) {
 	t.Helper()
-	raw, err := net.Dial("tcp", w.addr)
+	raw, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.addr)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()

@@ -127,7 +127,6 @@ type Acceptor struct {
 	unbound  int
 	flows    int
 	stopping bool
-	stopped  bool
 }
 
 // peer is what one tunneler makes us hold.

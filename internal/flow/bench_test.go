@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,7 @@ func relayed(b *testing.B, to flow.Target) func() net.Conn {
 	b.Helper()
 	hop := func(addr string) string {
 		t := target(b, func(c *net.TCPConn) {
-			far, err := net.Dial("tcp", addr)
+			far, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", addr)
 			if err != nil {
 				return
 			}
@@ -48,7 +49,7 @@ func relayed(b *testing.B, to flow.Target) func() net.Conn {
 	}
 	addr := hop(hop(net.JoinHostPort("127.0.0.1", fmt.Sprint(to.Port))))
 	return func() net.Conn {
-		c, err := net.Dial("tcp", addr)
+		c, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", addr)
 		require.NoError(b, err)
 		return c
 	}
@@ -70,7 +71,7 @@ func faced(b *testing.B, to flow.Target) func() net.Conn {
 		_, _, _ = flow.Splice(f, c)
 	})
 	return func() net.Conn {
-		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(face.Port)))
+		c, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(face.Port)))
 		require.NoError(b, err)
 		return c
 	}

@@ -15,9 +15,9 @@ import (
 
 const (
 	// KeyLabel names the exporter value (RFC 8446 section 7.5) of a session's connection that
-	// is the key of its flows, and ConnectionLabel that of a flow's own connection, which is
-	// signed with it. Neither is the one that re-proof signs.
-	KeyLabel        = "EXPORTER-zerotrust-flow-session-v1"
+	// is the key of its flows. It is not the one that re-proof signs.
+	KeyLabel = "EXPORTER-zerotrust-flow-session-v1"
+	// ConnectionLabel names that of a flow's own connection, which is signed with the key.
 	ConnectionLabel = "EXPORTER-zerotrust-flow-connection-v1"
 
 	// bindingLabel begins what is signed, so that the MAC is good for nothing else.

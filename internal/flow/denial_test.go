@@ -28,7 +28,7 @@ type raw struct {
 
 func dialRaw(t testing.TB, own mtls.Identity, g *gateway) *raw {
 	t.Helper()
-	socket, err := net.Dial("tcp", g.addr)
+	socket, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", g.addr)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
@@ -269,14 +269,14 @@ func TestAnotherKeyExchangeIsRefused(t *testing.T) {
 	p, g, _ := pair(t)
 	c := mtls.ClientConfig(p.identity, mtls.Kinds(td, identity.KindConnector))
 	c.NextProtos, c.CurvePreferences = []string{mtls.FlowALPN}, []tls.CurveID{tls.X25519}
-	conn, err := tls.Dial("tcp", g.addr, c)
+	conn, err := dialTLS(t, g.addr, c)
 	if err == nil {
 		_, err = conn.Read(make([]byte, 1))
 		_ = conn.Close()
 	}
 	require.Error(t, err)
 	c.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768}
-	conn, err = tls.Dial("tcp", g.addr, c)
+	conn, err = dialTLS(t, g.addr, c)
 	require.NoError(t, err)
 	require.Equal(t, mtls.FlowALPN, conn.ConnectionState().NegotiatedProtocol)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
@@ -375,4 +375,13 @@ func cork(t testing.TB, c *net.TCPConn) {
 	require.NoError(t, k.Control(func(fd uintptr) {
 		require.NoError(t, unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1))
 	}))
+}
+
+func dialTLS(t *testing.T, address string, c *tls.Config) (*tls.Conn, error) {
+	t.Helper()
+	conn, err := (&tls.Dialer{Config: c}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*tls.Conn), nil
 }

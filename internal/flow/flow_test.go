@@ -82,7 +82,7 @@ func tcpPair(t testing.TB) (a, b *net.TCPConn) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = l.Close() }()
-	near, err := net.Dial("tcp", l.Addr().String())
+	near, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
 	require.NoError(t, err)
 	far, err := l.Accept()
 	require.NoError(t, err)

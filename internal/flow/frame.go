@@ -70,7 +70,7 @@ func ParseHeader(b [HeaderSize]byte) (Header, error) {
 // Put writes the header over the first bytes of b.
 func (h Header) Put(b []byte) {
 	_ = b[HeaderSize-1]
-	b[0], b[1], b[2], b[3] = byte(h.Type), byte(h.Length>>16), byte(h.Length>>8), byte(h.Length)
+	b[0], b[1], b[2], b[3] = byte(h.Type), byte(h.Length>>16), byte(h.Length>>8), byte(h.Length) //nolint:gosec // 24 bits of it
 }
 
 // Append appends a whole frame to b.

@@ -190,7 +190,7 @@ func startLaptop(t testing.TB, ca *mtlstest.CA, change ...func(*flow.PoolConfig)
 	go func() { done <- p.Run(ctx) }()
 	p.stop = sync.OnceFunc(func() {
 		cancel()
-		<-done
+		require.NoError(t, <-done)
 	})
 	t.Cleanup(p.stop)
 	return p
@@ -245,7 +245,8 @@ func pair(t testing.TB) (*laptop, *gateway, *session) {
 	t.Helper()
 	ca := mtlstest.NewCA(t, td)
 	g, p := startGateway(t, ca, "gw"), startLaptop(t, ca)
-	return p, g, p.connect(t, g)
+	s := p.connect(t, g)
+	return p, g, s
 }
 
 // target is a server on loopback. serve gets each connection.

@@ -83,7 +83,7 @@ func (l *link) check() {
 	}
 	l.mu.Unlock()
 	if over {
-		l.cut(reason)
+		_ = l.cut(reason)
 	}
 }
 

@@ -41,7 +41,7 @@ func newLine(t testing.TB, to string) *line {
 			if err != nil {
 				return
 			}
-			far, err := net.Dial("tcp", to)
+			far, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", to)
 			if err != nil {
 				_ = near.Close()
 				continue

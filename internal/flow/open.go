@@ -114,10 +114,10 @@ func (e *endpoint) fresh(ctx context.Context, last bool) (*link, error) {
 	}
 	e.dialing++
 	result, abandoned := make(chan dialed), make(chan struct{})
-	p.work.Go(func() { //nolint:contextcheck // it may outlive its caller
+	p.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.PatienceFor)
 		defer cancel()
-		defer context.AfterFunc(p.life, cancel)()
+		defer context.AfterFunc(p.life, cancel)() //nolint:contextcheck // it may outlive its caller
 		l, err := e.dial(ctx)
 		p.mu.Lock()
 		e.dialing--

@@ -70,7 +70,7 @@ func (c *creds) openFlow(h handshake, stranger, secured net.Conn, info credentia
 	if g, ok := stranger.(*greeting); ok {
 		g.Conn = c.flows.Socket(h.socket)
 	}
-	out := of.(AuthInfo) //nolint:errcheck,forcetypeassert // of open
+	out := of.(AuthInfo) //nolint:forcetypeassert // of open
 	out.flows = c.flows
 	return wrapped, out, nil
 }

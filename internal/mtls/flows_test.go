@@ -72,7 +72,7 @@ func TestFlowsShareTheListenerOfGRPC(t *testing.T) {
 	addr, server := serve(flows)
 	client := mtls.ClientConfig(laptop, mtls.Kinds(td, identity.KindConnector))
 	dial := func(to string) (net.Conn, *mtls.Conn, error) {
-		raw, err := net.Dial("tcp", to)
+		raw, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", to)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -133,7 +133,7 @@ func TestFlowsShareTheListenerOfGRPC(t *testing.T) {
 		addr, _ := serve(f)
 		config := client.Clone()
 		config.NextProtos, config.CurvePreferences = []string{mtls.FlowALPN}, []tls.CurveID{tls.X25519}
-		c, err := tls.Dial("tcp", addr, config)
+		c, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", addr)
 		if err == nil {
 			_, err = c.Read(make([]byte, 1))
 			_ = c.Close()

@@ -30,7 +30,7 @@ const maxAnswer = 4 << 20
 
 // Dial asks the tunneler that listens at a socket for a flow.
 func Dial(ctx context.Context, socket string, to flow.Target) (net.Conn, error) {
-	c, resp, read, err := ask(ctx, socket, fmt.Sprintf("CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", to), http.MethodConnect)
+	c, resp, read, err := ask(ctx, socket, fmt.Sprintf("CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", to), http.MethodConnect) //nolint:bodyclose // the body is the connection
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func Dial(ctx context.Context, socket string, to flow.Target) (net.Conn, error) 
 
 // Resources asks for what GET /resources answers.
 func Resources(ctx context.Context, socket string) ([]byte, error) {
-	c, resp, _, err := ask(ctx, socket, "GET /resources HTTP/1.1\r\nHost: tunneler\r\n\r\n", http.MethodGet)
+	c, resp, _, err := ask(ctx, socket, "GET /resources HTTP/1.1\r\nHost: tunneler\r\n\r\n", http.MethodGet) //nolint:bodyclose // it ends with the connection
 	if err != nil {
 		return nil, err
 	}

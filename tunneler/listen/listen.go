@@ -152,7 +152,7 @@ func (s *Server) Addresses() []net.Addr {
 func (s *Server) Close() error {
 	var errs []error
 	for _, f := range s.faces {
-		if err := f.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+		if err := f.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

@@ -61,11 +61,12 @@ type direct struct {
 func (d *direct) Open(ctx context.Context, to flow.Target) (listen.Flow, error) {
 	d.mu.Lock()
 	d.asked = append(d.asked, to)
-	d.mu.Unlock()
-	if err := d.fails[to.String()]; err != nil {
-		return nil, err
-	}
+	fault := d.fails[to.String()]
 	at, ok := d.at[to.String()]
+	d.mu.Unlock()
+	if fault != nil {
+		return nil, fault
+	}
 	if !ok {
 		return nil, flow.ErrRefused
 	}
@@ -74,6 +75,18 @@ func (d *direct) Open(ctx context.Context, to flow.Target) (listen.Flow, error) 
 		return nil, err
 	}
 	return &directFlow{c.(*net.TCPConn)}, nil
+}
+
+func (d *direct) reach(name, address string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at[name] = address
+}
+
+func (d *direct) fail(name string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fails[name] = err
 }
 
 func (d *direct) targets() []flow.Target {
@@ -128,10 +141,12 @@ func start(t *testing.T, change func(*listen.Config)) *world {
 	w.unix = filepath.Join(controltest.SocketDir(t), "tunneler.sock")
 	cfg := listen.Config{
 		Faces: []listen.Face{
-			{Protocol: listen.SOCKS5, Network: "tcp", Address: "127.0.0.1:0"}, {Protocol: listen.Connect, Network: "tcp", Address: "127.0.0.1:0"},
-			{Protocol: listen.Forward, Network: "tcp", Address: "[::1]:0", Target: forwarded}, {Protocol: listen.Connect, Network: "unix", Address: w.unix, Mode: 0o666},
+			{Protocol: listen.SOCKS5, Network: "tcp", Address: "127.0.0.1:0"},
+			{Protocol: listen.Connect, Network: "tcp", Address: "127.0.0.1:0"},
+			{Protocol: listen.Forward, Network: "tcp", Address: "[::1]:0", Target: forwarded},
+			{Protocol: listen.Connect, Network: "unix", Address: w.unix, Mode: 0o666},
 		},
-		Users: listen.Users{uint32(os.Geteuid())}, Opener: &w.direct, Log: zap.NewNop(), //nolint:gosec // a uid
+		Users: listen.Users{uint32(os.Geteuid())}, Opener: &w.direct, Log: zap.NewNop(),
 		Ended: func(o listen.Outcome) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -174,8 +189,11 @@ func (w *world) target(t *testing.T, name string, handle func(c *net.TCPConn)) {
 			})
 		}
 	})
-	t.Cleanup(func() { _ = l.Close(); served.Wait() })
-	w.at[name] = l.Addr().String()
+	t.Cleanup(func() {
+		_ = l.Close()
+		served.Wait()
+	})
+	w.reach(name, l.Addr().String())
 }
 
 func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
@@ -222,8 +240,8 @@ func TestAnyProtocolReachesATarget(t *testing.T) {
 		_, _ = io.Copy(rw, r.Body)
 	}))
 	t.Cleanup(web.Close)
-	w.at["web.dev.corp:80"] = web.Listener.Addr().String()
-	w.at[forwarded.String()] = web.Listener.Addr().String()
+	w.reach("web.dev.corp:80", web.Listener.Addr().String())
+	w.reach(forwarded.String(), web.Listener.Addr().String())
 	body := make([]byte, 1<<20)
 	_, _ = rand.Read(body)
 	for name, proxy := range map[string]string{"SOCKS5": "socks5h://" + w.socks, "CONNECT": "http://" + w.connect, "an address": ""} {
@@ -279,7 +297,7 @@ func TestHalfCloseAndAServerThatSpeaksFirst(t *testing.T) {
 	require.Eventually(t, func() bool { return len(w.ended()) == 1 }, 5*time.Second, time.Millisecond)
 	o := w.ended()[0]
 	require.NoError(t, o.Failure)
-	require.Equal(t, listen.Outcome{Protocol: listen.Forward, Target: forwarded, User: uint32(os.Geteuid()), Up: 4, Down: 14}, o) //nolint:gosec // a uid
+	require.Equal(t, listen.Outcome{Protocol: listen.Forward, Target: forwarded, User: uint32(os.Geteuid()), Up: 4, Down: 14}, o)
 }
 
 // TestWhatIsSentBeforeTheAnswerIsNotLost: some clients do not wait for it.
@@ -316,7 +334,7 @@ func TestWhyAnOpenFailedIsSaidInTheProtocol(t *testing.T) {
 		"busy":        {flow.ErrBusy, 1, 503, "connection_limit_reached"},
 		"inside":      {errors.New("secret detail"), 1, 502, "proxy_internal_error"},
 	} {
-		w.fails[name+":1"] = fmt.Errorf("open: %w", c.err)
+		w.fail(name+":1", fmt.Errorf("open: %w", c.err))
 		s := dial(t, "tcp", w.socks)
 		send(t, s, "\x05\x01\x00\x05\x01\x00\x03"+string(rune(len(name)))+name+"\x00\x01")
 		require.Equal(t, "\x05\x00\x05"+string(rune(c.socks))+"\x00\x01\x00\x00\x00\x00\x00\x00", rest(t, s), name)
@@ -328,7 +346,7 @@ func TestWhyAnOpenFailedIsSaidInTheProtocol(t *testing.T) {
 		require.Contains(t, answer, "error="+c.kind+"\r\n", name)
 		require.NotContains(t, answer, "secret", name)
 	}
-	w.fails[forwarded.String()] = flow.ErrRefused
+	w.fail(forwarded.String(), flow.ErrRefused)
 	require.Equal(t, "reset", rest(t, dial(t, "tcp", w.forward)), "and no end that looks like an empty answer")
 }
 
@@ -403,7 +421,7 @@ func TestOnlyUsersThatAreNamedMayConnect(t *testing.T) {
 		"mallory, at a path":  {mallory, "unix " + w.unix, ""}, // a unix socket only ends
 		"mallory, at CONNECT": {mallory, "tcp " + w.connect, "cut\n"},
 	} {
-		cmd := exec.CommandContext(t.Context(), program) //nolint:gosec // this test
+		cmd := exec.CommandContext(t.Context(), program)
 		cmd.Env = []string{connectTo + "=" + c.at}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: c.uid, Gid: c.uid}}
 		out, err := cmd.CombinedOutput()
@@ -418,10 +436,10 @@ func copied(t *testing.T) string {
 	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "listen")
+	dir, err := os.MkdirTemp("", "listen") //nolint:usetesting // other users cannot enter t.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // of a program
+	require.NoError(t, os.Chmod(dir, 0o755))
 	path := filepath.Join(dir, "test")
 	hosttest.WriteProgram(t, path, self)
 	return path
