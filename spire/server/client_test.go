@@ -306,6 +306,10 @@ func testAgents(t *testing.T, srv *spiretest.Server, c *server.Client) {
 			require.Empty(t, cmp.Diff(all, page, bySet...))
 			return nil
 		}))
+		page, next, err := c.AgentPage(t.Context(), "")
+		require.NoError(t, err)
+		require.Len(t, page, 1)
+		require.Empty(t, next, "SPIRE names a page after it, which is empty")
 
 		require.NoError(t, c.BanAgent(t.Context(), id))
 		require.NoError(t, c.BanAgent(t.Context(), id))
