@@ -44,10 +44,14 @@ var sizeOf = regexp.MustCompile(`^Benchmark\w+/\D*(\d+)\D`)
 // p99-ns by the number in the name.
 func benchmark(t *testing.T, dir, name, n string) map[int]quantiles {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "NoTest", "-bench", name, "-benchtime", n, "-count", "3", ".")
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	out, err := cmd.Output()
-	require.NoError(t, err, "%s", out)
+	var out []byte
+	for range 3 { // and not -count: all runs of one size would follow one another
+		cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "NoTest", "-bench", name, "-benchtime", n, ".")
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		run, err := cmd.Output()
+		require.NoError(t, err, "%s", run)
+		out = append(out, run...)
+	}
 	p50, p99 := map[int][]float64{}, map[int][]float64{}
 	for line := range strings.Lines(string(out)) {
 		m := sizeOf.FindStringSubmatch(line)
