@@ -115,7 +115,11 @@ func (a Agent) plugins(w *writer) {
 	} else {
 		w.plugin("NodeAttestor", "join_token", none)
 	}
-	w.plugin("WorkloadAttestor", "unix", func() { w.boolean("discover_workload_path", true) })
+	w.plugin("WorkloadAttestor", "unix", func() {
+		w.boolean("discover_workload_path", true)
+		// No entry of ours asks for the hash of a program, which takes longer than all the rest.
+		w.number("workload_size_limit", -1)
+	})
 	if a.Systemd {
 		w.plugin("WorkloadAttestor", "systemd", none)
 	}
