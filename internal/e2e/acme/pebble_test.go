@@ -143,24 +143,18 @@ func (c *ca) readRoot(ctx context.Context) error {
 // resolve lets a name resolve to an address.
 func (c *ca) resolve(name, address string) {
 	c.t.Helper()
-	for path, body := range map[string]any{
-		"/clear-a": map[string]string{"host": name + "."}, "/add-a": map[string]any{"host": name + ".", "addresses": []string{address}},
-	} {
-		if path == "/clear-a" && address != "" {
-			continue
-		}
-		text, err := json.Marshal(body)
-		require.NoError(c.t, err)
-		req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.dns+path, strings.NewReader(string(text)))
-		require.NoError(c.t, err)
-		resp, err := c.client.Do(req)
-		require.NoError(c.t, err)
-		require.Equal(c.t, http.StatusOK, resp.StatusCode)
-		require.NoError(c.t, resp.Body.Close())
-		if address == "" {
-			return
-		}
+	path, body := "/add-a", map[string]any{"host": name + ".", "addresses": []string{address}}
+	if address == "" {
+		path, body = "/clear-a", map[string]any{"host": name + "."}
 	}
+	text, err := json.Marshal(body)
+	require.NoError(c.t, err)
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.dns+path, strings.NewReader(string(text)))
+	require.NoError(c.t, err)
+	resp, err := c.client.Do(req)
+	require.NoError(c.t, err)
+	require.Equal(c.t, http.StatusOK, resp.StatusCode)
+	require.NoError(c.t, resp.Body.Close())
 }
 
 // directory is the URL that the controller is told.
