@@ -151,6 +151,7 @@ export function Shell() {
         header={{ height: 52 }}
         navbar={{ width: 226, breakpoint: 'sm', collapsed: { mobile: !open } }}
         padding={{ base: 'md', md: 'xl' }}
+        transitionDuration={0} // what is read would slide below the navigation, as a page opens too
       >
         <AppShell.Header bg="var(--raised)" px="md" style={{ borderColor: 'var(--line)' }}>
           <Group h="100%" justify="space-between" wrap="nowrap" gap="sm">

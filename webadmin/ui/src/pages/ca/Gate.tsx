@@ -2,7 +2,7 @@ import { Group, Progress, Stack, Text } from '@mantine/core'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useRef } from 'react'
 import type { Gate, Holdout } from '@/api/types'
-import { Prose, unmarked } from '@/ui/prose'
+import { Prose } from '@/ui/prose'
 import { Countdown } from '@/ui/time'
 
 /** A wait: how many of n are ready, and which are not. */
@@ -63,22 +63,24 @@ function Holdouts({ of }: { of: Holdout[] }) {
               h && (
                 <Group
                   key={v.key}
-                  gap="md"
-                  wrap="nowrap"
+                  data-index={v.index}
+                  ref={rows.measureElement}
+                  align="flex-start"
                   px={10}
+                  py={4}
                   style={{
+                    gap: '0 var(--mantine-spacing-md)',
                     position: 'absolute',
                     top: 0,
                     left: 0,
                     right: 0,
-                    height: line,
                     transform: `translateY(${v.start}px)`,
                   }}
                 >
-                  <Text size="sm" className="mono" truncate title={h.name} miw={0} flex={1}>
+                  <Text size="sm" className="mono wrap" flex="1 1 200px">
                     {h.name}
                   </Text>
-                  <Text size="sm" c="dimmed" truncate title={unmarked(h.why)} miw={0} flex={1}>
+                  <Text size="sm" c="dimmed" className="wrap" flex="1 1 200px">
                     <Prose of={h.why} />
                   </Text>
                 </Group>

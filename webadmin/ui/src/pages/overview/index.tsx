@@ -38,7 +38,7 @@ export function Page() {
               title="Nothing is enrolled yet"
               action={
                 mayCreate && (
-                  <Group>
+                  <Group justify="center">
                     <Button component={Link} to="/connectors/new">
                       Add the first connector
                     </Button>

@@ -42,7 +42,7 @@ export function Ask() {
       </Text>
       <Text size="sm">
         Then run this command there. The id is the host's name; to choose another id, change the value of{' '}
-        <code>--id</code>.
+        <code className="whole">--id</code>.
       </Text>
       <Command value={ask.command} label="command" />
     </Stack>
