@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -70,6 +71,9 @@ func NewFailures(now func() time.Time) (allow func(ip string) bool, size func() 
 
 // MaxFailing is the bound of the failure limiter.
 const MaxFailing = sourcelimit.MaxSources
+
+// WebLog is what takes the lines of net/http.
+func WebLog(log *zap.Logger) io.Writer { return webLog{log} }
 
 // DashboardHandler serves files as the engine does, without the API.
 func DashboardHandler(files fs.FS) http.Handler {
