@@ -105,7 +105,8 @@ export class Onlooker {
     await this.page.goto(this.url + this.scene.path)
     await this.page.locator('h1').first().waitFor()
     await this.settled()
-    await this.scene.act?.(this.page, this.w)
+    if (this.scene.act) await this.scene.act(this.page, this.w)
+    else if (this.scene.opener) await this.button(this.scene.opener).press('Enter')
     if (this.scene.dialog) await this.page.getByRole('dialog', { name: this.scene.dialog }).waitFor()
     await this.page.evaluate(() => document.fonts.ready)
   }

@@ -14,7 +14,7 @@ export type Scene = {
   dialog?: string
   /** Escape does not close it: what it shows cannot be shown again. */
   insists?: boolean
-  /** The button that opened the dialog, which has the focus again after it. */
+  /** The button that opens the dialog, by the keyboard alone if act does not, and has the focus again after it. */
   opener?: string
 }
 
@@ -44,7 +44,6 @@ const asked = (name: string, path: string, opener: string, dialog: string, more:
   path,
   opener,
   dialog,
-  act: press(opener),
   ...more,
 })
 

@@ -1,7 +1,7 @@
 // Connectors, tunnelers, hosts and networks, and what needs attention.
 import { describe } from 'vitest'
 import { makeTunneler } from '../dev/world'
-import { look, query } from './look'
+import { inDialog, look, query } from './look'
 
 describe('a revocation', () => {
   look('promises what is known of this member', { path: '/connectors/connector-fra-0001' }, async (v, expect) => {
@@ -29,6 +29,7 @@ describe('what operators say', () => {
   look('is edited, and only the change is sent', { path: '/connectors/connector-fra-0001' }, async (v, expect) => {
     const { page, w } = v
     await v.button('Edit name, labels and notes of connector-fra-0001').press('Enter')
+    await expect.poll(() => inDialog(page)).toBe(true)
     await page.keyboard.press('ControlOrMeta+A')
     await page.keyboard.type('Cellar')
     await page
@@ -52,8 +53,9 @@ describe('what operators say', () => {
     await page.getByText('1–1 of 1').waitFor()
   })
 
-  look('is not overwritten if somebody else changed it', { path: '/connectors/connector-fra-0001' }, async (v) => {
+  look('is not overwritten if somebody else changed it', { path: '/connectors/connector-fra-0001' }, async (v, expect) => {
     await v.button('Edit name, labels and notes of connector-fra-0001').press('Enter')
+    await expect.poll(() => inDialog(v.page)).toBe(true)
     await v.page.keyboard.type('x')
     Object.assign(v.w.connectors[0] ?? {}, { revision: 7, notes: 'Moved upstairs.' })
     v.w.emit('connector', 'connector-fra-0001')

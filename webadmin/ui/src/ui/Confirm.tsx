@@ -18,7 +18,7 @@ export function Confirm({ type, confirm, barred, children, ...rest }: ConfirmPro
         <TextInput
           label={
             <>
-              Type <code>{type}</code> to confirm
+              Type <code className="wrap">{type}</code> to confirm
             </>
           }
           aria-label={`Type ${type} to confirm`}
