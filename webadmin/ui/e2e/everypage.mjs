@@ -129,12 +129,24 @@ async function enter(t) {
   else t.title = (await t.page.locator('h1').first().textContent()).trim()
 }
 
+/** Loads every tab anew, all at once, and says how many ms that takes here. */
+async function loadAll() {
+  const began = Date.now()
+  await every(tabs, enter)
+  const took = Date.now() - began
+  console.log(`all pages loaded at once in ${(took / 1000).toFixed(1)} s`)
+  return took
+}
+
 const at = (path) => tabs.find((t) => t.path === path)
 const build = (page) => page.locator('meta[name=dashboard-build]').getAttribute('content')
 const served = async () => (await fetch(stage.dashboard)).headers.get('x-dashboard-build')
 
-/** The controller goes, then something else happens, then it is back, and every tab heals. */
-async function outage({ go, meanwhile = async () => {}, back, healed = isWell }) {
+/**
+ * The controller goes, then something else happens, then it is back, and every tab heals: in the
+ * time that a page has for it, and that this machine takes to load all of them at once.
+ */
+async function outage({ go, meanwhile = async () => {}, back, healed = isWell, loading = 0 }) {
   for (const t of tabs) t.before = t.loads
   for (const t of tabs) t.away = true
   const going = Date.now() // a page may notice before the process has ended
@@ -148,9 +160,18 @@ async function outage({ go, meanwhile = async () => {}, back, healed = isWell })
   }
   const came = Date.now()
   await every(tabs, healed)
-  const last = Math.max(...(await Promise.all(tabs.map(async (t) => (await saidAt(t.page, 'Live', went)).at(-1)))))
-  console.log(`all pages were Live ${((last - came) / 1000).toFixed(1)} s after the controller was back`)
-  assert.ok(last - came < most.healed, `${last - came} ms`)
+  const lives = await Promise.all(
+    tabs.map(async (t) => ({ path: t.path, at: (await saidAt(t.page, 'Live', went)).at(-1) })),
+  )
+  lives.sort((a, b) => a.at - b.at)
+  const [last, after] = [lives.at(-1).at, ({ at }) => `${((at - came) / 1000).toFixed(1)} s`]
+  console.log(
+    `all pages were Live ${after(lives.at(-1))} after the controller was back, half of them ${after(lives[lives.length >> 1])}; last ${lives
+      .slice(-3)
+      .map((l) => `${l.path} ${after(l)}`)
+      .join(', ')}`,
+  )
+  assert.ok(last - came < most.healed + loading, `${last - came} ms`)
   for (const t of tabs) t.away = false
   await every(tabs, async (t) => assert.deepEqual(t.faults.splice(0), []))
 }
@@ -280,13 +301,13 @@ const acts = {
   },
 
   'after an upgrade each loads itself anew once, unless somebody typed there': async () => {
-    await every(tabs, enter)
+    const loading = await loadAll()
     await type()
     const token = at('/tunnelers/new')
     await token.fill('Id of the tunneler', 'tunneler-of-an-upgrade')
     await stage.confirmed() // the acts before took more than five minutes
     await token.click('Create token')
-    await token.sees('The command asks for the token.')
+    await token.sees('This is not shown again, also not after a reload.')
     const stranger = await Visitor.arrive(browser)
     await stranger.open('/sign-in')
     await stranger.fill('Email', grace(signedIn.length - 1).email)
@@ -302,6 +323,7 @@ const acts = {
         await t.page.locator(`meta[name=dashboard-build]:not([content="${before}"])`).waitFor({ state: 'attached' })
         await isWell(t)
       },
+      loading,
     })
     await sleep(12_000) // every page has asked for something again, and not loaded itself a second time
     assert.notEqual(await served(), before)
@@ -310,7 +332,7 @@ const acts = {
       reloaded((t) => (kept.has(t) ? 0 : 1)),
     )
     await isStillTyped()
-    await token.sees('The command asks for the token.')
+    await token.sees('This is not shown again, also not after a reload.')
 
     // The ways on: by the button, with a warning where something is shown once, and by going elsewhere.
     const [form, device] = [at('/connectors/new'), at('/device')]
@@ -402,7 +424,7 @@ async function isNew(t, title) {
 
 /** Every tab is led to a page whose code it does not have, while the controller is away. */
 async function leadElsewhere(back) {
-  await every(tabs, enter)
+  const loading = await loadAll()
   const to = elsewhere()
   await outage({
     go: stage.kill,
@@ -412,6 +434,7 @@ async function leadElsewhere(back) {
     },
     back,
     healed: (t) => isHealed(t.page, to.get(t).title),
+    loading,
   })
   assert.deepEqual(
     reloads(),
