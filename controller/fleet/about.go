@@ -4,108 +4,29 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
 // Limits of what operators say of a member, a host or a network.
 const (
-	MaxName   = 100  // characters
-	MaxNotes  = 2000 // characters
-	MaxLabels = 32
+	MaxName  = 100  // characters
+	MaxNotes = 2000 // characters
 )
 
 // About is what operators say of a member or host. Nothing that a host says of itself
-// gets there, and nothing of it decides about access.
+// gets there. The labels of a tunneler decide what grants of those labels allow it.
 type About struct {
 	Name   string
-	Labels Labels // nil if there are none
+	Labels access.Labels // nil if there are none
 	Notes  string
 	// Revision grows with each change of it, so that of two who edit the same thing at
 	// once the second one gets ErrStale.
 	Revision int64
-}
-
-// Labels are words of an operator's choice, by their key.
-type Labels map[string]string
-
-// Label is one of Labels: env=prod.
-type Label struct{ Key, Value string }
-
-// String is the label as operators write it.
-func (l Label) String() string { return l.Key + "=" + l.Value }
-
-// Texts are the labels as operators write them, by key.
-func (l Labels) Texts() []string {
-	out := make([]string, 0, len(l))
-	for _, k := range slices.Sorted(maps.Keys(l)) {
-		out = append(out, Label{k, l[k]}.String())
-	}
-	return out
-}
-
-// Has says whether each of these labels is there.
-func (l Labels) Has(all []Label) bool {
-	return !slices.ContainsFunc(all, func(one Label) bool {
-		value, ok := l[one.Key]
-		return !ok || value != one.Value
-	})
-}
-
-// The patterns of keys and values of labels.
-const (
-	LabelKeyPattern   = `^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$`
-	LabelValuePattern = `^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`
-)
-
-var (
-	labelKey   = regexp.MustCompile(LabelKeyPattern)
-	labelValue = regexp.MustCompile(LabelValuePattern)
-)
-
-// Errors of labels.
-var (
-	errLabelKey   = errors.New("a label's key has 1 to 63 of a-z, 0-9, '.', '_', '/' and '-', and begins and ends with a letter or digit")
-	errLabelValue = errors.New("a label's value has 1 to 63 letters, digits, '.', '_' and '-', and begins and ends with a letter or digit")
-)
-
-// ParseLabel reads a label such as env=prod.
-func ParseLabel(text string) (Label, error) {
-	key, value, ok := strings.Cut(text, "=")
-	if !ok {
-		return Label{}, fmt.Errorf("%q is no label: write key=value, such as env=prod", short(text))
-	}
-	l := Label{key, value}
-	return l, l.check()
-}
-
-// ParseLabels reads labels with commas between them, such as env=prod,tier=web.
-func ParseLabels(text string) (out []Label, err error) {
-	if n := strings.Count(text, ",") + 1; n > MaxLabels {
-		return nil, fmt.Errorf("there are %d labels, and at most %d are possible", n, MaxLabels)
-	}
-	for one := range strings.SplitSeq(text, ",") {
-		l, err := ParseLabel(one)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, l)
-	}
-	return out, nil
-}
-
-func (l Label) check() error {
-	switch {
-	case !labelKey.MatchString(l.Key):
-		return fmt.Errorf("%q: %w", short(l.Key), errLabelKey)
-	case !labelValue.MatchString(l.Value):
-		return fmt.Errorf("%q: %w", short(l.Value), errLabelValue)
-	}
-	return nil
 }
 
 // short bounds what an error repeats of a request.
@@ -166,7 +87,7 @@ func (e Edit) Validate() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Labels)) {
 		if value := e.Labels[key]; value != nil {
-			if err := (Label{key, *value}).check(); err != nil {
+			if err := (access.Label{Key: key, Value: *value}).Check(); err != nil {
 				faults = append(faults, &FieldError{Field: "labels", Err: err})
 			}
 		}
@@ -208,8 +129,8 @@ func (e Edit) current(a About) error {
 	return nil
 }
 
-func (e Edit) labels(before Labels) (Labels, error) {
-	out := Labels{}
+func (e Edit) labels(before access.Labels) (access.Labels, error) {
+	out := access.Labels{}
 	if !e.NoLabels {
 		maps.Copy(out, before)
 	}
@@ -220,8 +141,8 @@ func (e Edit) labels(before Labels) (Labels, error) {
 		}
 		out[key] = *value
 	}
-	if len(out) > MaxLabels {
-		return nil, wrong("labels", "there would be %d labels, and at most %d are possible", len(out), MaxLabels)
+	if len(out) > access.MaxLabels {
+		return nil, wrong("labels", "there would be %d labels, and at most %d are possible", len(out), access.MaxLabels)
 	}
 	if len(out) == 0 {
 		return nil, nil
@@ -245,10 +166,10 @@ func checked(field string, err error) error {
 // of a connector.
 func (a About) auditState(network string) string {
 	return audit.State(struct {
-		Name     string `json:"name,omitempty"`
-		Labels   Labels `json:"labels,omitempty"`
-		Notes    string `json:"notes,omitempty"`
-		Network  string `json:"network_id,omitempty"`
-		Revision int64  `json:"revision"`
+		Name     string        `json:"name,omitempty"`
+		Labels   access.Labels `json:"labels,omitempty"`
+		Notes    string        `json:"notes,omitempty"`
+		Network  string        `json:"network_id,omitempty"`
+		Revision int64         `json:"revision"`
 	}{a.Name, a.Labels, a.Notes, network, a.Revision})
 }

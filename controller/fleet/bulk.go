@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -18,8 +19,8 @@ const MaxBulk = 500
 
 // BulkRevocation asks to end the access of all members that have each of these labels.
 type BulkRevocation struct {
-	Labels []Label       // at least one
-	Kind   identity.Kind // empty for both
+	Labels []access.Label // at least one
+	Kind   identity.Kind  // empty for both
 	// Selection is the Digest of the Selection that the caller has seen. If it is of
 	// others by now, none is revoked.
 	Selection string
@@ -59,15 +60,15 @@ var (
 type LabelsReader interface {
 	// MembersLabelled lists the members that are not revoked and have each of these labels:
 	// connectors, then tunnelers, by id; of each kind as many as most. kind is empty for both.
-	MembersLabelled(ctx context.Context, labels []Label, kind identity.Kind, most int) ([]Member, error)
+	MembersLabelled(ctx context.Context, labels []access.Label, kind identity.Kind, most int) ([]Member, error)
 }
 
 // Labelled is what a BulkRevocation would end. Errors: ErrNoLabels, ErrBulk.
-func (f *Fleet) Labelled(ctx context.Context, labels []Label, kind identity.Kind) (Selection, error) {
+func (f *Fleet) Labelled(ctx context.Context, labels []access.Label, kind identity.Kind) (Selection, error) {
 	return selectLabelled(ctx, f.cfg.Store, labels, kind)
 }
 
-func selectLabelled(ctx context.Context, in LabelsReader, labels []Label, kind identity.Kind) (Selection, error) {
+func selectLabelled(ctx context.Context, in LabelsReader, labels []access.Label, kind identity.Kind) (Selection, error) {
 	if len(labels) == 0 {
 		return Selection{}, ErrNoLabels
 	}
@@ -113,7 +114,7 @@ func (f *Fleet) RevokeLabelled(ctx context.Context, b BulkRevocation) ([]Member,
 	return gone, nil
 }
 
-func labelsOf(labels []Label) (text string) {
+func labelsOf(labels []access.Label) (text string) {
 	for i, l := range labels {
 		if i > 0 {
 			text += ","

@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -49,17 +50,17 @@ func TestOperatorsNameAndLabelMembers(t *testing.T) {
 	w := newWorld(t)
 	h := w.enroll(t, connector("c"), tunneler("t"))
 	c := w.edit(t, "c", fleet.Edit{Name: text("Gateway"), Labels: map[string]*string{"env": text("prod"), "old": text("x")}, Notes: text("rack 7\n\tleft")})
-	require.Equal(t, fleet.About{Name: "Gateway", Labels: fleet.Labels{"env": "prod", "old": "x"}, Notes: "rack 7\n\tleft", Revision: 2}, c.About)
+	require.Equal(t, fleet.About{Name: "Gateway", Labels: access.Labels{"env": "prod", "old": "x"}, Notes: "rack 7\n\tleft", Revision: 2}, c.About)
 	c = w.edit(t, "c", fleet.Edit{Labels: map[string]*string{"old": nil, "never": nil, "tier": text("web")}, Notes: text("")})
-	require.Equal(t, fleet.About{Name: "Gateway", Labels: fleet.Labels{"env": "prod", "tier": "web"}, Revision: 3}, c.About)
+	require.Equal(t, fleet.About{Name: "Gateway", Labels: access.Labels{"env": "prod", "tier": "web"}, Revision: 3}, c.About)
 	c = w.edit(t, "c", fleet.Edit{NoLabels: true, Labels: label("env", "test")})
-	require.Equal(t, fleet.Labels{"env": "test"}, c.About.Labels)
+	require.Equal(t, access.Labels{"env": "test"}, c.About.Labels)
 	require.Nil(t, w.edit(t, "c", fleet.Edit{NoLabels: true}).About.Labels)
 
 	require.NoError(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("Box"), Labels: label("room", "12")}, ann))
 	host, err := w.Host(t.Context(), h.ID)
 	require.NoError(t, err)
-	require.Equal(t, fleet.About{Name: "Box", Labels: fleet.Labels{"room": "12"}, Revision: 2}, host.Host.About)
+	require.Equal(t, fleet.About{Name: "Box", Labels: access.Labels{"room": "12"}, Revision: 2}, host.Host.About)
 	require.Len(t, host.Members, 2)
 	tunneler, err := w.Tunneler(t.Context(), host.Members[1].ID)
 	require.NoError(t, err)
@@ -73,7 +74,7 @@ func TestOperatorsNameAndLabelMembers(t *testing.T) {
 	require.Len(t, w.events(t, audit.HostUpdate), 1)
 	lists, err := w.Lists(t.Context())
 	require.NoError(t, err)
-	p, err := lists.Hosts(t.Context(), fleet.Query{Limit: 9, Labels: []fleet.Label{{Key: "room", Value: "12"}}})
+	p, err := lists.Hosts(t.Context(), fleet.Query{Limit: 9, Labels: []access.Label{{Key: "room", Value: "12"}}})
 	require.NoError(t, err)
 	require.Equal(t, 1, p.Total)
 }
@@ -83,7 +84,7 @@ func TestAChangeThatIsNotRightChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	h := w.enroll(t, connector("c"), tunneler("t"))
 	many := map[string]*string{}
-	for i := range fleet.MaxLabels + 1 {
+	for i := range access.MaxLabels + 1 {
 		many[fmt.Sprintf("k%d", i)] = text("v")
 	}
 	for name, tc := range map[string]struct {
@@ -306,7 +307,7 @@ func TestAllWithALabelAreRevokedTogether(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.labelled(t)
-	env := []fleet.Label{{Key: "env", Value: "test"}}
+	env := []access.Label{{Key: "env", Value: "test"}}
 	seen, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
 	require.Len(t, seen.Members, 3)
@@ -338,8 +339,8 @@ func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.labelled(t)
-	env := []fleet.Label{{Key: "env", Value: "test"}}
-	digest := func(labels []fleet.Label, kind identity.Kind) string {
+	env := []access.Label{{Key: "env", Value: "test"}}
+	digest := func(labels []access.Label, kind identity.Kind) string {
 		s, err := w.Labelled(t.Context(), labels, kind)
 		require.NoError(t, err)
 		return s.Digest()
@@ -350,8 +351,8 @@ func TestABulkRevocationThatIsNotMeantRevokesNobody(t *testing.T) {
 		"of fewer":            {Labels: env, Selection: digest(env, identity.KindTunneler)},
 		"of nobody":           {Labels: env, Selection: fleet.Selection{}.Digest()},
 		"without a selection": {Labels: env},
-		"of another value":    {Labels: []fleet.Label{{Key: "env", Value: "tes"}}, Selection: all},
-		"of a label more":     {Labels: append(env, fleet.Label{Key: "tier", Value: "web"}), Selection: all},
+		"of another value":    {Labels: []access.Label{{Key: "env", Value: "tes"}}, Selection: all},
+		"of a label more":     {Labels: append(env, access.Label{Key: "tier", Value: "web"}), Selection: all},
 		"of one kind":         {Labels: env, Kind: identity.KindConnector, Selection: all},
 	} {
 		b.By = ann
@@ -382,7 +383,7 @@ func TestABulkRevocationIsOfSoManyAtMost(t *testing.T) {
 		require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error {
 			for _, one := range who {
 				m := w.member(one, h)
-				m.About.Labels = fleet.Labels{"env": "test"}
+				m.About.Labels = access.Labels{"env": "test"}
 				if err := tx.PutMember(t.Context(), m); err != nil {
 					return err
 				}
@@ -395,7 +396,7 @@ func TestABulkRevocationIsOfSoManyAtMost(t *testing.T) {
 		many = append(many, tunneler(fmt.Sprintf("t%d", i)))
 	}
 	add(many...)
-	env := []fleet.Label{{Key: "env", Value: "test"}}
+	env := []access.Label{{Key: "env", Value: "test"}}
 	most, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
 	require.Len(t, most.Members, fleet.MaxBulk)
@@ -428,9 +429,9 @@ func (s *swapped) FleetTx(ctx context.Context, fn func(fleet.Tx) error) error {
 // before and after each of these changes, which come right before the transaction.
 func TestABulkRevocationOfOthersThanWereSeenRevokesNobody(t *testing.T) {
 	t.Parallel()
-	env := []fleet.Label{{Key: "env", Value: "test"}}
+	env := []access.Label{{Key: "env", Value: "test"}}
 	put := func(t *testing.T, w *world, m fleet.Member) {
-		m.About.Labels = fleet.Labels{"env": "test"}
+		m.About.Labels = access.Labels{"env": "test"}
 		require.NoError(t, w.store.EnrollTx(t.Context(), func(tx enroll.Tx) error { return tx.PutMember(t.Context(), m) }))
 	}
 	for name, change := range map[string]func(*testing.T, *world){
@@ -490,7 +491,7 @@ func TestASelectionIsOfItsMembersAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.labelled(t)
-	env := []fleet.Label{{Key: "env", Value: "test"}}
+	env := []access.Label{{Key: "env", Value: "test"}}
 	before, err := w.Labelled(t.Context(), env, "")
 	require.NoError(t, err)
 	w.edit(t, "c1", fleet.Edit{Name: text("another name"), Labels: label("tier", "web")})
@@ -508,7 +509,7 @@ func FuzzParseLabel(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		l, err := fleet.ParseLabel(s)
+		l, err := access.ParseLabel(s)
 		if err != nil {
 			return
 		}

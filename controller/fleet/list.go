@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 )
 
 // Sort is what a list is ordered by. Equal keys are in the order of their ids.
@@ -36,7 +37,7 @@ type Query struct {
 	// Revoked asks for those that were revoked, instead of the others. Nothing counts them in.
 	Revoked bool
 	// Labels are those that each item has; none is no condition.
-	Labels []Label
+	Labels []access.Label
 	// Search is a text, in upper or lower case, that is looked for in what identifies one.
 	Search string
 }

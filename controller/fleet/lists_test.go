@@ -16,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -26,7 +27,7 @@ type line struct {
 	status                presence.Status
 	seen, enrolled        time.Time
 	revoked               bool
-	labels                fleet.Labels
+	labels                access.Labels
 	texts                 []string
 }
 
@@ -172,7 +173,7 @@ func (l *listed) check(t *rapid.T) {
 			Sort: sorts.Draw(t, "sort"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
 			Status: rapid.SampledFrom([]presence.Status{"", presence.Online, presence.Offline}).Draw(t, "status"), Revoked: rapid.Bool().Draw(t, "revoked"),
 			Search: rapid.SampledFrom([]string{"", "", "V1", "c1", "lab", "t", "192.0.2", "env=P"}).Draw(t, "search"),
-			Labels: rapid.SampledFrom([][]fleet.Label{nil, nil, {{Key: "env", Value: "prod"}}, {{Key: "env", Value: "test"}}, {{Key: "tier", Value: "web"}, {Key: "env", Value: "prod"}}, {{Key: "env", Value: "pro"}}}).Draw(t, "labels"),
+			Labels: rapid.SampledFrom([][]access.Label{nil, nil, {{Key: "env", Value: "prod"}}, {{Key: "env", Value: "test"}}, {{Key: "tier", Value: "web"}, {Key: "env", Value: "prod"}}, {{Key: "env", Value: "pro"}}}).Draw(t, "labels"),
 		}
 		pages(t, lists.Connectors, q, func(c fleet.Connector) string { return c.ID }, connectors)
 		pages(t, lists.Tunnelers, q, func(u fleet.Tunneler) string { return u.ID }, tunnelers)
@@ -217,7 +218,7 @@ func TestListsAgreeWithTheNaiveWhole(t *testing.T) {
 		streams := map[string]uint64{}
 		cs, ts := rapid.SampledFrom([]string{"c1", "c2", "c3", "c4", "c5"}), rapid.SampledFrom([]string{"t1", "t2", "t3", "t4"})
 		hs := rapid.SampledFrom([]identity.HostID{"h1", "h2", "h3"})
-		labelled := rapid.SampledFrom([]fleet.Labels{nil, {"env": "prod"}, {"env": "test"}, {"env": "prod", "tier": "web"}, {"tier": "web"}})
+		labelled := rapid.SampledFrom([]access.Labels{nil, {"env": "prod"}, {"env": "test"}, {"env": "prod", "tier": "web"}, {"tier": "web"}})
 		versions := rapid.SampledFrom([]string{"", "v1.9", "v1.10", "dev"})
 		host := func(t *rapid.T) fleet.Host {
 			id := hs.Draw(t, "host")
@@ -480,7 +481,7 @@ func TestAPageWithALabelCostsThoseThatHaveIt(t *testing.T) {
 	for i := range 1000 {
 		c := fleet.Connector{Member: fleet.Member{Workload: connector(fmt.Sprintf("c%04d", i))}}
 		if i%100 == 0 {
-			c.About.Labels = fleet.Labels{"env": "prod"}
+			c.About.Labels = access.Labels{"env": "prod"}
 		}
 		roster.ConnectorUp(presence.Arrival{ID: c.ID}, "", presence.SVID{})
 		rows = append(rows, c)
@@ -488,14 +489,14 @@ func TestAPageWithALabelCostsThoseThatHaveIt(t *testing.T) {
 	lists := fleet.NewLists(askedOften{roster, &asked}, rows, nil, nil)
 	for _, sort := range []fleet.Sort{fleet.ByID, fleet.BySeen, fleet.ByStatus, fleet.ByVersion} {
 		asked = 0
-		p, err := lists.Connectors(t.Context(), fleet.Query{Sort: sort, Limit: 3, Labels: []fleet.Label{{Key: "env", Value: "prod"}}})
+		p, err := lists.Connectors(t.Context(), fleet.Query{Sort: sort, Limit: 3, Labels: []access.Label{{Key: "env", Value: "prod"}}})
 		require.NoError(t, err)
 		require.Len(t, p.Items, 3)
 		require.Equal(t, 10, p.Total)
 		require.LessOrEqual(t, asked, 13, sort)
 	}
 	asked = 0
-	_, err := lists.Connectors(t.Context(), fleet.Query{Limit: 3, Search: "c", Labels: []fleet.Label{{Key: "env", Value: "none"}}})
+	_, err := lists.Connectors(t.Context(), fleet.Query{Limit: 3, Search: "c", Labels: []access.Label{{Key: "env", Value: "none"}}})
 	require.NoError(t, err)
 	require.Zero(t, asked)
 }

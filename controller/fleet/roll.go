@@ -8,6 +8,7 @@ import (
 	"unique"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -25,9 +26,9 @@ type roll struct {
 func newRoll(present Present, scans chan struct{}) *roll {
 	return &roll{
 		present: present, scans: scans,
-		connectors: newTable(func(c *Connector) Labels { return c.About.Labels }),
-		tunnelers:  newTable(func(t *Tunneler) Labels { return t.About.Labels }),
-		hosts:      newTable(func(h *home) Labels { return h.About.Labels }),
+		connectors: newTable(func(c *Connector) access.Labels { return c.About.Labels }),
+		tunnelers:  newTable(func(t *Tunneler) access.Labels { return t.About.Labels }),
+		hosts:      newTable(func(h *home) access.Labels { return h.About.Labels }),
 		on:         map[identity.HostID]memberIDs{}, networks: map[string]Count{},
 	}
 }

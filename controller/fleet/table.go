@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 )
 
 // entry is one of a list: its row, and what of it lists are filtered and ordered by. It
@@ -102,7 +103,7 @@ type table[T any] struct {
 	signs [allSigns]*tree[T]
 	// labels finds those that have a label; labelsOf says which a row has.
 	labels   *btree.BTreeG[labelled[T]]
-	labelsOf func(*T) Labels
+	labelsOf func(*T) access.Labels
 }
 
 // labelled is an entry by one of its labels, as text.
@@ -115,7 +116,7 @@ func compareLabelled[T any](a, b labelled[T]) bool {
 	return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.entry.id, b.entry.id)) < 0
 }
 
-func newTable[T any](labelsOf func(*T) Labels) *table[T] {
+func newTable[T any](labelsOf func(*T) access.Labels) *table[T] {
 	t := &table[T]{labelsOf: labelsOf, labels: btree.NewBTreeGOptions(compareLabelled[T], btree.Options{NoLocks: true})}
 	for p := range t.parts {
 		for order := range t.parts[p] {
@@ -175,7 +176,7 @@ func (t *table[T]) put(e *entry[T]) (old *entry[T]) {
 }
 
 // with goes through the entries that have a label, by id; it ends when fn says so.
-func (t *table[T]) with(l Label, fn func(*entry[T]) bool) {
+func (t *table[T]) with(l access.Label, fn func(*entry[T]) bool) {
 	text := l.String()
 	t.labels.Ascend(labelled[T]{text, &entry[T]{}}, func(at labelled[T]) bool { return at.label == text && fn(at.entry) })
 }

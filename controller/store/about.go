@@ -6,6 +6,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -13,7 +14,7 @@ import (
 const noLabels = "{}"
 
 // labelsText is the column labels: a JSON object.
-func labelsText(l fleet.Labels) (string, error) {
+func labelsText(l access.Labels) (string, error) {
 	if len(l) == 0 {
 		return noLabels, nil
 	}
@@ -22,7 +23,7 @@ func labelsText(l fleet.Labels) (string, error) {
 }
 
 // parseLabels reads the column labels; nil if there are none.
-func parseLabels(text string) (l fleet.Labels, err error) {
+func parseLabels(text string) (l access.Labels, err error) {
 	if text == noLabels {
 		return nil, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -115,17 +116,17 @@ func (t *Tx) LiveMembersOf(ctx context.Context, id identity.HostID) ([]fleet.Mem
 }
 
 // MembersLabelled implements fleet.Store.
-func (s *Store) MembersLabelled(ctx context.Context, labels []fleet.Label, kind identity.Kind, most int) ([]fleet.Member, error) {
+func (s *Store) MembersLabelled(ctx context.Context, labels []access.Label, kind identity.Kind, most int) ([]fleet.Member, error) {
 	return membersLabelled(ctx, s.db, labels, kind, most)
 }
 
 // MembersLabelled implements fleet.Tx.
-func (t *Tx) MembersLabelled(ctx context.Context, labels []fleet.Label, kind identity.Kind, most int) ([]fleet.Member, error) {
+func (t *Tx) MembersLabelled(ctx context.Context, labels []access.Label, kind identity.Kind, most int) ([]fleet.Member, error) {
 	return membersLabelled(ctx, t.sql, labels, kind, most)
 }
 
 // membersLabelled looks at each member that has any label: labels have no index in SQL.
-func membersLabelled(ctx context.Context, q querier, labels []fleet.Label, kind identity.Kind, most int) (all []fleet.Member, err error) {
+func membersLabelled(ctx context.Context, q querier, labels []access.Label, kind identity.Kind, most int) (all []fleet.Member, err error) {
 	conditions, args := "m.revoked_at = 0 AND m.labels <> '{}'", []any{}
 	for _, l := range labels {
 		conditions += " AND EXISTS (SELECT 1 FROM json_each(m.labels) l WHERE l.key = ? AND l.value = ?)"

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"crypto/x509"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,6 +90,17 @@ func TestHostFromCertificate(t *testing.T) {
 			require.ErrorIs(t, err, identity.ErrNotHostCertificate)
 		})
 	}
+}
+
+// FuzzValidateID holds the check to the pattern that documents say.
+func FuzzValidateID(f *testing.F) {
+	pattern := regexp.MustCompile(identity.IDPattern)
+	for _, s := range []string{"a", "-", "a-", "0", "a\n", "ä", "A", "", strings.Repeat("a", 63), strings.Repeat("a", 64)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		require.Equal(t, pattern.MatchString(s), identity.ValidateID(s) == nil)
+	})
 }
 
 func FuzzParseWorkload(f *testing.F) {

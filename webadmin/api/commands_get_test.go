@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
@@ -28,15 +29,15 @@ func labelled(t *testing.T) (*apitest.Env, string) {
 	e, dir := startForCLI(t)
 	e.Fleet.AddHost(identity.HostID(strings.Repeat("ab", 16)), nil)
 	e.Fleet.AddConnector("a", func(m *fleet.Connector) {
-		m.About = fleet.About{Name: "Berlin office", Labels: fleet.Labels{"env": "prod", "tier": "web"}, Revision: 3}
+		m.About = fleet.About{Name: "Berlin office", Labels: access.Labels{"env": "prod", "tier": "web"}, Revision: 3}
 		online(&m.Presence, e)
 	})
-	e.Fleet.AddConnector("b", func(m *fleet.Connector) { m.About.Labels = fleet.Labels{"env": "prod"} })
+	e.Fleet.AddConnector("b", func(m *fleet.Connector) { m.About.Labels = access.Labels{"env": "prod"} })
 	e.Fleet.AddConnector("gone", func(m *fleet.Connector) {
 		m.RevokedAt = time.Now().Add(-time.Hour)
 		online(&m.Presence, e)
 	})
-	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.About.Labels = fleet.Labels{"env": "test"} })
+	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.About.Labels = access.Labels{"env": "test"} })
 	return e, dir
 }
 
@@ -190,9 +191,9 @@ func TestCLIGetWatches(t *testing.T) {
 	require.Equal(t, "connector/b", w.next())
 	e.Fleet.AddConnector("c", nil)
 	e.Events.Publish(events.Connector, "c", "created")
-	e.Fleet.AddTunneler("x", func(m *fleet.Tunneler) { m.About.Labels = fleet.Labels{"env": "prod"} })
+	e.Fleet.AddTunneler("x", func(m *fleet.Tunneler) { m.About.Labels = access.Labels{"env": "prod"} })
 	e.Events.Publish(events.Tunneler, "x", "created")
-	e.Fleet.AddConnector("d", func(m *fleet.Connector) { m.About.Labels = fleet.Labels{"env": "prod"} })
+	e.Fleet.AddConnector("d", func(m *fleet.Connector) { m.About.Labels = access.Labels{"env": "prod"} })
 	e.Events.Publish(events.Connector, "d", "created")
 	require.Equal(t, "connector/d", w.next(), "and nothing of another kind or label")
 	e.Events.Publish(events.Connector, "a", "OFFLINE")

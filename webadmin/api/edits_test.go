@@ -10,6 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
@@ -55,7 +56,7 @@ func TestAPatchThatChangesNothingIsNoChange(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
 	host := strings.Repeat("ab", 16)
-	said := fleet.About{Name: "A", Labels: fleet.Labels{"env": "prod"}, Notes: "n", Revision: 1}
+	said := fleet.About{Name: "A", Labels: access.Labels{"env": "prod"}, Notes: "n", Revision: 1}
 	e.Fleet.AddHost(identity.HostID(host), func(h *fleet.Host) { h.About = said })
 	e.Fleet.AddConnector("c", func(c *fleet.Connector) { c.About = said })
 	e.Fleet.AddTunneler("t", func(m *fleet.Tunneler) { m.About = said })
@@ -209,7 +210,7 @@ func TestAConditionThatWouldBeIgnoredIsRefused(t *testing.T) {
 func TestListsAreFilteredByLabels(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	for i, l := range []fleet.Labels{nil, {"env": "prod"}, {"env": "prod", "tier": "web"}, {"env": "test", "tier": "web"}, {"env": "prod"}} {
+	for i, l := range []access.Labels{nil, {"env": "prod"}, {"env": "prod", "tier": "web"}, {"env": "test", "tier": "web"}, {"env": "prod"}} {
 		e.Fleet.AddConnector(string(rune('a'+i)), func(c *fleet.Connector) {
 			c.About.Labels = l
 			if i == 4 {
@@ -277,9 +278,9 @@ func TestABulkRevocationIsLookedAtThenMeant(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
 	for _, id := range []string{"a", "b"} {
-		e.Fleet.AddConnector(id, func(c *fleet.Connector) { c.About.Labels = fleet.Labels{"env": "test"} })
+		e.Fleet.AddConnector(id, func(c *fleet.Connector) { c.About.Labels = access.Labels{"env": "test"} })
 	}
-	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.About.Labels, m.About.Name = fleet.Labels{"env": "test"}, "Laptop" })
+	e.Fleet.AddTunneler("a", func(m *fleet.Tunneler) { m.About.Labels, m.About.Name = access.Labels{"env": "test"}, "Laptop" })
 	e.Fleet.AddConnector("c", nil)
 	post := func(body string) request {
 		return request{method: http.MethodPost, path: "/api/admin/revocations", body: body}

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
@@ -267,7 +268,7 @@ func fleetQuery(list string, q url.Values) (fleet.Query, cursor, error) {
 		out.Status, out.Revoked = "", true
 	}
 	if q.Has("label") {
-		if out.Labels, err = fleet.ParseLabels(q.Get("label")); err != nil {
+		if out.Labels, err = access.ParseLabels(q.Get("label")); err != nil {
 			return out, at.cursor, inQuery("label", err.Error())
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -32,7 +33,7 @@ func (s *Server) revokeLabelled(c *gin.Context) error {
 		return err
 	}
 	b := fleet.BulkRevocation{Kind: identity.Kind(in.Kind), Selection: in.Selection, By: byOf(c)}
-	b.Labels, err = fleet.ParseLabels(in.Label)
+	b.Labels, err = access.ParseLabels(in.Label)
 	read.take("label", err)
 	if read.given["kind"] {
 		_, err = identity.ParseKind(in.Kind)

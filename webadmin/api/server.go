@@ -25,6 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -105,7 +106,7 @@ type Fleet interface {
 	// Revoke errors: fleet.ErrNotFound.
 	Revoke(ctx context.Context, r fleet.Revocation) error
 	// Labelled errors: fleet.ErrNoLabels, fleet.ErrBulk.
-	Labelled(ctx context.Context, labels []fleet.Label, kind identity.Kind) (fleet.Selection, error)
+	Labelled(ctx context.Context, labels []access.Label, kind identity.Kind) (fleet.Selection, error)
 	// RevokeLabelled errors: those of Labelled, fleet.ErrSelection.
 	RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) ([]fleet.Member, error)
 }

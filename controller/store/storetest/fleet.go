@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -256,33 +257,33 @@ func seenByMany(t *testing.T, open func(string) Store) {
 // membersLabelled: those that are not revoked and have all of the labels, connectors first.
 func membersLabelled(t *testing.T, open func(string) Store) {
 	s := fresh(t, open)
-	labelled := func(kind identity.Kind, id string, labels fleet.Labels) fleet.Member {
+	labelled := func(kind identity.Kind, id string, labels access.Labels) fleet.Member {
 		m := newMember(kind, id, fleet.Host{})
 		m.About.Labels = labels
 		return m
 	}
 	h := put(t, s,
-		labelled(identity.KindTunneler, "t1", fleet.Labels{"env": "prod"}), labelled(identity.KindTunneler, "t2", nil),
-		labelled(identity.KindConnector, "c3", fleet.Labels{"env": "prod", "tier": "web"}), labelled(identity.KindConnector, "c1", fleet.Labels{"env": "prod"}),
-		labelled(identity.KindConnector, "c2", fleet.Labels{"env": "production", "prod": "env"}), labelled(identity.KindConnector, "c4", fleet.Labels{"env": "prod"}),
-		labelled(identity.KindConnector, "c5", fleet.Labels{"a.b/c": "prod"}),
+		labelled(identity.KindTunneler, "t1", access.Labels{"env": "prod"}), labelled(identity.KindTunneler, "t2", nil),
+		labelled(identity.KindConnector, "c3", access.Labels{"env": "prod", "tier": "web"}), labelled(identity.KindConnector, "c1", access.Labels{"env": "prod"}),
+		labelled(identity.KindConnector, "c2", access.Labels{"env": "production", "prod": "env"}), labelled(identity.KindConnector, "c4", access.Labels{"env": "prod"}),
+		labelled(identity.KindConnector, "c5", access.Labels{"a.b/c": "prod"}),
 	)
 	within(t, s, func(tx enroll.Tx) error { return tx.RevokeMember(t.Context(), connector("c4"), start()) })
-	prod, web := fleet.Label{Key: "env", Value: "prod"}, fleet.Label{Key: "tier", Value: "web"}
+	prod, web := access.Label{Key: "env", Value: "prod"}, access.Label{Key: "tier", Value: "web"}
 	for _, c := range []struct {
-		labels []fleet.Label
+		labels []access.Label
 		kind   identity.Kind
 		most   int
 		want   []identity.Workload
 	}{
-		{[]fleet.Label{prod}, "", 9, []identity.Workload{connector("c1"), connector("c3"), tunneler("t1")}},
-		{[]fleet.Label{prod}, "", 1, []identity.Workload{connector("c1"), tunneler("t1")}},
-		{[]fleet.Label{prod}, identity.KindConnector, 9, []identity.Workload{connector("c1"), connector("c3")}},
-		{[]fleet.Label{prod}, identity.KindTunneler, 9, []identity.Workload{tunneler("t1")}},
-		{[]fleet.Label{prod, web}, "", 9, []identity.Workload{connector("c3")}},
-		{[]fleet.Label{web, prod}, identity.KindTunneler, 9, nil},
-		{[]fleet.Label{{Key: "a.b/c", Value: "prod"}}, "", 9, []identity.Workload{connector("c5")}},
-		{[]fleet.Label{{Key: "env", Value: "prod' OR '1'='1"}}, "", 9, nil},
+		{[]access.Label{prod}, "", 9, []identity.Workload{connector("c1"), connector("c3"), tunneler("t1")}},
+		{[]access.Label{prod}, "", 1, []identity.Workload{connector("c1"), tunneler("t1")}},
+		{[]access.Label{prod}, identity.KindConnector, 9, []identity.Workload{connector("c1"), connector("c3")}},
+		{[]access.Label{prod}, identity.KindTunneler, 9, []identity.Workload{tunneler("t1")}},
+		{[]access.Label{prod, web}, "", 9, []identity.Workload{connector("c3")}},
+		{[]access.Label{web, prod}, identity.KindTunneler, 9, nil},
+		{[]access.Label{{Key: "a.b/c", Value: "prod"}}, "", 9, []identity.Workload{connector("c5")}},
+		{[]access.Label{{Key: "env", Value: "prod' OR '1'='1"}}, "", 9, nil},
 	} {
 		got, err := s.MembersLabelled(t.Context(), c.labels, c.kind, c.most)
 		require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -145,7 +146,7 @@ func (f *Fleet) DeleteNetwork(_ context.Context, id string, by fleet.By) error {
 }
 
 // Labelled implements api.Fleet.
-func (f *Fleet) Labelled(_ context.Context, labels []fleet.Label, kind identity.Kind) (out fleet.Selection, err error) {
+func (f *Fleet) Labelled(_ context.Context, labels []access.Label, kind identity.Kind) (out fleet.Selection, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.connectors {

@@ -1,4 +1,4 @@
-package fleet_test
+package access_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 )
 
 // TestTheDashboardHasTheRulesOfLabels: it refuses while they are typed what the API would refuse.
@@ -16,19 +16,19 @@ func TestTheDashboardHasTheRulesOfLabels(t *testing.T) {
 	t.Parallel()
 	rules, err := os.ReadFile("../../webadmin/ui/src/ui/labels.ts")
 	require.NoError(t, err)
-	for name, pattern := range map[string]string{"key": fleet.LabelKeyPattern, "value": fleet.LabelValuePattern} {
+	for name, pattern := range map[string]string{"key": access.LabelKeyPattern, "value": access.LabelValuePattern} {
 		require.Contains(t, string(rules), fmt.Sprintf("const %s = /%s/\n", name, pattern))
 	}
-	require.Contains(t, string(rules), fmt.Sprintf("const most = %d\n", fleet.MaxLabels))
+	require.Contains(t, string(rules), fmt.Sprintf("const most = %d\n", access.MaxLabels))
 }
 
 // TestALabelSelectionIsBounded: each label is a condition of one query, and a request has
 // room for thousands.
 func TestALabelSelectionIsBounded(t *testing.T) {
 	t.Parallel()
-	labels, err := fleet.ParseLabels(strings.Repeat("env=prod,", fleet.MaxLabels-1) + "env=prod")
+	labels, err := access.ParseLabels(strings.Repeat("env=prod,", access.MaxLabels-1) + "env=prod")
 	require.NoError(t, err)
-	require.Len(t, labels, fleet.MaxLabels)
-	_, err = fleet.ParseLabels(strings.Repeat("env=prod,", fleet.MaxLabels) + "env=prod")
+	require.Len(t, labels, access.MaxLabels)
+	_, err = access.ParseLabels(strings.Repeat("env=prod,", access.MaxLabels) + "env=prod")
 	require.ErrorContains(t, err, "there are 33 labels, and at most 32 are possible")
 }
