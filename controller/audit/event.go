@@ -46,6 +46,12 @@ const (
 	NetworkCreate   Action = "network.create"
 	NetworkUpdate   Action = "network.update"
 	NetworkDelete   Action = "network.delete"
+	ResourceCreate  Action = "resource.create"
+	ResourceUpdate  Action = "resource.update"
+	ResourceDelete  Action = "resource.delete"
+	GrantCreate     Action = "grant.create"
+	GrantUpdate     Action = "grant.update"
+	GrantDelete     Action = "grant.delete"
 	SVIDAnchor      Action = "svid.anchor"        // the renewals of an hour, counted and hashed
 	LogArchive      Action = "audit.archive"      // the oldest segments of the log, of which the hashes stay
 	SessionOpen     Action = "session.open"       // reported by a connector, denied only

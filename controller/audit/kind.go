@@ -53,8 +53,14 @@ var kinds = map[Action]Kind{
 	MemberUpdate:     {"Changed", Notice},
 	HostUpdate:       {"Host changed", Notice},
 	NetworkCreate:    {"Network created", Notice},
-	NetworkUpdate:    {"Network renamed", Notice},
+	NetworkUpdate:    {"Network changed", Notice},
 	NetworkDelete:    {"Network deleted", Notice},
+	ResourceCreate:   {"Resource created", Notice},
+	ResourceUpdate:   {"Resource changed", Notice},
+	ResourceDelete:   {"Resource deleted", Notice},
+	GrantCreate:      {"Grant created", Notice},
+	GrantUpdate:      {"Grant changed", Notice},
+	GrantDelete:      {"Grant deleted", Notice},
 	SVIDAnchor:       {"SVID renewals of an hour counted and hashed", Info},
 	LogArchive:       {"Oldest events removed by retention, their hashes kept", Notice},
 	SessionOpen:      {"Session with a connector", Info},
@@ -159,8 +165,8 @@ type Ref struct {
 
 // The kinds of a Ref.
 var refKinds = map[string]bool{
-	"audit": true, "claim": true, "connector": true, "controller": true, "device": true, "host": true, "key": true, "local": true,
-	"network": true, "person": true, "policy": true, "request": true, "rotation": true, "session": true, "signing_key": true,
+	"audit": true, "claim": true, "connector": true, "controller": true, "device": true, "grant": true, "host": true, "key": true, "local": true,
+	"network": true, "person": true, "policy": true, "request": true, "resource": true, "rotation": true, "session": true, "signing_key": true,
 	"spire": true, "token": true, "tunneler": true, "timeline": true,
 }
 

@@ -15,6 +15,8 @@ const (
 	Tunneler  Kind = "tunneler"
 	Host      Kind = "host"
 	Network   Kind = "network"
+	Resource  Kind = "resource"
+	Grant     Kind = "grant"
 	Policy    Kind = "policy"
 	Token     Kind = "token"
 	Request   Kind = "request"

@@ -471,7 +471,7 @@ func TestAReplacedMemberKeepsWhatOperatorsSaidOfIt(t *testing.T) {
 	_, secret := w.token(t, enroll.TokenRequest{Workload: connector})
 	_, err := w.Redeem(t.Context(), redemption(secret, connector, enrolltest.NewKey(t)))
 	require.NoError(t, err)
-	_, err = w.fleet.CreateNetwork(t.Context(), berlin, "", fleet.By{})
+	_, err = w.fleet.CreateNetwork(t.Context(), fleet.NetworkText{ID: berlin}, fleet.By{})
 	require.NoError(t, err)
 	edit := fleet.Edit{Name: &name, Labels: map[string]*string{"env": &prod}, NetworkID: &berlin}
 	require.NoError(t, w.fleet.EditMember(t.Context(), connector, edit, fleet.By{}))

@@ -16,7 +16,8 @@ type By struct {
 	From      string // address of the caller
 }
 
-func (b By) event(action audit.Action, target string) audit.Event {
+// Event is the audit event of what was done to a target.
+func (b By) Event(action audit.Action, target string) audit.Event {
 	return audit.Event{Actor: b.Actor, Action: action, Target: target, Outcome: audit.Success, RequestID: b.RequestID, Source: b.From}
 }
 
@@ -63,7 +64,7 @@ func (f *Fleet) EditMember(ctx context.Context, w identity.Workload, e Edit, by 
 		if err := tx.SetAbout(ctx, w, after); err != nil {
 			return err
 		}
-		ev := by.event(audit.MemberUpdate, m.String())
+		ev := by.Event(audit.MemberUpdate, m.String())
 		ev.Before, ev.After = m.About.auditState(before), after.auditState(network)
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
@@ -121,7 +122,7 @@ func (f *Fleet) EditHost(ctx context.Context, id identity.HostID, e Edit, by By)
 		if err := tx.SetHostAbout(ctx, id, after); err != nil {
 			return err
 		}
-		ev := by.event(audit.HostUpdate, "host/"+string(id))
+		ev := by.Event(audit.HostUpdate, "host/"+string(id))
 		ev.Before, ev.After = h.About.auditState(""), after.auditState("")
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -166,7 +167,7 @@ func TestWhatIsAsItWasIsNotWritten(t *testing.T) {
 	now, err := w.store.ChangePosition(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, at, now)
-	_, err = w.CreateNetwork(t.Context(), "lab", "Lab", ann)
+	_, err = w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "lab", Name: "Lab"}, ann)
 	require.NoError(t, err)
 	for _, e := range []fleet.NetworkEdit{{}, {Revision: 1}, {Name: text("Lab")}, {Name: text("Lab"), Revision: 1}} {
 		n, err := w.EditNetwork(t.Context(), "lab", e, ann)
@@ -196,7 +197,7 @@ func TestTheSecondOfTwoWhoEditAtOnceIsTold(t *testing.T) {
 	require.Equal(t, "four", w.edit(t, "c", fleet.Edit{Name: text("four")}).About.Name, "who gives none overwrites")
 	require.ErrorIs(t, w.EditHost(t.Context(), h.ID, fleet.Edit{Name: text("x"), Revision: 2}, ann), fleet.ErrStale)
 
-	n, err := w.CreateNetwork(t.Context(), "lab", "", ann)
+	n, err := w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "lab"}, ann)
 	require.NoError(t, err)
 	_, err = w.EditNetwork(t.Context(), "lab", fleet.NetworkEdit{Name: text("Lab"), Revision: n.Revision}, ann)
 	require.NoError(t, err)
@@ -208,7 +209,7 @@ func TestNetworksAreMadeRenamedAndDeletedWhenEmpty(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.enroll(t, connector("c"), connector("d"))
-	n, err := w.CreateNetwork(t.Context(), "berlin", "", ann)
+	n, err := w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "berlin"}, ann)
 	require.NoError(t, err)
 	require.Equal(t, fleet.Network{ID: "berlin", Name: "berlin", CreatedAt: w.clock.Now(), Revision: 1}, n)
 	n, err = w.EditNetwork(t.Context(), "berlin", fleet.NetworkEdit{Name: text("Berlin office")}, ann)
@@ -219,11 +220,11 @@ func TestNetworksAreMadeRenamedAndDeletedWhenEmpty(t *testing.T) {
 	require.Equal(t, n, got)
 
 	for name, refused := range map[string]error{
-		"twice":            errOf(w.CreateNetwork(t.Context(), "berlin", "again", ann)),
-		"that is there":    errOf(w.CreateNetwork(t.Context(), fleet.DefaultNetwork, "", ann)),
-		"with a bad id":    errOf(w.CreateNetwork(t.Context(), "Berlin", "", ann)),
-		"without an id":    errOf(w.CreateNetwork(t.Context(), "", "x", ann)),
-		"with a bad name":  errOf(w.CreateNetwork(t.Context(), "b2", "a\x1b", ann)),
+		"twice":            errOf(w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "berlin", Name: "again"}, ann)),
+		"that is there":    errOf(w.CreateNetwork(t.Context(), fleet.NetworkText{ID: fleet.DefaultNetwork}, ann)),
+		"with a bad id":    errOf(w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "Berlin"}, ann)),
+		"without an id":    errOf(w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "", Name: "x"}, ann)),
+		"with a bad name":  errOf(w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "b2", Name: "a\x1b"}, ann)),
 		"renamed, unknown": errOf(w.EditNetwork(t.Context(), "paris", fleet.NetworkEdit{Name: text("x")}, ann)),
 		"renamed, empty":   errOf(w.EditNetwork(t.Context(), "berlin", fleet.NetworkEdit{Name: text("")}, ann)),
 		"deleted, unknown": w.DeleteNetwork(t.Context(), "paris", ann),
@@ -261,7 +262,7 @@ func TestNoMoreNetworksThanTunnelersCanFollow(t *testing.T) {
 		}
 		return nil
 	}))
-	_, err := w.CreateNetwork(t.Context(), "one-more", "", ann)
+	_, err := w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "one-more"}, ann)
 	require.ErrorIs(t, err, fleet.ErrTooMany)
 }
 
@@ -271,7 +272,7 @@ func TestAMoveIsANewPolicy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.enroll(t, connector("c"), connector("d"))
-	_, err := w.CreateNetwork(t.Context(), "berlin", "", ann)
+	_, err := w.CreateNetwork(t.Context(), fleet.NetworkText{ID: "berlin"}, ann)
 	require.NoError(t, err)
 	revision := func() uint64 {
 		n, err := w.store.PolicyRevision(t.Context())
@@ -517,4 +518,60 @@ func FuzzParseLabel(f *testing.F) {
 		require.NotContains(t, s, ",")
 		require.LessOrEqual(t, len(s), 127)
 	})
+}
+
+func TestANetworkDeclaresPrefixes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	n, err := w.CreateNetwork(ctx, fleet.NetworkText{ID: "berlin", Prefixes: []string{"10.1.2.3/16", "fd00::1", "10.1.0.0/16"}}, ann)
+	require.NoError(t, err)
+	require.Equal(t, []string{"10.1.0.0/16", "fd00::1"}, access.PrefixTexts(n.Prefixes))
+	revision := func() uint64 {
+		at, err := w.store.PolicyRevision(ctx)
+		require.NoError(t, err)
+		return at
+	}
+	before := revision()
+	for _, e := range []fleet.NetworkEdit{{Name: text("Berlin")}, {Prefixes: &[]string{"fd00::1", "10.1.0.0/16"}}} {
+		n, err = w.EditNetwork(ctx, "berlin", e, ann)
+		require.NoError(t, err)
+	}
+	require.Equal(t, int64(2), n.Revision, "the same prefixes are no change")
+	require.Equal(t, before, revision(), "a name decides nothing")
+	n, err = w.EditNetwork(ctx, "berlin", fleet.NetworkEdit{Prefixes: &[]string{}}, ann)
+	require.NoError(t, err)
+	require.Empty(t, n.Prefixes)
+	require.Equal(t, before+1, revision(), "connectors decide by prefixes")
+	for name, refused := range map[string]error{
+		"made with a name as prefix": errOf(w.CreateNetwork(ctx, fleet.NetworkText{ID: "paris", Prefixes: []string{"10.0.0.0/8", "corp"}}, ann)),
+		"with too many": errOf(w.EditNetwork(ctx, "berlin", fleet.NetworkEdit{Prefixes: func() *[]string {
+			many := make([]string, access.MaxPrefixes+1)
+			return &many
+		}()}, ann)),
+		"with half a prefix": errOf(w.EditNetwork(ctx, "berlin", fleet.NetworkEdit{Prefixes: &[]string{"10.0.0.0/"}}, ann)),
+	} {
+		var f *access.FieldError
+		require.ErrorAs(t, refused, &f, name)
+	}
+}
+
+func TestANetworkWithResourcesIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	_, err := w.CreateNetwork(ctx, fleet.NetworkText{ID: "berlin"}, ann)
+	require.NoError(t, err)
+	db, err := access.ResourceText{ID: "db", NetworkID: "berlin", Name: "db", Hosts: []string{"db"}, Ports: []string{"22"}}.Parse()
+	require.NoError(t, err)
+	rules := func(fn func(tx policy.RulesTx) error) { require.NoError(t, w.store.RulesTx(ctx, fn)) }
+	rules(func(tx policy.RulesTx) error {
+		return tx.InsertResource(ctx, policy.Resource{Resource: db, Revision: 1})
+	})
+	var used *fleet.InUseError
+	require.ErrorAs(t, w.DeleteNetwork(ctx, "berlin", ann), &used)
+	require.Equal(t, &fleet.InUseError{Resources: []string{"db"}, Total: 1}, used)
+	require.Equal(t, "a resource is in the network (db): delete them first", used.Error())
+	rules(func(tx policy.RulesTx) error { return tx.DeleteResource(ctx, "db") })
+	require.NoError(t, w.DeleteNetwork(ctx, "berlin", ann))
 }

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -21,8 +24,11 @@ const MaxNetworks = 500
 
 // Network groups connectors that lead to the same private network.
 type Network struct {
-	ID        string
-	Name      string
+	ID   string
+	Name string
+	// Prefixes are where names of resources may lead to; none stands for the private
+	// addresses. See access.Set.DecideAddress.
+	Prefixes  []netip.Prefix
 	CreatedAt time.Time // zero for DefaultNetwork, which was always there
 	// Revision grows with each change.
 	Revision int64
@@ -35,26 +41,30 @@ var (
 	ErrTooMany        = fmt.Errorf("there are %d networks, and no more are possible", MaxNetworks)
 )
 
-// InUseError refuses to delete a network with connectors.
+// InUseError refuses to delete a network with connectors or resources.
 type InUseError struct {
-	// Connectors are the first of them, Total counts all.
-	Connectors []string
-	Total      int
+	// Connectors are the first of them or, without connectors, Resources; Total counts all.
+	Connectors, Resources []string
+	Total                 int
 }
 
-// shownInUse is how many connectors an InUseError names.
+// shownInUse is how many connectors or resources an InUseError names.
 const shownInUse = 20
 
 // Error implements error.
 func (e *InUseError) Error() string {
-	text := fmt.Sprintf("%d connectors are in the network (%s", e.Total, strings.Join(e.Connectors, ", "))
-	if e.Total == 1 {
-		text = "a connector is in the network (" + e.Connectors[0]
+	what, first, then := "connector", e.Connectors, "move or revoke"
+	if len(first) == 0 {
+		what, first, then = "resource", e.Resources, "delete"
 	}
-	if e.Total > len(e.Connectors) {
+	text := fmt.Sprintf("%d %ss are in the network (%s", e.Total, what, strings.Join(first, ", "))
+	if e.Total == 1 {
+		text = "a " + what + " is in the network (" + first[0]
+	}
+	if e.Total > len(first) {
 		text += ", …"
 	}
-	return text + "): move or revoke them first"
+	return text + "): " + then + " them first"
 }
 
 // NetworksTx keeps networks.
@@ -63,13 +73,15 @@ type NetworksTx interface {
 	Network(ctx context.Context, id string) (Network, error)
 	CountNetworks(ctx context.Context) (int, error)
 	InsertNetwork(ctx context.Context, n Network) error
-	// UpdateNetwork writes the name and the revision.
+	// UpdateNetwork writes the name, the prefixes and the revision.
 	UpdateNetwork(ctx context.Context, n Network) error
 	// DeleteNetwork leaves connectors that were revoked in DefaultNetwork.
 	DeleteNetwork(ctx context.Context, id string) error
 	// ConnectorsIn lists the first connectors of a network that are not revoked, by id, and
 	// counts all of them.
 	ConnectorsIn(ctx context.Context, id string, limit int) (first []string, total int, err error)
+	// ResourcesIn lists the first resources of a network, by id, and counts all of them.
+	ResourcesIn(ctx context.Context, id string, limit int) (first []string, total int, err error)
 }
 
 // Network returns one network. Errors: ErrNotFound.
@@ -77,24 +89,34 @@ func (f *Fleet) Network(ctx context.Context, id string) (Network, error) {
 	return f.cfg.Store.NetworkByID(ctx, id)
 }
 
-// CheckNetwork says what is wrong with a network that is to be made. Errors: a *FieldError
-// for each field that is at fault, joined.
-func CheckNetwork(id, name string) error {
-	var wrongID error
-	if err := identity.ValidateID(id); err != nil {
-		wrongID = &FieldError{"id", err}
-	}
-	return errors.Join(wrongID, checkName(name))
+// NetworkText is a network that is to be made, as people write it. A name that is empty
+// is the id.
+type NetworkText struct {
+	ID, Name string
+	Prefixes []string
 }
 
-// CreateNetwork makes a network without connectors. A name that is empty is the id.
-// Errors: *FieldError, ErrNetworkExists, ErrTooMany.
-func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by By) (Network, error) {
-	n := Network{ID: id, Name: cmp.Or(name, id), CreatedAt: f.cfg.Now().UTC(), Revision: 1}
-	if err := CheckNetwork(id, name); err != nil {
+// Parse checks it. Errors: a *FieldError or *access.FieldError for each field that is at
+// fault, joined.
+func (t NetworkText) Parse() (Network, error) {
+	var wrongID error
+	if err := identity.ValidateID(t.ID); err != nil {
+		wrongID = &FieldError{"id", err}
+	}
+	prefixes, err := access.ParsePrefixes(t.Prefixes)
+	return Network{ID: t.ID, Name: cmp.Or(t.Name, t.ID), Prefixes: prefixes, Revision: 1}, errors.Join(wrongID, checkName(t.Name), err)
+}
+
+// CreateNetwork makes a network without connectors. Errors: those of NetworkText.Parse,
+// ErrNetworkExists, ErrTooMany.
+func (f *Fleet) CreateNetwork(ctx context.Context, text NetworkText, by By) (Network, error) {
+	n, err := text.Parse()
+	if err != nil {
 		return n, err
 	}
-	err := f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
+	id := n.ID
+	n.CreatedAt = f.cfg.Now().UTC()
+	err = f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
 		if _, err := tx.Network(ctx, id); !errors.Is(err, ErrNotFound) {
 			if err == nil {
 				err = ErrNetworkExists
@@ -111,7 +133,7 @@ func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by By) (Netw
 		if err := tx.InsertNetwork(ctx, n); err != nil {
 			return err
 		}
-		ev := by.event(audit.NetworkCreate, "network/"+id)
+		ev := by.Event(audit.NetworkCreate, "network/"+id)
 		ev.After = n.auditState()
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
@@ -124,18 +146,26 @@ func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by By) (Netw
 // NetworkEdit says what becomes of a network; nil leaves it as it is.
 type NetworkEdit struct {
 	Name *string
+	// Prefixes replace those that it declares; an empty list declares none.
+	Prefixes *[]string
 	// Revision must be the present one; 0 takes any.
 	Revision int64
 }
 
-// EditNetwork gives a network another name; its id stays. Errors: *FieldError,
-// ErrNotFound, ErrStale.
+// EditNetwork changes a network; its id stays. What is as it was before is not written.
+// Errors: *FieldError, *access.FieldError, ErrNotFound, ErrStale.
 func (f *Fleet) EditNetwork(ctx context.Context, id string, e NetworkEdit, by By) (n Network, err error) {
 	if e.Name != nil {
 		if *e.Name == "" {
 			return n, wrong("name", "is empty")
 		}
 		if err := checkName(*e.Name); err != nil {
+			return n, err
+		}
+	}
+	var prefixes []netip.Prefix
+	if e.Prefixes != nil {
+		if prefixes, err = access.ParsePrefixes(*e.Prefixes); err != nil {
 			return n, err
 		}
 	}
@@ -146,15 +176,27 @@ func (f *Fleet) EditNetwork(ctx context.Context, id string, e NetworkEdit, by By
 		if e.Revision != 0 && e.Revision != n.Revision {
 			return ErrStale
 		}
-		if e.Name == nil || *e.Name == n.Name {
+		before := n
+		if e.Name != nil {
+			n.Name = *e.Name
+		}
+		if e.Prefixes != nil {
+			n.Prefixes = prefixes
+		}
+		declared := !slices.Equal(n.Prefixes, before.Prefixes)
+		if n.Name == before.Name && !declared {
 			return nil
 		}
-		before := n
-		n.Name, n.Revision = *e.Name, n.Revision+1
+		if declared { // what connectors decide by
+			if err := tx.BumpPolicy(ctx); err != nil {
+				return err
+			}
+		}
+		n.Revision++
 		if err := tx.UpdateNetwork(ctx, n); err != nil {
 			return err
 		}
-		ev := by.event(audit.NetworkUpdate, "network/"+id)
+		ev := by.Event(audit.NetworkUpdate, "network/"+id)
 		ev.Before, ev.After = before.auditState(), n.auditState()
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
@@ -164,7 +206,8 @@ func (f *Fleet) EditNetwork(ctx context.Context, id string, e NetworkEdit, by By
 	return n, nil
 }
 
-// DeleteNetwork deletes a network in which no connector is that is not revoked. Errors:
+// DeleteNetwork deletes a network without resources, in which no connector is that is not
+// revoked. Errors:
 // ErrNotFound, ErrDefaultNetwork, *InUseError.
 func (f *Fleet) DeleteNetwork(ctx context.Context, id string, by By) error {
 	if id == DefaultNetwork {
@@ -182,10 +225,16 @@ func (f *Fleet) DeleteNetwork(ctx context.Context, id string, by By) error {
 		if total > 0 {
 			return &InUseError{Connectors: first, Total: total}
 		}
+		if first, total, err = tx.ResourcesIn(ctx, id, shownInUse); err != nil {
+			return err
+		}
+		if total > 0 {
+			return &InUseError{Resources: first, Total: total}
+		}
 		if err := tx.DeleteNetwork(ctx, id); err != nil {
 			return err
 		}
-		ev := by.event(audit.NetworkDelete, "network/"+id)
+		ev := by.Event(audit.NetworkDelete, "network/"+id)
 		ev.Before = n.auditState()
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
@@ -197,7 +246,8 @@ func (f *Fleet) DeleteNetwork(ctx context.Context, id string, by By) error {
 
 func (n Network) auditState() string {
 	return audit.State(struct {
-		Name     string `json:"name"`
-		Revision int64  `json:"revision"`
-	}{n.Name, n.Revision})
+		Name     string   `json:"name"`
+		Prefixes []string `json:"prefixes,omitempty"`
+		Revision int64    `json:"revision"`
+	}{n.Name, access.PrefixTexts(n.Prefixes), n.Revision})
 }

@@ -7,19 +7,29 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
-const networksWhere = `SELECT id, name, created_at, revision FROM networks `
+const networksWhere = `SELECT id, name, prefixes, created_at, revision FROM networks `
 
 func scanNetwork(row scanner) (fleet.Network, error) {
 	var n fleet.Network
+	var prefixes string
 	var created int64
-	err := row.Scan(&n.ID, &n.Name, &created, &n.Revision)
+	err := row.Scan(&n.ID, &n.Name, &prefixes, &created, &n.Revision)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = fleet.ErrNotFound
+		return n, fleet.ErrNotFound
+	}
+	if err != nil {
+		return n, err
 	}
 	n.CreatedAt = moment(created)
+	list, err := parseTexts(prefixes)
+	if err != nil {
+		return n, err
+	}
+	n.Prefixes, err = access.ParsePrefixes(list)
 	return n, err
 }
 
@@ -50,13 +60,21 @@ func (t *Tx) CountNetworks(ctx context.Context) (n int, err error) {
 
 // InsertNetwork implements fleet.NetworksTx.
 func (t *Tx) InsertNetwork(ctx context.Context, n fleet.Network) error {
-	return t.write(ctx, network(n.ID, changelog.Created), `INSERT INTO networks (id, name, created_at, revision) VALUES (?, ?, ?, ?)`,
-		n.ID, n.Name, micros(n.CreatedAt), n.Revision)
+	prefixes, err := texts(access.PrefixTexts(n.Prefixes))
+	if err != nil {
+		return err
+	}
+	return t.write(ctx, network(n.ID, changelog.Created), `INSERT INTO networks (id, name, prefixes, created_at, revision) VALUES (?, ?, ?, ?, ?)`,
+		n.ID, n.Name, prefixes, micros(n.CreatedAt), n.Revision)
 }
 
 // UpdateNetwork implements fleet.NetworksTx.
 func (t *Tx) UpdateNetwork(ctx context.Context, n fleet.Network) error {
-	return t.write(ctx, network(n.ID, changelog.Changed), `UPDATE networks SET name = ?, revision = ? WHERE id = ?`, n.Name, n.Revision, n.ID)
+	prefixes, err := texts(access.PrefixTexts(n.Prefixes))
+	if err != nil {
+		return err
+	}
+	return t.write(ctx, network(n.ID, changelog.Changed), `UPDATE networks SET name = ?, prefixes = ?, revision = ? WHERE id = ?`, n.Name, prefixes, n.Revision, n.ID)
 }
 
 // DeleteNetwork implements fleet.NetworksTx.
@@ -73,12 +91,7 @@ func (t *Tx) DeleteNetwork(ctx context.Context, id string) error {
 
 // ConnectorsIn implements fleet.NetworksTx.
 func (t *Tx) ConnectorsIn(ctx context.Context, id string, limit int) (first []string, total int, err error) {
-	const live = ` FROM connectors WHERE network_id = ? AND revoked_at = 0`
-	if err := t.sql.QueryRowContext(ctx, `SELECT count(*)`+live, id).Scan(&total); err != nil {
-		return nil, 0, err
-	}
-	first, err = collect(ctx, t.sql, scanID, `SELECT id`+live+` ORDER BY id LIMIT ?`, id, limit)
-	return first, total, err
+	return firstOf(ctx, t.sql, ` FROM connectors WHERE network_id = ? AND revoked_at = 0`, id, limit)
 }
 
 // NetworkOf implements fleet.NetworksTx.

@@ -122,6 +122,23 @@ CREATE TABLE dismissals (
     dismissed_at BIGINT NOT NULL
 );
 
+CREATE TABLE grants (
+    id         TEXT PRIMARY KEY,
+    subject    TEXT NOT NULL,
+    object     TEXT NOT NULL,
+    ends_at    BIGINT NOT NULL,
+    time_zone  TEXT NOT NULL,
+    windows    TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revision   BIGINT NOT NULL
+);
+
+CREATE INDEX grants_ends ON grants (ends_at, id);
+
+CREATE INDEX grants_object ON grants (object, id);
+
+CREATE INDEX grants_subject ON grants (subject, id);
+
 CREATE TABLE hosts (
     id           TEXT PRIMARY KEY,
     agent_id     TEXT NOT NULL,
@@ -169,7 +186,7 @@ CREATE TABLE networks (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
     created_at INTEGER NOT NULL
-, revision BIGINT NOT NULL DEFAULT 1);
+, revision BIGINT NOT NULL DEFAULT 1, prefixes TEXT NOT NULL DEFAULT '[]');
 
 CREATE TABLE people (
     id              TEXT PRIMARY KEY,
@@ -241,6 +258,24 @@ CREATE INDEX requests_pending ON requests (expires_at) WHERE decision = '';
 CREATE INDEX requests_token ON requests (token_id);
 
 CREATE INDEX requests_workload ON requests (workload, id);
+
+CREATE TABLE resources (
+    id         TEXT PRIMARY KEY,
+    network_id TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    hosts      TEXT NOT NULL,
+    ports      TEXT NOT NULL,
+    alias      TEXT NOT NULL,
+    labels     TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revision   BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX resources_alias ON resources (alias) WHERE alias <> '';
+
+CREATE INDEX resources_name ON resources (name, id);
+
+CREATE INDEX resources_network ON resources (network_id, id);
 
 CREATE TABLE rotations (
     id         TEXT PRIMARY KEY,

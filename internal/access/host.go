@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -189,6 +190,33 @@ func ParsePrefix(text string) (netip.Prefix, error) {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	return p.Masked(), nil
+}
+
+// ParsePrefixes reads the prefixes that a network declares, and sorts them. Errors: a
+// *FieldError for each that is at fault, joined.
+func ParsePrefixes(texts []string) (out []netip.Prefix, err error) {
+	if len(texts) > MaxPrefixes {
+		return nil, wrong("prefixes", "has %d entries, and at most %d are possible", len(texts), MaxPrefixes)
+	}
+	var faults []error
+	for i, text := range texts {
+		p, err := ParsePrefix(text)
+		if err != nil {
+			faults = append(faults, &FieldError{Field: fmt.Sprintf("prefixes[%d]", i), Err: err})
+			continue
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, netip.Prefix.Compare)
+	return slices.Compact(out), errors.Join(faults...)
+}
+
+// PrefixTexts are the only spellings of prefixes.
+func PrefixTexts(all []netip.Prefix) (texts []string) {
+	for _, p := range all {
+		texts = append(texts, PrefixText(p))
+	}
+	return texts
 }
 
 // PrefixText is the only spelling of a prefix; that of one address is the address.

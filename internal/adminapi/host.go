@@ -41,8 +41,11 @@ type HostList struct {
 
 // Network is a group of connectors.
 type Network struct {
-	ID         string    `json:"id"`
-	Name       string    `json:"name"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Prefixes are where the names of its resources may lead to. Without any those are the
+	// private addresses.
+	Prefixes   []string  `json:"prefixes,omitempty" example:"10.1.0.0/16"`
 	CreatedAt  time.Time `json:"created_at,omitzero"` // absent for the default network
 	Connectors Count     `json:"connectors"`
 	Revision   int64     `json:"revision"` // grows with each change
@@ -54,11 +57,16 @@ type NetworkRequest struct {
 	ID string `json:"id" example:"berlin"`
 	// Name is the id when it is absent.
 	Name string `json:"name,omitempty" example:"Berlin office"`
+	// Prefixes are where the names of its resources may lead to, such as 10.1.0.0/16. Without
+	// any those are the private addresses.
+	Prefixes []string `json:"prefixes,omitempty" example:"10.1.0.0/16"`
 }
 
-// NetworkChange renames a network: PATCH /networks/{id}.
+// NetworkChange changes a network: PATCH /networks/{id}.
 type NetworkChange struct {
 	Name string `json:"name,omitempty"`
+	// Prefixes replace those that it has; an empty list leaves the private addresses.
+	Prefixes []string `json:"prefixes,omitzero" example:"10.1.0.0/16"`
 	// Revision must be the present one; absent takes any.
 	Revision int64 `json:"revision,omitempty"`
 }

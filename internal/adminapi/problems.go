@@ -138,8 +138,8 @@ func stateProblems() []ProblemType {
 		Problem{Detail: "there is a network with this id already"},
 	}, {
 		TypeInUse, http.StatusConflict, "Other things depend on it",
-		"The network has connectors, or is the default one.",
-		"Move or revoke what `in_use_by` lists; it has the first 20.",
+		"The network has connectors or resources, or is the default one; or grants name the resource.",
+		"Move, revoke or delete what `in_use_by` lists; it has the first 20.",
 		Problem{Detail: "a connector is in the network (connector-local-01): move or revoke them first", InUseBy: []string{"connector-local-01"}},
 	}, {
 		TypeLimit, http.StatusConflict, "A limit is reached",

@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
@@ -100,6 +101,9 @@ func fieldOf(err error) (name string, why error) {
 		return f.Field, f.Err
 	}
 	if f, ok := errors.AsType[*fleet.FieldError](err); ok {
+		return f.Field, f.Err
+	}
+	if f, ok := errors.AsType[*access.FieldError](err); ok {
 		return f.Field, f.Err
 	}
 	if f, ok := errors.AsType[*auth.FieldError](err); ok {

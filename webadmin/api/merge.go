@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -113,7 +114,7 @@ func (b *body) checkRevision(revision int64) {
 func editProblem(err error) *problemError {
 	if used, ok := errors.AsType[*fleet.InUseError](err); ok {
 		p := problem(adminapi.TypeInUse, used.Error())
-		p.InUseBy = used.Connectors
+		p.InUseBy = append(slices.Clone(used.Connectors), used.Resources...)
 		return p
 	}
 	for typ, known := range map[string]error{

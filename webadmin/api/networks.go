@@ -8,6 +8,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
@@ -27,20 +28,20 @@ func (s *Server) networkOperations() []operation {
 		method: http.MethodGet, path: "/networks/:id", id: "getNetwork", tag: "networks", summary: "Show one network",
 		permission: auth.FleetRead, params: id, replies: one, problems: []string{adminapi.TypeNotFound}, handle: s.getNetwork,
 	}, {
-		method: http.MethodPatch, path: "/networks/:id", id: "updateNetwork", tag: "networks", summary: "Rename a network; its id stays",
+		method: http.MethodPatch, path: "/networks/:id", id: "updateNetwork", tag: "networks", summary: "Change a network; its id stays",
 		description: "A JSON merge patch. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.",
 		permission:  auth.FleetWrite, params: id, request: adminapi.NetworkChange{}, replies: one,
 		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale}, handle: s.renameNetwork,
 	}, {
-		method: http.MethodDelete, path: "/networks/:id", id: "deleteNetwork", tag: "networks", summary: "Delete a network that has no connectors",
-		description: "With connectors in it the reply is 409, and in_use_by has the first of them. Connectors that were revoked do not count. The default network stays.",
+		method: http.MethodDelete, path: "/networks/:id", id: "deleteNetwork", tag: "networks", summary: "Delete a network that has neither connectors nor resources",
+		description: "With connectors or resources in it the reply is 409, and in_use_by has the first of them. Connectors that were revoked do not count. The default network stays.",
 		permission:  auth.FleetWrite, params: id, replies: map[int]any{http.StatusNoContent: nil},
 		problems: []string{adminapi.TypeNotFound, adminapi.TypeInUse}, handle: s.deleteNetwork,
 	}}
 }
 
 func renderNetwork(n fleet.Network, lists *fleet.Lists) adminapi.Network {
-	return adminapi.Network{ID: n.ID, Name: n.Name, CreatedAt: n.CreatedAt, Connectors: renderCount(lists.NetworkCount(n.ID)), Revision: n.Revision}
+	return adminapi.Network{ID: n.ID, Name: n.Name, Prefixes: access.PrefixTexts(n.Prefixes), CreatedAt: n.CreatedAt, Connectors: renderCount(lists.NetworkCount(n.ID)), Revision: n.Revision}
 }
 
 func (s *Server) replyNetwork(c *gin.Context, status int, n fleet.Network) error {
@@ -61,10 +62,12 @@ func (s *Server) createNetwork(c *gin.Context) error {
 	if b.given["name"] && in.Name == "" {
 		b.wrong("name", "is empty: leave it out, then the name is the id")
 	}
-	if err := b.end(fleet.CheckNetwork(in.ID, in.Name)); err != nil {
+	text := fleet.NetworkText{ID: in.ID, Name: in.Name, Prefixes: in.Prefixes}
+	_, faults := text.Parse()
+	if err := b.end(faults); err != nil {
 		return err
 	}
-	n, err := s.cfg.Fleet.CreateNetwork(c.Request.Context(), in.ID, in.Name, byOf(c))
+	n, err := s.cfg.Fleet.CreateNetwork(c.Request.Context(), text, byOf(c))
 	if err != nil {
 		return err
 	}
@@ -93,7 +96,11 @@ func (s *Server) renameNetwork(c *gin.Context) error {
 			b.wrong("name", "is empty")
 		}
 	}
-	if err := b.end(nil); err != nil {
+	if b.given["prefixes"] {
+		e.Prefixes = &in.Prefixes
+		_, err = access.ParsePrefixes(in.Prefixes)
+	}
+	if err := b.end(err); err != nil {
 		return err
 	}
 	n, err := s.cfg.Fleet.EditNetwork(c.Request.Context(), c.Param("id"), e, byOf(c))

@@ -94,7 +94,7 @@ type Fleet interface {
 	// Network errors: fleet.ErrNotFound.
 	Network(ctx context.Context, id string) (fleet.Network, error)
 	// CreateNetwork errors: *fleet.FieldError, fleet.ErrNetworkExists, fleet.ErrTooMany.
-	CreateNetwork(ctx context.Context, id, name string, by fleet.By) (fleet.Network, error)
+	CreateNetwork(ctx context.Context, text fleet.NetworkText, by fleet.By) (fleet.Network, error)
 	// EditNetwork errors: *fleet.FieldError, fleet.ErrNotFound, fleet.ErrStale.
 	EditNetwork(ctx context.Context, id string, e fleet.NetworkEdit, by fleet.By) (fleet.Network, error)
 	// DeleteNetwork errors: fleet.ErrNotFound, fleet.ErrDefaultNetwork, *fleet.InUseError.

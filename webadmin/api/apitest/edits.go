@@ -80,12 +80,13 @@ func (f *Fleet) Network(ctx context.Context, id string) (fleet.Network, error) {
 }
 
 // CreateNetwork implements api.Fleet.
-func (f *Fleet) CreateNetwork(ctx context.Context, id, name string, by fleet.By) (fleet.Network, error) {
-	n := fleet.Network{ID: id, Name: name, CreatedAt: f.now(), Revision: 1}
-	if err := identity.ValidateID(id); err != nil {
-		return n, &fleet.FieldError{Field: "id", Err: err}
+func (f *Fleet) CreateNetwork(ctx context.Context, text fleet.NetworkText, by fleet.By) (fleet.Network, error) {
+	n, err := text.Parse()
+	if err != nil {
+		return n, err
 	}
-	if _, err := f.Network(ctx, id); err == nil {
+	n.CreatedAt = f.now()
+	if _, err := f.Network(ctx, n.ID); err == nil {
 		return n, fleet.ErrNetworkExists
 	}
 	f.mu.Lock()
@@ -108,12 +109,20 @@ func (f *Fleet) EditNetwork(_ context.Context, id string, e fleet.NetworkEdit, b
 		return fleet.Network{}, fleet.ErrStale
 	}
 	if e.Name != nil {
-		if err := fleet.CheckNetwork(id, *e.Name); err != nil {
+		if _, err := (fleet.NetworkText{ID: id, Name: *e.Name}).Parse(); err != nil {
 			return fleet.Network{}, err
 		}
 	}
 	if e.Name != nil && *e.Name != f.networks[i].Name {
 		f.networks[i].Name, f.edits = *e.Name, append(f.edits, by)
+		f.networks[i].Revision++
+	}
+	if e.Prefixes != nil {
+		prefixes, err := access.ParsePrefixes(*e.Prefixes)
+		if err != nil {
+			return fleet.Network{}, err
+		}
+		f.networks[i].Prefixes, f.edits = prefixes, append(f.edits, by)
 		f.networks[i].Revision++
 	}
 	return f.networks[i], nil

@@ -815,8 +815,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a network that has no connectors
-         * @description With connectors in it the reply is 409, and in_use_by has the first of them. Connectors that were revoked do not count. The default network stays.
+         * Delete a network that has neither connectors nor resources
+         * @description With connectors or resources in it the reply is 409, and in_use_by has the first of them. Connectors that were revoked do not count. The default network stays.
          *
          *     Needs the permission `fleet:write`.
          */
@@ -824,7 +824,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename a network; its id stays
+         * Change a network; its id stays
          * @description A JSON merge patch. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
          *
          *     Needs the permission `fleet:write`.
@@ -2637,6 +2637,8 @@ export interface components {
             id: string;
             /** @example Office */
             name: string;
+            /** @description Prefixes are where the names of its resources may lead to. Without any those are the private addresses. */
+            prefixes?: string[];
             /**
              * Format: int64
              * @description grows with each change
@@ -2644,10 +2646,12 @@ export interface components {
              */
             revision: number;
         };
-        /** @description NetworkChange renames a network: PATCH /networks/{id}. */
+        /** @description NetworkChange changes a network: PATCH /networks/{id}. */
         NetworkChange: {
             /** @example Ada Lovelace */
             name?: string;
+            /** @description Prefixes replace those that it has; an empty list leaves the private addresses. */
+            prefixes?: string[];
             /**
              * Format: int64
              * @description Revision must be the present one; absent takes any.
@@ -2678,6 +2682,8 @@ export interface components {
              * @example Berlin office
              */
             name?: string;
+            /** @description Prefixes are where the names of its resources may lead to, such as 10.1.0.0/16. Without any those are the private addresses. */
+            prefixes?: string[];
         };
         /** @description OIDCState says whether there is an identity provider to sign in with. */
         OIDCState: {
@@ -3755,7 +3761,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description * `in-use`: The network has connectors, or is the default one. Move or revoke what `in_use_by` lists; it has the first 20. */
+        /** @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20. */
         InUse: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6917,6 +6923,9 @@ export interface operations {
                      *           "created_at": "2030-01-02T15:04:05Z",
                      *           "id": "default",
                      *           "name": "Office",
+                     *           "prefixes": [
+                     *             "10.1.0.0/16"
+                     *           ],
                      *           "revision": 1
                      *         }
                      *       ],
@@ -6963,7 +6972,10 @@ export interface operations {
                 /**
                  * @example {
                  *       "id": "berlin",
-                 *       "name": "Berlin office"
+                 *       "name": "Berlin office",
+                 *       "prefixes": [
+                 *         "10.1.0.0/16"
+                 *       ]
                  *     }
                  */
                 "application/json": components["schemas"]["NetworkRequest"];
@@ -6988,6 +7000,9 @@ export interface operations {
                      *       "created_at": "2030-01-02T15:04:05Z",
                      *       "id": "default",
                      *       "name": "Office",
+                     *       "prefixes": [
+                     *         "10.1.0.0/16"
+                     *       ],
                      *       "revision": 1
                      *     }
                      */
@@ -7039,6 +7054,9 @@ export interface operations {
                      *       "created_at": "2030-01-02T15:04:05Z",
                      *       "id": "default",
                      *       "name": "Office",
+                     *       "prefixes": [
+                     *         "10.1.0.0/16"
+                     *       ],
                      *       "revision": 1
                      *     }
                      */
@@ -7104,7 +7122,13 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /** @example {} */
+                /**
+                 * @example {
+                 *       "prefixes": [
+                 *         "10.1.0.0/16"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["NetworkChange"];
             };
         };
@@ -7126,6 +7150,9 @@ export interface operations {
                      *       "created_at": "2030-01-02T15:04:05Z",
                      *       "id": "default",
                      *       "name": "Office",
+                     *       "prefixes": [
+                     *         "10.1.0.0/16"
+                     *       ],
                      *       "revision": 1
                      *     }
                      */
