@@ -36,7 +36,7 @@ func parsePort(text string) (uint16, error) {
 	if err != nil || n == 0 || text[0] == '0' || text[0] == '+' {
 		return 0, fmt.Errorf("%q is no port: there are 1 to 65535", short(text))
 	}
-	return uint16(n), nil //nolint:gosec // parsed with 16 bits
+	return uint16(n), nil
 }
 
 // String is the only spelling of the range.

@@ -248,12 +248,11 @@ func (w window) String() string {
 		for j < 6 && w.days&(1<<(j+1)) != 0 {
 			j++
 		}
-		switch {
-		case j == i:
-			days = append(days, dayNames[i])
-		default:
-			days = append(days, dayNames[i]+"-"+dayNames[j])
+		span := dayNames[i]
+		if j > i {
+			span += "-" + dayNames[j]
 		}
+		days = append(days, span)
 		i = j
 	}
 	return fmt.Sprintf("%s %02d:%02d-%02d:%02d", strings.Join(days, ","), w.from/60, w.from%60, w.to/60, w.to%60)
