@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
@@ -13,6 +14,8 @@ func ExportAll(r *metrics.Registry) {
 	exportConnections(r, sourcelimit.NewListener(nil, sourcelimit.Caps{}), sourcelimit.NewListener(nil, sourcelimit.Caps{}))
 	r.Identity(&mtls.Source{})
 	exportRelay(r, func() relay.Status { return relay.Status{} })
+	countFlows(r)
+	exportFlows(r, func() flow.AcceptorStatus { return flow.AcceptorStatus{} })
 }
 
 // Forget is what enrolling does.

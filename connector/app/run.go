@@ -10,6 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
@@ -34,7 +35,7 @@ func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("listen for tunnelers: %w: check LISTEN_ADDR", err)
 	}
-	listener := sourcelimit.NewListener(bound, sourcelimit.Share(descriptors, 90, descriptors, 1024))
+	listener := sourcelimit.NewListener(bound, sourcelimit.Share(descriptors, tunnelersShare, descriptors, 1024))
 	defer func() { _ = listener.Close() }()
 	p, err := hostprogram.New(hostprogram.Config{ //nolint:contextcheck // binds at once
 		Name: program, Workload: identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID},
@@ -46,22 +47,26 @@ func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 		return err
 	}
 	exportConnections(p.Metrics, listener, p.Health.Connections())
-	return p.Run(ctx, func(ctx context.Context, id hostprogram.Identity) error { return serve(ctx, cfg, listener, p, id) })
+	return p.Run(ctx, func(ctx context.Context, id hostprogram.Identity) error {
+		return serve(ctx, cfg, listener, flowLimits(descriptors), p, id)
+	})
 }
 
 // serve runs the relay.
-func serve(ctx context.Context, cfg Config, listener net.Listener, p *hostprogram.Program, id hostprogram.Identity) error {
+func serve(ctx context.Context, cfg Config, listener net.Listener, limits flow.Limits, p *hostprogram.Program, id hostprogram.Identity) error {
 	checks := p.Health.Checks()
 	r, err := relay.New(relay.Config{
 		ID: cfg.ConnectorID, TrustDomain: id.TrustDomain, Version: cli.Version().Version, Identity: id.Source, Listener: listener,
 		ControlAddresses: cfg.ControlAddresses(), PrivateIP: cfg.PrivateIP, StateDir: cfg.StateDir, Saved: p.Kept.Note, AgentSocket: id.AgentSocket,
 		Failing: func(ctx context.Context) error { return checks.Failing(ctx, hostprogram.CheckIdentity) },
-		Events:  countEvents(p.Metrics), Log: p.Log.Named("relay"),
+		Flows:   carrier(listener, p.Metrics, p.Log.Named("flow")), Limits: limits,
+		Events: countEvents(p.Metrics), Log: p.Log.Named("relay"),
 	})
 	if err != nil {
 		return err
 	}
 	exportRelay(p.Metrics, r.Status)
+	exportFlows(p.Metrics, r.FlowStatus)
 	p.Health.Live().Register("relay", r.Alive)
 	checks.Register(checkControl, r.ControlReady)
 	checks.Register(checkPolicy, r.PolicyReady)

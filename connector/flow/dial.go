@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	transport "github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 )
 
@@ -26,7 +27,7 @@ func (h *Handler) connect(ctx context.Context, o *opened) (net.Conn, error) {
 	decided := o.last
 	h.mu.Unlock()
 	var fault error
-	refused := Decision{}
+	refused := access.Decision{}
 	for at, addr := range addresses {
 		to := netip.AddrPortFrom(addr, o.flow.Target.Port)
 		if d := h.decideAddress(o, decided, to, time.Now()); !d.Allowed {

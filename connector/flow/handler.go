@@ -12,31 +12,23 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	transport "github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
-// Decision is the answer of a Decider, with what decided.
-type Decision struct {
-	Allowed             bool
-	Code                string // for operators; a tunneler gets none of it
-	ResourceID, GrantID string
-	// Until is when to decide again if nothing changes before; zero for never.
-	Until time.Time
-}
-
 // CodeOwn is the code of a flow to a listener of this very program.
-const CodeOwn = "address_own"
+const CodeOwn access.Code = "address_own"
 
-// Decider says who may reach what, by the resources and grants of the connector's networks.
+// Decider says who may reach what, by the resources and grants of the connector's network.
 // It is safe for concurrent use.
 type Decider interface {
 	// Decide is asked before a name is looked up or anything is dialed.
-	Decide(caller spiffeid.ID, t transport.Target, now time.Time) Decision
+	Decide(tunneler spiffeid.ID, t access.Target, now time.Time) access.Decision
 	// DecideAddress is asked of each address that an allowed target leads to.
-	DecideAddress(caller spiffeid.ID, d Decision, to netip.AddrPort, now time.Time) Decision
-	// Names says whether the resource of a decision names this very address.
-	Names(d Decision, addr netip.Addr) bool
+	DecideAddress(tunneler spiffeid.ID, d access.Decision, to netip.AddrPort, now time.Time) access.Decision
+	// Names says whether a resource names this very address and port.
+	Names(to netip.AddrPort) bool
 }
 
 // Resolver looks names up; net.Resolver is one.
@@ -85,7 +77,7 @@ type opened struct {
 
 	// Under the handler's lock.
 	address netip.AddrPort // zero until it is about to be dialed
-	last    Decision
+	last    access.Decision
 	timer   *time.Timer // to the end of the decision
 	cut     error
 }
@@ -96,7 +88,7 @@ type Record struct {
 	Target   transport.Target
 	// Address that was dialed; zero if none was.
 	Address       netip.AddrPort
-	Decision      Decision // the last one
+	Decision      access.Decision // the last one
 	Opened, Ended time.Time
 	Up, Down      int64 // bytes to and from the target
 	Connected     bool
@@ -155,12 +147,12 @@ func (h *Handler) Open(ctx context.Context, f *transport.Flow) (net.Conn, error)
 }
 
 // decide asks the policy about a flow, and when to ask again.
-func (h *Handler) decide(o *opened) Decision {
+func (h *Handler) decide(o *opened) access.Decision {
 	h.mu.Lock()
 	address := o.address
 	h.mu.Unlock()
 	now := time.Now()
-	d := h.cfg.Decider.Decide(o.flow.Tunneler, o.flow.Target, now)
+	d := h.cfg.Decider.Decide(o.flow.Tunneler, access.Target(o.flow.Target), now)
 	if d.Allowed && address.IsValid() {
 		d = h.decideAddress(o, d, address, now)
 	}
@@ -170,16 +162,16 @@ func (h *Handler) decide(o *opened) Decision {
 
 // decideAddress is DecideAddress, and keeps flows away from this very program: whoever reached
 // its listeners from here would come from an address that is trusted more.
-func (h *Handler) decideAddress(o *opened, d Decision, to netip.AddrPort, now time.Time) Decision {
+func (h *Handler) decideAddress(o *opened, d access.Decision, to netip.AddrPort, now time.Time) access.Decision {
 	d = h.cfg.Decider.DecideAddress(o.flow.Tunneler, d, to, now)
-	if d.Allowed && h.isOwn(to) && !h.cfg.Decider.Names(d, to.Addr()) {
+	if d.Allowed && h.isOwn(to) && !h.cfg.Decider.Names(to) {
 		d.Allowed, d.Code = false, CodeOwn
 	}
 	return d
 }
 
 // note keeps the last decision, and sets the timer to its end.
-func (h *Handler) note(o *opened, d Decision, now time.Time) {
+func (h *Handler) note(o *opened, d access.Decision, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o.last = d
@@ -230,7 +222,7 @@ func (h *Handler) Recheck() (cut int) {
 }
 
 // refuse waits until a refusal is due, so that nobody measures how long it took to decide.
-func (h *Handler) refuse(ctx context.Context, f *transport.Flow, d Decision) error {
+func (h *Handler) refuse(ctx context.Context, f *transport.Flow, d access.Decision) error {
 	wait := h.cfg.RefuseAfter - time.Since(f.Opened)
 	if h.refusals.AllowKey(f.Tunneler.String()) {
 		h.cfg.Log.Info("flow refused", fields(f, d)...)
@@ -246,9 +238,9 @@ func (h *Handler) refuse(ctx context.Context, f *transport.Flow, d Decision) err
 	return fmt.Errorf("%w: %s", transport.ErrRefused, d.Code)
 }
 
-func fields(f *transport.Flow, d Decision) []zap.Field {
+func fields(f *transport.Flow, d access.Decision) []zap.Field {
 	return []zap.Field{
-		zap.Stringer("spiffe_id", f.Tunneler), zap.Stringer("target", f.Target), zap.String("code", d.Code),
+		zap.Stringer("spiffe_id", f.Tunneler), zap.Stringer("target", f.Target), zap.String("code", string(d.Code)),
 		zap.String("resource_id", d.ResourceID), zap.String("grant_id", d.GrantID),
 	}
 }

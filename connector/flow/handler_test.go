@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	transport "github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 )
 
@@ -27,24 +28,24 @@ var laptop = spiffeid.RequireFromString("spiffe://mycorp.internal/tunneler/lapto
 // rules are a flow.Decider: what is granted, and which addresses.
 type rules struct {
 	mu        sync.Mutex
-	granted   map[string]flow.Decision // by host
-	addresses map[string]bool          // that may be reached
-	exact     map[string]bool          // that a resource names
+	granted   map[string]access.Decision // by host
+	addresses map[string]bool            // that may be reached
+	exact     map[string]bool            // that a resource names
 	asked     []string
 }
 
-func (r *rules) Decide(_ spiffeid.ID, t transport.Target, _ time.Time) flow.Decision {
+func (r *rules) Decide(_ spiffeid.ID, t access.Target, _ time.Time) access.Decision {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, t.Host)
 	d, ok := r.granted[t.Host]
 	if !ok {
-		return flow.Decision{Code: "no_resource"}
+		return access.Decision{Code: "no_resource"}
 	}
 	return d
 }
 
-func (r *rules) DecideAddress(_ spiffeid.ID, d flow.Decision, to netip.AddrPort, _ time.Time) flow.Decision {
+func (r *rules) DecideAddress(_ spiffeid.ID, d access.Decision, to netip.AddrPort, _ time.Time) access.Decision {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, to.Addr().String())
@@ -54,16 +55,16 @@ func (r *rules) DecideAddress(_ spiffeid.ID, d flow.Decision, to netip.AddrPort,
 	return d
 }
 
-func (r *rules) Names(_ flow.Decision, addr netip.Addr) bool {
+func (r *rules) Names(to netip.AddrPort) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.exact[addr.String()]
+	return r.exact[to.Addr().String()]
 }
 
 func (r *rules) withdraw(host string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.granted[host] = flow.Decision{Code: "not_granted", ResourceID: "db"}
+	r.granted[host] = access.Decision{Code: "not_granted", ResourceID: "db"}
 }
 
 // network is DNS and what answers behind it.
@@ -132,7 +133,7 @@ func in(t *testing.T, change ...func(*flow.Config)) *world {
 	t.Helper()
 	w := &world{
 		rules: &rules{
-			granted: map[string]flow.Decision{}, exact: map[string]bool{},
+			granted: map[string]access.Decision{}, exact: map[string]bool{},
 			addresses: map[string]bool{"10.0.0.5": true, "10.0.0.6": true, "10.0.0.7": true, "fd00::5": true},
 		},
 		network: &network{names: map[string][]string{}, answers: map[string]error{}},
@@ -150,7 +151,7 @@ func in(t *testing.T, change ...func(*flow.Config)) *world {
 }
 
 func (w *world) grant(host string, addresses ...string) {
-	w.rules.granted[host] = flow.Decision{Allowed: true, Code: "granted", ResourceID: "db", GrantID: "g1"}
+	w.rules.granted[host] = access.Decision{Allowed: true, Code: "granted", ResourceID: "db", GrantID: "g1"}
 	if len(addresses) > 0 {
 		w.network.names[host] = addresses
 	}
@@ -204,7 +205,7 @@ func TestWhatIsNotGrantedIsNeitherLookedUpNorDialed(t *testing.T) {
 		require.Empty(t, w.network.looked)
 		require.Empty(t, w.network.dialed)
 		require.Len(t, w.records, 6)
-		require.Equal(t, "not_granted", w.records[1].Decision.Code, "the operator gets to know which it was")
+		require.EqualValues(t, "not_granted", w.records[1].Decision.Code, "the operator gets to know which it was")
 		require.False(t, w.records[1].Address.IsValid())
 	})
 	bubble(t, "nor waited for when its tunneler gives up", func(t *testing.T) {
@@ -239,7 +240,7 @@ func TestTheAddressOfANameIsDecidedAgain(t *testing.T) {
 		_, err := w.attempt(t.Context(), "app.dev")
 		require.ErrorIs(t, err, transport.ErrRefused)
 		require.Empty(t, w.network.dialed)
-		require.Equal(t, "address_not_granted", w.records[0].Decision.Code)
+		require.EqualValues(t, "address_not_granted", w.records[0].Decision.Code)
 	})
 	bubble(t, "only what is allowed is dialed of several", func(t *testing.T) {
 		w := in(t)
@@ -337,7 +338,7 @@ func TestAChangeOfPolicyEndsTheFlowsThatItTouches(t *testing.T) {
 		require.Len(t, w.cuts, 1)
 		require.ErrorIs(t, w.cuts[0], transport.ErrRevoked)
 		w.Ended(db, transport.End{Reason: w.cuts[0], Connected: true, Up: 1, Down: 2})
-		require.Equal(t, "not_granted", w.records[0].Decision.Code)
+		require.EqualValues(t, "not_granted", w.records[0].Decision.Code)
 		require.Equal(t, 1, w.Len())
 		w.Ended(web, transport.End{Connected: true})
 	})

@@ -151,11 +151,13 @@ func (r *Relay) hello(ctx context.Context) *zerotrustv1.ConnectorHello {
 	}
 	r.timeline.Stream()
 	r.witness.stream()
+	tunnelers, shared, network := r.policy.stream()
 	return &zerotrustv1.ConnectorHello{
 		ConnectorId: r.cfg.ID, Version: wire.Clip(r.cfg.Version, wire.MaxLabel), InstanceId: r.instance, BootId: controlclient.KernelStart(),
 		PrivateIp: private, ListenAddresses: listenAddresses(r.cfg.PrivateIP, private, r.cfg.Listener.Addr()),
 		Svid: svidStatus(r.cfg.Identity.Status()), AgentStart: controlclient.AgentStart(ctx, r.cfg.AgentSocket),
-		AuditWitnessedSize: r.witness.size(), Protocol: wire.Protocol, Policy: r.policy.stream(),
+		AuditWitnessedSize: r.witness.size(), Protocol: wire.Protocol,
+		Policy: tunnelers, SharedRules: shared, NetworkRules: network,
 	}
 }
 
@@ -194,6 +196,10 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 				return err
 			}
 			established()
+		case *zerotrustv1.ConnectResponse_Rules:
+			if err := r.takeRules(m.Rules); err != nil {
+				return err
+			}
 		case *zerotrustv1.ConnectResponse_Timeline:
 			if err := r.follow(m.Timeline); err != nil {
 				return err

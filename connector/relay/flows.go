@@ -21,8 +21,13 @@ var errFlowMisbehaved = errors.New("the tunneler broke the flow protocol")
 // newFlows takes the flows of those whom the policy admits.
 func (r *Relay) newFlows() (*flow.Acceptor, error) {
 	log := r.log.Named("flow")
+	carrier, err := r.cfg.Flows(reach{r.policy})
+	if err != nil {
+		return nil, err
+	}
+	r.carrier = carrier
 	return flow.NewAcceptor(flow.AcceptorConfig{
-		Handler: r.cfg.Flows, Admit: r.policy.connected, Limits: r.cfg.Limits, Drain: r.cfg.Timing.Drain,
+		Handler: carrier, Admit: r.policy.connected, Limits: r.cfg.Limits, Drain: r.cfg.Timing.Drain,
 		Lapse: func(session *mtls.Conn, over func(error)) func() { return reproof.Lapse(session, r.cfg.Identity, over) },
 		Misbehaved: func(c *mtls.Conn, err error) {
 			log.Warn("tunneler broke the flow protocol, connection closed",

@@ -30,6 +30,8 @@ func (loopback) Open(ctx context.Context, f *flow.Flow) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(f.Target.Port))))
 }
 
+func (loopback) Recheck() int { return 0 }
+
 func (l loopback) Ended(_ *flow.Flow, e flow.End) { l.ended <- e }
 
 // echoing is a target that sends back what it gets.
@@ -135,7 +137,9 @@ func carrying(t *testing.T) (w *world, s *fakeStream, ended chan flow.End) {
 	ca := mtlstest.NewCA(t, td)
 	c := startController(t, ca, anyAddress, controllerID)
 	ended = make(chan flow.End, 64)
-	w = startConnector(t, ca, c.addr, func(c *relay.Config) { c.Flows = loopback{ended} })
+	w = startConnector(t, ca, c.addr, func(c *relay.Config) {
+		c.Flows = func(relay.Reach) (relay.Carrier, error) { return loopback{ended}, nil }
+	})
 	s = c.next(t)
 	s.hello(t)
 	s.policy(t, 1, laptopID)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/ruleset"
 )
 
 // confirmEvery is how often a linked connector notes on disk that a controller
@@ -120,6 +121,8 @@ func (p *policy) save() {
 	snap.ConfirmedAt, p.dirty = p.confirmed, false
 	if dirty && p.path != "" {
 		snap.Tunnelers = p.named()
+		shared, network := p.rules.Keep(ruleset.Shared), p.rules.Keep(ruleset.Network)
+		snap.SharedRules, snap.NetworkRules = &shared, &network
 	}
 	p.mu.Unlock()
 	if !dirty || p.path == "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controlclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/ruleset"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -54,6 +55,7 @@ type policy struct {
 	mu        sync.RWMutex
 	snap      snapshot              // without its tunnelers
 	set       *delta.Set[admission] // these
+	rules     *ruleset.Set          // what they may reach
 	linked    bool
 	confirmed time.Time // wall clock: a host that slept has aged
 	dirty     bool
@@ -71,7 +73,7 @@ type policy struct {
 // newPolicy loads what an earlier run kept. Nothing usable on disk is no error;
 // the connector then waits for its controller.
 func newPolicy(cfg policyConfig) *policy {
-	p := &policy{cfg: cfg, wake: topic.NewHint(), pulse: make(health.Pulse), set: admissions()}
+	p := &policy{cfg: cfg, wake: topic.NewHint(), pulse: make(health.Pulse), set: admissions(), rules: ruleset.NewSet(cfg.Self.TrustDomain())}
 	if cfg.StateDir == "" {
 		return p
 	}
@@ -83,7 +85,8 @@ func newPolicy(cfg policyConfig) *policy {
 	case kept.Revision > 0:
 		p.onDisk = true
 		p.set.Restore(kept.Timeline, kept.Revision, kept.Tunnelers)
-		kept.Tunnelers = nil
+		p.restoreRules(kept)
+		kept.Tunnelers, kept.SharedRules, kept.NetworkRules = nil, nil, nil
 		p.snap, p.confirmed = kept, kept.ConfirmedAt
 		cfg.Log.Info("stored policy loaded", zap.Uint64("revision", kept.Revision), zap.Time("confirmed_at", kept.ConfirmedAt))
 	}
@@ -104,12 +107,16 @@ type taken struct {
 }
 
 // stream is called at the begin of each control stream and returns what to send to the
-// controller that is here.
-func (p *policy) stream() *zerotrustv1.Position {
+// controller that is here of the tunnelers and of both sets of rules.
+func (p *policy) stream() (tunnelers, sharedRules, networkRules *zerotrustv1.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set.Stream()
-	at := p.set.Position()
+	p.rules.Stream()
+	return position(p.set.Position()), position(p.rules.Position(ruleset.Shared)), position(p.rules.Position(ruleset.Network))
+}
+
+func position(at delta.Position) *zerotrustv1.Position {
 	return &zerotrustv1.Position{Timeline: at.Timeline, At: at.At, Digest: at.Digest.Bytes()}
 }
 

@@ -64,8 +64,9 @@ type Config struct {
 	// Failing is why a session would be of no use now, beside a policy that is not
 	// usable, for gRPC health; see rpcauth.HealthConfig. Optional.
 	Failing func(context.Context) error
-	// Flows connects the flows of the tunnelers to their targets; without it there are none.
-	Flows  flow.Handler
+	// Flows returns what connects the flows of the tunnelers to their targets, as these rules
+	// decide; without it there are none.
+	Flows  func(Reach) (Carrier, error)
 	Limits flow.Limits
 	Timing Timing
 	Events Events
@@ -133,6 +134,7 @@ type Relay struct {
 	sessions *sessions
 	conns    *mtls.Conns    // of the tunnelers
 	flows    *flow.Acceptor // nil without Flows
+	carrier  Carrier        // so too
 	control  *controlclient.Client
 	unproven reproof.Reports                // of both, for the audit log
 	prover   *reproof.Client                // on the connection to the controller

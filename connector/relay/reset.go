@@ -47,6 +47,7 @@ func (p *policy) noticeReset() bool {
 	p.mu.Lock()
 	p.snap, p.confirmed = snapshot{}, time.Time{}
 	p.set.Clear()
+	p.rules.Clear()
 	p.linked, p.dirty, p.refused, p.astray = false, false, nil, nil
 	p.mu.Unlock()
 	p.cfg.Reset()

@@ -10,6 +10,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/ruleset"
 )
 
 const (
@@ -32,6 +33,9 @@ type snapshot struct {
 	ControlAddresses []string    `json:"control_plane_addresses"`
 	// MaxAgeSeconds is how long it may be used without a controller; 0 is the default.
 	MaxAgeSeconds int64 `json:"max_age_seconds,omitempty"`
+	// SharedRules are those of all networks, NetworkRules those of this connector's.
+	SharedRules  *ruleset.Kept `json:"shared_rules,omitempty"`
+	NetworkRules *ruleset.Kept `json:"network_rules,omitempty"`
 }
 
 // same compares what a policy says beside its tunnelers; its times of issue and

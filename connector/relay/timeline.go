@@ -60,6 +60,7 @@ func (p *policy) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set.Forget()
+	p.rules.Forget()
 	p.astray, p.refused = nil, nil
 }
 

@@ -72,6 +72,7 @@ func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServe
 	t.leave = func() {
 		forget()
 		s.Roster.ConnectorDown(c.ID, t.number)
+		t.rules.leave()
 		release()
 		woken.leave()
 	}
@@ -80,7 +81,7 @@ func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServe
 }
 
 // begin prepares what the conversation is about.
-func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
+func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.ConnectorHello) {
 	s, td := t.s, t.c.conn.Peer().TrustDomain()
 	t.log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
@@ -93,7 +94,8 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.Position) {
 	s.share()
 	t.denials = denying{denials: &s.denials, td: td, stream: t.stream}
 	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: t.stream, td: td, maxAge: s.PolicyAge, each: true}
-	t.policy.begin(has)
+	t.policy.begin(has.GetPolicy())
+	t.rules = s.rules.follow(t.stream, td, has.GetSharedRules(), has.GetNetworkRules())
 	t.timeline = saying{from: s.Recovery, send: func(m *zerotrustv1.Timeline) error {
 		return t.stream.Send(&zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Timeline{Timeline: m}})
 	}}

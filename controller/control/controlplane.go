@@ -83,6 +83,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	denied    denied
 	shared    sync.Once
 	updates   updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]
+	rules     rules
 	denials   denials
 }
 
@@ -90,6 +91,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 func (s *ControlPlane) share() {
 	s.shared.Do(func() {
 		s.updates.subject, s.updates.timeline = policies(), s.Timeline
+		s.rules.timeline = s.Timeline
 		s.denials.by, s.denials.complete = s.Signer, true
 		s.denials.message = func(m *zerotrustv1.Denials) proto.Message {
 			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: m}}

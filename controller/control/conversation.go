@@ -28,6 +28,7 @@ type conversation struct {
 	leave func()          // ends what admit has begun
 
 	policy  following[policy.Tunneler, *zerotrustv1.PolicyTunneler]
+	rules   followingRules
 	witness witnessing
 	denials denying
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
@@ -20,7 +19,7 @@ import (
 const confirmAfter = 9 * time.Minute
 
 // following is a stream that follows a set.
-type following[T any, E proto.Message] struct {
+type following[T, E any] struct {
 	updates *updates[T, E]
 	stream  grpc.ServerStream
 	td      spiffeid.TrustDomain
@@ -28,6 +27,9 @@ type following[T any, E proto.Message] struct {
 	// each has every revision sent, also those that change nothing here: connectors say
 	// which one they have applied.
 	each bool
+	// quiet has nothing sent while the set is what the peer has: only what is in it counts,
+	// and nobody waits for a position.
+	quiet bool
 
 	at        delta.Position // what the stream has, if all that was sent arrives
 	all       bool           // it needs everything
@@ -40,6 +42,9 @@ type following[T any, E proto.Message] struct {
 
 // begin notes what a peer says that it has. If that is wrong, it is sent everything.
 func (f *following[T, E]) begin(p *zerotrustv1.Position) {
+	if p == nil && f.quiet { // as of an empty set
+		return
+	}
 	digest, ok := delta.ParseDigest(p.GetDigest())
 	f.at, f.all = delta.Position{Timeline: p.GetTimeline(), At: p.GetAt(), Digest: digest}, !ok
 }
@@ -50,7 +55,10 @@ func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 	age := s.IssuedAt.Sub(f.issuedAt) // below zero if the clock was set back
 	due := f.each && s.Revision != f.at.At || to.Digest != f.at.Digest || to.Timeline != f.at.Timeline ||
 		age >= confirmAfter || age < 0 || !slices.Equal(addresses, f.addresses)
-	if f.sent && !f.all && !f.again && !due {
+	if f.quiet {
+		due = to.Digest != f.at.Digest
+	}
+	if (f.sent || f.quiet) && !f.all && !f.again && !due {
 		return nil
 	}
 	addresses = addresses[:min(len(addresses), wire.MaxAddresses)]

@@ -20,7 +20,7 @@ import (
 const helloTimeout = 10 * time.Second
 
 // hello reads the first message and checks what it claims.
-func (s *ControlPlane) hello(c caller, in <-chan *zerotrustv1.ConnectRequest, woken *wakeups) (fleet.Hello, *zerotrustv1.Position, error) {
+func (s *ControlPlane) hello(c caller, in <-chan *zerotrustv1.ConnectRequest, woken *wakeups) (fleet.Hello, *zerotrustv1.ConnectorHello, error) {
 	var first *zerotrustv1.ConnectRequest
 	select {
 	case first = <-in:
@@ -47,7 +47,7 @@ func (s *ControlPlane) hello(c caller, in <-chan *zerotrustv1.ConnectRequest, wo
 	if err := validateHello(out); err != nil {
 		return out, nil, err
 	}
-	return out, h.GetPolicy(), speaks(h.GetProtocol(), c, s.Policy, s.Outdated)
+	return out, h, speaks(h.GetProtocol(), c, s.Policy, s.Outdated)
 }
 
 // speaks refuses a caller of another protocol: what it says next could not be

@@ -28,6 +28,10 @@ func (t *conversation) sendPolicy() error {
 	if t.recall != nil {
 		return nil
 	}
+	// The rules before the policy: whoever says that it applied a revision has taken its rules.
+	if err := t.rules.update(snapshot, t.c.ID); err != nil {
+		return err
+	}
 	return t.policy.update(snapshot, t.s.Endpoints().ControlPlane)
 }
 
@@ -38,6 +42,7 @@ func (t *conversation) resync() error {
 	}
 	t.log.Info("connector asks for the whole policy")
 	t.policy.all = true
+	t.rules.everything()
 	return t.sendPolicy()
 }
 

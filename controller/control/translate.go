@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -55,9 +56,10 @@ func connectorToProto(c policy.Connector) *zerotrustv1.DirectoryConnector {
 // directories are what tunnelers follow.
 func directories() subject[policy.Connector, *zerotrustv1.DirectoryConnector] {
 	return subject[policy.Connector, *zerotrustv1.DirectoryConnector]{
-		kind:    identity.KindConnector,
+		removal: memberOf(identity.KindConnector),
 		members: func(s *policy.Snapshot) policy.Members[policy.Connector] { return s.Connectors },
 		entry:   connectorToProto,
+		size:    func(c *zerotrustv1.DirectoryConnector) int { return proto.Size(c) },
 		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.DirectoryConnector], end *ending) proto.Message {
 			d := &zerotrustv1.DirectoryUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
 			if end != nil {
@@ -71,13 +73,14 @@ func directories() subject[policy.Connector, *zerotrustv1.DirectoryConnector] {
 // policies are what connectors follow.
 func policies() subject[policy.Tunneler, *zerotrustv1.PolicyTunneler] {
 	return subject[policy.Tunneler, *zerotrustv1.PolicyTunneler]{
-		kind:    identity.KindTunneler,
+		removal: memberOf(identity.KindTunneler),
 		members: func(s *policy.Snapshot) policy.Members[policy.Tunneler] { return s.Tunnelers },
 		entry: func(t policy.Tunneler) *zerotrustv1.PolicyTunneler {
 			return &zerotrustv1.PolicyTunneler{
 				SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)), HostId: string(t.HostID),
 			}
 		},
+		size: func(t *zerotrustv1.PolicyTunneler) int { return proto.Size(t) },
 		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.PolicyTunneler], end *ending) proto.Message {
 			p := &zerotrustv1.PolicyUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
 			if end != nil {
@@ -88,6 +91,14 @@ func policies() subject[policy.Tunneler, *zerotrustv1.PolicyTunneler] {
 			}
 			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}
 		},
+	}
+}
+
+// memberOf names a member of this kind.
+func memberOf(kind identity.Kind) func(spiffeid.TrustDomain, string) (string, error) {
+	return func(td spiffeid.TrustDomain, id string) (string, error) {
+		gone, err := identity.Workload{Kind: kind, ID: id}.SPIFFEID(td)
+		return gone.String(), err
 	}
 }
 

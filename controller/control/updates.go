@@ -14,7 +14,6 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
 
@@ -22,12 +21,14 @@ import (
 // what is now; if there are more, it is encoded anew.
 const maxAhead = 2048
 
-// subject is a set that streams follow: the tunnelers of the policy, or the connectors
-// of the directory.
-type subject[T any, E proto.Message] struct {
-	kind    identity.Kind
+// subject is a set that streams follow: the tunnelers of the policy, the connectors of the
+// directory, or rules.
+type subject[T, E any] struct {
 	members func(*policy.Snapshot) policy.Members[T]
+	// removal is what a removal says of a member that is gone.
+	removal func(td spiffeid.TrustDomain, id string) (string, error)
 	entry   func(T) E
+	size    func(E) int
 	// message is one message for the stream; ending is nil but in the last part.
 	message func(h *zerotrustv1.UpdateHeader, c chunk[E], end *ending) proto.Message
 }
@@ -41,7 +42,7 @@ type ending struct {
 
 // updates encodes each update once for all streams that get it. Its zero value with a
 // subject is ready.
-type updates[T any, E proto.Message] struct {
+type updates[T, E any] struct {
 	subject[T, E]
 	timeline func() uint64
 
@@ -128,13 +129,13 @@ func (u *updates[T, E]) since(s *policy.Snapshot, td spiffeid.TrustDomain, from 
 				upserts = append(upserts, u.entry(m))
 				continue
 			}
-			gone, err := identity.Workload{Kind: u.kind, ID: id}.SPIFFEID(td)
+			gone, err := u.removal(td, id)
 			if err != nil {
 				return nil, err
 			}
-			removals = append(removals, gone.String())
+			removals = append(removals, gone)
 		}
-		return u.parts(from, u.at(s), chunks(removals, upserts), end), nil
+		return u.parts(from, u.at(s), chunks(removals, upserts, u.size), end), nil
 	})
 }
 
@@ -153,7 +154,7 @@ func (u *updates[T, E]) everything(s *policy.Snapshot, from, to delta.Position, 
 		for _, m := range u.members(s).All() {
 			upserts = append(upserts, u.entry(m))
 		}
-		return encode(u.parts(0, to, chunks[E](nil, upserts), end))
+		return encode(u.parts(0, to, chunks(nil, upserts, u.size), end))
 	})}
 	if u.whole == nil || u.whole.at.At <= to.At {
 		u.whole = w
@@ -178,7 +179,7 @@ func (u *updates[T, E]) parts(from uint64, to delta.Position, all []chunk[E], en
 }
 
 // chunk is the entries of one message.
-type chunk[E proto.Message] struct {
+type chunk[E any] struct {
 	removals []string
 	upserts  []E
 }
@@ -192,7 +193,7 @@ const (
 )
 
 // chunks spreads entries over messages, removals first. There is at least one.
-func chunks[E proto.Message](removals []string, upserts []E) []chunk[E] {
+func chunks[E any](removals []string, upserts []E, sizeOf func(E) int) []chunk[E] {
 	out, left := []chunk[E]{{}}, room
 	fit := func(size int) *chunk[E] {
 		if size += perEntry; size > left {
@@ -206,7 +207,7 @@ func chunks[E proto.Message](removals []string, upserts []E) []chunk[E] {
 		c.removals = append(c.removals, id)
 	}
 	for _, e := range upserts {
-		c := fit(proto.Size(e))
+		c := fit(sizeOf(e))
 		c.upserts = append(c.upserts, e)
 	}
 	return out

@@ -34,6 +34,7 @@ var domain = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 // rows are a store of tunnelers.
 type rows struct {
 	*changelogtest.Log
+	changelogtest.Rules
 
 	revision  uint64
 	tunnelers map[string]fleet.Tunneler

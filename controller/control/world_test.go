@@ -351,14 +351,14 @@ func (a applied) GetRevision() uint64 { return a.GetHeader().GetTo() }
 
 func (a applied) GetTunnelers() []*zerotrustv1.PolicyTunneler { return a.tunnelers }
 
-// policy returns the policy after the next update. All messages but denials must be of
-// one that leads on from what is there.
+// policy returns the policy after the next update. All messages but denials and rules must be
+// of one that leads on from what is there.
 func (s stream) policy(t *testing.T) applied {
 	t.Helper()
 	for {
 		m, err := s.Recv()
 		require.NoError(t, err)
-		if m.GetDenials() != nil {
+		if m.GetDenials() != nil || m.GetRules() != nil {
 			continue
 		}
 		require.NotNil(t, m.GetPolicy())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -63,6 +64,11 @@ func (f *Fleet) EditMember(ctx context.Context, w identity.Workload, e Edit, by 
 		}
 		if err := tx.SetAbout(ctx, w, after); err != nil {
 			return err
+		}
+		if w.Kind == identity.KindTunneler && !maps.Equal(after.Labels, m.About.Labels) { // what connectors decide by
+			if err := tx.BumpPolicy(ctx); err != nil {
+				return err
+			}
 		}
 		ev := by.Event(audit.MemberUpdate, m.String())
 		ev.Before, ev.After = m.About.auditState(before), after.auditState(network)

@@ -22,6 +22,12 @@ type Store interface {
 	// ones too.
 	ConnectorsByID(ctx context.Context, ids []string) ([]fleet.Connector, error)
 	TunnelersByID(ctx context.Context, ids []string) ([]fleet.Tunneler, error)
+	Networks(ctx context.Context) ([]fleet.Network, error)
+	Resources(ctx context.Context) ([]Resource, error)
+	Grants(ctx context.Context) ([]Grant, error)
+	// ResourcesByID and GrantsByID list those of these ids that are there.
+	ResourcesByID(ctx context.Context, ids []string) ([]Resource, error)
+	GrantsByID(ctx context.Context, ids []string) ([]Grant, error)
 	// Denials lists those with a Seq after this one and a time after since, by Seq.
 	Denials(ctx context.Context, after uint64, since time.Time) ([]fleet.Denial, error)
 }

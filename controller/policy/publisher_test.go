@@ -38,6 +38,7 @@ const patience = 20 * time.Second
 // transaction.
 type memory struct {
 	*changelogtest.Log
+	changelogtest.Rules
 
 	mu         sync.Mutex
 	revision   uint64

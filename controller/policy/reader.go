@@ -28,6 +28,7 @@ type reader struct {
 	revision   uint64
 	connectors *edit[Connector]
 	tunnelers  *edit[Tunneler]
+	rules      *rulesEdit
 	revoked    []time.Time // since the last snapshot
 	recent     []Revocation
 }
@@ -35,7 +36,7 @@ type reader struct {
 func newReader(td spiffeid.TrustDomain, store Store, now func() time.Time, settled func()) *reader {
 	return &reader{
 		td: td, store: store, now: now, settled: settled,
-		connectors: newEdit(Connector.equal, Connector.sum), tunnelers: newEdit(Tunneler.equal, Tunneler.sum),
+		connectors: newEdit(Connector.equal, Connector.sum), tunnelers: newEdit(Tunneler.equal, Tunneler.sum), rules: newRulesEdit(),
 	}
 }
 
@@ -64,6 +65,9 @@ func (r *reader) Sync(ctx context.Context) error {
 	for id := range r.tunnelers.now.All() {
 		had.tunnelers[id] = struct{}{}
 	}
+	if err := r.syncRules(ctx, tunnelers); err != nil {
+		return err
+	}
 	return r.take(revision, had, connectors, tunnelers)
 }
 
@@ -73,12 +77,19 @@ type ids struct{ connectors, tunnelers map[string]struct{} }
 // Apply implements changelog.Reader.
 func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
 	asked, revision := ids{map[string]struct{}{}, map[string]struct{}{}}, uint64(0)
+	var rules ruleIDs
 	for _, c := range changes {
 		switch c.Kind { //nolint:exhaustive // the policy depends on nothing else
 		case changelog.Connector:
 			asked.connectors[c.ID] = struct{}{}
 		case changelog.Tunneler:
 			asked.tunnelers[c.ID] = struct{}{}
+		case changelog.Network:
+			rules.networks = true
+		case changelog.Resource:
+			rules.resources = append(rules.resources, c.ID)
+		case changelog.Grant:
+			rules.grants = append(rules.grants, c.ID)
 		case changelog.Policy:
 			n, err := strconv.ParseUint(c.ID, 10, 64)
 			if err != nil {
@@ -104,6 +115,12 @@ func (r *reader) Apply(ctx context.Context, changes []changelog.Change) error {
 		if tunnelers, err = r.store.TunnelersByID(ctx, slices.Sorted(maps.Keys(asked.tunnelers))); err != nil {
 			return err
 		}
+	}
+	if err := r.applyRules(ctx, rules); err != nil {
+		return err
+	}
+	if err := r.labelled(asked.tunnelers, tunnelers); err != nil {
+		return err
 	}
 	return r.take(revision, asked, connectors, tunnelers)
 }
@@ -194,7 +211,9 @@ func (r *reader) recall(now time.Time) []Revocation {
 // snapshot is the policy now, and knows how it came about since the first one.
 func (r *reader) snapshot(now time.Time, last *Snapshot) *Snapshot {
 	first := last.Revision == 0
+	shared, networks := r.rules.snapshot(r.revision, first)
 	return &Snapshot{
+		SharedRules: shared, networks: networks,
 		Revision: r.revision, IssuedAt: now, Denials: r.denials, Revoked: r.recall(now), td: r.td, published: last.published + 1,
 		Connectors: r.connectors.snapshot(r.revision, first), Tunnelers: r.tunnelers.snapshot(r.revision, first),
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
@@ -101,6 +103,7 @@ type RulesStore interface {
 	ResourcePage(ctx context.Context, q ResourceQuery) (fleet.Page[Resource], error)
 	GrantPage(ctx context.Context, q GrantQuery) (fleet.Page[Grant], error)
 	RulesTx(ctx context.Context, fn func(RulesTx) error) error
+	ExplainStore
 }
 
 // RulesTx changes resources and grants, and notes each change in the change log.
@@ -141,8 +144,10 @@ type GrantsTx interface {
 // RulesConfig configures NewRules.
 type RulesConfig struct {
 	Store RulesStore
-	Audit *audit.Log
-	Now   func() time.Time
+	// TrustDomain is that of the tunnelers.
+	TrustDomain spiffeid.TrustDomain
+	Audit       *audit.Log
+	Now         func() time.Time
 }
 
 // Rules is what operators say about which tunnelers may reach what: the resources and the

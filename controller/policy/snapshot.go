@@ -5,19 +5,23 @@ import (
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/tidwall/btree"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/ruleset"
 )
 
-// Snapshot is the whole policy at one revision. Until there are networks and
-// grants it says: every live tunneler may open a session at every live connector.
+// Snapshot is the whole policy at one revision: every live tunneler may open a session at
+// every live connector, and reach what the rules of its network allow.
 type Snapshot struct {
 	Revision   uint64
 	IssuedAt   time.Time
 	Tunnelers  Members[Tunneler]
 	Connectors Members[Connector]
+	// SharedRules are those of all networks; see NetworkRules for the others.
+	SharedRules Members[ruleset.Rule]
 	// Denials are the revocations that members still keep, by Seq.
 	Denials []fleet.Denial
 	// Revoked are those who were named within the last minute and are no more, by
@@ -26,6 +30,16 @@ type Snapshot struct {
 
 	td        spiffeid.TrustDomain
 	published uint64 // numbers the snapshots of this program
+	networks  *btree.Map[string, Members[ruleset.Rule]]
+}
+
+// NetworkRules are the rules of one network, by key; none if it is not there.
+func (s *Snapshot) NetworkRules(network string) Members[ruleset.Rule] {
+	if s.networks == nil {
+		return Members[ruleset.Rule]{}
+	}
+	rules, _ := s.networks.Get(network)
+	return rules
 }
 
 // Revocation is one that was revoked at a time and that this revision names no more.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 )
 
 // idsAtOnce is how many rows one query asks for.
@@ -39,4 +40,18 @@ func byID[T any](ids []string, read func(places string, args []any) ([]T, error)
 		all = append(all, rows...)
 	}
 	return all, nil
+}
+
+// ResourcesByID implements policy.Store.
+func (s *Store) ResourcesByID(ctx context.Context, ids []string) ([]policy.Resource, error) {
+	return byID(ids, func(places string, args []any) ([]policy.Resource, error) {
+		return collect(ctx, s.db, scanResource, `SELECT `+resourceColumns+` FROM resources WHERE id IN (`+places+`) ORDER BY id`, args...)
+	})
+}
+
+// GrantsByID implements policy.Store.
+func (s *Store) GrantsByID(ctx context.Context, ids []string) ([]policy.Grant, error) {
+	return byID(ids, func(places string, args []any) ([]policy.Grant, error) {
+		return collect(ctx, s.db, scanGrants(), `SELECT `+grantColumns+` FROM grants WHERE id IN (`+places+`) ORDER BY id`, args...)
+	})
 }

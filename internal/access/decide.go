@@ -53,16 +53,33 @@ func (s *Set) DecideAddress(c Caller, d Decision, to netip.AddrPort, now time.Ti
 // usable refuses addresses that no grant leads to. covering is the granted resource that
 // covers the address; empty for none.
 func (s *Set) usable(d Decision, addr netip.Addr, covering string) Decision {
-	exactly := false
-	if p, ok := s.resources[covering]; ok {
-		for _, h := range p.Hosts {
-			exactly = exactly || h.prefix.IsSingleIP() && h.prefix.Addr() == addr
-		}
-	}
+	p, ok := s.resources[covering]
+	exactly := ok && p.namesExactly(addr)
 	if code := isUsable(addr, s.prefixes, covering != "", exactly); code != Granted {
 		return Decision{Code: code, ResourceID: d.ResourceID, GrantID: d.GrantID}
 	}
 	return d
+}
+
+// Names says whether the resources that decide about an address name this very one, and not
+// a prefix that it is in.
+func (s *Set) Names(to netip.AddrPort) bool {
+	addr := to.Addr().Unmap()
+	for _, p := range s.covering(Host{addr: addr}, to.Port()) {
+		if hasPort(p.Ports, to.Port()) && p.namesExactly(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *protected) namesExactly(addr netip.Addr) bool {
+	for _, h := range p.Hosts {
+		if h.prefix.IsSingleIP() && h.prefix.Addr() == addr {
+			return true
+		}
+	}
+	return false
 }
 
 func earlier(a, b time.Time) time.Time {

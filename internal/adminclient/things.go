@@ -120,13 +120,13 @@ func (c *Client) CreateNetwork(ctx context.Context, r adminapi.NetworkRequest) (
 	return out, err
 }
 
-// RenameNetwork gives a network another name.
-func (c *Client) RenameNetwork(ctx context.Context, id string, r adminapi.NetworkChange) (out adminapi.Network, err error) {
+// ChangeNetwork changes a network.
+func (c *Client) ChangeNetwork(ctx context.Context, id string, r adminapi.NetworkChange) (out adminapi.Network, err error) {
 	err = c.change(ctx, "networks", id, r, &out)
 	return out, err
 }
 
-// DeleteNetwork deletes a network that has no connectors.
+// DeleteNetwork deletes a network that has neither connectors nor resources.
 func (c *Client) DeleteNetwork(ctx context.Context, id string) error {
 	return c.remove(ctx, "networks", id)
 }

@@ -65,6 +65,9 @@ func Connector(id, spiffeID, hostID, networkID string, svidNotBefore int64, addr
 	return entry("connector", svidNotBefore, append([]string{spiffeID, hostID, id, networkID}, addresses...)...)
 }
 
+// Rule is the Digest of one entry of a set of rules, as it was sent.
+func Rule(raw []byte) Digest { return entry("rule", 0, string(raw)) }
+
 // entry hashes the texts with their lengths, so that none can pass into the next.
 func entry(kind string, svidNotBefore int64, texts ...string) Digest {
 	var room [256]byte

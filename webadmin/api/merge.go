@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
@@ -117,6 +118,16 @@ func editProblem(err error) *problemError {
 		p.InUseBy = append(slices.Clone(used.Connectors), used.Resources...)
 		return p
 	}
+	if granted, ok := errors.AsType[*policy.GrantedError](err); ok {
+		p := problem(adminapi.TypeInUse, granted.Error())
+		p.InUseBy = granted.Grants
+		return p
+	}
+	for _, known := range []error{policy.ErrResourceExists, policy.ErrGrantExists} {
+		if errors.Is(err, known) {
+			return problem(adminapi.TypeExists, known.Error())
+		}
+	}
 	for typ, known := range map[string]error{
 		adminapi.TypeSelection: fleet.ErrSelection, adminapi.TypeStale: fleet.ErrStale, adminapi.TypeRevoked: fleet.ErrGone, adminapi.TypeExists: fleet.ErrNetworkExists, adminapi.TypeInUse: fleet.ErrDefaultNetwork,
 	} {
@@ -124,7 +135,7 @@ func editProblem(err error) *problemError {
 			return problem(typ, known.Error())
 		}
 	}
-	for _, known := range []error{fleet.ErrTooMany, fleet.ErrBulk} {
+	for _, known := range []error{fleet.ErrTooMany, fleet.ErrBulk, policy.ErrTooManyResources, policy.ErrTooManyGrants} {
 		if errors.Is(err, known) {
 			return problem(adminapi.TypeLimit, known.Error())
 		}

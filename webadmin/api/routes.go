@@ -21,6 +21,8 @@ func (s *Server) operations() []operation {
 		s.memberOperations(),
 		s.hostOperations(),
 		s.networkOperations(),
+		s.resourceOperations(),
+		s.grantOperations(),
 		s.revocationOperations(),
 		s.caOperations(),
 		s.bootstrapOperations(),

@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/replay"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
@@ -111,6 +112,28 @@ type Fleet interface {
 	RevokeLabelled(ctx context.Context, b fleet.BulkRevocation) ([]fleet.Member, error)
 }
 
+// Rules are the resources and grants; policy.Rules is it. Errors of all: fleet.ErrNotFound,
+// and of changes *access.FieldError joined and fleet.ErrStale too.
+type Rules interface {
+	Resource(ctx context.Context, id string) (policy.Resource, error)
+	// Resources errors: fleet.ErrPlace.
+	Resources(ctx context.Context, q policy.ResourceQuery) (fleet.Page[policy.Resource], error)
+	// CreateResource errors: policy.ErrResourceExists, policy.ErrTooManyResources.
+	CreateResource(ctx context.Context, text access.ResourceText, by fleet.By) (policy.Resource, error)
+	EditResource(ctx context.Context, id string, e policy.ResourceEdit, by fleet.By) (policy.Resource, error)
+	// DeleteResource errors: *policy.GrantedError.
+	DeleteResource(ctx context.Context, id string, by fleet.By) error
+	Grant(ctx context.Context, id string) (policy.Grant, error)
+	// Grants errors: fleet.ErrPlace.
+	Grants(ctx context.Context, q policy.GrantQuery) (fleet.Page[policy.Grant], error)
+	// CreateGrant errors: policy.ErrGrantExists, policy.ErrTooManyGrants.
+	CreateGrant(ctx context.Context, text access.GrantText, by fleet.By) (policy.Grant, error)
+	EditGrant(ctx context.Context, id string, e policy.GrantEdit, by fleet.By) (policy.Grant, error)
+	DeleteGrant(ctx context.Context, id string, by fleet.By) error
+	// Explain errors: fleet.ErrNotFound for the network.
+	Explain(ctx context.Context, q policy.Question) (policy.Answer, error)
+}
+
 // Bootstrap drives the replacement of the bootstrap CA; anchors.Manager is it.
 type Bootstrap interface {
 	Report(ctx context.Context) (anchors.Report, error)
@@ -181,6 +204,7 @@ type Config struct {
 	Requests    Requests
 	Claims      Claims
 	Fleet       Fleet
+	Rules       Rules
 	Rotations   Rotations
 	Bootstrap   Bootstrap
 	Attention   Attention

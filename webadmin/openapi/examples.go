@@ -169,7 +169,7 @@ var examples = map[string]any{ //nolint:gosec // made up: no credential is in th
 	"type": "urn:grpccontroller:problem:invalid-request", "title": "The request is not valid", "Problem.status": 400, "field": "ttl", "pointer": "#/ttl", "error": "invalid_request", "resource": "tok_0123456789abcdef",
 
 	"requests.id": "req_0123456789abcdef0123456789abcdef", "hosts.id": "6f1ed002ab5595859014ebf0951522d9", "people.id": "per_0123456789abcdef", "keys.id": "key_0123456789abcdef",
-	"tokens.id": "tok_0123456789abcdef", "me.id": "ses_0123456789abcdef", "device.id": "ses_0123456789abcdef", "tunnelers.id": "tunneler-laptop-01", "networks.id": "default", "claims.code": "EXAMPLE",
+	"tokens.id": "tok_0123456789abcdef", "me.id": "ses_0123456789abcdef", "device.id": "ses_0123456789abcdef", "tunnelers.id": "tunneler-laptop-01", "networks.id": "default", "resources.id": "db", "grants.id": "dev-db", "grants.subject": "label/team=dev", "grants.object": "resource/db", "claims.code": "EXAMPLE",
 	"page_token": "Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE", "q": "local", "return_to": "/connectors", "If-None-Match": `"6f1ed002ab5595859014ebf0951522d9"`,
 	"Idempotency-Key": "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "Last-Event-ID": "1a2b-42", "status.after": "1a2b-42", "events_after": "1a2b-42",
 }

@@ -4,5 +4,5 @@
 // It does not store anything: that the store's own log keeps the same promises is tested in
 // controller/store/storetest.
 //
-// Main types: Log, Faults, Still.
+// Main types: Log, Faults, Still, Rules.
 package changelogtest

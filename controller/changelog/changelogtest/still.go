@@ -5,6 +5,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 )
 
 // Still is the log of a store in which nothing ever changes, and what its readers ask
@@ -25,3 +26,18 @@ func (Still) ConnectorsByID(context.Context, []string) ([]fleet.Connector, error
 
 // TunnelersByID implements policy.Store.
 func (Still) TunnelersByID(context.Context, []string) ([]fleet.Tunneler, error) { return nil, nil }
+
+// Networks implements policy.Store.
+func (Still) Networks(context.Context) ([]fleet.Network, error) { return nil, nil }
+
+// Resources implements policy.Store.
+func (Still) Resources(context.Context) ([]policy.Resource, error) { return nil, nil }
+
+// Grants implements policy.Store.
+func (Still) Grants(context.Context) ([]policy.Grant, error) { return nil, nil }
+
+// ResourcesByID implements policy.Store.
+func (Still) ResourcesByID(context.Context, []string) ([]policy.Resource, error) { return nil, nil }
+
+// GrantsByID implements policy.Store.
+func (Still) GrantsByID(context.Context, []string) ([]policy.Grant, error) { return nil, nil }

@@ -3,6 +3,7 @@ package admincmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +13,8 @@ import (
 )
 
 func networksCommand() *cobra.Command {
-	return group("networks", "List, create, rename and delete networks, which group connectors", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{listCommand(c, networks(), "List networks"), networkCreate(c), networkRename(c), networkDelete(c)}
+	return group("networks", "List, create, change and delete networks, which group connectors", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{listCommand(c, networks(), "List networks"), networkCreate(c), networkRename(c), networkDeclare(c), networkDelete(c)}
 	})
 }
 
@@ -35,7 +36,27 @@ func networkCreate(c *connection) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&in.Name, "name", "", "its `name`; the id if it has none")
+	cmd.Flags().StringSliceVar(&in.Prefixes, "prefix", nil, "where names of its resources may lead to: `prefixes` such as 10.1.0.0/16; the private addresses if none is given")
 	return cmd
+}
+
+func networkDeclare(c *connection) *cobra.Command {
+	return &cobra.Command{
+		Use: "declare ID [PREFIX...]", Short: "Say where names of a network may lead to",
+		Long: `Say where the names of a network's resources may lead to. Without prefixes it is the private
+addresses (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7). What a name leads to beyond
+that is refused, unless a resource that covers the address is granted too.`,
+		Example: "  grpccontroller networks declare berlin 10.1.0.0/16 2001:db8:1::/48\n  grpccontroller networks declare berlin",
+		Args:    cli.Arguments("ID", "[PREFIX]..."), ValidArgsFunction: c.complete(networks().known),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			n, err := api.ChangeNetwork(ctx, args[0], adminapi.NetworkChange{Prefixes: args[1:]})
+			if err != nil {
+				return explainUnknown(err, "network", "networks list", args[0])
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "network %s declares %s\n", quote(n.ID), orDefault(strings.Join(n.Prefixes, ", "), "the private addresses"))
+			return err
+		}),
+	}
 }
 
 func networkRename(c *connection) *cobra.Command {
@@ -44,7 +65,7 @@ func networkRename(c *connection) *cobra.Command {
 		Example: "  grpccontroller networks rename berlin \"Berlin, 2nd floor\"",
 		Args:    cli.Arguments("ID", "NAME"), ValidArgsFunction: c.complete(networks().known),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
-			n, err := api.RenameNetwork(ctx, args[0], adminapi.NetworkChange{Name: args[1]})
+			n, err := api.ChangeNetwork(ctx, args[0], adminapi.NetworkChange{Name: args[1]})
 			if err != nil {
 				return explainUnknown(err, "network", "networks list", args[0])
 			}
@@ -57,8 +78,8 @@ func networkRename(c *connection) *cobra.Command {
 func networkDelete(c *connection) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "delete ID", Short: "Delete a network that has no connectors",
-		Long:    "Delete a network. While connectors are in it, that is refused: move or revoke them first. The network \"default\" stays.",
+		Use: "delete ID", Short: "Delete a network that has neither connectors nor resources",
+		Long:    "Delete a network. While connectors or resources are in it, that is refused: move or revoke the ones, delete the others. The network \"default\" stays.",
 		Example: "  grpccontroller networks delete berlin --yes",
 		Args:    cli.Arguments("ID"), ValidArgsFunction: c.complete(networks().known),
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {

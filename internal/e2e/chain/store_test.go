@@ -26,6 +26,7 @@ func tunneler(id string) identity.Workload {
 // log come together, as in a transaction.
 type store struct {
 	*changelogtest.Log
+	changelogtest.Rules
 
 	mu        sync.Mutex
 	revision  uint64

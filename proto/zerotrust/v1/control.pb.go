@@ -170,7 +170,7 @@ type ConnectRequest_Tunneler struct {
 }
 
 type ConnectRequest_Resync struct {
-	// Asks for the whole policy: what came last does not fit to what is there.
+	// Asks for the whole policy and all rules: what came last does not fit to what is there.
 	Resync *PolicyResync `protobuf:"bytes,4,opt,name=resync,proto3,oneof"`
 }
 
@@ -234,6 +234,9 @@ type ConnectorHello struct {
 	Protocol uint32 `protobuf:"varint,9,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	// What it has of the policy.
 	Policy *Position `protobuf:"bytes,10,opt,name=policy,proto3" json:"policy,omitempty"`
+	// What it has of the rules of all networks, and of those of its own.
+	SharedRules  *Position `protobuf:"bytes,11,opt,name=shared_rules,json=sharedRules,proto3" json:"shared_rules,omitempty"`
+	NetworkRules *Position `protobuf:"bytes,12,opt,name=network_rules,json=networkRules,proto3" json:"network_rules,omitempty"`
 	// Size of the audit log that it witnessed last; 0 for none.
 	AuditWitnessedSize uint64 `protobuf:"varint,20,opt,name=audit_witnessed_size,json=auditWitnessedSize,proto3" json:"audit_witnessed_size,omitempty"`
 	unknownFields      protoimpl.UnknownFields
@@ -336,6 +339,20 @@ func (x *ConnectorHello) GetProtocol() uint32 {
 func (x *ConnectorHello) GetPolicy() *Position {
 	if x != nil {
 		return x.Policy
+	}
+	return nil
+}
+
+func (x *ConnectorHello) GetSharedRules() *Position {
+	if x != nil {
+		return x.SharedRules
+	}
+	return nil
+}
+
+func (x *ConnectorHello) GetNetworkRules() *Position {
+	if x != nil {
+		return x.NetworkRules
 	}
 	return nil
 }
@@ -470,7 +487,9 @@ type UpdateHeader struct {
 	// In the last part: the sum modulo 2^256, as 32 bytes in little-endian order, of the
 	// SHA-256 of all entries. Of an entry that is of "tunneler" or "connector",
 	// svid_not_before in seconds as 8 bytes, and its texts, each after its length in 4
-	// bytes: spiffe_id, host_id, and for a connector id, network_id and the addresses.
+	// bytes: spiffe_id, host_id, and for a connector id, network_id and the addresses. Of a
+	// rule it is of "rule", 8 bytes of zero, and its bytes as they were sent, after their
+	// length.
 	Digest        []byte `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1220,6 +1239,7 @@ type ConnectResponse struct {
 	//	*ConnectResponse_Goodbye
 	//	*ConnectResponse_Denials
 	//	*ConnectResponse_Timeline
+	//	*ConnectResponse_Rules
 	//	*ConnectResponse_AuditCheckpoint
 	Message       isConnectResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
@@ -1299,6 +1319,15 @@ func (x *ConnectResponse) GetTimeline() *Timeline {
 	return nil
 }
 
+func (x *ConnectResponse) GetRules() *RulesUpdate {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectResponse_Rules); ok {
+			return x.Rules
+		}
+	}
+	return nil
+}
+
 func (x *ConnectResponse) GetAuditCheckpoint() *AuditCheckpoint {
 	if x != nil {
 		if x, ok := x.Message.(*ConnectResponse_AuditCheckpoint); ok {
@@ -1333,6 +1362,12 @@ type ConnectResponse_Timeline struct {
 	Timeline *Timeline `protobuf:"bytes,4,opt,name=timeline,proto3,oneof"`
 }
 
+type ConnectResponse_Rules struct {
+	// Sent at once after the hello and after every change, before the policy of the same
+	// change.
+	Rules *RulesUpdate `protobuf:"bytes,5,opt,name=rules,proto3,oneof"`
+}
+
 type ConnectResponse_AuditCheckpoint struct {
 	// Sent after the policy and whenever the log has grown; the next one not before
 	// this one was answered.
@@ -1346,6 +1381,8 @@ func (*ConnectResponse_Goodbye) isConnectResponse_Message() {}
 func (*ConnectResponse_Denials) isConnectResponse_Message() {}
 
 func (*ConnectResponse_Timeline) isConnectResponse_Message() {}
+
+func (*ConnectResponse_Rules) isConnectResponse_Message() {}
 
 func (*ConnectResponse_AuditCheckpoint) isConnectResponse_Message() {}
 
@@ -1583,6 +1620,505 @@ func (x *PolicyTunneler) GetHostId() string {
 	return ""
 }
 
+// RulesUpdate is a change of what tunnelers may reach through a connector, or all of it.
+// There are two sets, which have positions of their own: the rules that count in all
+// networks, and those of the connector's network. What no rule allows is refused.
+type RulesUpdate struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Header *UpdateHeader          `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	// The set of all networks; otherwise it is that of the connector's network.
+	Shared bool `protobuf:"varint,2,opt,name=shared,proto3" json:"shared,omitempty"`
+	// Keys of rules that do not hold any more.
+	Removals []string `protobuf:"bytes,3,rep,name=removals,proto3" json:"removals,omitempty"`
+	// Each an encoded Rule, of at most 8 KiB, that is kept and counted as it is.
+	Upserts       [][]byte `protobuf:"bytes,4,rep,name=upserts,proto3" json:"upserts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesUpdate) Reset() {
+	*x = RulesUpdate{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesUpdate) ProtoMessage() {}
+
+func (x *RulesUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesUpdate.ProtoReflect.Descriptor instead.
+func (*RulesUpdate) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RulesUpdate) GetHeader() *UpdateHeader {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+func (x *RulesUpdate) GetShared() bool {
+	if x != nil {
+		return x.Shared
+	}
+	return false
+}
+
+func (x *RulesUpdate) GetRemovals() []string {
+	if x != nil {
+		return x.Removals
+	}
+	return nil
+}
+
+func (x *RulesUpdate) GetUpserts() [][]byte {
+	if x != nil {
+		return x.Upserts
+	}
+	return nil
+}
+
+// Rule is one of a set, and replaces that of the same key. As long as a network or
+// resource is not understood, and for any kind that is not known, nothing is allowed: it
+// may say less than the others do. Grants and labels only allow, so one that is not
+// understood counts for nothing.
+type Rule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind as below and the id: resource/db.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Types that are valid to be assigned to Rule:
+	//
+	//	*Rule_Network
+	//	*Rule_Resource
+	//	*Rule_Grant
+	//	*Rule_Tunneler
+	Rule          isRule_Rule `protobuf_oneof:"rule"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rule) Reset() {
+	*x = Rule{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rule) ProtoMessage() {}
+
+func (x *Rule) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rule.ProtoReflect.Descriptor instead.
+func (*Rule) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Rule) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Rule) GetRule() isRule_Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *Rule) GetNetwork() *NetworkRule {
+	if x != nil {
+		if x, ok := x.Rule.(*Rule_Network); ok {
+			return x.Network
+		}
+	}
+	return nil
+}
+
+func (x *Rule) GetResource() *ResourceRule {
+	if x != nil {
+		if x, ok := x.Rule.(*Rule_Resource); ok {
+			return x.Resource
+		}
+	}
+	return nil
+}
+
+func (x *Rule) GetGrant() *GrantRule {
+	if x != nil {
+		if x, ok := x.Rule.(*Rule_Grant); ok {
+			return x.Grant
+		}
+	}
+	return nil
+}
+
+func (x *Rule) GetTunneler() *TunnelerRule {
+	if x != nil {
+		if x, ok := x.Rule.(*Rule_Tunneler); ok {
+			return x.Tunneler
+		}
+	}
+	return nil
+}
+
+type isRule_Rule interface {
+	isRule_Rule()
+}
+
+type Rule_Network struct {
+	// Of the connector's network.
+	Network *NetworkRule `protobuf:"bytes,2,opt,name=network,proto3,oneof"`
+}
+
+type Rule_Resource struct {
+	Resource *ResourceRule `protobuf:"bytes,3,opt,name=resource,proto3,oneof"`
+}
+
+type Rule_Grant struct {
+	// Of a resource in the connector's network; in all networks if its object is a label.
+	Grant *GrantRule `protobuf:"bytes,4,opt,name=grant,proto3,oneof"`
+}
+
+type Rule_Tunneler struct {
+	// In all networks.
+	Tunneler *TunnelerRule `protobuf:"bytes,5,opt,name=tunneler,proto3,oneof"`
+}
+
+func (*Rule_Network) isRule_Rule() {}
+
+func (*Rule_Resource) isRule_Rule() {}
+
+func (*Rule_Grant) isRule_Rule() {}
+
+func (*Rule_Tunneler) isRule_Rule() {}
+
+// NetworkRule is where names of a network may lead to.
+type NetworkRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// At most 64; without any, the private addresses.
+	Prefixes      []string `protobuf:"bytes,2,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkRule) Reset() {
+	*x = NetworkRule{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkRule) ProtoMessage() {}
+
+func (x *NetworkRule) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkRule.ProtoReflect.Descriptor instead.
+func (*NetworkRule) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *NetworkRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NetworkRule) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+// ResourceRule is what is protected. All texts are in the one form that the admin API
+// shows.
+type ResourceRule struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	NetworkId string                 `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// DNS names, *.NAME, addresses or prefixes.
+	Hosts []string `protobuf:"bytes,4,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// TCP ports, such as 443 or 8000-8100.
+	Ports []string `protobuf:"bytes,5,rep,name=ports,proto3" json:"ports,omitempty"`
+	Alias string   `protobuf:"bytes,6,opt,name=alias,proto3" json:"alias,omitempty"`
+	// KEY=VALUE, by key.
+	Labels        []string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceRule) Reset() {
+	*x = ResourceRule{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceRule) ProtoMessage() {}
+
+func (x *ResourceRule) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceRule.ProtoReflect.Descriptor instead.
+func (*ResourceRule) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ResourceRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ResourceRule) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *ResourceRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResourceRule) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *ResourceRule) GetPorts() []string {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
+}
+
+func (x *ResourceRule) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *ResourceRule) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+// GrantRule lets tunnelers reach resources.
+type GrantRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// tunneler/ID or label/KEY=VALUE.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// resource/ID or label/KEY=VALUE.
+	Object string `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
+	// Absent is never.
+	Until *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	// Both are empty, or neither is.
+	TimeZone      string   `protobuf:"bytes,5,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	Windows       []string `protobuf:"bytes,6,rep,name=windows,proto3" json:"windows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantRule) Reset() {
+	*x = GrantRule{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantRule) ProtoMessage() {}
+
+func (x *GrantRule) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantRule.ProtoReflect.Descriptor instead.
+func (*GrantRule) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GrantRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GrantRule) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *GrantRule) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *GrantRule) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *GrantRule) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *GrantRule) GetWindows() []string {
+	if x != nil {
+		return x.Windows
+	}
+	return nil
+}
+
+// TunnelerRule are the labels that operators gave a tunneler, without any that it says of
+// itself.
+type TunnelerRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// KEY=VALUE, by key.
+	Labels        []string `protobuf:"bytes,2,rep,name=labels,proto3" json:"labels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TunnelerRule) Reset() {
+	*x = TunnelerRule{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TunnelerRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TunnelerRule) ProtoMessage() {}
+
+func (x *TunnelerRule) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TunnelerRule.ProtoReflect.Descriptor instead.
+func (*TunnelerRule) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *TunnelerRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *TunnelerRule) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 // Goodbye says why a stream ends and when to come back.
 type Goodbye struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1594,7 +2130,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +2142,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +2155,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -1654,7 +2190,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1666,7 +2202,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1679,7 +2215,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WatchRequest) GetTunnelerId() string {
@@ -1740,7 +2276,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +2288,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +2301,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReportRequest) GetProofs() *ProofRefusals {
@@ -1783,7 +2319,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +2331,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2344,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 type WatchResponse struct {
@@ -1825,7 +2361,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +2373,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +2386,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchResponse) GetDirectory() *DirectoryUpdate {
@@ -1889,7 +2425,7 @@ type DirectoryUpdate struct {
 
 func (x *DirectoryUpdate) Reset() {
 	*x = DirectoryUpdate{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2437,7 @@ func (x *DirectoryUpdate) String() string {
 func (*DirectoryUpdate) ProtoMessage() {}
 
 func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2450,7 @@ func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryUpdate.ProtoReflect.Descriptor instead.
 func (*DirectoryUpdate) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DirectoryUpdate) GetHeader() *UpdateHeader {
@@ -1959,7 +2495,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
 	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
 	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
-	"\amessage\"\x9e\x03\n" +
+	"\amessage\"\x96\x04\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
@@ -1974,7 +2510,9 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"agentStart\x12\x1a\n" +
 	"\bprotocol\x18\t \x01(\rR\bprotocol\x12.\n" +
 	"\x06policy\x18\n" +
-	" \x01(\v2\x16.zerotrust.v1.PositionR\x06policy\x120\n" +
+	" \x01(\v2\x16.zerotrust.v1.PositionR\x06policy\x129\n" +
+	"\fshared_rules\x18\v \x01(\v2\x16.zerotrust.v1.PositionR\vsharedRules\x12;\n" +
+	"\rnetwork_rules\x18\f \x01(\v2\x16.zerotrust.v1.PositionR\fnetworkRules\x120\n" +
 	"\x14audit_witnessed_size\x18\x14 \x01(\x04R\x12auditWitnessedSize\"\x0e\n" +
 	"\fPolicyResync\"N\n" +
 	"\bPosition\x12\x1a\n" +
@@ -2034,12 +2572,13 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
-	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xba\x02\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xed\x02\n" +
 	"\x0fConnectResponse\x124\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1a.zerotrust.v1.PolicyUpdateH\x00R\x06policy\x121\n" +
 	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x121\n" +
 	"\adenials\x18\x03 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x124\n" +
-	"\btimeline\x18\x04 \x01(\v2\x16.zerotrust.v1.TimelineH\x00R\btimeline\x12J\n" +
+	"\btimeline\x18\x04 \x01(\v2\x16.zerotrust.v1.TimelineH\x00R\btimeline\x121\n" +
+	"\x05rules\x18\x05 \x01(\v2\x19.zerotrust.v1.RulesUpdateH\x00R\x05rules\x12J\n" +
 	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpointB\t\n" +
 	"\amessage\"{\n" +
 	"\x0fAuditCheckpoint\x12!\n" +
@@ -2057,7 +2596,41 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x0ePolicyTunneler\x12\x1b\n" +
 	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12B\n" +
 	"\x0fsvid_not_before\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rsvidNotBefore\x12\x17\n" +
-	"\ahost_id\x18\x03 \x01(\tR\x06hostId\"]\n" +
+	"\ahost_id\x18\x03 \x01(\tR\x06hostId\"\x8f\x01\n" +
+	"\vRulesUpdate\x122\n" +
+	"\x06header\x18\x01 \x01(\v2\x1a.zerotrust.v1.UpdateHeaderR\x06header\x12\x16\n" +
+	"\x06shared\x18\x02 \x01(\bR\x06shared\x12\x1a\n" +
+	"\bremovals\x18\x03 \x03(\tR\bremovals\x12\x18\n" +
+	"\aupserts\x18\x04 \x03(\fR\aupserts\"\xfc\x01\n" +
+	"\x04Rule\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\anetwork\x18\x02 \x01(\v2\x19.zerotrust.v1.NetworkRuleH\x00R\anetwork\x128\n" +
+	"\bresource\x18\x03 \x01(\v2\x1a.zerotrust.v1.ResourceRuleH\x00R\bresource\x12/\n" +
+	"\x05grant\x18\x04 \x01(\v2\x17.zerotrust.v1.GrantRuleH\x00R\x05grant\x128\n" +
+	"\btunneler\x18\x05 \x01(\v2\x1a.zerotrust.v1.TunnelerRuleH\x00R\btunnelerB\x06\n" +
+	"\x04rule\"9\n" +
+	"\vNetworkRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\bprefixes\x18\x02 \x03(\tR\bprefixes\"\xab\x01\n" +
+	"\fResourceRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x02 \x01(\tR\tnetworkId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x14\n" +
+	"\x05hosts\x18\x04 \x03(\tR\x05hosts\x12\x14\n" +
+	"\x05ports\x18\x05 \x03(\tR\x05ports\x12\x14\n" +
+	"\x05alias\x18\x06 \x01(\tR\x05alias\x12\x16\n" +
+	"\x06labels\x18\a \x03(\tR\x06labels\"\xb6\x01\n" +
+	"\tGrantRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
+	"\x06object\x18\x03 \x01(\tR\x06object\x120\n" +
+	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n" +
+	"\ttime_zone\x18\x05 \x01(\tR\btimeZone\x12\x18\n" +
+	"\awindows\x18\x06 \x03(\tR\awindows\"6\n" +
+	"\fTunnelerRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06labels\x18\x02 \x03(\tR\x06labels\"]\n" +
 	"\aGoodbye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
@@ -2103,7 +2676,7 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
@@ -2123,17 +2696,23 @@ var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*AuditCheckpoint)(nil),       // 15: zerotrust.v1.AuditCheckpoint
 	(*PolicyUpdate)(nil),          // 16: zerotrust.v1.PolicyUpdate
 	(*PolicyTunneler)(nil),        // 17: zerotrust.v1.PolicyTunneler
-	(*Goodbye)(nil),               // 18: zerotrust.v1.Goodbye
-	(*WatchRequest)(nil),          // 19: zerotrust.v1.WatchRequest
-	(*ReportRequest)(nil),         // 20: zerotrust.v1.ReportRequest
-	(*ReportResponse)(nil),        // 21: zerotrust.v1.ReportResponse
-	(*WatchResponse)(nil),         // 22: zerotrust.v1.WatchResponse
-	(*DirectoryUpdate)(nil),       // 23: zerotrust.v1.DirectoryUpdate
-	(*SVIDStatus)(nil),            // 24: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*Timeline)(nil),              // 26: zerotrust.v1.Timeline
-	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
-	(*DirectoryConnector)(nil),    // 28: zerotrust.v1.DirectoryConnector
+	(*RulesUpdate)(nil),           // 18: zerotrust.v1.RulesUpdate
+	(*Rule)(nil),                  // 19: zerotrust.v1.Rule
+	(*NetworkRule)(nil),           // 20: zerotrust.v1.NetworkRule
+	(*ResourceRule)(nil),          // 21: zerotrust.v1.ResourceRule
+	(*GrantRule)(nil),             // 22: zerotrust.v1.GrantRule
+	(*TunnelerRule)(nil),          // 23: zerotrust.v1.TunnelerRule
+	(*Goodbye)(nil),               // 24: zerotrust.v1.Goodbye
+	(*WatchRequest)(nil),          // 25: zerotrust.v1.WatchRequest
+	(*ReportRequest)(nil),         // 26: zerotrust.v1.ReportRequest
+	(*ReportResponse)(nil),        // 27: zerotrust.v1.ReportResponse
+	(*WatchResponse)(nil),         // 28: zerotrust.v1.WatchResponse
+	(*DirectoryUpdate)(nil),       // 29: zerotrust.v1.DirectoryUpdate
+	(*SVIDStatus)(nil),            // 30: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
+	(*Timeline)(nil),              // 32: zerotrust.v1.Timeline
+	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
+	(*DirectoryConnector)(nil),    // 34: zerotrust.v1.DirectoryConnector
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
@@ -2144,48 +2723,57 @@ var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	7,  // 5: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
 	8,  // 6: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
 	10, // 7: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	24, // 8: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	30, // 8: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
 	3,  // 9: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
-	25, // 10: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
-	5,  // 11: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
-	9,  // 12: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	25, // 13: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	25, // 14: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	11, // 15: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	25, // 16: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	25, // 17: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	24, // 18: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	24, // 19: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	25, // 20: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	16, // 21: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
-	18, // 22: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	6,  // 23: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	26, // 24: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
-	15, // 25: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	4,  // 26: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	17, // 27: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
-	25, // 28: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
-	27, // 29: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
-	25, // 30: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	27, // 31: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	3,  // 32: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
-	10, // 33: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	23, // 34: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
-	6,  // 35: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	26, // 36: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
-	4,  // 37: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	28, // 38: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
-	0,  // 39: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	19, // 40: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	20, // 41: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	14, // 42: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	22, // 43: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	21, // 44: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	42, // [42:45] is the sub-list for method output_type
-	39, // [39:42] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	3,  // 10: zerotrust.v1.ConnectorHello.shared_rules:type_name -> zerotrust.v1.Position
+	3,  // 11: zerotrust.v1.ConnectorHello.network_rules:type_name -> zerotrust.v1.Position
+	31, // 12: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	5,  // 13: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
+	9,  // 14: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	31, // 15: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	31, // 16: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	11, // 17: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	31, // 18: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	31, // 19: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	30, // 20: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	30, // 21: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	31, // 22: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	16, // 23: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
+	24, // 24: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	6,  // 25: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
+	32, // 26: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
+	18, // 27: zerotrust.v1.ConnectResponse.rules:type_name -> zerotrust.v1.RulesUpdate
+	15, // 28: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	4,  // 29: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	17, // 30: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
+	31, // 31: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
+	33, // 32: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
+	31, // 33: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	4,  // 34: zerotrust.v1.RulesUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	20, // 35: zerotrust.v1.Rule.network:type_name -> zerotrust.v1.NetworkRule
+	21, // 36: zerotrust.v1.Rule.resource:type_name -> zerotrust.v1.ResourceRule
+	22, // 37: zerotrust.v1.Rule.grant:type_name -> zerotrust.v1.GrantRule
+	23, // 38: zerotrust.v1.Rule.tunneler:type_name -> zerotrust.v1.TunnelerRule
+	31, // 39: zerotrust.v1.GrantRule.until:type_name -> google.protobuf.Timestamp
+	33, // 40: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	3,  // 41: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
+	10, // 42: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	29, // 43: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
+	6,  // 44: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	32, // 45: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
+	4,  // 46: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	34, // 47: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
+	0,  // 48: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	25, // 49: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	26, // 50: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	14, // 51: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	28, // 52: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	27, // 53: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	51, // [51:54] is the sub-list for method output_type
+	48, // [48:51] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -2209,7 +2797,14 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectResponse_Goodbye)(nil),
 		(*ConnectResponse_Denials)(nil),
 		(*ConnectResponse_Timeline)(nil),
+		(*ConnectResponse_Rules)(nil),
 		(*ConnectResponse_AuditCheckpoint)(nil),
+	}
+	file_zerotrust_v1_control_proto_msgTypes[19].OneofWrappers = []any{
+		(*Rule_Network)(nil),
+		(*Rule_Resource)(nil),
+		(*Rule_Grant)(nil),
+		(*Rule_Tunneler)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2217,7 +2812,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -23,6 +23,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation/rotationtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -40,6 +41,7 @@ type Env struct {
 	// Requests are hosts that ask, and claim links.
 	Requests *Requests
 	Fleet    *Fleet
+	Rules    *policy.Rules
 	Keys     *authtest.KeyStore
 	Auth     *Auth
 	Trail    *Trail
@@ -113,6 +115,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e := &Env{
 		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: authtest.NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{},
 	}
+	e.Rules = newRules(clock.Now, members)
 	e.Requests = &Requests{now: clock.Now, links: map[string]enroll.Token{}}
 	e.SPIRE = rotationtest.NewSPIRE(clock.Now, 24*time.Hour)
 	world := rotationtest.NewWorld(clock.Now, e.SPIRE)
@@ -127,7 +130,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e.Key = e.AddKey(t, auth.Key{ID: "all", Permissions: Grantable()})
 	e.Identity = authtest.New(t, clock.Now)
 	c := api.Config{
-		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rotations: e.Rotations, Bootstrap: e.Bootstrap, Auth: e.Auth, Trail: e.Trail,
+		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rules: e.Rules, Rotations: e.Rotations, Bootstrap: e.Bootstrap, Auth: e.Auth, Trail: e.Trail,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, handed string) []adminapi.InstallCommand {
 			if tok.Workload.Kind == identity.KindTunneler { // as a script that asks

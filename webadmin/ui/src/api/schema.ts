@@ -514,6 +514,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain whether a tunneler may reach a target, and why
+         * @description The answer is of the code by which connectors decide, with what the controller has now. It changes nothing.
+         *
+         *     Needs the permission `fleet:read`.
+         */
+        post: operations["explainAccess"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List grants, which let tunnelers reach resources
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["listGrants"];
+        put?: never;
+        /**
+         * Let tunnelers reach resources
+         * @description What no grant allows is refused. A tunneler that is named need not be enrolled yet; a resource must be there.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        post: operations["createGrant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/grants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one grant
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["getGrant"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a grant
+         * @description What it alone allowed ends.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        delete: operations["deleteGrant"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a grant; its id stays
+         * @description A JSON merge patch: a field that is absent stays as it is, and null takes its value away. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updateGrant"];
+        trace?: never;
+    };
     "/api/admin/hosts": {
         parameters: {
             query?: never;
@@ -1088,6 +1168,64 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/admin/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List resources, which grants let tunnelers reach
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["listResources"];
+        put?: never;
+        /**
+         * Create a resource
+         * @description Nobody reaches it before a grant of it. Of several resources that cover a target the most specific ones decide alone: a name before *.NAME, a longer NAME or prefix before a shorter one. So a resource also guards what it covers.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        post: operations["createResource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/resources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one resource
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["getResource"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a resource that no grant names
+         * @description While grants name its id the reply is 409, and in_use_by has the first of them. Grants of its labels do not count: what they allowed ends.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        delete: operations["deleteResource"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a resource; its id and network stay
+         * @description A JSON merge patch: a field that is absent stays as it is, and null takes its value away. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updateResource"];
         trace?: never;
     };
     "/api/admin/revocations": {
@@ -2367,6 +2505,56 @@ export interface components {
              */
             id?: string;
         };
+        /** @description ExplainRequest asks whether a tunneler may reach a target: POST /explain. */
+        ExplainRequest: {
+            /**
+             * @description Address is one that the name of the target leads to, which is decided again.
+             * @example 10.1.0.7
+             */
+            address?: string;
+            /**
+             * @description NetworkID is where; absent for any network.
+             * @example default
+             */
+            network_id?: string;
+            /**
+             * @description Target is HOST:PORT; an IPv6 address stands in brackets.
+             * @example db.corp:5432
+             */
+            target: string;
+            /** @example tunneler-laptop-01 */
+            tunneler_id: string;
+        };
+        /** @description Explanation is what a connector would decide. */
+        Explanation: {
+            /** @example false */
+            allowed: boolean;
+            /**
+             * @description Code is granted, or why it is refused: malformed_target, no_tunneler, no_resource, not_granted, outside_schedule, grant_ended, address_unusable, address_reserved, address_outside_network or address_not_granted.
+             * @example granted
+             */
+            code: string;
+            /** @example dev-db */
+            grant_id?: string;
+            /**
+             * @description NetworkID, ResourceID and GrantID are what decided; of a refusal the grant that is nearest to allow it.
+             * @example default
+             */
+            network_id?: string;
+            /** @example db */
+            resource_id?: string;
+            /**
+             * @description TunnelerEnrolled says whether the tunneler is there and not revoked: nobody else has a session.
+             * @example false
+             */
+            tunneler_enrolled: boolean;
+            /**
+             * Format: date-time
+             * @description Until is when it is decided again, if nothing changes before; absent for never.
+             * @example 2030-01-02T15:04:05Z
+             */
+            until?: string;
+        };
         /** @description Fault is what is wrong with one field, parameter or header of a request. */
         Fault: {
             /** @example must be a duration such as "10m" or "1h30m" */
@@ -2402,6 +2590,110 @@ export interface components {
              * @example 1
              */
             total: number;
+        };
+        /** @description Grant lets a subject reach an object. */
+        Grant: {
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            created_at: string;
+            /** @example connector-local-01 */
+            id: string;
+            /**
+             * @description Object is resource/ID, or label/KEY=VALUE for all resources with that label.
+             * @example resource/db
+             */
+            object: string;
+            /**
+             * Format: int64
+             * @description grows with each change
+             * @example 1
+             */
+            revision: number;
+            /**
+             * @description Subject is tunneler/ID, or label/KEY=VALUE for all tunnelers with that label.
+             * @example label/team=dev
+             */
+            subject: string;
+            /**
+             * @description TimeZone and Windows say when it holds; without them always.
+             * @example Europe/Berlin
+             */
+            time_zone?: string;
+            /**
+             * Format: date-time
+             * @description Until is when it ends; absent for never.
+             * @example 2030-01-02T15:04:05Z
+             */
+            until?: string;
+            windows?: string[];
+        };
+        /** @description GrantChange changes a grant: PATCH /grants/{id}. A field that is absent stays as it is, and null takes its value away. */
+        GrantChange: {
+            /** @example resource/db */
+            object?: string;
+            /**
+             * Format: int64
+             * @description Revision must be the present one; absent takes any.
+             * @example 1
+             */
+            revision?: number;
+            /** @example label/team=dev */
+            subject?: string;
+            /**
+             * @description TimeZone and Windows are set or taken away together.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            until?: string | null;
+            windows?: string[];
+        };
+        /** @description GrantList is one page of GET /grants. Total counts all pages. */
+        GrantList: {
+            grants: components["schemas"]["Grant"][];
+            /** @example  */
+            next_page_token: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
+            total: number;
+        };
+        /** @description GrantRequest creates a grant: POST /grants. */
+        GrantRequest: {
+            /**
+             * @description ID has a-z, 0-9 and -; without one the controller makes it.
+             * @example dev-db
+             */
+            id?: string;
+            /**
+             * @description Object is resource/ID, or label/KEY=VALUE for all resources with that label.
+             * @example resource/db
+             */
+            object: string;
+            /**
+             * @description Subject is tunneler/ID, or label/KEY=VALUE for all tunnelers with that label.
+             * @example label/team=dev
+             */
+            subject: string;
+            /**
+             * @description TimeZone is of the IANA database. The Windows are times on clocks there.
+             * @example Europe/Berlin
+             */
+            time_zone?: string;
+            /**
+             * Format: date-time
+             * @description Until is when it ends; it does not hold at that instant any more.
+             * @example 2030-01-02T15:04:05Z
+             */
+            until?: string;
+            /** @description Windows are days and hours, such as "mon-fri 08:00-18:00" or "sat,sun 22:00-06:00". */
+            windows?: string[];
         };
         /** @description Holdout is a member or agent that a rotation waits for. */
         Holdout: {
@@ -2996,6 +3288,109 @@ export interface components {
              * @enum {string}
              */
             confirm: "reset";
+        };
+        /** @description Resource is what grants let tunnelers reach: TCP ports of hosts in a network. */
+        Resource: {
+            /**
+             * @description Alias is another name for the only host.
+             * @example postgres
+             */
+            alias?: string;
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            created_at: string;
+            /** @description Hosts are names, *.NAME for all names below one, addresses or prefixes. */
+            hosts: string[];
+            /** @example connector-local-01 */
+            id: string;
+            labels?: {
+                [key: string]: string;
+            };
+            /** @example Ada Lovelace */
+            name: string;
+            /** @example default */
+            network_id: string;
+            /** @description Ports are ports or ranges of ports. */
+            ports: string[];
+            /**
+             * Format: int64
+             * @description grows with each change
+             * @example 1
+             */
+            revision: number;
+        };
+        /** @description ResourceChange changes a resource: PATCH /resources/{id}. A field that is absent stays as it is. */
+        ResourceChange: {
+            /** @example postgres */
+            alias?: string | null;
+            /** @description Hosts and Ports replace those that it has. */
+            hosts?: string[];
+            /**
+             * @description Labels are set; one that is null is taken away, and others stay.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            /** @example Orders database */
+            name?: string | null;
+            ports?: string[];
+            /**
+             * Format: int64
+             * @description Revision must be the present one; absent takes any.
+             * @example 1
+             */
+            revision?: number;
+        };
+        /** @description ResourceList is one page of GET /resources. Total counts all pages. */
+        ResourceList: {
+            /** @example  */
+            next_page_token: string;
+            resources: components["schemas"]["Resource"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
+            total: number;
+        };
+        /** @description ResourceRequest creates a resource: POST /resources. */
+        ResourceRequest: {
+            /**
+             * @description Alias is another name, for a resource with exactly one host.
+             * @example postgres
+             */
+            alias?: string;
+            /** @description Hosts are names such as db.corp, *.dev.corp for all names below one, addresses, or prefixes such as 10.1.0.0/16. Their spelling in the reply is the only one. */
+            hosts: string[];
+            /**
+             * @description ID has a-z, 0-9 and -, and does not change any more.
+             * @example db
+             */
+            id: string;
+            /**
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * @description Name is the id when it is absent.
+             * @example Orders database
+             */
+            name?: string;
+            /**
+             * @description NetworkID is "default" when it is absent.
+             * @example default
+             */
+            network_id?: string;
+            /** @description Ports are ports, or ranges such as 8000-8100. */
+            ports: string[];
         };
         /** @description ResumeRequest continues a rotation: POST /ca/rotations/resume. */
         ResumeRequest: {
@@ -5946,6 +6341,379 @@ export interface operations {
             503: components["responses"]["Timeout"];
         };
     };
+    explainAccess: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": "10.1.0.7",
+                 *       "network_id": "default",
+                 *       "target": "db.corp:5432",
+                 *       "tunneler_id": "tunneler-laptop-01"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExplainRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "allowed": false,
+                     *       "code": "granted",
+                     *       "grant_id": "dev-db",
+                     *       "network_id": "default",
+                     *       "resource_id": "db",
+                     *       "tunneler_enrolled": false,
+                     *       "until": "2030-01-02T15:04:05Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["IdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    listGrants: {
+        parameters: {
+            query?: {
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -id
+                 */
+                sort?: "-id" | "id" | "-object" | "object" | "-subject" | "subject" | "-until" | "until";
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
+                /**
+                 * @description only grants for this subject: tunneler/ID or label/KEY=VALUE
+                 * @example label/team=dev
+                 */
+                subject?: string;
+                /**
+                 * @description only grants of this object: resource/ID or label/KEY=VALUE
+                 * @example resource/db
+                 */
+                object?: string;
+            };
+            header?: {
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "grants": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "id": "connector-local-01",
+                     *           "object": "resource/db",
+                     *           "revision": 1,
+                     *           "subject": "label/team=dev",
+                     *           "time_zone": "Europe/Berlin",
+                     *           "until": "2030-01-02T15:04:05Z",
+                     *           "windows": [
+                     *             "mon-fri 08:00-18:00"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_page_token": "",
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GrantList"];
+                };
+            };
+            /** @description The page is still as the caller has it. There is no body. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    createGrant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": "dev-db",
+                 *       "object": "resource/db",
+                 *       "subject": "label/team=dev",
+                 *       "time_zone": "Europe/Berlin",
+                 *       "windows": [
+                 *         "mon-fri 08:00-18:00"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["GrantRequest"];
+            };
+        };
+        responses: {
+            /** @description It is created. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "id": "connector-local-01",
+                     *       "object": "resource/db",
+                     *       "revision": 1,
+                     *       "subject": "label/team=dev",
+                     *       "time_zone": "Europe/Berlin",
+                     *       "until": "2030-01-02T15:04:05Z",
+                     *       "windows": [
+                     *         "mon-fri 08:00-18:00"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["ExistsOrLimitOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the grant
+                 * @example dev-db
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "id": "connector-local-01",
+                     *       "object": "resource/db",
+                     *       "revision": 1,
+                     *       "subject": "label/team=dev",
+                     *       "time_zone": "Europe/Berlin",
+                     *       "until": "2030-01-02T15:04:05Z",
+                     *       "windows": [
+                     *         "mon-fri 08:00-18:00"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    deleteGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the grant
+                 * @example dev-db
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. There is no body. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the grant
+                 * @example dev-db
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "object": "resource/db",
+                 *       "subject": "label/team=dev",
+                 *       "time_zone": "Europe/Berlin",
+                 *       "windows": [
+                 *         "mon-fri 08:00-18:00"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["GrantChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "id": "connector-local-01",
+                     *       "object": "resource/db",
+                     *       "revision": 1,
+                     *       "subject": "label/team=dev",
+                     *       "time_zone": "Europe/Berlin",
+                     *       "until": "2030-01-02T15:04:05Z",
+                     *       "windows": [
+                     *         "mon-fri 08:00-18:00"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Revision"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     listHosts: {
         parameters: {
             query?: {
@@ -8011,6 +8779,343 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             421: components["responses"]["WrongHost"];
             422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    listResources: {
+        parameters: {
+            query?: {
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -id
+                 */
+                sort?: "-id" | "id" | "-name" | "name";
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
+                /**
+                 * @description only items with this label, such as env=prod; of several with commas between them, each item has all
+                 * @example env=prod
+                 */
+                label?: string;
+                /**
+                 * @description only resources of this network
+                 * @example default
+                 */
+                network?: string;
+            };
+            header?: {
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "resources": [
+                     *         {
+                     *           "alias": "postgres",
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "hosts": [
+                     *             "db.corp"
+                     *           ],
+                     *           "id": "connector-local-01",
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "name": "Ada Lovelace",
+                     *           "network_id": "default",
+                     *           "ports": [
+                     *             "5432"
+                     *           ],
+                     *           "revision": 1
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ResourceList"];
+                };
+            };
+            /** @description The page is still as the caller has it. There is no body. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    createResource: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "alias": "postgres",
+                 *       "hosts": [
+                 *         "db.corp"
+                 *       ],
+                 *       "id": "db",
+                 *       "name": "Orders database",
+                 *       "network_id": "default",
+                 *       "ports": [
+                 *         "5432"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResourceRequest"];
+            };
+        };
+        responses: {
+            /** @description It is created. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "alias": "postgres",
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "hosts": [
+                     *         "db.corp"
+                     *       ],
+                     *       "id": "connector-local-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "name": "Ada Lovelace",
+                     *       "network_id": "default",
+                     *       "ports": [
+                     *         "5432"
+                     *       ],
+                     *       "revision": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Resource"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["ExistsOrLimitOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getResource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the resource
+                 * @example db
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "alias": "postgres",
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "hosts": [
+                     *         "db.corp"
+                     *       ],
+                     *       "id": "connector-local-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "name": "Ada Lovelace",
+                     *       "network_id": "default",
+                     *       "ports": [
+                     *         "5432"
+                     *       ],
+                     *       "revision": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Resource"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    deleteResource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the resource
+                 * @example db
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. There is no body. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InUse"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updateResource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the resource
+                 * @example db
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "alias": "postgres",
+                 *       "hosts": [
+                 *         "db.corp"
+                 *       ],
+                 *       "name": "Orders database",
+                 *       "ports": [
+                 *         "5432"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResourceChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "alias": "postgres",
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "hosts": [
+                     *         "db.corp"
+                     *       ],
+                     *       "id": "connector-local-01",
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "name": "Ada Lovelace",
+                     *       "network_id": "default",
+                     *       "ports": [
+                     *         "5432"
+                     *       ],
+                     *       "revision": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Resource"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Revision"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Timeout"];

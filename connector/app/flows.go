@@ -1,0 +1,81 @@
+package app
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	transport "github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+)
+
+// Tunnelers' connections get this percentage of the descriptors, those to targets the rest.
+const tunnelersShare, targetsShare = 55, 35
+
+// flowLimits are those of the flows, by what descriptors there are.
+func flowLimits(descriptors int) transport.Limits {
+	flows := max(1, min(descriptors*targetsShare/100, 8192))
+	return transport.Limits{Flows: flows, FlowsOf: max(1, flows/2)}
+}
+
+// carrier connects flows to what this connector's network has.
+func carrier(listener net.Listener, r *metrics.Registry, log *zap.Logger) func(relay.Reach) (relay.Carrier, error) {
+	return func(reach relay.Reach) (relay.Carrier, error) {
+		return flow.New(flow.Config{Decider: reach, Own: ownPorts(listener), Ended: countFlows(r), Log: log})
+	}
+}
+
+// ownPorts are those that this program listens on for others. Health is one for this host.
+func ownPorts(listener net.Listener) []uint16 {
+	if at, err := netip.ParseAddrPort(listener.Addr().String()); err == nil {
+		return []uint16{at.Port()}
+	}
+	return nil
+}
+
+// How flows end, for flows_total.
+const (
+	flowRefused = "refused" // it was not granted
+	flowFailed  = "failed"  // granted, and not connected
+	flowCarried = "carried" // both sides have ended it
+	flowCut     = "cut"     // its session, its grant or this program ended
+)
+
+func flowResults() []string { return []string{flowRefused, flowFailed, flowCarried, flowCut} }
+
+func flowResult(r flow.Record) string {
+	switch {
+	case !r.Decision.Allowed && !r.Connected:
+		return flowRefused
+	case !r.Connected:
+		return flowFailed
+	case r.Reason != nil:
+		return flowCut
+	}
+	return flowCarried
+}
+
+// countFlows counts those that have ended.
+func countFlows(r *metrics.Registry) func(flow.Record) {
+	results := r.Events(metrics.ByLabel{
+		Name: "flows_ended_total", Help: "Flows that tunnelers asked for and that have ended, by result.", Label: "result", Values: flowResults(),
+	})
+	var up, down atomic.Uint64
+	r.Counter("flow_bytes_total", "Bytes that ended flows have carried.", metrics.Labels{"direction": "up"}, up.Load)
+	r.Counter("flow_bytes_total", "Bytes that ended flows have carried.", metrics.Labels{"direction": "down"}, down.Load)
+	return func(rec flow.Record) {
+		results.Add(flowResult(rec))
+		up.Add(uint64(max(0, rec.Up)))
+		down.Add(uint64(max(0, rec.Down)))
+	}
+}
+
+// exportFlows shows those that are open.
+func exportFlows(r *metrics.Registry, status func() transport.AcceptorStatus) {
+	r.Gauge("flows", "Flows that are open or being opened.", nil, func() float64 { return float64(status().Flows) })
+	r.Gauge("flow_connections", "Connections of tunnelers that carry flows, or are ready to.", nil, func() float64 { return float64(status().Conns) })
+}

@@ -1,0 +1,132 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
+)
+
+func makes(path, body string) request {
+	return request{method: http.MethodPost, path: "/api/admin" + path, body: body}
+}
+
+func remove(path string) request {
+	return request{method: http.MethodDelete, path: "/api/admin" + path}
+}
+
+// TestResourcesAreRecords: created, read, changed and deleted, in one spelling.
+func TestResourcesAreRecords(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	w := send(t, e, makes("/resources", `{"id":"db","hosts":["DB.Corp."],"ports":["5432","5433"],"alias":"orders","labels":{"env":"prod"}}`))
+	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
+	want := adminapi.Resource{
+		ID: "db", NetworkID: fleet.DefaultNetwork, Name: "db", Hosts: []string{"db.corp"}, Ports: []string{"5432-5433"}, Alias: "orders",
+		Labels: map[string]string{"env": "prod"}, CreatedAt: e.Clock.Now(), Revision: 1,
+	}
+	require.Equal(t, want, decode[adminapi.Resource](t, w))
+	require.Equal(t, w.Body.String(), get(t, e, "/api/admin/resources/db").Body.String())
+
+	w = send(t, e, patch("/resources/db", `{"name":"Orders","alias":null,"labels":{"env":null,"tier":"data"},"revision":1}`))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	want.Name, want.Alias, want.Labels, want.Revision = "Orders", "", map[string]string{"tier": "data"}, 2
+	require.Equal(t, want, decode[adminapi.Resource](t, w))
+	require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch("/resources/db", `{"name":"x","revision":1}`)), http.StatusConflict).Type)
+	require.Equal(t, adminapi.TypeExists, requireProblem(t, send(t, e, makes("/resources", `{"id":"db","hosts":["a"],"ports":["1"]}`)), http.StatusConflict).Type)
+
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/resources", `{"id":"web","hosts":["*.corp"],"ports":["443"],"labels":{"tier":"web"}}`)).Code)
+	list := decode[adminapi.ResourceList](t, get(t, e, "/api/admin/resources"))
+	require.Equal(t, 2, list.Total)
+	list = decode[adminapi.ResourceList](t, get(t, e, "/api/admin/resources?label=tier%3Ddata"))
+	require.Len(t, list.Resources, 1)
+	require.Equal(t, "db", list.Resources[0].ID)
+
+	for body, field := range map[string]string{
+		`{}`: "id", `{"id":"DB","hosts":["a"],"ports":["1"]}`: "id", `{"id":"x","ports":["1"]}`: "hosts", `{"id":"x","hosts":["a"]}`: "ports",
+		`{"id":"x","hosts":["a b"],"ports":["1"]}`: "hosts[0]", `{"id":"x","hosts":["a"],"ports":["0"]}`: "ports[0]", `{"id":"x","hosts":["a"],"ports":["9-1"]}`: "ports[0]",
+		`{"id":"x","hosts":["a","b"],"ports":["1"],"alias":"y"}`: "alias", `{"id":"x","hosts":["a"],"ports":["1"],"labels":{"A":"b"}}`: "labels",
+		`{"id":"x","hosts":["a"],"ports":["1"],"network_id":"nowhere"}`: "network_id", `{"id":"x","hosts":["a"],"ports":["1"],"udp":true}`: "udp",
+	} {
+		require.Equal(t, field, requireProblem(t, send(t, e, makes("/resources", body)), http.StatusBadRequest).Field, body)
+	}
+	for _, r := range []request{{method: http.MethodGet, path: "/api/admin/resources/none"}, remove("/resources/none"), patch("/resources/none", `{"name":"x"}`)} {
+		requireProblem(t, send(t, e, r), http.StatusNotFound)
+	}
+	require.Equal(t, http.StatusNoContent, send(t, e, remove("/resources/web")).Code)
+	requireProblem(t, get(t, e, "/api/admin/resources/web"), http.StatusNotFound)
+}
+
+// TestGrantsAreRecords, and a resource that one names is not deleted.
+func TestGrantsAreRecords(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/resources", `{"id":"db","hosts":["db.corp"],"ports":["5432"]}`)).Code)
+	w := send(t, e, makes("/grants", `{"id":"dev","subject":"label/team=dev","object":"resource/db","time_zone":"Europe/Berlin","windows":["mon,tue,wed,thu,fri 08:00-18:00"]}`))
+	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
+	g := decode[adminapi.Grant](t, w)
+	require.Equal(t, []string{"mon-fri 08:00-18:00"}, g.Windows)
+	require.Equal(t, w.Body.String(), get(t, e, "/api/admin/grants/dev").Body.String())
+	made := decode[adminapi.Grant](t, send(t, e, makes("/grants", `{"subject":"tunneler/laptop","object":"label/env=dev"}`)))
+	require.NotEmpty(t, made.ID)
+	require.Equal(t, 2, decode[adminapi.GrantList](t, get(t, e, "/api/admin/grants")).Total)
+	require.Equal(t, 1, decode[adminapi.GrantList](t, get(t, e, "/api/admin/grants?object=resource%2Fdb")).Total)
+
+	g = decode[adminapi.Grant](t, send(t, e, patch("/grants/dev", `{"until":"2030-01-02T03:04:05Z","time_zone":null,"windows":[],"revision":1}`)))
+	require.Empty(t, g.Windows)
+	require.False(t, g.Until.IsZero())
+	g = decode[adminapi.Grant](t, send(t, e, patch("/grants/dev", `{"until":null}`)))
+	require.True(t, g.Until.IsZero())
+	require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch("/grants/dev", `{"object":"label/a=b","revision":1}`)), http.StatusConflict).Type)
+
+	p := requireProblem(t, send(t, e, remove("/resources/db")), http.StatusConflict)
+	require.Equal(t, adminapi.TypeInUse, p.Type)
+	require.Equal(t, []string{"dev"}, p.InUseBy)
+	for body, field := range map[string]string{
+		`{"object":"resource/db"}`: "subject", `{"subject":"tunneler/a"}`: "object", `{"subject":"person/a","object":"resource/db"}`: "subject",
+		`{"subject":"tunneler/a","object":"resource/none"}`: "object", `{"subject":"tunneler/a","object":"resource/db","windows":["mon 08:00-09:00"]}`: "time_zone",
+		`{"subject":"tunneler/a","object":"resource/db","time_zone":"Local","windows":["mon 08:00-09:00"]}`: "time_zone",
+		`{"subject":"tunneler/a","object":"resource/db","time_zone":"UTC","windows":["someday"]}`:           "windows[0]",
+	} {
+		require.Equal(t, field, requireProblem(t, send(t, e, makes("/grants", body)), http.StatusBadRequest).Field, body)
+	}
+	require.Equal(t, http.StatusNoContent, send(t, e, remove("/grants/dev")).Code)
+	requireProblem(t, get(t, e, "/api/admin/grants/dev"), http.StatusNotFound)
+	require.Equal(t, http.StatusNoContent, send(t, e, remove("/resources/db")).Code)
+}
+
+// TestExplainAnswersWithWhatDecides.
+func TestExplainAnswersWithWhatDecides(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Fleet.AddTunneler("laptop", func(t *fleet.Tunneler) { t.About.Labels = access.Labels{"team": "dev"} })
+	ask := func(body string) adminapi.Explanation {
+		t.Helper()
+		w := send(t, e, makes("/explain", body))
+		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+		return decode[adminapi.Explanation](t, w)
+	}
+	question := `{"tunneler_id":"laptop","target":"DB.corp:5432"}`
+	require.Equal(t, adminapi.Explanation{Code: "no_resource", TunnelerEnrolled: true}, ask(question))
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/resources", `{"id":"db","hosts":["db.corp"],"ports":["5432"]}`)).Code)
+	require.Equal(t, adminapi.Explanation{Code: "not_granted", NetworkID: "default", ResourceID: "db", TunnelerEnrolled: true}, ask(question))
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/grants", `{"id":"dev","subject":"label/team=dev","object":"resource/db"}`)).Code)
+	want := adminapi.Explanation{Allowed: true, Code: "granted", NetworkID: "default", ResourceID: "db", GrantID: "dev", TunnelerEnrolled: true}
+	require.Equal(t, want, ask(question))
+	require.Equal(t, want, ask(`{"tunneler_id":"laptop","target":"db.corp:5432","address":"10.0.0.7","network_id":"default"}`))
+	require.Equal(t, "address_reserved", ask(`{"tunneler_id":"laptop","target":"db.corp:5432","address":"169.254.169.254"}`).Code)
+	require.Equal(t, "address_outside_network", ask(`{"tunneler_id":"laptop","target":"db.corp:5432","address":"8.8.8.8"}`).Code)
+	require.Equal(t, adminapi.Explanation{Code: "not_granted", NetworkID: "default", ResourceID: "db"}, ask(`{"tunneler_id":"nobody","target":"db.corp:5432"}`))
+	for body, field := range map[string]string{
+		`{}`: "tunneler_id", `{"tunneler_id":"laptop"}`: "target", `{"tunneler_id":"laptop","target":"db.corp"}`: "target",
+		`{"tunneler_id":"laptop","target":"db.corp:0"}`: "target", `{"tunneler_id":"laptop","target":"db.corp:1","address":"x"}`: "address",
+		`{"tunneler_id":"Laptop","target":"db.corp:1"}`: "tunneler_id", `{"tunneler_id":"laptop","target":"db.corp:1","network_id":"none"}`: "network_id",
+	} {
+		require.Equal(t, field, requireProblem(t, send(t, e, makes("/explain", body)), http.StatusBadRequest).Field, body)
+	}
+}
