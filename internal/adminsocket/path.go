@@ -50,6 +50,17 @@ func Check(path string) error {
 	return nil
 }
 
+// CheckPath refuses a path at which no socket of any purpose can be.
+func CheckPath(path string) error {
+	switch {
+	case !filepath.IsAbs(path):
+		return fmt.Errorf("the path of a socket must be absolute: %q", path)
+	case len(path) > maxPath:
+		return fmt.Errorf("the path of a socket may have %d bytes, and this one has %d: %s", maxPath, len(path), path)
+	}
+	return nil
+}
+
 // Default is the socket of the controller on this host: of the service, else of a
 // controller in DataDir, such as that of a container. One that this user may not look
 // for counts as there, so that the user learns of it. Error: fs.ErrNotExist.

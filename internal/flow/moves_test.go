@@ -237,6 +237,30 @@ func TestARefusalCountsForItsNetworkOnly(t *testing.T) {
 	require.ErrorIs(t, err, flow.ErrRefused)
 }
 
+// TestTheNetworkThatHadATargetIsAskedFirst: the others refuse it each time.
+func TestTheNetworkThatHadATargetIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	first, second := startGateway(t, ca, "a"), startGateway(t, ca, "b")
+	p := startLaptop(t, ca)
+	p.connect(t, first)
+	p.connect(t, second, func(s *flow.Session) { s.Network = "office" })
+	first.handler.instead(failing(flow.ErrRefused))
+	to := target(t, echo)
+	for range 5 {
+		require.NoError(t, p.dial(t, to).Close())
+	}
+	require.Equal(t, 1, first.handler.count())
+
+	// It is elsewhere now.
+	first.handler.instead(nil)
+	second.handler.instead(failing(flow.ErrRefused))
+	for range 5 {
+		require.NoError(t, p.dial(t, to).Close())
+	}
+	require.Equal(t, 6, first.handler.count())
+}
+
 func TestRouteChoosesTheNetwork(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)

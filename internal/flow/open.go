@@ -21,8 +21,11 @@ func (p *Pool) Open(ctx context.Context, t Target) (*Conn, error) {
 	}
 	var fault error
 	for at, network := range networks {
-		c, err := p.openIn(ctx, network, t)
+		c, err := p.openIn(ctx, network.endpoints, t)
 		if err == nil {
+			if len(networks) > 1 {
+				p.reached(t, network.network)
+			}
 			return c, nil
 		}
 		// What a network that is asked first says of a target that it may well not have

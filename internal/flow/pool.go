@@ -93,15 +93,19 @@ type Pool struct {
 
 	mu        sync.Mutex
 	endpoints map[spiffeid.ID]*endpoint
+	routes    map[Target]string // in which network a target was reached last
 	stopped   bool
 }
+
+// mostRoutes bounds what is remembered of targets.
+const mostRoutes = 4096
 
 // NewPool checks the configuration. Run has to run while flows are opened.
 func NewPool(cfg PoolConfig) (*Pool, error) {
 	if cfg.Identity == nil || cfg.Log == nil {
 		return nil, errors.New("flow pool needs Identity and Log")
 	}
-	p := &Pool{cfg: cfg.orDefault(), buffers: &buffers{}, changed: topic.NewHint(), endpoints: map[spiffeid.ID]*endpoint{}}
+	p := &Pool{cfg: cfg.orDefault(), buffers: &buffers{}, changed: topic.NewHint(), endpoints: map[spiffeid.ID]*endpoint{}, routes: map[Target]string{}}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -200,9 +204,15 @@ func (p *Pool) all() []*endpoint {
 	return out
 }
 
-// candidates are the connectors to ask for a target, network by network; of each network
-// those first that answered last.
-func (p *Pool) candidates(t Target) [][]*endpoint {
+// candidate is a network to ask for a target.
+type candidate struct {
+	network   string
+	endpoints []*endpoint // those first that answered last
+}
+
+// candidates are the networks to ask for a target. The one that had it last comes first: a
+// network that does not have it refuses, and refuses more slowly the more often it is asked.
+func (p *Pool) candidates(t Target) []candidate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	by, names := map[string][]*endpoint{}, []string{}
@@ -220,14 +230,29 @@ func (p *Pool) candidates(t Target) [][]*endpoint {
 	if p.cfg.Route != nil {
 		names = p.cfg.Route(t)
 	}
-	out := make([][]*endpoint, 0, len(names))
+	out := make([]candidate, 0, len(names))
 	for _, name := range names {
 		if len(by[name]) > 0 {
 			slices.SortFunc(by[name], inOrder)
-			out = append(out, by[name])
+			out = append(out, candidate{name, by[name]})
 		}
 	}
+	last := p.routes[t]
+	if at := slices.IndexFunc(out, func(c candidate) bool { return c.network == last }); at > 0 {
+		first := out[at]
+		out = slices.Insert(slices.Delete(out, at, at+1), 0, first)
+	}
 	return out
+}
+
+// reached notes in which network a target was reached.
+func (p *Pool) reached(t Target, network string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.routes) >= mostRoutes {
+		clear(p.routes)
+	}
+	p.routes[t] = network
 }
 
 // PoolStatus is the state of a Pool at a moment.

@@ -29,10 +29,11 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
       --tunneler-id tunneler-local-01 --token-file -
   grpctunneler agent run
   grpctunneler run
+  grpctunneler connect db.dev.corp:5432
   grpctunneler status
   grpctunneler doctor`,
 	}
-	root.AddCommand(runCommand(), checkCommand(), directoryCommand())
+	root.AddCommand(runCommand(), checkCommand(), directoryCommand(), connectCommand(), sshConfigCommand())
 	p := hostcmd.Program{
 		Name: program, Kind: identity.KindTunneler, Conf: ConfFile, State: StateDir, Directory: directory.StoreFor, Forget: directory.Drop,
 		Run: func() hostcmd.RunSettings {

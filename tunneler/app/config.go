@@ -24,6 +24,7 @@ type Config struct {
 	ConnectorAddr string `conf:"connector_addr" usage:"one more address to dial, host:port, before those of the directory; any connector of the directory may answer there; the others are used too"`
 	ConnectorID   string `conf:"connector_id" usage:"id of the only connector to use (default: at most two of each network in the directory)"`
 	// SessionProbe costs both ends 0.1 ms of CPU each time.
+	FacesConfig
 	SessionProbe time.Duration `conf:"session_probe" usage:"how often to probe each session between its heartbeats, at least 100ms; 0 is never; /sessions shows the outcome"`
 }
 
@@ -50,6 +51,7 @@ func (c *Config) Validate() error {
 		f.Add("connector_id", "%v", err)
 	}
 	f.Require(c.SessionProbe == 0 || c.SessionProbe >= MinProbe, "session_probe", "must be 0 or at least %s, is %s", MinProbe, c.SessionProbe)
+	c.check(&f)
 	c.Check(&f)
 	return f.Err()
 }

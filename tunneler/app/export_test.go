@@ -12,7 +12,11 @@ import (
 func ExportAll(r *metrics.Registry) {
 	r.Reconnects(streamDirectory)
 	r.Reconnects(streamSession)
+	flowMetrics(r)
 	r.Connections("health", sourcelimit.NewListener(nil, sourcelimit.Caps{}))
 	r.Identity(&mtls.Source{})
 	export(r, func() directory.Status { return directory.Status{} }, func() session.Status { return session.Status{} })
 }
+
+// SSHConfigCommand is the command ssh-config.
+var SSHConfigCommand = sshConfigCommand

@@ -2,15 +2,19 @@ package app
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/listen"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
 
@@ -33,11 +37,39 @@ func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 		return err
 	}
 	p.Metrics.Connections("health", p.Health.Connections())
-	return p.Run(ctx, func(ctx context.Context, id hostprogram.Identity) error { return serve(ctx, cfg, p, id) })
+	local := &local{}
+	if err := local.listen(cfg, p); err != nil { //nolint:contextcheck // binds at once, for an address in use is a mistake to see at once
+		return errors.Join(err, p.Health.Close())
+	}
+	return errors.Join(p.Run(ctx, func(ctx context.Context, id hostprogram.Identity) error { return serve(ctx, cfg, p, id, local) }), local.Close())
 }
 
-// serve follows the directory and keeps the sessions that it names.
-func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogram.Identity) error {
+// local is what programs of this host connect to, from before there is an identity.
+type local struct {
+	*listen.Server
+	pool atomic.Pointer[flow.Pool]
+}
+
+func (l *local) listen(cfg Config, p *hostprogram.Program) error {
+	faces, users, err := cfg.faces()
+	if err != nil {
+		return err
+	}
+	l.Server, err = listen.New(listen.Config{Faces: faces, Users: users, Opener: l, Ended: flowMetrics(p.Metrics), Log: p.Log.Named("listen")})
+	return err
+}
+
+// Open implements listen.Opener.
+func (l *local) Open(ctx context.Context, to flow.Target) (listen.Flow, error) {
+	c, err := l.pool.Load().Open(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	return spliced{c}, nil
+}
+
+// serve follows the directory, keeps the sessions that it names and opens flows on them.
+func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogram.Identity, local *local) error {
 	version := cli.Version().Version
 	watcher, err := directory.New(directory.Config{
 		ID: cfg.TunnelerID, TrustDomain: id.TrustDomain, Version: version, Identity: id.Source,
@@ -47,10 +79,15 @@ func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogr
 	if err != nil {
 		return err
 	}
+	pool, err := flow.NewPool(flow.PoolConfig{Identity: id.Source, Log: p.Log.Named("flow")})
+	if err != nil {
+		return err
+	}
+	local.pool.Store(pool)
 	sessions, err := session.New(session.Config{
 		ID: cfg.TunnelerID, Version: version, Identity: id.Source, Directory: watcher,
 		ConnectorAddr: cfg.ConnectorAddr, ConnectorID: cfg.ConnectorID, Probe: cfg.SessionProbe,
-		Ended: p.Metrics.Reconnects(streamSession), Log: p.Log.Named("session"),
+		Flows: pool, Ended: p.Metrics.Reconnects(streamSession), Log: p.Log.Named("session"),
 	})
 	if err != nil {
 		return err
@@ -68,8 +105,16 @@ func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogr
 	p.Health.Document("/sessions", func(since time.Time) any {
 		return map[string]any{"bundle_authority_ids": id.Source.AuthorityIDs(), "sessions": sessions.Sessions(since)}
 	})
+	// Flows outlive ctx a little, and what carries them outlives them.
+	carrying, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return watcher.Run(ctx) })
-	g.Go(func() error { return sessions.Run(ctx) })
+	g.Go(func() error {
+		defer stop()
+		return local.Run(ctx)
+	})
+	g.Go(func() error { return pool.Run(carrying) })
+	g.Go(func() error { return watcher.Run(carrying) })
+	g.Go(func() error { return sessions.Run(carrying) })
 	return g.Wait()
 }

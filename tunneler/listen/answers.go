@@ -25,6 +25,33 @@ var answers = []struct {
 	{flow.ErrBusy, statute.RepServerFailure, http.StatusServiceUnavailable, "connection_limit_reached"},
 }
 
+// Results are what Result may be.
+func Results() []string {
+	out := []string{"carried", "user", "limit", "protocol"}
+	for _, a := range answers {
+		out = append(out, a.kind)
+	}
+	return append(out, "proxy_internal_error")
+}
+
+// Result names what became of a connection: carried, user or limit (refused before anything
+// was read), protocol (it asked for nothing that there is), or why no flow was opened, by an
+// error type of RFC 9209.
+func (o Outcome) Result() string {
+	switch {
+	case o.Failure == nil || o.Opened:
+		return "carried"
+	case errors.Is(o.Failure, errUser), errors.Is(o.Failure, errNoUser):
+		return "user"
+	case errors.Is(o.Failure, errFull):
+		return "limit"
+	case o.Target == flow.Target{}:
+		return "protocol"
+	}
+	_, kind := httpStatus(o.Failure)
+	return kind
+}
+
 // socksCode is the reply of RFC 1928, section 6.
 func socksCode(err error) byte {
 	if err == nil {

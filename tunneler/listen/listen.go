@@ -58,6 +58,8 @@ type Outcome struct {
 	Protocol Protocol
 	Target   flow.Target // empty if the connection named none
 	User     uint32
+	// Opened says that the flow was there; Up and Down are its bytes to the target and back.
+	Opened   bool
 	Up, Down int64
 	// Failure is why no flow was opened, or why it was cut.
 	Failure error

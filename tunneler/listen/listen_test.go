@@ -297,7 +297,8 @@ func TestHalfCloseAndAServerThatSpeaksFirst(t *testing.T) {
 	require.Eventually(t, func() bool { return len(w.ended()) == 1 }, 5*time.Second, time.Millisecond)
 	o := w.ended()[0]
 	require.NoError(t, o.Failure)
-	require.Equal(t, listen.Outcome{Protocol: listen.Forward, Target: forwarded, User: uint32(os.Geteuid()), Up: 4, Down: 14}, o)
+	require.Equal(t, "carried", o.Result())
+	require.Equal(t, listen.Outcome{Protocol: listen.Forward, Target: forwarded, User: uint32(os.Geteuid()), Opened: true, Up: 4, Down: 14}, o)
 }
 
 // TestWhatIsSentBeforeTheAnswerIsNotLost: some clients do not wait for it.
@@ -345,6 +346,10 @@ func TestWhyAnOpenFailedIsSaidInTheProtocol(t *testing.T) {
 		require.Contains(t, answer, fmt.Sprintf("HTTP/1.1 %d ", c.status), name)
 		require.Contains(t, answer, "error="+c.kind+"\r\n", name)
 		require.NotContains(t, answer, "secret", name)
+		require.Eventually(t, func() bool { return len(w.ended()) >= 2 }, 5*time.Second, time.Millisecond)
+		for _, o := range w.ended() {
+			require.Contains(t, listen.Results(), o.Result(), name)
+		}
 	}
 	w.fail(forwarded.String(), flow.ErrRefused)
 	require.Equal(t, "reset", rest(t, dial(t, "tcp", w.forward)), "and no end that looks like an empty answer")

@@ -64,7 +64,7 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 		return
 	}
 	out.Target = a.target
-	out.Up, out.Down, out.Failure = s.carry(cut, a)
+	s.carry(cut, a, &out)
 	if out.Failure != nil {
 		s.cfg.Log.Debug("flow failed", zap.Stringer("target", a.target), zap.Error(out.Failure))
 	}
@@ -88,23 +88,25 @@ func (s *Server) ask(f Face, c net.Conn) (asked, error) {
 }
 
 // carry opens the flow and carries it.
-func (s *Server) carry(cut context.Context, a asked) (up, down int64, err error) {
+func (s *Server) carry(cut context.Context, a asked, out *Outcome) {
 	ctx, cancel := context.WithTimeout(cut, opening)
 	f, err := s.cfg.Opener.Open(ctx, a.target)
 	cancel()
 	if err != nil {
+		out.Failure = err
 		_ = a.local.SetWriteDeadline(time.Now().Add(s.cfg.Greeting))
 		_ = a.answer(err)
 		_ = a.local.Close()
-		return 0, 0, err
+		return
 	}
-	if err := a.answer(nil); err != nil {
+	out.Opened = true
+	if out.Failure = a.answer(nil); out.Failure != nil {
 		f.Abort()
 		_ = a.local.Close()
-		return 0, 0, err
+		return
 	}
 	defer context.AfterFunc(cut, f.Abort)()
-	return f.Splice(a.local)
+	out.Up, out.Down, out.Failure = f.Splice(a.local)
 }
 
 // reset closes a connection so that its other end sees a failure, and not an end.

@@ -1,0 +1,165 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/listen"
+)
+
+// runtimeSocket is the local socket of a tunneler that runs as grpctunneler.service.
+const runtimeSocket = "/run/" + program + "/" + socketFile
+
+// socketFlag adds --socket to a command that asks the tunneler of this host.
+func socketFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().String("socket", "", "local socket of the tunneler (default: $GRPCTUNNELER_SOCKET, "+runtimeSocket+", or that in "+StateDir+")")
+	return path
+}
+
+// localSocket is where the tunneler of this host listens.
+func localSocket(flag string) string {
+	if flag != "" {
+		return flag
+	}
+	if env := os.Getenv("GRPCTUNNELER_SOCKET"); env != "" {
+		return env
+	}
+	if _, err := os.Lstat(runtimeSocket); err != nil {
+		if other := filepath.Join(StateDir, socketFile); exists(other) {
+			return other
+		}
+	}
+	return runtimeSocket
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// explained adds the way out to the error of a request to the tunneler of this host.
+func explained(err error) error {
+	switch {
+	case errors.Is(err, listen.ErrNotRunning):
+		return fmt.Errorf("%w: is grpctunneler running here (grpctunneler status), or is its socket elsewhere (--socket)?", err)
+	case errors.Is(err, listen.ErrUser):
+		return fmt.Errorf("%w: add your user to ALLOW_USERS in %s and restart the tunneler", err, ConfFile)
+	}
+	return err
+}
+
+func connectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "connect HOST:PORT",
+		Short: "Connect standard input and output to a resource",
+		Long: `Connect asks the tunneler that runs on this host for a flow to HOST:PORT and carries
+standard input there and what comes back to standard output, until both have ended.
+HOST is a name that the connector's network knows, or an address.
+
+It exits with 1 if there is no flow, and says why: you have no grant, or there is no such
+target (these two are not told apart), the name has no address, nothing listens there, or
+no connector answers.`,
+		Example: `  grpctunneler connect db.dev.corp:5432
+  ssh -o ProxyCommand='grpctunneler connect %h:%p' admin@build.dev.corp
+  grpctunneler ssh-config '*.dev.corp' >> ~/.ssh/config`,
+		Args: cli.Arguments("HOST:PORT"),
+	}
+	socket := socketFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		to, err := parseTarget(args[0])
+		if err != nil {
+			return cli.UsageError(err)
+		}
+		c, err := listen.Dial(cmd.Context(), localSocket(*socket), to)
+		if err != nil {
+			return fmt.Errorf("%s: %w", to, explained(err))
+		}
+		return carry(c, cmd.InOrStdin(), cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// carry copies both ways. The end of the target's direction ends the command: nobody would
+// read what is typed after it.
+func carry(c net.Conn, in io.Reader, out io.Writer) error {
+	// joined by the end of the process, if nothing is typed any more
+	go func() {
+		if _, err := io.Copy(c, in); err == nil {
+			if half, ok := c.(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite()
+			}
+		}
+	}()
+	_, err := io.Copy(out, c)
+	return errors.Join(err, c.Close())
+}
+
+func sshConfigCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ssh-config [PATTERN...]",
+		Short: "Print the block of ~/.ssh/config that takes ssh through the tunneler",
+		Long: `Ssh-config prints a Host block for the given patterns (default: *.internal). With it ssh,
+scp, rsync, sftp and git reach hosts through the tunneler that runs here; the host's own
+key and the account are ssh's as before.`,
+		Example: `  grpctunneler ssh-config '*.dev.corp' build-01 >> ~/.ssh/config
+  ssh admin@build.dev.corp`,
+	}
+	socket := socketFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			args = []string{"*.internal"}
+		}
+		for _, pattern := range args {
+			if !sshPattern(pattern) {
+				return cli.UsageError(fmt.Errorf("%q is no pattern of a Host line, which has letters, digits and the characters in %q", pattern, "._-*?!:"))
+			}
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		proxy := quoted(self) + " connect"
+		if *socket != "" {
+			proxy += " --socket " + quoted(*socket)
+		}
+		out := cmd.OutOrStdout()
+		if _, err := fmt.Fprint(out, "Host"); err != nil {
+			return err
+		}
+		for _, pattern := range args {
+			if _, err := fmt.Fprint(out, " ", pattern); err != nil {
+				return err
+			}
+		}
+		_, err = fmt.Fprintf(out, "\n    ProxyCommand %s %%h:%%p\n", proxy)
+		return err
+	}
+	return cmd
+}
+
+// quoted is a word for the shell that ssh runs a ProxyCommand with. Ssh itself replaces
+// what begins with a per cent sign.
+func quoted(word string) string {
+	return "'" + strings.NewReplacer("'", `'\''`, "%", "%%").Replace(word) + "'"
+}
+
+// sshPattern refuses what would begin another line or keyword in ssh's configuration.
+func sshPattern(s string) bool {
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		case r == '.', r == '_', r == '-', r == '*', r == '?', r == '!', r == ':':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
