@@ -196,7 +196,7 @@ pebble: $(PEBBLE) ## Build bin/pebble and bin/pebble-challtestsrv, the ACME serv
 
 .PHONY: test-e2e
 test-e2e: build spire spire-previous $(PEBBLE) $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
-	@scripts/require.sh ip node npm chromium prometheus promtool
+	@scripts/require.sh ip node npm curl chromium prometheus promtool
 	@$(MAKE) --no-print-directory -j 2 test-e2e-absent test-e2e-present
 
 .PHONY: test-e2e-absent test-e2e-present
