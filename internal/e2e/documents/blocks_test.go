@@ -59,6 +59,7 @@ func blocksIn(file, text string) (out []block) {
 var elsewhere = map[string]string{
 	"README.md: make demo":                                   "the whole of make; .ci/newcomer runs both on a bare Debian",
 	"README.md: make packages":                               "installs packages on a host with systemd; internal/e2e/hosts does, on booted ones",
+	"docs/access.md: curl --proxy":                           "needs hosts with a database and an ssh server; TestCurlReachesWhatIsGrantedAndNothingElse of internal/e2e runs curl",
 	"docs/alerts.md: cp deploy/prometheus":                   "needs an installed Prometheus; internal/e2e/observability runs these files in one",
 	"docs/backup.md: systemctl stop":                         "needs installed units; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",
 	"docs/backup.md: grpccontroller recovery":                "needs installed units; TestAControllerIsRestoredByTheDocument of internal/e2e/hosts pastes it",

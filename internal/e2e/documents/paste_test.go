@@ -33,9 +33,10 @@ const alone = "README.md: export PATH="
 var pasted = []paste{
 	{
 		alone, nil,
-		`(?s)connector-local-01 +ONLINE.*tunneler-local-01 +ONLINE.*faults: 0, warnings: 0.*faults: 0, warnings: 0.*"tunneler-local-01" revoked.*enrolled spiffe://mycorp.internal/tunneler/tunneler-local-01`,
+		`(?s)connector-local-01 +ONLINE.*tunneler-local-01 +ONLINE.*faults: 0, warnings: 0.*faults: 0, warnings: 0.*yes +granted +default +health +g1.*grant "g1" deleted.*"tunneler-local-01" revoked.*enrolled spiffe://mycorp.internal/tunneler/tunneler-local-01`,
 	},
 	{"docs/install.md: grpccontroller token create", nil, `ztc_`},
+	{"docs/access.md: grpccontroller resources create", nil, `granted`},
 	{"docs/install.md: curl -fsS --noproxy '*' --insecure -o ca.crt", map[string]string{"10.0.0.1": "127.0.0.1"}, `(?i)sha256 fingerprint=`},
 	{
 		"docs/enrollment.md: grpccontroller token create --kind connector --id gw-2 --seal-to",
