@@ -25,7 +25,7 @@ export const launch = () =>
 
 const wide = { width: 1280, height: 800 }
 
-type Look = Pick<Scene, 'path' | 'size' | 'world' | 'act' | 'dialog' | 'reports'>
+type Look = Pick<Scene, 'path' | 'size' | 'world' | 'act' | 'opener' | 'dialog' | 'reports'>
 
 const header = 'x-world'
 

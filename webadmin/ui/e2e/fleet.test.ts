@@ -53,16 +53,20 @@ describe('what operators say', () => {
     await page.getByText('1–1 of 1').waitFor()
   })
 
-  look('is not overwritten if somebody else changed it', { path: '/connectors/connector-fra-0001' }, async (v, expect) => {
-    await v.button('Edit name, labels and notes of connector-fra-0001').press('Enter')
-    await expect.poll(() => inDialog(v.page)).toBe(true)
-    await v.page.keyboard.type('x')
-    Object.assign(v.w.connectors[0] ?? {}, { revision: 7, notes: 'Moved upstairs.' })
-    v.w.emit('connector', 'connector-fra-0001')
-    await v.page.locator('dl').getByText('Moved upstairs.').waitFor()
-    await v.page.keyboard.press('Enter')
-    await v.page.getByText('Somebody else changed this meanwhile').waitFor()
-  })
+  look(
+    'is not overwritten if somebody else changed it',
+    { path: '/connectors/connector-fra-0001' },
+    async (v, expect) => {
+      await v.button('Edit name, labels and notes of connector-fra-0001').press('Enter')
+      await expect.poll(() => inDialog(v.page)).toBe(true)
+      await v.page.keyboard.type('x')
+      Object.assign(v.w.connectors[0] ?? {}, { revision: 7, notes: 'Moved upstairs.' })
+      v.w.emit('connector', 'connector-fra-0001')
+      await v.page.locator('dl').getByText('Moved upstairs.').waitFor()
+      await v.page.keyboard.press('Enter')
+      await v.page.getByText('Somebody else changed this meanwhile').waitFor()
+    },
+  )
 
   look('chooses whom to revoke together', { path: '/connectors?label=env%3Dprod' }, async (v, expect) => {
     const { page, w } = v
