@@ -37,7 +37,7 @@ func ownPorts(listener net.Listener) []uint16 {
 	return nil
 }
 
-// How flows end, for flows_total.
+// How flows end, for flows_ended_total.
 const (
 	flowRefused = "refused" // it was not granted
 	flowFailed  = "failed"  // granted, and not connected

@@ -110,6 +110,11 @@ func (r *Relay) takeRules(m *zerotrustv1.RulesUpdate) error {
 		return nil
 	}
 	t, err := r.policy.takeRules(m)
+	if t.Changed && r.carrier != nil { // also if the rest of the message is wrong: what it took away is gone
+		if cut := r.carrier.Recheck(); cut > 0 {
+			r.log.Info("flows ended by a change of the rules", zap.Int("flows", cut))
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -119,11 +124,6 @@ func (r *Relay) takeRules(m *zerotrustv1.RulesUpdate) error {
 	if t.Ask {
 		r.log.Warn("rules do not lead on from the applied ones, all of them are asked for", zap.Uint64("from", m.GetHeader().GetFrom()), zap.Uint64("to", m.GetHeader().GetTo()))
 		r.ask()
-	}
-	if t.Changed && r.carrier != nil {
-		if cut := r.carrier.Recheck(); cut > 0 {
-			r.log.Info("flows ended by a change of the rules", zap.Int("flows", cut))
-		}
 	}
 	return nil
 }

@@ -256,3 +256,15 @@ func TestAResetTakesTheRulesAlong(t *testing.T) {
 	s.rules(t, rules(0, 5, []ruleset.Rule{db, g}, nil, db, g))
 	d.becomes(t, access.Granted)
 }
+
+// TestWhatAWrongUpdateTakesAwayIsGone, and flows that had it are decided again before the
+// stream ends.
+func TestWhatAWrongUpdateTakesAwayIsGone(t *testing.T) {
+	t.Parallel()
+	d, c, s := allowing(t)
+	before := d.count()
+	s.rules(t, rules(0, 9, nil, []string{granted(t).Key}, database(t))) // its digest is of nothing
+	c.next(t)
+	require.Equal(t, access.NotGranted, d.code())
+	require.Equal(t, before+1, d.count())
+}
