@@ -23,6 +23,8 @@ func TestTheFlowsOfALostSessionWaitForItsSuccessor(t *testing.T) {
 	c := p.dial(t, to)
 	say(t, c, "before")
 	hear(t, c, "before")
+	// A connection that is being made would bind to the session that is about to be lost.
+	eventually(t, "all are bound", func() bool { return p.Status().Idle == 2 && s.ticket.Conns() == 3 })
 
 	s.close()
 	s.ticket.Lost()

@@ -216,6 +216,10 @@ func (e *endpoint) dialAt(ctx context.Context, s *attached, address string) (*li
 	}
 	l := newLink(SideTunneler, conn, of, socket, Times{Seen: p.cfg.SeenWithin, Result: p.cfg.ResultWithin})
 	l.value = value
+	// A session that is attached after this one was chosen is proved by prove, which finds the
+	// connection, and waits here until it is bound.
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	p.mu.Lock()
 	if p.stopped {
 		p.mu.Unlock()
@@ -223,12 +227,11 @@ func (e *endpoint) dialAt(ctx context.Context, s *attached, address string) (*li
 		return nil, errSpare
 	}
 	e.links[l], e.away = struct{}{}, away
-	now := e.usable() // a newer one may have come: it did not find this connection
-	p.mu.Unlock()
-	if now == nil {
-		now = s
+	if now := e.usable(); now != nil {
+		s = now
 	}
-	if err := l.send(anyFlow, l.claim(TypeBind, now)); err != nil {
+	p.mu.Unlock()
+	if err := l.sendNow(anyFlow, l.claim(TypeBind, s)); err != nil {
 		p.mu.Lock()
 		delete(e.links, l)
 		p.mu.Unlock()
@@ -246,8 +249,4 @@ func (l *link) claim(t Type, s *attached) frame {
 
 // prove moves a connection to a newer session. A connection whose writer the peer holds up
 // is proved when that ends.
-func (e *endpoint) prove(l *link, s *attached) {
-	if l.phase() != PhaseUnbound { // it binds to the newest, see dialAt
-		_ = l.send(anyFlow, l.claim(TypeProof, s))
-	}
-}
+func (e *endpoint) prove(l *link, s *attached) { _ = l.send(anyFlow, l.claim(TypeProof, s)) }

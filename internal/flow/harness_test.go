@@ -63,6 +63,12 @@ func failing(err error) opening {
 	return func(context.Context, *flow.Flow) (net.Conn, error) { return nil, err }
 }
 
+// untilCut is an opening that never connects.
+func untilCut(ctx context.Context, _ *flow.Flow) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
 func (d *dialer) count() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

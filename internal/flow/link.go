@@ -157,6 +157,11 @@ type frame struct {
 func (l *link) send(flow uint64, frames ...frame) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	return l.sendNow(flow, frames...)
+}
+
+// sendNow is send for whoever has locked writing.
+func (l *link) sendNow(flow uint64, frames ...frame) error {
 	var out []byte
 	for _, f := range frames {
 		code := CodeOK
