@@ -11,6 +11,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 )
@@ -39,7 +40,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 		Name: program, Kind: identity.KindConnector, Conf: ConfFile, State: StateDir, Forget: forget,
 		Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(Loader(), func(c Config) hostcmd.Running {
-				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
+				return hostcmd.Running{Settings: c.Settings, ID: c.ConnectorID, SPIFFEID: c.SPIFFEID(), ListenAddr: c.ListenAddr}
 			})
 		},
 	}
@@ -73,7 +74,7 @@ func checkCommand() *cobra.Command {
   control plane  %v
   tunnelers at   %s
   outage budget  without a controller, sessions continue and are admitted for %s
-%s`, me, cfg.TrustDomain, cfg.ControlAddresses(), cfg.ListenAddr, budget, hostcmd.IdentityBudget)
+%s`, me, cfg.TrustDomain, cfg.ControlAddresses(), cfg.ListenAddr, budget, hostprogram.IdentityBudget)
 		return err
 	})
 }

@@ -3,7 +3,7 @@ package app
 import (
 	"net/netip"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
@@ -16,7 +16,7 @@ const StateDir = "/var/lib/grpcconnector"
 
 // Config is the configuration of a running connector.
 type Config struct {
-	hostcmd.RunConfig
+	hostprogram.Settings
 	ConnectorID string `conf:"connector_id" usage:"id of this connector, as enrolled"`
 	PrivateIP   string `conf:"connector_private_ip" usage:"IP address at which tunnelers reach this connector (default: the one towards the controller)"`
 	ListenAddr  string `conf:"listen_addr" usage:"address for tunnelers, host:port" is:"listener"`
@@ -24,12 +24,12 @@ type Config struct {
 
 // DefaultConfig is what no source sets.
 func DefaultConfig() Config {
-	return Config{RunConfig: hostcmd.DefaultRunConfig("9465"), ListenAddr: "0.0.0.0:9443"}
+	return Config{Settings: hostprogram.DefaultSettings("9465"), ListenAddr: "0.0.0.0:9443"}
 }
 
 // Loader reads the configuration from flags, environment and conf file.
 func Loader() *settings.Loader[Config] {
-	return settings.New(hostcmd.RunSpec(ConfFile), DefaultConfig())
+	return settings.New(hostprogram.Spec(ConfFile), DefaultConfig())
 }
 
 // Validate returns all faults as settings.Faults.

@@ -39,8 +39,7 @@ func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	defer func() { _ = listener.Close() }()
 	p, err := hostprogram.New(hostprogram.Config{ //nolint:contextcheck // binds at once
 		Name: program, Workload: identity.Workload{Kind: identity.KindConnector, ID: cfg.ConnectorID},
-		TrustDomain: cfg.TrustDomain, SPIFFEID: cfg.SPIFFEID(), AgentSocket: cfg.SpiffeSocket, StateDir: cfg.StateDir,
-		HealthAddr: cfg.HealthAddr, HealthRemote: cfg.HealthRemote, Listen: listener.Addr().String(),
+		Settings: cfg.Settings, Listen: listener.Addr().String(),
 		Checks: []string{checkControl, checkPolicy, checkListener, checkAudit}, Log: log,
 	})
 	if err != nil {

@@ -93,7 +93,7 @@ func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.ConnectorHello)
 	}
 	s.share()
 	t.denials = denying{denials: &s.denials, td: td, stream: t.stream}
-	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: t.stream, td: td, maxAge: s.PolicyAge, each: true}
+	t.policy = following[policy.Tunneler, *zerotrustv1.PolicyTunneler]{updates: &s.updates, stream: t.stream, td: td, each: true}
 	t.policy.begin(has.GetPolicy())
 	t.rules = s.rules.follow(t.stream, td, has.GetSharedRules(), has.GetNetworkRules())
 	t.timeline = saying{from: s.Recovery, send: func(m *zerotrustv1.Timeline) error {

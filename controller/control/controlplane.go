@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
@@ -53,8 +55,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Endpoints func() Endpoints
 	// Moved wakes all streams when Endpoints are others; optional.
 	Moved Signal
-	// PolicyAge is how long a connector may use the policy without a controller;
-	// zero leaves it to the connector.
+	// PolicyAge is what policies sends.
 	PolicyAge time.Duration
 	Audit     AuditLog     // nil: no checkpoints are offered
 	Reports   AuditReports // nil: reports of refused sessions are passed over
@@ -90,13 +91,38 @@ type ControlPlane struct { //nolint:revive // the name of the service
 // share makes what all streams have together.
 func (s *ControlPlane) share() {
 	s.shared.Do(func() {
-		s.updates.subject, s.updates.timeline = policies(), s.Timeline
+		s.updates.subject, s.updates.timeline = policies(s.PolicyAge), s.Timeline
 		s.rules.timeline = s.Timeline
 		s.denials.by, s.denials.complete = s.Signer, true
 		s.denials.message = func(m *zerotrustv1.Denials) proto.Message {
 			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Denials{Denials: m}}
 		}
 	})
+}
+
+// policies are what connectors follow. age is how long a connector may use one without a
+// controller; zero leaves it to the connector.
+func policies(age time.Duration) subject[policy.Tunneler, *zerotrustv1.PolicyTunneler] {
+	return subject[policy.Tunneler, *zerotrustv1.PolicyTunneler]{
+		removal: memberOf(identity.KindTunneler),
+		members: func(s *policy.Snapshot) policy.Members[policy.Tunneler] { return s.Tunnelers },
+		entry: func(t policy.Tunneler) *zerotrustv1.PolicyTunneler {
+			return &zerotrustv1.PolicyTunneler{
+				SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)), HostId: string(t.HostID),
+			}
+		},
+		size: func(t *zerotrustv1.PolicyTunneler) int { return proto.Size(t) },
+		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.PolicyTunneler], end *ending) proto.Message {
+			p := &zerotrustv1.PolicyUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
+			if end != nil {
+				p.IssuedAt, p.ControlPlaneAddresses = timestamppb.New(end.issuedAt), end.addresses
+				if age > 0 {
+					p.MaxAge = durationpb.New(age)
+				}
+			}
+			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}
+		},
+	}
 }
 
 // caller is the authenticated peer of a stream.

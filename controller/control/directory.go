@@ -183,3 +183,20 @@ func (w *watch) run(ctx context.Context) error {
 		}
 	}
 }
+
+// directories are what tunnelers follow.
+func directories() subject[policy.Connector, *zerotrustv1.DirectoryConnector] {
+	return subject[policy.Connector, *zerotrustv1.DirectoryConnector]{
+		removal: memberOf(identity.KindConnector),
+		members: func(s *policy.Snapshot) policy.Members[policy.Connector] { return s.Connectors },
+		entry:   connectorToProto,
+		size:    func(c *zerotrustv1.DirectoryConnector) int { return proto.Size(c) },
+		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.DirectoryConnector], end *ending) proto.Message {
+			d := &zerotrustv1.DirectoryUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
+			if end != nil {
+				d.ControlPlaneAddresses = end.addresses
+			}
+			return &zerotrustv1.WatchResponse{Directory: d}
+		},
+	}
+}

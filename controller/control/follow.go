@@ -23,7 +23,6 @@ type following[T, E any] struct {
 	updates *updates[T, E]
 	stream  grpc.ServerStream
 	td      spiffeid.TrustDomain
-	maxAge  time.Duration
 	// each has every revision sent, also those that change nothing here: connectors say
 	// which one they have applied.
 	each bool
@@ -62,7 +61,7 @@ func (f *following[T, E]) update(s *policy.Snapshot, addresses []string) error {
 		return nil
 	}
 	addresses = addresses[:min(len(addresses), wire.MaxAddresses)]
-	messages, err := f.updates.next(s, f.td, f.at, f.all, ending{issuedAt: s.IssuedAt, addresses: addresses, maxAge: f.maxAge})
+	messages, err := f.updates.next(s, f.td, f.at, f.all, ending{issuedAt: s.IssuedAt, addresses: addresses})
 	if err != nil {
 		return err
 	}

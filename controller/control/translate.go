@@ -5,7 +5,6 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -50,47 +49,6 @@ func connectorToProto(c policy.Connector) *zerotrustv1.DirectoryConnector {
 	return &zerotrustv1.DirectoryConnector{
 		Id: c.ID, SpiffeId: c.SPIFFEID.String(), NetworkId: c.NetworkID, Addresses: c.Addresses,
 		SvidNotBefore: timestamppb.New(c.SVIDNotBefore.Truncate(time.Second)), HostId: string(c.HostID),
-	}
-}
-
-// directories are what tunnelers follow.
-func directories() subject[policy.Connector, *zerotrustv1.DirectoryConnector] {
-	return subject[policy.Connector, *zerotrustv1.DirectoryConnector]{
-		removal: memberOf(identity.KindConnector),
-		members: func(s *policy.Snapshot) policy.Members[policy.Connector] { return s.Connectors },
-		entry:   connectorToProto,
-		size:    func(c *zerotrustv1.DirectoryConnector) int { return proto.Size(c) },
-		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.DirectoryConnector], end *ending) proto.Message {
-			d := &zerotrustv1.DirectoryUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
-			if end != nil {
-				d.ControlPlaneAddresses = end.addresses
-			}
-			return &zerotrustv1.WatchResponse{Directory: d}
-		},
-	}
-}
-
-// policies are what connectors follow.
-func policies() subject[policy.Tunneler, *zerotrustv1.PolicyTunneler] {
-	return subject[policy.Tunneler, *zerotrustv1.PolicyTunneler]{
-		removal: memberOf(identity.KindTunneler),
-		members: func(s *policy.Snapshot) policy.Members[policy.Tunneler] { return s.Tunnelers },
-		entry: func(t policy.Tunneler) *zerotrustv1.PolicyTunneler {
-			return &zerotrustv1.PolicyTunneler{
-				SpiffeId: t.SPIFFEID.String(), SvidNotBefore: timestamppb.New(t.SVIDNotBefore.Truncate(time.Second)), HostId: string(t.HostID),
-			}
-		},
-		size: func(t *zerotrustv1.PolicyTunneler) int { return proto.Size(t) },
-		message: func(h *zerotrustv1.UpdateHeader, c chunk[*zerotrustv1.PolicyTunneler], end *ending) proto.Message {
-			p := &zerotrustv1.PolicyUpdate{Header: h, Removals: c.removals, Upserts: c.upserts}
-			if end != nil {
-				p.IssuedAt, p.ControlPlaneAddresses = timestamppb.New(end.issuedAt), end.addresses
-				if end.maxAge > 0 {
-					p.MaxAge = durationpb.New(end.maxAge)
-				}
-			}
-			return &zerotrustv1.ConnectResponse{Message: &zerotrustv1.ConnectResponse_Policy{Policy: p}}
-		},
 	}
 }
 

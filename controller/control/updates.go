@@ -37,7 +37,6 @@ type subject[T, E any] struct {
 type ending struct {
 	issuedAt  time.Time
 	addresses []string // of the control plane
-	maxAge    time.Duration
 }
 
 // updates encodes each update once for all streams that get it. Its zero value with a

@@ -118,7 +118,7 @@ func newLink() *link {
 func (l *link) restart(*rapid.T) {
 	l.rows.revision++
 	l.publisher = policy.NewPublisher(domain, l.rows, zap.NewNop(), func() time.Time { return l.clock })
-	l.updates = &updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]{subject: policies(), timeline: func() uint64 { return l.timeline }}
+	l.updates = &updates[policy.Tunneler, *zerotrustv1.PolicyTunneler]{subject: policies(0), timeline: func() uint64 { return l.timeline }}
 	l.connect(nil)
 }
 

@@ -33,7 +33,7 @@ var mayImport = []struct {
 	{"internal/enrollclient", []string{"proto", "internal", "spire/hostagent"}},
 	{"internal/doctor", []string{"internal", "spire/hostagent", "spire/proc"}},
 	// A running program reads what the agent's supervisor left for it.
-	{"internal/hostprogram", []string{"internal", "spire/hostagent"}},
+	{"internal/hostprogram", []string{"internal", "spire/conf", "spire/hostagent"}},
 	{"internal/hostcmd", []string{"proto", "internal", "spire"}},
 	{"internal", []string{"proto"}},
 }

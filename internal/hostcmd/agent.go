@@ -9,6 +9,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
@@ -88,7 +89,7 @@ func refreshCommand(name string) *cobra.Command {
 		Use:     "refresh-bundle",
 		Short:   "Fetch the current trust bundle over the bootstrap trust",
 		Long:    "Refresh-bundle fetches once the trust bundle that spire-agent bootstraps from. The\nsupervisor of the SPIRE agent does the same by itself. It needs no identity.",
-		Example: fmt.Sprintf("  %s refresh-bundle --host-dir %s", name, DefaultHostDir),
+		Example: fmt.Sprintf("  %s refresh-bundle --host-dir %s", name, hostprogram.DefaultHostDir),
 	}
 	var set agentSettings
 	l := loader(defaultAgentSettings(), cmd)

@@ -25,6 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
@@ -108,7 +109,7 @@ func start(t *testing.T, c *controller) *controller {
 
 // running is the run configuration of the program of these tests.
 type running struct {
-	hostcmd.RunConfig
+	hostprogram.Settings
 	TunnelerID    string `conf:"tunneler_id"`
 	ConnectorAddr string `conf:"connector_addr"`
 }
@@ -181,10 +182,10 @@ func runOn(systemd func() hostcmd.Systemd, stdin string, args ...string) outcome
 		},
 		Systemd: systemd,
 		Run: func() hostcmd.RunSettings {
-			spec := hostcmd.RunSpec("/nonexistent/tunneler.conf")
+			spec := hostprogram.Spec("/nonexistent/tunneler.conf")
 			spec.Environ = []string{}
-			return noted{hostcmd.RunSettingsOf(settings.New(spec, running{RunConfig: hostcmd.DefaultRunConfig("1")}), func(r running) hostcmd.Running {
-				return hostcmd.Running{RunConfig: r.RunConfig, ID: r.TunnelerID}
+			return noted{hostcmd.RunSettingsOf(settings.New(spec, running{Settings: hostprogram.DefaultSettings("1")}), func(r running) hostcmd.Running {
+				return hostcmd.Running{Settings: r.Settings, ID: r.TunnelerID}
 			}), &out.read}
 		},
 	})...)

@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -98,7 +99,7 @@ func makeOpen(dir string) error {
 // control plane that this host may take from it.
 func (e *enrollment) entries(control []string) []envfile.Entry {
 	if len(control) == 0 {
-		control = beside(e.set.ControllerAddr, nil)
+		control = hostprogram.SameHost(e.set.ControllerAddr, nil)
 	}
 	out := []envfile.Entry{
 		{Key: "CONTROLLER_ADDR", Value: e.set.ControllerAddr},
@@ -109,7 +110,7 @@ func (e *enrollment) entries(control []string) []envfile.Entry {
 		{Key: "SPIFFE_ENDPOINT_SOCKET", Value: e.set.SpiffeSocket},
 		{Key: "STATE_DIR", Value: e.set.StateDir},
 	}
-	if e.set.HostDir != DefaultHostDir {
+	if e.set.HostDir != hostprogram.DefaultHostDir {
 		out = append(out, envfile.Entry{Key: "HOST_DIR", Value: e.set.HostDir}) // for status and doctor
 	}
 	if e.program.Kind == identity.KindTunneler {

@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
 
@@ -92,7 +93,7 @@ func (m *move) restart(ctx context.Context, files []confFile) error {
 		}
 	}
 	systemctl := doctor.Systemctl()
-	if systemctl == "" || m.noRestart || m.dir.Root != DefaultHostDir {
+	if systemctl == "" || m.noRestart || m.dir.Root != hostprogram.DefaultHostDir {
 		others = append(others, "the SPIRE agent's supervisor")
 		_, err := fmt.Fprintf(m.out, "restart now: %s\n", strings.Join(others, ", "))
 		return err

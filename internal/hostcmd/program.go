@@ -10,19 +10,13 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
-)
-
-// Defaults that users and units rely on.
-const (
-	DefaultHostDir     = "/var/lib/spire-agent"
-	DefaultSocket      = "unix:///run/spire-agent/public/api.sock"
-	DefaultTrustDomain = "mycorp.internal"
 )
 
 // Program is what differs between the connector and the tunneler.
@@ -81,7 +75,7 @@ type agentSettings struct {
 
 func defaultAgentSettings() agentSettings {
 	return agentSettings{
-		HostDir: DefaultHostDir, SpiffeSocket: DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig(),
+		HostDir: hostprogram.DefaultHostDir, SpiffeSocket: hostprogram.DefaultSocket, MetricsPort: 9469, Log: logging.DefaultConfig(),
 	}
 }
 
@@ -103,9 +97,9 @@ func (s *agentSettings) Validate() error {
 	var f settings.Faults
 	f.Require(filepath.IsAbs(s.HostDir), "host_dir", "must be an absolute path, is %q", s.HostDir)
 	if s.ControllerAddr != "" {
-		RequireAddress(&f, "controller_addr", s.ControllerAddr)
+		hostprogram.RequireAddress(&f, "controller_addr", s.ControllerAddr)
 	}
-	CheckSocket(&f, "spiffe_endpoint_socket", s.SpiffeSocket)
+	hostprogram.CheckSocket(&f, "spiffe_endpoint_socket", s.SpiffeSocket)
 	f.Require(conf.CheckMetricsPort(s.MetricsPort) == nil, "agent_metrics_port", "must be a port, or 0 for none, is %d", s.MetricsPort)
 	f.In("log", s.Log.Validate())
 	return f.Err()
@@ -127,7 +121,7 @@ type enrollSettings struct {
 }
 
 func defaultEnrollSettings() enrollSettings {
-	return enrollSettings{HostDir: DefaultHostDir, TrustDomain: DefaultTrustDomain, SpiffeSocket: DefaultSocket}
+	return enrollSettings{HostDir: hostprogram.DefaultHostDir, TrustDomain: hostprogram.DefaultTrustDomain, SpiffeSocket: hostprogram.DefaultSocket}
 }
 
 // id is the one that is enrolled.
@@ -158,10 +152,10 @@ func (s enrollSettings) check(p Program) (spiffeid.TrustDomain, error) {
 	} else if err := identity.ValidateID(s.id(p.Kind)); err != nil {
 		f.Add(p.idKey(), "%v", err)
 	}
-	CheckSocket(&f, "SPIFFE_ENDPOINT_SOCKET", s.SpiffeSocket)
+	hostprogram.CheckSocket(&f, "SPIFFE_ENDPOINT_SOCKET", s.SpiffeSocket)
 	for _, a := range []struct{ key, addr string }{{"CONTROLLER_ADDR", s.ControllerAddr}, {"CONNECTOR_ADDR", s.ConnectorAddr}} {
 		if a.addr != "" {
-			RequireAddress(&f, a.key, a.addr)
+			hostprogram.RequireAddress(&f, a.key, a.addr)
 		}
 	}
 	td, err := spiffeid.TrustDomainFromString(s.TrustDomain)

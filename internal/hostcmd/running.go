@@ -4,12 +4,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
 // Running is what status and doctor need of the configuration of a run.
 type Running struct {
-	RunConfig
+	hostprogram.Settings
 
 	ID, SPIFFEID  string
 	ListenAddr    string // of a connector, for tunnelers

@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/envfile"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 )
@@ -80,7 +81,7 @@ Exit codes: 0 moved, 1 failed (a message says what was changed), 2 wrong usage,
 		Args: cli.Arguments("ADDR"),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&m.dir.Root, "host-dir", DefaultHostDir, "directory of the host's key, certificate and bundle; $HOST_DIR counts too")
+	fs.StringVar(&m.dir.Root, "host-dir", hostprogram.DefaultHostDir, "directory of the host's key, certificate and bundle; $HOST_DIR counts too")
 	if conf != "" {
 		fs.StringVar(&m.conf, "conf", conf, "conf `file` of this program")
 	}
@@ -103,9 +104,9 @@ func (m *move) run(ctx context.Context, addr string) error {
 		addr = net.JoinHostPort(addr, enrollmentPort)
 	}
 	var f settings.Faults
-	RequireAddress(&f, "ADDR", addr)
+	hostprogram.RequireAddress(&f, "ADDR", addr)
 	for _, a := range m.control {
-		RequireAddress(&f, "--control-plane-addrs", a)
+		hostprogram.RequireAddress(&f, "--control-plane-addrs", a)
 	}
 	f.Require(filepath.IsAbs(m.dir.Root), "--host-dir", "must be an absolute path, is %q", m.dir.Root)
 	if err := f.Err(); err != nil {
@@ -157,14 +158,14 @@ func (m *move) files() (out []confFile, err error) {
 
 // target asks the controller at addr, unless that was declined.
 func (m *move) target(ctx context.Context, addr string, host hostagent.Host, files []confFile) (target, error) {
-	to := target{enrollment: addr, control: m.control, spire: beside(addr, []string{host.SPIREServerAddress})[0]}
+	to := target{enrollment: addr, control: m.control, spire: hostprogram.SameHost(addr, []string{host.SPIREServerAddress})[0]}
 	if m.noCheck {
 		if len(to.control) == 0 {
 			var before []string
 			if len(files) > 0 {
 				before = strings.Split(envfile.Value(files[0].text, "CONTROL_PLANE_ADDRS"), ",")
 			}
-			to.control = beside(addr, before)
+			to.control = hostprogram.SameHost(addr, before)
 		}
 		return to, nil
 	}
@@ -182,13 +183,13 @@ func (m *move) target(ctx context.Context, addr string, host hostagent.Host, fil
 	}
 	to.bundle = &offer.Bundle
 	if len(to.control) == 0 {
-		to.control = m.answering(ctx, "control plane", offer.ControlPlane, beside(addr, offer.ControlPlane))
+		to.control = m.answering(ctx, "control plane", offer.ControlPlane, hostprogram.SameHost(addr, offer.ControlPlane))
 	}
 	named := []string{offer.Bundle.ServerAddress}
 	if named[0] == "" { // it sent none, or one that no host accepts from it
 		named = []string{to.spire}
 	}
-	to.spire = m.answering(ctx, "SPIRE server", named, beside(addr, named))[0]
+	to.spire = m.answering(ctx, "SPIRE server", named, hostprogram.SameHost(addr, named))[0]
 	return to, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/doctor"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 )
 
 // ErrNothingSent says that this host cannot do what enroll is to do, and that the
@@ -73,8 +74,8 @@ func (e *enrollment) ownPlace() string {
 		name    string
 		differs bool
 	}{
-		{"HOST_DIR", e.set.HostDir != DefaultHostDir},
-		{"SPIFFE_ENDPOINT_SOCKET", e.set.SpiffeSocket != DefaultSocket},
+		{"HOST_DIR", e.set.HostDir != hostprogram.DefaultHostDir},
+		{"SPIFFE_ENDPOINT_SOCKET", e.set.SpiffeSocket != hostprogram.DefaultSocket},
 		{"--conf", e.conf != e.program.Conf},
 		{"--run-as", e.runAs != os.Getuid()},
 		{"--binary", e.binary != ""},

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
@@ -53,7 +54,7 @@ Exit codes: 0 done, 1 failed, and everything is as it was unless it says otherwi
 		Example: fmt.Sprintf(`  sudo CONTROLLER_ADDR=ctl.example.com:8443 %[2]s_ID=my-%[3]s CONTROLLER_CA_PATH=ca.crt %[1]s install
   sudo %[1]s install --uninstall --dry-run`, r.program, strings.ToUpper(string(kind)), kind),
 	}
-	l := settings.New(settings.Spec{Format: settings.EnvFile}, Variables{TrustDomain: hostcmd.DefaultTrustDomain, ReadyTimeout: "120"})
+	l := settings.New(settings.Spec{Format: settings.EnvFile}, Variables{TrustDomain: hostprogram.DefaultTrustDomain, ReadyTimeout: "120"})
 	l.Flags(cmd.Flags())
 	fs := cmd.Flags()
 	hidden := []string{"config", "tunneler-id", "connector-addr", "fetched"}

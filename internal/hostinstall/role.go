@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
@@ -16,7 +16,7 @@ const (
 	agentDir     = "/usr/lib/grpc-spire-agent"
 	agentProgram = agentDir + "/host-agent"
 	agentConf    = "/etc/grpc-spire-agent/agent.conf"
-	hostDir      = hostcmd.DefaultHostDir
+	hostDir      = hostprogram.DefaultHostDir
 	// pinnedKey is the release key that was seen first.
 	pinnedKey = "/etc/grpc-spire-agent/release.pub"
 	// madeFile notes what was made beside files, as the packages do: what was made here

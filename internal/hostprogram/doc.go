@@ -1,12 +1,12 @@
 // Package hostprogram is what a running connector and a running tunneler have in common:
-// the health listener, metrics, reports to systemd, the wait for the program's X509-SVID,
+// the keys of the configuration that both have, the health listener, metrics, reports to systemd, the wait for the program's X509-SVID,
 // and the status document that `grpcconnector status` and `doctor` read.
 //
-// It does not know what either program does (connector/relay, tunneler/session), parses no
-// configuration (internal/hostcmd) and judges nothing: the checks in a Document are those
+// It does not know what either program does (connector/relay, tunneler/session), has no
+// commands (internal/hostcmd) and judges nothing: the checks in a Document are those
 // of /readyz.
 //
-// Main types, in reading order: Config and Program (New, Run: the frame of one run),
+// Main types, in reading order: Settings (the shared keys), Config and Program (New, Run: the frame of one run),
 // Identity (what serve gets), Document (the shape of /status, stable, documented in
 // docs/health.md), Publisher (its writer), Fetch (its reader), Kept (whether the state
 // directory takes what should survive a restart), Alone (keeps a second program with the

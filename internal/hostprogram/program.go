@@ -26,16 +26,7 @@ type Config struct {
 	// Name of the binary.
 	Name     string
 	Workload identity.Workload
-	// TrustDomain and SPIFFEID as configured; SPIFFEID is empty where they make none.
-	TrustDomain, SPIFFEID string
-	// AgentSocket is the Workload API, such as unix:///run/spire-agent/public/api.sock.
-	AgentSocket string
-	// StateDir is empty when nothing is kept.
-	StateDir string
-	// HealthAddr is where /livez, /readyz, /metrics and /status are served, on loopback
-	// unless HealthRemote is set.
-	HealthAddr   string
-	HealthRemote bool
+	Settings Settings
 	// Listen is where tunnelers connect; empty for a program without a listener.
 	Listen string
 	// Checks are the readiness checks that fail until the program sets them.
@@ -65,23 +56,24 @@ type Identity struct {
 // New opens the health listener: an address in use is a mistake to see at once, not
 // after the agent is up. Run serves it.
 func New(cfg Config) (*Program, error) {
-	server, err := health.New(health.Config{Listen: cfg.HealthAddr, AllowRemote: cfg.HealthRemote, Log: cfg.Log.Named("health")})
+	set := cfg.Settings
+	server, err := health.New(health.Config{Listen: set.HealthAddr, AllowRemote: set.HealthRemote, Log: cfg.Log.Named("health")})
 	if err != nil {
 		return nil, fmt.Errorf("%w: check HEALTH_ADDR", err)
 	}
 	p := &Program{
-		Health: server, Metrics: metrics.New(cli.Version().Version), Kept: NewKept(cfg.StateDir, cfg.Log.Named("state")), Log: cfg.Log, cfg: cfg,
+		Health: server, Metrics: metrics.New(cli.Version().Version), Kept: NewKept(set.StateDir, cfg.Log.Named("state")), Log: cfg.Log, cfg: cfg,
 	}
 	server.Handle("GET /metrics", p.Metrics.Handler(cfg.Log.Named("metrics")))
 	checks := server.Checks()
 	checks.Declare(cfg.Checks...)
 	checks.Set(CheckIdentity, errors.New("waiting for the first X509-SVID"))
-	if cfg.StateDir != "" {
+	if set.StateDir != "" {
 		checks.Register(CheckStateDir, p.Kept.Ready)
 		checks.Explain(CheckStateDir, p.Kept.Explain)
 	}
 	p.Status = Publish(server, Document{
-		Program: cfg.Name, Version: cli.Version().Version, ID: cfg.Workload.ID, SPIFFEID: cfg.SPIFFEID, Listen: cfg.Listen, StateDir: cfg.StateDir,
+		Program: cfg.Name, Version: cli.Version().Version, ID: cfg.Workload.ID, SPIFFEID: set.SPIFFEIDOf(cfg.Workload), Listen: cfg.Listen, StateDir: set.StateDir,
 	})
 	return p, nil
 }
@@ -116,7 +108,7 @@ func (p *Program) Run(ctx context.Context, serve func(context.Context, Identity)
 // same SPIFFE ID on this host is refused before that.
 func (p *Program) identified(ctx context.Context, serve func(context.Context, Identity) error) error {
 	checks := p.Health.Checks()
-	td, err := spiffeid.TrustDomainFromString(p.cfg.TrustDomain)
+	td, err := spiffeid.TrustDomainFromString(p.cfg.Settings.TrustDomain)
 	if err != nil {
 		return err
 	}
@@ -124,7 +116,7 @@ func (p *Program) identified(ctx context.Context, serve func(context.Context, Id
 	if err != nil {
 		return err
 	}
-	socket, err := mtls.SocketPath(p.cfg.AgentSocket)
+	socket, err := mtls.SocketPath(p.cfg.Settings.SpiffeSocket)
 	if err != nil {
 		return err
 	}
@@ -134,7 +126,7 @@ func (p *Program) identified(ctx context.Context, serve func(context.Context, Id
 	}
 	defer release()
 	AgentChecks(checks, socket, id.String())
-	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: p.cfg.AgentSocket, ID: id, Log: p.Log.Named("identity")})
+	source, err := mtls.Open(ctx, mtls.SourceConfig{Socket: p.cfg.Settings.SpiffeSocket, ID: id, Log: p.Log.Named("identity")})
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostinstall"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
@@ -38,7 +39,7 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
 		Name: program, Kind: identity.KindTunneler, Conf: ConfFile, State: StateDir, Directory: directory.StoreFor, Forget: directory.Drop,
 		Run: func() hostcmd.RunSettings {
 			return hostcmd.RunSettingsOf(Loader(), func(c Config) hostcmd.Running {
-				return hostcmd.Running{RunConfig: c.RunConfig, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}
+				return hostcmd.Running{Settings: c.Settings, ID: c.TunnelerID, SPIFFEID: c.SPIFFEID(), ConnectorAddr: c.ConnectorAddr}
 			})
 		},
 	}
@@ -81,7 +82,7 @@ func checkCommand() *cobra.Command {
   directory      kept %s
   outage budget  without a controller, sessions continue and are opened for as long as
                  connectors admit them (the controller's policy_age, 24h by default)
-%s`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlAddresses(), use, kept, hostcmd.IdentityBudget)
+%s`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlAddresses(), use, kept, hostprogram.IdentityBudget)
 		return err
 	})
 }

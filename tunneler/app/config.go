@@ -3,7 +3,7 @@ package app
 import (
 	"time"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
@@ -19,7 +19,7 @@ const StateDir = "/var/lib/grpctunneler"
 
 // Config is the configuration of a running tunneler.
 type Config struct {
-	hostcmd.RunConfig
+	hostprogram.Settings
 	TunnelerID    string `conf:"tunneler_id" usage:"id of this tunneler, as enrolled"`
 	ConnectorAddr string `conf:"connector_addr" usage:"one more address to dial, host:port, before those of the directory; any connector of the directory may answer there; the others are used too"`
 	ConnectorID   string `conf:"connector_id" usage:"id of the only connector to use (default: at most two of each network in the directory)"`
@@ -29,11 +29,11 @@ type Config struct {
 }
 
 // DefaultConfig is what no source sets.
-func DefaultConfig() Config { return Config{RunConfig: hostcmd.DefaultRunConfig("9466")} }
+func DefaultConfig() Config { return Config{Settings: hostprogram.DefaultSettings("9466")} }
 
 // Loader reads the configuration from flags, environment and conf file.
 func Loader() *settings.Loader[Config] {
-	return settings.New(hostcmd.RunSpec(ConfFile), DefaultConfig())
+	return settings.New(hostprogram.Spec(ConfFile), DefaultConfig())
 }
 
 // Validate returns all faults as settings.Faults.
@@ -45,7 +45,7 @@ func (c *Config) Validate() error {
 		f.Add("tunneler_id", "%v", err)
 	}
 	if c.ConnectorAddr != "" {
-		hostcmd.RequireAddress(&f, "connector_addr", c.ConnectorAddr)
+		hostprogram.RequireAddress(&f, "connector_addr", c.ConnectorAddr)
 	}
 	if err := identity.ValidateID(c.ConnectorID); c.ConnectorID != "" && err != nil {
 		f.Add("connector_id", "%v", err)

@@ -29,9 +29,8 @@ const (
 func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	p, err := hostprogram.New(hostprogram.Config{ //nolint:contextcheck // binds at once
 		Name: program, Workload: identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID},
-		TrustDomain: cfg.TrustDomain, SPIFFEID: cfg.SPIFFEID(), AgentSocket: cfg.SpiffeSocket, StateDir: cfg.StateDir,
-		HealthAddr: cfg.HealthAddr, HealthRemote: cfg.HealthRemote,
-		Checks: []string{checkDirectory, checkSession}, Log: log,
+		Settings: cfg.Settings,
+		Checks:   []string{checkDirectory, checkSession}, Log: log,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll/enrolltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostcmd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
@@ -47,17 +48,17 @@ func (w *world) machine(t *testing.T) *machine {
 	return m
 }
 
-type ran struct{ hostcmd.RunConfig }
+type ran struct{ hostprogram.Settings }
 
 // round does what the host's agent does every ten seconds.
 func (m *machine) round(t *testing.T) error {
 	t.Helper()
 	root := &cobra.Command{Use: "grpcconnector", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(hostcmd.Commands(hostcmd.Program{Name: "grpcconnector", Kind: identity.KindConnector, Run: func() hostcmd.RunSettings {
-		spec := hostcmd.RunSpec("/nonexistent/connector.conf")
+		spec := hostprogram.Spec("/nonexistent/connector.conf")
 		spec.Environ = []string{}
-		return hostcmd.RunSettingsOf(settings.New(spec, ran{hostcmd.DefaultRunConfig("1")}), func(r ran) hostcmd.Running {
-			return hostcmd.Running{RunConfig: r.RunConfig}
+		return hostcmd.RunSettingsOf(settings.New(spec, ran{hostprogram.DefaultSettings("1")}), func(r ran) hostcmd.Running {
+			return hostcmd.Running{Settings: r.Settings}
 		})
 	}})...)
 	root.SetArgs([]string{"refresh-bundle", "--host-dir", m.dir.Root})

@@ -1,4 +1,4 @@
-package hostcmd
+package hostprogram
 
 import (
 	"net"
@@ -20,9 +20,16 @@ import (
 // enrollment listener is known.
 const controlPlanePort = "8444"
 
-// RunConfig is the part of the run configuration that both programs have. It is
-// embedded in theirs, and its keys are those of the conf file.
-type RunConfig struct {
+// Defaults that users and units rely on.
+const (
+	DefaultHostDir     = "/var/lib/spire-agent"
+	DefaultSocket      = "unix:///run/spire-agent/public/api.sock"
+	DefaultTrustDomain = "mycorp.internal"
+)
+
+// Settings is the part of its configuration that each program has. It is embedded in the
+// program's own, and its keys are those of the conf file.
+type Settings struct {
 	ControllerAddr    string         `conf:"controller_addr" usage:"enrollment listener of the controller, host:port"`
 	ControlPlaneAddrs []string       `conf:"control_plane_addrs" usage:"control plane of the controllers, host:port each (default port 8444 of CONTROLLER_ADDR)"`
 	ControllerCAPath  string         `conf:"controller_ca_path" usage:"the controller's ca.crt; used by enroll, not by run" is:"path"`
@@ -43,43 +50,43 @@ const IdentityBudget = `                 without SPIRE too, a session ends with 
                  svid_ttl, and 30 s; by default a connector's after 3m to 5m30s)
 `
 
-// RunSpec is where a program of a host reads its configuration: enroll wrote that file.
-func RunSpec(conf string) settings.Spec {
+// Spec is where a program of a host reads its configuration: enroll wrote that file.
+func Spec(conf string) settings.Spec {
 	return settings.Spec{
 		Format: settings.EnvFile, File: conf,
 		Absent: "if this host is enrolled, name its conf file with --config; if not, enroll it, which writes this file",
 	}
 }
 
-// DefaultRunConfig listens for health checks on the given loopback port.
-func DefaultRunConfig(healthPort string) RunConfig {
-	return RunConfig{
+// DefaultSettings listens for health checks on the given loopback port.
+func DefaultSettings(healthPort string) Settings {
+	return Settings{
 		TrustDomain: DefaultTrustDomain, SpiffeSocket: DefaultSocket, HostDir: DefaultHostDir,
 		HealthAddr: net.JoinHostPort("127.0.0.1", healthPort), Log: logging.DefaultConfig(),
 	}
 }
 
 // Check adds the faults of the shared keys.
-func (c *RunConfig) Check(f *settings.Faults) {
-	if c.ControllerAddr != "" {
-		RequireAddress(f, "controller_addr", c.ControllerAddr)
+func (s *Settings) Check(f *settings.Faults) {
+	if s.ControllerAddr != "" {
+		RequireAddress(f, "controller_addr", s.ControllerAddr)
 	}
-	f.Require(c.ControllerAddr != "" || len(c.ControlPlaneAddrs) > 0, "control_plane_addrs",
+	f.Require(s.ControllerAddr != "" || len(s.ControlPlaneAddrs) > 0, "control_plane_addrs",
 		"is missing, and so is CONTROLLER_ADDR: set the controller's host:port, or enroll this host")
-	for _, a := range c.ControlPlaneAddrs {
+	for _, a := range s.ControlPlaneAddrs {
 		RequireAddress(f, "control_plane_addrs", a)
 	}
-	if _, err := spiffeid.TrustDomainFromString(c.TrustDomain); err != nil {
+	if _, err := spiffeid.TrustDomainFromString(s.TrustDomain); err != nil {
 		f.Add("trust_domain", "%v", err)
 	}
-	CheckSocket(f, "spiffe_endpoint_socket", c.SpiffeSocket)
-	f.Require(filepath.IsAbs(c.HostDir), "host_dir", "must be an absolute path, is %q", c.HostDir)
-	f.Require(c.ControllerCAPath == "" || filepath.IsAbs(c.ControllerCAPath), "controller_ca_path", "must be an absolute path, is %q", c.ControllerCAPath)
-	f.Require(c.StateDir == "" || filepath.IsAbs(c.StateDir), "state_dir", "must be an absolute path, is %q", c.StateDir)
-	f.Require(settings.IsListener(c.HealthAddr), "health_addr", "must be host:port, is %q", c.HealthAddr)
-	f.Require(c.HealthRemote || !settings.IsListener(c.HealthAddr) || settings.IsLoopback(c.HealthAddr), "health_addr",
-		"must be a loopback address such as 127.0.0.1:9465 unless HEALTH_REMOTE is set, is %q", c.HealthAddr)
-	f.In("log", c.Log.Validate())
+	CheckSocket(f, "spiffe_endpoint_socket", s.SpiffeSocket)
+	f.Require(filepath.IsAbs(s.HostDir), "host_dir", "must be an absolute path, is %q", s.HostDir)
+	f.Require(s.ControllerCAPath == "" || filepath.IsAbs(s.ControllerCAPath), "controller_ca_path", "must be an absolute path, is %q", s.ControllerCAPath)
+	f.Require(s.StateDir == "" || filepath.IsAbs(s.StateDir), "state_dir", "must be an absolute path, is %q", s.StateDir)
+	f.Require(settings.IsListener(s.HealthAddr), "health_addr", "must be host:port, is %q", s.HealthAddr)
+	f.Require(s.HealthRemote || !settings.IsListener(s.HealthAddr) || settings.IsLoopback(s.HealthAddr), "health_addr",
+		"must be a loopback address such as 127.0.0.1:9465 unless HEALTH_REMOTE is set, is %q", s.HealthAddr)
+	f.In("log", s.Log.Validate())
 }
 
 // RequireAddress notes a fault unless value is an address to dial.
@@ -99,19 +106,19 @@ func CheckSocket(f *settings.Faults, path, value string) {
 }
 
 // ControlPlane returns the configured addresses or the default one.
-func (c *RunConfig) ControlPlane() []string {
-	if len(c.ControlPlaneAddrs) > 0 {
-		return c.ControlPlaneAddrs
+func (s *Settings) ControlPlane() []string {
+	if len(s.ControlPlaneAddrs) > 0 {
+		return s.ControlPlaneAddrs
 	}
-	return beside(c.ControllerAddr, nil)
+	return SameHost(s.ControllerAddr, nil)
 }
 
 // ControlAddresses are those of ControlPlane and, after them, the same ports on the
 // host of CONTROLLER_ADDR: enrollment wrote CONTROL_PLANE_ADDRS as the controller sent
 // it, and CONTROLLER_ADDR as the operator did.
-func (c *RunConfig) ControlAddresses() []string {
-	out := slices.Clone(c.ControlPlane())
-	for _, a := range beside(c.ControllerAddr, c.ControlPlaneAddrs) {
+func (s *Settings) ControlAddresses() []string {
+	out := slices.Clone(s.ControlPlane())
+	for _, a := range SameHost(s.ControllerAddr, s.ControlPlaneAddrs) {
 		if !slices.Contains(out, a) {
 			out = append(out, a)
 		}
@@ -119,9 +126,9 @@ func (c *RunConfig) ControlAddresses() []string {
 	return out
 }
 
-// beside are the ports of the addresses, or the usual one, on the host of another
-// address.
-func beside(address string, ports []string) (out []string) {
+// SameHost are the ports of the addresses, or the usual one of the control plane, on the
+// host of another address.
+func SameHost(address string, ports []string) (out []string) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil
@@ -138,8 +145,8 @@ func beside(address string, ports []string) (out []string) {
 }
 
 // SPIFFEIDOf is the workload's SPIFFE ID as text, empty where there is none.
-func (c *RunConfig) SPIFFEIDOf(w identity.Workload) string {
-	td, err := spiffeid.TrustDomainFromString(c.TrustDomain)
+func (s *Settings) SPIFFEIDOf(w identity.Workload) string {
+	td, err := spiffeid.TrustDomainFromString(s.TrustDomain)
 	if err != nil {
 		return ""
 	}
