@@ -253,11 +253,13 @@ test-containers: build spire ## Lint the container recipes, build the images, pl
 	cd internal/e2e/containers && go vet ./... && go test -count 1 ./...
 
 .PHONY: demo
-demo: build spire ## Start the whole system on this machine and keep it running
+demo: build spire ## Start the whole system on this machine and keep it running, with a curl that goes through it
+	@scripts/require.sh curl
 	go run ./internal/e2e/demo
 
 .PHONY: demo-check
 demo-check: build spire ## Start the whole system, check it from outside, stop it
+	@scripts/require.sh curl
 	go run ./internal/e2e/demo -check
 
 .PHONY: bench-enroll

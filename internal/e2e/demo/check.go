@@ -26,6 +26,7 @@ func (d *demo) check(ctx context.Context) error {
 	}{
 		{"both are ONLINE for the command line", d.checkCLI},
 		{"the spent token is refused to a second host", d.checkSpentToken},
+		{"curl reaches the web server, and is refused once the grant is withdrawn", d.checkReach},
 		{fmt.Sprintf("at least %d SVID rotations on both, on the same streams", wantSwaps), d.checkRotations},
 	} {
 		begin := time.Now()

@@ -1,6 +1,7 @@
 // Command demo starts the whole system on this machine: a controller with SPIRE
 // and two hosts, one with a connector and one with a tunneler, enrolled by the
-// real commands. It shows SVIDs change while streams stay open. With -check it
+// real commands, and a web server that the tunneler is granted. It shows SVIDs change while
+// streams stay open, and a curl to paste that is refused once the grant is withdrawn. With -check it
 // looks at the same things unattended and exits 0 or 1. It installs nothing: all files are
 // in a directory that ends with it.
 package main
@@ -77,6 +78,8 @@ type demo struct {
 	connector  *world.Host
 	tunneler   *world.Host
 	token      string // the connector's, spent
+	website    *website
+	socks      string // where the tunneler has SOCKS5
 }
 
 // shortLife is short enough that one sees rotations: SPIRE renews at half of it.
@@ -92,6 +95,14 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.connector = d.controller.NewHost(filepath.Join(d.dir, "host-a"), "connector", "connector-local-01")
 	d.tunneler = d.controller.NewHost(filepath.Join(d.dir, "host-b"), "tunneler", "tunneler-local-01")
+	var err error
+	if d.website, err = startWebsite(d.connector.ID); err != nil {
+		return err
+	}
+	if d.socks, err = freeAddress("1080"); err != nil {
+		return err
+	}
+	d.tunneler.Env = []string{"SOCKS_LISTEN=" + d.socks}
 	for _, h := range []*world.Host{d.connector, d.tunneler} {
 		step("enrolling " + h.ID + " with a one-time token")
 		token, err := h.EnrollWithToken(ctx)
@@ -113,7 +124,8 @@ func (d *demo) start(ctx context.Context) error {
 		}
 	}
 	step("both are ONLINE")
-	return nil
+	step("letting " + d.tunneler.ID + " reach a web server behind " + d.connector.ID)
+	return d.grantWebsite(ctx, api)
 }
 
 // stop ends everything in the other order.
@@ -123,6 +135,9 @@ func (d *demo) stop() error {
 		if h != nil {
 			errs = append(errs, h.Stop())
 		}
+	}
+	if d.website != nil {
+		errs = append(errs, d.website.stop())
 	}
 	if d.controller != nil && d.controller.Process != nil {
 		_, err := d.controller.Stop()

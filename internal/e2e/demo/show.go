@@ -44,6 +44,7 @@ func (d *demo) show(ctx context.Context) error {
 	api := d.controller.Client()
 	hosts := []*world.Host{d.connector, d.tunneler}
 	seen := make([]history, len(hosts))
+	granted := true
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -56,8 +57,11 @@ func (d *demo) show(ctx context.Context) error {
 			seen[i].note(s)
 			rows = append(rows, row(h, s, seen[i]))
 		}
+		if now, err := d.inForce(ctx, api); err == nil {
+			granted = now
+		}
 		if ctx.Err() == nil {
-			d.draw(os.Stdout, live, rows)
+			d.draw(os.Stdout, live, rows, granted)
 		}
 		select {
 		case <-tick.C:
@@ -83,7 +87,7 @@ func row(h *world.Host, s world.Seen, past history) []string {
 }
 
 // draw writes the table and what one can do next.
-func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
+func (d *demo) draw(w io.Writer, live bool, rows [][]string, granted bool) {
 	var b strings.Builder
 	if live {
 		b.WriteString("\x1b[H\x1b[2J") // home and clear
@@ -91,6 +95,12 @@ func (d *demo) draw(w io.Writer, live bool, rows [][]string) {
 	b.WriteString("Watch the SVID serials change while the streams stay open.\n\n")
 	table := cli.Table{Header: []string{"KIND", "ID", "STATUS", "STREAM AGE", "SVID SERIAL", "TIME LEFT", "ROTATIONS SEEN"}, Rows: rows}
 	_ = table.Write(&b)
+	fmt.Fprintf(&b, "\nPaste this in another terminal. It goes through the tunneler and the connector to a web server:\n\n  %s\n\n", strings.Join(d.curlArgs(), " "))
+	if granted {
+		b.WriteString("Then open Grants in the dashboard, click Withdraw at " + grantID + ", and paste it again: it is refused.\n")
+	} else {
+		b.WriteString("The grant is withdrawn, so it is refused now. Under Grants in the dashboard, Create grant lets " + d.tunneler.ID + " reach " + resourceID + " again.\n")
+	}
 	dashboard := d.controller.SetupLink() // until there is an owner
 	if dashboard == "" {
 		dashboard = "http://" + d.controller.Run.Admin
