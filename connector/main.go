@@ -1,7 +1,8 @@
-// Command grpcconnector accepts tunnelers inside a private network.
+// Command grpcconnector accepts tunnelers inside a private network, and takes their flows to
+// what they may reach there.
 //
-// It decides nothing and holds no key: connector/app wires it, the controller says who may
-// connect, and SPIRE gives it its identity.
+// It has no rules and no key of its own: connector/app wires it, the controller sends who may
+// connect and reach what, and SPIRE gives it its identity.
 package main
 
 import (

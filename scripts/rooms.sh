@@ -6,6 +6,7 @@
 # A line of code is one of handwritten Go outside tests that is neither blank nor a comment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+git rev-parse --is-inside-work-tree >/dev/null
 module=$(awk '$1 == "module" { print $2; exit }' go.mod)
 
 # sources: handwritten Go files outside tests, internal/e2e and other modules.
@@ -17,9 +18,10 @@ sources() {
 
 # sizes: "lines package" of each package.
 sizes() {
-	sources | while IFS= read -r file; do
-		printf '%s %s\n' "$(grep -cvE '^[[:space:]]*(//.*)?$' "$file" || true)" "$(dirname "$file")"
-	done | awk '{ n[$2] += $1 } END { for (p in n) printf "%6d %s\n", n[p], p }' | sort -n
+	sources | xargs awk '
+		FNR == 1 { dir = FILENAME; sub("/[^/]*$", "", dir); n[dir] += 0 }
+		!/^[[:space:]]*(\/\/.*)?$/ { n[dir]++ }
+		END { for (p in n) printf "%6d %s\n", n[p], p }' | sort -n
 }
 
 case ${1:-} in

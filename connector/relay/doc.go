@@ -1,14 +1,16 @@
 // Package relay is the running connector: it keeps the control stream to the
-// controller, admits the tunnelers that the policy names, and forwards their
-// heartbeats.
+// controller, admits the tunnelers that the policy names, forwards their
+// heartbeats, and keeps the rules by which their flows are decided.
 //
 // It does not enroll (internal/hostcmd does), obtain or renew its identity
-// (internal/mtls does), decide the policy (the controller does) or relay flows.
+// (internal/mtls does), make policy or rules (the controller does), or connect a flow
+// to its target (connector/flow does, by internal/flow).
 //
 // Main types, in reading order: Config, Relay; inside, in the order of a message:
 // service (the sessions' gRPC side), sessions (who is attached), outbox (what the
 // controller has not received yet), policy (who may attach), beside it the
-// denials (who may not, whatever the policy says).
+// denials (who may not, whatever the policy says) and the rules (reach: what they may
+// reach).
 //
 // New binds nothing and starts nothing; Run blocks, owns every goroutine and has
 // joined them all when it returns: it ends the sessions first and the control

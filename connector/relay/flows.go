@@ -27,7 +27,7 @@ func (r *Relay) newFlows() (*flow.Acceptor, error) {
 	}
 	r.carrier = carrier
 	return flow.NewAcceptor(flow.AcceptorConfig{
-		Handler: carrier, Admit: r.policy.connected, Limits: r.cfg.Limits, Drain: r.cfg.Timing.Drain,
+		Handler: carrier, Admit: r.policy.connected, Limits: r.cfg.Limits,
 		Lapse: func(session *mtls.Conn, over func(error)) func() { return reproof.Lapse(session, r.cfg.Identity, over) },
 		Misbehaved: func(c *mtls.Conn, err error) {
 			log.Warn("tunneler broke the flow protocol, connection closed",

@@ -57,7 +57,8 @@ type Config struct {
 	// AgentSocket is the file of the Workload API; empty when the SPIRE agent's start
 	// is not to be sent.
 	AgentSocket string
-	// StateDir keeps the policy over a restart; empty keeps it in memory only.
+	// StateDir keeps policy, denials, timeline and what was witnessed of the audit log over a
+	// restart; empty keeps them in memory only.
 	StateDir string
 	// Saved is called with whether a file of StateDir could be written, each time. Optional.
 	Saved func(file string, err error)

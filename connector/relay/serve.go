@@ -26,7 +26,8 @@ var limits = rpcauth.Limits{MaxMessage: wire.MaxFromTunneler, MaxStreams: 8, Idl
 // caps of a listener that the program gave none.
 var caps = sourcelimit.Caps{Most: wire.MaxSessions, Anonymous: 1024, AnonymousFrom: 512}
 
-// Run serves until ctx ends. It returns nil then, or why the listener failed.
+// Run serves until ctx ends. It returns nil then, or why the listener failed. At the end
+// sessions end at once and flows within Timing.Drain, and then the ends of both are reported.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.unkick()
 	defer r.witness.stop()
@@ -42,7 +43,11 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
 	g.Go(func() error { return r.denied.Run(controlCtx) })
 	if r.flows != nil {
-		g.Go(func() error { return r.flows.Run(gctx) })
+		g.Go(func() error {
+			<-gctx.Done()
+			r.flows.Drain(r.cfg.Timing.Drain) // the last byte of a flow
+			return nil
+		})
 	}
 	return g.Wait()
 }

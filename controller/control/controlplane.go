@@ -55,7 +55,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	Endpoints func() Endpoints
 	// Moved wakes all streams when Endpoints are others; optional.
 	Moved Signal
-	// PolicyAge is what policies sends.
+	// PolicyAge is what policies sends; the connector acts on it in policy.maxAge of connector/relay.
 	PolicyAge time.Duration
 	Audit     AuditLog     // nil: no checkpoints are offered
 	Reports   AuditReports // nil: reports of refused sessions are passed over

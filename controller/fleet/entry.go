@@ -3,10 +3,13 @@ package fleet
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 // ErrNotFound is returned for a member, host or agent that does not exist.
@@ -73,4 +76,16 @@ type SPIRE interface {
 	Agent(ctx context.Context, id spiffeid.ID) (Agent, error)
 	// BanAgent returns ErrNotFound for an agent that never attested.
 	BanAgent(ctx context.Context, id spiffeid.ID) error
+}
+
+// EntryFor is the registration entry that a live member on host should have.
+func EntryFor(m Member, host Host, td spiffeid.TrustDomain, ttl map[identity.Kind]time.Duration) (Entry, error) {
+	id, err := m.SPIFFEID(td)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{
+		ID: m.EntryID(), SPIFFEID: id, ParentID: host.AgentID,
+		Selectors: slices.Clone(m.Selectors), X509SVIDTTL: ttl[m.Kind], DNSName: m.HostID.SVIDName(),
+	}, nil
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
@@ -215,16 +213,4 @@ func (f *Fleet) admit(ctx context.Context, tx Tx, w identity.Workload, svid iden
 		return m, err
 	}
 	return m, tx.FirstSeen(ctx, w, f.cfg.Now().UTC())
-}
-
-// EntryFor is the registration entry that a live member on host should have.
-func EntryFor(m Member, host Host, td spiffeid.TrustDomain, ttl map[identity.Kind]time.Duration) (Entry, error) {
-	id, err := m.SPIFFEID(td)
-	if err != nil {
-		return Entry{}, err
-	}
-	return Entry{
-		ID: m.EntryID(), SPIFFEID: id, ParentID: host.AgentID,
-		Selectors: slices.Clone(m.Selectors), X509SVIDTTL: ttl[m.Kind], DNSName: m.HostID.SVIDName(),
-	}, nil
 }

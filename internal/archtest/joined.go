@@ -6,7 +6,7 @@ import (
 )
 
 // joined: a goroutine that nothing waits for can outlive what it uses. errgroup and
-// sync.WaitGroup.Go show their join; beside a go statement a comment of its function says
+// sync.WaitGroup.Go show their join; of each go statement a comment of its function says
 // "joined by" what.
 func joined(f *File) (out []string) {
 	if f.IsTest() || isKit(f.Dir()) || within(f.Dir(), wholeSystem) {
@@ -14,11 +14,15 @@ func joined(f *File) (out []string) {
 	}
 	for _, d := range f.Syntax.Decls {
 		fn, ok := d.(*ast.FuncDecl)
-		if !ok || strings.Contains(commentsOf(f, fn, fn.Doc), "joined by") {
+		if !ok {
 			continue
 		}
+		said := strings.Count(commentsOf(f, fn, fn.Doc), "joined by")
 		ast.Inspect(fn, func(n ast.Node) bool {
-			if _, ok := n.(*ast.GoStmt); ok {
+			if _, ok := n.(*ast.GoStmt); !ok {
+				return true
+			}
+			if said--; said < 0 {
 				out = append(out, "starts a goroutine in "+fn.Name.Name+` without "joined by" and what`)
 			}
 			return true

@@ -1,5 +1,6 @@
 // Package delta keeps a set of entries the same at two ends of a stream, at the cost
-// of what changes: the tunnelers of a policy, the connectors of a directory.
+// of what changes: the tunnelers of a policy, the connectors of a directory, the rules
+// of a network.
 //
 // It does not send, store or encode anything, does not know what an entry grants, and
 // does not decide whose word counts (controller/control sends, connector/relay and

@@ -72,9 +72,9 @@ type AcceptorConfig struct {
 	Misbehaved func(*mtls.Conn, error)
 	Limits     Limits
 	// Bind is how long a connection may be unbound; 5 s. Quiet is how long a flow may carry
-	// nothing; 2 h. Drain is what flows get when the program stops; 10 s.
-	Bind, Quiet, Drain time.Duration
-	Log                *zap.Logger
+	// nothing; 2 h.
+	Bind, Quiet time.Duration
+	Log         *zap.Logger
 }
 
 func (c AcceptorConfig) orDefault() AcceptorConfig {
@@ -99,7 +99,7 @@ func (c AcceptorConfig) orDefault() AcceptorConfig {
 	for _, d := range []struct {
 		value *time.Duration
 		def   time.Duration
-	}{{&c.Bind, 5 * time.Second}, {&c.Quiet, 2 * time.Hour}, {&c.Drain, 10 * time.Second}} {
+	}{{&c.Bind, 5 * time.Second}, {&c.Quiet, 2 * time.Hour}} {
 		if *d.value == 0 {
 			*d.value = d.def
 		}
@@ -116,7 +116,7 @@ type Acceptor struct {
 	buffers *buffers
 	budget  *Budget
 	conns   *mtls.Conns
-	life    context.Context //nolint:containedctx // of Run: flows end with it
+	life    context.Context //nolint:containedctx // until Drain: flows end with it
 	end     context.CancelFunc
 	work    sync.WaitGroup // a goroutine each connection, and one each flow
 
@@ -302,12 +302,11 @@ func (a *Acceptor) Status() AcceptorStatus {
 	return AcceptorStatus{Conns: len(a.served), Unbound: a.unbound, Flows: a.flows, Sessions: len(a.bounds)}
 }
 
-// Run returns when ctx has ended and nothing is left: idle connections end at once, flows
-// get Drain.
-func (a *Acceptor) Run(ctx context.Context) error {
-	<-ctx.Done()
+// Drain lets nobody in any more and returns when nothing is left: idle connections end at
+// once, and flows when they like, within the limit.
+func (a *Acceptor) Drain(limit time.Duration) {
 	a.stop(func(s *served) bool { return !s.busy })
-	late := time.AfterFunc(a.cfg.Drain, func() {
+	late := time.AfterFunc(limit, func() {
 		a.end()
 		a.stop(func(*served) bool { return true })
 	})
@@ -319,7 +318,6 @@ func (a *Acceptor) Run(ctx context.Context) error {
 	for _, b := range a.bounds {
 		b.stopTimers()
 	}
-	return nil
 }
 
 // stop lets nobody in any more, and cuts those.

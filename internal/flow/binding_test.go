@@ -184,7 +184,8 @@ func TestAConnectionThatIsCutOffDoesNotLookLikeTheEnd(t *testing.T) {
 func TestAConnectorThatStopsDrains(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	g, p := startGateway(t, ca, "gw", func(c *flow.AcceptorConfig) { c.Drain = soon }), startLaptop(t, ca)
+	g, p := startGateway(t, ca, "gw"), startLaptop(t, ca)
+	g.drain = soon
 	p.connect(t, g)
 	c := p.dial(t, target(t, echo))
 	stopped := make(chan struct{})
@@ -205,7 +206,8 @@ func TestAConnectorThatStopsDrains(t *testing.T) {
 func TestAConnectorThatStopsWaitsNotForEver(t *testing.T) {
 	t.Parallel()
 	ca := mtlstest.NewCA(t, td)
-	g, p := startGateway(t, ca, "gw", func(c *flow.AcceptorConfig) { c.Drain = 50 * time.Millisecond }), startLaptop(t, ca)
+	g, p := startGateway(t, ca, "gw"), startLaptop(t, ca)
+	g.drain = 50 * time.Millisecond
 	p.connect(t, g)
 	c := p.dial(t, target(t, echo))
 	g.stop()

@@ -12,7 +12,7 @@
 // tunneler's side, Acceptor and Handler on the connector's.
 //
 // Machine, the frames and the binding are pure: no socket, no clock, no goroutine. Pool.Run
-// and Acceptor.Run block and have joined every goroutine of theirs when they return. Pool,
+// and Acceptor.Drain block and have joined every goroutine of theirs when they return. Pool,
 // Acceptor and Conn are safe for concurrent use; a Conn has one reader and one writer at a
 // time, as a TCP connection has.
 //

@@ -103,6 +103,7 @@ type gateway struct {
 	handler  *dialer
 	sessions chan *mtls.Conn // its end of the connections of gRPC
 	stop     func()
+	drain    time.Duration // what stop gives flows
 	server   *grpc.Server
 	mu       sync.Mutex
 	expire   func(error) // of the last lost session
@@ -126,10 +127,10 @@ func startGateway(t testing.TB, ca *mtlstest.CA, name string, change ...func(*fl
 	t.Helper()
 	g := &gateway{
 		name: name, identity: ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/connector/"+name)),
-		handler: &dialer{ends: make(chan flow.End, 1024)}, sessions: make(chan *mtls.Conn, 16),
+		handler: &dialer{ends: make(chan flow.End, 1024)}, sessions: make(chan *mtls.Conn, 16), drain: time.Second,
 	}
 	cfg := flow.AcceptorConfig{
-		Handler: g.handler, Admit: func(*mtls.Conn) error { return nil }, Drain: time.Second, Log: zap.NewNop(),
+		Handler: g.handler, Admit: func(*mtls.Conn) error { return nil }, Log: zap.NewNop(),
 		Lapse: func(_ *mtls.Conn, over func(error)) func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
@@ -157,14 +158,12 @@ func startGateway(t testing.TB, ca *mtlstest.CA, name string, change ...func(*fl
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	g.addr = l.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		_ = g.server.Serve(sourcelimit.NewListener(l, sourcelimit.Caps{Most: 10000, Anonymous: 1000, AnonymousFrom: 1000}))
 	})
-	running.Go(func() { _ = g.Run(ctx) })
 	g.stop = sync.OnceFunc(func() {
-		cancel()
+		g.Drain(g.drain)
 		g.server.Stop()
 		running.Wait()
 	})

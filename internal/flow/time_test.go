@@ -86,7 +86,10 @@ func inBubble(t *testing.T, change func(*flow.AcceptorConfig), names ...string) 
 		g.Acceptor, err = flow.NewAcceptor(cfg)
 		require.NoError(t, err)
 		p.at[name] = g
-		p.running.Go(func() { _ = g.Run(ctx) })
+		p.running.Go(func() {
+			<-ctx.Done()
+			g.Drain(10 * time.Second)
+		})
 	}
 	p.running.Go(func() { _ = p.Run(ctx) })
 	t.Cleanup(func() {

@@ -79,9 +79,8 @@ func New(cfg Config) (*Program, error) {
 }
 
 // Run serves health, reports to systemd, waits for the program's identity and then calls
-// serve, which is relay.Relay.Run in a connector, and session.Manager.Run beside
-// directory.Watcher.Run in a tunneler. It returns when serve has, or when ctx ends while
-// there is no identity.
+// serve, which is relay.Relay.Run in a connector, and serve of tunneler/app in a tunneler.
+// It returns when serve has, or when ctx ends while there is no identity.
 func (p *Program) Run(ctx context.Context, serve func(context.Context, Identity) error) error {
 	addresses := map[string]any{"health": p.Health.Addr().String(), "pid": os.Getpid()}
 	if p.cfg.Listen != "" {

@@ -26,7 +26,7 @@ type Publisher struct {
 	fill   atomic.Pointer[func(*Document)]
 }
 
-// Publish serves at Path what is known from the start, and the checks. Fill adds
+// Publish serves at StatusPath what is known from the start, and the checks. Fill adds
 // the rest.
 func Publish(server *health.Server, fixed Document) *Publisher {
 	fixed.StartedAt, fixed.Process = time.Now().UTC(), thisProcess()

@@ -3,7 +3,7 @@
 // and a key of the configuration file. A flag wins over the environment, the
 // environment over the file, the file over the default.
 //
-// It does not know any key (the config packages of the programs do), does not
+// It does not know any key (controller/config, internal/hostprogram and the app packages do), does not
 // watch files (Again reads them when it is called) and does not print: cli turns Faults into an exit code.
 //
 // Main types, in reading order: Spec (where values may come from), Loader (the

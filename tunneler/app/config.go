@@ -23,8 +23,8 @@ type Config struct {
 	TunnelerID    string `conf:"tunneler_id" usage:"id of this tunneler, as enrolled"`
 	ConnectorAddr string `conf:"connector_addr" usage:"one more address to dial, host:port, before those of the directory; any connector of the directory may answer there; the others are used too"`
 	ConnectorID   string `conf:"connector_id" usage:"id of the only connector to use (default: at most two of each network in the directory)"`
-	// SessionProbe costs both ends 0.1 ms of CPU each time.
 	FacesConfig
+	// SessionProbe costs both ends 0.1 ms of CPU each time.
 	SessionProbe time.Duration `conf:"session_probe" usage:"how often to probe each session between its heartbeats, at least 100ms; 0 is never; /sessions shows the outcome"`
 }
 

@@ -25,6 +25,9 @@ const (
 	checkAddr      = "connector_addr"
 )
 
+// flowDrain is how long flows may continue when the program stops.
+const flowDrain = 5 * time.Second
+
 // run keeps the sessions until ctx ends.
 func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	p, err := hostprogram.New(hostprogram.Config{ //nolint:contextcheck // binds at once
@@ -104,13 +107,15 @@ func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogr
 	p.Health.Document("/sessions", func(since time.Time) any {
 		return map[string]any{"bundle_authority_ids": id.Source.AuthorityIDs(), "sessions": sessions.Sessions(since)}
 	})
-	// Flows outlive ctx a little, and what carries them outlives them.
+	// At the end no connection is taken any more, and what is open gets flowDrain. What carries
+	// it ends after it.
 	carrying, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stop()
-		return local.Run(ctx)
+		defer local.Drain(flowDrain)
+		return local.Serve(ctx)
 	})
 	g.Go(func() error { return pool.Run(carrying) })
 	g.Go(func() error { return watcher.Run(carrying) })

@@ -69,7 +69,6 @@ type Outcome struct {
 const (
 	DefaultMost     = 4096
 	DefaultGreeting = 10 * time.Second
-	DefaultDrain    = 5 * time.Second
 )
 
 // opening is how long an open may take in all. The connector gives a target less.
@@ -87,8 +86,6 @@ type Config struct {
 	// Greeting is how long a connection may take to say where it wants to go, and to take
 	// the answer.
 	Greeting time.Duration
-	// Drain is how long flows may continue after the end of Run's context.
-	Drain time.Duration
 	// Ended is called once for each connection; nil is nobody.
 	Ended func(Outcome)
 	Log   *zap.Logger
@@ -101,6 +98,8 @@ type Server struct {
 	room  chan struct{}
 
 	flows sync.WaitGroup
+	life  context.Context //nolint:containedctx // until Drain: flows end with it
+	end   context.CancelFunc
 }
 
 type face struct {
@@ -110,11 +109,12 @@ type face struct {
 
 // New opens the listeners, so that an address in use is an error at once.
 func New(cfg Config) (*Server, error) {
-	cfg.Most, cfg.Greeting, cfg.Drain = cmp.Or(cfg.Most, DefaultMost), cmp.Or(cfg.Greeting, DefaultGreeting), cmp.Or(cfg.Drain, DefaultDrain)
+	cfg.Most, cfg.Greeting = cmp.Or(cfg.Most, DefaultMost), cmp.Or(cfg.Greeting, DefaultGreeting)
 	if cfg.Ended == nil {
 		cfg.Ended = func(Outcome) {}
 	}
 	s := &Server{cfg: cfg, room: make(chan struct{}, cfg.Most)}
+	s.life, s.end = context.WithCancel(context.Background())
 	for _, f := range cfg.Faces {
 		l, err := listenAt(f)
 		if err != nil {
@@ -161,27 +161,29 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run serves until ctx ends or a listener fails, then waits for the flows, for Config.Drain at most.
-func (s *Server) Run(ctx context.Context) error {
-	cut, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
+// Serve takes connections until ctx ends or a listener fails. Drain has to follow.
+func (s *Server) Serve(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, f := range s.faces {
-		g.Go(func() error { return s.accept(gctx, cut, f) })
+		g.Go(func() error { return s.accept(gctx, f) })
 	}
 	g.Go(func() error {
 		<-gctx.Done()
 		return s.Close()
 	})
-	err := g.Wait()
-	late := time.AfterFunc(s.cfg.Drain, stop)
-	defer late.Stop()
-	s.flows.Wait()
-	return err
+	return g.Wait()
 }
 
-// accept serves one face. cut ends its flows.
-func (s *Server) accept(ctx, cut context.Context, f face) error {
+// Drain waits for the flows after Serve, and cuts those that are there at the limit.
+func (s *Server) Drain(limit time.Duration) {
+	late := time.AfterFunc(limit, s.end)
+	defer late.Stop()
+	defer s.end()
+	s.flows.Wait()
+}
+
+// accept serves one face.
+func (s *Server) accept(ctx context.Context, f face) error {
 	s.cfg.Log.Info("listening", zap.String("protocol", string(f.Protocol)), zap.Stringer("address", f.Addr()))
 	for {
 		c, err := f.Accept()
@@ -205,7 +207,7 @@ func (s *Server) accept(ctx, cut context.Context, f face) error {
 		case s.room <- struct{}{}:
 			s.flows.Go(func() {
 				defer func() { <-s.room }()
-				s.serve(cut, f.Face, c)
+				s.serve(s.life, f.Face, c)
 			})
 		default:
 			reset(c)

@@ -122,6 +122,7 @@ type world struct {
 	direct
 	socks, connect, forward, unix string
 	stop                          func()
+	drain                         time.Duration // what stop gives flows
 
 	mu       sync.Mutex
 	outcomes []listen.Outcome
@@ -137,7 +138,7 @@ var forwarded = flow.Target{Host: "db.dev.corp", Port: 5432}
 
 func start(t *testing.T, change func(*listen.Config)) *world {
 	t.Helper()
-	w := &world{direct: direct{at: map[string]string{}, fails: map[string]error{}}}
+	w := &world{drain: 5 * time.Second, direct: direct{at: map[string]string{}, fails: map[string]error{}}}
 	w.unix = filepath.Join(controltest.SocketDir(t), "tunneler.sock")
 	cfg := listen.Config{
 		Faces: []listen.Face{
@@ -162,10 +163,11 @@ func start(t *testing.T, change func(*listen.Config)) *world {
 	w.socks, w.connect, w.forward = all[0].String(), all[1].String(), all[2].String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	go func() { done <- s.Serve(ctx) }()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-done)
+		s.Drain(w.drain)
 	})
 	t.Cleanup(w.stop)
 	return w
@@ -488,7 +490,8 @@ func TestMoreConnectionsThanThereMayBeAreCut(t *testing.T) {
 
 func TestFlowsMayContinueForAWhileWhenItStops(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(c *listen.Config) { c.Drain = time.Minute })
+	w := start(t, nil)
+	w.drain = time.Minute
 	w.target(t, forwarded.String(), echo)
 	c := dial(t, "tcp", w.forward)
 	send(t, c, "a")
@@ -510,7 +513,8 @@ func TestFlowsMayContinueForAWhileWhenItStops(t *testing.T) {
 
 func TestAfterThatTheyAreCut(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(c *listen.Config) { c.Drain = 10 * time.Millisecond })
+	w := start(t, nil)
+	w.drain = 10 * time.Millisecond
 	w.target(t, forwarded.String(), echo)
 	c := dial(t, "tcp", w.forward)
 	send(t, c, "a")

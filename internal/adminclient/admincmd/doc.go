@@ -1,5 +1,5 @@
-// Package admincmd is the command line of the admin API: token, connectors,
-// tunnelers and ca, the twins of the dashboard's pages.
+// Package admincmd is the command line of the admin API: a command for each
+// page of the dashboard, such as token, connectors, grants, audit and ca.
 //
 // It does not speak HTTP (adminclient does), decide or check anything that the
 // API decides, or end the process (internal/cli does).
