@@ -20,6 +20,8 @@ type endpoint struct {
 	session   *attached
 	lost      *attached // the session before, for openGrace while there is none
 	lostAt    time.Time
+	newest    *attached // the last that was attached
+	lapse     func()    // stops the watch over what it has left; nil while it is attached
 	links     map[*link]struct{}
 	idle      []idleLink // the one that was used last at the end
 	dialing   int
@@ -93,6 +95,23 @@ func (e *endpoint) back(l *link, again bool) {
 		return
 	}
 	e.idle = append(e.idle, idleLink{l, time.Now()})
+}
+
+// endAll ends every connection with its flow. It needs the lock.
+func (e *endpoint) endAll(reason error) {
+	for l := range e.links {
+		delete(e.links, l)
+		l.end(reason)
+	}
+	e.idle = nil
+}
+
+// stopLapse needs the lock.
+func (e *endpoint) stopLapse() {
+	if e.lapse != nil {
+		e.lapse()
+		e.lapse = nil
+	}
 }
 
 // silent notes that the connector did not answer: its idle connections are of no use either.

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 )
 
@@ -299,4 +301,87 @@ func TestAnotherConnectorAtTheAddressGetsNoFlow(t *testing.T) {
 	require.Equal(t, "spiffe://mycorp.internal/connector/a", c.Connector().String())
 	require.NoError(t, c.Close())
 	require.Zero(t, wrong.handler.count())
+}
+
+// lapses are flow.PoolConfig.Lapse of which a test makes use.
+type lapses struct {
+	mu      sync.Mutex
+	over    map[*mtls.Conn]func(error)
+	stopped int
+}
+
+func (l *lapses) watch(session *mtls.Conn, over func(error)) func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over[session] = over
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.stopped++
+	}
+}
+
+func (l *lapses) lapse(session *mtls.Conn) {
+	l.mu.Lock()
+	over := l.over[session]
+	l.mu.Unlock()
+	over(errors.New("what was proved has run out"))
+}
+
+// TestFlowsOfALostSessionEndWhenItsConnectorHasProvedNothingNew: on a line that is cut nobody
+// else would end them before TCP gives up.
+func TestFlowsOfALostSessionEndWhenItsConnectorHasProvedNothingNew(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	l := &lapses{over: map[*mtls.Conn]func(error){}}
+	g, p := startGateway(t, ca, "gw"), startLaptop(t, ca, func(cfg *flow.PoolConfig) { cfg.Lapse = l.watch })
+	by := newLine(t, g.addr)
+	first := p.connect(t, g, func(s *flow.Session) { s.Addresses = []string{by.addr} })
+	c := p.dial(t, target(t, echo))
+	say(t, c, "x")
+	hear(t, c, "x")
+	by.hold()
+	first.detach()
+	second := p.connect(t, g, func(s *flow.Session) { s.Addresses = []string{by.addr} })
+	l.lapse(first.near) // late: the next session is there
+	by.run()
+	say(t, c, "y")
+	hear(t, c, "y")
+	require.Equal(t, 1, l.stopped)
+	by.hold()
+	second.detach()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		ended <- err
+	}()
+	require.Empty(t, ended)
+	l.lapse(second.near)
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, flow.ErrExpired)
+	case <-time.After(soon):
+		require.FailNow(t, "the flow goes on")
+	}
+}
+
+func TestFlowsEndAtAConnectorThatIsDropped(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	a, b, p := startGateway(t, ca, "a"), startGateway(t, ca, "b"), startLaptop(t, ca)
+	s := p.connect(t, a)
+	to := target(t, echo)
+	gone := p.dial(t, to)
+	s.detach() // the session is not needed for it
+	p.connect(t, b)
+	stays := p.dial(t, to)
+	require.Equal(t, "spiffe://mycorp.internal/connector/b", stays.Connector().String())
+	p.Drop(gone.Connector())
+	_, err := gone.Read(make([]byte, 1))
+	require.ErrorIs(t, err, flow.ErrRevoked)
+	say(t, stays, "x")
+	hear(t, stays, "x")
+	for range 3 {
+		require.Equal(t, stays.Connector(), p.dial(t, to).Connector(), "no new flow goes there either")
+	}
 }

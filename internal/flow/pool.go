@@ -38,7 +38,7 @@ type PoolConfig struct {
 	// asked, one after the other.
 	Route func(Target) []string
 	// Warm connections are kept ready for each session; 2. Idle ones are at most MostIdle;
-	// 64. MostConns are open to one connector; 1024.
+	// 64. MostConns are open to one connector; 4096, as many as it takes of a tunneler.
 	Warm, MostIdle, MostConns int
 	// IdleFor is how long a connection beyond Warm stays; 90 s.
 	IdleFor time.Duration
@@ -47,7 +47,11 @@ type PoolConfig struct {
 	DialWithin, SeenWithin, PatienceFor time.Duration
 	// ResultWithin is how long a connector that has seen an open may take; 20 s.
 	ResultWithin time.Duration
-	Log          *zap.Logger
+	// Lapse calls over when what the connector proved on the connection of a session that was
+	// lost is not enough any more: the flows end then. reproof.Lapse is it. Without it they
+	// last until the connector or TCP ends them.
+	Lapse func(session *mtls.Conn, over func(error)) (stop func())
+	Log   *zap.Logger
 }
 
 func (c PoolConfig) orDefault() PoolConfig {
@@ -68,7 +72,7 @@ func (c PoolConfig) orDefault() PoolConfig {
 	for _, d := range []struct {
 		value *int
 		def   int
-	}{{&c.Warm, 2}, {&c.MostIdle, 64}, {&c.MostConns, 1024}} {
+	}{{&c.Warm, 2}, {&c.MostIdle, 64}, {&c.MostConns, 4096}} {
 		if *d.value == 0 {
 			*d.value = d.def
 		}
@@ -130,19 +134,50 @@ func (p *Pool) Attach(s Session) (detach func(), err error) {
 		p.endpoints[id] = e
 	}
 	own := &attached{Session: s, key: Key(key)}
-	e.session, e.suspect = own, false
+	e.session, e.newest, e.suspect = own, own, false
+	e.stopLapse()
 	for l := range e.links {
 		p.work.Go(func() { e.prove(l, own) })
 	}
 	p.changed.Wake()
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if e.session == own {
-			e.session, e.lost, e.lostAt = nil, own, time.Now()
-		}
+	return func() { p.detach(e, own) }, nil
+}
+
+// detach leaves the flows of a session that has ended to its successor, for as long as what
+// the connector proved lasts.
+func (p *Pool) detach(e *endpoint, own *attached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.session != own || p.stopped {
+		return
+	}
+	e.session, e.lost, e.lostAt = nil, own, time.Now()
+	if p.cfg.Lapse != nil {
+		e.lapse = p.cfg.Lapse(own.Link, func(error) { p.lapsed(e, own) })
+	}
+	p.changed.Wake()
+}
+
+// lapsed ends the flows of a session that had no successor in time.
+func (p *Pool) lapsed(e *endpoint, own *attached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.session == nil && e.newest == own {
+		e.endAll(ErrExpired)
+	}
+}
+
+// Drop ends all flows at a connector that may not be used any more: it was revoked, or its
+// id was given to another host.
+func (p *Pool) Drop(connector spiffeid.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.endpoints[connector]; e != nil {
+		e.session, e.lost = nil, nil
+		e.stopLapse()
+		e.endAll(ErrRevoked)
 		p.changed.Wake()
-	}, nil
+	}
 }
 
 // attached is a session with the key of its flows.
@@ -180,6 +215,7 @@ func (p *Pool) shut() {
 	p.end()
 	var all []*link
 	for _, e := range p.endpoints {
+		e.stopLapse()
 		for l := range e.links {
 			all = append(all, l)
 		}
@@ -196,6 +232,7 @@ func (p *Pool) all() []*endpoint {
 	out := make([]*endpoint, 0, len(p.endpoints))
 	for id, e := range p.endpoints {
 		if e.session == nil && len(e.links) == 0 && e.dialing == 0 {
+			e.stopLapse()
 			delete(p.endpoints, id)
 			continue
 		}

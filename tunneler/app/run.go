@@ -13,6 +13,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/listen"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
@@ -81,7 +83,10 @@ func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogr
 	if err != nil {
 		return err
 	}
-	pool, err := flow.NewPool(flow.PoolConfig{Identity: id.Source, Log: p.Log.Named("flow")})
+	pool, err := flow.NewPool(flow.PoolConfig{
+		Identity: id.Source, Log: p.Log.Named("flow"),
+		Lapse: func(session *mtls.Conn, over func(error)) func() { return reproof.Lapse(session, id.Source, over) },
+	})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
@@ -16,12 +17,13 @@ import (
 
 // attachments are session.Flows that note who comes and goes.
 type attachments struct {
-	came chan flow.Session
-	left chan flow.SessionID
+	came    chan flow.Session
+	left    chan flow.SessionID
+	dropped chan string
 }
 
 func newAttachments() *attachments {
-	return &attachments{came: make(chan flow.Session, 16), left: make(chan flow.SessionID, 16)}
+	return &attachments{came: make(chan flow.Session, 16), left: make(chan flow.SessionID, 16), dropped: make(chan string, 16)}
 }
 
 // Attach implements session.Flows.
@@ -29,6 +31,9 @@ func (a *attachments) Attach(s flow.Session) (func(), error) {
 	a.came <- s
 	return func() { a.left <- s.ID }, nil
 }
+
+// Drop implements session.Flows.
+func (a *attachments) Drop(connector spiffeid.ID) { a.dropped <- connector.Path() }
 
 // naming answers as a connector that names its sessions.
 func naming(id []byte) func(*fakeConnector) {
@@ -77,8 +82,30 @@ func TestASessionThatIsNamedCarriesFlowsUntilItEnds(t *testing.T) {
 	require.Equal(t, id, received(t, flows.left))
 	require.Equal(t, first, received(t, c.instances), "the same program")
 	require.Equal(t, id, received(t, flows.came).ID)
+	require.Empty(t, flows.dropped, "they wait for its next session")
 	w.book.turn()
 	require.Equal(t, id, received(t, flows.left))
+	require.Equal(t, "/connector/gw", received(t, flows.dropped))
+}
+
+func TestFlowsEndAtAConnectorThatIsEnrolledAgain(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	id := flow.NewSessionID()
+	c := startConnector(t, ca, connectorSVID(t, ca, "gw"), false, naming(id[:]))
+	flows := newAttachments()
+	w := start(t, ca, func(cfg *session.Config) { cfg.Flows = flows })
+	page := at("gw", c.addr)
+	w.book.turn(page)
+	received(t, flows.came)
+	w.book.turn(page)
+	page.Addresses = append(page.Addresses, "192.0.2.1:9443")
+	w.book.turn(page)
+	page.SVIDNotBefore = time.Now().Add(time.Hour)
+	w.book.turn(page)
+	require.Equal(t, "/connector/gw", received(t, flows.dropped))
+	require.Equal(t, id, received(t, flows.left))
+	require.Empty(t, flows.dropped, "once, and not for a new address")
 }
 
 func TestASessionWithoutANameCarriesNoFlows(t *testing.T) {

@@ -78,6 +78,8 @@ type Config struct {
 // Flows is where the sessions go that flows can be bound to; flow.Pool is it.
 type Flows interface {
 	Attach(flow.Session) (detach func(), err error)
+	// Drop ends the flows at a connector that may not be used any more.
+	Drop(connector spiffeid.ID)
 }
 
 // Manager keeps sessions with at most two connectors of each network.
@@ -205,6 +207,7 @@ func (m *Manager) read() {
 		m.cfg.Log.Warn("no connector to use", zap.Error(err))
 	}
 	m.fault = err
+	was := m.candidates
 	m.candidates, m.ids = make(map[spiffeid.ID]directory.Connector, len(usable)), make(map[string]spiffeid.ID, len(usable))
 	candidates := make([]Candidate, 0, len(usable))
 	for _, c := range usable {
@@ -212,6 +215,21 @@ func (m *Manager) read() {
 		candidates = append(candidates, Candidate{ID: c.ID, Network: c.NetworkID, Dialable: len(c.Addresses) > 0})
 	}
 	m.mesh.Set(time.Now(), candidates)
+	m.drop(was)
+}
+
+// drop ends the flows at connectors that were candidates and are none any more, or are others
+// by the same name. Those at a connector whose session is only left for another one's stay. It
+// needs the lock.
+func (m *Manager) drop(was map[spiffeid.ID]directory.Connector) {
+	if m.cfg.Flows == nil {
+		return
+	}
+	for id, c := range was {
+		if now, listed := m.candidates[id]; !listed || anew(c, now) {
+			m.cfg.Flows.Drop(id)
+		}
+	}
 }
 
 // reconcile makes the sessions those that Mesh wants.
@@ -257,11 +275,16 @@ func (m *Manager) leave(keep map[spiffeid.ID]bool) {
 	}
 }
 
+// anew says that the id of a connector was enrolled again.
+func anew(was, now directory.Connector) bool {
+	return was.HostID != now.HostID || !was.SVIDNotBefore.Equal(now.SVIDNotBefore)
+}
+
 // use keeps a session with a connector. It needs the lock.
 func (m *Manager) use(ctx context.Context, g *errgroup.Group, choice Choice) error {
 	c := m.candidates[m.ids[choice.ID]]
 	s, ok := m.sessions[c.SPIFFEID]
-	if ok && (s.connector.HostID != c.HostID || !s.connector.SVIDNotBefore.Equal(c.SVIDNotBefore)) {
+	if ok && anew(s.connector, c) {
 		m.cfg.Log.Info("connector was enrolled again", zap.Stringer("connector_spiffe_id", c.SPIFFEID))
 		s.stop()
 		ok = false
