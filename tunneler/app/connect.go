@@ -111,6 +111,7 @@ scp, rsync, sftp and git reach hosts through the tunneler that runs here; the ho
 key and the account are ssh's as before.`,
 		Example: `  grpctunneler ssh-config '*.dev.corp' build-01 >> ~/.ssh/config
   ssh admin@build.dev.corp`,
+		Args: cobra.ArbitraryArgs,
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -69,6 +69,7 @@ func TestSSHConfigWritesOneBlock(t *testing.T) {
 		err := cmd.Execute()
 		return out.String(), err
 	}
+	require.NotNil(t, app.SSHConfigCommand().Args, "a command that does not say what it takes, takes nothing")
 	out, err := run("*.dev.corp", "build-01")
 	require.NoError(t, err)
 	require.Regexp(t, `^Host \*\.dev\.corp build-01\n    ProxyCommand '[^'\n]+' connect %h:%p\n$`, out)
