@@ -174,7 +174,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 			Returns:  control.Returns{Key: c.auditing.signer.VerifierKey, TakeBack: c.fleet.TakeBack, Result: denialsReturned(c.metrics)},
 			Outdated: c.roster.Outdated, Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
-		&control.Directory{Recall: c.recall, Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Stopping: stopping, Log: log}, log)
+		&control.Directory{Recall: c.recall, Outdated: c.roster.Outdated, Fleet: c.fleet, Roster: attendance, Policy: c.policy, Reaches: c.policy, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Stopping: stopping, Log: log}, log)
 	return enrollment, plane, nil
 }
 

@@ -36,6 +36,8 @@ type Directory struct {
 	Stopping <-chan struct{}
 	Log      *zap.Logger
 
+	// Reaches lists what a tunneler may reach; nil: nothing is sent.
+	Reaches Reaches
 	// Recall is as that of ControlPlane.
 	Recall Recall
 	// Timeline is which life of the controller this is; nil: the first.
@@ -84,6 +86,7 @@ type watch struct {
 	denials  denying
 	follow   following[policy.Connector, *zerotrustv1.DirectoryConnector]
 	timeline saying
+	reach    listing
 	leave    func() // ends what admit has begun
 }
 
@@ -121,6 +124,7 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	unproved := c.conn.OnProof(func(st mtls.SVIDStatus) { d.Roster.TunnelerProved(c.ID, number, svidOf(st)) })
 	w.leave = func() {
 		w.log.Info("directory stream ended")
+		w.reach.stop()
 		unproved()
 		d.Roster.TunnelerUnproved(c.ID, number)
 		release()
@@ -132,6 +136,7 @@ func (d *Directory) admit(req *zerotrustv1.WatchRequest, stream zerotrustv1.Dire
 	w.denials = denying{denials: &d.denials, td: td, stream: stream}
 	w.follow = following[policy.Connector, *zerotrustv1.DirectoryConnector]{updates: &d.updates, stream: stream, td: td}
 	w.follow.begin(req.GetDirectory())
+	w.reach = listing{of: d.Reaches, tunneler: c.ID, stream: stream, wake: w.woken.hint.Wake}
 	w.timeline = saying{from: d.Recovery, send: func(m *zerotrustv1.Timeline) error {
 		return stream.Send(&zerotrustv1.WatchResponse{Timeline: m})
 	}}
@@ -169,6 +174,9 @@ func (w *watch) run(ctx context.Context) error {
 			return err
 		}
 		if err := w.follow.update(snapshot, w.d.Endpoints().ControlPlane); err != nil {
+			return err
+		}
+		if err := w.reach.update(); err != nil {
 			return err
 		}
 		select {

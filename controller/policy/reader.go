@@ -29,6 +29,7 @@ type reader struct {
 	connectors *edit[Connector]
 	tunnelers  *edit[Tunneler]
 	rules      *rulesEdit
+	reaches    *reaches    // streams ask it, too
 	revoked    []time.Time // since the last snapshot
 	recent     []Revocation
 }
@@ -37,6 +38,7 @@ func newReader(td spiffeid.TrustDomain, store Store, now func() time.Time, settl
 	return &reader{
 		td: td, store: store, now: now, settled: settled,
 		connectors: newEdit(Connector.equal, Connector.sum), tunnelers: newEdit(Tunneler.equal, Tunneler.sum), rules: newRulesEdit(),
+		reaches: newReaches(),
 	}
 }
 

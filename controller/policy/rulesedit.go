@@ -132,6 +132,7 @@ func (r *reader) syncRules(ctx context.Context, tunnelers []fleet.Tunneler) erro
 		there[ruleset.TunnelerKey(t.ID)], asked[t.ID] = struct{}{}, struct{}{}
 	}
 	r.rules.keep(there)
+	r.reaches.keep(there)
 	if err := r.putRules(networks, resources, grants); err != nil {
 		return err
 	}
@@ -161,12 +162,12 @@ func (r *reader) applyRules(ctx context.Context, ids ruleIDs) error {
 	}
 	for _, id := range ids.resources {
 		if !slices.ContainsFunc(resources, func(res Resource) bool { return res.ID == id }) {
-			r.rules.remove(ruleset.ResourceKey(id))
+			r.removeRule(ruleset.ResourceKey(id))
 		}
 	}
 	for _, id := range ids.grants {
 		if !slices.ContainsFunc(grants, func(g Grant) bool { return g.ID == id }) {
-			r.rules.remove(ruleset.GrantKey(id))
+			r.removeRule(ruleset.GrantKey(id))
 		}
 	}
 	if ids.networks {
@@ -202,12 +203,14 @@ func (r *reader) putRules(networks []fleet.Network, resources []Resource, grants
 			return err
 		}
 		r.rules.put(res.NetworkID, rule)
+		r.reaches.putResource(res.Resource)
 	}
 	for _, g := range grants {
 		rule, err := ruleset.OfGrant(g.Grant)
 		if err != nil {
 			return err
 		}
+		r.reaches.putGrant(g.Grant)
 		if place, ok := r.placeOf(g); ok {
 			r.rules.put(place, rule)
 		} else {
@@ -240,10 +243,11 @@ func (r *reader) labelled(asked map[string]struct{}, tunnelers []fleet.Tunneler)
 			return err
 		}
 		r.rules.put(shared, rule)
+		r.reaches.putLabels(t.ID, t.About.Labels)
 		delete(without, t.ID)
 	}
 	for id := range without {
-		r.rules.remove(ruleset.TunnelerKey(id))
+		r.removeRule(ruleset.TunnelerKey(id))
 	}
 	return nil
 }

@@ -134,16 +134,15 @@ func (s *Set) subjectsOf(w identity.Workload, labels Labels, out []Subject) []Su
 // decide says what a grant of a resource is worth now.
 func (g Grant) decide(resource string, now time.Time) Decision {
 	d := Decision{ResourceID: resource, GrantID: g.ID}
-	if !g.Until.IsZero() && !now.Before(g.Until) {
+	until, holds, ended := g.Holds(now)
+	switch {
+	case ended:
 		d.Code = Ended
-		return d
-	}
-	until, ok := g.Schedule.Holds(now)
-	if !ok {
+	case !holds:
 		d.Code = OutsideSchedule
-		return d
+	default:
+		d.Allowed, d.Code, d.Until = true, Granted, until
 	}
-	d.Allowed, d.Code, d.Until = true, Granted, earlier(g.Until, until)
 	return d
 }
 

@@ -27,6 +27,9 @@ type Object struct{ kind, key, value string }
 // TunnelerSubject is one tunneler.
 func TunnelerSubject(id string) Subject { return Subject{kind: kindTunneler, value: id} }
 
+// LabelSubject is all tunnelers with a label.
+func LabelSubject(l Label) Subject { return Subject{kindLabel, l.Key, l.Value} }
+
 // ResourceObject is one resource.
 func ResourceObject(id string) Object { return Object{kind: kindResource, value: id} }
 
@@ -147,4 +150,14 @@ func (t GrantText) Parse(zones *Zones) (Grant, error) {
 // Equal says whether two grants are the same in all fields.
 func (g Grant) Equal(o Grant) bool {
 	return g.ID == o.ID && g.Subject == o.Subject && g.Object == o.Object && g.Until.Equal(o.Until) && g.Schedule.Equal(o.Schedule)
+}
+
+// Holds says whether the grant holds at an instant. It has to be asked again at until, if that
+// is not zero. One that has ended does not hold again.
+func (g Grant) Holds(now time.Time) (until time.Time, holds, ended bool) {
+	if !g.Until.IsZero() && !now.Before(g.Until) {
+		return time.Time{}, false, true
+	}
+	until, holds = g.Schedule.Holds(now)
+	return earlier(g.Until, until), holds, false
 }

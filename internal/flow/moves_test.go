@@ -269,8 +269,11 @@ func TestRouteChoosesTheNetwork(t *testing.T) {
 	g := startGateway(t, ca, "a")
 	p := startLaptop(t, ca, func(c *flow.PoolConfig) {
 		c.Route = func(t flow.Target) []string {
-			if t.Host == "db" {
+			switch t.Host {
+			case "db":
 				return []string{"dc"}
+			case "unknown":
+				return nil
 			}
 			return []string{"elsewhere"}
 		}
@@ -279,6 +282,8 @@ func TestRouteChoosesTheNetwork(t *testing.T) {
 	require.NoError(t, p.dial(t, target(t, echo)).Close())
 	_, err := p.Open(t.Context(), flow.Target{Host: "other", Port: 1})
 	require.ErrorIs(t, err, flow.ErrNoConnector)
+	_, err = p.Open(t.Context(), flow.Target{Host: "unknown", Port: 1})
+	require.ErrorIs(t, err, flow.ErrInternal, "where nothing is known all are asked: this one cannot dial it")
 }
 
 func TestAFormerHolderGetsNoFlow(t *testing.T) {

@@ -34,8 +34,8 @@ type PoolConfig struct {
 	Identity mtls.Identity
 	// Dial reaches an address of a connector; TCP by default.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
-	// Route names the networks that may have a target, the best first. Without it all are
-	// asked, one after the other.
+	// Route names the networks that may have a target, the best first. Without it, or if it
+	// names none, all are asked, one after the other.
 	Route func(Target) []string
 	// Warm connections are kept ready for each session; 2. Idle ones are at most MostIdle;
 	// 64. MostConns are open to one connector; 4096, as many as it takes of a tunneler.
@@ -265,7 +265,9 @@ func (p *Pool) candidates(t Target) []candidate {
 	}
 	slices.Sort(names)
 	if p.cfg.Route != nil {
-		names = p.cfg.Route(t)
+		if has := p.cfg.Route(t); len(has) > 0 {
+			names = has
+		}
 	}
 	out := make([]candidate, 0, len(names))
 	for _, name := range names {

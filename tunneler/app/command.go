@@ -30,11 +30,12 @@ Its identity is an X509-SVID from the SPIRE agent of the host; it writes no key.
       --tunneler-id tunneler-local-01 --token-file -
   grpctunneler agent run
   grpctunneler run
+  grpctunneler resources
   grpctunneler connect db.dev.corp:5432
   grpctunneler status
   grpctunneler doctor`,
 	}
-	root.AddCommand(runCommand(), checkCommand(), directoryCommand(), connectCommand(), sshConfigCommand())
+	root.AddCommand(runCommand(), checkCommand(), directoryCommand(), resourcesCommand(), connectCommand(), sshConfigCommand())
 	p := hostcmd.Program{
 		Name: program, Kind: identity.KindTunneler, Conf: ConfFile, State: StateDir, Directory: directory.StoreFor, Forget: directory.Drop,
 		Run: func() hostcmd.RunSettings {

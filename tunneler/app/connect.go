@@ -58,25 +58,28 @@ func explained(err error) error {
 
 func connectCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "connect HOST:PORT",
+		Use:   "connect {HOST:PORT|NAME}",
 		Short: "Connect standard input and output to a resource",
 		Long: `Connect asks the tunneler that runs on this host for a flow to HOST:PORT and carries
 standard input there and what comes back to standard output, until both have ended.
-HOST is a name that the connector's network knows, or an address.
+HOST is a name that the connector's network knows, an address, or the alias of a resource.
+NAME is the id, the alias or the name of a resource that has one host and one port.
 
 It exits with 1 if there is no flow, and says why: you have no grant, or there is no such
 target (these two are not told apart), the name has no address, nothing listens there, or
 no connector answers.`,
 		Example: `  grpctunneler connect db.dev.corp:5432
+  grpctunneler connect db
   ssh -o ProxyCommand='grpctunneler connect %h:%p' admin@build.dev.corp
   grpctunneler ssh-config '*.dev.corp' >> ~/.ssh/config`,
 		Args: cli.Arguments("HOST:PORT"),
 	}
 	socket := socketFlag(cmd)
+	cmd.ValidArgsFunction = completeResources(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		to, err := parseTarget(args[0])
+		to, err := targetOf(cmd.Context(), *socket, args[0])
 		if err != nil {
-			return cli.UsageError(err)
+			return err
 		}
 		c, err := listen.Dial(cmd.Context(), localSocket(*socket), to)
 		if err != nil {

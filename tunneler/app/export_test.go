@@ -20,3 +20,9 @@ func ExportAll(r *metrics.Registry) {
 
 // SSHConfigCommand is the command ssh-config.
 var SSHConfigCommand = sshConfigCommand
+
+// The commands that ask the tunneler of this host.
+var (
+	ResourcesCommand = resourcesCommand
+	ConnectCommand   = connectCommand
+)

@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/listen"
+	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/reach"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
 
@@ -41,7 +42,7 @@ func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 		return err
 	}
 	p.Metrics.Connections("health", p.Health.Connections())
-	local := &local{}
+	local := &local{reach: reach.NewKeeper(cfg.TunnelerID)}
 	if err := local.listen(cfg, p); err != nil { //nolint:contextcheck // binds at once, for an address in use is a mistake to see at once
 		return errors.Join(err, p.Health.Close())
 	}
@@ -51,7 +52,8 @@ func run(ctx context.Context, cfg Config, log *zap.Logger) error {
 // local is what programs of this host connect to, from before there is an identity.
 type local struct {
 	*listen.Server
-	pool atomic.Pointer[flow.Pool]
+	pool  atomic.Pointer[flow.Pool]
+	reach *reach.Keeper
 }
 
 func (l *local) listen(cfg Config, p *hostprogram.Program) error {
@@ -59,13 +61,13 @@ func (l *local) listen(cfg Config, p *hostprogram.Program) error {
 	if err != nil {
 		return err
 	}
-	l.Server, err = listen.New(listen.Config{Faces: faces, Users: users, Opener: l, Ended: flowMetrics(p.Metrics), Log: p.Log.Named("listen")})
+	l.Server, err = listen.New(listen.Config{Faces: faces, Users: users, Opener: l, Resources: l.reach.Document, Ended: flowMetrics(p.Metrics), Log: p.Log.Named("listen")})
 	return err
 }
 
 // Open implements listen.Opener.
 func (l *local) Open(ctx context.Context, to flow.Target) (listen.Flow, error) {
-	c, err := l.pool.Load().Open(ctx, to)
+	c, err := l.pool.Load().Open(ctx, l.reach.Target(to))
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +80,13 @@ func serve(ctx context.Context, cfg Config, p *hostprogram.Program, id hostprogr
 	watcher, err := directory.New(directory.Config{
 		ID: cfg.TunnelerID, TrustDomain: id.TrustDomain, Version: version, Identity: id.Source,
 		ControlAddresses: cfg.ControlAddresses(), StateDir: cfg.StateDir, Saved: p.Kept.Note, AgentSocket: id.AgentSocket,
-		Ended: p.Metrics.Reconnects(streamDirectory), Log: p.Log.Named("directory"),
+		Reach: local.reach, Ended: p.Metrics.Reconnects(streamDirectory), Log: p.Log.Named("directory"),
 	})
 	if err != nil {
 		return err
 	}
 	pool, err := flow.NewPool(flow.PoolConfig{
-		Identity: id.Source, Log: p.Log.Named("flow"),
+		Identity: id.Source, Route: local.reach.Networks, Log: p.Log.Named("flow"),
 		Lapse: func(session *mtls.Conn, over func(error)) func() { return reproof.Lapse(session, id.Source, over) },
 	})
 	if err != nil {

@@ -34,6 +34,14 @@ type Identity interface {
 	Subscribe() (<-chan struct{}, func())
 }
 
+// Reach takes what the controller says that the tunneler may reach.
+type Reach interface {
+	// Begin is called when a stream begins.
+	Begin()
+	// Take takes a part. taken says that it was the last one; void entries were left out.
+	Take(m *zerotrustv1.ReachUpdate) (taken bool, void int, err error)
+}
+
 // Config configures a Watcher.
 type Config struct {
 	// ID of this tunneler, as in its SVID.
@@ -55,6 +63,8 @@ type Config struct {
 	AgentSocket string
 	// Ended is a controlclient.Config.Ended. Optional.
 	Ended func(reason string)
+	// Reach is optional.
+	Reach Reach
 	Log   *zap.Logger
 	// ReportEvery is how often refused proofs are reported to the controller; 10 s.
 	ReportEvery time.Duration
@@ -294,6 +304,9 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	if err != nil {
 		return err
 	}
+	if w.cfg.Reach != nil {
+		w.cfg.Reach.Begin()
+	}
 	defer w.confirm()
 	defer w.reporting(ctx, conn)()
 	for {
@@ -310,6 +323,9 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		if denials := msg.GetDenials(); denials != nil {
 			w.deny(denials)
 		}
+		if m := msg.GetReach(); m != nil {
+			w.reaches(m)
+		}
 		d := msg.GetDirectory()
 		if d == nil {
 			continue
@@ -325,6 +341,21 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 		if known := w.Current().ControlAddresses; len(known) > 0 {
 			w.client.Learn(known)
 		}
+	}
+}
+
+// reaches hands on what may be reached. It decides nothing, so that a list that is not
+// understood is no reason to leave the controller.
+func (w *Watcher) reaches(m *zerotrustv1.ReachUpdate) {
+	if w.cfg.Reach == nil {
+		return
+	}
+	taken, void, err := w.cfg.Reach.Take(m)
+	switch {
+	case err != nil:
+		w.cfg.Log.Warn("list of what is reachable not taken", zap.Error(err))
+	case taken && void > 0:
+		w.cfg.Log.Warn("entries of what is reachable left out: is this program older than its controller?", zap.Int("entries", void))
 	}
 }
 

@@ -2354,7 +2354,9 @@ type WatchResponse struct {
 	// Revoked connectors, as those of the control stream.
 	Denials *Denials `protobuf:"bytes,2,opt,name=denials,proto3" json:"denials,omitempty"`
 	// As on the control stream, before the directory.
-	Timeline      *Timeline `protobuf:"bytes,3,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	Timeline *Timeline `protobuf:"bytes,3,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	// Sent at the begin of a stream, and again when it is different.
+	Reach         *ReachUpdate `protobuf:"bytes,4,opt,name=reach,proto3" json:"reach,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2410,6 +2412,182 @@ func (x *WatchResponse) GetTimeline() *Timeline {
 	return nil
 }
 
+func (x *WatchResponse) GetReach() *ReachUpdate {
+	if x != nil {
+		return x.Reach
+	}
+	return nil
+}
+
+// ReachUpdate lists what the tunneler that opened the stream may reach now, and nothing that others
+// may. It is for people and for choosing a network: the connector decides, whatever is
+// listed. Its parts follow one another on the stream and are taken together, with the last.
+type ReachUpdate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counts from 1 to parts, which are at most 256.
+	Part  uint32 `protobuf:"varint,1,opt,name=part,proto3" json:"part,omitempty"`
+	Parts uint32 `protobuf:"varint,2,opt,name=parts,proto3" json:"parts,omitempty"`
+	// By id; in all parts together at most 2,048. One that is not understood is left out.
+	Resources []*ReachableResource `protobuf:"bytes,3,rep,name=resources,proto3" json:"resources,omitempty"`
+	// How many others are granted that are not listed.
+	More          uint32 `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReachUpdate) Reset() {
+	*x = ReachUpdate{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReachUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReachUpdate) ProtoMessage() {}
+
+func (x *ReachUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReachUpdate.ProtoReflect.Descriptor instead.
+func (*ReachUpdate) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ReachUpdate) GetPart() uint32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *ReachUpdate) GetParts() uint32 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *ReachUpdate) GetResources() []*ReachableResource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *ReachUpdate) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+// ReachableResource is a resource of which a grant holds.
+type ReachableResource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in ResourceRule.
+	Id        string   `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	NetworkId string   `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	Name      string   `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Hosts     []string `protobuf:"bytes,4,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	Ports     []string `protobuf:"bytes,5,rep,name=ports,proto3" json:"ports,omitempty"`
+	Alias     string   `protobuf:"bytes,6,opt,name=alias,proto3" json:"alias,omitempty"`
+	// Until when it holds, unless the controller says more; absent is for ever.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReachableResource) Reset() {
+	*x = ReachableResource{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReachableResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReachableResource) ProtoMessage() {}
+
+func (x *ReachableResource) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReachableResource.ProtoReflect.Descriptor instead.
+func (*ReachableResource) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ReachableResource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReachableResource) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *ReachableResource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReachableResource) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *ReachableResource) GetPorts() []string {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
+}
+
+func (x *ReachableResource) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *ReachableResource) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // DirectoryUpdate is a change of the directory, or all of it.
 type DirectoryUpdate struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -2425,7 +2603,7 @@ type DirectoryUpdate struct {
 
 func (x *DirectoryUpdate) Reset() {
 	*x = DirectoryUpdate{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2437,7 +2615,7 @@ func (x *DirectoryUpdate) String() string {
 func (*DirectoryUpdate) ProtoMessage() {}
 
 func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2450,7 +2628,7 @@ func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryUpdate.ProtoReflect.Descriptor instead.
 func (*DirectoryUpdate) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DirectoryUpdate) GetHeader() *UpdateHeader {
@@ -2648,11 +2826,26 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\tdirectory\x18\a \x01(\v2\x16.zerotrust.v1.PositionR\tdirectory\"D\n" +
 	"\rReportRequest\x123\n" +
 	"\x06proofs\x18\x01 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsR\x06proofs\"\x10\n" +
-	"\x0eReportResponse\"\xb1\x01\n" +
+	"\x0eReportResponse\"\xe2\x01\n" +
 	"\rWatchResponse\x12;\n" +
 	"\tdirectory\x18\x01 \x01(\v2\x1d.zerotrust.v1.DirectoryUpdateR\tdirectory\x12/\n" +
 	"\adenials\x18\x02 \x01(\v2\x15.zerotrust.v1.DenialsR\adenials\x122\n" +
-	"\btimeline\x18\x03 \x01(\v2\x16.zerotrust.v1.TimelineR\btimeline\"\xd5\x01\n" +
+	"\btimeline\x18\x03 \x01(\v2\x16.zerotrust.v1.TimelineR\btimeline\x12/\n" +
+	"\x05reach\x18\x04 \x01(\v2\x19.zerotrust.v1.ReachUpdateR\x05reach\"\x8a\x01\n" +
+	"\vReachUpdate\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\rR\x04part\x12\x14\n" +
+	"\x05parts\x18\x02 \x01(\rR\x05parts\x12=\n" +
+	"\tresources\x18\x03 \x03(\v2\x1f.zerotrust.v1.ReachableResourceR\tresources\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\rR\x04more\"\xca\x01\n" +
+	"\x11ReachableResource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x02 \x01(\tR\tnetworkId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x14\n" +
+	"\x05hosts\x18\x04 \x03(\tR\x05hosts\x12\x14\n" +
+	"\x05ports\x18\x05 \x03(\tR\x05ports\x12\x14\n" +
+	"\x05alias\x18\x06 \x01(\tR\x05alias\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xd5\x01\n" +
 	"\x0fDirectoryUpdate\x122\n" +
 	"\x06header\x18\x01 \x01(\v2\x1a.zerotrust.v1.UpdateHeaderR\x06header\x12\x1a\n" +
 	"\bremovals\x18\x02 \x03(\tR\bremovals\x12:\n" +
@@ -2676,7 +2869,7 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
@@ -2707,12 +2900,14 @@ var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ReportRequest)(nil),         // 26: zerotrust.v1.ReportRequest
 	(*ReportResponse)(nil),        // 27: zerotrust.v1.ReportResponse
 	(*WatchResponse)(nil),         // 28: zerotrust.v1.WatchResponse
-	(*DirectoryUpdate)(nil),       // 29: zerotrust.v1.DirectoryUpdate
-	(*SVIDStatus)(nil),            // 30: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
-	(*Timeline)(nil),              // 32: zerotrust.v1.Timeline
-	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
-	(*DirectoryConnector)(nil),    // 34: zerotrust.v1.DirectoryConnector
+	(*ReachUpdate)(nil),           // 29: zerotrust.v1.ReachUpdate
+	(*ReachableResource)(nil),     // 30: zerotrust.v1.ReachableResource
+	(*DirectoryUpdate)(nil),       // 31: zerotrust.v1.DirectoryUpdate
+	(*SVIDStatus)(nil),            // 32: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
+	(*Timeline)(nil),              // 34: zerotrust.v1.Timeline
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
+	(*DirectoryConnector)(nil),    // 36: zerotrust.v1.DirectoryConnector
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
@@ -2723,57 +2918,60 @@ var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	7,  // 5: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
 	8,  // 6: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
 	10, // 7: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	30, // 8: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	32, // 8: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
 	3,  // 9: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
 	3,  // 10: zerotrust.v1.ConnectorHello.shared_rules:type_name -> zerotrust.v1.Position
 	3,  // 11: zerotrust.v1.ConnectorHello.network_rules:type_name -> zerotrust.v1.Position
-	31, // 12: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	33, // 12: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
 	5,  // 13: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
 	9,  // 14: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	31, // 15: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	31, // 16: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	33, // 15: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	33, // 16: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
 	11, // 17: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	31, // 18: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	31, // 19: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	30, // 20: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	30, // 21: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	31, // 22: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	33, // 18: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	33, // 19: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	32, // 20: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	32, // 21: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	33, // 22: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
 	16, // 23: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
 	24, // 24: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
 	6,  // 25: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	32, // 26: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
+	34, // 26: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
 	18, // 27: zerotrust.v1.ConnectResponse.rules:type_name -> zerotrust.v1.RulesUpdate
 	15, // 28: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
 	4,  // 29: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
 	17, // 30: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
-	31, // 31: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
-	33, // 32: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
-	31, // 33: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	33, // 31: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
+	35, // 32: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
+	33, // 33: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
 	4,  // 34: zerotrust.v1.RulesUpdate.header:type_name -> zerotrust.v1.UpdateHeader
 	20, // 35: zerotrust.v1.Rule.network:type_name -> zerotrust.v1.NetworkRule
 	21, // 36: zerotrust.v1.Rule.resource:type_name -> zerotrust.v1.ResourceRule
 	22, // 37: zerotrust.v1.Rule.grant:type_name -> zerotrust.v1.GrantRule
 	23, // 38: zerotrust.v1.Rule.tunneler:type_name -> zerotrust.v1.TunnelerRule
-	31, // 39: zerotrust.v1.GrantRule.until:type_name -> google.protobuf.Timestamp
-	33, // 40: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	33, // 39: zerotrust.v1.GrantRule.until:type_name -> google.protobuf.Timestamp
+	35, // 40: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
 	3,  // 41: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
 	10, // 42: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	29, // 43: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
+	31, // 43: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
 	6,  // 44: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	32, // 45: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
-	4,  // 46: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	34, // 47: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
-	0,  // 48: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	25, // 49: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	26, // 50: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	14, // 51: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	28, // 52: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	27, // 53: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	51, // [51:54] is the sub-list for method output_type
-	48, // [48:51] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	34, // 45: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
+	29, // 46: zerotrust.v1.WatchResponse.reach:type_name -> zerotrust.v1.ReachUpdate
+	30, // 47: zerotrust.v1.ReachUpdate.resources:type_name -> zerotrust.v1.ReachableResource
+	33, // 48: zerotrust.v1.ReachableResource.until:type_name -> google.protobuf.Timestamp
+	4,  // 49: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	36, // 50: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
+	0,  // 51: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	25, // 52: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	26, // 53: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	14, // 54: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	28, // 55: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	27, // 56: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	54, // [54:57] is the sub-list for method output_type
+	51, // [51:54] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -2812,7 +3010,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
