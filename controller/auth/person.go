@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/visible"
 )
 
@@ -72,17 +73,8 @@ func (e *TooManyError) Error() string {
 	return fmt.Sprintf("too many failed attempts; try again in %s", e.RetryAfter.Round(time.Second))
 }
 
-// FieldError says which field of a request is wrong.
-type FieldError struct {
-	Field string
-	Err   error
-}
-
-// Error implements error.
-func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
-
-// Unwrap returns the reason.
-func (e *FieldError) Unwrap() error { return e.Err }
+// FieldError says which field of a request is wrong. It is one type in the whole domain.
+type FieldError = access.FieldError
 
 func fieldError(field, format string, args ...any) error {
 	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}

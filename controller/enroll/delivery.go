@@ -29,11 +29,11 @@ func prepare(t *Token, r TokenRequest, token string) (prepared, error) {
 	case Sealed:
 		to, err := keys.ParseRecipient(r.Recipient)
 		if err != nil {
-			return prepared{}, &FieldError{"recipient", err}
+			return prepared{}, &FieldError{Field: "recipient", Err: err}
 		}
 		sealed, err := keys.SealToken(to, token)
 		if errors.Is(err, keys.ErrRecipient) {
-			return prepared{}, &FieldError{"recipient", keys.ErrRecipient}
+			return prepared{}, &FieldError{Field: "recipient", Err: keys.ErrRecipient}
 		}
 		t.Recipient = to.Name()
 		return prepared{handOver: sealed}, err
@@ -49,14 +49,14 @@ func prepare(t *Token, r TokenRequest, token string) (prepared, error) {
 func (r TokenRequest) validateDelivery() error {
 	switch {
 	case r.Delivery != "" && r.Delivery != Plain && r.Delivery != Sealed && r.Delivery != ByClaim:
-		return &FieldError{"delivery", errors.New("must be plain, sealed or claim")}
+		return &FieldError{Field: "delivery", Err: errors.New("must be plain, sealed or claim")}
 	case r.Delivery == Sealed && r.Recipient == "":
-		return &FieldError{"recipient", errors.New("is missing: the age or SSH public key of the host")}
+		return &FieldError{Field: "recipient", Err: errors.New("is missing: the age or SSH public key of the host")}
 	case r.Delivery != Sealed && r.Recipient != "":
-		return &FieldError{"recipient", errors.New("is for delivery sealed only")}
+		return &FieldError{Field: "recipient", Err: errors.New("is for delivery sealed only")}
 	case r.Delivery == Sealed:
 		if _, err := keys.ParseRecipient(r.Recipient); err != nil {
-			return &FieldError{"recipient", err}
+			return &FieldError{Field: "recipient", Err: err}
 		}
 	}
 	return nil

@@ -25,25 +25,25 @@ type hostKey struct {
 
 func (r Redemption) validate() (hostKey, error) {
 	if _, err := identity.ParseKind(string(r.Workload.Kind)); err != nil {
-		return hostKey{}, &FieldError{"kind", err}
+		return hostKey{}, &FieldError{Field: "kind", Err: err}
 	}
 	if err := identity.ValidateID(r.Workload.ID); err != nil {
-		return hostKey{}, &FieldError{"id", err}
+		return hostKey{}, &FieldError{Field: "id", Err: err}
 	}
 	if err := r.Facts.validate(r.Workload.Kind); err != nil {
 		return hostKey{}, err
 	}
 	csr, err := x509.ParseCertificateRequest(r.CSR)
 	if err != nil {
-		return hostKey{}, &FieldError{"csr", errors.New("is not a PKCS#10 certificate request in DER")}
+		return hostKey{}, &FieldError{Field: "csr", Err: errors.New("is not a PKCS#10 certificate request in DER")}
 	}
 	// The signature proves that the caller holds the key it asks us to sign.
 	if err := csr.CheckSignature(); err != nil {
-		return hostKey{}, &FieldError{"csr", errors.New("is not signed by its own key")}
+		return hostKey{}, &FieldError{Field: "csr", Err: errors.New("is not signed by its own key")}
 	}
 	pub, ok := csr.PublicKey.(*ecdsa.PublicKey)
 	if !ok || pub.Curve != elliptic.P256() {
-		return hostKey{}, &FieldError{"csr", errors.New("must hold an ECDSA P-256 key")}
+		return hostKey{}, &FieldError{Field: "csr", Err: errors.New("must hold an ECDSA P-256 key")}
 	}
 	return hostKey{public: pub, spki: csr.RawSubjectPublicKeyInfo, hash: hashKey(csr.RawSubjectPublicKeyInfo)}, nil
 }
@@ -56,13 +56,13 @@ func hashKey(spki []byte) []byte {
 func (f Facts) validate(kind identity.Kind) error {
 	switch {
 	case !path.IsAbs(f.BinaryPath) || path.Clean(f.BinaryPath) != f.BinaryPath || len(f.BinaryPath) > 1024 || !visible.Text(f.BinaryPath):
-		return &FieldError{"host.binary_path", errors.New("must be a clean absolute path of at most 1024 characters")}
+		return &FieldError{Field: "host.binary_path", Err: errors.New("must be a clean absolute path of at most 1024 characters")}
 	case f.SystemdUnit != "" && f.SystemdUnit != unitOf(kind):
-		return &FieldError{"host.systemd_unit", fmt.Errorf("must be %q or empty", unitOf(kind))}
+		return &FieldError{Field: "host.systemd_unit", Err: fmt.Errorf("must be %q or empty", unitOf(kind))}
 	case len(f.Hostname) > 253 || !visible.Text(f.Hostname):
-		return &FieldError{"host.hostname", errors.New("must be at most 253 printable characters")}
+		return &FieldError{Field: "host.hostname", Err: errors.New("must be at most 253 printable characters")}
 	case len(f.Version) > 64 || !visible.Text(f.Version):
-		return &FieldError{"host.version", errors.New("must be at most 64 printable characters")}
+		return &FieldError{Field: "host.version", Err: errors.New("must be at most 64 printable characters")}
 	}
 	return nil
 }

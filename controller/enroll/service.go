@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
@@ -128,17 +129,8 @@ type TokenRequest struct {
 	From      string // address of the caller
 }
 
-// FieldError says which field of a request is wrong.
-type FieldError struct {
-	Field string
-	Err   error
-}
-
-// Error implements error.
-func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
-
-// Unwrap implements errors.Unwrap.
-func (e *FieldError) Unwrap() error { return e.Err }
+// FieldError says which field of a request is wrong. It is one type in the whole domain.
+type FieldError = access.FieldError
 
 // Create makes a token and returns it with what its host gets: by its
 // Delivery the secret, the secret sealed to the recipient, or the code of a claim
@@ -187,13 +179,13 @@ func (s *Service) Create(ctx context.Context, r TokenRequest) (Token, string, er
 func (r TokenRequest) Validate() error {
 	var all []error
 	if _, err := identity.ParseKind(string(r.Workload.Kind)); err != nil {
-		all = append(all, &FieldError{"kind", err})
+		all = append(all, &FieldError{Field: "kind", Err: err})
 	}
 	if err := identity.ValidateID(r.Workload.ID); err != nil {
-		all = append(all, &FieldError{"id", err})
+		all = append(all, &FieldError{Field: "id", Err: err})
 	}
 	if r.TTL != 0 && (r.TTL < MinTTL || r.TTL > MaxTTL) {
-		all = append(all, &FieldError{"ttl", fmt.Errorf("%s is outside %s to %s", r.TTL, MinTTL, MaxTTL)})
+		all = append(all, &FieldError{Field: "ttl", Err: fmt.Errorf("%s is outside %s to %s", r.TTL, MinTTL, MaxTTL)})
 	}
 	return errors.Join(append(all, r.validateDelivery())...)
 }

@@ -38,17 +38,8 @@ func short(s string) string {
 	return s
 }
 
-// FieldError says which field of a change is wrong.
-type FieldError struct {
-	Field string
-	Err   error
-}
-
-// Error implements error.
-func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
-
-// Unwrap returns the reason.
-func (e *FieldError) Unwrap() error { return e.Err }
+// FieldError says which field of a change is wrong. It is one type in the whole domain.
+type FieldError = access.FieldError
 
 func wrong(field, format string, args ...any) error {
 	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}

@@ -101,7 +101,7 @@ type NetworkText struct {
 func (t NetworkText) Parse() (Network, error) {
 	var wrongID error
 	if err := identity.ValidateID(t.ID); err != nil {
-		wrongID = &FieldError{"id", err}
+		wrongID = &FieldError{Field: "id", Err: err}
 	}
 	prefixes, err := access.ParsePrefixes(t.Prefixes)
 	return Network{ID: t.ID, Name: cmp.Or(t.Name, t.ID), Prefixes: prefixes, Revision: 1}, errors.Join(wrongID, checkName(t.Name), err)

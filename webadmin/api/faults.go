@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -97,16 +94,7 @@ func leaves(err error) []error {
 
 // fieldOf is the field that an error of the domain is about, and what is wrong with it.
 func fieldOf(err error) (name string, why error) {
-	if f, ok := errors.AsType[*enroll.FieldError](err); ok {
-		return f.Field, f.Err
-	}
-	if f, ok := errors.AsType[*fleet.FieldError](err); ok {
-		return f.Field, f.Err
-	}
 	if f, ok := errors.AsType[*access.FieldError](err); ok {
-		return f.Field, f.Err
-	}
-	if f, ok := errors.AsType[*auth.FieldError](err); ok {
 		return f.Field, f.Err
 	}
 	if f, ok := errors.AsType[*rotation.OptionError](err); ok {
