@@ -16,6 +16,7 @@ func ExportAll(r *metrics.Registry) {
 	exportRelay(r, func() relay.Status { return relay.Status{} })
 	countFlows(r)
 	exportFlows(r, func() flow.AcceptorStatus { return flow.AcceptorStatus{} })
+	exportFlowRecords(r, func() relay.FlowRecordStatus { return relay.FlowRecordStatus{} })
 }
 
 // Forget is what enrolling does.

@@ -6,11 +6,13 @@ import (
 	"sync/atomic"
 
 	"go.uber.org/zap"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	transport "github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // Tunnelers' connections get this percentage of the descriptors, those to targets the rest.
@@ -23,10 +25,31 @@ func flowLimits(descriptors int) transport.Limits {
 }
 
 // carrier connects flows to what this connector's network has.
-func carrier(listener net.Listener, r *metrics.Registry, log *zap.Logger) func(relay.Reach) (relay.Carrier, error) {
-	return func(reach relay.Reach) (relay.Carrier, error) {
-		return flow.New(flow.Config{Decider: reach, Own: ownPorts(listener), Ended: countFlows(r), Log: log})
+func carrier(listener net.Listener, r *metrics.Registry, log *zap.Logger) func(relay.Reach, relay.RecordFlow) (relay.Carrier, error) {
+	return func(reach relay.Reach, record relay.RecordFlow) (relay.Carrier, error) {
+		count := countFlows(r)
+		return flow.New(flow.Config{Decider: reach, Own: ownPorts(listener), Log: log, Ended: func(rec flow.Record) {
+			count(rec)
+			record(flowRecord(rec))
+		}})
 	}
+}
+
+// flowRecord is what the controller gets to know of a flow.
+func flowRecord(r flow.Record) *zerotrustv1.FlowRecord {
+	out := &zerotrustv1.FlowRecord{
+		SpiffeId: r.Tunneler.String(), Host: r.Target.Host, Port: uint32(r.Target.Port),
+		NetworkId: r.Resource.NetworkID, ResourceId: r.Decision.ResourceID, ResourceName: r.Resource.Name, GrantId: r.Decision.GrantID,
+		Decision: string(r.Decision.Code), Code: uint32(transport.CodeOf(r.Reason)), Connected: r.Connected,
+		OpenedAt: timestamppb.New(r.Opened),
+		// By the clock that nobody sets: a flow does not end before it was opened.
+		EndedAt: timestamppb.New(r.Opened.Add(r.Ended.Sub(r.Opened))),
+		Up:      uint64(max(0, r.Up)), Down: uint64(max(0, r.Down)), Count: 1,
+	}
+	if r.Address.IsValid() {
+		out.Address = r.Address.String()
+	}
+	return out
 }
 
 // ownPorts are those that this program listens on for others. Health is one for this host.
@@ -78,4 +101,12 @@ func countFlows(r *metrics.Registry) func(flow.Record) {
 func exportFlows(r *metrics.Registry, status func() transport.AcceptorStatus) {
 	r.Gauge("flows", "Flows that are open or being opened.", nil, func() float64 { return float64(status().Flows) })
 	r.Gauge("flow_connections", "Connections of tunnelers that carry flows, or are ready to.", nil, func() float64 { return float64(status().Conns) })
+}
+
+// exportFlowRecords shows what the controller gets to know of them.
+func exportFlowRecords(r *metrics.Registry, status func() relay.FlowRecordStatus) {
+	const name, help = "flow_records_total", "Records of flows: those that the controller has, and flows that there was no room for."
+	r.Counter(name, help, metrics.Labels{"result": "recorded"}, func() uint64 { return status().Recorded })
+	r.Counter(name, help, metrics.Labels{"result": "lost"}, func() uint64 { return status().Lost })
+	r.Gauge("flow_records_waiting", "Records of flows that wait for the controller.", nil, func() float64 { return float64(status().Waiting) })
 }

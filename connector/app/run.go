@@ -66,6 +66,7 @@ func serve(ctx context.Context, cfg Config, listener net.Listener, limits flow.L
 	}
 	exportRelay(p.Metrics, r.Status)
 	exportFlows(p.Metrics, r.FlowStatus)
+	exportFlowRecords(p.Metrics, r.FlowRecordStatus)
 	p.Health.Live().Register("relay", r.Alive)
 	checks.Register(checkControl, r.ControlReady)
 	checks.Register(checkPolicy, r.PolicyReady)

@@ -29,6 +29,8 @@ type Decider interface {
 	DecideAddress(tunneler spiffeid.ID, d access.Decision, to netip.AddrPort, now time.Time) access.Decision
 	// Names says whether a resource names this very address and port.
 	Names(to netip.AddrPort) bool
+	// Resource returns what a decision names; ok is false if it is not there any more.
+	Resource(id string) (r access.Resource, ok bool)
 }
 
 // Resolver looks names up; net.Resolver is one.
@@ -78,7 +80,8 @@ type opened struct {
 	// Under the handler's lock.
 	address netip.AddrPort // zero until it is about to be dialed
 	last    access.Decision
-	timer   *time.Timer // to the end of the decision
+	named   access.Resource // that of the last decision which named one that was there
+	timer   *time.Timer     // to the end of the decision
 	cut     error
 }
 
@@ -87,8 +90,10 @@ type Record struct {
 	Tunneler spiffeid.ID
 	Target   transport.Target
 	// Address that was dialed; zero if none was.
-	Address       netip.AddrPort
-	Decision      access.Decision // the last one
+	Address  netip.AddrPort
+	Decision access.Decision // the last one
+	// Resource that the decision names, as it was then; zero if none, or if it was gone.
+	Resource      access.Resource
 	Opened, Ended time.Time
 	Up, Down      int64 // bytes to and from the target
 	Connected     bool
@@ -172,9 +177,16 @@ func (h *Handler) decideAddress(o *opened, d access.Decision, to netip.AddrPort,
 
 // note keeps the last decision, and sets the timer to its end.
 func (h *Handler) note(o *opened, d access.Decision, now time.Time) {
+	resource, there := access.Resource{}, false
+	if d.ResourceID != "" {
+		resource, there = h.cfg.Decider.Resource(d.ResourceID)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o.last = d
+	if there || d.ResourceID != o.named.ID {
+		o.named = resource
+	}
 	if o.timer != nil {
 		o.timer.Stop()
 		o.timer = nil
@@ -258,7 +270,7 @@ func (h *Handler) Ended(f *transport.Flow, e transport.End) {
 		o.timer.Stop()
 	}
 	r := Record{
-		Tunneler: f.Tunneler, Target: f.Target, Address: o.address, Decision: o.last, Opened: f.Opened, Ended: time.Now(),
+		Tunneler: f.Tunneler, Target: f.Target, Address: o.address, Decision: o.last, Resource: o.named, Opened: f.Opened, Ended: time.Now(),
 		Up: e.Up, Down: e.Down, Connected: e.Connected, Reason: e.Reason,
 	}
 	h.mu.Unlock()

@@ -31,6 +31,7 @@ type rules struct {
 	granted   map[string]access.Decision // by host
 	addresses map[string]bool            // that may be reached
 	exact     map[string]bool            // that a resource names
+	resources map[string]access.Resource // by id
 	asked     []string
 }
 
@@ -59,6 +60,13 @@ func (r *rules) Names(to netip.AddrPort) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.exact[to.Addr().String()]
+}
+
+func (r *rules) Resource(id string) (access.Resource, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, ok := r.resources[id]
+	return found, ok
 }
 
 func (r *rules) withdraw(host string) {
@@ -276,6 +284,36 @@ func TestTheAddressOfANameIsDecidedAgain(t *testing.T) {
 		_, err := w.attempt(t.Context(), "db")
 		require.ErrorIs(t, err, transport.ErrRefused)
 		require.Len(t, w.rules.asked, 1+8)
+	})
+}
+
+func TestARecordHasTheResourceAsItWas(t *testing.T) {
+	t.Parallel()
+	bubble(t, "also if it is gone when the flow ends", func(t *testing.T) {
+		w := in(t)
+		w.grant("db", "10.0.0.5")
+		orders := access.Resource{ID: "db", NetworkID: "prod", Name: "Orders"}
+		w.rules.resources = map[string]access.Resource{"db": orders}
+		f, _, err := w.begin(t.Context(), "db")
+		require.NoError(t, err)
+		w.rules.resources = nil
+		w.rules.withdraw("db")
+		require.Equal(t, 1, w.Recheck())
+		w.Ended(f, transport.End{Connected: true})
+		require.Equal(t, orders, w.records[0].Resource)
+	})
+	bubble(t, "and none that its last decision does not name", func(t *testing.T) {
+		w := in(t)
+		w.grant("db", "10.0.0.5")
+		w.rules.resources = map[string]access.Resource{"db": {ID: "db", Name: "Orders"}}
+		f, _, err := w.begin(t.Context(), "db")
+		require.NoError(t, err)
+		w.rules.mu.Lock()
+		w.rules.granted["db"] = access.Decision{Code: "no_resource"}
+		w.rules.mu.Unlock()
+		require.Equal(t, 1, w.Recheck())
+		w.Ended(f, transport.End{Connected: true})
+		require.Equal(t, access.Resource{}, w.records[0].Resource)
 	})
 }
 

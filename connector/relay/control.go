@@ -70,6 +70,7 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 	}
 	// A controller that was away, or is another one, knows none of our tunnelers.
 	r.sessions.reportAll()
+	r.records.begin()
 	swapped, unsubscribe := r.cfg.Identity.Subscribe()
 	defer unsubscribe()
 	trust, forget := r.cfg.Identity.SubscribeBundle()
@@ -101,7 +102,10 @@ func (r *Relay) send(ctx context.Context, stream controlStream, gone <-chan stru
 			err = sendReturns(stream, denials)
 		case answer := <-r.answers:
 			err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_AuditWitness{AuditWitness: answer}})
+		case <-r.records.ready:
+			err = r.sendRecords(stream, false)
 		case <-refusals.C:
+			r.records.tick()
 			err = r.sendRefusals(stream)
 		}
 		if err != nil {
@@ -140,7 +144,7 @@ func (r *Relay) sendHeartbeat(stream controlStream) error {
 	return stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Heartbeat{Heartbeat: &zerotrustv1.ConnectorHeartbeat{
 		ConnectorId: r.cfg.ID, Svid: svidStatus(r.cfg.Identity.Status()),
 		BundleAuthorityIds: wire.ClipAuthorities(r.cfg.Identity.AuthorityIDs()), AppliedPolicyRevision: r.policy.revision(),
-		Refusal: r.refusalText(),
+		Refusal: r.refusalText(), OpenFlows: uint32(max(0, r.FlowStatus().Flows)), //nolint:gosec // there are some thousands
 	}}})
 }
 
@@ -210,6 +214,8 @@ func (r *Relay) receive(stream controlStream, established func()) error {
 			}
 		case *zerotrustv1.ConnectResponse_AuditCheckpoint:
 			r.judge(m.AuditCheckpoint)
+		case *zerotrustv1.ConnectResponse_FlowsRecorded:
+			r.records.took(m.FlowsRecorded.GetPosition())
 		case *zerotrustv1.ConnectResponse_Goodbye:
 			return &controlclient.RetryAfter{Delay: m.Goodbye.GetRetryAfter().AsDuration(), Reason: wire.Clip(m.Goodbye.GetReason(), wire.MaxReason)}
 		}

@@ -21,7 +21,7 @@ var errFlowMisbehaved = errors.New("the tunneler broke the flow protocol")
 // newFlows takes the flows of those whom the policy admits.
 func (r *Relay) newFlows() (*flow.Acceptor, error) {
 	log := r.log.Named("flow")
-	carrier, err := r.cfg.Flows(reach{r.policy})
+	carrier, err := r.cfg.Flows(reach{r.policy}, r.records.add)
 	if err != nil {
 		return nil, err
 	}

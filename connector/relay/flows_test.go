@@ -138,7 +138,7 @@ func carrying(t *testing.T) (w *world, s *fakeStream, ended chan flow.End) {
 	c := startController(t, ca, anyAddress, controllerID)
 	ended = make(chan flow.End, 64)
 	w = startConnector(t, ca, c.addr, func(c *relay.Config) {
-		c.Flows = func(relay.Reach) (relay.Carrier, error) { return loopback{ended}, nil }
+		c.Flows = func(relay.Reach, relay.RecordFlow) (relay.Carrier, error) { return loopback{ended}, nil }
 	})
 	s = c.next(t)
 	s.hello(t)

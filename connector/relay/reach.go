@@ -24,7 +24,13 @@ type Reach interface {
 	DecideAddress(tunneler spiffeid.ID, d access.Decision, to netip.AddrPort, now time.Time) access.Decision
 	// Names says whether a resource names this very address and port.
 	Names(to netip.AddrPort) bool
+	// Resource returns what a decision names; ok is false if it is not there any more.
+	Resource(id string) (r access.Resource, ok bool)
 }
+
+// RecordFlow takes what is to be known of a flow that is over, with a Count of 1. It does not
+// block, and keeps the record.
+type RecordFlow func(*zerotrustv1.FlowRecord)
 
 // Carrier connects the flows of the tunnelers to their targets.
 type Carrier interface {
@@ -61,6 +67,13 @@ func (r reach) Names(to netip.AddrPort) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.rules.Names(to)
+}
+
+// Resource implements Reach.
+func (r reach) Resource(id string) (access.Resource, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.rules.Resource(id)
 }
 
 // restoreRules takes the rules of a policy that was kept. Without them it allows nothing

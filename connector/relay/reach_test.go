@@ -53,7 +53,7 @@ func startDeciding(t *testing.T, ca *mtlstest.CA, controller string, opts ...opt
 	t.Helper()
 	d := &deciding{counting: &counting{loopback: loopback{make(chan flow.End, 8)}}}
 	opts = append(opts, func(c *relay.Config) {
-		c.Flows = func(r relay.Reach) (relay.Carrier, error) {
+		c.Flows = func(r relay.Reach, _ relay.RecordFlow) (relay.Carrier, error) {
 			d.reach = r
 			return d.counting, nil
 		}

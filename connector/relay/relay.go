@@ -67,7 +67,7 @@ type Config struct {
 	Failing func(context.Context) error
 	// Flows returns what connects the flows of the tunnelers to their targets, as these rules
 	// decide; without it there are none.
-	Flows  func(Reach) (Carrier, error)
+	Flows  func(Reach, RecordFlow) (Carrier, error)
 	Limits flow.Limits
 	Timing Timing
 	Events Events
@@ -136,6 +136,7 @@ type Relay struct {
 	conns    *mtls.Conns    // of the tunnelers
 	flows    *flow.Acceptor // nil without Flows
 	carrier  Carrier        // so too
+	records  *flowRecords
 	control  *controlclient.Client
 	unproven reproof.Reports                // of both, for the audit log
 	prover   *reproof.Client                // on the connection to the controller
@@ -160,7 +161,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Saved == nil {
 		cfg.Saved = func(string, error) {}
 	}
-	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: controlclient.ProgramStart(), outbox: newOutbox(), applied: topic.NewHint(), resync: topic.NewHint()}
+	r := &Relay{cfg: cfg, log: cfg.Log, self: self, instance: controlclient.ProgramStart(), outbox: newOutbox(), applied: topic.NewHint(), resync: topic.NewHint(), records: newFlowRecords(time.Now)}
 	r.denied = denial.Open(denial.Config{
 		TrustDomain: cfg.TrustDomain, StateDir: cfg.StateDir, Saved: cfg.Saved, Genuine: r.genuine, SaveAgain: cfg.Timing.SaveAgain, Log: cfg.Log.Named("denials"),
 	})

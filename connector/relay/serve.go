@@ -37,11 +37,18 @@ func (r *Relay) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stopControl()
-		return r.serveTunnelers(gctx)
+		return r.serveAll(gctx)
 	})
 	g.Go(func() error { return r.control.Run(controlCtx) })
 	g.Go(func() error { return r.policy.keep(controlCtx, r.sweep) })
 	g.Go(func() error { return r.denied.Run(controlCtx) })
+	return g.Wait()
+}
+
+// serveAll serves sessions and flows until both have ended.
+func (r *Relay) serveAll(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.serveTunnelers(gctx) })
 	if r.flows != nil {
 		g.Go(func() error {
 			<-gctx.Done()
@@ -97,10 +104,14 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	return err
 }
 
-// sayGoodbye sends the ends of the sessions, closes our side and waits for the
+// sayGoodbye sends the ends of the sessions and of the flows, closes our side and waits for the
 // controller to close its own.
 func (r *Relay) sayGoodbye(ctx context.Context, stream controlStream, gone <-chan struct{}) error {
 	if err := r.sendReports(stream); err != nil {
+		return err
+	}
+	r.records.tick()
+	if err := r.sendRecords(stream, true); err != nil {
 		return err
 	}
 	if err := stream.CloseSend(); err != nil {

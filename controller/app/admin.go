@@ -29,7 +29,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	}
 	c.series = fleet.NewSeries(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
-		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rules: policy.NewRules(policy.RulesConfig{Store: c.store, TrustDomain: c.td, Audit: c.audit, Now: now}), Rotations: c.rotation, Bootstrap: c.anchors, Trail: c.auditing.archive,
+		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rules: policy.NewRules(policy.RulesConfig{Store: c.store, TrustDomain: c.td, Audit: c.audit, Now: now}), Rotations: c.rotation, Bootstrap: c.anchors, Trail: c.auditing.archive, Flows: c.flows,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
 		TrustDomain: c.td, Version: cli.Version().Version,
 		Install: func(t enroll.Token, handed string) []adminapi.InstallCommand {

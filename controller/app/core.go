@@ -10,6 +10,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
@@ -38,6 +39,7 @@ type core struct {
 	enroll     *enroll.Service
 	rotation   *rotation.Manager
 	anchors    *anchors.Manager
+	flows      flows.Archive
 }
 
 // newCore makes the domain; nothing of it runs yet.
@@ -80,6 +82,8 @@ func newCore(i *identified, now func() time.Time) (_ *core, err error) {
 	})
 	c.rotation = c.newRotation(now)
 	c.anchors = c.newAnchors(now)
+	c.flows = flows.Archive{Store: c.store, Recorder: flows.New(flows.Config{Store: c.store, Retention: c.cfg.Flows.Retention.Of(), Now: now, Log: c.log.Named("flows")})}
+	exportFlows(c.metrics, c.flows.Recorder)
 	return c, nil
 }
 

@@ -170,7 +170,7 @@ func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *contr
 	plane = control.NewControlServer(c.lis.control, peers,
 		&control.ControlPlane{
 			Fleet: c.fleet, Roster: attendance, Policy: c.policy, PolicyAge: c.cfg.PolicyAge, Endpoints: c.reachedAt.endpoints, Moved: &c.addresses,
-			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Timeline: c.recovery.Number, Recovery: c.recovery, Recall: c.recall, Signer: c.auditing.signer,
+			Audit: c.auditing.witnesses, Reports: c.auditing.collector, Flows: c.flows, Timeline: c.recovery.Number, Recovery: c.recovery, Recall: c.recall, Signer: c.auditing.signer,
 			Returns:  control.Returns{Key: c.auditing.signer.VerifierKey, TakeBack: c.fleet.TakeBack, Result: denialsReturned(c.metrics)},
 			Outdated: c.roster.Outdated, Failing: c.failing(checkStore, checkIdentity), Stopping: stopping, Log: log,
 		},
@@ -201,7 +201,7 @@ func (c *controller) components() []component {
 	out := []component{
 		c.enrollment, c.plane, c.admin, c.policy, c.revisions, c.reconciler, c.agents, c.bans, c.recovery, c.rotation, c.anchors, c.enroll, c.feed, c.series,
 		&changelog.Pruner{Store: c.store, Logger: c.log.Named("changelog")},
-		running(c.pruneWitnesses), running(c.enroll.FollowRequests), c.recall,
+		running(c.pruneWitnesses), running(c.enroll.FollowRequests), c.recall, c.flows,
 		running(func(ctx context.Context) error { return c.roster.Run(ctx, c.store, c.log.Named("fleet")) }),
 		running(func(ctx context.Context) error { return c.reachedAt.run(ctx, c.moved) }),
 	}

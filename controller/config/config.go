@@ -47,6 +47,7 @@ type Config struct {
 	Clones        string         `conf:"clones" usage:"what happens to a host whose key two machines use: alert, or quarantine (revoke its members)" one:"alert quarantine"`
 	PolicyAge     time.Duration  `conf:"policy_age" usage:"how long connectors use the policy, and keep sessions, without a controller"`
 	Audit         Audit          `conf:"audit"`
+	Flows         Flows          `conf:"flows"`
 	Tracing       otlp.Config    `conf:"tracing"`
 	Log           logging.Config `conf:"log"`
 }
@@ -110,6 +111,7 @@ func Default() Config {
 		SVIDTTL:   SVIDTTL{Connector: 5 * time.Minute, Tunneler: 30 * time.Minute, Controller: time.Hour},
 		Clones:    Alert,
 		Audit:     defaultAudit(),
+		Flows:     defaultFlows(),
 		PolicyAge: 24 * time.Hour,
 		Tracing:   otlp.DefaultConfig(),
 		Log:       logging.DefaultConfig(),
@@ -153,6 +155,7 @@ func (c Config) Validate() error {
 	f.Require(c.PolicyAge >= leastPolicyAge && c.PolicyAge <= mostPolicyAge, "policy_age",
 		"must be %s to %s, is %s", leastPolicyAge, mostPolicyAge, c.PolicyAge)
 	f.In("audit", c.Audit.validate())
+	f.In("flows", c.Flows.validate())
 	f.In("tracing", c.Tracing.Validate())
 	f.In("log", c.Log.Validate())
 	return f.Err()

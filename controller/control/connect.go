@@ -71,6 +71,9 @@ func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServe
 	forget := c.conn.OnProof(func(st mtls.SVIDStatus) { s.Roster.ConnectorProved(c.ID, t.number, svidOf(st)) })
 	t.leave = func() {
 		forget()
+		if s.Flows != nil {
+			s.Flows.Left(c.ID, t.number)
+		}
 		s.Roster.ConnectorDown(c.ID, t.number)
 		t.rules.leave()
 		release()
@@ -84,6 +87,7 @@ func (s *ControlPlane) admit(stream zerotrustv1.ControlPlaneService_ConnectServe
 func (t *conversation) begin(hello fleet.Hello, has *zerotrustv1.ConnectorHello) {
 	s, td := t.s, t.c.conn.Peer().TrustDomain()
 	t.log.Info("control stream opened", zap.String("version", hello.Version), zap.String("instance_id", hello.InstanceID))
+	t.instance = hello.InstanceID
 	t.complaints = rate.NewLimiter(rate.Every(complainEvery), maxComplaints)
 	t.resyncs = rate.NewLimiter(rate.Every(resyncEvery), maxResyncs)
 	t.messages = s.Patience.limiter()

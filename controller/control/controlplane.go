@@ -59,6 +59,7 @@ type ControlPlane struct { //nolint:revive // the name of the service
 	PolicyAge time.Duration
 	Audit     AuditLog     // nil: no checkpoints are offered
 	Reports   AuditReports // nil: reports of refused sessions are passed over
+	Flows     FlowLog      // nil: records of flows are passed over
 	// Outdated is called with why a member is refused that speaks another protocol, and of each
 	// that speaks ours; optional.
 	Outdated func(w identity.Workload, why string)

@@ -23,6 +23,8 @@ type conversation struct {
 	number uint64
 	log    *zap.Logger
 
+	instance string // of the hello
+
 	woken *wakeups        // by the policy and what is sent along with it, or to end
 	again <-chan struct{} // another hello is wanted
 	leave func()          // ends what admit has begun
@@ -34,6 +36,7 @@ type conversation struct {
 
 	timeline saying
 	returned returned
+	reported reporting
 	recall   <-chan struct{} // closed when the policy may be sent; nil: it may be
 
 	complaints *rate.Limiter // about what is relayed
@@ -117,6 +120,9 @@ func (t *conversation) wake() error {
 			t.goodbye()
 		}
 		return why
+	}
+	if err := t.acknowledge(); err != nil {
+		return err
 	}
 	switch said, err := t.timeline.news(); {
 	case err != nil:

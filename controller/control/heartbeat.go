@@ -25,6 +25,9 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 		t.s.Roster.ConnectorTrusts(t.c.ID, wire.ClipAuthorities(m.Heartbeat.GetBundleAuthorityIds()))
 		t.s.Roster.ConnectorBeat(t.c.ID, t.number, svidFromProto(m.Heartbeat.GetSvid()), m.Heartbeat.GetAppliedPolicyRevision())
 		t.refuses(wire.Clip(m.Heartbeat.GetRefusal(), wire.MaxReason))
+		if t.s.Flows != nil {
+			t.s.Flows.Open(t.c.ID, t.number, min(m.Heartbeat.GetOpenFlows(), maxOpenFlows))
+		}
 		if t.policy.applied(m.Heartbeat.GetAppliedPolicyRevision(), m.Heartbeat.GetRefusal() != "") {
 			return t.sendPolicy()
 		}
@@ -41,6 +44,8 @@ func (t *conversation) handle(ctx context.Context, req *zerotrustv1.ConnectReque
 	case *zerotrustv1.ConnectRequest_Refusals:
 		t.refusals(m.Refusals)
 		return nil
+	case *zerotrustv1.ConnectRequest_Flows:
+		return t.flows(m.Flows)
 	case *zerotrustv1.ConnectRequest_Proofs:
 		notProven(t.s.Reports, t.c.Workload, m.Proofs)
 		return nil

@@ -6,6 +6,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
 )
 
 // Plan is how SQLite would run a query.
@@ -24,6 +25,9 @@ func AuditSQL(q audit.Query) (query string, args []any) { return auditScan(q).sq
 func RenewalSQL(q audit.RenewalQuery) (query string, args []any) {
 	return renewalScan(q).sql(audit.RenewalWindow)
 }
+
+// FlowSQL is the query of a page of flows.
+func FlowSQL(q flows.Query) (query string, args []any) { return flowScan(q) }
 
 // TokenSQL is the query of a page of tokens that is not the first.
 func TokenSQL(q enroll.TokenQuery, limit int) (query string, args []any) {
@@ -58,4 +62,7 @@ const (
 	AuditTotalSQL   = auditTotal
 	AuditOfSQL      = auditOf
 	RenewalsBetween = renewalsBetween
+	OldFlows        = oldFlows
+	OldestFlows     = oldestFlows
+	FlowMinutesSQL  = flowMinutes
 )

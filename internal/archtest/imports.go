@@ -6,7 +6,7 @@ import (
 )
 
 // domain lists the packages that hold the rules of the product.
-var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events", "controller/auth", "controller/replay", "controller/attention"}
+var domain = []string{"controller/enroll", "controller/fleet", "controller/presence", "controller/policy", "controller/rotation", "controller/anchors", "controller/audit", "controller/recovery", "controller/changelog", "controller/events", "controller/auth", "controller/replay", "controller/attention", "controller/flows"}
 
 // wholeSystem has the packages that start all programs together.
 const wholeSystem = "internal/e2e"

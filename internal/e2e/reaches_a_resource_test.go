@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
@@ -122,6 +124,15 @@ func TestCurlReachesWhatIsGrantedAndNothingElse(t *testing.T) {
 	require.Zero(t, ran.Code, ran.Stderr)
 	require.Contains(t, ran.Stdout, "laptop-web")
 
+	r.recorded("carried", func(f adminapi.FlowRecord) bool {
+		return f.TunnelerID == "t-01" && f.ConnectorID == "c-01" && f.NetworkID == "default" && f.ResourceID == "web" && f.GrantID == "laptop-web" &&
+			f.Target == server.Listener.Addr().String() && f.Address == f.Target && f.Connected && f.Code == "ok" && f.Decision == "granted" &&
+			f.BytesUp > uint64(len(body)) && f.BytesDown > 64 && f.EndedAt.After(f.OpenedAt)
+	})
+	r.recorded("refused", func(f adminapi.FlowRecord) bool {
+		return f.Code == "refused" && f.Decision == "no_resource" && !f.Connected && f.Address == "" && f.ResourceID == ""
+	})
+
 	// By a label, and gone with it.
 	require.NoError(t, r.api.DeleteGrant(t.Context(), "laptop-web"))
 	r.eventuallyRefused(socks)
@@ -131,6 +142,72 @@ func TestCurlReachesWhatIsGrantedAndNothingElse(t *testing.T) {
 	require.Equal(t, body, r.eventuallyReaches(socks))
 	r.cli("tunnelers", "set", "t-01", "--unlabel", "team")
 	r.eventuallyRefused(socks)
+}
+
+// recorded waits for a flow that is over.
+func (r *reach) recorded(what string, is func(adminapi.FlowRecord) bool) {
+	r.t.Helper()
+	r.eventually(soon, "a record of a flow that was "+what, func(ctx context.Context) error {
+		all, err := r.api.Flows(ctx, adminclient.FlowFilter{Tunneler: "t-01"}, 100)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, is) {
+			return fmt.Errorf("it is none of %+v", all)
+		}
+		return nil
+	})
+}
+
+// TestFlowsAreRecordedOnceThoughTheControllerIsKilled: what ended before, while and after it was
+// away.
+func TestFlowsAreRecordedOnceThoughTheControllerIsKilled(t *testing.T) {
+	t.Parallel()
+	r := reaching(t)
+	echo := echoServer(t)
+	r.resource("echo", echo)
+	r.grant("g", "tunneler/t-01", "resource/echo")
+	sizes := map[uint64]int{}
+	carry := func(n int) {
+		c := r.flow(echo) // 4 bytes each way
+		_, err := c.Write(make([]byte, n))
+		require.NoError(t, err)
+		_, err = io.ReadFull(c, make([]byte, n))
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		sizes[uint64(n+4)] = 0 //nolint:gosec // small
+	}
+	for n := range 10 {
+		carry(100 + n)
+	}
+	r.Kill()
+	for n := range 10 {
+		carry(200 + n)
+	}
+	r.start()
+	for n := range 10 {
+		carry(300 + n)
+	}
+	r.eventually(soon, "all records", func(ctx context.Context) error {
+		all, err := r.api.Flows(ctx, adminclient.FlowFilter{Resource: "echo", Code: "ok"}, 1000)
+		if err != nil {
+			return err
+		}
+		for size := range sizes {
+			sizes[size] = 0
+		}
+		for _, f := range all {
+			sizes[f.BytesUp]++
+			require.Equal(t, f.BytesUp, f.BytesDown)
+		}
+		for size, n := range sizes {
+			require.LessOrEqual(t, n, 1, "%d bytes twice", size)
+			if n == 0 {
+				return fmt.Errorf("no record of the flow with %d bytes", size)
+			}
+		}
+		return nil
+	})
 }
 
 func (r *reach) eventuallyReaches(args []string) (out string) {

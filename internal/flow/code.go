@@ -27,7 +27,8 @@ const (
 	CodeQuiet       Code = 13 // nothing was sent for too long
 	CodeRevoked     Code = 14 // the tunneler may not be here any more, or not have this flow
 	lastResult           = CodeBusy
-	lastCode             = CodeRevoked
+	// LastCode is the one with the highest number.
+	LastCode = CodeRevoked
 )
 
 // Why an open failed, for errors.Is.
@@ -72,6 +73,20 @@ var errOf = map[Code]error{
 	CodeUnbound: ErrBinding, CodeExpired: ErrExpired, CodeQuiet: ErrQuiet, CodeRevoked: ErrRevoked,
 }
 
+// The texts of the codes, in records and on command lines.
+var textOf = [LastCode + 1]string{
+	"ok", "refused", "name", "connection_refused", "timeout", "unreachable", "internal", "stopping", "busy", "aborted", "protocol", "unbound", "expired",
+	"quiet", "revoked",
+}
+
+// String is the text of a code, "unknown" of one that there is not.
+func (c Code) String() string {
+	if c > LastCode {
+		return "unknown"
+	}
+	return textOf[c]
+}
+
 // Err is the error of a code, nil for CodeOK.
 func (c Code) Err() error { return errOf[c] }
 
@@ -80,7 +95,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return CodeOK
 	}
-	for code := CodeRefused; code <= lastCode; code++ {
+	for code := CodeRefused; code <= LastCode; code++ {
 		if errors.Is(err, errOf[code]) {
 			return code
 		}
@@ -105,7 +120,7 @@ func resultOf(err error) Code {
 // parseCode reads the payload of a result or a reset.
 func parseCode(t Type, b byte) (Code, error) {
 	c := Code(b)
-	if t == TypeResult && c > lastResult || t == TypeReset && (c == CodeOK || c > lastCode) {
+	if t == TypeResult && c > lastResult || t == TypeReset && (c == CodeOK || c > LastCode) {
 		return 0, fmt.Errorf("%w: %s with code %d", ErrMalformed, t, b)
 	}
 	return c, nil

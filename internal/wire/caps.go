@@ -40,6 +40,8 @@ const (
 	MaxAddress   = 255
 	// MaxRefusals is what one report of refused sessions may list.
 	MaxRefusals = 64
+	// MaxFlowRecords is what one message of flows may list.
+	MaxFlowRecords = 256
 	// MaxReason is for texts that people read.
 	MaxReason = 256
 	// MaxSessions is how many connections a connector takes, and how many sessions the

@@ -27,6 +27,7 @@ func (s *Server) operations() []operation {
 		s.caOperations(),
 		s.bootstrapOperations(),
 		s.auditOperations(),
+		s.flowOperations(),
 		s.sessionOperations(),
 		s.oidcOperations(),
 		s.meOperations(),

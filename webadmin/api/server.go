@@ -209,6 +209,7 @@ type Config struct {
 	Bootstrap   Bootstrap
 	Attention   Attention
 	Trail       Trail
+	Flows       Flows
 	Auth        Authenticator
 	TrustDomain spiffeid.TrustDomain
 	Version     string

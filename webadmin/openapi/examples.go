@@ -148,6 +148,7 @@ var examples = map[string]any{ //nolint:gosec // made up: no credential is in th
 	"Caller.kind": "key", "state": "active", "status": "ONLINE", "label": "env=prod", "notes": "in the rack by the door",
 
 	"hostname": "desk", "agent_id": idString("/spire/agent/x509pop/6f1ed002ab5595859014ebf0951522d9"), "spiffe_id": idString("/connector/connector-local-01"),
+	"flows.tunneler": "tunneler-laptop-01", "flows.connector": "connector-local-01", "flows.resource": "db", "flows.target": "db.corp:5432", "flows.code": "ok", "flows.decision": "granted",
 	"Tunneler.spiffe_id": idString("/tunneler/tunneler-laptop-01"), "reported_by": idString("/connector/connector-local-01"), "trust_domain": "mycorp.internal",
 	"version": "v1.2.3", "network": "default", "network_id": "default", "private_ip": "10.0.0.5", "addresses": "10.0.0.5:9443", "remote_address": "192.0.2.7:41234", "Sighting.address": "192.0.2.7",
 	"serial": "5f0c3a9b", "refusal": "the policy is older than the one that I have", "member": "connector/connector-local-01", "signal": "instances",

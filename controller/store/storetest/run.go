@@ -14,6 +14,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/presence"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
@@ -44,6 +45,7 @@ type Store interface {
 	audit.CheckStore
 	audit.KeeperStore
 	audit.RenewalStore
+	flows.Store
 	export.Store
 	AuditKnows(ctx context.Context, e audit.Event) (bool, error)
 	replay.Store
@@ -69,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, func(string) Store){
 		"tokens":                                 tokens,
+		"records of flows":                       flowRecords,
 		"tokens are read in pages":               tokenPages,
 		"requests are read in pages":             requestPages,
 		"keys and people are read in pages":      pagesByCreation,

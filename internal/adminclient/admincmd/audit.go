@@ -190,8 +190,5 @@ func auditTable(events []adminapi.AuditEvent) cli.Table {
 
 // reasonOf says behind the reason how many equal events this one stands for.
 func reasonOf(e adminapi.AuditEvent) string {
-	if e.Count < 2 {
-		return e.Reason
-	}
-	return e.Reason + " (" + strconv.FormatUint(e.Count, 10) + " times)"
+	return times(e.Reason, e.Count)
 }

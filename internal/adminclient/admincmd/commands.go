@@ -12,7 +12,7 @@ import (
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
 		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), networksCommand(), resourcesCommand(), grantsCommand(), explainCommand(), peopleCommand(), sessionsCommand(),
-		caCommand(), auditCommand(), attentionCommand(), keyCommand(), getCommand(), revokeByLabelCommand(),
+		caCommand(), auditCommand(), flowsCommand(), attentionCommand(), keyCommand(), getCommand(), revokeByLabelCommand(),
 		loginCommand(), logoutCommand(), whoAmICommand(),
 	}
 }

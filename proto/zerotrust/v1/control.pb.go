@@ -35,6 +35,7 @@ type ConnectRequest struct {
 	//	*ConnectRequest_AuditWitness
 	//	*ConnectRequest_Refusals
 	//	*ConnectRequest_Proofs
+	//	*ConnectRequest_Flows
 	Message       isConnectRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -149,6 +150,15 @@ func (x *ConnectRequest) GetProofs() *ProofRefusals {
 	return nil
 }
 
+func (x *ConnectRequest) GetFlows() *FlowRecords {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectRequest_Flows); ok {
+			return x.Flows
+		}
+	}
+	return nil
+}
+
 type isConnectRequest_Message interface {
 	isConnectRequest_Message()
 }
@@ -196,6 +206,12 @@ type ConnectRequest_Proofs struct {
 	Proofs *ProofRefusals `protobuf:"bytes,22,opt,name=proofs,proto3,oneof"`
 }
 
+type ConnectRequest_Flows struct {
+	// Flows that are over. What FlowsRecorded does not name after a while, or after another
+	// stream has begun, comes again.
+	Flows *FlowRecords `protobuf:"bytes,23,opt,name=flows,proto3,oneof"`
+}
+
 func (*ConnectRequest_Hello) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Heartbeat) isConnectRequest_Message() {}
@@ -211,6 +227,8 @@ func (*ConnectRequest_AuditWitness) isConnectRequest_Message() {}
 func (*ConnectRequest_Refusals) isConnectRequest_Message() {}
 
 func (*ConnectRequest_Proofs) isConnectRequest_Message() {}
+
+func (*ConnectRequest_Flows) isConnectRequest_Message() {}
 
 type ConnectorHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1052,6 +1070,248 @@ func (x *ProofRefusal) GetLastAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// FlowRecords are flows that are over and refused opens, in the order of their numbers: the
+// first one has the number first, the next one first + 1. A connector counts from 1 for each
+// instance_id of its hello. A record that is not understood or not believed is left out, and
+// has its number all the same.
+type FlowRecords struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	First uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
+	// At most 256, in 64 KiB.
+	Records []*FlowRecord `protobuf:"bytes,2,rep,name=records,proto3" json:"records,omitempty"`
+	// How many flows of this instance have no record, since there was no room for it.
+	Lost          uint64 `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowRecords) Reset() {
+	*x = FlowRecords{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowRecords) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowRecords) ProtoMessage() {}
+
+func (x *FlowRecords) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowRecords.ProtoReflect.Descriptor instead.
+func (*FlowRecords) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FlowRecords) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *FlowRecords) GetRecords() []*FlowRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *FlowRecords) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+// FlowRecord is a flow that is over, or refused opens.
+type FlowRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SPIFFE ID of a tunneler that is enrolled, or was within the last 8 days.
+	SpiffeId string `protobuf:"bytes,1,opt,name=spiffe_id,json=spiffeId,proto3" json:"spiffe_id,omitempty"`
+	// The target as it was asked for.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Port uint32 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
+	// IP:port that was dialed; empty if none was.
+	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	// Of the resource; empty without one.
+	NetworkId string `protobuf:"bytes,5,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// What the decision named; empty if nothing.
+	ResourceId   string `protobuf:"bytes,6,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
+	ResourceName string `protobuf:"bytes,7,opt,name=resource_name,json=resourceName,proto3" json:"resource_name,omitempty"`
+	GrantId      string `protobuf:"bytes,8,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	// Code of the last decision, as explanations have it: at most 32 bytes, a-z and _.
+	Decision string `protobuf:"bytes,9,opt,name=decision,proto3" json:"decision,omitempty"`
+	// Why it ended: a code of docs/flows.md.
+	Code      uint32 `protobuf:"varint,10,opt,name=code,proto3" json:"code,omitempty"`
+	Connected bool   `protobuf:"varint,11,opt,name=connected,proto3" json:"connected,omitempty"`
+	// By the connector's clock.
+	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	EndedAt  *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	// Bytes to the target, and from it.
+	Up   uint64 `protobuf:"varint,14,opt,name=up,proto3" json:"up,omitempty"`
+	Down uint64 `protobuf:"varint,15,opt,name=down,proto3" json:"down,omitempty"`
+	// How many refused opens this record stands for, the last of which it describes; 1
+	// for every other one.
+	Count         uint64 `protobuf:"varint,16,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowRecord) Reset() {
+	*x = FlowRecord{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowRecord) ProtoMessage() {}
+
+func (x *FlowRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowRecord.ProtoReflect.Descriptor instead.
+func (*FlowRecord) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *FlowRecord) GetSpiffeId() string {
+	if x != nil {
+		return x.SpiffeId
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetResourceId() string {
+	if x != nil {
+		return x.ResourceId
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetResourceName() string {
+	if x != nil {
+		return x.ResourceName
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetGrantId() string {
+	if x != nil {
+		return x.GrantId
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
+}
+
+func (x *FlowRecord) GetOpenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenedAt
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetUp() uint64 {
+	if x != nil {
+		return x.Up
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetDown() uint64 {
+	if x != nil {
+		return x.Down
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type ConnectorHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id in the caller's SVID; the stream is cut otherwise.
@@ -1062,14 +1322,16 @@ type ConnectorHeartbeat struct {
 	AppliedPolicyRevision uint64   `protobuf:"varint,4,opt,name=applied_policy_revision,json=appliedPolicyRevision,proto3" json:"applied_policy_revision,omitempty"`
 	// Why it refuses what this controller sends now; empty if it does not. A report,
 	// for people: at most 256 bytes.
-	Refusal       string `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	Refusal string `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	// Flows that are open or being opened.
+	OpenFlows     uint32 `protobuf:"varint,6,opt,name=open_flows,json=openFlows,proto3" json:"open_flows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectorHeartbeat) Reset() {
 	*x = ConnectorHeartbeat{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1343,7 @@ func (x *ConnectorHeartbeat) String() string {
 func (*ConnectorHeartbeat) ProtoMessage() {}
 
 func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[12]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1356,7 @@ func (x *ConnectorHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectorHeartbeat.ProtoReflect.Descriptor instead.
 func (*ConnectorHeartbeat) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ConnectorHeartbeat) GetConnectorId() string {
@@ -1132,6 +1394,13 @@ func (x *ConnectorHeartbeat) GetRefusal() string {
 	return ""
 }
 
+func (x *ConnectorHeartbeat) GetOpenFlows() uint32 {
+	if x != nil {
+		return x.OpenFlows
+	}
+	return 0
+}
+
 // TunnelerReport is one message for one tunneler, however many are attached. What a
 // tunneler may not say to its connector is left out here by the controller, and the
 // stream goes on: the connector is not to blame for it.
@@ -1154,7 +1423,7 @@ type TunnelerReport struct {
 
 func (x *TunnelerReport) Reset() {
 	*x = TunnelerReport{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1435,7 @@ func (x *TunnelerReport) String() string {
 func (*TunnelerReport) ProtoMessage() {}
 
 func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[13]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1448,7 @@ func (x *TunnelerReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TunnelerReport.ProtoReflect.Descriptor instead.
 func (*TunnelerReport) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TunnelerReport) GetTunnelerId() string {
@@ -1241,6 +1510,7 @@ type ConnectResponse struct {
 	//	*ConnectResponse_Timeline
 	//	*ConnectResponse_Rules
 	//	*ConnectResponse_AuditCheckpoint
+	//	*ConnectResponse_FlowsRecorded
 	Message       isConnectResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1248,7 +1518,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1530,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[14]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1543,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ConnectResponse) GetMessage() isConnectResponse_Message {
@@ -1337,6 +1607,15 @@ func (x *ConnectResponse) GetAuditCheckpoint() *AuditCheckpoint {
 	return nil
 }
 
+func (x *ConnectResponse) GetFlowsRecorded() *FlowsRecorded {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectResponse_FlowsRecorded); ok {
+			return x.FlowsRecorded
+		}
+	}
+	return nil
+}
+
 type isConnectResponse_Message interface {
 	isConnectResponse_Message()
 }
@@ -1374,6 +1653,11 @@ type ConnectResponse_AuditCheckpoint struct {
 	AuditCheckpoint *AuditCheckpoint `protobuf:"bytes,20,opt,name=audit_checkpoint,json=auditCheckpoint,proto3,oneof"`
 }
 
+type ConnectResponse_FlowsRecorded struct {
+	// Answers FlowRecords.
+	FlowsRecorded *FlowsRecorded `protobuf:"bytes,21,opt,name=flows_recorded,json=flowsRecorded,proto3,oneof"`
+}
+
 func (*ConnectResponse_Policy) isConnectResponse_Message() {}
 
 func (*ConnectResponse_Goodbye) isConnectResponse_Message() {}
@@ -1385,6 +1669,54 @@ func (*ConnectResponse_Timeline) isConnectResponse_Message() {}
 func (*ConnectResponse_Rules) isConnectResponse_Message() {}
 
 func (*ConnectResponse_AuditCheckpoint) isConnectResponse_Message() {}
+
+func (*ConnectResponse_FlowsRecorded) isConnectResponse_Message() {}
+
+// FlowsRecorded says which records of this connector's instance are on the controller's disk.
+type FlowsRecorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the last one; they need not be kept any more.
+	Position      uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowsRecorded) Reset() {
+	*x = FlowsRecorded{}
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowsRecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowsRecorded) ProtoMessage() {}
+
+func (x *FlowsRecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowsRecorded.ProtoReflect.Descriptor instead.
+func (*FlowsRecorded) Descriptor() ([]byte, []int) {
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FlowsRecorded) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
 
 // AuditCheckpoint is the newest signed state of the controller's audit log. The
 // connector verifies it against the one that it keeps, and refuses newer policy
@@ -1406,7 +1738,7 @@ type AuditCheckpoint struct {
 
 func (x *AuditCheckpoint) Reset() {
 	*x = AuditCheckpoint{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1750,7 @@ func (x *AuditCheckpoint) String() string {
 func (*AuditCheckpoint) ProtoMessage() {}
 
 func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[15]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1763,7 @@ func (x *AuditCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditCheckpoint.ProtoReflect.Descriptor instead.
 func (*AuditCheckpoint) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AuditCheckpoint) GetVerifierKey() string {
@@ -1485,7 +1817,7 @@ type PolicyUpdate struct {
 
 func (x *PolicyUpdate) Reset() {
 	*x = PolicyUpdate{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1829,7 @@ func (x *PolicyUpdate) String() string {
 func (*PolicyUpdate) ProtoMessage() {}
 
 func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[16]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1842,7 @@ func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyUpdate.ProtoReflect.Descriptor instead.
 func (*PolicyUpdate) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PolicyUpdate) GetHeader() *UpdateHeader {
@@ -1571,7 +1903,7 @@ type PolicyTunneler struct {
 
 func (x *PolicyTunneler) Reset() {
 	*x = PolicyTunneler{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1915,7 @@ func (x *PolicyTunneler) String() string {
 func (*PolicyTunneler) ProtoMessage() {}
 
 func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[17]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1928,7 @@ func (x *PolicyTunneler) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTunneler.ProtoReflect.Descriptor instead.
 func (*PolicyTunneler) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PolicyTunneler) GetSpiffeId() string {
@@ -1638,7 +1970,7 @@ type RulesUpdate struct {
 
 func (x *RulesUpdate) Reset() {
 	*x = RulesUpdate{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1982,7 @@ func (x *RulesUpdate) String() string {
 func (*RulesUpdate) ProtoMessage() {}
 
 func (x *RulesUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[18]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1995,7 @@ func (x *RulesUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesUpdate.ProtoReflect.Descriptor instead.
 func (*RulesUpdate) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RulesUpdate) GetHeader() *UpdateHeader {
@@ -1715,7 +2047,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +2059,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[19]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +2072,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Rule) GetKey() string {
@@ -1836,7 +2168,7 @@ type NetworkRule struct {
 
 func (x *NetworkRule) Reset() {
 	*x = NetworkRule{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +2180,7 @@ func (x *NetworkRule) String() string {
 func (*NetworkRule) ProtoMessage() {}
 
 func (x *NetworkRule) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[20]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +2193,7 @@ func (x *NetworkRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkRule.ProtoReflect.Descriptor instead.
 func (*NetworkRule) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NetworkRule) GetId() string {
@@ -1898,7 +2230,7 @@ type ResourceRule struct {
 
 func (x *ResourceRule) Reset() {
 	*x = ResourceRule{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2242,7 @@ func (x *ResourceRule) String() string {
 func (*ResourceRule) ProtoMessage() {}
 
 func (x *ResourceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[21]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2255,7 @@ func (x *ResourceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceRule.ProtoReflect.Descriptor instead.
 func (*ResourceRule) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ResourceRule) GetId() string {
@@ -1994,7 +2326,7 @@ type GrantRule struct {
 
 func (x *GrantRule) Reset() {
 	*x = GrantRule{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2338,7 @@ func (x *GrantRule) String() string {
 func (*GrantRule) ProtoMessage() {}
 
 func (x *GrantRule) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[22]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2351,7 @@ func (x *GrantRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantRule.ProtoReflect.Descriptor instead.
 func (*GrantRule) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GrantRule) GetId() string {
@@ -2077,7 +2409,7 @@ type TunnelerRule struct {
 
 func (x *TunnelerRule) Reset() {
 	*x = TunnelerRule{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2421,7 @@ func (x *TunnelerRule) String() string {
 func (*TunnelerRule) ProtoMessage() {}
 
 func (x *TunnelerRule) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[23]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2434,7 @@ func (x *TunnelerRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TunnelerRule.ProtoReflect.Descriptor instead.
 func (*TunnelerRule) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TunnelerRule) GetId() string {
@@ -2130,7 +2462,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[24]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2474,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[24]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +2487,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -2190,7 +2522,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[25]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2534,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[25]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2547,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchRequest) GetTunnelerId() string {
@@ -2276,7 +2608,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[26]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2288,7 +2620,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[26]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +2633,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReportRequest) GetProofs() *ProofRefusals {
@@ -2319,7 +2651,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[27]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2663,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[27]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2676,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 type WatchResponse struct {
@@ -2363,7 +2695,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[28]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2707,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[28]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2720,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchResponse) GetDirectory() *DirectoryUpdate {
@@ -2437,7 +2769,7 @@ type ReachUpdate struct {
 
 func (x *ReachUpdate) Reset() {
 	*x = ReachUpdate{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2781,7 @@ func (x *ReachUpdate) String() string {
 func (*ReachUpdate) ProtoMessage() {}
 
 func (x *ReachUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[29]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2794,7 @@ func (x *ReachUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachUpdate.ProtoReflect.Descriptor instead.
 func (*ReachUpdate) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReachUpdate) GetPart() uint32 {
@@ -2511,7 +2843,7 @@ type ReachableResource struct {
 
 func (x *ReachableResource) Reset() {
 	*x = ReachableResource{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[30]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2855,7 @@ func (x *ReachableResource) String() string {
 func (*ReachableResource) ProtoMessage() {}
 
 func (x *ReachableResource) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[30]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2868,7 @@ func (x *ReachableResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachableResource.ProtoReflect.Descriptor instead.
 func (*ReachableResource) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReachableResource) GetId() string {
@@ -2603,7 +2935,7 @@ type DirectoryUpdate struct {
 
 func (x *DirectoryUpdate) Reset() {
 	*x = DirectoryUpdate{}
-	mi := &file_zerotrust_v1_control_proto_msgTypes[31]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2615,7 +2947,7 @@ func (x *DirectoryUpdate) String() string {
 func (*DirectoryUpdate) ProtoMessage() {}
 
 func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_zerotrust_v1_control_proto_msgTypes[31]
+	mi := &file_zerotrust_v1_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2628,7 +2960,7 @@ func (x *DirectoryUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryUpdate.ProtoReflect.Descriptor instead.
 func (*DirectoryUpdate) Descriptor() ([]byte, []int) {
-	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_zerotrust_v1_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DirectoryUpdate) GetHeader() *UpdateHeader {
@@ -2663,7 +2995,7 @@ var File_zerotrust_v1_control_proto protoreflect.FileDescriptor
 
 const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xef\x03\n" +
+	"\x1azerotrust/v1/control.proto\x12\fzerotrust.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bzerotrust/v1/identity.proto\"\xa2\x04\n" +
 	"\x0eConnectRequest\x124\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.zerotrust.v1.ConnectorHelloH\x00R\x05hello\x12@\n" +
 	"\theartbeat\x18\x02 \x01(\v2 .zerotrust.v1.ConnectorHeartbeatH\x00R\theartbeat\x12:\n" +
@@ -2672,7 +3004,8 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\adenials\x18\x05 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x12A\n" +
 	"\raudit_witness\x18\x14 \x01(\v2\x1a.zerotrust.v1.AuditWitnessH\x00R\fauditWitness\x12;\n" +
 	"\brefusals\x18\x15 \x01(\v2\x1d.zerotrust.v1.SessionRefusalsH\x00R\brefusals\x125\n" +
-	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofsB\t\n" +
+	"\x06proofs\x18\x16 \x01(\v2\x1b.zerotrust.v1.ProofRefusalsH\x00R\x06proofs\x121\n" +
+	"\x05flows\x18\x17 \x01(\v2\x19.zerotrust.v1.FlowRecordsH\x00R\x05flowsB\t\n" +
 	"\amessage\"\x96\x04\n" +
 	"\x0eConnectorHello\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12\x18\n" +
@@ -2735,13 +3068,40 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x06dialed\x18\x05 \x01(\bR\x06dialed\x12\x14\n" +
 	"\x05count\x18\x06 \x01(\x04R\x05count\x125\n" +
 	"\bfirst_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\afirstAt\x123\n" +
-	"\alast_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\xe9\x01\n" +
+	"\alast_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"k\n" +
+	"\vFlowRecords\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\x122\n" +
+	"\arecords\x18\x02 \x03(\v2\x18.zerotrust.v1.FlowRecordR\arecords\x12\x12\n" +
+	"\x04lost\x18\x03 \x01(\x04R\x04lost\"\xe3\x03\n" +
+	"\n" +
+	"FlowRecord\x12\x1b\n" +
+	"\tspiffe_id\x18\x01 \x01(\tR\bspiffeId\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
+	"\x04port\x18\x03 \x01(\rR\x04port\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x05 \x01(\tR\tnetworkId\x12\x1f\n" +
+	"\vresource_id\x18\x06 \x01(\tR\n" +
+	"resourceId\x12#\n" +
+	"\rresource_name\x18\a \x01(\tR\fresourceName\x12\x19\n" +
+	"\bgrant_id\x18\b \x01(\tR\agrantId\x12\x1a\n" +
+	"\bdecision\x18\t \x01(\tR\bdecision\x12\x12\n" +
+	"\x04code\x18\n" +
+	" \x01(\rR\x04code\x12\x1c\n" +
+	"\tconnected\x18\v \x01(\bR\tconnected\x127\n" +
+	"\topened_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x125\n" +
+	"\bended_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x0e\n" +
+	"\x02up\x18\x0e \x01(\x04R\x02up\x12\x12\n" +
+	"\x04down\x18\x0f \x01(\x04R\x04down\x12\x14\n" +
+	"\x05count\x18\x10 \x01(\x04R\x05count\"\x88\x02\n" +
 	"\x12ConnectorHeartbeat\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12,\n" +
 	"\x04svid\x18\x02 \x01(\v2\x18.zerotrust.v1.SVIDStatusR\x04svid\x120\n" +
 	"\x14bundle_authority_ids\x18\x03 \x03(\tR\x12bundleAuthorityIds\x126\n" +
 	"\x17applied_policy_revision\x18\x04 \x01(\x04R\x15appliedPolicyRevision\x12\x18\n" +
-	"\arefusal\x18\x05 \x01(\tR\arefusal\"\xb8\x02\n" +
+	"\arefusal\x18\x05 \x01(\tR\arefusal\x12\x1d\n" +
+	"\n" +
+	"open_flows\x18\x06 \x01(\rR\topenFlows\"\xb8\x02\n" +
 	"\x0eTunnelerReport\x12\x1f\n" +
 	"\vtunneler_id\x18\x01 \x01(\tR\n" +
 	"tunnelerId\x12\x18\n" +
@@ -2750,15 +3110,18 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x12session_started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10sessionStartedAt\x12%\n" +
 	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bdetached\x18\x06 \x01(\bR\bdetached\x120\n" +
-	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xed\x02\n" +
+	"\x14bundle_authority_ids\x18\a \x03(\tR\x12bundleAuthorityIds\"\xb3\x03\n" +
 	"\x0fConnectResponse\x124\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1a.zerotrust.v1.PolicyUpdateH\x00R\x06policy\x121\n" +
 	"\agoodbye\x18\x02 \x01(\v2\x15.zerotrust.v1.GoodbyeH\x00R\agoodbye\x121\n" +
 	"\adenials\x18\x03 \x01(\v2\x15.zerotrust.v1.DenialsH\x00R\adenials\x124\n" +
 	"\btimeline\x18\x04 \x01(\v2\x16.zerotrust.v1.TimelineH\x00R\btimeline\x121\n" +
 	"\x05rules\x18\x05 \x01(\v2\x19.zerotrust.v1.RulesUpdateH\x00R\x05rules\x12J\n" +
-	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpointB\t\n" +
-	"\amessage\"{\n" +
+	"\x10audit_checkpoint\x18\x14 \x01(\v2\x1d.zerotrust.v1.AuditCheckpointH\x00R\x0fauditCheckpoint\x12D\n" +
+	"\x0eflows_recorded\x18\x15 \x01(\v2\x1b.zerotrust.v1.FlowsRecordedH\x00R\rflowsRecordedB\t\n" +
+	"\amessage\"+\n" +
+	"\rFlowsRecorded\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\"{\n" +
 	"\x0fAuditCheckpoint\x12!\n" +
 	"\fverifier_key\x18\x01 \x01(\tR\vverifierKey\x12\x12\n" +
 	"\x04note\x18\x02 \x01(\fR\x04note\x12\x1b\n" +
@@ -2869,7 +3232,7 @@ func file_zerotrust_v1_control_proto_rawDescGZIP() []byte {
 	return file_zerotrust_v1_control_proto_rawDescData
 }
 
-var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_zerotrust_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: zerotrust.v1.ConnectRequest
 	(*ConnectorHello)(nil),        // 1: zerotrust.v1.ConnectorHello
@@ -2883,95 +3246,103 @@ var file_zerotrust_v1_control_proto_goTypes = []any{
 	(*SessionRefusal)(nil),        // 9: zerotrust.v1.SessionRefusal
 	(*ProofRefusals)(nil),         // 10: zerotrust.v1.ProofRefusals
 	(*ProofRefusal)(nil),          // 11: zerotrust.v1.ProofRefusal
-	(*ConnectorHeartbeat)(nil),    // 12: zerotrust.v1.ConnectorHeartbeat
-	(*TunnelerReport)(nil),        // 13: zerotrust.v1.TunnelerReport
-	(*ConnectResponse)(nil),       // 14: zerotrust.v1.ConnectResponse
-	(*AuditCheckpoint)(nil),       // 15: zerotrust.v1.AuditCheckpoint
-	(*PolicyUpdate)(nil),          // 16: zerotrust.v1.PolicyUpdate
-	(*PolicyTunneler)(nil),        // 17: zerotrust.v1.PolicyTunneler
-	(*RulesUpdate)(nil),           // 18: zerotrust.v1.RulesUpdate
-	(*Rule)(nil),                  // 19: zerotrust.v1.Rule
-	(*NetworkRule)(nil),           // 20: zerotrust.v1.NetworkRule
-	(*ResourceRule)(nil),          // 21: zerotrust.v1.ResourceRule
-	(*GrantRule)(nil),             // 22: zerotrust.v1.GrantRule
-	(*TunnelerRule)(nil),          // 23: zerotrust.v1.TunnelerRule
-	(*Goodbye)(nil),               // 24: zerotrust.v1.Goodbye
-	(*WatchRequest)(nil),          // 25: zerotrust.v1.WatchRequest
-	(*ReportRequest)(nil),         // 26: zerotrust.v1.ReportRequest
-	(*ReportResponse)(nil),        // 27: zerotrust.v1.ReportResponse
-	(*WatchResponse)(nil),         // 28: zerotrust.v1.WatchResponse
-	(*ReachUpdate)(nil),           // 29: zerotrust.v1.ReachUpdate
-	(*ReachableResource)(nil),     // 30: zerotrust.v1.ReachableResource
-	(*DirectoryUpdate)(nil),       // 31: zerotrust.v1.DirectoryUpdate
-	(*SVIDStatus)(nil),            // 32: zerotrust.v1.SVIDStatus
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
-	(*Timeline)(nil),              // 34: zerotrust.v1.Timeline
-	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
-	(*DirectoryConnector)(nil),    // 36: zerotrust.v1.DirectoryConnector
+	(*FlowRecords)(nil),           // 12: zerotrust.v1.FlowRecords
+	(*FlowRecord)(nil),            // 13: zerotrust.v1.FlowRecord
+	(*ConnectorHeartbeat)(nil),    // 14: zerotrust.v1.ConnectorHeartbeat
+	(*TunnelerReport)(nil),        // 15: zerotrust.v1.TunnelerReport
+	(*ConnectResponse)(nil),       // 16: zerotrust.v1.ConnectResponse
+	(*FlowsRecorded)(nil),         // 17: zerotrust.v1.FlowsRecorded
+	(*AuditCheckpoint)(nil),       // 18: zerotrust.v1.AuditCheckpoint
+	(*PolicyUpdate)(nil),          // 19: zerotrust.v1.PolicyUpdate
+	(*PolicyTunneler)(nil),        // 20: zerotrust.v1.PolicyTunneler
+	(*RulesUpdate)(nil),           // 21: zerotrust.v1.RulesUpdate
+	(*Rule)(nil),                  // 22: zerotrust.v1.Rule
+	(*NetworkRule)(nil),           // 23: zerotrust.v1.NetworkRule
+	(*ResourceRule)(nil),          // 24: zerotrust.v1.ResourceRule
+	(*GrantRule)(nil),             // 25: zerotrust.v1.GrantRule
+	(*TunnelerRule)(nil),          // 26: zerotrust.v1.TunnelerRule
+	(*Goodbye)(nil),               // 27: zerotrust.v1.Goodbye
+	(*WatchRequest)(nil),          // 28: zerotrust.v1.WatchRequest
+	(*ReportRequest)(nil),         // 29: zerotrust.v1.ReportRequest
+	(*ReportResponse)(nil),        // 30: zerotrust.v1.ReportResponse
+	(*WatchResponse)(nil),         // 31: zerotrust.v1.WatchResponse
+	(*ReachUpdate)(nil),           // 32: zerotrust.v1.ReachUpdate
+	(*ReachableResource)(nil),     // 33: zerotrust.v1.ReachableResource
+	(*DirectoryUpdate)(nil),       // 34: zerotrust.v1.DirectoryUpdate
+	(*SVIDStatus)(nil),            // 35: zerotrust.v1.SVIDStatus
+	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(*Timeline)(nil),              // 37: zerotrust.v1.Timeline
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
+	(*DirectoryConnector)(nil),    // 39: zerotrust.v1.DirectoryConnector
 }
 var file_zerotrust_v1_control_proto_depIdxs = []int32{
 	1,  // 0: zerotrust.v1.ConnectRequest.hello:type_name -> zerotrust.v1.ConnectorHello
-	12, // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
-	13, // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
+	14, // 1: zerotrust.v1.ConnectRequest.heartbeat:type_name -> zerotrust.v1.ConnectorHeartbeat
+	15, // 2: zerotrust.v1.ConnectRequest.tunneler:type_name -> zerotrust.v1.TunnelerReport
 	2,  // 3: zerotrust.v1.ConnectRequest.resync:type_name -> zerotrust.v1.PolicyResync
 	6,  // 4: zerotrust.v1.ConnectRequest.denials:type_name -> zerotrust.v1.Denials
 	7,  // 5: zerotrust.v1.ConnectRequest.audit_witness:type_name -> zerotrust.v1.AuditWitness
 	8,  // 6: zerotrust.v1.ConnectRequest.refusals:type_name -> zerotrust.v1.SessionRefusals
 	10, // 7: zerotrust.v1.ConnectRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	32, // 8: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
-	3,  // 9: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
-	3,  // 10: zerotrust.v1.ConnectorHello.shared_rules:type_name -> zerotrust.v1.Position
-	3,  // 11: zerotrust.v1.ConnectorHello.network_rules:type_name -> zerotrust.v1.Position
-	33, // 12: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
-	5,  // 13: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
-	9,  // 14: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
-	33, // 15: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
-	33, // 16: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
-	11, // 17: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
-	33, // 18: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
-	33, // 19: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
-	32, // 20: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
-	32, // 21: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
-	33, // 22: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
-	16, // 23: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
-	24, // 24: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
-	6,  // 25: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
-	34, // 26: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
-	18, // 27: zerotrust.v1.ConnectResponse.rules:type_name -> zerotrust.v1.RulesUpdate
-	15, // 28: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
-	4,  // 29: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	17, // 30: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
-	33, // 31: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
-	35, // 32: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
-	33, // 33: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
-	4,  // 34: zerotrust.v1.RulesUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	20, // 35: zerotrust.v1.Rule.network:type_name -> zerotrust.v1.NetworkRule
-	21, // 36: zerotrust.v1.Rule.resource:type_name -> zerotrust.v1.ResourceRule
-	22, // 37: zerotrust.v1.Rule.grant:type_name -> zerotrust.v1.GrantRule
-	23, // 38: zerotrust.v1.Rule.tunneler:type_name -> zerotrust.v1.TunnelerRule
-	33, // 39: zerotrust.v1.GrantRule.until:type_name -> google.protobuf.Timestamp
-	35, // 40: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
-	3,  // 41: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
-	10, // 42: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
-	31, // 43: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
-	6,  // 44: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
-	34, // 45: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
-	29, // 46: zerotrust.v1.WatchResponse.reach:type_name -> zerotrust.v1.ReachUpdate
-	30, // 47: zerotrust.v1.ReachUpdate.resources:type_name -> zerotrust.v1.ReachableResource
-	33, // 48: zerotrust.v1.ReachableResource.until:type_name -> google.protobuf.Timestamp
-	4,  // 49: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
-	36, // 50: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
-	0,  // 51: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
-	25, // 52: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
-	26, // 53: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
-	14, // 54: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
-	28, // 55: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
-	27, // 56: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
-	54, // [54:57] is the sub-list for method output_type
-	51, // [51:54] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	12, // 8: zerotrust.v1.ConnectRequest.flows:type_name -> zerotrust.v1.FlowRecords
+	35, // 9: zerotrust.v1.ConnectorHello.svid:type_name -> zerotrust.v1.SVIDStatus
+	3,  // 10: zerotrust.v1.ConnectorHello.policy:type_name -> zerotrust.v1.Position
+	3,  // 11: zerotrust.v1.ConnectorHello.shared_rules:type_name -> zerotrust.v1.Position
+	3,  // 12: zerotrust.v1.ConnectorHello.network_rules:type_name -> zerotrust.v1.Position
+	36, // 13: zerotrust.v1.Denial.svid_not_before:type_name -> google.protobuf.Timestamp
+	5,  // 14: zerotrust.v1.Denials.denials:type_name -> zerotrust.v1.Denial
+	9,  // 15: zerotrust.v1.SessionRefusals.refusals:type_name -> zerotrust.v1.SessionRefusal
+	36, // 16: zerotrust.v1.SessionRefusal.first_at:type_name -> google.protobuf.Timestamp
+	36, // 17: zerotrust.v1.SessionRefusal.last_at:type_name -> google.protobuf.Timestamp
+	11, // 18: zerotrust.v1.ProofRefusals.refusals:type_name -> zerotrust.v1.ProofRefusal
+	36, // 19: zerotrust.v1.ProofRefusal.first_at:type_name -> google.protobuf.Timestamp
+	36, // 20: zerotrust.v1.ProofRefusal.last_at:type_name -> google.protobuf.Timestamp
+	13, // 21: zerotrust.v1.FlowRecords.records:type_name -> zerotrust.v1.FlowRecord
+	36, // 22: zerotrust.v1.FlowRecord.opened_at:type_name -> google.protobuf.Timestamp
+	36, // 23: zerotrust.v1.FlowRecord.ended_at:type_name -> google.protobuf.Timestamp
+	35, // 24: zerotrust.v1.ConnectorHeartbeat.svid:type_name -> zerotrust.v1.SVIDStatus
+	35, // 25: zerotrust.v1.TunnelerReport.svid:type_name -> zerotrust.v1.SVIDStatus
+	36, // 26: zerotrust.v1.TunnelerReport.session_started_at:type_name -> google.protobuf.Timestamp
+	19, // 27: zerotrust.v1.ConnectResponse.policy:type_name -> zerotrust.v1.PolicyUpdate
+	27, // 28: zerotrust.v1.ConnectResponse.goodbye:type_name -> zerotrust.v1.Goodbye
+	6,  // 29: zerotrust.v1.ConnectResponse.denials:type_name -> zerotrust.v1.Denials
+	37, // 30: zerotrust.v1.ConnectResponse.timeline:type_name -> zerotrust.v1.Timeline
+	21, // 31: zerotrust.v1.ConnectResponse.rules:type_name -> zerotrust.v1.RulesUpdate
+	18, // 32: zerotrust.v1.ConnectResponse.audit_checkpoint:type_name -> zerotrust.v1.AuditCheckpoint
+	17, // 33: zerotrust.v1.ConnectResponse.flows_recorded:type_name -> zerotrust.v1.FlowsRecorded
+	4,  // 34: zerotrust.v1.PolicyUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	20, // 35: zerotrust.v1.PolicyUpdate.upserts:type_name -> zerotrust.v1.PolicyTunneler
+	36, // 36: zerotrust.v1.PolicyUpdate.issued_at:type_name -> google.protobuf.Timestamp
+	38, // 37: zerotrust.v1.PolicyUpdate.max_age:type_name -> google.protobuf.Duration
+	36, // 38: zerotrust.v1.PolicyTunneler.svid_not_before:type_name -> google.protobuf.Timestamp
+	4,  // 39: zerotrust.v1.RulesUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	23, // 40: zerotrust.v1.Rule.network:type_name -> zerotrust.v1.NetworkRule
+	24, // 41: zerotrust.v1.Rule.resource:type_name -> zerotrust.v1.ResourceRule
+	25, // 42: zerotrust.v1.Rule.grant:type_name -> zerotrust.v1.GrantRule
+	26, // 43: zerotrust.v1.Rule.tunneler:type_name -> zerotrust.v1.TunnelerRule
+	36, // 44: zerotrust.v1.GrantRule.until:type_name -> google.protobuf.Timestamp
+	38, // 45: zerotrust.v1.Goodbye.retry_after:type_name -> google.protobuf.Duration
+	3,  // 46: zerotrust.v1.WatchRequest.directory:type_name -> zerotrust.v1.Position
+	10, // 47: zerotrust.v1.ReportRequest.proofs:type_name -> zerotrust.v1.ProofRefusals
+	34, // 48: zerotrust.v1.WatchResponse.directory:type_name -> zerotrust.v1.DirectoryUpdate
+	6,  // 49: zerotrust.v1.WatchResponse.denials:type_name -> zerotrust.v1.Denials
+	37, // 50: zerotrust.v1.WatchResponse.timeline:type_name -> zerotrust.v1.Timeline
+	32, // 51: zerotrust.v1.WatchResponse.reach:type_name -> zerotrust.v1.ReachUpdate
+	33, // 52: zerotrust.v1.ReachUpdate.resources:type_name -> zerotrust.v1.ReachableResource
+	36, // 53: zerotrust.v1.ReachableResource.until:type_name -> google.protobuf.Timestamp
+	4,  // 54: zerotrust.v1.DirectoryUpdate.header:type_name -> zerotrust.v1.UpdateHeader
+	39, // 55: zerotrust.v1.DirectoryUpdate.upserts:type_name -> zerotrust.v1.DirectoryConnector
+	0,  // 56: zerotrust.v1.ControlPlaneService.Connect:input_type -> zerotrust.v1.ConnectRequest
+	28, // 57: zerotrust.v1.DirectoryService.Watch:input_type -> zerotrust.v1.WatchRequest
+	29, // 58: zerotrust.v1.DirectoryService.Report:input_type -> zerotrust.v1.ReportRequest
+	16, // 59: zerotrust.v1.ControlPlaneService.Connect:output_type -> zerotrust.v1.ConnectResponse
+	31, // 60: zerotrust.v1.DirectoryService.Watch:output_type -> zerotrust.v1.WatchResponse
+	30, // 61: zerotrust.v1.DirectoryService.Report:output_type -> zerotrust.v1.ReportResponse
+	59, // [59:62] is the sub-list for method output_type
+	56, // [56:59] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_zerotrust_v1_control_proto_init() }
@@ -2989,16 +3360,18 @@ func file_zerotrust_v1_control_proto_init() {
 		(*ConnectRequest_AuditWitness)(nil),
 		(*ConnectRequest_Refusals)(nil),
 		(*ConnectRequest_Proofs)(nil),
+		(*ConnectRequest_Flows)(nil),
 	}
-	file_zerotrust_v1_control_proto_msgTypes[14].OneofWrappers = []any{
+	file_zerotrust_v1_control_proto_msgTypes[16].OneofWrappers = []any{
 		(*ConnectResponse_Policy)(nil),
 		(*ConnectResponse_Goodbye)(nil),
 		(*ConnectResponse_Denials)(nil),
 		(*ConnectResponse_Timeline)(nil),
 		(*ConnectResponse_Rules)(nil),
 		(*ConnectResponse_AuditCheckpoint)(nil),
+		(*ConnectResponse_FlowsRecorded)(nil),
 	}
-	file_zerotrust_v1_control_proto_msgTypes[19].OneofWrappers = []any{
+	file_zerotrust_v1_control_proto_msgTypes[22].OneofWrappers = []any{
 		(*Rule_Network)(nil),
 		(*Rule_Resource)(nil),
 		(*Rule_Grant)(nil),
@@ -3010,7 +3383,7 @@ func file_zerotrust_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zerotrust_v1_control_proto_rawDesc), len(file_zerotrust_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

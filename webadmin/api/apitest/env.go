@@ -45,6 +45,7 @@ type Env struct {
 	Keys     *authtest.KeyStore
 	Auth     *Auth
 	Trail    *Trail
+	Flows    *Flows
 	Clock    *hosttest.Clock
 	Events   *events.Hub
 	Series   *fleet.Series
@@ -113,7 +114,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	core, logs := observer.New(zapcore.DebugLevel)
 	members := &Fleet{now: clock.Now}
 	e := &Env{
-		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: authtest.NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{},
+		Fleet: members, Tokens: &Tokens{now: clock.Now, fleet: members}, Keys: authtest.NewKeyStore(), Clock: clock, Logs: logs, Trail: &Trail{}, Flows: &Flows{},
 	}
 	e.Rules = newRules(clock.Now, members)
 	e.Requests = &Requests{now: clock.Now, links: map[string]enroll.Token{}}
@@ -130,7 +131,7 @@ func New(t testing.TB, options ...func(*api.Config)) *Env {
 	e.Key = e.AddKey(t, auth.Key{ID: "all", Permissions: Grantable()})
 	e.Identity = authtest.New(t, clock.Now)
 	c := api.Config{
-		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rules: e.Rules, Rotations: e.Rotations, Bootstrap: e.Bootstrap, Auth: e.Auth, Trail: e.Trail,
+		Listen: "127.0.0.1:0", Hosts: []string{"example.com"}, Identity: e.Identity.Auth, Tokens: e.Tokens, Requests: e.Requests, Claims: e.Requests, Fleet: e.Fleet, Rules: e.Rules, Rotations: e.Rotations, Bootstrap: e.Bootstrap, Auth: e.Auth, Trail: e.Trail, Flows: e.Flows,
 		TrustDomain: spiffeid.RequireTrustDomainFromString("mycorp.internal"), Version: "v9.9.9",
 		Install: func(tok enroll.Token, handed string) []adminapi.InstallCommand {
 			if tok.Workload.Kind == identity.KindTunneler { // as a script that asks

@@ -536,6 +536,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/flows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List flows that are over, the one that ended last first
+         * @description Recorded within seconds, and kept as flows.retention says. A time and an exact tunneler, resource or target are found by index; everything else is compared with 10,000 records a page. So a page may be short or empty though there are more: continue while next_page_token is not empty.
+         *
+         *     Needs the permission `audit:read`.
+         */
+        get: operations["listFlows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/flows/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download flow records, oldest first
+         * @description One JSON object per line, as in the list.
+         *
+         *     Needs the permission `audit:read`.
+         */
+        get: operations["exportFlows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/flows/totals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how many flows there are and were, and their bytes
+         * @description Bytes count when their flow has ended.
+         *
+         *     Needs the permission `audit:read`.
+         */
+        get: operations["getFlowTotals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/grants": {
         parameters: {
             query?: never;
@@ -2571,6 +2637,138 @@ export interface components {
              * @example #/ttl
              */
             pointer?: string;
+        };
+        /** @description FlowList is one page of GET /flows, the one that ended last first. A page can have fewer records than were asked for, or none, though NextPageToken names a next one: a page examines 10,000 records at most. */
+        FlowList: {
+            flows: components["schemas"]["FlowRecord"][];
+            /** @example  */
+            next_page_token: string;
+        };
+        /** @description FlowRecord is a flow that is over, or a number of refused opens. */
+        FlowRecord: {
+            /** @example 10.8.0.5:5432 */
+            address?: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
+            bytes_down: number;
+            /**
+             * Format: int64
+             * @description BytesUp went to the target, BytesDown came from it.
+             * @example 1
+             */
+            bytes_up: number;
+            /**
+             * @description Code is why it ended: "ok", "refused", "name", "connection_refused", "timeout", "unreachable", "internal", "stopping", "busy", "aborted", "protocol", "unbound", "expired", "quiet" or "revoked". Decision is the last one of the policy, with the codes of an explanation.
+             * @example ok
+             */
+            code: string;
+            /**
+             * @description Connected says that the target was reached.
+             * @example false
+             */
+            connected: boolean;
+            /** @example c-01 */
+            connector_id: string;
+            /**
+             * Format: int64
+             * @description Count is how many refused opens this record stands for, the last of which it shows; 1 for any other flow.
+             * @example 1
+             */
+            count: number;
+            /** @example granted */
+            decision: string;
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            ended_at: string;
+            /** @example g-1 */
+            grant_id?: string;
+            /** @example 4711 */
+            id: string;
+            /** @example default */
+            network_id: string;
+            /**
+             * Format: date-time
+             * @description OpenedAt and EndedAt are by the clock of the connector's host, RecordedAt by the controller's.
+             * @example 2030-01-02T15:04:05Z
+             */
+            opened_at: string;
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            recorded_at: string;
+            /**
+             * @description ResourceID, ResourceName and GrantID are of the decision; empty where no resource covers the target, or no grant.
+             * @example db
+             */
+            resource_id?: string;
+            /** @example Orders */
+            resource_name?: string;
+            /**
+             * @description Target is what was asked for, Address what was dialed.
+             * @example db.corp:5432
+             */
+            target: string;
+            /**
+             * @description TunnelerID, ConnectorID and NetworkID were those at that time; they may be gone.
+             * @example tunneler-laptop-01
+             */
+            tunneler_id: string;
+        };
+        /** @description FlowSum counts flows that ended within some time. */
+        FlowSum: {
+            /**
+             * Format: int64
+             * @example 1
+             */
+            bytes_down: number;
+            /**
+             * Format: int64
+             * @description BytesUp went to targets, BytesDown came from them.
+             * @example 1
+             */
+            bytes_up: number;
+            /**
+             * Format: int64
+             * @description granted, but the target was not reached
+             * @example 1
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description that reached their target
+             * @example 1
+             */
+            flows: number;
+            /**
+             * Format: int64
+             * @description opens that no grant allowed
+             * @example 1
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Unrecorded are flows without a record: the connector had no room for it, or the controller did not believe it.
+             * @example 1
+             */
+            unrecorded: number;
+        };
+        /** @description FlowTotals is the reply to GET /flows/totals. */
+        FlowTotals: {
+            /** @description the last 24 hours */
+            day: components["schemas"]["FlowSum"];
+            /** @description the last 60 minutes */
+            hour: components["schemas"]["FlowSum"];
+            /**
+             * Format: int64
+             * @description Open are the flows that connectors with a control stream have open, as they said in their last heartbeat.
+             * @example 1
+             */
+            open: number;
         };
         /** @description Gate is a wait: through of total members are ready, the others hold it up. */
         Gate: {
@@ -6398,6 +6596,282 @@ export interface operations {
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
             422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    listFlows: {
+        parameters: {
+            query?: {
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description only flows of the tunneler with this id; a text that ends with * matches every value with that beginning
+                 * @example tunneler-laptop-01
+                 */
+                tunneler?: string;
+                /**
+                 * @description only flows through the connector with this id; a text that ends with * matches every value with that beginning
+                 * @example connector-local-01
+                 */
+                connector?: string;
+                /**
+                 * @description only flows into the network with this id; a text that ends with * matches every value with that beginning
+                 * @example default
+                 */
+                network?: string;
+                /**
+                 * @description only flows to the resource with this id; a text that ends with * matches every value with that beginning
+                 * @example db
+                 */
+                resource?: string;
+                /**
+                 * @description only flows to this host:port; a text that ends with * matches every value with that beginning
+                 * @example db.corp:5432
+                 */
+                target?: string;
+                /**
+                 * @description only flows that ended with this code; a text that ends with * matches every value with that beginning
+                 * @example ok
+                 */
+                code?: string;
+                /**
+                 * @description only flows with this decision; a text that ends with * matches every value with that beginning
+                 * @example granted
+                 */
+                decision?: string;
+                /**
+                 * @description that ended at this time (RFC 3339) or later
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                since?: string;
+                /**
+                 * @description that ended before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                until?: string;
+            };
+            header?: {
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "flows": [
+                     *         {
+                     *           "address": "10.8.0.5:5432",
+                     *           "bytes_down": 1,
+                     *           "bytes_up": 1,
+                     *           "code": "ok",
+                     *           "connected": false,
+                     *           "connector_id": "c-01",
+                     *           "count": 1,
+                     *           "decision": "granted",
+                     *           "ended_at": "2030-01-02T15:04:05Z",
+                     *           "grant_id": "g-1",
+                     *           "id": "4711",
+                     *           "network_id": "default",
+                     *           "opened_at": "2030-01-02T15:04:05Z",
+                     *           "recorded_at": "2030-01-02T15:04:05Z",
+                     *           "resource_id": "db",
+                     *           "resource_name": "Orders",
+                     *           "target": "db.corp:5432",
+                     *           "tunneler_id": "tunneler-laptop-01"
+                     *         }
+                     *       ],
+                     *       "next_page_token": ""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FlowList"];
+                };
+            };
+            /** @description The page is still as the caller has it. There is no body. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    exportFlows: {
+        parameters: {
+            query?: {
+                /**
+                 * @description only flows of the tunneler with this id; a text that ends with * matches every value with that beginning
+                 * @example tunneler-laptop-01
+                 */
+                tunneler?: string;
+                /**
+                 * @description only flows through the connector with this id; a text that ends with * matches every value with that beginning
+                 * @example connector-local-01
+                 */
+                connector?: string;
+                /**
+                 * @description only flows into the network with this id; a text that ends with * matches every value with that beginning
+                 * @example default
+                 */
+                network?: string;
+                /**
+                 * @description only flows to the resource with this id; a text that ends with * matches every value with that beginning
+                 * @example db
+                 */
+                resource?: string;
+                /**
+                 * @description only flows to this host:port; a text that ends with * matches every value with that beginning
+                 * @example db.corp:5432
+                 */
+                target?: string;
+                /**
+                 * @description only flows that ended with this code; a text that ends with * matches every value with that beginning
+                 * @example ok
+                 */
+                code?: string;
+                /**
+                 * @description only flows with this decision; a text that ends with * matches every value with that beginning
+                 * @example granted
+                 */
+                decision?: string;
+                /**
+                 * @description that ended at this time (RFC 3339) or later
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                since?: string;
+                /**
+                 * @description that ended before this time (RFC 3339)
+                 * @example 2030-01-02T15:04:05Z
+                 */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON object a line. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "action": "token.create",
+                     *       "actor": "person:per_0123456789abcdef",
+                     *       "actor_id": "p_4f2a",
+                     *       "actor_kind": "person",
+                     *       "after": {
+                     *         "status": "pending"
+                     *       },
+                     *       "before": {
+                     *         "status": "pending"
+                     *       },
+                     *       "count": 1,
+                     *       "index": 1,
+                     *       "level": "info",
+                     *       "outcome": "success",
+                     *       "reason": "",
+                     *       "request_id": "8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e",
+                     *       "source": "192.0.2.7",
+                     *       "target": "token/tok_0123456789abcdef",
+                     *       "target_id": "c-01",
+                     *       "target_kind": "connector",
+                     *       "time": "2030-01-02T15:04:05Z",
+                     *       "title": "Enrolled"
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["AuditEvent"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getFlowTotals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "day": {
+                     *         "bytes_down": 1,
+                     *         "bytes_up": 1,
+                     *         "failed": 1,
+                     *         "flows": 1,
+                     *         "refused": 1,
+                     *         "unrecorded": 1
+                     *       },
+                     *       "hour": {
+                     *         "bytes_down": 1,
+                     *         "bytes_up": 1,
+                     *         "failed": 1,
+                     *         "flows": 1,
+                     *         "refused": 1,
+                     *         "unrecorded": 1
+                     *       },
+                     *       "open": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FlowTotals"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Timeout"];

@@ -1,0 +1,267 @@
+package flows_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memory is a flows.Store of one run, which fails while it is told to.
+type memory struct {
+	flows.Store // what no test calls
+
+	mu       sync.Mutex
+	position uint64
+	records  []flows.Record
+	calls    [][]flows.Batch
+	fail     error
+	hang     chan struct{}
+	pruned   int
+	there    int // records to be pruned
+}
+
+func (m *memory) AppendFlows(ctx context.Context, all []flows.Batch, _ time.Time) (out []flows.Written, err error) {
+	m.mu.Lock()
+	fail, hang := m.fail, m.hang
+	m.mu.Unlock()
+	if hang != nil {
+		select {
+		case <-hang:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls = append(m.calls, all)
+	for _, b := range all {
+		w := flows.Written{New: b.Last > m.position, Lost: b.Lost}
+		for _, r := range b.Records {
+			if r.Number > m.position {
+				w.Records = append(w.Records, r.Record)
+			}
+		}
+		m.position = max(m.position, b.Last)
+		w.Position = m.position
+		m.records = append(m.records, w.Records...)
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+func (m *memory) FlowMinutes(_ context.Context, since time.Time) ([]flows.Minute, error) {
+	return []flows.Minute{{At: since.Add(time.Minute), Sum: flows.Sum{Flows: 100}}, {At: since.Add(24*time.Hour - 2*time.Minute), Sum: flows.Sum{Flows: 3}}}, nil
+}
+
+func (m *memory) PruneFlows(_ context.Context, _ time.Time, _ int64, limit int) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := min(limit, m.there)
+	m.there -= n
+	m.pruned += n
+	return n, m.fail
+}
+
+func (m *memory) failing(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
+
+// acks are the positions that were told.
+type acks struct {
+	mu  sync.Mutex
+	all []uint64
+}
+
+func (a *acks) done(position uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, position)
+}
+
+func (a *acks) told() []uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]uint64{}, a.all...)
+}
+
+func batch(first uint64, n int, change ...func(*flows.Record)) flows.Batch {
+	b := flows.Batch{Connector: "c-1", Run: "run", First: first, Last: first + uint64(n) - 1} //nolint:gosec // small
+	for i := range n {
+		r := flows.Record{Ended: time.Now(), Opened: time.Now(), Connected: true, Code: "ok", Up: 1, Down: 2, Count: 1}
+		for _, c := range change {
+			c(&r)
+		}
+		b.Records = append(b.Records, flows.Numbered{Number: first + uint64(i), Record: r}) //nolint:gosec // small
+	}
+	return b
+}
+
+// run runs a recorder in a bubble.
+func run(t *testing.T, m *memory) (*flows.Recorder, func()) {
+	t.Helper()
+	r := flows.New(flows.Config{Store: m, Retention: flows.Retention{Age: time.Hour}, Now: time.Now, Log: zap.NewNop()})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	synctest.Wait()
+	return r, func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+func bubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, test)
+	})
+}
+
+func TestWhatIsNotOnTheDiskIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	bubble(t, "while the database fails, and then it is, in order", func(t *testing.T) {
+		m, told := &memory{fail: errors.New("database is locked")}, &acks{}
+		r, stop := run(t, m)
+		defer stop()
+		require.True(t, r.Take(batch(1, 2), told.done))
+		require.True(t, r.Take(batch(3, 2), told.done))
+		<-time.After(time.Minute)
+		require.Empty(t, told.told())
+		require.True(t, r.Counts().Failing)
+		require.Equal(t, 4, r.Counts().Waiting)
+		m.failing(nil)
+		<-time.After(2 * time.Second)
+		require.Equal(t, []uint64{2, 4}, told.told())
+		require.Len(t, m.records, 4)
+		require.Zero(t, r.Counts().Waiting)
+		require.False(t, r.Counts().Failing)
+	})
+	bubble(t, "nor at the end of the program if the database hangs", func(t *testing.T) {
+		m, told := &memory{hang: make(chan struct{})}, &acks{}
+		r, stop := run(t, m)
+		require.True(t, r.Take(batch(1, 1), told.done))
+		began := time.Now()
+		stop()
+		require.LessOrEqual(t, time.Since(began), 3*time.Second)
+		require.Empty(t, told.told())
+	})
+	bubble(t, "and what was taken is written at the end", func(t *testing.T) {
+		m, told := &memory{}, &acks{}
+		r, stop := run(t, m)
+		require.True(t, r.Take(batch(1, 1), told.done))
+		synctest.Wait() // written at once; what follows gathers
+		require.True(t, r.Take(batch(2, 1), told.done))
+		stop()
+		require.Equal(t, []uint64{1, 2}, told.told())
+	})
+}
+
+func TestManyRecordsShareATransaction(t *testing.T) {
+	t.Parallel()
+	bubble(t, "and none has more than some", func(t *testing.T) {
+		m, told := &memory{}, &acks{}
+		r, stop := run(t, m)
+		defer stop()
+		for i := range 40 {
+			require.True(t, r.Take(batch(uint64(100*i+1), 100), told.done)) //nolint:gosec // small
+		}
+		<-time.After(time.Second)
+		require.Len(t, m.records, 4000)
+		require.LessOrEqual(t, len(m.calls), 6)
+		for _, c := range m.calls {
+			require.LessOrEqual(t, len(c), 10)
+		}
+	})
+}
+
+func TestThereIsAnEndToWhatWaits(t *testing.T) {
+	t.Parallel()
+	bubble(t, "of it", func(t *testing.T) {
+		m, told := &memory{fail: errors.New("disk full")}, &acks{}
+		r, stop := run(t, m)
+		defer stop()
+		taken := 0
+		for i := range 1000 {
+			if r.Take(batch(uint64(256*i+1), 256), told.done) { //nolint:gosec // small
+				taken += 256
+			}
+		}
+		require.Equal(t, taken, r.Counts().Waiting)
+		require.LessOrEqual(t, taken, 40_000)
+		require.Greater(t, taken, 30_000)
+		m.failing(nil)
+		<-time.After(2 * time.Second)
+		require.True(t, r.Take(batch(uint64(taken+1), 1), told.done)) //nolint:gosec // small
+	})
+}
+
+func TestTotals(t *testing.T) {
+	t.Parallel()
+	bubble(t, "are of an hour and a day, with what was there at the start", func(t *testing.T) {
+		m, told := &memory{}, &acks{}
+		r, stop := run(t, m)
+		defer stop()
+		require.Equal(t, flows.Sum{Flows: 103}, r.Totals().Day)
+		require.Equal(t, flows.Sum{Flows: 3}, r.Totals().Hour)
+		refused := batch(2, 1, func(r *flows.Record) {
+			r.Connected, r.Code, r.Up, r.Down, r.Count = false, flows.Refused, 0, 0, 9
+		})
+		refused.Lost, refused.Last = 4, 3 // and one that was not believed
+		r.Take(batch(1, 1), told.done)
+		r.Take(refused, told.done)
+		r.Take(batch(1, 1), told.done) // again
+		<-time.After(time.Second)
+		require.Equal(t, flows.Sum{Flows: 4, Refused: 9, Up: 1, Down: 2, Lost: 5}, r.Totals().Hour)
+		require.Equal(t, flows.Counts{Recorded: 2, Again: 1, Unbelieved: 1, Lost: 4}, r.Counts())
+		<-time.After(2 * time.Hour)
+		require.Zero(t, r.Totals().Hour)
+		<-time.After(24 * time.Hour)
+		require.Zero(t, r.Totals().Day)
+	})
+	bubble(t, "forget the open flows of a stream that is over, and not those of its successor", func(t *testing.T) {
+		r, stop := run(t, &memory{})
+		defer stop()
+		r.Open("c-1", 7, 5)
+		r.Open("c-2", 8, 2)
+		require.EqualValues(t, 7, r.Totals().Open)
+		r.Open("c-1", 9, 3)
+		r.Open("c-1", 7, 1000) // late
+		r.Left("c-1", 7)
+		require.EqualValues(t, 5, r.Totals().Open)
+		r.Left("c-1", 9)
+		require.EqualValues(t, 2, r.Totals().Open)
+	})
+}
+
+func TestRetentionRemovesABitAtATime(t *testing.T) {
+	t.Parallel()
+	bubble(t, "at the start, and then in between", func(t *testing.T) {
+		m := &memory{there: 5000}
+		r, stop := run(t, m)
+		defer stop()
+		require.Equal(t, 5000, m.pruned)
+		require.EqualValues(t, 5000, r.Counts().Removed)
+		m.mu.Lock()
+		m.there = 10
+		m.mu.Unlock()
+		<-time.After(11 * time.Minute)
+		require.EqualValues(t, 5010, r.Counts().Removed)
+	})
+}
