@@ -23,6 +23,8 @@ const (
 	Tunneler  Kind = "tunneler"
 	Host      Kind = "host"
 	Network   Kind = "network"
+	Resource  Kind = "resource"
+	Grant     Kind = "grant"
 	Token     Kind = "token"
 	Request   Kind = "request"
 	Rotation  Kind = "rotation"
@@ -33,7 +35,7 @@ const (
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Connector, Tunneler, Host, Network, Token, Request, Rotation, Audit, Person, Key}
+	return []Kind{Connector, Tunneler, Host, Network, Resource, Grant, Token, Request, Rotation, Audit, Person, Key}
 }
 
 // Event says that a thing has changed.

@@ -22,6 +22,19 @@ func TestTheDashboardHasTheRulesOfLabels(t *testing.T) {
 	require.Contains(t, string(rules), fmt.Sprintf("const most = %d\n", access.MaxLabels))
 }
 
+// TestTheDashboardSaysWhatEachCodeMeans, and knows how many labels a resource may have.
+func TestTheDashboardSaysWhatEachCodeMeans(t *testing.T) {
+	t.Parallel()
+	answers, err := os.ReadFile("../../webadmin/ui/src/pages/explain/answers.ts")
+	require.NoError(t, err)
+	for _, code := range access.Codes() {
+		require.Regexp(t, `(?m)^  `+string(code)+`:`, string(answers))
+	}
+	form, err := os.ReadFile("../../webadmin/ui/src/pages/resources/Form.tsx")
+	require.NoError(t, err)
+	require.Contains(t, string(form), fmt.Sprintf("const mostLabels = %d\n", access.MaxResourceLabels))
+}
+
 // TestALabelSelectionIsBounded: each label is a condition of one query, and a request has
 // room for thousands.
 func TestALabelSelectionIsBounded(t *testing.T) {

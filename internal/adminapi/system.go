@@ -44,8 +44,8 @@ type Setting struct {
 }
 
 // Event is the data of one server-sent event of GET /events. Its name is the kind
-// of thing that changed: connector, tunneler, host, network, token, request, rotation,
-// audit, person or key; or reset, when events were lost and everything must be read again.
+// of thing that changed: connector, tunneler, host, network, resource, grant, token, request,
+// rotation, audit, person or key; or reset, when events were lost and everything must be read again.
 type Event struct {
 	// ID of the thing; absent for audit, reset and ping.
 	ID string    `json:"id,omitempty"`

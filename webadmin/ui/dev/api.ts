@@ -2,6 +2,7 @@
 import './answers/access'
 import './answers/enrollment'
 import './answers/fleet'
+import './answers/reach'
 import './answers/trust'
 
 export { answer, Fault } from './answer'

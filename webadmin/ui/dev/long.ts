@@ -29,7 +29,16 @@ export function long(scene: Scene): Scene {
     world: (w: World) => {
       scene.world?.(w)
       w.rows = 12
-      for (const list of ['connectors', 'tunnelers', 'tokens', 'requests', 'events', 'renewals', 'warnings'] as const)
+      for (const list of [
+        'connectors',
+        'tunnelers',
+        'tokens',
+        'requests',
+        'events',
+        'renewals',
+        'warnings',
+        'grants',
+      ] as const)
         Object.assign(w, { [list]: deep(w[list]) })
     },
   }

@@ -133,3 +133,52 @@ export const states: S['Token']['status'][] = [
   'redeemed',
   'expired',
 ]
+
+const resource = (id: string, more: Partial<S['Resource']>): S['Resource'] => ({
+  id,
+  network_id: 'net-fra',
+  name: id,
+  hosts: [`${id}.corp`],
+  ports: ['443'],
+  created_at: ago(5e5),
+  revision: 1,
+  ...more,
+})
+
+export const makeResources = () => [
+  resource('db', {
+    name: 'Orders database',
+    ports: ['5432'],
+    alias: 'orders',
+    labels: { env: 'prod', team: 'orders' },
+  }),
+  resource('build', {
+    network_id: 'net-ams',
+    hosts: ['10.8.3.0/24', '10.8.4.0/24', 'build-01.corp', 'build-02.corp', '*.build.corp'],
+    ports: ['22', '8000-8100'],
+    labels: { env: 'test' },
+  }),
+  resource('intranet', { name: 'Intranet and wiki', hosts: ['intranet.corp', 'wiki.corp'], ports: ['80', '443'] }),
+  resource('metrics', { ports: ['3000'], labels: { env: 'prod' } }),
+  resource('vault', { labels: { env: 'prod', tier: 'secret' }, ports: ['8200'] }),
+]
+
+const grant = (id: string, subject: string, object: string, more: Partial<S['Grant']> = {}): S['Grant'] => ({
+  id,
+  subject,
+  object,
+  created_at: ago(3e5),
+  revision: 1,
+  ...more,
+})
+
+export const makeGrants = () => [
+  grant('ada-db', 'tunneler/tunneler-00002', 'resource/db', { until: ahead(28_000) }),
+  grant('everybody-intranet', 'label/env=test', 'resource/intranet'),
+  grant('oncall-prod', 'label/site=fra', 'label/env=prod', {
+    time_zone: 'Europe/Berlin',
+    windows: ['mon-fri 08:00-18:00', 'sat,sun 10:00-14:00'],
+  }),
+  grant('contractor-build', 'tunneler/tunneler-00003', 'resource/build', { until: ago(90_000) }),
+  grant('ada-build', 'tunneler/tunneler-00002', 'resource/build'),
+]

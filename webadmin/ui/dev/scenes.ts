@@ -69,8 +69,22 @@ export const dialogs: Scene[] = [
     'Revoke 40 connectors with env=prod',
   ),
   asked('network-create', '/networks', 'Create network', 'Create network'),
-  asked('network-rename', '/networks', 'Rename network net-fra', 'Rename network net-fra'),
+  asked('network-edit', '/networks', 'Edit network net-fra', 'Edit network net-fra'),
   asked('network-delete', '/networks', 'Delete network net-fra', 'Delete network net-fra'),
+  asked('resource-create', '/resources', 'Create resource', 'Create resource'),
+  asked('resource-edit', '/resources/db', 'Edit resource db', 'Edit resource db'),
+  asked('resource-delete', '/resources/vault', 'Delete resource vault', 'Delete resource vault'),
+  asked('resource-delete-granted', '/resources/db', 'Delete resource db', 'Delete resource db'),
+  asked('grant-create', '/grants', 'Create grant', 'Create grant'),
+  {
+    name: 'grant-create-hours',
+    path: '/grants',
+    act: each(press('Create grant'), (p) => p.getByLabel('Only at certain hours').check()),
+    opener: 'Create grant',
+    dialog: 'Create grant',
+  },
+  asked('grant-of-resource', '/resources/db', 'Create grant for resource db', 'Create grant'),
+  asked('grant-withdraw', '/grants', 'Withdraw grant oncall-prod', 'Withdraw grant oncall-prod'),
   asked(
     'token-revoke',
     '/tokens',
@@ -162,6 +176,18 @@ export const warnings = (w: World) => {
       do: 'Run `grpcconnector doctor` on the host. Revoke a connector that will not come back.',
     },
   ]
+}
+
+/** Forty tunnelers with a grant each, and a label. */
+const manyGrants = (w: World) => {
+  for (const t of w.tunnelers.slice(0, 40))
+    w.grants.push({
+      id: `g-${t.id}`,
+      subject: `tunneler/${t.id}`,
+      object: 'resource/intranet',
+      created_at: ago(5),
+      revision: 1,
+    })
 }
 
 const auditor = { size: { role: 'auditor' } } as const
@@ -259,6 +285,26 @@ export const pages: Scene[] = [
   { name: 'host-unknown', path: '/hosts/nobody' },
   { name: 'networks', path: '/networks' },
   { name: 'networks-empty', path: '/networks', ...empty },
+  { name: 'resources', path: '/resources' },
+  { name: 'resources-empty', path: '/resources', ...empty },
+  { name: 'resources-auditor', path: '/resources', ...auditor },
+  { name: 'resources-none', path: '/resources?label=env%3Dnone' },
+  { name: 'resource', path: '/resources/db' },
+  { name: 'resource-auditor', path: '/resources/db', ...auditor },
+  { name: 'resource-unknown', path: '/resources/nothing' },
+  { name: 'grants', path: '/grants' },
+  { name: 'grants-empty', path: '/grants', ...empty },
+  { name: 'grants-auditor', path: '/grants', ...auditor },
+  { name: 'reach', path: '/reach' },
+  { name: 'reach-few', path: '/reach', size: { members: 9 } },
+  { name: 'reach-empty', path: '/reach', ...empty },
+  { name: 'reach-tunneler', path: '/reach?tunneler=tunneler-00002' },
+  { name: 'reach-resource', path: '/reach?resource=db' },
+  { name: 'reach-many', path: '/reach', world: manyGrants },
+  { name: 'explain', path: '/explain' },
+  { name: 'explain-allowed', path: '/explain?from=tunneler-00002&to=db.corp%3A5432' },
+  { name: 'explain-refused', path: '/explain?from=tunneler-00009&to=vault.corp%3A8200', ...auditor },
+  { name: 'explain-wrong', path: '/explain?from=tunneler-00009&to=vault.corp' },
   { name: 'tokens', path: '/tokens' },
   { name: 'tokens-empty', path: '/tokens', ...empty },
   { name: 'token-unknown', path: '/tokens/nothing' },

@@ -3,7 +3,18 @@
 // serve.ts serves it; everything is typed by the API's schema.
 import { ago, ahead, type Member, type Role, type S } from './basics'
 import { active, cities, count, makeConnector, makeTunneler } from './members'
-import { key, makeEvent, makeRenewal, makeRequest, makeToken, person, session, states } from './records'
+import {
+  key,
+  makeEvent,
+  makeGrants,
+  makeResources,
+  makeRenewal,
+  makeRequest,
+  makeToken,
+  person,
+  session,
+  states,
+} from './records'
 
 export * from './basics'
 export * from './members'
@@ -56,6 +67,8 @@ export class World {
   logins: S['Session'][] = []
   keys: S['Key'][] = []
   networks: S['Network'][] = []
+  resources: S['Resource'][] = []
+  grants: S['Grant'][] = []
   rotation?: S['Rotation']
   replacement?: S['BootstrapReplacement']
   /** What needs attention, apart from connectors that refuse the policy. */
@@ -102,8 +115,11 @@ export class World {
       name: `Office ${c.toUpperCase()}`,
       revision: 1,
       created_at: ago(4e6),
+      prefixes: c === 'fra' ? ['10.8.0.0/16', 'fd00:8::/32'] : undefined,
       connectors: count(this.connectors.filter((m) => m.network_id === `net-${c}`)),
     }))
+    this.resources = makeResources()
+    this.grants = makeGrants()
   }
 
   get all(): Member[] {

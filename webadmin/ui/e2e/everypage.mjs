@@ -31,6 +31,7 @@ const samples = {
   '/connectors/:id': () => '/connectors/connector-fra-01',
   '/tunnelers/:id': () => '/tunnelers/tunneler-alice',
   '/hosts/:id': async (v) => `/hosts/${await first(v, 'hosts', 'id')}`,
+  '/resources/:id': async (v) => `/resources/${await someResource(v)}`,
   '/tokens/:id': async (v) => `/tokens/${await first(v, 'tokens', 'token_id')}`,
   '/*': () => '/no-such-page',
 }
@@ -38,6 +39,18 @@ const samples = {
 async function first(v, list, id) {
   const reply = await v.context.request.get(`${stage.dashboard}/api/admin/${list}`)
   return (await reply.json())[list][0][id]
+}
+
+/** The id of a resource, which is there after the first time. */
+async function someResource(v) {
+  const api = `${stage.dashboard}/api/admin`
+  const { csrf_token } = await (await v.context.request.get(`${api}/session`)).json()
+  const reply = await v.context.request.post(`${api}/resources`, {
+    headers: { 'X-CSRF-Token': csrf_token },
+    data: { id: 'db', hosts: ['db.corp'], ports: ['5432'] },
+  })
+  assert.ok(reply.ok() || reply.status() === 409, await reply.text())
+  return 'db'
 }
 
 async function pathOf(route, v) {

@@ -106,7 +106,7 @@ describe('what operators say', () => {
     await page.keyboard.press('ControlOrMeta+A')
     await page.keyboard.type('berlin')
     await page.keyboard.press('Enter')
-    await v.button('Rename network berlin').press('Enter')
+    await v.button('Edit network berlin').press('Enter')
     await page.keyboard.press('ControlOrMeta+A')
     await page.keyboard.type('Berlin office')
     await page.keyboard.press('Enter')

@@ -16,6 +16,11 @@ look('every page fits at 200 %', { path: '/' }, async (v, expect) => {
     `/tunnelers/${w.tunnelers[0]?.id}`,
     '/hosts',
     '/networks',
+    '/resources',
+    '/resources/db',
+    '/grants',
+    '/reach',
+    '/explain',
     '/requests',
     '/tokens',
     '/ca',
@@ -47,6 +52,17 @@ describe('ids of 63 characters', () => {
       }
       for (const t of w.tokens) t.id = long('token')
       for (const r of w.requests) r.id = long('request')
+      for (const [i, r] of w.resources.entries()) {
+        r.id = long(`resource-${i}`)
+        r.network_id = long('network')
+        r.hosts = [`${long('host')}.${long('dom')}.${long('tld')}`]
+        r.labels = { [long('key')]: long('value') }
+      }
+      for (const [i, g] of w.grants.entries()) {
+        g.id = long(`grant-${i}`)
+        g.subject = `tunneler/${w.tunnelers[i]?.id}`
+        g.object = i % 2 ? `label/${long('key')}=${long('value')}` : `resource/${w.resources[i]?.id}`
+      }
       for (const r of w.renewals) r.member = `connector/${w.connectors[0]?.id}`
       for (const e of w.events) e.target = `connector/${w.connectors[0]?.id}`
     },
@@ -59,6 +75,10 @@ describe('ids of 63 characters', () => {
       '/tunnelers',
       `/tunnelers/${w.tunnelers[0]?.id}`,
       '/hosts',
+      '/resources',
+      `/resources/${w.resources[0]?.id}`,
+      '/grants',
+      '/reach',
       '/tokens',
       '/requests',
       '/audit',

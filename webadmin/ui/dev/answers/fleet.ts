@@ -147,6 +147,7 @@ on('post', '/api/admin/networks', ({ w, body }) => {
   const n: S['Network'] = {
     id: body.id,
     name: body.name ?? body.id,
+    prefixes: body.prefixes,
     revision: 1,
     created_at: ago(0),
     connectors: { total: 0, online: 0, offline: 0 },
@@ -157,6 +158,7 @@ on('post', '/api/admin/networks', ({ w, body }) => {
 on('patch', '/api/admin/networks/{id}', ({ w, id, body }) => {
   const n = one(w.networks, id)
   n.name = body.name ?? n.name
+  n.prefixes = body.prefixes ?? n.prefixes
   n.revision++
   return n
 })

@@ -9,9 +9,11 @@ import type { SessionInfo } from './types'
 // What has to be read again after an event of a kind.
 const concerns: Record<string, string[]> = {
   connector: ['connectors', 'status', 'networks'],
-  tunneler: ['tunnelers', 'connectors', 'status'],
+  tunneler: ['tunnelers', 'connectors', 'status', 'explain'],
   host: ['hosts', 'connectors', 'tunnelers', 'status'],
-  network: ['networks', 'connectors'],
+  network: ['networks', 'connectors', 'explain'],
+  resource: ['resources', 'explain'],
+  grant: ['grants', 'explain'],
   token: ['tokens'],
   request: ['requests', 'status'],
   rotation: ['ca', 'status'],

@@ -33,7 +33,7 @@ export const useRevokeLabelled = () =>
 
 export const useCreateNetwork = () =>
   useChange((body: t.NetworkRequest) => data(client.POST('/api/admin/networks', { body })), 'networks')
-export const useRenameNetwork = () =>
+export const useChangeNetwork = () =>
   useChange(
     (v: { id: string; body: t.NetworkChange }) =>
       data(client.PATCH('/api/admin/networks/{id}', { params: { path: { id: v.id } }, body: v.body })),

@@ -2553,7 +2553,7 @@ export interface components {
             /** @example mycorp.internal */
             trust_domain: string;
         };
-        /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, network, token, request, rotation, audit, person or key; or reset, when events were lost and everything must be read again. */
+        /** @description Event is the data of one server-sent event of GET /events. Its name is the kind of thing that changed: connector, tunneler, host, network, resource, grant, token, request, rotation, audit, person or key; or reset, when events were lost and everything must be read again. */
         Event: {
             /**
              * Format: date-time

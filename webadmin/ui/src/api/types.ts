@@ -34,6 +34,13 @@ export type Network = S['Network']
 export type NetworkRequest = S['NetworkRequest']
 export type NetworkChange = S['NetworkChange']
 
+export type Resource = S['Resource']
+export type ResourceRequest = S['ResourceRequest']
+export type ResourceChange = S['ResourceChange']
+export type Grant = S['Grant']
+export type GrantRequest = S['GrantRequest']
+export type Explanation = S['Explanation']
+
 export type Token = S['Token']
 export type TokenState = Token['status']
 export type TokenRequest = S['TokenRequest']

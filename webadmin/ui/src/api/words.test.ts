@@ -67,6 +67,16 @@ describe('faults of fields', () => {
     expect(faultsAt(err, ['ttl']).rest).toBe(err)
   })
 
+  it('of entries of a list are said at the list', () => {
+    const err = problem('invalid-request', 'is no name', 'hosts[1]')
+    err.problem.errors = [
+      { in: 'body', name: 'hosts[1]', detail: 'is no name' },
+      { in: 'body', name: 'hosts[2]', detail: 'is no prefix' },
+    ]
+    const at = faultsAt(err, ['hosts'])
+    expect([at.of('hosts'), at.of('ports'), at.rest]).toEqual(['Is no name. Is no prefix.', undefined, null])
+  })
+
   it('are said below a form that has no such field', () => {
     const err = problem('invalid-request', 'must be a network', 'source_cidr')
     expect(faultsAt(err, ['id']).rest).toBe(err)

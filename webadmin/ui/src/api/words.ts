@@ -55,12 +55,17 @@ export function faultsOf(err: unknown): ReadonlyMap<string, string> {
   return faults
 }
 
+/** The field of a form that has an entry such as hosts[2]. */
+const listOf = (field: string) => field.replace(/\[\d+\]$/, '')
+
 /** What a form says beside its fields, and what is left to say below them. */
 export function faultsAt(err: unknown, fields: readonly string[]) {
   const faults = faultsOf(err)
-  const elsewhere = faults.size === 0 || [...faults.keys()].some((f) => !fields.includes(f))
+  const elsewhere = faults.size === 0 || [...faults.keys()].some((f) => !fields.includes(listOf(f)))
   return {
-    of: (field: string) => faults.get(field),
+    // Also what is wrong with entries of a list, such as hosts[2].
+    of: (field: string) =>
+      [...faults].flatMap(([f, fault]) => (listOf(f) === field ? [fault] : [])).join(' ') || undefined,
     rest: err && elsewhere ? err : null,
   }
 }

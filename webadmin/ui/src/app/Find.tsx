@@ -72,7 +72,7 @@ function Find({ close }: { close: () => void }) {
         autoFocus // at once: what is typed right after "/" belongs here
         data-search
         role="combobox"
-        aria-label="Search connectors, tunnelers, hosts, networks, tokens, people, keys and pages"
+        aria-label="Search connectors, tunnelers, hosts, networks, resources, grants, tokens, people, keys and pages"
         aria-expanded
         aria-controls={list}
         aria-activedescendant={hits[current] && `${list}-${current}`}

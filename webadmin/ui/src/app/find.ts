@@ -75,6 +75,24 @@ export async function findAll(text: string, may: May): Promise<Hit[]> {
         })),
     ),
     seek('fleet:read', async () =>
+      (await data(client.GET('/api/admin/resources', { params: { query } }))).resources.map((r) => ({
+        key: `resource ${r.id}`,
+        kind: 'Resource',
+        name: r.name,
+        about: `${r.id}: ${r.hosts.join(', ')}`,
+        to: at('/resources', r.id),
+      })),
+    ),
+    seek('fleet:read', async () =>
+      (await data(client.GET('/api/admin/grants', { params: { query } }))).grants.map((g) => ({
+        key: `grant ${g.id}`,
+        kind: 'Grant',
+        name: g.id,
+        about: `${g.subject} reaches ${g.object}`,
+        to: `/grants?q=${encodeURIComponent(g.id)}`,
+      })),
+    ),
+    seek('fleet:read', async () =>
       (await data(client.GET('/api/admin/tokens', { params: { query } }))).tokens.map((t) => ({
         key: `token ${t.token_id}`,
         kind: 'Token',

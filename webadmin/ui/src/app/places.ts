@@ -19,6 +19,15 @@ export const groups = [
     ],
   },
   {
+    label: 'Access',
+    items: [
+      { to: '/resources', label: 'Resources', needs: 'fleet:read' },
+      { to: '/grants', label: 'Grants', needs: 'fleet:read' },
+      { to: '/reach', label: 'Who reaches what', needs: 'fleet:read' },
+      { to: '/explain', label: 'Explain', needs: 'fleet:read' },
+    ],
+  },
+  {
     label: 'Enrollment',
     items: [
       { to: '/requests', label: 'Approvals', needs: 'fleet:read' },
@@ -33,7 +42,7 @@ export const groups = [
     ],
   },
   {
-    label: 'Access',
+    label: 'Administration',
     items: [
       { to: '/people', label: 'People', needs: 'people:manage' },
       { to: '/keys', label: 'API keys', needs: 'keys:manage' },

@@ -62,7 +62,7 @@ function Nothing() {
 }
 
 /** Labels; each links to the list of everything with that label. */
-function LabelLinks({ of, list }: { of: Pick<Described, 'labels'>; list: string }) {
+export function LabelLinks({ of, list }: { of: Pick<Described, 'labels'>; list: string }) {
   const texts = textsOf(of.labels)
   if (!texts.length) return <Nothing />
   return (

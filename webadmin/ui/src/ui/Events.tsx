@@ -30,7 +30,9 @@ type TargetProps = Pick<AuditEvent, 'target' | 'target_kind' | 'target_id'>
 /** The page of an event's target, if it has one. */
 function targetPath({ target_kind: kind, target_id: id }: TargetProps): string | null {
   if (!id) return null
-  if (kind === 'connector' || kind === 'tunneler' || kind === 'host') return `/${kind}s/${encodeURIComponent(id)}`
+  if (kind === 'connector' || kind === 'tunneler' || kind === 'host' || kind === 'resource')
+    return `/${kind}s/${encodeURIComponent(id)}`
+  if (kind === 'grant') return `/grants?q=${encodeURIComponent(id)}`
   if (kind === 'token') return `/tokens/${encodeURIComponent(id)}`
   return null
 }

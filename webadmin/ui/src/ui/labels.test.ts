@@ -25,5 +25,11 @@ describe('labels', () => {
   it('have each key once, and are not too many', () => {
     expect(faultOf(['env=prod', 'env=test'])).toContain('two values')
     expect(faultOf(Array.from({ length: 33 }, (_, i) => `k${i}=v`))).toContain('at most 32')
+    expect(
+      faultOf(
+        Array.from({ length: 17 }, (_, i) => `k${i}=v`),
+        16,
+      ),
+    ).toContain('at most 16')
   })
 })

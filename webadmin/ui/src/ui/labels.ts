@@ -6,7 +6,10 @@ const key = /^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$/
 const value = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/
 const most = 32
 
-export const rule = `As key=value, such as env=prod; at most ${most}. Each part has up to 63 letters, digits and . _ - in it; keys are lower-case.`
+export const ruleFor = (limit: number) =>
+  `As key=value, such as env=prod; at most ${limit}. Each part has up to 63 letters, digits and . _ - in it; keys are lower-case.`
+
+export const rule = ruleFor(most)
 
 /** Labels as they are written, by key. */
 export const textsOf = (labels: Labels) =>
@@ -14,8 +17,8 @@ export const textsOf = (labels: Labels) =>
     .map(([k, v]) => `${k}=${v}`)
     .sort()
 
-/** What is wrong with typed labels; empty if they are valid. */
-export function faultOf(texts: string[]): string {
+/** What is wrong with typed labels, of which a limit is possible; empty if they are valid. */
+export function faultOf(texts: string[], limit = most): string {
   const keys = new Set<string>()
   for (const text of texts) {
     const at = text.indexOf('=')
@@ -28,7 +31,7 @@ export function faultOf(texts: string[]): string {
     if (keys.has(k)) return `"${k}" has two values: keep one.`
     keys.add(k)
   }
-  return texts.length > most ? `There are ${texts.length} labels; at most ${most} are possible.` : ''
+  return texts.length > limit ? `There are ${texts.length} labels; at most ${limit} are possible.` : ''
 }
 
 /** A merge patch from labels to typed ones: new and changed values, and null for removed keys. */

@@ -6,8 +6,8 @@ import { faultsAt } from '@/api/words'
 import { FormDialog } from '@/ui/FormDialog'
 
 const permissions: { value: Permission; about: string }[] = [
-  { value: 'fleet:read', about: 'see connectors, tunnelers, hosts, tokens and requests' },
-  { value: 'fleet:write', about: 'name, label and move connectors, and change networks' },
+  { value: 'fleet:read', about: 'see connectors, tunnelers, hosts, resources, grants, tokens and requests' },
+  { value: 'fleet:write', about: 'name, label and move connectors, and change networks, resources and grants' },
   { value: 'tokens:write', about: 'create and revoke enrollment tokens' },
   { value: 'requests:decide', about: 'approve and deny hosts' },
   { value: 'members:revoke', about: 'revoke connectors and tunnelers' },

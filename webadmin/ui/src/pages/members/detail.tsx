@@ -1,15 +1,16 @@
-import { SimpleGrid, Stack } from '@mantine/core'
+import { Box, SimpleGrid, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from 'react-router'
 import { isPassing } from '@/api/client'
 import { member } from '@/api/members'
 import type { Kind } from '@/api/types'
+import { GrantsOf } from '@/pages/grants/GrantsOf'
 import { About } from '@/ui/About'
 import { ReadFailure } from '@/ui/Failure'
+import { History } from '@/ui/History'
 import { Loading, PageHead } from '@/ui/Page'
 import { MemberStatus } from '@/ui/Status'
 import { Attached, ConnectorFacts } from './Connector'
-import { History } from './History'
 import { Identity } from './Identity'
 import { Revoke } from './Revoke'
 import { Sessions, TunnelerFacts } from './Tunneler'
@@ -38,6 +39,11 @@ export function Page({ kind }: { kind: Kind }) {
       <PageHead title={m.id} up={up} badge={<MemberStatus member={m} />} actions={<Revoke kind={kind} member={m} />} />
       {failure}
       <Warnings kind={kind} member={m} />
+      {'sessions' in m && (
+        <Box mb="md">
+          <GrantsOf kind="tunneler" id={m.id} labels={m.labels} final={!!m.revoked_at} />
+        </Box>
+      )}
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
         <Stack gap="md">
           <About

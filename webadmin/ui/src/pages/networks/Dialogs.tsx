@@ -1,6 +1,6 @@
-import { Text, TextInput } from '@mantine/core'
+import { TagsInput, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
-import { useCreateNetwork, useDeleteNetwork, useRenameNetwork } from '@/api/fleet'
+import { useChangeNetwork, useCreateNetwork, useDeleteNetwork } from '@/api/fleet'
 import type { Network } from '@/api/types'
 import { faultsAt } from '@/api/words'
 import { Confirm } from '@/ui/Confirm'
@@ -17,8 +17,9 @@ const says = {
 export function CreateNetwork({ close }: { close: () => void }) {
   const [id, setID] = useState('')
   const [name, setName] = useState('')
+  const [prefixes, setPrefixes] = useState<string[]>([])
   const create = useCreateNetwork()
-  const faults = faultsAt(create.error, ['id', 'name'])
+  const faults = faultsAt(create.error, ['id', 'name', 'prefixes'])
   const done = () => {
     say.done(`Created network ${id.trim()}.`)
     close()
@@ -31,7 +32,12 @@ export function CreateNetwork({ close }: { close: () => void }) {
       says={says}
       pending={create.isPending}
       close={close}
-      submit={() => create.mutate({ id: id.trim(), name: name.trim() || undefined }, { onSuccess: done })}
+      submit={() =>
+        create.mutate(
+          { id: id.trim(), name: name.trim() || undefined, prefixes: prefixes.length ? prefixes : undefined },
+          { onSuccess: done },
+        )
+      }
     >
       <TextInput
         label="Id of the network"
@@ -54,6 +60,7 @@ export function CreateNetwork({ close }: { close: () => void }) {
         onChange={(e) => setName(e.currentTarget.value)}
         error={faults.of('name')}
       />
+      <Prefixes value={prefixes} set={setPrefixes} fault={faults.of('prefixes')} />
       <Text size="sm" c="dimmed">
         It has no connector then. Move one there on the connector's page, under Edit.
       </Text>
@@ -61,24 +68,27 @@ export function CreateNetwork({ close }: { close: () => void }) {
   )
 }
 
-export function RenameNetwork({ network, close }: { network: Network; close: () => void }) {
-  const [n] = useState(network) // with the revision whose name is shown
+export function EditNetwork({ network, close }: { network: Network; close: () => void }) {
+  const [n] = useState(network) // with the revision whose values are shown
   const [name, setName] = useState(n.name)
-  const rename = useRenameNetwork()
-  const faults = faultsAt(rename.error, ['name'])
+  const [prefixes, setPrefixes] = useState(n.prefixes ?? [])
+  const change = useChangeNetwork()
+  const faults = faultsAt(change.error, ['name', 'prefixes'])
   const done = () => {
-    say.done(`Renamed network ${n.id}.`)
+    say.done(`Saved network ${n.id}.`)
     close()
   }
   return (
     <FormDialog
-      title={`Rename network ${n.id}`}
-      action="Rename"
+      title={`Edit network ${n.id}`}
+      action="Save"
       error={faults.rest}
       says={says}
-      pending={rename.isPending}
+      pending={change.isPending}
       close={close}
-      submit={() => rename.mutate({ id: n.id, body: { name: name.trim(), revision: n.revision } }, { onSuccess: done })}
+      submit={() =>
+        change.mutate({ id: n.id, body: { name: name.trim(), prefixes, revision: n.revision } }, { onSuccess: done })
+      }
     >
       <TextInput
         label="Name"
@@ -90,7 +100,24 @@ export function RenameNetwork({ network, close }: { network: Network; close: () 
         onChange={(e) => setName(e.currentTarget.value)}
         error={faults.of('name')}
       />
+      <Prefixes value={prefixes} set={setPrefixes} fault={faults.of('prefixes')} />
     </FormDialog>
+  )
+}
+
+function Prefixes({ value, set, fault }: { value: string[]; set: (v: string[]) => void; fault?: string }) {
+  return (
+    <TagsInput
+      label="Declared prefixes (optional)"
+      description="Where the names of its resources may lead to, such as 10.1.0.0/16; press Enter after each. A name that leads elsewhere is refused. Without any, those are the private addresses."
+      placeholder={value.length ? undefined : '10.1.0.0/16'}
+      value={value}
+      onChange={set}
+      splitChars={[',', ' ']}
+      acceptValueOnBlur
+      clearable={false}
+      error={fault}
+    />
   )
 }
 
@@ -104,7 +131,10 @@ export function DeleteNetwork({ network: n, close }: { network: Network; close: 
       barred={used > 0}
       pending={remove.isPending}
       error={remove.error}
-      says={{ 'in-use': 'A connector was moved into this network meanwhile. Move it away or revoke it first.' }}
+      says={{
+        'in-use':
+          'A connector or resource is in this network. Move the connector away or revoke it, and delete the resource first.',
+      }}
       close={close}
       confirm={() =>
         remove.mutate(n.id, {
@@ -118,7 +148,7 @@ export function DeleteNetwork({ network: n, close }: { network: Network; close: 
       <Text size="sm">
         {used > 0
           ? `It has ${used.toLocaleString()} ${used === 1 ? 'connector' : 'connectors'}. Move them to another network or revoke them first.`
-          : 'It has no connector, so nobody loses access. Its id can be used again.'}
+          : 'It has no connector, so nobody loses access. Resources must be deleted before. Its id can be used again.'}
       </Text>
     </Confirm>
   )

@@ -2,6 +2,7 @@ import { Button, Group } from '@mantine/core'
 import { IconAffiliate, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Link } from 'react-router'
 import { networkList } from '@/api/queries'
 import type { Network } from '@/api/types'
 import { useCan } from '@/app/session'
@@ -11,7 +12,7 @@ import { Search, Toolbar, useList } from '@/ui/list'
 import { ListView } from '@/ui/ListView'
 import { Empty, PageHead } from '@/ui/Page'
 import { State } from '@/ui/Status'
-import { CreateNetwork, DeleteNetwork, RenameNetwork } from './Dialogs'
+import { CreateNetwork, DeleteNetwork, EditNetwork } from './Dialogs'
 
 const columns: Column<Network>[] = [
   {
@@ -30,6 +31,25 @@ const columns: Column<Network>[] = [
         hollow={!n.connectors.online}
         label={`${n.connectors.online.toLocaleString()} of ${n.connectors.total.toLocaleString()}`}
       />
+    ),
+  },
+  {
+    id: 'prefixes',
+    header: 'Declared prefixes',
+    cell: ({ row: { original: n } }) =>
+      n.prefixes?.length ? (
+        <span className="mono wrap">{n.prefixes.join(', ')}</span>
+      ) : (
+        <span title="None are declared">private addresses</span>
+      ),
+  },
+  {
+    id: 'resources',
+    header: 'Resources',
+    cell: ({ row: { original: n } }) => (
+      <Link to={`/resources?network=${encodeURIComponent(n.id)}`} aria-label={`Show resources of network ${n.id}`}>
+        Show
+      </Link>
     ),
   },
 ]
@@ -87,17 +107,12 @@ export function Page() {
 }
 
 function Actions({ network: n }: { network: Network }) {
-  const [asked, setAsked] = useState<'rename' | 'delete' | null>(null)
+  const [asked, setAsked] = useState<'edit' | 'delete' | null>(null)
   const close = () => setAsked(null)
   return (
     <Group gap={4} justify="flex-end" wrap="nowrap">
-      <Button
-        size="compact-xs"
-        variant="subtle"
-        onClick={() => setAsked('rename')}
-        aria-label={`Rename network ${n.id}`}
-      >
-        Rename
+      <Button size="compact-xs" variant="subtle" onClick={() => setAsked('edit')} aria-label={`Edit network ${n.id}`}>
+        Edit
       </Button>
       {n.created_at && (
         <Button
@@ -110,7 +125,7 @@ function Actions({ network: n }: { network: Network }) {
           Delete
         </Button>
       )}
-      {asked === 'rename' && <RenameNetwork network={n} close={close} />}
+      {asked === 'edit' && <EditNetwork network={n} close={close} />}
       {asked === 'delete' && <DeleteNetwork network={n} close={close} />}
     </Group>
   )

@@ -2,14 +2,13 @@ import { Anchor, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { audit } from '@/api/queries'
-import type { Kind } from '@/api/types'
 import { useCan } from '@/app/session'
-import { Events } from '@/ui/Events'
-import { ReadFailure } from '@/ui/Failure'
-import { Loading, Section } from '@/ui/Page'
+import { Events } from './Events'
+import { ReadFailure } from './Failure'
+import { Loading, Section } from './Page'
 
-/** What the audit log says about a member. */
-export function History({ kind, id }: { kind: Kind; id: string }) {
+/** What the audit log says about a connector, a tunneler or a resource. */
+export function History({ kind, id }: { kind: 'connector' | 'tunneler' | 'resource'; id: string }) {
   const may = useCan('audit:read')
   const target = `${kind}/${id}`
   const page = useQuery({ ...audit({ target, page_size: 20 }), enabled: may })
