@@ -194,9 +194,12 @@ $(PEBBLE) &: internal/tools/pebble.mod internal/tools/pebble.sum
 .PHONY: pebble
 pebble: $(PEBBLE) ## Build bin/pebble and bin/pebble-challtestsrv, the ACME server of a test
 
+# What flows are tested with. None is installed.
+SERVERS := git ssh scp ssh-keygen sshd rsync nc.openbsd postgres initdb psql redis-cli redis-server nginx haproxy stunnel iperf3
+
 .PHONY: test-e2e
 test-e2e: build spire spire-previous $(PEBBLE) $(PROVIDER)/node_modules/.package-lock.json ## Run the end-to-end tests: real programs, real SPIRE (as root: network namespaces)
-	@scripts/require.sh ip node npm curl chromium prometheus promtool
+	@scripts/require.sh ip node npm curl chromium prometheus promtool $(SERVERS)
 	@$(MAKE) --no-print-directory -j 2 test-e2e-absent test-e2e-present
 
 .PHONY: test-e2e-absent test-e2e-present
@@ -213,7 +216,7 @@ screenshots: ui ## Write a picture of every page, state and dialog of the dashbo
 	cd docs/screenshots && for picture in *.png; do cp $(CURDIR)/dist/screenshots/$$picture $$picture; done
 
 .PHONY: test-long
-test-long: e2e-rotation ## Ten live CA rotations, and every fuzz test for two seconds (10 min)
+test-long: e2e-rotation e2e-clients ## Ten live CA rotations, twice, 1 GB by each client, and every fuzz test for two seconds (20 min)
 	scripts/fuzz.sh 54
 
 .PHONY: soak
@@ -273,6 +276,12 @@ bench-admin: ## Measure the lists of the admin API on 10,000 connectors, beside 
 .PHONY: e2e-rotation
 e2e-rotation: build spire ## Ten live CA rotations under a hundred sessions, on real SPIRE (5 min)
 	go test -count 1 -v -timeout 20m -run TenRotations ./internal/e2e/rotation -full
+
+.PHONY: e2e-clients
+e2e-clients: build spire ## Ten CA rotations under iperf3 at a fixed rate, 1 GB through curl both ways, faults of flows (10 min, as root)
+	@scripts/require.sh ip node npm curl $(SERVERS)
+	go test -count 1 -v -timeout 20m -exec $(APART) -run FixedRate ./internal/e2e/clients -full
+	go test -count 1 -v -timeout 20m -exec $(APART) -skip FixedRate ./internal/e2e/clients -full
 
 .PHONY: e2e-outage
 e2e-outage: build spire ## Stop, kill and upgrade the controller under every page of the dashboard (10 min)
