@@ -182,3 +182,29 @@ export const makeGrants = () => [
   grant('contractor-build', 'tunneler/tunneler-00003', 'resource/build', { until: ago(90_000) }),
   grant('ada-build', 'tunneler/tunneler-00002', 'resource/build'),
 ]
+
+const ends = ['ok', 'ok', 'aborted', 'refused', 'ok', 'timeout', 'revoked']
+
+/** Flows that are over, the newest first. */
+export const makeFlows = () =>
+  Array.from({ length: 90 }, (_, i): S['FlowRecord'] => {
+    const code = ends[i % ends.length] ?? 'ok'
+    const connected = code !== 'refused' && code !== 'timeout'
+    return {
+      id: String(900 - i),
+      opened_at: ago(i * 61 + 45),
+      ended_at: ago(i * 61 + 5),
+      recorded_at: ago(i * 61 + 3),
+      tunneler_id: `tunneler-${String((i % 9) + 1).padStart(5, '0')}`,
+      connector_id: 'connector-fra-0001',
+      network_id: 'net-fra',
+      resource_id: code === 'refused' ? undefined : 'db',
+      target: code === 'refused' ? 'vault.corp:8200' : 'db.corp:5432',
+      connected,
+      code,
+      decision: code === 'refused' ? 'not_granted' : 'granted',
+      bytes_up: connected ? i * 1_700 : 0,
+      bytes_down: connected ? i * 9_100_000 : 0,
+      count: code === 'refused' ? 7 : 1,
+    }
+  })

@@ -295,6 +295,8 @@ export const pages: Scene[] = [
   { name: 'grants', path: '/grants' },
   { name: 'grants-empty', path: '/grants', ...empty },
   { name: 'grants-auditor', path: '/grants', ...auditor },
+  { name: 'flows', path: '/flows' },
+  { name: 'flows-empty', path: '/flows', ...empty },
   { name: 'reach', path: '/reach' },
   { name: 'reach-few', path: '/reach', size: { members: 9 } },
   { name: 'reach-empty', path: '/reach', ...empty },

@@ -6,6 +6,7 @@ import { active, cities, count, makeConnector, makeTunneler } from './members'
 import {
   key,
   makeEvent,
+  makeFlows,
   makeGrants,
   makeResources,
   makeRenewal,
@@ -69,6 +70,7 @@ export class World {
   networks: S['Network'][] = []
   resources: S['Resource'][] = []
   grants: S['Grant'][] = []
+  flows: S['FlowRecord'][] = []
   rotation?: S['Rotation']
   replacement?: S['BootstrapReplacement']
   /** What needs attention, apart from connectors that refuse the policy. */
@@ -120,6 +122,7 @@ export class World {
     }))
     this.resources = makeResources()
     this.grants = makeGrants()
+    this.flows = makeFlows()
   }
 
   get all(): Member[] {

@@ -21,6 +21,7 @@ look('every page fits at 200 %', { path: '/' }, async (v, expect) => {
     '/grants',
     '/reach',
     '/explain',
+    '/flows',
     '/requests',
     '/tokens',
     '/ca',

@@ -111,3 +111,20 @@ function explained(w: World, tunneler: string, at: string): S['Explanation'] {
     ...enrolled,
   }
 }
+
+on('get', '/api/admin/flows', ({ w, q }) => {
+  const { items, next_page_token } = page(w.flows, q)
+  return { flows: items, next_page_token }
+})
+on('get', '/api/admin/flows/totals', ({ w }) => {
+  const done = w.flows.filter((f) => f.connected)
+  const sum = {
+    flows: done.length,
+    refused: w.flows.filter((f) => f.code === 'refused').length,
+    failed: w.flows.filter((f) => !f.connected && f.code !== 'refused').length,
+    bytes_up: done.reduce((n, f) => n + f.bytes_up, 0),
+    bytes_down: done.reduce((n, f) => n + f.bytes_down, 0),
+    unrecorded: 0,
+  }
+  return { open: done.length ? 412 : 0, hour: sum, day: sum }
+})

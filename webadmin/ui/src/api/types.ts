@@ -41,6 +41,8 @@ export type Grant = S['Grant']
 export type GrantRequest = S['GrantRequest']
 export type Explanation = S['Explanation']
 
+export type FlowRecord = S['FlowRecord']
+
 export type Token = S['Token']
 export type TokenState = Token['status']
 export type TokenRequest = S['TokenRequest']

@@ -11,6 +11,7 @@ import { Empty, PageHead } from '@/ui/Page'
 import { Activity } from './Activity'
 import { Attention } from './Attention'
 import { ChartsWaiting } from './ChartsWaiting'
+import { FlowsNow } from './FlowsNow'
 import { Lifetimes } from './Lifetimes'
 import { Topology } from './Topology'
 import { Totals } from './Totals'
@@ -31,6 +32,7 @@ export function Page() {
         <ReadFailure of={now} />
         <Attention status={now.data} />
         <Totals status={now.data} />
+        {seesAudit && !empty && <FlowsNow />}
         {empty ? (
           <div className="surface">
             <Empty
