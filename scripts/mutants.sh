@@ -126,7 +126,7 @@ try() {
 # neither a file nor a test in common.
 batches() {
 	local patch package test file b clash
-	local -a files of tests members count
+	local -a files=() of=() tests=() members=() count=()
 	for patch in "${patches[@]}"; do
 		read -r package test < <(named "$patch") || true
 		mapfile -t files < <(sed -n 's|^+++ b/||p' "$patch")
@@ -191,6 +191,10 @@ printf '%3d s  %-55s passes\n' $((SECONDS - begin)) "no mutant"
 # The tests that the patches name in other packages must pass as they are, too.
 mapfile -t packages < <(for patch in "${patches[@]}"; do named "$patch"; done | cut -d ' ' -f 1 | grep -vxF "$adversary" | sort -u)
 mapfile -t jobs < <(batches)
+if [[ $(wc -w <<<"${jobs[*]}") -ne ${#patches[@]} ]]; then
+	echo "${#patches[@]} patches, but other jobs: ${jobs[*]}" >&2
+	exit 1
+fi
 jobs+=("${packages[@]}")
 
 # One worker a core, each with a copy and its share of the jobs.

@@ -104,7 +104,7 @@ func TestRecordsWaitForAControllerInBoundedMemory(t *testing.T) {
 		require.EqualValues(t, seen+1, m.GetFirst(), "in order")
 		require.LessOrEqual(t, len(m.GetRecords()), wire.MaxFlowRecords)
 		require.LessOrEqual(t, proto.Size(m), wire.MaxUpdate)
-		require.EqualValues(t, 20_000-8192, m.GetLost())
+		require.Equal(t, uint64(20_000-8192), m.GetLost())
 		for _, r := range m.GetRecords() {
 			if r.GetSpiffeId() == phoneID {
 				phone++

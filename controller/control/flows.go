@@ -80,10 +80,10 @@ func (t *conversation) flows(in *zerotrustv1.FlowRecords) error {
 			fault = err
 			continue
 		}
-		b.Records = append(b.Records, flows.Numbered{Number: b.First + uint64(i), Record: rec}) //nolint:gosec // never negative
+		b.Records = append(b.Records, flows.Numbered{Number: b.First + uint64(i), Record: rec})
 	}
 	if fault != nil {
-		t.complain("records of flows left out", zap.Int("left_out", int(n)-len(b.Records)), zap.Error(fault)) //nolint:gosec // capped above
+		t.complain("records of flows left out", zap.Int("left_out", int(n)-len(b.Records)), zap.Error(fault))
 	}
 	if !t.s.Flows.Take(b, t.recorded) {
 		r.next = b.First

@@ -101,13 +101,13 @@ func (a *acks) told() []uint64 {
 }
 
 func batch(first uint64, n int, change ...func(*flows.Record)) flows.Batch {
-	b := flows.Batch{Connector: "c-1", Run: "run", First: first, Last: first + uint64(n) - 1} //nolint:gosec // small
+	b := flows.Batch{Connector: "c-1", Run: "run", First: first, Last: first + uint64(n) - 1}
 	for i := range n {
 		r := flows.Record{Ended: time.Now(), Opened: time.Now(), Connected: true, Code: "ok", Up: 1, Down: 2, Count: 1}
 		for _, c := range change {
 			c(&r)
 		}
-		b.Records = append(b.Records, flows.Numbered{Number: first + uint64(i), Record: r}) //nolint:gosec // small
+		b.Records = append(b.Records, flows.Numbered{Number: first + uint64(i), Record: r})
 	}
 	return b
 }
@@ -180,7 +180,7 @@ func TestManyRecordsShareATransaction(t *testing.T) {
 		r, stop := run(t, m)
 		defer stop()
 		for i := range 40 {
-			require.True(t, r.Take(batch(uint64(100*i+1), 100), told.done)) //nolint:gosec // small
+			require.True(t, r.Take(batch(uint64(100*i+1), 100), told.done))
 		}
 		<-time.After(time.Second)
 		require.Len(t, m.records, 4000)
@@ -199,7 +199,7 @@ func TestThereIsAnEndToWhatWaits(t *testing.T) {
 		defer stop()
 		taken := 0
 		for i := range 1000 {
-			if r.Take(batch(uint64(256*i+1), 256), told.done) { //nolint:gosec // small
+			if r.Take(batch(uint64(256*i+1), 256), told.done) {
 				taken += 256
 			}
 		}
@@ -208,7 +208,7 @@ func TestThereIsAnEndToWhatWaits(t *testing.T) {
 		require.Greater(t, taken, 30_000)
 		m.failing(nil)
 		<-time.After(2 * time.Second)
-		require.True(t, r.Take(batch(uint64(taken+1), 1), told.done)) //nolint:gosec // small
+		require.True(t, r.Take(batch(uint64(taken+1), 1), told.done))
 	})
 }
 

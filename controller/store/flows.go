@@ -55,7 +55,7 @@ func (t *Tx) placeFlows(ctx context.Context, b flows.Batch, now time.Time) (w fl
 		}
 	}
 	w.Position, w.New = b.Last, true
-	if reported := int64(min(b.Lost, math.MaxInt64)); reported > lost { //nolint:gosec // capped
+	if reported := int64(min(b.Lost, math.MaxInt64)); reported > lost {
 		w.Lost, lost = uint64(reported-lost), reported //nolint:gosec // positive
 	}
 	_, err = t.sql.ExecContext(ctx, `UPDATE flow_positions SET position = ?, lost = ?, at = ? WHERE connector = ? AND run = ?`,

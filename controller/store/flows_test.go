@@ -68,7 +68,7 @@ func TestARecordOfAFlowTakesWhatRetentionCounts(t *testing.T) {
 	for first := uint64(1); first < n; first += 1000 {
 		b := flows.Batch{Connector: "connector-paris-01", Run: "run", First: first, Last: first + 999}
 		for i := range uint64(1000) {
-			at := now.Add(time.Duration(first+i) * time.Millisecond) //nolint:gosec // small
+			at := now.Add(time.Duration(first+i) * time.Millisecond)
 			b.Records = append(b.Records, flows.Numbered{Number: first + i, Record: flows.Record{
 				Opened: at, Ended: at, Tunneler: fmt.Sprintf("tunneler-laptop-%03d", i%500), Connector: "connector-paris-01", Network: "network-paris", Resource: fmt.Sprintf("resource-%03d", i%100),
 				ResourceName: "Orders of production", Grant: "grant-of-the-team", Target: fmt.Sprintf("database-%03d.corp.example:5432", i%100), Address: "10.8.100.105:5432",

@@ -175,7 +175,7 @@ func TestFlowsAreRecordedOnceThoughTheControllerIsKilled(t *testing.T) {
 		_, err = io.ReadFull(c, make([]byte, n))
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
-		sizes[uint64(n+4)] = 0 //nolint:gosec // small
+		sizes[uint64(n+4)] = 0
 	}
 	for n := range 10 {
 		carry(100 + n)

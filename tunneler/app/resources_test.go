@@ -43,7 +43,7 @@ func (hello) Open(_ context.Context, to flow.Target) (listen.Flow, error) { retu
 // running is the socket of a tunneler with this list, which serves these users.
 func running(t *testing.T, list string, users ...uint32) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "res")
+	dir, err := os.MkdirTemp("", "res") //nolint:usetesting // the path of a socket is short
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	path := filepath.Join(dir, "t.sock")
@@ -59,7 +59,7 @@ func running(t *testing.T, list string, users ...uint32) string {
 	return path
 }
 
-func self() uint32 { return uint32(os.Geteuid()) } //nolint:gosec // a uid
+func self() uint32 { return uint32(os.Geteuid()) }
 
 // output runs a command.
 func output(t *testing.T, cmd *cobra.Command, args ...string) (out, notes string, err error) {

@@ -474,7 +474,7 @@ func TestMoreConnectionsThanThereMayBeAreCut(t *testing.T) {
 	isReset(t, w.forward)
 	require.NoError(t, one.Close())
 	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", w.forward)
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.forward)
 		if err != nil {
 			return false
 		}

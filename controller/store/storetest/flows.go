@@ -24,7 +24,7 @@ func batchOf(connector, run string, first uint64, all ...flows.Record) flows.Bat
 	b := flows.Batch{Connector: connector, Run: run, First: first, Last: first + uint64(len(all)) - 1}
 	for i, r := range all {
 		r.Connector = connector
-		b.Records = append(b.Records, flows.Numbered{Number: first + uint64(i), Record: r}) //nolint:gosec // never negative
+		b.Records = append(b.Records, flows.Numbered{Number: first + uint64(i), Record: r})
 	}
 	return b
 }
@@ -187,7 +187,7 @@ func flowPruning(t *testing.T, s Store, at time.Time) {
 		return n
 	}
 	for i := range 10 {
-		appendFlows(t, s, at.Add(time.Duration(i)*time.Hour), batchOf("c-1", fmt.Sprint(i/5), uint64(i%5+1), flowAt(at.Add(time.Duration(i)*time.Hour), "t-1"))) //nolint:gosec // never negative
+		appendFlows(t, s, at.Add(time.Duration(i)*time.Hour), batchOf("c-1", fmt.Sprint(i/5), uint64(i%5+1), flowAt(at.Add(time.Duration(i)*time.Hour), "t-1")))
 	}
 	require.Equal(t, 2, prune(at.Add(5*time.Hour), 0, 2))
 	require.Equal(t, 3, prune(at.Add(5*time.Hour), 0, 100))

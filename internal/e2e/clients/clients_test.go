@@ -134,7 +134,7 @@ func (c *clients) manyAtOnce(t *testing.T) {
 	small, err := os.ReadFile(c.house.Path("small"))
 	require.NoError(t, err)
 	args := []string{"curl", "--silent", "--show-error", "--fail", "--noproxy", "", "--http1.1", "--proxy", "socks5h://" + c.socks, "--parallel", "--parallel-immediate", "--parallel-max", fmt.Sprint(flows)}
-	require.NoError(t, os.WriteFile(c.house.Path("www/small"), small, 0o644)) //nolint:gosec // the web server reads it
+	require.NoError(t, os.WriteFile(c.house.Path("www/small"), small, 0o644))
 	dir := t.TempDir()
 	for i := range flows {
 		args = append(args, "--output", filepath.Join(dir, fmt.Sprint(i)), "http://"+c.plain+"/small")

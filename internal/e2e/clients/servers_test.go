@@ -74,7 +74,7 @@ func (h *house) git(big int64) (at string, sum string) {
 		h.t.Helper()
 		runTo(h.t, command{argv: append([]string{"git", "-C", work, "-c", "user.name=a", "-c", "user.email=a@example.org"}, args...), env: []string{"HOME=" + h.Path(".")}}, io.Discard)
 	}
-	require.NoError(h.t, os.Mkdir(work, 0o755)) //nolint:gosec // git wants its own user's
+	require.NoError(h.t, os.Mkdir(work, 0o755))
 	git("init", "-q")
 	sum = random(h.t, filepath.Join(work, "big"), big)
 	require.NoError(h.t, os.WriteFile(filepath.Join(work, "README"), []byte("hello\n"), 0o600))

@@ -39,7 +39,7 @@ func New(tb testing.TB) *House {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	h := &House{tb: tb, dir: dir}
-	require.NoError(tb, os.Chmod(dir, 0o755)) //nolint:gosec // as above
+	require.NoError(tb, os.Chmod(dir, 0o755))
 	for _, name := range []string{"home", "tools", "tmp"} {
 		h.Mkdir(name)
 	}
@@ -50,7 +50,7 @@ func New(tb testing.TB) *House {
 		was, err := os.ReadFile("/etc/" + file)
 		require.NoError(tb, err)
 		h.Write(file, string(was)+line)
-		require.NoError(tb, os.Chmod(h.Path(file), 0o644)) //nolint:gosec // as that of the host
+		require.NoError(tb, os.Chmod(h.Path(file), 0o644))
 	}
 	return h
 }
@@ -64,7 +64,7 @@ func (h *House) Tools() string { return h.Path("tools/bin") }
 // Mkdir makes a directory of the servers.
 func (h *House) Mkdir(name string) {
 	h.tb.Helper()
-	require.NoError(h.tb, os.MkdirAll(h.Path(name), 0o755)) //nolint:gosec // the other user reads it
+	require.NoError(h.tb, os.MkdirAll(h.Path(name), 0o755))
 	h.Own(name)
 }
 
@@ -160,7 +160,8 @@ func Tool(tb testing.TB, name string) string {
 // Module is the path of a module of nginx, which comes in a package of its own.
 func (h *House) Module(name string) string {
 	h.tb.Helper()
-	for dir, as := range map[string]string{"/usr/lib/nginx/modules": "/usr/lib/nginx/modules", filepath.Join(unpacked(), "root/usr/lib/nginx/modules"): h.Path("tools/root/usr/lib/nginx/modules")} {
+	const modules = "/usr/lib/nginx/modules"
+	for dir, as := range map[string]string{modules: modules, unpacked() + "/root" + modules: h.Path("tools/root" + modules)} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return filepath.Join(as, name)
 		}
