@@ -101,7 +101,7 @@ func TestRecordsWaitForAControllerInBoundedMemory(t *testing.T) {
 	seen, phone := uint64(0), 0
 	for seen < 8192 {
 		m := s.records(t)
-		require.EqualValues(t, seen+1, m.GetFirst(), "in order")
+		require.Equal(t, seen+1, m.GetFirst(), "in order")
 		require.LessOrEqual(t, len(m.GetRecords()), wire.MaxFlowRecords)
 		require.LessOrEqual(t, proto.Size(m), wire.MaxUpdate)
 		require.Equal(t, uint64(20_000-8192), m.GetLost())
