@@ -33,7 +33,7 @@ RACE       := -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc
 # namespace of its own, the longest first. Those that need both cores run after them.
 # The tests of hosts that are absent for six minutes run beside all of these.
 E2E_FIRST  := ./internal/e2e ./internal/e2e/rotation ./internal/e2e/observability
-E2E_CORES  := /(dashboard|flood|herd)$$
+E2E_CORES  := /(dashboard|flood|herd|tunnelbench)$$
 APART      := $(CURDIR)/internal/e2e/apart.sh
 E2E_APART   = $(E2E_FIRST) $$(go list ./internal/e2e/... | grep -vE '$(E2E_CORES)|/hosts(/|$$)')
 E2E_ALONE   = $$(go list ./internal/e2e/... | grep -E '$(E2E_CORES)')
@@ -300,6 +300,11 @@ bench-flood: build spire ## Flood a running controller from this machine and mea
 bench-core: build spire ## Measure what a change costs at 1,000, 10,000 and 50,000 members, beside bare gRPC (20 min)
 	@mkdir -p bin/results
 	go test -count 1 -v -timeout 2h -run TheCore ./internal/e2e/core -full -args -json $(CURDIR)/bin/results/bench-core.json
+
+.PHONY: bench-tunnel
+bench-tunnel: build spire ## Measure flows beside a raw relay, ssh -L, stunnel, haproxy and nginx (10 min, as root)
+	@scripts/require.sh ip $(SERVERS)
+	go test -count 1 -v -timeout 1h -exec $(APART) -run TunnelAndItsPeers ./internal/e2e/tunnelbench -full
 
 .PHONY: bench-against
 bench-against: ui spire ## Measure this commit and BASE=COMMIT in turn: BENCHES="admin enroll revoke rotation" (35 min)
