@@ -385,6 +385,7 @@ func TestFlowsEndAtAConnectorThatIsDropped(t *testing.T) {
 	p.connect(t, b)
 	stays := p.dial(t, to)
 	require.Equal(t, "spiffe://mycorp.internal/connector/b", stays.Connector().String())
+	require.NoError(t, gone.SetReadDeadline(time.Now().Add(soon)))
 	p.Drop(gone.Connector())
 	_, err := gone.Read(make([]byte, 1))
 	require.ErrorIs(t, err, flow.ErrRevoked)
