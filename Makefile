@@ -216,11 +216,11 @@ screenshots: ui ## Write a picture of every page, state and dialog of the dashbo
 	cd docs/screenshots && for picture in *.png; do cp $(CURDIR)/dist/screenshots/$$picture $$picture; done
 
 .PHONY: test-long
-test-long: e2e-rotation e2e-clients ## Ten live CA rotations, twice, 1 GB by each client, and every fuzz test for two seconds (20 min)
+test-long: e2e-rotation ## Ten live CA rotations, and every fuzz test for two seconds (10 min)
 	scripts/fuzz.sh 54
 
 .PHONY: soak
-soak: build spire spire-previous ui-pages ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
+soak: build spire spire-previous ui-pages e2e-clients ## What takes hours and is not in CI: long fuzzing, everything again and again, the rest of the mutants' tests
 	@scripts/require.sh node npm chromium
 	scripts/mutants.sh --all
 	scripts/fuzz.sh 3600

@@ -28,7 +28,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 )
 
-// full is set by make test-long: 1 GB both ways instead of 64 MB, and ten CA rotations.
+// full is set by make e2e-clients: 1 GB both ways instead of 64 MB, and ten CA rotations.
 var full = flag.Bool("full", false, "carry 1 GB, and rotate for five minutes")
 
 // soon is how long anything may take that takes a second or two on an idle machine.
