@@ -3,11 +3,11 @@
 # the patch names fails: mutants.sh [--all] [PATCH...]
 # Without patches it takes all of internal/e2e/adversary/testdata/mutants. A patch names a
 # test of internal/e2e/adversary or of another package, and only that one runs; it must
-# pass without the patch. Patches of different files and tests share a build: that takes a
-# fifth of the time. With --all, and for patches that are named, each has its own, and the
-# other tests of internal/e2e/adversary run too. None of them may fail: a patch that breaks
-# more than it says proves little about the test it names, and about those it shares a
-# build with.
+# pass without the patch. Patches of different files and tests share a build, so that there
+# is one for three or four. Patches that are named have one each, and so has each with --all:
+# then the other tests of internal/e2e/adversary run too, and none of them may fail. A patch
+# that breaks more than it says proves little about the test it names, and about those it
+# shares a build with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 adversary=internal/e2e/adversary

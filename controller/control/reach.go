@@ -15,6 +15,7 @@ import (
 
 // Reaches lists what tunnelers may reach; policy.Publisher is it.
 type Reaches interface {
+	// Reach is that of policy.Publisher.
 	Reach(tunneler string, since uint64) (out policy.Reach, again time.Duration, news bool)
 }
 
@@ -42,6 +43,7 @@ func (t *listing) update() error {
 	}
 	reach, again, news := t.of.Reach(t.tunneler, since)
 	if !news {
+		t.since = max(t.since, reach.Version) // what changed for others is not looked at again
 		return nil
 	}
 	t.since, t.due = reach.Version, time.Time{}

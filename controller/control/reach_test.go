@@ -75,11 +75,11 @@ func TestATunnelerIsToldWhatItMayReach(t *testing.T) {
 func TestAListOfAnyLengthComesInPartsThatFit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	many := manyReach{of: largest(t, 0), n: policy.MaxReach}
+	many := manyReach{of: largest(t, 0), n: wire.MaxReach}
 	w.directory.Reaches = many
 	w.member(t, tunneler("laptop"))
 	w.now(t)
-	require.Len(t, told(t, watchFrom(t, w, "laptop")), policy.MaxReach)
+	require.Len(t, told(t, watchFrom(t, w, "laptop")), wire.MaxReach)
 }
 
 // manyReach says that a tunneler reaches as many resources as it may be told of, each of which is as

@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 )
-
-// MaxReach is how many resources the list of a tunneler has. It may reach others that are
-// granted to it all the same.
-const MaxReach = 2048
 
 // maxTouched bounds what is remembered of subjects whose grants changed.
 const maxTouched = 1 << 16
@@ -21,7 +18,7 @@ const maxTouched = 1 << 16
 // Reach is what a tunneler may reach at a moment, for people and for choosing a network: the
 // connector decides.
 type Reach struct {
-	// Resources are those of which a grant holds, by id; at most MaxReach.
+	// Resources are those of which a grant holds, by id; at most wire.MaxReach.
 	Resources []Reachable
 	// More is how many others there are.
 	More int
@@ -227,8 +224,8 @@ func (r *reaches) of(tunneler string, since uint64, now time.Time) (out Reach, n
 		}
 	}
 	ids := slices.Sorted(maps.Keys(until))
-	if len(ids) > MaxReach {
-		out.More, ids = len(ids)-MaxReach, ids[:MaxReach]
+	if len(ids) > wire.MaxReach {
+		out.More, ids = len(ids)-wire.MaxReach, ids[:wire.MaxReach]
 	}
 	for _, id := range ids {
 		out.Resources = append(out.Resources, Reachable{r.resources[id], until[id]})

@@ -40,6 +40,9 @@ const (
 	MaxAddress   = 255
 	// MaxRefusals is what one report of refused sessions may list.
 	MaxRefusals = 64
+	// MaxReach is how many resources the list of a tunneler has. It may reach others that are
+	// granted to it all the same.
+	MaxReach = 2048
 	// MaxFlowRecords is what one message of flows may list.
 	MaxFlowRecords = 256
 	// MaxReason is for texts that people read.

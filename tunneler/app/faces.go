@@ -20,7 +20,7 @@ const socketFile = "tunneler.sock"
 
 // FacesConfig is how programs of this host reach resources.
 type FacesConfig struct {
-	LocalSocket string   `conf:"local_socket" usage:"socket of grpctunneler connect (default: tunneler.sock in /run/grpctunneler or in STATE_DIR)"`
+	LocalSocket string   `conf:"local_socket" usage:"socket of grpctunneler connect and resources (default: tunneler.sock in /run/grpctunneler or in STATE_DIR)"`
 	SOCKSListen string   `conf:"socks_listen" usage:"loopback address for SOCKS5, such as 127.0.0.1:1080; empty is none"`
 	HTTPListen  string   `conf:"http_listen" usage:"loopback address for HTTP CONNECT, such as 127.0.0.1:3128; empty is none"`
 	Forwards    []string `conf:"forwards" usage:"local addresses that lead to one target each, as LISTEN=HOST:PORT, such as 127.0.0.1:15432=db.dev.corp:5432; LISTEN may be the path of a socket"`

@@ -344,7 +344,7 @@ func (w *Watcher) serve(ctx context.Context, conn *grpc.ClientConn, established 
 	}
 }
 
-// reaches hands on what may be reached. It decides nothing, so that a list that is not
+// reaches passes on what may be reached. It decides nothing, so that a list that is not
 // understood is no reason to leave the controller.
 func (w *Watcher) reaches(m *zerotrustv1.ReachUpdate) {
 	if w.cfg.Reach == nil {

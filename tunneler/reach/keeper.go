@@ -15,8 +15,7 @@ import (
 
 // Caps on a list, whoever sends it.
 const (
-	MaxParts     = 256
-	MaxResources = 2048
+	MaxParts = 256
 )
 
 // ErrMalformed is of messages that are no list: their sender is broken.
@@ -63,8 +62,8 @@ func (k *Keeper) Take(m *zerotrustv1.ReachUpdate) (taken bool, void int, err err
 		err = fmt.Errorf("%w: %d parts, at most %d are taken", ErrMalformed, m.GetParts(), MaxParts)
 	case m.GetPart() != k.next || m.GetParts() != k.parts:
 		err = fmt.Errorf("%w: part %d of %d where %d of %d was due", ErrMalformed, m.GetPart(), m.GetParts(), k.next, k.parts)
-	case len(k.staged)+k.void+len(m.GetResources()) > MaxResources:
-		err = fmt.Errorf("%w: more than %d resources", ErrMalformed, MaxResources)
+	case len(k.staged)+k.void+len(m.GetResources()) > wire.MaxReach:
+		err = fmt.Errorf("%w: more than %d resources", ErrMalformed, wire.MaxReach)
 	}
 	if err != nil {
 		k.drop()

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/reach"
 )
@@ -88,8 +89,8 @@ func TestAListIsTakenWholeOrNotAtAll(t *testing.T) {
 		"a part twice":         {update(1, 3, b), update(2, 3, b), update(2, 3, b)},
 		"another number":       {update(1, 2, b), update(2, 3, b)},
 		"too many parts":       {update(1, reach.MaxParts+1, b)},
-		"too many resources":   {{Part: 1, Parts: 1, Resources: make([]*zerotrustv1.ReachableResource, reach.MaxResources+1)}},
-		"too many in all":      {{Part: 1, Parts: 2, Resources: make([]*zerotrustv1.ReachableResource, reach.MaxResources)}, update(2, 2, b)},
+		"too many resources":   {{Part: 1, Parts: 1, Resources: make([]*zerotrustv1.ReachableResource, wire.MaxReach+1)}},
+		"too many in all":      {{Part: 1, Parts: 2, Resources: make([]*zerotrustv1.ReachableResource, wire.MaxReach)}, update(2, 2, b)},
 		"one that never ended": {update(1, 2, b)},
 	} {
 		k := keeper(t, a)
@@ -189,7 +190,7 @@ func FuzzTake(f *testing.F) {
 			return
 		}
 		all, _ := l.Resources(time.Now())
-		require.LessOrEqual(t, len(all), reach.MaxResources)
+		require.LessOrEqual(t, len(all), wire.MaxReach)
 		for _, r := range all {
 			_, err := r.Text().Parse()
 			require.NoError(t, err)

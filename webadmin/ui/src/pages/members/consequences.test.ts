@@ -47,9 +47,13 @@ const text = (...args: Parameters<typeof consequencesOf>) => consequencesOf(...a
 
 describe('what a revocation promises', () => {
   it('names the moment at which the last access ends', () => {
-    expect(text('connector', connector, {})).toContain(`at the latest ${fullTime(at)}`)
+    expect(text('connector', connector, {})).toContain(
+      `at the latest ${fullTime(new Date(Date.parse(at) + 30_000).toISOString())}`,
+    )
     const svid = { serial: '1', authority_id: 'a' }
-    expect(text('connector', { ...connector, svid }, {})).toContain('ends with its SVID, which is not renewed')
+    expect(text('connector', { ...connector, svid }, {})).toContain(
+      'ends 30 seconds after its SVID has expired. The SVID is not renewed.',
+    )
   })
 
   it('does not promise to ban an agent that another role keeps', () => {

@@ -8,14 +8,19 @@ export type Surroundings = { host?: Host; network?: Network }
 export function consequencesOf(kind: Kind, m: Member, { host, network }: Surroundings): string[] {
   return [
     `The controller closes its ${kind === 'connector' ? 'control stream' : 'sessions'} and no longer admits it. All connectors and tunnelers that are connected receive the revocation, usually within a second.`,
-    `Peers that are not connected to the controller receive it later. There, its access ends with its SVID${until(m)}, which is not renewed.`,
+    `Peers that are not connected to the controller receive it later. There, its access ends 30 seconds after its SVID has expired${until(m)}. The SVID is not renewed.`,
     hostSentence(kind, m, host),
     ...(kind === 'connector' && network ? [networkSentence(m, network)] : []),
   ]
 }
 
+/** What peers allow beyond the end of an SVID, in milliseconds. */
+const grace = 30_000
+
 function until(m: Member): string {
-  return m.svid.not_after ? `, at the latest ${fullTime(m.svid.not_after)}` : ''
+  return m.svid.not_after
+    ? `, at the latest ${fullTime(new Date(Date.parse(m.svid.not_after) + grace).toISOString())}`
+    : ''
 }
 
 function hostSentence(kind: Kind, m: Member, host?: Host): string {
