@@ -7,11 +7,13 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -104,6 +106,7 @@ type gateway struct {
 	sessions chan *mtls.Conn // its end of the connections of gRPC
 	stop     func()
 	drain    time.Duration // what stop gives flows
+	ears     *ears
 	server   *grpc.Server
 	mu       sync.Mutex
 	expire   func(error) // of the last lost session
@@ -127,7 +130,7 @@ func startGateway(t testing.TB, ca *mtlstest.CA, name string, change ...func(*fl
 	t.Helper()
 	g := &gateway{
 		name: name, identity: ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/connector/"+name)),
-		handler: &dialer{ends: make(chan flow.End, 1024)}, sessions: make(chan *mtls.Conn, 16), drain: time.Second,
+		handler: &dialer{ends: make(chan flow.End, 1024)}, sessions: make(chan *mtls.Conn, 16), drain: time.Second, ears: &ears{},
 	}
 	cfg := flow.AcceptorConfig{
 		Handler: g.handler, Admit: func(*mtls.Conn) error { return nil }, Log: zap.NewNop(),
@@ -160,7 +163,7 @@ func startGateway(t testing.TB, ca *mtlstest.CA, name string, change ...func(*fl
 	g.addr = l.Addr().String()
 	var running sync.WaitGroup
 	running.Go(func() {
-		_ = g.server.Serve(sourcelimit.NewListener(l, sourcelimit.Caps{Most: 10000, Anonymous: 1000, AnonymousFrom: 1000}))
+		_ = g.server.Serve(sourcelimit.NewListener(deaf{l, g.ears}, sourcelimit.Caps{Most: 10000, Anonymous: 1000, AnonymousFrom: 1000}))
 	})
 	g.stop = sync.OnceFunc(func() {
 		g.Drain(g.drain)
@@ -169,6 +172,98 @@ func startGateway(t testing.TB, ca *mtlstest.CA, name string, change ...func(*fl
 	})
 	t.Cleanup(g.stop)
 	return g
+}
+
+// ears is what a gateway reads with. While they are shut, what tunnelers send waits in the
+// kernel, and so does that they have gone.
+type ears struct {
+	shut sync.RWMutex
+
+	mu    sync.Mutex
+	conns []*net.TCPConn
+}
+
+// reopen unlocks shut once those that have sent something on one of the first n connections
+// have also gone.
+func (e *ears) reopen(t testing.TB, n int) {
+	t.Helper()
+	defer e.shut.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	eventually(t, "whoever has sent something has gone", func() bool {
+		said := 0
+		for _, c := range e.conns[:n] {
+			raw, err := c.SyscallConn()
+			if err != nil {
+				return false
+			}
+			set := []unix.PollFd{{Events: unix.POLLIN | unix.POLLRDHUP}}
+			ctl := raw.Control(func(fd uintptr) {
+				set[0].Fd = int32(fd)
+				_, err = unix.Poll(set, 0)
+			})
+			if ctl != nil || err != nil {
+				return false // interrupted
+			}
+			switch {
+			case set[0].Revents == 0:
+			case set[0].Revents&unix.POLLRDHUP == 0:
+				return false
+			default:
+				said++
+			}
+		}
+		return said > 0
+	})
+}
+
+// deaf is the listener of a gateway.
+type deaf struct {
+	net.Listener
+
+	ears *ears
+}
+
+func (d deaf) Accept() (net.Conn, error) {
+	c, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	d.ears.mu.Lock()
+	defer d.ears.mu.Unlock()
+	d.ears.conns = append(d.ears.conns, c.(*net.TCPConn))
+	return deafConn{c.(*net.TCPConn), d.ears}, nil
+}
+
+type deafConn struct {
+	*net.TCPConn
+
+	ears *ears
+}
+
+func (c deafConn) Read(b []byte) (int, error) {
+	c.ears.shut.RLock() // it only waits: a read that nothing comes for must not keep them open
+	c.ears.shut.RUnlock() //nolint:staticcheck,gocritic // see above
+	return c.TCPConn.Read(b)
+}
+
+func (c deafConn) SyscallConn() (syscall.RawConn, error) {
+	raw, err := c.TCPConn.SyscallConn()
+	return deafRaw{raw, c.ears}, err
+}
+
+type deafRaw struct {
+	syscall.RawConn
+
+	ears *ears
+}
+
+func (r deafRaw) Read(fn func(fd uintptr) bool) error {
+	return r.RawConn.Read(func(fd uintptr) bool {
+		r.ears.shut.RLock()
+		defer r.ears.shut.RUnlock()
+		return fn(fd)
+	})
 }
 
 // laptop is a tunneler.
