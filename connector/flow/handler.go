@@ -17,9 +17,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
-// CodeOwn is the code of a flow to a listener of this very program.
-const CodeOwn access.Code = "address_own"
-
 // Decider says who may reach what, by the resources and grants of the connector's network.
 // It is safe for concurrent use.
 type Decider interface {
@@ -151,7 +148,8 @@ func (h *Handler) Open(ctx context.Context, f *transport.Flow) (net.Conn, error)
 	return conn, nil
 }
 
-// decide asks the policy about a flow, and when to ask again.
+// decide asks the policy about a flow, and when to ask again. In the end access.Set.Decide
+// decides; what is around it only refuses more.
 func (h *Handler) decide(o *opened) access.Decision {
 	h.mu.Lock()
 	address := o.address
@@ -170,7 +168,7 @@ func (h *Handler) decide(o *opened) access.Decision {
 func (h *Handler) decideAddress(o *opened, d access.Decision, to netip.AddrPort, now time.Time) access.Decision {
 	d = h.cfg.Decider.DecideAddress(o.flow.Tunneler, d, to, now)
 	if d.Allowed && h.isOwn(to) && !h.cfg.Decider.Names(to) {
-		d.Allowed, d.Code = false, CodeOwn
+		d.Allowed, d.Code = false, access.AddressOwn
 	}
 	return d
 }
@@ -233,7 +231,8 @@ func (h *Handler) Recheck() (cut int) {
 	return cut
 }
 
-// refuse waits until a refusal is due, so that nobody measures how long it took to decide.
+// refuse waits until a refusal is due, so that nobody measures how long it took to decide. Its
+// record is made where those of all flows are: Handler.Ended.
 func (h *Handler) refuse(ctx context.Context, f *transport.Flow, d access.Decision) error {
 	wait := h.cfg.RefuseAfter - time.Since(f.Opened)
 	if h.refusals.AllowKey(f.Tunneler.String()) {
@@ -257,7 +256,8 @@ func fields(f *transport.Flow, d access.Decision) []zap.Field {
 	}
 }
 
-// Ended implements transport.Handler.
+// Ended implements transport.Handler. The controller stores the record: Recorder.write of
+// controller/flows.
 func (h *Handler) Ended(f *transport.Flow, e transport.End) {
 	h.mu.Lock()
 	o := h.open[f]

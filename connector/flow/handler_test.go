@@ -444,7 +444,7 @@ func TestNoFlowReachesThisProgramItself(t *testing.T) {
 		w.grant(a)
 		_, err := w.attempt(t.Context(), a)
 		require.ErrorIs(t, err, transport.ErrRefused, a)
-		require.Equal(t, flow.CodeOwn, w.records[len(w.records)-1].Decision.Code)
+		require.Equal(t, access.AddressOwn, w.records[len(w.records)-1].Decision.Code)
 	}
 	require.Empty(t, w.network.dialed)
 	w.grant("10.0.0.5")

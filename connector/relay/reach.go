@@ -39,9 +39,6 @@ type Carrier interface {
 	Recheck() (cut int)
 }
 
-// noPolicyCode is of refusals while there is no policy that may be used.
-const noPolicyCode access.Code = "no_policy"
-
 // reach is the Reach of a policy.
 type reach struct{ *policy }
 
@@ -50,7 +47,7 @@ func (r reach) Decide(tunneler spiffeid.ID, t access.Target, now time.Time) acce
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if r.remaining() <= 0 {
-		return access.Decision{Code: noPolicyCode}
+		return access.Decision{Code: access.NoPolicy}
 	}
 	return r.rules.Decide(tunneler, t, now)
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
 
@@ -25,7 +25,7 @@ import (
 func (c *controller) newAdmin(now func() time.Time) error {
 	c.feed = &events.Feed{Hub: events.NewHub(now), Changes: c.store, Roster: c.roster, Deadlines: c.store, Now: now, Log: c.log.Named("events")}
 	commands := func() installer { // the bootstrap CA can be replaced meanwhile
-		return installer{trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.scripts(), ca: c.caPEM()}
+		return installer{trustDomain: c.td, enrollAt: c.reachedAt.enrollAt, scripts: c.installs.Scripts(), ca: c.caPEM()}
 	}
 	c.series = fleet.NewSeries(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
@@ -56,7 +56,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 		Certificates: presented(presenter), Exports: c.auditing.export.States, RecoveryKey: func() string { return c.recovery.Key().Public },
 	})
 	// serve holds the lock of the data directory: a socket that is there is nobody's.
-	if cfg.Local, err = adminsocket.Listen(c.paths.adminSocket()); err != nil {
+	if cfg.Local, err = localsocket.Listen(c.paths.adminSocket()); err != nil {
 		return err
 	}
 	if c.admin, err = api.New(cfg); err != nil {

@@ -21,9 +21,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/backup"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // backedUp is what a backup of this controller has. Everything else in the data
@@ -201,7 +201,7 @@ func putBack(cmd *cobra.Command, cfg config.Config, force bool, file string) err
 	td, _ := ranAs(p)
 	out, err := backup.Restore(cmd.Context(), backup.RestoreConfig{
 		Dir: cfg.DataDir, Contents: backedUp(), TrustDomain: td, Keep: []string{filepath.Base(p.lock())}, Force: force,
-		By: audit.Event{Actor: auth.LocalActor, Source: adminsocket.Self().String()}, Now: time.Now, Progress: progress(cmd),
+		By: audit.Event{Actor: auth.LocalActor, Source: localsocket.Self().String()}, Now: time.Now, Progress: progress(cmd),
 	}, file)
 	if err != nil {
 		return fmt.Errorf("not restored: %w", err)

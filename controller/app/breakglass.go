@@ -17,8 +17,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient/admincmd"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 )
 
@@ -96,5 +96,5 @@ func onHost(ctx context.Context, cfg config.Config, fn func(a *auth.Auth, by aut
 	if err != nil {
 		return err
 	}
-	return fn(a, auth.By{Actor: auth.LocalActor, Source: adminsocket.Self().String()})
+	return fn(a, auth.By{Actor: auth.LocalActor, Source: localsocket.Self().String()})
 }

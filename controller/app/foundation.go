@@ -14,11 +14,12 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/bootstrapca"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/metrics"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing/otlp"
 )
@@ -45,7 +46,7 @@ type foundation struct {
 	store     *store.Store
 	ca        *bootstrapca.CA
 	hostCAs   []*x509.Certificate // of ca_bundle_paths
-	installs  installs
+	installs  install.Source
 	health    *health.Server
 	metrics   *metrics.Registry
 }
@@ -65,7 +66,7 @@ func newSite(cfg config.Config, log *zap.Logger) (s site, err error) {
 	if err := makeDataDir(cfg.DataDir); err != nil {
 		return s, err
 	}
-	return s, adminsocket.Check(s.paths.adminSocket())
+	return s, localsocket.Check(s.paths.adminSocket())
 }
 
 // openFoundation opens all of it, or nothing that outlives an error but listeners, which
@@ -107,7 +108,7 @@ func (f *foundation) open(ctx context.Context) (err error) {
 	if f.hostCAs, err = bootstrap.ReadAnchors(f.cfg.CABundlePaths...); err != nil {
 		return fmt.Errorf("ca_bundle_paths: %w", err)
 	}
-	if f.installs, err = openInstalls(f.cfg.InstallDir, f.paths.releaseKey(), f.log.Named("install")); err != nil {
+	if f.installs, err = install.Open(f.cfg.InstallDir, f.paths.releaseKey(), f.log.Named("install")); err != nil {
 		return err
 	}
 	if f.health, err = health.New(health.Config{Listen: f.cfg.Listen.Health, AllowRemote: f.cfg.Listen.HealthRemote, Caps: f.budget.health, Log: f.log.Named("health")}); err != nil { //nolint:contextcheck // binds at once

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/sha256"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -189,4 +190,17 @@ func quote(value string) string {
 		return `"` + value + `"`
 	}
 	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+}
+
+// describeTree says for a human what new hosts are installed from.
+func describeTree(dir string) string {
+	tree, err := install.OpenTree(dir)
+	switch {
+	case errors.Is(err, install.ErrNoTree):
+		return "none at " + dir + " (install_dir): hosts are installed by package"
+	case err != nil:
+		return "not served, " + err.Error()
+	default:
+		return fmt.Sprintf("%s, version %s for %s", dir, tree.Version(), strings.Join(tree.Platforms(), ", "))
+	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // paths is the layout of a data directory.
@@ -38,7 +38,7 @@ func (p paths) agentSocket() string  { return p.in("spire", "agent.sock") }
 // adminSocket is the local admin socket: in the directory that systemd made for the
 // unit, else here.
 func (p paths) adminSocket() string {
-	return adminsocket.Path(string(p), os.Getenv("RUNTIME_DIRECTORY"))
+	return localsocket.Path(string(p), os.Getenv("RUNTIME_DIRECTORY"))
 }
 
 // makeDataDir makes the directory for its owner only and says whether it can be

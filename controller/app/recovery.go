@@ -20,10 +20,10 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/config"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/recovery"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/store"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/atomicfile"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/keys"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/timeline"
 )
 
@@ -236,6 +236,6 @@ func onStore(ctx context.Context, cfg config.Config, fn func(s *store.Store, tru
 		td = cmp.Or(td, name)
 	}
 	return fn(s, cmp.Or(td, cfg.TrustDomain), audit.Event{
-		Time: time.Now().UTC(), Actor: auth.LocalActor, Source: adminsocket.Self().String(), Target: "controller/" + cmp.Or(id, cfg.ControllerID),
+		Time: time.Now().UTC(), Actor: auth.LocalActor, Source: localsocket.Self().String(), Target: "controller/" + cmp.Or(id, cfg.ControllerID),
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/control"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/install"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
@@ -152,7 +153,7 @@ func (c *controller) connections() map[string]*sourcelimit.Listener {
 }
 
 func (c *controller) servers(stopping <-chan struct{}) (enrollment, plane *control.Server, err error) {
-	downloads, err := c.installs.service(c.caPEM, installResults(c.metrics))
+	downloads, err := install.New(install.Config{Source: c.installs, CA: c.caPEM, Result: installResults(c.metrics)})
 	if err != nil {
 		return nil, nil, err
 	}

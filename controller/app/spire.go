@@ -157,8 +157,9 @@ func (i *identified) ownAgent(ctx context.Context) (*hostagent.Supervisor, error
 		return nil, err
 	}
 	agent, err := hostagent.New(hostagent.Config{
-		Dir: dir, SocketPath: i.paths.agentSocket(), AgentBinary: program, LogLevel: i.cfg.Log.Level, Logger: i.log, Fetch: i.ownBundle,
-		MetricsPort: i.cfg.SPIRE.AgentMetrics, // no Units: bootstrapca.OwnEntry names user and program
+		Dir: dir, AgentBinary: program, Logger: i.log, Fetch: i.ownBundle,
+		// Not Systemd: bootstrapca.OwnEntry names user and program.
+		Agent: conf.Agent{SocketPath: i.paths.agentSocket(), LogLevel: i.cfg.Log.Level, MetricsPort: i.cfg.SPIRE.AgentMetrics},
 	})
 	if err != nil {
 		return nil, err

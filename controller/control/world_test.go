@@ -118,7 +118,7 @@ func (w *world) downloads(t *testing.T) *install.Service {
 	require.NoError(t, err)
 	key, err := install.OpenKey(filepath.Join(t.TempDir(), "release.key"))
 	require.NoError(t, err)
-	s, err := install.New(install.Config{Tree: tree, Key: key, Result: w.installs.add, Log: zap.NewNop()})
+	s, err := install.New(install.Config{Source: install.Source{Tree: tree, Key: key, Log: zap.NewNop()}, Result: w.installs.add})
 	require.NoError(t, err)
 	return s
 }

@@ -5,7 +5,7 @@
 // behind Signer), speak to SPIRE (spire/server does, behind SPIRE) or answer
 // RPCs (control does).
 //
-// Main types, in reading order: Token, Service (Create, List, Revoke), Redemption
+// Main types, in reading order: Token, Service (Create, Revoke), Redemption
 // and Enrollment (Redeem); Delivery and Claim (OpenClaim); Request (Ask, Approve,
 // Deny, Await); Renewal (Renew).
 //

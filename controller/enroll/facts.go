@@ -57,27 +57,14 @@ func (f Facts) validate(kind identity.Kind) error {
 	switch {
 	case !path.IsAbs(f.BinaryPath) || path.Clean(f.BinaryPath) != f.BinaryPath || len(f.BinaryPath) > 1024 || !visible.Text(f.BinaryPath):
 		return &FieldError{Field: "host.binary_path", Err: errors.New("must be a clean absolute path of at most 1024 characters")}
-	case f.SystemdUnit != "" && f.SystemdUnit != unitOf(kind):
-		return &FieldError{Field: "host.systemd_unit", Err: fmt.Errorf("must be %q or empty", unitOf(kind))}
+	case f.SystemdUnit != "" && f.SystemdUnit != fleet.UnitOf(kind):
+		return &FieldError{Field: "host.systemd_unit", Err: fmt.Errorf("must be %q or empty", fleet.UnitOf(kind))}
 	case len(f.Hostname) > 253 || !visible.Text(f.Hostname):
 		return &FieldError{Field: "host.hostname", Err: errors.New("must be at most 253 printable characters")}
 	case len(f.Version) > 64 || !visible.Text(f.Version):
 		return &FieldError{Field: "host.version", Err: errors.New("must be at most 64 printable characters")}
 	}
 	return nil
-}
-
-func unitOf(kind identity.Kind) string { return "grpc" + string(kind) + ".service" }
-
-// selectors are the controller's choice; the host only says where it runs. Always
-// two, so that another user's process at the same path gets nothing. Under
-// systemd the unit is used, for a DynamicUser's uid changes.
-func (f Facts) selectors(kind identity.Kind) []fleet.Selector {
-	program := fleet.Selector{Type: "unix", Value: "path:" + f.BinaryPath}
-	if f.SystemdUnit != "" {
-		return []fleet.Selector{{Type: "systemd", Value: "id:" + unitOf(kind)}, program}
-	}
-	return []fleet.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", f.UID)}, program}
 }
 
 // reason says, for the audit log, which host enrolled, and with which request.

@@ -207,7 +207,7 @@ func (s *Service) bind(ctx context.Context, tx Tx, r Redemption, t Token, key ho
 		return claimed{}, err
 	}
 	out.member = fleet.Member{
-		Workload: r.Workload, HostID: out.host.ID, Selectors: r.Facts.selectors(r.Workload.Kind),
+		Workload: r.Workload, HostID: out.host.ID, Selectors: fleet.SelectorsFor(r.Workload.Kind, r.Facts.BinaryPath, r.Facts.UID, r.Facts.SystemdUnit != ""),
 		Version: r.Facts.Version, EnrolledAt: now,
 	}
 	if old.ID != "" {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +79,8 @@ type SPIRE interface {
 	BanAgent(ctx context.Context, id spiffeid.ID) error
 }
 
-// EntryFor is the registration entry that a live member on host should have.
+// EntryFor is the registration entry that a live member on host should have. SelectorsFor made
+// the selectors when it enrolled.
 func EntryFor(m Member, host Host, td spiffeid.TrustDomain, ttl map[identity.Kind]time.Duration) (Entry, error) {
 	id, err := m.SPIFFEID(td)
 	if err != nil {
@@ -89,3 +91,17 @@ func EntryFor(m Member, host Host, td spiffeid.TrustDomain, ttl map[identity.Kin
 		Selectors: slices.Clone(m.Selectors), X509SVIDTTL: ttl[m.Kind], DNSName: m.HostID.SVIDName(),
 	}, nil
 }
+
+// SelectorsFor say which process of its host is the member. They are the controller's choice;
+// the host only says where its program is. Always two, so that another user's process at the
+// same path gets nothing. Under systemd the unit is used, for a DynamicUser's uid changes.
+func SelectorsFor(kind identity.Kind, program string, uid uint32, systemd bool) []Selector {
+	path := Selector{Type: "unix", Value: "path:" + program}
+	if systemd {
+		return []Selector{{Type: "systemd", Value: "id:" + UnitOf(kind)}, path}
+	}
+	return []Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", uid)}, path}
+}
+
+// UnitOf is the systemd unit that members of a kind run as.
+func UnitOf(kind identity.Kind) string { return "grpc" + string(kind) + ".service" }

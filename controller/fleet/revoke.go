@@ -39,7 +39,8 @@ type Revocation struct {
 // its host; the publisher of the policy makes a snapshot without the member, which ends its
 // streams (sendPolicy in controller/control) and, of a tunneler, its sessions at each
 // connector that receives it. The sessions that tunnelers have with a connector end by
-// their directories, which come from the same snapshot (Manager.leave in tunneler/session).
+// their directories, which come from the same snapshot (Manager.leave in tunneler/session), and
+// so do flows (Manager.drop there).
 //
 // The longest access that remains: of a session at a connector without a controller, until
 // the member's SVID has expired and 30 s more, 5 min 30 s for a connector and 30 min 30 s

@@ -7,7 +7,7 @@
 // (scripts/installtree.sh) and does not say what an operator pastes
 // (controller/app).
 //
-// Main types, in reading order: Tree (OpenTree), OpenKey, Service (an
+// Main types, in reading order: Source (Open), Tree (OpenTree), OpenKey, Service (an
 // http.Handler).
 //
 // Both are immutable once made, safe for concurrent use and start no goroutine. The

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,15 +50,50 @@ const (
 	defaultRate      = 16 << 10
 )
 
-// Config is what a Service needs.
-type Config struct {
+// Source is what new hosts are installed from, as it was at start.
+type Source struct {
 	Tree *Tree // nil: there is none
 	Key  *Key
+	Log  *zap.Logger
+}
+
+// Open reads the tree at dir, which install_dir names, and opens or makes the key that signs
+// it. A tree that is not there or not fit to be served stops nothing: hosts can be installed by
+// packages too.
+func Open(dir, keyFile string, log *zap.Logger) (Source, error) {
+	s := Source{Log: log}
+	var err error
+	if s.Key, err = OpenKey(keyFile); err != nil {
+		return s, err
+	}
+	if s.Key.Made {
+		log.Info("release key created; hosts that trust another release key will refuse it", zap.String("file", keyFile), zap.String("fingerprint", s.Key.Fingerprint()))
+	}
+	switch s.Tree, err = OpenTree(dir); {
+	case errors.Is(err, ErrNoTree):
+		log.Info("no install tree, hosts are installed by package", zap.String("install_dir", dir))
+	case err != nil:
+		log.Error("install tree cannot be served: check install_dir", zap.Error(err))
+	default:
+		log.Info("install tree read", zap.String("install_dir", dir), zap.String("version", s.Tree.Version()),
+			zap.Strings("platforms", s.Tree.Platforms()), zap.Int("files", s.Tree.Files()))
+	}
+	return s, nil
+}
+
+// Scripts says whether a host can be installed by the scripts of the tree.
+func (s Source) Scripts() bool {
+	return s.Tree != nil && s.Tree.Has("setup.sh") && s.Tree.Has("tunneler-setup.sh")
+}
+
+// Config is what a Service needs.
+type Config struct {
+	Source
+
 	// CA is the bootstrap CA (PEM) as it is now.
 	CA func() []byte
 	// Result is called with how each request ended, one of Results. Optional.
 	Result func(result string)
-	Log    *zap.Logger
 
 	// Stall is how long a client may take no byte at all, 30 s unless set.
 	Stall time.Duration

@@ -47,7 +47,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{dir: hosttest.InstallTree(t)}
 	tree, err := install.OpenTree(w.dir)
 	require.NoError(t, err)
-	w.Service, err = install.New(install.Config{Tree: tree, Key: key(t), Result: w.result, Log: zap.NewNop()})
+	w.Service, err = install.New(install.Config{Source: install.Source{Tree: tree, Key: key(t), Log: zap.NewNop()}, Result: w.result})
 	require.NoError(t, err)
 	return w
 }
@@ -268,7 +268,7 @@ func TestWithoutATreeSaysWhereOneIs(t *testing.T) {
 	t.Parallel()
 	w := &world{}
 	var err error
-	w.Service, err = install.New(install.Config{Key: key(t), Result: w.result, Log: zap.NewNop()})
+	w.Service, err = install.New(install.Config{Source: install.Source{Key: key(t), Log: zap.NewNop()}, Result: w.result})
 	require.NoError(t, err)
 	for _, target := range []string{"/install/setup.sh", "/install/SHA256SUMS", "/install/release.pub", "/install/"} {
 		got := w.do(t, http.MethodGet, target)
@@ -286,7 +286,7 @@ func TestServesTheBootstrapCAWithOrWithoutATree(t *testing.T) {
 	require.NoError(t, err)
 	for _, tree := range []*install.Tree{nil, tree} {
 		w := &world{}
-		w.Service, err = install.New(install.Config{Tree: tree, Key: key(t), CA: func() []byte { return []byte("the CA") }, Result: w.result, Log: zap.NewNop()})
+		w.Service, err = install.New(install.Config{Source: install.Source{Tree: tree, Key: key(t), Log: zap.NewNop()}, CA: func() []byte { return []byte("the CA") }, Result: w.result})
 		require.NoError(t, err)
 		got := w.do(t, http.MethodGet, install.CAPath)
 		require.Equal(t, http.StatusOK, got.Code)

@@ -61,7 +61,7 @@ const (
 	OutsideSchedule Code = "outside_schedule"
 	// Ended: they were.
 	Ended Code = "grant_ended"
-	// AddressUnusable: no connection can be made to the address, or it is the connector.
+	// AddressUnusable: no connection can be made to the address.
 	AddressUnusable Code = "address_unusable"
 	// AddressReserved: only a resource that names the very address reaches it.
 	AddressReserved Code = "address_reserved"
@@ -72,11 +72,21 @@ const (
 	AddressNotGranted Code = "address_not_granted"
 )
 
+// What a connector refuses by itself, without asking a Set.
+const (
+	// NoPolicy: it has none yet, or what it has is too old.
+	NoPolicy Code = "no_policy"
+	// NotUnderstood: its policy has a rule that this version does not understand.
+	NotUnderstood Code = "rules_not_understood"
+	// AddressOwn: the address is that of a listener of its own.
+	AddressOwn Code = "address_own"
+)
+
 // Codes lists all codes.
 func Codes() []Code {
 	return []Code{
 		Granted, NoTarget, NoCaller, NoResource, NotGranted, OutsideSchedule, Ended,
-		AddressUnusable, AddressReserved, AddressOutside, AddressNotGranted,
+		AddressUnusable, AddressReserved, AddressOutside, AddressNotGranted, NoPolicy, NotUnderstood, AddressOwn,
 	}
 }
 

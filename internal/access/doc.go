@@ -1,6 +1,7 @@
 // Package access decides which tunneler may reach which address: the model of resources
-// and grants that controller, connector and tunneler share, and the one function that
-// decides and explains.
+// and grants that controller, connector and tunneler share, and Set.Decide, which
+// decides and explains. Before it, a connector refuses what it cannot judge (no policy yet, a rule
+// that it does not understand) and its own addresses; connector/relay and connector/flow name those codes.
 //
 // It does not store or send anything (controller/policy and controller/control do), look
 // up names or dial (the connector does, between Decide and DecideAddress), know how a caller

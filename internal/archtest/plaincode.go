@@ -38,6 +38,11 @@ var metaphors = map[string]string{
 func plainCode(t *Tree) []Violation {
 	var out []Violation
 	for _, f := range t.Files {
+		for _, word := range wordsIn(strings.TrimSuffix(f.Path, ".go")) {
+			if write, bad := metaphors[word]; bad {
+				out = append(out, Violation{f.Path, "has " + word + " in its name; write " + write})
+			}
+		}
 		if f.IsTest() || f.IsGenerated() || within(f.Dir(), "internal/e2e", "internal/archtest", "internal/tools") || within(f.Dir(), notYetPlain...) {
 			continue
 		}

@@ -1,7 +1,7 @@
 // Package bootstrap is the trust a host has before it has an identity: the
 // bootstrap CA, whose certificates the operator hands out as CONTROLLER_CA_PATH.
 //
-// It does not issue certificates (controller/enroll does), does not speak the
+// It does not issue certificates (controller/bootstrapca does), does not speak the
 // enrollment protocol (internal/enrollclient does) and has nothing to do with the
 // runtime trust bundle (internal/mtls): no certificate of one root is ever
 // accepted where the other is asked for.

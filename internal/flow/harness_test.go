@@ -242,7 +242,7 @@ type deafConn struct {
 }
 
 func (c deafConn) Read(b []byte) (int, error) {
-	c.ears.shut.RLock() // it only waits: a read that nothing comes for must not keep them open
+	c.ears.shut.RLock()   // it only waits: a read that nothing comes for must not keep them open
 	c.ears.shut.RUnlock() //nolint:staticcheck,gocritic // see above
 	return c.TCPConn.Read(b)
 }

@@ -58,8 +58,8 @@ programs, or the one from the enrollment; all of them are tried in this order.`,
 			return err
 		}
 		agent, err := hostagent.New(hostagent.Config{
-			Dir: dir, SocketPath: socket, AgentBinary: program, LogLevel: set.Log.Level, Logger: log, Fetch: fetch,
-			MetricsPort: set.MetricsPort, Units: conf.SystemdRuns(),
+			Dir: dir, AgentBinary: program, Logger: log, Fetch: fetch,
+			Agent: conf.Agent{SocketPath: socket, LogLevel: set.Log.Level, MetricsPort: set.MetricsPort, Systemd: conf.SystemdRuns()},
 		})
 		if err != nil {
 			return err

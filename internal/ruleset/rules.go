@@ -28,9 +28,6 @@ const (
 // errKind is of a rule of a later release.
 var errKind = errors.New("its kind is not known here: is this program older than its controller?")
 
-// NotUnderstood is the code of refusals while a rule is not understood.
-const NotUnderstood access.Code = "rules_not_understood"
-
 // Rules are what is decided by in one network.
 type Rules struct {
 	td     spiffeid.TrustDomain
@@ -181,7 +178,7 @@ func (r *Rules) caller(id spiffeid.ID) access.Caller {
 // Decide is access.Set.Decide for a tunneler with the labels that the rules give it.
 func (r *Rules) Decide(tunneler spiffeid.ID, t access.Target, now time.Time) access.Decision {
 	if len(r.obscure) > 0 {
-		return access.Decision{Code: NotUnderstood}
+		return access.Decision{Code: access.NotUnderstood}
 	}
 	return r.access.Decide(r.caller(tunneler), t, now)
 }
@@ -189,7 +186,7 @@ func (r *Rules) Decide(tunneler spiffeid.ID, t access.Target, now time.Time) acc
 // DecideAddress is access.Set.DecideAddress.
 func (r *Rules) DecideAddress(tunneler spiffeid.ID, d access.Decision, to netip.AddrPort, now time.Time) access.Decision {
 	if len(r.obscure) > 0 {
-		return access.Decision{Code: NotUnderstood}
+		return access.Decision{Code: access.NotUnderstood}
 	}
 	return r.access.DecideAddress(r.caller(tunneler), d, to, now)
 }

@@ -206,14 +206,14 @@ func TestWhatIsNotUnderstoodNeverAllowsMore(t *testing.T) {
 		rule *zerotrustv1.Rule
 		want access.Code
 	}{
-		"a resource with a host of no form":   {guard(func(r *zerotrustv1.ResourceRule) { r.Hosts = []string{"vault corp"} }), ruleset.NotUnderstood},
-		"a resource without ports":            {guard(func(r *zerotrustv1.ResourceRule) { r.Ports = nil }), ruleset.NotUnderstood},
-		"a resource with another id":          {guard(func(r *zerotrustv1.ResourceRule) { r.Id = "other" }), ruleset.NotUnderstood},
-		"a resource with a label of no form":  {guard(func(r *zerotrustv1.ResourceRule) { r.Labels = []string{"x"} }), ruleset.NotUnderstood},
-		"prefixes of no form":                 {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "default", Prefixes: []string{"10/8"}}}}, ruleset.NotUnderstood},
-		"a network with another id":           {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "x"}}}, ruleset.NotUnderstood},
-		"a kind of a later release":           {&zerotrustv1.Rule{Key: "guard/vault"}, ruleset.NotUnderstood},
-		"a resource whose rule is of a grant": {&zerotrustv1.Rule{Key: "resource/vault", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "vault", Subject: "tunneler/a", Object: "resource/wide"}}}, ruleset.NotUnderstood},
+		"a resource with a host of no form":   {guard(func(r *zerotrustv1.ResourceRule) { r.Hosts = []string{"vault corp"} }), access.NotUnderstood},
+		"a resource without ports":            {guard(func(r *zerotrustv1.ResourceRule) { r.Ports = nil }), access.NotUnderstood},
+		"a resource with another id":          {guard(func(r *zerotrustv1.ResourceRule) { r.Id = "other" }), access.NotUnderstood},
+		"a resource with a label of no form":  {guard(func(r *zerotrustv1.ResourceRule) { r.Labels = []string{"x"} }), access.NotUnderstood},
+		"prefixes of no form":                 {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "default", Prefixes: []string{"10/8"}}}}, access.NotUnderstood},
+		"a network with another id":           {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "x"}}}, access.NotUnderstood},
+		"a kind of a later release":           {&zerotrustv1.Rule{Key: "guard/vault"}, access.NotUnderstood},
+		"a resource whose rule is of a grant": {&zerotrustv1.Rule{Key: "resource/vault", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "vault", Subject: "tunneler/a", Object: "resource/wide"}}}, access.NotUnderstood},
 		"a grant with another id":             {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "x", Subject: "tunneler/laptop", Object: "resource/wide"}}}, access.Granted},
 		"a grant of a subject of no form":     {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "h", Subject: "person/x", Object: "resource/wide"}}}, access.Granted},
 		"a grant that ends at no time":        {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "h", Subject: "tunneler/laptop", Object: "resource/wide", Until: &timestamppb.Timestamp{Seconds: -1 << 60}}}}, access.Granted},
@@ -338,7 +338,7 @@ func FuzzTake(f *testing.F) {
 		require.NoError(t, err)
 		if s.Obscure() > 0 {
 			require.Error(t, taken.Faults)
-			require.Equal(t, ruleset.NotUnderstood, code(s, "db.corp"))
+			require.Equal(t, access.NotUnderstood, code(s, "db.corp"))
 		}
 		for _, r := range rules {
 			s.Remove(ruleset.Network, r.Key)

@@ -28,7 +28,7 @@ type Agent struct {
 	JoinTokenFile string
 
 	// Systemd adds the systemd attestor; set it where systemd runs (see
-	// SystemdRuns). Without D-Bus that attestor only logs errors.
+	// SystemdRuns). Without D-Bus, or for a user who may not ask it, that attestor only logs errors.
 	Systemd bool
 
 	// SyncInterval overrides how often the agent asks for changes; 0 means SPIRE's 5 s.

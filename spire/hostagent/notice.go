@@ -148,7 +148,7 @@ func (s *Supervisor) publish(b Bundle, fetchErr error) {
 	}
 	raw, err := json.Marshal(n)
 	if err == nil {
-		err = atomicfile.Write(NoticePath(s.cfg.SocketPath), raw, 0o644)
+		err = atomicfile.Write(NoticePath(s.cfg.Agent.SocketPath), raw, 0o644)
 	}
 	if err != nil {
 		s.telling.Fails(s.log, zap.WarnLevel, "notice for the programs of this host not written", err)

@@ -184,5 +184,5 @@ func (s *Supervisor) dialTo(ctx context.Context, address string) error {
 func (s *Supervisor) health(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
-	return proc.Serving(ctx, s.cfg.SocketPath)
+	return proc.Serving(ctx, s.cfg.Agent.SocketPath)
 }

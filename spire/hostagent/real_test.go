@@ -22,6 +22,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/server"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
@@ -119,7 +120,7 @@ func TestRealAgentHealsAfterAPartition(t *testing.T) {
 	const interval, jitter = 200 * time.Millisecond, 300 * time.Millisecond
 	begun := time.Now()
 	s := runSupervisor(t, hostagent.Config{
-		Dir: dir, SocketPath: filepath.Join(dir.Root, "public", "api.sock"), AgentBinary: spiretest.Binary(t, "spire-agent"),
+		Dir: dir, Agent: conf.Agent{SocketPath: filepath.Join(dir.Root, "public", "api.sock")}, AgentBinary: spiretest.Binary(t, "spire-agent"),
 		Logger: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel)), ProbeInterval: interval, JitterCap: jitter,
 		Fetch: func(ctx context.Context) (hostagent.Bundle, error) {
 			if partition.Load() {
@@ -177,7 +178,7 @@ func TestRealAgentFollowsARevocationItMissed(t *testing.T) {
 		Selectors: []fleet.Selector{{Type: "unix", Value: "uid:0"}},
 	}))
 	s := runSupervisor(t, hostagent.Config{
-		Dir: dir, SocketPath: filepath.Join(dir.Root, "public", "api.sock"), AgentBinary: spiretest.Binary(t, "spire-agent"),
+		Dir: dir, Agent: conf.Agent{SocketPath: filepath.Join(dir.Root, "public", "api.sock")}, AgentBinary: spiretest.Binary(t, "spire-agent"),
 		Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), ProbeInterval: 2 * time.Second, JitterCap: 300 * time.Millisecond,
 		Fetch: func(ctx context.Context) (hostagent.Bundle, error) {
 			authorities, err := client.Bundle(ctx)

@@ -48,13 +48,10 @@ type Bundle struct {
 // Config describes the host. Zero durations mean the defaults.
 type Config struct {
 	Dir         Dir
-	SocketPath  string // Workload API
 	AgentBinary string
-	LogLevel    string // of the agent; empty means info
-	MetricsPort int    // loopback port of the agent's Prometheus metrics; 0 means none
-	// Units has systemd units attested, over D-Bus. Where systemd does not run, or this
-	// user may not ask it, the agent would log an error for each process that asks.
-	Units  bool
+	// Agent is what its configuration says of SocketPath, LogLevel, MetricsPort and Systemd;
+	// the rest of it is written here.
+	Agent  conf.Agent
 	Logger *zap.Logger
 
 	// Fetch gets the current bundle over the bootstrap trust. It is also the probe
@@ -96,7 +93,7 @@ func New(cfg Config) (*Supervisor, error) {
 	if cfg.Fetch == nil || cfg.Logger == nil {
 		return nil, errors.New("host agent: fetch and logger are required")
 	}
-	if err := conf.CheckSocketPath(cfg.SocketPath); err != nil {
+	if err := conf.CheckSocketPath(cfg.Agent.SocketPath); err != nil {
 		return nil, fmt.Errorf("host agent: %w", err)
 	}
 	host, err := cfg.Dir.ReadHost()
@@ -117,7 +114,7 @@ func New(cfg Config) (*Supervisor, error) {
 	}
 	s.process, err = proc.New(proc.Config{
 		Name: "spire_agent", Path: cfg.AgentBinary, Args: []string{"run", "-config", cfg.Dir.AgentConf()},
-		Logger: cfg.Logger, Ready: func(ctx context.Context) error { return proc.Serving(ctx, cfg.SocketPath) },
+		Logger: cfg.Logger, Ready: func(ctx context.Context) error { return proc.Serving(ctx, cfg.Agent.SocketPath) },
 		Futile: s.futile.Load,
 	})
 	if err != nil {
@@ -163,7 +160,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // the current bundle here; when the controller is away, the first success later
 // counts as the network's return.
 func (s *Supervisor) prepare(ctx context.Context) error {
-	if err := makeSocketDir(filepath.Dir(s.cfg.SocketPath)); err != nil {
+	if err := makeSocketDir(filepath.Dir(s.cfg.Agent.SocketPath)); err != nil {
 		return err
 	}
 	round := s.observe(ctx)
@@ -201,12 +198,9 @@ func (s *Supervisor) writeAgentConf() error {
 	if err != nil {
 		return fmt.Errorf("SPIRE server address: %w", err)
 	}
-	agent := conf.Agent{
-		TrustDomain: s.host.TrustDomain, ServerAddress: host, ServerPort: port,
-		SocketPath: s.cfg.SocketPath, DataDir: s.cfg.Dir.Data(), BundlePath: s.cfg.Dir.Bundle(),
-		LogLevel: s.cfg.LogLevel, Systemd: s.cfg.Units, SyncInterval: s.syncEvery,
-		MetricsPort: s.cfg.MetricsPort,
-	}
+	agent := s.cfg.Agent
+	agent.TrustDomain, agent.ServerAddress, agent.ServerPort = s.host.TrustDomain, host, port
+	agent.DataDir, agent.BundlePath, agent.SyncInterval = s.cfg.Dir.Data(), s.cfg.Dir.Bundle(), s.syncEvery
 	switch {
 	case !s.host.Ephemeral:
 		agent.X509POP = &conf.X509POP{PrivateKeyPath: s.cfg.Dir.Key(), CertificatePath: s.cfg.Dir.Certificate()}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/spire/conf"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/hostagent"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/proc"
 	"github.com/sathiyaseelank-dot/grpccontroller/spire/spiretest"
@@ -110,7 +111,7 @@ func startUnready(t *testing.T, change func(*hostagent.Host, *hostagent.Config, 
 	w := &world{bundle: hostagent.Bundle{Authorities: []*x509.Certificate{spiretest.NewHostCA(t).Certificate}, ServerAddress: listen(t)}}
 	host := hostagent.Host{HostID: identity.NewHostID(), TrustDomain: td, SPIREServerAddress: w.bundle.ServerAddress}
 	cfg := hostagent.Config{
-		Dir: dir, SocketPath: filepath.Join(dir.Root, "public", "api.sock"), AgentBinary: fakeAgent(t), Logger: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel)),
+		Dir: dir, Agent: conf.Agent{SocketPath: filepath.Join(dir.Root, "public", "api.sock")}, AgentBinary: fakeAgent(t), Logger: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel)),
 		Fetch: w.fetch, ProbeInterval: 20 * time.Millisecond, JitterCap: time.Millisecond,
 		// A fake agent that is slow to start on a busy machine is not unhealthy: only the
 		// test about that is impatient.
@@ -392,7 +393,7 @@ func TestNewRefuses(t *testing.T) {
 	good := func(t *testing.T) hostagent.Config {
 		dir := hostagent.Dir{Root: t.TempDir()}
 		require.NoError(t, dir.WriteHost(hostagent.Host{HostID: identity.NewHostID(), TrustDomain: td, SPIREServerAddress: "a:1"}))
-		return hostagent.Config{Dir: dir, SocketPath: "/run/x.sock", AgentBinary: "/bin/true", Logger: zap.NewNop(), Fetch: (&world{}).fetch}
+		return hostagent.Config{Dir: dir, Agent: conf.Agent{SocketPath: "/run/x.sock"}, AgentBinary: "/bin/true", Logger: zap.NewNop(), Fetch: (&world{}).fetch}
 	}
 	_, err := hostagent.New(good(t))
 	require.NoError(t, err)
@@ -400,7 +401,7 @@ func TestNewRefuses(t *testing.T) {
 		"a host that is not enrolled": func(c *hostagent.Config) { c.Dir.Root = "/does/not/exist" },
 		"an unknown key":              func(c *hostagent.Config) { spiretest.WriteFile(t, c.Dir.HostFile(), []byte(`{"colour":"red"}`)) },
 		"an invalid host":             func(c *hostagent.Config) { spiretest.WriteFile(t, c.Dir.HostFile(), []byte(`{}`)) },
-		"a long socket path":          func(c *hostagent.Config) { c.SocketPath = "/" + strings.Repeat("x", 120) },
+		"a long socket path":          func(c *hostagent.Config) { c.Agent.SocketPath = "/" + strings.Repeat("x", 120) },
 		"a missing program":           func(c *hostagent.Config) { c.AgentBinary = "/does/not/exist" },
 		"no way to fetch":             func(c *hostagent.Config) { c.Fetch = nil },
 	} {
@@ -445,7 +446,7 @@ func TestUnitsAreAttestedOnlyWhereTheHostSaysSo(t *testing.T) {
 	for name, units := range map[string]bool{"of a host": true, "of the controller": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := start(t, func(_ *hostagent.Host, c *hostagent.Config, _ *world) { c.Units = units })
+			f := start(t, func(_ *hostagent.Host, c *hostagent.Config, _ *world) { c.Agent.Systemd = units })
 			text, err := os.ReadFile(f.dir.AgentConf())
 			require.NoError(t, err)
 			require.Contains(t, string(text), `WorkloadAttestor "unix"`)

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/listen"
 )
@@ -30,7 +30,7 @@ type FacesConfig struct {
 // check adds its faults.
 func (c *FacesConfig) check(f *settings.Faults) {
 	if c.LocalSocket != "" {
-		if err := adminsocket.CheckPath(c.LocalSocket); err != nil {
+		if err := localsocket.CheckPath(c.LocalSocket); err != nil {
 			f.Add("local_socket", "%v", err)
 		}
 	}
@@ -65,7 +65,7 @@ func parseForward(text string) (listen.Face, error) {
 	f := listen.Face{Protocol: listen.Forward, Network: "tcp", Address: at, Target: target}
 	if strings.HasPrefix(at, "/") {
 		f.Network, f.Mode = "unix", socketMode
-		return f, adminsocket.CheckPath(at)
+		return f, localsocket.CheckPath(at)
 	}
 	if !settings.IsLoopback(at) {
 		return listen.Face{}, fmt.Errorf("%q: %q is neither a loopback address, host:port, nor a path", text, at)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -106,33 +105,4 @@ func parseConnector(in *zerotrustv1.DirectoryConnector, td spiffeid.TrustDomain)
 func addresses(in []string) []string {
 	kept, _ := wire.Addresses(in)
 	return kept
-}
-
-// ErrNoConnector is returned when the directory names nobody.
-var ErrNoConnector = errors.New("the directory lists no connector: enroll one, or ask an operator for access")
-
-// Choose picks the connectors that a session may be kept with: all, or the one that
-// the operator configured by its id. Which of them are used is session.Mesh's
-// decision. No address limits them: whom to trust at one is
-// always the directory's word.
-func Choose(d Directory, id string) ([]Connector, error) {
-	if len(d.Connectors) == 0 {
-		return nil, ErrNoConnector
-	}
-	if id == "" {
-		return d.Connectors, nil
-	}
-	i := slices.IndexFunc(d.Connectors, func(c Connector) bool { return c.ID == id })
-	if i < 0 {
-		return nil, fmt.Errorf("the directory lists no connector %q: check CONNECTOR_ID; it lists %s", id, d.names())
-	}
-	return d.Connectors[i : i+1], nil
-}
-
-func (d Directory) names() string {
-	ids := make([]string, 0, len(d.Connectors))
-	for _, c := range d.Connectors {
-		ids = append(ids, c.ID)
-	}
-	return strings.Join(ids, ", ")
 }

@@ -35,36 +35,6 @@ func entry(id string, addresses ...string) *zerotrustv1.DirectoryConnector {
 	return &zerotrustv1.DirectoryConnector{Id: id, SpiffeId: "spiffe://mycorp.internal/connector/" + id, Addresses: addresses}
 }
 
-func TestChoose(t *testing.T) {
-	t.Parallel()
-	sid := func(id string) spiffeid.ID { return spiffeid.RequireFromPath(td, "/connector/"+id) }
-	a := directory.Connector{ID: "a", SPIFFEID: sid("a"), Addresses: []string{"10.0.0.1:9443", "10.0.0.2:9443"}}
-	b := directory.Connector{ID: "b", SPIFFEID: sid("b"), Addresses: []string{"10.0.0.3:9443"}}
-	one, two := directory.Directory{Connectors: []directory.Connector{a}}, directory.Directory{Connectors: []directory.Connector{a, b}}
-	for name, c := range map[string]struct {
-		d     directory.Directory
-		id    string
-		want  []directory.Connector
-		fails string
-	}{
-		"all without a wish":       {d: two, want: two.Connectors},
-		"the named one":            {d: two, id: "b", want: []directory.Connector{b}},
-		"nobody for an unknown id": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID; it lists a"},
-		"nobody of an empty one":   {id: "a", fails: "lists no connector"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := directory.Choose(c.d, c.id)
-			if c.fails != "" {
-				require.ErrorContains(t, err, c.fails)
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, c.want, got)
-		})
-	}
-}
-
 // fakeController sends what the test puts into next.
 type fakeController struct {
 	zerotrustv1.UnimplementedDirectoryServiceServer

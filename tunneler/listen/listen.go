@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // Protocol is what a face speaks.
@@ -129,7 +129,7 @@ func New(cfg Config) (*Server, error) {
 // of a connection only on this host.
 func listenAt(f Face) (net.Listener, error) {
 	if f.Network == "unix" {
-		return adminsocket.ListenAt(adminsocket.Purpose{Name: "socket", Program: "grpctunneler", Mode: f.Mode}, f.Address)
+		return localsocket.ListenAt(localsocket.Purpose{Name: "socket", Program: "grpctunneler", Mode: f.Mode}, f.Address)
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", f.Address)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 var (
@@ -48,7 +48,7 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 		reset(c)
 		return
 	}
-	if local, ok := c.(*adminsocket.Conn); ok {
+	if local, ok := c.(*localsocket.Conn); ok {
 		c = local.Conn // which can end one direction
 	}
 	_ = c.SetDeadline(time.Now().Add(s.cfg.Greeting))

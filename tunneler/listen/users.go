@@ -10,7 +10,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // overflow is the uid as which the kernel shows every user that it cannot name in this user
@@ -43,7 +43,7 @@ var errNoUser = errors.New("the kernel does not say whose connection this is")
 
 // userOf asks the kernel whose process opened a connection.
 func userOf(c net.Conn) (uint32, error) {
-	if local, ok := c.(*adminsocket.Conn); ok {
+	if local, ok := c.(*localsocket.Conn); ok {
 		return local.Peer.UID, nil
 	}
 	// The other end's socket is on this host too: from its side, its local address is our

@@ -15,7 +15,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
-	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/session"
 )
 
@@ -164,7 +163,7 @@ func TestConnectorAddr(t *testing.T) {
 		w := start(t, ca, by(a.addr))
 		w.book.turn()
 		require.NoError(t, w.manager.Alive(t.Context()))
-		require.ErrorIs(t, w.manager.Ready(t.Context()), directory.ErrNoConnector)
+		require.ErrorIs(t, w.manager.Ready(t.Context()), session.ErrNoConnector)
 		require.NoError(t, w.manager.AddrReady(t.Context()))
 		w.book.turn(at("a"))
 		w.connected(t, "a", a.addr)

@@ -2,6 +2,9 @@ package session
 
 import "context"
 
+// Choose is which connectors may be used.
+var Choose = choose
+
 // Handshake is the Measure of a real tunneler.
 var Handshake = handshake
 

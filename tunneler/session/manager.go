@@ -22,6 +22,9 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/directory"
 )
 
+// ErrNoConnector is returned when the directory names nobody.
+var ErrNoConnector = errors.New("the directory lists no connector: enroll one, or ask an operator for access")
+
 // Identity is the part of mtls.Source that the sessions need.
 type Identity interface {
 	mtls.Identity
@@ -200,7 +203,7 @@ func (m *Manager) Alive(ctx context.Context) error {
 
 // read takes the newest directory.
 func (m *Manager) read() {
-	usable, err := directory.Choose(m.cfg.Directory.Current(), m.cfg.ConnectorID)
+	usable, err := choose(m.cfg.Directory.Current().Connectors, m.cfg.ConnectorID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && (m.fault == nil || m.fault.Error() != err.Error()) {
@@ -216,6 +219,26 @@ func (m *Manager) read() {
 	}
 	m.mesh.Set(time.Now(), candidates)
 	m.drop(was)
+}
+
+// choose picks the connectors that a session may be kept with: all, or the one that
+// CONNECTOR_ID names. Which of them are used is Mesh's decision. No address limits them: whom
+// to trust at one is always the directory's word.
+func choose(listed []directory.Connector, id string) ([]directory.Connector, error) {
+	if len(listed) == 0 {
+		return nil, ErrNoConnector
+	}
+	if id == "" {
+		return listed, nil
+	}
+	ids := make([]string, 0, len(listed))
+	for _, c := range listed {
+		if c.ID == id {
+			return []directory.Connector{c}, nil
+		}
+		ids = append(ids, c.ID)
+	}
+	return nil, fmt.Errorf("the directory lists no connector %q: check CONNECTOR_ID; it lists %s", id, strings.Join(ids, ", "))
 }
 
 // drop ends the flows at connectors that were candidates and are none any more, or are others
@@ -348,7 +371,7 @@ func (m *Manager) Ready(context.Context) error {
 		if m.fault != nil {
 			return m.fault
 		}
-		return directory.ErrNoConnector
+		return ErrNoConnector
 	}
 	var reasons error
 	for _, s := range m.sessions {

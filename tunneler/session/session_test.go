@@ -305,7 +305,7 @@ func TestManager(t *testing.T) {
 		ca := mtlstest.NewCA(t, td)
 		a, b := startConnector(t, ca, connectorSVID(t, ca, "a"), false), startConnector(t, ca, connectorSVID(t, ca, "b"), false)
 		w := start(t, ca)
-		require.ErrorIs(t, w.manager.Ready(t.Context()), directory.ErrNoConnector)
+		require.ErrorIs(t, w.manager.Ready(t.Context()), session.ErrNoConnector)
 		w.book.turn(at("a", a.addr), at("b", b.addr))
 		hb := a.beat(t)
 		require.Equal(t, "laptop", hb.GetTunnelerId())
@@ -418,7 +418,7 @@ func TestManager(t *testing.T) {
 		w.book.turn(at("a", "10.0.0.1:9443"), at("b", "10.0.0.2:9443"))
 		require.Eventually(t, func() bool {
 			err := w.manager.Ready(t.Context())
-			return err != nil && err.Error() != directory.ErrNoConnector.Error()
+			return err != nil && err.Error() != session.ErrNoConnector.Error()
 		}, soon, time.Millisecond)
 		require.ErrorContains(t, w.manager.Ready(t.Context()), "check CONNECTOR_ID; it lists a, b")
 	})
@@ -490,4 +490,34 @@ func TestAManagerLivesWhileNothingChanges(t *testing.T) {
 	defer cancel()
 	require.NoError(t, w.manager.Alive(ctx))
 	require.NoError(t, w.manager.Alive(ctx), "being asked is no change of the directory")
+}
+
+func TestWhichConnectorsMayBeUsed(t *testing.T) {
+	t.Parallel()
+	sid := func(id string) spiffeid.ID { return spiffeid.RequireFromPath(td, "/connector/"+id) }
+	a := directory.Connector{ID: "a", SPIFFEID: sid("a"), Addresses: []string{"10.0.0.1:9443", "10.0.0.2:9443"}}
+	b := directory.Connector{ID: "b", SPIFFEID: sid("b"), Addresses: []string{"10.0.0.3:9443"}}
+	one, two := []directory.Connector{a}, []directory.Connector{a, b}
+	for name, c := range map[string]struct {
+		d     []directory.Connector
+		id    string
+		want  []directory.Connector
+		fails string
+	}{
+		"all without a wish":       {d: two, want: two},
+		"the named one":            {d: two, id: "b", want: []directory.Connector{b}},
+		"nobody for an unknown id": {d: one, id: "b", fails: "no connector \"b\": check CONNECTOR_ID; it lists a"},
+		"nobody of an empty one":   {id: "a", fails: "lists no connector"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := session.Choose(c.d, c.id)
+			if c.fails != "" {
+				require.ErrorContains(t, err, c.fails)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, got)
+		})
+	}
 }

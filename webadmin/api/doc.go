@@ -13,7 +13,8 @@
 // listener; Run serves, joins its goroutines and closes it; Close is for a Server
 // that will not run.
 //
-// Invariants: without TLS it listens on loopback only; a route without a row
+// Invariants: without TLS it listens on loopback only, unless the operator set
+// admin.insecure_listen; a route without a row
 // in the table of operations is refused; a key is taken from the Authorization header and from nowhere
 // else, so a page of another origin has nothing to send (no CSRF, no rebinding);
 // no token, key, path or query reaches the log; nothing in a request is corrected.

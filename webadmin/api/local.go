@@ -10,7 +10,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
@@ -20,8 +20,8 @@ import (
 type localKey struct{}
 
 // localOf is the connection of a request that came by the local admin socket, else nil.
-func localOf(ctx context.Context) *adminsocket.Conn {
-	c, _ := ctx.Value(localKey{}).(*adminsocket.Conn)
+func localOf(ctx context.Context) *localsocket.Conn {
+	c, _ := ctx.Value(localKey{}).(*localsocket.Conn)
 	return c
 }
 
@@ -37,7 +37,7 @@ func (s *Server) localServer() *http.Server {
 		if of == nil {
 			return ctx
 		}
-		local, ok := of.Conn.(*adminsocket.Conn)
+		local, ok := of.Conn.(*localsocket.Conn)
 		if !ok {
 			return ctx
 		}
@@ -68,7 +68,7 @@ const localHost = "localhost"
 // reaches it where somebody has forwarded the socket to a port (ssh -L): then every page
 // that its user visits could ask in the name of root, with DNS rebinding even read the
 // answers. Browsers say so in Sec-Fetch-* and Origin, or have another name for this host.
-func (s *Server) admitLocal(c *gin.Context, l *adminsocket.Conn) {
+func (s *Server) admitLocal(c *gin.Context, l *localsocket.Conn) {
 	if !l.Owner {
 		if s.failures.allow("") {
 			s.recordRefusal(c, "", "neither root nor the controller's own user")

@@ -17,8 +17,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -62,7 +62,7 @@ func TestTheLocalSocketNeedsNoKeyBeforeAndAfterTheFirstOwner(t *testing.T) {
 			require.NoError(t, err)
 			for _, r := range e.Tokens.Requests() {
 				require.Equal(t, auth.LocalActor, r.Actor)
-				require.Equal(t, adminsocket.Self().String(), r.From, "user and process are in the audit log")
+				require.Equal(t, localsocket.Self().String(), r.From, "user and process are in the audit log")
 			}
 			_, err = c.Rotate(t.Context(), adminapi.RotationRequest{})
 			require.NoError(t, err, "what a person must sign in again for")

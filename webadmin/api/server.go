@@ -28,8 +28,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/rotation"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
@@ -185,7 +185,7 @@ type Config struct {
 	Caps sourcelimit.Caps
 	// Local is the local admin socket, nil without one. LocalCaps are those of its
 	// connections; the zero value is for some programs.
-	Local     *adminsocket.Listener
+	Local     *localsocket.Listener
 	LocalCaps sourcelimit.Caps
 	// PublicURL is how people reach the dashboard, such as
 	// "https://controller.example.com"; empty is the listener's address.

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // Where the API and the key are when no flag says it.
@@ -79,7 +79,7 @@ func (c *connection) resolve() error {
 	case keyFile != "":
 		return c.remote(DefaultURL, keyFile)
 	}
-	return c.unnamed(adminsocket.Default())
+	return c.unnamed(localsocket.Default())
 }
 
 // named is remote for an address that a flag or a variable names: one that is none is wrong
@@ -94,7 +94,7 @@ func (c *connection) named(by, url, keyFile string) error {
 // unnamed is for a command without an address: the socket of a controller on this
 // host, unless this user may not open it and has a login.
 func (c *connection) unnamed(socket string, none error) error {
-	if none != nil || !adminsocket.Open(socket) {
+	if none != nil || !localsocket.Open(socket) {
 		if found, err := c.lastLogin(); found || err != nil {
 			return err
 		}

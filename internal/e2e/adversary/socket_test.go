@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
@@ -70,10 +70,10 @@ func TestLoopbackIsNotTheSocket(t *testing.T) {
 func TestASecondControllerDoesNotTakeTheSocket(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(controltest.SocketDir(t), "admin.sock")
-	first, err := adminsocket.Listen(path)
+	first, err := localsocket.Listen(path)
 	require.NoError(t, err)
 	defer func() { _ = first.Close() }()
-	_, err = adminsocket.Listen(path)
+	_, err = localsocket.Listen(path)
 	require.ErrorContains(t, err, "another program listens")
 	controltest.DialAdmin(t, path)
 }

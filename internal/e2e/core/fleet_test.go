@@ -16,7 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
@@ -41,7 +41,7 @@ type fleet struct {
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{World: worldtest.New(t, "--log-level", "warn", "--spire-attestation-limit=false")}
-	crowd.EnrollAll(t, f.Controller, nil)
+	bulk.EnrollAll(t, f.Controller, nil)
 	f.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", f.Run.AdminSocket)
 	}}}
@@ -60,10 +60,10 @@ func (f *fleet) grow(t *testing.T, n size) {
 		from, to int
 	}{{identity.KindConnector, f.streams, n.streams}, {identity.KindTunneler, f.members - f.streams, n.members - n.streams}} {
 		for i := kind.from; i < kind.to; i++ {
-			more = append(more, identity.Workload{Kind: kind.Kind, ID: crowd.ID(kind.Kind, i)})
+			more = append(more, identity.Workload{Kind: kind.Kind, ID: bulk.ID(kind.Kind, i)})
 		}
 	}
-	crowd.Add(t, f.Controller, more)
+	bulk.Add(t, f.Controller, more)
 	f.Connect()
 	f.http.CloseIdleConnections()
 	var err error

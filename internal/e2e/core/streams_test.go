@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -101,9 +101,9 @@ func (p part) stream(t *testing.T, in io.Reader, out io.Writer) {
 
 func (c *clients) say(format string, args ...any) { _, _ = fmt.Fprintf(c.out, format+"\n", args...) }
 
-func (p part) signer(t *testing.T) *crowd.Signer {
+func (p part) signer(t *testing.T) *bulk.Signer {
 	t.Helper()
-	return crowd.NewSigner(t, &world.Controller{Dir: p.Controller, Run: world.RunFile{TrustDomain: td.Name()}})
+	return bulk.NewSigner(t, &world.Controller{Dir: p.Controller, Run: world.RunFile{TrustDomain: td.Name()}})
 }
 
 // sign has SVIDs signed for those that have none, or an old one.
@@ -124,7 +124,7 @@ func (c *clients) sign(t *testing.T, from, n int) {
 	g.SetLimit(signing)
 	for _, i := range wanted {
 		g.Go(func() error {
-			own := signed{signer.Identity(t, identity.Workload{Kind: identity.KindConnector, ID: crowd.ID(identity.KindConnector, i)}), time.Now()}
+			own := signed{signer.Identity(t, identity.Workload{Kind: identity.KindConnector, ID: bulk.ID(identity.KindConnector, i)}), time.Now()}
 			mu.Lock()
 			defer mu.Unlock()
 			c.own[i] = own
@@ -173,7 +173,7 @@ func (c *clients) open(t *testing.T, args string) *streams {
 		s.all.Go(func() {
 			done := sync.OnceFunc(func() { close(ready); <-turns; opened.Done() })
 			defer done()
-			c := &connector{streams: s, id: crowd.ID(identity.KindConnector, i), i: i, own: s.own[i].Identity, applied: make(chan struct{}, 1)}
+			c := &connector{streams: s, id: bulk.ID(identity.KindConnector, i), i: i, own: s.own[i].Identity, applied: make(chan struct{}, 1)}
 			for {
 				err := c.connect(ctx, done)
 				if ctx.Err() != nil {

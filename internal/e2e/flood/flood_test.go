@@ -25,7 +25,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/bootstrap"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/flood"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/enrollclient"
@@ -151,7 +151,7 @@ type site struct {
 
 	dir    string
 	api    *adminclient.Client
-	signer *crowd.Signer
+	signer *bulk.Signer
 	relay  *relay.Relay
 	at     net.Addr
 	ids    atomic.Int64
@@ -165,9 +165,9 @@ func newSite(t *testing.T, n size) *site {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	s := &site{Controller: world.NewController(bin, filepath.Join(dir, "c"), "--log-level", "info"), dir: dir}
-	crowd.EnrollAll(t, s.Controller, map[identity.Kind]int{identity.KindConnector: 1, identity.KindTunneler: honest + n.poisoned})
+	bulk.EnrollAll(t, s.Controller, map[identity.Kind]int{identity.KindConnector: 1, identity.KindTunneler: honest + n.poisoned})
 	s.api = s.Client()
-	s.signer = crowd.NewSigner(t, s.Controller)
+	s.signer = bulk.NewSigner(t, s.Controller)
 	s.relay, s.at = gateway(t, s.Controller, s.signer)
 	return s
 }

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -27,11 +27,11 @@ import (
 )
 
 // gateway runs the one connector until the end of the test.
-func gateway(t *testing.T, c *world.Controller, signer *crowd.Signer) (*relay.Relay, net.Addr) {
+func gateway(t *testing.T, c *world.Controller, signer *bulk.Signer) (*relay.Relay, net.Addr) {
 	t.Helper()
 	lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	id := crowd.ID(identity.KindConnector, 0)
+	id := bulk.ID(identity.KindConnector, 0)
 	r, err := relay.New(relay.Config{
 		ID: id, TrustDomain: td, Version: "flood", Identity: signer.Identity(t, identity.Workload{Kind: identity.KindConnector, ID: id}),
 		Listener: lis, ControlAddresses: []string{c.Run.Control}, PrivateIP: "127.0.0.1", Log: zap.NewNop(),
@@ -54,11 +54,11 @@ type tunneler struct {
 	addr net.Addr
 }
 
-func tunnelers(t *testing.T, signer *crowd.Signer, at net.Addr, from, n int) []tunneler {
+func tunnelers(t *testing.T, signer *bulk.Signer, at net.Addr, from, n int) []tunneler {
 	t.Helper()
 	out := make([]tunneler, n)
 	for i := range out {
-		id := crowd.ID(identity.KindTunneler, from+i)
+		id := bulk.ID(identity.KindTunneler, from+i)
 		out[i] = tunneler{id, signer.Identity(t, identity.Workload{Kind: identity.KindTunneler, ID: id}), at}
 	}
 	return out

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
@@ -27,7 +27,7 @@ var (
 type length struct {
 	settle, idle, crowded time.Duration
 	swaps                 float64 // X509-SVIDs that each program has had before it counts as settled
-	tunnelers             int     // of the crowd
+	tunnelers             int     // with one connector
 }
 
 var (
@@ -84,7 +84,7 @@ func (s *stage) crowded(l length, connector, tunneler *world.Host) (rows []row) 
 	s.t.Helper()
 	s.Join("connector-b", "connector", "connector-b")
 	s.value(tunneler, "zerotrust_sessions", 2)
-	signer := crowd.NewSigner(s.t, s.Controller)
+	signer := bulk.NewSigner(s.t, s.Controller)
 	half := l.tunnelers / 2
 	s.attach(signer, connector, 0, half)
 	s.value(connector, "zerotrust_sessions", float64(half+1))

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -23,12 +23,12 @@ const heartbeat = 10 * time.Second
 
 // attach opens idle sessions of the tunnelers first to last at a connector, one
 // after the other. They end with the test.
-func (s *stage) attach(signer *crowd.Signer, to *world.Host, first, last int) {
+func (s *stage) attach(signer *bulk.Signer, to *world.Host, first, last int) {
 	s.t.Helper()
 	at, err := to.Addresses()
 	require.NoError(s.t, err)
 	for i := first; i < last; i++ {
-		w := identity.Workload{Kind: identity.KindTunneler, ID: crowd.ID(identity.KindTunneler, i)}
+		w := identity.Workload{Kind: identity.KindTunneler, ID: bulk.ID(identity.KindTunneler, i)}
 		own := signer.Identity(s.t, w)
 		td := spiffeid.RequireTrustDomainFromString(s.Run.TrustDomain)
 		conn, err := grpc.NewClient("passthrough:///"+at.Listen, grpc.WithNoProxy(),

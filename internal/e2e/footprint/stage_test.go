@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -32,7 +32,7 @@ type stage struct {
 func newStage(t *testing.T, tunnelers int, flags ...string) *stage {
 	t.Helper()
 	s := &stage{World: worldtest.New(t, append([]string{"--log-level", "warn", "--spire-attestation-limit=false"}, flags...)...), t: t}
-	crowd.Enroll(t, s.Controller, identity.KindTunneler, tunnelers)
+	bulk.Enroll(t, s.Controller, identity.KindTunneler, tunnelers)
 	s.Connect()
 	return s
 }

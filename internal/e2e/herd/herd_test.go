@@ -19,7 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -43,7 +43,7 @@ var td = spiffeid.RequireTrustDomainFromString("mycorp.internal")
 // controller and starts it again.
 func TestAThousandConnectorsReturnSpreadOutAfterAControllerRestart(t *testing.T) {
 	c := worldtest.New(t, "--log-level", "warn")
-	crowd.Enroll(t, c.Controller, identity.KindConnector, many)
+	bulk.Enroll(t, c.Controller, identity.KindConnector, many)
 	c.Connect()
 
 	relays := startAll(t, c.Controller, many)
@@ -90,7 +90,7 @@ func knocking(t *testing.T, addr string, d time.Duration) []time.Duration {
 // startAll runs n relays until the end of the test.
 func startAll(t *testing.T, c *world.Controller, n int) []*relay.Relay {
 	t.Helper()
-	signer := crowd.NewSigner(t, c)
+	signer := bulk.NewSigner(t, c)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var g errgroup.Group
 	t.Cleanup(func() {
@@ -99,7 +99,7 @@ func startAll(t *testing.T, c *world.Controller, n int) []*relay.Relay {
 	})
 	relays := make([]*relay.Relay, n)
 	for i := range n {
-		id := crowd.ID(identity.KindConnector, i)
+		id := bulk.ID(identity.KindConnector, i)
 		own := signer.Identity(t, identity.Workload{Kind: identity.KindConnector, ID: id})
 		lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)

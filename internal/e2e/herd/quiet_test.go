@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -30,7 +30,7 @@ const (
 // heartbeat would be there dozens of times.
 func TestAControllerAtWorkIsQuiet(t *testing.T) {
 	c := worldtest.New(t, "--svid-ttl-connector", "30s", "--svid-ttl-tunneler", "30s")
-	crowd.Enroll(t, c.Controller, identity.KindConnector, few)
+	bulk.Enroll(t, c.Controller, identity.KindConnector, few)
 	c.Connect()
 	startAll(t, c.Controller, few)
 	c.Join("a", "connector", "real-c")

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -32,11 +32,11 @@ const gone = 6
 func strangers(t *testing.T, w *watch) {
 	s := newSite(t, w)
 	s.oldBootstrapCA()
-	crowd.Enroll(t, s.Controller, identity.KindConnector, gone)
+	bulk.Enroll(t, s.Controller, identity.KindConnector, gone)
 	s.boot()
 	key := s.recoveryKey()
 	laptop, laptopAt := s.start("tunneler", "laptop") // no connector of its is there
-	signer, here := crowd.NewSigner(t, s.Controller), at(s.Run.Health)
+	signer, here := bulk.NewSigner(t, s.Controller), at(s.Run.Health)
 	peers := make([]*mtlstest.Identity, gone)
 	for i := range peers {
 		peers[i] = signer.Identity(t, connector(i))
@@ -93,7 +93,7 @@ func strangers(t *testing.T, w *watch) {
 }
 
 func connector(i int) identity.Workload {
-	return identity.Workload{Kind: identity.KindConnector, ID: crowd.ID(identity.KindConnector, i)}
+	return identity.Workload{Kind: identity.KindConnector, ID: bulk.ID(identity.KindConnector, i)}
 }
 
 // refused tries a token that is not for this host.
@@ -141,7 +141,7 @@ func greet(ctx context.Context, conn *grpc.ClientConn, id, instance string) erro
 
 // proveAnother is a connector that proves, on the connection of its own SVID, the
 // identity of another, with its key.
-func (s *site) proveAnother(signer *crowd.Signer) {
+func (s *site) proveAnother(signer *bulk.Signer) {
 	s.t.Helper()
 	own, other := signer.Identity(s.t, connector(1)), signer.Identity(s.t, connector(2))
 	mine, err := own.GetX509SVID()

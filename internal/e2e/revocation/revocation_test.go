@@ -19,7 +19,7 @@ import (
 
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
@@ -50,16 +50,16 @@ func TestARevokedTunnelersSocketClosesAtOnce(t *testing.T) {
 		sessions, bound, members = fullSessions, promisedP99, max(fullSessions, *enrolled)
 	}
 	c := worldtest.New(t, "--log-level", "warn", "--spire-attestation-limit=false")
-	crowd.Enroll(t, c.Controller, identity.KindTunneler, members)
+	bulk.Enroll(t, c.Controller, identity.KindTunneler, members)
 	c.Connect()
 	connector, err := c.Join("h", "connector", "connector-01").Addresses()
 	require.NoError(t, err)
 
 	watch := newWatcher(t)
-	signer := crowd.NewSigner(t, c.Controller)
+	signer := bulk.NewSigner(t, c.Controller)
 	peers := make([]*peer, sessions)
 	for i := range peers {
-		w := identity.Workload{Kind: identity.KindTunneler, ID: crowd.ID(identity.KindTunneler, i)}
+		w := identity.Workload{Kind: identity.KindTunneler, ID: bulk.ID(identity.KindTunneler, i)}
 		peers[i] = &peer{id: w.ID, own: signer.Identity(t, w), stuck: i%stuckEvery == 0, watch: watch}
 	}
 	var ready sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/crowd"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world/worldtest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
@@ -103,7 +103,7 @@ func (s *crowded) rotateUnderLoad(before map[string]world.Seen, stale *mtlstest.
 }
 
 // guest is a tunneler with an SVID signed now, and the bundle of now.
-func (s *crowded) guest(signer *crowd.Signer) *mtlstest.Identity {
+func (s *crowded) guest(signer *bulk.Signer) *mtlstest.Identity {
 	s.t.Helper()
 	signer.Refresh(s.t)
 	w := identity.Workload{Kind: identity.KindTunneler, ID: s.tunnelers[0].ID}
@@ -142,14 +142,14 @@ type crowded struct {
 	*system
 	connectors, tunnelers []*world.Host
 	addresses             []string // of the connectors
-	signer                *crowd.Signer
+	signer                *bulk.Signer
 }
 
 func newCrowdedSystem(t *testing.T) *crowded {
 	t.Helper()
 	s := &crowded{system: &system{World: worldtest.New(t), t: t}}
 	s.Boot()
-	s.signer = crowd.NewSigner(t, s.Controller)
+	s.signer = bulk.NewSigner(t, s.Controller)
 	for i := range soakConnectors {
 		id := fmt.Sprintf("c-%02d", i)
 		h := s.Join(id, "connector", id)
@@ -201,7 +201,7 @@ func (s *crowded) shakeHands() (stop func() (done, failed int64)) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var g errgroup.Group
 	var n, bad atomic.Int64
-	signer := crowd.NewSigner(s.t, s.Controller)
+	signer := bulk.NewSigner(s.t, s.Controller)
 	g.Go(func() error {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()

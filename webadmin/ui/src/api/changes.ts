@@ -23,17 +23,6 @@ export const useCreateToken = () =>
   useChange((body: t.TokenRequest) => data(client.POST('/api/admin/tokens', { body })), 'tokens')
 export const useRevokeToken = () =>
   useChange((id: string) => data(client.DELETE('/api/admin/tokens/{id}', { params: { path: { id } } })), 'tokens')
-export const useRevokeMember = (kind: t.Kind) =>
-  useChange(
-    (id: string) =>
-      kind === 'connector'
-        ? data(client.DELETE('/api/admin/connectors/{id}', { params: { path: { id } } }))
-        : data(client.DELETE('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
-    'connectors',
-    'tunnelers',
-    'hosts',
-    'status',
-  )
 export const useApprove = () =>
   useChange(
     (v: { id: string; body: t.Approval }) =>

@@ -2,13 +2,26 @@ import { Button, Text } from '@mantine/core'
 import { IconBan } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useRevokeMember } from '@/api/changes'
+import { useChange } from '@/api/changes'
+import { client, data } from '@/api/client'
 import { host, networks } from '@/api/queries'
 import type { Kind, Member } from '@/api/types'
 import { useCan } from '@/app/session'
 import { Confirm, Consequences } from '@/ui/Confirm'
 import { say } from '@/ui/say'
 import { consequencesOf } from './consequences'
+
+const useRevokeMember = (kind: Kind) =>
+  useChange(
+    (id: string) =>
+      kind === 'connector'
+        ? data(client.DELETE('/api/admin/connectors/{id}', { params: { path: { id } } }))
+        : data(client.DELETE('/api/admin/tunnelers/{id}', { params: { path: { id } } })),
+    'connectors',
+    'tunnelers',
+    'hosts',
+    'status',
+  )
 
 type RevokeProps = { kind: Kind; member: Member }
 

@@ -1,4 +1,4 @@
-package crowd
+package bulk
 
 import (
 	"context"
@@ -166,7 +166,7 @@ func (s *Signer) Refresh(tb testing.TB) {
 	s.bundle = x509bundle.FromX509Authorities(s.td, authorities)
 }
 
-// Identity is one member's of the crowd, with an SVID that lives an hour.
+// Identity is one member's, with an SVID that lives an hour.
 func (s *Signer) Identity(tb testing.TB, w identity.Workload) *mtlstest.Identity {
 	tb.Helper()
 	return s.IdentityOn(tb, w, mtlstest.HostOf(w.String()))

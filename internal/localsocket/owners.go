@@ -1,4 +1,4 @@
-package adminsocket
+package localsocket
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package adminsocket_test
+package localsocket_test
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/hosttest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // connectTo makes the test program connect to this socket and end.
@@ -42,25 +42,25 @@ func TestOwnersAreRootAndTheControllersOwnUser(t *testing.T) {
 	t.Parallel()
 	const own, other, overflow = 61184, 1000, 65533
 	for name, c := range map[string]struct {
-		owners adminsocket.Owners
+		owners localsocket.Owners
 		uid    uint32
 		owner  bool
 	}{
-		"root":                                   {adminsocket.Owners{Own: own, Overflow: 65534}, 0, true},
-		"the own user":                           {adminsocket.Owners{Own: own, Overflow: 65534}, own, true},
-		"another user":                           {adminsocket.Owners{Own: own, Overflow: 65534}, other, false},
-		"another user of root's controller":      {adminsocket.Owners{Own: 0, Overflow: 65534}, other, false},
-		"the overflow uid":                       {adminsocket.Owners{Own: own, Overflow: 65534}, 65534, false},
-		"the overflow uid as own user":           {adminsocket.Owners{Own: 65534, Overflow: 65534}, 65534, false},
-		"root beside a controller of nobody":     {adminsocket.Owners{Own: 65534, Overflow: 65534}, 0, true},
-		"the overflow uid of this host":          {adminsocket.Owners{Own: overflow, Overflow: overflow}, overflow, false},
-		"the usual one where the host set other": {adminsocket.Owners{Own: 65534, Overflow: overflow}, 65534, false},
-		"root where the overflow uid is 0":       {adminsocket.Owners{Own: own, Overflow: 0}, 0, false},
-		"no user at all":                         {adminsocket.Owners{Own: own, Overflow: 65534}, 1<<32 - 1, false},
+		"root":                                   {localsocket.Owners{Own: own, Overflow: 65534}, 0, true},
+		"the own user":                           {localsocket.Owners{Own: own, Overflow: 65534}, own, true},
+		"another user":                           {localsocket.Owners{Own: own, Overflow: 65534}, other, false},
+		"another user of root's controller":      {localsocket.Owners{Own: 0, Overflow: 65534}, other, false},
+		"the overflow uid":                       {localsocket.Owners{Own: own, Overflow: 65534}, 65534, false},
+		"the overflow uid as own user":           {localsocket.Owners{Own: 65534, Overflow: 65534}, 65534, false},
+		"root beside a controller of nobody":     {localsocket.Owners{Own: 65534, Overflow: 65534}, 0, true},
+		"the overflow uid of this host":          {localsocket.Owners{Own: overflow, Overflow: overflow}, overflow, false},
+		"the usual one where the host set other": {localsocket.Owners{Own: 65534, Overflow: overflow}, 65534, false},
+		"root where the overflow uid is 0":       {localsocket.Owners{Own: own, Overflow: 0}, 0, false},
+		"no user at all":                         {localsocket.Owners{Own: own, Overflow: 65534}, 1<<32 - 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, c.owner, c.owners.Has(adminsocket.Peer{UID: c.uid, PID: 1}))
+			require.Equal(t, c.owner, c.owners.Has(localsocket.Peer{UID: c.uid, PID: 1}))
 		})
 	}
 }
@@ -74,7 +74,7 @@ func TestPathIsTheUnitsDirectoryOrTheDataDirectory(t *testing.T) {
 		"/run/runner":                       "/data/admin.sock",
 		"grpccontroller":                    "/data/admin.sock",
 	} {
-		require.Equal(t, want, adminsocket.Path("/data", runtime), runtime)
+		require.Equal(t, want, localsocket.Path("/data", runtime), runtime)
 	}
 }
 
@@ -82,15 +82,15 @@ func TestDefaultIsTheFirstThatIsThereOrCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
 	dir := controltest.SocketDir(t)
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	_, err := adminsocket.First(a, b)
+	_, err := localsocket.First(a, b)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, a)
 	require.NoError(t, os.WriteFile(b, nil, 0o600))
-	got, err := adminsocket.First(a, b)
+	got, err := localsocket.First(a, b)
 	require.NoError(t, err)
 	require.Equal(t, b, got)
 	under := filepath.Join(b, "admin.sock") // as little to be looked for as in a closed directory
-	got, err = adminsocket.First(under, a)
+	got, err = localsocket.First(under, a)
 	require.NoError(t, err)
 	require.Equal(t, under, got)
 }
@@ -98,7 +98,7 @@ func TestDefaultIsTheFirstThatIsThereOrCannotBeLookedFor(t *testing.T) {
 func TestListenIsForItsOwnUserAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(controltest.SocketDir(t), "admin.sock")
-	l, err := adminsocket.Listen(path)
+	l, err := localsocket.Listen(path)
 	require.NoError(t, err)
 	info, err := os.Lstat(path)
 	require.NoError(t, err)
@@ -114,11 +114,11 @@ func TestListenReplacesWhatADeadControllerLeft(t *testing.T) {
 	require.NoError(t, err)
 	dead.SetUnlinkOnClose(false) // as after SIGKILL
 	require.NoError(t, dead.Close())
-	l, err := adminsocket.Listen(path)
+	l, err := localsocket.Listen(path)
 	require.NoError(t, err)
 	accepted := acceptOne(l)
 	controltest.DialAdmin(t, path)
-	require.Equal(t, adminsocket.Self(), (<-accepted).Peer)
+	require.Equal(t, localsocket.Self(), (<-accepted).Peer)
 	require.NoError(t, l.Close())
 }
 
@@ -139,7 +139,7 @@ func TestListenLeavesAloneWhatIsInUseOrNoSocket(t *testing.T) {
 		"a relative path":            {"admin.sock", "not absolute"},
 	} {
 		t.Run(name, func(t *testing.T) { // one after the other: the first has one listener
-			_, err := adminsocket.Listen(c.path)
+			_, err := localsocket.Listen(c.path)
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -154,8 +154,8 @@ func TestListenLeavesAloneWhatIsInUseOrNoSocket(t *testing.T) {
 }
 
 // acceptOne waits for one connection.
-func acceptOne(l *adminsocket.Listener) <-chan *adminsocket.Conn {
-	out := make(chan *adminsocket.Conn, 1)
+func acceptOne(l *localsocket.Listener) <-chan *localsocket.Conn {
+	out := make(chan *localsocket.Conn, 1)
 	go func() {
 		c, err := l.Accept()
 		if err != nil {
@@ -163,7 +163,7 @@ func acceptOne(l *adminsocket.Listener) <-chan *adminsocket.Conn {
 			return
 		}
 		_ = c.Close()
-		local, _ := c.(*adminsocket.Conn)
+		local, _ := c.(*localsocket.Conn)
 		out <- local
 	}()
 	return out
@@ -232,11 +232,11 @@ func TestRootOfAnotherUserNamespaceIsNoOwner(t *testing.T) {
 func TestOpenSaysWhetherThisUserMayConnect(t *testing.T) {
 	t.Parallel()
 	_, path := controltest.ListenAdmin(t)
-	require.True(t, adminsocket.Open(path))
-	require.False(t, adminsocket.Open(path+"x"))
+	require.True(t, localsocket.Open(path))
+	require.False(t, localsocket.Open(path+"x"))
 	require.NoError(t, os.Chmod(path, 0o600))
 	controltest.AsUser(t, 4242, func() error {
-		if adminsocket.Open(path) {
+		if localsocket.Open(path) {
 			return errors.New("another user may")
 		}
 		return nil

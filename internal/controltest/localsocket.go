@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
 
 // SocketDir is a directory that every user may enter, with a path short enough for sockets.
@@ -27,10 +27,10 @@ func SocketDir(tb testing.TB) string {
 }
 
 // ListenAdmin opens a socket to all users of the host.
-func ListenAdmin(tb testing.TB) (l *adminsocket.Listener, path string) {
+func ListenAdmin(tb testing.TB) (l *localsocket.Listener, path string) {
 	tb.Helper()
 	path = filepath.Join(SocketDir(tb), "admin.sock")
-	l, err := adminsocket.Listen(path)
+	l, err := localsocket.Listen(path)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = l.Close() })
 	require.NoError(tb, os.Chmod(path, 0o666)) //nolint:gosec // that is what it is for
