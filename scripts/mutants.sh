@@ -3,8 +3,8 @@
 # the patch names fails: mutants.sh [--all] [PATCH...]
 # Without patches it takes all of internal/e2e/adversary/testdata/mutants. A patch names a
 # test of internal/e2e/adversary or of another package, and only that one runs; it must
-# pass without the patch. Patches of different files and tests share a build, so that there
-# is one for three or four. Patches that are named have one each, and so has each with --all:
+# pass without the patch. Patches of different lines and tests share a build, so that there
+# is one for six to twelve. Patches that are named have one each, and so has each with --all:
 # then the other tests of internal/e2e/adversary run too, and none of them may fail. A patch
 # that breaks more than it says proves little about the test it names, and about those it
 # shares a build with.
@@ -98,16 +98,22 @@ judge() {
 		return
 	elif build "$package"; then
 		printf '%3d s  %d in one build of %s\n' $((SECONDS - since)) ${#applied[@]} "$package"
-		for patch in "${applied[@]}"; do try "$patch"; done
+		local -a again=()
+		for patch in "${applied[@]}"; do
+			try "$patch" ${#applied[@]} || again+=("$patch")
+		done
 		git apply -R "${applied[@]}"
+		for patch in "${again[@]}"; do judge "$patch"; done # another one may have hidden it
 	elif git apply -R "${applied[@]}" && [[ ${#applied[@]} -eq 1 ]]; then
 		report "$since" "$(basename "$1" .patch)" '' "does not compile"
 	else
-		for patch in "${applied[@]}"; do judge "$patch"; done # it says which
+		judge "${applied[@]:0:${#applied[@]}/2}" # one half compiles, or says which
+		judge "${applied[@]:${#applied[@]}/2}"
 	fi
 }
 
-# try PATCH: its test, on what was built.
+# try PATCH COUNT: its test, on what was built of so many. It fails, and reports nothing, when
+# it is one of several whose test does not fail as it should.
 try() {
 	local since=$SECONDS why='' package test failed
 	read -r package test < <(named "$1")
@@ -119,24 +125,37 @@ try() {
 		failed=$(results FAIL "$tree.out")
 		why="should fail $test alone, fails also: ${failed//$'\n'/ }"
 	fi
+	[[ -z $why || $2 -eq 1 ]] || return 1
 	report "$since" "$(basename "$1" .patch)" killed "$why"
 }
 
+# hunks PATCH prints the lines that it changes, as FILE FIRST LAST.
+hunks() {
+	awk '/^--- a\// { file = substr($2, 3) }
+		/^@@ / { split(substr($2, 2), at, ","); print file, at[1], at[1] + (at[2] == "" ? 1 : at[2]) - 1 }' "$1"
+}
+
+# apart TAKEN: whether the hunks on standard input change no line of those.
+apart() {
+	awk -v taken="$1" '
+		BEGIN { n = split(taken, t, " ") }
+		{ for (i = 1; i < n; i += 3) if (t[i] == $1 && t[i + 1] <= $3 && t[i + 2] >= $2) exit bad = 1 }
+		END { exit bad }'
+}
+
 # batches prints what is judged together, a line each: patches of one package that have
-# neither a file nor a test in common.
+# neither a test nor a line in common.
 batches() {
-	local patch package test file b clash
-	local -a files=() of=() tests=() members=() count=()
+	local patch package test b
+	local -a of=() tests=() taken=() members=() count=()
 	for patch in "${patches[@]}"; do
 		read -r package test < <(named "$patch") || true
-		mapfile -t files < <(sed -n 's|^+++ b/||p' "$patch")
 		for ((b = 0; b < ${#members[@]}; b++)); do
 			[[ ${of[b]} == "$package" && ${count[b]} -lt $together && ${tests[b]} != *" $test "* ]] || continue
-			clash=no
-			for file in "${files[@]}"; do [[ ${tests[b]} != *" $file "* ]] || clash=yes; done
-			[[ $clash == yes ]] || break
+			if hunks "$patch" | apart "${taken[b]}"; then break; fi
 		done
-		of[b]=$package tests[b]="${tests[b]:-} $test ${files[*]} " members[b]="${members[b]:-}$patch " count[b]=$((${count[b]:-0} + 1))
+		of[b]=$package tests[b]="${tests[b]:-} $test " taken[b]="${taken[b]:-} $(hunks "$patch" | tr '\n' ' ')"
+		members[b]="${members[b]:-}$patch " count[b]=$((${count[b]:-0} + 1))
 	done
 	printf '%s\n' "${members[@]}"
 }
