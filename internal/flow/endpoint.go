@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -185,8 +187,29 @@ func (e *endpoint) warm(ctx context.Context) {
 	e.idle = append(e.idle, idleLink{l, time.Now()})
 }
 
+// awayFirst and awayLongest are how long a connection waits that was turned away, about.
+const awayFirst, awayLongest = 25 * time.Millisecond, 400 * time.Millisecond
+
 // dial makes a connection and binds it. The connector answers to a bind only if it refuses.
+// A connector takes only so many new connections in a second, and resets the others at once,
+// before it knows who they are of: they come again, until ctx ends.
 func (e *endpoint) dial(ctx context.Context) (*link, error) {
+	for pause := awayFirst; ; pause = min(2*pause, awayLongest) {
+		l, err := e.dialOnce(ctx)
+		if err == nil || !errors.Is(err, syscall.ECONNRESET) {
+			return l, err
+		}
+		again := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // only so that not all come at once
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return nil, err
+		}
+	}
+}
+
+func (e *endpoint) dialOnce(ctx context.Context) (*link, error) {
 	p := e.pool
 	p.mu.Lock()
 	s := e.usable()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -404,4 +405,72 @@ func TestFlowsEndAtAConnectorThatIsDropped(t *testing.T) {
 	for range 3 {
 		require.Equal(t, stays.Connector(), p.dial(t, to).Connector(), "no new flow goes there either")
 	}
+}
+
+// TestAConnectionThatIsTurnedAwayComesAgain: a connector bounds how often an address connects,
+// and a burst of flows needs many connections at once.
+func TestAConnectionThatIsTurnedAwayComesAgain(t *testing.T) {
+	t.Parallel()
+	away, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		_ = away.Close()
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			c, err := away.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		}
+	})
+	ca := mtlstest.NewCA(t, td)
+	g := startGateway(t, ca, "gw")
+	var dials atomic.Int64
+	p := startLaptop(t, ca, func(c *flow.PoolConfig) {
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			if dials.Add(1) <= 8 {
+				address = away.Addr().String()
+			}
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		}
+	})
+	p.connect(t, g)
+	c := p.dial(t, target(t, echo))
+	say(t, c, "x")
+	hear(t, c, "x")
+	require.Greater(t, dials.Load(), int64(8))
+}
+
+// TestAConnectorThatIsNotThereIsNotAskedAgain, so that the next one is.
+func TestAConnectorThatIsNotThereIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	g := startGateway(t, ca, "gw")
+	var gone atomic.Bool
+	var dials atomic.Int64
+	p := startLaptop(t, ca, func(c *flow.PoolConfig) {
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			if gone.Load() {
+				dials.Add(1)
+				return nil, syscall.ECONNREFUSED
+			}
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		}
+	})
+	p.connect(t, g)
+	eventually(t, "warm", func() bool { return p.Status().Idle == 2 })
+	to := target(t, echo)
+	p.dial(t, to)
+	p.dial(t, to)
+	gone.Store(true)
+	began := time.Now()
+	_, err := p.Open(t.Context(), flow.Target{Host: "127.0.0.1", Port: 1})
+	require.ErrorIs(t, err, flow.ErrNoConnector)
+	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, dials.Load(), int64(20))
 }

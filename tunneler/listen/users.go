@@ -1,6 +1,8 @@
 package listen
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -8,7 +10,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
 )
@@ -48,12 +51,72 @@ func userOf(c net.Conn) (uint32, error) {
 	}
 	// The other end's socket is on this host too: from its side, its local address is our
 	// remote one.
-	sock, err := netlink.SocketGet(c.RemoteAddr(), c.LocalAddr())
+	q, err := newSocketQuery(c.RemoteAddr(), c.LocalAddr())
+	if err != nil {
+		return overflow, err
+	}
+	req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, 0)
+	req.AddData(q)
+	found, err := req.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
 	if err != nil {
 		return overflow, fmt.Errorf("%w: %w", errNoUser, err)
 	}
-	if sock == nil || sock.INode == 0 { // it has closed, and its user is gone with it
+	if len(found) != 1 {
 		return overflow, errNoUser
 	}
-	return sock.UID, nil
+	return q.user(found[0])
+}
+
+// Sizes of the kernel's inet_diag_req_v2, inet_diag_msg and of the id in both, which begins
+// with the ports (in network order), and both addresses of 16 bytes.
+const (
+	diagRequest, diagAnswer, diagPeers = 56, 72, 36
+	diagRequestID, diagAnswerID        = 8, 4
+	diagUID, diagInode                 = 64, 68
+)
+
+// socketQuery asks for the socket of exactly these two addresses. The netlink package has the
+// same question, but asks for it by a dump, for which the kernel looks at every socket there is.
+type socketQuery [diagRequest]byte
+
+func newSocketQuery(from, to net.Addr) (*socketQuery, error) {
+	a, oka := from.(*net.TCPAddr)
+	b, okb := to.(*net.TCPAddr)
+	if !oka || !okb {
+		return nil, errNoUser
+	}
+	src, dst := a.AddrPort(), b.AddrPort()
+	var q socketQuery
+	q[0], q[1] = unix.AF_INET, unix.IPPROTO_TCP
+	if !src.Addr().Unmap().Is4() || !dst.Addr().Unmap().Is4() {
+		q[0] = unix.AF_INET6
+	}
+	binary.NativeEndian.PutUint32(q[4:], ^uint32(0)) // in any state
+	id := q[diagRequestID:]
+	binary.BigEndian.PutUint16(id, src.Port())
+	binary.BigEndian.PutUint16(id[2:], dst.Port())
+	copy(id[4:20], src.Addr().Unmap().AsSlice())
+	copy(id[20:36], dst.Addr().Unmap().AsSlice())
+	for i := 40; i < 48; i++ {
+		id[i] = 0xff // whatever its cookie is
+	}
+	return &q, nil
+}
+
+// Len implements nl.NetlinkRequestData.
+func (q *socketQuery) Len() int { return len(q) }
+
+// Serialize implements nl.NetlinkRequestData.
+func (q *socketQuery) Serialize() []byte { return q[:] }
+
+// user reads the answer. Where there is no such connection the kernel may name the socket that
+// listens there, which has another peer; one that has closed has no inode, and its user is gone
+// with it.
+func (q *socketQuery) user(answer []byte) (uint32, error) {
+	if len(answer) < diagAnswer || answer[0] != q[0] ||
+		!bytes.Equal(answer[diagAnswerID:diagAnswerID+diagPeers], q[diagRequestID:diagRequestID+diagPeers]) ||
+		binary.NativeEndian.Uint32(answer[diagInode:]) == 0 {
+		return overflow, errNoUser
+	}
+	return binary.NativeEndian.Uint32(answer[diagUID:]), nil
 }

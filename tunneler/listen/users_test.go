@@ -1,0 +1,95 @@
+package listen
+
+import (
+	"net"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pair is a connection, as its listener has it, and its other end.
+func pair(t testing.TB, at string) (accepted, dialed net.Conn) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", at)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	dialed, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = dialed.Close() })
+	accepted, err = l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = accepted.Close() })
+	return accepted, dialed
+}
+
+// between is a connection between two addresses that need not have one.
+type between struct {
+	net.Conn
+
+	from, to net.Addr
+}
+
+func (b between) RemoteAddr() net.Addr { return b.from }
+func (b between) LocalAddr() net.Addr  { return b.to }
+
+func TestTheKernelSaysWhoseConnectionItIs(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"127.0.0.1:0", "127.7.7.7:0", "[::1]:0"} {
+		accepted, dialed := pair(t, at)
+		uid, err := userOf(accepted)
+		require.NoError(t, err)
+		require.EqualValues(t, os.Getuid(), uid)
+		// The socket that listens there belongs to a user too, who is not the one that connects.
+		nobody := *dialed.LocalAddr().(*net.TCPAddr)
+		for nobody.Port = 1; nobody.Port < 20; nobody.Port++ {
+			uid, err = userOf(between{accepted, &nobody, accepted.LocalAddr()})
+			require.ErrorIs(t, err, errNoUser)
+			uid2, err := userOf(between{accepted, accepted.LocalAddr(), &nobody}) // from the address that is listened at
+			require.ErrorIs(t, err, errNoUser)
+			require.EqualValues(t, overflow, uid, uid2)
+		}
+		require.NoError(t, dialed.Close())
+		uid, err = userOf(accepted)
+		require.ErrorIs(t, err, errNoUser, "whoever has closed it may have ended")
+		require.False(t, Users{0, uint32(os.Getuid()), uid}.Have(uid), "nobody in particular")
+	}
+}
+
+func TestAnAnswerAboutAnotherConnectionIsNotTaken(t *testing.T) {
+	t.Parallel()
+	q, err := newSocketQuery(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1080})
+	require.NoError(t, err)
+	answer := make([]byte, diagAnswer)
+	answer[0], answer[diagUID], answer[diagInode] = q[0], 42, 1
+	copy(answer[diagAnswerID:], q[diagRequestID:diagRequestID+diagPeers])
+	uid, err := q.user(answer)
+	require.NoError(t, err)
+	require.EqualValues(t, 42, uid)
+	for at := range diagAnswerID + diagPeers {
+		if at > 0 && at < diagAnswerID {
+			continue // its state and timer
+		}
+		other := append([]byte(nil), answer...)
+		other[at] ^= 1
+		_, err := q.user(other)
+		require.ErrorIs(t, err, errNoUser, at)
+	}
+	_, err = q.user(answer[:diagAnswer-1])
+	require.ErrorIs(t, err, errNoUser)
+	answer[diagInode] = 0
+	_, err = q.user(answer)
+	require.ErrorIs(t, err, errNoUser)
+	_, err = newSocketQuery(&net.UnixAddr{}, &net.TCPAddr{})
+	require.ErrorIs(t, err, errNoUser)
+}
+
+// BenchmarkUserOf is a part of each new flow of a local listener.
+func BenchmarkUserOf(b *testing.B) {
+	accepted, _ := pair(b, "127.0.0.1:0")
+	for b.Loop() {
+		if _, err := userOf(accepted); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
