@@ -179,6 +179,26 @@ func (l *link) sendNow(flow uint64, frames ...frame) error {
 	return nil
 }
 
+// seen says that a flow's open is acted on, unless its result has said so.
+func (l *link) seen(flow uint64) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if l.phase() == PhaseOpening {
+		_ = l.sendNow(flow, frame{t: TypeSeen}) // whoever sends the result notices the error
+	}
+}
+
+// result sends that of the present flow, with what has to come before it.
+func (l *link) result(code Code) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	frames := []frame{{t: TypeSeen}, {TypeResult, []byte{byte(code)}}}
+	if l.phase() != PhaseOpening {
+		frames = frames[1:]
+	}
+	return l.sendNow(anyFlow, frames...)
+}
+
 // sendData sends the n bytes that begin at HeaderSize of b.
 func (l *link) sendData(flow uint64, b []byte, n int) error {
 	l.writing.Lock()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -110,11 +111,8 @@ func (s *served) open(payload []byte) error {
 	if s.link.socket.hungUp() {
 		return io.EOF // the tunneler has given up and asks another connector: nothing is dialed
 	}
-	if err := s.link.send(anyFlow, frame{t: TypeSeen}); err != nil {
-		return err
-	}
 	if err := s.acceptor.beginFlow(s); err != nil {
-		return s.link.send(anyFlow, frame{TypeResult, []byte{byte(resultOf(err))}})
+		return s.link.result(resultOf(err))
 	}
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
 	c := &carried{
@@ -127,6 +125,10 @@ func (s *served) open(payload []byte) error {
 	s.acceptor.work.Go(func() { c.run(ctx) })
 	return nil
 }
+
+// seenAfter is how long a seen waits for the result, so that both go together: most targets are
+// near.
+const seenAfter = 20 * time.Millisecond
 
 // carried is a flow from its open on.
 type carried struct {
@@ -218,9 +220,12 @@ func (c *carried) run(ctx context.Context) {
 
 func (c *carried) carry(ctx context.Context) (down int64, connected bool, err error) {
 	l := c.served.link
+	number := l.number()
+	late := time.AfterFunc(seenAfter, func() { l.seen(number) })
+	defer late.Stop()
 	conn, err := c.served.acceptor.cfg.Handler.Open(ctx, c.flow)
 	if err != nil {
-		_ = l.send(anyFlow, frame{TypeResult, []byte{byte(resultOf(err))}})
+		_ = l.result(resultOf(err))
 		return 0, false, err
 	}
 	defer func() { _ = conn.Close() }()
@@ -228,7 +233,7 @@ func (c *carried) carry(ctx context.Context) (down int64, connected bool, err er
 		resetConn(conn)
 		return 0, false, context.Cause(ctx)
 	}
-	if err := l.send(anyFlow, frame{TypeResult, []byte{byte(CodeOK)}}); err != nil {
+	if err := l.result(CodeOK); err != nil {
 		resetConn(conn)
 		return 0, true, err
 	}
