@@ -113,7 +113,14 @@ function explained(w: World, tunneler: string, at: string): S['Explanation'] {
 }
 
 on('get', '/api/admin/flows', ({ w, q }) => {
-  const { items, next_page_token } = page(w.flows, q)
+  const is = (name: keyof (typeof w.flows)[number], query: string) => (f: (typeof w.flows)[number]) =>
+    !q.get(query) || String(f[name] ?? '') === q.get(query)
+  const kept = w.flows
+    .filter(is('tunneler_id', 'tunneler'))
+    .filter(is('resource_id', 'resource'))
+    .filter(is('target', 'target'))
+    .filter(is('code', 'code'))
+  const { items, next_page_token } = page(kept, q)
   return { flows: items, next_page_token }
 })
 on('get', '/api/admin/flows/totals', ({ w }) => {

@@ -35,7 +35,7 @@ const columns: Column<FlowRecord>[] = [
     head: true,
     cell: ({ row: { original: f } }) => (
       <>
-        <span className="mono wrap">{f.target}</span>
+        <span className="mono target">{f.target}</span>
         {f.resource_id && (
           <Text size="xs" c="dimmed" component="div" className="wrap">
             {to('resources', f.resource_id)}

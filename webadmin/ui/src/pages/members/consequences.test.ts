@@ -52,7 +52,7 @@ describe('what a revocation promises', () => {
     )
     const svid = { serial: '1', authority_id: 'a' }
     expect(text('connector', { ...connector, svid }, {})).toContain(
-      'ends 30 seconds after its SVID has expired. The SVID is not renewed.',
+      'ends 30 seconds after its SVID has expired. The SVID is not renewed once the entry in SPIRE is deleted, which the controller does within a second while it runs.',
     )
   })
 

@@ -8,7 +8,7 @@ export type Surroundings = { host?: Host; network?: Network }
 export function consequencesOf(kind: Kind, m: Member, { host, network }: Surroundings): string[] {
   return [
     `The controller closes its ${kind === 'connector' ? 'control stream' : 'sessions'} and no longer admits it. All connectors and tunnelers that are connected receive the revocation, usually within a second.`,
-    `Peers that are not connected to the controller receive it later. There, its access ends 30 seconds after its SVID has expired${until(m)}. The SVID is not renewed.`,
+    `Peers that are not connected to the controller receive it later. There, its access ends 30 seconds after its SVID has expired${until(m)}. The SVID is not renewed once the entry in SPIRE is deleted, which the controller does within a second while it runs.`,
     hostSentence(kind, m, host),
     ...(kind === 'connector' && network ? [networkSentence(m, network)] : []),
   ]
