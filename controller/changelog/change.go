@@ -11,20 +11,21 @@ type Kind string
 // everything else that its transaction changed. An Audit and a
 // Recovery have no id.
 const (
-	Connector Kind = "connector"
-	Tunneler  Kind = "tunneler"
-	Host      Kind = "host"
-	Network   Kind = "network"
-	Resource  Kind = "resource"
-	Grant     Kind = "grant"
-	Policy    Kind = "policy"
-	Token     Kind = "token"
-	Request   Kind = "request"
-	Rotation  Kind = "rotation"
-	Person    Kind = "person"
-	Key       Kind = "key"
-	Audit     Kind = "audit"
-	Recovery  Kind = "recovery"
+	Connector  Kind = "connector"
+	Tunneler   Kind = "tunneler"
+	Host       Kind = "host"
+	Network    Kind = "network"
+	Resource   Kind = "resource"
+	Grant      Kind = "grant"
+	PolicyTest Kind = "policy-test"
+	Policy     Kind = "policy"
+	Token      Kind = "token"
+	Request    Kind = "request"
+	Rotation   Kind = "rotation"
+	Person     Kind = "person"
+	Key        Kind = "key"
+	Audit      Kind = "audit"
+	Recovery   Kind = "recovery"
 )
 
 // Op is one word on what happened. It informs; a Reader that needs to know what a

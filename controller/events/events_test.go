@@ -155,12 +155,13 @@ func TestTheFeedTellsWhatTheLogSays(t *testing.T) {
 		{Kind: changelog.Network, ID: "default", Op: changelog.Changed},
 		{Kind: changelog.Resource, ID: "db", Op: changelog.Created},
 		{Kind: changelog.Grant, ID: "g1", Op: changelog.Deleted},
+		{Kind: changelog.PolicyTest, ID: "t1", Op: changelog.Deleted},
 		{Kind: "added by a later version", ID: "x", Op: changelog.Changed},
 		{Kind: changelog.Audit, Op: changelog.Op(audit.SessionRevoke)},
 	}))
 	require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Person, ID: "p", Op: changelog.Deleted}}))
 	got, _ := read(t, s)
-	require.Equal(t, []string{"token tok_1 created", "network default changed", "resource db created", "grant g1 deleted", "audit  " + string(audit.SessionRevoke), "person p deleted"}, got)
+	require.Equal(t, []string{"token tok_1 created", "network default changed", "resource db created", "grant g1 deleted", "policy-test t1 deleted", "audit  " + string(audit.SessionRevoke), "person p deleted"}, got)
 	for _, kind := range events.Kinds() {
 		require.NoError(t, f.Apply(t.Context(), []changelog.Change{{Kind: changelog.Kind(kind), ID: "x", Op: "y"}}))
 		got, _ = read(t, s)

@@ -19,23 +19,24 @@ type Kind string
 
 // Kinds of events.
 const (
-	Connector Kind = "connector"
-	Tunneler  Kind = "tunneler"
-	Host      Kind = "host"
-	Network   Kind = "network"
-	Resource  Kind = "resource"
-	Grant     Kind = "grant"
-	Token     Kind = "token"
-	Request   Kind = "request"
-	Rotation  Kind = "rotation"
-	Audit     Kind = "audit"
-	Person    Kind = "person"
-	Key       Kind = "key"
+	Connector  Kind = "connector"
+	Tunneler   Kind = "tunneler"
+	Host       Kind = "host"
+	Network    Kind = "network"
+	Resource   Kind = "resource"
+	Grant      Kind = "grant"
+	PolicyTest Kind = "policy-test"
+	Token      Kind = "token"
+	Request    Kind = "request"
+	Rotation   Kind = "rotation"
+	Audit      Kind = "audit"
+	Person     Kind = "person"
+	Key        Kind = "key"
 )
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Connector, Tunneler, Host, Network, Resource, Grant, Token, Request, Rotation, Audit, Person, Key}
+	return []Kind{Connector, Tunneler, Host, Network, Resource, Grant, PolicyTest, Token, Request, Rotation, Audit, Person, Key}
 }
 
 // Event says that a thing has changed.

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
@@ -51,20 +52,30 @@ func (r *Rules) Explain(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	best := Answer{Decision: access.Decision{Code: access.NoResource}, Enrolled: enrolled}
+	out := decideIn(sets, caller, q, now)
+	out.Enrolled = enrolled
+	return out, nil
+}
+
+// decideIn decides in each network that a question is about.
+func decideIn(sets []networkSet, caller access.Caller, q Question, now time.Time) Answer {
+	best := Answer{Decision: access.Decision{Code: access.NoResource}}
 	for _, s := range sets {
+		if q.NetworkID != "" && q.NetworkID != s.network {
+			continue
+		}
 		d := s.set.Decide(caller, q.Target, now)
 		if q.Address.IsValid() {
 			d = s.set.DecideAddress(caller, d, netip.AddrPortFrom(q.Address, q.Target.Port), now)
 		}
 		switch {
 		case d.Allowed:
-			return Answer{d, s.network, enrolled}, nil
+			return Answer{Decision: d, NetworkID: s.network}
 		case best.NetworkID == "" && d.Code != access.NoResource:
-			best = Answer{d, s.network, enrolled}
+			best = Answer{Decision: d, NetworkID: s.network}
 		}
 	}
-	return best, nil
+	return best
 }
 
 // callerOf is a tunneler with its labels.

@@ -96,14 +96,14 @@ const (
 
 // RulesStore keeps resources and grants; store.Store is it.
 type RulesStore interface {
-	// ResourceByID and GrantByID return fleet.ErrNotFound.
-	ResourceByID(ctx context.Context, id string) (Resource, error)
-	GrantByID(ctx context.Context, id string) (Grant, error)
 	// ResourcePage and GrantPage return fleet.ErrPlace for a place of no page.
 	ResourcePage(ctx context.Context, q ResourceQuery) (fleet.Page[Resource], error)
 	GrantPage(ctx context.Context, q GrantQuery) (fleet.Page[Grant], error)
 	RulesTx(ctx context.Context, fn func(RulesTx) error) error
-	ExplainStore
+	// Guard has check look at each transaction of the rules and of the fleet before its
+	// commit, which an error of it prevents.
+	Guard(check func(ctx context.Context, tx CheckTx) error)
+	CheckStore
 }
 
 // RulesTx changes resources and grants, and notes each change in the change log.
@@ -115,6 +115,7 @@ type RulesTx interface {
 	BumpPolicy(ctx context.Context) error
 	ResourcesTx
 	GrantsTx
+	TestsTx
 }
 
 // ResourcesTx keeps resources.
@@ -151,14 +152,20 @@ type RulesConfig struct {
 }
 
 // Rules is what operators say about which tunnelers may reach what: the resources and the
-// grants. Each change is a new revision of the policy.
+// grants, each change of which is a new revision of the policy, and the policy tests.
 type Rules struct {
-	cfg   RulesConfig
-	zones access.Zones
+	cfg    RulesConfig
+	zones  access.Zones
+	checks *checks
 }
 
-// NewRules returns the Rules of a store.
-func NewRules(cfg RulesConfig) *Rules { return &Rules{cfg: cfg} }
+// NewRules returns the Rules of a store, whose transactions their policy tests guard from
+// then on.
+func NewRules(cfg RulesConfig) *Rules {
+	r := &Rules{cfg: cfg, checks: newChecks(cfg.Store, cfg.TrustDomain, cfg.Now)}
+	cfg.Store.Guard(r.checks.check)
+	return r
+}
 
 func wrong(field, format string, args ...any) error {
 	return &access.FieldError{Field: field, Err: fmt.Errorf(format, args...)}

@@ -35,7 +35,7 @@ func newRulebook(t *testing.T) rulebook {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	clock := func() time.Time { return noon }
-	return rulebook{policy.NewRules(policy.RulesConfig{Store: s, Audit: audit.New(zap.NewNop(), clock), Now: clock}), s}
+	return rulebook{policy.NewRules(policy.RulesConfig{Store: s, TrustDomain: td, Audit: audit.New(zap.NewNop(), clock), Now: clock}), s}
 }
 
 func db() access.ResourceText {

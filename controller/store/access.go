@@ -93,7 +93,7 @@ func parseTexts(column string) (list []string, err error) {
 
 // RulesTx implements policy.RulesStore.
 func (s *Store) RulesTx(ctx context.Context, fn func(policy.RulesTx) error) error {
-	return s.tx(ctx, func(t *Tx) error { return fn(t) })
+	return s.guarded(ctx, func(t *Tx) error { return fn(t) })
 }
 
 // ResourceByID implements policy.RulesStore.

@@ -250,6 +250,21 @@ CREATE UNIQUE INDEX people_email ON people (email) WHERE subject = '';
 
 CREATE UNIQUE INDEX people_subject ON people (issuer, subject) WHERE subject != '';
 
+CREATE TABLE policy_tests (
+    id         TEXT PRIMARY KEY,
+    subject    TEXT NOT NULL,
+    target     TEXT NOT NULL,
+    network_id TEXT NOT NULL,
+    expect     TEXT NOT NULL,
+    note       TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revision   BIGINT NOT NULL
+);
+
+CREATE INDEX policy_tests_subject ON policy_tests (subject, id);
+
+CREATE INDEX policy_tests_target ON policy_tests (target, id);
+
 CREATE TABLE recovery_codes (
     person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     hash      BLOB NOT NULL,

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -18,6 +19,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/tracing"
 )
@@ -29,6 +31,8 @@ var migrations embed.FS
 type Store struct {
 	db   *timed
 	news topic.Topic[struct{}] // woken after each commit that changed something
+	// guard is that of Guard; nil for none.
+	guard atomic.Pointer[func(ctx context.Context, tx policy.CheckTx) error]
 }
 
 // Open opens, or creates, the SQLite database in file and migrates it to the
@@ -93,7 +97,7 @@ func (s *Store) EnrollTx(ctx context.Context, fn func(enroll.Tx) error) error {
 
 // FleetTx implements fleet.Store.
 func (s *Store) FleetTx(ctx context.Context, fn func(fleet.Tx) error) error {
-	return s.tx(ctx, func(t *Tx) error { return fn(t) })
+	return s.guarded(ctx, func(t *Tx) error { return fn(t) })
 }
 
 func (s *Store) tx(ctx context.Context, fn func(*Tx) error) (err error) {

@@ -17,6 +17,8 @@ type Problem struct {
 	Errors []Fault `json:"errors,omitempty"`
 	// InUseBy are the first things that are still in what was to be deleted.
 	InUseBy []string `json:"in_use_by,omitempty"`
+	// PolicyTests are the first policy tests that the change would break.
+	PolicyTests []BrokenPolicyTest `json:"policy_tests,omitempty"`
 	// Error is a code of RFC 6749 section 5.2, of the /oauth paths only.
 	Error string `json:"error,omitempty"`
 	// Resource is the id of what the request with this Idempotency-Key created.
@@ -79,6 +81,7 @@ const (
 	TypeInUse            = "urn:grpccontroller:problem:in-use"
 	TypeLimit            = "urn:grpccontroller:problem:limit"
 	TypeSelection        = "urn:grpccontroller:problem:selection"
+	TypePolicyTest       = "urn:grpccontroller:problem:policy-test"
 	TypeInternal         = "urn:grpccontroller:problem:internal"
 	TypeTimeout          = "urn:grpccontroller:problem:timeout"
 )

@@ -152,6 +152,17 @@ func stateProblems() []ProblemType {
 		"Look at them again with `dry_run`. Nobody was revoked.",
 		Problem{Detail: "others have these labels now than the dry run has shown: nobody was revoked; look at them again with dry_run"},
 	}, {
+		TypePolicyTest, http.StatusConflict, "A policy test would not hold",
+		"After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed.",
+		"`policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.",
+		Problem{
+			Detail: "a policy test would not hold: no-vault: label/team=dev must not reach vault.corp:8200, and would by the grant dev-all of the resource corp",
+			PolicyTests: []BrokenPolicyTest{{
+				ID: "no-vault", Subject: "label/team=dev", Target: "vault.corp:8200", Expect: "refuse",
+				Decision: PolicyDecision{Allowed: true, Code: "granted", NetworkID: "default", ResourceID: "corp", GrantID: "dev-all"},
+			}},
+		},
+	}, {
 		TypeLiveMember, http.StatusConflict, "An enrolled host has this id",
 		"The token or approval is for an id that an enrolled host has.",
 		"Send `replace: true`, if the new host is to take its place: the enrolled one is then revoked.",

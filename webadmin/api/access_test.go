@@ -130,3 +130,72 @@ func TestExplainAnswersWithWhatDecides(t *testing.T) {
 		require.Equal(t, field, requireProblem(t, send(t, e, makes("/explain", body)), http.StatusBadRequest).Field, body)
 	}
 }
+
+// TestPolicyTestsRefuseWhatBreaksThem: records as grants are, and a problem of its own that
+// names what would be decided.
+func TestPolicyTestsRefuseWhatBreaksThem(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	e.Fleet.AddTunneler("laptop", func(t *fleet.Tunneler) { t.About.Labels = access.Labels{"team": "dev"} })
+	for _, body := range []string{`{"id":"db","hosts":["db.corp"],"ports":["5432"]}`, `{"id":"vault","hosts":["vault.corp"],"ports":["8200"]}`} {
+		require.Equal(t, http.StatusCreated, send(t, e, makes("/resources", body)).Code)
+	}
+	p := requireProblem(t, send(t, e, makes("/policy-tests", `{"id":"db","subject":"tunneler/laptop","target":"DB.corp:5432","expect":"reach"}`)), http.StatusConflict)
+	require.Equal(t, adminapi.TypePolicyTest, p.Type)
+	require.Equal(t, []adminapi.BrokenPolicyTest{{
+		ID: "db", Subject: "tunneler/laptop", Target: "db.corp:5432", Expect: "reach",
+		Decision: adminapi.PolicyDecision{Code: "not_granted", NetworkID: "default", ResourceID: "db"},
+	}}, p.PolicyTests)
+	requireProblem(t, get(t, e, "/api/admin/policy-tests/db"), http.StatusNotFound)
+
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/grants", `{"id":"dev","subject":"label/team=dev","object":"resource/db"}`)).Code)
+	w := send(t, e, makes("/policy-tests", `{"id":"db","subject":"tunneler/laptop","target":"DB.corp:5432","expect":"reach","note":"orders"}`))
+	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
+	want := adminapi.PolicyTest{
+		ID: "db", Subject: "tunneler/laptop", Target: "db.corp:5432", Expect: "reach", Note: "orders", Holds: true,
+		Decision:  adminapi.PolicyDecision{Allowed: true, Code: "granted", NetworkID: "default", ResourceID: "db", GrantID: "dev"},
+		CreatedAt: e.Clock.Now(), Revision: 1,
+	}
+	require.Equal(t, want, decode[adminapi.PolicyTest](t, w))
+	require.Equal(t, w.Body.String(), get(t, e, "/api/admin/policy-tests/db").Body.String())
+	made := decode[adminapi.PolicyTest](t, send(t, e, makes("/policy-tests", `{"subject":"label/team=dev","target":"vault.corp:8200","expect":"refuse"}`)))
+	require.NotEmpty(t, made.ID)
+	require.Equal(t, 2, decode[adminapi.PolicyTestList](t, get(t, e, "/api/admin/policy-tests")).Total)
+	list := decode[adminapi.PolicyTestList](t, get(t, e, "/api/admin/policy-tests?subject=label%2Fteam%3Ddev&sort=target"))
+	require.Len(t, list.PolicyTests, 1)
+	require.True(t, list.PolicyTests[0].Holds)
+
+	for name, r := range map[string]request{
+		"delete a grant":             remove("/grants/dev"),
+		"give a grant an end":        patch("/grants/dev", `{"until":"2000-01-02T03:04:05Z"}`),
+		"move a resource":            patch("/resources/db", `{"hosts":["db2.corp"]}`),
+		"a grant of too much":        makes("/grants", `{"subject":"label/team=dev","object":"resource/vault"}`),
+		"a test that does not hold":  makes("/policy-tests", `{"subject":"tunneler/nobody","target":"db.corp:5432","expect":"reach"}`),
+		"a test that does not, now":  patch("/policy-tests/db", `{"expect":"refuse"}`),
+		"a test of another network ": patch("/policy-tests/db", `{"target":"db.corp:1"}`),
+	} {
+		p := requireProblem(t, send(t, e, r), http.StatusConflict)
+		require.Equal(t, adminapi.TypePolicyTest, p.Type, name)
+		require.NotEmpty(t, p.PolicyTests, name)
+	}
+	require.Equal(t, w.Body.String(), get(t, e, "/api/admin/policy-tests/db").Body.String(), "nothing was changed")
+
+	changed := decode[adminapi.PolicyTest](t, send(t, e, patch("/policy-tests/db", `{"note":null,"network_id":"default","revision":1}`)))
+	require.Empty(t, changed.Note)
+	require.Equal(t, int64(2), changed.Revision)
+	require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch("/policy-tests/db", `{"note":"x","revision":1}`)), http.StatusConflict).Type)
+	require.Equal(t, adminapi.TypeExists, requireProblem(t, send(t, e, makes("/policy-tests", `{"id":"db","subject":"label/a=b","target":"a:1","expect":"refuse"}`)), http.StatusConflict).Type)
+	for body, field := range map[string]string{
+		`{}`: "subject", `{"subject":"tunneler/a","target":"a:1"}`: "expect", `{"subject":"tunneler/a","expect":"reach"}`: "target",
+		`{"subject":"person/a","target":"a:1","expect":"reach"}`: "subject", `{"subject":"tunneler/a","target":"a","expect":"reach"}`: "target",
+		`{"subject":"tunneler/a","target":"a:1","expect":"allow"}`: "expect", `{"subject":"tunneler/a","target":"a:1","expect":"refuse","network_id":"none"}`: "network_id",
+		`{"id":"","subject":"tunneler/a","target":"a:1","expect":"refuse"}`: "id", `{"subject":"tunneler/a","target":"a:1","expect":"refuse","hours":1}`: "hours",
+	} {
+		require.Equal(t, field, requireProblem(t, send(t, e, makes("/policy-tests", body)), http.StatusBadRequest).Field, body)
+	}
+	require.Equal(t, http.StatusNoContent, send(t, e, remove("/policy-tests/db")).Code)
+	require.Equal(t, http.StatusNoContent, send(t, e, remove("/grants/dev")).Code)
+	for _, r := range []request{{method: http.MethodGet, path: "/api/admin/policy-tests/db"}, remove("/policy-tests/db"), patch("/policy-tests/db", `{"note":"x"}`)} {
+		requireProblem(t, send(t, e, r), http.StatusNotFound)
+	}
+}

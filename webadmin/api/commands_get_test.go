@@ -494,7 +494,7 @@ func TestCLICompletesGet(t *testing.T) {
 		args []string
 		want string
 	}{
-		"kinds":             {[]string{"get", ""}, "connectors tunnelers hosts networks resources grants tokens requests keys people sessions"},
+		"kinds":             {[]string{"get", ""}, "connectors tunnelers hosts networks resources grants policy-tests tokens requests keys people sessions"},
 		"ids":               {[]string{"get", "connectors", ""}, "a b"},
 		"ids in singular":   {[]string{"get", "connector", ""}, "a b"},
 		"ids not typed yet": {[]string{"get", "connectors", "a", ""}, "b"},

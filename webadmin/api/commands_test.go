@@ -470,3 +470,31 @@ func TestCLIHostsList(t *testing.T) {
 	require.Len(t, got, 1)
 	require.NotEqual(t, 0, runCLI("hosts", "list", "--data-dir", dir, "--status", "asleep").code)
 }
+
+// TestCLIPolicyTests: what a change would break is named, and nothing is changed.
+func TestCLIPolicyTests(t *testing.T) {
+	t.Parallel()
+	_, dir := startForCLI(t)
+	run := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, r.errOut)
+		return r
+	}
+	run(0, "resources", "create", "db", "--host", "db.corp", "--port", "5432")
+	refused := run(1, "policy-tests", "create", "db", "--from", "tunneler/laptop", "--expect", "reach", "--to", "db.corp:5432")
+	require.Contains(t, refused.errOut, "db: tunneler/laptop must reach db.corp:5432, and would be refused (not_granted, resource db)")
+	run(0, "grants", "create", "g1", "--from", "tunneler/laptop", "--to", "resource/db")
+	require.Contains(t, run(0, "policy-tests", "create", "db", "--from", "tunneler/laptop", "--expect", "reach", "--to", "db.corp:5432").errOut, `policy test "db" created`)
+	require.Contains(t, run(1, "grants", "delete", "g1", "--yes").errOut, "a policy test would not hold: db: tunneler/laptop must reach db.corp:5432")
+	require.Regexp(t, `db +tunneler/laptop +reach +db.corp:5432 +yes`, run(0, "policy-tests", "list").out)
+	require.Contains(t, run(0, "get", "policy-test", "db", "-o", "json").out, `"holds": true`)
+	require.Equal(t, "policy-test/db\n", run(0, "policy-tests", "list", "-o", "name").out)
+	run(1, "policy-tests", "set", "db")
+	run(2, "policy-tests", "create", "--from", "tunneler/laptop", "--expect", "perhaps", "--to", "db.corp:5432")
+	run(0, "policy-tests", "set", "db", "--note", "orders", "--network", "default")
+	require.Contains(t, run(0, "policy-tests", "get", "db", "-o", "yaml").out, "note: orders")
+	run(3, "policy-tests", "get", "none")
+	run(0, "policy-tests", "delete", "db", "--yes")
+	run(0, "grants", "delete", "g1", "--yes")
+}

@@ -39,6 +39,7 @@ func tags() []openapi.Tag {
 		{Name: "networks", Description: "Networks, which group connectors."},
 		{Name: "resources", Description: "Resources: TCP ports of hosts in a network, which tunnelers reach by grants."},
 		{Name: "grants", Description: "Grants, which let tunnelers reach resources, and why one may or may not."},
+		{Name: "policy-tests", Description: "Policy tests, which changes of the rules must not break."},
 		{Name: "revocations", Description: "Revocations of all members with a label."},
 		{Name: "ca", Description: "The authorities of the trust domain, the bootstrap CA, and their replacement."},
 		{Name: "audit", Description: "The audit log, and whether it is intact."},

@@ -31,18 +31,18 @@ func (s *Server) grantOperations() []operation {
 		method: http.MethodPost, path: "/grants", id: "createGrant", tag: "grants", summary: "Let tunnelers reach resources",
 		description: "What no grant allows is refused. A tunneler that is named need not be enrolled yet; a resource must be there.",
 		permission:  auth.FleetWrite, request: adminapi.GrantRequest{}, replies: map[int]any{http.StatusCreated: adminapi.Grant{}},
-		problems: []string{adminapi.TypeExists, adminapi.TypeLimit}, replayable: true, handle: s.createGrant,
+		problems: []string{adminapi.TypeExists, adminapi.TypeLimit, adminapi.TypePolicyTest}, replayable: true, handle: s.createGrant,
 	}, {
 		method: http.MethodGet, path: "/grants/:id", id: "getGrant", tag: "grants", summary: "Show one grant",
 		permission: auth.FleetRead, params: id, replies: one, problems: []string{adminapi.TypeNotFound}, handle: s.getGrant,
 	}, {
 		method: http.MethodPatch, path: "/grants/:id", id: "updateGrant", tag: "grants", summary: "Change a grant; its id stays",
 		description: mergePatch, permission: auth.FleetWrite, params: id, request: adminapi.GrantChange{}, replies: one,
-		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale}, handle: s.changeGrant,
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypePolicyTest}, handle: s.changeGrant,
 	}, {
 		method: http.MethodDelete, path: "/grants/:id", id: "deleteGrant", tag: "grants", summary: "Delete a grant",
 		description: "What it alone allowed ends.",
-		permission:  auth.FleetWrite, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound}, handle: s.deleteGrant,
+		permission:  auth.FleetWrite, params: id, replies: map[int]any{http.StatusNoContent: nil}, problems: []string{adminapi.TypeNotFound, adminapi.TypePolicyTest}, handle: s.deleteGrant,
 	}, {
 		method: http.MethodPost, path: "/explain", id: "explainAccess", tag: "grants", summary: "Explain whether a tunneler may reach a target, and why",
 		description: "The answer is of the code by which connectors decide, with what the controller has now. It changes nothing.",

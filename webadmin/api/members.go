@@ -27,7 +27,7 @@ func (s *Server) memberOperations() []operation {
 		}, {
 			method: http.MethodPatch, path: "/" + tag + "/:id", id: "update" + title, tag: tag, summary: "Change what operators say of a " + kind, description: mergePatch,
 			permission: auth.FleetWrite, params: id, request: change, replies: map[int]any{http.StatusOK: one},
-			problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypeRevoked}, handle: do[3],
+			problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypeRevoked, adminapi.TypePolicyTest}, handle: do[3],
 		}, {
 			method: http.MethodDelete, path: "/" + tag + "/:id", id: "revoke" + title, tag: tag, summary: "Revoke the access of a " + kind,
 			description: "Its open streams and sessions end at once, and it is refused from now on. Revoking it again changes nothing.",

@@ -123,7 +123,10 @@ func editProblem(err error) *problemError {
 		p.InUseBy = granted.Grants
 		return p
 	}
-	for _, known := range []error{policy.ErrResourceExists, policy.ErrGrantExists} {
+	if p := brokenProblem(err); p != nil {
+		return p
+	}
+	for _, known := range []error{policy.ErrResourceExists, policy.ErrGrantExists, policy.ErrTestExists} {
 		if errors.Is(err, known) {
 			return problem(adminapi.TypeExists, known.Error())
 		}
@@ -135,7 +138,7 @@ func editProblem(err error) *problemError {
 			return problem(typ, known.Error())
 		}
 	}
-	for _, known := range []error{fleet.ErrTooMany, fleet.ErrBulk, policy.ErrTooManyResources, policy.ErrTooManyGrants} {
+	for _, known := range []error{fleet.ErrTooMany, fleet.ErrBulk, policy.ErrTooManyResources, policy.ErrTooManyGrants, policy.ErrTooManyTests} {
 		if errors.Is(err, known) {
 			return problem(adminapi.TypeLimit, known.Error())
 		}

@@ -31,12 +31,12 @@ func (s *Server) networkOperations() []operation {
 		method: http.MethodPatch, path: "/networks/:id", id: "updateNetwork", tag: "networks", summary: "Change a network; its id stays",
 		description: "A JSON merge patch. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then.",
 		permission:  auth.FleetWrite, params: id, request: adminapi.NetworkChange{}, replies: one,
-		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale}, handle: s.renameNetwork,
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypePolicyTest}, handle: s.renameNetwork,
 	}, {
 		method: http.MethodDelete, path: "/networks/:id", id: "deleteNetwork", tag: "networks", summary: "Delete a network that has neither connectors nor resources",
 		description: "With connectors or resources in it the reply is 409, and in_use_by has the first of them. Connectors that were revoked do not count. The default network stays.",
 		permission:  auth.FleetWrite, params: id, replies: map[int]any{http.StatusNoContent: nil},
-		problems: []string{adminapi.TypeNotFound, adminapi.TypeInUse}, handle: s.deleteNetwork,
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeInUse, adminapi.TypePolicyTest}, handle: s.deleteNetwork,
 	}}
 }
 

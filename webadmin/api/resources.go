@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -31,19 +32,19 @@ func (s *Server) resourceOperations() []operation {
 		description: "Nobody reaches it before a grant of it. Of several resources that cover a target the most specific ones decide alone: " +
 			"a name before *.NAME, a longer NAME or prefix before a shorter one. So a resource also guards what it covers.",
 		permission: auth.FleetWrite, request: adminapi.ResourceRequest{}, replies: map[int]any{http.StatusCreated: adminapi.Resource{}},
-		problems: []string{adminapi.TypeExists, adminapi.TypeLimit}, replayable: true, handle: s.createResource,
+		problems: []string{adminapi.TypeExists, adminapi.TypeLimit, adminapi.TypePolicyTest}, replayable: true, handle: s.createResource,
 	}, {
 		method: http.MethodGet, path: "/resources/:id", id: "getResource", tag: "resources", summary: "Show one resource",
 		permission: auth.FleetRead, params: id, replies: one, problems: []string{adminapi.TypeNotFound}, handle: s.getResource,
 	}, {
 		method: http.MethodPatch, path: "/resources/:id", id: "updateResource", tag: "resources", summary: "Change a resource; its id and network stay",
 		description: mergePatch, permission: auth.FleetWrite, params: id, request: adminapi.ResourceChange{}, replies: one,
-		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale}, handle: s.changeResource,
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeStale, adminapi.TypePolicyTest}, handle: s.changeResource,
 	}, {
 		method: http.MethodDelete, path: "/resources/:id", id: "deleteResource", tag: "resources", summary: "Delete a resource that no grant names",
 		description: "While grants name its id the reply is 409, and in_use_by has the first of them. Grants of its labels do not count: what they allowed ends.",
 		permission:  auth.FleetWrite, params: id, replies: map[int]any{http.StatusNoContent: nil},
-		problems: []string{adminapi.TypeNotFound, adminapi.TypeInUse}, handle: s.deleteResource,
+		problems: []string{adminapi.TypeNotFound, adminapi.TypeInUse, adminapi.TypePolicyTest}, handle: s.deleteResource,
 	}}
 }
 
@@ -161,7 +162,7 @@ func (s *Server) deleteResource(c *gin.Context) error {
 // accessProblem says which resource or grant there is none of.
 func accessProblem(c *gin.Context, kind string, err error) error {
 	if errors.Is(err, fleet.ErrNotFound) {
-		return problem(adminapi.TypeNotFound, "there is no "+kind+" \""+clip(c.Param("id"))+"\": GET "+adminapi.Base+"/"+kind+"s lists them")
+		return problem(adminapi.TypeNotFound, "there is no "+kind+" \""+clip(c.Param("id"))+"\": GET "+adminapi.Base+"/"+strings.ReplaceAll(kind, " ", "-")+"s lists them")
 	}
 	return err
 }

@@ -23,6 +23,7 @@ func (s *Server) operations() []operation {
 		s.networkOperations(),
 		s.resourceOperations(),
 		s.grantOperations(),
+		s.policyTestOperations(),
 		s.revocationOperations(),
 		s.caOperations(),
 		s.bootstrapOperations(),

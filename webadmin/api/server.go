@@ -130,6 +130,14 @@ type Rules interface {
 	CreateGrant(ctx context.Context, text access.GrantText, by fleet.By) (policy.Grant, error)
 	EditGrant(ctx context.Context, id string, e policy.GrantEdit, by fleet.By) (policy.Grant, error)
 	DeleteGrant(ctx context.Context, id string, by fleet.By) error
+	// Changes of all of these and of the fleet have the error *policy.BrokenError.
+	Test(ctx context.Context, id string) (policy.TestResult, error)
+	// Tests errors: fleet.ErrPlace.
+	Tests(ctx context.Context, q policy.TestQuery) (fleet.Page[policy.TestResult], error)
+	// CreateTest errors: policy.ErrTestExists, policy.ErrTooManyTests.
+	CreateTest(ctx context.Context, text policy.TestText, by fleet.By) (policy.TestResult, error)
+	EditTest(ctx context.Context, id string, e policy.TestEdit, by fleet.By) (policy.TestResult, error)
+	DeleteTest(ctx context.Context, id string, by fleet.By) error
 	// Explain errors: fleet.ErrNotFound for the network.
 	Explain(ctx context.Context, q policy.Question) (policy.Answer, error)
 }

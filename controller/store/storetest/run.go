@@ -103,6 +103,8 @@ func Run(t *testing.T, open func(t *testing.T, name string) Store) {
 		"resources":                              resources,
 		"grants":                                 grants,
 		"resources and grants are read in pages": accessPages,
+		"policy tests":                           policyTests,
+		"changes are checked before they commit": guarded,
 		"denials last as long as an SVID":        denials,
 		"tombstones outlive their hosts":         tombstones,
 		"requests that expire":                   expiringRequests,

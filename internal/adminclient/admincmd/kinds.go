@@ -15,7 +15,7 @@ import (
 
 // kinds are all that "get" shows.
 func kinds() []kind {
-	return []kind{connectors(), tunnelers(), hosts(), networks(), resources(), grants(), tokens(), requests(), keys(), people(), sessions()}
+	return []kind{connectors(), tunnelers(), hosts(), networks(), resources(), grants(), policyTests(), tokens(), requests(), keys(), people(), sessions()}
 }
 
 // kindOf finds a kind by its name, in singular or plural.

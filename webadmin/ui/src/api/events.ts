@@ -14,6 +14,7 @@ const concerns: Record<string, string[]> = {
   network: ['networks', 'connectors', 'explain'],
   resource: ['resources', 'explain'],
   grant: ['grants', 'explain'],
+  'policy-test': ['policy-tests'],
   token: ['tokens'],
   request: ['requests', 'status'],
   rotation: ['ca', 'status'],

@@ -1152,6 +1152,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/policy-tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List policy tests, and whether they hold
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["listPolicyTests"];
+        put?: never;
+        /**
+         * Say what the rules must decide
+         * @description From then on a change of resources, grants, networks or labels that breaks the test is refused: 409 with what it would break in policy_tests. So is a test that does not hold. A tunneler that is named need not be enrolled yet.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        post: operations["createPolicyTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/policy-tests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one policy test, and whether it holds
+         * @description Needs the permission `fleet:read`.
+         */
+        get: operations["getPolicyTest"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a policy test
+         * @description Needs the permission `fleet:write`.
+         */
+        delete: operations["deletePolicyTest"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a policy test; its id stays
+         * @description A JSON merge patch: a field that is absent stays as it is, and null takes its value away. With `revision`, which every reply has, a change that somebody else made meanwhile is not overwritten: the reply is 409 then. What the test expects then must hold.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        patch: operations["updatePolicyTest"];
+        trace?: never;
+    };
     "/api/admin/requests": {
         parameters: {
             query?: never;
@@ -2097,6 +2153,25 @@ export interface components {
              * @example true
              */
             dry_run?: boolean;
+        };
+        /** @description BrokenPolicyTest is a policy test that a change would break, with what would be decided. */
+        BrokenPolicyTest: {
+            decision: components["schemas"]["PolicyDecision"];
+            /**
+             * @example reach
+             * @enum {string}
+             */
+            expect: "reach" | "refuse";
+            /** @example dev-db */
+            id: string;
+            /** @example default */
+            network_id?: string;
+            /** @example developers need the orders */
+            note?: string;
+            /** @example tunneler/dev-laptop */
+            subject: string;
+            /** @example db.corp:5432 */
+            target: string;
         };
         /** @description BulkOfMember is what became of one member. */
         BulkOfMember: {
@@ -3310,6 +3385,134 @@ export interface components {
              */
             tunnelers_total: number;
         };
+        /** @description PolicyDecision is what is decided, whatever the hour. */
+        PolicyDecision: {
+            /** @example false */
+            allowed: boolean;
+            /**
+             * @description Code is granted, or why it is refused, as in Explanation.
+             * @example granted
+             */
+            code: string;
+            /** @example dev-db */
+            grant_id?: string;
+            /**
+             * @description NetworkID, ResourceID and GrantID are what decided; of a refusal the grant that is nearest to allow it.
+             * @example default
+             */
+            network_id?: string;
+            /** @example db */
+            resource_id?: string;
+        };
+        /** @description PolicyTest says what the rules must decide. A change after which it would not hold is refused. */
+        PolicyTest: {
+            /**
+             * Format: date-time
+             * @example 2030-01-02T15:04:05Z
+             */
+            created_at: string;
+            /** @description that of now */
+            decision: components["schemas"]["PolicyDecision"];
+            /**
+             * @example reach
+             * @enum {string}
+             */
+            expect: "reach" | "refuse";
+            /**
+             * @description Holds says whether the decision is the expected one. It may not be once a grant has ended by itself.
+             * @example false
+             */
+            holds: boolean;
+            /** @example connector-local-01 */
+            id: string;
+            /**
+             * @description NetworkID is where; absent for any network.
+             * @example default
+             */
+            network_id?: string;
+            /** @example developers need the orders */
+            note?: string;
+            /**
+             * Format: int64
+             * @description grows with each change
+             * @example 1
+             */
+            revision: number;
+            /**
+             * @description Subject is tunneler/ID, with the labels that it has, or label/KEY=VALUE: a tunneler that has this label and no others.
+             * @example tunneler/dev-laptop
+             */
+            subject: string;
+            /**
+             * @description Target is HOST:PORT; an IPv6 address stands in brackets.
+             * @example db.corp:5432
+             */
+            target: string;
+        };
+        /** @description PolicyTestChange changes a policy test: PATCH /policy-tests/{id}. A field that is absent stays as it is, and null takes its value away. */
+        PolicyTestChange: {
+            /**
+             * @example reach
+             * @enum {string}
+             */
+            expect?: "reach" | "refuse";
+            /** @example default */
+            network_id?: string | null;
+            /** @example developers need the orders */
+            note?: string | null;
+            /**
+             * Format: int64
+             * @description Revision must be the present one; absent takes any.
+             * @example 1
+             */
+            revision?: number;
+            /** @example tunneler/dev-laptop */
+            subject?: string;
+            /** @example db.corp:5432 */
+            target?: string;
+        };
+        /** @description PolicyTestList is one page of GET /policy-tests. Total counts all pages. */
+        PolicyTestList: {
+            /** @example  */
+            next_page_token: string;
+            policy_tests: components["schemas"]["PolicyTest"][];
+            /**
+             * Format: int64
+             * @example 1
+             */
+            total: number;
+        };
+        /** @description PolicyTestRequest creates a policy test: POST /policy-tests. */
+        PolicyTestRequest: {
+            /**
+             * @description Expect is reach or refuse. Hours of grants do not count.
+             * @example reach
+             * @enum {string}
+             */
+            expect: "reach" | "refuse";
+            /**
+             * @description ID has a-z, 0-9 and -; without one the controller makes it.
+             * @example dev-db
+             */
+            id?: string;
+            /**
+             * @description NetworkID is where; absent for any network.
+             * @example default
+             */
+            network_id?: string;
+            /** @example developers need the orders */
+            note?: string;
+            /**
+             * @description Subject is tunneler/ID, or label/KEY=VALUE for a tunneler that has this label and no others. A tunneler need not be enrolled yet.
+             * @example tunneler/dev-laptop
+             */
+            subject: string;
+            /**
+             * @description Target is HOST:PORT; an IPv6 address stands in brackets.
+             * @example db.corp:5432
+             */
+            target: string;
+        };
         /** @description Problem is an RFC 9457 problem. Detail is for people and may change; programs look at type, status and errors. ProblemTypes describes every type. */
         Problem: {
             /**
@@ -3331,6 +3534,8 @@ export interface components {
             field?: string;
             /** @description InUseBy are the first things that are still in what was to be deleted. */
             in_use_by?: string[];
+            /** @description PolicyTests are the first policy tests that the change would break. */
+            policy_tests?: components["schemas"]["BrokenPolicyTest"][];
             /** @example 8d1c8a4f8d5d4c0f9f5f6f0a1b2c3d4e */
             request_id: string;
             /**
@@ -4270,6 +4475,21 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /**
+         * @description * `exists`: There is an object with this id. Choose another id, or change the object that is there.
+         *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
+         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description * `forbidden`: The caller is known and does not have the permission of the operation. Use a key with this scope, or ask an owner for a role that has the permission. */
         Forbidden: {
             headers: {
@@ -4354,8 +4574,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20. */
-        InUse: {
+        /**
+         * @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
+         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         */
+        InUseOrPolicyTest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4511,6 +4734,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first. */
+        PolicyTest: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /**
          * @description * `request-decided`: The enrollment request was approved, denied or withdrawn, or has expired. Have the host ask again.
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
@@ -4524,8 +4757,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision. */
-        Revision: {
+        /**
+         * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
+         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         */
+        RevisionOrPolicyTest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4539,6 +4775,20 @@ export interface components {
          *     * `revoked`: The member, host or API key was revoked, or the key has expired. Enroll it again, or create another key.
          */
         RevisionOrRevoked: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
+         *     * `revoked`: The member, host or API key was revoked, or the key has expired. Enroll it again, or create another key.
+         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         */
+        RevisionOrRevokedOrPolicyTest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -6310,7 +6560,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrRevoked"];
+            409: components["responses"]["RevisionOrRevokedOrPolicyTest"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -7030,7 +7280,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["ExistsOrLimitOrIdempotencyInterrupted"];
+            409: components["responses"]["ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -7116,6 +7366,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["PolicyTest"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -7179,7 +7430,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["Revision"];
+            409: components["responses"]["RevisionOrPolicyTest"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -8342,7 +8593,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["InUse"];
+            409: components["responses"]["InUseOrPolicyTest"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -8405,7 +8656,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["Revision"];
+            409: components["responses"]["RevisionOrPolicyTest"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -8939,6 +9190,333 @@ export interface operations {
             503: components["responses"]["Timeout"];
         };
     };
+    listPolicyTests: {
+        parameters: {
+            query?: {
+                /**
+                 * @description how many items a page has at most; 100 when absent
+                 * @example 50
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description the next_page_token of the page before, in the same order
+                 * @example Y29ubmVjdG9yczppZDpjb25uZWN0b3ItbG9jYWwtMDE
+                 */
+                page_token?: components["parameters"]["PageToken"];
+                /**
+                 * @description order of the items, a - for descending; id when absent
+                 * @example -id
+                 */
+                sort?: "-id" | "id" | "-subject" | "subject" | "-target" | "target";
+                /**
+                 * @description only items in which this text occurs, in upper or lower case
+                 * @example local
+                 */
+                q?: components["parameters"]["Search"];
+                /**
+                 * @description only tests of this subject: tunneler/ID or label/KEY=VALUE
+                 * @example connector/connector-local-01
+                 */
+                subject?: string;
+            };
+            header?: {
+                /**
+                 * @description the ETag of the page that the caller has
+                 * @example "6f1ed002ab5595859014ebf0951522d9"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next_page_token": "",
+                     *       "policy_tests": [
+                     *         {
+                     *           "created_at": "2030-01-02T15:04:05Z",
+                     *           "decision": {
+                     *             "allowed": false,
+                     *             "code": "granted",
+                     *             "grant_id": "dev-db",
+                     *             "network_id": "default",
+                     *             "resource_id": "db"
+                     *           },
+                     *           "expect": "reach",
+                     *           "holds": false,
+                     *           "id": "connector-local-01",
+                     *           "network_id": "default",
+                     *           "note": "developers need the orders",
+                     *           "revision": 1,
+                     *           "subject": "tunneler/dev-laptop",
+                     *           "target": "db.corp:5432"
+                     *         }
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyTestList"];
+                };
+            };
+            /** @description The page is still as the caller has it. There is no body. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    createPolicyTest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "expect": "reach",
+                 *       "id": "dev-db",
+                 *       "network_id": "default",
+                 *       "note": "developers need the orders",
+                 *       "subject": "tunneler/dev-laptop",
+                 *       "target": "db.corp:5432"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PolicyTestRequest"];
+            };
+        };
+        responses: {
+            /** @description It is created. */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "decision": {
+                     *         "allowed": false,
+                     *         "code": "granted",
+                     *         "grant_id": "dev-db",
+                     *         "network_id": "default",
+                     *         "resource_id": "db"
+                     *       },
+                     *       "expect": "reach",
+                     *       "holds": false,
+                     *       "id": "connector-local-01",
+                     *       "network_id": "default",
+                     *       "note": "developers need the orders",
+                     *       "revision": 1,
+                     *       "subject": "tunneler/dev-laptop",
+                     *       "target": "db.corp:5432"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyTest"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getPolicyTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the policy test
+                 * @example connector-local-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "decision": {
+                     *         "allowed": false,
+                     *         "code": "granted",
+                     *         "grant_id": "dev-db",
+                     *         "network_id": "default",
+                     *         "resource_id": "db"
+                     *       },
+                     *       "expect": "reach",
+                     *       "holds": false,
+                     *       "id": "connector-local-01",
+                     *       "network_id": "default",
+                     *       "note": "developers need the orders",
+                     *       "revision": 1,
+                     *       "subject": "tunneler/dev-laptop",
+                     *       "target": "db.corp:5432"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyTest"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    deletePolicyTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the policy test
+                 * @example connector-local-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. There is no body. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    updatePolicyTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the id of the policy test
+                 * @example connector-local-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "network_id": "default",
+                 *       "note": "developers need the orders",
+                 *       "subject": "tunneler/dev-laptop",
+                 *       "target": "db.corp:5432"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PolicyTestChange"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2030-01-02T15:04:05Z",
+                     *       "decision": {
+                     *         "allowed": false,
+                     *         "code": "granted",
+                     *         "grant_id": "dev-db",
+                     *         "network_id": "default",
+                     *         "resource_id": "db"
+                     *       },
+                     *       "expect": "reach",
+                     *       "holds": false,
+                     *       "id": "connector-local-01",
+                     *       "network_id": "default",
+                     *       "note": "developers need the orders",
+                     *       "revision": 1,
+                     *       "subject": "tunneler/dev-laptop",
+                     *       "target": "db.corp:5432"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyTest"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["RevisionOrPolicyTest"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     listRequests: {
         parameters: {
             query?: {
@@ -9424,7 +10002,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["ExistsOrLimitOrIdempotencyInterrupted"];
+            409: components["responses"]["ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -9515,7 +10093,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["InUse"];
+            409: components["responses"]["InUseOrPolicyTest"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -9586,7 +10164,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["Revision"];
+            409: components["responses"]["RevisionOrPolicyTest"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -10896,7 +11474,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrRevoked"];
+            409: components["responses"]["RevisionOrRevokedOrPolicyTest"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
